@@ -1,0 +1,33 @@
+"""The doors of the web process: HTTP for Django, one websocket for live pages."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+
+from django.core.asgi import get_asgi_application
+
+# Loads the apps, so it comes before anything that imports a model.
+django_application = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
+from django.urls import path
+
+from studio.limits import BodyLimit
+from workspaces.consumers import WorkspaceConsumer
+
+_live = URLRouter([path("ws/", WorkspaceConsumer.as_asgi())])
+application = BodyLimit(
+    ProtocolTypeRouter(
+        {
+            "http": django_application,
+            "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(_live)),
+        }
+    ),
+    ordinary=settings.DUTO.request_max_bytes,
+    files=settings.DUTO.upload_max_bytes,
+)

@@ -1,0 +1,1 @@
+"""Compute targets, hosts and nodes, and where a step is placed."""

@@ -1,0 +1,98 @@
+"""Machines, and how they are shared out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from core import journal
+from core.lifecycle import Lifecycle, Row
+from workspaces.models import Workspace
+
+
+class Host(Row):
+    """A machine with an agent. It speaks with a host key, of which only the digest is kept."""
+
+    name = models.SlugField(max_length=64, unique=True)
+    key_digest = models.CharField(max_length=64, unique=True)
+    is_local = models.BooleanField(default=False)
+    cores = models.FloatField(default=0)
+    memory = models.BigIntegerField(default=0)
+    disk_free = models.BigIntegerField(default=0)
+    gpus = models.JSONField(default=list)
+    pythons = models.JSONField(default=list)
+    agent_version = models.CharField(max_length=32, blank=True)
+    store_marker = models.CharField(max_length=64, blank=True)
+    agent_started_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ComputeTarget(Row):
+    """A cluster: up to `max_nodes` nodes of one size that come when they are needed and go when they are idle."""
+
+    class Policy(models.TextChoices):
+        ELASTIC = "elastic", "Elastic"
+        STRICT = "strict", "Strict"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="compute_targets")
+    name = models.CharField(max_length=24)
+    description = models.TextField(blank=True)
+    vm_size = models.CharField(max_length=64)
+    vm_priority = models.CharField(max_length=16, default="dedicated")
+    cores = models.FloatField()
+    memory = models.BigIntegerField()
+    gpus = models.PositiveIntegerField(default=0)
+    min_nodes = models.PositiveIntegerField(default=0)
+    max_nodes = models.PositiveIntegerField(default=1)
+    idle_seconds = models.PositiveIntegerField(default=1800)
+    policy = models.CharField(max_length=8, choices=Policy, default=Policy.ELASTIC)
+    tags = models.JSONField(default=dict)
+    modified_at = models.DateTimeField(auto_now=True)
+    resized_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "name", name="one_compute_target_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Node(Lifecycle):
+    """A reservation of cores, memory and devices on one host for one cluster. It serves one step at a time."""
+
+    class Status(models.TextChoices):
+        PREPARING = "preparing", "Preparing"
+        IDLE = "idle", "Idle"
+        RUNNING = "running", "Running"
+        LEAVING = "leaving", "Leaving"
+        UNUSABLE = "unusable", "Unusable"
+
+    KIND = "node"
+    MOVES = {
+        Status.PREPARING: frozenset({Status.IDLE, Status.LEAVING, Status.UNUSABLE}),
+        Status.IDLE: frozenset({Status.RUNNING, Status.LEAVING, Status.UNUSABLE}),
+        Status.RUNNING: frozenset({Status.IDLE, Status.LEAVING, Status.UNUSABLE}),
+        Status.UNUSABLE: frozenset({Status.IDLE, Status.LEAVING}),
+        Status.LEAVING: frozenset(),
+    }
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.PREPARING)
+    compute_target = models.ForeignKey(ComputeTarget, models.CASCADE, related_name="nodes")
+    host = models.ForeignKey(Host, models.CASCADE, related_name="nodes")
+    name = models.CharField(max_length=64)
+    cores = models.FloatField()
+    memory = models.BigIntegerField()
+    gpus = models.JSONField(default=list)
+    warning = models.TextField(blank=True)
+    idle_since = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index("compute_target", "status", name="node_of_target")]
+
+    def told(self, to: str, facts: dict[str, Any]) -> None:
+        journal.hint(f"list:{self.compute_target.workspace.name}:compute")

@@ -1,0 +1,28 @@
+"""The studio's one clock: leases and times of record are compared with nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from django.utils import timezone as django_timezone
+from django.utils.dateparse import parse_datetime
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return django_timezone.now()
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 with microseconds and `Z`, as on the wire."""
+    if moment is None:
+        return None
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse(text: object) -> datetime | None:
+    """The aware time that `text` spells, or None."""
+    moment = parse_datetime(text) if isinstance(text, str) else None
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment

@@ -1,0 +1,73 @@
+"""Refusals that the studio expects: each has a stable code, an HTTP status and a sentence for people.
+
+Anything else that is raised is a bug and may crash the request it happened in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class StudioError(Exception):
+    """A refusal with a code, told to page, REST and SDK alike (see docs/wire.md, *Errors*)."""
+
+    status: ClassVar[int] = 400
+    default_code: ClassVar[str] = "invalid"
+
+    def __init__(self, message: str, *, code: str = "", **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.facts = facts
+
+    def as_document(self) -> dict[str, Any]:
+        """The body that REST and the agents' API answer with."""
+        return {"error": {"code": self.code, "message": self.message, "facts": self.facts}}
+
+
+class Invalid(StudioError):
+    """The request says something that cannot be meant."""
+
+
+class Unauthenticated(StudioError):
+    status = 401
+    default_code = "unauthenticated"
+
+
+class Forbidden(StudioError):
+    """A member whose role is too small. A stranger gets NotFound instead."""
+
+    status = 403
+    default_code = "forbidden"
+
+
+class NotFound(StudioError):
+    status = 404
+    default_code = "not_found"
+
+
+class Conflict(StudioError):
+    status = 409
+    default_code = "conflict"
+
+
+class TooLarge(StudioError):
+    status = 413
+    default_code = "too_large"
+
+
+class Unprocessable(StudioError):
+    """Well formed, but it cannot work: a graph with a cycle, a dataset without files."""
+
+    status = 422
+    default_code = "unprocessable"
+
+
+class IllegalMove(Conflict):
+    default_code = "illegal_move"
+
+
+class Outrun(Conflict):
+    """Another process moved the row first."""
+
+    default_code = "outrun"

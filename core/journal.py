@@ -1,0 +1,63 @@
+"""Write events with the rows they tell of; deliver them afterwards, without a network call inside a transaction."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+from core.clock import now
+from core.models import Event
+from core.work import after_commit, later
+
+log = logging.getLogger(__name__)
+CATCH_UP_LIMIT = 500
+
+
+def group_of(topic: str) -> str:
+    """The channel layer's name of a topic: it allows letters, digits, hyphen, underscore and full stop only."""
+    return "t." + "".join(c if c.isalnum() or c in "-_." else "." for c in topic)[:90]
+
+
+def record(topic: str, version: int, payload: dict[str, Any]) -> None:
+    """Journal one change. Call inside the transaction that made it, with the version it produced."""
+    Event.objects.create(topic=topic, version=version, payload=payload)
+    later("core.deliver")
+
+
+def deliver(limit: int = 500) -> int:
+    """Send what is undelivered: read, commit, send, mark. A crash in between sends twice; frames carry versions."""
+    pending = list(Event.objects.filter(delivered_at__isnull=True).order_by("id")[:limit])
+    for event in pending:
+        if not send(event.topic, {"version": event.version, **event.payload}):
+            return 0
+    Event.objects.filter(pk__in=[event.pk for event in pending]).update(delivered_at=now())
+    return len(pending)
+
+
+def send(topic: str, frame: dict[str, Any]) -> bool:
+    """Send one frame to those who watch the topic; False when the channel layer is away."""
+    layer = get_channel_layer()
+    try:
+        async_to_sync(layer.group_send)(group_of(topic), {"type": "frame", "frame": {"topic": topic, **frame}})
+    except Exception as error:  # any transport error: pages catch up by version
+        log.warning("frame for %s not sent: %s", topic, error)
+        return False
+    return True
+
+
+def hint(topic: str, frame: dict[str, Any] | None = None) -> None:
+    """Tell watchers of a list or a log after commit; such frames are not journaled, the page reads the state itself."""
+    after_commit(lambda: send(topic, frame or {}))
+
+
+def missed(topic: str, since: int) -> list[Event] | None:
+    """The events after version `since`, or None when the journal no longer has them all."""
+    events = list(Event.objects.filter(topic=topic, version__gt=since).order_by("version")[: CATCH_UP_LIMIT + 1])
+    if len(events) > CATCH_UP_LIMIT or (events and events[0].version != since + 1):
+        return None
+    return events
+
+

@@ -1,0 +1,86 @@
+"""Rows whose status changes only along their MOVES, one process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from django.db import models, transaction
+
+from core.errors import IllegalMove, Outrun
+from core.ids import uuid7
+
+
+class Row(models.Model):
+    """What every table of the studio starts with."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+
+class Lifecycle(Row):
+    """A row with a status. Nobody writes `.status =`: move() changes, guards and tells in one."""
+
+    KIND: ClassVar[str]
+    MOVES: ClassVar[dict[str, frozenset[str]]]
+    objects: ClassVar[models.Manager[Self]]
+
+    status = models.CharField(max_length=16)
+
+    class Meta:
+        abstract = True
+
+    def told(self, to: str, facts: dict[str, Any]) -> None:
+        """Hook: record in the journal that this row has moved. Called inside the transaction."""
+
+    def may(self, to: str) -> bool:
+        return to in self.MOVES[self.status]
+
+    @property
+    def is_final(self) -> bool:
+        return not self.MOVES[self.status]
+
+    @transaction.atomic
+    def move(self, to: str, **facts: Any) -> None:
+        """Change the status and journal it, unless another process got here first.
+
+        Raises IllegalMove when the table has no such move, Outrun when the stored status is no longer ours.
+        """
+        if not self.may(to):
+            raise IllegalMove(f"This {self.KIND} is {self.status} and cannot become {to}.", status=self.status, to=to)
+        untouched = type(self).objects.filter(pk=self.pk, status=self.status)
+        if not untouched.update(status=to, **facts):
+            raise Outrun(f"This {self.KIND} is no longer {self.status}.", status=self.status, to=to)
+        for name, value in {**facts, "status": to}.items():
+            setattr(self, name, value)
+        self.told(to, facts)
+
+    @classmethod
+    @transaction.atomic
+    def move_all(cls, rows: Sequence[Self], to: str, fields: Iterable[str] = (), **facts: Any) -> None:
+        """Move many rows at once: two statements however many rows. Values in `fields` are already set on the rows.
+
+        Raises as move() does, for all of them or none.
+        """
+        if not rows:
+            return
+        for row in rows:
+            if not row.may(to):
+                raise IllegalMove(f"This {cls.KIND} is {row.status} and cannot become {to}.", status=row.status, to=to)
+        froms = {row.status for row in rows}
+        keys: list[UUID] = [row.pk for row in rows]
+        moved = cls.objects.filter(pk__in=keys, status__in=froms).update(status=to, **facts)
+        if moved != len(rows):
+            raise Outrun(f"{len(rows) - moved} of {len(rows)} rows were moved by another process.", to=to)
+        for row in rows:
+            for name, value in {**facts, "status": to}.items():
+                setattr(row, name, value)
+        names = list(fields)
+        if names:
+            cls.objects.bulk_update(rows, names, batch_size=200)
+        for row in rows:
+            row.told(to, facts)

@@ -1,0 +1,13 @@
+"""Bells of the kernel."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from core import journal
+
+
+@shared_task(name="core.deliver", acks_late=True, ignore_result=True)
+def deliver() -> None:
+    while journal.deliver() == 500:
+        pass

@@ -1,0 +1,30 @@
+"""Bells: ask a worker to look at a row. The bell may be lost, late or doubled; the row is not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+
+log = logging.getLogger(__name__)
+
+
+def later(task: str, *, queue: str | None = None, **ids: str) -> None:
+    """Ring for the task named `task` after the transaction has committed. Never raises, never waits for long."""
+    transaction.on_commit(partial(ring, task, queue=queue, **ids), robust=True)
+
+
+def ring(task: str, *, queue: str | None = None, **ids: str) -> None:
+    """Ring now. With the broker away the ticker finds the row within seconds instead."""
+    try:
+        current_app.send_task(task, kwargs=ids, queue=queue, ignore_result=True, retry=False, expires=300)
+    except Exception as error:  # any transport error: the broker is not needed for correctness
+        log.warning("bell %s not delivered: %s", task, error)
+
+
+def after_commit(action: Callable[[], object]) -> None:
+    """Run `action` once the transaction holds; its failure never fails the request."""
+    transaction.on_commit(action, robust=True)

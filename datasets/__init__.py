@@ -1,0 +1,1 @@
+"""Datastores and datasets: where data lies and how it is named."""

@@ -1,0 +1,73 @@
+"""Where data lies, and how it is named."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from core.lifecycle import Row
+from workspaces.models import User, Workspace
+
+
+class Datastore(Row):
+    """A place for files. A local one is a folder below the data directory, made and named by the studio."""
+
+    class Kind(models.TextChoices):
+        LOCAL = "local", "Local folder"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="datastores")
+    name = models.CharField(max_length=64)
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.LOCAL)
+    description = models.TextField(blank=True)
+    options = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "name", name="one_datastore_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Dataset(Row):
+    """A name for data; its versions say what it means."""
+
+    class Kind(models.TextChoices):
+        FILE = "file", "Files"
+        TABULAR = "tabular", "Table"
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="datasets")
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=8, choices=Kind)
+    description = models.TextField(blank=True)
+    archived_at = models.DateTimeField(null=True)
+    latest_version = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "name", name="one_dataset_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DatasetVersion(Row):
+    """An immutable definition: sources, format, operations. Without a dataset it is anonymous: kept by id, not listed."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="versions", null=True)
+    version = models.PositiveIntegerField(default=0)
+    kind = models.CharField(max_length=8, choices=Dataset.Kind)
+    definition = models.JSONField()
+    digest = models.CharField(max_length=64)
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=dict)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    # What the studio found when it last looked: sizes and counts, and the digest of names, sizes and times.
+    file_count = models.PositiveIntegerField(null=True)
+    size = models.BigIntegerField(null=True)
+    content_fingerprint = models.CharField(max_length=64, blank=True)
+    profile = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("dataset", "version", name="one_dataset_version", condition=models.Q(dataset__isnull=False)),
+        ]
+        indexes = [models.Index("workspace", "digest", name="dataset_version_digest")]

@@ -1,0 +1,1 @@
+"""Environments: the packages a step runs with, resolved once and shared."""

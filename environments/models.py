@@ -1,0 +1,91 @@
+"""The packages a step runs with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from core import journal
+from core.lifecycle import Lifecycle, Row
+from workspaces.models import Workspace
+
+
+class Environment(Row):
+    """A name for a set of packages; its versions say which."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="environments")
+    name = models.CharField(max_length=255)
+    is_curated = models.BooleanField(default=False)
+    latest_version = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "name", name="one_environment_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EnvironmentBuild(Lifecycle):
+    """One resolution of a recipe to a lock. Equal recipes of any name share it, in the whole installation."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        BUILDING = "building", "Building"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+
+    KIND = "environment build"
+    MOVES = {
+        Status.QUEUED: frozenset({Status.BUILDING, Status.READY, Status.FAILED}),
+        Status.BUILDING: frozenset({Status.QUEUED, Status.READY, Status.FAILED}),
+        Status.READY: frozenset(),
+        Status.FAILED: frozenset(),
+    }
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    recipe_digest = models.CharField(max_length=64)
+    recipe = models.JSONField()
+    lock = models.TextField(blank=True)
+    lock_digest = models.CharField(max_length=64, blank=True)
+    python = models.CharField(max_length=16, blank=True)
+    host_id = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    log_size = models.BigIntegerField(default=0)
+    message = models.TextField(blank=True)
+    warnings = models.JSONField(default=list)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            # A recipe has one build that is under way or ready; failed ones stay as history.
+            models.UniqueConstraint("recipe_digest", name="one_live_build_per_recipe", condition=~models.Q(status="failed")),
+        ]
+        indexes = [models.Index("status", "id", name="build_queue")]
+
+    def told(self, to: str, facts: dict[str, Any]) -> None:
+        journal.hint(f"build:{self.pk}", {"status": to})
+
+
+class EnvironmentVersion(Row):
+    """An immutable definition under a name, or anonymous."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    environment = models.ForeignKey(Environment, models.CASCADE, related_name="versions", null=True)
+    version = models.PositiveIntegerField(default=0)
+    definition = models.JSONField()
+    digest = models.CharField(max_length=64)
+    recipe_digest = models.CharField(max_length=64)
+    build = models.ForeignKey(EnvironmentBuild, models.SET_NULL, null=True, related_name="versions")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("environment", "version", name="one_environment_version", condition=models.Q(environment__isnull=False)),
+        ]
+        indexes = [models.Index("workspace", "digest", name="environment_version_digest")]
+
+    @property
+    def label(self) -> str:
+        return f"{self.environment.name}:{self.version}" if self.environment else f"anonymous {self.digest[:8]}"

@@ -1,0 +1,1 @@
+"""Experiments, runs and attempts: what was asked, what happened, and what came of it."""

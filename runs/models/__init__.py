@@ -1,0 +1,8 @@
+"""What was asked, what happened, and what came of it."""
+
+from runs.models.attempt import Attempt
+from runs.models.record import Artifact, MetricPoint, Output
+from runs.models.run import Experiment, Run, StepRun
+from runs.models.snapshot import Snapshot
+
+__all__ = ["Artifact", "Attempt", "Experiment", "MetricPoint", "Output", "Run", "Snapshot", "StepRun"]

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from compute.models import ComputeTarget, Host, Node
+from core.lifecycle import Lifecycle
+from runs.models.run import Run
+
+
+class Attempt(Lifecycle):
+    """One try at executing a run: one row, one directory, one name. A retry is a new attempt."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        LEASED = "leased", "Leased"
+        PREPARING = "preparing", "Preparing"
+        RUNNING = "running", "Running"
+        COLLECTING = "collecting", "Collecting"
+        COMPLETED = "completed", "Completed"
+        FAILED = "failed", "Failed"
+        CANCELED = "canceled", "Canceled"
+        LOST = "lost", "Lost"
+
+    S = Status
+    KIND = "attempt"
+    ENDS = frozenset({S.COMPLETED, S.FAILED, S.CANCELED, S.LOST})
+    MOVES = {
+        S.QUEUED: frozenset({S.LEASED, S.FAILED, S.CANCELED}),
+        S.LEASED: frozenset({S.QUEUED, S.PREPARING, S.RUNNING, S.COLLECTING, *ENDS}),
+        S.PREPARING: frozenset({S.RUNNING, S.COLLECTING, *ENDS}),
+        S.RUNNING: frozenset({S.COLLECTING, *ENDS}),
+        S.COLLECTING: frozenset({*ENDS}),
+        S.COMPLETED: frozenset(),
+        S.FAILED: frozenset(),
+        S.CANCELED: frozenset(),
+        S.LOST: frozenset(),
+    }
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    # The fencing number: grows with each lease, and every report must carry it.
+    epoch = models.PositiveIntegerField(default=0)
+    compute_target = models.ForeignKey(ComputeTarget, models.SET_NULL, null=True, related_name="attempts")
+    host = models.ForeignKey(Host, models.SET_NULL, null=True, related_name="attempts")
+    node = models.ForeignKey(Node, models.SET_NULL, null=True, related_name="attempts")
+    node_name = models.CharField(max_length=64, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+
+    queued_at = models.DateTimeField(null=True)
+    leased_at = models.DateTimeField(null=True)
+    preparing_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    collecting_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    exit_code = models.IntegerField(null=True)
+    signal = models.IntegerField(null=True)
+    cause = models.CharField(max_length=16, blank=True)
+    message = models.TextField(blank=True)
+    traceback = models.JSONField(null=True)
+    usage = models.JSONField(null=True)
+    warnings = models.JSONField(default=list)
+    # Bytes of log and spool that the studio has; the agent continues from there.
+    log_size = models.BigIntegerField(default=0)
+    spool_size = models.BigIntegerField(default=0)
+    log_sealed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("run", "number", name="one_attempt_number")]
+        indexes = [
+            models.Index("host", "status", name="attempt_of_host", condition=~models.Q(status__in=["completed", "failed", "canceled", "lost"])),
+            models.Index(
+                "compute_target", "id", name="attempt_queue", condition=models.Q(status="queued", node__isnull=True)
+            ),
+            models.Index(
+                "lease_until", name="attempt_leases", condition=~models.Q(status__in=["queued", "completed", "failed", "canceled", "lost"])
+            ),
+        ]
+
+    def told(self, to: str, facts: dict[str, Any]) -> None:
+        from runs.services.changes import note_attempt
+
+        note_attempt(self, to)

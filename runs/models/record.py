@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from django.db import models
+
+from core.lifecycle import Row
+from runs.models.attempt import Attempt
+from runs.models.run import Run
+
+
+class Output(Row):
+    """What a step wrote for others: a place on a datastore and the digest of its manifest."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="outputs")
+    name = models.CharField(max_length=255)
+    datastore = models.CharField(max_length=64)
+    path = models.CharField(max_length=1024)
+    is_directory = models.BooleanField(default=True)
+    digest = models.CharField(max_length=64)
+    files = models.JSONField(default=list)
+    file_count = models.PositiveIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+    dataset_version_id = models.UUIDField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("run", "name", name="one_output_per_name")]
+
+
+class Artifact(models.Model):
+    """A file that belongs to a run. Its bytes lie in the artifact store below artifacts/<run id>/."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="artifacts")
+    attempt = models.ForeignKey(Attempt, models.SET_NULL, null=True, related_name="artifacts")
+    path = models.CharField(max_length=1024)
+    size = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+    content_type = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("run", "path", name="one_artifact_per_path")]
+
+    @property
+    def key(self) -> str:
+        return f"artifacts/{self.run_id}/{self.path}"
+
+
+class MetricPoint(models.Model):
+    """One logged value. `value` holds numbers; everything else is in `data`."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="metric_points")
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=20)
+    index = models.BigIntegerField()
+    value = models.FloatField(null=True)
+    data = models.JSONField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index("run", "name", "index", name="metric_series")]

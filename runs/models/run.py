@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from core.lifecycle import Lifecycle, Row
+from workspaces.models import User, Workspace
+
+
+class Experiment(Row):
+    """A name that runs are gathered under."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="experiments")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    archived_at = models.DateTimeField(null=True)
+    run_count = models.PositiveIntegerField(default=0)
+    last_run_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "name", name="one_experiment_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Run(Lifecycle):
+    """A node of a tree of runs. Metrics, tags, properties and artifacts belong to any node; attempts to those that execute."""
+
+    class Kind(models.TextChoices):
+        PIPELINE = "pipeline", "Pipeline"
+        STEP = "step", "Step"
+        SCRIPT = "script", "Script"
+        SWEEP = "sweep", "Sweep"
+        CHILD = "child", "Child"
+        INTERACTIVE = "interactive", "Interactive"
+
+    class Status(models.TextChoices):
+        NOT_STARTED = "NotStarted", "Not started"
+        QUEUED = "Queued", "Queued"
+        PREPARING = "Preparing", "Preparing"
+        RUNNING = "Running", "Running"
+        FINALIZING = "Finalizing", "Finalizing"
+        CANCEL_REQUESTED = "CancelRequested", "Canceling"
+        NOT_RESPONDING = "NotResponding", "Not responding"
+        COMPLETED = "Completed", "Completed"
+        FAILED = "Failed", "Failed"
+        CANCELED = "Canceled", "Canceled"
+        SKIPPED = "Skipped", "Skipped"
+
+    S = Status
+    KIND = "run"
+    ENDS = frozenset({S.COMPLETED, S.FAILED, S.CANCELED, S.SKIPPED})
+    # Forward only, but a retry queues again and a silent run may come back (docs/architecture.md, *States*).
+    MOVES = {
+        S.NOT_STARTED: frozenset({S.QUEUED, S.PREPARING, S.RUNNING, S.CANCEL_REQUESTED, *ENDS}),
+        S.QUEUED: frozenset({S.PREPARING, S.RUNNING, S.CANCEL_REQUESTED, *ENDS}),
+        S.PREPARING: frozenset({S.QUEUED, S.RUNNING, S.FINALIZING, S.CANCEL_REQUESTED, S.NOT_RESPONDING, *ENDS}),
+        S.RUNNING: frozenset({S.QUEUED, S.FINALIZING, S.CANCEL_REQUESTED, S.NOT_RESPONDING, *ENDS}),
+        S.FINALIZING: frozenset({S.QUEUED, S.CANCEL_REQUESTED, S.NOT_RESPONDING, *ENDS}),
+        S.CANCEL_REQUESTED: frozenset({S.COMPLETED, S.FAILED, S.CANCELED}),
+        S.NOT_RESPONDING: frozenset({S.QUEUED, S.PREPARING, S.RUNNING, S.FINALIZING, S.CANCEL_REQUESTED, *ENDS}),
+        S.COMPLETED: frozenset(),
+        S.FAILED: frozenset(),
+        S.CANCELED: frozenset(),
+        S.SKIPPED: frozenset(),
+    }
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.NOT_STARTED)
+    kind = models.CharField(max_length=12, choices=Kind)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="runs")
+    experiment = models.ForeignKey(Experiment, models.CASCADE, related_name="runs")
+    parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
+    # The root of the tree; a root points at itself, so that one index serves "all of this tree".
+    root = models.ForeignKey("self", models.CASCADE, null=True, related_name="tree")
+    number = models.PositiveIntegerField(default=0)
+    display_name = models.CharField(max_length=256, blank=True)
+    description = models.TextField(blank=True)
+    # Grows with each journaled change of the tree; only a root's counts.
+    version = models.BigIntegerField(default=0)
+
+    graph = models.JSONField(null=True)
+    graph_digest = models.CharField(max_length=64, blank=True)
+    parameters = models.JSONField(default=dict)
+    tags = models.JSONField(default=dict)
+    properties = models.JSONField(default=dict)
+    is_forced = models.BooleanField(default=False)
+    continue_on_step_failure = models.BooleanField(default=False)
+
+    submitted_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    trigger = models.JSONField(default=dict)
+    published_pipeline_id = models.UUIDField(null=True, db_index=True)
+    cloned_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="clones")
+
+    queued_at = models.DateTimeField(null=True)
+    preparing_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finalizing_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cancel_requested_by = models.CharField(max_length=150, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    error = models.JSONField(null=True)
+    warnings = models.JSONField(default=list)
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("experiment", "number", name="one_run_number", condition=models.Q(parent__isnull=True)),
+        ]
+        indexes = [
+            # The list of runs: roots of a workspace, newest first, also within a state or an experiment.
+            models.Index("workspace", "-id", name="run_newest", condition=models.Q(parent__isnull=True, archived_at__isnull=True)),
+            models.Index("workspace", "status", "-id", name="run_by_status", condition=models.Q(parent__isnull=True)),
+            models.Index("experiment", "-id", name="run_of_experiment", condition=models.Q(parent__isnull=True)),
+            models.Index("root", "id", name="run_tree"),
+            models.Index("parent", "-id", name="run_children"),
+            # The ticker asks for roots that are not final.
+            models.Index(
+                "id", name="run_open", condition=models.Q(parent__isnull=True) & ~models.Q(status__in=["Completed", "Failed", "Canceled", "Skipped"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or str(self.pk)
+
+    @property
+    def topic(self) -> str:
+        return f"run:{self.root_id}"
+
+    @property
+    def is_root(self) -> bool:
+        return self.root_id == self.pk
+
+    def told(self, to: str, facts: dict[str, Any]) -> None:
+        """Journaled by runs.services.changes, which gathers the changes of one transaction to one event."""
+        from runs.services.changes import note
+
+        note(self, to, facts)
+
+
+class StepRun(models.Model):
+    """What a step or script run adds to its run: what was asked, and why it was reused or not."""
+
+    run = models.OneToOneField(Run, models.CASCADE, primary_key=True, related_name="step")
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    node_id = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    compute_target_id = models.UUIDField(null=True)
+    environment_version_id = models.UUIDField(null=True)
+    snapshot_digest = models.CharField(max_length=64, blank=True)
+    allow_reuse = models.BooleanField(default=True)
+    # A forced or failed step run is no source; this column makes the look-up one index probe.
+    is_source = models.BooleanField(default=False)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    fingerprint_document = models.JSONField(null=True)
+    reuse_explanation = models.JSONField(null=True)
+    reused_from = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="reused_by")
+    waiting = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [
+            models.Index("workspace", "fingerprint", "-run", name="step_fingerprint", condition=models.Q(is_source=True)),
+            # "The last runs of this step", and the nearest candidate when nothing matched.
+            models.Index("workspace", "name", "-run", name="step_history"),
+        ]

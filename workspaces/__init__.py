@@ -1,0 +1,1 @@
+"""Workspaces, members, roles and tokens: who may see and do what."""

@@ -1,0 +1,97 @@
+"""Who works where, and with what rights."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from core.ids import uuid7
+from core.lifecycle import Row
+
+
+class User(AbstractUser):
+    """A person of this installation."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    theme = models.CharField(max_length=8, default="system")
+
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+
+class Role(models.TextChoices):
+    READER = "reader", "Reader"
+    CONTRIBUTOR = "contributor", "Contributor"
+    OWNER = "owner", "Owner"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class Workspace(Row):
+    """The room that everything belongs to: runs, data, compute, environments, models."""
+
+    name = models.SlugField(max_length=32, unique=True)
+    description = models.TextField(blank=True)
+    default_datastore = models.CharField(max_length=64, default="workspaceblobstore")
+    settings = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Member(Row):
+    """A user in a workspace."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="members")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=12, choices=Role)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "user", name="one_membership_per_user")]
+
+
+class ApiToken(Row):
+    """A hashed, scoped, expiring key for programs. The key itself is shown once and never stored."""
+
+    class Kind(models.TextChoices):
+        PERSONAL = "personal", "Personal"
+        RUN = "run", "Run"
+
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSONAL)
+    user = models.ForeignKey(User, models.CASCADE, related_name="tokens", null=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="tokens")
+    role = models.CharField(max_length=12, choices=Role)
+    # A run's token opens that run and its tree only; the run lives in an app above, so its id stands here alone.
+    run_id = models.UUIDField(null=True, db_index=True)
+    root_run_id = models.UUIDField(null=True)
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=24)
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+
+class SignInLink(Row):
+    """A one-time address that signs a user in and asks for a password."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="sign_in_links")
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+
+class AuditEntry(Row):
+    """Who did what to whom: kept apart from the journal, and never pruned with it."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="audit", null=True)
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=64)
+    target = models.CharField(max_length=200, blank=True)
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index("workspace", "-id", name="audit_newest")]

@@ -29,7 +29,7 @@ class PublishedPipeline(Row):
     last_run_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index("workspace", "-id", name="published_newest")]
+        indexes = [models.Index(fields=["workspace", "-id"], name="published_newest")]
 
     def __str__(self) -> str:
         return self.name

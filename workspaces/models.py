@@ -94,4 +94,4 @@ class AuditEntry(Row):
     facts = models.JSONField(default=dict)
 
     class Meta:
-        indexes = [models.Index("workspace", "-id", name="audit_newest")]
+        indexes = [models.Index(fields=["workspace", "-id"], name="audit_newest")]

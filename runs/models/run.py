@@ -110,11 +110,11 @@ class Run(Lifecycle):
         ]
         indexes = [
             # The list of runs: roots of a workspace, newest first, also within a state or an experiment.
-            models.Index("workspace", "-id", name="run_newest", condition=models.Q(parent__isnull=True, archived_at__isnull=True)),
-            models.Index("workspace", "status", "-id", name="run_by_status", condition=models.Q(parent__isnull=True)),
-            models.Index("experiment", "-id", name="run_of_experiment", condition=models.Q(parent__isnull=True)),
+            models.Index(fields=["workspace", "-id"], name="run_newest", condition=models.Q(parent__isnull=True, archived_at__isnull=True)),
+            models.Index(fields=["workspace", "status", "-id"], name="run_by_status", condition=models.Q(parent__isnull=True)),
+            models.Index(fields=["experiment", "-id"], name="run_of_experiment", condition=models.Q(parent__isnull=True)),
             models.Index("root", "id", name="run_tree"),
-            models.Index("parent", "-id", name="run_children"),
+            models.Index(fields=["parent", "-id"], name="run_children"),
             # The ticker asks for roots that are not final.
             models.Index(
                 "id", name="run_open", condition=models.Q(parent__isnull=True) & ~models.Q(status__in=["Completed", "Failed", "Canceled", "Skipped"])
@@ -160,7 +160,7 @@ class StepRun(models.Model):
 
     class Meta:
         indexes = [
-            models.Index("workspace", "fingerprint", "-run", name="step_fingerprint", condition=models.Q(is_source=True)),
+            models.Index(fields=["workspace", "fingerprint", "-run"], name="step_fingerprint", condition=models.Q(is_source=True)),
             # "The last runs of this step", and the nearest candidate when nothing matched.
-            models.Index("workspace", "name", "-run", name="step_history"),
+            models.Index(fields=["workspace", "name", "-run"], name="step_history"),
         ]

@@ -1,0 +1,126 @@
+"""`manage.py demo`: submit the sample pipeline and show it in the terminal, step by step."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+POLL_SECONDS = 0.25
+ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
+MARKS = {"Completed": "✓", "Failed": "✗", "Canceled": "⊘", "Skipped": "–", "Running": "▸", "Finalizing": "▸"}
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """What one line of the terminal says of one step."""
+
+    name: str
+    status: str
+    seconds: float | None
+    reused: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """The status in the words of the pages."""
+        return "Reused" if self.reused else self.status
+
+    def text(self, width: int) -> str:
+        """Mark, name, state, time, metrics: in columns."""
+        clock = "" if self.seconds is None else f"{self.seconds:.1f} s"
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in sorted(self.metrics.items())[:3])
+        return f"  {MARKS.get(self.status, '·')} {self.name:<{width}}  {self.state:<12} {clock:>8}  {shown}".rstrip()
+
+
+def run(url: str, between: Callable[[], bool], say: Callable[[str], None]) -> int:
+    """Submit, follow, and give 0 only for a run that completed. `between` says True to stop early."""
+    run_id, page = submit(url)
+    say(f"Running the sample pipeline: {page}")
+    say("")
+    screen = Screen(sys.stdout.isatty())
+    status = "NotStarted"
+    while status not in ENDS:
+        if between():
+            screen.finish()
+            return 1
+        status, lines = read(run_id)
+        screen.show(lines)
+        if status not in ENDS:
+            time.sleep(POLL_SECONDS)
+    screen.finish()
+    say("")
+    say(f"The run {'completed' if status == 'Completed' else 'ended as ' + status}: {page}")
+    return 0 if status == "Completed" else 1
+
+
+def submit(url: str) -> tuple[Any, str]:
+    """Submit the sample as the owner, in workspace `main`."""
+    from runs.services.sample import submit_sample
+    from workspaces.models import Workspace
+    from workspaces.services.first_start import ensure_first_owner
+
+    from studio.supervisor.people import os_user
+
+    owner = ensure_first_owner(os_user())
+    workspace = Workspace.objects.get(name="main")
+    submitted = submit_sample(workspace, owner)
+    return submitted.pk, f"{url}/w/{workspace.name}/runs/{submitted.pk}/"
+
+
+def read(run_id: Any) -> tuple[str, list[StepLine]]:
+    """The run and its steps as they are now: three queries, whatever the size of the run."""
+    from django.utils import timezone
+
+    from runs.models import Run
+
+    status = Run.objects.values_list("status", flat=True).get(pk=run_id)
+    now, lines = timezone.now(), []
+    metrics = last_metrics(run_id)
+    steps = Run.objects.filter(root_id=run_id, kind="step").select_related("step").order_by("id")
+    for step in steps:
+        started = step.started_at or step.preparing_at
+        seconds = ((step.finished_at or now) - started).total_seconds() if started else None
+        detail = step.step
+        lines.append(StepLine(
+            detail.name, step.status, None if detail.reused_from_id else seconds,
+            bool(detail.reused_from_id), metrics.get(step.pk, {}),
+        ))
+    return str(status), lines
+
+
+def last_metrics(run_id: Any) -> dict[Any, dict[str, float]]:
+    """The newest number of each metric, by step."""
+    return {}
+
+
+class Screen:
+    """One updating line per step on a terminal; one line per change anywhere else."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        self.is_terminal = is_terminal
+        self.drawn = 0
+        self.told: dict[str, str] = {}
+
+    def show(self, lines: list[StepLine]) -> None:
+        """Draw the steps as they are."""
+        width = max((len(line.name) for line in lines), default=0)
+        if not self.is_terminal:
+            self._tell_changes(lines, width)
+            return
+        up = f"\x1b[{self.drawn}A" if self.drawn else ""
+        sys.stdout.write(up + "".join(f"\x1b[2K{line.text(width)}\n" for line in lines))
+        sys.stdout.flush()
+        self.drawn = len(lines)
+
+    def _tell_changes(self, lines: list[StepLine], width: int) -> None:
+        for line in lines:
+            if self.told.get(line.name) != line.state:
+                self.told[line.name] = line.state
+                print(line.text(width), flush=True)
+
+    def finish(self) -> None:
+        """Leave the last picture where it is."""
+        self.drawn = 0

@@ -1,0 +1,188 @@
+"""The studio as a whole: its parts in their order, from the first start to the last stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from studio.config import Config
+from studio.supervisor import broker as brokers
+from studio.supervisor import database, people
+from studio.supervisor.layout import Layout, Refusal
+from studio.supervisor.parts import Part, stop_all
+from studio.supervisor.running import clear_state, write_state
+
+STOP_SECONDS = 3.5
+START_SECONDS = 60.0
+
+
+class Stopped(Exception):
+    """The user asked for the end while the studio was still starting."""
+
+
+class House:
+    """Starts, watches and stops the parts on one data directory."""
+
+    def __init__(self, config: Config, layout: Layout, say: Callable[[str], None]) -> None:
+        self.config, self.layout, self.say = config, layout, say
+        self.parts: dict[str, Part] = {}
+        self.stopping = False
+        self.failed = False
+        self.socket = listen_on(config.host, config.port)
+        self.port = int(self.socket.getsockname()[1])
+        # A port of 0 means any; from here on all parts know which.
+        self.config = config.model_copy(update={"port": self.port})
+        self.env = {**os.environ, "DUTO_DATA_DIR": str(layout.home), "DUTO_HOST": config.host,
+                    "DUTO_PORT": str(self.port), "DUTO_EMBEDDED": "1", "PYTHONUNBUFFERED": "1"}
+        os.environ.update({key: self.env[key] for key in ("DUTO_DATA_DIR", "DUTO_HOST", "DUTO_PORT", "DUTO_EMBEDDED")})
+
+    @property
+    def url(self) -> str:
+        """The address for people and agents."""
+        return self.config.url
+
+    # --- start --------------------------------------------------------------------------------------------------
+
+    def start(self) -> str:
+        """Bring everything up; returns the one-time sign-in link, or nothing when nobody needs one."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        broker = brokers.plan(self.layout, self.config.redis_url, self.config.redis_bin)
+        if broker.command:
+            self._run("valkey", broker.command)
+        go = self._start_web()
+        # The web process imports meanwhile; this is the other core's work.
+        database.load_django()
+        database.migrate(self.layout)
+        link = people.welcome(self.url, self.config.is_loopback)
+        self._check()
+        if broker.port and not brokers.wait_for(broker.port, 10):
+            raise Refusal(f"Valkey does not start:\n{self.parts['valkey'].tail()}")
+        self.socket.listen(1024)
+        os.close(go)
+        self._wait_for_web()
+        self.start_workers()
+        return link
+
+    def _start_web(self) -> int:
+        """Start the web process; it serves once the returned descriptor is closed."""
+        waits, go = os.pipe()
+        command = (sys.executable, "-m", "studio.supervisor.web",
+                   "--socket", str(self.socket.fileno()), "--after", str(waits))
+        web = self._run("web", command, fds=(self.socket.fileno(), waits), extra={"DUTO_WAIT": "1"})
+        # Only the first start waits for the migrations.
+        web.env.pop("DUTO_WAIT")
+        return go
+
+    def start_workers(self) -> None:
+        """What a page does not need comes after the page."""
+        threads = str(self.config.worker_threads)
+        self._run("worker", (
+            sys.executable, "-m", "celery", "--app", "studio.celery", "worker", "--pool", "threads",
+            "--concurrency", threads, "--queues", "studio", "--hostname", "worker@localhost",
+            "--loglevel", self.config.log_level.lower(), "--without-gossip", "--without-mingle", "--without-heartbeat",
+        ))
+        if people.enrol_local_host(self.layout.home):
+            self._run("agent", (
+                sys.executable, "-m", "duto_agent", "run", "--home", str(self.layout.agent), "--studio", self.url,
+            ), extra=people.index_settings())
+        self._write_state()
+
+    def _run(self, name: str, command: tuple[str, ...], fds: tuple[int, ...] = (),
+             extra: dict[str, str] | None = None) -> Part:
+        """Start one part, with its log."""
+        part = Part(name, command, {**self.env, **(extra or {})}, self.layout.log(name), fds)
+        part.start()
+        self.parts[name] = part
+        return part
+
+    def _wait_for_web(self) -> None:
+        """The first answer means that a page can be opened."""
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            self._check()
+            if answers(self.socket.getsockname()):
+                return
+        raise Refusal(f"The web process does not answer:\n{self.parts['web'].tail()}")
+
+    def _check(self) -> None:
+        """End a start that cannot succeed any more."""
+        if self.stopping:
+            raise Stopped
+        for part in self.parts.values():
+            if not part.is_up:
+                raise Refusal(f"The {part.name} process does not start:\n{part.tail()}")
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """One round: notice deaths, start again, rotate logs, give up where there is no hope."""
+        changed = False
+        for part in self.parts.values():
+            before = part.pid
+            line = part.look()
+            changed = changed or part.pid != before
+            if line:
+                self.say(line)
+            if part.is_hopeless and not part.is_up:
+                self.say(f"{part.name} died {len(part.deaths)} times within a minute; the studio stops. "
+                         f"Its log: {part.log}\n{part.tail()}")
+                self.failed = self.stopping = True
+            part.rotate()
+        if changed:
+            self._write_state()
+
+    def watch(self) -> None:
+        """Until someone says stop."""
+        while not self.stopping:
+            self.look()
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Agent, worker and web together, the broker last. Steps go on; the next `up` adopts them."""
+        first = [part for name, part in self.parts.items() if name != "valkey"]
+        last = [part for name, part in self.parts.items() if name == "valkey"]
+        self.socket.close()
+        stop_all([first, last], STOP_SECONDS)
+        clear_state(self.layout)
+
+    def _write_state(self) -> None:
+        write_state(self.layout, self.url, {name: part.pid for name, part in self.parts.items()})
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self.stopping:
+            # The second Ctrl-C is impatient.
+            for part in self.parts.values():
+                part.kill()
+        self.stopping = True
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """Take the port now, so that a taken one is told before anything else is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = socket.socket(family, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind((host, port))
+    except OSError as error:
+        server.close()
+        hint = f"Choose another one, for example: --port {port + 1}" if port else "Choose another --host"
+        raise Refusal(f"{host}:{port} cannot be used: {error.strerror}. {hint}.") from error
+    return server
+
+
+def answers(address: tuple[str, int]) -> bool:
+    """True when the web process answers its health page (any status: the door is open)."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - compared, not bound
+    try:
+        with socket.create_connection((host, address[1]), 1) as connection:
+            connection.settimeout(2)
+            connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            return connection.recv(12).startswith(b"HTTP/1")
+    except OSError:
+        return False

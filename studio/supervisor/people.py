@@ -1,0 +1,64 @@
+"""What a start asks of the apps: the first owner, the link, the local host. Imported after Django is loaded."""
+
+from __future__ import annotations
+
+import getpass
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+
+from studio.bootstrap import INDEX
+from studio.supervisor.layout import Refusal
+
+
+def _find(module: str) -> ModuleType | None:
+    """A module that may not be part of this studio."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and module.startswith(error.name):
+            return None
+        raise
+
+
+def os_user() -> str:
+    """The name of whoever started the studio."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "owner"
+
+
+def welcome(url: str, is_loopback: bool) -> str:
+    """Make the first owner; refuse to be reachable for others before they have a password."""
+    first = _find("workspaces.services.first_start")
+    if first is None:
+        return ""
+    owner = first.ensure_first_owner(os_user())
+    has_password = first.owner_has_password()
+    if not is_loopback and not has_password:
+        raise Refusal(
+            "No owner has a password yet, so the studio listens on this machine only.\n"
+            "Start it once without --host, open the sign-in link and choose a password."
+        )
+    first.write_credentials(url, owner)
+    return "" if has_password else url + first.sign_in_link(owner)
+
+
+def enrol_local_host(home: Path) -> bool:
+    """Write the local agent's key; False when this studio has no agents."""
+    hosts = _find("compute.services.hosts")
+    if hosts is None:
+        return False
+    hosts.enrol_local_host(home)
+    return True
+
+
+def index_settings() -> dict[str, str]:
+    """The package index that pip is configured for here: the agent builds environments with it."""
+    try:
+        settings = json.loads(INDEX.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in settings.items()}

@@ -1,0 +1,212 @@
+"""What every page says in the same way: states, icons, times, sizes, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+class State(NamedTuple):
+    """A state as people see it."""
+
+    key: str
+    word: str
+
+    @property
+    def icon(self) -> str:
+        return f"state-{self.key.lower()}"
+
+    @property
+    def ongoing(self) -> bool:
+        return self.key in {"Running", "Preparing", "Finalizing"}
+
+
+WORDS = {
+    "NotStarted": "Not started",
+    "Queued": "Queued",
+    "Preparing": "Preparing",
+    "Running": "Running",
+    "Finalizing": "Finalizing",
+    "CancelRequested": "Canceling",
+    "NotResponding": "Not responding",
+    "Completed": "Completed",
+    "Reused": "Reused",
+    "Failed": "Failed",
+    "Canceled": "Canceled",
+    "Skipped": "Skipped",
+}
+STATES = {key: State(key, word) for key, word in WORDS.items()}
+
+# Each file is a layer of its own and small; the browser fetches them side by side.
+STYLESHEETS = (
+    "layers", "tokens", "fonts", "base", "states", "layout", "nav", "controls", "card", "table", "overlay",
+    "code", "log", "graph", "timeline", "chart", "upload",
+)  # fmt: skip
+
+
+def state_of(thing: Any) -> State:
+    """The state to show of a status or of anything that has one; a reused step is a completed one with a source."""
+    status = str(getattr(thing, "status", thing) or "NotStarted")
+    reused = getattr(thing, "is_reused", False) or getattr(thing, "reused_from_id", None)
+    if status == "Completed" and reused:
+        status = "Reused"
+    return STATES.get(status, State("NotStarted", status))
+
+
+@register.filter
+def state_key(thing: Any) -> str:
+    """For `data-state`, which colours a row or a heading."""
+    return state_of(thing).key
+
+
+@register.filter
+def state_word(thing: Any) -> str:
+    return state_of(thing).word
+
+
+@register.inclusion_tag("components/state.html")
+def state(thing: Any, variant: str = "") -> dict[str, Any]:
+    """A badge. `variant`: "plain" without ground (tables), "only" for the shape alone."""
+    return {"state": state_of(thing), "variant": variant}
+
+
+@register.simple_tag
+def icon(name: str, label: str = "", css: str = "") -> SafeString:
+    """A drawing of the sprite; silent to screen readers unless it has a label."""
+    said = format_html(' role="img" aria-label="{}"', label) if label else SafeString(' aria-hidden="true"')
+    return format_html('<svg class="{}"{}><use href="{}#{}"/></svg>', f"icon {css}".strip(), said, static("icons.svg"), name)
+
+
+@register.simple_tag
+def stylesheets() -> SafeString:
+    return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(f"css/{name}.css"),) for name in STYLESHEETS))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def relative(seconds: float) -> str:
+    """How long ago, in the coarsest unit that still says something."""
+    past = abs(seconds)
+    if past < 45:
+        return "just now" if seconds >= 0 else "in a moment"
+    for size, unit in ((31_536_000, "y"), (86_400, "d"), (3_600, "h"), (60, "min")):
+        if past >= size or unit == "min":
+            amount = f"{max(1, round(past / size) if unit != 'd' else int(past / size))} {unit}"
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return ""
+
+
+def spoken(seconds: float) -> str:
+    """A duration in its two largest units: 4 min 12 s."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+@register.simple_tag
+def ago(moment: datetime | None) -> SafeString | str:
+    """A time as people say it; the script keeps it fresh and shows the exact one in the reader's zone."""
+    if moment is None:
+        return "–"
+    text = relative((timezone.now() - moment).total_seconds())
+    exact = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_html('<relative-time><time datetime="{}" title="{}">{}</time></relative-time>', _iso(moment), exact, text)
+
+
+@register.simple_tag
+def duration(start: datetime | None, end: datetime | None = None) -> SafeString | str:
+    """From start to end; it ticks while there is no end."""
+    if start is None:
+        return "–"
+    seconds = ((end or timezone.now()) - start).total_seconds()
+    until = format_html(' end="{}"', _iso(end)) if end else ""
+    return format_html('<run-duration start="{}"{}>{}</run-duration>', _iso(start), until, spoken(seconds))
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """A duration that is only a number of seconds."""
+    return "–" if value is None else spoken(value)
+
+
+@register.filter(name="bytes")
+def bytes_filter(size: float | None) -> str:
+    """1.2 kB: decimal units, as disks and networks count."""
+    if size is None:
+        return "–"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 1000 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return ""
+
+
+@register.simple_tag(name="bytes")
+def bytes_tag(size: float | None) -> str:
+    return bytes_filter(size)
+
+
+@register.simple_tag(takes_context=True)
+def url_with(context: template.Context, **changes: Any) -> str:
+    """This page's address with some of its query changed; None or "" takes a key away."""
+    query = context["request"].GET.copy()
+    for key, value in changes.items():
+        if value is None or value == "":
+            query.pop(key, None)
+        elif isinstance(value, list | tuple):
+            query.setlist(key, [str(item) for item in value])
+        else:
+            query[key] = str(value)
+    return f"?{query.urlencode()}"
+
+
+# What is done stands first and what waits last, so that the bar fills from the left.
+BAR_ORDER = (
+    "Completed", "Reused", "Failed", "Canceled", "Skipped", "Finalizing", "Running", "Preparing", "NotResponding",
+    "CancelRequested", "Queued", "NotStarted",
+)  # fmt: skip
+DONE = frozenset({"Completed", "Reused", "Failed", "Canceled", "Skipped"})
+
+
+@register.inclusion_tag("components/stepbar.html")
+def stepbar(counts: Mapping[str, int]) -> dict[str, Any]:
+    """Steps by state as a tiny bar: `counts` maps states to numbers, as `steps_count` of a run does."""
+    total = sum(counts.values())
+    segments, at = [], 0.0
+    for key in BAR_ORDER:
+        if count := counts.get(key, 0):
+            width = 100 * count / total
+            segments.append({"state": STATES[key], "x": f"{at:.2f}", "width": f"{width:.2f}", "count": count})
+            at += width
+    return {"segments": segments, "total": total, "done": sum(counts.get(key, 0) for key in DONE)}
+
+
+@register.inclusion_tag("components/strip.html")
+def strip(runs: Iterable[Mapping[str, Any]], label: str = "last runs") -> dict[str, Any]:
+    """Durations of the last runs as tiny bars, oldest first: each has `status`, `seconds`, and perhaps `title`."""
+    rows = list(runs)
+    longest = max((row.get("seconds") or 0 for row in rows), default=0) or 1
+    bars = []
+    for place, row in enumerate(rows):
+        height = max(3.0, 20 * (row.get("seconds") or 0) / longest)
+        shown = STATES.get(str(row["status"]), STATES["NotStarted"])
+        bars.append({"state": shown, "x": place * 8, "y": f"{20 - height:.1f}", "height": f"{height:.1f}", "title": row.get("title", "")})
+    return {"bars": bars, "width": max(1, len(bars) * 8 - 2), "label": label}

@@ -1,0 +1,220 @@
+"""What a graph must mean to be run: names, references, and an order that exists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
+
+from duto.spec.errors import Problem
+from duto.spec.graph import INPUT_MODES, KINDS, OUTPUT_KINDS, OUTPUT_MODES, Graph, Input, Step
+from duto.spec.names import RULES, is_name
+
+
+def problems_of(graph: Graph, files: Optional[Mapping[str, Any]] = None) -> List[Problem]:
+    """Every problem of the graph. `files` maps a snapshot's digest to the paths it holds, where that is
+    known."""
+    found: List[Problem] = []
+    if not graph.steps:
+        found.append(Problem("no_steps", "The pipeline has no steps."))
+    found += _repeated("duplicate_step", "Two steps have the id", (step.id for step in graph.steps))
+    found += _repeated(
+        "duplicate_parameter", "Two parameters have the name", (p.name for p in graph.parameters)
+    )
+    found += [_bad("parameter", p.name) for p in graph.parameters if not is_name("parameter", p.name)]
+    steps = {step.id: step for step in graph.steps}
+    declared = {parameter.name: parameter.type for parameter in graph.parameters}
+    for step in graph.steps:
+        found += _names(step)
+        found += _settings(step, files)
+        found += _references(step, declared)
+        found += _inputs(step, steps, declared)
+    found += _pipeline_outputs(graph, steps)
+    cycle = sort({step_id: step.parents & frozenset(steps) for step_id, step in steps.items()})[1]
+    if cycle:
+        found.append(cycle_problem(cycle))
+    return found
+
+
+def sort(needs: Mapping[str, FrozenSet[str]]) -> Tuple[List[str], List[str]]:
+    """The ids with parents first, and a cycle as the path around it (empty where there is none)."""
+    done: Dict[str, None] = {}
+    waiting = list(needs)
+    while waiting:
+        ready = [
+            step for step in waiting if all(parent in done or parent not in needs for parent in needs[step])
+        ]
+        if not ready:
+            return list(done), _walk_cycle({step: needs[step] & frozenset(waiting) for step in waiting})
+        done.update(dict.fromkeys(ready))
+        waiting = [step for step in waiting if step not in done]
+    return list(done), []
+
+
+def cycle_problem(cycle: List[str]) -> Problem:
+    """The problem of a cycle, with the path in the order in which the steps would have to run."""
+    path = " → ".join(cycle)
+    return Problem("cycle", f"These steps wait for each other in a circle: {path}.", cycle[0])
+
+
+def _walk_cycle(needs: Mapping[str, FrozenSet[str]]) -> List[str]:
+    # Every step here has a parent here, so walking up must meet itself.
+    path: List[str] = []
+    step = next(iter(needs))
+    while step not in path:
+        path.append(step)
+        step = min(needs[step])
+    ring = path[path.index(step) :]
+    return [step, *reversed(ring[1:]), step]
+
+
+def _bad(kind: str, name: str, step: Optional[str] = None, what: str = "") -> Problem:
+    return Problem("bad_name", f"{name!r} cannot name {what or 'a ' + kind}: use {RULES[kind][1]}.", step)
+
+
+def _repeated(code: str, text: str, names: Iterable[str], step: Optional[str] = None) -> List[Problem]:
+    return [
+        Problem(code, f"{text} '{name}'.", step or (name if code == "duplicate_step" else None))
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+
+
+def _names(step: Step) -> List[Problem]:
+    found = [
+        _bad("step", name, step.id)
+        for name in dict.fromkeys((step.id, step.name))
+        if not is_name("step", name)
+    ]
+    for each in step.inputs:
+        if not is_name("port", each.name):
+            found.append(_bad("port", each.name, step.id, f"an input of step '{step.id}'"))
+    for output in step.outputs:
+        if not is_name("port", output.name):
+            found.append(_bad("port", output.name, step.id, f"an output of step '{step.id}'"))
+    found += [
+        _bad("variable", name, step.id, f"a param of step '{step.id}'")
+        for name in (*step.params, *step.environment_variables)
+        if not is_name("variable", name)
+    ]
+    found += _repeated(
+        "duplicate_output",
+        f"Step '{step.id}' has two outputs of the name",
+        (output.name for output in step.outputs),
+        step.id,
+    )
+    found += _repeated(
+        "duplicate_input",
+        f"Step '{step.id}' has two inputs of the name",
+        (each.name for each in step.inputs),
+        step.id,
+    )
+    return found
+
+
+def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
+    found: List[Problem] = []
+
+    def refuse(code: str, message: str) -> None:
+        found.append(Problem(code, f"Step '{step.id}': {message}", step.id))
+
+    if step.kind not in KINDS:
+        refuse("unknown_kind", f"there is no step kind {step.kind!r}.")
+    script = step.script.replace("\\", "/")
+    if not script.strip():
+        refuse("missing_script", "it names no script.")
+    elif script.startswith("/") or ".." in script.split("/"):
+        refuse("missing_script", f"the script {step.script!r} lies outside its source directory.")
+    elif (
+        files is not None
+        and step.snapshot
+        and step.snapshot in files
+        and not _holds(files[step.snapshot], script)
+    ):
+        refuse("missing_script", f"its source directory holds no {step.script!r}.")
+    for each in step.inputs:
+        if each.mode not in INPUT_MODES:
+            refuse(
+                "bad_mode",
+                f"input '{each.name}' has mode {each.mode!r}; use one of {', '.join(INPUT_MODES)}.",
+            )
+    for output in step.outputs:
+        if output.mode not in OUTPUT_MODES:
+            refuse("bad_mode", f"output '{output.name}' has mode {output.mode!r}; use one of mount, upload.")
+        if output.kind not in OUTPUT_KINDS:
+            refuse("unknown_kind", f"output '{output.name}' has kind {output.kind!r}.")
+    if step.node_count < 1:
+        refuse("bad_node_count", "its node count is below 1.")
+    if step.timeout_seconds is not None and step.timeout_seconds <= 0:
+        refuse("bad_timeout", "its timeout is not above 0 seconds.")
+    return found
+
+
+def _holds(paths: Any, script: str) -> bool:
+    return (script[2:] if script.startswith("./") else script) in paths
+
+
+def _references(step: Step, declared: Mapping[str, str]) -> List[Problem]:
+    """Arguments and params that name an input, an output or a parameter."""
+    found = []
+    known: Dict[str, Any] = {
+        "input": {each.name for each in step.inputs},
+        "output": {each.name for each in step.outputs},
+        "parameter": declared,
+    }
+    codes = {"input": "unknown_input", "output": "unknown_output", "parameter": "undeclared_parameter"}
+    bound = [(f"argument {number}", value) for number, value in enumerate(step.arguments, 1)]
+    bound += [(f"param '{name}'", value) for name, value in step.params.items()]
+    for where, value in bound:
+        if not isinstance(value, Mapping):
+            continue
+        for kind, name in value.items():
+            if name not in known[kind]:
+                owner = "the pipeline" if kind == "parameter" else "it"
+                text = f"Step '{step.id}': {where} names the {kind} '{name}', which {owner} does not declare."
+                found.append(Problem(codes[kind], text, step.id))
+    return found
+
+
+def _inputs(step: Step, steps: Mapping[str, Step], declared: Mapping[str, str]) -> List[Problem]:
+    found = []
+    for each in step.inputs:
+        text = _dangling(each, steps)
+        if text:
+            found.append(Problem("dangling_input", f"Step '{step.id}': input '{each.name}' {text}", step.id))
+        if each.parameter is not None:
+            if each.parameter not in declared:
+                text = (
+                    f"Step '{step.id}': input '{each.name}' names the parameter '{each.parameter}', which "
+                    "the pipeline does not declare."
+                )
+                found.append(Problem("undeclared_parameter", text, step.id))
+            elif declared[each.parameter] not in ("dataset", "data_path", "string"):
+                text = (
+                    f"Step '{step.id}': input '{each.name}' takes the parameter '{each.parameter}', which is "
+                    f"of type {declared[each.parameter]} and no data."
+                )
+                found.append(Problem("wrong_type", text, step.id))
+    for other in step.run_after:
+        if other not in steps:
+            text = f"Step '{step.id}' runs after '{other}', which is no step of this pipeline."
+            found.append(Problem("unknown_step", text, step.id))
+    return found
+
+
+def _dangling(each: Input, steps: Mapping[str, Step]) -> str:
+    if each.step is None:
+        return ""
+    if each.step not in steps:
+        return f"comes from '{each.step}', which is no step of this pipeline."
+    if each.output not in {output.name for output in steps[each.step].outputs}:
+        return f"is the output '{each.output}' of '{each.step}', which writes no such output."
+    return ""
+
+
+def _pipeline_outputs(graph: Graph, steps: Mapping[str, Step]) -> List[Problem]:
+    found = []
+    for name, (step, output) in graph.pipeline_outputs.items():
+        if step not in steps or output not in {each.name for each in steps[step].outputs}:
+            text = f"The pipeline output '{name}' is the output '{output}' of '{step}', which does not exist."
+            found.append(Problem("dangling_output", text, step if step in steps else None))
+    return found

@@ -1,0 +1,219 @@
+"""Conda and pip lists as one recipe that pip's world can build: a Python version and a list of requirements.
+
+Conda names that mean a PyPI package are renamed, Azure's own packages are left out because every step has the
+SDK, and what only conda has is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
+
+from duto.spec import canonical
+from duto.spec.errors import Problem, SpecError
+from duto.spec.packages import brought_by, from_conda, from_pip, is_conda_only, is_own, normalise
+
+SCHEMA = 1
+
+_CONDA = re.compile(
+    r"^(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?P<rest>.*)$"
+)
+_PIP = re.compile(
+    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)$", re.DOTALL
+)
+_VERSION = re.compile(r"(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to build. `python` is `major.minor` or None for whatever is at hand; `packages` are requirements
+    as pip reads them, sorted; `notes` tell what was renamed or left out, for people, and enter no digest."""
+
+    python: Optional[str]
+    packages: Tuple[str, ...]
+    notes: Tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return canonical.digest({"schema": SCHEMA, "python": self.python, "packages": list(self.packages)})
+
+
+def recipe(conda: Iterable[Any] = (), pip: Iterable[str] = (), python: Optional[str] = None) -> Recipe:
+    """The recipe of a conda list and a pip list.
+
+    A conda list may hold `{"pip": [...]}` as conda files do, and `python=3.8`. Raises `SpecError` that names
+    every package that only conda has (`conda_only`) and every line that is no requirement
+    (`bad_requirement`).
+    """
+    collector = _Collector(python)
+    for item in conda:
+        if isinstance(item, Mapping):
+            for line in item.get("pip") or ():
+                collector.pip(str(line))
+        else:
+            collector.conda(str(item))
+    for line in pip:
+        collector.pip(str(line))
+    return collector.recipe()
+
+
+def recipe_of(definition: Mapping[str, Any]) -> Recipe:
+    """The recipe of an environment's definition (`docs/wire.md`). Raises `SpecError` as `recipe` does."""
+    python = definition.get("python") or {}
+    return recipe(pip=python.get("packages") or (), python=python.get("version"))
+
+
+def recipe_digest(definition: Mapping[str, Any]) -> str:
+    """What identifies the build of a definition: its Python and its packages, neither its name nor its
+    variables."""
+    return recipe_of(definition).digest
+
+
+def python_version(text: Optional[str]) -> Optional[str]:
+    """`major.minor` of a version such as `3.8.13`, `=3.8`, `>=3.7`; None for none. Raises `SpecError`."""
+    if text is None or not str(text).strip():
+        return None
+    found = _VERSION.search(str(text))
+    if found is None:
+        raise SpecError([Problem("bad_requirement", f"{text!r} is no version of Python.")])
+    return found.group(1)
+
+
+class _Collector:
+    """Takes lines one by one; what only conda has is remembered, so that all of it is named at once."""
+
+    def __init__(self, python: Optional[str]) -> None:
+        self.python = python_version(python)
+        self.found: Dict[str, str] = {}
+        self.notes: List[str] = []
+        self.lost: List[str] = []
+        self.problems: List[Problem] = []
+
+    def conda(self, line: str) -> None:
+        text = line.split("#")[0].strip()
+        match = _CONDA.match(text)
+        if match is None:
+            if text:
+                self._refuse(line)
+            return
+        name, rest = match.group("name"), match.group("rest")
+        if normalise(name) == "python":
+            self.python = python_version(rest) or self.python
+            return
+        if is_own(name):
+            self._own(name, frozenset())
+        elif is_conda_only(name):
+            self.lost.append(name)
+        else:
+            self._add(from_conda(name), name, conda_version(rest), line)
+
+    def pip(self, line: str) -> None:
+        text = re.sub(r"(?:^|\s)#.*$", "", line).strip()
+        if not text:
+            return
+        if text.startswith("-"):
+            self.notes.append(f"'{text}' is left out: the studio's own package index is used.")
+            return
+        if re.match(r"^(?:git\+|hg\+|https?:|file:)", text):
+            self.found.setdefault(text, text)
+            return
+        match = _PIP.match(text)
+        if match is None:
+            self._refuse(line)
+            return
+        extras = frozenset(
+            each.strip().lower() for each in (match.group("extras") or "").split(",") if each.strip()
+        )
+        if is_own(match.group("name")):
+            self._own(match.group("name"), extras)
+            return
+        shown = f"[{','.join(sorted(extras))}]" if extras else ""
+        self._add(
+            from_pip(match.group("name")), match.group("name"), shown + match.group("rest").strip(), line
+        )
+
+    def recipe(self) -> Recipe:
+        if self.lost:
+            names = ", ".join(dict.fromkeys(self.lost))
+            text = f"Only conda has {names}: name packages of PyPI instead, or drop what wheels bring along."
+            self.problems.append(Problem("conda_only", text))
+        if self.problems:
+            raise SpecError(self.problems)
+        return Recipe(self.python, tuple(sorted(self.found.values())), tuple(self.notes))
+
+    def _own(self, name: str, extras: FrozenSet[str]) -> None:
+        self.notes.append(f"'{name}' is left out: every step has the SDK.")
+        for other in brought_by(name, extras):
+            self.found.setdefault(other, other)
+
+    def _add(self, target: Optional[str], name: str, rest: str, line: str) -> None:
+        if target is None:
+            return
+        if rest and not re.match(r"^(?:\[[^\]]*\])?\s*(?:[<>=!~;@(].*)?$", rest, re.DOTALL):
+            self._refuse(line)
+            return
+        if target != normalise(name):
+            self.notes.append(f"'{name}' is '{target}' on PyPI.")
+        known = self.found.get(target)
+        # A bare name never weakens a version that was asked for before it.
+        if known is None or rest:
+            self.found[target] = target + _tidy(rest)
+
+    def _refuse(self, line: str) -> None:
+        self.problems.append(Problem("bad_requirement", f"{line.strip()!r} is no package requirement."))
+
+
+def _tidy(rest: str) -> str:
+    head, mark, condition = rest.partition(";")
+    tidy = (
+        head if head.lstrip().startswith("@") else re.sub(r"\s+", "", head).replace("(", "").replace(")", "")
+    )
+    if tidy.lstrip().startswith("@"):
+        tidy = " " + tidy.strip()
+    return tidy + (f"; {condition.strip()}" if mark else "")
+
+
+def conda_version(rest: str) -> str:
+    """A conda version as PEP 440 has it: `=1.2` is any 1.2, `=1.2.3` and `==1.2.3` are exact, a build is
+    dropped."""
+    text = rest.strip()
+    if not text or text == "*":
+        return ""
+    if re.match(r"^[\d.*]", text):  # `numpy 1.19.2 py37_0`, as `conda list` prints
+        text = "=" + text.split()[0]
+    if re.match(r"^=[^=]", text):
+        version = text[1:].split("=")[0].strip()
+        exact = version.count(".") >= 2 and not version.endswith("*")
+        return f"=={version}" if exact or version.endswith("*") else f"=={version}.*"
+    if text.startswith("=="):
+        return "==" + text[2:].split("=")[0].strip()
+    if "|" in text:  # alternatives have no spelling in PEP 440; the last is the newest by habit
+        text = text.split("|")[-1].strip()
+        return conda_version(text if text[:1] in "<>=!~" else "=" + text)
+    return re.sub(r"\s+", "", text)
+
+
+def definition(
+    name: str,
+    built: Recipe,
+    *,
+    user_managed: bool = False,
+    interpreter: Optional[str] = None,
+    variables: Optional[Mapping[str, str]] = None,
+    docker: Optional[Mapping[str, Any]] = None,
+) -> Dict[str, Any]:
+    """The definition of an environment as the graph document and `POST environments/` hold it."""
+    document: Dict[str, Any] = {
+        "name": name,
+        "python": {
+            "version": built.python,
+            "user_managed": user_managed,
+            "interpreter": interpreter,
+            "packages": list(built.packages),
+        },
+        "variables": dict(variables or {}),
+    }
+    if docker:
+        document["docker"] = dict(docker)
+    return document

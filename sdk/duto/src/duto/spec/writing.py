@@ -1,0 +1,81 @@
+"""A graph as its document."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from duto.spec.graph import SCHEMA, Graph, Input, Output, Parameter, Step
+
+
+def graph_document(graph: Graph) -> Dict[str, Any]:
+    """The document that `reading.read_graph` reads back to an equal graph."""
+    return {
+        "schema": SCHEMA,
+        "description": graph.description,
+        "continue_on_step_failure": graph.continue_on_step_failure,
+        "parameters": [_parameter(each) for each in graph.parameters],
+        "pipeline_outputs": {
+            name: {"step": step, "output": output} for name, (step, output) in graph.pipeline_outputs.items()
+        },
+        "steps": [step_document(step) for step in graph.steps],
+    }
+
+
+def step_document(step: Step) -> Dict[str, Any]:
+    """One step as the document holds it."""
+    return {
+        "id": step.id,
+        "name": step.name,
+        "kind": step.kind,
+        "script": step.script,
+        "arguments": list(step.arguments),
+        "snapshot": step.snapshot,
+        "compute": step.compute,
+        "environment": None if step.environment is None else dict(step.environment),
+        "inputs": [_input(each) for each in step.inputs],
+        "outputs": [_output(each) for each in step.outputs],
+        "params": dict(step.params),
+        "environment_variables": dict(step.environment_variables),
+        "run_after": list(step.run_after),
+        "allow_reuse": step.allow_reuse,
+        "hash_paths": None if step.hash_paths is None else list(step.hash_paths),
+        "version": step.version,
+        "node_count": step.node_count,
+        "timeout_seconds": step.timeout_seconds,
+    }
+
+
+def _parameter(parameter: Parameter) -> Dict[str, Any]:
+    return {"name": parameter.name, "type": parameter.type, "default": parameter.default}
+
+
+def _input(each: Input) -> Dict[str, Any]:
+    sources: Dict[str, Dict[str, Any]] = {
+        "step": {"step": each.step, "output": each.output},
+        "dataset": {"dataset": each.dataset},
+        "datastore": {"datastore": each.datastore, "path": each.path or ""},
+        "parameter": {"parameter": each.parameter},
+    }
+    document: Dict[str, Any] = {
+        "name": each.name,
+        "from": sources[each.source],
+        "mode": each.mode,
+        "path_on_compute": each.path_on_compute,
+    }
+    if each.tabular is not None:
+        document["tabular"] = dict(each.tabular)
+    return document
+
+
+def _output(each: Output) -> Dict[str, Any]:
+    return {
+        "name": each.name,
+        "kind": each.kind,
+        "datastore": each.datastore,
+        "mode": each.mode,
+        "is_directory": each.is_directory,
+        "path_on_compute": each.path_on_compute,
+        "overwrite": each.overwrite,
+        "destination": each.destination,
+        "register": None if each.register is None else dict(each.register),
+    }

@@ -92,8 +92,14 @@ def read(run_id: Any) -> tuple[str, list[StepLine]]:
 
 
 def last_metrics(run_id: Any) -> dict[Any, dict[str, float]]:
-    """The newest number of each metric, by step."""
-    return {}
+    """The newest number of each metric, by step. A screen has room for the last of many points, not for all."""
+    from runs.models import MetricPoint
+
+    found: dict[Any, dict[str, float]] = {}
+    points = MetricPoint.objects.filter(run__root_id=run_id, value__isnull=False).order_by("-id")
+    for step, name, value in points.values_list("run_id", "name", "value")[:500]:
+        found.setdefault(step, {}).setdefault(name, value)
+    return found
 
 
 class Screen:

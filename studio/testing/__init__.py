@@ -1,0 +1,1 @@
+"""How the suite gets a real database, a real broker and a home of its own."""

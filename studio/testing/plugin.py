@@ -1,0 +1,83 @@
+"""The suite's pytest plugin. Loaded with `-p`, since pytest-django reads the settings before any conftest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from studio.testing.services import Services
+
+CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The smaller set on the database of `up`."""
+    parser.addoption("--sqlite", action="store_true", help="run the tests marked sqlite, on SQLite")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[Any]:
+    """Start the services first of all; whatever ends the session stops them."""
+    if not early_config.known_args_namespace.help:
+        services = Services(early_config.known_args_namespace.sqlite)
+        early_config.add_cleanup(services.stop)
+        services.start()
+    return (yield)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Which database this is about."""
+    return f"database: {'SQLite' if config.getoption('--sqlite') else 'PostgreSQL'}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --sqlite, only what is marked so; what is about SQLite alone stays out of the other set."""
+    on_sqlite = config.getoption("--sqlite")
+
+    def is_chosen(item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("sqlite")
+        return bool(marker) if on_sqlite else not (marker and marker.kwargs.get("only"))
+
+    chosen = [item for item in items if is_chosen(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+def find_chromium() -> str | None:
+    """DUTO_CHROMIUM, then the usual names."""
+    for name in (os.environ.get("DUTO_CHROMIUM", ""), *CHROMIUM):
+        if name and (found := shutil.which(name)):
+            return found
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A browser test needs a browser: where one is required, its absence fails."""
+    if not item.get_closest_marker("browser"):
+        return
+    # Playwright's synchronous interface runs a loop in this thread, which Django would refuse.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    if find_chromium():
+        return
+    if os.environ.get("DUTO_REQUIRE_BROWSER"):
+        pytest.fail("no Chromium was found, and DUTO_REQUIRE_BROWSER is set", pytrace=False)
+    pytest.skip("no Chromium was found (set DUTO_CHROMIUM, or install chromium)")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """For pytest-playwright: the machine's own Chromium, quiet, also as root."""
+    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    return {"executable_path": find_chromium(), "args": [*FLAGS, *sandbox], "headless": True}

@@ -1,0 +1,114 @@
+"""The first start of a studio: a workspace, its owner, and a credentials file for programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from core.errors import Unauthenticated
+from workspaces.models import Member, Role, User, Workspace
+from workspaces.services import tokens
+from workspaces.services.accounts import holder_of, redeem, set_password, sign_in_link
+from workspaces.services.workspaces import create_workspace, furnish
+
+__all__ = [
+    "ensure_first_owner", "holder_of", "owner_has_password", "redeem", "set_password", "sign_in_link",
+    "write_credentials",
+]  # fmt: skip
+log = logging.getLogger(__name__)
+FIRST_WORKSPACE = "main"
+
+
+@transaction.atomic
+def ensure_first_owner(os_user: str) -> User:
+    """The owner of the first workspace; both are made when they are missing. Safe to call at each start."""
+    owner = (
+        Member.objects.filter(workspace__name=FIRST_WORKSPACE, role=Role.OWNER, user__is_active=True)
+        .select_related("user")
+        .order_by("id")
+        .first()
+    )
+    if owner is not None:
+        for workspace in Workspace.objects.all():
+            furnish(workspace)
+        return owner.user
+    user = _user_named(os_user)
+    workspace = Workspace.objects.filter(name=FIRST_WORKSPACE).first()
+    if workspace is None:
+        create_workspace(user, FIRST_WORKSPACE)
+    else:
+        Member.objects.update_or_create(workspace=workspace, user=user, defaults={"role": Role.OWNER})
+        furnish(workspace)
+    return user
+
+
+def owner_has_password() -> bool:
+    """True when an owner can sign in by password, so that the studio may be reachable for others."""
+    owners = User.objects.filter(is_active=True, memberships__role=Role.OWNER)
+    # An unusable password is stored with an exclamation mark before it.
+    return owners.exclude(password="").exclude(password__startswith="!").exists()  # noqa: S106 - a marker, no secret
+
+
+def credentials_path() -> Path:
+    """The user's file of studio addresses and tokens, which the SDK reads."""
+    return Path.home() / ".config" / "duto" / "credentials.json"
+
+
+def write_credentials(url: str, user: User) -> Path | None:
+    """Give programs of this user a token for this studio, unless the file holds one that still works.
+
+    Other studios' entries stay. Returns None when the file cannot be written: programs then need DUTO_TOKEN.
+    """
+    path = credentials_path()
+    stored = _read(path)
+    if _works(stored.get(url), user):
+        return path
+    workspace = Workspace.objects.get(name=FIRST_WORKSPACE)
+    minted = tokens.mint(user, workspace, Role.OWNER, "credentials file")
+    stored[url] = {"token": minted.text, "workspace": workspace.name}
+    try:
+        _write(path, stored)
+    except OSError as error:
+        minted.token.delete()
+        log.warning("%s cannot be written (%s): programs need DUTO_URL and DUTO_TOKEN instead.", path, error)
+        return None
+    return path
+
+
+def _user_named(os_user: str) -> User:
+    name = re.sub(r"[^\w.@+-]", "-", os_user)[:150] or "owner"
+    user = User.objects.filter(username=name).first()
+    return user or User.objects.create_user(name, password=None)
+
+
+def _works(entry: object, user: User) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
+        return False
+    try:
+        return tokens.verify(entry["token"]).user_id == user.pk
+    except Unauthenticated:
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _write(path: Path, stored: dict[str, Any]) -> None:
+    """Written beside and renamed, and never readable for others, not even for a moment."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".credentials-{os.getpid()}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(stored, file, indent=2)
+    draft.replace(path)

@@ -1,0 +1,147 @@
+"""Keys for programs: made, checked, revoked. The text of a key is shown once; only its digest is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from core.clock import now
+from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from core.ids import as_uuid
+from workspaces.access import Room
+from workspaces.models import ApiToken, Role, User, Workspace
+from workspaces.services import audit
+
+USED_EVERY = timedelta(minutes=1)
+MAX_DAYS = 3650
+RUN_PREFIX = "duto_run"
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A new token, and its text, which exists only here."""
+
+    token: ApiToken
+    text: str
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def mint(user: User, workspace: Workspace, role: Role, name: str, expires_at: datetime | None = None) -> Minted:
+    """Make a personal token. Callers have checked that the role is not more than the user's."""
+    prefix = f"duto_{secrets.token_hex(4)}"
+    text = f"{prefix}_{secrets.token_urlsafe(32)}"
+    token = ApiToken.objects.create(
+        user=user, workspace=workspace, role=role, name=name, prefix=prefix, digest=digest_of(text),
+        expires_at=expires_at,
+    )  # fmt: skip
+    return Minted(token, text)
+
+
+@transaction.atomic
+def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days: int | None = None) -> Minted:
+    """A token of the person in the room, with at most their own role."""
+    room.require_person()
+    if room.user is None:
+        raise Forbidden("Only a person has tokens.")
+    wanted = role_of(role)
+    if not room.may(wanted):
+        raise Forbidden(
+            f"A token cannot be {wanted.value} where you are {room.role.value}. Ask for a smaller role.",
+            code="role_too_large",
+        )
+    if not name.strip() or len(name) > 120:
+        raise Invalid("A token needs a name of 1 to 120 characters, so that you know it again.")
+    minted = mint(room.user, room.workspace, wanted, name.strip(), _end_of(expires_in_days))
+    audit.note(room, "token.created", minted.token.prefix, name=name, role=wanted.value)
+    return minted
+
+
+def mint_run_token(
+    workspace: Workspace,
+    run_id: UUID,
+    root_run_id: UUID,
+    *,
+    user: User | None = None,
+    role: Role = Role.CONTRIBUTOR,
+    lifetime: timedelta | None = None,
+) -> str:
+    """The key of one execution of a run: it writes to its own tree and reads its workspace."""
+    text = f"{RUN_PREFIX}_{secrets.token_urlsafe(32)}"
+    ApiToken.objects.create(
+        kind=ApiToken.Kind.RUN, user=user, workspace=workspace, role=role, run_id=run_id, root_run_id=root_run_id,
+        name=f"run {run_id}", prefix=RUN_PREFIX, digest=digest_of(text),
+        expires_at=now() + lifetime if lifetime else None,
+    )  # fmt: skip
+    return text
+
+
+def revoke_run_tokens(*run_ids: UUID) -> int:
+    """A run's keys end with its execution; keys are made anew for each, so rows need not stay."""
+    return ApiToken.objects.filter(kind=ApiToken.Kind.RUN, run_id__in=run_ids).delete()[0]
+
+
+def verify(text: str) -> ApiToken:
+    """The token that has this text. Raises Unauthenticated, with the reason when it was once a good one."""
+    token = ApiToken.objects.select_related("workspace", "user").filter(digest=digest_of(text)).first()
+    if token is None:
+        raise Unauthenticated("This token is not known here. Make a new one on the page Settings.", code="bad_token")
+    if token.revoked_at is not None:
+        raise Unauthenticated("This token was revoked. Make a new one on the page Settings.", code="token_revoked")
+    if token.expires_at is not None and token.expires_at <= now():
+        raise Unauthenticated("This token has expired. Make a new one on the page Settings.", code="token_expired")
+    if token.user is not None and not token.user.is_active:
+        raise Unauthenticated("The account of this token is closed.", code="account_closed")
+    _mark_used(token)
+    return token
+
+
+@transaction.atomic
+def revoke(room: Room, token_id: object) -> ApiToken:
+    """Revoke one's own token; an owner may revoke anybody's of the workspace."""
+    room.require_person()
+    tokens = ApiToken.objects.filter(workspace=room.workspace, kind=ApiToken.Kind.PERSONAL, pk=as_uuid(token_id))
+    if not room.may(Role.OWNER):
+        tokens = tokens.filter(user=room.user)
+    token = tokens.first()
+    if token is None:
+        raise NotFound("There is no such token of yours.")
+    if token.revoked_at is None:
+        token.revoked_at = now()
+        token.save(update_fields=["revoked_at"])
+        audit.note(room, "token.revoked", token.prefix, name=token.name)
+    return token
+
+
+def role_of(role: str) -> Role:
+    try:
+        return Role(role)
+    except ValueError as error:
+        names = ", ".join(Role.values)
+        raise Invalid(f"There is no role {role!r}. Use one of: {names}.", code="unknown_role") from error
+
+
+def _end_of(days: int | None) -> datetime | None:
+    if days is None:
+        return None
+    if not 1 <= days <= MAX_DAYS:
+        raise Invalid(f"'expires_in_days' is a number from 1 to {MAX_DAYS}, or null for no end.")
+    return now() + timedelta(days=days)
+
+
+def _mark_used(token: ApiToken) -> None:
+    """At most one write a minute: a program that asks often must not turn each read into a write."""
+    moment = now()
+    if token.last_used_at is not None and moment - token.last_used_at < USED_EVERY:
+        return
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=moment - USED_EVERY)
+    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=moment)
+    token.last_used_at = moment

@@ -1,0 +1,67 @@
+"""Workspaces are made here, with everything that each of them has from its first moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import IntegrityError, transaction
+
+from core.errors import Conflict, Invalid, NotFound
+from duto.spec.names import is_name
+from workspaces.access import Room
+from workspaces.models import Member, Role, User, Workspace
+from workspaces.services import audit
+
+# What apps above put into a new workspace (datastores, curated environments). They add in their AppConfig.ready();
+# each can be repeated, so that a workspace gets later what a later release brings.
+on_created: list[Callable[[Workspace], None]] = []
+
+# Names that would read as something else in an address.
+TAKEN = frozenset({"api", "static", "accounts", "agent", "new"})
+
+
+@transaction.atomic
+def create_workspace(user: User, name: str, description: str = "") -> Room:
+    """A new workspace, furnished, with `user` as its owner."""
+    if not is_name("workspace", name) or len(name) > 32 or name in TAKEN:
+        raise Invalid(
+            f"{name!r} cannot name a workspace: use 1 to 32 letters, digits, hyphens and underscores.",
+            code="bad_name",
+        )
+    try:
+        with transaction.atomic():
+            workspace = Workspace.objects.create(name=name, description=description)
+    except IntegrityError as error:
+        raise Conflict(f"There is a workspace '{name}' already. Choose another name.", code="exists") from error
+    Member.objects.create(workspace=workspace, user=user, role=Role.OWNER)
+    furnish(workspace)
+    room = Room(workspace, Role.OWNER, user=user)
+    audit.note(room, "workspace.created", name)
+    return room
+
+
+def furnish(workspace: Workspace) -> None:
+    """Put in what every workspace has, as far as it is not there yet."""
+    for add in on_created:
+        add(workspace)
+
+
+@transaction.atomic
+def change(room: Room, *, description: str | None = None, default_datastore: str | None = None) -> Workspace:
+    """Change what an owner may change. The app of the datastores has checked the datastore's name."""
+    workspace = room.require(Role.OWNER).require_person().workspace
+    if description is not None:
+        workspace.description = description
+    if default_datastore is not None:
+        workspace.default_datastore = default_datastore
+    workspace.save(update_fields=["description", "default_datastore"])
+    audit.note(room, "workspace.changed", workspace.name)
+    return workspace
+
+
+def by_name(name: str) -> Workspace:
+    """The workspace, for commands on this machine. Raises NotFound."""
+    workspace = Workspace.objects.filter(name=name).first()
+    if workspace is None:
+        raise NotFound(f"There is no workspace '{name}'.", workspace=name)
+    return workspace

@@ -1,0 +1,86 @@
+"""What the supervisor may ask of any launcher. Every call may be repeated safely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True)
+class AttemptKey:
+    """An attempt and its fencing number; together they name one directory and one execution."""
+
+    attempt: str
+    epoch: int
+
+    @property
+    def folder(self) -> str:
+        return f"{self.attempt}-{self.epoch}"
+
+    @classmethod
+    def of_folder(cls, name: str) -> AttemptKey | None:
+        attempt, dash, epoch = name.rpartition("-")
+        return cls(attempt, int(epoch)) if dash and attempt and epoch.isdigit() else None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything that a launcher needs to know to run one attempt."""
+
+    key: AttemptKey
+    argv: tuple[str, ...]
+    cwd: Path
+    env: dict[str, str]
+    grace_seconds: float = 10.0
+    timeout_seconds: float | None = None
+    log_cap: int = 1 << 30
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+State = Literal["none", "running", "exited", "lost"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is known now: `none` was never started, `lost` ran and left no verdict."""
+
+    state: State
+    verdict: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the whole tree of a step uses at one moment."""
+
+    cpu_seconds: float
+    rss: int
+    processes: int
+
+
+class Launcher(Protocol):
+    """A process, a container: where a step lives."""
+
+    def directory(self, key: AttemptKey) -> Path:
+        """The attempt's directory on this host."""
+
+    def ensure(self, launch: Launch) -> None:
+        """Start it if it never started, otherwise adopt it."""
+
+    def probe(self, key: AttemptKey) -> Probe:
+        """Its state; never blocks."""
+
+    def signal(self, key: AttemptKey, grace_seconds: float) -> None:
+        """Ask for its end: TERM to the tree, patience, KILL."""
+
+    def stats(self, key: AttemptKey) -> Sample | None:
+        """What it uses now, or None when it does not run."""
+
+    def collect(self, key: AttemptKey) -> Probe:
+        """Its last word, once nothing of it runs any more; kills what a lost shim left behind."""
+
+    def cleanup(self, key: AttemptKey) -> None:
+        """Forget it and everything it left on this host."""
+
+    def discover(self) -> list[AttemptKey]:
+        """The attempts that this host knows of, for adoption."""

@@ -1,0 +1,12 @@
+"""`python -I -S .../duto_agent/shim <attempt directory>`, or `... zygote` with a socket as stdin."""
+
+import os
+import sys
+
+# -I keeps the package's folder out of the path. It goes last: no file here may hide the standard library.
+sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from duto_agent.shim import step, zygote
+
+if __name__ == "__main__":
+    sys.exit(zygote.serve() if sys.argv[1] == "zygote" else step.main(os.path.abspath(sys.argv[1])))

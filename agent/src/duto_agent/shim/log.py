@@ -1,0 +1,78 @@
+"""What a step says: the doorbell for the agent, and the log's two files."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+
+OUT, ERR = 1, 2
+RECORD = struct.Struct("<QQII")
+BELL_GAP_S = 0.004
+TAIL = 1 << 16
+
+
+class Bell:
+    """Tells the agent to look; a bell that nobody hears is no loss."""
+
+    def __init__(self, address: str | None, word: str) -> None:
+        self.address, self.word = address, word.encode()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
+        if self.socket:
+            self.socket.setblocking(False)
+        self.last, self.owed = 0.0, False
+
+    def ring(self, force: bool = False) -> None:
+        now = time.monotonic()
+        if not force and now - self.last < BELL_GAP_S:
+            self.owed = True
+            return
+        self.last, self.owed = now, False
+        if self.socket:
+            try:
+                self.socket.sendto(self.word, self.address or "")
+            except OSError:
+                pass
+
+
+class Log:
+    """Raw bytes in `log.data`, and in `log.idx` who said them when."""
+
+    def __init__(self, directory: str, cap: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self.data = os.open(os.path.join(directory, "log.data"), flags, 0o600)
+        self.idx = os.open(os.path.join(directory, "log.idx"), flags, 0o600)
+        self.size = os.fstat(self.data).st_size
+        self.cap, self.dropped = cap, 0
+        self.error: str | None = None
+        self.tail = b""
+
+    def write(self, stream: int, data: bytes) -> None:
+        if stream == ERR:
+            self.tail = (self.tail + data)[-TAIL:]
+        room = self.cap - self.size
+        if len(data) > room:
+            if not self.dropped:
+                notice = "\nduto: the log reached its limit of %d bytes; the rest is dropped.\n" % self.cap
+                self._append(stream, data[: max(room, 0)])
+                self._append(ERR, notice.encode())
+            self.dropped += len(data) - max(room, 0)
+        else:
+            self._append(stream, data)
+
+    def _append(self, stream: int, data: bytes) -> None:
+        start, view = self.size, memoryview(data)
+        try:
+            while view:
+                written = os.write(self.data, view)
+                self.size += written
+                view = view[written:]
+        except OSError as error:  # a full disk must not stop the script
+            self.error = os.strerror(error.errno or 0)
+            self.dropped += len(view)
+        if self.size > start:
+            try:
+                os.write(self.idx, RECORD.pack(time.time_ns(), start, self.size - start, stream))
+            except OSError as error:
+                self.error = os.strerror(error.errno or 0)

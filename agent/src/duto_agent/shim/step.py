@@ -1,0 +1,275 @@
+"""One script from its spawn to its verdict."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import time
+from typing import Any
+
+from duto_agent.shim import tree
+from duto_agent.shim.log import BELL_GAP_S, ERR, OUT, Bell, Log
+from duto_agent.shim.verdict import decode, iso, last_frame, write_json
+
+BUSY, DONE = 75, 76
+CHUNK = 1 << 18
+POLL_S = 0.1
+# A script that floods wakes us for each line; two milliseconds of rest turn that into large reads.
+FLOOD_GAP_S, FLOOD_REST_S = 0.001, 0.002
+DRAIN_S, LEFT_BEHIND_GRACE_S, KILL_S = 0.1, 0.5, 5.0
+F_SETPIPE_SZ = 1031
+LOCK_TRIES = 20
+
+
+def main(directory: str) -> int:
+    """Run the step of this directory, once in its life."""
+    if not take_lock(os.path.join(directory, "runner.lock")):
+        return BUSY
+    # pid.json without a verdict is a step that was lost: it may have run, so it never runs again.
+    if any(os.path.exists(os.path.join(directory, name)) for name in ("status.json", "pid.json")):
+        return DONE
+    with open(os.path.join(directory, "launch.json"), encoding="utf-8") as file:
+        launch = json.load(file)
+    step = Step(directory, launch)
+    write_json(os.path.join(directory, "status.json"), step.run())
+    step.bell.ring(force=True)
+    return 0
+
+
+def take_lock(path: str) -> bool:
+    """Held until this process ends: liveness without a pid that could be somebody else's."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            time.sleep(0.005)  # the agent's own look at the lock lasts microseconds
+    return False
+
+
+class Step:
+    """One script, its pipes, its tree of processes."""
+
+    def __init__(self, directory: str, launch: dict[str, Any]) -> None:
+        self.directory, self.launch = directory, launch
+        self.bell = Bell(launch.get("bell"), os.path.basename(directory))
+        self.log = Log(directory, int(launch.get("log_cap") or 1 << 30))
+        self.child = 0
+        self.exit: int | None = None
+        self.alone = False  # no child of ours lives any more
+        self.canceled = self.timed_out = False
+        self.streams: dict[int, int] = {}
+        self.poller = select.poll()
+        self.last_read = self.last_look = 0.0
+        self.started = time.time()
+        self.began = time.monotonic()
+        self.ooms = tree.oom_kills()
+
+    def run(self) -> dict[str, Any]:
+        self._own_the_tree()
+        self._tell_pid(None)
+        if self._cancel_grace() is not None:
+            self.canceled, self.alone = True, True
+            return self._verdict()
+        try:
+            self._spawn()
+        except OSError as error:
+            self.log.write(ERR, ("duto: the script could not be started: %s\n" % error).encode())
+            self.alone, self.exit = True, 127 << 8
+            return self._verdict()
+        self._tell_pid(self.child)
+        while self.exit is None:
+            self._turn(POLL_S)
+            self._obey()
+        self._close()
+        return self._verdict()
+
+    def _own_the_tree(self) -> None:
+        tree.adopt_orphans()
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, _noted)  # not SIG_IGN, which the script would inherit
+        self.wake, wake_write = os.pipe()
+        os.set_blocking(self.wake, False)
+        os.set_blocking(wake_write, False)
+        signal.signal(signal.SIGCHLD, _noted)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self.poller.register(self.wake, select.POLLIN)
+        for name, wanted in (self.launch.get("limits") or {}).items():
+            tree.limit_resource(name, int(wanted))
+
+    def _spawn(self) -> None:
+        pipes = [os.pipe(), os.pipe()]
+        for read, _ in pipes:
+            try:
+                fcntl.fcntl(read, F_SETPIPE_SZ, CHUNK)
+            except OSError:
+                pass  # the user's share of pipe memory is spent; the small pipe works as well
+            os.set_blocking(read, False)
+        try:
+            # No preexec_fn: subprocess then takes vfork, which costs the same however large we are.
+            process = subprocess.Popen(
+                self.launch["argv"],
+                cwd=self.launch["cwd"],
+                env=self.launch["env"],
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=pipes[0][1],
+                stderr=pipes[1][1],
+                restore_signals=True,
+            )
+        finally:
+            for _, write in pipes:
+                os.close(write)
+        self.child = process.pid
+        process.returncode = 0  # we reap by ourselves; this object must not
+        for (read, _), stream in zip(pipes, (OUT, ERR)):
+            self.streams[read] = stream
+            self.poller.register(read, select.POLLIN | select.POLLHUP)
+
+    def _tell_pid(self, child: int | None) -> None:
+        """Written before the spawn: a crash in between is `lost`, never a second run."""
+        write_json(
+            os.path.join(self.directory, "pid.json"),
+            {
+                "pid": os.getpid(),
+                "start": tree.start_ticks(os.getpid()),
+                "boot": tree.boot_id(),
+                "child": child,
+                "child_start": tree.start_ticks(child) if child else None,
+            },
+        )
+
+    def _turn(self, seconds: float) -> bool:
+        """Wait for output or for the end of a child, and take what there is."""
+        if self.bell.owed:
+            seconds = min(seconds, BELL_GAP_S)
+        ready = self.poller.poll(seconds * 1000)
+        moved = False
+        for number, _ in ready:
+            if number == self.wake:
+                drain_pipe(self.wake)
+            else:
+                moved = self._read(number) or moved
+        if moved or self.bell.owed:
+            self.bell.ring()
+        self._reap()
+        now = time.monotonic()
+        if moved and now - self.last_read < FLOOD_GAP_S and self.exit is None:
+            time.sleep(FLOOD_REST_S)
+            now = time.monotonic()
+        if moved:
+            self.last_read = now
+        return moved
+
+    def _read(self, number: int) -> bool:
+        try:
+            data = os.read(number, CHUNK)
+        except BlockingIOError:
+            return False
+        if data:
+            self.log.write(self.streams[number], data)
+            return True
+        self.poller.unregister(number)
+        os.close(number)
+        del self.streams[number]
+        return False
+
+    def _reap(self) -> None:
+        while not self.alone:
+            try:
+                pid, status, _ = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.alone = True
+                return
+            if pid == 0:
+                return
+            if pid == self.child:
+                self.exit = status
+
+    def _obey(self) -> None:
+        """Look for a cancel, and at the clock, ten times a second."""
+        now = time.monotonic()
+        if self.exit is not None or now - self.last_look < POLL_S * 0.9:
+            return
+        self.last_look = now
+        grace = self._cancel_grace()
+        limit = self.launch.get("timeout_seconds")
+        if grace is not None:
+            self.canceled = True
+        elif limit and now - self.began > float(limit):
+            self.timed_out, grace = True, float(self.launch.get("grace_seconds") or 0)
+        if grace is not None:
+            self._stop_tree(grace)
+
+    def _cancel_grace(self) -> float | None:
+        try:
+            with open(os.path.join(self.directory, "cancel"), encoding="utf-8") as file:
+                text = file.read()
+        except OSError:
+            return None
+        try:
+            return float(json.loads(text)["grace_seconds"])
+        except (ValueError, KeyError, TypeError):
+            return float(self.launch.get("grace_seconds") or 0)
+
+    def _stop_tree(self, grace: float) -> None:
+        """TERM to all, patience, KILL to all, until the kernel says that no child is left."""
+        tree.signal_tree(signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        while not self.alone and time.monotonic() < deadline:
+            self._turn(0.02)
+        deadline = time.monotonic() + KILL_S
+        while not self.alone and time.monotonic() < deadline:
+            tree.signal_tree(signal.SIGKILL)
+            self._turn(0.02)
+
+    def _close(self) -> None:
+        """The script is gone: take its last words, then end whoever still holds its pipes."""
+        deadline = time.monotonic() + DRAIN_S
+        while self.streams and self._turn(0) and time.monotonic() < deadline:
+            pass
+        if not self.alone:
+            self._stop_tree(LEFT_BEHIND_GRACE_S)
+        deadline = time.monotonic() + DRAIN_S
+        while self.streams and self._turn(0) and time.monotonic() < deadline:
+            pass
+
+    def _verdict(self) -> dict[str, Any]:
+        code, number = decode(self.exit)
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {
+            "exit_code": code,
+            "signal": number,
+            "started_at": iso(self.started),
+            "finished_at": iso(time.time()),
+            "log_size": self.log.size,
+            "log_dropped": self.log.dropped,
+            "log_error": self.log.error,
+            "canceled": self.canceled,
+            "timed_out": self.timed_out,
+            "left_over": 0 if self.alone else len(tree.descendants()),
+            "oom_kills": max(0, tree.oom_kills() - self.ooms),
+            "usage": {
+                "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+                "max_rss": usage.ru_maxrss * 1024,
+                "wall_seconds": round(time.monotonic() - self.began, 3),
+            },
+            "traceback": last_frame(self.log.tail, self.launch["cwd"]) if self.exit else None,
+        }
+
+
+def _noted(*_: Any) -> None:
+    """A handler must exist for the wake-up pipe to be written."""
+
+
+def drain_pipe(number: int) -> None:
+    try:
+        os.read(number, 4096)
+    except BlockingIOError:
+        pass

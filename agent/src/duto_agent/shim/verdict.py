@@ -1,0 +1,53 @@
+"""The verdict: what became of the script, in values and in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from typing import Any
+
+
+def decode(status: int | None) -> tuple[int | None, int | None]:
+    if status is None:
+        return None, None
+    if os.WIFSIGNALED(status):
+        return None, os.WTERMSIG(status)
+    return os.WEXITSTATUS(status), None
+
+
+FRAME = re.compile(r'^ *(?:\| *)?File "([^"\n]+)", line (\d+)', re.M)
+ERROR = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$")
+
+
+def last_frame(tail: bytes, folder: str) -> dict[str, Any] | None:
+    """The last frame of the last traceback that lies in the user's own files."""
+    text = tail.decode("utf-8", "replace")
+    start = text.rfind("Traceback (most recent call last):")
+    if start < 0 and "SyntaxError" in text:  # the compiler's own errors come without the headline
+        start = text.rfind('  File "')
+    if start < 0:
+        return None
+    text = text[start:]
+    folder = os.path.realpath(folder)
+    own = None
+    for match in FRAME.finditer(text):
+        path = os.path.realpath(os.path.join(folder, match.group(1)))
+        if path.startswith(folder + os.sep):
+            own = (os.path.relpath(path, folder), int(match.group(2)))
+    lines = [line.strip() for line in text.splitlines()[1:] if line[:1].strip()]
+    message = next((line for line in lines if ERROR.match(line)), lines[0] if lines else "")
+    if own is None and not message:
+        return None
+    return {"file": own[0] if own else None, "line": own[1] if own else None, "text": message[:1000]}
+
+
+def iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%06dZ" % int(seconds % 1 * 1e6)
+
+
+def write_json(path: str, value: dict[str, Any]) -> None:
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    os.rename(path + ".new", path)

@@ -1,0 +1,77 @@
+"""Real steps for the tests of the agent: a script, its directory, its launcher."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from duto_agent.launchers.base import AttemptKey, Launch, Probe
+from duto_agent.launchers.process import ProcessLauncher
+from duto_agent.launchers.zygote import Zygote
+
+ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
+_numbers = itertools.count(1)
+
+
+def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.002)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Steps:
+    """Starts scripts through the process launcher."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.zygote = root, Zygote()
+        self.zygote.start()
+        self.launcher = ProcessLauncher(root, self.zygote)
+
+    def launch(self, code: str, **options: object) -> Launch:
+        key = AttemptKey(f"attempt{next(_numbers)}", 1)
+        work = self.launcher.directory(key) / "work"
+        work.mkdir(parents=True)
+        (work / "script.py").write_text(code)
+        mark = {"DUTO_STUDIO_FILE": str(work.parent / "studio.json")}
+        return Launch(key, (sys.executable, "script.py"), work, ENV | mark, **options)  # type: ignore[arg-type]
+
+    def start(self, code: str, **options: object) -> AttemptKey:
+        launch = self.launch(code, **options)
+        self.launcher.ensure(launch)
+        return launch.key
+
+    def wait(self, key: AttemptKey, seconds: float = 20.0) -> Probe:
+        until(lambda: self.launcher.probe(key).state in ("exited", "lost"), seconds)
+        return self.launcher.probe(key)
+
+    def run(self, code: str, **options: object) -> tuple[Probe, Path]:
+        key = self.start(code, **options)
+        return self.wait(key), self.launcher.directory(key)
+
+    def close(self) -> None:
+        for key in self.launcher.discover():
+            if self.launcher.probe(key).state == "running":
+                self.launcher.signal(key, 0)
+        self.zygote.stop()
+
+
+def pid_in(path: Path) -> int:
+    until(lambda: path.exists() and path.read_text().strip())
+    return int(path.read_text())
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, 9)

@@ -1,0 +1,33 @@
+// What every page needs; the large elements are fetched only where they stand.
+import "../vendor/htmx.js";
+import "./notices.js";
+import "./behaviours.js";
+import "./dialogs.js";
+import "./keyboard.js";
+import "./live.js";
+import "./live-region.js";
+import "./menus.js";
+import "./palette.js";
+import "./selection.js";
+import "./tables.js";
+import "./theme.js";
+import "./time.js";
+
+const ELEMENTS = {
+  "run-graph": () => import("./run-graph.js"),
+  "run-timeline": () => import("./run-timeline.js"),
+  "log-view": () => import("./log-view.js"),
+  "metric-chart": () => import("./metric-chart.js"),
+  "metric-grid": () => import("./metric-grid.js"),
+  "file-drop": () => import("./file-drop.js"),
+};
+
+function load(root) {
+  for (const [name, fetchIt] of Object.entries(ELEMENTS)) {
+    if (!customElements.get(name) && (root.matches?.(name) || root.querySelector(name))) fetchIt();
+  }
+}
+
+load(document);
+document.addEventListener("htmx:load", (event) => load(event.detail.elt));
+document.addEventListener("duto:content", (event) => load(event.detail.root));

@@ -1,0 +1,52 @@
+// Making elements without markup in strings: what users wrote can then never become markup.
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+
+const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
+
+export function icon(name, label) {
+  const said = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
+  return s("svg", { class: "icon", ...said }, s("use", { href: `${meta("duto-icons")}#${name}` }));
+}
+
+/** An icon placed inside a drawing. */
+export const mark = (name, attributes) => s("use", { href: `${meta("duto-icons")}#${name}`, ...attributes });
+
+export const iconHref = (name) => `${meta("duto-icons")}#${name}`;
+export const faviconHref = (name) => `${meta("duto-favicons")}${name}.svg`;
+export const csrfToken = () => meta("csrf-token");
+
+/** JSON of a data block: `<script type="application/json" id=…>`, which the policy does not run. */
+export function dataBlock(element) {
+  const named = element.getAttribute("data") && document.getElementById(element.getAttribute("data"));
+  const block = named || element.querySelector(':scope > script[type="application/json"]');
+  return block ? JSON.parse(block.textContent) : null;
+}
+
+export async function fetchJSON(url, options = {}) {
+  const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
+  if (response.ok) return response.json();
+  const body = await response.json().catch(() => null);
+  throw new Error(body?.error?.message ?? `The studio answered ${response.status}.`);
+}
+
+/** Calls at most once per `wait` ms, the last call never lost. */
+export function throttle(wait, work) {
+  let timer = null, last = -Infinity;
+  const run = () => { timer = null; last = performance.now(); work(); };
+  const ask = () => { timer ??= setTimeout(run, Math.max(0, last + wait - performance.now())); };
+  ask.cancel = () => { clearTimeout(timer); timer = null; };
+  return ask;
+}

@@ -1,0 +1,49 @@
+// Short words that float: toasts for everyone, the polite region for those who listen.
+import { h, icon } from "./dom.js";
+
+const ICONS = { success: "success", error: "error", warning: "warning" };
+const waiting = [];
+
+/** Said one after another: a region that changes twice at once says only the second. */
+export function announce(text) {
+  waiting.push(text);
+  if (waiting.length === 1) sayNext();
+}
+
+function sayNext() {
+  const region = document.getElementById("announcer");
+  if (!region || !waiting.length) return;
+  region.textContent = waiting.splice(0, 3).join(". ");
+  setTimeout(() => { region.textContent = ""; sayNext(); }, 1500);
+}
+
+export function toast(text, level = "info") {
+  const host = document.getElementById("toasts");
+  if (!host) return;
+  const item = h("div", { class: `toast ${level}`, role: level === "error" ? "alert" : "status" }, icon(ICONS[level] ?? "info"), h("p", null, text),
+    h("button", { type: "button", "data-dismiss": true, "aria-label": "Dismiss" }, icon("close")));
+  host.append(item);
+  settle(item);
+}
+
+/** In the top layer, so that a toast stands above an open dialog as well. */
+function settle(item) {
+  const host = item.parentElement;
+  if (host.matches(":popover-open")) host.hidePopover();
+  host.showPopover();
+  const stay = item.classList.contains("error") ? 12_000 : 6_000;
+  const leave = () => { item.remove(); if (!host.children.length) host.hidePopover(); };
+  let timer = setTimeout(leave, stay);
+  item.addEventListener("pointerenter", () => clearTimeout(timer));
+  item.addEventListener("pointerleave", () => { timer = setTimeout(leave, 2_000); });
+  item.querySelector("[data-dismiss]")?.addEventListener("click", leave);
+}
+
+document.querySelectorAll("#toasts > [data-toast]").forEach(settle);
+document.addEventListener("toast", (event) => toast(event.detail.text ?? event.detail.value, event.detail.level));
+document.addEventListener("htmx:responseError", (event) => {
+  let message = `The studio answered ${event.detail.xhr.status}.`;
+  try { message = JSON.parse(event.detail.xhr.responseText).error.message; } catch { /* not ours to read */ }
+  toast(message, "error");
+});
+document.addEventListener("htmx:sendError", () => toast("The studio cannot be reached.", "error"));

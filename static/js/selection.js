@@ -1,0 +1,44 @@
+// What is selected stands in the URL; graph, timeline, table and panel all read it there.
+
+export const param = (name) => new URL(location.href).searchParams.get(name);
+export const selectedStep = () => param("step");
+
+function tell(url) {
+  document.dispatchEvent(new CustomEvent("duto:select", { detail: { step: selectedStep(), url } }));
+  mark(document);
+}
+
+/** The attempt and the line belong to the step that was left. */
+export function select(step) {
+  const url = new URL(location.href);
+  if (url.searchParams.get("step") === step) return;
+  url.searchParams.set("step", step);
+  ["attempt", "line", "find"].forEach((name) => url.searchParams.delete(name));
+  url.hash = "";
+  history.pushState(null, "", url);
+  tell(url);
+}
+
+export function follow(href) {
+  const url = new URL(href, location.href);
+  history.pushState(null, "", url);
+  tell(url);
+}
+
+/** Rows and links that stand for a step show whether it is the selected one. */
+export function mark(root) {
+  const step = selectedStep();
+  for (const element of root.querySelectorAll("tr[data-step]")) {
+    element.setAttribute("aria-selected", String(element.dataset.step === step));
+  }
+}
+
+addEventListener("popstate", () => tell(new URL(location.href)));
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  const link = event.target.closest("a[data-panel]");
+  if (link) { event.preventDefault(); follow(link.href); return; }
+  const row = event.target.closest("[data-step]");
+  if (row && !event.target.closest("button, input, a:not([data-step])")) { event.preventDefault(); select(row.dataset.step); }
+});
+mark(document);

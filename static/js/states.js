@@ -1,0 +1,39 @@
+// The palette of states on this side; `studio/templatetags/duto.py` is the other one, and a test compares them.
+import { faviconHref } from "./dom.js";
+
+export const WORDS = {
+  NotStarted: "Not started",
+  Queued: "Queued",
+  Preparing: "Preparing",
+  Running: "Running",
+  Finalizing: "Finalizing",
+  CancelRequested: "Canceling",
+  NotResponding: "Not responding",
+  Completed: "Completed",
+  Reused: "Reused",
+  Failed: "Failed",
+  Canceled: "Canceled",
+  Skipped: "Skipped",
+};
+
+const ENDED = new Set(["Completed", "Reused", "Failed", "Canceled", "Skipped"]);
+const WORST = ["Failed", "NotResponding", "Running", "Finalizing", "Preparing", "CancelRequested", "Queued", "NotStarted",
+  "Canceled", "Skipped", "Completed", "Reused"];
+
+/** Reused is a completed step with a source; attempts may come in lower case. */
+export function stateOf(thing) {
+  const status = thing.status ?? "NotStarted";
+  if (status === "Completed" && (thing.reused || thing.reused_from || thing.is_reused)) return "Reused";
+  if (WORDS[status]) return status;
+  return Object.keys(WORDS).find((key) => key.toLowerCase() === status.toLowerCase()) ?? "NotStarted";
+}
+
+export const word = (state) => WORDS[state] ?? state;
+export const ended = (state) => ENDED.has(state);
+export const stateIcon = (state) => `state-${state.toLowerCase()}`;
+export const worst = (states) => WORST.find((state) => states.includes(state)) ?? "NotStarted";
+
+export function showFavicon(state) {
+  const link = document.getElementById("favicon");
+  if (link) link.href = faviconHref(state.toLowerCase());
+}

@@ -1,0 +1,70 @@
+// Times that stay true while the page is open.
+
+const UNITS = [[31_536_000, "y"], [86_400, "d"], [3_600, "h"], [60, "min"]];
+
+export function relative(seconds) {
+  const past = Math.abs(seconds);
+  if (past < 45) return seconds >= 0 ? "just now" : "in a moment";
+  const [size, unit] = UNITS.find(([span]) => past >= span) ?? UNITS[3];
+  const amount = Math.max(1, unit === "d" ? Math.floor(past / size) : Math.round(past / size));
+  return seconds > 0 ? `${amount} ${unit} ago` : `in ${amount} ${unit}`;
+}
+
+/** In its two largest units: 4 min 12 s. */
+export function spoken(seconds) {
+  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const whole = Math.floor(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
+}
+
+/** As a stopwatch: 0:41, 1:02:03. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (n) => String(n).padStart(2, "0");
+  const hours = Math.floor(whole / 3600), minutes = Math.floor((whole % 3600) / 60);
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+export const secondsBetween = (start, end) => (new Date(end ?? Date.now()) - new Date(start)) / 1000;
+
+const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+export const exact = (moment) => EXACT.format(new Date(moment));
+
+/** One clock for the page: each second for what runs, each half minute for what is past. */
+const ticking = new Set(), ageing = new Set();
+setInterval(() => ticking.forEach((element) => element.show()), 1_000);
+setInterval(() => ageing.forEach((element) => element.show()), 30_000);
+
+class RelativeTime extends HTMLElement {
+  connectedCallback() { ageing.add(this); this.show(); }
+  disconnectedCallback() { ageing.delete(this); }
+  show() {
+    const time = this.querySelector("time");
+    if (!time) return;
+    const text = relative(secondsBetween(time.dateTime));
+    if (time.textContent !== text) time.textContent = text;
+    time.title = exact(time.dateTime);
+  }
+}
+
+class RunDuration extends HTMLElement {
+  static observedAttributes = ["start", "end"];
+  connectedCallback() { this.attributeChangedCallback(); }
+  disconnectedCallback() { ticking.delete(this); }
+  attributeChangedCallback() {
+    if (this.isConnected && this.hasAttribute("start") && !this.getAttribute("end")) ticking.add(this);
+    else ticking.delete(this);
+    this.show();
+  }
+  show() {
+    if (!this.getAttribute("start")) return;
+    const text = spoken(secondsBetween(this.getAttribute("start"), this.getAttribute("end") || undefined));
+    if (this.textContent !== text) this.textContent = text;
+  }
+}
+
+customElements.define("relative-time", RelativeTime);
+customElements.define("run-duration", RunDuration);

@@ -128,8 +128,18 @@ def find_uv() -> str:
     if on_path and version in capture([on_path, "--version"]):
         return on_path
     require_pip()
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-               "--no-warn-script-location", "--target", str(private), f"uv=={version}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-warn-script-location",
+        "--target",
+        str(private),
+        f"uv=={version}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"})
     if done.returncode or not binary.exists():
         shutil.rmtree(private, ignore_errors=True)
@@ -168,7 +178,12 @@ def pip_index() -> dict[str, str]:
             options[option] = " ".join(value.strip().strip("'\"").replace("\\n", " ").split())
             if scope == ":env:":
                 options[f"!{option}"] = "1"
-    names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS", "cert": "SSL_CERT_FILE"}
+    names = {
+        "index-url": "UV_DEFAULT_INDEX",
+        "extra-index-url": "UV_INDEX",
+        "find-links": "UV_FIND_LINKS",
+        "cert": "SSL_CERT_FILE",
+    }
     index = {uv: options[pip] for pip, uv in names.items() if options.get(pip)}
     if "UV_FIND_LINKS" in index:
         index["UV_FIND_LINKS"] = index["UV_FIND_LINKS"].replace(" ", ",")
@@ -207,8 +222,10 @@ def explain(what: str, output: str) -> str:
     if "no space left" in low:
         return f"The disk is full ({what}). Free some space below {ROOT} and start again.\n{tail}"
     if any(word in low for word in OFFLINE):
-        return (f"The package index did not answer ({what}). Without a network, configure pip for an index "
-                f"that can be reached (pip config set global.index-url ...); Duto uses the same one.\n{tail}")
+        return (
+            f"The package index did not answer ({what}). Without a network, configure pip for an index "
+            f"that can be reached (pip config set global.index-url ...); Duto uses the same one.\n{tail}"
+        )
     return f"{what} failed.\n{tail}"
 
 
@@ -216,8 +233,11 @@ def explain_os_error(error: OSError) -> str:
     """Words for the three ways in which a disk says no."""
     import errno
 
-    words = {errno.ENOSPC: "The disk is full.", errno.EROFS: "The file system is read-only.",
-             errno.EACCES: "This user may not write there."}
+    words = {
+        errno.ENOSPC: "The disk is full.",
+        errno.EROFS: "The file system is read-only.",
+        errno.EACCES: "This user may not write there.",
+    }
     return words.get(error.errno or 0, str(error))
 
 

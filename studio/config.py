@@ -26,33 +26,59 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DUTO_", extra="ignore", hide_input_in_errors=True)
 
     data_dir: Path = Field(ROOT / "var", description="Folder of everything that this studio keeps.")
-    database_url: str = Field("", description="`postgresql://user:password@host:port/name`. Empty: SQLite in the data directory.")
+    database_url: str = Field(
+        "", description="`postgresql://user:password@host:port/name`. Empty: SQLite in the data directory."
+    )
     database_pool: int = Field(10, ge=1, le=200, description="Most PostgreSQL connections of one process.")
     redis_url: str = Field("", description="`redis://` address of Valkey or Redis. Empty: `up` starts one of its own.")
     redis_bin: str = Field("", description="Path of a valkey-server or redis-server for `up` to start.")
-    secret_key: str = Field("", description="Signs sessions and links; 32 characters or more. Empty: made once, kept in the data directory.")
+    secret_key: str = Field(
+        "", description="Signs sessions and links; 32 characters or more. Empty: made once, kept in the data directory."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str = Field("", description="Address that browsers and agents use, such as `https://duto.example.org`.")
-    allowed_hosts: str = Field("", description="Host names that are answered, separated by commas, besides those of `public_url` and loopback.")
-    trust_proxy: bool = Field(False, description="True behind a reverse proxy that sets X-Forwarded-Proto and -For itself.")
+    allowed_hosts: str = Field(
+        "", description="Host names that are answered, separated by commas, besides those of `public_url` and loopback."
+    )
+    trust_proxy: bool = Field(
+        False, description="True behind a reverse proxy that sets X-Forwarded-Proto and -For itself."
+    )
     debug: bool = Field(False, description="Django's debug pages. For development on loopback only.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much the parts write to their logs.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="How much the parts write to their logs."
+    )
 
-    static_root: Path | None = Field(None, description="Folder of collected static files. Empty: served from where they lie.")
-    user_python: str = Field("", description="Python for steps with user-managed dependencies. Empty: a bare virtual environment.")
+    static_root: Path | None = Field(
+        None, description="Folder of collected static files. Empty: served from where they lie."
+    )
+    user_python: str = Field(
+        "", description="Python for steps with user-managed dependencies. Empty: a bare virtual environment."
+    )
     compute_policy: Literal["elastic", "strict"] = Field(
-        "elastic", description="A step that asks for more than any host has: `elastic` shrinks it with a warning, `strict` lets it wait.")
-    lease_seconds: int = Field(30, ge=3, le=3600, description="How long an attempt may be silent before it counts as lost.")
+        "elastic",
+        description="A step that asks for more than any host has: `elastic` shrinks it with a warning, `strict` lets it wait.",
+    )
+    lease_seconds: int = Field(
+        30, ge=3, le=3600, description="How long an attempt may be silent before it counts as lost."
+    )
     worker_threads: int = Field(8, ge=1, le=256, description="Tasks that one worker process runs at the same time.")
     agent_protocol_min: int = Field(1, ge=1, description="Oldest protocol of agents that is still spoken.")
 
     snapshot_max_bytes: int = Field(300 * MEGABYTE, ge=1, description="Largest source folder of a step, in bytes.")
     snapshot_max_files: int = Field(2000, ge=1, description="Most files in the source folder of a step.")
-    log_cap_bytes: int = Field(1024 * MEGABYTE, ge=1024, description="Largest log of one attempt, in bytes; what is beyond is dropped, and told.")
+    log_cap_bytes: int = Field(
+        1024 * MEGABYTE,
+        ge=1024,
+        description="Largest log of one attempt, in bytes; what is beyond is dropped, and told.",
+    )
     request_max_bytes: int = Field(10 * MEGABYTE, ge=1024, description="Largest body of an ordinary request, in bytes.")
-    upload_max_bytes: int = Field(10 * 1024 * MEGABYTE, ge=1024, description="Largest file that may be uploaded, in bytes.")
-    fetch_max_bytes: int = Field(2 * 1024 * MEGABYTE, ge=1024, description="Largest file that is fetched from a web address, in bytes.")
+    upload_max_bytes: int = Field(
+        10 * 1024 * MEGABYTE, ge=1024, description="Largest file that may be uploaded, in bytes."
+    )
+    fetch_max_bytes: int = Field(
+        2 * 1024 * MEGABYTE, ge=1024, description="Largest file that is fetched from a web address, in bytes."
+    )
     fetch_private: bool = Field(False, description="Allows data from web addresses in private networks.")
     fetch_seconds: int = Field(300, ge=1, description="How long one fetch from a web address may take.")
     retention_days: int = Field(0, ge=0, description="Days after which ended, archived runs are deleted. 0: never.")
@@ -165,7 +191,9 @@ def load() -> Config:
         return Config()
     except ValidationError as error:
         reasons = [_reason(item["loc"], item["msg"]) for item in error.errors()]
-        raise ConfigError("The settings of this studio are not usable:\n" + "\n".join(f"  - {r}" for r in reasons)) from None
+        raise ConfigError(
+            "The settings of this studio are not usable:\n" + "\n".join(f"  - {r}" for r in reasons)
+        ) from None
 
 
 def _reason(place: tuple[int | str, ...], message: str) -> str:

@@ -67,6 +67,10 @@ async def refuse(send: Send, limit: int) -> None:
     """413 with the limit in words, in the shape of the other errors of the API."""
     text = f"The request is larger than {limit} bytes, the most that this studio takes."
     body = json.dumps({"error": {"code": "BodyTooLarge", "message": text}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": body})

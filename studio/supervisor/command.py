@@ -28,7 +28,9 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--port", type=int, help="port to listen on (default: 8000)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     if name == "demo":
-        parser.add_argument("--exit", action="store_true", help="stop when the run is over; exit code 0 if it completed")
+        parser.add_argument(
+            "--exit", action="store_true", help="stop when the run is over; exit code 0 if it completed"
+        )
 
 
 def main(argv: list[str]) -> int:

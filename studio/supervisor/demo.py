@@ -59,10 +59,10 @@ def run(url: str, between: Callable[[], bool], say: Callable[[str], None]) -> in
 def submit(url: str) -> tuple[Any, str]:
     """Submit the sample as the owner, in workspace `main`."""
     from runs.services.sample import submit_sample
-    from workspaces.models import Workspace
-    from workspaces.services.first_start import ensure_first_owner
 
     from studio.supervisor.people import os_user
+    from workspaces.models import Workspace
+    from workspaces.services.first_start import ensure_first_owner
 
     owner = ensure_first_owner(os_user())
     workspace = Workspace.objects.get(name="main")
@@ -84,10 +84,15 @@ def read(run_id: Any) -> tuple[str, list[StepLine]]:
         started = step.started_at or step.preparing_at
         seconds = ((step.finished_at or now) - started).total_seconds() if started else None
         detail = step.step
-        lines.append(StepLine(
-            detail.name, step.status, None if detail.reused_from_id else seconds,
-            bool(detail.reused_from_id), metrics.get(step.pk, {}),
-        ))
+        lines.append(
+            StepLine(
+                detail.name,
+                step.status,
+                None if detail.reused_from_id else seconds,
+                bool(detail.reused_from_id),
+                metrics.get(step.pk, {}),
+            )
+        )
     return str(status), lines
 
 

@@ -37,8 +37,14 @@ class House:
         self.port = int(self.socket.getsockname()[1])
         # A port of 0 means any; from here on all parts know which.
         self.config = config.model_copy(update={"port": self.port})
-        self.env = {**os.environ, "DUTO_DATA_DIR": str(layout.home), "DUTO_HOST": config.host,
-                    "DUTO_PORT": str(self.port), "DUTO_EMBEDDED": "1", "PYTHONUNBUFFERED": "1"}
+        self.env = {
+            **os.environ,
+            "DUTO_DATA_DIR": str(layout.home),
+            "DUTO_HOST": config.host,
+            "DUTO_PORT": str(self.port),
+            "DUTO_EMBEDDED": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
         os.environ.update({key: self.env[key] for key in ("DUTO_DATA_DIR", "DUTO_HOST", "DUTO_PORT", "DUTO_EMBEDDED")})
 
     @property
@@ -72,8 +78,15 @@ class House:
     def _start_web(self) -> int:
         """Start the web process; it serves once the returned descriptor is closed."""
         waits, go = os.pipe()
-        command = (sys.executable, "-m", "studio.supervisor.web",
-                   "--socket", str(self.socket.fileno()), "--after", str(waits))
+        command = (
+            sys.executable,
+            "-m",
+            "studio.supervisor.web",
+            "--socket",
+            str(self.socket.fileno()),
+            "--after",
+            str(waits),
+        )
         web = self._run("web", command, fds=(self.socket.fileno(), waits), extra={"DUTO_WAIT": "1"})
         # Only the first start waits for the migrations.
         web.env.pop("DUTO_WAIT")
@@ -82,19 +95,50 @@ class House:
     def start_workers(self) -> None:
         """What a page does not need comes after the page."""
         threads = str(self.config.worker_threads)
-        self._run("worker", (
-            sys.executable, "-m", "celery", "--app", "studio.celery", "worker", "--pool", "threads",
-            "--concurrency", threads, "--queues", "studio", "--hostname", "worker@localhost",
-            "--loglevel", self.config.log_level.lower(), "--without-gossip", "--without-mingle", "--without-heartbeat",
-        ))
+        self._run(
+            "worker",
+            (
+                sys.executable,
+                "-m",
+                "celery",
+                "--app",
+                "studio.celery",
+                "worker",
+                "--pool",
+                "threads",
+                "--concurrency",
+                threads,
+                "--queues",
+                "studio",
+                "--hostname",
+                "worker@localhost",
+                "--loglevel",
+                self.config.log_level.lower(),
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+            ),
+        )
         if people.enrol_local_host(self.layout.home):
-            self._run("agent", (
-                sys.executable, "-m", "duto_agent", "run", "--home", str(self.layout.agent), "--studio", self.url,
-            ), extra=people.index_settings())
+            self._run(
+                "agent",
+                (
+                    sys.executable,
+                    "-m",
+                    "duto_agent",
+                    "run",
+                    "--home",
+                    str(self.layout.agent),
+                    "--studio",
+                    self.url,
+                ),
+                extra=people.index_settings(),
+            )
         self._write_state()
 
-    def _run(self, name: str, command: tuple[str, ...], fds: tuple[int, ...] = (),
-             extra: dict[str, str] | None = None) -> Part:
+    def _run(
+        self, name: str, command: tuple[str, ...], fds: tuple[int, ...] = (), extra: dict[str, str] | None = None
+    ) -> Part:
         """Start one part, with its log."""
         part = Part(name, command, {**self.env, **(extra or {})}, self.layout.log(name), fds)
         part.start()
@@ -130,8 +174,10 @@ class House:
             if line:
                 self.say(line)
             if part.is_hopeless and not part.is_up:
-                self.say(f"{part.name} died {len(part.deaths)} times within a minute; the studio stops. "
-                         f"Its log: {part.log}\n{part.tail()}")
+                self.say(
+                    f"{part.name} died {len(part.deaths)} times within a minute; the studio stops. "
+                    f"Its log: {part.log}\n{part.tail()}"
+                )
                 self.failed = self.stopping = True
             part.rotate()
         if changed:

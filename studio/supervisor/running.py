@@ -26,6 +26,8 @@ def hold(layout: Layout) -> IO[str]:
     except BlockingIOError:
         file.close()
         raise AlreadyRunning(read_state(layout)) from None
+    # What a killed supervisor left says where nothing is any more.
+    clear_state(layout)
     return file
 
 

@@ -53,14 +53,34 @@ class Postgres:
         """Create the cluster and wait until it takes connections."""
         data = self.home / "data"
         subprocess.run(
-            [str(self.bin / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-            check=True, capture_output=True, cwd=self.home, **identity(),
+            [
+                str(self.bin / "initdb"),
+                "-D",
+                str(data),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+            ],
+            check=True,
+            capture_output=True,
+            cwd=self.home,
+            **identity(),
         )
         settings = [word for key, value in FAST.items() for word in ("-c", f"{key}={value}")]
         log = (self.home / "log").open("wb")
         self.process = subprocess.Popen(
             [str(self.bin / SERVER), "-D", str(data), "-p", str(self.port), *settings],
-            stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.home, start_new_session=True, **identity(),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            cwd=self.home,
+            start_new_session=True,
+            **identity(),
         )
         log.close()
         self._wait()
@@ -142,5 +162,3 @@ def usable(folder: Path, base: Path) -> Path:
         shutil.copytree(folder.parent, base / "pginstall", symlinks=True)
         return base / "pginstall" / folder.name
     return folder
-
-

@@ -13,7 +13,18 @@ from studio.supervisor.parts import Part, stop_all
 from studio.testing.postgres import Postgres
 
 # What a developer's machine may say, and no test may hear.
-FOREIGN = ("DUTO_", "AZUREML_", "AML_", "MLFLOW_", "AWS_", "AZURE_", "GOOGLE_", "GIT_AUTHOR", "GIT_COMMITTER", "DJANGO_")
+FOREIGN = (
+    "DUTO_",
+    "AZUREML_",
+    "AML_",
+    "MLFLOW_",
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+    "GIT_AUTHOR",
+    "GIT_COMMITTER",
+    "DJANGO_",
+)
 KEPT = ("DUTO_REQUIRE_", "DUTO_PG_BIN", "DUTO_REDIS_BIN", "DUTO_CHROMIUM", "DUTO_NO_BOOTSTRAP", "DUTO_TEST_")
 
 
@@ -70,12 +81,14 @@ def isolate(base: Path) -> None:
             os.environ[name] = str(path)
     home = base / "home"
     home.mkdir()
-    os.environ.update({
-        "HOME": str(home),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
-        "XDG_CACHE_HOME": str(home / ".cache"),
-        "DUTO_SECRET_KEY": "only-for-tests-" + "0" * 32,
-        "DUTO_LOG_LEVEL": "WARNING",
-        "TZ": "UTC",
-    })
+    os.environ.update(
+        {
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_DATA_HOME": str(home / ".local" / "share"),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "DUTO_SECRET_KEY": "only-for-tests-" + "0" * 32,
+            "DUTO_LOG_LEVEL": "WARNING",
+            "TZ": "UTC",
+        }
+    )

@@ -42,6 +42,9 @@ class Artifact(models.Model):
 
     @property
     def key(self) -> str:
+        if self.attempt_id and self.path.startswith("user_logs/"):
+            # A log is stored once, under its attempt; the artifact only names it.
+            return f"logs/{self.attempt_id}"
         return f"artifacts/{self.run_id}/{self.path}"
 
 

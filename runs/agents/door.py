@@ -1,0 +1,81 @@
+"""The agents' door: a host with its key comes in, a refusal goes out in the shape of docs/wire.md, *Errors*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from compute.models import Host
+from core.errors import Conflict, Invalid, NotFound, StudioError, TooLarge, Unauthenticated
+from runs.models import Attempt
+
+View = Callable[..., HttpResponse]
+
+
+def agent_call(*methods: str) -> Callable[[View], View]:
+    """A view for agents: `view(request, host, ...)`, without session and CSRF, for the host of the key."""
+
+    def wrap(view: View) -> View:
+        @csrf_exempt
+        @wraps(view)
+        def inner(request: HttpRequest, **names: Any) -> HttpResponse:
+            if request.method not in methods:
+                return HttpResponseNotAllowed(methods)
+            try:
+                return view(request, host_of(request), **names)
+            except StudioError as error:
+                return refusal(error)
+
+        return inner
+
+    return wrap
+
+
+def host_of(request: HttpRequest) -> Host:
+    """The host whose key the request carries. Raises Unauthenticated."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthenticated("Send the host's key: 'Authorization: Bearer <key>'.")
+    from compute.services.hosts import authenticate
+
+    return authenticate(key.strip())
+
+
+def refusal(error: StudioError) -> JsonResponse:
+    return JsonResponse(error.as_document(), status=error.status)
+
+
+def attempt_for(host: Host, attempt_id: UUID, epoch: int) -> Attempt:
+    """The attempt that this host holds. Raises NotFound for another's, Conflict (`stale_epoch`) for an old lease."""
+    attempt = Attempt.objects.select_related("run").filter(pk=attempt_id, host=host).first()
+    if attempt is None:
+        raise NotFound("This host has no such attempt.")
+    if attempt.epoch != epoch:
+        raise stale(attempt)
+    return attempt
+
+
+def stale(attempt: Attempt) -> Conflict:
+    """The answer to an agent whose lease was given to another, or is over."""
+    return Conflict(f"The attempt is at epoch {attempt.epoch}. Stop this one.", code="stale_epoch", epoch=attempt.epoch)
+
+
+def body_of(request: HttpRequest, limit: int) -> bytes:
+    """The request's body, read once. Raises TooLarge."""
+    data = request.read(limit + 1)
+    if len(data) > limit:
+        raise TooLarge(f"Send at most {limit} bytes at a time.", limit=limit)
+    return bytes(data)
+
+
+def offset_of(request: HttpRequest) -> int:
+    """The `offset` of the query. Raises Invalid."""
+    text = request.GET.get("offset", "")
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Invalid("Say where the bytes begin: '?offset=N'.")
+    return int(text)

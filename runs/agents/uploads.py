@@ -1,0 +1,69 @@
+"""What agents bring and fetch for an attempt: its log, its spool, its files. Each call may be repeated safely.
+
+Transfers, the addresses below `attempts/<id>/<epoch>/files/`:
+
+* GET `blob/<digest>`: a blob of the workspace (the files of a snapshot)
+* GET `data/<datastore>/<path>`: a file of a datastore of the workspace (inputs)
+* PUT `output/<name>/<path>` (a single file: `output/<name>`), PUT `artifact/<path>`: kept in the attempt's staging folder until
+  a finish with the right epoch promotes them; `?digest=` lets the studio verify what arrived
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+
+from compute.models import Host
+from core.errors import NotFound
+from core.serving import serve
+from environments import services as environments
+from environments.models import EnvironmentBuild
+from runs.agents.door import agent_call, attempt_for, body_of, offset_of, stale
+from runs.models import Attempt
+from runs.services import logs, transfers
+from runs.services.spool import ingest
+
+LOG_MAX = 8 * 1024 * 1024
+SPOOL_MAX = 8 * 1024 * 1024
+
+
+@agent_call("PUT")
+def log(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = _open(attempt_for(host, attempt, epoch))
+    return JsonResponse({"size": logs.append(mine, offset_of(request), body_of(request, LOG_MAX))})
+
+
+@agent_call("PUT")
+def spool(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = _open(attempt_for(host, attempt, epoch))
+    return JsonResponse({"size": ingest(mine, offset_of(request), body_of(request, SPOOL_MAX))})
+
+
+@agent_call("PUT")
+def build_log(request: HttpRequest, host: Host, build: UUID) -> HttpResponse:
+    mine = EnvironmentBuild.objects.filter(pk=build, host_id=host.pk).first()
+    if mine is None:
+        raise NotFound("This host has no such build.")
+    size = environments.append_build_log(mine, offset_of(request), body_of(request, LOG_MAX))
+    return JsonResponse({"size": size})
+
+
+@agent_call("GET", "PUT")
+def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transfer: str) -> HttpResponseBase:
+    mine = attempt_for(host, attempt, epoch)
+    kind, _, rest = transfer.partition("/")
+    if request.method == "PUT":
+        size = transfers.put(_open(mine), kind, rest, cast(BinaryIO, request), request.GET.get("digest") or None)
+        return JsonResponse({"size": size})
+    source, size, name = transfers.get(mine, kind, rest)
+    return serve(request, source, size, name, "application/octet-stream")
+
+
+def _open(attempt: Attempt) -> Attempt:
+    """The attempt, while something may still be written for it. Raises Conflict (`stale_epoch`) once it is over."""
+    if attempt.is_final:
+        raise stale(attempt)
+    return attempt

@@ -1,0 +1,119 @@
+"""The log of an attempt: a file while it is open, sealed into the artifact store at the end. Never rows."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from core import journal
+from core.clock import now
+from core.errors import Conflict, TooLarge
+from core.storage import artifact_store
+from runs.models import Artifact, Attempt
+from runs.queries.logs import open_path, sealed_key
+
+FRAME_LIMIT = 64 * 1024
+# The last line of a capped log tells how much was dropped; it must still fit.
+CAP_SLACK = 64 * 1024
+CURRENT = "user_logs/std_log.txt"
+
+
+def append(attempt: Attempt, offset: int, data: bytes) -> int:
+    """Take bytes that follow what is stored, and answer how many are stored now.
+
+    Raises Conflict (`offset`, with the stored `size`) when they do not follow: the agent continues from there.
+    Raises TooLarge (`log_cap`) beyond the cap, which agents keep by themselves.
+    """
+    if attempt.log_sealed_at is not None or attempt.log_size != offset:
+        raise refused(attempt, attempt.log_size)
+    if not data:
+        return offset
+    size = offset + len(data)
+    if size > settings.DUTO.log_cap_bytes + CAP_SLACK:
+        raise TooLarge("The log is at its cap; what follows is dropped.", code="log_cap", size=offset)
+    # Bytes first, then the row: a crash in between leaves bytes that nobody reads and that are sent again.
+    _write(open_path(attempt.pk), offset, data)
+    mine = Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch, log_size=offset, log_sealed_at__isnull=True)
+    if not mine.update(log_size=size):
+        raise refused(attempt, Attempt.objects.values_list("log_size", flat=True).get(pk=attempt.pk))
+    attempt.log_size = size
+    journal.hint(f"log:{attempt.pk}", frame(offset, data, size))
+    return size
+
+
+def refused(attempt: Attempt, size: int) -> Conflict:
+    """The answer to bytes at a wrong offset."""
+    return Conflict(f"The stored size is {size}. Continue from there.", code="offset", size=size)
+
+
+def frame(offset: int, data: bytes, size: int) -> dict[str, object]:
+    """What watchers get: the bytes when they are few, else only where to fetch them."""
+    if len(data) > FRAME_LIMIT:
+        return {"offset": offset, "size": size, "final": False}
+    return {"offset": offset, "size": size, "text": base64.b64encode(data).decode(), "final": False}
+
+
+def _write(path: Path, offset: int, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, flags, 0o600)
+    try:
+        view, place = memoryview(data), offset
+        while view:
+            written = os.pwrite(handle, view, place)
+            view, place = view[written:], place + written
+    finally:
+        os.close(handle)
+
+
+@transaction.atomic
+def seal(attempt: Attempt) -> None:
+    """Close the log of an attempt that ended: its bytes move to the artifact store. May be called again."""
+    if attempt.log_sealed_at is not None:
+        return
+    moment = now()
+    if not Attempt.objects.filter(pk=attempt.pk, log_sealed_at__isnull=True).update(log_sealed_at=moment):
+        return
+    attempt.log_sealed_at = moment
+    attempt.log_size = Attempt.objects.values_list("log_size", flat=True).get(pk=attempt.pk)
+    _store(attempt)
+    _name(attempt)
+    journal.hint(f"log:{attempt.pk}", {"offset": attempt.log_size, "size": attempt.log_size, "text": "", "final": True})
+
+
+def _store(attempt: Attempt) -> None:
+    """Move the file. A crash before the commit leaves it moved, which readers and the next seal both allow."""
+    source, key = open_path(attempt.pk), sealed_key(attempt.pk)
+    store = artifact_store(attempt.run.workspace_id)
+    if not source.exists():
+        if store.exists(key):
+            return
+        _write(source, 0, b"")
+    # Bytes beyond the stored size were never acknowledged, so they are not part of the log.
+    os.truncate(source, attempt.log_size)
+    store.adopt(source, key)
+
+
+def _name(attempt: Attempt) -> None:
+    """The newest attempt's log has the plain name; logs of earlier ones step aside and are kept."""
+    rows = Artifact.objects.filter(run_id=attempt.run_id)
+    path, current = CURRENT, rows.filter(path=CURRENT).exclude(attempt=attempt).select_related("attempt").first()
+    if current is not None and current.attempt is not None:
+        if current.attempt.number < attempt.number:
+            rows.filter(pk=current.pk).update(path=earlier(current.attempt.number))
+        else:
+            path = earlier(attempt.number)
+    values = {"attempt": attempt, "size": attempt.log_size, "content_type": "text/plain"}
+    Artifact.objects.update_or_create(run_id=attempt.run_id, path=path, defaults=values)
+
+
+def earlier(number: int) -> str:
+    """The artifact's name of the log of an attempt that was not the last one."""
+    return f"user_logs/attempt-{number}/std_log.txt"

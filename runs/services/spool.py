@@ -1,0 +1,171 @@
+"""What a step says about runs: metrics, tags and properties, one JSON line each, taken in order and once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from core.errors import Conflict, Invalid
+from core.ids import as_uuid
+from runs.models import Attempt, Run
+from runs.services import metrics
+from runs.services.changes import changing, tell
+
+KEY_MAX = 255
+VALUE_MAX = 8192
+WARNINGS_MAX = 20
+
+
+@dataclass
+class Batch:
+    """Records that were understood, by what they do, and what was wrong with the others."""
+
+    points: list[metrics.Record] = field(default_factory=list)
+    tags: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    properties: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def targets(self) -> set[UUID]:
+        return {point.run_id for point in self.points} | self.tags.keys() | self.properties.keys()
+
+
+def ingest(attempt: Attempt, offset: int, data: bytes) -> int:
+    """Take the whole lines of `data`, which follow what is stored, and answer how many bytes are acknowledged.
+
+    A line that makes no sense is skipped with a warning on the attempt: a script's slip must not stop its run.
+    Raises Conflict (`offset`, with the stored `size`) when the bytes do not follow.
+    """
+    if attempt.spool_size != offset:
+        raise refused(attempt.spool_size)
+    whole = data[: data.rfind(b"\n") + 1]
+    if not whole:
+        return offset
+    batch = understand(whole.splitlines(), attempt.run_id)
+    size = offset + len(whole)
+    with _writing(attempt.run, batch):
+        mine = Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch, spool_size=offset)
+        # Before anything else: of two who bring the same lines, one writes.
+        if not mine.update(spool_size=size):
+            raise refused(Attempt.objects.values_list("spool_size", flat=True).get(pk=attempt.pk))
+        apply(attempt.run, batch)
+        _warn(attempt, batch.problems)
+    attempt.spool_size = size
+    return size
+
+
+def refused(size: int) -> Conflict:
+    """The answer to lines at a wrong offset."""
+    return Conflict(f"The stored size is {size}. Continue from there.", code="offset", size=size)
+
+
+@contextmanager
+def _writing(run: Run, batch: Batch) -> Iterator[None]:
+    """One transaction. Only what other writers may touch too is worth the tree's lock; a step's own metrics are not."""
+    if batch.targets <= {run.pk} and not batch.tags and not batch.properties:
+        with transaction.atomic():
+            yield
+    else:
+        with changing(run.root_id):
+            yield
+
+
+def understand(lines: list[bytes], default: UUID) -> Batch:
+    """Read spool lines; `default` is the run of a line that names none."""
+    batch = Batch()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError):
+            batch.problems.append(f"line {number} of a batch is no JSON")
+            continue
+        note(batch, document, default)
+    return batch
+
+
+def note(batch: Batch, document: Any, default: UUID) -> None:
+    """Sort one record into the batch, or say what is wrong with it."""
+    try:
+        if not isinstance(document, dict):
+            raise Invalid("A record is a JSON object.")
+        run_id = as_uuid(document["run"]) if document.get("run") else default
+        if run_id is None:
+            raise Invalid(f"There is no run {document['run']!r}.")
+        op = document.get("op")
+        if op == "metric":
+            batch.points.append(metrics.read(run_id, document))
+        elif op == "tag":
+            batch.tags.setdefault(run_id, {}).update([pair(document)])
+        elif op == "property":
+            batch.properties.setdefault(run_id, {}).update([pair(document)])
+        else:
+            raise Invalid(f"There is no operation {op!r}.")
+    except Invalid as error:
+        batch.problems.append(error.message)
+
+
+def pair(document: dict[str, Any]) -> tuple[str, str]:
+    """Key and value of a tag or property; both are text. Raises Invalid."""
+    key, value = document.get("key"), document.get("value")
+    if not isinstance(key, str) or not key.strip() or len(key) > KEY_MAX:
+        raise Invalid(f"The key of a tag or property is a text of 1 to {KEY_MAX} characters, not {key!r:.60}.")
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    if len(text) > VALUE_MAX:
+        raise Invalid(f"The value of '{key}' has more than {VALUE_MAX} characters.")
+    return key.replace("\0", "�"), text.replace("\0", "�")
+
+
+def apply(run: Run, batch: Batch) -> None:
+    """Write the batch to runs of the same tree; a record of another tree is a problem, not an error."""
+    known = _tree_members(run, batch)
+    strangers = batch.targets - known.keys()
+    batch.problems += [f"run {stranger} is not of this run's tree" for stranger in sorted(strangers)]
+    metrics.add([point for point in batch.points if point.run_id in known])
+    for target_id, tags in batch.tags.items():
+        if target_id in known:
+            _tag(known[target_id], tags)
+    for target_id, properties in batch.properties.items():
+        if target_id in known:
+            batch.problems += _describe(known[target_id], properties)
+
+
+def _tree_members(run: Run, batch: Batch) -> dict[UUID, Run]:
+    wanted = batch.targets
+    if wanted <= {run.pk} and not batch.tags and not batch.properties:
+        return {run.pk: run}
+    rows = Run.objects.filter(pk__in=wanted, root_id=run.root_id).only("id", "root_id", "tags", "properties")
+    return {row.pk: row for row in rows}
+
+
+def _tag(run: Run, tags: dict[str, str]) -> None:
+    run.tags = {**run.tags, **tags}
+    Run.objects.filter(pk=run.pk).update(tags=run.tags)
+    tell(run, tags=run.tags)
+
+
+def _describe(run: Run, properties: dict[str, str]) -> list[str]:
+    """Properties are added, never changed: what is there stays, and a change is a problem."""
+    stays = {key for key, value in properties.items() if run.properties.get(key, value) != value}
+    added = {key: value for key, value in properties.items() if key not in stays}
+    run.properties = {**run.properties, **added}
+    Run.objects.filter(pk=run.pk).update(properties=run.properties)
+    return [f"property '{key}' is set already and cannot change" for key in sorted(stays)]
+
+
+def _warn(attempt: Attempt, problems: list[str]) -> None:
+    if not problems:
+        return
+    # Under the row lock that the update of the size took.
+    warnings = list(Attempt.objects.values_list("warnings", flat=True).get(pk=attempt.pk))
+    room = max(0, WARNINGS_MAX - len(warnings))
+    told = [f"A record that the script logged was skipped: {problem[:300]}" for problem in problems[:room]]
+    attempt.warnings = [*warnings, *told]
+    Attempt.objects.filter(pk=attempt.pk).update(warnings=attempt.warnings)

@@ -1,0 +1,56 @@
+"""The bytes of an attempt whose host does not share the studio's disk: staged here until its finish is accepted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import Invalid, NotFound
+from core.storage import Root, artifact_store, blob_key, data_dir, safe
+from datasets import services as datasets
+from runs.models import Attempt
+
+
+def staging(attempt: Attempt) -> Path:
+    """The folder with the same layout as the attempt's directory at its agent: `outputs/<name>`, `work/...`."""
+    return data_dir() / "staging" / f"{attempt.pk}-{attempt.epoch}"
+
+
+def put(attempt: Attempt, kind: str, rest: str, source: BinaryIO, digest: str | None) -> int:
+    """Keep one file. Raises NotFound for another kind of transfer, Invalid for a path that leaves its folder."""
+    path = safe(rest)
+    if not path:
+        raise Invalid("Name the file: the address ends with its path.")
+    if kind == "output":
+        key = f"outputs/{path}"
+    elif kind == "artifact":
+        key = f"work/{path}"
+    else:
+        raise NotFound(f"There is no transfer '{kind}' to write to.")
+    return Root(str(staging(attempt))).write(key, source, digest=digest)
+
+
+def get(attempt: Attempt, kind: str, rest: str) -> tuple[BinaryIO, int, str]:
+    """(reader, size, name) of a file that the attempt may read. Raises NotFound."""
+    root, key = _place(attempt, kind, rest)
+    if not key or not root.is_file(key):
+        raise NotFound(f"There is no file '{kind}/{rest}'.")
+    return root.open(key), root.size(key), key.rsplit("/", 1)[-1]
+
+
+def _place(attempt: Attempt, kind: str, rest: str) -> tuple[Root, str]:
+    workspace = attempt.run.workspace
+    if kind == "blob" and rest.isalnum():
+        return artifact_store(workspace.pk), blob_key(rest)
+    name, _, path = rest.partition("/")
+    if kind == "data":
+        from datasets.stores import root_of
+
+        return root_of(datasets.datastore(workspace, name)), safe(path)
+    raise NotFound(f"There is no transfer '{kind}' to read from.")
+
+
+def clear(attempt: Attempt) -> None:
+    """Forget what was staged: it is promoted, or nobody wants it."""
+    shutil.rmtree(staging(attempt), ignore_errors=True)

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from workspaces.api import views
+
+W = "workspaces/<slug:workspace>/"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.RootView.as_view(), name="api-root"),
+    path("me/", views.MeView.as_view(), name="api-me"),
+    path("workspaces/", views.WorkspacesView.as_view(), name="api-workspaces"),
+    path(W, views.WorkspaceDetailView.as_view(), name="api-workspace"),
+    path(f"{W}tokens/", views.TokensView.as_view(), name="api-tokens"),
+    path(f"{W}tokens/<uuid:id>/", views.TokenView.as_view(), name="api-token"),
+    path(f"{W}members/", views.MembersView.as_view(), name="api-members"),
+    path(f"{W}members/<uuid:id>/", views.MemberView.as_view(), name="api-member"),
+]

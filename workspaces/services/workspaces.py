@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Forbidden, Invalid, NotFound
 from duto.spec.names import is_name
 from workspaces.access import Room
 from workspaces.models import Member, Role, User, Workspace
@@ -38,6 +38,13 @@ def create_workspace(user: User, name: str, description: str = "") -> Room:
     room = Room(workspace, Role.OWNER, user=user)
     audit.note(room, "workspace.created", name)
     return room
+
+
+def create_for_owner(user: User, name: str, description: str = "") -> Room:
+    """A further workspace. Raises Forbidden for those who own none: they were let in to work, not to settle."""
+    if not Member.objects.filter(user=user, role=Role.OWNER).exists():
+        raise Forbidden("Only who owns a workspace may make another. Ask an owner.")
+    return create_workspace(user, name, description)
 
 
 def furnish(workspace: Workspace) -> None:

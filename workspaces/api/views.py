@@ -1,0 +1,129 @@
+"""The caller, their workspaces, their tokens, the members."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import Forbidden
+from workspaces import queries
+from workspaces.api import serializers as s
+from workspaces.api.base import StudioView, WorkspaceView
+from workspaces.models import Member, Role, User
+from workspaces.services import members, tokens, workspaces
+
+VERSION = "0.1.0"
+
+
+class RootView(StudioView):
+    """What this is; also for those who are not signed in yet."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(responses=s.RootOut)
+    def get(self, request: Request) -> Response:
+        return Response({"name": "duto", "version": VERSION, "api": 1})
+
+
+class MeView(StudioView):
+    @extend_schema(responses=s.MeOut)
+    def get(self, request: Request) -> Response:
+        user, token = _caller(request)
+        found = list(queries.rooms_of(user, token).order_by("workspace__name"))
+        name = user.username if user else token.name if token else ""
+        me = {"user": user, "username": name, "token": token, "workspaces": found}
+        return Response(s.MeOut(me).data)
+
+
+class WorkspacesView(StudioView):
+    @extend_schema(responses=s.WorkspaceOut(many=True))
+    def get(self, request: Request) -> Response:
+        user, token = _caller(request)
+        return self.paged(queries.rooms_of(user, token), s.WorkspaceOut, keys=("id",))
+
+    @extend_schema(request=s.WorkspaceIn, responses={201: s.WorkspaceOut})
+    def post(self, request: Request) -> Response:
+        """A new workspace, for those who own one already."""
+        user, token = _caller(request)
+        if user is None or token is not None:
+            raise Forbidden("A token belongs to one workspace. Sign in to make another.")
+        room = workspaces.create_for_owner(user, **self.asked(s.WorkspaceIn))
+        return Response(s.WorkspaceOut(Member(workspace=room.workspace, role=room.role)).data, status=201)
+
+
+class WorkspaceDetailView(WorkspaceView):
+    needs = {"get": Role.READER, "patch": Role.OWNER}
+    people_only = True
+
+    @extend_schema(responses=s.WorkspaceOut)
+    def get(self, request: Request) -> Response:
+        return Response(s.WorkspaceOut(Member(workspace=self.room.workspace, role=self.room.role)).data)
+
+    @extend_schema(request=s.WorkspaceChange, responses=s.WorkspaceOut)
+    def patch(self, request: Request) -> Response:
+        workspace = workspaces.change(self.room, **self.asked(s.WorkspaceChange))
+        return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.room.role)).data)
+
+
+class TokensView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.READER}
+    people_only = True
+
+    @extend_schema(responses=s.TokenOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.paged(queries.tokens_of(self.room), s.TokenOut)
+
+    @extend_schema(request=s.TokenIn, responses={201: s.MintedOut})
+    def post(self, request: Request) -> Response:
+        minted = tokens.create(self.room, **self.asked(s.TokenIn))
+        return Response({**s.TokenOut(minted.token).data, "token": minted.text}, status=201)
+
+
+class TokenView(WorkspaceView):
+    needs = {"delete": Role.READER}
+    people_only = True
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, id: UUID) -> Response:
+        tokens.revoke(self.room, id)
+        return Response(status=204)
+
+
+class MembersView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.OWNER}
+    people_only = True
+
+    @extend_schema(responses=s.MemberOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.paged(queries.members_of(self.room.workspace), s.MemberOut, keys=("id",))
+
+    @extend_schema(request=s.MemberIn, responses={201: s.InvitedOut})
+    def post(self, request: Request) -> Response:
+        invited = members.add(self.room, **self.asked(s.MemberIn))
+        link = settings.DUTO.url + invited.link if invited.link else None
+        return Response({**s.MemberOut(invited.member).data, "sign_in_link": link}, status=201)
+
+
+class MemberView(WorkspaceView):
+    needs = {"patch": Role.OWNER, "delete": Role.OWNER}
+    people_only = True
+
+    @extend_schema(request=s.MemberChange, responses=s.MemberOut)
+    def patch(self, request: Request, id: UUID) -> Response:
+        return Response(s.MemberOut(members.change_role(self.room, id, **self.asked(s.MemberChange))).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, id: UUID) -> Response:
+        members.remove(self.room, id)
+        return Response(status=204)
+
+
+def _caller(request: Request) -> tuple[User | None, queries.ApiToken | None]:
+    user = request.user if isinstance(request.user, User) else None
+    return user, request.auth

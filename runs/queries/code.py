@@ -1,0 +1,114 @@
+"""Code of runs to look at: one file, an archive of all, the difference of two snapshots."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from core.errors import NotFound
+from core.storage import CHUNK, artifact_store, blob_key
+from runs.models import Snapshot
+
+# Beyond these a difference is told, but not drawn.
+TEXT_MAX = 512 * 1024
+DRAWN_MAX = 200
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def file_of(snapshot: Snapshot, path: str) -> dict[str, Any]:
+    """The entry of a file. Raises NotFound: a path that is in no manifest opens nothing."""
+    for each in snapshot.files:
+        if each["path"] == path:
+            return dict(each)
+    raise NotFound(f"The snapshot has no file {path!r}.")
+
+
+def open_file(snapshot: Snapshot, path: str) -> tuple[BinaryIO, int]:
+    """(reader, size) of one file. Raises NotFound."""
+    entry = file_of(snapshot, path)
+    return artifact_store(snapshot.workspace_id).open(blob_key(entry["digest"])), int(entry["size"])
+
+
+def archive(snapshot: Snapshot) -> Iterator[bytes]:
+    """A zip of the snapshot, made while it is sent. Equal snapshots give equal bytes."""
+    store, tap = artifact_store(snapshot.workspace_id), _Tap()
+    with zipfile.ZipFile(tap, "w", zipfile.ZIP_DEFLATED) as bundle:  # type: ignore[call-overload]
+        for entry in snapshot.files:
+            info = zipfile.ZipInfo(entry["path"], EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (0o100755 if entry.get("executable") else 0o100644) << 16
+            with store.open(blob_key(entry["digest"])) as source, bundle.open(info, "w") as target:
+                while chunk := source.read(CHUNK):
+                    target.write(chunk)
+                    yield tap.take()
+    yield tap.take()
+
+
+class _Tap(io.RawIOBase):
+    """A file that only grows, drained as it grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.held += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken, self.held = bytes(self.held), bytearray()
+        return taken
+
+
+def difference(old: Snapshot | None, new: Snapshot | None) -> list[dict[str, Any]]:
+    """Files that were added, removed or changed, with a unified diff where they are text."""
+    left = {each["path"]: each for each in old.files} if old else {}
+    right = {each["path"]: each for each in new.files} if new else {}
+    told: list[dict[str, Any]] = []
+    for path in sorted(left.keys() | right.keys()):
+        before, after = left.get(path), right.get(path)
+        if before and after and before["digest"] == after["digest"]:
+            continue
+        change = "changed" if before and after else "added" if after else "removed"
+        entry: dict[str, Any] = {"path": path, "change": change}
+        entry["old_size"] = before["size"] if before else None
+        entry["new_size"] = after["size"] if after else None
+        entry.update(
+            _drawn(old, before, new, after, path) if len(told) < DRAWN_MAX else {"diff": None, "binary": False}
+        )
+        told.append(entry)
+    return told
+
+
+def _drawn(old: Snapshot | None, before: Any, new: Snapshot | None, after: Any, path: str) -> dict[str, Any]:
+    if any(each and each["size"] > TEXT_MAX for each in (before, after)):
+        return {"diff": None, "binary": False}
+    texts = [_text(old, before), _text(new, after)]
+    if texts[0] is None or texts[1] is None:
+        return {"diff": None, "binary": True}
+    lines = difflib.unified_diff(
+        texts[0].splitlines(keepends=True), texts[1].splitlines(keepends=True), f"a/{path}", f"b/{path}"
+    )
+    return {
+        "diff": "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines),
+        "binary": False,
+    }
+
+
+def _text(snapshot: Snapshot | None, entry: Any) -> str | None:
+    """The file as text, empty where there is none, None when it is no text."""
+    if snapshot is None or not entry:
+        return ""
+    data = artifact_store(snapshot.workspace_id).read(blob_key(entry["digest"]))
+    if b"\0" in data:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,88 @@
+"""Files that belong to a run: what a step left in `outputs/` and `logs/`, and what a program uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, BinaryIO
+
+from django.db import transaction
+
+from core.errors import Conflict, Invalid
+from core.serving import type_of
+from core.storage import Root, artifact_store, safe
+from runs.models import Artifact, Attempt, Run
+from runs.services.promotion import below, cut_links, left_at
+from runs.services.transfers import clear
+
+RESERVED = "user_logs/"
+PATH_MAX = 1024
+
+
+def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Artifact]:
+    """Take the artifacts of an attempt that ended into the store, and name them in rows. May be called again."""
+    told = {safe(str(each["path"])): each for each in report.get("artifacts", [])}
+    told = {
+        path: each for path, each in told.items() if path and not path.startswith(RESERVED) and len(path) <= PATH_MAX
+    }
+    store, base = artifact_store(attempt.run.workspace_id), left_at(attempt, report)
+    step_aside(attempt, store, told)
+    rows = [row for path, each in told.items() if (row := _adopt(attempt, store, base, path, each))]
+    Artifact.objects.bulk_create(
+        rows,
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["run", "path"],
+        update_fields=["attempt", "size", "digest", "content_type"],
+    )
+    clear(attempt)
+    return rows
+
+
+def _adopt(attempt: Attempt, store: Root, base: Any, path: str, told: Mapping[str, Any]) -> Artifact | None:
+    row = Artifact(
+        run_id=attempt.run_id,
+        attempt=attempt,
+        path=path,
+        digest=str(told.get("digest") or ""),
+        content_type=type_of(path)[:120],
+    )
+    source = below(base, f"work/{path}")
+    if source.is_symlink():
+        cut_links(source)
+    if source.is_file():
+        store.adopt(source, row.key)
+    if not store.is_file(row.key):
+        return None
+    row.size = store.size(row.key)
+    return row
+
+
+def step_aside(attempt: Attempt, store: Root, paths: Iterable[str]) -> None:
+    """Artifacts of earlier attempts are kept: under `attempt-<n>/` where a later attempt has the same name."""
+    if attempt.number == 1:
+        return
+    rows = Artifact.objects.filter(run_id=attempt.run_id, path__in=list(paths), attempt__number__lt=attempt.number)
+    for row in rows.select_related("attempt"):
+        old = row.key
+        row.path = f"attempt-{row.attempt.number if row.attempt else 0}/{row.path}"
+        local = store.local
+        if local is not None and store.is_file(old):
+            store.adopt(local / old, row.key)
+        row.save(update_fields=["path"])
+
+
+@transaction.atomic
+def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Artifact:
+    """Keep a file that a program uploads. Raises Conflict when the name is taken, Invalid for a bad name."""
+    clean = safe(path)
+    if not clean or len(clean) > PATH_MAX:
+        raise Invalid(f"The name of an artifact has 1 to {PATH_MAX} characters.")
+    if clean.startswith(RESERVED):
+        raise Invalid("Names below 'user_logs/' belong to the studio. Choose another folder.", code="reserved_path")
+    if not overwrite and Artifact.objects.filter(run=run, path=clean).exists():
+        raise Conflict(f"The run has a file '{clean}' already. Say '?overwrite=1' to replace it.", code="exists")
+    attempt = Attempt.objects.filter(run=run).order_by("-number").first()
+    row = Artifact(run=run, attempt=attempt, path=clean, content_type=type_of(clean)[:120])
+    row.size = artifact_store(run.workspace_id).write(row.key, source)
+    values = {"attempt": attempt, "size": row.size, "content_type": row.content_type, "digest": ""}
+    return Artifact.objects.update_or_create(run=run, path=clean, defaults=values)[0]

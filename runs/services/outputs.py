@@ -1,0 +1,159 @@
+"""Outputs of steps: promoted from the attempt's directory to their datastore when a finish is accepted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from core.errors import Conflict, Unprocessable
+from core.storage import Root, safe
+from datasets import services as datasets
+from datasets.models import Datastore
+from duto.spec import canonical
+from duto.spec.graph import Step
+from runs.models import Attempt, Output, Run
+from runs.services.promotion import below, cut_links, left_at
+from workspaces.access import studio_room
+
+
+def missing_outputs(report: Mapping[str, Any], step: Step) -> str:
+    """The failure message of a script that did not write what it declared; empty when all is there."""
+    written = {each["name"] for each in report.get("outputs", []) if not each.get("missing")}
+    missing = [output.name for output in step.outputs if output.name not in written]
+    if not missing:
+        return ""
+    names = ", ".join(f"'{name}'" for name in missing)
+    what = "output" if len(missing) == 1 else "outputs"
+    return (
+        f"The script ended without writing its declared {what} {names}. The path of an output reaches the script as "
+        "an argument: write a file there, or make a folder there and write into it."
+    )
+
+
+def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
+    """Move what a completed attempt wrote to where it is kept, and name it in rows. May be called again.
+
+    Raises Unprocessable (`output_changed`) when the files are not those of the report.
+    """
+    run = attempt.run
+    declared = {each["name"]: each for each in step_of(run)["outputs"]}
+    known = {output.name: output for output in Output.objects.filter(run=run)}
+    base = left_at(attempt, report)
+    for told in report.get("outputs", []):
+        name = told["name"]
+        if told.get("missing") or name in known or name not in declared:
+            continue
+        known[name] = _promote(run, declared[name], told, base)
+    return [known[name] for name in declared if name in known]
+
+
+def step_of(run: Run) -> dict[str, Any]:
+    """The step's part of the frozen graph, as the document has it: already checked, so not read again."""
+    graph: Mapping[str, Any] = (run if run.is_root else run.root).graph or {}
+    for step in graph.get("steps", []):
+        if step["id"] == run.step.node_id:
+            return dict(step)
+    raise LookupError(f"run {run.pk} is not in its graph")
+
+
+def place_of(run: Run, output: Mapping[str, Any]) -> tuple[str, str]:
+    """(datastore, path) of an output: programs build `azureml/<step run id>/<output>` by hand."""
+    datastore = output.get("datastore") or run.workspace.default_datastore
+    destination = output.get("destination")
+    if not destination:
+        return datastore, f"azureml/{run.pk}/{output['name']}"
+    path = str(destination).replace("{run-id}", str(run.pk)).replace("{output-name}", str(output["name"]))
+    return datastore, safe(path)
+
+
+def _promote(run: Run, output: Mapping[str, Any], told: Mapping[str, Any], base: Path) -> Output:
+    name, path = place_of(run, output)
+    datastore = datasets.datastore(run.workspace, name)
+    root = datasets.root_of(datastore)
+    source = below(base, f"outputs/{output['name']}")
+    if source.is_symlink() or source.exists():
+        cut_links(source)
+        _move(root, source, path, output)
+    files = manifest(told.get("files", []))
+    _verify(root, path, files, bool(told.get("is_directory")), str(output["name"]))
+    row = Output(
+        run=run,
+        name=output["name"],
+        datastore=name,
+        path=path,
+        is_directory=bool(told.get("is_directory")),
+        digest=canonical.digest(files),
+        files=files,
+        file_count=len(files),
+        size=sum(each["size"] for each in files),
+    )
+    row.dataset_version_id = _register(run, output, row, datastore)
+    row.save(force_insert=True)
+    return row
+
+
+def manifest(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The files of an output in the one order and spelling that its digest is made of."""
+    plain = [{"path": str(each["path"]), "size": int(each["size"]), "digest": str(each["digest"])} for each in files]
+    return sorted(plain, key=lambda each: str(each["path"]))
+
+
+def _move(root: Root, source: Path, path: str, output: Mapping[str, Any]) -> None:
+    if not output.get("destination"):
+        # Left by a finish that was not committed: this attempt's files are the ones that count.
+        root.remove(path)
+        root.adopt(source, path)
+        return
+    # A folder that a program chose may hold files of other runs; they stay.
+    for folder, _, names in os.walk(source) if source.is_dir() else [(str(source.parent), [], [source.name])]:
+        for name in names:
+            file = Path(folder) / name
+            key = f"{path}/{file.relative_to(source)}" if source.is_dir() else path
+            if root.exists(key):
+                _allow_overwrite(output, key)
+                root.remove(key)
+            root.adopt(file, key)
+
+
+def _allow_overwrite(output: Mapping[str, Any], key: str) -> None:
+    if output.get("overwrite") is False and output.get("mode") == "upload":
+        raise Conflict(
+            f"The output '{output['name']}' would replace '{key}', and it was declared with overwrite=False. Give it "
+            "another destination, for example one with {run-id} in it, or say overwrite=True.",
+            code="exists",
+        )
+
+
+def _verify(root: Root, path: str, files: list[dict[str, Any]], is_directory: bool, name: str) -> None:
+    if not root.exists(path):
+        raise Unprocessable(f"The files of the output '{name}' did not arrive.", code="output_changed", name=name)
+    for each in files:
+        key = f"{path}/{each['path']}" if is_directory else path
+        if not root.is_file(key) or root.size(key) != each["size"]:
+            text = f"The file '{each['path']}' of the output '{name}' is not the one that was reported."
+            raise Unprocessable(text, code="output_changed", name=name)
+
+
+def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datastore) -> UUID | None:
+    """The dataset version of an output that is registered on completion."""
+    wanted = output.get("register")
+    if not wanted or not wanted.get("name"):
+        return None
+    pattern = f"{row.path}/**" if row.is_directory else row.path
+    definition = {
+        **(wanted.get("definition") or {}),
+        "sources": [{"datastore": datastore.name, "path": pattern}],
+    }
+    version = datasets.save(
+        studio_room(run.workspace),
+        wanted["name"],
+        wanted.get("kind") or "file",
+        definition,
+        wanted.get("description") or "",
+        wanted.get("tags") or {},
+        create_new_version=True,
+    )
+    return version.pk

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from pathlib import Path
-from typing import Any
 
 from django.db import transaction
 
 from core.errors import Unauthenticated
+from duto import credentials
+from duto.exceptions import AuthenticationException
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import tokens
 from workspaces.services.accounts import holder_of, redeem, set_password, sign_in_link
@@ -55,30 +55,22 @@ def owner_has_password() -> bool:
     return owners.exclude(password="").exclude(password__startswith="!").exists()  # noqa: S106 - a marker, no secret
 
 
-def credentials_path() -> Path:
-    """The user's file of studio addresses and tokens, which the SDK reads."""
-    return Path.home() / ".config" / "duto" / "credentials.json"
-
-
 def write_credentials(url: str, user: User) -> Path | None:
     """Give programs of this user a token for this studio, unless the file holds one that still works.
 
     Other studios' entries stay. Returns None when the file cannot be written: programs then need DUTO_TOKEN.
     """
-    path = credentials_path()
-    stored = _read(path)
-    if _works(stored.get(url), user):
+    path = credentials.credentials_path()
+    if _works(_token_in(path, url), user):
         return path
     workspace = Workspace.objects.get(name=FIRST_WORKSPACE)
     minted = tokens.mint(user, workspace, Role.OWNER, "credentials file")
-    stored[url] = {"token": minted.text, "workspace": workspace.name}
     try:
-        _write(path, stored)
-    except OSError as error:
+        return credentials.remember(url, minted.text, workspace.name)
+    except (OSError, AuthenticationException) as error:
         minted.token.delete()
         log.warning("%s cannot be written (%s): programs need DUTO_URL and DUTO_TOKEN instead.", path, error)
         return None
-    return path
 
 
 def _user_named(os_user: str) -> User:
@@ -87,28 +79,15 @@ def _user_named(os_user: str) -> User:
     return user or User.objects.create_user(name, password=None)
 
 
-def _works(entry: object, user: User) -> bool:
-    if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
-        return False
+def _works(text: str, user: User) -> bool:
     try:
-        return tokens.verify(entry["token"]).user_id == user.pk
+        return bool(text) and tokens.verify(text).user_id == user.pk
     except Unauthenticated:
         return False
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _token_in(path: Path, url: str) -> str:
     try:
-        stored = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return stored if isinstance(stored, dict) else {}
-
-
-def _write(path: Path, stored: dict[str, Any]) -> None:
-    """Written beside and renamed, and never readable for others, not even for a moment."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".credentials-{os.getpid()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(stored, file, indent=2)
-    draft.replace(path)
+        return str(json.loads(path.read_text())["studios"][credentials.same_address(url)]["token"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

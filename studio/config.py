@@ -63,7 +63,6 @@ class Config(BaseSettings):
         30, ge=3, le=3600, description="How long an attempt may be silent before it counts as lost."
     )
     worker_threads: int = Field(8, ge=1, le=256, description="Tasks that one worker process runs at the same time.")
-    agent_protocol_min: int = Field(1, ge=1, description="Oldest protocol of agents that is still spoken.")
 
     snapshot_max_bytes: int = Field(300 * MEGABYTE, ge=1, description="Largest source folder of a step, in bytes.")
     snapshot_max_files: int = Field(2000, ge=1, description="Most files in the source folder of a step.")
@@ -81,7 +80,6 @@ class Config(BaseSettings):
     )
     fetch_private: bool = Field(False, description="Allows data from web addresses in private networks.")
     fetch_seconds: int = Field(300, ge=1, description="How long one fetch from a web address may take.")
-    retention_days: int = Field(0, ge=0, description="Days after which ended, archived runs are deleted. 0: never.")
 
     @field_validator("data_dir")
     @classmethod

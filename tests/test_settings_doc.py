@@ -1,0 +1,41 @@
+"""docs/settings.md says what the settings are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from studio.config import Config, ConfigError, load
+from studio.settings_doc import PAGE, page
+
+
+def test_the_page_lists_every_setting_as_it_is() -> None:
+    text = PAGE.read_text()
+    assert page(text) == text, "run: python3 manage.py settings_doc"
+    assert all(field.description for field in Config.model_fields.values())
+
+
+def test_every_reason_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUTO_SECRET_KEY", "short")
+    monkeypatch.setenv("DUTO_HOST", "0.0.0.0")
+    monkeypatch.setenv("DUTO_DEBUG", "true")
+    with pytest.raises(ConfigError) as refused:
+        load()
+    assert "DUTO_SECRET_KEY is shorter" in str(refused.value)
+    assert "DUTO_DEBUG may not be on" in str(refused.value)
+
+
+def test_a_database_server_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUTO_DATABASE_URL", "postgresql://duto@db/duto")
+    monkeypatch.delenv("DUTO_REDIS_URL", raising=False)
+    with pytest.raises(ConfigError, match="DUTO_REDIS_URL"):
+        load()
+
+
+def test_the_secret_is_made_once_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DUTO_SECRET_KEY", raising=False)
+    config = Config(data_dir=tmp_path / "new")
+    first = config.read_secret()
+    assert len(first) >= 32 and config.read_secret() == first
+    assert (tmp_path / "new" / "secret").stat().st_mode & 0o777 == 0o600

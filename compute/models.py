@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 
-from core import journal
 from core.lifecycle import Lifecycle, Row
 from workspaces.models import Workspace
 
@@ -93,6 +90,3 @@ class Node(Lifecycle):
 
     class Meta:
         indexes = [models.Index("compute_target", "status", name="node_of_target")]
-
-    def told(self, to: str, facts: dict[str, Any]) -> None:
-        journal.hint(f"list:{self.compute_target.workspace.name}:compute")

@@ -21,9 +21,12 @@ def group_of(topic: str) -> str:
     return "t." + "".join(c if c.isalnum() or c in "-_." else "." for c in topic)[:90]
 
 
-def record(topic: str, version: int, payload: dict[str, Any]) -> None:
-    """Journal one change. Call inside the transaction that made it, with the version it produced."""
-    Event.objects.create(topic=topic, version=version, payload=payload)
+def record(topic: str, version: int, payload: dict[str, Any], *, lists: tuple[str, ...] = ()) -> None:
+    """Journal one change. Call inside the transaction that made it, with the version it produced.
+
+    `lists` are topics of lists that show the changed thing; their watchers are told to look again.
+    """
+    Event.objects.create(topic=topic, version=version, payload=payload, lists=list(lists))
     later("core.deliver")
 
 
@@ -33,6 +36,8 @@ def deliver(limit: int = 500) -> int:
     for event in pending:
         if not send(event.topic, {"version": event.version, **event.payload}):
             return 0
+    for name in {name for event in pending for name in event.lists}:
+        send(name, {"version": pending[-1].pk})
     Event.objects.filter(pk__in=[event.pk for event in pending]).update(delivered_at=now())
     return len(pending)
 

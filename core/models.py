@@ -12,6 +12,7 @@ class Event(models.Model):
     topic = models.CharField(max_length=120)
     version = models.BigIntegerField()
     payload = models.JSONField(default=dict)
+    lists = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     delivered_at = models.DateTimeField(null=True)
 
@@ -25,3 +26,15 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}@{self.version}"
+
+
+class Beat(models.Model):
+    """A part's sign of life, and who holds its lease: one row a name."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    owner = models.CharField(max_length=120, blank=True)
+    since = models.DateTimeField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.owner}"

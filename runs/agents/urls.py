@@ -1,7 +1,14 @@
-"""Addresses below `/agent/v1/`."""
+"""The agents' addresses (docs/wire.md, *Agents' API*)."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from runs.agents import uploads
+
+urlpatterns = [
+    path("attempts/<uuid:attempt>/<int:epoch>/log", uploads.log, name="agent-log"),
+    path("attempts/<uuid:attempt>/<int:epoch>/spool", uploads.spool, name="agent-spool"),
+    path("attempts/<uuid:attempt>/<int:epoch>/files/<path:transfer>", uploads.transfer, name="agent-transfer"),
+    path("builds/<uuid:build>/log", uploads.build_log, name="agent-build-log"),
+]

@@ -10,6 +10,7 @@ from django.db import transaction
 from core.errors import Conflict, Invalid
 from core.serving import type_of
 from core.storage import Root, artifact_store, safe
+from core.work import after_commit
 from runs.models import Artifact, Attempt, Run
 from runs.services.promotion import below, cut_links, left_at
 from runs.services.transfers import clear
@@ -34,7 +35,8 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Artifact]:
         unique_fields=["run", "path"],
         update_fields=["attempt", "size", "digest", "content_type"],
     )
-    clear(attempt)
+    # The outputs are promoted in the same transaction, perhaps after this.
+    after_commit(lambda: clear(attempt))
     return rows
 
 

@@ -1,0 +1,138 @@
+"""The agents' one conversation: reports in, work out, leases renewed, and a long poll when there is nothing to say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from compute.models import Host
+from compute.services import hosts
+from core.clock import now
+from core.errors import Invalid, StudioError
+from core.ids import as_uuid
+from core.journal import group_of
+from environments import services as environments
+from runs.agents.door import body_of, host_of, refusal
+from runs.models import Attempt
+from runs.services import claims, reports
+
+MAX_WAIT = 30.0
+BODY_MAX = 64 * 1024 * 1024
+SEEN_EVERY = timedelta(seconds=2)
+
+
+@csrf_exempt
+async def exchange(request: HttpRequest) -> HttpResponse:
+    """POST exchange (docs/wire.md, *Agents' API*)."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        host, document = await sync_to_async(_read)(request)
+        answer = await sync_to_async(_answer)(host, document)
+        wait = min(float(document.get("wait") or 0), MAX_WAIT)
+        if wait > 0 and not _has_news(answer):
+            answer = await _wait(host, document, answer, wait)
+    except StudioError as error:
+        return refusal(error)
+    return JsonResponse(answer)
+
+
+def _read(request: HttpRequest) -> tuple[Host, dict[str, Any]]:
+    host = host_of(request)
+    try:
+        document = json.loads(body_of(request, BODY_MAX) or b"{}")
+    except ValueError as error:
+        raise Invalid("The body is not JSON.") from error
+    if not isinstance(document, dict):
+        raise Invalid("The body is a JSON object.")
+    return host, document
+
+
+def _answer(host: Host, document: dict[str, Any]) -> dict[str, Any]:
+    """Take the reports, renew the leases, give the work."""
+    facts = document.get("host")
+    if facts or host.last_seen_at is None or now() - host.last_seen_at > SEEN_EVERY:
+        hosts.seen(host, facts if isinstance(facts, dict) else {})
+    refused = reports.take_reports(host, [r for r in document.get("reports") or [] if isinstance(r, dict)])
+    return {**_news(host, document), "refused": refused, "lease_seconds": settings.DUTO.lease_seconds}
+
+
+def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
+    held = _held(document)
+    want = int(document.get("want") or 0)
+    _renew(host, held)
+    work = claims.claim(host, want, held) if want > 0 else []
+    if want > 0:
+        work += [environments.build_work(build) for build in environments.take_builds(host)]
+    return {"work": work, "cancel": _cancels(host), "drop": _drops(host, held), "refused": []}
+
+
+def _held(document: dict[str, Any]) -> dict[UUID, int]:
+    """What the agent says that it holds: attempt and epoch."""
+    pairs = [(as_uuid(each.get("attempt")), each.get("epoch")) for each in document.get("holding") or [] if isinstance(each, dict)]
+    return {key: epoch for key, epoch in pairs if key is not None and isinstance(epoch, int)}
+
+
+def _renew(host: Host, held: dict[UUID, int]) -> None:
+    """Leases move on when a third of them is used up: most calls write nothing."""
+    if not held:
+        return
+    lease = timedelta(seconds=settings.DUTO.lease_seconds)
+    moment = now()
+    due = Attempt.objects.filter(pk__in=held, host=host, lease_until__lt=moment + lease * 2 / 3).exclude(status__in=Attempt.ENDS)
+    mine = [key for key, epoch in due.values_list("id", "epoch") if held[key] == epoch]
+    if mine:
+        Attempt.objects.filter(pk__in=mine, host=host).exclude(status__in=Attempt.ENDS).update(lease_until=moment + lease)
+
+
+def _cancels(host: Host) -> list[dict[str, Any]]:
+    rows = Attempt.objects.filter(host=host, cancel_requested_at__isnull=False).exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
+    return [{"attempt": str(key), "epoch": epoch, "grace_seconds": 10} for key, epoch in rows.values_list("id", "epoch")]
+
+
+def _drops(host: Host, held: dict[UUID, int]) -> list[dict[str, Any]]:
+    """What the agent holds and the studio has ended, or never knew: its directory may go."""
+    if not held:
+        return []
+    open_ones = set(Attempt.objects.filter(pk__in=held, host=host).exclude(status__in=Attempt.ENDS).values_list("id", flat=True))
+    return [{"attempt": str(key)} for key in held if key not in open_ones]
+
+
+def _has_news(answer: dict[str, Any]) -> bool:
+    return any(answer[part] for part in ("work", "cancel", "drop", "refused"))
+
+
+async def _wait(host: Host, document: dict[str, Any], answer: dict[str, Any], wait: float) -> dict[str, Any]:
+    """Sleep until this host's bell rings. Listening begins before the second look, so that no bell falls between."""
+    deadline = time.monotonic() + wait
+    document = {**document, "reports": [], "host": None}
+    layer = get_channel_layer()
+    group = group_of(f"host:{host.name}")
+    try:
+        channel = await layer.new_channel()
+        await layer.group_add(group, channel)
+    except Exception:  # the broker is away: look again soon, without a bell
+        await asyncio.sleep(min(wait, 0.5))
+        return {**answer, **await sync_to_async(_news)(host, document)}
+    try:
+        while True:
+            answer = {**answer, **await sync_to_async(_news)(host, document)}
+            left = deadline - time.monotonic()
+            if _has_news(answer) or left <= 0:
+                return answer
+            try:
+                await asyncio.wait_for(layer.receive(channel), min(left, 2.0))
+            except TimeoutError:
+                continue
+    finally:
+        await layer.group_discard(group, channel)

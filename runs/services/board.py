@@ -1,0 +1,103 @@
+"""A run's tree in memory: the states of its steps, the rows that matter now, and what changes, written at the end in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from duto.spec.graph import Graph, Step
+from duto.spec.reading import read_graph
+
+from core.clock import now
+from runs.models import Run, StepRun
+
+S = Run.Status
+
+
+class Board:
+    """Loaded under the root's lock; nobody else moves these rows meanwhile.
+
+    States are loaded for all steps, rows only for those asked for with need(): a run of a thousand steps of which
+    one ends costs two small queries.
+    """
+
+    def __init__(self, root: Run) -> None:
+        self.root = root
+        self.graph, self.specs = parsed(root.pk)
+        self.states: dict[str, str] = {}
+        self.runs: dict[str, Run] = {}
+        self._moves: dict[str, list[Run]] = {}
+        self._steps: dict[str, StepRun] = {}
+        rows = Run.objects.filter(root=root.pk, step__isnull=False).order_by("id")
+        for node, status, waiting in rows.values_list("step__node_id", "status", "step__waiting"):
+            # A step that only waits for its environment is still to be started.
+            self.states[node] = S.NOT_STARTED if status == S.PREPARING and waiting else status
+
+    def need(self, nodes: Iterable[str]) -> None:
+        """Load the rows of these steps, in one query."""
+        missing = [node for node in dict.fromkeys(nodes) if node not in self.runs]
+        if not missing:
+            return
+        rows = Run.objects.filter(root=self.root.pk, step__node_id__in=missing).select_related("step").defer("graph")
+        for run in rows:
+            if run.pk == self.root.pk:  # a script run is its own single step: one object, so that one status
+                self.root.step = run.step
+                run = self.root
+            run.root = self.root
+            run.workspace = self.root.workspace
+            self.runs[run.step.node_id] = run
+
+    def spec(self, node: str) -> Step:
+        return self.specs[node]
+
+    @property
+    def go_on(self) -> bool:
+        return self.root.continue_on_step_failure
+
+    def set(self, node: str, status: str, **facts: Any) -> None:
+        """Decide a step's next status; rows are written by save()."""
+        run = self.runs[node]
+        moment = now()
+        for name in _STAMPS.get(status, ()):
+            if getattr(run, name) is None:
+                facts.setdefault(name, moment)
+        for name, value in facts.items():
+            setattr(run, name, value)
+        self.states[node] = status
+        if run.status != status:
+            self._moves.setdefault(status, []).append(run)
+
+    def touch(self, node: str) -> StepRun:
+        """The step's detail row, to be written by save()."""
+        step = self.runs[node].step
+        self._steps[node] = step
+        return step
+
+    def save(self) -> None:
+        """Write what was decided: a handful of statements, however many steps."""
+        if self._steps:
+            StepRun.objects.bulk_update(list(self._steps.values()), STEP_FIELDS, batch_size=100)
+        for status, runs in self._moves.items():
+            Run.move_all(runs, status, fields=RUN_FIELDS)
+        self._moves, self._steps = {}, {}
+
+
+@lru_cache(maxsize=64)
+def parsed(root_id: UUID) -> tuple[Graph, dict[str, Step]]:
+    """The graph of a root and its steps by id. A run's graph never changes, so it is parsed once a process."""
+    document = Run.objects.values_list("graph", flat=True).get(pk=root_id)
+    graph = read_graph(document or {"steps": []})
+    return graph, {step.id: step for step in graph.steps}
+
+
+_STAMPS: dict[str, tuple[str, ...]] = {
+    S.QUEUED: ("queued_at",),
+    S.PREPARING: ("preparing_at",),
+    S.RUNNING: ("started_at",),
+    S.FINALIZING: ("finalizing_at",),
+    **{end: ("finished_at",) for end in Run.ENDS},
+}
+RUN_FIELDS = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at", "error", "properties", "warnings")
+STEP_FIELDS = ("fingerprint", "fingerprint_document", "reuse_explanation", "reused_from", "output_digests", "waiting", "is_source")

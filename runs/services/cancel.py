@@ -1,0 +1,92 @@
+"""Cancel is a row with an author; the agent that holds the attempt stops the tree and reports the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.clock import now
+from runs.models import Attempt, Run
+from runs.services import failures, placing
+from runs.services.board import Board
+from runs.services.changes import changing
+from runs.services.progress import carry_forward
+from workspaces.access import Room, require_run
+from workspaces.models import Role
+
+A = Attempt.Status
+S = Run.Status
+
+
+def cancel_run(room: Room, run: Run) -> Run:
+    """Cancel a run, or one step of it. Canceling what is over changes nothing."""
+    room.require(Role.CONTRIBUTOR)
+    require_run(room, run)
+    with changing(run.root_id or run.pk) as root:
+        mine = root if run.pk == root.pk else Run.objects.select_related("step").defer("graph").get(pk=run.pk)
+        if mine.is_final:
+            return mine
+        mine.root = root
+        _cancel(root, mine, room.actor)
+    mine.refresh_from_db()
+    return mine
+
+
+def _cancel(root: Run, run: Run, by: str) -> None:
+    if run.kind in (Run.Kind.INTERACTIVE, Run.Kind.CHILD):
+        run.move(S.CANCELED, finished_at=now(), cancel_requested_by=by, cancel_requested_at=now())
+        return
+    board = Board(root)
+    if run is root:
+        _request(root, by)
+        nodes = [node for node, state in board.states.items() if state not in Run.ENDS]
+    else:
+        nodes = [run.step.node_id]
+    board.need(nodes)
+    stop_steps(board, nodes, by=by)
+    carry_forward(root)
+
+
+def _request(root: Run, by: str) -> None:
+    """Write down who and when. A pipeline goes to CancelRequested until its steps have ended."""
+    Run.objects.filter(pk=root.pk).update(cancel_requested_by=by, cancel_requested_at=now())
+    root.cancel_requested_by, root.cancel_requested_at = by, now()
+    if root.kind == Run.Kind.PIPELINE and root.may(S.CANCEL_REQUESTED):
+        root.move(S.CANCEL_REQUESTED)
+
+
+def stop_steps(board: Board, nodes: Iterable[str], *, by: str) -> None:
+    """Steps without an attempt at an agent end at once; the others when their agent says so."""
+    open_attempts = {
+        attempt.run_id: attempt
+        for attempt in Attempt.objects.filter(run__root=board.root.pk).exclude(status__in=Attempt.ENDS).select_related("node")
+    }
+    hosts = set()
+    for node in nodes:
+        run = board.runs[node]
+        attempt = open_attempts.get(run.pk)
+        if attempt is None or attempt.status == A.QUEUED:
+            if attempt is not None:
+                _drop(attempt, run)
+            board.touch(node).waiting = []
+            board.set(node, S.CANCELED, error=failures.failure("canceled", f"Canceled by {by}."), cancel_requested_by=by)
+        elif run.status != S.CANCEL_REQUESTED:
+            Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now())
+            run.move(S.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())
+            board.states[node] = S.CANCEL_REQUESTED
+            hosts.add(attempt.host_id)
+    board.save()
+    _ring(hosts)
+
+
+def _drop(attempt: Attempt, run: Run) -> None:
+    """No agent has it yet: it ends here, and gives back the node it may have been promised."""
+    attempt.run = run
+    attempt.move(A.CANCELED, finished_at=now(), cause="canceled")
+    placing.free_node(attempt)
+
+
+def _ring(host_ids: Iterable[object]) -> None:
+    from compute.models import Host
+
+    for name in Host.objects.filter(pk__in=list(host_ids)).values_list("name", flat=True):
+        placing.ring_host(name)

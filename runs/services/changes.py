@@ -1,0 +1,97 @@
+"""The one door to a run's tree: lock its root, change rows, and journal all changes of the transaction as one event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from core import journal
+from core.clock import iso
+from core.errors import NotFound
+from runs.models import Attempt, Run
+
+TOLD = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at", "error", "cancel_requested_by")
+
+
+@dataclass
+class Changes:
+    """What one transaction has done to one tree so far."""
+
+    root: Run
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+
+_open: ContextVar[Changes | None] = ContextVar("open_changes", default=None)
+
+
+@contextmanager
+def changing(root_id: UUID) -> Iterator[Run]:
+    """Lock the root of a tree for the length of the block; what is noted inside becomes one journaled event.
+
+    Every move of a run or an attempt happens in such a block, so a tree has one writer at a time and its
+    version grows without gaps. Raises NotFound.
+    """
+    outer = _open.get()
+    if outer is not None and outer.root.pk == root_id:
+        yield outer.root
+        return
+    with transaction.atomic():
+        rows = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace", "experiment")
+        # The graph may be large and never changes: whoever needs it takes it from the cache (runs.services.board).
+        root = rows.defer("graph").filter(pk=root_id).first()
+        if root is None:
+            raise NotFound("There is no such run.")
+        changes = Changes(root)
+        token = _open.set(changes)
+        try:
+            yield root
+        finally:
+            _open.reset(token)
+        _journal(changes)
+
+
+def note(run: Run, to: str, facts: dict[str, Any]) -> None:
+    """Called by Run.move: remember the change for the event of this transaction."""
+    entry: dict[str, Any] = {"run": str(run.pk), "status": to, "facts": {}}
+    for name in TOLD:
+        if name in facts:
+            value = facts[name]
+            entry["facts"][name] = iso(value) if name.endswith("_at") else value
+    if run.kind in (Run.Kind.STEP, Run.Kind.SCRIPT) and hasattr(run, "step"):
+        entry["step"] = run.step.node_id
+        entry["facts"]["reused"] = run.step.reused_from_id is not None
+    _current(run).entries.append(entry)
+
+
+def note_attempt(attempt: Attempt, to: str) -> None:
+    """Called by Attempt.move: pages show attempts inside their step."""
+    facts = {"attempt": {"id": str(attempt.pk), "number": attempt.number, "status": to, "node": attempt.node_name}}
+    _current(attempt.run).entries.append({"run": str(attempt.run_id), "facts": facts})
+
+
+def tell(run: Run, **facts: Any) -> None:
+    """Journal something about a run that is not a move: its name, its tags, why it waits."""
+    _current(run).entries.append({"run": str(run.pk), "facts": facts})
+
+
+def _current(run: Run) -> Changes:
+    changes = _open.get()
+    if changes is None or changes.root.pk != run.root_id:
+        raise RuntimeError("A run's tree changes only inside changing(root): that is what keeps its version free of gaps.")
+    return changes
+
+
+def _journal(changes: Changes) -> None:
+    if not changes.entries:
+        return
+    root = changes.root
+    version = root.version + 1
+    Run.objects.filter(pk=root.pk).update(version=version)
+    root.version = version
+    journal.record(root.topic, version, {"changes": changes.entries}, lists=(f"list:{root.workspace.name}:runs",))

@@ -1,0 +1,71 @@
+"""Attempts whose agent has gone silent: the evidence, the verdict, and what follows by policy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from core.beats import up_for
+from core.clock import iso, now
+from runs.models import Attempt, Run
+from runs.services.changes import changing
+from runs.services.finish import end_attempt, fresh_of
+
+A = Attempt.Status
+WEB_SILENCE = timedelta(seconds=15)
+
+
+def expire(limit: int = 100) -> int:
+    """Give up attempts whose lease has run out; how many.
+
+    Only while the web has been up for a whole lease: a studio that was away has no right to call others silent.
+    """
+    if up_for("web:", silence=WEB_SILENCE) < timedelta(seconds=settings.DUTO.lease_seconds):
+        return 0
+    overdue = Attempt.objects.filter(lease_until__lt=now()).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
+    found = list(overdue.order_by("lease_until").values_list("id", "run__root_id")[:limit])
+    return sum(_give_up(key, root_id) for key, root_id in found)
+
+
+def _give_up(key: Any, root_id: Any) -> int:
+    with changing(root_id) as root:
+        overdue = Attempt.objects.filter(pk=key, lease_until__lt=now()).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
+        attempt = overdue.select_related("host").defer("run__graph").first()
+        if attempt is None:
+            return 0
+        host = attempt.host
+        attempt = fresh_of(attempt, root)
+        message = _evidence(attempt, host.name if host else "the host", iso(host.last_seen_at) if host else None)
+        end_attempt(attempt, A.LOST, cause=_cause(attempt, host), message=message)
+        return 1
+
+
+def lose(attempt: Attempt, message: str) -> None:
+    """The agent itself says that the attempt left no verdict: its shim was killed, on a living host."""
+    with changing(attempt.run.root_id) as root:
+        fresh = fresh_of(attempt, root)
+        if not fresh.is_final:
+            end_attempt(fresh, A.LOST, cause="attempt_lost", message=message)
+
+
+def _cause(attempt: Attempt, host: Any) -> str:
+    """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
+    alive = host and host.last_seen_at and host.last_seen_at > now() - timedelta(seconds=settings.DUTO.lease_seconds)
+    return "attempt_lost" if alive else "host_lost"
+
+
+def _evidence(attempt: Attempt, host: str, seen: str | None) -> str:
+    return (
+        f"Attempt {attempt.number} was lost: its lease ended at {iso(attempt.lease_until)} without a word from the agent on {host}"
+        f" (last heard of at {seen or 'no time known'}). {attempt.log_size} bytes of its log had arrived."
+    )
+
+
+def silent_runs() -> list[Run]:
+    """Open roots that nothing moves: no attempt at work and no event for a while. The ticker advances them."""
+    quiet = now() - timedelta(seconds=5)
+    busy = Attempt.objects.exclude(status__in=Attempt.ENDS).values("run__root_id")
+    rows = Run.objects.filter(parent__isnull=True, kind__in=[Run.Kind.PIPELINE, Run.Kind.SCRIPT], created_at__lt=quiet)
+    return list(rows.exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50])

@@ -1,0 +1,129 @@
+"""Give queued attempts a node: read the rows, ask the pure placement, write its answer, ring the hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Sum
+
+from compute import placement
+from compute.models import ComputeTarget, Host, Node
+from core import journal
+from core.clock import now
+from core.ids import uuid7
+from core.work import after_commit, later
+from runs.models import Attempt
+
+PRESENT = (Node.Status.PREPARING, Node.Status.IDLE, Node.Status.RUNNING, Node.Status.UNUSABLE)
+
+
+@transaction.atomic
+def place(target_id: UUID | None) -> int:
+    """Place what waits for one cluster; how many attempts got a node. Reads no more of the queue than could be placed."""
+    target = ComputeTarget.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").filter(pk=target_id).first()
+    if target is None:
+        return 0
+    queue = list(waiting_for(target)[: max(1, target.max_nodes)])
+    if not queue:
+        return 0
+    answer, hosts = ask(target, [attempt.pk for attempt in queue])
+    attempts = {attempt.pk: attempt for attempt in queue}
+    nodes = {node.pk: node for node in Node.objects.filter(pk__in=[node for _, node in answer.reused])}
+    given = [(attempts[step], nodes[node]) for step, node in answer.reused]
+    made = [(attempts[step], _make(target, new, hosts)) for step, new in answer.made]
+    Node.objects.bulk_create([node for _, node in made])
+    _give([*given, *made])
+    if given or made:
+        journal.hint(f"list:{target.workspace.name}:compute")
+    return len(given) + len(made)
+
+
+def waiting_for(target: ComputeTarget) -> Iterable[Attempt]:
+    """The queue of a cluster: first come, first served."""
+    return Attempt.objects.filter(compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True).order_by("id")
+
+
+def ask(target: ComputeTarget, queue: Sequence[UUID]) -> tuple[placement.Placement, dict[UUID, Host]]:
+    """The pure placement's answer for this queue, and the living hosts."""
+    hosts = {host.pk: host for host in living_hosts()}
+    taken = {
+        row["host"]: placement.Size(row["c"] or 0, row["m"] or 0, 0)
+        for row in Node.objects.filter(host__in=hosts, status=Node.Status.RUNNING).values("host").annotate(c=Sum("cores"), m=Sum("memory"))
+    }
+    nodes = list(Node.objects.filter(compute_target=target, status__in=PRESENT).values_list("id", "host", "status", "cores", "memory"))
+    idle = [placement.IdleNode(id, host, placement.Size(cores, memory)) for id, host, status, cores, memory in nodes if status == Node.Status.IDLE]
+    machines = [_machine(host, taken.get(host.pk)) for host in hosts.values()]
+    return placement.place(queue, cluster_of(target), idle, len(nodes), machines), hosts
+
+
+def living_hosts() -> Iterable[Host]:
+    """Hosts that were heard of within a lease."""
+    since = now() - timedelta(seconds=settings.DUTO.lease_seconds)
+    return Host.objects.select_for_update(no_key=True).filter(revoked_at__isnull=True, last_seen_at__gte=since).order_by("id")
+
+
+def cluster_of(target: ComputeTarget) -> placement.Cluster:
+    size = placement.Size(target.cores, target.memory, target.gpus)
+    return placement.Cluster(target.name, size, target.vm_size, target.max_nodes, target.policy == ComputeTarget.Policy.ELASTIC)
+
+
+def reasons(attempt: Attempt) -> list[placement.Reason]:
+    """Why a queued attempt waits, blockers in order, worked out now; empty when it does not wait for a place."""
+    target = attempt.compute_target
+    if attempt.status != Attempt.Status.QUEUED or attempt.node_id is not None or target is None:
+        return []
+    with transaction.atomic():
+        answer, _ = ask(target, [attempt.pk])
+    ahead = Attempt.objects.filter(compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True, pk__lt=attempt.pk).aggregate(n=Count("id"))["n"]
+    queue = [placement.Reason("queue", f"{ahead} steps are ahead of it in the queue of {target.name}.", {"ahead": ahead})] if ahead else []
+    return [*answer.reasons, *queue]
+
+
+def free_node(attempt: Attempt) -> None:
+    """The attempt is over: its node is idle again. Called inside the transaction that ends the attempt."""
+    Node.objects.filter(pk=attempt.node_id, status=Node.Status.RUNNING).update(status=Node.Status.IDLE, idle_since=now())
+    if attempt.compute_target_id:
+        after_commit(lambda: place(attempt.compute_target_id))
+
+
+def _machine(host: Host, taken: placement.Size | None) -> placement.Machine:
+    taken = taken or placement.Size(0, 0, 0)
+    has = placement.Size(host.cores, host.memory, len(host.gpus))
+    return placement.Machine(host.pk, host.name, has, placement.Size(has.cores - taken.cores, has.memory - taken.memory, has.gpus))
+
+
+def _make(target: ComputeTarget, new: placement.NewNode, hosts: dict[UUID, Host]) -> Node:
+    """A node on this host comes at once: preparing takes no artificial time."""
+    key = uuid7()
+    return Node(
+        id=key,
+        compute_target=target,
+        host=hosts[new.machine],
+        name=f"{target.name}-{key.hex[-6:]}",
+        cores=new.takes.cores,
+        memory=new.takes.memory,
+        warning=new.warning,
+        status=Node.Status.IDLE,
+    )
+
+
+def _give(pairs: Sequence[tuple[Attempt, Node]]) -> None:
+    if not pairs:
+        return
+    Node.move_all([node for _, node in pairs], Node.Status.RUNNING, idle_since=None)
+    for attempt, node in pairs:
+        attempt.node, attempt.host_id, attempt.node_name = node, node.host_id, node.name
+        attempt.warnings = [*attempt.warnings, node.warning] if node.warning and node.warning not in attempt.warnings else attempt.warnings
+    Attempt.objects.bulk_update([attempt for attempt, _ in pairs], ["node", "host", "node_name", "warnings"], batch_size=100)
+    for name in {host.name for host in Host.objects.filter(pk__in={node.host_id for _, node in pairs})}:
+        ring_host(name)
+
+
+def ring_host(name: str) -> None:
+    """Tell a host's agent to ask for work: by its Celery queue, and by the long poll it may be holding."""
+    later("agent.bell", queue=f"host.{name}")
+    journal.hint(f"host:{name}")

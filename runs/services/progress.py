@@ -1,0 +1,157 @@
+"""Carry a run forward: start what may start, skip what can no longer run, end what is over. Safe to call at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from duto.spec import fingerprint
+
+from compute.models import ComputeTarget
+from core.clock import now
+from core.work import after_commit
+from environments.models import EnvironmentBuild, EnvironmentVersion
+from runs import plan
+from runs.models import Attempt, Run
+from runs.services import failures, fingerprints, placing, reuse
+from runs.services.board import Board
+from runs.services.changes import changing
+
+S = Run.Status
+
+
+def advance(root_id: UUID) -> None:
+    """Decide and carry out what comes next for a run. Called twice, the second call finds nothing to do."""
+    with changing(root_id) as root:
+        carry_forward(root)
+
+
+def carry_forward(root: Run) -> None:
+    """The body of advance(), for those who hold the root's lock already."""
+    if root.is_final or root.kind == Run.Kind.INTERACTIVE:
+        return
+    board = Board(root)
+    if root.status == S.NOT_STARTED and root.kind != Run.Kind.SCRIPT:
+        root.move(S.RUNNING, started_at=now())
+    places = Places(board)
+    while decisions := [d for d in plan.decide(_needs(board), board.states, go_on=board.go_on) if d.step not in places.waiting]:
+        _carry_out(board, places, decisions)
+    _stop(board)
+    board.save()
+    places.queue()
+    _end(board)
+
+
+class Places:
+    """The compute and environments of the steps that start now, each looked up once; and the attempts they get."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.waiting: set[str] = set()
+        self.starting: list[Run] = []
+        self._compute: dict[UUID, ComputeTarget] = {}
+        self._environments: dict[UUID, EnvironmentVersion] = {}
+
+    def learn(self, nodes: Sequence[str]) -> None:
+        """Load what these steps refer to: two queries at most."""
+        steps = [self.board.runs[node].step for node in nodes]
+        targets = {s.compute_target_id for s in steps if s.compute_target_id} - self._compute.keys()
+        versions = {s.environment_version_id for s in steps if s.environment_version_id} - self._environments.keys()
+        if targets:
+            self._compute.update(ComputeTarget.objects.in_bulk(targets))
+        if versions:
+            self._environments.update(EnvironmentVersion.objects.select_related("build", "environment").in_bulk(versions))
+
+    def compute(self, run: Run) -> ComputeTarget | None:
+        return self._compute.get(run.step.compute_target_id)
+
+    def environment(self, run: Run) -> EnvironmentVersion | None:
+        return self._environments.get(run.step.environment_version_id)
+
+    def queue(self) -> None:
+        """Give each starting step an attempt, and ask for places once the transaction holds."""
+        if not self.starting:
+            return
+        moment = now()
+        attempts = [
+            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, queued_at=moment) for run in self.starting
+        ]
+        Attempt.objects.bulk_create(attempts)
+        for target in {attempt.compute_target_id for attempt in attempts}:
+            after_commit(lambda target=target: placing.place(target))
+
+
+def _needs(board: Board) -> dict[str, frozenset[str]]:
+    return board.graph.needs
+
+
+def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision]) -> None:
+    starts = [d.step for d in decisions if d.act is plan.Act.START]
+    parents = {source.step for node in starts for source in board.spec(node).inputs if source.step}
+    board.need([*(d.step for d in decisions), *parents])
+    places.learn(starts)
+    for decision in decisions:
+        if decision.act is plan.Act.SKIP:
+            board.set(decision.step, S.SKIPPED, error=failures.skipped(decision.because))
+        else:
+            _start(board, places, decision.step)
+
+
+def _start(board: Board, places: Places, node: str) -> None:
+    """Reuse an earlier result, wait for the environment, or queue an attempt."""
+    run = board.runs[node]
+    compute, environment = places.compute(run), places.environment(run)
+    if compute is None:
+        board.set(node, S.FAILED, error=failures.compute_gone(board.spec(node).compute or ""))
+        return
+    build = environment.build if environment else None
+    if build is not None and build.status != EnvironmentBuild.Status.READY:
+        _await_environment(board, places, node, build)
+        return
+    document = fingerprints.document_of(board, node, environment=environment, compute=compute)
+    step = board.touch(node)
+    step.waiting = []
+    step.fingerprint_document, step.fingerprint = document, fingerprint.digest(document)
+    answer = reuse.look_up(board, node, document, step.fingerprint)
+    step.reuse_explanation = answer.explanation
+    if answer.source is not None:
+        reuse.take(board, node, answer.source)
+        return
+    board.set(node, S.QUEUED)
+    places.starting.append(run)
+
+
+def _await_environment(board: Board, places: Places, node: str, build: EnvironmentBuild) -> None:
+    if build.status == EnvironmentBuild.Status.FAILED:
+        board.touch(node).waiting = []
+        board.set(node, S.FAILED, error=failures.environment(build))
+        return
+    places.waiting.add(node)
+    if not board.runs[node].step.waiting:
+        text = "The environment is being built."
+        board.touch(node).waiting = [{"code": "environment", "text": text, "facts": {"build": str(build.pk)}}]
+        board.set(node, S.PREPARING)
+        board.states[node] = S.NOT_STARTED
+
+
+def _stop(board: Board) -> None:
+    """A failure cancels what still runs, unless the run goes on after failures."""
+    nodes = list(plan.to_stop(board.states, go_on=board.go_on))
+    if not nodes:
+        return
+    from runs.services.cancel import stop_steps
+
+    board.save()
+    board.need(nodes)
+    stop_steps(board, nodes, by="another step's failure")
+
+
+def _end(board: Board) -> None:
+    root = board.root
+    if root.kind == Run.Kind.SCRIPT:  # it is its own step, and has ended with it
+        return
+    end = plan.outcome(board.states.values(), canceled=bool(root.cancel_requested_at))
+    if end is None:
+        return
+    error = failures.of_pipeline(root) if end == S.FAILED else root.error
+    root.move(end, finished_at=now(), error=error)

@@ -1,0 +1,89 @@
+"""What agents report of attempts and builds. Every report carries an epoch, may come twice, and may come too late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from compute.models import Host
+from core.clock import now, parse
+from core.errors import StudioError
+from core.ids import as_uuid
+from environments import services as environments
+from runs.models import Attempt, Run
+from runs.services import finish as finishing
+from runs.services.changes import changing
+
+A = Attempt.Status
+S = Run.Status
+
+
+def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take each report in order; the refusals, with their reasons."""
+    refused = []
+    for report in reports:
+        if "build" in report:
+            _take_build(host, report)
+            continue
+        code = _take(host, report)
+        if code:
+            refused.append({"attempt": report.get("attempt"), "epoch": report.get("epoch"), "code": code})
+    return refused
+
+
+def _take(host: Host, report: dict[str, Any]) -> str:
+    key = as_uuid(report.get("attempt"))
+    attempt = Attempt.objects.select_related("run").defer("run__graph").filter(pk=key, host=host).first() if key else None
+    if attempt is None:
+        return "not_found"
+    if attempt.epoch != report.get("epoch"):
+        return "stale_epoch"
+    if attempt.is_final:
+        # The same verdict again is fine; a verdict of an attempt that was given up is a stale one.
+        return "" if report.get("event") == "finished" and attempt.status != A.LOST else "stale_epoch"
+    try:
+        _EVENTS[str(report.get("event"))](attempt, report)
+    except KeyError:
+        return "unknown_event"
+    except StudioError as error:
+        return error.code
+    return ""
+
+
+def _preparing(attempt: Attempt, report: dict[str, Any]) -> None:
+    with changing(attempt.run.root_id) as root:
+        fresh = finishing.fresh_of(attempt, root)
+        if fresh.may(A.PREPARING):
+            fresh.move(A.PREPARING, preparing_at=now())
+
+
+def _started(attempt: Attempt, report: dict[str, Any]) -> None:
+    with changing(attempt.run.root_id) as root:
+        fresh = finishing.fresh_of(attempt, root)
+        moment = finishing.not_later(parse(report.get("at")))
+        if fresh.may(A.RUNNING):
+            fresh.move(A.RUNNING, started_at=moment, preparing_at=fresh.preparing_at or fresh.leased_at)
+        if fresh.run.may(S.RUNNING):
+            fresh.run.move(S.RUNNING, started_at=moment)
+
+
+def _collecting(attempt: Attempt, report: dict[str, Any]) -> None:
+    with changing(attempt.run.root_id) as root:
+        fresh = finishing.fresh_of(attempt, root)
+        if fresh.may(A.COLLECTING):
+            fresh.move(A.COLLECTING, collecting_at=now())
+        if fresh.run.may(S.FINALIZING):
+            fresh.run.move(S.FINALIZING, finalizing_at=now())
+
+
+def _finished(attempt: Attempt, report: dict[str, Any]) -> None:
+    finishing.finish(attempt, report)
+
+
+_EVENTS = {"preparing": _preparing, "started": _started, "collecting": _collecting, "finished": _finished}
+
+
+def _take_build(host: Host, report: dict[str, Any]) -> None:
+    build = environments.report_build(host, report)
+    if build is not None and build.is_final:
+        finishing.build_ended(build.pk)

@@ -1,0 +1,97 @@
+"""Whether a step's earlier result may stand for a new one, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from duto.spec import fingerprint, status
+
+from datasets import services as datasets
+from runs.models import Run, Snapshot, StepRun
+from runs.services.board import Board
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The run whose result is taken, or None; and the explanation that is kept with the step."""
+
+    source: Run | None
+    explanation: dict[str, Any]
+
+
+def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> Answer:
+    """Find a source for the step: completed, not forced, equal fingerprint, outputs still there."""
+    step = board.spec(node)
+    if board.root.is_forced:
+        return _no("forced", "Not reused: this run was submitted with regenerate_outputs=True.")
+    if not step.allow_reuse:
+        return _no("not_allowed", "Not reused: the step says allow_reuse=False.")
+    unknown = [name for name, value in document["parts"]["inputs"].items() if value[0] is None]
+    if unknown:
+        return _no("unhashable", f"Not reused: what input `{unknown[0]}` holds cannot be told without reading it all.")
+    found = _candidate(board, digest)
+    if found is None:
+        return _nearest(board, node, document)
+    missing = _missing_output(board, found)
+    if missing:
+        return _no("output_gone", f"Not reused: the output `{missing}` of run #{found.run.root.number} is no longer there.", run=str(found.run_id))
+    text = f"Reused from #{found.run.root.number}: nothing that the step depends on has changed."
+    facts = {"run": str(found.run_id), "root": str(found.run.root_id), "number": found.run.root.number, "node": found.node_id}
+    return Answer(found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts})
+
+
+def take(board: Board, node: str, source: Run) -> None:
+    """Let the source's result stand for the step's: outputs, and the properties that programs read."""
+    step = board.touch(node)
+    step.reused_from = source
+    step.output_digests = source.step.output_digests
+    run = board.runs[node]
+    properties = {
+        **run.properties,
+        status.IS_REUSED: "true",
+        status.REUSED_RUN_ID: str(source.pk),
+        status.REUSED_NODE_ID: source.step.node_id,
+        status.REUSED_PIPELINE_RUN_ID: str(source.root_id),
+    }
+    board.set(node, Run.Status.COMPLETED, properties=properties)
+
+
+def _no(code: str, text: str, **compared: Any) -> Answer:
+    return Answer(None, {"reused": False, "code": code, "text": text, "differences": [], "compared_with": compared or None})
+
+
+def _candidate(board: Board, digest: str) -> StepRun | None:
+    rows = StepRun.objects.filter(workspace=board.root.workspace_id, fingerprint=digest, is_source=True)
+    return rows.select_related("run__root").defer("run__graph", "run__root__graph", "fingerprint_document").order_by("-run_id").first()
+
+
+def _missing_output(board: Board, found: StepRun) -> str | None:
+    for name, place in found.output_digests.items():
+        root = datasets.root_by_name(board.root.workspace, place["datastore"])
+        if not root.exists(place["path"]):
+            return name
+    return None
+
+
+def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
+    """Say what differs from the last completed run of the step of this name."""
+    rows = StepRun.objects.filter(workspace=board.root.workspace_id, name=board.spec(node).name, is_source=True)
+    last = rows.select_related("run__root").defer("run__graph", "run__root__graph").order_by("-run_id").first()
+    if last is None or last.fingerprint_document is None:
+        return _no("first", "Not reused: no step of this name has completed here before.")
+    differences = fingerprint.compare(last.fingerprint_document, document, *_files(board, last, node))
+    facts = {"run": str(last.run_id), "root": str(last.run.root_id), "number": last.run.root.number, "node": last.node_id}
+    text = fingerprint.explain(differences)
+    told = [each.to_document() for each in differences]
+    return Answer(None, {"reused": False, "code": "different", "text": text[:1].upper() + text[1:], "differences": told, "compared_with": facts})
+
+
+def _files(board: Board, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+    """Both snapshots file by file, when they differ: it turns "the files changed" into which."""
+    new = board.spec(node).snapshot
+    if last.snapshot_digest == new:
+        return None, None
+    rows = Snapshot.objects.filter(workspace=board.root.workspace_id, digest__in=[last.snapshot_digest, new or ""])
+    files = {row.digest: {each["path"]: each["digest"] for each in row.files} for row in rows}
+    return files.get(last.snapshot_digest), files.get(new or "")

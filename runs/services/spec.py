@@ -1,0 +1,168 @@
+"""The spec of an attempt: all that an agent needs to run it, and nothing else (docs/wire.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from duto.spec.graph import Input, Step
+from duto.spec.parameters import as_text
+
+from core.storage import blob_key
+from datasets import services as datasets
+from datasets.models import DatasetVersion
+from environments.models import EnvironmentVersion
+from runs.models import Attempt, Output, Run, Snapshot
+from runs.services.board import parsed
+from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
+from workspaces.services.tokens import mint_run_token
+
+
+class SpecOf:
+    """Builds one attempt's spec. The attempt's run comes with its root, step, workspace and experiment."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt, self.run, self.root = attempt, attempt.run, attempt.run.root or attempt.run
+        self.step: Step = parsed(self.root.pk)[1][self.run.step.node_id]
+        self.workspace = self.root.workspace
+        self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
+
+    def document(self) -> dict[str, Any]:
+        run, step = self.run, self.step
+        return {
+            "run": str(run.pk),
+            "root": str(self.root.pk),
+            "step": step.id,
+            "workspace": self.workspace.name,
+            "experiment": self.root.experiment.name,
+            "number": self.attempt.number,
+            "token": mint_run_token(self.workspace, run.pk, self.root.pk, user=run.submitted_by),
+            "kind": step.kind,
+            "script": step.script,
+            "arguments": [self._argument(value) for value in step.arguments],
+            "snapshot": self._snapshot(),
+            "environment": self._environment(),
+            "inputs": [self._input(each) for each in step.inputs],
+            "outputs": [self._output(each.name) for each in step.outputs],
+            "artifacts": {"put": f"{self.files}/artifact/"},
+            "variables": self._variables(),
+            "params": {name: self._text(value) for name, value in step.params.items()},
+            "timeout_seconds": step.timeout_seconds,
+            "grace_seconds": 10,
+            "log_cap": settings.DUTO.log_cap_bytes,
+            "limits": self._limits(),
+        }
+
+    def _argument(self, value: Any) -> Any:
+        """Parameters become text here; inputs and outputs become paths at the agent, who knows them."""
+        if isinstance(value, Mapping) and "parameter" in value:
+            return self._text(value)
+        return value if isinstance(value, Mapping) else as_text(value)
+
+    def _text(self, value: Any) -> str:
+        if isinstance(value, Mapping) and "parameter" in value:
+            value = self.root.parameters.get(value["parameter"])
+        return as_text(value)
+
+    def _snapshot(self) -> dict[str, Any]:
+        snapshot = Snapshot.objects.get(workspace=self.workspace, digest=self.step.snapshot)
+        store = f"store/{self.workspace.pk}"
+        files = [
+            {**each, "get": f"{self.files}/blob/{each['digest']}", "direct": f"{store}/{blob_key(each['digest'])}"} for each in snapshot.files
+        ]
+        return {"digest": snapshot.digest, "files": files}
+
+    def _environment(self) -> dict[str, Any]:
+        version = EnvironmentVersion.objects.select_related("build").filter(pk=self.run.step.environment_version_id).first()
+        definition = version.definition if version else {}
+        python = definition.get("python") or {}
+        build = version.build if version else None
+        variables = {**definition.get("variables", {}), **self.step.environment_variables}
+        if build is None:
+            interpreter = python.get("interpreter") or settings.DUTO.user_python or None
+            return {"key": None, "lock": None, "python": None, "user_managed": True, "interpreter": interpreter, "variables": variables}
+        minor = ".".join(build.python.split(".")[:2])
+        return {
+            "key": f"{build.lock_digest[:40]}-{minor}",
+            "lock": build.lock,
+            "python": build.python,
+            "user_managed": False,
+            "interpreter": None,
+            "variables": variables,
+        }
+
+    def _input(self, source: Input) -> dict[str, Any]:
+        base: dict[str, Any] = {"name": source.name, "mode": source.mode, "path_on_compute": source.path_on_compute}
+        if source.step is not None and source.output is not None:
+            return {**base, **self._upstream(source.step, source.output)}
+        value: Any = source.dataset
+        if source.parameter is not None:
+            value = self.root.parameters.get(source.parameter)
+        if isinstance(value, str):
+            return {**base, **self._dataset(source, datasets.get_version(self.workspace, value))}
+        place = value if isinstance(value, Mapping) else {"datastore": source.datastore, "path": source.path}
+        return {**base, **self._place(str(place["datastore"]), str(place.get("path") or ""))}
+
+    def _upstream(self, node: str, output: str) -> dict[str, Any]:
+        """What another step wrote, taken from where it really lies: a reused step has written nothing itself."""
+        parent = Run.objects.select_related("step").defer("graph").get(root=self.root.pk, step__node_id=node)
+        place = parent.step.output_digests[output]
+        found = Output.objects.get(run=parent.step.reused_from_id or parent.pk, name=output)
+        base = f"{self.files}/data/{place['datastore']}/{place['path']}"
+        one = not found.is_directory
+        files = [{**each, "get": base if one else f"{base}/{each['path']}"} for each in found.files]
+        root = datasets.relative_root(self.workspace, place["datastore"])
+        return {"kind": "path", "is_file": one, "direct": f"{root}/{place['path']}", "files": files}
+
+    def _dataset(self, source: Input, version: DatasetVersion) -> dict[str, Any]:
+        if source.mode == "direct":
+            return {"kind": "dataset", "dataset": str(version.pk), "name_of_dataset": version.dataset.name if version.dataset else ""}
+        return {"kind": "path", "is_file": False, "direct": None, "files": [self._file(each) for each in datasets.files_of(version)]}
+
+    def _place(self, datastore: str, path: str) -> dict[str, Any]:
+        root = datasets.relative_root(self.workspace, datastore)
+        found = datasets.files_below(self.workspace, datastore, path)
+        one = len(found) == 1 and found[0].key == path.strip("/")
+        return {"kind": "path", "is_file": one, "direct": f"{root}/{path.strip('/')}", "files": [self._file(each) for each in found]}
+
+    def _file(self, each: Any) -> dict[str, Any]:
+        root = datasets.relative_root(self.workspace, each.datastore)
+        return {
+            "path": each.path,
+            "size": each.size,
+            "digest": each.digest,
+            "get": f"{self.files}/data/{each.datastore}/{each.key}",
+            "direct": f"{root}/{each.key}",
+        }
+
+    def _output(self, name: str) -> dict[str, Any]:
+        output = self.step.output(name)
+        return {
+            "name": name,
+            "kind": output.kind,
+            "is_directory": output.is_directory,
+            "path_on_compute": output.path_on_compute,
+            "put": f"{self.files}/output/{name}/",
+        }
+
+    def _variables(self) -> dict[str, str]:
+        """What `Run.get_context()` and scripts read; names are Azure ML's."""
+        run = self.run
+        return {
+            "AZUREML_RUN_ID": str(run.pk),
+            "AZUREML_ROOT_RUN_ID": str(self.root.pk),
+            "AZUREML_PARENT_RUN_ID": str(run.parent_id or ""),
+            "AZUREML_ARM_SUBSCRIPTION": SUBSCRIPTION,
+            "AZUREML_ARM_RESOURCEGROUP": RESOURCE_GROUP,
+            "AZUREML_ARM_WORKSPACE_NAME": self.workspace.name,
+            "AZUREML_ARM_PROJECT_NAME": self.root.experiment.name,
+            "AZUREML_EXPERIMENT_ID": str(self.root.experiment_id),
+            "AZUREML_WORKSPACE_ID": str(self.workspace.pk),
+            "DUTO_ATTEMPT": str(self.attempt.number),
+        }
+
+    def _limits(self) -> dict[str, Any]:
+        node = self.attempt.node
+        return {"cores": node.cores, "memory": node.memory, "gpus": node.gpus} if node else {}

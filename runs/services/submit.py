@@ -1,0 +1,212 @@
+"""Start runs: freeze what was asked, lay out the steps, and ask for the first ones to start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from duto.spec import canonical, parameters as parameter_rules, status
+from duto.spec.errors import SpecError
+from duto.spec.graph import Graph, Step
+
+from compute.models import ComputeTarget
+from core.clock import now
+from core.errors import Unprocessable
+from core.work import later
+from datasets import services as datasets
+from environments import services as environments
+from environments.models import EnvironmentVersion
+from runs.models import Experiment, Run, Snapshot, StepRun
+from runs.services.changes import changing, tell
+from workspaces.access import Room
+from workspaces.models import Role
+
+
+def submit_run(
+    room: Room,
+    *,
+    experiment: str,
+    graph: Mapping[str, Any],
+    kind: str = Run.Kind.PIPELINE,
+    parameters: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    properties: Mapping[str, str] | None = None,
+    regenerate_outputs: bool = False,
+    continue_on_step_failure: bool | None = None,
+    **more: Any,
+) -> Run:
+    """Submit a pipeline or a script run.
+
+    Raises Unprocessable naming every problem of the graph at once, Forbidden for readers. `more`: display_name,
+    trigger, published_pipeline_id, cloned_from.
+    """
+    room.require(Role.CONTRIBUTOR)
+    plan = _check(room, graph, parameters or {})
+    with transaction.atomic():
+        environments_of = {step.id: _environment(room, step) for step in plan.graph.steps}
+        root = _make_root(
+            room,
+            experiment,
+            kind=kind,
+            graph=plan.document,
+            graph_digest=canonical.digest(plan.document),
+            parameters=plan.parameters,
+            tags=dict(tags or {}),
+            properties={**(properties or {}), **_root_properties(kind, plan.parameters, more.get("published_pipeline_id"))},
+            is_forced=regenerate_outputs,
+            continue_on_step_failure=plan.graph.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure,
+            **more,
+        )
+        _lay_out(root, plan, environments_of)
+        with changing(root.pk) as locked:
+            tell(locked, status=locked.status)
+        later("runs.advance", root_id=str(root.pk))
+    return root
+
+
+def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
+    """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
+    room.require(Role.CONTRIBUTOR)
+    root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
+    with changing(root.pk) as locked:
+        locked.move(Run.Status.RUNNING, started_at=now())
+    return locked
+
+
+def resubmit(room: Room, run: Run, *, parameters: Mapping[str, Any] | None = None, regenerate_outputs: bool = False, graph: dict[str, Any] | None = None) -> Run:
+    """Run the same graph again, with the same parameters or changed ones."""
+    return submit_run(
+        room,
+        experiment=run.experiment.name,
+        kind=run.kind,
+        graph=graph or run.graph or {},
+        parameters={**run.parameters, **(parameters or {})},
+        tags=run.tags,
+        regenerate_outputs=regenerate_outputs,
+        continue_on_step_failure=run.continue_on_step_failure,
+        display_name=run.display_name,
+        cloned_from=run,
+        trigger={"kind": "resubmit", "name": f"#{run.number}"},
+    )
+
+
+class _Plan:
+    """A graph that may run, with all it refers to."""
+
+    def __init__(self, graph: Graph, parameters: dict[str, Any], targets: dict[str, ComputeTarget]) -> None:
+        self.graph, self.parameters, self.targets = graph, parameters, targets
+        self.document = graph.to_document()
+
+
+def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
+    """Read the graph and look up what it names. Every problem is told at once."""
+    digests = {step.get("snapshot") for step in document.get("steps", []) if isinstance(step, Mapping)}
+    rows = Snapshot.objects.filter(workspace=room.workspace, digest__in=[d for d in digests if isinstance(d, str)])
+    files = {row.digest: {each["path"] for each in row.files} for row in rows}
+    try:
+        graph = Graph.from_document(document, files)
+        parameters = parameter_rules.bind(graph.parameters, given)
+    except SpecError as error:
+        raise refused(error) from error
+    targets = {target.name.lower(): target for target in ComputeTarget.objects.filter(workspace=room.workspace)}
+    problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files)]
+    if problems:
+        raise Unprocessable("\n".join(p["message"] for p in problems), code=problems[0]["code"], problems=problems)
+    return _Plan(graph, parameters, targets)
+
+
+def refused(error: SpecError) -> Unprocessable:
+    """The refusal that carries all problems of a document."""
+    problems = [problem.to_document() for problem in error.problems]
+    return Unprocessable(str(error), code=problems[0]["code"] if problems else "invalid", problems=problems)
+
+
+def _lookups(room: Room, step: Step, targets: Mapping[str, ComputeTarget], files: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found: list[tuple[str, str]] = []
+    if not step.compute or step.compute.lower() not in targets:
+        offer = ", ".join(sorted(t.name for t in targets.values())) or "none yet; create one on the page Compute"
+        found.append(("unknown_compute", f"Step '{step.name}' wants compute target '{step.compute}', which does not exist in workspace '{room.workspace.name}'. There are: {offer}."))
+    if step.snapshot not in files:
+        found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
+    found += [("missing_data", message) for message in datasets.problems_of_sources(room.workspace, step.inputs, step.outputs)]
+    return [{"code": code, "message": message, "step": step.id} for code, message in found]
+
+
+def _environment(room: Room, step: Step) -> EnvironmentVersion | None:
+    return environments.resolve(room.workspace, dict(step.environment)) if step.environment else None
+
+
+def _make_root(room: Room, experiment: str, **fields: Any) -> Run:
+    """The root row, numbered within its experiment by the experiment's own row lock."""
+    with transaction.atomic():
+        home, _ = Experiment.objects.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
+        Experiment.objects.filter(pk=home.pk).update(run_count=F("run_count") + 1, last_run_at=now(), archived_at=None)
+        home.refresh_from_db(fields=["run_count"])
+        root = Run(workspace=room.workspace, experiment=home, number=home.run_count, submitted_by=room.user, **fields)
+        root.root = root
+        root.save(force_insert=True)
+    return root
+
+
+def _lay_out(root: Run, plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None]) -> None:
+    """One row and one detail row a step, in the order of the graph, in a handful of statements."""
+    # A script run is one run: its single step is the root itself.
+    alone = root.kind == Run.Kind.SCRIPT
+    runs: list[Run] = []
+    details: list[StepRun] = []
+    for node in plan.graph.order:
+        step = plan.graph.step(node)
+        run = root if alone else _step_row(root, step)
+        runs.append(run)
+        details.append(_detail_row(run, step, plan, environments_of[node]))
+    if not alone:
+        Run.objects.bulk_create(runs, batch_size=500)
+    StepRun.objects.bulk_create(details, batch_size=500)
+
+
+def _step_row(root: Run, step: Step) -> Run:
+    properties = {
+        status.RUN_SOURCE: "azureml.StepRun",
+        status.PIPELINE_RUN_ID: str(root.pk),
+        status.NODE_ID: step.id,
+        status.SNAPSHOT_ID: step.snapshot or "",
+        status.STEP_TYPE: "PythonScriptStep",
+        status.COMPUTE_TYPE: "AmlCompute",
+    }
+    return Run(
+        workspace=root.workspace,
+        experiment=root.experiment,
+        kind=Run.Kind.STEP,
+        parent=root,
+        root=root,
+        display_name=step.name,
+        properties=properties,
+        submitted_by=root.submitted_by,
+    )
+
+
+def _detail_row(run: Run, step: Step, plan: _Plan, environment: EnvironmentVersion | None) -> StepRun:
+    return StepRun(
+        run=run,
+        workspace=run.workspace,
+        node_id=step.id,
+        name=step.name,
+        compute_target_id=plan.targets[(step.compute or "").lower()].pk,
+        environment_version_id=environment.pk if environment else None,
+        snapshot_digest=step.snapshot or "",
+        allow_reuse=step.allow_reuse,
+    )
+
+
+def _root_properties(kind: str, parameters: Mapping[str, Any], published: UUID | None) -> dict[str, str]:
+    source = "azureml.PipelineRun" if kind == Run.Kind.PIPELINE else "azureml.scriptrun"
+    found = {status.RUN_SOURCE: source, "runSource": "SDK", "runType": "SDK"}
+    if kind == Run.Kind.PIPELINE:
+        found[status.PARAMETERS] = canonical.canonical(dict(parameters)).decode()
+    if published:
+        found[status.PIPELINE_ID] = str(published)
+    return found

@@ -1,0 +1,99 @@
+"""The safety net: once a second one thread in one worker looks for what a lost bell has left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import close_old_connections
+
+from core import journal
+from core.beats import beat
+from core.clock import now
+from core.models import Event
+from environments import services as environments
+from runs.models import Attempt
+from runs.services import lost, nodes, placing
+from runs.services.progress import advance
+
+log = logging.getLogger(__name__)
+LEASE = timedelta(seconds=10)
+KEEP_EVENTS = timedelta(days=7)
+
+
+def start() -> threading.Thread:
+    """Start the ticker's thread. Every worker runs one; a lease in the database lets one of them work."""
+    thread = threading.Thread(target=_run, name="ticker", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run() -> None:
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    pause = threading.Event()
+    count = 0
+    while True:
+        pause.wait(1.0)
+        count += 1
+        try:
+            close_old_connections()
+            if beat("ticker", owner, silence=LEASE):
+                tick(count)
+        except Exception:  # the net must not tear: whatever is wrong now is tried again in a second
+            log.exception("tick failed")
+        finally:
+            close_old_connections()
+
+
+def tick(count: int) -> None:
+    """One look around; slower duties come only every few ticks."""
+    duties: list[tuple[int, Callable[[], object]]] = [
+        (1, deliver_events),
+        (1, place_waiting),
+        (2, lost.expire),
+        (2, ring_claims),
+        (2, advance_silent),
+        (5, nodes.scale_down),
+        (5, environments.expire_builds),
+        (600, prune_events),
+    ]
+    for every, duty in duties:
+        if count % every == 0:
+            try:
+                duty()
+            except Exception:  # one duty's fault must not keep the others from theirs
+                log.exception("%s failed", duty.__name__)
+
+
+def deliver_events() -> None:
+    """Events that are older than a bell's way: the bell was lost."""
+    late = now() - timedelta(seconds=1)
+    if Event.objects.filter(delivered_at__isnull=True, created_at__lt=late).exists():
+        journal.deliver()
+
+
+def place_waiting() -> None:
+    waiting = Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=True, compute_target__isnull=False)
+    for target in waiting.order_by().values_list("compute_target", flat=True).distinct():
+        placing.place(target)
+
+
+def ring_claims() -> None:
+    """Placed attempts that their host has not fetched."""
+    late = now() - timedelta(seconds=2)
+    rows = Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=False, queued_at__lt=late)
+    for name in rows.order_by().values_list("host__name", flat=True).distinct():
+        placing.ring_host(name)
+
+
+def advance_silent() -> None:
+    for run in lost.silent_runs():
+        advance(run.pk)
+
+
+def prune_events() -> None:
+    Event.objects.filter(created_at__lt=now() - KEEP_EVENTS, delivered_at__isnull=False).delete()

@@ -1,0 +1,14 @@
+"""Bells of runs. Each carries an id, may be repeated, and may be lost: the ticker finds the row."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from runs.services import progress
+
+
+@shared_task(name="runs.advance", acks_late=True, ignore_result=True)
+def advance(root_id: str) -> None:
+    progress.advance(UUID(root_id))

@@ -61,8 +61,8 @@ class LiveStudio:
         """The address."""
         return str(self.state["url"])
 
-    def start(self, seconds: float = 60) -> LiveStudio:
-        """Start, and wait until the pages answer and the other parts are started."""
+    def launch(self) -> subprocess.Popen[str]:
+        """Start, and wait for nothing."""
         self.process = subprocess.Popen(
             self.command,
             cwd=ROOT,
@@ -72,7 +72,11 @@ class LiveStudio:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        process = self.process
+        return self.process
+
+    def start(self, seconds: float = 60) -> LiveStudio:
+        """Start, and wait until the pages answer and the other parts are started."""
+        process = self.launch()
         # A state of an earlier, killed supervisor has another pid.
         eventually(
             lambda: self.state.get("pid") == process.pid or process.poll() is not None,

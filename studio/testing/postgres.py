@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ FAST = {
 class Postgres:
     """One server on a random port of loopback."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.settings = {**FAST, **(settings or {})}
         self.home = base / "postgres"
         self.home.mkdir()
         self.port = free_port()
@@ -71,7 +72,7 @@ class Postgres:
             cwd=self.home,
             **identity(),
         )
-        settings = [word for key, value in FAST.items() for word in ("-c", f"{key}={value}")]
+        settings = [word for key, value in self.settings.items() for word in ("-c", f"{key}={value}")]
         log = (self.home / "log").open("wb")
         self.process = subprocess.Popen(
             [str(self.bin / SERVER), "-D", str(data), "-p", str(self.port), *settings],

@@ -71,7 +71,9 @@ class Placement:
     reasons: tuple[Reason, ...] = ()
 
 
-def place(queue: Sequence[UUID], cluster: Cluster, idle: Sequence[IdleNode], node_count: int, machines: Sequence[Machine]) -> Placement:
+def place(
+    queue: Sequence[UUID], cluster: Cluster, idle: Sequence[IdleNode], node_count: int, machines: Sequence[Machine]
+) -> Placement:
     """Place the queue in its order. `node_count` counts all nodes of the cluster, idle ones included.
 
     Reasons are given if and only if a step of the queue got no place.
@@ -128,7 +130,9 @@ def _new_node(cluster: Cluster, machines: Sequence[Machine], free: Mapping[UUID,
 
 def _reasons(cluster: Cluster, machines: Sequence[Machine], free: Mapping[UUID, Size], count: int) -> list[Reason]:
     if not machines:
-        return [Reason("no_host", "No host is connected. Start an agent, or look at the page Compute for why it is away.")]
+        return [
+            Reason("no_host", "No host is connected. Start an agent, or look at the page Compute for why it is away.")
+        ]
     if not any(reservation(cluster, machine) for machine in machines):
         text = f"No host is large enough for {cluster.size_name} ({cluster.size.cores:g} cores, {cluster.size.memory / GIB:.0f} GiB, {cluster.size.gpus} GPU)."
         return [Reason("too_large", text, {"size": cluster.size_name})]

@@ -17,7 +17,9 @@ def beat(name: str, owner: str, *, silence: timedelta) -> bool:
     `since` starts anew after a silence, so that "up without a break since" can be read from the row.
     """
     moment = now()
-    row, made = Beat.objects.select_for_update().get_or_create(name=name, defaults={"owner": owner, "since": moment, "at": moment})
+    row, made = Beat.objects.select_for_update().get_or_create(
+        name=name, defaults={"owner": owner, "since": moment, "at": moment}
+    )
     if made:
         return True
     silent = moment - row.at > silence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from django.utils import timezone as django_timezone
 from django.utils.dateparse import parse_datetime
@@ -17,12 +17,12 @@ def iso(moment: datetime | None) -> str | None:
     """ISO 8601 with microseconds and `Z`, as on the wire."""
     if moment is None:
         return None
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse(text: object) -> datetime | None:
     """The aware time that `text` spells, or None."""
     moment = parse_datetime(text) if isinstance(text, str) else None
     if moment is not None and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment.replace(tzinfo=UTC)
     return moment

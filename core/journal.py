@@ -64,5 +64,3 @@ def missed(topic: str, since: int) -> list[Event] | None:
     if len(events) > CATCH_UP_LIMIT or (events and events[0].version != since + 1):
         return None
     return events
-
-

@@ -24,7 +24,9 @@ class Page(Generic[T]):
     next: str | None
 
 
-def page_of(rows: QuerySet[T], *, after: str | None, limit: int | str | None = None, keys: tuple[str, ...] = ("-id",)) -> Page[T]:
+def page_of(
+    rows: QuerySet[T], *, after: str | None, limit: int | str | None = None, keys: tuple[str, ...] = ("-id",)
+) -> Page[T]:
     """The `limit` rows after the cursor, ordered by `keys` (all descending or all ascending, the last one unique).
 
     Raises Invalid for a cursor that this list did not give.

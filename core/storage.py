@@ -34,7 +34,11 @@ def safe(path: str) -> str:
     """The path, normal and relative. Raises Invalid for anything that could leave its root."""
     clean = path.replace("\\", "/").strip("/")
     parts = [part for part in clean.split("/") if part not in ("", ".")]
-    if any(part == ".." or "\0" in part for part in parts) or path.startswith(("/", "\\")) or ":" in (parts[:1] or [""])[0]:
+    if (
+        any(part == ".." or "\0" in part for part in parts)
+        or path.startswith(("/", "\\"))
+        or ":" in (parts[:1] or [""])[0]
+    ):
         raise Invalid(f"The path {path!r} leaves its folder. Use a relative path without '..'.", code="unsafe_path")
     return "/".join(parts)
 
@@ -90,11 +94,17 @@ class Root:
         part = f"{parent}/.part-{os.urandom(8).hex()}"
         try:
             size = self._fill(part, source, digest)
-            self.fs.mv(part, target) if self.local is None else os.replace(part, target)
+            self._rename(part, target)
         finally:
             if self.fs.exists(part):
                 self.fs.rm(part)
         return size
+
+    def _rename(self, part: str, target: str) -> None:
+        if self.local is None:
+            self.fs.mv(part, target)
+        else:
+            Path(part).replace(target)
 
     def _fill(self, part: str, source: BinaryIO, digest: str | None) -> int:
         seen, size = hashlib.sha256(), 0
@@ -104,7 +114,9 @@ class Root:
                 seen.update(chunk)
                 size += len(chunk)
         if digest and seen.hexdigest() != digest:
-            raise Invalid("The bytes that arrived are not those of the digest. Send them again.", code="digest_mismatch")
+            raise Invalid(
+                "The bytes that arrived are not those of the digest. Send them again.", code="digest_mismatch"
+            )
         return size
 
     def walk(self, prefix: str = "") -> Iterator[Stored]:
@@ -129,7 +141,10 @@ class Root:
         start = self.full(prefix)
         if not self.fs.isdir(start):
             raise NotFound(f"There is no folder {prefix!r}.")
-        entries = [(str(i["name"]).rsplit("/", 1)[-1], i["type"] == "directory", int(i["size"] or 0)) for i in self.fs.ls(start, detail=True)]
+        entries = [
+            (str(i["name"]).rsplit("/", 1)[-1], i["type"] == "directory", int(i["size"] or 0))
+            for i in self.fs.ls(start, detail=True)
+        ]
         yield from sorted((e for e in entries if not e[0].startswith(".part-")), key=lambda e: (not e[1], e[0].lower()))
 
     def remove(self, key: str) -> None:

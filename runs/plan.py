@@ -48,7 +48,9 @@ def to_stop(states: Mapping[str, str], *, go_on: bool) -> Iterator[str]:
     """The running steps that a failure cancels."""
     if go_on or "Failed" not in states.values():
         return
-    yield from (step for step, state in states.items() if state not in ENDED and state not in (WAITING, "CancelRequested"))
+    yield from (
+        step for step, state in states.items() if state not in ENDED and state not in (WAITING, "CancelRequested")
+    )
 
 
 def outcome(states: Iterable[str], *, canceled: bool = False) -> str | None:

@@ -17,6 +17,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.urls import path
 
+from studio import beat
 from studio.limits import BodyLimit
 from workspaces.consumers import WorkspaceConsumer
 
@@ -31,3 +32,4 @@ application = BodyLimit(
     ordinary=settings.DUTO.request_max_bytes,
     files=settings.DUTO.upload_max_bytes,
 )
+beat.start()

@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
 app = Celery("studio")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def start_ticker(**_: object) -> None:
+    """The ticker starts with the worker, broker or no broker: it is what makes bells dispensable."""
+    from runs.services import ticker
+
+    ticker.start()

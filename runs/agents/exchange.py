@@ -79,7 +79,11 @@ def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
 
 def _held(document: dict[str, Any]) -> dict[UUID, int]:
     """What the agent says that it holds: attempt and epoch."""
-    pairs = [(as_uuid(each.get("attempt")), each.get("epoch")) for each in document.get("holding") or [] if isinstance(each, dict)]
+    pairs = [
+        (as_uuid(each.get("attempt")), each.get("epoch"))
+        for each in document.get("holding") or []
+        if isinstance(each, dict)
+    ]
     return {key: epoch for key, epoch in pairs if key is not None and isinstance(epoch, int)}
 
 
@@ -89,22 +93,32 @@ def _renew(host: Host, held: dict[UUID, int]) -> None:
         return
     lease = timedelta(seconds=settings.DUTO.lease_seconds)
     moment = now()
-    due = Attempt.objects.filter(pk__in=held, host=host, lease_until__lt=moment + lease * 2 / 3).exclude(status__in=Attempt.ENDS)
+    due = Attempt.objects.filter(pk__in=held, host=host, lease_until__lt=moment + lease * 2 / 3).exclude(
+        status__in=Attempt.ENDS
+    )
     mine = [key for key, epoch in due.values_list("id", "epoch") if held[key] == epoch]
     if mine:
-        Attempt.objects.filter(pk__in=mine, host=host).exclude(status__in=Attempt.ENDS).update(lease_until=moment + lease)
+        Attempt.objects.filter(pk__in=mine, host=host).exclude(status__in=Attempt.ENDS).update(
+            lease_until=moment + lease
+        )
 
 
 def _cancels(host: Host) -> list[dict[str, Any]]:
-    rows = Attempt.objects.filter(host=host, cancel_requested_at__isnull=False).exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
-    return [{"attempt": str(key), "epoch": epoch, "grace_seconds": 10} for key, epoch in rows.values_list("id", "epoch")]
+    rows = Attempt.objects.filter(host=host, cancel_requested_at__isnull=False).exclude(
+        status__in=[Attempt.Status.QUEUED, *Attempt.ENDS]
+    )
+    return [
+        {"attempt": str(key), "epoch": epoch, "grace_seconds": 10} for key, epoch in rows.values_list("id", "epoch")
+    ]
 
 
 def _drops(host: Host, held: dict[UUID, int]) -> list[dict[str, Any]]:
     """What the agent holds and the studio has ended, or never knew: its directory may go."""
     if not held:
         return []
-    open_ones = set(Attempt.objects.filter(pk__in=held, host=host).exclude(status__in=Attempt.ENDS).values_list("id", flat=True))
+    open_ones = set(
+        Attempt.objects.filter(pk__in=held, host=host).exclude(status__in=Attempt.ENDS).values_list("id", flat=True)
+    )
     return [{"attempt": str(key)} for key in held if key not in open_ones]
 
 

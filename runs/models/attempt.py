@@ -72,12 +72,19 @@ class Attempt(Lifecycle):
     class Meta:
         constraints = [models.UniqueConstraint("run", "number", name="one_attempt_number")]
         indexes = [
-            models.Index("host", "status", name="attempt_of_host", condition=~models.Q(status__in=["completed", "failed", "canceled", "lost"])),
+            models.Index(
+                "host",
+                "status",
+                name="attempt_of_host",
+                condition=~models.Q(status__in=["completed", "failed", "canceled", "lost"]),
+            ),
             models.Index(
                 "compute_target", "id", name="attempt_queue", condition=models.Q(status="queued", node__isnull=True)
             ),
             models.Index(
-                "lease_until", name="attempt_leases", condition=~models.Q(status__in=["queued", "completed", "failed", "canceled", "lost"])
+                "lease_until",
+                name="attempt_leases",
+                condition=~models.Q(status__in=["queued", "completed", "failed", "canceled", "lost"]),
             ),
         ]
 

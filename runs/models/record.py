@@ -40,6 +40,9 @@ class Artifact(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint("run", "path", name="one_artifact_per_path")]
 
+    def __str__(self) -> str:
+        return self.path
+
     @property
     def key(self) -> str:
         if self.attempt_id and self.path.startswith("user_logs/"):
@@ -62,3 +65,6 @@ class MetricPoint(models.Model):
 
     class Meta:
         indexes = [models.Index("run", "name", "index", name="metric_series")]
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.index}]"

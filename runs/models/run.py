@@ -106,18 +106,31 @@ class Run(Lifecycle):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("experiment", "number", name="one_run_number", condition=models.Q(parent__isnull=True)),
+            models.UniqueConstraint(
+                "experiment", "number", name="one_run_number", condition=models.Q(parent__isnull=True)
+            ),
         ]
         indexes = [
             # The list of runs: roots of a workspace, newest first, also within a state or an experiment.
-            models.Index(fields=["workspace", "-id"], name="run_newest", condition=models.Q(parent__isnull=True, archived_at__isnull=True)),
-            models.Index(fields=["workspace", "status", "-id"], name="run_by_status", condition=models.Q(parent__isnull=True)),
-            models.Index(fields=["experiment", "-id"], name="run_of_experiment", condition=models.Q(parent__isnull=True)),
+            models.Index(
+                fields=["workspace", "-id"],
+                name="run_newest",
+                condition=models.Q(parent__isnull=True, archived_at__isnull=True),
+            ),
+            models.Index(
+                fields=["workspace", "status", "-id"], name="run_by_status", condition=models.Q(parent__isnull=True)
+            ),
+            models.Index(
+                fields=["experiment", "-id"], name="run_of_experiment", condition=models.Q(parent__isnull=True)
+            ),
             models.Index("root", "id", name="run_tree"),
             models.Index(fields=["parent", "-id"], name="run_children"),
             # The ticker asks for roots that are not final.
             models.Index(
-                "id", name="run_open", condition=models.Q(parent__isnull=True) & ~models.Q(status__in=["Completed", "Failed", "Canceled", "Skipped"])
+                "id",
+                name="run_open",
+                condition=models.Q(parent__isnull=True)
+                & ~models.Q(status__in=["Completed", "Failed", "Canceled", "Skipped"]),
             ),
         ]
 
@@ -156,11 +169,19 @@ class StepRun(models.Model):
     fingerprint_document = models.JSONField(null=True)
     reuse_explanation = models.JSONField(null=True)
     reused_from = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="reused_by")
+    # What the step wrote, by output name: {"datastore", "path", "digest"}; a reused step has its source's.
+    output_digests = models.JSONField(default=dict)
+    # Why it waits for something other than a place; those reasons are worked out when asked for.
     waiting = models.JSONField(default=list)
 
     class Meta:
         indexes = [
-            models.Index(fields=["workspace", "fingerprint", "-run"], name="step_fingerprint", condition=models.Q(is_source=True)),
+            models.Index(
+                fields=["workspace", "fingerprint", "-run"], name="step_fingerprint", condition=models.Q(is_source=True)
+            ),
             # "The last runs of this step", and the nearest candidate when nothing matched.
             models.Index(fields=["workspace", "name", "-run"], name="step_history"),
         ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -7,10 +7,9 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from core.clock import now
 from duto.spec.graph import Graph, Step
 from duto.spec.reading import read_graph
-
-from core.clock import now
 from runs.models import Run, StepRun
 
 S = Run.Status
@@ -97,7 +96,24 @@ _STAMPS: dict[str, tuple[str, ...]] = {
     S.PREPARING: ("preparing_at",),
     S.RUNNING: ("started_at",),
     S.FINALIZING: ("finalizing_at",),
-    **{end: ("finished_at",) for end in Run.ENDS},
+    **dict.fromkeys(Run.ENDS, ("finished_at",)),
 }
-RUN_FIELDS = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at", "error", "properties", "warnings")
-STEP_FIELDS = ("fingerprint", "fingerprint_document", "reuse_explanation", "reused_from", "output_digests", "waiting", "is_source")
+RUN_FIELDS = (
+    "queued_at",
+    "preparing_at",
+    "started_at",
+    "finalizing_at",
+    "finished_at",
+    "error",
+    "properties",
+    "warnings",
+)
+STEP_FIELDS = (
+    "fingerprint",
+    "fingerprint_document",
+    "reuse_explanation",
+    "reused_from",
+    "output_digests",
+    "waiting",
+    "is_source",
+)

@@ -58,7 +58,9 @@ def stop_steps(board: Board, nodes: Iterable[str], *, by: str) -> None:
     """Steps without an attempt at an agent end at once; the others when their agent says so."""
     open_attempts = {
         attempt.run_id: attempt
-        for attempt in Attempt.objects.filter(run__root=board.root.pk).exclude(status__in=Attempt.ENDS).select_related("node")
+        for attempt in Attempt.objects.filter(run__root=board.root.pk)
+        .exclude(status__in=Attempt.ENDS)
+        .select_related("node")
     }
     hosts = set()
     for node in nodes:
@@ -68,7 +70,9 @@ def stop_steps(board: Board, nodes: Iterable[str], *, by: str) -> None:
             if attempt is not None:
                 _drop(attempt, run)
             board.touch(node).waiting = []
-            board.set(node, S.CANCELED, error=failures.failure("canceled", f"Canceled by {by}."), cancel_requested_by=by)
+            board.set(
+                node, S.CANCELED, error=failures.failure("canceled", f"Canceled by {by}."), cancel_requested_by=by
+            )
         elif run.status != S.CANCEL_REQUESTED:
             Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now())
             run.move(S.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())

@@ -83,7 +83,9 @@ def tell(run: Run, **facts: Any) -> None:
 def _current(run: Run) -> Changes:
     changes = _open.get()
     if changes is None or changes.root.pk != run.root_id:
-        raise RuntimeError("A run's tree changes only inside changing(root): that is what keeps its version free of gaps.")
+        raise RuntimeError(
+            "A run's tree changes only inside changing(root): that is what keeps its version free of gaps."
+        )
     return changes
 
 

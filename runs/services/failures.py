@@ -15,12 +15,19 @@ def failure(cause: str, message: str, **more: Any) -> dict[str, Any]:
 
 def skipped(because: Iterable[str]) -> dict[str, Any]:
     names = ", ".join(because)
-    text = f"Skipped: it needs {names}." if names else "Skipped: another step failed, and the run does not go on after a failure."
+    text = (
+        f"Skipped: it needs {names}."
+        if names
+        else "Skipped: another step failed, and the run does not go on after a failure."
+    )
     return failure("skipped", text)
 
 
 def compute_gone(name: str) -> dict[str, Any]:
-    return failure("studio_fault", f"The compute target '{name}' was deleted before the step could start. Create it again, then resubmit.")
+    return failure(
+        "studio_fault",
+        f"The compute target '{name}' was deleted before the step could start. Create it again, then resubmit.",
+    )
 
 
 def environment(build: EnvironmentBuild) -> dict[str, Any]:
@@ -42,10 +49,19 @@ def of_attempt(attempt: Attempt) -> dict[str, Any]:
 
 def of_pipeline(root: Run) -> dict[str, Any]:
     """A pipeline's error is that of the step that failed first."""
-    rows = Run.objects.filter(root=root.pk, status=Run.Status.FAILED, step__isnull=False).select_related("step").defer("graph")
+    rows = (
+        Run.objects.filter(root=root.pk, status=Run.Status.FAILED, step__isnull=False)
+        .select_related("step")
+        .defer("graph")
+    )
     failed = list(rows.order_by("finished_at")[:20])
     if not failed:
         return failure("studio_fault", "The run failed, but none of its steps did. This is a fault of the studio.")
     first = failed[0]
     error = dict(first.error or failure("user_error", "The step failed."))
-    return {**error, "step": first.step.node_id, "run": str(first.pk), "failed_steps": [run.step.name for run in failed]}
+    return {
+        **error,
+        "step": first.step.node_id,
+        "run": str(first.pk),
+        "failed_steps": [run.step.name for run in failed],
+    }

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from duto.spec import canonical, fingerprint
-from duto.spec.graph import Input, Step
-
 from compute.models import ComputeTarget
 from datasets import services as datasets
+from duto.spec import canonical, fingerprint
+from duto.spec.graph import Input, Step
 from environments.models import EnvironmentVersion
 from runs.models import Snapshot
 from runs.services.board import Board
 
 
-def document_of(board: Board, node: str, *, environment: EnvironmentVersion | None, compute: ComputeTarget | None) -> dict[str, Any]:
+def document_of(
+    board: Board, node: str, *, environment: EnvironmentVersion | None, compute: ComputeTarget | None
+) -> dict[str, Any]:
     """The fingerprint document (docs/wire.md). Equal documents mean equal work."""
     step = board.spec(node)
     return fingerprint.fingerprint(
@@ -48,7 +49,11 @@ def _snapshot(board: Board, step: Step) -> str | None:
         return step.snapshot
     snapshot = Snapshot.objects.get(workspace=board.root.workspace, digest=step.snapshot)
     wanted = tuple(path.strip("/").removeprefix("./") for path in (*step.hash_paths, step.script))
-    kept = [f for f in snapshot.files if any(f["path"] == w or f["path"].startswith(w + "/") or w in ("", ".") for w in wanted)]
+    kept = [
+        f
+        for f in snapshot.files
+        if any(f["path"] == w or f["path"].startswith(w + "/") or w in ("", ".") for w in wanted)
+    ]
     return canonical.digest([[f["path"], f["digest"]] for f in kept])
 
 

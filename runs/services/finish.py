@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.clock import now, parse
+from core.errors import StudioError
 from core.work import after_commit
 from runs.models import Attempt, Run
 from runs.services import artifacts, failures, logs, outputs, placing
+from runs.services.board import parsed
 from runs.services.changes import changing
 from runs.services.progress import advance, carry_forward
 from workspaces.services.tokens import revoke_run_tokens
@@ -21,27 +23,52 @@ RETRIES = {"host_lost": 2}
 
 def finish(attempt: Attempt, report: dict[str, Any]) -> None:
     """Record an agent's verdict: bytes first, rows in one transaction. Repeating it changes nothing."""
-    missing = outputs.missing_outputs(report, attempt) if _succeeded(report) else ""
-    promoted = outputs.promote(attempt, report) if _succeeded(report) and not missing else {}
+    if report.get("cause") == "lost":
+        lose(
+            attempt,
+            str(report.get("message") or "The process that watched over the script is gone, and it left no verdict."),
+        )
+        return
+    digests, refusal = _take_outputs(attempt, report)
     logs.seal(attempt)
     with changing(attempt.run.root_id) as root:
-        attempt = fresh_of(attempt, root)
-        if attempt.is_final:
+        fresh = fresh_of(attempt, root)
+        if fresh.is_final:
             return
-        artifacts.adopt(attempt, report)
-        run = attempt.run
-        run.step.output_digests = promoted
-        facts = _facts(report, missing)
-        if missing:
-            end_attempt(attempt, A.FAILED, cause="user_error", message=missing, **facts)
-        elif report.get("canceled") or report.get("cause") == "canceled":
-            end_attempt(attempt, A.CANCELED, cause="canceled", message=str(report.get("message") or ""), **facts)
-        elif _succeeded(report):
-            end_attempt(attempt, A.COMPLETED, **facts)
-        else:
-            cause = str(report.get("cause") or "user_error")
-            end_attempt(attempt, A.FAILED, cause=cause, message=str(report.get("message") or ""), **facts)
-    outputs.after_finish(attempt, report)
+        artifacts.adopt(fresh, report)
+        fresh.run.step.output_digests = digests
+        fresh.warnings = [*fresh.warnings, *map(str, report.get("warnings") or [])]
+        status, facts = _verdict(report, refusal)
+        end_attempt(fresh, status, warnings=fresh.warnings, **_measured(report), **facts)
+
+
+def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The outputs where they belong, by name; or why the script's success is none."""
+    step = parsed(attempt.run.root_id or attempt.run_id)[1][attempt.run.step.node_id]
+    if not _succeeded(report) or not step.outputs:
+        return {}, ""
+    missing = outputs.missing_outputs(report, step)
+    if missing:
+        return {}, missing
+    try:
+        rows = outputs.promote(attempt, report)
+    except StudioError as error:
+        return {}, error.message
+    return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, ""
+
+
+def _verdict(report: dict[str, Any], refusal: str) -> tuple[str, dict[str, Any]]:
+    message = str(report.get("message") or "")
+    if refusal:
+        return A.FAILED, {"cause": "user_error", "message": refusal}
+    if report.get("canceled") or report.get("cause") == "canceled":
+        return A.CANCELED, {"cause": "canceled", "message": message}
+    if _succeeded(report):
+        return A.COMPLETED, {}
+    return A.FAILED, {
+        "cause": str(report.get("cause") or "user_error")[:16],
+        "message": message or "The script failed.",
+    }
 
 
 def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
@@ -82,7 +109,9 @@ def _retries_left(attempt: Attempt) -> bool:
 def _retry(attempt: Attempt) -> None:
     run = attempt.run
     run.move(S.QUEUED, queued_at=now())
-    Attempt.objects.create(run=run, number=attempt.number + 1, compute_target_id=attempt.compute_target_id, queued_at=now())
+    Attempt.objects.create(
+        run=run, number=attempt.number + 1, compute_target_id=attempt.compute_target_id, queued_at=now()
+    )
     after_commit(lambda: placing.place(attempt.compute_target_id))
 
 
@@ -96,6 +125,14 @@ def close_interactive(run: Run, *, ok: bool, error: str = "") -> Run:
         failed = failures.failure("user_error", error or "The program called run.fail().")
         mine.move(S.COMPLETED if ok else S.FAILED, finished_at=now(), error=None if ok else failed)
     return mine
+
+
+def lose(attempt: Attempt, message: str) -> None:
+    """No verdict was left: the attempt's shim was killed, on a living host."""
+    with changing(attempt.run.root_id) as root:
+        fresh = fresh_of(attempt, root)
+        if not fresh.is_final:
+            end_attempt(fresh, A.LOST, cause="attempt_lost", message=message)
 
 
 def build_ended(build_id: Any) -> None:
@@ -121,8 +158,7 @@ def _succeeded(report: dict[str, Any]) -> bool:
     return report.get("exit_code") == 0 and not report.get("cause") and not report.get("canceled")
 
 
-def _facts(report: dict[str, Any], missing: str) -> dict[str, Any]:
-    """Times are the studio's clock, but never before the agent's start of the same attempt was recorded."""
+def _measured(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "exit_code": report.get("exit_code"),
         "signal": report.get("signal"),

@@ -42,14 +42,6 @@ def _give_up(key: Any, root_id: Any) -> int:
         return 1
 
 
-def lose(attempt: Attempt, message: str) -> None:
-    """The agent itself says that the attempt left no verdict: its shim was killed, on a living host."""
-    with changing(attempt.run.root_id) as root:
-        fresh = fresh_of(attempt, root)
-        if not fresh.is_final:
-            end_attempt(fresh, A.LOST, cause="attempt_lost", message=message)
-
-
 def _cause(attempt: Attempt, host: Any) -> str:
     """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
     alive = host and host.last_seen_at and host.last_seen_at > now() - timedelta(seconds=settings.DUTO.lease_seconds)

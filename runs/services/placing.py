@@ -24,7 +24,12 @@ PRESENT = (Node.Status.PREPARING, Node.Status.IDLE, Node.Status.RUNNING, Node.St
 @transaction.atomic
 def place(target_id: UUID | None) -> int:
     """Place what waits for one cluster; how many attempts got a node. Reads no more of the queue than could be placed."""
-    target = ComputeTarget.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").filter(pk=target_id).first()
+    target = (
+        ComputeTarget.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("workspace")
+        .filter(pk=target_id)
+        .first()
+    )
     if target is None:
         return 0
     queue = list(waiting_for(target)[: max(1, target.max_nodes)])
@@ -52,10 +57,20 @@ def ask(target: ComputeTarget, queue: Sequence[UUID]) -> tuple[placement.Placeme
     hosts = {host.pk: host for host in living_hosts()}
     taken = {
         row["host"]: placement.Size(row["c"] or 0, row["m"] or 0, 0)
-        for row in Node.objects.filter(host__in=hosts, status=Node.Status.RUNNING).values("host").annotate(c=Sum("cores"), m=Sum("memory"))
+        for row in Node.objects.filter(host__in=hosts, status=Node.Status.RUNNING)
+        .values("host")
+        .annotate(c=Sum("cores"), m=Sum("memory"))
     }
-    nodes = list(Node.objects.filter(compute_target=target, status__in=PRESENT).values_list("id", "host", "status", "cores", "memory"))
-    idle = [placement.IdleNode(id, host, placement.Size(cores, memory)) for id, host, status, cores, memory in nodes if status == Node.Status.IDLE]
+    nodes = list(
+        Node.objects.filter(compute_target=target, status__in=PRESENT).values_list(
+            "id", "host", "status", "cores", "memory"
+        )
+    )
+    idle = [
+        placement.IdleNode(id, host, placement.Size(cores, memory))
+        for id, host, status, cores, memory in nodes
+        if status == Node.Status.IDLE
+    ]
     machines = [_machine(host, taken.get(host.pk)) for host in hosts.values()]
     return placement.place(queue, cluster_of(target), idle, len(nodes), machines), hosts
 
@@ -63,12 +78,18 @@ def ask(target: ComputeTarget, queue: Sequence[UUID]) -> tuple[placement.Placeme
 def living_hosts() -> Iterable[Host]:
     """Hosts that were heard of within a lease."""
     since = now() - timedelta(seconds=settings.DUTO.lease_seconds)
-    return Host.objects.select_for_update(no_key=True).filter(revoked_at__isnull=True, last_seen_at__gte=since).order_by("id")
+    return (
+        Host.objects.select_for_update(no_key=True)
+        .filter(revoked_at__isnull=True, last_seen_at__gte=since)
+        .order_by("id")
+    )
 
 
 def cluster_of(target: ComputeTarget) -> placement.Cluster:
     size = placement.Size(target.cores, target.memory, target.gpus)
-    return placement.Cluster(target.name, size, target.vm_size, target.max_nodes, target.policy == ComputeTarget.Policy.ELASTIC)
+    return placement.Cluster(
+        target.name, size, target.vm_size, target.max_nodes, target.policy == ComputeTarget.Policy.ELASTIC
+    )
 
 
 def reasons(attempt: Attempt) -> list[placement.Reason]:
@@ -78,14 +99,22 @@ def reasons(attempt: Attempt) -> list[placement.Reason]:
         return []
     with transaction.atomic():
         answer, _ = ask(target, [attempt.pk])
-    ahead = Attempt.objects.filter(compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True, pk__lt=attempt.pk).aggregate(n=Count("id"))["n"]
-    queue = [placement.Reason("queue", f"{ahead} steps are ahead of it in the queue of {target.name}.", {"ahead": ahead})] if ahead else []
+    ahead = Attempt.objects.filter(
+        compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True, pk__lt=attempt.pk
+    ).aggregate(n=Count("id"))["n"]
+    queue = (
+        [placement.Reason("queue", f"{ahead} steps are ahead of it in the queue of {target.name}.", {"ahead": ahead})]
+        if ahead
+        else []
+    )
     return [*answer.reasons, *queue]
 
 
 def free_node(attempt: Attempt) -> None:
     """The attempt is over: its node is idle again. Called inside the transaction that ends the attempt."""
-    Node.objects.filter(pk=attempt.node_id, status=Node.Status.RUNNING).update(status=Node.Status.IDLE, idle_since=now())
+    Node.objects.filter(pk=attempt.node_id, status=Node.Status.RUNNING).update(
+        status=Node.Status.IDLE, idle_since=now()
+    )
     if attempt.compute_target_id:
         after_commit(lambda: place(attempt.compute_target_id))
 
@@ -93,7 +122,9 @@ def free_node(attempt: Attempt) -> None:
 def _machine(host: Host, taken: placement.Size | None) -> placement.Machine:
     taken = taken or placement.Size(0, 0, 0)
     has = placement.Size(host.cores, host.memory, len(host.gpus))
-    return placement.Machine(host.pk, host.name, has, placement.Size(has.cores - taken.cores, has.memory - taken.memory, has.gpus))
+    return placement.Machine(
+        host.pk, host.name, has, placement.Size(has.cores - taken.cores, has.memory - taken.memory, has.gpus)
+    )
 
 
 def _make(target: ComputeTarget, new: placement.NewNode, hosts: dict[UUID, Host]) -> Node:
@@ -117,8 +148,14 @@ def _give(pairs: Sequence[tuple[Attempt, Node]]) -> None:
     Node.move_all([node for _, node in pairs], Node.Status.RUNNING, idle_since=None)
     for attempt, node in pairs:
         attempt.node, attempt.host_id, attempt.node_name = node, node.host_id, node.name
-        attempt.warnings = [*attempt.warnings, node.warning] if node.warning and node.warning not in attempt.warnings else attempt.warnings
-    Attempt.objects.bulk_update([attempt for attempt, _ in pairs], ["node", "host", "node_name", "warnings"], batch_size=100)
+        attempt.warnings = (
+            [*attempt.warnings, node.warning]
+            if node.warning and node.warning not in attempt.warnings
+            else attempt.warnings
+        )
+    Attempt.objects.bulk_update(
+        [attempt for attempt, _ in pairs], ["node", "host", "node_name", "warnings"], batch_size=100
+    )
     for name in {host.name for host in Host.objects.filter(pk__in={node.host_id for _, node in pairs})}:
         ring_host(name)
 

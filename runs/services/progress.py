@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from duto.spec import fingerprint
-
 from compute.models import ComputeTarget
 from core.clock import now
 from core.work import after_commit
+from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan
 from runs.models import Attempt, Run
@@ -34,7 +33,9 @@ def carry_forward(root: Run) -> None:
     if root.status == S.NOT_STARTED and root.kind != Run.Kind.SCRIPT:
         root.move(S.RUNNING, started_at=now())
     places = Places(board)
-    while decisions := [d for d in plan.decide(_needs(board), board.states, go_on=board.go_on) if d.step not in places.waiting]:
+    while decisions := [
+        d for d in plan.decide(_needs(board), board.states, go_on=board.go_on) if d.step not in places.waiting
+    ]:
         _carry_out(board, places, decisions)
     _stop(board)
     board.save()
@@ -60,7 +61,9 @@ class Places:
         if targets:
             self._compute.update(ComputeTarget.objects.in_bulk(targets))
         if versions:
-            self._environments.update(EnvironmentVersion.objects.select_related("build", "environment").in_bulk(versions))
+            self._environments.update(
+                EnvironmentVersion.objects.select_related("build", "environment").in_bulk(versions)
+            )
 
     def compute(self, run: Run) -> ComputeTarget | None:
         return self._compute.get(run.step.compute_target_id)
@@ -74,7 +77,8 @@ class Places:
             return
         moment = now()
         attempts = [
-            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, queued_at=moment) for run in self.starting
+            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, queued_at=moment)
+            for run in self.starting
         ]
         Attempt.objects.bulk_create(attempts)
         for target in {attempt.compute_target_id for attempt in attempts}:

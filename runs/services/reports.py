@@ -33,7 +33,14 @@ def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str
 
 def _take(host: Host, report: dict[str, Any]) -> str:
     key = as_uuid(report.get("attempt"))
-    attempt = Attempt.objects.select_related("run").defer("run__graph").filter(pk=key, host=host).first() if key else None
+    attempt = (
+        Attempt.objects.select_related("run__step", "run__root")
+        .defer("run__graph", "run__root__graph")
+        .filter(pk=key, host=host)
+        .first()
+        if key
+        else None
+    )
     if attempt is None:
         return "not_found"
     if attempt.epoch != report.get("epoch"):

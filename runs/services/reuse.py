@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from duto.spec import fingerprint, status
-
 from datasets import services as datasets
+from duto.spec import fingerprint, status
 from runs.models import Run, Snapshot, StepRun
 from runs.services.board import Board
 
@@ -35,10 +34,21 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
         return _nearest(board, node, document)
     missing = _missing_output(board, found)
     if missing:
-        return _no("output_gone", f"Not reused: the output `{missing}` of run #{found.run.root.number} is no longer there.", run=str(found.run_id))
+        return _no(
+            "output_gone",
+            f"Not reused: the output `{missing}` of run #{found.run.root.number} is no longer there.",
+            run=str(found.run_id),
+        )
     text = f"Reused from #{found.run.root.number}: nothing that the step depends on has changed."
-    facts = {"run": str(found.run_id), "root": str(found.run.root_id), "number": found.run.root.number, "node": found.node_id}
-    return Answer(found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts})
+    facts = {
+        "run": str(found.run_id),
+        "root": str(found.run.root_id),
+        "number": found.run.root.number,
+        "node": found.node_id,
+    }
+    return Answer(
+        found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts}
+    )
 
 
 def take(board: Board, node: str, source: Run) -> None:
@@ -58,12 +68,19 @@ def take(board: Board, node: str, source: Run) -> None:
 
 
 def _no(code: str, text: str, **compared: Any) -> Answer:
-    return Answer(None, {"reused": False, "code": code, "text": text, "differences": [], "compared_with": compared or None})
+    return Answer(
+        None, {"reused": False, "code": code, "text": text, "differences": [], "compared_with": compared or None}
+    )
 
 
 def _candidate(board: Board, digest: str) -> StepRun | None:
     rows = StepRun.objects.filter(workspace=board.root.workspace_id, fingerprint=digest, is_source=True)
-    return rows.select_related("run__root").defer("run__graph", "run__root__graph", "fingerprint_document").order_by("-run_id").first()
+    return (
+        rows.select_related("run__root")
+        .defer("run__graph", "run__root__graph", "fingerprint_document")
+        .order_by("-run_id")
+        .first()
+    )
 
 
 def _missing_output(board: Board, found: StepRun) -> str | None:
@@ -81,10 +98,24 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     if last is None or last.fingerprint_document is None:
         return _no("first", "Not reused: no step of this name has completed here before.")
     differences = fingerprint.compare(last.fingerprint_document, document, *_files(board, last, node))
-    facts = {"run": str(last.run_id), "root": str(last.run.root_id), "number": last.run.root.number, "node": last.node_id}
+    facts = {
+        "run": str(last.run_id),
+        "root": str(last.run.root_id),
+        "number": last.run.root.number,
+        "node": last.node_id,
+    }
     text = fingerprint.explain(differences)
     told = [each.to_document() for each in differences]
-    return Answer(None, {"reused": False, "code": "different", "text": text[:1].upper() + text[1:], "differences": told, "compared_with": facts})
+    return Answer(
+        None,
+        {
+            "reused": False,
+            "code": "different",
+            "text": text[:1].upper() + text[1:],
+            "differences": told,
+            "compared_with": facts,
+        },
+    )
 
 
 def _files(board: Board, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:

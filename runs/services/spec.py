@@ -7,12 +7,11 @@ from typing import Any
 
 from django.conf import settings
 
-from duto.spec.graph import Input, Step
-from duto.spec.parameters import as_text
-
 from core.storage import blob_key
 from datasets import services as datasets
 from datasets.models import DatasetVersion
+from duto.spec.graph import Input, Step
+from duto.spec.parameters import as_text
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, Output, Run, Snapshot
 from runs.services.board import parsed
@@ -70,19 +69,29 @@ class SpecOf:
         snapshot = Snapshot.objects.get(workspace=self.workspace, digest=self.step.snapshot)
         store = f"store/{self.workspace.pk}"
         files = [
-            {**each, "get": f"{self.files}/blob/{each['digest']}", "direct": f"{store}/{blob_key(each['digest'])}"} for each in snapshot.files
+            {**each, "get": f"{self.files}/blob/{each['digest']}", "direct": f"{store}/{blob_key(each['digest'])}"}
+            for each in snapshot.files
         ]
         return {"digest": snapshot.digest, "files": files}
 
     def _environment(self) -> dict[str, Any]:
-        version = EnvironmentVersion.objects.select_related("build").filter(pk=self.run.step.environment_version_id).first()
+        version = (
+            EnvironmentVersion.objects.select_related("build").filter(pk=self.run.step.environment_version_id).first()
+        )
         definition = version.definition if version else {}
         python = definition.get("python") or {}
         build = version.build if version else None
         variables = {**definition.get("variables", {}), **self.step.environment_variables}
         if build is None:
             interpreter = python.get("interpreter") or settings.DUTO.user_python or None
-            return {"key": None, "lock": None, "python": None, "user_managed": True, "interpreter": interpreter, "variables": variables}
+            return {
+                "key": None,
+                "lock": None,
+                "python": None,
+                "user_managed": True,
+                "interpreter": interpreter,
+                "variables": variables,
+            }
         minor = ".".join(build.python.split(".")[:2])
         return {
             "key": f"{build.lock_digest[:40]}-{minor}",
@@ -118,14 +127,28 @@ class SpecOf:
 
     def _dataset(self, source: Input, version: DatasetVersion) -> dict[str, Any]:
         if source.mode == "direct":
-            return {"kind": "dataset", "dataset": str(version.pk), "name_of_dataset": version.dataset.name if version.dataset else ""}
-        return {"kind": "path", "is_file": False, "direct": None, "files": [self._file(each) for each in datasets.files_of(version)]}
+            return {
+                "kind": "dataset",
+                "dataset": str(version.pk),
+                "name_of_dataset": version.dataset.name if version.dataset else "",
+            }
+        return {
+            "kind": "path",
+            "is_file": False,
+            "direct": None,
+            "files": [self._file(each) for each in datasets.files_of(version)],
+        }
 
     def _place(self, datastore: str, path: str) -> dict[str, Any]:
         root = datasets.relative_root(self.workspace, datastore)
         found = datasets.files_below(self.workspace, datastore, path)
         one = len(found) == 1 and found[0].key == path.strip("/")
-        return {"kind": "path", "is_file": one, "direct": f"{root}/{path.strip('/')}", "files": [self._file(each) for each in found]}
+        return {
+            "kind": "path",
+            "is_file": one,
+            "direct": f"{root}/{path.strip('/')}",
+            "files": [self._file(each) for each in found],
+        }
 
     def _file(self, each: Any) -> dict[str, Any]:
         root = datasets.relative_root(self.workspace, each.datastore)

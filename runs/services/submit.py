@@ -9,15 +9,15 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from duto.spec import canonical, parameters as parameter_rules, status
-from duto.spec.errors import SpecError
-from duto.spec.graph import Graph, Step
-
 from compute.models import ComputeTarget
 from core.clock import now
 from core.errors import Unprocessable
 from core.work import later
 from datasets import services as datasets
+from duto.spec import canonical, status
+from duto.spec import parameters as parameter_rules
+from duto.spec.errors import SpecError
+from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
@@ -56,9 +56,14 @@ def submit_run(
             graph_digest=canonical.digest(plan.document),
             parameters=plan.parameters,
             tags=dict(tags or {}),
-            properties={**(properties or {}), **_root_properties(kind, plan.parameters, more.get("published_pipeline_id"))},
+            properties={
+                **(properties or {}),
+                **_root_properties(kind, plan.parameters, more.get("published_pipeline_id")),
+            },
             is_forced=regenerate_outputs,
-            continue_on_step_failure=plan.graph.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure,
+            continue_on_step_failure=plan.graph.continue_on_step_failure
+            if continue_on_step_failure is None
+            else continue_on_step_failure,
             **more,
         )
         _lay_out(root, plan, environments_of)
@@ -77,7 +82,14 @@ def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
     return locked
 
 
-def resubmit(room: Room, run: Run, *, parameters: Mapping[str, Any] | None = None, regenerate_outputs: bool = False, graph: dict[str, Any] | None = None) -> Run:
+def resubmit(
+    room: Room,
+    run: Run,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    regenerate_outputs: bool = False,
+    graph: dict[str, Any] | None = None,
+) -> Run:
     """Run the same graph again, with the same parameters or changed ones."""
     return submit_run(
         room,
@@ -125,14 +137,23 @@ def refused(error: SpecError) -> Unprocessable:
     return Unprocessable(str(error), code=problems[0]["code"] if problems else "invalid", problems=problems)
 
 
-def _lookups(room: Room, step: Step, targets: Mapping[str, ComputeTarget], files: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _lookups(
+    room: Room, step: Step, targets: Mapping[str, ComputeTarget], files: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     found: list[tuple[str, str]] = []
     if not step.compute or step.compute.lower() not in targets:
         offer = ", ".join(sorted(t.name for t in targets.values())) or "none yet; create one on the page Compute"
-        found.append(("unknown_compute", f"Step '{step.name}' wants compute target '{step.compute}', which does not exist in workspace '{room.workspace.name}'. There are: {offer}."))
+        found.append(
+            (
+                "unknown_compute",
+                f"Step '{step.name}' wants compute target '{step.compute}', which does not exist in workspace '{room.workspace.name}'. There are: {offer}.",
+            )
+        )
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
-    found += [("missing_data", message) for message in datasets.problems_of_sources(room.workspace, step.inputs, step.outputs)]
+    found += [
+        ("missing_data", message) for message in datasets.problems_of_sources(room.workspace, step.inputs, step.outputs)
+    ]
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 
 

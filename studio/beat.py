@@ -1,0 +1,36 @@
+"""The web's sign of life: nobody is called silent by a studio that was itself away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from datetime import timedelta
+
+log = logging.getLogger(__name__)
+EVERY = 5.0
+SILENCE = timedelta(seconds=15)
+
+
+def start() -> threading.Thread:
+    """Start the thread that signs for this web process."""
+    thread = threading.Thread(target=_run, name="beat", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run() -> None:
+    from django.db import close_old_connections
+
+    from core.beats import beat
+
+    name = f"web:{socket.gethostname()}"[:64]
+    pause = threading.Event()
+    while not pause.wait(EVERY):
+        try:
+            beat(name, str(os.getppid()), silence=SILENCE)
+        except Exception as error:  # the database may be away for a while; the next beat tells again
+            log.warning("no beat: %s", error)
+        finally:
+            close_old_connections()

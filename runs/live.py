@@ -1,0 +1,47 @@
+"""The live topics of runs: who may watch them, and what a page that comes late is told first."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from core.ids import as_uuid
+from runs.models import Attempt, Run
+from runs.queries.logs import window
+from runs.services.logs import FRAME_LIMIT, frame
+from workspaces import live
+from workspaces.models import Member, User
+
+
+def register() -> None:
+    live.register("run", may_watch_run, live.journaled("run"))
+    live.register("metrics", may_watch_run)
+    live.register("log", may_watch_log, missed_log)
+
+
+def may_watch_run(user: User, key: str) -> bool:
+    return _is_member(user, Run.objects.filter(pk=as_uuid(key)).values_list("workspace_id", flat=True).first())
+
+
+def may_watch_log(user: User, key: str) -> bool:
+    rows = Attempt.objects.filter(pk=as_uuid(key))
+    return _is_member(user, rows.values_list("run__workspace_id", flat=True).first())
+
+
+def missed_log(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bytes since the page's offset when they are few, else how many there are."""
+    attempt = Attempt.objects.select_related("run").defer("run__graph").filter(pk=as_uuid(key)).first()
+    offset = asked.get("offset")
+    if attempt is None or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
+        return []
+    final = attempt.log_sealed_at is not None
+    behind = attempt.log_size - offset
+    if behind <= 0:
+        return [{"offset": offset, "size": attempt.log_size, "text": "", "final": True}] if final else []
+    if behind > FRAME_LIMIT:
+        return [{"offset": offset, "size": attempt.log_size, "final": final}]
+    return [{**frame(offset, window(attempt, offset, behind).data, attempt.log_size), "final": final}]
+
+
+def _is_member(user: User, workspace_id: UUID | None) -> bool:
+    return workspace_id is not None and Member.objects.filter(user=user, workspace=workspace_id).exists()

@@ -1,0 +1,160 @@
+"""Runs as REST tells them (docs/wire.md, *A run*). Built for many at once, so that a list costs what one run costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from compute.models import ComputeTarget
+from core.clock import iso
+from runs.models import Attempt, Run
+from runs.queries.finding import Counts, step_counts
+
+
+def run_documents(runs: Sequence[Run], *, workspace: str) -> list[dict[str, Any]]:
+    """The documents of a list of runs, without graphs and attempts."""
+    counts = step_counts(list(runs))
+    computes = compute_names(runs)
+    return [_document(run, workspace, counts.get(run.pk), computes) for run in runs]
+
+
+def run_document(run: Run, *, reasons: bool = True) -> dict[str, Any]:
+    """One run with everything: its graph, its attempts, why it waits."""
+    counts = step_counts([run])
+    document = _document(run, run.workspace.name, counts.get(run.pk), compute_names([run]))
+    document["graph"] = run.graph
+    if hasattr(run, "step"):
+        graph = run.graph if run.is_root else run.root.graph
+        document["step"]["script"] = scripts_of(graph or {}).get(run.step.node_id, "")
+        tries = attempts_of([run]).get(run.pk, [])
+        document["step"]["attempts"] = [attempt_document(each) for each in tries]
+        document["step"]["waiting"] = waiting(run, tries) if reasons else run.step.waiting
+    return document
+
+
+def step_documents(root: Run, steps: Sequence[Run]) -> list[dict[str, Any]]:
+    """The steps of a run with their attempts: a constant number of queries."""
+    scripts, computes, tries = scripts_of(root.graph or {}), compute_names(steps), attempts_of(steps)
+    documents = []
+    for step in steps:
+        document = _document(step, root.workspace.name, None, computes)
+        if "step" in document:
+            document["step"]["script"] = scripts.get(step.step.node_id, "")
+            document["step"]["attempts"] = [attempt_document(each) for each in tries.get(step.pk, [])]
+        documents.append(document)
+    return documents
+
+
+def waiting(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """Why a step waits: what its row says, and what placement says now."""
+    from runs.services.placing import reasons
+
+    stored = list(run.step.waiting)
+    if not tries or tries[-1].status != Attempt.Status.QUEUED:
+        return stored
+    return [*stored, *({"code": each.code, "text": each.text, "facts": each.facts} for each in reasons(tries[-1]))]
+
+
+def scripts_of(graph: Mapping[str, Any]) -> dict[str, str]:
+    return {step["id"]: step.get("script", "") for step in graph.get("steps", [])}
+
+
+def compute_names(runs: Iterable[Run]) -> dict[UUID, str]:
+    """Names of the compute targets of these steps, by id."""
+    wanted = {run.step.compute_target_id for run in runs if hasattr(run, "step")} - {None}
+    return dict(ComputeTarget.objects.filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
+
+
+def attempts_of(runs: Iterable[Run]) -> dict[UUID, list[Attempt]]:
+    """All attempts of these runs, oldest first, by run."""
+    found: dict[UUID, list[Attempt]] = {}
+    rows = Attempt.objects.filter(run_id__in=[run.pk for run in runs]).select_related("host", "compute_target")
+    for attempt in rows.order_by("number"):
+        found.setdefault(attempt.run_id, []).append(attempt)
+    return found
+
+
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "id": str(attempt.pk),
+        "number": attempt.number,
+        "status": attempt.status,
+        "queued_at": iso(attempt.queued_at),
+        "preparing_at": iso(attempt.preparing_at),
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "cause": attempt.cause or None,
+        "message": attempt.message,
+        "traceback": attempt.traceback,
+        "usage": attempt.usage,
+        "warnings": attempt.warnings,
+        "log_size": attempt.log_size,
+        "log_final": attempt.log_sealed_at is not None,
+        "host": attempt.host.name if attempt.host else None,
+        "node": attempt.node_name or None,
+    }
+
+
+def url_of(run: Run, workspace: str) -> str:
+    """The address of the run's page; a step is selected on the page of its pipeline."""
+    page = f"{settings.DUTO.url}/w/{workspace}/runs/{run.root_id}/"
+    return page if run.is_root or not hasattr(run, "step") else f"{page}?step={run.step.node_id}"
+
+
+def _document(run: Run, workspace: str, counts: Counts | None, computes: Mapping[UUID, str]) -> dict[str, Any]:
+    step = run.step if hasattr(run, "step") else None
+    reused_from = step.reused_from_id if step else None
+    is_reused = reused_from is not None or bool(counts and counts.total and counts.reused == counts.total)
+    document: dict[str, Any] = {
+        "id": str(run.pk),
+        "kind": run.kind,
+        "number": run.number,
+        "name": step.name if step and not run.is_root else run.experiment.name,
+        "display_name": run.display_name,
+        "description": run.description,
+        "experiment": run.experiment.name,
+        "workspace": workspace,
+        "parent": str(run.parent_id) if run.parent_id else None,
+        "root": str(run.root_id),
+        "status": run.status,
+        "is_reused": is_reused,
+        "reused_from": str(reused_from) if reused_from else None,
+        "version": run.version,
+        **_times(run),
+        "submitted_by": run.submitted_by.get_username() if run.submitted_by else None,
+        "cancel_requested_by": run.cancel_requested_by or None,
+        "trigger": run.trigger,
+        "published_pipeline_id": str(run.published_pipeline_id) if run.published_pipeline_id else None,
+        "cloned_from": str(run.cloned_from_id) if run.cloned_from_id else None,
+        "parameters": run.parameters,
+        "tags": run.tags,
+        "properties": run.properties,
+        "error": run.error,
+        "warnings": run.warnings,
+        "steps_count": counts.by_status if counts else {},
+        "steps_reused": counts.reused if counts else 0,
+        "url": url_of(run, workspace),
+    }
+    if step:
+        compute = computes.get(step.compute_target_id) if step.compute_target_id else None
+        document["step"] = {
+            "id": step.node_id,
+            "name": step.name,
+            "compute": compute,
+            "snapshot": step.snapshot_digest or None,
+            "environment_version": str(step.environment_version_id) if step.environment_version_id else None,
+            "allow_reuse": step.allow_reuse,
+            "fingerprint": step.fingerprint or None,
+            "waiting": step.waiting,
+        }
+    return document
+
+
+def _times(run: Run) -> dict[str, str | None]:
+    names = ("created_at", "queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at", "archived_at")
+    return {name: iso(getattr(run, name)) for name in names}

@@ -1,0 +1,38 @@
+// A line chart in the studio's own inks, on uPlot.
+import uPlot from "../vendor/uplot.js";
+import { h } from "./dom.js";
+
+const INKS = ["--accent", "--running", "--reused", "--queued", "--failed", "--preparing", "--lost", "--completed"];
+
+/** A canvas knows no variables: the browser is asked what each one is in this theme. */
+export function inkOf(host, name) {
+  const probe = host.appendChild(h("i", { hidden: true }));
+  probe.style.color = `var(${name})`;
+  const color = getComputedStyle(probe).color;
+  probe.remove();
+  return color;
+}
+
+export function number(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
+  return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
+}
+
+export function plot(host, { labels, height, moved }) {
+  const ink = (name) => inkOf(host, name);
+  const axis = { stroke: ink("--ink-3"), font: `11px ${getComputedStyle(document.body).fontFamily}`, grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false } };
+  const options = {
+    width: host.clientWidth || 300, height, padding: [8, 8, 0, 0],
+    legend: { show: false }, cursor: { points: { size: 7 }, drag: { x: true, y: false } },
+    scales: { x: { time: false } },
+    axes: [{ ...axis, size: 24, gap: 4, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6] },
+      { ...axis, size: 52, gap: 5, values: (_, values) => values.map(number) }],
+    series: [{}, ...labels.map((label, place) => ({ label, stroke: ink(INKS[place % INKS.length]), width: 1.75, spanGaps: true, points: { size: 5 } }))],
+    hooks: { setCursor: [(chart) => moved(chart.cursor.idx)] },
+  };
+  return (data) => new uPlot(options, data, host);
+}
+
+export const inkName = (place) => INKS[place % INKS.length];

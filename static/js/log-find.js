@@ -1,0 +1,75 @@
+// Finding in a log: the studio searches the whole of it, the page jumps from hit to hit.
+import { h, icon } from "./dom.js";
+
+export class LogFind {
+  #hits = [];
+  #next = 0;
+  #at = -1;
+  #asked = "";
+
+  constructor(source, jump) {
+    Object.assign(this, { source, jump });
+    const button = (name, label, step) => h("button", { type: "button", class: "btn quiet square small", "aria-label": label, onclick: () => this.go(step) }, icon(name));
+    this.input = h("input", { type: "search", class: "input small", placeholder: "Find in log", "aria-label": "Find in log", "data-search": true, spellcheck: "false" });
+    this.count = h("span", { class: "found", "aria-live": "polite" });
+    this.steps = h("span", { class: "row", hidden: true }, button("chevron-up", "Previous hit", -1), button("chevron-down", "Next hit", 1));
+    this.element = h("div", { class: "find", role: "search" }, h("label", { class: "search" }, icon("search"), this.input), this.count, this.steps);
+    this.input.addEventListener("keydown", (event) => this.#key(event));
+    this.input.addEventListener("search", () => this.input.value || this.#forget());
+  }
+
+  #key(event) {
+    if (event.key === "Enter") { this.go(event.shiftKey ? -1 : 1); event.preventDefault(); }
+    if (event.key === "Escape") { this.input.value = ""; this.#forget(); }
+  }
+
+  #forget() {
+    this.#hits = [];
+    this.#asked = "";
+    this.#at = -1;
+    this.count.textContent = "";
+    this.steps.hidden = true;
+    CSS.highlights?.delete("log-found");
+  }
+
+  async go(step) {
+    const text = this.input.value;
+    if (!text) { this.#forget(); return; }
+    if (text !== this.#asked) { this.#forget(); this.#asked = text; this.#next = 0; await this.#more(); }
+    else if (step > 0 && this.#at === this.#hits.length - 1 && this.#next !== null) await this.#more();
+    if (!this.#hits.length) { this.count.textContent = "no hit"; return; }
+    this.#at = (this.#at + step + this.#hits.length) % this.#hits.length;
+    this.#show();
+    const line = await this.jump(this.#hits[this.#at]);
+    if (line) this.#paint(line, text);
+  }
+
+  async #more() {
+    this.count.textContent = "searching…";
+    try {
+      const { matches, next } = await this.source.search(this.#asked, this.#next);
+      this.#hits.push(...matches);
+      this.#next = next;
+    } catch (error) { this.count.textContent = error.message; }
+  }
+
+  #show() {
+    this.count.textContent = `${this.#at + 1} of ${this.#hits.length}${this.#next === null ? "" : "+"}`;
+    this.steps.hidden = false;
+  }
+
+  #paint(line, text) {
+    if (!CSS.highlights) return;
+    const ranges = [], wanted = text.toLowerCase();
+    const walker = document.createTreeWalker(line.querySelector(".text"), NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      for (let at = node.data.toLowerCase().indexOf(wanted); at >= 0; at = node.data.toLowerCase().indexOf(wanted, at + wanted.length)) {
+        const range = new Range();
+        range.setStart(node, at);
+        range.setEnd(node, at + wanted.length);
+        ranges.push(range);
+      }
+    }
+    CSS.highlights.set("log-found", new Highlight(...ranges));
+  }
+}

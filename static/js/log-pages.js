@@ -1,0 +1,129 @@
+// The loaded part of a log: a row of chunks, grown at either end, let go of at the far one.
+import { h } from "./dom.js";
+import { LineMaker, splitLines } from "./log-text.js";
+import { WINDOW } from "./log-source.js";
+
+const LINES_PER_CHUNK = 2_000, MOST_CHUNKS = 14;
+
+export class LogPages {
+  #chunks = [];
+  #rest = new Uint8Array();
+  #pending = null;
+  #maker = new LineMaker();
+
+  constructor(host, source) {
+    Object.assign(this, { host, source, end: 0 });
+  }
+
+  get start() { return this.#chunks[0]?.start ?? this.end; }
+  get atTail() { return this.end >= this.source.size; }
+  get lastNumber() { return this.#chunks.at(-1)?.next == null ? null : this.#chunks.at(-1).next - 1 + (this.#pending ? 1 : 0); }
+  get empty() { return !this.#chunks.length && !this.#pending; }
+
+  clear(offset) {
+    this.host.replaceChildren();
+    this.#chunks = [];
+    this.#rest = new Uint8Array();
+    this.#pending = null;
+    this.#maker = new LineMaker();
+    this.end = offset;
+  }
+
+  /** Starts anew around an offset that begins a line, or somewhere inside one. */
+  async openAt(offset, exact = true) {
+    const { bytes, offset: start, line } = await this.source.window(offset);
+    let cut = 0;
+    if (!exact && start > 0) cut = bytes.indexOf(10) + 1;
+    const number = line === null ? await this.source.lineAt(start + cut) : line + (cut ? 1 : 0);
+    this.clear(start + cut);
+    this.append(bytes.subarray(cut), number);
+  }
+
+  /** Bytes that follow what is loaded. */
+  append(bytes, number = null) {
+    const joined = new Uint8Array(this.#rest.length + bytes.length);
+    joined.set(this.#rest);
+    joined.set(bytes, this.#rest.length);
+    const from = this.end - this.#rest.length;
+    this.end += bytes.length;
+    const final = this.source.final && this.atTail;
+    const { lines, rest } = splitLines(joined, from, final);
+    this.#rest = rest.slice();
+    this.#pending?.remove();
+    this.#pending = null;
+    this.#add(lines, number, from);
+    this.#showRest();
+    this.#letGo(true);
+  }
+
+  #add(lines, number, from) {
+    for (let at = 0; at < lines.length;) {
+      let chunk = this.#chunks.at(-1);
+      if (!chunk || chunk.count >= LINES_PER_CHUNK) chunk = this.#begin(chunk ? chunk.next : number, lines[at].offset ?? from);
+      const part = lines.slice(at, at + LINES_PER_CHUNK - chunk.count);
+      chunk.element.append(...part.map((line) => this.#maker.make(line, chunk.next === null ? null : chunk.next++)));
+      chunk.count += part.length;
+      this.#size(chunk);
+      at += part.length;
+    }
+  }
+
+  #begin(next, start, first = false) {
+    const chunk = { element: h("div", { class: "chunk" }), start, next: next ?? null, count: 0 };
+    if (first) { this.#chunks.unshift(chunk); this.host.prepend(chunk.element); }
+    else { this.#chunks.push(chunk); this.host.append(chunk.element); }
+    return chunk;
+  }
+
+  // Chunks out of view are not laid out; this is the height they are believed to have.
+  #size({ element, count }) { element.style.setProperty("--lines", count); }
+
+  #showRest() {
+    if (!this.#rest.length) return;
+    const next = this.#chunks.at(-1)?.next ?? (this.end === this.#rest.length ? 1 : null);
+    this.#pending = new LineMaker().make({ offset: this.end - this.#rest.length, bytes: this.#rest }, next);
+    this.host.append(this.#pending);
+  }
+
+  async before() {
+    const end = this.start, start = Math.max(0, end - WINDOW);
+    if (end === 0) return;
+    const { bytes } = await this.source.window(start, end - start);
+    const cut = start === 0 ? 0 : bytes.indexOf(10) + 1;
+    const { lines } = splitLines(bytes.subarray(cut), start + cut, true);
+    if (!lines.length) return;
+    const known = this.#chunks[0], firstKnown = known?.next == null ? null : known.next - known.count;
+    const chunk = this.#begin(firstKnown === null ? null : firstKnown - lines.length, start + cut, true);
+    const maker = new LineMaker();
+    chunk.element.append(...lines.map((line) => maker.make(line, chunk.next === null ? null : chunk.next++)));
+    chunk.count = lines.length;
+    this.#size(chunk);
+    this.#letGo(false);
+  }
+
+  async after() {
+    const { bytes } = await this.source.window(this.end);
+    if (bytes.length) this.append(bytes);
+    return bytes.length;
+  }
+
+  #letGo(fromStart) {
+    while (this.#chunks.length > MOST_CHUNKS) {
+      const gone = fromStart ? this.#chunks.shift() : this.#chunks.pop();
+      gone.element.remove();
+      if (fromStart) continue;
+      this.#pending?.remove();
+      this.#pending = null;
+      this.#rest = new Uint8Array();
+      this.#maker = new LineMaker();
+      this.end = gone.start;
+    }
+  }
+
+  /** The line that holds this offset, if it is loaded. */
+  lineOf(offset) {
+    if (offset < this.start || offset >= this.end) return null;
+    const chunk = this.#chunks.findLast((one) => one.start <= offset);
+    return [...(chunk?.element.children ?? [])].findLast((line) => Number(line.dataset.offset) <= offset) ?? null;
+  }
+}

@@ -1,0 +1,67 @@
+// Windows of a log by byte offset. A gigabyte is never loaded; only what is looked at is.
+import { fetchJSON } from "./dom.js";
+
+export const WINDOW = 256 * 1024;
+const SCAN = 1024 * 1024, SCAN_LIMIT = 16 * 1024 * 1024, NEWLINE = 10;
+
+export class LogSource {
+  size = 0;
+  final = false;
+
+  constructor(src, search, attempt) {
+    Object.assign(this, { src, searchSrc: search, attempt });
+  }
+
+  #url(base, query) {
+    const url = new URL(base, location.href);
+    for (const [name, value] of Object.entries({ attempt: this.attempt, ...query })) if (value !== null && value !== undefined) url.searchParams.set(name, value);
+    return url;
+  }
+
+  /** `offset` below zero counts from the end; the answer says where it really starts. */
+  async window(offset, limit = WINDOW, query = {}) {
+    const response = await fetch(this.#url(this.src, { offset, limit, ...query }));
+    if (response.status === 404) return { bytes: new Uint8Array(), offset: 0, line: 1 };
+    if (!response.ok) throw new Error(`The log could not be read: the studio answered ${response.status}.`);
+    const header = (name, fallback) => { const value = response.headers.get(name); return value === null ? fallback : Number(value); };
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const start = header("X-Log-Offset", Math.max(0, offset));
+    this.size = Math.max(header("X-Log-Size", 0), start + bytes.length);
+    this.final = header("X-Log-Final", 0) === 1;
+    return { bytes, offset: start, line: start === 0 ? 1 : header("X-Log-Line", null) };
+  }
+
+  /** The number of the line at this offset: the studio may say it, else a short log is counted here. */
+  async lineAt(offset) {
+    if (offset === 0) return 1;
+    if (offset > SCAN_LIMIT) return null;
+    let line = 1;
+    for (let at = 0; at < offset;) {
+      const { bytes } = await this.window(at, Math.min(SCAN, offset - at));
+      if (!bytes.length) return null;
+      for (const byte of bytes) if (byte === NEWLINE) line += 1;
+      at += bytes.length;
+    }
+    return line;
+  }
+
+  /** Where a line begins, or null when it is further than a page should count. */
+  async offsetOf(wanted) {
+    if (wanted <= 1) return 0;
+    const answer = await this.window(0, SCAN, { line: wanted });
+    if (answer.line === wanted) return answer.offset;
+    let { bytes } = answer, at = answer.offset, line = 1;
+    while (bytes.length && at < SCAN_LIMIT) {
+      for (let place = bytes.indexOf(NEWLINE); place >= 0; place = bytes.indexOf(NEWLINE, place + 1)) {
+        if (++line === wanted) return at + place + 1;
+      }
+      at += bytes.length;
+      ({ bytes } = await this.window(at, SCAN));
+    }
+    return null;
+  }
+
+  search(text, from = 0) {
+    return fetchJSON(this.#url(this.searchSrc, { q: text, from }));
+  }
+}

@@ -1,0 +1,92 @@
+// From bytes to lines: what a script printed becomes text and classes, never markup of its own.
+import { AnsiUp } from "../vendor/ansi_up.js";
+import { h } from "./dom.js";
+
+const NEWLINE = 10;
+const LONGEST_LINE = 20_000;
+const STEADY = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
+const LEVEL_ERROR = /(^|[\s[|:])(ERROR|CRITICAL|FATAL)([\s\]|:]|$)/;
+const LEVEL_WARNING = /(^|[\s[|:])(WARN|WARNING)([\s\]|:]|$)|Warning:/;
+const TRACEBACK = /^Traceback \(most recent call last\):/;
+const INVISIBLE = /[\u0000-\u0008\u000B\u000C\u000E-\u001A\u001C-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]/g;
+const decoder = new TextDecoder("utf-8");
+
+/** Colours become classes: the policy allows no styles, and both themes need readable inks. */
+class Painter extends AnsiUp {
+  constructor() {
+    super();
+    this.use_classes = true;
+  }
+
+  transform_to_html(fragment) {
+    const text = this.escape_txt_for_html(fragment.text);
+    const names = ["bold", "faint", "italic", "underline"].filter((name) => fragment[name]).map((name) => `ansi-${name}`);
+    if (fragment.fg) names.push(`${nearest(fragment.fg)}-fg`);
+    if (fragment.bg) names.push(`${nearest(fragment.bg)}-bg`);
+    return names.length ? `<span class="${names.join(" ")}">${text}</span>` : text;
+  }
+
+  // A link that a program prints may lead anywhere: its text is shown, its address is not followed.
+  process_hyperlink(packet) { return this.escape_txt_for_html(packet.text); }
+}
+
+function nearest({ class_name: name, rgb }) {
+  if (name !== "truecolor") return name;
+  const [r, g, b] = rgb, high = Math.max(r, g, b), low = Math.min(r, g, b);
+  if (high - low < 40) return high > 170 ? "ansi-white" : "ansi-bright-black";
+  const middle = (high + low) / 2;
+  return `ansi-${STEADY[(r > middle ? 1 : 0) | (g > middle ? 2 : 0) | (b > middle ? 4 : 0)]}`;
+}
+
+/** Splits bytes at newlines: whole lines with their offsets, and how far they reach. */
+export function splitLines(bytes, offset, final) {
+  const lines = [];
+  let start = 0;
+  while (start < bytes.length) {
+    let end = bytes.indexOf(NEWLINE, start);
+    const whole = end >= 0;
+    if (!whole) end = bytes.length;
+    if (end - start > LONGEST_LINE) end = start + LONGEST_LINE;
+    else if (!whole && !final) break;
+    const newline = whole && bytes[end] === NEWLINE ? 1 : 0;
+    lines.push({ offset: offset + start, bytes: bytes.subarray(start, end) });
+    start = end + newline;
+  }
+  return { lines, reach: offset + start, rest: bytes.subarray(start) };
+}
+
+/** A carriage return starts the line again, as progress bars do. */
+export function textOf(bytes) {
+  const text = decoder.decode(bytes).replace(/\r+$/, "");
+  const shown = text.includes("\r") ? text.slice(text.lastIndexOf("\r") + 1) : text;
+  return shown.replace(INVISIBLE, "�");
+}
+
+const plain = (text) => text.replace(/\u001B\[[0-9;?]*[ -/]*[@-~]/g, "");
+
+/** Marks errors as it goes; a traceback spans lines until the exception's own. */
+export class LineMaker {
+  #painter = new Painter();
+  #inTraceback = false;
+
+  #level(text) {
+    if (TRACEBACK.test(text)) { this.#inTraceback = true; return "error first"; }
+    if (this.#inTraceback) {
+      if (text && !/^\s/.test(text)) this.#inTraceback = false;
+      return "error";
+    }
+    if (LEVEL_ERROR.test(text)) return "error first";
+    return LEVEL_WARNING.test(text) ? "warning" : "";
+  }
+
+  make({ offset, bytes }, number) {
+    const text = textOf(bytes);
+    const level = this.#level(plain(text));
+    const words = h("span", { class: "text" });
+    // ansi_up escapes every character that could be markup; its only tags are ours, above.
+    words.innerHTML = text.includes("\u001B") ? this.#painter.ansi_to_html(text) : this.#painter.escape_txt_for_html(text);
+    const name = number === null ? "" : String(number);
+    const link = h("a", { class: "no", tabindex: "-1", href: name && `#L${name}`, "data-no": name || "·", "aria-label": name && `Line ${name}` });
+    return h("div", { class: `line ${level}`.trim(), "data-offset": offset, ...(name && { id: `L${name}` }) }, link, words);
+  }
+}

@@ -1,0 +1,177 @@
+// <log-view>: a log that may be a gigabyte and may still be growing.
+import { h, icon } from "./dom.js";
+import { bytesOf, live } from "./live.js";
+import { LogFind } from "./log-find.js";
+import { LogPages } from "./log-pages.js";
+import { LogSource, WINDOW } from "./log-source.js";
+
+const NEAR_PX = 1_200, BOTTOM_PX = 24, FAR_BEHIND = 2 * WINDOW;
+
+const bytesWord = (n) => (n < 1000 ? `${n} B` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`);
+
+class LogView extends HTMLElement {
+  #follow = false;
+  #busy = false;
+  #stop = null;
+  #frames = [];
+  #drawing = false;
+
+  async connectedCallback() {
+    if (this.source) return;
+    this.source = new LogSource(this.getAttribute("src"), this.getAttribute("search") ?? `${this.getAttribute("src")}search/`, this.getAttribute("attempt"));
+    this.#frame();
+    this.pages = new LogPages(this.lines, this.source);
+    try { await this.#open(); } catch (error) { this.note.textContent = error.message; }
+    this.#listen();
+    this.#foot();
+  }
+
+  disconnectedCallback() { this.#stop?.(); this.#stop = null; }
+
+  #frame() {
+    this.lines = h("div", { class: "lines" });
+    this.note = h("p", { class: "note" });
+    this.scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.getAttribute("label") ?? "Log" }, this.lines, this.note);
+    this.find = new LogFind(this.source, (hit) => this.#jump(hit.offset, hit.line));
+    this.errors = h("button", { type: "button", class: "btn quiet small errors", hidden: true, onclick: () => this.#nextError() });
+    this.follower = h("button", { type: "button", class: "btn quiet small", "aria-pressed": "false", onclick: () => this.#followEnd() }, icon("follow"), "Follow");
+    this.total = h("span", { class: "total" });
+    const download = this.getAttribute("download");
+    this.append(this.scroll, h("div", { class: "foot" }, this.find.element, this.errors, this.follower, this.total,
+      download && h("a", { class: "btn quiet small", href: download, download: true }, icon("download"), "Download")));
+    this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.lines.addEventListener("click", (event) => this.#linked(event));
+  }
+
+  async #open() {
+    const line = Number(location.hash.match(/^#L(\d+)$/)?.[1] ?? this.getAttribute("line") ?? 0);
+    const error = this.getAttribute("error-offset");
+    if (line) { const offset = await this.source.offsetOf(line); if (offset !== null) { await this.#jump(offset, line); return; } }
+    else if (error) { await this.#jump(Number(error)); return; }
+    const ended = this.hasAttribute("final");
+    await this.pages.openAt(ended ? 0 : -WINDOW, ended);
+    this.#follow = !ended && !this.source.final;
+    if (this.#follow) this.#toEnd();
+    else this.#firstError();
+  }
+
+  #firstError() {
+    if (this.hasAttribute("at-error")) this.lines.querySelector(".line.first")?.scrollIntoView({ block: "center" });
+  }
+
+  #listen() {
+    const topic = this.getAttribute("topic");
+    if (topic && !this.source.final) this.#stop = live.watch(topic, (frame) => this.#heard(frame), () => ({ offset: this.pages.end }));
+  }
+
+  #heard(frame) {
+    if (frame.error) return;
+    if (frame.final) this.source.final = true;
+    this.#frames.push(frame);
+    if (this.#drawing) return;
+    this.#drawing = true;
+    requestAnimationFrame(() => this.#draw());
+  }
+
+  /** All frames since the last picture at once: a flood costs one layout. */
+  async #draw() {
+    for (const frame of this.#frames.splice(0)) {
+      const bytes = frame.text ? bytesOf(frame.text) : null;
+      const reach = frame.offset + (bytes?.length ?? frame.size ?? 0);
+      const tail = this.pages.atTail;
+      this.source.size = Math.max(this.source.size, reach);
+      if (!tail) continue;
+      if (bytes && frame.offset <= this.pages.end && reach > this.pages.end) this.pages.append(bytes.subarray(this.pages.end - frame.offset));
+    }
+    try { if (this.#follow && !this.pages.atTail) await this.#catchUp(); } catch { /* the next frame tries again */ }
+    if (this.source.final && this.pages.atTail) this.pages.append(new Uint8Array());
+    if (this.#follow) this.#toEnd();
+    this.#foot();
+    this.#drawing = false;
+    if (this.#frames.length) this.#heard(this.#frames.pop());
+  }
+
+  async #catchUp() {
+    if (this.source.size - this.pages.end > FAR_BEHIND) await this.pages.openAt(-WINDOW, false);
+    else await this.pages.after();
+  }
+
+  async #followEnd() {
+    this.#follow = !this.#follow;
+    if (this.#follow && !this.pages.atTail) await this.pages.openAt(-WINDOW, false);
+    if (this.#follow) this.#toEnd();
+    this.#foot();
+  }
+
+  #toEnd() { this.scroll.scrollTop = this.scroll.scrollHeight; }
+
+  async #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroll;
+    const left = scrollHeight - scrollTop - clientHeight;
+    if (this.#follow && left > BOTTOM_PX * 4 && !this.#drawing) { this.#follow = false; this.#foot(); }
+    else if (!this.#follow && left < BOTTOM_PX && this.pages.atTail && !this.source.final) { this.#follow = true; this.#foot(); }
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      if (scrollTop < NEAR_PX && this.pages.start > 0) await this.#grow();
+      else if (left < NEAR_PX && !this.pages.atTail) { await this.pages.after(); this.#foot(); }
+    } catch (error) { this.note.textContent = error.message; }
+    this.#busy = false;
+  }
+
+  /** What is read stays where it is while lines come in above it. */
+  async #grow() {
+    const anchor = document.elementFromPoint(this.scroll.getBoundingClientRect().left + 60, this.scroll.getBoundingClientRect().top + 10)?.closest(".line");
+    const before = anchor?.getBoundingClientRect().top;
+    await this.pages.before();
+    if (anchor?.isConnected) this.scroll.scrollTop += anchor.getBoundingClientRect().top - before;
+    this.#foot();
+  }
+
+  async #jump(offset, number) {
+    this.#follow = false;
+    let line = this.pages.lineOf(offset);
+    if (!line) {
+      await this.pages.openAt(Math.max(0, offset - WINDOW / 4), offset < WINDOW / 4);
+      line = this.pages.lineOf(offset) ?? (number ? this.querySelector(`#L${number}`) : null);
+    }
+    this.#target(line);
+    line?.scrollIntoView({ block: "center" });
+    this.#foot();
+    return line;
+  }
+
+  #target(line) {
+    this.lines.querySelector(".target")?.classList.remove("target");
+    line?.classList.add("target");
+  }
+
+  #linked(event) {
+    const link = event.target.closest("a.no");
+    if (!link) return;
+    event.preventDefault();
+    this.#target(link.parentElement);
+    if (link.hash) history.replaceState(history.state, "", link.hash);
+  }
+
+  #nextError() {
+    const all = [...this.lines.querySelectorAll(".line.first")];
+    const top = this.scroll.getBoundingClientRect().top + this.scroll.clientHeight / 2;
+    const next = all.find((line) => line.getBoundingClientRect().top > top + 12) ?? all[0];
+    this.#target(next);
+    next?.scrollIntoView({ block: "center" });
+  }
+
+  #foot() {
+    const errors = this.lines.querySelectorAll(".line.first").length;
+    this.errors.hidden = !errors;
+    this.errors.textContent = errors === 1 ? "1 error" : `${errors} errors`;
+    this.follower.hidden = this.source.final;
+    this.follower.setAttribute("aria-pressed", String(this.#follow));
+    const count = this.pages.atTail ? this.pages.lastNumber : null;
+    this.total.textContent = [count && `${count.toLocaleString()} ${count === 1 ? "line" : "lines"}`, bytesWord(this.source.size)].filter(Boolean).join(" · ");
+    this.note.textContent = this.pages.empty ? (this.source.final || this.hasAttribute("final") ? "The script printed nothing." : "Nothing printed yet.") : "";
+  }
+}
+
+customElements.define("log-view", LogView);

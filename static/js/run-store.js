@@ -1,0 +1,90 @@
+// One picture of a run per page: graph, timeline and the announcer read it, the socket changes it.
+import { fetchJSON, throttle } from "./dom.js";
+import { live } from "./live.js";
+import { announce } from "./notices.js";
+import { ended, showFavicon, stateOf, word } from "./states.js";
+import { clock, secondsBetween } from "./time.js";
+
+const STAMPS = { Queued: "queued_at", Preparing: "preparing_at", Running: "started_at", Finalizing: "finalizing_at" };
+const TOLD = new Set(["Failed", "Completed", "Canceled", "NotResponding"]);
+const stores = new Map();
+
+class RunStore extends EventTarget {
+  constructor(doc, src, topic) {
+    super();
+    this.src = src;
+    this.topic = topic;
+    this.reload = throttle(500, () => this.#load());
+    this.#take(doc);
+    if (topic) live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
+  }
+
+  #take(doc) {
+    this.doc = doc;
+    this.nodes = new Map(doc.nodes.map((node) => [node.id, node]));
+    this.steps = doc.nodes.filter((node) => node.type === "step");
+  }
+
+  async #load() {
+    if (!this.src) return;
+    try {
+      const doc = await fetchJSON(this.src);
+      const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length;
+      this.#take(doc);
+      live.known(this.topic, doc.version);
+      this.#show(doc);
+      this.dispatchEvent(new CustomEvent(same ? "states" : "structure", { detail: { steps: this.steps } }));
+    } catch { setTimeout(this.reload, 3_000); }
+  }
+
+  #heard(frame) {
+    const changed = (frame.changes ?? []).map((change) => this.#apply(change)).filter(Boolean);
+    if (changed.length) this.dispatchEvent(new CustomEvent("states", { detail: { steps: changed } }));
+    if (frame.reload) this.reload();
+  }
+
+  #apply({ run, step, status, facts }) {
+    const node = step ? this.nodes.get(step) : this.steps.find((other) => other.run === run);
+    if (!node) { if (!step && status) this.#show(Object.assign(this.doc, { status }, facts)); return null; }
+    const before = stateOf(node);
+    Object.assign(node, facts, status && { status }, { touched: true });
+    const stamp = STAMPS[status];
+    // The studio's stamp is better; until it comes, now is near enough for a bar to grow.
+    if (stamp && !node[stamp]) node[stamp] = new Date().toISOString();
+    if (ended(stateOf(node)) && !node.finished_at) node.finished_at = new Date().toISOString();
+    const after = stateOf(node);
+    if (after !== before && TOLD.has(after)) announce(`${node.label} ${word(after).toLowerCase()}${attempt(node) > 1 ? `, attempt ${attempt(node)}` : ""}`);
+    return node;
+  }
+
+  #show(doc) {
+    showFavicon(stateOf(doc));
+    document.dispatchEvent(new CustomEvent("duto:run", { detail: { status: stateOf(doc) } }));
+  }
+}
+
+/** Elements of one page that name the same topic share one store. */
+export function runStore(doc, src, topic) {
+  const key = topic ?? src ?? "";
+  if (!stores.has(key)) stores.set(key, new RunStore(doc, src, topic));
+  return stores.get(key);
+}
+
+export async function storeFor(element, block) {
+  const src = element.getAttribute("src"), topic = element.getAttribute("topic");
+  const known = stores.get(topic ?? src ?? "");
+  return known ?? runStore(block ?? (await fetchJSON(src)), src, topic);
+}
+
+export const attempt = (node) => Number(node.attempt) || node.attempts?.length || 1;
+
+/** The second line of a node: state, time, attempt. */
+export function describe(node) {
+  const state = stateOf(node), said = word(state).toLowerCase();
+  const detail = node.touched || !ended(state) ? "" : node.detail ?? "";
+  if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;
+  const parts = [said];
+  if (node.started_at && state !== "Reused" && state !== "Skipped") parts.push(clock(secondsBetween(node.started_at, node.finished_at ?? undefined)));
+  if (attempt(node) > 1) parts.push(`attempt ${attempt(node)}`);
+  return parts.length > 1 || ended(state) ? parts.join(" · ") : [said, node.detail].filter((text) => text && text !== said).join(" · ");
+}

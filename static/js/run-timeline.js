@@ -1,0 +1,141 @@
+// <run-timeline>: when each step waited, was prepared, ran and was put away.
+import { dataBlock, h, icon } from "./dom.js";
+import { attempt, describe, storeFor } from "./run-store.js";
+import { selectedStep } from "./selection.js";
+import { ended, stateIcon, stateOf, word } from "./states.js";
+import { at, domainOf, percent, segments, ticks, tickWord } from "./timeline-scale.js";
+import { clock } from "./time.js";
+
+const LEGEND = [["queued", "Queued"], ["preparing", "Preparing"], ["running", "Running"], ["finalizing", "Finalizing"]];
+const TICK_PX = 90;
+
+class RunTimeline extends HTMLElement {
+  #rows = new Map();
+  #domain = null;
+  #stop = [];
+
+  async connectedCallback() {
+    if (!this.store) {
+      const block = dataBlock(this);
+      try { this.store = await storeFor(this, block); } catch (error) { this.append(h("p", { class: "graph-note", role: "alert" }, `The timeline could not be loaded. ${error.message}`)); return; }
+    }
+    this.#listen();
+    this.#render();
+  }
+
+  disconnectedCallback() { this.#stop.splice(0).forEach((stop) => stop()); }
+
+  #listen() {
+    const on = (target, name, work) => { target.addEventListener(name, work); this.#stop.push(() => target.removeEventListener(name, work)); };
+    on(this.store, "states", () => this.#draw());
+    on(this.store, "structure", () => this.#render());
+    on(document, "duto:select", () => this.#mark());
+    const timer = setInterval(() => this.#ongoing && document.visibilityState === "visible" && this.#draw(true), 1_000);
+    const resized = new ResizeObserver(() => this.#axis());
+    resized.observe(this);
+    this.#stop.push(() => clearInterval(timer), () => resized.disconnect());
+  }
+
+  get #ongoing() { return this.store.steps.some((node) => (node.queued_at || node.started_at) && !ended(stateOf(node))); }
+
+  #render() {
+    const critical = new Set(this.store.doc.critical_path ?? []);
+    const order = [...this.store.steps].sort((a, b) => (at(a.queued_at ?? a.started_at) ?? Infinity) - (at(b.queued_at ?? b.started_at) ?? Infinity));
+    this.#rows = new Map(order.map((node) => [node.id, this.#row(node, critical.has(node.id))]));
+    this.axis = h("div", { class: "axis", "aria-hidden": "true" });
+    this.body = h("div", { class: "rows", role: "list", "aria-label": "Steps by time" }, [...this.#rows.values()].map(({ row }) => row));
+    const legend = h("div", { class: "legend", "aria-hidden": "true" }, LEGEND.map(([kind, name]) => h("span", null, h("i", { class: `seg ${kind}` }), name)),
+      critical.size > 0 && h("span", null, h("i", { class: "critical-mark" }), "Critical path"));
+    this.querySelectorAll(":scope > :not(script)").forEach((old) => old.remove());
+    this.append(h("div", { class: "scroll" }, h("div", { class: "top" }, h("span", null), this.axis), this.body), legend);
+    this.body.addEventListener("keydown", (event) => this.#key(event));
+    this.#domain = null;
+    this.#draw();
+    this.#mark();
+  }
+
+  #row(node, critical) {
+    const track = h("span", { class: "track" });
+    const sign = h("span", { class: "sign" });
+    const time = h("span", { class: "took" });
+    const row = h("button", { type: "button", class: `line${critical ? " critical" : ""}`, "data-step": node.id }, sign, h("span", { class: "name" }, node.label), time, track);
+    return { row: h("div", { role: "listitem" }, row), line: row, track, sign, time, key: "" };
+  }
+
+  #draw(onlyOngoing = false) {
+    const before = this.#domain;
+    this.#domain = domainOf(this.store.steps, this.#ongoing, before);
+    if (!this.#domain) { this.#rows.forEach((parts, id) => this.#label(this.store.nodes.get(id), parts)); return; }
+    const rescaled = before !== this.#domain;
+    if (rescaled) this.#axis();
+    const now = Date.now();
+    for (const [id, parts] of this.#rows) {
+      const node = this.store.nodes.get(id);
+      if (rescaled || !onlyOngoing || !ended(stateOf(node))) this.#bars(node, parts, now);
+    }
+  }
+
+  #label(node, { line, sign, time, ...parts }) {
+    const state = stateOf(node);
+    if (line.dataset.state !== state) {
+      line.dataset.state = state;
+      sign.replaceChildren(icon(stateIcon(state)));
+      sign.firstChild.classList.toggle("turning", state === "Running");
+    }
+    const took = node.started_at && state !== "Reused" ? clock(((at(node.finished_at) ?? Date.now()) - at(node.started_at)) / 1000) : word(state).toLowerCase();
+    if (time.textContent !== took) time.textContent = took;
+    line.setAttribute("aria-label", `${node.label}, ${describe(node).replaceAll(" · ", ", ")}`);
+    return parts;
+  }
+
+  #bars(node, parts, now) {
+    this.#label(node, parts);
+    const pieces = [...this.#past(node), ...segments(node, now)];
+    const kinds = pieces.map(([kind]) => kind).join();
+    if (parts.key !== kinds) {
+      parts.track.replaceChildren(...pieces.map(([kind, , , title]) => h("i", { class: `seg ${kind}`, title: title ?? kind })));
+      parts.key = kinds;
+    }
+    pieces.forEach(([kind, from, until, title], place) => {
+      const bar = parts.track.children[place], left = percent(this.#domain, from);
+      bar.style.left = `${left}%`;
+      bar.style.width = `${Math.max(0, percent(this.#domain, until) - left)}%`;
+      bar.title = title ?? `${kind} ${clock((until - from) / 1000)}`;
+    });
+  }
+
+  /** Earlier attempts stand before the last one, each in the colour of its end. */
+  #past(node) {
+    return (node.attempts ?? []).slice(0, -1).filter((one) => one.started_at).map((one) => {
+      const from = at(one.started_at), until = at(one.finished_at) ?? from;
+      return [`past ${one.status.toLowerCase()}`, from, until, `attempt ${one.number} of ${attempt(node)}: ${one.status.toLowerCase()}, ${clock((until - from) / 1000)}`];
+    });
+  }
+
+  #axis() {
+    if (!this.#domain || !this.axis) return;
+    const marks = ticks(this.#domain, Math.max(2, this.axis.clientWidth / TICK_PX));
+    const span = (this.#domain.end - this.#domain.start) / 1000;
+    this.axis.replaceChildren(...marks.map((second) => {
+      const tick = h("span", null, tickWord(second));
+      tick.style.left = `${(100 * second) / span}%`;
+      return tick;
+    }));
+    this.style.setProperty("--grid", `${(100 * (marks[1] ?? span)) / span}%`);
+  }
+
+  #mark() {
+    const step = selectedStep() ?? this.getAttribute("selected");
+    for (const [id, { line }] of this.#rows) line.setAttribute("aria-pressed", String(id === step));
+  }
+
+  #key(event) {
+    const all = [...this.body.querySelectorAll(".line")], here = all.indexOf(event.target);
+    const next = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (here < 0 || next === undefined) return;
+    all[next]?.focus();
+    event.preventDefault();
+  }
+}
+
+customElements.define("run-timeline", RunTimeline);

@@ -1,0 +1,24 @@
+"""What the apps above may ask of environments."""
+
+from environments.services.builds import (
+    build_spec,
+    expire_builds,
+    queue_build,
+    renew_builds,
+    report_build,
+    take_builds,
+)
+from environments.services.logs import append_build_log
+from environments.services.versions import register, resolve
+
+__all__ = [
+    "append_build_log",
+    "build_spec",
+    "expire_builds",
+    "queue_build",
+    "register",
+    "renew_builds",
+    "report_build",
+    "resolve",
+    "take_builds",
+]

@@ -1,0 +1,76 @@
+"""Environments, their versions and their builds."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from environments import queries
+from environments.api import serializers as s
+from environments.services import logs
+from environments.services import versions as service
+from workspaces.api.base import WorkspaceView
+from workspaces.models import Role
+
+
+class EnvironmentsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+
+    @extend_schema(responses=s.EnvironmentOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.paged(queries.environments_in(self.room.workspace), s.EnvironmentOut)
+
+    @extend_schema(request=s.DefinitionIn, responses={201: s.VersionOut})
+    def post(self, request: Request) -> Response:
+        version = service.register(self.room, self.asked(s.DefinitionIn))
+        return Response(s.VersionOut(version).data, status=201)
+
+
+class VersionsView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.VersionRow(many=True))
+    def get(self, request: Request, name: str) -> Response:
+        return self.paged(queries.versions_of(self.room.workspace, name), s.VersionRow)
+
+
+class VersionView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.VersionOut)
+    def get(self, request: Request, name: str, version: str = "latest") -> Response:
+        return Response(s.VersionOut(service.find(self.room.workspace, name, version)).data)
+
+
+class VersionBuildView(WorkspaceView):
+    needs = {"post": Role.CONTRIBUTOR}
+
+    @extend_schema(request=None, responses={202: s.VersionOut})
+    def post(self, request: Request, name: str, version: str) -> Response:
+        found = service.find(self.room.workspace, name, version)
+        return Response(s.VersionOut(service.with_build(found)).data, status=202)
+
+
+class BuildView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.BuildDetail)
+    def get(self, request: Request, id: UUID) -> Response:
+        return Response(s.BuildDetail(queries.build_in(self.room.workspace, id)).data)
+
+
+class BuildLogView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.BINARY})
+    def get(self, request: Request, id: UUID) -> HttpResponse:
+        build = queries.build_in(self.room.workspace, id)
+        offset = self.number("offset", 0, least=-logs.WINDOW_BYTES)
+        start, data = logs.read_log(build, offset, self.number("limit", logs.WINDOW_BYTES, least=1))
+        headers = {"X-Log-Offset": str(start), "X-Log-Size": str(build.log_size), "X-Log-Final": str(int(build.is_final))}
+        return HttpResponse(data, content_type="text/plain; charset=utf-8", headers=headers)

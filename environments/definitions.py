@@ -1,0 +1,91 @@
+"""The definition of an environment, normal and checked: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import Invalid
+from core.spec import refusing
+from duto.spec import canonical
+from duto.spec.environment import recipe_of
+from duto.spec.names import check_name, is_name
+
+MOST_PACKAGES = 2000
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A definition as it is stored, what identifies it, and what identifies its build."""
+
+    document: dict[str, Any]
+    digest: str
+    recipe: dict[str, Any]
+    recipe_digest: str
+
+    @property
+    def is_user_managed(self) -> bool:
+        return bool(self.document["python"]["user_managed"])
+
+
+def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> Definition:
+    """Check a definition (docs/wire.md) and make it normal. `locks` belong to curated environments alone.
+
+    Raises Invalid for what is no definition, Unprocessable for packages that cannot be built.
+    """
+    python = given.get("python") or {}
+    if not isinstance(python, Mapping):
+        raise Invalid("'python' of an environment is an object with 'version' and 'packages'.")
+    packages = python.get("packages") or []
+    if not isinstance(packages, list) or not all(isinstance(line, str) for line in packages):
+        raise Invalid("'packages' of an environment is a list of requirements, each a text.")
+    if len(packages) > MOST_PACKAGES:
+        raise Invalid(f"An environment may list {MOST_PACKAGES} packages at most.")
+    name = given.get("name") or ""
+    with refusing():
+        recipe = recipe_of(given)
+        if name:
+            check_name("environment", name)
+    document: dict[str, Any] = {
+        "name": name,
+        "python": {
+            "version": recipe.python,
+            "user_managed": bool(python.get("user_managed")),
+            "interpreter": _text(python.get("interpreter"), "interpreter"),
+            "packages": list(recipe.packages),
+        },
+        "variables": _variables(given.get("variables") or {}),
+    }
+    if isinstance(given.get("docker"), Mapping) and given["docker"]:
+        document["docker"] = dict(given["docker"])
+    return _with_locks(document, recipe.digest, dict(locks or {}))
+
+
+def _with_locks(document: dict[str, Any], recipe_digest: str, locks: dict[str, str]) -> Definition:
+    """A curated environment is installed from locks, so its build is not that of an equal list of packages."""
+    digest = canonical.digest({key: value for key, value in document.items() if key != "name"})
+    python = document["python"]
+    recipe: dict[str, Any] = {"python": python["version"], "packages": python["packages"]}
+    if locks:
+        recipe["locks"] = locks
+        document = {**document, "locks": locks}
+        recipe_digest = canonical.digest({"recipe": recipe_digest, "locks": locks})
+    return Definition(document, digest, recipe, recipe_digest)
+
+
+def _variables(given: object) -> dict[str, str]:
+    if not isinstance(given, Mapping):
+        raise Invalid("'variables' of an environment is an object of names and texts.")
+    for name in given:
+        if not is_name("variable", name):
+            raise Invalid(f"{name!r} cannot name an environment variable.", code="bad_name")
+    return {str(name): str(value) for name, value in given.items()}
+
+
+def _text(value: object, what: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Invalid(f"'{what}' of an environment is a text.")
+    return value

@@ -1,0 +1,107 @@
+"""Builds: asked for once per recipe in the whole studio, carried out by agents, told to whoever waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from core import journal
+from core.clock import now
+from core.errors import Outrun
+from core.ids import as_uuid
+from environments.models import EnvironmentBuild, EnvironmentVersion
+
+S = EnvironmentBuild.Status
+# A build that says nothing for so long is given to another agent. Downloads may be silent for minutes.
+LEASE = timedelta(minutes=5)
+
+
+class HasKey(Protocol):
+    """A host, as far as this app may know it."""
+
+    @property
+    def pk(self) -> Any: ...
+
+
+def queue_build(recipe_digest: str, recipe: Mapping[str, Any]) -> EnvironmentBuild:
+    """The build of this recipe that is under way or ready, or a new one."""
+    live = EnvironmentBuild.objects.exclude(status=S.FAILED).filter(recipe_digest=recipe_digest)
+    if (found := live.first()) is not None:
+        return found
+    try:
+        with transaction.atomic():
+            return EnvironmentBuild.objects.create(recipe_digest=recipe_digest, recipe=dict(recipe))
+    except IntegrityError:
+        # Somebody asked in the same moment; the constraint let one of us through.
+        return live.get()
+
+
+def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
+    """Builds for this host's agent to carry out, oldest first."""
+    taken = []
+    for build in EnvironmentBuild.objects.filter(status=S.QUEUED).order_by("id")[:limit]:
+        moment = now()
+        try:
+            build.move(S.BUILDING, host_id=host.pk, started_at=moment, lease_until=moment + LEASE)
+        except Outrun:
+            continue
+        taken.append(build)
+    return taken
+
+
+def build_spec(build: EnvironmentBuild) -> dict[str, Any]:
+    """What the agent gets: the recipe, and for a curated environment a lock per Python version."""
+    return {"recipe_digest": build.recipe_digest, "locks": {}, **build.recipe}
+
+
+def renew_builds(host: HasKey, builds: Iterable[UUID]) -> None:
+    """The agent still works on these."""
+    held = EnvironmentBuild.objects.filter(pk__in=list(builds), host_id=host.pk, status=S.BUILDING)
+    held.update(lease_until=now() + LEASE)
+
+
+@transaction.atomic
+def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | None:
+    """What an agent says of a build. Safe to repeat; returns the build when this report has ended it.
+
+    A lock is a lock, whoever made it: `ready` counts from any host. `failed` counts from the one that has the build.
+    """
+    build = EnvironmentBuild.objects.select_for_update().filter(pk=as_uuid(report.get("build"))).first()
+    if build is None or build.is_final:
+        return None
+    event, mine = report.get("event"), build.host_id == host.pk
+    if event == "ready":
+        facts = {key: report.get(key) or "" for key in ("lock", "lock_digest", "python", "message")}
+        build.move(S.READY, finished_at=now(), lease_until=None, warnings=list(report.get("warnings") or []), **facts)
+    elif event == "failed" and mine:
+        message = str(report.get("message") or "The build failed. Its log says why.")
+        build.move(S.FAILED, finished_at=now(), lease_until=None, message=message)
+    else:
+        if event == "started" and mine:
+            renew_builds(host, [build.pk])
+        return None
+    _tell_lists(build)
+    return build
+
+
+def expire_builds() -> int:
+    """Queue again what its agent no longer works on."""
+    overdue = EnvironmentBuild.objects.filter(status=S.BUILDING, lease_until__lt=now())
+    count = 0
+    for build in overdue.order_by("id")[:100]:
+        try:
+            build.move(S.QUEUED, host_id=None, lease_until=None, reason="Its agent fell silent; it is built again.")
+        except Outrun:
+            continue
+        count += 1
+    return count
+
+
+def _tell_lists(build: EnvironmentBuild) -> None:
+    names = EnvironmentVersion.objects.filter(build=build).values_list("workspace__name", flat=True).distinct()
+    for name in names:
+        journal.hint(f"list:{name}:environments")

@@ -1,0 +1,77 @@
+"""The log of a build: a file that one agent appends to by offset."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from core import journal
+from core.clock import now
+from core.errors import Conflict, NotFound
+from core.storage import data_dir
+from environments.models import EnvironmentBuild
+from environments.services.builds import LEASE
+
+FRAME_BYTES = 64 * 1024
+WINDOW_BYTES = 1024 * 1024
+
+
+def path_of(build: EnvironmentBuild) -> Path:
+    return data_dir() / "logs" / f"build-{build.pk}.log"
+
+
+def append_build_log(build: EnvironmentBuild, offset: int, data: bytes) -> int:
+    """Append at `offset` and return the new size. Raises Conflict with the stored size for any other offset."""
+    with transaction.atomic():
+        # The row's lock makes this the file's only writer.
+        row = EnvironmentBuild.objects.select_for_update().filter(pk=build.pk).first()
+        if row is None:
+            raise NotFound("There is no such build.")
+        if offset != row.log_size:
+            raise Conflict(f"The log has {row.log_size} bytes. Continue from there.", code="offset", size=row.log_size)
+        path = path_of(row)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("r+b" if path.exists() else "wb") as file:
+            # A crash after writing and before the commit left bytes that nobody counted.
+            file.truncate(offset)
+            file.seek(offset)
+            file.write(data)
+        size = offset + len(data)
+        renewed = {"lease_until": now() + LEASE} if row.status == EnvironmentBuild.Status.BUILDING else {}
+        EnvironmentBuild.objects.filter(pk=row.pk).update(log_size=size, **renewed)
+        journal.hint(f"build:{row.pk}", frame(offset, data))
+    build.log_size = size
+    return size
+
+
+def read_log(build: EnvironmentBuild, offset: int, limit: int = WINDOW_BYTES) -> tuple[int, bytes]:
+    """A window of the log as (its offset, bytes); a negative offset counts from the end."""
+    start = max(0, build.log_size + offset) if offset < 0 else min(offset, build.log_size)
+    length = max(0, min(limit, WINDOW_BYTES, build.log_size - start))
+    try:
+        with path_of(build).open("rb") as file:
+            file.seek(start)
+            return start, file.read(length)
+    except FileNotFoundError:
+        return start, b""
+
+
+def frame(offset: int, data: bytes) -> dict[str, Any]:
+    """A frame with the bytes, or only the place of a window that is too large for one."""
+    if len(data) > FRAME_BYTES:
+        return {"offset": offset, "size": offset + len(data)}
+    return {"offset": offset, "text": base64.b64encode(data).decode()}
+
+
+def catch_up(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a page that has `offset` bytes of the log has missed."""
+    build = EnvironmentBuild.objects.filter(pk=key).first()
+    offset = asked.get("offset")
+    if build is None or not isinstance(offset, int) or not 0 <= offset < build.log_size:
+        return []
+    size = build.log_size - offset
+    start, data = read_log(build, offset, FRAME_BYTES)
+    return [frame(start, data)] if size <= FRAME_BYTES else [{"offset": offset, "size": build.log_size}]

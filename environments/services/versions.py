@@ -1,0 +1,133 @@
+"""From what a step says of its environment to a version with a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from core import journal
+from core.errors import Conflict, Invalid, NotFound
+from environments import definitions
+from environments.definitions import Definition
+from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
+from environments.services import builds
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+from workspaces.services import audit
+
+VERSIONS = EnvironmentVersion.objects.select_related("environment", "build")
+
+
+@transaction.atomic
+def resolve(workspace: Workspace, reference: Mapping[str, Any]) -> EnvironmentVersion:
+    """The version that a reference `{"name", "version"}` or a definition means, with its build asked for.
+
+    A definition with a name gets the next version when it is not one of that name's already. `build` is None only
+    where the packages are the user's affair. Raises NotFound, Invalid or Unprocessable.
+    """
+    if "python" in reference:
+        version = _version_of(workspace, definitions.read(reference))
+    else:
+        version = find(workspace, str(reference.get("name") or ""), reference.get("version"))
+    return with_build(version)
+
+
+@transaction.atomic
+def register(room: Room, definition: Mapping[str, Any]) -> EnvironmentVersion:
+    """Keep a definition under its name; the same definition again is the same version. Nothing is built yet."""
+    room.require(Role.CONTRIBUTOR)
+    read = definitions.read(definition)
+    name = read.document["name"]
+    if not name:
+        raise Invalid("An environment needs a name to be registered.", code="bad_name")
+    if Environment.objects.filter(workspace=room.workspace, name=name, is_curated=True).exists():
+        raise Conflict(f"'{name}' is curated and cannot be changed. Register a copy under another name.")
+    version = _version_of(room.workspace, read)
+    audit.note(room, "environment.registered", version.label)
+    return version
+
+
+def find(workspace: Workspace, name: str, version: object = None) -> EnvironmentVersion:
+    """A registered version; without a number, with `latest` or `Autosave`, the newest. Raises NotFound."""
+    versions = VERSIONS.filter(environment__workspace=workspace, environment__name=name)
+    if version not in (None, "", "latest", "Autosave"):
+        versions = versions.filter(version=_number(version, name))
+    found = versions.order_by("-version").first()
+    if found is None:
+        raise _missing(workspace, name, version)
+    return found
+
+
+@transaction.atomic
+def with_build(version: EnvironmentVersion) -> EnvironmentVersion:
+    """The same version, with a build that is under way or ready: a failed one is tried again."""
+    if version.definition["python"]["user_managed"]:
+        return version
+    if version.build is None or version.build.status == EnvironmentBuild.Status.FAILED:
+        python = version.definition["python"]
+        recipe: dict[str, Any] = {"python": python["version"], "packages": python["packages"]}
+        if version.definition.get("locks"):
+            recipe["locks"] = version.definition["locks"]
+        version.build = builds.queue_build(version.recipe_digest, recipe)
+        version.save(update_fields=["build"])
+    return version
+
+
+def _version_of(workspace: Workspace, definition: Definition) -> EnvironmentVersion:
+    name = definition.document["name"]
+    environment = _environment(workspace, name) if name else None
+    known = VERSIONS.filter(workspace=workspace, environment=environment, digest=definition.digest)
+    if environment is not None and environment.is_curated and not known.exists():
+        # A program changed its copy of a curated environment without renaming it: it gets what it asked for.
+        environment = None
+        known = VERSIONS.filter(workspace=workspace, environment=None, digest=definition.digest)
+    found = known.order_by("-version").first()
+    return found or add_version(workspace, environment, definition)
+
+
+def add_version(workspace: Workspace, environment: Environment | None, definition: Definition) -> EnvironmentVersion:
+    """The next version under a name, or an anonymous one."""
+    number = 0
+    if environment is not None:
+        # The row is the lock of the numbering: two submits of one change must not both take the next number.
+        locked = Environment.objects.select_for_update().get(pk=environment.pk)
+        again = VERSIONS.filter(environment=locked, digest=definition.digest, recipe_digest=definition.recipe_digest)
+        if (found := again.first()) is not None:
+            return found
+        number = locked.latest_version + 1
+        Environment.objects.filter(pk=locked.pk).update(latest_version=number)
+        environment.latest_version = number
+    journal.hint(f"list:{workspace.name}:environments")
+    return EnvironmentVersion.objects.create(
+        workspace=workspace, environment=environment, version=number, definition=definition.document,
+        digest=definition.digest, recipe_digest=definition.recipe_digest,
+    )  # fmt: skip
+
+
+def _environment(workspace: Workspace, name: str) -> Environment:
+    try:
+        with transaction.atomic():
+            return Environment.objects.get_or_create(workspace=workspace, name=name)[0]
+    except IntegrityError:
+        return Environment.objects.get(workspace=workspace, name=name)
+
+
+def _number(version: object, name: str) -> int:
+    try:
+        return int(str(version))
+    except ValueError as error:
+        raise NotFound(f"Versions of an environment are numbers; '{name}' has no version {version!r}.") from error
+
+
+def _missing(workspace: Workspace, name: str, version: object) -> NotFound:
+    known = Environment.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)[:10]
+    if name in known and version is not None:
+        return NotFound(f"The environment '{name}' has no version {version}.", code="unknown_environment", name=name)
+    names = ", ".join(known) or "none yet"
+    return NotFound(
+        f"There is no environment '{name}' in workspace '{workspace.name}'. There are: {names}.",
+        code="unknown_environment",
+        name=name,
+    )

@@ -1,0 +1,89 @@
+"""Artifacts and outputs of a run, to list and to open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from core.errors import NotFound
+from core.storage import artifact_store, safe
+from datasets import services as datasets
+from runs.models import Artifact, Output, Run
+
+
+def artifacts_of(run: Run, prefix: str = "") -> QuerySet[Artifact]:
+    """The files of a run below a prefix; of a reused step, those of its source."""
+    rows = Artifact.objects.filter(run_id=evidence_of(run)).select_related("attempt")
+    return rows.filter(path__startswith=prefix) if prefix else rows
+
+
+def artifact_document(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "path": artifact.path,
+        "size": artifact.size,
+        "attempt": artifact.attempt.number if artifact.attempt else None,
+        "content_type": artifact.content_type,
+    }
+
+
+def open_artifact(run: Run, path: str) -> tuple[Artifact, BinaryIO]:
+    """The artifact and a reader of its bytes. Raises NotFound."""
+    found = artifacts_of(run).filter(path=safe(path)).first()
+    if found is None:
+        raise NotFound(f"The run has no file {path!r}.")
+    return found, artifact_store(run.workspace_id).open(found.key)
+
+
+def evidence_of(run: Run) -> UUID:
+    """The run whose files these are: a reused step has those of its source."""
+    source = run.step.reused_from_id if hasattr(run, "step") else None
+    return source or run.pk
+
+
+def outputs_of(run: Run) -> list[Output]:
+    """The outputs of a step; of a root, those of all its steps that wrote any."""
+    if run.is_root and not hasattr(run, "step"):
+        rows = Output.objects.filter(run__root=run.pk)
+    else:
+        rows = Output.objects.filter(run_id=evidence_of(run))
+    return list(rows.order_by("run_id", "name"))
+
+
+def output_of(run: Run, name: str) -> Output:
+    """Raises NotFound, naming the outputs there are."""
+    found = {output.name: output for output in Output.objects.filter(run_id=evidence_of(run))}
+    if name not in found:
+        there = ", ".join(sorted(found)) or "none"
+        raise NotFound(f"The run has no output '{name}'. There are: {there}.")
+    return found[name]
+
+
+def output_documents(outputs: Iterable[Output]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
+            "run": str(each.run_id),
+            "datastore": each.datastore,
+            "path": each.path,
+            "is_directory": each.is_directory,
+            "digest": each.digest,
+            "size": each.size,
+            "file_count": each.file_count,
+            "dataset_version": str(each.dataset_version_id) if each.dataset_version_id else None,
+        }
+        for each in outputs
+    ]
+
+
+def open_output(run: Run, name: str, path: str) -> tuple[BinaryIO, int, str]:
+    """(reader, size, name) of one file of an output; the manifest says which there are. Raises NotFound."""
+    output, wanted = output_of(run, name), safe(path)
+    entry = next((each for each in output.files if each["path"] == wanted), None)
+    if entry is None:
+        raise NotFound(f"The output '{name}' has no file {path!r}.")
+    key = f"{output.path}/{wanted}" if output.is_directory else output.path
+    root = datasets.root_by_name(run.workspace, output.datastore)
+    return root.open(key), root.size(key), wanted.rsplit("/", 1)[-1]

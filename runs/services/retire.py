@@ -1,0 +1,86 @@
+"""Delete a run with all that it kept: data first, rows after, so that a crash in between can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db import transaction
+
+from core import journal
+from core.errors import Conflict, Invalid, StudioError
+from core.storage import artifact_store
+from datasets import services as datasets
+from runs.models import Attempt, Output, Run, StepRun
+from runs.queries.deletion import Preview
+from runs.queries.deletion import preview as preview_of
+from runs.queries.logs import open_path, sealed_key
+from runs.services.changes import changing
+from workspaces.access import Room
+from workspaces.models import ApiToken, AuditEntry, Role
+
+
+def preview(room: Room, run: Run) -> Preview:
+    """What deleting would free and break."""
+    return preview_of(run)
+
+
+def delete(room: Room, run: Run) -> None:
+    """Delete a root run that is over. Raises Conflict while it is not, Invalid for a step."""
+    room.require(Role.CONTRIBUTOR)
+    room.require_person()
+    if not run.is_root:
+        raise Invalid("Delete the run that this step belongs to.")
+    _close(run)
+    _remove_outputs(run)
+    _remove_files(run)
+    _remove_rows(room, run)
+
+
+def _close(run: Run) -> None:
+    """From here on nobody reuses it, whatever happens next."""
+    with changing(run.pk) as root:
+        if not root.is_final:
+            raise Conflict("The run is not over yet. Cancel it first, or wait for its end.", code="still_running")
+        StepRun.objects.filter(run__root=root).update(is_source=False)
+
+
+def _remove_outputs(run: Run) -> None:
+    for output in Output.objects.filter(run__root=run).select_related("run").defer("run__graph").iterator():
+        try:
+            root = datasets.root_by_name(run.workspace, output.datastore)
+        except StudioError:
+            continue  # the datastore is gone, and its files with it
+        for key in _keys(output):
+            root.remove(key)
+
+
+def _keys(output: Output) -> Iterator[str]:
+    """A folder of its own goes whole; of a folder that a program chose only the files that this run wrote."""
+    if str(output.run_id) in output.path.split("/"):
+        yield output.path
+    elif output.is_directory:
+        yield from (f"{output.path}/{each['path']}" for each in output.files)
+    else:
+        yield output.path
+
+
+def _remove_files(run: Run) -> None:
+    store = artifact_store(run.workspace_id)
+    ids: list[UUID] = list(Run.objects.filter(root=run).values_list("id", flat=True))
+    for run_id in ids:
+        store.remove(f"artifacts/{run_id}")
+    for attempt_id in Attempt.objects.filter(run__root=run).values_list("id", flat=True):
+        open_path(attempt_id).unlink(missing_ok=True)
+        store.remove(sealed_key(attempt_id))
+
+
+@transaction.atomic
+def _remove_rows(room: Room, run: Run) -> None:
+    ApiToken.objects.filter(root_run_id=run.pk).delete()
+    facts = {"number": run.number, "experiment": run.experiment.name, "name": run.display_name}
+    AuditEntry.objects.create(
+        workspace=room.workspace, actor=room.actor, action="run.delete", target=str(run.pk), facts=facts
+    )
+    Run.objects.filter(pk=run.pk).delete()
+    journal.hint(f"list:{room.workspace.name}:runs")

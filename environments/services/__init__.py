@@ -1,7 +1,7 @@
 """What the apps above may ask of environments."""
 
 from environments.services.builds import (
-    build_spec,
+    build_work,
     expire_builds,
     queue_build,
     renew_builds,
@@ -13,7 +13,7 @@ from environments.services.versions import register, resolve
 
 __all__ = [
     "append_build_log",
-    "build_spec",
+    "build_work",
     "expire_builds",
     "queue_build",
     "register",

@@ -53,9 +53,16 @@ def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
     return taken
 
 
-def build_spec(build: EnvironmentBuild) -> dict[str, Any]:
-    """What the agent gets: the recipe, and for a curated environment a lock per Python version."""
-    return {"recipe_digest": build.recipe_digest, "locks": {}, **build.recipe}
+def build_work(build: EnvironmentBuild, pythons: Iterable[str] = ()) -> dict[str, Any]:
+    """The build as work for an agent (docs/wire.md): the recipe, and for a curated environment its locks.
+
+    The agent picks among its own Pythons; where that version has a lock here, nothing is resolved anew. Locks that
+    none of the host's `pythons` could use do not travel.
+    """
+    minors = {".".join(version.split(".")[:2]) for version in pythons}
+    locks = {minor: lock for minor, lock in build.recipe.get("locks", {}).items() if not minors or minor in minors}
+    spec = {**build.recipe, "locks": locks, "recipe_digest": build.recipe_digest}
+    return {"type": "build", "build": str(build.pk), "spec": spec}
 
 
 def renew_builds(host: HasKey, builds: Iterable[UUID]) -> None:

@@ -1,0 +1,121 @@
+"""Machines: enrolled with a key, recognised by it, seen when they speak."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.text import slugify
+
+from compute.models import Host
+from core import clock
+from core.clock import now
+from core.errors import Unauthenticated
+
+KEY_PREFIX = "duto_host"
+
+
+def authenticate(key: str) -> Host:
+    """The host that speaks with this key. Raises Unauthenticated."""
+    wanted = digest_of(key)
+    host = Host.objects.filter(key_digest=wanted, revoked_at__isnull=True).first()
+    # The index has compared already; the second look leaves no doubt about how the answer's time comes about.
+    if host is None or not hmac.compare_digest(host.key_digest, wanted):
+        raise Unauthenticated("This host key is not known here. Enrol the host again.", code="bad_host_key")
+    return host
+
+
+def seen(host: Host, facts: Mapping[str, Any]) -> None:
+    """The host has spoken just now, and perhaps told what it has (docs/wire.md, *Agents' API*)."""
+    changes: dict[str, Any] = {"last_seen_at": now()}
+    for name in ("cores", "memory", "disk_free", "gpus", "pythons", "store_marker"):
+        if name in facts:
+            changes[name] = facts[name] if facts[name] is not None else ""
+    if "agent" in facts:
+        changes["agent_version"] = str(facts["agent"])[:32]
+    if started := clock.parse(facts.get("started_at")):
+        changes["agent_started_at"] = started
+    for name, value in changes.items():
+        setattr(host, name, value)
+    Host.objects.filter(pk=host.pk).update(**changes)
+
+
+@transaction.atomic
+def enrol_local_host(data_dir: Path, studio_url: str = "", redis_url: str = "") -> Host:
+    """Make this machine a host of its own studio: write its key and the marker of the store beside the agent.
+
+    At each start again: the key stays while its file is there, address and broker may have changed.
+    """
+    folder = data_dir / "agent"
+    folder.mkdir(parents=True, exist_ok=True)
+    marker = _marker(data_dir)
+    file = folder / "host.json"
+    host, key = _known(file)
+    if host is None:
+        host, key = _new_host()
+    document = {
+        "studio": studio_url or settings.DUTO.url,
+        "name": host.name,
+        "key": key,
+        "redis_url": redis_url or settings.DUTO.broker_url,
+        "store_marker": marker,
+        "data_dir": str(data_dir),
+    }
+    _write(file, json.dumps(document, indent=2), 0o600)
+    return host
+
+
+def digest_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _known(file: Path) -> tuple[Host | None, str]:
+    try:
+        key = str(json.loads(file.read_text())["key"])
+        return authenticate(key), key
+    except (OSError, ValueError, KeyError, TypeError, Unauthenticated):
+        return None, ""
+
+
+def _new_host() -> tuple[Host, str]:
+    """The local host's row with a fresh key; a row of an earlier start is taken over, so that its nodes stay."""
+    key = f"{KEY_PREFIX}_{secrets.token_urlsafe(32)}"
+    host = Host.objects.filter(is_local=True).order_by("id").first()
+    if host is None:
+        host = Host(is_local=True, name=_free_name(slugify(socket.gethostname())[:48] or "local"))
+    host.key_digest, host.revoked_at = digest_of(key), None
+    host.save()
+    return host, key
+
+
+def _free_name(name: str) -> str:
+    return name if not Host.objects.filter(name=name).exists() else f"{name}-{secrets.token_hex(3)}"
+
+
+def _marker(data_dir: Path) -> str:
+    """The id by which an agent knows that this very folder is the studio's store."""
+    path = data_dir / "store-marker"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        marker = secrets.token_hex(16)
+        _write(path, marker, 0o644)
+        return marker
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Written beside and renamed: a reader sees all of it, and never with wider rights."""
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)

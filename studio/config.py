@@ -1,126 +1,96 @@
-"""Everything that a studio can be told from outside, typed, and refused all at once with the reasons."""
+"""Everything that a studio can be told from outside, typed, and refused all at once with the reasons.
+
+Plain dataclasses: this is read by every process at its start, where a library for it would cost a third of a second.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "DUTO_"
 MEGABYTE = 1024 * 1024
 # Nothing listens on port 1: bells are lost at once, and the rows wait for the next start.
 NO_BROKER = "redis://127.0.0.1:1/0"
+YES, NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
 class ConfigError(SystemExit):
     """The settings do not fit together; the message lists every reason."""
 
 
-class Config(BaseSettings):
+def setting(
+    default: Any, about: str, at_least: int | None = None, at_most: int | None = None,
+    one_of: tuple[str, ...] = (), starts: tuple[str, ...] = (),
+) -> Any:  # fmt: skip
+    """A field with its meaning and the values that it takes."""
+    return field(
+        default=default,
+        metadata={"about": about, "at_least": at_least, "at_most": at_most, "one_of": one_of, "starts": starts},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
     """The settings of one studio. Each is the environment variable of its name with `DUTO_` before it."""
 
-    model_config = SettingsConfigDict(env_prefix="DUTO_", extra="ignore", hide_input_in_errors=True)
+    data_dir: Path = setting(ROOT / "var", "Folder of everything that this studio keeps.")
+    database_url: str = setting(
+        "", "`postgresql://user:password@host:port/name`. Empty: SQLite in the data directory.",
+        starts=("postgresql://", "postgres://", "sqlite:///"),
+    )  # fmt: skip
+    database_pool: int = setting(10, "Most PostgreSQL connections of one process.", 1, 200)
+    redis_url: str = setting(
+        "", "`redis://` address of Valkey or Redis. Empty: `up` starts one of its own.",
+        starts=("redis://", "rediss://"),
+    )  # fmt: skip
+    redis_bin: str = setting("", "Path of a valkey-server or redis-server for `up` to start.")
+    secret_key: str = setting(
+        "", "Signs sessions and links; 32 characters or more. Empty: made once, kept in the data directory."
+    )
+    host: str = setting("127.0.0.1", "Address to listen on.")
+    port: int = setting(8000, "Port to listen on; 0 takes any.", 0, 65535)
+    public_url: str = setting(
+        "", "Address that browsers and agents use, such as `https://duto.example.org`.", starts=("http://", "https://")
+    )
+    allowed_hosts: str = setting(
+        "", "Host names that are answered, separated by commas, besides those of `DUTO_PUBLIC_URL` and loopback."
+    )
+    trust_proxy: bool = setting(False, "True behind a reverse proxy that sets X-Forwarded-Proto and -For itself.")
+    debug: bool = setting(False, "Django's debug pages. For development on loopback only.")
+    log_level: str = setting(
+        "INFO", "How much the parts write to their logs.", one_of=("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+    static_root: Path | None = setting(
+        None, "Folder of collected static files. Empty: they are served from where they lie."
+    )
 
-    data_dir: Path = Field(ROOT / "var", description="Folder of everything that this studio keeps.")
-    database_url: str = Field(
-        "", description="`postgresql://user:password@host:port/name`. Empty: SQLite in the data directory."
+    user_python: str = setting(
+        "", "Python for steps with user-managed dependencies. Empty: a bare virtual environment."
     )
-    database_pool: int = Field(10, ge=1, le=200, description="Most PostgreSQL connections of one process.")
-    redis_url: str = Field("", description="`redis://` address of Valkey or Redis. Empty: `up` starts one of its own.")
-    redis_bin: str = Field("", description="Path of a valkey-server or redis-server for `up` to start.")
-    secret_key: str = Field(
-        "", description="Signs sessions and links; 32 characters or more. Empty: made once, kept in the data directory."
-    )
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    public_url: str = Field("", description="Address that browsers and agents use, such as `https://duto.example.org`.")
-    allowed_hosts: str = Field(
-        "", description="Host names that are answered, separated by commas, besides those of `public_url` and loopback."
-    )
-    trust_proxy: bool = Field(
-        False, description="True behind a reverse proxy that sets X-Forwarded-Proto and -For itself."
-    )
-    debug: bool = Field(False, description="Django's debug pages. For development on loopback only.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="How much the parts write to their logs."
-    )
-
-    static_root: Path | None = Field(
-        None, description="Folder of collected static files. Empty: served from where they lie."
-    )
-    user_python: str = Field(
-        "", description="Python for steps with user-managed dependencies. Empty: a bare virtual environment."
-    )
-    compute_policy: Literal["elastic", "strict"] = Field(
+    compute_policy: str = setting(
         "elastic",
-        description="A step that asks for more than any host has: `elastic` shrinks it with a warning, `strict` lets it wait.",
+        "A step that asks for more than any host has: `elastic` shrinks it with a warning, `strict` lets it wait.",
+        one_of=("elastic", "strict"),
     )
-    lease_seconds: int = Field(
-        30, ge=3, le=3600, description="How long an attempt may be silent before it counts as lost."
+    lease_seconds: int = setting(30, "How long an attempt may be silent before it counts as lost.", 3, 3600)
+    worker_threads: int = setting(8, "Tasks that one worker process runs at the same time.", 1, 256)
+
+    snapshot_max_bytes: int = setting(300 * MEGABYTE, "Largest source folder of a step, in bytes.", 1)
+    snapshot_max_files: int = setting(2000, "Most files in the source folder of a step.", 1)
+    log_cap_bytes: int = setting(
+        1024 * MEGABYTE, "Largest log of one attempt, in bytes; what is beyond is dropped, and told.", 1024
     )
-    worker_threads: int = Field(8, ge=1, le=256, description="Tasks that one worker process runs at the same time.")
-
-    snapshot_max_bytes: int = Field(300 * MEGABYTE, ge=1, description="Largest source folder of a step, in bytes.")
-    snapshot_max_files: int = Field(2000, ge=1, description="Most files in the source folder of a step.")
-    log_cap_bytes: int = Field(
-        1024 * MEGABYTE,
-        ge=1024,
-        description="Largest log of one attempt, in bytes; what is beyond is dropped, and told.",
-    )
-    request_max_bytes: int = Field(10 * MEGABYTE, ge=1024, description="Largest body of an ordinary request, in bytes.")
-    upload_max_bytes: int = Field(
-        10 * 1024 * MEGABYTE, ge=1024, description="Largest file that may be uploaded, in bytes."
-    )
-    fetch_max_bytes: int = Field(
-        2 * 1024 * MEGABYTE, ge=1024, description="Largest file that is fetched from a web address, in bytes."
-    )
-    fetch_private: bool = Field(False, description="Allows data from web addresses in private networks.")
-    fetch_seconds: int = Field(300, ge=1, description="How long one fetch from a web address may take.")
-
-    @field_validator("data_dir")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        """A relative folder would move with the directory that each part starts in."""
-        return value.expanduser().absolute()
-
-    @field_validator("database_url")
-    @classmethod
-    def _known_database(cls, value: str) -> str:
-        if value and not value.startswith(("postgresql://", "postgres://", "sqlite:///")):
-            raise ValueError("must start with postgresql:// or sqlite:///")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _known_broker(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://")):
-            raise ValueError("must start with redis:// or rediss://")
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/")
-
-    @model_validator(mode="after")
-    def _secure(self) -> Config:
-        """Refuse what would be open to others, and say all of it in one go."""
-        wrong: list[str] = []
-        if self.secret_key and len(self.secret_key) < 32:
-            wrong.append("DUTO_SECRET_KEY is shorter than 32 characters")
-        if self.debug and not self.is_loopback:
-            wrong.append("DUTO_DEBUG may not be on while DUTO_HOST is not a loopback address")
-        if self.database_url.startswith("postgres") and not self.redis_url and not os.environ.get("DUTO_EMBEDDED"):
-            wrong.append("DUTO_DATABASE_URL names a server, so DUTO_REDIS_URL is needed, too")
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+    request_max_bytes: int = setting(10 * MEGABYTE, "Largest body of an ordinary request, in bytes.", 1024)
+    upload_max_bytes: int = setting(10240 * MEGABYTE, "Largest file that may be uploaded, in bytes.", 1024)
+    fetch_max_bytes: int = setting(2048 * MEGABYTE, "Largest file that is fetched from a web address, in bytes.", 1024)
+    fetch_private: bool = setting(False, "Allows data from web addresses in private networks.")
+    fetch_seconds: int = setting(300, "How long one fetch from a web address may take.", 1)
 
     @property
     def is_loopback(self) -> bool:
@@ -183,18 +153,66 @@ def _make_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-def load() -> Config:
+def load(environ: Mapping[str, str] | None = None) -> Config:
     """Read the environment, or end with every reason on its own line."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for each in fields(Config):
+        name = PREFIX + each.name.upper()
+        text = environ.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            values[each.name] = parse(each, text)
+        except ValueError as error:
+            wrong.append(f"{name}: {error}")
+    config = Config(**values)
+    wrong += insecure(config, bool(environ.get("DUTO_EMBEDDED")))
+    if wrong:
+        raise ConfigError("The settings of this studio are not usable:\n" + "\n".join(f"  - {one}" for one in wrong))
+    return config
+
+
+def parse(each: Field[Any], text: str) -> Any:
+    """A value of the field's type, within its bounds; ValueError says what would be right."""
+    rules = each.metadata
+    if isinstance(each.default, bool):
+        if text.lower() not in (*YES, *NO):
+            raise ValueError("must be true or false")
+        return text.lower() in YES
+    if isinstance(each.default, int):
+        return number(text, rules["at_least"], rules["at_most"])
+    if "Path" in str(each.type):
+        # A relative folder would move with the directory that each part starts in.
+        return Path(text).expanduser().absolute()
+    if rules["one_of"] and text not in rules["one_of"]:
+        raise ValueError(f"must be one of {', '.join(rules['one_of'])}")
+    if rules["starts"] and not text.startswith(rules["starts"]):
+        raise ValueError(f"must start with {' or '.join(rules['starts'])}")
+    return text.rstrip("/") if each.name == "public_url" else text
+
+
+def number(text: str, at_least: int | None, at_most: int | None) -> int:
+    """A whole number within its bounds."""
     try:
-        return Config()
-    except ValidationError as error:
-        reasons = [_reason(item["loc"], item["msg"]) for item in error.errors()]
-        raise ConfigError(
-            "The settings of this studio are not usable:\n" + "\n".join(f"  - {r}" for r in reasons)
-        ) from None
+        value = int(text)
+    except ValueError:
+        raise ValueError("must be a whole number") from None
+    if at_least is not None and value < at_least:
+        raise ValueError(f"must be {at_least} or more")
+    if at_most is not None and value > at_most:
+        raise ValueError(f"must be {at_most} or less")
+    return value
 
 
-def _reason(place: tuple[int | str, ...], message: str) -> str:
-    """One reason in the words of the environment variable that it is about."""
-    text = message.removeprefix("Value error, ")
-    return f"DUTO_{str(place[0]).upper()}: {text}" if place else text.replace("; ", "\n  - ")
+def insecure(config: Config, embedded: bool) -> list[str]:
+    """Combinations that would be open to others, or could not work."""
+    wrong: list[str] = []
+    if config.secret_key and len(config.secret_key) < 32:
+        wrong.append("DUTO_SECRET_KEY: is shorter than 32 characters")
+    if config.debug and not config.is_loopback:
+        wrong.append("DUTO_DEBUG: may not be on while DUTO_HOST is not a loopback address")
+    if not config.uses_sqlite and not embedded and config.broker_url == NO_BROKER:
+        wrong.append("DUTO_REDIS_URL: is needed, since DUTO_DATABASE_URL names a server")
+    return wrong

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, get_args
-
-from pydantic.fields import FieldInfo
+from typing import Any
 
 from studio.config import ROOT, Config
 
@@ -16,14 +15,14 @@ BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 def table() -> str:
     """One row per setting: name, default, meaning."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in Config.model_fields.items():
-        rows.append(f"| `DUTO_{name.upper()}` | {default(field)} | {meaning(field)} |")
+    for each in fields(Config):
+        rows.append(f"| `DUTO_{each.name.upper()}` | {default(each)} | {meaning(each)} |")
     return "\n".join(rows)
 
 
-def default(field: FieldInfo) -> str:
+def default(each: Field[Any]) -> str:
     """The default as one would write it."""
-    value: Any = field.default
+    value: Any = each.default
     if isinstance(value, Path):
         return f"`{value.relative_to(ROOT)}`"
     if value in ("", None):
@@ -31,10 +30,9 @@ def default(field: FieldInfo) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def meaning(field: FieldInfo) -> str:
-    """The description, with the choices where there are only some."""
-    text = field.description or ""
-    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+def meaning(each: Field[Any]) -> str:
+    """What it is about, with the choices where there are only some."""
+    text, choices = str(each.metadata["about"]), each.metadata["one_of"]
     return f"{text} One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else text
 
 

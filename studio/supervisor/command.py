@@ -36,6 +36,8 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 def main(argv: list[str]) -> int:
     """Run the command; every foreseeable failure is one clear message."""
     options = parser_for(argv[0]).parse_args(argv[1:])
+    # A database server is welcome here without a broker: one is about to be started.
+    os.environ["DUTO_EMBEDDED"] = "1"
     config = load()
     layout = Layout(config.data_dir)
     try:

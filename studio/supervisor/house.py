@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 from studio.config import Config
@@ -36,7 +37,7 @@ class House:
         self.socket = listen_on(config.host, config.port)
         self.port = int(self.socket.getsockname()[1])
         # A port of 0 means any; from here on all parts know which.
-        self.config = config.model_copy(update={"port": self.port})
+        self.config = replace(config, port=self.port)
         self.env = {
             **os.environ,
             "DUTO_DATA_DIR": str(layout.home),

@@ -10,6 +10,9 @@ from pathlib import Path
 from studio.supervisor.layout import Layout, Refusal
 
 KEPT_COPIES = 5
+OWN_APPS = frozenset(
+    ("core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio")
+)
 
 
 def load_django() -> None:
@@ -24,25 +27,29 @@ def migrate(layout: Layout) -> None:
     """Apply what is missing. With nothing to do this costs one query."""
     from django.conf import settings
     from django.core.management import call_command
-    from django.db import OperationalError, connection
-    from django.db.migrations.executor import MigrationExecutor
+    from django.db import OperationalError
 
+    from studio.supervisor import schema
+
+    known = schema.on_disk()
     try:
-        executor = MigrationExecutor(connection)
+        applied = schema.applied()
     except OperationalError as error:
         raise Refusal(f"The database does not answer: {str(error).strip()}") from error
-    refuse_newer(set(executor.loader.applied_migrations), set(executor.loader.disk_migrations or {}))
-    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    refuse_newer(applied, known)
+    if known <= applied:
         return
-    if settings.DUTO.uses_sqlite and executor.loader.applied_migrations:
+    if not applied and schema.is_empty():
+        schema.create(known)
+        return
+    if settings.DUTO.uses_sqlite:
         copy_aside(settings.DUTO.sqlite_path, layout.home / "backups")
     call_command("migrate", interactive=False, verbosity=0)
 
 
 def refuse_newer(applied: set[tuple[str, str]], known: set[tuple[str, str]]) -> None:
     """An older program must not write into a newer schema."""
-    apps = {app for app, _ in known}
-    unknown = sorted(f"{app}.{name}" for app, name in applied - known if app in apps)
+    unknown = sorted(f"{app}.{name}" for app, name in applied - known if app in OWN_APPS)
     if unknown:
         raise Refusal(
             "The database was written by a newer version of Duto and is left as it is\n"

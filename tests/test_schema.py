@@ -1,0 +1,101 @@
+"""A database that is created at once is the one that the migrations make."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db.migrations.operations import RunPython, RunSQL
+
+from studio.bootstrap import ROOT
+from studio.supervisor import database, schema
+from studio.supervisor.layout import Layout, Refusal
+from studio.testing.live import clean_env
+
+Shape = dict[str, object]
+
+
+def shape(path: Path) -> Shape:
+    """Tables by their columns, and the statements of indexes: order of columns is of no matter."""
+    found: Shape = {}
+    with sqlite3.connect(path) as database_file:
+        for kind, name, table, sql in database_file.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+            if name.startswith("sqlite_"):
+                continue
+            if kind == "table":
+                found[name] = (columns(database_file, name), keys(database_file, name), checks(sql))
+            else:
+                found[name] = (table, sql)
+    return found
+
+
+def columns(database_file: sqlite3.Connection, table: str) -> set[tuple[object, ...]]:
+    return {row[1:] for row in database_file.execute(f'PRAGMA table_info("{table}")')}
+
+
+def keys(database_file: sqlite3.Connection, table: str) -> set[tuple[object, ...]]:
+    return {row[2:] for row in database_file.execute(f'PRAGMA foreign_key_list("{table}")')}
+
+
+def checks(sql: str) -> set[str]:
+    return set(re.findall(r'CONSTRAINT "\w+" (?:UNIQUE|CHECK) \(.*?\)(?=[,)] ?|$)', sql))
+
+
+def test_both_ways_lead_to_the_same_schema(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'studio.settings'; import django; django.setup();"
+        "from studio.supervisor import schema; from django.core.management import call_command;"
+        "schema.create(schema.on_disk()) if sys.argv[1] == 'create' else call_command('migrate', verbosity=0);"
+        "assert schema.applied() == schema.on_disk()"
+    )
+    shapes = []
+    for way in ("create", "migrate"):
+        home = tmp_path / way
+        home.mkdir()
+        env = clean_env({"DUTO_DATA_DIR": str(home)})
+        subprocess.run([sys.executable, "-c", program, way], cwd=ROOT, env=env, check=True)
+        shapes.append(shape(home / "db.sqlite3"))
+    created, migrated = shapes
+    assert created.keys() == migrated.keys()
+    assert created == migrated
+
+
+def test_no_migration_moves_data_behind_the_back_of_a_first_start() -> None:
+    for app, name in sorted(schema.on_disk()):
+        if app not in database.OWN_APPS:
+            continue
+        module = importlib.import_module(f"{app}.migrations.{name}")
+        moves = [one for one in module.Migration.operations if isinstance(one, RunPython | RunSQL)]
+        assert not moves, f"{app}.{name} moves data: studio.supervisor.schema.create must do the same"
+
+
+@pytest.mark.django_db
+def test_models_and_migrations_agree() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_a_copy_is_made_before_a_change_and_only_a_few_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite3"
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE precious (what text)")
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for day in range(10, 19):
+        (folder / f"db-202601{day}-000000.sqlite3").write_bytes(b"old")
+    copy = database.copy_aside(path, folder)
+    with sqlite3.connect(copy) as file:
+        assert file.execute("SELECT name FROM sqlite_master").fetchall() == [("precious",)]
+    assert len(list(folder.iterdir())) == database.KEPT_COPIES
+
+
+def test_a_broken_database_is_not_migrated_without_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite3"
+    path.write_bytes(b"this is not a database" * 100)
+    with pytest.raises(Refusal, match="could not be copied"):
+        database.copy_aside(path, Layout(tmp_path).home)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.urls import path
 
 from runs.agents import uploads
+from runs.agents.exchange import exchange
 
 urlpatterns = [
+    path("exchange", exchange, name="agent-exchange"),
     path("attempts/<uuid:attempt>/<int:epoch>/log", uploads.log, name="agent-log"),
     path("attempts/<uuid:attempt>/<int:epoch>/spool", uploads.spool, name="agent-spool"),
     path("attempts/<uuid:attempt>/<int:epoch>/files/<path:transfer>", uploads.transfer, name="agent-transfer"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from compute.models import ComputeTarget
+from datasets import places
 from datasets import services as datasets
 from duto.spec import canonical, fingerprint
 from duto.spec.graph import Input, Step
@@ -40,7 +41,7 @@ def identity_of(board: Board, source: Input) -> Any:
     if source.parameter is not None:
         value = board.root.parameters.get(source.parameter)
         return datasets.identity(datasets.get_version(workspace, value)) if isinstance(value, str) else value
-    return datasets.path_identity(workspace, source.datastore or "", source.path or "")
+    return places.path_identity(workspace, source.datastore or "", source.path or "")
 
 
 def _snapshot(board: Board, step: Step) -> str | None:

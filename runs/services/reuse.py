@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from datasets import services as datasets
+from datasets import places
 from duto.spec import fingerprint, status
 from runs.models import Run, Snapshot, StepRun
 from runs.services.board import Board
@@ -85,7 +85,7 @@ def _candidate(board: Board, digest: str) -> StepRun | None:
 
 def _missing_output(board: Board, found: StepRun) -> str | None:
     for name, place in found.output_digests.items():
-        root = datasets.root_by_name(board.root.workspace, place["datastore"])
+        root = places.root_by_name(board.root.workspace, place["datastore"])
         if not root.exists(place["path"]):
             return name
     return None

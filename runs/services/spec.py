@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from core.storage import blob_key
+from datasets import places
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step
@@ -122,7 +123,7 @@ class SpecOf:
         base = f"{self.files}/data/{place['datastore']}/{place['path']}"
         one = not found.is_directory
         files = [{**each, "get": base if one else f"{base}/{each['path']}"} for each in found.files]
-        root = datasets.relative_root(self.workspace, place["datastore"])
+        root = places.relative_root(self.workspace, place["datastore"])
         return {"kind": "path", "is_file": one, "direct": f"{root}/{place['path']}", "files": files}
 
     def _dataset(self, source: Input, version: DatasetVersion) -> dict[str, Any]:
@@ -140,8 +141,8 @@ class SpecOf:
         }
 
     def _place(self, datastore: str, path: str) -> dict[str, Any]:
-        root = datasets.relative_root(self.workspace, datastore)
-        found = datasets.files_below(self.workspace, datastore, path)
+        root = places.relative_root(self.workspace, datastore)
+        found = places.files_below(self.workspace, datastore, path)
         one = len(found) == 1 and found[0].key == path.strip("/")
         return {
             "kind": "path",
@@ -151,7 +152,7 @@ class SpecOf:
         }
 
     def _file(self, each: Any) -> dict[str, Any]:
-        root = datasets.relative_root(self.workspace, each.datastore)
+        root = places.relative_root(self.workspace, each.datastore)
         return {
             "path": each.path,
             "size": each.size,

@@ -13,7 +13,7 @@ from compute.models import ComputeTarget
 from core.clock import now
 from core.errors import Unprocessable
 from core.work import later
-from datasets import services as datasets
+from datasets import places
 from duto.spec import canonical, status
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
@@ -151,9 +151,7 @@ def _lookups(
         )
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
-    found += [
-        ("missing_data", message) for message in datasets.problems_of_sources(room.workspace, step.inputs, step.outputs)
-    ]
+    found += [("missing_data", message) for message in places.problems_of(room.workspace, step.inputs, step.outputs)]
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 
 

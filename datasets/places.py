@@ -1,0 +1,100 @@
+"""Places on datastores, as runs refer to them: where they lie, what is there, and what is wrong with a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.errors import NotFound, StudioError
+from core.ids import as_uuid
+from core.storage import Root, safe
+from datasets.models import DatasetVersion, Datastore
+from duto.spec import canonical
+from duto.spec.graph import Input, Output
+from workspaces.models import Workspace
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a datastore: its key there, its path relative to the place that was asked for, its size in bytes."""
+
+    datastore: str
+    key: str
+    path: str
+    size: int
+    digest: str | None = None
+
+
+def root_by_name(workspace: Workspace, name: str) -> Root:
+    """Raises NotFound."""
+    store = Datastore.objects.filter(workspace=workspace, name=name).first()
+    if store is None:
+        raise NotFound(f"There is no datastore '{name}' in workspace '{workspace.name}'.", code="unknown_datastore")
+    from datasets.stores import root_of
+
+    return root_of(store)
+
+
+def relative_root(workspace: Workspace, name: str) -> str:
+    """The folder of a local datastore, relative to the data directory: what an agent on the same disk may read."""
+    return f"datastores/{workspace.pk}/{name}"
+
+
+def files_below(workspace: Workspace, name: str, path: str) -> list[Found]:
+    """All files of a folder, or the one file. Raises NotFound when there is nothing."""
+    root, base = root_by_name(workspace, name), safe(path)
+    found = [Found(name, each.path, _relative(each.path, base), each.size) for each in root.walk(base)]
+    if not found:
+        raise NotFound(f"There is nothing at '{path or '/'}' on datastore '{name}'.", code="missing_data")
+    return found
+
+
+def path_identity(workspace: Workspace, name: str, path: str) -> str:
+    """What lies at a path, cheaply: the digest of names, sizes and times of change."""
+    root, base = root_by_name(workspace, name), safe(path)
+    return canonical.digest([name, base, [[each.path, each.size, round(each.modified, 3)] for each in root.walk(base)]])
+
+
+def problems_of(workspace: Workspace, inputs: Iterable[Input], outputs: Iterable[Output]) -> list[str]:
+    """What is wrong with the data that a step refers to, one sentence each."""
+    problems = []
+    stores = _store_names(workspace)
+    wanted = [*(each.datastore for each in inputs), *(each.datastore for each in outputs)]
+    for name in dict.fromkeys(name for name in wanted if name):
+        if name not in stores:
+            problems.append(f"There is no datastore '{name}'. There are: {', '.join(sorted(stores)) or 'none'}.")
+    for each in inputs:
+        if each.dataset is not None and not _is_version(workspace, each.dataset):
+            problems.append(
+                f"The input '{each.name}' names the dataset version {each.dataset}, which does not exist here."
+            )
+        elif each.datastore in stores:
+            problems += _nothing_there(workspace, each)
+    return problems
+
+
+def _nothing_there(workspace: Workspace, source: Input) -> list[str]:
+    try:
+        root = root_by_name(workspace, source.datastore or "")
+        if not root.exists(safe(source.path or "")):
+            return [
+                f"The input '{source.name}' reads '{source.path}' on datastore '{source.datastore}', where there is nothing."
+            ]
+    except StudioError as error:
+        return [error.message]
+    return []
+
+
+def _is_version(workspace: Workspace, key: str) -> bool:
+    version = as_uuid(key)
+    return version is not None and DatasetVersion.objects.filter(workspace=workspace, pk=version).exists()
+
+
+def _store_names(workspace: Workspace) -> frozenset[str]:
+    return frozenset(Datastore.objects.filter(workspace=workspace).values_list("name", flat=True))
+
+
+def _relative(key: str, base: str) -> str:
+    if key == base:
+        return key.rsplit("/", 1)[-1]
+    return key[len(base) :].lstrip("/") if base else key

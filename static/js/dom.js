@@ -30,7 +30,7 @@ export const csrfToken = () => meta("csrf-token");
 
 /** JSON of a data block: `<script type="application/json" id=…>`, which the policy does not run. */
 export function dataBlock(element) {
-  const named = element.getAttribute("data") && document.getElementById(element.getAttribute("data"));
+  const named = element.getAttribute("data") && document.querySelector(`script#${CSS.escape(element.getAttribute("data"))}`);
   const block = named || element.querySelector(':scope > script[type="application/json"]');
   return block ? JSON.parse(block.textContent) : null;
 }

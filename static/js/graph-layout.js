@@ -1,6 +1,6 @@
 // Where each node stands: asked of the worker once per graph, remembered by its hash.
 
-const PREFIX = "duto.layout.2.";
+const PREFIX = "duto.layout.3.";
 
 function remembered(key) {
   try { return JSON.parse(sessionStorage.getItem(PREFIX + key)); } catch { return null; }

@@ -3,7 +3,7 @@ import { iconHref, mark, s } from "./dom.js";
 import { describe } from "./run-store.js";
 import { ended, stateIcon, stateOf, word } from "./states.js";
 
-const STEP = { width: 212, height: 54 };
+const STEP = { width: 200, height: 54 };
 const DATA_HEIGHT = 36, PAD = 22;
 const brush = document.createElement("canvas").getContext("2d");
 
@@ -47,7 +47,8 @@ function stepNode(node) {
     s("rect", { class: "halo", x: -width / 2 - 3, y: -height / 2 - 3, width: width + 6, height: height + 6, rx: 10 }),
     s("rect", { class: "node", x: -width / 2, y: -height / 2, width, height, rx: 7 }),
     s("path", { class: "bar", d: `M${-width / 2 + 5} ${-height / 2}h-1a4 4 0 0 0 -4 4v${height - 8}a4 4 0 0 0 4 4h1z` }),
-    mark("state-notstarted", { class: "glyph", x: -width / 2 + 17, y: -9, width: 18, height: 18 }),
+    // Drawn around its own origin, so that it can turn there.
+    s("g", { transform: `translate(${-width / 2 + 26} 0)` }, mark("state-notstarted", { class: "glyph", x: -9, y: -9, width: 18, height: 18 })),
     s("text", { class: "label", x: -width / 2 + 46, y: -4 }, fit(node.label, width - 60, LABEL())),
     s("text", { class: "sub", x: -width / 2 + 46, y: 15 }),
     s("title", null, node.label),

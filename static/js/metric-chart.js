@@ -1,7 +1,6 @@
 // <metric-chart>: one metric, of one run or of several, growing while the run does.
-import { dataBlock, fetchJSON, h } from "./dom.js";
+import { dataBlock, fetchJSON, h, throttle } from "./dom.js";
 import { inkName, number, plot } from "./chart-plot.js";
-import { throttle } from "./dom.js";
 import { live } from "./live.js";
 
 const HEIGHT = 168, SHOWN_ROWS = 500;
@@ -56,7 +55,9 @@ class MetricChart extends HTMLElement {
 
   push(points) {
     for (const { name, index, value } of points) {
-      const own = this.series.find((one) => one.name === name) ?? (this.series.length ? null : this.series[0]);
+      let own = this.series.find((one) => one.name === name);
+      // The first point of a metric that this chart was made for.
+      if (!own && name === this.getAttribute("name")) this.series.push(own = { name, points: [] });
       if (!own || typeof value !== "number") continue;
       own.points.push([index ?? own.points.length, value]);
     }

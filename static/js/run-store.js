@@ -85,6 +85,7 @@ export function describe(node) {
   if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;
   const parts = [said];
   if (node.started_at && state !== "Reused" && state !== "Skipped") parts.push(clock(secondsBetween(node.started_at, node.finished_at ?? undefined)));
+  else if (!node.touched && node.detail && node.detail.toLowerCase() !== said) parts.push(node.detail);
   if (attempt(node) > 1) parts.push(`attempt ${attempt(node)}`);
-  return parts.length > 1 || ended(state) ? parts.join(" · ") : [said, node.detail].filter((text) => text && text !== said).join(" · ");
+  return parts.join(" · ");
 }

@@ -90,7 +90,9 @@ class RunTimeline extends HTMLElement {
 
   #bars(node, parts, now) {
     this.#label(node, parts);
-    const pieces = [...this.#past(node), ...segments(node, now)];
+    const past = this.#past(node), lived = segments(node, now, past.at(-1)?.[2]);
+    const pieces = [...past, ...lived];
+    if (parts.line.classList.contains("critical") && lived.length) pieces.push(["on-path", pieces[0][1], lived.at(-1)[2], "on the critical path"]);
     const kinds = pieces.map(([kind]) => kind).join();
     if (parts.key !== kinds) {
       parts.track.replaceChildren(...pieces.map(([kind, , , title]) => h("i", { class: `seg ${kind}`, title: title ?? kind })));

@@ -33,10 +33,12 @@ export function tickWord(seconds) {
   return seconds % 3600 ? `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)}` : `${seconds / 3600} h`;
 }
 
-/** What a step did, one after another: [kind, from, until]. */
-export function segments(node, now) {
+/** What the last attempt did, one after another: [kind, from, until]; earlier ones ended at `after`. */
+export function segments(node, now, after = 0) {
   const end = at(node.finished_at) ?? now;
   const stamps = [["queued", at(node.queued_at)], ["preparing", at(node.preparing_at)], ["running", at(node.started_at)], ["finalizing", at(node.finalizing_at)]]
     .filter(([, from]) => from !== null);
-  return stamps.map(([kind, from], place) => [kind, from, stamps[place + 1]?.[1] ?? Math.max(end, from)]).filter(([, from, until]) => until >= from);
+  return stamps
+    .map(([kind, from], place) => [kind, Math.max(from, after), stamps[place + 1]?.[1] ?? Math.max(end, from)])
+    .filter(([, from, until]) => until >= from);
 }

@@ -1,6 +1,6 @@
 // Zoom, pan and fit of a drawing inside its frame.
 
-const CLOSEST = 2, FARTHEST = 0.08, READABLE = 0.6;
+const CLOSEST = 2, FARTHEST = 0.08, READABLE = 0.52;
 
 export class Viewport {
   constructor(frame, world, changed) {

@@ -2,6 +2,47 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from runs.api import code, experiments, logs, palette, records, runs, trigger
+
+W = "workspaces/<slug:workspace>/"
+RUN = f"{W}runs/<uuid:id>/"
+# The address that programs have written down: its shape is Azure ML's.
+TRIGGER = (
+    "pipelines/v1.0/subscriptions/<str:subscription>/resourceGroups/<str:group>/providers/"
+    "Microsoft.MachineLearningServices/workspaces/<slug:workspace>/PipelineRuns/PipelineSubmit/<uuid:id>"
+)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(f"{W}experiments/", experiments.ExperimentsView.as_view(), name="api-experiments"),
+    path(f"{W}experiments/<path:name>/", experiments.ExperimentView.as_view(), name="api-experiment"),
+    path(f"{W}blobs/missing/", code.MissingBlobsView.as_view(), name="api-blobs-missing"),
+    path(f"{W}blobs/<str:digest>/", code.BlobView.as_view(), name="api-blob"),
+    path(f"{W}snapshots/", code.SnapshotsView.as_view(), name="api-snapshots"),
+    path(f"{W}snapshots/<str:digest>/", code.SnapshotView.as_view(), name="api-snapshot"),
+    path(f"{W}snapshots/<str:digest>/archive/", code.SnapshotArchiveView.as_view(), name="api-snapshot-archive"),
+    path(f"{W}snapshots/<str:digest>/files/<path:path>", code.SnapshotFileView.as_view(), name="api-snapshot-file"),
+    path(f"{W}runs/", runs.RunsView.as_view(), name="api-runs"),
+    path(RUN, runs.RunDetailView.as_view(), name="api-run"),
+    path(f"{RUN}delete-preview/", runs.DeletePreviewView.as_view(), name="api-run-delete-preview"),
+    path(f"{RUN}cancel/", runs.CancelView.as_view(), name="api-run-cancel"),
+    path(f"{RUN}complete/", runs.CompleteView.as_view(), name="api-run-complete"),
+    path(f"{RUN}fail/", runs.FailView.as_view(), name="api-run-fail"),
+    path(f"{RUN}resubmit/", runs.ResubmitView.as_view(), name="api-run-resubmit"),
+    path(f"{RUN}steps/", runs.StepsView.as_view(), name="api-run-steps"),
+    path(f"{RUN}children/", runs.ChildrenView.as_view(), name="api-run-children"),
+    path(f"{RUN}graph/", runs.GraphView.as_view(), name="api-run-graph"),
+    path(f"{RUN}reuse/", runs.ReuseView.as_view(), name="api-run-reuse"),
+    path(f"{RUN}log/", logs.LogView.as_view(), name="api-run-log"),
+    path(f"{RUN}log/search/", logs.LogSearchView.as_view(), name="api-run-log-search"),
+    path(f"{RUN}metrics/", records.MetricsView.as_view(), name="api-run-metrics"),
+    path(f"{RUN}artifacts/", records.ArtifactsView.as_view(), name="api-run-artifacts"),
+    path(f"{RUN}artifacts/<path:path>", records.ArtifactView.as_view(), name="api-run-artifact"),
+    path(f"{RUN}outputs/", records.OutputsView.as_view(), name="api-run-outputs"),
+    path(f"{RUN}outputs/<str:name>/files/", records.OutputFilesView.as_view(), name="api-run-output-files"),
+    path(f"{RUN}outputs/<str:name>/files/<path:path>", records.OutputFileView.as_view(), name="api-run-output-file"),
+    path(f"{RUN}compare-code/<uuid:other>/", code.CompareCodeView.as_view(), name="api-run-compare-code"),
+    path(f"{W}palette/", palette.PaletteView.as_view(), name="api-palette"),
+    path(TRIGGER, trigger.TriggerView.as_view(), name="api-pipeline-trigger"),
+]

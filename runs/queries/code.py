@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from core.errors import NotFound
 from core.storage import CHUNK, artifact_store, blob_key
-from runs.models import Snapshot
+from runs.models import Run, Snapshot, StepRun
 
 # Beyond these a difference is told, but not drawn.
 TEXT_MAX = 512 * 1024
@@ -112,3 +112,30 @@ def _text(snapshot: Snapshot | None, entry: Any) -> str | None:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return None
+
+
+def differences(old: Run, new: Run) -> list[dict[str, Any]]:
+    """Steps of two runs by name, each with the difference of its code. Equal code is left out."""
+    left, right = _digests(old), _digests(new)
+    if len(left) == len(right) == 1:
+        # Two single steps are compared whatever they are called.
+        left = dict(zip(right, left.values(), strict=True))
+    wanted = {*left.values(), *right.values()}
+    found = {row.digest: row for row in Snapshot.objects.filter(workspace=new.workspace_id, digest__in=wanted)}
+    drawn: dict[tuple[str | None, str | None], list[dict[str, Any]]] = {}
+    told = []
+    for name in dict.fromkeys([*right, *left]):
+        pair = (left.get(name), right.get(name))
+        if pair[0] == pair[1]:
+            continue
+        if pair not in drawn:
+            drawn[pair] = difference(found.get(pair[0] or ""), found.get(pair[1] or ""))
+        told.append({"step": name, "old": pair[0], "new": pair[1], "files": drawn[pair]})
+    return told
+
+
+def _digests(run: Run) -> dict[str, str]:
+    """Snapshot digests of the steps of a run, by the steps' names."""
+    rows = StepRun.objects.filter(run__root=run.root_id).order_by("run")
+    rows = rows if run.is_root else rows.filter(run=run.pk)
+    return dict(rows.exclude(snapshot_digest="").values_list("name", "snapshot_digest"))

@@ -53,12 +53,13 @@ def sealed_key(attempt_id: object) -> str:
 
 def attempt_of(run: Run, number: int | None = None) -> Attempt:
     """The attempt with this number, or the last one. Raises NotFound."""
-    attempts = Attempt.objects.filter(run=run)
+    # A reused step has the log of its source.
+    source = run.step.reused_from_id if hasattr(run, "step") else None
+    attempts = Attempt.objects.filter(run_id=source or run.pk).select_related("run").defer("run__graph")
     found = attempts.order_by("-number").first() if number is None else attempts.filter(number=number).first()
     if found is None:
         text = "This run has no attempt yet." if number is None else f"This run has no attempt {number}."
         raise NotFound(text)
-    found.run = run
     return found
 
 

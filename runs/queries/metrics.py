@@ -20,7 +20,8 @@ def metric_documents(
     run: Run, *, name: str = "", recursive: bool = False, since: int | None = None, until: int | None = None
 ) -> list[dict[str, Any]]:
     """The series of a run, or of its tree. `since` and `until` cut a window of indexes, which is thinned by itself."""
-    points = _points(run, recursive)
+    shown = _runs(run, recursive)
+    points = MetricPoint.objects.filter(run_id__in=shown)
     if name:
         points = points.filter(name=name)
     if since is not None:
@@ -31,15 +32,16 @@ def metric_documents(
     counted = groups.annotate(n=Count("id"), low=Min("index"), high=Max("index"), first=Min("id"))
     found = list(counted.order_by("first")[:SERIES_MAX])
     small = _whole(points, [group for group in found if group["n"] <= WHOLE])
-    return [_document(group, small, points) for group in found]
+    return [{**_document(group, small, points), "run": str(shown[group["run_id"]])} for group in found]
 
 
-def _points(run: Run, recursive: bool) -> QuerySet[MetricPoint]:
-    if not recursive:
-        return MetricPoint.objects.filter(run=run)
-    if run.is_root:
-        return MetricPoint.objects.filter(run__root=run.pk)
-    return MetricPoint.objects.filter(Q(run=run) | Q(run__parent=run))
+def _runs(run: Run, recursive: bool) -> dict[UUID, UUID]:
+    """Whose points are read, and whose they are shown as: a reused step shows those of its source."""
+    rows = Run.objects.filter(pk=run.pk)
+    if recursive:
+        rows = Run.objects.filter(root=run.pk) if run.is_root else Run.objects.filter(Q(pk=run.pk) | Q(parent=run.pk))
+    found = rows.values_list("id", "step__reused_from_id")
+    return {source or own: own for own, source in found}
 
 
 Key = tuple[UUID, str, str]
@@ -63,7 +65,6 @@ def _document(
 ) -> dict[str, Any]:
     series = small.get(_key(group))
     document: dict[str, Any] = {
-        "run": str(group["run_id"]),
         "name": group["name"],
         "kind": group["kind"],
         "count": group["n"],

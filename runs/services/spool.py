@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, TooLarge
 from core.ids import as_uuid
 from runs.models import Attempt, Run
 from runs.services import metrics
@@ -20,6 +20,7 @@ from runs.services.changes import changing, tell
 KEY_MAX = 255
 VALUE_MAX = 8192
 WARNINGS_MAX = 20
+RECORDS_MAX = 10_000
 
 
 @dataclass
@@ -58,6 +59,26 @@ def ingest(attempt: Attempt, offset: int, data: bytes) -> int:
         _warn(attempt, batch.problems)
     attempt.spool_size = size
     return size
+
+
+def record(run: Run, documents: list[Any]) -> int:
+    """Take records that a program sends for a run or its tree; how many. All or none: a program is told at once.
+
+    Raises Invalid (`bad_record`) naming everything that is wrong.
+    """
+    if len(documents) > RECORDS_MAX:
+        raise TooLarge(f"Send at most {RECORDS_MAX} records at a time.")
+    batch = Batch()
+    for document in documents:
+        note(batch, document, run.pk)
+    with changing(run.root_id):
+        if not batch.problems:
+            apply(run, batch)
+        if batch.problems:
+            raise Invalid(
+                "\n".join(batch.problems[:WARNINGS_MAX]), code="bad_record", problems=batch.problems[:WARNINGS_MAX]
+            )
+    return len(documents)
 
 
 def refused(size: int) -> Conflict:

@@ -1,0 +1,59 @@
+"""What the REST views of runs share."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework.request import Request
+
+from runs.models import Run
+from runs.queries.documents import run_document
+from runs.queries.finding import get_run
+from workspaces.access import require_run
+from workspaces.api.base import WorkspaceView
+
+BYTES = OpenApiResponse(
+    OpenApiTypes.BINARY, description="The bytes. Ranges are honoured; `?download=1` saves as a file."
+)
+UPLOAD = {"application/octet-stream": OpenApiTypes.BINARY}
+
+
+def query(name: str, text: str = "", kind: Any = str) -> OpenApiParameter:
+    """A parameter of the query string, for the OpenAPI document."""
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=text)
+
+
+PAGED = [query("limit", "How many, from 1 to 500.", int), query("after", "The cursor `next` of the page before.")]
+
+
+class RunView(WorkspaceView):
+    """A view about one run of the workspace."""
+
+    def run(self, id: UUID) -> Run:
+        """The run of the address. Raises NotFound."""
+        return get_run(self.room.workspace, id)
+
+    def own_run(self, id: UUID) -> Run:
+        """The run of the address, which is to be changed. Raises Forbidden for a step of another tree."""
+        found = self.run(id)
+        require_run(self.room, found)
+        return found
+
+    def told(self, run: Run) -> dict[str, Any]:
+        """The run as it now stands."""
+        return run_document(self.run(run.pk))
+
+
+class RawView(RunView):
+    """Answers with bytes, whatever the client says that it accepts."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+
+def stream_of(request: Request) -> BinaryIO:
+    """The raw body, to be read in pieces: files do not pass through memory."""
+    return cast(BinaryIO, request._request)

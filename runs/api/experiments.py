@@ -1,0 +1,39 @@
+"""Experiments: names that runs are gathered under."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import NotFound
+from runs.api import serializers as s
+from runs.api.base import PAGED
+from runs.models import Experiment
+from runs.services import experiments
+from workspaces.api.base import WorkspaceView
+from workspaces.models import Role
+
+
+class ExperimentsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+
+    @extend_schema(operation_id="experiments_list", parameters=PAGED, responses=s.ExperimentPage)
+    def get(self, request: Request) -> Response:
+        return self.paged(Experiment.objects.filter(workspace=self.room.workspace), s.ExperimentOut)
+
+    @extend_schema(operation_id="experiments_create", request=s.ExperimentIn, responses={201: s.ExperimentOut})
+    def post(self, request: Request) -> Response:
+        """The experiment of this name, made where there is none."""
+        return Response(s.ExperimentOut(experiments.ensure(self.room, **self.asked(s.ExperimentIn))).data, status=201)
+
+
+class ExperimentView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(operation_id="experiment", responses=s.ExperimentOut)
+    def get(self, request: Request, name: str) -> Response:
+        found = Experiment.objects.filter(workspace=self.room.workspace, name=name).first()
+        if found is None:
+            raise NotFound(f"There is no experiment '{name}' in workspace '{self.room.workspace.name}'.")
+        return Response(s.ExperimentOut(found).data)

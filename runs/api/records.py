@@ -1,0 +1,116 @@
+"""What runs kept: metrics, artifacts, outputs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import Invalid
+from core.serving import serve
+from runs.api import serializers as s
+from runs.api.base import BYTES, PAGED, UPLOAD, RawView, RunView, query, stream_of
+from runs.queries import files
+from runs.queries.metrics import metric_documents
+from runs.services import artifacts, spool
+from workspaces.models import Role
+
+
+class MetricsView(RunView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+
+    @extend_schema(
+        operation_id="run_metrics",
+        parameters=[
+            query("name", "One metric only."),
+            query("recursive", "`1` for the runs below it, too.", bool),
+            query("from", "First index.", int),
+            query("to", "Last index.", int),
+        ],
+        responses=s.MetricsOut,
+    )
+    def get(self, request: Request, id: UUID) -> Response:
+        """Logged values. Above 2,000 points of one series: its envelope, lowest and highest in turn."""
+        asked = request.query_params
+        found = metric_documents(
+            self.run(id),
+            name=asked.get("name", ""),
+            recursive=self.flag("recursive"),
+            since=self._index("from"),
+            until=self._index("to"),
+        )
+        return Response({"metrics": found})
+
+    @extend_schema(operation_id="run_log_metrics", request=s.Records, responses=s.RecordsOut)
+    def post(self, request: Request, id: UUID) -> Response:
+        """Take records in the form of a step's spool, for this run or its tree."""
+        taken = spool.record(self.own_run(id), self.asked(s.Records)["records"])
+        return Response({"accepted": taken})
+
+    def _index(self, name: str) -> int | None:
+        text = self.request.query_params.get(name)
+        if not text:
+            return None
+        try:
+            return int(text)
+        except ValueError as error:
+            raise Invalid(f"'{name}' is a whole number, not {text!r}.") from error
+
+
+class ArtifactsView(RunView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(operation_id="run_artifacts", parameters=[query("prefix"), *PAGED], responses=s.ArtifactPage)
+    def get(self, request: Request, id: UUID) -> Response:
+        """The files that belong to the run, by path."""
+        rows = files.artifacts_of(self.run(id), request.query_params.get("prefix", ""))
+        return self.paged(rows, files.artifact_document, keys=("path",))
+
+
+class ArtifactView(RawView):
+    needs = {"get": Role.READER, "put": Role.CONTRIBUTOR}
+
+    @extend_schema(operation_id="run_artifact", responses=BYTES)
+    def get(self, request: Request, id: UUID, path: str) -> HttpResponseBase:
+        found, source = files.open_artifact(self.run(id), path)
+        return serve(request._request, source, found.size, found.path, found.content_type)
+
+    @extend_schema(
+        operation_id="run_artifact_put",
+        parameters=[query("overwrite", "`1` to replace.", bool)],
+        request=UPLOAD,
+        responses={201: s.ArtifactOut},
+    )
+    def put(self, request: Request, id: UUID, path: str) -> Response:
+        run = self.own_run(id)
+        kept = artifacts.put(run, path, stream_of(request), overwrite=self.flag("overwrite"))
+        return Response(files.artifact_document(kept), status=201)
+
+
+class OutputsView(RunView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(operation_id="run_outputs", responses=s.OutputList)
+    def get(self, request: Request, id: UUID) -> Response:
+        """What the run wrote for others; of a reused step, what its source wrote."""
+        return Response({"items": files.output_documents(files.outputs_of(self.run(id)))})
+
+
+class OutputFilesView(RunView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(operation_id="run_output_files", responses=s.FileList)
+    def get(self, request: Request, id: UUID, name: str) -> Response:
+        return Response({"items": files.output_of(self.run(id), name).files})
+
+
+class OutputFileView(RawView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(operation_id="run_output_file", responses=BYTES)
+    def get(self, request: Request, id: UUID, name: str, path: str) -> HttpResponseBase:
+        source, size, base = files.open_output(self.run(id), name, path)
+        return serve(request._request, source, size, base)

@@ -1,0 +1,188 @@
+"""Runs: submit, find, look at, change, end."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import Invalid
+from runs.api import serializers as s
+from runs.api.base import PAGED, RunView, query
+from runs.models import Run
+from runs.queries import finding
+from runs.queries.deletion import preview
+from runs.queries.documents import run_documents, step_documents
+from runs.queries.graph import graph_document
+from runs.services import edit, retire
+from runs.services.cancel import cancel_run
+from runs.services.finish import close_interactive
+from runs.services.submit import resubmit, start_interactive, submit_run
+from workspaces.models import Role
+
+READ = Role.READER
+WRITE = Role.CONTRIBUTOR
+TREE_MAX = 5000
+FILTERS = [
+    query("experiment", "Name of an experiment."),
+    query("status", "One or more stored states, separated by commas."),
+    query("kind", "One or more kinds, separated by commas."),
+    query("parent", "Id of a run: its children instead of root runs.", UUID),
+    query("tags", "`key` or `key=value`; may repeat."),
+    query("properties", "`key` or `key=value`; may repeat."),
+    query("created_after", "A time."),
+    query("q", "Part of a name, `#number` or an id."),
+    query("archived", "`1` for archived runs.", bool),
+]
+
+
+class RunsView(RunView):
+    needs = {"get": READ, "post": WRITE}
+
+    @extend_schema(operation_id="runs_list", parameters=[*FILTERS, *PAGED], responses=s.RunPage)
+    def get(self, request: Request) -> Response:
+        """Runs, newest first."""
+        rows = finding.find(self.room.workspace, finding.read(request.query_params))
+        page = self.paged(rows, lambda run: run)
+        page.data["items"] = run_documents(page.data["items"], workspace=self.room.workspace.name)
+        return page
+
+    @extend_schema(operation_id="runs_submit", request=s.RunIn, responses={201: s.RunOut})
+    def post(self, request: Request) -> Response:
+        """Submit a run. A script run is a graph of one step; an interactive run has no graph and stays open."""
+        return Response(self.told(self._submitted(self.asked(s.RunIn))), status=201)
+
+    def _submitted(self, asked: dict[str, Any]) -> Run:
+        shared = {name: asked[name] for name in ("experiment", "display_name", "description")}
+        trigger = {"kind": "run" if self.room.is_run else "sdk", "name": self.room.actor}
+        # Given at the start or later, a tag and a property obey the same rules.
+        words = {"tags": edit.merged({}, asked["tags"]), "properties": edit.added({}, asked["properties"])}
+        if asked["kind"] == Run.Kind.INTERACTIVE:
+            return start_interactive(self.room, trigger=trigger, **words, **shared)
+        if "graph" not in asked:
+            raise Invalid("A pipeline or script run needs a 'graph'.")
+        return submit_run(
+            self.room,
+            kind=asked["kind"],
+            graph=asked["graph"],
+            parameters=asked["parameters"],
+            regenerate_outputs=asked["regenerate_outputs"],
+            continue_on_step_failure=asked["continue_on_step_failure"],
+            trigger=trigger,
+            **words,
+            **shared,
+        )
+
+
+class RunDetailView(RunView):
+    needs = {"get": READ, "patch": WRITE, "delete": WRITE}
+
+    @extend_schema(operation_id="run", responses=s.RunOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        return Response(self.told(self.run(id)))
+
+    @extend_schema(operation_id="run_change", request=s.RunChange, responses=s.RunOut)
+    def patch(self, request: Request, id: UUID) -> Response:
+        """Change words, tags and properties. A tag that is null is removed; properties are added, never changed."""
+        return Response(self.told(edit.change(self.room, self.run(id), **self.asked(s.RunChange))))
+
+    @extend_schema(operation_id="run_delete", responses={204: None})
+    def delete(self, request: Request, id: UUID) -> Response:
+        """Delete a run that is over, with its steps and all that they kept."""
+        retire.delete(self.room, self.run(id))
+        return Response(status=204)
+
+
+class DeletePreviewView(RunView):
+    needs = {"get": READ}
+
+    @extend_schema(operation_id="run_delete_preview", responses=s.DeletePreview)
+    def get(self, request: Request, id: UUID) -> Response:
+        """What deleting would free and break."""
+        return Response(preview(self.run(id)).as_document())
+
+
+class CancelView(RunView):
+    needs = {"post": WRITE}
+
+    @extend_schema(operation_id="run_cancel", request=None, responses=s.RunOut)
+    def post(self, request: Request, id: UUID) -> Response:
+        return Response(self.told(cancel_run(self.room, self.run(id))))
+
+
+class CompleteView(RunView):
+    needs = {"post": WRITE}
+
+    @extend_schema(operation_id="run_complete", request=None, responses=s.RunOut)
+    def post(self, request: Request, id: UUID) -> Response:
+        """End an interactive run well."""
+        return Response(self.told(close_interactive(self.own_run(id), ok=True)))
+
+
+class FailView(RunView):
+    needs = {"post": WRITE}
+
+    @extend_schema(operation_id="run_fail", request=s.FailIn, responses=s.RunOut)
+    def post(self, request: Request, id: UUID) -> Response:
+        """End an interactive run as failed."""
+        message = self.asked(s.FailIn)["message"]
+        return Response(self.told(close_interactive(self.own_run(id), ok=False, error=message)))
+
+
+class ResubmitView(RunView):
+    needs = {"post": WRITE}
+
+    @extend_schema(operation_id="run_resubmit", request=s.ResubmitIn, responses={201: s.RunOut})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Run the same graph again, with the same parameters or changed ones."""
+        made = resubmit(self.room, self.run(id), **self.asked(s.ResubmitIn))
+        return Response(self.told(made), status=201)
+
+
+class StepsView(RunView):
+    needs = {"get": READ}
+
+    @extend_schema(operation_id="run_steps", responses=s.RunList)
+    def get(self, request: Request, id: UUID) -> Response:
+        """The step runs of a pipeline run, in the order of its graph; a script run is its own step."""
+        root = self.run(id)
+        rows = finding.runs_of(self.room.workspace).filter(root=root.root_id, step__isnull=False)
+        rows = rows.filter(pk=root.pk) if not root.is_root else rows
+        return Response({"items": step_documents(root, list(rows.order_by("id")[:TREE_MAX]))})
+
+
+class ChildrenView(RunView):
+    needs = {"get": READ}
+
+    @extend_schema(operation_id="run_children", responses=s.RunList)
+    def get(self, request: Request, id: UUID) -> Response:
+        """The runs directly below this one, newest first."""
+        run = self.run(id)
+        rows = finding.runs_of(self.room.workspace).filter(parent=run.pk).order_by("-id")[:TREE_MAX]
+        return Response({"items": step_documents(run, list(rows))})
+
+
+class GraphView(RunView):
+    needs = {"get": READ}
+
+    @extend_schema(operation_id="run_graph", responses={200: dict})
+    def get(self, request: Request, id: UUID) -> Response:
+        """What the page's graph takes (docs/wire.md, *Page documents*)."""
+        return Response(graph_document(self.run(id)))
+
+
+class ReuseView(RunView):
+    needs = {"get": READ}
+
+    @extend_schema(operation_id="run_reuse", responses={200: dict})
+    def get(self, request: Request, id: UUID) -> Response:
+        """Why the step was reused or not, with the differences part by part."""
+        run = self.run(id)
+        if not hasattr(run, "step"):
+            raise Invalid("Only a step is reused or not. Ask for one of the run's steps.")
+        return Response(
+            run.step.reuse_explanation or {"reused": None, "code": "undecided", "text": "", "differences": []}
+        )

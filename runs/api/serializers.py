@@ -1,0 +1,303 @@
+"""Bodies that the REST of runs reads, and what its answers look like (for the OpenAPI document)."""
+
+from __future__ import annotations
+
+from rest_framework import serializers as s
+
+from runs.models import Experiment, Run
+
+AT_MOST = 256
+
+
+class ExperimentIn(s.Serializer):  # type: ignore[type-arg]
+    name = s.CharField(max_length=255)
+    description = s.CharField(required=False, allow_blank=True, default="")
+
+
+class ExperimentOut(s.ModelSerializer):  # type: ignore[type-arg]
+    class Meta:
+        model = Experiment
+        fields = ("id", "name", "description", "run_count", "last_run_at", "created_at", "archived_at")
+
+
+class ExperimentPage(s.Serializer):  # type: ignore[type-arg]
+    items = ExperimentOut(many=True)
+    next = s.CharField(allow_null=True)
+
+
+class MissingIn(s.Serializer):  # type: ignore[type-arg]
+    digests = s.ListField(child=s.CharField())
+
+
+class MissingOut(s.Serializer):  # type: ignore[type-arg]
+    missing = s.ListField(child=s.CharField())
+
+
+class SizeOut(s.Serializer):  # type: ignore[type-arg]
+    size = s.IntegerField()
+
+
+class SnapshotFile(s.Serializer):  # type: ignore[type-arg]
+    path = s.CharField()
+    digest = s.CharField()
+    size = s.IntegerField(min_value=0)
+    executable = s.BooleanField(required=False, default=False)
+
+
+class Manifest(s.Serializer):  # type: ignore[type-arg]
+    schema = s.IntegerField(required=False, default=1)
+    files = SnapshotFile(many=True)
+
+
+class SnapshotOut(s.Serializer):  # type: ignore[type-arg]
+    digest = s.CharField()
+    file_count = s.IntegerField()
+    size = s.IntegerField()
+    files = SnapshotFile(many=True)
+
+
+class RunIn(s.Serializer):  # type: ignore[type-arg]
+    """The graph is checked by the rules of docs/wire.md, not here."""
+
+    experiment = s.CharField(max_length=255)
+    kind = s.ChoiceField(["pipeline", "script", "interactive"], default="pipeline")
+    graph = s.DictField(required=False)
+    parameters = s.DictField(required=False, default=dict)
+    tags = s.DictField(required=False, default=dict)
+    properties = s.DictField(required=False, default=dict)
+    regenerate_outputs = s.BooleanField(required=False, default=False)
+    continue_on_step_failure = s.BooleanField(required=False, allow_null=True, default=None)
+    display_name = s.CharField(required=False, allow_blank=True, max_length=AT_MOST, default="")
+    description = s.CharField(required=False, allow_blank=True, default="")
+    parent = s.UUIDField(required=False, allow_null=True, default=None)
+
+
+class RunChange(s.Serializer):  # type: ignore[type-arg]
+    display_name = s.CharField(required=False, allow_blank=True, max_length=AT_MOST)
+    description = s.CharField(required=False, allow_blank=True)
+    tags = s.DictField(required=False)
+    properties = s.DictField(required=False)
+    archived = s.BooleanField(required=False)
+
+
+class ResubmitIn(s.Serializer):  # type: ignore[type-arg]
+    parameters = s.DictField(required=False, allow_null=True, default=None)
+    regenerate_outputs = s.BooleanField(required=False, default=False)
+
+
+class FailIn(s.Serializer):  # type: ignore[type-arg]
+    message = s.CharField(required=False, allow_blank=True, default="")
+
+
+class AttemptOut(s.Serializer):  # type: ignore[type-arg]
+    id = s.UUIDField()
+    number = s.IntegerField()
+    status = s.CharField()
+    queued_at = s.DateTimeField(allow_null=True)
+    preparing_at = s.DateTimeField(allow_null=True)
+    started_at = s.DateTimeField(allow_null=True)
+    finished_at = s.DateTimeField(allow_null=True)
+    exit_code = s.IntegerField(allow_null=True)
+    signal = s.IntegerField(allow_null=True)
+    cause = s.CharField(allow_null=True)
+    message = s.CharField()
+    traceback = s.DictField(allow_null=True)
+    usage = s.DictField(allow_null=True)
+    warnings = s.ListField()
+    log_size = s.IntegerField()
+    log_final = s.BooleanField()
+    host = s.CharField(allow_null=True)
+    node = s.CharField(allow_null=True)
+
+
+class StepOut(s.Serializer):  # type: ignore[type-arg]
+    id = s.CharField()
+    name = s.CharField()
+    script = s.CharField(required=False)
+    compute = s.CharField(allow_null=True)
+    snapshot = s.CharField(allow_null=True)
+    environment_version = s.UUIDField(allow_null=True)
+    allow_reuse = s.BooleanField()
+    fingerprint = s.CharField(allow_null=True)
+    waiting = s.ListField(child=s.DictField())
+    attempts = AttemptOut(many=True, required=False)
+
+
+class RunOut(s.Serializer):  # type: ignore[type-arg]
+    """`graph` and `step.attempts` come with one run, not with lists."""
+
+    id = s.UUIDField()
+    kind = s.ChoiceField(Run.Kind.choices)
+    number = s.IntegerField()
+    name = s.CharField()
+    display_name = s.CharField()
+    description = s.CharField()
+    experiment = s.CharField()
+    workspace = s.CharField()
+    parent = s.UUIDField(allow_null=True)
+    root = s.UUIDField()
+    status = s.ChoiceField(Run.Status.choices)
+    is_reused = s.BooleanField()
+    reused_from = s.UUIDField(allow_null=True)
+    version = s.IntegerField()
+    created_at = s.DateTimeField()
+    queued_at = s.DateTimeField(allow_null=True)
+    preparing_at = s.DateTimeField(allow_null=True)
+    started_at = s.DateTimeField(allow_null=True)
+    finalizing_at = s.DateTimeField(allow_null=True)
+    finished_at = s.DateTimeField(allow_null=True)
+    archived_at = s.DateTimeField(allow_null=True)
+    submitted_by = s.CharField(allow_null=True)
+    cancel_requested_by = s.CharField(allow_null=True)
+    trigger = s.DictField()
+    published_pipeline_id = s.UUIDField(allow_null=True)
+    cloned_from = s.UUIDField(allow_null=True)
+    parameters = s.DictField()
+    tags = s.DictField()
+    properties = s.DictField()
+    error = s.DictField(allow_null=True)
+    warnings = s.ListField()
+    steps_count = s.DictField(child=s.IntegerField())
+    steps_reused = s.IntegerField()
+    url = s.CharField()
+    graph = s.DictField(required=False, allow_null=True)
+    step = StepOut(required=False)
+
+
+class RunPage(s.Serializer):  # type: ignore[type-arg]
+    items = RunOut(many=True)
+    next = s.CharField(allow_null=True)
+
+
+class RunList(s.Serializer):  # type: ignore[type-arg]
+    items = RunOut(many=True)
+
+
+class Records(s.Serializer):  # type: ignore[type-arg]
+    records = s.ListField(child=s.DictField())
+
+
+class RecordsOut(s.Serializer):  # type: ignore[type-arg]
+    accepted = s.IntegerField()
+    problems = s.ListField(child=s.CharField())
+
+
+class SeriesOut(s.Serializer):  # type: ignore[type-arg]
+    run = s.UUIDField()
+    name = s.CharField()
+    kind = s.CharField()
+    count = s.IntegerField()
+    thinned = s.BooleanField()
+    points = s.ListField(child=s.ListField(), help_text="[index, value, time]")
+    columns = s.ListField(child=s.CharField(), required=False)
+
+
+class MetricsOut(s.Serializer):  # type: ignore[type-arg]
+    metrics = SeriesOut(many=True)
+
+
+class ArtifactOut(s.Serializer):  # type: ignore[type-arg]
+    path = s.CharField()
+    size = s.IntegerField()
+    attempt = s.IntegerField(allow_null=True)
+    content_type = s.CharField()
+
+
+class ArtifactPage(s.Serializer):  # type: ignore[type-arg]
+    items = ArtifactOut(many=True)
+    next = s.CharField(allow_null=True)
+
+
+class OutputOut(s.Serializer):  # type: ignore[type-arg]
+    name = s.CharField()
+    run = s.UUIDField()
+    datastore = s.CharField()
+    path = s.CharField()
+    is_directory = s.BooleanField()
+    digest = s.CharField()
+    size = s.IntegerField()
+    file_count = s.IntegerField()
+    dataset_version = s.UUIDField(allow_null=True)
+
+
+class OutputList(s.Serializer):  # type: ignore[type-arg]
+    items = OutputOut(many=True)
+
+
+class FileOut(s.Serializer):  # type: ignore[type-arg]
+    path = s.CharField()
+    size = s.IntegerField()
+    digest = s.CharField()
+
+
+class FileList(s.Serializer):  # type: ignore[type-arg]
+    items = FileOut(many=True)
+
+
+class Match(s.Serializer):  # type: ignore[type-arg]
+    line = s.IntegerField()
+    offset = s.IntegerField()
+    text = s.CharField()
+
+
+class Matches(s.Serializer):  # type: ignore[type-arg]
+    matches = Match(many=True)
+    next = s.IntegerField(allow_null=True)
+
+
+class ChangedFile(s.Serializer):  # type: ignore[type-arg]
+    path = s.CharField()
+    change = s.ChoiceField(["added", "removed", "changed"])
+    old_size = s.IntegerField(allow_null=True)
+    new_size = s.IntegerField(allow_null=True)
+    binary = s.BooleanField()
+    diff = s.CharField(allow_null=True)
+
+
+class StepDifference(s.Serializer):  # type: ignore[type-arg]
+    step = s.CharField()
+    old = s.CharField(allow_null=True)
+    new = s.CharField(allow_null=True)
+    files = ChangedFile(many=True)
+
+
+class CodeDifference(s.Serializer):  # type: ignore[type-arg]
+    run = s.UUIDField()
+    other = s.UUIDField()
+    items = StepDifference(many=True)
+
+
+class DeletePreview(s.Serializer):  # type: ignore[type-arg]
+    frees = s.DictField(child=s.IntegerField())
+    breaks = s.DictField()
+
+
+class PaletteItem(s.Serializer):  # type: ignore[type-arg]
+    kind = s.CharField()
+    name = s.CharField()
+    detail = s.CharField()
+    url = s.CharField()
+
+
+class Palette(s.Serializer):  # type: ignore[type-arg]
+    items = PaletteItem(many=True)
+
+
+class TriggerIn(s.Serializer):  # type: ignore[type-arg]
+    """Azure ML's own names; what this studio has no use for is ignored."""
+
+    ExperimentName = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    ParameterAssignments = s.DictField(required=False, allow_null=True, default=dict)
+    DataPathAssignments = s.DictField(required=False, allow_null=True, default=dict)
+    DataSetDefinitionValueAssignments = s.DictField(required=False, allow_null=True, default=dict)
+    Tags = s.DictField(required=False, allow_null=True, default=dict)
+    Description = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    DisplayName = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    RunSource = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    ContinueRunOnStepFailure = s.BooleanField(required=False, allow_null=True, default=None)
+
+
+class TriggerOut(s.Serializer):  # type: ignore[type-arg]
+    Id = s.UUIDField()
+    RunUrl = s.CharField()
+    Status = s.CharField()

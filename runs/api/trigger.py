@@ -1,0 +1,65 @@
+"""Published pipelines as programs call them: publish, and the trigger in the shape that existing callers expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from runs.api import serializers as s
+from runs.queries.documents import url_of
+from runs.services import publish
+from workspaces.api.base import WorkspaceView
+from workspaces.models import Role
+
+
+class TriggerView(WorkspaceView):
+    needs = {"post": Role.CONTRIBUTOR}
+
+    @extend_schema(operation_id="pipeline_trigger", request=s.TriggerIn, responses=s.TriggerOut)
+    def post(self, request: Request, subscription: str, group: str, id: UUID) -> Response:
+        """Run a published pipeline. `Id` is the run's."""
+        asked = self.asked(s.TriggerIn)
+        run = publish.trigger(
+            self.room,
+            publish.get_published(self.room, id),
+            experiment=asked["ExperimentName"] or "",
+            parameters=parameters_of(asked),
+            tags=asked["Tags"] or {},
+            description=asked["Description"] or "",
+            continue_on_step_failure=asked["ContinueRunOnStepFailure"],
+            source="rest",
+        )
+        return Response({"Id": str(run.pk), "RunUrl": url_of(run, self.room.workspace.name), "Status": run.status})
+
+
+def parameters_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values, data paths and datasets stand apart in this request; a run has one set of parameters."""
+    values = dict(asked["ParameterAssignments"] or {})
+    for name, place in (asked["DataPathAssignments"] or {}).items():
+        values[name] = _data_path(place)
+    for name, dataset in (asked["DataSetDefinitionValueAssignments"] or {}).items():
+        values[name] = _dataset(dataset)
+    return values
+
+
+def _data_path(place: Any) -> Any:
+    if not isinstance(place, Mapping):
+        return place
+    inner = place.get("LiteralDataPath") or place
+    if not isinstance(inner, Mapping):
+        return inner
+    return {
+        "datastore": inner.get("DataStoreName") or inner.get("datastore"),
+        "path": inner.get("RelativePath") or inner.get("path"),
+    }
+
+
+def _dataset(definition: Any) -> Any:
+    """`{"SavedDataSetReference": {"Id": ...}}`, or the id by itself."""
+    reference = definition.get("SavedDataSetReference") if isinstance(definition, Mapping) else definition
+    return reference.get("Id") if isinstance(reference, Mapping) else reference

@@ -1,0 +1,127 @@
+"""Publish a graph under a name, and run what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from core import journal
+from core.clock import now
+from core.errors import Conflict, Invalid, NotFound, Unprocessable
+from core.ids import as_uuid
+from core.spec import refusing
+from duto.spec import canonical
+from duto.spec.graph import Graph
+from pipelines.models import PublishedPipeline
+from runs.models import Run, Snapshot
+from runs.services.submit import submit_run
+from workspaces.access import Room
+from workspaces.models import Role
+
+NAME_MAX = 255
+
+
+def publish_run(room: Room, run: Run, *, name: str, description: str = "", version: str = "") -> PublishedPipeline:
+    """Freeze the graph of a pipeline run. Raises Invalid for a run that has none."""
+    if run.kind != Run.Kind.PIPELINE or not run.graph:
+        raise Invalid("Only a pipeline run can be published.")
+    return publish_graph(
+        room,
+        run.graph,
+        name=name,
+        description=description,
+        version=version,
+        continue_on_step_failure=run.continue_on_step_failure,
+        source_run_id=run.pk,
+    )
+
+
+@transaction.atomic
+def publish_graph(
+    room: Room,
+    document: Mapping[str, Any],
+    *,
+    name: str,
+    description: str = "",
+    version: str = "",
+    continue_on_step_failure: bool | None = None,
+    source_run_id: UUID | None = None,
+) -> PublishedPipeline:
+    """Freeze a graph. Raises Unprocessable naming every problem of it."""
+    room.require(Role.CONTRIBUTOR)
+    if not name.strip() or len(name) > NAME_MAX:
+        raise Invalid(f"The name of a pipeline has 1 to {NAME_MAX} characters.")
+    with refusing():
+        graph = Graph.from_document(document)
+    _check_snapshots(room, graph)
+    frozen, keep = graph.to_document(), graph.continue_on_step_failure
+    made = PublishedPipeline.objects.create(
+        workspace=room.workspace,
+        name=name.strip(),
+        description=description,
+        version=version[:64],
+        graph=frozen,
+        graph_digest=canonical.digest(frozen),
+        continue_on_step_failure=keep if continue_on_step_failure is None else continue_on_step_failure,
+        source_run_id=source_run_id,
+        published_by=room.user,
+    )
+    journal.hint(f"list:{room.workspace.name}:pipelines")
+    return made
+
+
+def _check_snapshots(room: Room, graph: Graph) -> None:
+    wanted = {step.snapshot for step in graph.steps}
+    there = set(
+        Snapshot.objects.filter(workspace=room.workspace, digest__in=wanted - {None}).values_list("digest", flat=True)
+    )
+    for step in graph.steps:
+        if step.snapshot not in there:
+            text = f"The snapshot of step '{step.name}' has not been uploaded."
+            raise Unprocessable(text, code="missing_snapshot", step=step.id)
+
+
+def get_published(room: Room, pipeline_id: object) -> PublishedPipeline:
+    """Raises NotFound."""
+    key = as_uuid(pipeline_id)
+    found = PublishedPipeline.objects.filter(workspace=room.workspace, pk=key).first() if key else None
+    if found is None:
+        raise NotFound(f"There is no published pipeline {pipeline_id} in workspace '{room.workspace.name}'.")
+    return found
+
+
+def trigger(
+    room: Room,
+    pipeline: PublishedPipeline,
+    *,
+    experiment: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    description: str = "",
+    continue_on_step_failure: bool | None = None,
+    regenerate_outputs: bool = False,
+    source: str = "published",
+) -> Run:
+    """Run a published pipeline. Raises Conflict when it is disabled, Unprocessable for parameters that do not fit."""
+    if pipeline.status != PublishedPipeline.Status.ACTIVE:
+        raise Conflict(f"The pipeline '{pipeline.name}' is disabled. Enable it on its page first.", code="disabled")
+    keep = pipeline.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure
+    run = submit_run(
+        room,
+        experiment=experiment.strip() or pipeline.name,
+        graph=pipeline.graph,
+        parameters=parameters or {},
+        tags={str(key): str(value) for key, value in (tags or {}).items()},
+        regenerate_outputs=regenerate_outputs,
+        continue_on_step_failure=keep,
+        display_name=pipeline.name,
+        description=description,
+        trigger={"kind": source, "name": pipeline.name},
+        published_pipeline_id=pipeline.pk,
+    )
+    PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
+    journal.hint(f"list:{room.workspace.name}:pipelines")
+    return run

@@ -56,7 +56,7 @@ class LogView extends HTMLElement {
   }
 
   #firstError() {
-    if (this.hasAttribute("at-error")) this.lines.querySelector(".line.first")?.scrollIntoView({ block: "center" });
+    if (this.hasAttribute("at-error")) this.#center(this.lines.querySelector(".line.first"));
   }
 
   #listen() {
@@ -103,6 +103,13 @@ class LogView extends HTMLElement {
     this.#foot();
   }
 
+  /** Only the log moves: the page around it stays where the reader left it. */
+  #center(line) {
+    if (!line) return;
+    const box = this.scroll.getBoundingClientRect();
+    this.scroll.scrollTop += line.getBoundingClientRect().top - box.top - box.height / 3;
+  }
+
   #toEnd() { this.scroll.scrollTop = this.scroll.scrollHeight; }
 
   async #scrolled() {
@@ -136,7 +143,7 @@ class LogView extends HTMLElement {
       line = this.pages.lineOf(offset) ?? (number ? this.querySelector(`#L${number}`) : null);
     }
     this.#target(line);
-    line?.scrollIntoView({ block: "center" });
+    this.#center(line);
     this.#foot();
     return line;
   }
@@ -159,7 +166,7 @@ class LogView extends HTMLElement {
     const top = this.scroll.getBoundingClientRect().top + this.scroll.clientHeight / 2;
     const next = all.find((line) => line.getBoundingClientRect().top > top + 12) ?? all[0];
     this.#target(next);
-    next?.scrollIntoView({ block: "center" });
+    this.#center(next);
   }
 
   #foot() {

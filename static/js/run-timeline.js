@@ -7,7 +7,7 @@ import { at, domainOf, percent, segments, ticks, tickWord } from "./timeline-sca
 import { clock } from "./time.js";
 
 const LEGEND = [["queued", "Queued"], ["preparing", "Preparing"], ["running", "Running"], ["finalizing", "Finalizing"]];
-const TICK_PX = 90;
+const TICK_PX = 72;
 
 class RunTimeline extends HTMLElement {
   #rows = new Map();

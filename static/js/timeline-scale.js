@@ -1,6 +1,6 @@
 // Which instants a timeline shows, and where on its width each stands.
 
-const NICE = [0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800];
+const NICE = [0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800];
 const HEADROOM = 1.12, SHORTEST_MS = 1_000;
 
 export const at = (moment) => (moment ? new Date(moment).getTime() : null);

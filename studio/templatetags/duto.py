@@ -83,12 +83,16 @@ def state(thing: Any, variant: str = "") -> dict[str, Any]:
 def icon(name: str, label: str = "", css: str = "") -> SafeString:
     """A drawing of the sprite; silent to screen readers unless it has a label."""
     said = format_html(' role="img" aria-label="{}"', label) if label else SafeString(' aria-hidden="true"')
-    return format_html('<svg class="{}"{}><use href="{}#{}"/></svg>', f"icon {css}".strip(), said, static("icons.svg"), name)
+    return format_html(
+        '<svg class="{}"{}><use href="{}#{}"/></svg>', f"icon {css}".strip(), said, static("icons.svg"), name
+    )
 
 
 @register.simple_tag
 def stylesheets() -> SafeString:
-    return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(f"css/{name}.css"),) for name in STYLESHEETS))
+    return format_html_join(
+        "\n", '<link rel="stylesheet" href="{}">', ((static(f"css/{name}.css"),) for name in STYLESHEETS)
+    )
 
 
 def _iso(moment: datetime) -> str:
@@ -128,7 +132,9 @@ def ago(moment: datetime | None) -> SafeString | str:
         return "–"
     text = relative((timezone.now() - moment).total_seconds())
     exact = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return format_html('<relative-time><time datetime="{}" title="{}">{}</time></relative-time>', _iso(moment), exact, text)
+    return format_html(
+        '<relative-time><time datetime="{}" title="{}">{}</time></relative-time>', _iso(moment), exact, text
+    )
 
 
 @register.simple_tag
@@ -208,5 +214,13 @@ def strip(runs: Iterable[Mapping[str, Any]], label: str = "last runs") -> dict[s
     for place, row in enumerate(rows):
         height = max(3.0, 20 * (row.get("seconds") or 0) / longest)
         shown = STATES.get(str(row["status"]), STATES["NotStarted"])
-        bars.append({"state": shown, "x": place * 8, "y": f"{20 - height:.1f}", "height": f"{height:.1f}", "title": row.get("title", "")})
+        bars.append(
+            {
+                "state": shown,
+                "x": place * 8,
+                "y": f"{20 - height:.1f}",
+                "height": f"{height:.1f}",
+                "title": row.get("title", ""),
+            }
+        )
     return {"bars": bars, "width": max(1, len(bars) * 8 - 2), "label": label}

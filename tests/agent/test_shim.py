@@ -76,9 +76,7 @@ def test_the_cap_is_kept_and_dropped_bytes_are_told(steps: Steps) -> None:
 
 
 def test_a_script_that_closes_its_streams_goes_on(steps: Steps) -> None:
-    probe, directory = steps.run(
-        "import os, time\nos.close(1); os.close(2); time.sleep(0.3)\nopen('done', 'w')"
-    )
+    probe, directory = steps.run("import os, time\nos.close(1); os.close(2); time.sleep(0.3)\nopen('done', 'w')")
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0
     assert (directory / "work" / "done").exists()
 

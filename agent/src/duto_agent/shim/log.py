@@ -76,3 +76,7 @@ class Log:
                 os.write(self.idx, RECORD.pack(time.time_ns(), start, self.size - start, stream))
             except OSError as error:
                 self.error = os.strerror(error.errno or 0)
+
+    def close(self) -> None:
+        os.close(self.data)
+        os.close(self.idx)

@@ -1,0 +1,290 @@
+"""One attempt, from its spec to the moment when the studio has everything. Each step can be repeated after a crash."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from duto_agent import causes, staging
+from duto_agent.bindings import Bound, Unbound
+from duto_agent.causes import Cause
+from duto_agent.collect import collect, send
+from duto_agent.environments import BuildFailed
+from duto_agent.files import now, read_json, write_json
+from duto_agent.launchers.base import AttemptKey, Probe
+from duto_agent.logship import log_shipment
+from duto_agent.paths import BadPath
+from duto_agent.services import Services
+from duto_agent.shim.log import ERR, Log
+from duto_agent.shipping import Stale
+from duto_agent.spoolship import SpoolShipment
+from duto_agent.studio_client import Away, Refused, pauses
+from duto_agent.transfers import DataMissing
+
+say = logging.getLogger("duto.agent")
+FINISHED = "finished.json"
+QUICK_S, QUIET_S = 0.02, 0.1
+LIVELY_FOR_S = 1.0
+SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
+START_S = 5.0
+
+
+class Ended(Exception):
+    """The attempt ends before its script could start."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+
+
+class Abandoned(Exception):
+    """The studio does not want this attempt any more: end it and tell nothing."""
+
+
+@dataclass
+class Wishes:
+    """What others ask of the attempt, at any time."""
+
+    cancel_grace: float | None = None
+    abandon: bool = False
+
+
+class Attempt:
+    """`run` goes through all stages in one thread; the files say which of them are done."""
+
+    def __init__(self, key: AttemptKey, spec: dict[str, Any], services: Services, adopted: bool) -> None:
+        self.key, self.spec, self.services, self.adopted = key, spec, services, adopted
+        self.directory: Path = services.launcher.directory(key)
+        self.bell = threading.Event()
+        self.wishes = Wishes()
+        self.warnings: list[str] = []
+        self.log = log_shipment(self.directory, key, services.client)
+        self.spool = SpoolShipment(self.directory, key, services.client)
+        self._pause = pauses()
+        self._ship_after = 0.0
+
+    def run(self) -> bool:
+        """Whether the studio now has the verdict (False: the attempt was abandoned)."""
+        try:
+            report = read_json(self.directory / FINISHED) or self._execute()
+            self._report(report)
+            return True
+        except (Abandoned, Stale) as error:
+            say.info("attempt %s is not wanted any more %s", self.key.folder, error)
+            self._end_quietly()
+            return False
+
+    def fail(self, error: Exception) -> None:
+        """A fault of the agent's own is told like any other end, and its directory stays for whoever looks."""
+        cause = Cause("studio_fault", f"The agent could not finish this step: {type(error).__name__}: {error}")
+        report = self._event("finished") | {"exit_code": None, "cause": cause.code, "message": cause.message}
+        self.services.tell(report, urgent=True)
+
+    def cancel(self, grace_seconds: float) -> None:
+        self.wishes.cancel_grace = grace_seconds
+        self.bell.set()
+
+    def abandon(self) -> None:
+        self.wishes.abandon = True
+        self.bell.set()
+
+    def _execute(self) -> dict[str, Any]:
+        bound = Bound()
+        try:
+            if self.services.launcher.probe(self.key).state == "none":
+                self._prepare()
+            else:
+                self._tell_started()
+            bound = staging.stage(self.directory, self.spec, self.services.transfers)
+            probe = self._watch()
+        except Ended as error:
+            self._ship_all()
+            return self._verdict(error.cause, Probe("none"), bound)
+        cause = causes.LOST
+        if probe.verdict is not None:
+            cause = causes.cause_of(probe.verdict, self.spec, bound)
+        return self._verdict(cause, probe, bound)
+
+    def _prepare(self) -> None:
+        """Stage, find the environment, launch; every failure becomes a cause with words."""
+        self.services.tell(self._event("preparing", detail="environment"))
+        write_json(self.directory / "studio.json", {"url": self.services.studio})
+        try:
+            bound = staging.stage(self.directory, self.spec, self.services.transfers)
+            self.warnings += bound.warnings
+            python = self._environment()
+            launch = staging.launch_of(
+                self.key, self.directory, self.spec, bound, python, self.services.sdk, self.services.studio
+            )
+        except BuildFailed as error:
+            raise Ended(Cause("environment", str(error))) from error
+        except DataMissing as error:
+            raise Ended(Cause("data_missing", str(error))) from error
+        except (BadPath, Unbound) as error:
+            raise Ended(Cause("user_error", str(error))) from error
+        except Away as error:
+            raise Ended(Cause("studio_fault", f"The step's files could not be fetched: {error}")) from error
+        except OSError as error:
+            raise Ended(_of_disk(error)) from error
+        self._heed_before_start()
+        self.services.launcher.ensure(launch)
+        self._tell_started()
+
+    def _environment(self) -> str:
+        """The interpreter of the step. A build runs elsewhere, so that a cancel is heard meanwhile."""
+        wanted = self.spec.get("environment") or {}
+        environments = self.services.environments
+        if wanted.get("user_managed"):
+            return environments.user_managed(wanted.get("interpreter"))
+        lock, asked = str(wanted.get("lock") or ""), wanted.get("python")
+        key = str(wanted.get("key") or "bare")
+        log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
+        try:
+            built: Future[Any] = self.services.builders.submit(
+                environments.ensure, key, lock, asked, lambda line: log.write(ERR, f"{line}\n".encode())
+            )
+            while True:
+                try:
+                    environment = built.result(timeout=QUICK_S)
+                    break
+                except NotYet:
+                    self._heed_before_start()
+                    self._ship()
+        finally:
+            log.close()
+        self.warnings += environment.warnings
+        return str(environment.executable)
+
+    def _heed_before_start(self) -> None:
+        if self.wishes.abandon:
+            raise Abandoned
+        if self.wishes.cancel_grace is not None:
+            raise Ended(Cause("canceled", "The step was canceled before its script started."))
+
+    def _tell_started(self) -> None:
+        """An adopted step tells it again, with its own time: the first word may have been lost."""
+        if self.adopted:
+            write_json(self.directory / "studio.json", {"url": self.services.studio})
+        self.services.tell(self._event("started"))
+
+    def _watch(self) -> Probe:
+        """Ship what the script says until it is gone and everything has arrived."""
+        moved_at = born = time.monotonic()
+        while True:
+            self.bell.clear()
+            probe = self.services.launcher.probe(self.key)  # before reading: nothing is written after the verdict
+            self._heed()
+            if probe.state in ("exited", "lost"):
+                probe = self.services.launcher.collect(self.key)
+                self._ship_all()
+                return probe
+            moment = time.monotonic()
+            if probe.state == "none" and moment - born > START_S:
+                raise Ended(Cause("studio_fault", "The program that watches the script could not be started."))
+            if moment < self._ship_after:
+                self.bell.wait(self._ship_after - moment)
+                continue
+            moved_at = moment if self._ship() else moved_at
+            self.bell.wait(QUICK_S if moment - moved_at < LIVELY_FOR_S else QUIET_S)
+
+    def _heed(self) -> None:
+        wishes = self.wishes
+        grace = 0.0 if wishes.abandon else wishes.cancel_grace
+        if grace is not None and not (self.directory / "cancel").exists():
+            self.services.launcher.signal(self.key, grace)
+
+    def _ship(self) -> bool:
+        """One window of each file. A studio that is away costs the step nothing but its audience."""
+        if self.wishes.abandon:
+            return False
+        began = time.monotonic()
+        try:
+            moved = self.log.ship()
+            moved = self.spool.ship() or moved
+        except Away:
+            self._ship_after = began + next(self._pause)
+            return False
+        self._pause = pauses()
+        if moved:  # a script that talks all the time is sent in larger pieces, and never takes all of the studio
+            ended = time.monotonic()
+            self._ship_after = ended + min(max(SHIP_GAP_S, ended - began), SHIP_GAP_MAX_S)
+        return moved
+
+    def _ship_all(self) -> None:
+        """The verdict travels only after every byte that it speaks of."""
+        self.spool.close_last_line()
+        for shipment in (self.log, self.spool):
+            pause = pauses()
+            while not self.wishes.abandon:
+                try:
+                    if not shipment.ship():
+                        break
+                    pause = pauses()
+                except Away:
+                    self.bell.wait(next(pause))
+
+    def _verdict(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
+        """The finished report, kept on disk before it is told."""
+        if self.wishes.abandon:
+            raise Abandoned
+        verdict = probe.verdict or {}
+        report = self._event("finished") | {
+            "exit_code": verdict.get("exit_code"), "signal": verdict.get("signal"),
+            "cause": cause.code, "message": cause.message, "traceback": verdict.get("traceback"),
+            "usage": verdict.get("usage"), "log_size": self.log.offset, "spool_size": self.spool.offset,
+            "log_dropped": verdict.get("log_dropped", 0), "left_over": verdict.get("left_over", 0),
+        }  # fmt: skip
+        found = None
+        if bound.places or probe.state != "none":
+            found = collect(self.directory, self.spec, bound, ended_well=cause.code is None)
+            report |= {"outputs": found.outputs, "artifacts": found.artifacts}
+            self.warnings += found.warnings
+        if self.services.at(self.key) is not None:
+            report["at"] = self.services.at(self.key)
+        elif found is not None and (found.artifacts or found.outputs):
+            self._upload(found, report)
+        if verdict.get("log_dropped"):
+            self.warnings.append(f"{verdict['log_dropped']} bytes of the log beyond its limit were dropped.")
+        report["warnings"] = list(dict.fromkeys(self.warnings))
+        write_json(self.directory / FINISHED, report)
+        return report
+
+    def _upload(self, found: Any, report: dict[str, Any]) -> None:
+        self.services.tell(self._event("collecting"))
+        try:
+            send(self.directory, self.spec, found, self.services.client.upload)
+        except Refused as error:
+            report |= {
+                "cause": report["cause"] or "studio_fault",
+                "message": f"The studio did not take the outputs: {error}",
+            }
+
+    def _report(self, report: dict[str, Any]) -> None:
+        heard = threading.Event()
+        self.services.tell(report, urgent=True, heard=heard.set)
+        while not heard.wait(1.0):
+            if self.wishes.abandon:
+                raise Abandoned
+
+    def _end_quietly(self) -> None:
+        self.wishes.abandon = True
+        deadline = time.monotonic() + 15
+        while self.services.launcher.probe(self.key).state == "running" and time.monotonic() < deadline:
+            self._heed()
+            time.sleep(QUICK_S)
+        self.services.launcher.collect(self.key)
+
+    def _event(self, event: str, **facts: Any) -> dict[str, Any]:
+        return {"attempt": self.key.attempt, "epoch": self.key.epoch, "event": event, "at": now(), **facts}
+
+
+def _of_disk(error: OSError) -> Cause:
+    if error.errno == 28:
+        return Cause("disk_full", "The disk of the host is full; the step could not be prepared.")
+    return Cause("studio_fault", f"The step could not be prepared on this host: {error.strerror or error}.")

@@ -1,0 +1,57 @@
+"""The Celery side of the agent: one task that says "look again". Correctness never waits for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+say = logging.getLogger("duto.agent")
+TASK = "agent.bell"
+
+
+class Bell:
+    """A Celery worker with one thread on the queue of this host, living inside the agent."""
+
+    def __init__(self, redis_url: str, name: str, ring: Callable[[], None]) -> None:
+        self.redis_url, self.queue, self.ring = redis_url, f"host.{name}", ring
+        self._worker: Any = None
+
+    def start(self) -> None:
+        """In the background: the broker may be away, and importing Celery takes its time."""
+        threading.Thread(target=self._serve, name="bell", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let go of the broker; the process ends without waiting for it."""
+        if self._worker is not None:
+            from celery.worker import state
+
+            state.should_terminate = 0
+
+    def _serve(self) -> None:
+        try:
+            self._worker = self._make()
+            self._worker.start()
+        except (Exception, SystemExit) as error:
+            say.warning("the bell is out of order, work is found by asking: %s", error)
+
+    def _make(self) -> Any:
+        from celery import Celery
+
+        app = Celery("duto-agent", broker=self.redis_url, set_as_current=False)
+        app.conf.update(
+            task_serializer="json", accept_content=["json"], result_backend=None, task_ignore_result=True,
+            broker_connection_retry_on_startup=True, broker_connection_max_retries=None,
+            worker_hijack_root_logger=False, worker_redirect_stdouts=False, worker_prefetch_multiplier=16,
+            worker_enable_remote_control=False, worker_send_task_events=False, task_default_queue=self.queue,
+        )  # fmt: skip
+
+        @app.task(name=TASK)  # type: ignore[untyped-decorator]
+        def bell(*ids: Any, **more: Any) -> None:
+            self.ring()
+
+        return app.WorkController(
+            pool_cls="threads", concurrency=1, queues=[self.queue], loglevel="ERROR",
+            without_gossip=True, without_mingle=True, without_heartbeat=True,
+        )  # fmt: skip

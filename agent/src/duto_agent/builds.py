@@ -1,0 +1,84 @@
+"""A build that the studio asked for: resolve, install, and stream every line of it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from duto_agent.environments import BuildFailed
+from duto_agent.services import Services
+from duto_agent.shipping import Shipment, Stale
+from duto_agent.studio_client import Away, pauses
+
+say = logging.getLogger("duto.agent")
+SHIP_EVERY_S = 0.05
+
+
+class Build:
+    """One build order; its log is a file first, so that nothing is lost while the studio is away."""
+
+    def __init__(self, build: str, spec: dict[str, Any], services: Services, folder: Path) -> None:
+        self.build, self.spec, self.services = build, spec, services
+        self.path = folder / f"{Path(build).name}.log"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(b"")
+        self.shipment = Shipment(self.path, lambda at, data: services.client.put_build_log(build, at, data))
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        self.services.tell({"build": self.build, "event": "started"}, urgent=True)
+        shipper = threading.Thread(target=self._ship, name="build-log", daemon=True)
+        shipper.start()
+        try:
+            report = self._make()
+        except BuildFailed as error:
+            report = {"event": "failed", "message": str(error)}
+        except OSError as error:
+            report = {"event": "failed", "message": f"The environment could not be built on this host: {error}."}
+        self.done.set()
+        shipper.join()
+        self.services.tell({"build": self.build, **report}, urgent=True)
+        say.info("build %s: %s %s", self.build, report["event"], report.get("message", ""))
+        self.path.unlink(missing_ok=True)
+
+    def _make(self) -> dict[str, Any]:
+        environments = self.services.environments
+        recipe = {**self.spec, **(self.spec.get("recipe") or {})}
+        choice = environments.pythons.choose(recipe.get("python"))
+        lock = recipe.get("lock")
+        if lock is None:
+            self._line(f"Resolving {len(recipe.get('packages') or ())} packages for Python {choice.python.version}.")
+            lock = environments.resolve(list(recipe.get("packages") or ()), choice.python, self._line)
+        digest = str(recipe.get("lock_digest") or hashlib.sha256(lock.encode()).hexdigest())
+        # The studio names environments of attempts by the first forty characters of the digest.
+        key = str(recipe.get("key") or f"{digest[:40]}-{choice.python.minor}")
+        built = environments.ensure(key, lock, choice.python.version, self._line)
+        warnings = [choice.warning] if choice.warning else []
+        return {
+            "event": "ready", "lock": lock, "lock_digest": digest, "python": built.python,
+            "message": "", "warnings": warnings,
+        }  # fmt: skip
+
+    def _line(self, line: str) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def _ship(self) -> None:
+        """Until the build is over and its last line has arrived."""
+        pause = pauses()
+        while True:
+            last = self.done.is_set()
+            try:
+                while self.shipment.ship():
+                    pause = pauses()
+            except Stale:
+                return
+            except Away:
+                self.done.wait(next(pause)) if not last else threading.Event().wait(next(pause))
+                continue
+            if last:
+                return
+            self.done.wait(SHIP_EVERY_S)

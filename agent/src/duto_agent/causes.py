@@ -1,0 +1,101 @@
+"""Whose fault was it? From a verdict to a cause and one sentence that a person can act on. Pure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from duto_agent.bindings import Bound
+
+MISSING_FILE = re.compile(r"^FileNotFoundError: .*?: '([^']+)'")
+MISSING_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """`code` is None for a step that ended well."""
+
+    code: str | None
+    message: str = ""
+
+
+LOST = Cause(
+    "lost",
+    "The program that watches the script on its host was killed, so how the script ended is not known. "
+    "It was not run a second time.",
+)
+
+
+def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) -> Cause:
+    """The cause of a verdict that the shim wrote."""
+    if verdict.get("canceled"):
+        left = verdict.get("left_over") or 0
+        proof = f" {left} of its processes could not be ended." if left else " None of its processes is left."
+        return Cause("canceled", "The step was canceled." + proof)
+    if verdict.get("timed_out"):
+        return Cause("timeout", f"The step was ended at its time limit of {spec.get('timeout_seconds')} seconds.")
+    if verdict.get("signal"):
+        return _of_signal(int(verdict["signal"]), int(verdict.get("oom_kills") or 0))
+    if not verdict.get("exit_code"):
+        return Cause(None)
+    frame = verdict.get("traceback") or {}
+    return _of_error(str(frame.get("text") or ""), frame, verdict, spec, bound)
+
+
+def _of_signal(number: int, oom_kills: int) -> Cause:
+    if number == signal.SIGKILL and oom_kills:
+        return Cause("out_of_memory", "The host ran out of memory, and the kernel ended the script.")
+    if number == signal.SIGKILL:
+        return Cause("user_error", "The script was killed (SIGKILL) by something other than the studio.")
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "an unnamed signal"
+    crash = (
+        ": a crash in native code" if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE) else ""
+    )
+    return Cause("user_error", f"The script was ended by signal {number} ({name}){crash}.")
+
+
+def _of_error(
+    text: str, frame: Mapping[str, Any], verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound
+) -> Cause:
+    where = f" ({frame['file']}, line {frame['line']})" if frame.get("file") else ""
+    if text.startswith("MemoryError") or "ArrayMemoryError" in text.partition(":")[0]:
+        return Cause("out_of_memory", f"The script asked for more memory than there is{where}.")
+    if os.strerror(errno.ENOSPC) in text or verdict.get("log_error") == os.strerror(errno.ENOSPC):
+        return Cause("disk_full", f"The disk of the host is full{where}.")
+    if found := MISSING_FILE.match(text):
+        explained = _missing_file(found[1], spec, bound, where)
+        if explained is not None:
+            return explained
+    if found := MISSING_MODULE.match(text):
+        name = found[1].partition(".")[0]
+        return Cause("user_error", f"The step's environment has no module '{name}'{where}: add it to its packages.")
+    if text:
+        return Cause("user_error", f"{text}{where}")
+    if verdict["exit_code"] == 127:
+        return Cause("environment", "The script could not be started; the log says why.")
+    return Cause("user_error", f"The script ended with exit code {verdict['exit_code']}.")
+
+
+def _missing_file(path: str, spec: Mapping[str, Any], bound: Bound, where: str) -> Cause | None:
+    """The folder of a `PipelineData` is the script's to make; nothing surprises newcomers more."""
+    for name, place in bound.outputs.items():
+        if path == place or path.startswith(place + "/"):
+            return Cause(
+                "user_error",
+                f"The script writes below its output '{name}' without having made that folder{where}: call "
+                f"os.makedirs(path, exist_ok=True) first, or declare the output with is_directory=True.",
+            )
+    for name, place in bound.inputs.items():
+        if place and (path == place or path.startswith(place + "/")):
+            return Cause(
+                "data_missing", f"There is no '{path[len(place) + 1 :] or name}' in the input '{name}'{where}."
+            )
+    return None

@@ -1,0 +1,208 @@
+"""Builds the environments of steps: locked, byte-compiled, read-only, each once per host."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from duto_agent.files import now, remove_tree, write_json
+from duto_agent.pythons import Choice, Python, Pythons
+from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
+
+Say = Callable[[str], None]
+READY = "duto-environment.json"
+# matplotlib draws its list of fonts on the first import, which takes seconds: here once, not in each step.
+FONTS = "import matplotlib.font_manager"
+FONT_FOLDER = "duto-matplotlib"
+
+
+class BuildFailed(Exception):
+    """One sentence for people; the whole story is in the log."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """An environment that stands."""
+
+    path: Path
+    python: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def executable(self) -> Path:
+        return self.path / "bin" / "python"
+
+
+class Environments:
+    """The folder `envs/` of this host."""
+
+    def __init__(self, folder: Path, pythons: Pythons) -> None:
+        self.folder, self.pythons = folder, pythons
+        self._running: set[subprocess.Popen[str]] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob("*.tmp.*"):  # an agent that was killed amid a build
+            remove_tree(left)
+
+    def resolve(self, packages: Sequence[str], python: Python, say: Say) -> str:
+        """The lock of these requirements: one `name==version` per line, sorted."""
+        if not packages:
+            return ""
+        command = ["pip", "compile", "--no-header", "--no-annotate", "--quiet", "--python", python.executable, "-"]
+        lines = self._uv(command, say, "\n".join(packages) + "\n")
+        pinned = [line.strip() for line in lines if line.strip() and not line.startswith(("#", " ", "warning"))]
+        return "".join(f"{line}\n" for line in sorted(pinned, key=str.lower))
+
+    def ensure(self, key: str, lock: str, asked: str | None, say: Say) -> Built:
+        """The environment of this lock; whoever asks while it is built waits for the one build."""
+        choice = self.pythons.choose(asked)
+        if not lock.strip():
+            say = _nothing  # made in a blink: no news
+        # A lock that another Python serves is another environment: wheels differ.
+        name = key if key.endswith(f"-{choice.python.minor}") else f"{key}-{choice.python.minor}"
+        path = self.folder / safe_name(name)
+        warnings = (choice.warning,) if choice.warning else ()
+        if not (path / READY).exists():
+            with self._only_one(path):
+                if not (path / READY).exists():
+                    self._build(path, lock, choice, say)
+        self._used(path)
+        return Built(path, choice.python.version, warnings)
+
+    def bare(self) -> Built:
+        """An environment with nothing in it, for steps that bring their own."""
+        return self.ensure("bare", "", None, _nothing)
+
+    def user_managed(self, interpreter: str | None) -> str:
+        """The Python of a step whose packages are its author's affair."""
+        for candidate in (interpreter, os.environ.get("DUTO_USER_PYTHON")):
+            # `python` is what definitions say when nobody chose; the agent's own would leak its packages.
+            if candidate and "/" in candidate:
+                if not os.access(candidate, os.X_OK):
+                    raise BuildFailed(f"The interpreter '{candidate}' is not on this host.")
+                return candidate
+        return str(self.bare().executable)
+
+    def stop(self) -> None:
+        """End the builds that run; the next agent begins them anew."""
+        for process in list(self._running):
+            process.kill()
+
+    def _build(self, path: Path, lock: str, choice: Choice, say: Say) -> None:
+        new = path.with_name(f"{path.name}.tmp.{os.getpid()}")
+        remove_tree(new)
+        if choice.warning:
+            say(choice.warning)
+        say(f"Building the environment {path.name} with Python {choice.python.version}.")
+        try:
+            self._uv(["venv", "--relocatable", "--no-project", "--python", choice.python.executable, str(new)], say)
+            if lock.strip():
+                file = new / "duto-lock.txt"
+                file.write_text(lock)
+                install = ["pip", "sync", "--compile-bytecode", "--python", str(new / "bin/python"), str(file)]
+                self._uv(install, say)
+            self._draw_fonts(new, lock)
+            digest = hashlib.sha256(lock.encode()).hexdigest()
+            write_json(new / READY, {"python": choice.python.version, "lock_digest": digest, "built_at": now()})
+            make_read_only(new)
+            new.rename(path)
+        except BaseException:
+            remove_tree(new)
+            raise
+        say("The environment is ready.")
+
+    def _uv(self, arguments: list[str], say: Say, stdin: str | None = None) -> list[str]:
+        """Run uv, say each line as it comes, and turn a failure into one sentence."""
+        try:
+            process = subprocess.Popen(
+                [uv_binary(), *arguments], env=uv_environment(), text=True, errors="replace",
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
+            )  # fmt: skip
+        except UvMissing as error:
+            raise BuildFailed(str(error)) from error
+        lines: list[str] = []
+        self._running.add(process)
+        with process:
+            assert process.stdin is not None and process.stdout is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(stdin or "")
+                process.stdin.close()
+            for line in process.stdout:
+                lines.append(line.rstrip("\n"))
+                say(lines[-1])
+        self._running.discard(process)
+        if process.returncode != 0:
+            raise BuildFailed(explain("\n".join(lines)))
+        return lines
+
+    def _draw_fonts(self, path: Path, lock: str) -> None:
+        if not re.search(r"^matplotlib==", lock, re.M):
+            return
+        folder = path / FONT_FOLDER
+        folder.mkdir()
+        variables = {"MPLCONFIGDIR": str(folder), "HOME": str(folder), "MPLBACKEND": "agg", "PATH": "/usr/bin:/bin"}
+        with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+            subprocess.run([path / "bin/python", "-c", FONTS], env=variables, capture_output=True, timeout=120)
+
+    @contextlib.contextmanager
+    def _only_one(self, path: Path) -> Iterator[None]:
+        with path.with_name(path.name + ".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _used(self, path: Path) -> None:
+        """The stamp by which the least recently used are found; never a reason to fail."""
+        with contextlib.suppress(OSError):
+            path.with_name(path.name + ".used").touch()
+
+
+def _nothing(line: str) -> None:
+    """Says nothing."""
+
+
+def safe_name(key: str) -> str:
+    """Keys come from the studio; a folder's name holds no more than these characters."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", key).lstrip(".") or "_"
+
+
+def make_read_only(path: Path) -> None:
+    """Files are hard links into uv's cache: a step that wrote into one would change every environment."""
+    for folder, _, names in os.walk(path, topdown=False):
+        for file in (Path(folder, name) for name in names):
+            if not file.is_symlink():
+                file.chmod(file.stat().st_mode & ~0o222)
+        Path(folder).chmod(Path(folder).stat().st_mode & ~0o222)
+
+
+UNKNOWN = re.compile(r"[Bb]ecause ([\w.\[\],-]+) was not found in the (?:package registry|provided package locations)")
+NO_VERSION = re.compile(r"there (?:is|are) no versions? of ([\w.-]+)(?:\[[^\]]*\])?(==\S+|[<>=!~][^\s,]*)?", re.I)
+FAILED = re.compile(r"Failed to (?:build|download(?: and build)?|fetch|prepare|install)[:\s]+`?([^`\s]+)`?")
+OFFLINE = re.compile(
+    r"error sending request|dns error|tcp connect error|Connection refused|client error \(Connect\)", re.I
+)
+
+
+def explain(log: str) -> str:
+    """The one sentence for the page, naming the package whose fault it is."""
+    flat = re.sub(r"\s+", " ", re.sub(r"[│╰─▶├]", " ", log))
+    if OFFLINE.search(flat):
+        return "The package index could not be reached from this host."
+    if "No space left on device" in flat:
+        return "The disk of this host is full; the environment could not be built."
+    if found := UNKNOWN.search(flat):
+        return f"The package '{found[1]}' does not exist in the package index."
+    if found := NO_VERSION.search(flat):
+        return f"The package index has no version of '{found[1]}' that fits '{found[1]}{(found[2] or '').rstrip('.')}'."
+    if found := FAILED.search(flat):
+        return f"The package '{found[1]}' could not be installed."
+    if "No solution found" in flat:
+        reason = flat.partition("No solution found when resolving dependencies:")[2].strip()
+        return f"The packages do not fit together: {reason[:400]}"
+    last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "uv gave no reason")
+    return f"The environment could not be built: {last[:300]}"

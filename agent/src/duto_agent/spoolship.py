@@ -1,0 +1,40 @@
+"""The spool of an attempt on its way to the studio: whole lines, and an acknowledgement for the script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from duto_agent.launchers.base import AttemptKey
+from duto_agent.shipping import Shipment
+from duto_agent.studio_client import StudioClient
+
+
+class SpoolShipment(Shipment):
+    """`get_metrics` and `flush` in the script wait for the offset in `<spool>.ack`."""
+
+    def __init__(self, directory: Path, key: AttemptKey, client: StudioClient) -> None:
+        spool = directory / "spool.jsonl"
+        self.ack = spool.with_name("spool.jsonl.ack")
+        try:
+            known = int(self.ack.read_text())
+        except (OSError, ValueError):
+            known = 0
+        super().__init__(
+            spool, lambda at, data: client.put_spool(key.attempt, key.epoch, at, data), known, whole_lines=True
+        )
+
+    def _stored(self, size: int) -> None:
+        super()._stored(size)
+        new = self.ack.with_name(self.ack.name + ".new")
+        new.write_text(str(size))
+        new.replace(self.ack)
+
+    def close_last_line(self) -> None:
+        """A script that was killed amid a line leaves half a record: it is cut off, for it says nothing."""
+        try:
+            data = self.path.read_bytes()[self.offset :]
+        except OSError:
+            return
+        if data and not data.endswith(b"\n"):
+            with self.path.open("rb+") as file:
+                file.truncate(self.offset + data.rfind(b"\n") + 1)

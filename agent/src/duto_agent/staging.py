@@ -1,0 +1,209 @@
+"""Lays out an attempt's directory: the snapshot, the inputs, the places of the outputs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from duto_agent import bindings
+from duto_agent.bindings import Bound
+from duto_agent.environments import FONT_FOLDER
+from duto_agent.files import read_json, remove_tree, write_json
+from duto_agent.launchers.base import AttemptKey, Launch
+from duto_agent.paths import BadPath, inside, plain_name
+from duto_agent.transfers import DataMissing, Transfers
+
+FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
+STAGED = "staged.json"
+
+
+def stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bound:
+    """Everything but the environment. May be repeated after a crash: it then starts afresh."""
+    known = read_json(directory / STAGED)
+    if known is not None:
+        return Bound(**known)
+    for name in FOLDERS:
+        if "/" not in name:
+            remove_tree(directory / name)
+        (directory / name).mkdir(parents=True)
+    work, bound = directory / "work", Bound()
+    for file in (spec.get("snapshot") or {}).get("files") or ():
+        _snapshot_file(work, file, transfers)
+    for name in ("outputs", "logs"):
+        (work / name).mkdir(exist_ok=True)
+    for given in spec.get("inputs") or ():
+        _input(directory, given, transfers, bound)
+    for given in spec.get("outputs") or ():
+        _output(directory, given, bound)
+    (directory / "spool.jsonl").touch()
+    write_json(directory / STAGED, vars(bound))
+    return bound
+
+
+def _snapshot_file(work: Path, file: Mapping[str, Any], transfers: Transfers) -> None:
+    target = inside(work, str(file["path"]))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    transfers.bring(file, target)
+    if file.get("executable"):
+        target.chmod(0o755)
+
+
+def _place(directory: Path, given: Mapping[str, Any], kind: str, bound: Bound) -> Path:
+    """Where it lies: in the attempt's own folder, or where the program wants it below its working directory."""
+    wanted = given.get("path_on_compute")
+    usual = directory / kind / plain_name(str(given["name"]))
+    if not wanted:
+        return usual
+    if str(wanted).startswith("/"):
+        bound.warnings.append(
+            f"'{given['name']}' asks for the path {wanted}; a local process keeps its data in its own directory instead."
+        )
+        return usual
+    return inside(directory / "work", str(wanted))
+
+
+def _input(directory: Path, given: Mapping[str, Any], transfers: Transfers, bound: Bound) -> None:
+    name, mode = str(given["name"]), str(given.get("mode") or "mount")
+    bound.modes[name] = mode
+    if mode == "direct":
+        bound.inputs[name] = str(given.get("dataset") or "")
+        return
+    place = _place(directory, given, "inputs", bound)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    root = transfers.store.path(given.get("direct"))
+    files = list(given.get("files") or ())
+    if root is not None and not root.exists():
+        root = None
+    if root is None and not files and given.get("direct"):
+        raise DataMissing(f"The data of the input '{name}' is not there any more.")
+    if mode == "mount" and root is not None:
+        _mount(place, root, files, bool(given.get("is_file")), transfers)
+    else:
+        _download(place, root, files, bool(given.get("is_file")), transfers)
+    bound.inputs[name] = str(place)
+
+
+def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: Transfers) -> None:
+    """A folder of links: no byte is copied, and what a script adds or deletes here never reaches the store.
+
+    What it writes *through* a link would, as long as the same user runs both: a
+    read-only bind mount takes this function's place where the launcher can make one.
+    """
+    if is_file or root.is_file():
+        place.symlink_to(root)
+        return
+    if not files:
+        place.symlink_to(root, target_is_directory=True)
+        return
+    place.mkdir()
+    for file in files:
+        target = inside(place, str(file["path"]))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        own = transfers.store.path(file.get("direct"))
+        source = own if own is not None and own.is_file() else inside(root, str(file["path"]))
+        if not source.is_file():
+            raise DataMissing(f"'{file['path']}' is not in the store any more.")
+        target.symlink_to(source)
+    for folder, _, _ in os.walk(place, topdown=False):
+        Path(folder).chmod(0o555)
+
+
+def _download(place: Path, root: Path | None, files: list[Any], is_file: bool, transfers: Transfers) -> None:
+    if root is not None and not files:
+        if root.is_file():
+            shutil.copyfile(root, place)
+        else:
+            shutil.copytree(root, place, symlinks=False, copy_function=shutil.copyfile)
+        return
+    if is_file and len(files) == 1:
+        transfers.bring(_with_direct(files[0], root), place)
+        return
+    place.mkdir()
+    for file in files:
+        target = inside(place, str(file["path"]))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        transfers.bring(_with_direct(file, root), target)
+
+
+def _with_direct(file: Mapping[str, Any], root: Path | None) -> Mapping[str, Any]:
+    """A file of a folder that lies on this disk is copied from there instead of fetched."""
+    if root is None or file.get("direct"):
+        return file
+    source = root if root.is_file() else inside(root, str(file["path"]))
+    return {**file, "local": str(source)}
+
+
+def _output(directory: Path, given: Mapping[str, Any], bound: Bound) -> None:
+    """A `PipelineData` must not exist yet unless it is a folder by declaration; a dataset output's folder must."""
+    name = str(given["name"])
+    place = _place(directory, given, "outputs", bound)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if given.get("kind") == "file_dataset":
+        place.mkdir(exist_ok=True)
+        bound.file_outputs.append(name)
+    elif given.get("is_directory"):
+        place.mkdir(exist_ok=True)
+    bound.outputs[name] = str(place)
+
+
+def launch_of(
+    key: AttemptKey, directory: Path, spec: Mapping[str, Any], bound: Bound, python: str, sdk: Path, studio: str
+) -> Launch:
+    """The command, its variables and its limits."""
+    script = str(spec["script"])
+    if not inside(directory / "work", script).is_file():
+        raise BadPath(f"The snapshot has no script '{script}'.")
+    given = bindings.arguments(list(spec.get("arguments") or ()), bound, spec.get("params") or {})
+    return Launch(
+        key=key,
+        argv=(python, script, *given),
+        cwd=directory / "work",
+        env=_variables(key, directory, spec, bound, python, sdk) | _access(spec, studio),
+        grace_seconds=float(spec.get("grace_seconds") or 10),
+        timeout_seconds=spec.get("timeout_seconds"),
+        log_cap=int(spec.get("log_cap") or 1 << 30),
+    )
+
+
+def _variables(
+    key: AttemptKey, directory: Path, spec: Mapping[str, Any], bound: Bound, python: str, sdk: Path
+) -> dict[str, str]:
+    environment = spec.get("environment") or {}
+    own = {str(name): str(value) for name, value in (environment.get("variables") or {}).items()}
+    folders = {"HOME": str(directory / "tmp/home"), "TMPDIR": str(directory / "tmp")}
+    fonts = Path(python).parent.parent / FONT_FOLDER
+    if fonts.is_dir():
+        folders["MPLCONFIGDIR"] = str(_own_fonts(fonts, directory / "tmp/matplotlib"))
+    path = ":".join(part for part in (str(sdk), own.pop("PYTHONPATH", "")) if part)
+    cores = (spec.get("limits") or {}).get("cores")
+    given = {str(name): str(value) for name, value in (spec.get("variables") or {}).items() if value is not None}
+    return {
+        **bindings.base_variables(folders, str(Path(python).parent), max(1, int(cores)) if cores else None),
+        **own,
+        "DUTO_ATTEMPT": key.attempt,
+        **given,
+        **bindings.variables(spec, bound),
+        "DUTO_SPOOL": str(directory / "spool.jsonl"),
+        "DUTO_STUDIO_FILE": str(directory / "studio.json"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": path,
+    }
+
+
+def _access(spec: Mapping[str, Any], studio: str) -> dict[str, str]:
+    """How the script reaches the studio by itself."""
+    token = spec.get("token")
+    return {"AZUREML_SERVICE_ENDPOINT": studio} | ({"AZUREML_RUN_TOKEN": str(token)} if token else {})
+
+
+def _own_fonts(source: Path, target: Path) -> Path:
+    """The environment is read-only and matplotlib wants to write beside its font list: a copy of some kilobytes."""
+    if not target.exists():
+        target.mkdir(parents=True)
+        for file in source.iterdir():
+            if file.is_file():
+                shutil.copyfile(file, target / file.name)
+    return target

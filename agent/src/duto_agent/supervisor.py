@@ -1,0 +1,158 @@
+"""All attempts and builds of this host: takes them up, passes wishes on, adopts, forgets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from duto_agent.attempt import FINISHED, Attempt
+from duto_agent.builds import Build
+from duto_agent.files import read_json, write_json
+from duto_agent.launchers.base import AttemptKey
+from duto_agent.services import Services
+
+say = logging.getLogger("duto.agent")
+AT_ONCE = 64
+
+
+class Supervisor:
+    """The files in the attempts' directories are the memory; this object only holds threads and doorbells."""
+
+    def __init__(self, services: Services, home: Path) -> None:
+        self.services, self.home = services, home
+        self._lock = threading.Lock()
+        self._attempts: dict[AttemptKey, Attempt] = {}
+        self._told: set[AttemptKey] = set()
+        self._builds: set[str] = set()
+        self._pool: Executor = ThreadPoolExecutor(AT_ONCE * 2, thread_name_prefix="attempt")
+
+    def adopt(self) -> int:
+        """Take up every attempt that an earlier agent left, wherever it stands."""
+        keys = self.services.launcher.discover()
+        for key in keys:
+            spec = read_json(self.services.launcher.directory(key) / "spec.json")
+            if isinstance(spec, dict):
+                self._start(key, spec, adopted=True)
+            else:  # the crash came before the spec: the studio will send it again
+                self.services.launcher.cleanup(key)
+        return len(keys)
+
+    def holding(self) -> list[dict[str, Any]]:
+        """What this host has, the reported ones too: the studio answers those with `drop`."""
+        with self._lock:
+            keys = [*self._attempts, *self._told]
+        return [{"attempt": key.attempt, "epoch": key.epoch} for key in keys]
+
+    def capacity(self) -> int:
+        with self._lock:
+            return max(0, AT_ONCE - len(self._attempts))
+
+    def ring(self, folder: str) -> None:
+        key = AttemptKey.of_folder(folder)
+        attempt = self._attempts.get(key) if key else None
+        if attempt is not None:
+            attempt.bell.set()
+
+    def take(self, answer: dict[str, Any]) -> None:
+        """Do what an answer of the studio says."""
+        for refused in answer.get("refused") or ():
+            self._refused(refused)
+        for item in answer.get("cancel") or ():
+            if (attempt := self._find(item)) is not None:
+                attempt.cancel(float(item.get("grace_seconds") or 0))
+        for item in answer.get("drop") or ():
+            self._drop(str(item["attempt"]))
+        for work in answer.get("work") or ():
+            if work.get("type") == "attempt":
+                self._accept(AttemptKey(str(work["attempt"]), int(work["epoch"])), work["spec"])
+            elif work.get("type") == "build":
+                self._build(str(work["build"]), work["spec"])
+
+    def _accept(self, key: AttemptKey, spec: dict[str, Any]) -> None:
+        directory = self.services.launcher.directory(key)
+        with self._lock:
+            if key in self._attempts or key in self._told:
+                return  # the studio repeats what it is not sure of
+            older = [each for known, each in self._attempts.items() if known.attempt == key.attempt]
+        for attempt in older:
+            attempt.abandon()
+        if AttemptKey.of_folder(directory.name) != key:
+            say.warning("an attempt with a strange id was refused")
+            return
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "spec.json", spec)
+        self._start(key, spec, adopted=False)
+
+    def _start(self, key: AttemptKey, spec: dict[str, Any], adopted: bool) -> None:
+        attempt = Attempt(key, spec, self.services, adopted)
+        with self._lock:
+            if key in self._attempts:
+                return
+            self._attempts[key] = attempt
+        self._pool.submit(self._run, key, attempt)
+
+    def _run(self, key: AttemptKey, attempt: Attempt) -> None:
+        told = False
+        try:
+            told = attempt.run()
+        except Exception as error:
+            say.exception("attempt %s stopped with a fault of the agent", key.folder)
+            attempt.fail(error)
+            return
+        finally:
+            with self._lock:
+                self._attempts.pop(key, None)
+                if told and (attempt.directory / FINISHED).exists():
+                    self._told.add(key)
+        if not told:
+            self.services.launcher.cleanup(key)
+
+    def _find(self, item: dict[str, Any]) -> Attempt | None:
+        return self._attempts.get(AttemptKey(str(item.get("attempt")), int(item.get("epoch") or 0)))
+
+    def _refused(self, item: dict[str, Any]) -> None:
+        """Whatever the reason, this attempt is not ours any more, or never was."""
+        key = AttemptKey(str(item.get("attempt")), int(item.get("epoch") or 0))
+        if item.get("code") in ("stale_epoch", "not_found"):
+            if (attempt := self._find(item)) is not None:
+                attempt.abandon()
+            self._forget(key)
+        else:
+            say.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
+
+    def _drop(self, attempt: str) -> None:
+        """The studio has everything, or wants nothing."""
+        with self._lock:
+            keys = [key for key in (*self._attempts, *self._told) if key.attempt == attempt]
+        for key in keys:
+            running = self._attempts.get(key)
+            if running is not None and not (running.directory / FINISHED).exists():
+                running.abandon()
+            self._forget(key)
+
+    def _forget(self, key: AttemptKey) -> None:
+        with self._lock:
+            known = key in self._told
+            self._told.discard(key)
+        if known:
+            self._pool.submit(self.services.launcher.cleanup, key)
+
+    def _build(self, build: str, spec: dict[str, Any]) -> None:
+        with self._lock:
+            if build in self._builds:
+                return
+            self._builds.add(build)
+
+        def run() -> None:
+            try:
+                Build(build, spec, self.services, self.home / "builds").run()
+            except Exception:
+                say.exception("build %s stopped with a fault of the agent", build)
+            finally:
+                with self._lock:
+                    self._builds.discard(build)
+
+        self._pool.submit(run)

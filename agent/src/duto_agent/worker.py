@@ -1,0 +1,149 @@
+"""The agent's process: wires the parts, starts them in the right order, and ends without touching steps."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from duto_agent.bell import Bell
+from duto_agent.doorbell import Doorbell
+from duto_agent.environments import Environments
+from duto_agent.exchange import Exchange
+from duto_agent.hostfacts import HostFacts
+from duto_agent.launchers.process import ProcessLauncher
+from duto_agent.launchers.zygote import Zygote
+from duto_agent.pythons import Pythons
+from duto_agent.sdk_folder import sdk_folder
+from duto_agent.services import Services
+from duto_agent.studio_client import StudioClient
+from duto_agent.supervisor import Supervisor
+from duto_agent.transfers import Store, Transfers
+
+BUILDS_AT_ONCE = 4
+say = logging.getLogger("duto.agent")
+
+
+class NotConfigured(Exception):
+    """host.json is missing or incomplete."""
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """`host.json` in the agent's home."""
+
+    studio: str
+    name: str
+    key: str
+    redis_url: str | None = None
+    store_marker: str | None = None
+    data_dir: str | None = None
+
+    @classmethod
+    def read(cls, home: Path, studio: str | None = None) -> HostConfig:
+        try:
+            given = json.loads((home / "host.json").read_text(encoding="utf-8"))
+            known = {name: given.get(name) for name in cls.__dataclass_fields__}
+        except (OSError, ValueError, AttributeError) as error:
+            raise NotConfigured(f"{home / 'host.json'} cannot be read: {error}") from error
+        known["studio"] = studio or known["studio"]
+        missing = [name for name in ("studio", "name", "key") if not known[name]]
+        if missing:
+            raise NotConfigured(f"{home / 'host.json'} lacks {', '.join(missing)}.")
+        return cls(**known)
+
+
+class Agent:
+    """Everything of one host, from the zygote to the bell."""
+
+    def __init__(self, home: Path, studio: str | None = None) -> None:
+        self.home = home.resolve()
+        self.config = HostConfig.read(self.home, studio)
+        self.zygote = Zygote()
+        self.zygote.start()  # first of all: it must be forked while this process is young
+        pythons = Pythons()
+        store = Store(self.config.data_dir, self.config.store_marker)
+        self.client = StudioClient(self.config.studio, self.config.key)
+        self.doorbell = Doorbell(self.home / "run" / "doorbell")
+        self.environments = Environments(self.home / "envs", pythons)
+        marker = self.config.store_marker if store.root is not None else None
+        self.exchange = Exchange(self.client, HostFacts(self.home, pythons, marker).document)
+        self.services = Services(
+            studio=self.config.studio.rstrip("/"),
+            client=self.client,
+            launcher=ProcessLauncher(self.home / "attempts", self.zygote, self.doorbell.address),
+            environments=self.environments,
+            transfers=Transfers(store, self.home / "cache" / "blobs", self.client),
+            builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
+            sdk=sdk_folder(self.home),
+            tell=self.exchange.tell,
+        )
+        self.supervisor = Supervisor(self.services, self.home)
+        self.bell = Bell(self.config.redis_url or "", self.config.name, self.exchange.wake)
+
+    def start(self) -> None:
+        self.doorbell.listen(self.supervisor.ring)
+        adopted = self.supervisor.adopt()
+        self.exchange.start(self.supervisor)
+        if self.config.redis_url:
+            self.bell.start()
+        say.info("host %s serves %s, %d attempts adopted", self.config.name, self.services.studio, adopted)
+
+    def stop(self) -> None:
+        """Steps and their shims go on; the next agent adopts them."""
+        self.exchange.stop()
+        self.bell.stop()
+        self.environments.stop()
+        self.doorbell.close()
+        self.zygote.stop()
+
+
+def run(home: Path, studio: str | None = None) -> int:
+    """Run the agent until it is told to end."""
+    logging.basicConfig(
+        stream=sys.stdout, level=logging.INFO, format="%(asctime)s agent: %(message)s", datefmt="%H:%M:%S", force=True
+    )
+    for noisy in ("httpx", "httpcore", "celery", "kombu"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    home.mkdir(parents=True, exist_ok=True)
+    with _alone(home) as alone:
+        if not alone:
+            say.error("another agent serves %s already", home)
+            return 1
+        try:
+            agent = Agent(home, studio)
+        except NotConfigured as error:
+            say.error("%s", error)
+            return 2
+        agent.start()
+        ended.wait()
+        agent.stop()
+        say.info("host %s ends; its steps go on", agent.config.name)
+    sys.stdout.flush()
+    # Threads may hang in a call to a studio that is gone. There is nothing of theirs that a file does not have.
+    os._exit(0)
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[Any]:
+    """Two agents on one home would ship every log twice."""
+    with (home / "agent.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True

@@ -1,0 +1,42 @@
+"""From a verdict to words that a person can act on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from duto_agent.bindings import Bound
+from duto_agent.causes import cause_of
+
+BOUND = Bound(inputs={"raw": "/a/inputs/raw"}, outputs={"model": "/a/outputs/model"})
+
+
+def failed(text: str) -> dict[str, Any]:
+    return {"exit_code": 1, "signal": None, "traceback": {"file": "train.py", "line": 3, "text": text}}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "words"),
+    [
+        ({"exit_code": 0}, None, ""),
+        ({"exit_code": 3}, "user_error", "exit code 3"),
+        ({"exit_code": None, "signal": 15, "canceled": True, "left_over": 0}, "canceled", "None of its processes"),
+        ({"exit_code": None, "signal": 9, "timed_out": True}, "timeout", "60 seconds"),
+        ({"exit_code": None, "signal": 9, "oom_kills": 1}, "out_of_memory", "ran out of memory"),
+        ({"exit_code": None, "signal": 9, "oom_kills": 0}, "user_error", "killed"),
+        ({"exit_code": None, "signal": 11}, "user_error", "SIGSEGV"),
+        ({"exit_code": 127}, "environment", "could not be started"),
+        (failed("ValueError: no"), "user_error", "ValueError: no (train.py, line 3)"),
+        (failed("MemoryError"), "out_of_memory", "more memory"),
+        (failed("numpy.core._exceptions._ArrayMemoryError: Unable"), "out_of_memory", "more memory"),
+        (failed("OSError: [Errno 28] No space left on device"), "disk_full", "disk"),
+        (failed("ModuleNotFoundError: No module named 'torch.nn'"), "user_error", "no module 'torch'"),
+        (failed("FileNotFoundError: [Errno 2] No such file or directory: '/a/outputs/model/m'"), "user_error", "makedirs"),
+        (failed("FileNotFoundError: [Errno 2] No such file or directory: '/a/inputs/raw/x.csv'"), "data_missing", "'x.csv'"),
+        (failed("FileNotFoundError: [Errno 2] No such file or directory: '/b'"), "user_error", "/b"),
+    ],
+)  # fmt: skip
+def test_a_cause_and_its_words(verdict: dict[str, Any], code: str | None, words: str) -> None:
+    cause = cause_of(verdict, {"timeout_seconds": 60}, BOUND)
+    assert cause.code == code and words in cause.message

@@ -1,0 +1,118 @@
+"""Environments are built once, shared, read-only; what fails says whose fault it was."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from duto_agent.environments import BuildFailed, Environments, explain
+from duto_agent.pythons import Python, Pythons, choose, own
+from duto_agent.sdk_folder import sdk_folder
+from duto_agent.uvtool import pip_settings, uv_environment
+
+LOCK = "six==1.17.0\n"
+
+
+@pytest.fixture
+def environments(tmp_path: Path) -> Environments:
+    return Environments(tmp_path / "envs", Pythons())
+
+
+def test_many_who_ask_get_one_build(environments: Environments) -> None:
+    lines: list[str] = []
+    found: list[Path] = []
+
+    def ask() -> None:
+        found.append(environments.ensure("lock-" + own().minor, LOCK, own().minor, lines.append).path)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1 and len([line for line in lines if line.startswith("Building")]) == 1
+    assert not list(environments.folder.glob("*.tmp.*"))
+
+
+def test_an_environment_is_compiled_read_only_and_works_after_its_rename(environments: Environments) -> None:
+    built = environments.ensure("k-" + own().minor, LOCK, None, lambda line: None)
+    (module,) = built.path.glob("lib/python*/site-packages/six.py")
+    assert list(module.parent.glob("__pycache__/six*.pyc"))
+    assert not module.stat().st_mode & 0o222 and not module.parent.stat().st_mode & 0o222
+    shown = subprocess.run(
+        [built.executable, "-c", "import six; print(six.__version__)"], capture_output=True, text=True
+    )
+    assert shown.stdout == "1.17.0\n"
+    (built.path.with_name(built.path.name + ".used")).stat()
+
+
+def test_a_package_that_does_not_exist_is_named_and_the_log_is_whole(environments: Environments) -> None:
+    lines: list[str] = []
+    with pytest.raises(BuildFailed, match="The package 'no-such-package-of-duto' does not exist"):
+        environments.resolve(["no-such-package-of-duto"], own(), lines.append)
+    assert any("no-such-package-of-duto" in line for line in lines)
+    with pytest.raises(BuildFailed, match="six==99"):
+        environments.ensure("bad", "six==99\n", None, lines.append)
+    assert not list(environments.folder.glob("bad*.tmp*"))
+
+
+@pytest.mark.parametrize(
+    ("log", "sentence"),
+    [
+        ("error: Failed to fetch: `x`\n error sending request for url", "could not be reached"),
+        ("Failed to build `pyaudio==1`", "'pyaudio==1' could not be installed"),
+        ("No space left on device (os error 28)", "disk of this host is full"),
+        ("No solution found when resolving dependencies:\n Because a==1 depends on b>2 and c", "do not fit together"),
+        ("strange\nvery strange", "very strange"),
+    ],
+)
+def test_each_failure_has_its_words(log: str, sentence: str) -> None:
+    assert sentence in explain(log)
+
+
+def test_user_managed_is_never_the_agents_own(environments: Environments, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DUTO_USER_PYTHON", raising=False)
+    bare = environments.user_managed("python")
+    assert bare.startswith(str(environments.folder))
+    assert subprocess.run([bare, "-c", "import httpx"], capture_output=True, env={}).returncode == 1
+    assert environments.user_managed("/bin/sh") == "/bin/sh"
+    monkeypatch.setenv("DUTO_USER_PYTHON", "/bin/sh")
+    assert environments.user_managed(None) == "/bin/sh"
+    with pytest.raises(BuildFailed, match="/no/python"):
+        environments.user_managed("/no/python")
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "warned"),
+    [("3.11", "3.11.7", False), ("3.6", "3.9.1", True), ("3.12.1", "3.13.0", True), ("3.13", "3.13.0", False), ("3.10", "3.11.7", True)],
+)  # fmt: skip
+def test_the_nearest_python_serves_with_a_warning(asked: str, version: str, warned: bool) -> None:
+    found = [Python("a", "3.9.1"), Python("b", "3.11.7"), Python("c", "3.13.0")]
+    choice = choose(asked, found)
+    assert (choice.python.version, choice.warning is not None) == (version, warned)
+
+
+def test_what_pip_is_told_reaches_uv(tmp_path: Path) -> None:
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = https://index.example/simple\n[install]\nextra-index-url =\n  https://a.example\n  https://b.example\n"
+    )
+    variables = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "PIP_FIND_LINKS": "/w1 /w2", "HOME": str(tmp_path)}
+    found = pip_settings(variables)
+    assert found["UV_DEFAULT_INDEX"] == "https://index.example/simple"
+    assert found["UV_INDEX"] == "https://a.example https://b.example" and found["UV_FIND_LINKS"] == "/w1,/w2"
+    passed = uv_environment({**variables, "AGENT_SECRET": "x", "UV_DEFAULT_INDEX": "https://mine.example"})
+    assert passed["UV_DEFAULT_INDEX"] == "https://mine.example" and "AGENT_SECRET" not in passed
+    assert passed["UV_PYTHON_DOWNLOADS"] == "never"
+
+
+def test_the_sdk_folder_is_made_once_and_imports(tmp_path: Path) -> None:
+    folder = sdk_folder(tmp_path)
+    assert sdk_folder(tmp_path) == folder and len(list((tmp_path / "sdk").iterdir())) == 1
+    code = "import duto, azureml; print(duto.__file__)"
+    shown = subprocess.run(
+        [own().executable, "-S", "-c", code], env={"PYTHONPATH": str(folder)}, capture_output=True, text=True
+    )
+    assert shown.stdout.startswith(str(folder)) and not (folder / "duto" / "__init__.py").stat().st_mode & 0o222

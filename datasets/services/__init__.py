@@ -1,0 +1,29 @@
+"""What the apps above may ask of data."""
+
+from datasets.services.datastores import datastore
+from datasets.services.files import (
+    ResolvedFile,
+    files_below,
+    files_of,
+    identity,
+    path_identity,
+    problems_of_sources,
+)
+from datasets.services.versions import find_version, get_version, save
+from datasets.stores import relative_root, root_by_name, root_of
+
+__all__ = [
+    "ResolvedFile",
+    "datastore",
+    "files_below",
+    "files_of",
+    "find_version",
+    "get_version",
+    "identity",
+    "path_identity",
+    "problems_of_sources",
+    "relative_root",
+    "root_by_name",
+    "root_of",
+    "save",
+]

@@ -1,0 +1,121 @@
+"""Datastores of a workspace, and the files on them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import BinaryIO
+
+from django.db import transaction
+
+from core import journal
+from core.errors import Conflict, Invalid, NotFound
+from core.storage import CHUNK, Root, Stored, safe
+from datasets.models import Datastore
+from datasets.stores import WEB, root_of
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+from workspaces.services import audit, workspaces
+
+# Both are in every workspace from its first moment; programs name them.
+STANDARD = ("workspaceblobstore", "workspacefilestore")
+
+
+def furnish(workspace: Workspace) -> None:
+    """Give the workspace the datastores that all have."""
+    for name in STANDARD:
+        store, _ = Datastore.objects.get_or_create(workspace=workspace, name=name)
+        if (folder := root_of(store).local) is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def datastore(workspace: Workspace, name: str) -> Datastore:
+    """The datastore. Raises NotFound that says which there are."""
+    if name == WEB:
+        return Datastore(workspace=workspace, name=WEB)
+    found = Datastore.objects.select_related("workspace").filter(workspace=workspace, name=name).first()
+    if found is None:
+        names = Datastore.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)
+        raise NotFound(
+            f"There is no datastore '{name}' in workspace '{workspace.name}'. There are: {', '.join(names)}.",
+            code="unknown_datastore",
+            name=name,
+        )
+    return found
+
+
+def open_to_people(workspace: Workspace, name: str) -> Datastore:
+    """The datastore for pages and REST: what the studio keeps for itself is not one."""
+    return datastore(workspace, name if name != WEB else "")
+
+
+@transaction.atomic
+def set_default(room: Room, name: str) -> Datastore:
+    """The datastore that takes outputs which name none."""
+    found = open_to_people(room.workspace, name)
+    workspaces.change(room, default_datastore=found.name)
+    audit.note(room, "datastore.default", name)
+    return found
+
+
+def check_path(path: str) -> str:
+    """A path that may be written on a datastore. Raises Invalid."""
+    key = safe(path)
+    if not key or len(key) > 1024 or any(len(part.encode()) > 255 for part in key.split("/")):
+        raise Invalid(f"{path[:80]!r} cannot name a file: use up to 1024 characters.", code="bad_path")
+    return key
+
+
+def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: bool) -> Stored:
+    """Write one file. The same bytes again leave the stored file, and with it every fingerprint, as it was.
+
+    Raises Conflict when it exists and may not be replaced.
+    """
+    room.require(Role.CONTRIBUTOR)
+    store = open_to_people(room.workspace, name)
+    root, key = root_of(store), check_path(path)
+    if (folder := root.local) is not None and (folder / key).is_dir():
+        raise Conflict(f"{key!r} is a folder.", code="exists")
+    before = _state(root, key) if overwrite else None
+    reader = _Hashing(source)
+    size = root.write(key, reader, overwrite=overwrite)  # type: ignore[arg-type]
+    if before is not None and before[0] == reader.digest and root.local is not None:
+        os.utime(root.local / key, ns=(before[1], before[1]))
+    journal.hint(f"list:{room.workspace.name}:datasets")
+    return Stored(key, size, 0.0)
+
+
+def delete_file(room: Room, name: str, path: str) -> None:
+    """Remove one file or folder. Raises NotFound."""
+    room.require(Role.CONTRIBUTOR)
+    root, key = root_of(open_to_people(room.workspace, name)), check_path(path)
+    if not root.exists(key):
+        raise NotFound(f"There is nothing at '{key}' on '{name}'.")
+    root.remove(key)
+    audit.note(room, "datastore.removed", f"{name}/{key}")
+    journal.hint(f"list:{room.workspace.name}:datasets")
+
+
+class _Hashing:
+    """A reader that knows the digest of what has passed through it."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source, self._seen = source, hashlib.sha256()
+
+    def read(self, size: int = CHUNK) -> bytes:
+        chunk = self._source.read(size)
+        self._seen.update(chunk)
+        return chunk
+
+    @property
+    def digest(self) -> str:
+        return self._seen.hexdigest()
+
+
+def _state(root: Root, key: str) -> tuple[str, int] | None:
+    """(digest, time of change in ns) of a file that is about to be replaced."""
+    if root.local is None or not (root.local / key).is_file():
+        return None
+    path = root.local / key
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_mtime_ns

@@ -1,0 +1,180 @@
+"""Which files a dataset means right now, and what identifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.clock import iso
+from core.errors import NotFound, Unprocessable
+from core.storage import Stored, safe
+from datasets import fetch, patterns
+from datasets.models import DatasetVersion
+from datasets.services.datastores import STANDARD, datastore
+from datasets.stores import WEB, root_by_name
+from duto.spec import canonical
+from duto.spec.selection import select
+from workspaces.models import Workspace
+
+MOST_FILES = 200_000
+
+
+@dataclass(frozen=True)
+class ResolvedFile:
+    """One file of a dataset: where it lies, and what it is called inside the dataset.
+
+    What came from a web address lies as a copy on the hidden datastore `_web`, and knows its `url`.
+    """
+
+    datastore: str
+    key: str
+    path: str
+    size: int
+    modified: float = 0.0
+    digest: str | None = None
+    url: str | None = None
+
+    @property
+    def modified_at(self) -> str | None:
+        from datetime import UTC, datetime
+
+        return iso(datetime.fromtimestamp(self.modified, UTC)) if self.modified else None
+
+
+def files_of(version: DatasetVersion) -> list[ResolvedFile]:
+    """The files of a version, resolved now, after its operations on files.
+
+    Raises NotFound for a datastore that is gone, Unprocessable for a path without a match.
+    """
+    found = find(version.workspace, version.definition["sources"])
+    return select(found, version.definition["operations"]) if version.kind == "file" else found
+
+
+def find(workspace: Workspace, sources: Iterable[Mapping[str, str]], *, refresh: bool = False) -> list[ResolvedFile]:
+    """All files that the sources mean, in their order, each with its path inside the dataset."""
+    groups = [(_folder(source), _of_source(workspace, source, refresh)) for source in sources]
+    if len(groups) == 1:
+        folder, files = groups[0]
+        return [_placed(each, folder) for each in files]
+    stores = {each.datastore for _, files in groups for each in files}
+    shared = patterns.common_folder([folder for folder, _ in groups]) if len(stores) == 1 else None
+    placed = [
+        _placed(each, shared) if shared is not None else replace(each, path=_spread(each))
+        for _, files in groups
+        for each in files
+    ]
+    kept = list({(each.datastore, each.key, each.url): each for each in placed}.values())
+    return [replace(each, path=name) for each, name in zip(kept, patterns.unique(e.path for e in kept), strict=True)]
+
+
+def files_below(workspace: Workspace, store: str, path: str) -> list[ResolvedFile]:
+    """The files at or below a path of a datastore, or those that a pattern matches; none is an answer, too."""
+    datastore(workspace, store)
+    folder = _folder({"datastore": store, "path": path})
+    return [_placed(each, folder) for each in _walk(workspace, store, path)]
+
+
+def path_identity(workspace: Workspace, store: str, path: str) -> dict[str, Any]:
+    """What identifies the files at a path of a datastore: the place, and cheaply its content."""
+    return {"datastore": store, "path": path.strip("/"), "content": fingerprint(files_below(workspace, store, path))}
+
+
+def identity(version: DatasetVersion) -> dict[str, Any]:
+    """What identifies a version for reuse: its definition, and cheaply what it means now."""
+    return {"definition": version.digest, "content": fingerprint(files_of(version))}
+
+
+def fingerprint(files: Iterable[ResolvedFile]) -> str:
+    """Names and sizes with times of change, or with digests where they are known."""
+    return canonical.digest([[each.path, each.size, each.digest or repr(each.modified)] for each in files])
+
+
+def problems_of_sources(workspace: Workspace, inputs: Iterable[Any], outputs: Iterable[Any]) -> list[str]:
+    """What a step names that is not there, as sentences: versions, datastores, paths without a file."""
+    inputs, problems = list(inputs), []
+    wanted = {str(each.dataset) for each in inputs if each.dataset}
+    known = _known_versions(workspace, wanted)
+    for each in inputs:
+        if each.dataset and str(each.dataset) not in known:
+            problems.append(f"The input '{each.name}' names a dataset that is not in workspace '{workspace.name}'.")
+        if each.datastore and not each.dataset:
+            problems += _problem_of_path(workspace, each.name, each.datastore, each.path or "")
+    for store in {each.datastore for each in outputs if each.datastore} - set(STANDARD):
+        try:
+            datastore(workspace, store)
+        except NotFound as error:
+            problems.append(error.message)
+    return problems
+
+
+def _known_versions(workspace: Workspace, wanted: set[str]) -> set[str]:
+    if not wanted:
+        return set()
+    from core.ids import as_uuid
+
+    keys = [key for key in map(as_uuid, wanted) if key is not None]
+    rows = DatasetVersion.objects.filter(workspace=workspace, pk__in=keys).values_list("pk", flat=True)
+    return {str(key) for key in rows}
+
+
+def _problem_of_path(workspace: Workspace, name: str, store: str, path: str) -> list[str]:
+    try:
+        if store not in STANDARD:
+            datastore(workspace, store)
+        found = next(iter(_walk(workspace, store, path)), None)
+    except NotFound as error:
+        return [error.message]
+    return [] if found else [f"The input '{name}' finds no file at '{path}' on datastore '{store}'."]
+
+
+def _of_source(workspace: Workspace, source: Mapping[str, str], refresh: bool) -> list[ResolvedFile]:
+    if source.get("url"):
+        copy = fetch.copy_of(workspace, source["url"], refresh=refresh)
+        return [ResolvedFile(WEB, copy.key, copy.name, copy.size, digest=copy.digest, url=copy.url)]
+    store, path = source["datastore"], source.get("path", "")
+    datastore(workspace, store)
+    found: list[ResolvedFile] = []
+    for each in _walk(workspace, store, path):
+        found.append(each)
+        if len(found) > MOST_FILES:
+            raise Unprocessable(f"'{path}' on '{store}' has more than {MOST_FILES} files. Name a smaller part.")
+    if not found:
+        raise Unprocessable(
+            f"'{path or '/'}' on datastore '{store}' finds no file. Upload files there, or correct the path.",
+            code="no_match",
+            datastore=store,
+            path=path,
+        )
+    return found
+
+
+def _walk(workspace: Workspace, store: str, path: str) -> Iterable[ResolvedFile]:
+    root, clean = root_by_name(workspace, store), safe(path)
+    is_pattern = patterns.has_wildcard(clean)
+    start = patterns.fixed_part(clean) if is_pattern else clean
+    pattern = patterns.compile_pattern(clean) if is_pattern else None
+    for each in root.walk(start):
+        if pattern is None or pattern.fullmatch(each.path):
+            yield _file(store, each)
+
+
+def _file(store: str, each: Stored) -> ResolvedFile:
+    return ResolvedFile(store, each.path, each.path, each.size, each.modified)
+
+
+def _folder(source: Mapping[str, str]) -> str:
+    """The folder that a source's files are seen from: itself, or the one above its pattern or file."""
+    if source.get("url"):
+        return ""
+    clean = safe(source.get("path", ""))
+    return patterns.fixed_part(clean) if patterns.has_wildcard(clean) else clean
+
+
+def _placed(each: ResolvedFile, folder: str | None) -> ResolvedFile:
+    return each if each.url else replace(each, path=patterns.relative(each.key, folder or ""))
+
+
+def _spread(each: ResolvedFile) -> str:
+    """Sources on several datastores: the datastore's name is the first folder."""
+    return each.path if each.url else f"{each.datastore}/{each.key}"

@@ -1,0 +1,173 @@
+"""Datasets are saved here: an immutable version under a name, or an anonymous one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from core import journal
+from core.clock import now
+from core.errors import Conflict, NotFound
+from core.ids import as_uuid
+from core.spec import refusing
+from datasets import definitions, preview
+from datasets.models import Dataset, DatasetVersion
+from datasets.services import files
+from duto.spec.names import check_name
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+from workspaces.services import audit
+
+VERSIONS = DatasetVersion.objects.select_related("dataset", "workspace")
+
+
+def save(
+    room: Room,
+    name: str | None,
+    kind: str,
+    definition: Mapping[str, Any],
+    description: str = "",
+    tags: Mapping[str, Any] | None = None,
+    create_new_version: bool = False,
+    *,
+    validate: bool = True,
+) -> DatasetVersion:
+    """Save a definition. The same one again, under the same name or without one, is the same version.
+
+    Raises Invalid for a bad definition, NotFound for an unknown datastore, Unprocessable for a path without a match
+    or a table that is none, Conflict for another definition under a name that is taken.
+    """
+    room.require(Role.CONTRIBUTOR)
+    if name is not None:
+        with refusing():
+            check_name("dataset", name)
+    normal = definitions.read(kind, definition)
+    facts = look(room.workspace, kind, normal) if validate else {}
+    # Looking may fetch and read for long, so no transaction is open before here.
+    with transaction.atomic():
+        version = _stored(room, name, kind, normal, create_new_version, {
+            "description": description, "tags": dict(tags or {}), "created_by": room.user, **facts,
+        })  # fmt: skip
+        journal.hint(f"list:{room.workspace.name}:datasets")
+    return version
+
+
+def look(workspace: Workspace, kind: str, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What the studio finds behind a definition: counts, sizes, and the columns of a table."""
+    found = files.find(workspace, definition["sources"], refresh=True)
+    facts: dict[str, Any] = {
+        "file_count": len(found),
+        "size": sum(each.size for each in found),
+        "content_fingerprint": files.fingerprint(found),
+    }
+    if kind == Dataset.Kind.TABULAR:
+        table = preview.read(workspace, found, definition, limit=1)
+        facts["profile"] = {"columns": [{"name": name, "type": type_} for name, type_ in table.columns]}
+    return facts
+
+
+def get_version(workspace: Workspace, version_id: object) -> DatasetVersion:
+    """A version by its id. Raises NotFound."""
+    found = VERSIONS.filter(workspace=workspace, pk=as_uuid(version_id)).first()
+    if found is None:
+        raise NotFound(
+            f"There is no dataset with the id '{version_id}' in workspace '{workspace.name}'.", code="unknown_dataset"
+        )
+    return found
+
+
+def find_version(workspace: Workspace, name: str, version: object = "latest") -> DatasetVersion:
+    """A version by name and number, `latest` for the newest. Raises NotFound."""
+    versions = VERSIONS.filter(dataset__workspace=workspace, dataset__name=name, dataset__archived_at__isnull=True)
+    text = str(version)
+    if text != "latest":
+        versions = versions.filter(version=int(text)) if text.isdecimal() and len(text) < 9 else versions.none()
+    found = versions.order_by("-version").first()
+    if found is None:
+        what = f"in version {version}" if text != "latest" else ""
+        raise NotFound(
+            f"There is no dataset '{name}' {what} in workspace '{workspace.name}'.".replace("  ", " "),
+            code="unknown_dataset",
+            name=name,
+        )
+    return found
+
+
+@transaction.atomic
+def annotate(
+    room: Room, version_id: object, *, description: str | None = None, tags: Mapping[str, Any] | None = None
+) -> DatasetVersion:
+    """Change what is only said about a version."""
+    room.require(Role.CONTRIBUTOR)
+    version = get_version(room.workspace, version_id)
+    if description is not None:
+        version.description = description
+    if tags is not None:
+        version.tags = dict(tags)
+    version.save(update_fields=["description", "tags"])
+    journal.hint(f"list:{room.workspace.name}:datasets")
+    return version
+
+
+@transaction.atomic
+def unregister(room: Room, name: str) -> None:
+    """Take a name out of the lists. Its versions stay for the runs that used them, and so do the data."""
+    room.require(Role.CONTRIBUTOR)
+    dataset = Dataset.objects.filter(workspace=room.workspace, name=name, archived_at__isnull=True)
+    if not dataset.update(archived_at=now()):
+        raise NotFound(f"There is no dataset '{name}' in workspace '{room.workspace.name}'.", code="unknown_dataset")
+    audit.note(room, "dataset.unregistered", name)
+    journal.hint(f"list:{room.workspace.name}:datasets")
+
+
+def _stored(
+    room: Room, name: str | None, kind: str, definition: dict[str, Any], is_new_wanted: bool, fields: dict[str, Any]
+) -> DatasetVersion:
+    digest = definitions.digest_of(kind, definition)
+    dataset, is_back = _locked(room.workspace, name, kind) if name is not None else (None, False)
+    known = VERSIONS.filter(workspace=room.workspace, dataset=dataset, digest=digest).order_by("-version")
+    if (found := known.first()) is not None:
+        return found
+    number = 0
+    if dataset is not None:
+        number = _next_number(dataset, kind, is_new_wanted or is_back)
+        dataset.description = fields["description"] or dataset.description
+        dataset.latest_version = number
+        dataset.save(update_fields=["description", "latest_version"])
+        audit.note(room, "dataset.registered", f"{name}:{number}")
+    return DatasetVersion.objects.create(
+        workspace=room.workspace, dataset=dataset, version=number, kind=kind, definition=definition, digest=digest,
+        **fields,
+    )  # fmt: skip
+
+
+def _locked(workspace: Workspace, name: str, kind: str) -> tuple[Dataset, bool]:
+    """The row of the name, locked: its number must not be given twice; and whether it comes back from the archive."""
+    try:
+        with transaction.atomic():
+            Dataset.objects.get_or_create(workspace=workspace, name=name, defaults={"kind": kind})
+    except IntegrityError:
+        pass  # made in the same moment by somebody else
+    dataset = Dataset.objects.select_for_update().get(workspace=workspace, name=name)
+    was_archived = dataset.archived_at is not None
+    if was_archived:
+        dataset.archived_at = None
+        dataset.save(update_fields=["archived_at"])
+    return dataset, was_archived
+
+
+def _next_number(dataset: Dataset, kind: str, is_new_wanted: bool) -> int:
+    if dataset.latest_version and dataset.kind != kind:
+        raise Conflict(
+            f"The dataset '{dataset.name}' is one of kind '{dataset.kind}'. Choose another name.", code="kind_differs"
+        )
+    if dataset.latest_version and not is_new_wanted:
+        raise Conflict(
+            f"There is a dataset '{dataset.name}' with another definition. Ask for a new version, or choose another"
+            " name.",
+            code="exists",
+            version=dataset.latest_version,
+        )
+    return dataset.latest_version + 1

@@ -14,10 +14,7 @@ class StudioConfig(AppConfig):
     name = "studio"
 
     def ready(self) -> None:
-        """Make Celery's configured application the current one, and give uploads a place."""
-        from studio import celery
-
-        celery.app.set_default()
+        """Give uploads a place."""
         # A read-only disk must not keep `help` or a check from running; an upload will say it.
         with contextlib.suppress(OSError):
             settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)

@@ -187,6 +187,9 @@ def pip_index() -> dict[str, str]:
     index = {uv: options[pip] for pip, uv in names.items() if options.get(pip)}
     if "UV_FIND_LINKS" in index:
         index["UV_FIND_LINKS"] = index["UV_FIND_LINKS"].replace(" ", ",")
+    if "UV_INDEX" in index:
+        # pip looks in all of its indexes; uv stops at the first that knows the name.
+        index["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return {key: value for key, value in index.items() if key not in os.environ}
 
 

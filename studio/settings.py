@@ -87,6 +87,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
+                "runs.web.shell.shell",
             ],
         },
     }
@@ -139,6 +140,7 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [DUTO.broker_url], "prefix": "duto"},
     }
 }
+CELERY_APP = "studio.celery.app"
 CELERY_BROKER_URL = DUTO.broker_url
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -35,7 +37,8 @@ def welcome(url: str, is_loopback: bool) -> str:
     first = _find("workspaces.services.first_start")
     if first is None:
         return ""
-    owner = first.ensure_first_owner(os_user())
+    with unheard():
+        owner = first.ensure_first_owner(os_user())
     has_password = first.owner_has_password()
     if not is_loopback and not has_password:
         raise Refusal(
@@ -44,6 +47,18 @@ def welcome(url: str, is_loopback: bool) -> str:
         )
     first.write_credentials(url, owner)
     return "" if has_password else url + first.sign_in_link(owner)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """No page is open before the first one is served, so what happens is told to nobody (and no client is loaded)."""
+    from channels.layers import InMemoryChannelLayer, channel_layers
+
+    channel_layers.backends["default"] = InMemoryChannelLayer()
+    try:
+        yield
+    finally:
+        del channel_layers.backends["default"]
 
 
 def enrol_local_host(home: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import threading
 
 
 def main() -> None:
@@ -40,10 +41,25 @@ def main() -> None:
 
 
 def warm_up() -> None:
-    """Import the addresses now, so that the first reader does not wait for it."""
+    """Import the pages now, so that the first reader does not wait for it; the rest when they have their page."""
     from django.urls import get_resolver
 
     _ = get_resolver().url_patterns
+    threading.Timer(0.5, warm_up_rest).start()
+
+
+def warm_up_rest() -> None:
+    """The interfaces for programs, and what rings bells."""
+    from django.conf import settings
+    from django.urls import get_resolver
+    from django.utils.module_loading import import_string
+
+    from studio.lazy import LazyInclude
+
+    for pattern in get_resolver().url_patterns:
+        if isinstance(pattern, LazyInclude):
+            _ = pattern.url_patterns
+    import_string(settings.CELERY_APP)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from django.views.decorators.csrf import csrf_exempt
 
 from compute.models import Host
+from compute.services.hosts import authenticate
 from core.errors import Conflict, Invalid, NotFound, StudioError, TooLarge, Unauthenticated
 from runs.models import Attempt
 
@@ -41,8 +42,6 @@ def host_of(request: HttpRequest) -> Host:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthenticated("Send the host's key: 'Authorization: Bearer <key>'.")
-    from compute.services.hosts import authenticate
-
     return authenticate(key.strip())
 
 

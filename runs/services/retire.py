@@ -17,7 +17,7 @@ from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
 from runs.services.changes import changing
 from workspaces.access import Room
-from workspaces.models import ApiToken, AuditEntry, Role
+from workspaces.models import ApiToken, Role
 
 
 def preview(room: Room, run: Run) -> Preview:

@@ -45,9 +45,7 @@ def _place(attempt: Attempt, kind: str, rest: str) -> tuple[Root, str]:
         return artifact_store(workspace.pk), blob_key(rest)
     name, _, path = rest.partition("/")
     if kind == "data":
-        from datasets.stores import root_of
-
-        return root_of(datasets.datastore(workspace, name)), safe(path)
+        return datasets.root_by_name(workspace, name), safe(path)
     raise NotFound(f"There is no transfer '{kind}' to read from.")
 
 

@@ -1,0 +1,157 @@
+"""What a step says about runs: taken once, in order, and never at the price of the run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.models import Event
+from runs.models import Attempt, MetricPoint, Run
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+@pytest.fixture
+def attempt(lab):
+    return lab.attempt(lab.step(lab.pipeline(), "train"))
+
+
+def lines(*records):
+    return b"".join(json.dumps(each).encode() + b"\n" for each in records)
+
+
+def metric(run, name, value, **more):
+    return {"run": str(run), "op": "metric", "name": name, "kind": "scalar", "value": value, **more}
+
+
+def points(run_id):
+    rows = MetricPoint.objects.filter(run=run_id).order_by("name", "index")
+    return [(each.name, each.index, each.data if each.value is None else each.value) for each in rows]
+
+
+def test_metrics_count_on_from_where_the_series_was(lab, attempt):
+    first = lines(metric(attempt.run_id, "loss", 0.5), metric(attempt.run_id, "loss", 0.4))
+    size = lab.bring(attempt, "spool?offset=0", first).json()["size"]
+    lab.bring(
+        attempt, f"spool?offset={size}", lines(metric(attempt.run_id, "loss", 0.3), metric(attempt.run_id, "lr", 1))
+    )
+    assert points(attempt.run_id) == [("loss", 0, 0.5), ("loss", 1, 0.4), ("loss", 2, 0.3), ("lr", 0, 1.0)]
+
+
+def test_lines_brought_twice_are_written_once(lab, attempt):
+    data = lines(metric(attempt.run_id, "loss", 0.5))
+    lab.bring(attempt, "spool?offset=0", data)
+    again = lab.bring(attempt, "spool?offset=0", data)
+    assert (again.status_code, again.json()["error"]["facts"]) == (409, {"size": len(data)})
+    assert len(points(attempt.run_id)) == 1
+
+
+def test_half_a_line_waits_for_its_other_half(lab, attempt):
+    data = lines(metric(attempt.run_id, "a", 1), metric(attempt.run_id, "b", 2))
+    size = lab.bring(attempt, "spool?offset=0", data[:-10]).json()["size"]
+    assert size == data.index(b"\n") + 1
+    assert lab.bring(attempt, f"spool?offset={size}", data[size:]).json()["size"] == len(data)
+    assert [name for name, _, _ in points(attempt.run_id)] == ["a", "b"]
+
+
+def test_lines_that_make_no_sense_are_skipped_and_told(lab, attempt):
+    run = str(attempt.run_id)
+    bad = [
+        b"not json\n", b"[1]\n", b"\xff\xfe\n", b"{}\n", b"\n",
+        lines({"run": run, "op": "explode"}),
+        lines({"run": "x", "op": "tag", "key": "k", "value": "v"}),
+        lines({"run": run, "op": "metric", "name": "", "value": 1}),
+        lines({"run": run, "op": "metric", "name": "a", "kind": "poem", "value": 1}),
+        lines({"run": run, "op": "metric", "name": "a"}),
+        lines({"run": run, "op": "metric", "name": "a", "kind": "row", "value": 3}),
+        lines({"run": run, "op": "metric", "name": "a", "value": 1, "index": "x"}),
+        lines({"run": run, "op": "tag", "key": "", "value": "v"}),
+    ]  # fmt: skip
+    answer = lab.bring(attempt, "spool?offset=0", b"".join(bad) + lines(metric(run, "good", 1)))
+    assert answer.status_code == 200
+    assert points(attempt.run_id) == [("good", 0, 1.0)]
+    warnings = Attempt.objects.get(pk=attempt.pk).warnings
+    assert len(warnings) == len(bad) - 1
+    assert "There is no kind of metric 'poem'." in " ".join(warnings)
+
+
+def test_values_that_json_lacks_are_kept_as_words(lab, attempt):
+    data = b'{"op":"metric","name":"x","value":NaN}\n{"op":"metric","name":"x","value":-Infinity}\n'
+    data += lines({"op": "metric", "name": "t", "kind": "table", "value": {"a\0": ["b\0", 1]}})
+    lab.bring(attempt, "spool?offset=0", data)
+    assert [value for name, _, value in points(attempt.run_id) if name == "x"] == ["NaN", "-Infinity"]
+    series = lab.get(f"runs/{attempt.run_id}/metrics/", name="x").json()["metrics"][0]
+    assert [point[1] for point in series["points"]] == ["NaN", "-Infinity"]
+
+
+def test_a_step_may_log_to_its_parent_but_not_to_another_tree(lab, attempt):
+    other = lab.pipeline()
+    root = attempt.run.root_id
+    lab.bring(attempt, "spool?offset=0", lines(metric(root, "best", 1), metric(other.pk, "spoilt", 1)))
+    assert points(root) == [("best", 0, 1.0)]
+    assert points(other.pk) == []
+    assert "is not of this run's tree" in Attempt.objects.get(pk=attempt.pk).warnings[0]
+
+
+def test_tags_change_and_properties_are_added_once(lab, attempt):
+    run, root = str(attempt.run_id), str(attempt.run.root_id)
+    data = lines(
+        {"run": run, "op": "tag", "key": "best", "value": "rf"},
+        {"run": root, "op": "tag", "key": "winner", "value": 3},
+        {"run": run, "op": "property", "key": "k", "value": "v"},
+    )
+    size = lab.bring(attempt, "spool?offset=0", data).json()["size"]
+    more = lines(
+        {"run": run, "op": "tag", "key": "best", "value": "svm"},
+        {"run": run, "op": "property", "key": "k", "value": "other"},
+    )
+    lab.bring(attempt, f"spool?offset={size}", more)
+    step = Run.objects.get(pk=run)
+    assert (step.tags, step.properties["k"]) == ({"best": "svm"}, "v")
+    assert Run.objects.get(pk=root).tags == {"winner": "3"}
+    assert "cannot change" in Attempt.objects.get(pk=attempt.pk).warnings[0]
+    told = [entry for event in Event.objects.order_by("id") for entry in event.payload["changes"]]
+    assert {"run": root, "facts": {"tags": {"winner": "3"}}} in told
+
+
+def test_a_program_may_send_records_for_an_interactive_run_and_is_told_what_is_wrong(lab):
+    run = lab.post("runs/", {"experiment": "e", "kind": "interactive"}).json()
+    sent = lab.post(f"runs/{run['id']}/metrics/", {"records": [{"op": "metric", "name": "a", "value": 1}]})
+    assert sent.json() == {"accepted": 1}
+    bad = [{"op": "metric", "name": "a", "value": 2}, {"op": "nonsense"}]
+    refused = lab.post(f"runs/{run['id']}/metrics/", {"records": bad})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_record")
+    assert points(run["id"]) == [("a", 0, 1.0)]
+
+
+def test_a_long_series_comes_as_an_envelope_that_loses_no_peak(lab, attempt):
+    from core.clock import now
+
+    peak = 7777
+    MetricPoint.objects.bulk_create(
+        MetricPoint(run=attempt.run, name="loss", kind="scalar", index=i, value=99.0 if i == peak else i % 10, at=now())
+        for i in range(20_000)
+    )
+    series = lab.get(f"runs/{attempt.run_id}/metrics/").json()["metrics"][0]
+    assert (series["count"], series["thinned"]) == (20_000, True)
+    assert len(series["points"]) <= 2000
+    assert max(point[1] for point in series["points"]) == 99.0
+    assert (series["points"][0][0], series["points"][-1][0]) == (0, 19_999)
+    window = lab.get(f"runs/{attempt.run_id}/metrics/", **{"from": 7000, "to": 7999}).json()["metrics"][0]
+    assert (window["thinned"], len(window["points"])) == (False, 1000)
+
+
+def test_reading_metrics_costs_the_same_for_one_series_and_for_forty(lab, attempt, django_assert_num_queries):
+    for many in (1, 40):
+        records = [metric(attempt.run_id, f"m{number}", 1) for number in range(many)]
+        lab.post(f"runs/{attempt.run_id}/metrics/", {"records": records})
+        with django_assert_num_queries(6):
+            assert len(lab.get(f"runs/{attempt.run_id}/metrics/").json()["metrics"]) == many
+
+
+def test_rows_and_tables_name_their_columns(lab, attempt):
+    rows = [{"op": "metric", "name": "curve", "kind": "row", "value": {"x": 1, "y": 2}}, {"op": "metric", "name": "curve", "kind": "row", "value": {"x": 2, "z": 3}}]  # fmt: skip
+    lab.bring(attempt, "spool?offset=0", lines(*rows))
+    series = lab.get(f"runs/{attempt.run_id}/metrics/").json()["metrics"][0]
+    assert (series["columns"], series["points"][0][1]) == (["x", "y", "z"], {"x": 1, "y": 2})

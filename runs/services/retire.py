@@ -18,6 +18,7 @@ from runs.queries.logs import open_path, sealed_key
 from runs.services.changes import changing
 from workspaces.access import Room
 from workspaces.models import ApiToken, Role
+from workspaces.services import audit
 
 
 def preview(room: Room, run: Run) -> Preview:
@@ -78,9 +79,6 @@ def _remove_files(run: Run) -> None:
 @transaction.atomic
 def _remove_rows(room: Room, run: Run) -> None:
     ApiToken.objects.filter(root_run_id=run.pk).delete()
-    facts = {"number": run.number, "experiment": run.experiment.name, "name": run.display_name}
-    AuditEntry.objects.create(
-        workspace=room.workspace, actor=room.actor, action="run.delete", target=str(run.pk), facts=facts
-    )
+    audit.note(room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name)
     Run.objects.filter(pk=run.pk).delete()
     journal.hint(f"list:{room.workspace.name}:runs")

@@ -2,6 +2,29 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from datasets.api import stores, views
+
+W = "workspaces/<slug:workspace>/"
+STORE = f"{W}datastores/<str:name>/"
+VERSION = f"{W}dataset-versions/<uuid:id>/"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(f"{W}datastores/", stores.DatastoresView.as_view(), name="api-datastores"),
+    path(STORE, stores.DatastoreView.as_view(), name="api-datastore"),
+    path(f"{STORE}files/", stores.FilesView.as_view(), name="api-datastore-files"),
+    path(f"{STORE}files/<path:path>", stores.FileView.as_view(), name="api-datastore-file"),
+    path(f"{W}datasets/", views.DatasetsView.as_view(), name="api-datasets"),
+    path(f"{W}datasets/<str:name>/", views.DatasetView.as_view(), name="api-dataset"),
+    path(f"{W}datasets/<str:name>/versions/", views.DatasetVersionsView.as_view(), name="api-dataset-versions"),
+    path(
+        f"{W}datasets/<str:name>/versions/<str:version>/",
+        views.NumberedVersionView.as_view(),
+        name="api-dataset-numbered-version",
+    ),
+    path(VERSION, views.VersionView.as_view(), name="api-dataset-version"),
+    path(f"{VERSION}files/", views.VersionFilesView.as_view(), name="api-dataset-version-files"),
+    path(f"{VERSION}preview/", views.VersionPreviewView.as_view(), name="api-dataset-version-preview"),
+    path(f"{VERSION}content/", views.VersionContentView.as_view(), name="api-dataset-version-content"),
+]

@@ -1,0 +1,90 @@
+"""What goes in and out of the addresses of this app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from datasets.models import Dataset, DatasetVersion, Datastore
+
+
+class DatastoreOut(serializers.Serializer[Datastore]):
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    description = serializers.CharField()
+    is_default = serializers.SerializerMethodField()
+
+    def get_is_default(self, datastore: Datastore) -> bool:
+        return datastore.name == datastore.workspace.default_datastore
+
+
+class DatastoreChange(serializers.Serializer[Any]):
+    is_default = serializers.BooleanField()
+
+
+class StoredOut(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    size = serializers.IntegerField()
+    modified_at = serializers.CharField(allow_null=True)
+
+
+class FileOut(StoredOut):
+    url = serializers.CharField()
+
+
+class VersionOut(serializers.Serializer[DatasetVersion]):
+    id = serializers.UUIDField()
+    name = serializers.CharField(source="dataset.name", allow_null=True)
+    version = serializers.IntegerField()
+    kind = serializers.ChoiceField(Dataset.Kind.choices)
+    definition = serializers.JSONField()
+    digest = serializers.CharField()
+    description = serializers.CharField()
+    tags = serializers.JSONField()
+    columns = serializers.SerializerMethodField()
+    file_count = serializers.IntegerField(allow_null=True)
+    size = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+    def get_columns(self, version: DatasetVersion) -> list[dict[str, str]]:
+        """Names and types of a table, as they were when it was saved."""
+        return list((version.profile or {}).get("columns", []))
+
+
+class DatasetOut(serializers.Serializer[Dataset]):
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(Dataset.Kind.choices)
+    description = serializers.CharField()
+    latest_version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    latest = serializers.SerializerMethodField()
+
+    def get_latest(self, dataset: Any) -> dict[str, Any] | None:
+        if not dataset.newest:
+            return None
+        dataset.newest[0].dataset = dataset
+        return dict(VersionOut(dataset.newest[0]).data)
+
+
+class DatasetIn(serializers.Serializer[Any]):
+    name = serializers.CharField(
+        required=False, allow_null=True, default=None, max_length=255, trim_whitespace=False,
+        help_text="Without a name the version is anonymous: kept by id, listed nowhere.",
+    )  # fmt: skip
+    kind = serializers.CharField()
+    definition = serializers.JSONField()
+    description = serializers.CharField(required=False, default="", allow_blank=True)
+    tags = serializers.DictField(required=False, default=dict)
+    create_new_version = serializers.BooleanField(required=False, default=False)
+    validate = serializers.BooleanField(required=False, default=True)  # type: ignore[assignment]
+
+
+class VersionChange(serializers.Serializer[Any]):
+    description = serializers.CharField(required=False, allow_blank=True)
+    tags = serializers.DictField(required=False)
+
+
+class PreviewOut(serializers.Serializer[Any]):
+    columns = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+    rows = serializers.ListField(child=serializers.ListField())

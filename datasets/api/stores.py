@@ -1,0 +1,92 @@
+"""Datastores, and the files on them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
+
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.clock import iso
+from core.downloads import file_response
+from core.paging import decode, encode, limit_of
+from core.storage import safe
+from datasets import queries
+from datasets.api import serializers as s
+from datasets.services import datastores, files
+from datasets.stores import root_of
+from workspaces.api.base import WorkspaceView
+from workspaces.models import Role
+
+
+class DatastoresView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.DatastoreOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.paged(queries.datastores_in(self.room.workspace), s.DatastoreOut, keys=("id",))
+
+
+class DatastoreView(WorkspaceView):
+    needs = {"get": Role.READER, "patch": Role.OWNER}
+
+    @extend_schema(responses=s.DatastoreOut)
+    def get(self, request: Request, name: str) -> Response:
+        return Response(s.DatastoreOut(datastores.open_to_people(self.room.workspace, name)).data)
+
+    @extend_schema(request=s.DatastoreChange, responses=s.DatastoreOut)
+    def patch(self, request: Request, name: str) -> Response:
+        if self.asked(s.DatastoreChange)["is_default"]:
+            datastores.set_default(self.room, name)
+        return Response(s.DatastoreOut(datastores.open_to_people(self.room.workspace, name)).data)
+
+
+class FilesView(WorkspaceView):
+    """All files at or below a prefix, or those that a pattern matches; paged by path."""
+
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.StoredOut(many=True))
+    def get(self, request: Request, name: str) -> Response:
+        store = datastores.open_to_people(self.room.workspace, name)
+        found = files.files_below(self.room.workspace, store.name, request.query_params.get("prefix", ""))
+        return Response(page_of_files(request, found, lambda each: file_document(each, each.key)))
+
+
+class FileView(WorkspaceView):
+    needs = {"get": Role.READER, "put": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, name: str, path: str) -> HttpResponseBase:
+        store = datastores.open_to_people(self.room.workspace, name)
+        return file_response(request._request, root_of(store), safe(path))
+
+    @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: s.StoredOut})
+    def put(self, request: Request, name: str, path: str) -> Response:
+        body = cast(BinaryIO, request._request)
+        stored = datastores.put_file(self.room, name, path, body, overwrite=self.flag("overwrite"))
+        return Response({"path": stored.path, "size": stored.size, "modified_at": None}, status=201)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str, path: str) -> Response:
+        datastores.delete_file(self.room, name, path)
+        return Response(status=204)
+
+
+def file_document(each: files.ResolvedFile, path: str) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(each.modified, UTC) if each.modified else None
+    return {"path": path, "size": each.size, "modified_at": iso(moment)}
+
+
+def page_of_files(request: Request, found: list[files.ResolvedFile], out: Any) -> dict[str, Any]:
+    """A page of a list that is in memory already: the cursor is the place in it."""
+    limit = limit_of(request.query_params.get("limit") or 500)
+    after = request.query_params.get("after")
+    start = int(decode(after, 1)[0]) if after else 0
+    page = found[start : start + limit]
+    following = encode([start + limit]) if start + limit < len(found) else None
+    return {"items": [out(each) for each in page], "next": following}

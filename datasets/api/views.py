@@ -1,0 +1,127 @@
+"""Datasets and their versions."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.downloads import file_response, headers_of
+from datasets import queries
+from datasets.api import serializers as s
+from datasets.api.stores import file_document, page_of_files
+from datasets.services import content, files, versions
+from datasets.stores import root_by_name
+from workspaces.api.base import WorkspaceView
+from workspaces.models import Role
+
+
+class DatasetsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+
+    @extend_schema(responses=s.DatasetOut(many=True))
+    def get(self, request: Request) -> Response:
+        found = queries.datasets_in(self.room.workspace, request.query_params.get("q", ""))
+        return self.paged(found, s.DatasetOut)
+
+    @extend_schema(request=s.DatasetIn, responses={201: s.VersionOut})
+    def post(self, request: Request) -> Response:
+        asked = self.asked(s.DatasetIn)
+        return Response(s.VersionOut(versions.save(self.room, asked.pop("name"), **asked)).data, status=201)
+
+
+class DatasetView(WorkspaceView):
+    needs = {"get": Role.READER, "delete": Role.CONTRIBUTOR}
+
+    @extend_schema(responses=s.VersionOut)
+    def get(self, request: Request, name: str) -> Response:
+        """Its newest version."""
+        return Response(s.VersionOut(versions.find_version(self.room.workspace, name)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str) -> Response:
+        versions.unregister(self.room, name)
+        return Response(status=204)
+
+
+class DatasetVersionsView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.VersionOut(many=True))
+    def get(self, request: Request, name: str) -> Response:
+        return self.paged(queries.versions_of(self.room.workspace, name), s.VersionOut)
+
+
+class NumberedVersionView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.VersionOut)
+    def get(self, request: Request, name: str, version: str) -> Response:
+        return Response(s.VersionOut(versions.find_version(self.room.workspace, name, version)).data)
+
+
+class VersionView(WorkspaceView):
+    needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
+
+    @extend_schema(responses=s.VersionOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        return Response(s.VersionOut(versions.get_version(self.room.workspace, id)).data)
+
+    @extend_schema(request=s.VersionChange, responses=s.VersionOut)
+    def patch(self, request: Request, id: UUID) -> Response:
+        return Response(s.VersionOut(versions.annotate(self.room, id, **self.asked(s.VersionChange))).data)
+
+
+class VersionFilesView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.FileOut(many=True))
+    def get(self, request: Request, id: UUID) -> Response:
+        found = files.files_of(versions.get_version(self.room.workspace, id))
+        base = request.build_absolute_uri("../content/?path=")
+
+        def document(each: files.ResolvedFile) -> dict[str, Any]:
+            return {**file_document(each, each.path), "url": base + quote(each.path)}
+
+        return Response(page_of_files(request, found, document))
+
+
+class VersionPreviewView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.PreviewOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        limit = self.number("limit", 50, least=1, most=content.PREVIEW_ROWS)
+        return Response(content.preview_of(versions.get_version(self.room.workspace, id), limit))
+
+
+class VersionContentView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, id: UUID) -> HttpResponseBase:
+        """With `path` the bytes of one file; without, a table after its operations as CSV."""
+        version = versions.get_version(self.room.workspace, id)
+        if path := request.query_params.get("path"):
+            found = content.file_in(version, path)
+            return file_response(request._request, root_by_name(version.workspace, found.datastore), found.key, found.path)
+        pieces = content.csv_of(version)
+        first = next(pieces, b"")
+        name = f"{version.dataset.name if version.dataset else version.pk}.csv"
+        return StreamingHttpResponse(_later(first, pieces), headers=headers_of(name))
+
+
+async def _later(first: bytes, pieces: Any) -> Any:
+    """The first piece was taken before the answer began, so that a refusal is still an answer."""
+    yield first
+    take = sync_to_async(next, thread_sensitive=False)
+    while (piece := await take(pieces, None)) is not None:
+        yield piece

@@ -44,7 +44,7 @@ class Lifecycle(Row):
     def is_final(self) -> bool:
         return not self.MOVES[self.status]
 
-    @transaction.atomic
+    @transaction.atomic(savepoint=False)
     def move(self, to: str, **facts: Any) -> None:
         """Change the status and journal it, unless another process got here first.
 
@@ -60,7 +60,7 @@ class Lifecycle(Row):
         self.told(to, facts)
 
     @classmethod
-    @transaction.atomic
+    @transaction.atomic(savepoint=False)
     def move_all(cls, rows: Sequence[Self], to: str, fields: Iterable[str] = (), **facts: Any) -> None:
         """Move many rows at once: two statements however many rows. Values in `fields` are already set on the rows.
 

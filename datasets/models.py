@@ -68,6 +68,8 @@ class DatasetVersion(Row):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("dataset", "version", name="one_dataset_version", condition=models.Q(dataset__isnull=False)),
+            models.UniqueConstraint(
+                "dataset", "version", name="one_dataset_version", condition=models.Q(dataset__isnull=False)
+            ),
         ]
         indexes = [models.Index("workspace", "digest", name="dataset_version_digest")]

@@ -55,10 +55,12 @@ def path_identity(workspace: Workspace, name: str, path: str) -> str:
     return canonical.digest([name, base, [[each.path, each.size, round(each.modified, 3)] for each in root.walk(base)]])
 
 
-def problems_of(workspace: Workspace, inputs: Iterable[Input], outputs: Iterable[Output]) -> list[str]:
-    """What is wrong with the data that a step refers to, one sentence each."""
+def problems_of(
+    workspace: Workspace, inputs: Iterable[Input], outputs: Iterable[Output], stores: frozenset[str] | None = None
+) -> list[str]:
+    """What is wrong with the data that a step refers to, one sentence each. `stores`: the names, if known already."""
     problems = []
-    stores = _store_names(workspace)
+    stores = store_names(workspace) if stores is None else stores
     wanted = [*(each.datastore for each in inputs), *(each.datastore for each in outputs)]
     for name in dict.fromkeys(name for name in wanted if name):
         if name not in stores:
@@ -90,7 +92,7 @@ def _is_version(workspace: Workspace, key: str) -> bool:
     return version is not None and DatasetVersion.objects.filter(workspace=workspace, pk=version).exists()
 
 
-def _store_names(workspace: Workspace) -> frozenset[str]:
+def store_names(workspace: Workspace) -> frozenset[str]:
     return frozenset(Datastore.objects.filter(workspace=workspace).values_list("name", flat=True))
 
 

@@ -20,7 +20,7 @@ from workspaces.services import audit
 VERSIONS = EnvironmentVersion.objects.select_related("environment", "build")
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def resolve(workspace: Workspace, reference: Mapping[str, Any]) -> EnvironmentVersion:
     """The version that a reference `{"name", "version"}` or a definition means, with its build asked for.
 
@@ -60,7 +60,7 @@ def find(workspace: Workspace, name: str, version: object = None) -> Environment
     return found
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def with_build(version: EnvironmentVersion) -> EnvironmentVersion:
     """The same version, with a build that is under way or ready: a failed one is tried again."""
     if version.definition["python"]["user_managed"]:

@@ -73,10 +73,7 @@ def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     _renew(host, held)
     work = claims.claim(host, want, held) if want > 0 else []
     if want > 0:
-        work += [
-            {"type": "build", "build": str(build.pk), "spec": environments.build_spec(build)}
-            for build in environments.take_builds(host)
-        ]
+        work += [environments.build_work(build, host.pythons) for build in environments.take_builds(host)]
     return {"work": work, "cancel": _cancels(host), "drop": _drops(host, held), "refused": []}
 
 

@@ -52,6 +52,10 @@ class Board:
         return self.specs[node]
 
     @property
+    def needs(self) -> dict[str, frozenset[str]]:
+        return parsed_needs(self.root.pk)
+
+    @property
     def go_on(self) -> bool:
         return self.root.continue_on_step_failure
 
@@ -89,6 +93,11 @@ def parsed(root_id: UUID) -> tuple[Graph, dict[str, Step]]:
     document = Run.objects.values_list("graph", flat=True).get(pk=root_id)
     graph = read_graph(document or {"steps": []})
     return graph, {step.id: step for step in graph.steps}
+
+
+@lru_cache(maxsize=64)
+def parsed_needs(root_id: UUID) -> dict[str, frozenset[str]]:
+    return parsed(root_id)[0].needs
 
 
 _STAMPS: dict[str, tuple[str, ...]] = {

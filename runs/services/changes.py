@@ -41,7 +41,7 @@ def changing(root_id: UUID) -> Iterator[Run]:
     if outer is not None and outer.root.pk == root_id:
         yield outer.root
         return
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         rows = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace", "experiment")
         # The graph may be large and never changes: whoever needs it takes it from the cache (runs.services.board).
         root = rows.defer("graph").filter(pk=root_id).first()

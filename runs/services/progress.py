@@ -33,10 +33,12 @@ def carry_forward(root: Run) -> None:
     if root.status == S.NOT_STARTED and root.kind != Run.Kind.SCRIPT:
         root.move(S.RUNNING, started_at=now())
     places = Places(board)
-    while decisions := [
-        d for d in plan.decide(_needs(board), board.states, go_on=board.go_on) if d.step not in places.waiting
-    ]:
+    rounds = 0
+    while decisions := _decisions(board, places):
+        if rounds:  # one reuse leads to the next: load what may follow at once instead of step by step
+            board.need(node for node, state in board.states.items() if state == plan.WAITING)
         _carry_out(board, places, decisions)
+        rounds += 1
     _stop(board)
     board.save()
     places.queue()
@@ -85,8 +87,10 @@ class Places:
             after_commit(lambda target=target: placing.place(target))
 
 
-def _needs(board: Board) -> dict[str, frozenset[str]]:
-    return board.graph.needs
+def _decisions(board: Board, places: Places) -> list[plan.Decision]:
+    """What the plan says now, without the steps that wait for their environment."""
+    decisions = plan.decide(board.needs, board.states, go_on=board.go_on)
+    return [decision for decision in decisions if decision.step not in places.waiting]
 
 
 def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision]) -> None:

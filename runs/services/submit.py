@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from compute.models import ComputeTarget
+from core import journal
 from core.clock import now
 from core.errors import Unprocessable
 from core.work import later
@@ -21,7 +21,7 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
-from runs.services.changes import changing, tell
+from runs.services.changes import changing
 from workspaces.access import Room
 from workspaces.models import Role
 
@@ -47,7 +47,7 @@ def submit_run(
     room.require(Role.CONTRIBUTOR)
     plan = _check(room, graph, parameters or {})
     with transaction.atomic():
-        environments_of = {step.id: _environment(room, step) for step in plan.graph.steps}
+        environments_of = _environments(room, plan.graph)
         root = _make_root(
             room,
             experiment,
@@ -67,8 +67,6 @@ def submit_run(
             **more,
         )
         _lay_out(root, plan, environments_of)
-        with changing(root.pk) as locked:
-            tell(locked, status=locked.status)
         later("runs.advance", root_id=str(root.pk))
     return root
 
@@ -76,9 +74,10 @@ def submit_run(
 def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
     """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
     room.require(Role.CONTRIBUTOR)
-    root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
-    with changing(root.pk) as locked:
-        locked.move(Run.Status.RUNNING, started_at=now())
+    with transaction.atomic():
+        root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
+        with changing(root.pk) as locked:
+            locked.move(Run.Status.RUNNING, started_at=now())
     return locked
 
 
@@ -125,7 +124,8 @@ def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) ->
     except SpecError as error:
         raise refused(error) from error
     targets = {target.name.lower(): target for target in ComputeTarget.objects.filter(workspace=room.workspace)}
-    problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files)]
+    stores = places.store_names(room.workspace)
+    problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files, stores)]
     if problems:
         raise Unprocessable("\n".join(p["message"] for p in problems), code=problems[0]["code"], problems=problems)
     return _Plan(graph, parameters, targets)
@@ -138,7 +138,7 @@ def refused(error: SpecError) -> Unprocessable:
 
 
 def _lookups(
-    room: Room, step: Step, targets: Mapping[str, ComputeTarget], files: Mapping[str, Any]
+    room: Room, step: Step, targets: Mapping[str, ComputeTarget], files: Mapping[str, Any], stores: frozenset[str]
 ) -> list[dict[str, Any]]:
     found: list[tuple[str, str]] = []
     if not step.compute or step.compute.lower() not in targets:
@@ -151,23 +151,37 @@ def _lookups(
         )
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
-    found += [("missing_data", message) for message in places.problems_of(room.workspace, step.inputs, step.outputs)]
+    found += [
+        ("missing_data", message) for message in places.problems_of(room.workspace, step.inputs, step.outputs, stores)
+    ]
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 
 
-def _environment(room: Room, step: Step) -> EnvironmentVersion | None:
-    return environments.resolve(room.workspace, dict(step.environment)) if step.environment else None
+def _environments(room: Room, graph: Graph) -> dict[str, EnvironmentVersion | None]:
+    """The environment of each step; one that many steps share is looked up once."""
+    known: dict[str, EnvironmentVersion] = {}
+    found: dict[str, EnvironmentVersion | None] = {}
+    for step in graph.steps:
+        if not step.environment:
+            found[step.id] = None
+            continue
+        key = canonical.digest(dict(step.environment))
+        if key not in known:
+            known[key] = environments.resolve(room.workspace, dict(step.environment))
+        found[step.id] = known[key]
+    return found
 
 
 def _make_root(room: Room, experiment: str, **fields: Any) -> Run:
     """The root row, numbered within its experiment by the experiment's own row lock."""
-    with transaction.atomic():
-        home, _ = Experiment.objects.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
-        Experiment.objects.filter(pk=home.pk).update(run_count=F("run_count") + 1, last_run_at=now(), archived_at=None)
-        home.refresh_from_db(fields=["run_count"])
-        root = Run(workspace=room.workspace, experiment=home, number=home.run_count, submitted_by=room.user, **fields)
-        root.root = root
-        root.save(force_insert=True)
+    rows = Experiment.objects.select_for_update(no_key=True)
+    home, _ = rows.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
+    number = home.run_count + 1
+    Experiment.objects.filter(pk=home.pk).update(run_count=number, last_run_at=now(), archived_at=None)
+    root = Run(workspace=room.workspace, experiment=home, number=number, submitted_by=room.user, version=1, **fields)
+    root.root = root
+    root.save(force_insert=True)
+    journal.record(root.topic, 1, {"changes": []}, lists=(f"list:{room.workspace.name}:runs",))
     return root
 
 

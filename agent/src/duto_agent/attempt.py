@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from duto_agent import causes, staging
 from duto_agent.bindings import Bound, Unbound
 from duto_agent.causes import Cause
 from duto_agent.collect import collect, send
-from duto_agent.environments import BuildFailed
+from duto_agent.environments import BuildFailed, Built
 from duto_agent.files import now, read_json, write_json
 from duto_agent.launchers.base import AttemptKey, Probe
 from duto_agent.logship import log_shipment
@@ -137,29 +138,31 @@ class Attempt:
         self._tell_started()
 
     def _environment(self) -> str:
-        """The interpreter of the step. A build runs elsewhere, so that a cancel is heard meanwhile."""
+        """The interpreter of the step."""
         wanted = self.spec.get("environment") or {}
         environments = self.services.environments
         if wanted.get("user_managed"):
             return environments.user_managed(wanted.get("interpreter"))
         lock, asked = str(wanted.get("lock") or ""), wanted.get("python")
         key = str(wanted.get("key") or "bare")
-        log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
-        try:
-            built: Future[Any] = self.services.builders.submit(
-                environments.ensure, key, lock, asked, lambda line: log.write(ERR, f"{line}\n".encode())
-            )
-            while True:
-                try:
-                    environment = built.result(timeout=QUICK_S)
-                    break
-                except NotYet:
-                    self._heed_before_start()
-                    self._ship()
-        finally:
-            log.close()
+        environment = environments.ready(key, asked) or self._built(key, lock, asked)
         self.warnings += environment.warnings
         return str(environment.executable)
+
+    def _built(self, key: str, lock: str, asked: str | None) -> Built:
+        """Built now, with its log in the attempt's own. Elsewhere, so that a cancel is heard meanwhile."""
+        log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
+        write: Callable[[str], None] = lambda line: log.write(ERR, f"{line}\n".encode())  # noqa: E731
+        building: Future[Built] = self.services.builders.submit(
+            self.services.environments.ensure, key, lock, asked, write
+        )
+        building.add_done_callback(lambda _: log.close())
+        while True:
+            try:
+                return building.result(timeout=QUICK_S)
+            except NotYet:
+                self._heed_before_start()
+                self._ship()
 
     def _heed_before_start(self) -> None:
         if self.wishes.abandon:

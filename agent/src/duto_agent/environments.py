@@ -62,18 +62,31 @@ class Environments:
     def ensure(self, key: str, lock: str, asked: str | None, say: Say) -> Built:
         """The environment of this lock; whoever asks while it is built waits for the one build."""
         choice = self.pythons.choose(asked)
+        path = self._path(key, choice)
         if not lock.strip():
             say = _nothing  # made in a blink: no news
-        # A lock that another Python serves is another environment: wheels differ.
-        name = key if key.endswith(f"-{choice.python.minor}") else f"{key}-{choice.python.minor}"
-        path = self.folder / safe_name(name)
-        warnings = (choice.warning,) if choice.warning else ()
         if not (path / READY).exists():
             with self._only_one(path):
                 if not (path / READY).exists():
                     self._build(path, lock, choice, say)
-        self._used(path)
-        return Built(path, choice.python.version, warnings)
+        return self._built(path, choice)
+
+    def ready(self, key: str, asked: str | None) -> Built | None:
+        """The environment, if it stands already."""
+        choice = self.pythons.choose(asked)
+        path = self._path(key, choice)
+        return self._built(path, choice) if (path / READY).exists() else None
+
+    def _path(self, key: str, choice: Choice) -> Path:
+        """A lock that another Python serves is another environment: wheels differ."""
+        minor = choice.python.minor
+        return self.folder / safe_name(key if key.endswith(f"-{minor}") else f"{key}-{minor}")
+
+    def _built(self, path: Path, choice: Choice) -> Built:
+        """With the stamp by which the least recently used are found; a stamp is never a reason to fail."""
+        with contextlib.suppress(OSError):
+            path.with_name(path.name + ".used").touch()
+        return Built(path, choice.python.version, (choice.warning,) if choice.warning else ())
 
     def bare(self) -> Built:
         """An environment with nothing in it, for steps that bring their own."""
@@ -155,11 +168,6 @@ class Environments:
         with path.with_name(path.name + ".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-    def _used(self, path: Path) -> None:
-        """The stamp by which the least recently used are found; never a reason to fail."""
-        with contextlib.suppress(OSError):
-            path.with_name(path.name + ".used").touch()
 
 
 def _nothing(line: str) -> None:

@@ -14,7 +14,7 @@ from duto_agent.studio_client import Away, KeyRefused, Refused, StudioClient, pa
 
 LONG_POLL_S = 10.0
 # Reports that can wait this long travel with the verdict of a short step: one call instead of three.
-LINGER_S = 0.02
+LINGER_S = 0.06
 RENEW_S = 8.0
 AGAIN_S = 0.1
 BATCH = 200

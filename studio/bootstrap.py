@@ -193,6 +193,15 @@ def pip_index() -> dict[str, str]:
     return {key: value for key, value in index.items() if key not in os.environ}
 
 
+def index_settings() -> dict[str, str]:
+    """The index that was found when the environment was built, for the agent, which builds environments, too."""
+    try:
+        settings = json.loads(INDEX.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in settings.items()}
+
+
 def mirrors(index: dict[str, str]) -> bool:
     """True when packages must come from another index than the lock's addresses."""
     default = os.environ.get("UV_DEFAULT_INDEX") or index.get("UV_DEFAULT_INDEX", "")

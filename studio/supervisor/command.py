@@ -92,7 +92,10 @@ def live(name: str, config: Config, layout: Layout, options: argparse.Namespace)
 
 def follow(house: House) -> int:
     """Submit the sample and show it, while the parts are still looked after."""
-    from studio.supervisor import demo
+    from studio.supervisor import database, demo
+
+    # Only a demo needs Django in this process.
+    database.load_django()
 
     def between() -> bool:
         house.look()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -10,13 +12,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
+from typing import Any
 
+from studio.bootstrap import index_settings
 from studio.config import Config
 from studio.supervisor import broker as brokers
-from studio.supervisor import database, people
 from studio.supervisor.layout import Layout, Refusal
 from studio.supervisor.parts import Part, stop_all
 from studio.supervisor.running import clear_state, write_state
+from studio.supervisor.web import PREPARE
 
 STOP_SECONDS = 3.5
 START_SECONDS = 60.0
@@ -62,65 +66,48 @@ class House:
         broker = brokers.plan(self.layout, self.config.redis_url, self.config.redis_bin)
         if broker.command:
             self._run("valkey", broker.command)
-        go = self._start_web()
-        # The web process imports meanwhile; this is the other core's work.
-        database.load_django()
-        database.migrate(self.layout)
-        link = people.welcome(self.url, self.config.is_loopback)
-        self._check()
+        report = self._start_web()
         if broker.port and not brokers.wait_for(broker.port, 10):
             raise Refusal(f"Valkey does not start:\n{self.parts['valkey'].tail()}")
-        self.socket.listen(1024)
-        os.close(go)
         self._wait_for_web()
-        self.start_workers()
-        return link
+        self._start_workers(bool(report.get("agent")))
+        return str(report.get("link") or "")
 
-    def _start_web(self) -> int:
-        """Start the web process; it serves once the returned descriptor is closed."""
-        waits, go = os.pipe()
-        command = (
-            sys.executable,
-            "-m",
-            "studio.supervisor.web",
-            "--socket",
-            str(self.socket.fileno()),
-            "--after",
-            str(waits),
-        )
-        web = self._run("web", command, fds=(self.socket.fileno(), waits), extra={"DUTO_WAIT": "1"})
-        # Only the first start waits for the migrations.
-        web.env.pop("DUTO_WAIT")
-        return go
+    def _start_web(self) -> dict[str, Any]:
+        """Start the web process, and hear how its preparations went."""
+        reads, writes = os.pipe()
+        number = self.socket.fileno()
+        command = (sys.executable, "-m", "studio.supervisor.web", "--socket", str(number), "--report", str(writes))
+        web = self._run("web", command, fds=(number, writes), extra={PREPARE: "1"})
+        os.close(writes)
+        # Only the first start prepares; when web is started again, the descriptor is gone as well.
+        web.env.pop(PREPARE)
+        web.pass_fds = (number,)
+        with os.fdopen(reads, "rb", buffering=0) as pipe:
+            while not select.select([pipe], [], [], 0.05)[0]:
+                self._check()
+            said = pipe.read()
+        report: dict[str, Any] = json.loads(said) if said else {}
+        if "refusal" in report:
+            raise Refusal(str(report["refusal"]))
+        if not said:
+            web.wait(time.monotonic() + 5)
+            self._check()
+        return report
 
-    def start_workers(self) -> None:
+    def _start_workers(self, has_agent: bool) -> None:
         """What a page does not need comes after the page."""
         threads = str(self.config.worker_threads)
         self._run(
             "worker",
             (
-                sys.executable,
-                "-m",
-                "celery",
-                "--app",
-                "studio.celery",
-                "worker",
-                "--pool",
-                "threads",
-                "--concurrency",
-                threads,
-                "--queues",
-                "studio",
-                "--hostname",
-                "worker@localhost",
-                "--loglevel",
-                self.config.log_level.lower(),
-                "--without-gossip",
-                "--without-mingle",
-                "--without-heartbeat",
+                *(sys.executable, "-m", "celery", "--app", "studio.celery", "worker"),
+                *("--pool", "threads", "--concurrency", threads, "--queues", "studio"),
+                *("--hostname", "worker@localhost", "--loglevel", self.config.log_level.lower()),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ),
         )
-        if people.enrol_local_host(self.layout.home):
+        if has_agent:
             self._run(
                 "agent",
                 (
@@ -133,7 +120,7 @@ class House:
                     "--studio",
                     self.url,
                 ),
-                extra=people.index_settings(),
+                extra=index_settings(),
             )
         self._write_state()
 

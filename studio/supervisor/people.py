@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import getpass
 import importlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from studio.bootstrap import INDEX
 from studio.supervisor.layout import Refusal
 
 
@@ -68,12 +66,3 @@ def enrol_local_host(home: Path) -> bool:
         return False
     hosts.enrol_local_host(home)
     return True
-
-
-def index_settings() -> dict[str, str]:
-    """The package index that pip is configured for here: the agent builds environments with it."""
-    try:
-        settings = json.loads(INDEX.read_text())
-    except (OSError, ValueError):
-        return {}
-    return {str(key): str(value) for key, value in settings.items()}

@@ -1,21 +1,27 @@
-"""The web process of `up`: serves on a socket that the supervisor opened.
+"""The web process of `up`: makes the database ready, then serves on a socket that the supervisor opened.
 
 The socket stays open while this process is started again, so a page that loads just then waits instead of failing.
+The first start also migrates and makes the first owner, since this process has Django loaded anyway: the supervisor
+stays free of it, and nothing is imported twice before the first page.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import socket
+import sys
 import threading
+
+PREPARE = "DUTO_PREPARE"
 
 
 def main() -> None:
-    """Load the application, wait for the database to be ready, serve."""
+    """Load the application, prepare at the first start, serve."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)
-    parser.add_argument("--after", type=int, default=-1)
+    parser.add_argument("--report", type=int, required=True)
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
@@ -23,10 +29,13 @@ def main() -> None:
 
     from studio.asgi import application
 
+    if os.environ.pop(PREPARE, ""):
+        report = prepare()
+        os.write(options.report, json.dumps(report).encode())
+        os.close(options.report)
+        if "refusal" in report:
+            sys.exit(1)
     warm_up()
-    if options.after >= 0 and os.environ.pop("DUTO_WAIT", ""):
-        # The supervisor migrates while this process imports; it closes its end when that is done.
-        os.read(options.after, 1)
     config = uvicorn.Config(
         application,  # type: ignore[arg-type]
         ws="websockets",
@@ -38,6 +47,23 @@ def main() -> None:
         timeout_keep_alive=75,
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=options.socket)])
+
+
+def prepare() -> dict[str, object]:
+    """Migrate, greet the first owner, enrol this host; or the reason why not."""
+    from django.conf import settings
+
+    from studio.supervisor import database, people
+    from studio.supervisor.layout import Layout, Refusal
+
+    config, layout = settings.DUTO, Layout(settings.DUTO.data_dir)
+    try:
+        database.migrate(layout)
+        link = people.welcome(config.url, config.is_loopback)
+        has_agent = people.enrol_local_host(layout.home)
+    except Refusal as refusal:
+        return {"refusal": str(refusal)}
+    return {"link": link, "agent": has_agent}
 
 
 def warm_up() -> None:

@@ -51,7 +51,8 @@ function stepNode(node) {
     s("g", { transform: `translate(${-width / 2 + 26} 0)` }, mark("state-notstarted", { class: "glyph", x: -9, y: -9, width: 18, height: 18 })),
     s("text", { class: "label", x: -width / 2 + 46, y: -4 }, fit(node.label, width - 60, LABEL())),
     s("text", { class: "sub", x: -width / 2 + 46, y: 15 }),
-    s("title", null, node.label),
+    node.warning && mark("warning", { class: "caution", x: width / 2 - 22, y: -height / 2 + 7, width: 14, height: 14 }),
+    s("title", null, node.warning ? `${node.label}: ${node.warning}` : node.label),
   ];
 }
 

@@ -27,7 +27,7 @@ class Live {
   /** After the state was loaded anew: what is older than this need not come again. */
   known(topic, version) {
     const entry = this.#topics.get(topic);
-    if (entry) entry.version = version;
+    if (entry && version !== undefined) entry.version = Math.max(entry.version ?? 0, version);
   }
 
   start() {

@@ -18,6 +18,7 @@ export class LogPages {
   get start() { return this.#chunks[0]?.start ?? this.end; }
   get atTail() { return this.end >= this.source.size; }
   get lastNumber() { return this.#chunks.at(-1)?.next == null ? null : this.#chunks.at(-1).next - 1 + (this.#pending ? 1 : 0); }
+  get full() { return this.#chunks.length >= MOST_CHUNKS - 1; }
   get empty() { return !this.#chunks.length && !this.#pending; }
 
   clear(offset) {
@@ -79,7 +80,7 @@ export class LogPages {
   #size({ element, count }) { element.style.setProperty("--lines", count); }
 
   #showRest() {
-    if (!this.#rest.length) return;
+    if (!this.#rest.length || !this.atTail) return;
     const next = this.#chunks.at(-1)?.next ?? (this.end === this.#rest.length ? 1 : null);
     this.#pending = new LineMaker().make({ offset: this.end - this.#rest.length, bytes: this.#rest }, next);
     this.host.append(this.#pending);
@@ -118,6 +119,20 @@ export class LogPages {
       this.#maker = new LineMaker();
       this.end = gone.start;
     }
+  }
+
+  /** One line's number is known at last: so are those of all others. */
+  numberFrom(line, number) {
+    const lines = [...this.host.querySelectorAll(".line")], first = number - lines.indexOf(line);
+    if (first < 1) return;
+    lines.forEach((one, place) => this.#name(one, first + place));
+    let next = first;
+    for (const chunk of this.#chunks) chunk.next = next += chunk.count;
+  }
+
+  #name(line, number) {
+    line.id = `L${number}`;
+    Object.assign(line.firstChild, { href: `#L${number}`, ariaLabel: `Line ${number}` }).dataset.no = number;
   }
 
   /** The line that holds this offset, if it is loaded. */

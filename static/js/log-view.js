@@ -33,6 +33,7 @@ class LogView extends HTMLElement {
     this.note = h("p", { class: "note" });
     this.scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.getAttribute("label") ?? "Log" }, this.lines, this.note);
     this.find = new LogFind(this.source, (hit) => this.#jump(hit.offset, hit.line));
+    this.find.element.hidden = this.hasAttribute("no-find");
     this.errors = h("button", { type: "button", class: "btn quiet small errors", hidden: true, onclick: () => this.#nextError() });
     this.follower = h("button", { type: "button", class: "btn quiet small", "aria-pressed": "false", onclick: () => this.#followEnd() }, icon("follow"), "Follow");
     this.total = h("span", { class: "total" });
@@ -43,11 +44,18 @@ class LogView extends HTMLElement {
     this.lines.addEventListener("click", (event) => this.#linked(event));
   }
 
+  async #toHash() {
+    const line = Number(location.hash.match(/^#L(\d+)$/)?.[1] ?? 0);
+    if (!line || !this.isConnected) return false;
+    const offset = await this.source.offsetOf(line);
+    if (offset !== null) await this.#jump(offset, line);
+    return offset !== null;
+  }
+
   async #open() {
-    const line = Number(location.hash.match(/^#L(\d+)$/)?.[1] ?? this.getAttribute("line") ?? 0);
     const error = this.getAttribute("error-offset");
-    if (line) { const offset = await this.source.offsetOf(line); if (offset !== null) { await this.#jump(offset, line); return; } }
-    else if (error) { await this.#jump(Number(error)); return; }
+    if (await this.#toHash()) return;
+    if (error) { await this.#jump(Number(error)); return; }
     const ended = this.hasAttribute("final");
     await this.pages.openAt(ended ? 0 : -WINDOW, ended);
     this.#follow = !ended && !this.source.final;
@@ -61,7 +69,15 @@ class LogView extends HTMLElement {
 
   #listen() {
     const topic = this.getAttribute("topic");
-    if (topic && !this.source.final) this.#stop = live.watch(topic, (frame) => this.#heard(frame), () => ({ offset: this.pages.end }));
+    const stops = [];
+    if (topic && !this.source.final) stops.push(live.watch(topic, (frame) => this.#heard(frame), () => ({ offset: this.pages.end })));
+    // A link to a line of this log may be followed while the log is already open.
+    const linked = () => this.#toHash();
+    for (const [target, name] of [[document, "duto:select"], [window, "hashchange"]]) {
+      target.addEventListener(name, linked);
+      stops.push(() => target.removeEventListener(name, linked));
+    }
+    this.#stop = () => stops.forEach((stop) => stop());
   }
 
   #heard(frame) {
@@ -77,11 +93,12 @@ class LogView extends HTMLElement {
   async #draw() {
     for (const frame of this.#frames.splice(0)) {
       const bytes = frame.text ? bytesOf(frame.text) : null;
-      const reach = frame.offset + (bytes?.length ?? frame.size ?? 0);
-      const tail = this.pages.atTail;
-      this.source.size = Math.max(this.source.size, reach);
-      if (!tail) continue;
-      if (bytes && frame.offset <= this.pages.end && reach > this.pages.end) this.pages.append(bytes.subarray(this.pages.end - frame.offset));
+      // A frame without bytes says that there is more, or that it is over: it is fetched.
+      if (frame.offset === undefined) { await this.pages.after(); continue; }
+      const reach = frame.offset + (bytes?.length ?? 0);
+      this.source.size = Math.max(this.source.size, reach, frame.size ?? 0);
+      if (!this.#follow && this.pages.full) continue;
+      if (frame.offset <= this.pages.end && reach > this.pages.end) this.pages.append(bytes.subarray(this.pages.end - frame.offset));
     }
     try { if (this.#follow && !this.pages.atTail) await this.#catchUp(); } catch { /* the next frame tries again */ }
     if (this.source.final && this.pages.atTail) this.pages.append(new Uint8Array());
@@ -140,8 +157,9 @@ class LogView extends HTMLElement {
     let line = this.pages.lineOf(offset);
     if (!line) {
       await this.pages.openAt(Math.max(0, offset - WINDOW / 4), offset < WINDOW / 4);
-      line = this.pages.lineOf(offset) ?? (number ? this.querySelector(`#L${number}`) : null);
+      line = this.pages.lineOf(offset);
     }
+    if (line && number && !line.id) this.pages.numberFrom(line, number);
     this.#target(line);
     this.#center(line);
     this.#foot();

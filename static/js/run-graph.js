@@ -56,11 +56,12 @@ class RunGraph extends HTMLElement {
 
   async #render() {
     await document.fonts.ready;
-    this.doc = fold(this.store.doc, this.#open);
-    this.byId = new Map(this.doc.nodes.map((node) => [node.id, node]));
-    if (!this.doc.nodes.length) return;
-    this.layout = await layoutOf(this.doc.nodes.map((node) => ({ id: node.id, ...sizeOf(node) })), this.doc.edges);
-    const { places, paths } = this.layout;
+    const doc = fold(this.store.doc, this.#open);
+    if (!doc.nodes.length) return;
+    const layout = await layoutOf(doc.nodes.map((node) => ({ id: node.id, ...sizeOf(node) })), doc.edges);
+    const { places, paths } = layout;
+    // All at once: a change that came meanwhile finds either the old picture or the new one.
+    Object.assign(this, { doc, layout, byId: new Map(doc.nodes.map((node) => [node.id, this.store.nodes.get(node.id) ?? node])) });
     this.#groups = new Map(this.doc.nodes.map((node) => [node.id, draw(node, places[node.id])]));
     this.edges = paths.map((path) => this.#edge(path));
     this.world.replaceChildren(...this.edges, ...this.#groups.values());

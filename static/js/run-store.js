@@ -43,11 +43,15 @@ class RunStore extends EventTarget {
     if (frame.reload) this.reload();
   }
 
-  #apply({ run, step, status, facts }) {
+  #apply({ run, step, status, facts: { attempt: tried, ...facts } = {} }) {
     const node = step ? this.nodes.get(step) : this.steps.find((other) => other.run === run);
-    if (!node) { if (!step && status) this.#show(Object.assign(this.doc, { status }, facts)); return null; }
+    // A script run is its own and only step.
+    if (status && this.topic?.endsWith(`:${run}`)) this.#show(Object.assign(this.doc, { status, reused: facts.reused }));
+    if (!node) return null;
     const before = stateOf(node);
-    Object.assign(node, facts, status && { status }, { touched: true });
+    Object.assign(node, facts, status && { status, touched: true });
+    if (tried) this.#tried(node, tried);
+    if (!ended(stateOf(node))) node.finished_at = null;
     const stamp = STAMPS[status];
     // The studio's stamp is better; until it comes, now is near enough for a bar to grow.
     if (stamp && !node[stamp]) node[stamp] = new Date().toISOString();
@@ -55,6 +59,17 @@ class RunStore extends EventTarget {
     const after = stateOf(node);
     if (after !== before && TOLD.has(after)) announce(`${node.label} ${word(after).toLowerCase()}${attempt(node) > 1 ? `, attempt ${attempt(node)}` : ""}`);
     return node;
+  }
+
+  /** Attempts come and end beside the moves of their step. */
+  #tried(node, { id, number, status }) {
+    const now = new Date().toISOString();
+    node.attempts ??= [];
+    let own = node.attempts.find((one) => one.number === number);
+    if (!own) node.attempts.push(own = { id, number, queued_at: now });
+    own.status = status;
+    if (status === "Running") own.started_at ??= now;
+    if (ended(stateOf({ status }))) own.finished_at ??= now;
   }
 
   #show(doc) {
@@ -76,7 +91,7 @@ export async function storeFor(element, block) {
   return known ?? runStore(block ?? (await fetchJSON(src)), src, topic);
 }
 
-export const attempt = (node) => Number(node.attempt) || node.attempts?.length || 1;
+export const attempt = (node) => node.attempts?.length || 1;
 
 /** The second line of a node: state, time, attempt. */
 export function describe(node) {
@@ -85,7 +100,7 @@ export function describe(node) {
   if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;
   const parts = [said];
   if (node.started_at && state !== "Reused" && state !== "Skipped") parts.push(clock(secondsBetween(node.started_at, node.finished_at ?? undefined)));
-  else if (!node.touched && node.detail && node.detail.toLowerCase() !== said) parts.push(node.detail);
+  else if (!node.touched && attempt(node) === 1 && node.detail && node.detail.toLowerCase() !== said) parts.push(node.detail);
   if (attempt(node) > 1) parts.push(`attempt ${attempt(node)}`);
   return parts.join(" · ");
 }

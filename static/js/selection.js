@@ -8,12 +8,14 @@ function tell(url) {
   mark(document);
 }
 
-/** The attempt and the line belong to the step that was left. */
+// These belong to the step that is left; the tab and the view stay.
+const OF_A_STEP = ["attempt", "line", "file", "folder", "output", "against", "part"];
+
 export function select(step) {
   const url = new URL(location.href);
   if (url.searchParams.get("step") === step) return;
   url.searchParams.set("step", step);
-  ["attempt", "line", "find"].forEach((name) => url.searchParams.delete(name));
+  OF_A_STEP.forEach((name) => url.searchParams.delete(name));
   url.hash = "";
   history.pushState(null, "", url);
   tell(url);

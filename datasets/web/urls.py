@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from datasets.web import one, register, stores, views
+
+_data = [
+    path("", views.all_of_them, name="list"),
+    path("register/", register.register, name="register"),
+    path("stores/", stores.all_of_them, name="stores"),
+    path("stores/<str:name>/", stores.browse, name="store"),
+    path("stores/<str:name>/file/", stores.download, name="store-file"),
+    path("unregister/<path:name>/", one.unregister, name="unregister"),
+    path("sets/<path:name>/", one.dataset, name="dataset"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [path("data/", include((_data, "datasets")))]

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from environments.web import views
+
+_environments = [
+    path("", views.all_of_them, name="list"),
+    path("builds/<uuid:build_id>/log/", views.build_log, name="build-log"),
+    path("builds/<uuid:build_id>/lock.txt", views.lock, name="lock"),
+    path("named/<path:name>/", views.one, name="environment"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [path("environments/", include((_environments, "environments")))]

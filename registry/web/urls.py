@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from registry.web import views
+
+_models = [
+    path("", views.all_of_them, name="list"),
+    path("files/<uuid:version_id>/<path:path>", views.file, name="file"),
+    path("named/<path:name>/", views.one, name="model"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [path("models/", include((_models, "models")))]

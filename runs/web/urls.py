@@ -1,7 +1,42 @@
-"""Addresses below `/w/<workspace>/`."""
+"""Addresses below `/w/<workspace>/`: home, runs, experiments, published pipelines."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from runs.web import deeds, experiments, files, forms_views, home, lists, published, run, uses
+
+_runs = [
+    path("", lists.runs, name="list"),
+    path("selected/", deeds.selected, name="selected"),
+    path("of/environment/", uses.environment, name="uses-environment"),
+    path("of/cluster/", uses.cluster, name="holds-cluster"),
+    path("of/dataset/", uses.dataset, name="uses-dataset"),
+    path("<uuid:run_id>/", run.page, name="run"),
+    path("<uuid:run_id>/cancel/", deeds.cancel, name="cancel"),
+    path("<uuid:run_id>/resubmit/", deeds.resubmit, name="resubmit"),
+    path("<uuid:run_id>/archive/", deeds.archive, name="archive"),
+    path("<uuid:run_id>/clone/", forms_views.clone, name="clone"),
+    path("<uuid:run_id>/publish/", forms_views.publish, name="publish"),
+    path("<uuid:run_id>/delete/", forms_views.delete, name="delete"),
+    path("<uuid:run_id>/artifacts/<path:path>", files.artifact, name="artifact"),
+    path("<uuid:run_id>/framed/<path:path>", files.framed, name="framed"),
+    path("<uuid:run_id>/outputs/<str:output>/<path:path>", files.output, name="output-file"),
+    path("<uuid:run_id>/snapshot.zip", files.snapshot, name="snapshot"),
+]
+_experiments = [
+    path("", experiments.all_of_them, name="list"),
+    path("<path:name>/", experiments.one, name="experiment"),
+]
+_pipelines = [
+    path("", published.all_of_them, name="list"),
+    path("<uuid:pipeline_id>/", published.one, name="pipeline"),
+    path("<uuid:pipeline_id>/status/", published.status, name="status"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("sample/", home.sample, name="sample"),
+    path("runs/", include((_runs, "runs"))),
+    path("experiments/", include((_experiments, "experiments"))),
+    path("pipelines/", include((_pipelines, "pipelines"))),
+]

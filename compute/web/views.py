@@ -1,0 +1,22 @@
+"""Clusters and hosts to look at."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from compute.web import pages
+from workspaces.access import Room
+from workspaces.web import door
+
+
+@door.page()
+def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+    """Clusters with their nodes by state, and the machines below them."""
+    page = pages.compute_page(room.workspace, request.GET.get("after"))
+    return door.show(request, "compute/list.html", page, section="compute", parts=("rows",))
+
+
+@door.page()
+def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """One cluster; what it holds is a fragment of the app above."""
+    return door.show(request, "compute/cluster.html", pages.cluster_page(room.workspace, name), section="compute", parts=("nodes",))

@@ -1,0 +1,99 @@
+"""Datastores: the list, and one browsed folder by folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from core.errors import NotFound
+from core.storage import safe
+from datasets.models import Datastore
+from datasets.services.datastores import open_to_people
+from datasets.stores import root_of
+from workspaces.access import Room
+from workspaces.web import door
+
+MOST = 500
+
+
+@dataclass(frozen=True)
+class StoresPage:
+    """What datasets/stores.html may show."""
+
+    stores: list[Datastore]
+    default: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder of one level."""
+
+    name: str
+    path: str
+    is_folder: bool
+    size: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """One folder of a datastore."""
+
+    store: Datastore
+    path: str
+    trail: list[tuple[str, str]]
+    entries: list[Entry]
+    cut: bool
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.path}/" if self.path else ""
+
+
+@dataclass(frozen=True)
+class StorePage:
+    """What datasets/store.html may show."""
+
+    level: Level
+    topic: str
+
+
+@door.page()
+def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+    page = StoresPage(list(Datastore.objects.filter(workspace=room.workspace).order_by("name")[:200]), room.workspace.default_datastore)
+    return door.show(request, "datasets/stores.html", page, section="data")
+
+
+@door.page()
+def browse(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """One folder, the first entries of it."""
+    level = level_of(room, name, request.GET.get("path", ""))
+    return door.show(request, "datasets/store.html", StorePage(level, f"list:{room.workspace.name}:datasets"), section="data", parts=("entries",))
+
+
+@door.page()
+def download(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """A file's bytes, always as a download."""
+    path = safe(request.GET.get("path", ""))
+    root = root_of(open_to_people(room.workspace, name))
+    if not path or not root.is_file(path):
+        raise NotFound(_("There is no such file on this datastore."))
+    answer = FileResponse(root.open(path), as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream")
+    return answer  # type: ignore[return-value]
+
+
+def level_of(room: Room, name: str, path: str) -> Level:
+    """The folder, or the one around a file. A fresh datastore has no folder yet: it is empty."""
+    store = open_to_people(room.workspace, name)
+    root, path = root_of(store), safe(path)
+    if path and root.is_file(path):
+        path = path.rpartition("/")[0]
+    if path and not root.exists(path):
+        raise NotFound(_("There is no folder “%(path)s” on %(name)s.") % {"path": path, "name": name})
+    found = list(root.list(path)) if root.exists(path) else []
+    prefix = f"{path}/" if path else ""
+    entries = [Entry(each, prefix + each, is_folder, size) for each, is_folder, size in found[:MOST]]
+    parts = path.split("/") if path else []
+    trail = [(part, "/".join(parts[: place + 1])) for place, part in enumerate(parts)]
+    return Level(store, path, trail, entries, len(found) > MOST)

@@ -1,0 +1,113 @@
+"""Environments to look at: names, versions, locks, build logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from core.errors import NotFound
+from core.paging import page_of
+from environments import queries
+from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
+from environments.services import logs
+from workspaces.access import Room
+from workspaces.web import door
+
+LARGEST_LOG = 4 * 1024 * 1024
+MOST_VERSIONS = 200
+
+
+@dataclass(frozen=True)
+class Row:
+    """One name of the list with its newest version."""
+
+    environment: Environment
+    newest: EnvironmentVersion | None
+
+    @property
+    def packages(self) -> list[str]:
+        return packages_of(self.newest) if self.newest else []
+
+
+@dataclass(frozen=True)
+class EnvironmentsPage:
+    """What environments/list.html may show."""
+
+    rows: list[Row]
+    next: str | None
+    q: str
+    topic: str
+
+
+@dataclass(frozen=True)
+class EnvironmentPage:
+    """What environments/environment.html may show."""
+
+    version: EnvironmentVersion
+    versions: list[EnvironmentVersion]
+    packages: list[str]
+    locked: list[str]
+    topic: str
+
+    @property
+    def build(self) -> EnvironmentBuild | None:
+        return self.version.build
+
+
+def packages_of(version: EnvironmentVersion) -> list[str]:
+    return list((version.definition.get("python") or {}).get("packages") or [])
+
+
+def locked(lock: str) -> list[str]:
+    """The pinned packages of a lock, without hashes and comments."""
+    lines = (line.split(" ")[0].split(";")[0].rstrip("\\").strip() for line in lock.splitlines())
+    return [line for line in lines if "==" in line and not line.startswith(("#", "-"))]
+
+
+@door.page()
+def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+    """All names, each with the state of its newest version."""
+    q = request.GET.get("q", "").strip()[:200]
+    found = queries.environments_in(room.workspace)
+    page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
+    rows = [Row(each, next(iter(getattr(each, "newest", [])), None)) for each in page.items]
+    facts = EnvironmentsPage(rows, page.next, q, f"list:{room.workspace.name}:environments")
+    return door.show(request, "environments/list.html", facts, section="environments", parts=("rows",))
+
+
+@door.page()
+def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """One version, the newest unless the address says which."""
+    versions = list(queries.versions_of(room.workspace, name).order_by("-version")[:MOST_VERSIONS])
+    asked = request.GET.get("version", "")
+    version = next((each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None)
+    if version is None:
+        raise NotFound(_("There is no such environment or version in this workspace."))
+    topics = f"list:{room.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")
+    lines = locked(version.build.lock) if version.build else []
+    page = EnvironmentPage(version, versions, packages_of(version), lines, topics)
+    return door.show(request, "environments/environment.html", page, section="environments", parts=("state",))
+
+
+@door.page()
+def lock(request: HttpRequest, room: Room, build_id: UUID) -> HttpResponse:
+    """The lock as a file that installers take."""
+    found = queries.build_in(room.workspace, build_id)
+    return _file(found.lock, "requirements.lock.txt")
+
+
+@door.page()
+def build_log(request: HttpRequest, room: Room, build_id: UUID) -> HttpResponse:
+    """The end of the build's log as a file."""
+    found = queries.build_in(room.workspace, build_id)
+    start = max(0, found.log_size - LARGEST_LOG)
+    return _file(logs.read_log(found, start, LARGEST_LOG)[1].decode("utf-8", "replace"), "build.log")
+
+
+def _file(text: str, name: str) -> HttpResponse:
+    answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer

@@ -1,0 +1,92 @@
+"""Models to look at and to download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from core.errors import NotFound
+from core.paging import page_of
+from core.storage import artifact_store
+from registry.models import ModelVersion, RegisteredModel
+from workspaces.access import Room
+from workspaces.web import door
+
+MOST_FILES = 1000
+MOST_VERSIONS = 200
+
+
+@dataclass(frozen=True)
+class Row:
+    """One name of the list with its newest version."""
+
+    model: RegisteredModel
+    newest: ModelVersion | None
+
+
+@dataclass(frozen=True)
+class ModelsPage:
+    """What registry/list.html may show."""
+
+    rows: list[Row]
+    next: str | None
+    q: str
+    topic: str
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A file of a model version."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """What registry/model.html may show."""
+
+    model: RegisteredModel
+    version: ModelVersion
+    versions: list[ModelVersion]
+    files: list[FileRow]
+
+
+@door.page()
+def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+    """All names, each with its newest version."""
+    q = request.GET.get("q", "").strip()[:200]
+    found = RegisteredModel.objects.filter(workspace=room.workspace)
+    page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
+    newest = {each.model_id: each for each in ModelVersion.objects.filter(model__in=page.items, version=F("model__latest_version"))}
+    facts = ModelsPage([Row(each, newest.get(each.pk)) for each in page.items], page.next, q, f"list:{room.workspace.name}:models")
+    return door.show(request, "registry/list.html", facts, section="models", parts=("rows",))
+
+
+@door.page()
+def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """One version, the newest unless the address says which."""
+    rows = ModelVersion.objects.filter(model__workspace=room.workspace, model__name=name).select_related("model", "created_by")
+    versions = list(rows.order_by("-version")[:MOST_VERSIONS])
+    asked = request.GET.get("version", "")
+    version = next((each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None)
+    if version is None:
+        raise NotFound(_("There is no such model or version in this workspace."))
+    store = artifact_store(room.workspace.pk)
+    files = [FileRow(each.path.removeprefix(f"{version.prefix}/"), each.size) for each, _place in zip(store.walk(version.prefix), range(MOST_FILES), strict=False)]
+    return door.show(request, "registry/model.html", ModelPage(version.model, version, versions, files), section="models")
+
+
+@door.page()
+def file(request: HttpRequest, room: Room, version_id: UUID, path: str) -> HttpResponse:
+    """One file of a model, always as a download."""
+    version = ModelVersion.objects.filter(model__workspace=room.workspace, pk=version_id).first()
+    if version is None:
+        raise NotFound(_("There is no such model in this workspace."))
+    source = artifact_store(room.workspace.pk).open(f"{version.prefix}/{path}")
+    answer = FileResponse(source, as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream")
+    return answer  # type: ignore[return-value]

@@ -1,0 +1,69 @@
+"""Buttons of the run page and the list: each calls one service and says what came of it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from core.errors import Invalid, StudioError
+from core.ids import as_uuid
+from runs.models import Run
+from runs.services import edit
+from runs.services.cancel import cancel_run
+from runs.services.submit import resubmit as submit_again
+from runs.web.tree import root_of
+from workspaces.access import Room
+from workspaces.web import door
+
+MOST = 200
+
+
+@door.deed()
+def cancel(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+    run = cancel_run(room, root_of(room, run_id))
+    return door.done(request, _("Cancel was asked for. Steps that run get ten seconds to end by themselves."), address(room, run.root_id or run.pk))
+
+
+@door.deed()
+def resubmit(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+    forced = request.POST.get("force") == "1"
+    run = submit_again(room, root_of(room, run_id), parameters=None, regenerate_outputs=forced)
+    return door.done(request, _("Submitted as #%(number)s.") % {"number": run.number}, address(room, run.pk))
+
+
+@door.deed()
+def archive(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+    wanted = request.POST.get("archived", "1") == "1"
+    edit.archive(room, root_of(room, run_id), wanted)
+    text = _("Archived: lists leave it out from now on.") if wanted else _("Back in the lists.")
+    return door.done(request, text, address(room, run_id))
+
+
+@door.deed()
+def selected(request: HttpRequest, room: Room) -> HttpResponse:
+    """One deed for the ticked runs; those that refuse are named, the others go on."""
+    ids = [found for text in request.POST.getlist("run")[:MOST] if (found := as_uuid(text))]
+    deed = request.POST.get("deed", "")
+    if deed not in ("cancel", "archive", "restore"):
+        raise Invalid(_("Choose what to do with the selected runs."))
+    runs = Run.objects.filter(workspace=room.workspace, parent__isnull=True, pk__in=ids).select_related("experiment")
+    done, refused = 0, ""
+    for run in runs:
+        try:
+            if deed == "cancel":
+                cancel_run(room, run)
+            else:
+                edit.archive(room, run, deed == "archive")
+            done += 1
+        except StudioError as error:
+            refused = error.message
+    text = ngettext("Done for %(n)s run.", "Done for %(n)s runs.", done) % {"n": done}
+    return door.done(request, f"{text} {refused}".strip(), door.back(request, reverse("runs:list", args=[room.workspace.name])))
+
+
+def address(room: Room, run_id: object) -> str:
+    return reverse("runs:run", args=[room.workspace.name, run_id])

@@ -1,0 +1,105 @@
+"""Experiments: the names that runs are gathered under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from core.errors import NotFound
+from core.paging import page_of
+from runs.models import Experiment, MetricPoint, Run
+from runs.queries.finding import runs_of
+from runs.web.rows import HEAVY, Line, lines
+from workspaces.access import Room
+from workspaces.web import door
+
+POINTS = 50
+CHARTS = 8
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """One experiment of the list, with its newest run."""
+
+    experiment: Experiment
+    last: Run | None
+
+
+@dataclass(frozen=True)
+class ExperimentsPage:
+    """What experiments/list.html may show."""
+
+    rows: list[ExperimentRow]
+    next: str | None
+    q: str
+    topic: str
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A metric over the last runs: its value at the end of each."""
+
+    name: str
+    points: list[tuple[int, float]]
+
+    @property
+    def newest(self) -> float:
+        return self.points[-1][1]
+
+
+@dataclass(frozen=True)
+class ExperimentPage:
+    """What experiments/experiment.html may show."""
+
+    experiment: Experiment
+    lines: list[Line]
+    next: str | None
+    trends: list[Trend]
+    topic: str
+
+
+@door.page()
+def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+    """Experiments, the newest first."""
+    q = request.GET.get("q", "").strip()[:200]
+    found = Experiment.objects.filter(workspace=room.workspace, archived_at__isnull=True)
+    page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
+    newest = _newest([each.pk for each in page.items])
+    rows = [ExperimentRow(each, newest.get((each.pk, each.run_count))) for each in page.items]
+    facts = ExperimentsPage(rows, page.next, q, f"list:{room.workspace.name}:runs")
+    return door.show(request, "experiments/list.html", facts, section="experiments", parts=("rows",))
+
+
+def _newest(ids: list[object]) -> dict[tuple[object, int], Run]:
+    """The run that carries the last number of each experiment: numbers grow by one."""
+    rows = Run.objects.filter(experiment_id__in=ids, parent__isnull=True, number=F("experiment__run_count")).defer(*HEAVY)
+    return {(run.experiment_id, run.number): run for run in rows}
+
+
+@door.page()
+def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """One experiment: its runs, and how its metrics went."""
+    experiment = Experiment.objects.filter(workspace=room.workspace, name=name).first()
+    if experiment is None:
+        raise NotFound(_("There is no experiment “%(name)s” in this workspace.") % {"name": name})
+    runs = runs_of(room.workspace).filter(experiment=experiment, parent__isnull=True, archived_at__isnull=True).defer(*HEAVY)
+    page = page_of(runs, after=request.GET.get("after"))
+    facts = ExperimentPage(experiment, lines(page.items), page.next, _trends(page.items), f"list:{room.workspace.name}:runs")
+    return door.show(request, "experiments/experiment.html", facts, section="experiments", parts=("rows",))
+
+
+def _trends(runs: list[Run]) -> list[Trend]:
+    """Metrics that the runs themselves carry (`run.parent.log` in a step), the last value of each."""
+    numbers = {run.pk: run.number for run in runs[:POINTS]}
+    rows = (
+        MetricPoint.objects.filter(run_id__in=list(numbers), kind="scalar", value__isnull=False)
+        .order_by("index")
+        .values_list("run_id", "name", "value")[: POINTS * 200]
+    )
+    last: dict[str, dict[int, float]] = {}
+    for run_id, name, value in rows:
+        last.setdefault(name, {})[numbers[run_id]] = value
+    return [Trend(name, sorted(points.items())) for name, points in sorted(last.items())][:CHARTS]

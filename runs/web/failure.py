@@ -1,0 +1,92 @@
+"""Why a run failed, in words: what, whose fault, where, and what to press."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from runs.models import Run
+from runs.web.tree import StepRow, Tree, first_line
+
+WHOSE = {
+    "user_error": gettext_lazy("Your script"),
+    "out_of_memory": gettext_lazy("Out of memory"),
+    "timeout": gettext_lazy("It took longer than it may"),
+    "canceled": gettext_lazy("Canceled"),
+    "environment": gettext_lazy("The environment"),
+    "data_missing": gettext_lazy("Data is missing"),
+    "disk_full": gettext_lazy("The disk is full"),
+    "host_lost": gettext_lazy("The host was lost"),
+    "studio_fault": gettext_lazy("A fault of the studio"),
+    "skipped": gettext_lazy("Skipped"),
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the banner says."""
+
+    title: str
+    message: str
+    detail: str
+    line_url: str = ""
+    line_word: str = ""
+    log_url: str = ""
+
+
+def failure_of(tree: Tree) -> Failure | None:
+    """The failure of the whole run, told by the step that failed first."""
+    error = tree.root.error
+    if not error or tree.root.status != Run.Status.FAILED:
+        return None
+    step = next((each for each in tree.steps if each.node == error.get("step")), None) or _only(tree)
+    name = step.name if step else _("The run")
+    others = len(error.get("failed_steps", [])) - 1
+    title = _("%(step)s failed") % {"step": name}
+    if others > 0:
+        title = _("%(step)s and %(others)s more failed") % {"step": name, "others": others}
+    return Failure(title=title, message=first_line(error), detail=told(error, step), **_links(error, step))
+
+
+def _only(tree: Tree) -> StepRow | None:
+    return tree.steps[0] if len(tree.steps) == 1 else None
+
+
+def told(error: dict[str, Any], step: StepRow | None) -> str:
+    """Whose fault, with the exit code, the line and the attempt as far as they are known."""
+    parts = [str(WHOSE.get(error.get("cause", ""), WHOSE["studio_fault"]))]
+    if error.get("exit_code"):
+        parts = [_("%(who)s ended with exit code %(code)s") % {"who": parts[0], "code": error["exit_code"]}]
+    elif error.get("signal"):
+        parts = [_("%(who)s was ended by signal %(signal)s") % {"who": parts[0], "signal": error["signal"]}]
+    if place := where(error):
+        parts.append(_("in %(place)s") % {"place": place})
+    text = " ".join(parts)
+    if step and len(step.attempts) > 1:
+        text += ", " + _("attempt %(n)s of %(all)s") % {"n": error.get("attempt") or len(step.attempts), "all": len(step.attempts)}
+    said = str(error.get("message") or "").strip()
+    return f"{text}. {said}" if said and said != first_line(error) else f"{text}."
+
+
+def where(error: dict[str, Any]) -> str:
+    trace = error.get("traceback") or {}
+    if not trace.get("file"):
+        return ""
+    return f"{trace['file']}:{trace['line']}" if trace.get("line") else str(trace["file"])
+
+
+def _links(error: dict[str, Any], step: StepRow | None) -> dict[str, str]:
+    if step is None:
+        return {}
+    if error.get("cause") == "environment":
+        return {"log_url": "?" + urlencode({"step": step.node, "tab": "environment"})}
+    found = {"log_url": "?" + urlencode({"step": step.node, "tab": "logs"})}
+    trace = error.get("traceback") or {}
+    if trace.get("file") and trace.get("line") and not str(trace["file"]).startswith("/"):
+        query = urlencode({"step": step.node, "tab": "code", "file": trace["file"], "line": trace["line"]})
+        found |= {"line_url": f"?{query}#L-{trace['line']}", "line_word": _("Open line %(line)s") % {"line": trace["line"]}}
+    return found

@@ -1,0 +1,85 @@
+"""Bytes of runs for the browser. What users made is a download, a picture, or a page in a frame without rights."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import BinaryIO
+from uuid import UUID
+
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.translation import gettext as _
+
+from core.errors import NotFound
+from core.storage import artifact_store
+from datasets import services as datasets
+from runs.models import Artifact, Output, Snapshot
+from runs.queries import code
+from runs.web.tree import root_of
+from workspaces.access import Room
+from workspaces.web import door
+
+PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"}
+# Nothing of ours is reachable from it: an origin of its own, no network, its own scripts at most.
+FRAME = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: data:; style-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:; worker-src blob:; frame-ancestors 'self'"
+)
+LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+
+
+@door.page()
+def artifact(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponse:
+    """A file of the run: a picture is shown, all else is a download."""
+    found = _artifact(room, run_id, path)
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    shown = kind in PICTURES and "download" not in request.GET
+    return sent(artifact_store(room.workspace.pk).open(found.key), path, kind if shown else "application/octet-stream", not shown)
+
+
+@door.page()
+def framed(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponse:
+    """A page that a user's script wrote, for the sandboxed frame only."""
+    found = _artifact(room, run_id, path)
+    answer = sent(artifact_store(room.workspace.pk).open(found.key), path, "text/html; charset=utf-8", False)
+    answer["Content-Security-Policy"] = FRAME
+    return answer
+
+
+@door.page()
+def output(request: HttpRequest, room: Room, run_id: UUID, output: str, path: str) -> HttpResponse:
+    """A file of an output: only what its manifest names."""
+    root_of(room, run_id)
+    found = Output.objects.filter(run_id=run_id, run__workspace=room.workspace, name=output).first()
+    entry = next((each for each in found.files if each["path"] == path), None) if found else None
+    if found is None or entry is None:
+        raise NotFound(_("This output has no such file."))
+    root = datasets.root_by_name(room.workspace, found.datastore)
+    key = f"{found.path}/{path}" if found.is_directory else found.path
+    return sent(root.open(key), path, "application/octet-stream", True)
+
+
+@door.page()
+def snapshot(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+    """All code of a step as one archive."""
+    step = getattr(root_of(room, run_id), "step", None)
+    found = Snapshot.objects.filter(workspace=room.workspace, digest=step.snapshot_digest).first() if step else None
+    if step is None or found is None:
+        raise NotFound(_("This run has no code of its own."))
+    answer = StreamingHttpResponse(code.archive(found), content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="{"".join(c if c.isalnum() else "-" for c in step.name)}-code.zip"'
+    return answer  # type: ignore[return-value]
+
+
+def _artifact(room: Room, run_id: UUID, path: str) -> Artifact:
+    found = Artifact.objects.filter(run__workspace=room.workspace, run_id=run_id, path=path).select_related("run").first()
+    if found is None:
+        raise NotFound(_("This run has no such file."))
+    return found
+
+
+def sent(source: BinaryIO, path: str, kind: str, as_download: bool) -> HttpResponse:
+    """Whatever it is, it must not act as a page of this studio."""
+    answer = FileResponse(source, as_attachment=as_download, filename=path.rsplit("/", 1)[-1], content_type=kind)
+    answer["Content-Security-Policy"] = LOCKED
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer  # type: ignore[return-value]

@@ -1,0 +1,45 @@
+"""The list of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from core.paging import page_of
+from runs.web import finding
+from runs.web.rows import Line, lines
+from workspaces.access import Room
+from workspaces.web import door
+
+
+@dataclass(frozen=True)
+class RunsPage:
+    """What runs/list.html may show."""
+
+    lines: list[Line]
+    next: str | None
+    is_first: bool
+    filters: finding.Filters
+    states: list[tuple[str, Any]]
+    since: list[tuple[str, Any]]
+    topic: str
+
+
+@door.page()
+def runs(request: HttpRequest, room: Room) -> HttpResponse:
+    """All root runs that fit the filters of the address, newest first."""
+    asked = finding.read(request.GET)
+    page = page_of(finding.found(room.workspace, asked), after=request.GET.get("after"))
+    facts = RunsPage(
+        lines=lines(page.items),
+        next=page.next,
+        is_first=not request.GET.get("after"),
+        filters=asked,
+        states=[("", _("All")), *((key, word) for key, (word, _states) in finding.STATES.items())],
+        since=[(key, word) for key, (word, _days) in finding.SINCE.items()],
+        topic=f"list:{room.workspace.name}:runs",
+    )
+    return door.show(request, "runs/list.html", facts, section="runs", parts=("rows",))

@@ -1,0 +1,37 @@
+"""Which deeds a run's header offers: a button that would be refused is not shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runs.models import Run
+from runs.web.tree import Tree
+from workspaces.access import Room
+from workspaces.models import Role
+
+S = Run.Status
+
+
+@dataclass(frozen=True)
+class Deeds:
+    """What this person may do with this run now."""
+
+    cancel: bool
+    resubmit: bool
+    publish: bool
+    archive: bool
+    delete: bool
+
+
+def deeds_of(room: Room, tree: Tree) -> Deeds:
+    run = tree.root
+    writes = room.may(Role.CONTRIBUTOR)
+    ended = run.status in Run.ENDS
+    has_graph = bool(run.graph)
+    return Deeds(
+        cancel=writes and not ended and run.status != S.CANCEL_REQUESTED,
+        resubmit=writes and has_graph,
+        publish=writes and has_graph and run.kind == Run.Kind.PIPELINE,
+        archive=writes and ended,
+        delete=writes and ended,
+    )

@@ -1,0 +1,109 @@
+"""The tabs Metrics and Images: what the step logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from runs.models import Artifact, MetricPoint
+
+if TYPE_CHECKING:
+    from runs.web.panel import Ask
+
+NUMBERS = ("scalar", "list")
+TABLES = ("table", "row")
+MOST_ROWS = 500
+MOST_IMAGES = 60
+
+
+@dataclass(frozen=True)
+class Table:
+    """A metric of rows and columns."""
+
+    name: str
+    columns: list[str]
+    rows: list[list[Any]]
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What runs/panel/metrics.html may show."""
+
+    run_id: UUID
+    has_numbers: bool
+    tables: list[Table]
+    matrices: list[Table]
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class Images:
+    """What runs/panel/images.html may show: pictures, and pages that are framed."""
+
+    run_id: UUID
+    pictures: list[Artifact]
+    pages: list[Artifact]
+
+
+def metrics(ask: Ask) -> Metrics:
+    """Two queries, however many metrics: the page's element fetches the numbers itself, thinned."""
+    run_id = ask.step.evidence_id
+    points = MetricPoint.objects.filter(run_id=run_id)
+    has_numbers = points.filter(kind__in=NUMBERS).exists()
+    others = list(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index")[: MOST_ROWS * 4])
+    return Metrics(
+        run_id=run_id,
+        has_numbers=has_numbers,
+        tables=_tables([point for point in others if point.kind in TABLES]),
+        matrices=[_matrix(point) for point in others if point.kind not in TABLES],
+        is_over=ask.step.run.is_final,
+    )
+
+
+def images(ask: Ask) -> Images:
+    """Files that a browser can show: pictures as such, pages in a frame without rights."""
+    run_id = ask.step.evidence_id
+    wanted = Q(content_type__startswith="image/") | Q(content_type__startswith="text/html")
+    ends = Q()
+    for ending in (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".html", ".htm"):
+        ends |= Q(path__iendswith=ending)
+    found = list(Artifact.objects.filter(run_id=run_id).filter(wanted | ends).order_by("path")[:MOST_IMAGES])
+    pages = [each for each in found if each.path.lower().endswith((".html", ".htm")) or each.content_type.startswith("text/html")]
+    return Images(run_id, [each for each in found if each not in pages], pages)
+
+
+def _tables(points: list[MetricPoint]) -> list[Table]:
+    """Rows gathered to the table of their name; the order is that in which they were logged."""
+    gathered: dict[str, list[dict[str, Any]]] = {}
+    for point in points:
+        value = point.data if isinstance(point.data, dict) else {"value": point.data if point.data is not None else point.value}
+        gathered.setdefault(point.name, []).extend(_rows(value) if point.kind == "table" else [value])
+    return [_table(name, rows) for name, rows in gathered.items()]
+
+
+def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """`log_table` holds columns of values; short columns are filled up."""
+    columns = {name: cells if isinstance(cells, list) else [cells] for name, cells in value.items()}
+    length = max((len(cells) for cells in columns.values()), default=0)
+    return [{name: cells[place] if place < len(cells) else None for name, cells in columns.items()} for place in range(length)]
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> Table:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    shown = [[row.get(column) for column in columns] for row in rows[:MOST_ROWS]]
+    return Table(name, columns, shown, len(rows) > MOST_ROWS)
+
+
+def _matrix(point: MetricPoint) -> Table:
+    """A confusion matrix as a table; other documents by their keys."""
+    data = point.data if isinstance(point.data, dict) else {}
+    inner = data.get("data", data)
+    matrix, labels = inner.get("matrix"), inner.get("class_labels")
+    if isinstance(matrix, list) and matrix and isinstance(matrix[0], list):
+        names = [str(label) for label in labels] if isinstance(labels, list) else [str(place) for place in range(len(matrix))]
+        return Table(point.name, ["", *names], [[name, *row] for name, row in zip(names, matrix, strict=False)], False)
+    return Table(point.name, ["", ""], [[key, value] for key, value in list(inner.items())[:MOST_ROWS]], False)

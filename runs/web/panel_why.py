@@ -1,0 +1,99 @@
+"""The tabs Environment and Why: what the step ran with, and why it ran, waited or was reused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+
+from compute.models import ComputeTarget
+from duto.spec import fingerprint
+from environments.models import EnvironmentVersion
+from runs.models import Attempt, StepRun
+
+if TYPE_CHECKING:
+    from runs.web.panel import Ask
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What runs/panel/environment.html may show."""
+
+    version: EnvironmentVersion | None
+    url: str
+    packages: list[str]
+    compute: ComputeTarget | None
+    attempt: Attempt | None
+    variables: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Why:
+    """What runs/panel/why.html may show."""
+
+    is_over: bool
+    waiting: list[dict[str, Any]]
+    explanation: dict[str, Any]
+    differences: list[dict[str, Any]]
+    compared_url: str
+    parts: list[tuple[str, str]]
+    fingerprint: str
+    may_reuse: bool
+    warnings: list[Any]
+    attempts: list[Attempt]
+
+
+def environment(ask: Ask) -> Environment:
+    """Two queries: the version with its build and name, and the cluster."""
+    step = ask.step.run.step
+    version = None
+    if step.environment_version_id:
+        version = EnvironmentVersion.objects.select_related("build", "environment").filter(pk=step.environment_version_id).first()
+    compute = ComputeTarget.objects.filter(pk=step.compute_target_id, workspace=ask.room.workspace).first() if step.compute_target_id else None
+    url = ""
+    if version and version.environment:
+        url = reverse("environments:environment", args=[ask.room.workspace.name, version.environment.name]) + f"?version={version.version}"
+    definition = version.definition if version else {}
+    return Environment(
+        version=version,
+        url=url,
+        packages=(definition.get("python") or {}).get("packages", []),
+        compute=compute,
+        attempt=ask.step.last,
+        variables=definition.get("variables", {}),
+    )
+
+
+def why(ask: Ask) -> Why:
+    """One query for the parts of the fingerprint, which no other tab needs."""
+    detail = StepRun.objects.get(pk=ask.step.run.pk)
+    explanation = detail.reuse_explanation or {}
+    compared = explanation.get("compared_with") or {}
+    url = ""
+    if compared.get("root"):
+        url = reverse("runs:run", args=[ask.room.workspace.name, compared["root"]]) + f"?step={compared.get('node', detail.node_id)}"
+    elif compared.get("run"):
+        url = reverse("runs:run", args=[ask.room.workspace.name, compared["run"]])
+    document = detail.fingerprint_document or {}
+    return Why(
+        is_over=ask.step.run.is_final,
+        waiting=detail.waiting,
+        explanation=explanation,
+        differences=explanation.get("differences", []),
+        compared_url=url,
+        parts=[(part, shown(value)) for part, value in fingerprint.split(document) if value not in (None, {}, [])],
+        fingerprint=detail.fingerprint,
+        may_reuse=detail.allow_reuse,
+        warnings=ask.step.run.warnings,
+        attempts=ask.step.attempts,
+    )
+
+
+def shown(value: Any) -> str:
+    """A part of the fingerprint on one line, or on one for each of its names."""
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {shown(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(shown(inner) for inner in value if inner is not None)
+    return str(value)

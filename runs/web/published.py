@@ -1,0 +1,156 @@
+"""Published pipelines: the list, and one with the form and the address that trigger it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.errors import NotFound, StudioError
+from core.paging import page_of
+from pipelines.models import PublishedPipeline
+from runs.models import Run
+from runs.queries.finding import runs_of
+from runs.services import publish as publishing
+from runs.web.parameters import ParameterForm
+from runs.web.rows import HEAVY, Line, lines
+from workspaces.access import Room
+from workspaces.models import Role
+from workspaces.web import door
+
+LAST = 10
+
+
+class TriggerForm(ParameterForm):
+    """The pipeline's own parameters, and what every run has."""
+
+    experiment = forms.CharField(label=gettext_lazy("Experiment"), max_length=255)
+    force = forms.BooleanField(label=gettext_lazy("Run every step again, reuse nothing"), required=False)
+
+
+@dataclass(frozen=True)
+class PipelineRow:
+    """One published pipeline of the list."""
+
+    pipeline: PublishedPipeline
+    steps: int
+    parameters: int
+    last: Run | None
+
+
+@dataclass(frozen=True)
+class PipelinesPage:
+    """What pipelines/list.html may show."""
+
+    rows: list[PipelineRow]
+    next: str | None
+    q: str
+    disabled: bool
+    topic: str
+
+
+@dataclass(frozen=True)
+class PipelinePage:
+    """What pipelines/pipeline.html may show."""
+
+    pipeline: PublishedPipeline
+    steps: list[dict[str, Any]]
+    form: TriggerForm
+    error: str
+    lines: list[Line]
+    address: str
+    curl: str
+    source: Run | None
+
+
+@door.page()
+def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+    """Active ones, or with `disabled=1` all of them."""
+    q, disabled = request.GET.get("q", "").strip()[:200], request.GET.get("disabled") == "1"
+    found = _of(room) if disabled else _of(room).filter(status=PublishedPipeline.Status.ACTIVE)
+    page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
+    last = {run.pk: run for run in Run.objects.filter(pk__in=[each.last_run_id for each in page.items if each.last_run_id]).defer(*HEAVY)}
+    rows = [PipelineRow(each, len(each.graph.get("steps", [])), len(each.graph.get("parameters", [])), last.get(each.last_run_id)) for each in page.items]
+    facts = PipelinesPage(rows, page.next, q, disabled, f"list:{room.workspace.name}:pipelines")
+    return door.show(request, "pipelines/list.html", facts, section="pipelines", parts=("rows",))
+
+
+def _of(room: Room) -> QuerySet[PublishedPipeline]:
+    return PublishedPipeline.objects.filter(workspace=room.workspace).select_related("published_by")
+
+
+def _one(room: Room, pipeline_id: UUID) -> PublishedPipeline:
+    found = _of(room).filter(pk=pipeline_id).first()
+    if found is None:
+        raise NotFound(_("There is no such published pipeline in this workspace."))
+    return found
+
+
+@door.dialog(Role.READER)
+def one(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
+    """The pipeline; a POST triggers it with the values of the form."""
+    pipeline = _one(room, pipeline_id)
+    form = TriggerForm(pipeline.graph, None, request.POST or None, initial={"experiment": pipeline.name})
+    error = ""
+    if request.method == "POST":
+        room.require(Role.CONTRIBUTOR)
+        if form.is_valid():
+            try:
+                run = publishing.trigger(
+                    room, pipeline, experiment=form.cleaned_data["experiment"], parameters=form.values(), regenerate_outputs=form.cleaned_data["force"]
+                )
+                text = _("Submitted as #%(number)s.") % {"number": run.number}
+                return door.done(request, text, reverse("runs:run", args=[room.workspace.name, run.pk]))
+            except StudioError as refusal:
+                error = refusal.message
+    return door.show(request, "pipelines/pipeline.html", _page(request, room, pipeline, form, error), section="pipelines", parts=("form", "runs"))
+
+
+def _page(request: HttpRequest, room: Room, pipeline: PublishedPipeline, form: TriggerForm, error: str) -> PipelinePage:
+    runs = list(runs_of(room.workspace).filter(published_pipeline_id=pipeline.pk, parent__isnull=True).defer(*HEAVY).order_by("-id")[:LAST])
+    source = Run.objects.filter(workspace=room.workspace, pk=pipeline.source_run_id).defer(*HEAVY).first() if pipeline.source_run_id else None
+    address = trigger_address(request, room, pipeline)
+    return PipelinePage(
+        pipeline=pipeline,
+        steps=pipeline.graph.get("steps", []),
+        form=form,
+        error=error,
+        lines=lines(runs),
+        address=address,
+        curl=curl(address, pipeline),
+        source=source,
+    )
+
+
+def trigger_address(request: HttpRequest, room: Room, pipeline: PublishedPipeline) -> str:
+    """The address that programs post to, in the shape that existing callers expect (docs/wire.md)."""
+    studio = (getattr(settings.DUTO, "public_url", "") or request.build_absolute_uri("/")).rstrip("/")
+    place = f"subscriptions/{room.workspace.pk}/resourceGroups/duto/providers/Microsoft.MachineLearningServices"
+    return f"{studio}/api/v1/pipelines/v1.0/{place}/workspaces/{room.workspace.name}/PipelineRuns/PipelineSubmit/{pipeline.pk}"
+
+
+def curl(address: str, pipeline: PublishedPipeline) -> str:
+    """One command for a terminal; the token stays in a variable, so that it gets into no history."""
+    values = {each["name"]: each.get("default") for each in pipeline.graph.get("parameters", [])}
+    body = json.dumps({"ExperimentName": pipeline.name, "ParameterAssignments": values}, ensure_ascii=False).replace("'", "'\\''")
+    return f"curl -X POST -H \"Authorization: Bearer $DUTO_TOKEN\" -H 'Content-Type: application/json' -d '{body}' {address}"
+
+
+@door.deed()
+def status(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
+    pipeline = _one(room, pipeline_id)
+    wanted = request.POST.get("status", "")
+    from pipelines import services as pipelines
+
+    pipelines.set_status(room, pipeline, wanted)
+    text = _("Disabled: triggers are refused from now on.") if wanted == PublishedPipeline.Status.DISABLED else _("Enabled: it can be triggered again.")
+    return door.done(request, text, reverse("pipelines:pipeline", args=[room.workspace.name, pipeline.pk]))

@@ -1,0 +1,83 @@
+"""The run page: header, failure, graph, timeline, table, and the panel of the chosen step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from runs.models import Run
+from runs.queries.graph import graph_document
+from runs.web import offers
+from runs.web.failure import Failure, failure_of
+from runs.web.panel import Panel, panel_of
+from runs.web.rows import who
+from runs.web.tree import Tree, root_of, tree_of
+from workspaces.access import Room
+from workspaces.web import door
+
+VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
+# Above this many steps a graph is a carpet: bars tell more.
+MANY = 300
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """What runs/run.html may show."""
+
+    tree: Tree
+    view: str
+    views: list[tuple[str, Any]]
+    by: str
+    failure: Failure | None
+    graph: dict[str, Any] | None
+    panel: Panel | None
+    deeds: offers.Deeds
+
+    @property
+    def run(self) -> Run:
+        return self.tree.root
+
+    @property
+    def name(self) -> str:
+        return self.run.display_name or self.run.experiment.name
+
+
+@door.page()
+def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+    """The whole page, or a part of it: `head`, `stage`, `table`, `panel`."""
+    run = root_of(room, run_id)
+    if not run.is_root and run.root_id:
+        return _at_its_root(room, run)
+    part = request.GET.get("part", "")
+    tree = tree_of(run)
+    wants_panel, wants_stage = part in ("", "panel"), part in ("", "stage")
+    view = _view(request.GET.get("view", ""), tree)
+    facts = RunPage(
+        tree=tree,
+        view=view,
+        views=list(VIEWS.items()) if tree.steps else [],
+        by=who(run),
+        failure=failure_of(tree),
+        graph=graph_document(run) if wants_stage and tree.steps else None,
+        panel=panel_of(room, tree, request.GET) if wants_panel else None,
+        deeds=offers.deeds_of(room, tree),
+    )
+    return door.show(request, "runs/run.html", facts, section="runs", parts=("head", "stage", "table", "panel"))
+
+
+def _view(asked: str, tree: Tree) -> str:
+    if asked in VIEWS:
+        return asked
+    return "timeline" if len(tree.steps) > MANY else "graph"
+
+
+def _at_its_root(room: Room, run: Run) -> HttpResponse:
+    """A step has no page of its own: its place is in the panel of its pipeline."""
+    address = reverse("runs:run", args=[room.workspace.name, run.root_id])
+    step = getattr(run, "step", None)
+    return HttpResponseRedirect(f"{address}?step={step.node_id}" if step else address)

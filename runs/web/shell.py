@@ -1,0 +1,82 @@
+"""What the frame of every page shows. It stands here because only runs know of all that it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from compute.models import ComputeTarget, Node
+from runs.models import Run
+from workspaces.access import Room
+from workspaces.models import User, Workspace
+
+LIVE = [status for status in Run.Status.values if status not in Run.ENDS]
+# More than this nobody counts in a corner of the page, and it keeps the query short.
+MOST = 99
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The frame's facts; see templates/base.html."""
+
+    workspace: Workspace | None = None
+    workspaces: list[Workspace] = field(default_factory=list)
+    user: User | None = None
+    role: str = ""
+    section: str = ""
+    live_runs: int = 0
+    compute_text: str | None = None
+    warnings: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def live_runs_text(self) -> str | None:
+        if not self.live_runs:
+            return None
+        many = f"{MOST}+" if self.live_runs > MOST else str(self.live_runs)
+        return ngettext("%s live", "%s live", self.live_runs) % many
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Only a page that has the frame pays for it: fragments never ask."""
+    return {"shell": SimpleLazyObject(lambda: _shell(request))}
+
+
+def _shell(request: HttpRequest) -> Shell:
+    room: Room | None = getattr(request, "room", None)
+    if room is None:
+        return Shell()
+    live = Run.objects.filter(workspace=room.workspace, parent__isnull=True, archived_at__isnull=True, status__in=LIVE)
+    return Shell(
+        workspace=room.workspace,
+        workspaces=list(Workspace.objects.filter(members__user=room.user).order_by("name")) if room.user else [room.workspace],
+        user=room.user,
+        role=str(room.role.label),
+        section=getattr(request, "section", ""),
+        live_runs=len(live.values_list("id")[: MOST + 1]),
+        compute_text=_compute(room.workspace),
+        warnings=_warnings(room),
+    )
+
+
+def _compute(workspace: Workspace) -> str | None:
+    """Busy nodes of all that may come."""
+    rows = list(ComputeTarget.objects.filter(workspace=workspace).values_list("id", "max_nodes"))
+    if not rows:
+        return None
+    busy = Node.objects.filter(compute_target_id__in=[row[0] for row in rows], status=Node.Status.RUNNING).count()
+    return f"{busy} / {sum(row[1] for row in rows)}"
+
+
+def _warnings(room: Room) -> list[dict[str, str]]:
+    """What an owner should not be able to overlook."""
+    if room.user is None or room.role.value != "owner" or room.user.has_usable_password():
+        return []
+    address = reverse("workspaces:settings", args=[room.workspace.name])
+    text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")
+    return [{"level": "warning", "text": text, "url": f"{address}#password", "action": _("Set a password")}]

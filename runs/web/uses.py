@@ -1,0 +1,75 @@
+"""Fragments for the pages of apps below: who uses an environment, what holds a cluster, who reads a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from core.ids import as_uuid
+from runs.models import Attempt, Run, StepRun
+from workspaces.access import Room
+from workspaces.web import door
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What runs/uses.html may show."""
+
+    steps: list[StepRun]
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What runs/holds.html may show: attempts that run, and those that wait."""
+
+    running: list[Attempt]
+    queued: list[Attempt]
+    queued_more: bool
+
+
+@door.page()
+def environment(request: HttpRequest, room: Room) -> HttpResponse:
+    """The last steps that ran with this version."""
+    rows = _steps(room).filter(environment_version_id=as_uuid(request.GET.get("version")))
+    return _draw(request, "runs/uses.html", Uses(list(rows.order_by("-run_id")[:SHOWN])))
+
+
+@door.page()
+def dataset(request: HttpRequest, room: Room) -> HttpResponse:
+    """The last runs whose graph names this version."""
+    version = as_uuid(request.GET.get("version"))
+    found = Run.objects.filter(workspace=room.workspace, parent__isnull=True, graph__icontains=str(version)).order_by("-id") if version else Run.objects.none()
+    rows = _steps(room).filter(run__root_id__in=list(found.values_list("id", flat=True)[:SHOWN]))
+    firsts: dict[Any, StepRun] = {}
+    for step in rows.order_by("-run_id")[: SHOWN * 5]:
+        firsts.setdefault(step.run.root_id, step)
+    return _draw(request, "runs/uses.html", Uses(list(firsts.values())))
+
+
+@door.page()
+def cluster(request: HttpRequest, room: Room) -> HttpResponse:
+    """What runs on the cluster, and what waits for it in order."""
+    attempts = (
+        Attempt.objects.filter(compute_target__workspace=room.workspace, compute_target__name=request.GET.get("name", ""))
+        .exclude(status__in=Attempt.ENDS)
+        .select_related("run__step", "run__root__experiment", "host")
+        .defer("run__graph", "run__root__graph", "run__step__fingerprint_document")
+    )
+    running = list(attempts.exclude(status=Attempt.Status.QUEUED).order_by("id")[:SHOWN])
+    queued = list(attempts.filter(status=Attempt.Status.QUEUED).order_by("id")[: SHOWN + 1])
+    return _draw(request, "runs/holds.html", Holds(running, queued[:SHOWN], len(queued) > SHOWN))
+
+
+def _steps(room: Room) -> QuerySet[StepRun]:
+    rows = StepRun.objects.filter(workspace=room.workspace).select_related("run__root__experiment")
+    return rows.defer("fingerprint_document", "reuse_explanation", "run__graph", "run__root__graph")
+
+
+def _draw(request: HttpRequest, template: str, page: object) -> HttpResponse:
+    return render(request, template, {"page": page, **door.rights(request)})

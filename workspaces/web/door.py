@@ -1,0 +1,126 @@
+"""What every page does first and last: let a member in, and say a refusal in the studio's own look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from core.errors import StudioError
+from workspaces.access import Room, enter
+from workspaces.models import Role
+
+View = Callable[..., HttpResponse]
+LAST = "last_workspace"
+
+
+def page(needs: Role = Role.READER) -> Callable[[View], View]:
+    """A page that is looked at: `view(request, room, ...)`. Strangers are told that there is no such workspace."""
+    return _door(needs, ["GET", "HEAD"], _error_page)
+
+
+def deed(needs: Role = Role.CONTRIBUTOR) -> Callable[[View], View]:
+    """A form that was sent. A refusal becomes a notice on the page that it came from."""
+    return _door(needs, ["POST"], _notice)
+
+
+def dialog(needs: Role = Role.CONTRIBUTOR) -> Callable[[View], View]:
+    """A form that is fetched with GET and sent with POST to the same address; it tells refusals at its fields."""
+    return _door(needs, ["GET", "HEAD", "POST"], _error_page)
+
+
+def _door(needs: Role, methods: list[str], refused: Callable[[HttpRequest, StudioError], HttpResponse]) -> Callable[[View], View]:
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def inner(request: HttpRequest, workspace: str, **names: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+            try:
+                room = enter(request, workspace, needs=needs)
+                request.room = room  # type: ignore[attr-defined]
+                _remember(request, room)
+                answer = view(request, room, **names)
+            except StudioError as error:
+                answer = refused(request, error)
+            # What a member sees is nobody else's, and a page that was left must not come back stale.
+            patch_cache_control(answer, private=True, no_cache=True)
+            patch_vary_headers(answer, ["Cookie", "HX-Request"])
+            return answer
+
+        return require_http_methods(methods)(inner)
+
+    return wrap
+
+
+def _remember(request: HttpRequest, room: Room) -> None:
+    if request.session.get(LAST) != room.workspace.name:
+        request.session[LAST] = room.workspace.name
+
+
+def show(request: HttpRequest, template: str, page: object, *, section: str, parts: tuple[str, ...] = (), **more: Any) -> HttpResponse:
+    """Render a page, or with `?part=` only the fragment of that name, by the same template."""
+    part = request.GET.get("part", "")
+    name = f"{template}#{part}" if part in parts else template
+    request.section = section  # type: ignore[attr-defined]
+    return render(request, name, {"page": page, **rights(request), **more})
+
+
+def rights(request: HttpRequest) -> dict[str, Any]:
+    """What a template asks before it shows a button; the services refuse on their own."""
+    room: Room | None = getattr(request, "room", None)
+    rank = room.role.rank if room else -1
+    return {"room": room, "ws": room.workspace.name if room else "", "may_write": rank >= Role.CONTRIBUTOR.rank, "may_own": rank >= Role.OWNER.rank}
+
+
+def done(request: HttpRequest, text: str, to: str) -> HttpResponse:
+    """Say that it worked and go on to `to`: for a form of the page and for one that htmx sent."""
+    if text:
+        messages.success(request, text)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": to})
+    return HttpResponseRedirect(to)
+
+
+def back(request: HttpRequest, otherwise: str) -> str:
+    """Where the form says it came from, if that is a page of this studio."""
+    for place in (request.POST.get("next", ""), request.headers.get("Referer", "")):
+        if place and url_has_allowed_host_and_scheme(place, {request.get_host()}, require_https=request.is_secure()):
+            return place
+    return otherwise
+
+
+def _notice(request: HttpRequest, error: StudioError) -> HttpResponse:
+    if error.status in (401, 403, 404):
+        return _error_page(request, error)
+    messages.error(request, error.message)
+    return done(request, "", back(request, "/"))
+
+
+TITLES = {
+    400: lambda: _("This cannot be meant"),
+    401: lambda: _("Please sign in"),
+    403: lambda: _("Not with your role"),
+    404: lambda: _("Not here"),
+    409: lambda: _("Something changed in the meantime"),
+    413: lambda: _("Too large"),
+}
+
+
+def _error_page(request: HttpRequest, error: StudioError) -> HttpResponse:
+    title = TITLES.get(error.status, lambda: _("That did not work"))()
+    facts = {"code": error.status, "title": title, "text": error.message}
+    if request.headers.get("HX-Request"):
+        return render(request, "workspaces/refusal.html#part", {"refusal": facts}, status=error.status)
+    inside = getattr(request, "room", None) is not None
+    template = "workspaces/refusal.html" if inside else "refusal.html"
+    return render(request, template, {"refusal": facts}, status=error.status)

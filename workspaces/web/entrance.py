@@ -1,0 +1,87 @@
+"""The front door: where to go first, the one-time link, the theme."""
+
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from core.errors import Invalid, StudioError
+from workspaces.models import Workspace
+from workspaces.services.accounts import holder_of, redeem, set_password
+from workspaces.web.door import LAST
+
+THEMES = ("system", "light", "dark")
+
+
+class PasswordForm(forms.Form):
+    """A password, twice, since nobody sees what they type."""
+
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True, "class": "input"}),
+        help_text=gettext_lazy("At least 8 characters, and not a common one."),
+    )
+    again = forms.CharField(
+        label=gettext_lazy("Once more"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "input"})
+    )
+
+    def clean(self) -> dict[str, str]:
+        values: dict[str, str] = super().clean() or {}
+        if "again" in values and values.get("password") != values["again"]:
+            self.add_error("again", _("The two are not the same. Type the password once more."))
+        return values
+
+
+@require_GET
+def root(request: HttpRequest) -> HttpResponse:
+    """To the workspace that was open last, or to the sign-in page."""
+    if not request.user.is_authenticated:
+        return redirect(settings.LOGIN_URL)
+    names = list(Workspace.objects.filter(members__user=request.user).order_by("name").values_list("name", flat=True))
+    if not names:
+        facts = {
+            "title": _("No workspace yet"),
+            "text": _("You are a member of no workspace. Ask an owner to add %(name)s.") % {"name": request.user.get_username()},
+        }
+        return render(request, "refusal.html", {"refusal": facts})
+    last = request.session.get(LAST)
+    return redirect("home", last if last in names else names[0])
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def first_start(request: HttpRequest, secret: str) -> HttpResponse:
+    """A one-time link asks for a password and signs in. It is used up by the POST: previewers only GET."""
+    form = PasswordForm(request.POST or None)
+    try:
+        user = holder_of(secret)
+        if request.method == "POST" and form.is_valid():
+            set_password(redeem(secret), form.cleaned_data["password"])
+            user.refresh_from_db()
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            return HttpResponseRedirect("/")
+    except Invalid as error:
+        form.add_error("password", error.message)
+    except StudioError as error:
+        facts = {"code": error.status, "title": _("This link is spent"), "text": error.message}
+        return render(request, "refusal.html", {"refusal": facts}, status=error.status)
+    return render(request, "workspaces/first_start.html", {"form": form, "name": user.get_username()})
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the choice with the account, so that it holds in every browser."""
+    chosen = request.POST.get("theme", "")
+    if request.user.is_authenticated and chosen in THEMES:
+        request.user.theme = chosen
+        request.user.save(update_fields=["theme"])
+    return HttpResponse(status=204)

@@ -1,0 +1,242 @@
+"""What an attempt leaves behind: promoted once, verified, kept apart, and never led astray."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from core.errors import StudioError
+from core.storage import data_dir
+from datasets import services as datasets
+from datasets.models import DatasetVersion
+from duto.spec.graph import Graph
+from runs.models import Artifact, Output
+from runs.services import artifacts, outputs
+from runs.services.transfers import staging
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+def attempt_with(lab, **output: Any):
+    graph = lab.graph("train", outputs=[{"name": "model", "kind": "pipeline_data", **output}])
+    return lab.attempt(lab.step(lab.pipeline(graph=graph), "train"))
+
+
+def leave(attempt, number: int = 1, **files: str) -> dict[str, Any]:
+    """Write files into the agent's directory of the attempt, and the report of them."""
+    at = f"agent/attempts/{attempt.pk}-1"
+    told: dict[str, Any] = {"at": at, "outputs": [], "artifacts": []}
+    listed: dict[str, list[Any]] = {}
+    for name, text in files.items():
+        path = name.replace("__", "/")
+        place = data_dir() / at / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+        entry = {"size": len(text), "digest": hashlib.sha256(text.encode()).hexdigest()}
+        kind, _, rest = path.partition("/")
+        if kind == "work":
+            told["artifacts"].append({"path": rest, **entry})
+        else:
+            output, _, inner = rest.partition("/")
+            listed.setdefault(output, []).append({"path": inner or output, **entry})
+            told["outputs"] = [
+                {"name": key, "is_directory": bool(inner), "files": value, "missing": False}
+                for key, value in listed.items()
+            ]
+    return told
+
+
+def test_an_output_moves_to_the_place_that_programs_build_by_hand(lab):
+    attempt = attempt_with(lab)
+    report = leave(attempt, outputs__model__a="alpha", outputs__model__sub__b="beta")
+    (row,) = outputs.promote(attempt, report)
+    assert (row.datastore, row.path) == ("workspaceblobstore", f"azureml/{attempt.run_id}/model")
+    assert (row.file_count, row.size, row.is_directory) == (2, 9, True)
+    root = datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    assert root.read(f"{row.path}/sub/b") == b"beta"
+    assert not (data_dir() / report["at"] / "outputs/model").exists()
+    listed = lab.get(f"runs/{attempt.run_id}/outputs/model/files/").json()["items"]
+    assert [each["path"] for each in listed] == ["a", "sub/b"]
+    assert lab.get(f"runs/{attempt.run_id}/outputs/model/files/sub/b").content == b"beta"
+    assert lab.get(f"runs/{attempt.run_id}/outputs/model/files/sub/../a").status_code == 400
+    assert lab.get(f"runs/{attempt.run_id}/outputs/other/files/").status_code == 404
+
+
+def test_promoting_twice_changes_nothing_and_the_digest_is_of_the_content_alone(lab):
+    first, second = attempt_with(lab), attempt_with(lab)
+    report = leave(first, outputs__model__a="alpha")
+    one = outputs.promote(first, report)[0]
+    again = outputs.promote(first, report)[0]
+    assert (one.pk, Output.objects.filter(run=first.run).count()) == (again.pk, 1)
+    other = outputs.promote(second, leave(second, outputs__model__a="alpha"))[0]
+    assert one.digest == other.digest
+
+
+def test_a_crash_between_the_move_and_the_rows_is_finished_by_the_next_report(lab):
+    attempt = attempt_with(lab)
+    report = leave(attempt, outputs__model__a="alpha")
+    outputs.promote(attempt, report)
+    Output.objects.all().delete()
+    (row,) = outputs.promote(attempt, report)
+    assert row.file_count == 1
+
+
+def test_a_step_may_write_a_single_file_at_the_very_path(lab):
+    attempt = attempt_with(lab)
+    (row,) = outputs.promote(attempt, leave(attempt, outputs__model="all in one"))
+    assert (row.is_directory, row.file_count) == (False, 1)
+    assert lab.get(f"runs/{attempt.run_id}/outputs/model/files/model").content == b"all in one"
+
+
+def test_files_that_are_not_those_of_the_report_are_refused(lab):
+    attempt = attempt_with(lab)
+    report = leave(attempt, outputs__model__a="alpha")
+    report["outputs"][0]["files"][0]["size"] = 999
+    with pytest.raises(StudioError, match="is not the one that was reported"):
+        outputs.promote(attempt, report)
+    assert not Output.objects.exists()
+
+
+def test_links_that_lead_out_of_an_output_are_cut(lab):
+    attempt = attempt_with(lab)
+    report = leave(attempt, outputs__model__a="alpha")
+    folder = data_dir() / report["at"] / "outputs/model"
+    (folder / "passwd").symlink_to("/etc/passwd")
+    (folder / "root").symlink_to("/")
+    (folder / "near").symlink_to("a")
+    outputs.promote(attempt, report)
+    root = datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    assert {each.path.rsplit("/", 1)[-1] for each in root.walk(f"azureml/{attempt.run_id}/model")} == {"a", "near"}
+
+
+def test_a_report_may_not_name_a_folder_that_is_not_the_attempts(lab):
+    attempt = attempt_with(lab)
+    for at in ("../../etc", "/etc", "store", f"agent/../../{attempt.pk}-1", "agent/attempts/another-1"):
+        with pytest.raises(StudioError):
+            outputs.promote(attempt, {"at": at, "outputs": [{"name": "model", "files": [], "is_directory": True}]})
+
+
+def test_a_destination_that_a_program_chose_keeps_what_others_put_there(lab):
+    one = attempt_with(lab, kind="file_dataset", destination="tables/out", overwrite=True)
+    outputs.promote(one, leave(one, outputs__model__a="1", outputs__model__b="1"))
+    two = attempt_with(lab, kind="file_dataset", destination="tables/out", overwrite=True)
+    outputs.promote(two, leave(two, outputs__model__b="22"))
+    root = datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    assert (root.read("tables/out/a"), root.read("tables/out/b")) == (b"1", b"22")
+
+
+def test_a_destination_may_name_run_and_output(lab):
+    attempt = attempt_with(lab, kind="file_dataset", destination="d/{run-id}/{output-name}")
+    (row,) = outputs.promote(attempt, leave(attempt, outputs__model__a="1"))
+    assert row.path == f"d/{attempt.run_id}/model"
+
+
+def test_an_output_may_become_a_dataset(lab):
+    attempt = attempt_with(lab, kind="file_dataset", register={"name": "predictions", "tags": {"a": "b"}})
+    (row,) = outputs.promote(attempt, leave(attempt, outputs__model__a="1"))
+    version = DatasetVersion.objects.get(pk=row.dataset_version_id)
+    assert (version.dataset.name, version.version, version.tags) == ("predictions", 1, {"a": "b"})
+    assert [each.path for each in datasets.files_of(version)] == ["a"]
+
+
+def test_a_declared_output_that_was_not_written_is_named_in_plain_words(lab):
+    document = lab.graph("train", outputs=[{"name": "model"}, {"name": "table"}])
+    step = Graph.from_document(document).step("train")
+    text = outputs.missing_outputs({"outputs": [{"name": "model", "missing": True}]}, step)
+    assert "'model', 'table'" in text and "argument" in text
+    assert outputs.missing_outputs({"outputs": [{"name": "model"}, {"name": "table"}]}, step) == ""
+
+
+# --- artifacts ---
+
+
+def test_artifacts_are_kept_listed_and_served_without_rights(lab):
+    attempt = attempt_with(lab)
+    artifacts.adopt(attempt, leave(attempt, work__outputs__report="<script>alert(1)</script>", work__logs__x="log"))
+    listed = lab.get(f"runs/{attempt.run_id}/artifacts/").json()["items"]
+    assert [each["path"] for each in listed] == ["logs/x", "outputs/report"]
+    assert [each["path"] for each in lab.get(f"runs/{attempt.run_id}/artifacts/", prefix="logs/").json()["items"]] == [
+        "logs/x"
+    ]
+    answer = lab.get(f"runs/{attempt.run_id}/artifacts/outputs/report")
+    assert answer["Content-Security-Policy"].startswith("sandbox")
+    part = lab.client.get(f"{lab.base}runs/{attempt.run_id}/artifacts/outputs/report", headers={"Range": "bytes=1-6"})
+    assert (part.status_code, part.content) == (206, b"script")
+
+
+def test_a_retry_keeps_the_artifacts_of_the_attempt_before(lab):
+    first = attempt_with(lab)
+    artifacts.adopt(first, leave(first, work__outputs__m="one"))
+    second = lab.attempt(first.run, number=2)
+    artifacts.adopt(second, leave(second, work__outputs__m="two"))
+    assert lab.get(f"runs/{first.run_id}/artifacts/outputs/m").content == b"two"
+    assert lab.get(f"runs/{first.run_id}/artifacts/attempt-1/outputs/m").content == b"one"
+
+
+def test_a_program_uploads_a_file_once_unless_it_says_overwrite(lab):
+    run = lab.step(lab.pipeline(), "train")
+    path = f"runs/{run.pk}/artifacts/images/plot.png"
+    assert lab.put(path, b"png").status_code == 201
+    assert lab.put(path, b"png2").status_code == 409
+    assert lab.put(path, b"png3", overwrite=1).status_code == 201
+    answer = lab.get(path)
+    assert (answer.content, answer["Content-Type"]) == (b"png3", "image/png")
+    assert lab.put(f"runs/{run.pk}/artifacts/../../x", b"").status_code in (400, 404)
+    assert lab.put(f"runs/{run.pk}/artifacts/a/%2e%2e/%2e%2e/x", b"").status_code in (400, 404)
+    assert lab.put(f"runs/{run.pk}/artifacts/user_logs/std_log.txt", b"").status_code == 400
+    assert Artifact.objects.count() == 1
+
+
+# --- an agent without the studio's disk ---
+
+
+def test_files_travel_over_http_where_the_disk_is_not_shared(lab):
+    attempt = attempt_with(lab)
+    digest = hashlib.sha256(b"alpha").hexdigest()
+    assert lab.bring(attempt, f"files/output/model/sub/a?digest={digest}", b"alpha").json() == {"size": 5}
+    assert lab.bring(attempt, "files/artifact/outputs/m.json", b"{}").status_code == 200
+    assert (
+        lab.bring(attempt, f"files/output/model/b?digest={digest}", b"other").json()["error"]["code"]
+        == "digest_mismatch"
+    )
+    entry = {"path": "sub/a", "size": 5, "digest": digest}
+    report = {
+        "outputs": [{"name": "model", "is_directory": True, "files": [entry]}],
+        "artifacts": [{"path": "outputs/m.json", "size": 2, "digest": ""}],
+    }
+    (row,) = outputs.promote(attempt, report)
+    artifacts.adopt(attempt, report)
+    assert row.file_count == 1
+    assert lab.get(f"runs/{attempt.run_id}/artifacts/outputs/m.json").content == b"{}"
+    assert not staging(attempt).exists()
+    got = lab.agent.get(f"/agent/v1/attempts/{attempt.pk}/1/files/data/workspaceblobstore/{row.path}/sub/a")
+    assert got.content == b"alpha"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "files/output/../../../x",
+        "files/output/%2e%2e/%2e%2e/x",
+        "files/artifact/..",
+        "files/artifact/",
+        "files/nonsense/x",
+    ],
+)
+def test_a_transfer_stays_in_its_folder(lab, what):
+    attempt = attempt_with(lab)
+    assert lab.bring(attempt, what, b"x").status_code in (400, 404)
+    assert not list(data_dir().glob("staging/**/x"))
+
+
+@pytest.mark.parametrize(
+    "what", ["blob/" + "0" * 64, "data/workspaceblobstore/../../db", "data/nowhere/x", "blob/..%2f..", "x"]
+)
+def test_a_transfer_reads_only_what_is_there_to_be_read(lab, what):
+    attempt = attempt_with(lab)
+    answer = lab.agent.get(f"/agent/v1/attempts/{attempt.pk}/1/files/{what}")
+    assert answer.status_code in (400, 404)
+    assert "error" in json.loads(answer.content) or answer.status_code == 404

@@ -1,0 +1,52 @@
+"""Clusters."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute import queries
+from compute.api import serializers as s
+from compute.services import status, targets
+from compute.services.documents import target_document
+from workspaces.api.base import WorkspaceView
+from workspaces.models import Role
+
+
+class TargetsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    people_only = True
+
+    @extend_schema(responses=s.TargetOut(many=True))
+    def get(self, request: Request) -> Response:
+        hosts = status.living_hosts()
+        return self.paged(
+            queries.targets_in(self.room.workspace), lambda target: target_document(target, hosts), keys=("id",)
+        )
+
+    @extend_schema(request=s.TargetIn, responses={201: s.TargetDetail})
+    def post(self, request: Request) -> Response:
+        """Under a name that exists with the same size, that cluster gets the scale."""
+        target = targets.create_target(self.room, **self.asked(s.TargetIn))
+        return Response(target_document(target, status.living_hosts(), with_nodes=True), status=201)
+
+
+class TargetView(WorkspaceView):
+    needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
+    people_only = True
+
+    @extend_schema(responses=s.TargetDetail)
+    def get(self, request: Request, name: str) -> Response:
+        target = targets.find_target(self.room.workspace, name)
+        return Response(target_document(target, status.living_hosts(), with_nodes=True))
+
+    @extend_schema(request=s.TargetChange, responses=s.TargetDetail)
+    def patch(self, request: Request, name: str) -> Response:
+        target = targets.update_target(self.room, name, **self.asked(s.TargetChange))
+        return Response(target_document(target, status.living_hosts(), with_nodes=True))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str) -> Response:
+        targets.delete_target(self.room, name)
+        return Response(status=204)

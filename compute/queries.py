@@ -1,0 +1,18 @@
+"""Reading clusters, nodes and hosts."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, QuerySet
+
+from compute.models import ComputeTarget, Host, Node
+from workspaces.models import Workspace
+
+
+def targets_in(workspace: Workspace) -> QuerySet[ComputeTarget]:
+    """Clusters with their nodes, in a constant number of queries."""
+    nodes = Node.objects.select_related("host").order_by("id")
+    return ComputeTarget.objects.filter(workspace=workspace).prefetch_related(Prefetch("nodes", queryset=nodes))
+
+
+def hosts() -> QuerySet[Host]:
+    return Host.objects.filter(revoked_at__isnull=True).order_by("id")

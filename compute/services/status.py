@@ -1,0 +1,98 @@
+"""What a cluster is doing, in the words that programs of Azure ML know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from compute import placement
+from compute.models import ComputeTarget, Host, Node
+from core.clock import iso, now
+
+# An app above knows which run is on which node: node ids in, run ids by node id out.
+runs_on: list[Callable[[Sequence[UUID]], dict[UUID, UUID]]] = []
+
+
+def status_document(target: ComputeTarget, nodes: Iterable[Node] | None = None) -> dict[str, Any]:
+    """The 13 keys of `status.serialize()`, in their order."""
+    counts = Counter(node.status for node in (target.nodes.all() if nodes is None else nodes))
+    present = sum(counts.values()) - counts[Node.Status.LEAVING]
+    is_moving = bool(counts[Node.Status.PREPARING] or counts[Node.Status.LEAVING])
+    names = ("preparing", "running", "idle", "unusable", "leaving")
+    changed = iso(target.resized_at or target.created_at)
+    return {
+        "currentNodeCount": present,
+        "targetNodeCount": present,
+        "nodeStateCounts": {**{f"{name}NodeCount": counts[name] for name in names}, "preemptedNodeCount": 0},
+        "allocationState": "Resizing" if is_moving else "Steady",
+        "allocationStateTransitionTime": changed,
+        "errors": None,
+        "creationTime": iso(target.created_at),
+        "modifiedTime": iso(target.modified_at),
+        "provisioningState": "Succeeded",
+        "provisioningStateTransitionTime": None,
+        "scaleSettings": {
+            "minNodeCount": target.min_nodes,
+            "maxNodeCount": target.max_nodes,
+            "nodeIdleTimeBeforeScaleDown": f"PT{target.idle_seconds}S",
+        },
+        "vmPriority": "LowPriority" if target.vm_priority == "lowpriority" else "Dedicated",
+        "vmSize": target.vm_size,
+    }
+
+
+def living_hosts() -> list[Host]:
+    """Hosts that were heard of within a lease."""
+    since = now() - timedelta(seconds=settings.DUTO.lease_seconds)
+    return list(Host.objects.filter(revoked_at__isnull=True, last_seen_at__gte=since).order_by("id"))
+
+
+def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, str]]:
+    """What is odd about a cluster here: a size that asks for more than any host has, or no host at all."""
+    if not hosts:
+        text = "No host is connected, so steps wait. Start an agent, or look at the page Compute for why it is away."
+        return [{"code": "no_host", "text": text}]
+    size = placement.Size(target.cores, target.memory, target.gpus)
+    cluster = placement.Cluster(target.name, size, target.vm_size, target.max_nodes, elastic=True)
+    machines = [_machine(host) for host in hosts]
+    reservations = [placement.reservation(cluster, machine) for machine in machines]
+    if any(each is not None and not each.warning for each in reservations):
+        return []
+    largest = max(machines, key=lambda machine: (machine.has.gpus, machine.has.cores, machine.has.memory))
+    text = placement.warning(cluster, largest)
+    if target.policy == ComputeTarget.Policy.STRICT:
+        return [{"code": "too_large", "text": text.split(";")[0] + "; its steps wait (policy strict)."}]
+    return [{"code": "shrunk", "text": text}]
+
+
+def node_documents(nodes: Sequence[Node]) -> list[dict[str, Any]]:
+    """The nodes of a cluster, each with the run that is on it."""
+    keys = [node.pk for node in nodes]
+    running: dict[UUID, UUID] = {}
+    for look in runs_on:
+        running |= look(keys) if keys else {}
+    return [
+        {
+            "id": str(node.pk),
+            "name": node.name,
+            "state": node.status,
+            "host": node.host.name,
+            "run": str(running[node.pk]) if node.pk in running else None,
+            "cores": node.cores,
+            "memory": node.memory,
+            "gpus": node.gpus,
+            "warning": node.warning,
+            "idle_since": iso(node.idle_since),
+        }
+        for node in nodes
+    ]
+
+
+def _machine(host: Host) -> placement.Machine:
+    has = placement.Size(host.cores, host.memory, len(host.gpus))
+    return placement.Machine(host.pk, host.name, has, has)

@@ -1,0 +1,165 @@
+"""Clusters are made, resized and taken away here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from compute.models import ComputeTarget, Node
+from compute.sizes import size_of
+from core import journal
+from core.clock import now
+from core.errors import Conflict, Invalid, NotFound
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+from workspaces.services import audit
+
+MOST_NODES = 100
+PRIORITIES = {"dedicated": "dedicated", "lowpriority": "lowpriority", "low_priority": "lowpriority"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
+
+# Apps above refuse by raising Conflict: they know what waits for a cluster, or runs on it.
+before_delete: list[Callable[[ComputeTarget], None]] = []
+
+
+@transaction.atomic
+def create_target(
+    room: Room,
+    name: str,
+    vm_size: str,
+    *,
+    min_nodes: int = 0,
+    max_nodes: int = 4,
+    idle_seconds: int = 1800,
+    vm_priority: str = "dedicated",
+    description: str = "",
+    tags: Mapping[str, Any] | None = None,
+    policy: str = "",
+) -> ComputeTarget:
+    """A new cluster. Under a name that exists with the same size, that cluster is changed: programs create each time.
+
+    Raises Invalid for a bad name, size or scale, Conflict for another size under the name.
+    """
+    room.require(Role.CONTRIBUTOR).require_person()
+    if not _NAME.fullmatch(name):
+        raise Invalid(
+            f"{name!r} cannot name a compute target: use 3 to 24 letters, digits and hyphens, with a letter first and"
+            " no hyphen last.",
+            code="bad_name",
+        )
+    size, priority = size_of(vm_size), _priority(vm_priority)
+    known = ComputeTarget.objects.filter(workspace=room.workspace, name__iexact=name).first()
+    if known is not None:
+        if known.vm_size.upper() != size.name.upper():
+            raise Conflict(
+                f"There is a compute target '{known.name}' of size {known.vm_size}. Its size cannot change: delete it"
+                " first, or choose another name.",
+                code="exists",
+            )
+        return update_target(room, known.name, min_nodes=min_nodes, max_nodes=max_nodes, idle_seconds=idle_seconds)
+    target = ComputeTarget(
+        workspace=room.workspace, name=name, vm_size=size.name.upper(), cores=size.cores, memory=size.memory,
+        gpus=size.gpus, vm_priority=priority, description=description, tags=dict(tags or {}),
+        policy=policy or settings.DUTO.compute_policy, resized_at=now(),
+    )  # fmt: skip
+    _scale(target, min_nodes, max_nodes, idle_seconds)
+    try:
+        with transaction.atomic():
+            target.save()
+    except IntegrityError as error:
+        raise Conflict(f"There is a compute target '{name}' already.", code="exists") from error
+    audit.note(room, "compute.created", name, vm_size=target.vm_size)
+    _tell(room.workspace)
+    return target
+
+
+@transaction.atomic
+def update_target(
+    room: Room,
+    name: str,
+    *,
+    min_nodes: int | None = None,
+    max_nodes: int | None = None,
+    idle_seconds: int | None = None,
+    description: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+) -> ComputeTarget:
+    """Change the scale or what is said about a cluster. Running steps go on; nodes beyond the new scale leave idle."""
+    room.require(Role.CONTRIBUTOR).require_person()
+    target = find_target(room.workspace, name)
+    before = (target.min_nodes, target.max_nodes)
+    _scale(target, min_nodes, max_nodes, idle_seconds)
+    if description is not None:
+        target.description = description
+    if tags is not None:
+        target.tags = dict(tags)
+    if (target.min_nodes, target.max_nodes) != before:
+        target.resized_at = now()
+    target.save()
+    audit.note(room, "compute.changed", name, min_nodes=target.min_nodes, max_nodes=target.max_nodes)
+    _tell(room.workspace)
+    return target
+
+
+@transaction.atomic
+def delete_target(room: Room, name: str) -> None:
+    """Take a cluster away. Raises Conflict while steps run on it or wait for it."""
+    room.require(Role.CONTRIBUTOR).require_person()
+    found = find_target(room.workspace, name)
+    target = ComputeTarget.objects.select_for_update().get(pk=found.pk)
+    busy = Node.objects.filter(compute_target=target, status=Node.Status.RUNNING).count()
+    if busy:
+        raise Conflict(
+            f"{busy} {'step runs' if busy == 1 else 'steps run'} on '{target.name}'. Cancel them or let them end first.",
+            code="in_use",
+        )
+    for refuse in before_delete:
+        refuse(target)
+    target.delete()
+    audit.note(room, "compute.deleted", target.name)
+    _tell(room.workspace)
+
+
+def find_target(workspace: Workspace, name: str) -> ComputeTarget:
+    """The cluster of this name, in any case, as Azure has it. Raises NotFound that says which there are."""
+    found = ComputeTarget.objects.filter(workspace=workspace, name__iexact=name).first()
+    if found is None:
+        names = ComputeTarget.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)
+        offer = f"use one of: {', '.join(names)}" if names else "there is none yet"
+        raise NotFound(
+            f"There is no compute target '{name}' in workspace '{workspace.name}'. Create it on the page Compute, or"
+            f" {offer}.",
+            code="unknown_compute",
+            name=name,
+        )
+    return found
+
+
+def _scale(target: ComputeTarget, min_nodes: int | None, max_nodes: int | None, idle_seconds: int | None) -> None:
+    least = target.min_nodes if min_nodes is None else min_nodes
+    most = target.max_nodes if max_nodes is None else max_nodes
+    idle = target.idle_seconds if idle_seconds is None else idle_seconds
+    if not 0 <= least <= most or not 1 <= most <= MOST_NODES:
+        raise Invalid(
+            f"A cluster of {least} to {most} nodes cannot be: 0 ≤ min_nodes ≤ max_nodes, and max_nodes is from 1 to"
+            f" {MOST_NODES}.",
+            code="bad_scale",
+        )
+    if not 0 <= idle <= 30 * 86400:
+        raise Invalid("'idle_seconds' is a number from 0 to 2592000 (30 days).", code="bad_scale")
+    target.min_nodes, target.max_nodes, target.idle_seconds = least, most, idle
+
+
+def _priority(text: str) -> str:
+    try:
+        return PRIORITIES[text.strip().lower()]
+    except KeyError as error:
+        raise Invalid(f"'vm_priority' is dedicated or lowpriority, not {text!r}.") from error
+
+
+def _tell(workspace: Workspace) -> None:
+    journal.hint(f"list:{workspace.name}:compute")

@@ -15,8 +15,13 @@ const callbacks = {
     if (old.nodeName === fresh.nodeName && identity(old) !== identity(fresh)) old.replaceWith(fresh);
     return old.nodeName !== fresh.nodeName;
   },
-  // What the reader opened, or a script placed, is not the server's to close.
-  beforeAttributeUpdated: (name, element) => !(name === "style" || (name === "open" && element.matches("details, dialog"))),
+  // What the reader opened, ticked or typed, or a script placed, is not the server's to take back.
+  beforeAttributeUpdated(name, element) {
+    if (name === "style") return false;
+    if (name === "open") return !element.matches("details, dialog");
+    if (name === "checked") return element.checked === element.defaultChecked;
+    return name !== "value" || !element.matches("input, textarea") || element.value === element.defaultValue;
+  },
 };
 
 export function morph(target, html) {

@@ -125,7 +125,7 @@ class RunGraph extends HTMLElement {
     for (const [id, group] of this.#groups) {
       const is = id === selected;
       group.classList.toggle("selected", is);
-      group.setAttribute("aria-pressed", String(is));
+      if (group.getAttribute("role") === "button") group.setAttribute("aria-pressed", String(is));
       group.setAttribute("tabindex", is ? "0" : "-1");
     }
     if (!this.#groups.has(selected)) this.#groups.values().next().value?.setAttribute("tabindex", "0");

@@ -15,7 +15,7 @@ from runs.api.base import PAGED, RunView, query
 from runs.models import Run
 from runs.queries import finding
 from runs.queries.deletion import preview
-from runs.queries.documents import run_documents, step_documents
+from runs.queries.documents import run_documents, scripts_of, step_documents
 from runs.queries.graph import graph_document
 from runs.services import edit, retire
 from runs.services.cancel import cancel_run
@@ -151,7 +151,10 @@ class StepsView(RunView):
         root = self.run(id)
         rows = finding.runs_of(self.room.workspace).filter(root=root.root_id, step__isnull=False)
         rows = rows.filter(pk=root.pk) if not root.is_root else rows
-        return Response({"items": step_documents(root, list(rows.order_by("id")[:TREE_MAX]))})
+        # Ids of one millisecond do not tell which came first; the graph does.
+        place = {node: number for number, node in enumerate(scripts_of(root.graph or {}))}
+        steps = sorted(rows.order_by("id")[:TREE_MAX], key=lambda run: place.get(run.step.node_id, len(place)))
+        return Response({"items": step_documents(root, steps)})
 
 
 class ChildrenView(RunView):

@@ -115,7 +115,9 @@ class _Plan:
 
 def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
     """Read the graph and look up what it names. Every problem is told at once."""
-    digests = {step.get("snapshot") for step in document.get("steps", []) if isinstance(step, Mapping)}
+    # Not read yet, so anything may stand here: the graph's own reader says what is wrong with it.
+    told = document.get("steps")
+    digests = [step.get("snapshot") for step in told if isinstance(step, Mapping)] if isinstance(told, list) else []
     rows = Snapshot.objects.filter(workspace=room.workspace, digest__in=[d for d in digests if isinstance(d, str)])
     files = {row.digest: {each["path"] for each in row.files} for row in rows}
     try:

@@ -1,0 +1,72 @@
+"""Published pipelines, triggered from outside in the shape that existing callers expect."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets import services as datasets
+from runs.models import Run
+from runs.services import publish
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+@pytest.fixture
+def published(lab):
+    graph = lab.graph("train", parameters=[{"name": "epochs", "type": "int", "default": 3}, {"name": "place", "type": "data_path", "default": "workspaceblobstore/raw"}])  # fmt: skip
+    return publish.publish_run(lab.room, lab.pipeline(graph=graph, status="Completed"), name="Nightly", version="1")
+
+
+def trigger(lab, pipeline, body, client=None):
+    address = (
+        "/api/v1/pipelines/v1.0/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/"
+        f"workspaces/lab/PipelineRuns/PipelineSubmit/{pipeline.pk}"
+    )
+    return (client or lab.client).post(address, json.dumps(body), content_type="application/json")
+
+
+def test_a_trigger_answers_with_the_run(lab, published):
+    datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    body = {
+        "ExperimentName": "by rest",
+        "ParameterAssignments": {"epochs": "20"},
+        "DataPathAssignments": {"place": {"DataStoreName": "workspaceblobstore", "RelativePath": "other"}},
+        "Tags": {"a": 1},
+        "RunSource": "SDK",
+        "Unknown": True,
+    }
+    answer = trigger(lab, published, body)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert set(told) == {"Id", "RunUrl", "Status"}
+    run = Run.objects.get(pk=told["Id"])
+    assert run.parameters == {"epochs": 20, "place": {"datastore": "workspaceblobstore", "path": "other"}}
+    assert (run.experiment.name, run.tags, run.published_pipeline_id) == ("by rest", {"a": "1"}, published.pk)
+    published.refresh_from_db()
+    assert published.last_run_id == run.pk
+    assert trigger(lab, published, {}).json()["Id"] != told["Id"]
+
+
+def test_parameters_that_do_not_fit_are_named(lab, published):
+    undeclared = trigger(lab, published, {"ExperimentName": "e", "ParameterAssignments": {"speed": 1}})
+    assert (undeclared.status_code, undeclared.json()["error"]["code"]) == (422, "undeclared_parameter")
+    wrong = trigger(lab, published, {"ExperimentName": "e", "ParameterAssignments": {"epochs": "many"}})
+    assert wrong.json()["error"]["code"] == "wrong_type" and "epochs" in wrong.json()["error"]["message"]
+    assert trigger(lab, published, {"ParameterAssignments": [1]}).status_code == 400
+    assert Run.objects.filter(published_pipeline_id=published.pk).count() == 0
+
+
+def test_a_disabled_pipeline_and_an_unknown_one_run_nothing(lab, published):
+    published.status = "Disabled"
+    published.save()
+    assert trigger(lab, published, {}).status_code == 409
+    published.pk = "00000000-0000-7000-8000-000000000000"
+    assert trigger(lab, published, {}).status_code == 404
+
+
+def test_a_reader_may_not_trigger(lab, published):
+    from workspaces.models import Role
+
+    assert trigger(lab, published, {}, lab.member("rui", Role.READER)).status_code == 403

@@ -17,9 +17,7 @@ def problems_of(graph: Graph, files: Optional[Mapping[str, Any]] = None) -> List
     if not graph.steps:
         found.append(Problem("no_steps", "The pipeline has no steps."))
     found += _repeated("duplicate_step", "Two steps have the id", (step.id for step in graph.steps))
-    found += _repeated(
-        "duplicate_parameter", "Two parameters have the name", (p.name for p in graph.parameters)
-    )
+    found += _repeated("duplicate_parameter", "Two parameters have the name", (p.name for p in graph.parameters))
     found += [_bad("parameter", p.name) for p in graph.parameters if not is_name("parameter", p.name)]
     steps = {step.id: step for step in graph.steps}
     declared = {parameter.name: parameter.type for parameter in graph.parameters}
@@ -40,9 +38,7 @@ def sort(needs: Mapping[str, FrozenSet[str]]) -> Tuple[List[str], List[str]]:
     done: Dict[str, None] = {}
     waiting = list(needs)
     while waiting:
-        ready = [
-            step for step in waiting if all(parent in done or parent not in needs for parent in needs[step])
-        ]
+        ready = [step for step in waiting if all(parent in done or parent not in needs for parent in needs[step])]
         if not ready:
             return list(done), _walk_cycle({step: needs[step] & frozenset(waiting) for step in waiting})
         done.update(dict.fromkeys(ready))
@@ -80,11 +76,7 @@ def _repeated(code: str, text: str, names: Iterable[str], step: Optional[str] = 
 
 
 def _names(step: Step) -> List[Problem]:
-    found = [
-        _bad("step", name, step.id)
-        for name in dict.fromkeys((step.id, step.name))
-        if not is_name("step", name)
-    ]
+    found = [_bad("step", name, step.id) for name in dict.fromkeys((step.id, step.name)) if not is_name("step", name)]
     for each in step.inputs:
         if not is_name("port", each.name):
             found.append(_bad("port", each.name, step.id, f"an input of step '{step.id}'"))
@@ -124,12 +116,7 @@ def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
         refuse("missing_script", "it names no script.")
     elif script.startswith("/") or ".." in script.split("/"):
         refuse("missing_script", f"the script {step.script!r} lies outside its source directory.")
-    elif (
-        files is not None
-        and step.snapshot
-        and step.snapshot in files
-        and not _holds(files[step.snapshot], script)
-    ):
+    elif files is not None and step.snapshot and step.snapshot in files and not _holds(files[step.snapshot], script):
         refuse("missing_script", f"its source directory holds no {step.script!r}.")
     for each in step.inputs:
         if each.mode not in INPUT_MODES:

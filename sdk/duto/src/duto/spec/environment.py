@@ -16,12 +16,8 @@ from duto.spec.packages import brought_by, from_conda, from_pip, is_conda_only, 
 
 SCHEMA = 1
 
-_CONDA = re.compile(
-    r"^(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?P<rest>.*)$"
-)
-_PIP = re.compile(
-    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)$", re.DOTALL
-)
+_CONDA = re.compile(r"^(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?P<rest>.*)$")
+_PIP = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)$", re.DOTALL)
 _VERSION = re.compile(r"(\d+(?:\.\d+)?)")
 
 
@@ -122,16 +118,12 @@ class _Collector:
         if match is None:
             self._refuse(line)
             return
-        extras = frozenset(
-            each.strip().lower() for each in (match.group("extras") or "").split(",") if each.strip()
-        )
+        extras = frozenset(each.strip().lower() for each in (match.group("extras") or "").split(",") if each.strip())
         if is_own(match.group("name")):
             self._own(match.group("name"), extras)
             return
         shown = f"[{','.join(sorted(extras))}]" if extras else ""
-        self._add(
-            from_pip(match.group("name")), match.group("name"), shown + match.group("rest").strip(), line
-        )
+        self._add(from_pip(match.group("name")), match.group("name"), shown + match.group("rest").strip(), line)
 
     def recipe(self) -> Recipe:
         if self.lost:
@@ -166,9 +158,7 @@ class _Collector:
 
 def _tidy(rest: str) -> str:
     head, mark, condition = rest.partition(";")
-    tidy = (
-        head if head.lstrip().startswith("@") else re.sub(r"\s+", "", head).replace("(", "").replace(")", "")
-    )
+    tidy = head if head.lstrip().startswith("@") else re.sub(r"\s+", "", head).replace("(", "").replace(")", "")
     if tidy.lstrip().startswith("@"):
         tidy = " " + tidy.strip()
     return tidy + (f"; {condition.strip()}" if mark else "")

@@ -103,9 +103,7 @@ class Step:
     @property
     def parents(self) -> FrozenSet[str]:
         """Ids of the steps that must be over before this one: by data and by `run_after`."""
-        return frozenset(each.step for each in self.inputs if each.step is not None) | frozenset(
-            self.run_after
-        )
+        return frozenset(each.step for each in self.inputs if each.step is not None) | frozenset(self.run_after)
 
 
 @dataclass(frozen=True)
@@ -170,6 +168,5 @@ class Graph:
         """For each step the ids of those that wait for it directly."""
         needs = self.needs
         return {
-            step.id: frozenset(other for other, parents in needs.items() if step.id in parents)
-            for step in self.steps
+            step.id: frozenset(other for other, parents in needs.items() if step.id in parents) for step in self.steps
         }

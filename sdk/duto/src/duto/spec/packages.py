@@ -142,9 +142,7 @@ _CONDA_ONLY_PATTERN = re.compile(
 )
 
 # Parts of conda itself that a virtual environment has or needs not.
-_PART_OF_ENVIRONMENT = frozenset(
-    {"python", "pip", "setuptools", "wheel", "python-abi", "nomkl", "mkl", "intel-openmp"}
-)
+_PART_OF_ENVIRONMENT = frozenset({"python", "pip", "setuptools", "wheel", "python-abi", "nomkl", "mkl", "intel-openmp"})
 
 # Azure's packages bring others along that scripts import.
 _BRINGS: Dict[str, Tuple[str, ...]] = {"azureml-mlflow": ("mlflow-skinny",)}

@@ -37,9 +37,7 @@ def coerce(name: str, kind: str, value: Any) -> Any:
     try:
         return _COERCE[kind](value)
     except (TypeError, ValueError, OverflowError):
-        raise refuse(
-            "wrong_type", f"Parameter '{name}' is {_WORDS[kind]}, but the value is {_shown(value)}."
-        ) from None
+        raise refuse("wrong_type", f"Parameter '{name}' is {_WORDS[kind]}, but the value is {_shown(value)}.") from None
 
 
 def as_text(value: Any) -> str:

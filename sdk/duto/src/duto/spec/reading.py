@@ -19,9 +19,7 @@ def read_graph(document: Any) -> Graph:
     if not isinstance(document, Mapping):
         raise SpecError([Problem("invalid", "A graph is a JSON object.")])
     if document.get("schema", SCHEMA) != SCHEMA:
-        raise SpecError(
-            [Problem("schema", f"This graph has schema {document['schema']!r}; known is {SCHEMA}.")]
-        )
+        raise SpecError([Problem("schema", f"This graph has schema {document['schema']!r}; known is {SCHEMA}.")])
     reader = _Reader(document)
     graph = Graph(
         steps=tuple(_each(reader, "steps", _step)),
@@ -112,9 +110,7 @@ def _step(reader: _Reader) -> Step:
         environment=reader.take("environment", _OBJECT, None),
         inputs=tuple(_each(reader, "inputs", _input)),
         outputs=tuple(_each(reader, "outputs", _output)),
-        params={
-            name: _scalar(reader, name, value) for name, value in reader.take("params", _OBJECT, {}).items()
-        },
+        params={name: _scalar(reader, name, value) for name, value in reader.take("params", _OBJECT, {}).items()},
         environment_variables={
             name: str(value) for name, value in reader.take("environment_variables", _OBJECT, {}).items()
         },
@@ -133,9 +129,7 @@ def _argument(reader: _Reader, value: Any) -> Any:
             return dict(value)
     elif isinstance(value, (str, int, float)):
         return value
-    reader.note(
-        "invalid", f"{reader.where}argument {value!r} is no text, number, input, output or parameter."
-    )
+    reader.note("invalid", f"{reader.where}argument {value!r} is no text, number, input, output or parameter.")
     return ""
 
 
@@ -153,8 +147,7 @@ def _input(reader: _Reader) -> Optional[Input]:
     if source is None:
         return None
     taken: Dict[str, Any] = {
-        key: source.take(key, _TEXT, None)
-        for key in ("step", "output", "dataset", "datastore", "path", "parameter")
+        key: source.take(key, _TEXT, None) for key in ("step", "output", "dataset", "datastore", "path", "parameter")
     }
     if sum(taken[key] is not None for key in ("step", "dataset", "datastore", "parameter")) != 1:
         reader.note("invalid", f"{reader.where}`from` names one of step, dataset, datastore and parameter.")

@@ -79,14 +79,10 @@ class Manifest:
                 for each in document["files"]
             ]
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise refuse(
-                "bad_manifest", "A manifest holds `files`, each with path, digest and size."
-            ) from None
+            raise refuse("bad_manifest", "A manifest holds `files`, each with path, digest and size.") from None
         for each in files:
             if not is_safe(each.path) or len(each.digest) != 64 or each.size < 0:
-                raise refuse(
-                    "bad_manifest", f"The manifest's file {each.path!r} has a bad path, digest or size."
-                )
+                raise refuse("bad_manifest", f"The manifest's file {each.path!r} has a bad path, digest or size.")
         if len({each.path for each in files}) != len(files):
             raise refuse("bad_manifest", "The manifest names a path twice.")
         return cls(tuple(sorted(files, key=lambda each: each.path)))
@@ -106,13 +102,7 @@ class Manifest:
 
 def is_safe(path: str) -> bool:
     """Whether a relative path stays below its folder on every system: no `..`, drive, backslash or root."""
-    if (
-        not path
-        or "\\" in path
-        or "\x00" in path
-        or path.startswith("/")
-        or (len(path) > 1 and path[1] == ":")
-    ):
+    if not path or "\\" in path or "\x00" in path or path.startswith("/") or (len(path) > 1 and path[1] == ":"):
         return False
     return all(part not in ("", ".", "..") for part in path.split("/"))
 

@@ -1,0 +1,249 @@
+"""Datasets: a definition of where data lie and how to read them, lazily saved and read."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from duto._http import segment
+from duto.consumption import DatasetConsumptionConfig
+from duto.dataset_types import Scenario
+from duto.exceptions import ConflictException, NotFoundException, UserErrorException
+from duto.spec import canonical
+
+
+class AbstractDataset:
+    """What file and tabular datasets share. A dataset that was never registered is saved, unnamed, on first
+    use."""
+
+    kind = ""
+    File: Any
+    Tabular: Any
+
+    def __init__(self) -> None:
+        self._definition: Dict[str, Any] = {"sources": [], "format": {}, "operations": []}
+        self._workspace: Any = None
+        self._saved: Optional[Dict[str, Any]] = None
+
+    @classmethod
+    def _of(cls, definition: Mapping[str, Any], workspace: Any, saved: Optional[Mapping[str, Any]] = None) -> Any:
+        made = cls()
+        made._definition = copy.deepcopy(dict(definition))
+        made._workspace = workspace
+        made._saved = dict(saved) if saved else None
+        return made
+
+    def _with(self, **operation: Any) -> Any:
+        """The same dataset with one more operation."""
+        definition = copy.deepcopy(self._definition)
+        definition.setdefault("operations", []).append(operation)
+        return type(self)._of(definition, self._workspace)
+
+    @staticmethod
+    def get_by_name(workspace: Any, name: str, version: Any = "latest", **kwargs: Any) -> Any:
+        """The registered dataset of this name and version. Raises `NotFoundException`, a
+        `UserErrorException`."""
+        try:
+            found = workspace._client.get(workspace._path(f"datasets/{segment(name)}/versions/{segment(version)}/"))
+        except NotFoundException as error:
+            text = f"There is no dataset '{name}' in version {version} in workspace '{workspace.name}'."
+            raise NotFoundException(text) from error
+        return dataset_of(workspace, found)
+
+    @staticmethod
+    def get_by_id(workspace: Any, id: str, **kwargs: Any) -> Any:
+        """The dataset whose version has this id. Raises `NotFoundException`."""
+        return dataset_of(workspace, workspace._client.get(workspace._path(f"dataset-versions/{segment(id)}/")))
+
+    @staticmethod
+    def get_all(workspace: Any) -> Mapping[str, Any]:
+        """The workspace's datasets by name, in their latest versions."""
+        return workspace.datasets
+
+    def register(
+        self,
+        workspace: Any,
+        name: str,
+        description: Optional[str] = None,
+        tags: Optional[Mapping[str, str]] = None,
+        create_new_version: bool = False,
+    ) -> Any:
+        """The dataset under a name.
+
+        The same definition under the name again gives the version that is there. Another one raises
+        `UserErrorException` unless `create_new_version`.
+        """
+        body = {
+            "name": name,
+            "kind": self.kind,
+            "definition": self._definition,
+            "description": description or "",
+            "tags": dict(tags or {}),
+            "create_new_version": bool(create_new_version),
+        }
+        try:
+            saved = workspace._client.post(workspace._path("datasets/"), body)
+        except ConflictException as error:
+            text = (
+                f"A dataset '{name}' with another definition is registered already. Register this one with "
+                "create_new_version=True, or under another name."
+            )
+            raise ConflictException(text, inner_exception=error) from error
+        return dataset_of(workspace, saved)
+
+    def as_named_input(self, name: str) -> DatasetConsumptionConfig:
+        """The dataset as an input of a step. Tabular ones come as an object, file ones best `.as_mount()`."""
+        return DatasetConsumptionConfig(name, self)
+
+    def save(self, workspace: Any = None) -> Dict[str, Any]:
+        """The saved version's document; saves an unregistered dataset without a name."""
+        if self._saved is None:
+            place = self._workspace or workspace
+            if place is None:
+                raise UserErrorException("This dataset of web addresses has no workspace: register it first.")
+            body = {"kind": self.kind, "definition": self._definition}
+            self._workspace, self._saved = place, dict(place._client.post(place._path("datasets/"), body))
+        return self._saved
+
+    @property
+    def id(self) -> str:
+        """The id of the version, a GUID."""
+        return str(self.save()["id"])
+
+    @property
+    def name(self) -> Optional[str]:
+        return self._saved.get("name") if self._saved else None
+
+    @property
+    def version(self) -> Optional[int]:
+        return self._saved.get("version") if self._saved and self.name else None
+
+    @property
+    def description(self) -> Optional[str]:
+        return self._saved.get("description") if self._saved else None
+
+    @property
+    def tags(self) -> Dict[str, str]:
+        return dict(self._saved.get("tags") or {}) if self._saved else {}
+
+    @property
+    def partition_keys(self) -> List[str]:
+        from duto.partitions import keys_of
+
+        return keys_of((self._definition.get("format") or {}).get("partition_format"))
+
+    @property
+    def data_changed_time(self) -> Optional[datetime]:
+        """When the newest of the files was changed, in UTC, where the studio knows it."""
+        times = [item["modified_at"] for item in self._files() if item.get("modified_at")]
+        return datetime.fromisoformat(max(times).replace("Z", "+00:00")) if times else None
+
+    def add_tags(self, tags: Optional[Mapping[str, str]] = None) -> Any:
+        """The dataset with more tags."""
+        return self.update(tags={**self.tags, **(tags or {})})
+
+    def remove_tags(self, tags: Any = None) -> Any:
+        """The dataset without these tags."""
+        return self.update(tags={key: value for key, value in self.tags.items() if key not in (tags or ())})
+
+    def update(self, description: Optional[str] = None, tags: Optional[Mapping[str, str]] = None) -> Any:
+        """The dataset with another description or other tags."""
+        changes = {"description": description, "tags": dict(tags) if tags is not None else None}
+        body = {key: value for key, value in changes.items() if value is not None}
+        saved = self._client.patch(self._workspace._path(f"dataset-versions/{self.id}/"), body)
+        self._saved = {**self.save(), **body, **(saved or {})}
+        return self
+
+    def unregister_all_versions(self) -> None:
+        """Take the name out of the workspace; the data stay."""
+        if self.name:
+            self._client.delete(self._workspace._path(f"datasets/{segment(self.name)}/"))
+            self._saved = None
+
+    def random_split(self, percentage: float, seed: Optional[int] = None) -> Tuple[Any, Any]:
+        """Two datasets that complement each other, the first with about `percentage` (0 to 1) of the whole.
+
+        Raises `ValueError` for another percentage. Without a seed the split follows from the definition, so
+        that it is the same each time.
+        """
+        if not 0 <= percentage <= 1:
+            raise ValueError("The percentage of a split lies between 0 and 1.")
+        chosen = seed if seed is not None else int(canonical.digest(self._definition)[:8], 16)
+        return tuple(self._with(op="random_split", percentage=percentage, seed=chosen, part=part) for part in (0, 1))
+
+    def take(self, count: int) -> Any:
+        """The first `count` rows or files."""
+        return self._with(op="take", count=count)
+
+    def skip(self, count: int) -> Any:
+        """All but the first `count` rows or files."""
+        return self._with(op="skip", count=count)
+
+    def take_sample(self, probability: float, seed: Optional[int] = None) -> Any:
+        """About `probability` (0 to 1) of the rows or files."""
+        return self._with(op="sample", probability=probability, seed=seed or 0)
+
+    @property
+    def _client(self) -> Any:
+        self.save()
+        return self._workspace._client
+
+    def _files(self) -> List[Dict[str, Any]]:
+        """The files that the definition finds now: `path`, `size`."""
+        client = self._client
+        return list(client.pages(self._workspace._path(f"dataset-versions/{self.id}/files/")))
+
+    def _content(self) -> str:
+        return str(self._workspace._path(f"dataset-versions/{self.id}/content/"))
+
+    def __str__(self) -> str:
+        named = f", name='{self.name}', version={self.version}" if self.name else ""
+        return f"{type(self).__name__}(sources={self._definition.get('sources')}{named})"
+
+    __repr__ = __str__
+
+
+def dataset_of(workspace: Any, saved: Mapping[str, Any]) -> Any:
+    """The dataset of a version's document."""
+    from duto.file_dataset import FileDataset
+    from duto.tabular_dataset import TabularDataset
+
+    kind = TabularDataset if saved.get("kind") == "tabular" else FileDataset
+    return kind._of(saved.get("definition") or {}, workspace, saved)
+
+
+class Dataset(AbstractDataset):
+    """The door to datasets: `Dataset.File`, `Dataset.Tabular`, `Dataset.get_by_name`, `Dataset.get_by_id`."""
+
+    Scenario = Scenario
+
+    @staticmethod
+    def get(workspace: Any, name: Optional[str] = None, id: Optional[str] = None) -> Any:
+        """The dataset of a name or an id."""
+        return Dataset.get_by_id(workspace, id) if id else Dataset.get_by_name(workspace, str(name))
+
+    @staticmethod
+    def list(workspace: Any) -> Any:
+        """All registered datasets, in their latest versions."""
+        return [*workspace.datasets.values()]
+
+    @staticmethod
+    def from_delimited_files(
+        path: Any, separator: str = ",", header: Any = True, encoding: Any = "utf8", **kwargs: Any
+    ) -> Any:
+        """The old spelling of `Dataset.Tabular.from_delimited_files`."""
+        from duto.dataset_factory import TabularDatasetFactory
+
+        return TabularDatasetFactory.from_delimited_files(path, separator=separator, header=header, encoding=encoding)
+
+
+def _bind_factories() -> None:
+    # The factories make datasets, and datasets offer the factories.
+    from duto.dataset_factory import FileDatasetFactory, TabularDatasetFactory
+
+    AbstractDataset.File = FileDatasetFactory
+    AbstractDataset.Tabular = TabularDatasetFactory
+
+
+_bind_factories()

@@ -1,0 +1,193 @@
+"""Names of the Azure ML SDK that import here and are not built yet: each says so, and what to do, when it is
+used."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, NoReturn
+
+from duto.exceptions import NotBuiltException
+
+_STEPS = "Use PythonScriptStep with a script that does the work."
+_SERVE = "A studio runs pipelines and serves no models: load the model with `Model.get_model_path`."
+_SWEEP = "Submit one run per setting, or loop over the settings inside a step."
+_AUTOML = "Train the candidates in steps of your own and compare their metrics."
+_ATTACH = "Use AmlCompute, which runs on the studio's hosts."
+_ESTIMATOR = "Use ScriptRunConfig, or PythonScriptStep with a RunConfiguration."
+_SCHEDULE = "Publish the pipeline and call its address from cron."
+
+ADVICE: Dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "ParallelRunStep",
+            "ParallelRunConfig",
+            "CommandStep",
+            "DataTransferStep",
+            "DatabricksStep",
+            "EstimatorStep",
+            "MpiStep",
+            "AdlaStep",
+            "AzureBatchStep",
+            "RScriptStep",
+            "SynapseSparkStep",
+            "KustoStep",
+            "ModuleStep",
+            "Module",
+            "AutoMLPipelineBuilder",
+        ),
+        _STEPS,
+    ),
+    **dict.fromkeys(
+        (
+            "HyperDriveStep",
+            "HyperDriveStepRun",
+            "HyperDriveConfig",
+            "HyperDriveRun",
+            "RandomParameterSampling",
+            "GridParameterSampling",
+            "BayesianParameterSampling",
+            "BanditPolicy",
+            "MedianStoppingPolicy",
+            "TruncationSelectionPolicy",
+            "NoTerminationPolicy",
+        ),
+        _SWEEP,
+    ),
+    **dict.fromkeys(
+        (
+            "AutoMLConfig",
+            "AutoMLRun",
+            "AutoMLStep",
+            "AutoMLStepRun",
+            "ForecastingParameters",
+            "FeaturizationConfig",
+            "ManyModelsTrainParameters",
+            "ManyModelsInferenceParameters",
+        ),
+        _AUTOML,
+    ),
+    **dict.fromkeys(
+        (
+            "Webservice",
+            "AciWebservice",
+            "AksWebservice",
+            "LocalWebservice",
+            "AksEndpoint",
+            "InferenceConfig",
+            "Image",
+            "ContainerImage",
+            "ModelPackage",
+            "AMLResponse",
+            "AMLRequest",
+        ),
+        _SERVE,
+    ),
+    **dict.fromkeys(
+        (
+            "AksCompute",
+            "AdlaCompute",
+            "BatchCompute",
+            "BatchAiCompute",
+            "ComputeInstance",
+            "DatabricksCompute",
+            "DataFactoryCompute",
+            "DsvmCompute",
+            "HDInsightCompute",
+            "RemoteCompute",
+            "KubernetesCompute",
+            "KustoCompute",
+            "SynapseCompute",
+        ),
+        _ATTACH,
+    ),
+    **dict.fromkeys(("Estimator", "PyTorch", "TensorFlow", "Chainer", "SKLearn", "MMLBaseEstimator"), _ESTIMATOR),
+    **dict.fromkeys(("Schedule", "ScheduleRecurrence", "TimeZone"), _SCHEDULE),
+    "PipelineEndpoint": "Use PublishedPipeline: publish the pipeline and keep its id.",
+    "PipelineDraft": "Clone a run on its page.",
+    "Keyvault": "Pass secrets as environment variables of the run configuration.",
+    "SqlDataReference": "Read the table in a step.",
+    "DataDriftDetector": "Compare two datasets in a step.",
+    "LinkedService": _ATTACH,
+    "SynapseWorkspaceLinkedServiceConfiguration": _ATTACH,
+    "PrivateEndPoint": _ATTACH,
+    "PrivateEndPointConfig": _ATTACH,
+    "TrainingOutput": _SWEEP,
+    "ScriptRun": "Experiment.submit of a ScriptRunConfig gives a Run.",
+    "OpenDataset": "Register the data under a name of your own and read them with Dataset.get_by_name.",
+}
+
+
+def not_built(name: str, advice: str = "") -> NotBuiltException:
+    """The error of a name that is not built, ready to raise."""
+    return NotBuiltException(f"{name} is not part of Duto yet. {advice}".rstrip())
+
+
+class _LaterType(type):
+    """Refuses what the class offers under any name, so that `X.create(...)` says the same as `X(...)`."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        raise not_built(cls.__name__, cls._advice)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name[0].isupper():
+            return later_class(f"{cls.__name__}.{name}", cls._advice)
+        return later_function(f"{cls.__name__}.{name}", cls._advice)
+
+
+_MADE: Dict[str, Any] = {}
+
+
+def later_class(name: str, advice: str = "") -> Any:
+    """A class that may be imported, named in `isinstance` and `except`, and says on use that it is not
+    built."""
+    if name not in _MADE:
+        members = {"_advice": advice, "__module__": __name__, "__doc__": f"Not built yet. {advice}"}
+        _MADE[name] = _LaterType(name, (), members)
+    return _MADE[name]
+
+
+def later_function(name: str, advice: str = "") -> Any:
+    """A function that says on use that it is not built."""
+
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise not_built(name, advice)
+
+    refuse.__name__ = name.rsplit(".", 1)[-1]
+    refuse.__doc__ = f"Not built yet. {advice}"
+    return refuse
+
+
+def __getattr__(name: str) -> Any:
+    """Every name of `ADVICE`, and functions such as `choice` under a lower-case name."""
+    if name in ADVICE:
+        return later_class(name, ADVICE[name])
+    if name in FUNCTIONS:
+        return later_function(name, FUNCTIONS[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+FUNCTIONS: Dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "choice",
+            "uniform",
+            "loguniform",
+            "quniform",
+            "qloguniform",
+            "normal",
+            "lognormal",
+            "qnormal",
+            "qlognormal",
+            "randint",
+        ),
+        _SWEEP,
+    ),
+    "scoring": _AUTOML,
+    "get_output_from_mm_pipeline": _AUTOML,
+    "rawhttp": _SERVE,
+    "attach_legacy_compute_target": _ATTACH,
+    "prepare_compute_target": _ATTACH,
+    "remove_legacy_compute_target": _ATTACH,
+    "is_compute_target_prepared": _ATTACH,
+}

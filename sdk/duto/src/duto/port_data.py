@@ -1,0 +1,89 @@
+"""What a step has written: where it lies, and how to get it."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional
+
+from duto.pipeline_data import InputPortBinding
+
+
+class PortDataReference:
+    """An output of a step that ran, by its place on a datastore."""
+
+    def __init__(self, context: Any, pipeline_run_id: str, data_reference: Any, step_run: Any = None) -> None:
+        self._pipeline_run_id = pipeline_run_id
+        self._reference = dict(data_reference)
+        self._step_run = step_run
+
+    @property
+    def name(self) -> str:
+        return str(self._reference["name"])
+
+    @property
+    def datastore_name(self) -> str:
+        return str(self._reference["datastore"])
+
+    @property
+    def datastore(self) -> Any:
+        from duto.datastore import Datastore
+
+        return Datastore.get(self._step_run._workspace, self.datastore_name)
+
+    @property
+    def path_on_datastore(self) -> str:
+        """The path, such as `azureml/<step run id>/<output name>`."""
+        return str(self._reference["path"]).strip("/")
+
+    def download(self, local_path: str, overwrite: Optional[bool] = None, show_progress: Optional[bool] = None) -> int:
+        """Copy the output below a folder, under its path on the datastore, as Azure ML does; the count of
+        files."""
+        return int(
+            self.datastore.download(
+                local_path,
+                prefix=self.path_on_datastore,
+                overwrite=bool(overwrite),
+                show_progress=show_progress is not False,
+            )
+        )
+
+    def as_input(self, input_name: str) -> InputPortBinding:
+        """The output as an input of a new pipeline's step."""
+        return self.create_input_binding(input_name)
+
+    def as_mount(self, input_name: Optional[str] = None) -> InputPortBinding:
+        return self.create_input_binding(input_name, "mount")
+
+    def as_download(
+        self, input_name: Optional[str] = None, path_on_compute: Optional[str] = None, overwrite: Optional[bool] = None
+    ) -> InputPortBinding:
+        return self.create_input_binding(input_name, "download", path_on_compute, overwrite)
+
+    def create_input_binding(
+        self,
+        input_name: Optional[str] = None,
+        mode: Optional[str] = None,
+        path_on_compute: Optional[str] = None,
+        overwrite: Optional[bool] = None,
+    ) -> InputPortBinding:
+        return InputPortBinding(input_name or self.name, self, mode or "mount", path_on_compute, overwrite)
+
+    def __str__(self) -> str:
+        return f"$AZUREML_DATAREFERENCE_{self.name}"
+
+    __repr__ = __str__
+
+
+class StepRunOutput:
+    """An output of a step's run."""
+
+    def __init__(
+        self, context: Any, pipeline_run_id: str, step_run: Any, name: str, step_output: Mapping[str, Any]
+    ) -> None:
+        self.name = name
+        self._pipeline_run_id = pipeline_run_id
+        self._step_run = step_run
+        self._output = dict(step_output)
+
+    def get_port_data_reference(self) -> PortDataReference:
+        """Where the output lies."""
+        return PortDataReference(None, self._pipeline_run_id, {**self._output, "name": self.name}, self._step_run)

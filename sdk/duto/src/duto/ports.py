@@ -1,0 +1,166 @@
+"""What programs give as inputs and outputs of a step, brought to one form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional
+
+from duto.consumption import DatasetConsumptionConfig
+from duto.dataset import AbstractDataset
+from duto.exceptions import UserErrorException
+from duto.output_config import OutputDatasetConfig, OutputFileDatasetConfig, OutputTabularDatasetConfig
+from duto.parameter import PipelineParameter
+from duto.pipeline_data import (
+    InputPortBinding,
+    OutputPortBinding,
+    PipelineData,
+    PipelineOutputAbstractDataset,
+)
+from duto.references import DataPath, DataPathComputeBinding, DataReference, port_name
+from duto.spec.graph import Input, Output
+
+
+@dataclass(frozen=True)
+class InPort:
+    """An input: `source` is the producing output, a dataset, a `DataPath` or a `PipelineParameter`."""
+
+    name: str
+    source: Any
+    mode: str = "mount"
+    path_on_compute: Optional[str] = None
+    tabular: Optional[Mapping[str, Any]] = None
+
+    def build(self, step_of: Any, workspace: Any, save: bool) -> Input:
+        """The input of the graph. `step_of` gives the id of a producing step; with `save` datasets get their
+        ids."""
+        common: Dict[str, Any] = {
+            "name": self.name,
+            "mode": self.mode,
+            "path_on_compute": self.path_on_compute,
+            "tabular": self.tabular,
+        }
+        source = self.source
+        if isinstance(source, PipelineParameter):
+            return Input(parameter=source.name, **common)
+        if isinstance(source, DataPath):
+            return Input(datastore=source.datastore_name, path=source.path_on_datastore, **common)
+        if isinstance(source, AbstractDataset):
+            version = str(source.save(workspace)["id"]) if save else "unsaved"
+            return Input(dataset=version, **common)
+        return Input(step=step_of(source), output=output_name(source), **common)
+
+
+def in_port(item: Any) -> InPort:
+    """The input that an entry of `inputs` means. Raises `UserErrorException` for what is none."""
+    if isinstance(item, InputPortBinding):
+        return _bound(item)
+    if isinstance(item, PipelineData):
+        return InPort(item.name, item)
+    if isinstance(item, PipelineOutputAbstractDataset):
+        return _bound(item.create_input_binding())
+    if isinstance(item, DatasetConsumptionConfig):
+        return _consumed(item)
+    if isinstance(item, AbstractDataset):
+        # A dataset without a name of its own in the step: files by path, rows as an object.
+        name = port_name(item.name) if item.name else _file_input_name(item)
+        return InPort(name, item, "mount" if item.kind == "file" else "direct")
+    if isinstance(item, OutputDatasetConfig):
+        return _consumed(item.as_input())
+    if isinstance(item, DataReference):
+        place = DataPath(item.datastore, item.path_on_datastore)
+        mode = item.mode if item.mode in ("mount", "download") else "mount"
+        return InPort(item.data_reference_name, place, mode, item.path_on_compute)
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], DataPathComputeBinding):
+        parameter, binding = item
+        return InPort(port_name(parameter.name), parameter, binding.mode, binding.path_on_compute)
+    if hasattr(item, "path_on_datastore") and hasattr(item, "datastore_name"):  # the output of an earlier run
+        return InPort(port_name(item.name), DataPath(item.datastore_name, item.path_on_datastore))
+    raise UserErrorException(f"{item!r} cannot be an input of a step.")
+
+
+def is_input(item: Any) -> bool:
+    """Whether an entry of `arguments` can only be an input."""
+    return isinstance(
+        item,
+        (
+            InputPortBinding,
+            PipelineOutputAbstractDataset,
+            DatasetConsumptionConfig,
+            AbstractDataset,
+            DataReference,
+            tuple,
+        ),
+    )
+
+
+def output_root(item: Any) -> Any:
+    """The object that stands for an output in steps that write and read it; None for what is no output."""
+    if isinstance(item, PipelineOutputAbstractDataset):
+        return item._data
+    if isinstance(item, OutputTabularDatasetConfig):
+        return item._base
+    return item if isinstance(item, (PipelineData, OutputFileDatasetConfig, OutputPortBinding)) else None
+
+
+def output_name(root: Any) -> str:
+    """The name of an output within its step."""
+    return str(getattr(root, "output_name", None) or root.name)
+
+
+def build_output(root: Any) -> Output:
+    """The output of the graph."""
+    if isinstance(root, OutputFileDatasetConfig):
+        return Output(
+            root.name,
+            "file_dataset",
+            root.datastore_name,
+            root.mode,
+            True,
+            root.source,
+            root.overwrite or None,
+            root.path,
+            root._register,
+        )
+    mode: str = getattr(root, "output_mode", None) or root.bind_mode
+    path = getattr(root, "output_path_on_compute", None) or getattr(root, "path_on_compute", None)
+    overwrite = root.output_overwrite if isinstance(root, PipelineData) else root.overwrite
+    datastore = root.datastore
+    name = datastore if isinstance(datastore, str) or datastore is None else datastore.name
+    return Output(
+        output_name(root),
+        "pipeline_data",
+        name,
+        mode,
+        root.is_directory,
+        path,
+        overwrite,
+        None,
+        getattr(root, "_register", None),
+    )
+
+
+def _bound(binding: InputPortBinding) -> InPort:
+    inner = binding.bind_object
+    root = output_root(inner)
+    if root is not None:
+        source: Any = root
+    elif isinstance(inner, DataReference):
+        source = DataPath(inner.datastore, inner.path_on_datastore)
+    else:
+        source = in_port(inner).source
+    return InPort(binding.name, source, binding.bind_mode, binding.path_on_compute, binding.additional_transformations)
+
+
+def _consumed(config: DatasetConsumptionConfig) -> InPort:
+    inner = config.dataset
+    tabular = inner._definition if isinstance(inner, OutputTabularDatasetConfig) else None
+    root = output_root(inner)
+    if root is None and not isinstance(inner, (AbstractDataset, PipelineParameter)):
+        raise UserErrorException(f"The input '{config.name}' is {inner!r}, and no dataset.")
+    return InPort(config.name, inner if root is None else root, config.mode, config.path_on_compute, tabular)
+
+
+def _file_input_name(dataset: Any) -> str:
+    from duto.spec import canonical
+
+    return "input_" + canonical.digest(dataset._definition)[:8]

@@ -1,0 +1,135 @@
+"""`Run.get_details()`: what the studio knows of a run, under Azure ML's keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Mapping, Optional
+
+from duto.run_files import LOG_NAME
+from duto.spec import status as statuses
+
+
+def details_of(run: Any, facts: Mapping[str, Any]) -> Dict[str, Any]:
+    """The details of a run from its document."""
+    step = facts.get("step") or {}
+    graph_step = step_document(run) or {}
+    details: Dict[str, Any] = {
+        "runId": run.id,
+        "target": step.get("compute") or graph_step.get("compute") or "local",
+        "status": facts.get("status"),
+        "startTimeUtc": facts.get("started_at"),
+        "endTimeUtc": facts.get("finished_at"),
+        "services": {},
+        "warnings": [{"source": "Duto", "message": _text(each)} for each in facts.get("warnings") or ()],
+        "properties": properties_of(facts),
+        "inputDatasets": _input_datasets(run, graph_step),
+        "outputDatasets": [],
+        "runDefinition": _definition(graph_step),
+        "logFiles": _log_files(run, facts),
+        "submittedBy": facts.get("submitted_by"),
+    }
+    if facts.get("error"):
+        details["error"] = _error(facts["error"])
+    return details
+
+
+def properties_of(facts: Mapping[str, Any]) -> Dict[str, str]:
+    """The properties, with those that Azure ML derives from a run."""
+    found = {str(key): str(value) for key, value in (facts.get("properties") or {}).items()}
+    kind = str(facts.get("kind"))
+    if kind in ("pipeline", "step"):
+        found.setdefault(statuses.RUN_SOURCE, statuses.RUN_TYPES[kind])
+    if kind == "pipeline":
+        found.setdefault(statuses.PARAMETERS, json.dumps(facts.get("parameters") or {}))
+    if kind == "step":
+        found.setdefault(statuses.PIPELINE_RUN_ID, str(facts.get("root")))
+        found.setdefault(statuses.STEP_TYPE, "PythonScriptStep")
+    return found
+
+
+def step_document(run: Any) -> Optional[Dict[str, Any]]:
+    """The step of the graph that a step or script run executes; None for a run without one."""
+    facts = run._facts()
+    graph, wanted = facts.get("graph"), (facts.get("step") or {}).get("id")
+    if not graph and facts.get("kind") == "step" and facts.get("root"):
+        root = run._workspace._client.get(run._workspace._path(f"runs/{facts['root']}/"))
+        graph = root.get("graph")
+    steps: List[Dict[str, Any]] = (graph or {}).get("steps") or []
+    if facts.get("kind") == "script" and len(steps) == 1:
+        return steps[0]
+    return next((step for step in steps if step.get("id") == wanted), None)
+
+
+def _input_datasets(run: Any, step: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Azure's shape: an entry per dataset, with the dataset as an object that is fetched when it is looked
+    at."""
+    from duto.dataset import Dataset
+
+    found = []
+    for item in step.get("inputs") or ():
+        version = (item.get("from") or {}).get("dataset")
+        if version:
+            found.append(
+                {
+                    "dataset": Dataset.get_by_id(run._workspace, version),
+                    "consumptionDetails": {
+                        "type": "RunInput",
+                        "inputName": item["name"],
+                        "mechanism": item.get("mode"),
+                    },
+                }
+            )
+    return found
+
+
+def _definition(step: Mapping[str, Any]) -> Dict[str, Any]:
+    return (
+        {
+            "script": step.get("script"),
+            "arguments": [_argument(each) for each in step.get("arguments") or ()],
+            "target": step.get("compute"),
+            "nodeCount": step.get("node_count", 1),
+            "framework": "Python",
+            "communicator": "None",
+            "maxRunDurationSeconds": step.get("timeout_seconds"),
+            "environment": step.get("environment"),
+            "useAbsolutePath": False,
+            "dataReferences": {},
+            "data": {},
+            "outputData": {},
+        }
+        if step
+        else {}
+    )
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, Mapping):
+        kind, name = next(iter(value.items()))
+        return f"${{{kind}:{name}}}"
+    return str(value)
+
+
+def _log_files(run: Any, facts: Mapping[str, Any]) -> Dict[str, str]:
+    if facts.get("kind") not in ("step", "script"):
+        return {}
+    return {LOG_NAME: f"{run._workspace.studio_url}{run._place}log/"}
+
+
+def _error(error: Mapping[str, Any]) -> Dict[str, Any]:
+    """Azure's nesting of an error, with the studio's own facts beside it."""
+    code = "UserError" if error.get("cause") in (None, "user_error", "out_of_memory", "timeout") else "ServiceError"
+    return {
+        "error": {
+            "code": code,
+            "message": error.get("message") or "",
+            "details": [],
+            "innerError": None,
+            "target": error.get("step"),
+        },
+        "facts": dict(error),
+    }
+
+
+def _text(warning: Any) -> str:
+    return str(warning.get("text") or warning.get("message")) if isinstance(warning, Mapping) else str(warning)

@@ -1,0 +1,142 @@
+"""The files of a run: artifacts in and out, and its log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
+
+from duto._http import path_of, segment
+from duto.exceptions import NotFoundException, UserErrorException
+
+LOG_NAME = "user_logs/std_log.txt"
+_WINDOW = 1 << 20
+
+
+class RunFiles:
+    """The file half of a run."""
+
+    id: str
+    _workspace: Any
+
+    def upload_file(
+        self, name: str, path_or_stream: Union[str, IO[bytes]], datastore_name: Optional[str] = None
+    ) -> Any:
+        """Keep a file, or what a stream gives, as the artifact `name`, at once. Raises
+        `UserErrorException`."""
+        if hasattr(path_or_stream, "read"):
+            data = path_or_stream.read()
+            self._put_artifact(name, data if isinstance(data, bytes) else str(data).encode("utf-8"))
+            return None
+        path = Path(str(path_or_stream))
+        if not path.is_file():
+            raise UserErrorException(f"The file '{path}' does not exist.")
+        self._workspace._client.upload(self._artifact(name), path)
+        return None
+
+    def upload_files(
+        self,
+        names: List[str],
+        paths: List[str],
+        return_artifacts: bool = False,
+        timeout_seconds: Any = None,
+        datastore_name: Optional[str] = None,
+    ) -> Any:
+        """Keep several files. Raises `UserErrorException` when the lists are not of one length."""
+        if len(names) != len(paths):
+            raise UserErrorException("upload_files takes as many names as paths.")
+        for name, path in zip(names, paths):
+            self.upload_file(name, path)
+        return None
+
+    def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> Any:
+        """Keep all files of a folder below `name`. Raises `UserErrorException` when there is no such
+        folder."""
+        root = Path(path)
+        if not root.is_dir():
+            raise UserErrorException(f"The folder '{path}' does not exist.")
+        for file in sorted(each for each in root.rglob("*") if each.is_file()):
+            self.upload_file(f"{name.rstrip('/')}/{file.relative_to(root).as_posix()}", str(file))
+        return None
+
+    def get_file_names(self) -> List[str]:
+        """The names of all artifacts, the log among them."""
+        return [str(item["path"]) for item in self._artifacts()]
+
+    def download_file(
+        self, name: str, output_file_path: Optional[str] = None, _validate_checksum: bool = False
+    ) -> None:
+        """Copy an artifact to a file, by default under its last name here; a folder takes it under that name.
+
+        Raises `UserErrorException` when the run has no such artifact.
+        """
+        target = Path(output_file_path or Path(name).name)
+        if target.is_dir() or (output_file_path or "").endswith(("/", os.sep)):
+            target = target / Path(name).name
+        try:
+            self._workspace._client.download(self._artifact(name), target)
+        except NotFoundException as error:
+            raise UserErrorException(f"File with path '{name}' was not found in run {self.id}.") from error
+
+    def download_files(
+        self,
+        prefix: Optional[str] = None,
+        output_directory: Optional[str] = None,
+        output_paths: Optional[List[str]] = None,
+        batch_size: int = 100,
+        append_prefix: bool = True,
+        timeout_seconds: Any = None,
+    ) -> None:
+        """Copy the artifacts whose names start with `prefix` to a folder; without `append_prefix` their names
+        are shortened by it."""
+        names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
+        if output_paths and len(output_paths) != len(names):
+            raise UserErrorException(f"There are {len(names)} files and {len(output_paths)} paths for them.")
+        root = Path(output_directory or ".")
+        for place, name in enumerate(names):
+            short = name if append_prefix or not prefix else name[len(prefix) :].lstrip("/")
+            target = root / (output_paths[place] if output_paths else short or Path(name).name)
+            self._workspace._client.download(self._artifact(name), target)
+
+    def get_all_logs(self, destination: Optional[str] = None) -> List[str]:
+        """Copy the logs to a folder; the paths of the copies."""
+        root = Path(destination or ".")
+        names = [name for name in self.get_file_names() if name.startswith(("user_logs/", "logs/", "system_logs/"))]
+        for name in names:
+            self._workspace._client.download(self._artifact(name), root / name)
+        if LOG_NAME not in names:
+            target = root / LOG_NAME
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self._log())
+            names.append(LOG_NAME)
+        return [str(root / name) for name in names]
+
+    def _log(self, offset: int = 0) -> bytes:
+        """The log from an offset on, as far as it has come."""
+        return b"".join(chunk for chunk, _ in self._log_windows(offset))
+
+    def _log_windows(self, offset: int = 0) -> Iterator[Tuple[bytes, int]]:
+        while True:
+            try:
+                data, headers = self._workspace._client.fetch(self._place + "log/", offset=offset, limit=_WINDOW)
+            except NotFoundException:
+                return  # no attempt has started, so there is no log
+            if not data:
+                return
+            offset = int(headers.get("x-log-offset", offset)) + len(data)
+            yield data, offset
+            if offset >= int(headers.get("x-log-size", offset)):
+                return
+
+    def _artifacts(self) -> List[Dict[str, Any]]:
+        return list(self._workspace._client.pages(self._place + "artifacts/"))
+
+    def _artifact(self, name: str) -> str:
+        return f"{self._place}artifacts/{path_of(name.lstrip('/'))}"
+
+    def _put_artifact(self, name: str, data: bytes) -> None:
+        self._workspace._client.put(self._artifact(name), data)
+
+    @property
+    def _place(self) -> str:
+        return str(self._workspace._path(f"runs/{segment(self.id)}/"))

@@ -1,0 +1,74 @@
+"""One script as a run of its own."""
+
+from __future__ import annotations
+
+from typing import Any, List, Mapping, Optional
+
+from duto.exceptions import UserErrorException
+from duto.later import not_built
+from duto.runconfig import RunConfiguration
+
+MAX_DURATION_SECONDS = 2592000
+
+
+class ScriptRunConfig:
+    """A script, its folder, arguments, compute target and environment. Submit it to an `Experiment`."""
+
+    MAX_DURATION_SECONDS_DEFAULT = MAX_DURATION_SECONDS
+
+    def __init__(
+        self,
+        source_directory: Optional[str],
+        script: Optional[str] = None,
+        arguments: Optional[List[Any]] = None,
+        run_config: Optional[RunConfiguration] = None,
+        _telemetry_values: Any = None,
+        compute_target: Any = None,
+        environment: Any = None,
+        distributed_job_config: Any = None,
+        resume_from: Any = None,
+        max_run_duration_seconds: Optional[float] = MAX_DURATION_SECONDS,
+        command: Any = None,
+        docker_runtime_config: Any = None,
+    ) -> None:
+        """Raises `UserErrorException` without a script, `NotBuiltException` for a command or a distributed
+        job."""
+        if command is not None:
+            raise not_built("ScriptRunConfig(command=...)", "Name a script.")
+        if distributed_job_config is not None:
+            raise not_built("ScriptRunConfig(distributed_job_config=...)", "Run on one node.")
+        self.run_config = run_config or RunConfiguration()
+        self.source_directory = str(source_directory or ".")
+        self.script: str = script or self.run_config.script or ""
+        if not self.script:
+            raise UserErrorException("A ScriptRunConfig names a script.")
+        self.arguments: List[Any] = list(self.run_config.arguments if arguments is None else arguments)
+        self.compute_target = compute_target
+        self.resume_from = resume_from
+        if compute_target is not None:
+            self.run_config.target = compute_target
+        if environment is not None:
+            self.run_config.environment = environment
+        self.run_config.script = self.script
+        if max_run_duration_seconds != MAX_DURATION_SECONDS:
+            self.run_config.max_run_duration_seconds = max_run_duration_seconds
+        if docker_runtime_config is not None:
+            self.run_config.docker = docker_runtime_config
+
+    def to_step(self) -> Any:
+        """The script as the one step of a graph."""
+        from duto.steps import PythonScriptStep
+
+        return PythonScriptStep(
+            self.script,
+            name=self.script,
+            arguments=self.arguments,
+            runconfig=self.run_config,
+            inputs=self._inputs(),
+            source_directory=self.source_directory,
+            allow_reuse=False,
+        )
+
+    def _inputs(self) -> List[Any]:
+        references: Mapping[str, Any] = self.run_config.data_references or {}
+        return list(references.values())

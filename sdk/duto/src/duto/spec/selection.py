@@ -1,0 +1,41 @@
+"""Which rows of a table, or files of a list, a dataset's operations leave: the same on both sides of the
+wire."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Iterable, List, Mapping, Sequence
+
+CHOOSING = frozenset({"take", "skip", "sample", "random_split"})
+
+
+def indices(count: int, operations: Iterable[Mapping[str, Any]]) -> List[int]:
+    """The places, of `count` in order, that take, skip, sample and random_split leave; others do not choose.
+
+    `random_split` holds `percentage` (0 to 1), `seed` and `part` (0: the share itself, 1: the rest); the two
+    parts of one seed complement each other.
+    """
+    kept = list(range(count))
+    for operation in operations:
+        kept = _choose(kept, operation)
+    return kept
+
+
+def select(items: Sequence[Any], operations: Iterable[Mapping[str, Any]]) -> List[Any]:
+    """The items that the operations leave."""
+    return [items[index] for index in indices(len(items), operations)]
+
+
+def _choose(kept: List[int], operation: Mapping[str, Any]) -> List[int]:
+    deed = operation.get("op")
+    if deed == "take":
+        return kept[: max(int(operation["count"]), 0)]
+    if deed == "skip":
+        return kept[max(int(operation["count"]), 0) :]
+    if deed in ("sample", "random_split"):
+        share = float(operation["probability" if deed == "sample" else "percentage"])
+        draw = random.Random(int(operation.get("seed") or 0))  # noqa: S311 - a choice that can be repeated, no secret
+        first = [draw.random() < share for _ in kept]
+        wanted = deed == "sample" or not operation.get("part")
+        return [index for index, inside in zip(kept, first) if inside is wanted]
+    return kept

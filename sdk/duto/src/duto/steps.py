@@ -1,0 +1,176 @@
+"""Steps of a pipeline: what runs, with what, and after what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
+
+from duto import ports
+from duto.exceptions import UserErrorException
+from duto.later import not_built
+from duto.parameter import PipelineParameter
+from duto.runconfig import RunConfiguration
+
+
+class PipelineStep:
+    """What all kinds of step share."""
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Any,
+        outputs: Any,
+        arguments: Any = None,
+        fix_port_name_collisions: bool = False,
+        resource_inputs: Any = None,
+    ) -> None:
+        self.name = name
+        self._inputs: List[Any] = list(inputs or ())
+        self._outputs: List[Any] = list(outputs or ())
+        self._arguments: List[Any] = list(_flat(arguments or ()))
+        self._after: List[PipelineStep] = []
+        for item in self._outputs + [each for each in self._arguments if _writes(each)]:
+            root = ports.output_root(item)
+            if root is None:
+                raise UserErrorException(f"{item!r} cannot be an output of step '{name}'.")
+            root._producer = self
+
+    def run_after(self, step: Any) -> None:
+        """Run after another step, or after all steps of a list, without data between them."""
+        for each in flatten(step):
+            if each not in self._after:
+                self._after.append(each)
+
+    @property
+    def in_ports(self) -> List[ports.InPort]:
+        """The inputs, those included that only stand in the arguments. Raises `UserErrorException`."""
+        found: Dict[str, ports.InPort] = {}
+        own = {id(root) for root in self.out_roots}
+        for item in [*self._inputs, *(each for each in self._arguments if self._reads(each, own))]:
+            port = ports.in_port(item)
+            known = any(port.source is each.source for each in found.values())
+            if known and item not in self._inputs and ports.output_root(item) is not None:
+                continue  # the same data under the name that `inputs` gave it
+            found.setdefault(port.name, port)
+        return list(found.values())
+
+    def _reads(self, item: Any, own: Any) -> bool:
+        root = ports.output_root(item)
+        if isinstance(item, (str, int, float, PipelineParameter)):
+            return False
+        return ports.is_input(item) or (root is not None and id(root) not in own)
+
+    @property
+    def out_roots(self) -> List[Any]:
+        """The objects that stand for the outputs."""
+        found = [ports.output_root(item) for item in self._outputs]
+        found += [item for item in self._arguments if _writes(item) and item not in found]
+        return found
+
+    @property
+    def sources(self) -> List[PipelineStep]:
+        """The steps that this one waits for, where they are known."""
+        made = [getattr(port.source, "_producer", None) for port in self.in_ports]
+        return [step for step in made if step is not None] + self._after
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+class PythonScriptStep(PipelineStep):
+    """A script on one node of a compute target.
+
+    `compute_target` is an object, a name, or a pair of a name and a type; `params` become the variables
+    `AML_PARAMETER_<name>`; `arguments` may hold texts, numbers, parameters, inputs, outputs, and lists of
+    these.
+    """
+
+    def __init__(
+        self,
+        script_name: str,
+        name: Optional[str] = None,
+        arguments: Optional[List[Any]] = None,
+        compute_target: Any = None,
+        runconfig: Optional[RunConfiguration] = None,
+        runconfig_pipeline_params: Optional[Mapping[str, Any]] = None,
+        inputs: Optional[List[Any]] = None,
+        outputs: Optional[List[Any]] = None,
+        params: Optional[Mapping[str, Any]] = None,
+        source_directory: Optional[str] = None,
+        allow_reuse: bool = True,
+        version: Optional[str] = None,
+        hash_paths: Optional[List[str]] = None,
+    ) -> None:
+        """Raises `ValueError` without a script, `UserErrorException` for what cannot be an input or
+        output."""
+        if not script_name:
+            raise ValueError("A PythonScriptStep names its script.")
+        if runconfig_pipeline_params:
+            raise not_built(
+                "PythonScriptStep(runconfig_pipeline_params=...)", "Set the values in the RunConfiguration."
+            )
+        super().__init__(name or script_name, inputs, outputs, arguments)
+        self.script_name = str(script_name)
+        self.compute_target = compute_target
+        self.runconfig = runconfig
+        self.params: Dict[str, Any] = dict(params or {})
+        self.source_directory = None if source_directory is None else str(source_directory)
+        self.allow_reuse = bool(allow_reuse)
+        self.version = None if version is None else str(version)
+        self.hash_paths = [hash_paths] if isinstance(hash_paths, str) else hash_paths
+
+    @property
+    def compute(self) -> Optional[str]:
+        """The name of the compute target; None when neither step nor run configuration names one."""
+        target = self.compute_target
+        if isinstance(target, (tuple, list)):
+            target = target[0]
+        if target is None:
+            return self.runconfig.compute if self.runconfig else None
+        return target if isinstance(target, str) else str(target.name)
+
+    def folder(self, default: Optional[str]) -> Path:
+        """The source directory; the current folder when nothing names one, as in Azure ML."""
+        return Path(self.source_directory or default or ".")
+
+
+class StepSequence:
+    """Steps in a row: each entry, a step or a list of steps, runs after the one before it."""
+
+    def __init__(self, steps: Any = None) -> None:
+        groups = [list(flatten(entry)) for entry in steps or ()]
+        for before, after in zip(groups, groups[1:]):  # noqa: RUF007 - pairwise is younger than 3.8
+            for step in after:
+                step.run_after(before)
+        self._steps: List[PipelineStep] = [step for group in groups for step in group]
+
+    def __iter__(self) -> Iterator[PipelineStep]:
+        return iter(self._steps)
+
+
+def flatten(steps: Any) -> Iterator[PipelineStep]:
+    """The steps of a step, a sequence, or nested lists of these. Raises `UserErrorException` for anything
+    else."""
+    if isinstance(steps, PipelineStep):
+        yield steps
+    elif isinstance(steps, (list, tuple, set, StepSequence)):
+        for each in steps:
+            yield from flatten(each)
+    else:
+        raise UserErrorException(f"{steps!r} is no step of a pipeline.")
+
+
+def _writes(item: Any) -> bool:
+    """An `OutputFileDatasetConfig` in the arguments is an output without being listed; it is read by
+    `as_input()`."""
+    from duto.output_config import OutputFileDatasetConfig
+
+    return isinstance(item, OutputFileDatasetConfig)
+
+
+def _flat(arguments: Iterable[Any]) -> Iterator[Any]:
+    for each in arguments:
+        if isinstance(each, list):
+            yield from _flat(each)
+        else:
+            yield each

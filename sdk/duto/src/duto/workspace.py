@@ -1,0 +1,373 @@
+"""The workspace: where a program's runs, data, compute and models live."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional
+
+from duto import credentials
+from duto._http import Client, segment
+from duto._listing import LazyMapping
+from duto.exceptions import NotFoundException, UserErrorException, WorkspaceException
+from duto.workspace_config import find_config, read_config, scope_of
+
+_PROVIDER = "Microsoft.MachineLearningServices"
+
+
+class Workspace:
+    """A workspace of a studio. Keys and search order of its `config.json` are Azure ML's, plus
+    `studio_url`."""
+
+    DEFAULT_CPU_CLUSTER_NAME = "cpu-cluster"
+    DEFAULT_GPU_CLUSTER_NAME = "gpu-cluster"
+
+    def __init__(
+        self,
+        subscription_id: Optional[str],
+        resource_group: Optional[str],
+        workspace_name: str,
+        auth: Any = None,
+        _location: Any = None,
+        _disable_service_check: bool = False,
+        _workspace_id: Any = None,
+        sku: str = "basic",
+        tags: Optional[Mapping[str, str]] = None,
+        _cloud: str = "AzureCloud",
+        *,
+        _credentials: Optional[credentials.Credentials] = None,
+    ) -> None:
+        """Raises `WorkspaceException` when the studio has no workspace of this name for this user."""
+        self._name = workspace_name
+        self._auth = auth
+        self._credentials = _credentials or credentials.find(getattr(auth, "studio_url", None))
+        self._client: Client = self._credentials.client()
+        self._subscription_id = subscription_id
+        self._resource_group = resource_group
+        self._tags = dict(tags or {})
+        self._details: Optional[Dict[str, Any]] = None
+        if not _disable_service_check:
+            self._load()
+
+    @staticmethod
+    def from_config(
+        path: Any = None, auth: Any = None, _logger: Any = None, _file_name: Optional[str] = None
+    ) -> Workspace:
+        """The workspace that a `config.json` names.
+
+        Looks at `path` itself if it is a file, else for `.azureml/`, `aml_config/` and plain `config.json` or
+        `project.json` in `path` (by default the current folder) and all folders above, in that order, as
+        Azure ML's SDK does. Raises `UserErrorException` when there is none or when it lacks its keys.
+        """
+        found = find_config(Path(path) if path else Path(), _file_name)
+        document = read_config(found)
+        scope = scope_of(document, found)
+        return Workspace(*scope, auth=auth, _credentials=credentials.find(document.get("studio_url")))
+
+    @staticmethod
+    def get(
+        name: str,
+        auth: Any = None,
+        subscription_id: Optional[str] = None,
+        resource_group: Optional[str] = None,
+        location: Any = None,
+        cloud: str = "AzureCloud",
+        id: Any = None,
+    ) -> Workspace:
+        """The workspace of this name. Raises `WorkspaceException`."""
+        return Workspace(subscription_id, resource_group, name, auth=auth)
+
+    @staticmethod
+    def list(
+        subscription_id: Optional[str] = None, auth: Any = None, resource_group: Optional[str] = None
+    ) -> Dict[str, List[Workspace]]:
+        """The user's workspaces, each name with a list of one."""
+        found = credentials.find()
+        names = [item["name"] for item in found.client().pages("/api/v1/workspaces/")]
+        return {name: [Workspace(None, None, name, _disable_service_check=True, _credentials=found)] for name in names}
+
+    @staticmethod
+    def create(
+        name: str,
+        auth: Any = None,
+        subscription_id: Any = None,
+        resource_group: Any = None,
+        location: Any = None,
+        create_resource_group: bool = True,
+        sku: str = "basic",
+        tags: Any = None,
+        friendly_name: Any = None,
+        storage_account: Any = None,
+        key_vault: Any = None,
+        app_insights: Any = None,
+        container_registry: Any = None,
+        adb_workspace: Any = None,
+        primary_user_assigned_identity: Any = None,
+        cmk_keyvault: Any = None,
+        resource_cmk_uri: Any = None,
+        hbi_workspace: bool = False,
+        default_cpu_compute_target: Any = None,
+        default_gpu_compute_target: Any = None,
+        private_endpoint_config: Any = None,
+        private_endpoint_auto_approval: bool = True,
+        exist_ok: bool = False,
+        show_output: bool = True,
+        user_assigned_identity_for_cmk_encryption: Any = None,
+        system_datastores_auth_mode: str = "accessKey",
+        v1_legacy_mode: Any = None,
+    ) -> Workspace:
+        """The workspace of this name if `exist_ok` and it exists; a new one is made on the studio's own
+        pages."""
+        try:
+            found = Workspace.get(name, auth=auth)
+        except WorkspaceException as error:
+            raise WorkspaceException(
+                f"There is no workspace '{name}', and programs do not make workspaces: an owner of the studio does."
+            ) from error
+        if not exist_ok:
+            raise WorkspaceException(f"The workspace '{name}' exists already.")
+        return found
+
+    def write_config(self, path: Any = None, file_name: Optional[str] = None) -> None:
+        """Write `<path>/.azureml/config.json` for `from_config` (in `aml_config/` where that folder exists).
+
+        Raises `UserErrorException` when `path` does not exist.
+        """
+        root = Path(path or ".")
+        if not root.is_dir():
+            raise UserErrorException(f"The folder '{root}' does not exist.")
+        folder = root / "aml_config" if (root / "aml_config").is_dir() else root / ".azureml"
+        folder.mkdir(exist_ok=True)
+        name = file_name or ("project.json" if (folder / "project.json").is_file() else "config.json")
+        document = {
+            "subscription_id": self.subscription_id,
+            "resource_group": self.resource_group,
+            "workspace_name": self.name,
+            "studio_url": self.studio_url,
+            "Scope": self._scope,
+        }
+        (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+    def get_details(self) -> Dict[str, Any]:
+        """What the studio knows of the workspace, under Azure's keys and its own."""
+        details = self._load()
+        return {
+            **details,
+            "id": self._scope,
+            "name": self.name,
+            "workspaceid": details.get("id"),
+            "location": self.location,
+            "friendlyName": self.name,
+            "creationTime": details.get("created_at"),
+        }
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def subscription_id(self) -> str:
+        return str(self._subscription_id or self._fact("subscription_id"))
+
+    @property
+    def resource_group(self) -> str:
+        return str(self._resource_group or self._fact("resource_group"))
+
+    @property
+    def location(self) -> str:
+        """Where the workspace is; a studio of one's own is always here."""
+        return "local"
+
+    @property
+    def sku(self) -> str:
+        return "basic"
+
+    @property
+    def tags(self) -> Dict[str, str]:
+        return dict(self._tags)
+
+    @property
+    def studio_url(self) -> str:
+        """The studio's address."""
+        return self._client.url
+
+    @property
+    def service_context(self) -> Client:
+        """The connection to the studio, which programs hand on unread."""
+        return self._client
+
+    @property
+    def discovery_url(self) -> str:
+        return self.studio_url
+
+    @property
+    def datastores(self) -> Mapping[str, Any]:
+        """Datastores by name."""
+        from duto.datastore import datastore_of
+
+        return LazyMapping(
+            lambda: {item["name"]: item for item in self._pages("datastores/")}, lambda item: datastore_of(self, item)
+        )
+
+    @property
+    def datasets(self) -> Mapping[str, Any]:
+        """Registered datasets by name, each in its latest version."""
+        from duto.dataset import AbstractDataset
+
+        return LazyMapping(
+            lambda: {item["name"]: item for item in self._pages("datasets/")},
+            lambda item: AbstractDataset.get_by_name(self, item["name"]),
+        )
+
+    @property
+    def compute_targets(self) -> Mapping[str, Any]:
+        """Compute targets by name."""
+        from duto.compute import target_of
+
+        return LazyMapping(
+            lambda: {item["name"]: item for item in self._pages("compute/")}, lambda item: target_of(self, item)
+        )
+
+    @property
+    def environments(self) -> Mapping[str, Any]:
+        """Environments by name, each in its latest version."""
+        from duto.environment import Environment
+
+        return LazyMapping(
+            lambda: {item["name"]: item for item in self._pages("environments/")},
+            lambda item: Environment.get(self, item["name"]),
+        )
+
+    @property
+    def experiments(self) -> Mapping[str, Any]:
+        """Experiments by name."""
+        from duto.experiment import Experiment
+
+        return LazyMapping(
+            lambda: {item["name"]: item for item in self._pages("experiments/")},
+            lambda item: Experiment(self, item["name"]),
+        )
+
+    @property
+    def models(self) -> Mapping[str, Any]:
+        """Registered models by name, each in its latest version."""
+        from duto.model import Model
+
+        return LazyMapping(lambda: {model.name: model for model in Model.list(self, latest=True)}, lambda model: model)
+
+    @property
+    def webservices(self) -> Mapping[str, Any]:
+        """Empty: a studio serves no models."""
+        return {}
+
+    @property
+    def images(self) -> Mapping[str, Any]:
+        """Empty: a studio keeps no images."""
+        return {}
+
+    @property
+    def linked_services(self) -> Mapping[str, Any]:
+        return {}
+
+    @property
+    def private_endpoints(self) -> Mapping[str, Any]:
+        return {}
+
+    def get_default_datastore(self) -> Any:
+        """The default datastore, `workspaceblobstore` unless it was changed."""
+        from duto.datastore import Datastore
+
+        return Datastore(self)
+
+    def set_default_datastore(self, name: str) -> None:
+        """Make the datastore of this name the default for new pipelines."""
+        self._client.patch(self._path(f"datastores/{segment(name)}/"), {"is_default": True})
+        self._details = None
+
+    def get_default_compute_target(self, type: str) -> Any:
+        """The cluster that Azure ML calls the default of its type, CPU or GPU; None when there is none."""
+        name = self.DEFAULT_GPU_CLUSTER_NAME if type.upper() == "GPU" else self.DEFAULT_CPU_CLUSTER_NAME
+        return self.compute_targets.get(name)
+
+    def get_run(self, run_id: str) -> Any:
+        """The run of this id, of its own class. Raises `NotFoundException`."""
+        from duto.run import Run
+
+        return Run.get(self, run_id)
+
+    def get_default_keyvault(self) -> Any:
+        """The workspace's secrets; they are not built yet, and say so when used."""
+        from duto.later import Keyvault
+
+        return Keyvault(self)
+
+    def get_mlflow_tracking_uri(self, _with_auth: bool = False) -> str:
+        """MLflow's protocol is not spoken yet. Raises `NotBuiltException`."""
+        from duto.later import not_built
+
+        raise not_built("Workspace.get_mlflow_tracking_uri", "Log with `Run.log` instead.")
+
+    def update(
+        self,
+        friendly_name: Any = None,
+        description: Any = None,
+        tags: Any = None,
+        image_build_compute: Any = None,
+        service_managed_resources_settings: Any = None,
+        primary_user_assigned_identity: Any = None,
+        allow_public_access_when_behind_vnet: Any = None,
+        v1_legacy_mode: Any = None,
+    ) -> Workspace:
+        """Kept for its name: a studio has none of the settings that programs set here."""
+        return self
+
+    def _load(self) -> Dict[str, Any]:
+        if self._details is None:
+            try:
+                self._details = dict(self._client.get(self._path("")))
+            except NotFoundException as error:
+                raise WorkspaceException(
+                    f"The studio at {self.studio_url} has no workspace '{self.name}' for you."
+                ) from error
+        return self._details
+
+    def _fact(self, key: str) -> Any:
+        return self._load().get(key) or ""
+
+    def _path(self, rest: str) -> str:
+        return f"/api/v1/workspaces/{segment(self._name)}/{rest}"
+
+    def _pages(self, rest: str, **query: Any) -> Iterator[Dict[str, Any]]:
+        return self._client.pages(self._path(rest), **query)
+
+    @property
+    def _scope(self) -> str:
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/{_PROVIDER}/workspaces/{self.name}"
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Workspace.create(name='{self.name}', subscription_id='{self.subscription_id}', "
+            f"resource_group='{self.resource_group}')"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Workspace) and (self.name, self._client.url) == (other.name, other._client.url)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def workspace_of_step() -> Workspace:
+    """The workspace of the run around this process, without a request."""
+    found = credentials.find()
+    return Workspace(
+        os.environ.get("AZUREML_ARM_SUBSCRIPTION"),
+        os.environ.get("AZUREML_ARM_RESOURCEGROUP"),
+        os.environ.get("AZUREML_ARM_WORKSPACE_NAME", ""),
+        _disable_service_check=True,
+        _credentials=found,
+    )

@@ -23,6 +23,40 @@ INDEX = VENV / "duto-index.json"
 NEEDED_BYTES = 1_500_000_000
 LOCKED = ["pyproject.toml", "uv.lock", "sdk/duto/pyproject.toml", "sdk/azureml/pyproject.toml", "agent/pyproject.toml"]
 PUBLIC_INDEX = "pypi.org"
+# What web, worker and agent import at their start.
+COMPILED = [
+    "allauth",
+    "amqp",
+    "anyio",
+    "asgiref",
+    "billiard",
+    "celery",
+    "channels",
+    "channels_redis",
+    "click",
+    "django",
+    "django_htmx",
+    "docker",
+    "drf_spectacular",
+    "fsspec",
+    "h11",
+    "httpcore",
+    "httpx",
+    "idna",
+    "kombu",
+    "redis",
+    "requests",
+    "rest_framework",
+    "sqlparse",
+    "template_partials",
+    "urllib3",
+    "uvicorn",
+    "vine",
+    "websockets",
+    "whitenoise",
+    "yaml",
+]
+NOT_COMPILED = r"/(tests?|gis|locale|admindocs|mysql|oracle|socialaccount/providers)/"
 OFFLINE = ("dns error", "failed to fetch", "connection", "timed out", "network", "error sending request")
 
 
@@ -97,8 +131,17 @@ def build(dev: bool) -> None:
         # Inexact: what a developer added stays, and the test tools are not removed by `up`.
         groups = ["--group", "dev"] if dev else []
         uv_run([uv, "sync", "--frozen", "--inexact", "--quiet", *interpreter(), *groups], env)
+    if sys.dont_write_bytecode:
+        compile_what_starts()
     INDEX.write_text(json.dumps(index))
     STAMP.write_text(json.dumps({"lock": lock_digest(), "dev": dev}))
+
+
+def compile_what_starts() -> None:
+    """Where Python may not keep compiled modules by itself, each start would compile a second of code anew."""
+    folders = [str(path) for name in COMPILED for path in VENV.glob(f"lib/python*/site-packages/{name}")]
+    command = [str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", "-x", NOT_COMPILED, *folders]
+    subprocess.run(command, capture_output=True)
 
 
 def interpreter() -> list[str]:

@@ -9,9 +9,12 @@ from core.errors import NotFound, StudioError
 from core.ids import as_uuid
 from core.storage import Root, safe
 from datasets.models import DatasetVersion, Datastore
+from datasets.stores import relative_root, root_of
 from duto.spec import canonical
 from duto.spec.graph import Input, Output
 from workspaces.models import Workspace
+
+__all__ = ["Found", "files_below", "path_identity", "problems_of", "relative_root", "root_by_name", "store_names"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,7 @@ def root_by_name(workspace: Workspace, name: str) -> Root:
     store = Datastore.objects.filter(workspace=workspace, name=name).first()
     if store is None:
         raise NotFound(f"There is no datastore '{name}' in workspace '{workspace.name}'.", code="unknown_datastore")
-    from datasets.stores import root_of
-
     return root_of(store)
-
-
-def relative_root(workspace: Workspace, name: str) -> str:
-    """The folder of a local datastore, relative to the data directory: what an agent on the same disk may read."""
-    return f"datastores/{workspace.pk}/{name}"
 
 
 def files_below(workspace: Workspace, name: str, path: str) -> list[Found]:

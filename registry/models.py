@@ -32,6 +32,8 @@ class ModelVersion(Row):
     framework_version = models.CharField(max_length=64, blank=True)
     tags = models.JSONField(default=dict)
     properties = models.JSONField(default=dict)
+    # Which dataset versions it came from: scenario → ids; datasets live in a neighbouring app.
+    datasets = models.JSONField(default=dict)
     run_id = models.UUIDField(null=True, db_index=True)
     experiment_name = models.CharField(max_length=256, blank=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")

@@ -6,6 +6,7 @@ class RunsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from runs import live
+        from runs import lending, live
 
+        lending.lend()
         live.register()

@@ -10,7 +10,7 @@ from compute import queries
 from compute.api import serializers as s
 from compute.services import status, targets
 from compute.services.documents import target_document
-from workspaces.api.base import WorkspaceView
+from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 
 
@@ -18,7 +18,7 @@ class TargetsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
     people_only = True
 
-    @extend_schema(responses=s.TargetOut(many=True))
+    @extend_schema(responses=listed(s.TargetOut))
     def get(self, request: Request) -> Response:
         hosts = status.living_hosts()
         return self.paged(

@@ -29,11 +29,11 @@ class StoredOut(serializers.Serializer[Any]):
     modified_at = serializers.CharField(allow_null=True)
 
 
-class FileOut(StoredOut):
+class DatasetFileOut(StoredOut):
     url = serializers.CharField()
 
 
-class VersionOut(serializers.Serializer[DatasetVersion]):
+class DatasetVersionOut(serializers.Serializer[DatasetVersion]):
     id = serializers.UUIDField()
     name = serializers.CharField(source="dataset.name", allow_null=True)
     version = serializers.IntegerField()
@@ -64,7 +64,7 @@ class DatasetOut(serializers.Serializer[Dataset]):
         if not dataset.newest:
             return None
         dataset.newest[0].dataset = dataset
-        return dict(VersionOut(dataset.newest[0]).data)
+        return dict(DatasetVersionOut(dataset.newest[0]).data)
 
 
 class DatasetIn(serializers.Serializer[Any]):
@@ -80,7 +80,7 @@ class DatasetIn(serializers.Serializer[Any]):
     validate = serializers.BooleanField(required=False, default=True)  # type: ignore[assignment]
 
 
-class VersionChange(serializers.Serializer[Any]):
+class DatasetVersionChange(serializers.Serializer[Any]):
     description = serializers.CharField(required=False, allow_blank=True)
     tags = serializers.DictField(required=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from django.http.response import HttpResponseBase
@@ -11,7 +10,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.clock import iso
 from core.downloads import file_response
 from core.paging import decode, encode, limit_of
 from core.storage import safe
@@ -19,14 +17,14 @@ from datasets import queries
 from datasets.api import serializers as s
 from datasets.services import datastores, files
 from datasets.stores import root_of
-from workspaces.api.base import WorkspaceView
+from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 
 
 class DatastoresView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=s.DatastoreOut(many=True))
+    @extend_schema(responses=listed(s.DatastoreOut))
     def get(self, request: Request) -> Response:
         return self.paged(queries.datastores_in(self.room.workspace), s.DatastoreOut, keys=("id",))
 
@@ -50,7 +48,7 @@ class FilesView(WorkspaceView):
 
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=s.StoredOut(many=True))
+    @extend_schema(responses=listed(s.StoredOut))
     def get(self, request: Request, name: str) -> Response:
         store = datastores.open_to_people(self.room.workspace, name)
         found = files.files_below(self.room.workspace, store.name, request.query_params.get("prefix", ""))
@@ -78,8 +76,7 @@ class FileView(WorkspaceView):
 
 
 def file_document(each: files.ResolvedFile, path: str) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(each.modified, UTC) if each.modified else None
-    return {"path": path, "size": each.size, "modified_at": iso(moment)}
+    return {"path": path, "size": each.size, "modified_at": each.modified_at}
 
 
 def page_of_files(request: Request, found: list[files.ResolvedFile], out: Any) -> dict[str, Any]:

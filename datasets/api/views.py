@@ -20,31 +20,31 @@ from datasets.api import serializers as s
 from datasets.api.stores import file_document, page_of_files
 from datasets.services import content, files, versions
 from datasets.stores import root_by_name
-from workspaces.api.base import WorkspaceView
+from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 
 
 class DatasetsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
 
-    @extend_schema(responses=s.DatasetOut(many=True))
+    @extend_schema(responses=listed(s.DatasetOut))
     def get(self, request: Request) -> Response:
         found = queries.datasets_in(self.room.workspace, request.query_params.get("q", ""))
         return self.paged(found, s.DatasetOut)
 
-    @extend_schema(request=s.DatasetIn, responses={201: s.VersionOut})
+    @extend_schema(request=s.DatasetIn, responses={201: s.DatasetVersionOut})
     def post(self, request: Request) -> Response:
         asked = self.asked(s.DatasetIn)
-        return Response(s.VersionOut(versions.save(self.room, asked.pop("name"), **asked)).data, status=201)
+        return Response(s.DatasetVersionOut(versions.save(self.room, asked.pop("name"), **asked)).data, status=201)
 
 
 class DatasetView(WorkspaceView):
     needs = {"get": Role.READER, "delete": Role.CONTRIBUTOR}
 
-    @extend_schema(responses=s.VersionOut)
+    @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, name: str) -> Response:
         """Its newest version."""
-        return Response(s.VersionOut(versions.find_version(self.room.workspace, name)).data)
+        return Response(s.DatasetVersionOut(versions.find_version(self.room.workspace, name)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str) -> Response:
@@ -55,35 +55,35 @@ class DatasetView(WorkspaceView):
 class DatasetVersionsView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=s.VersionOut(many=True))
+    @extend_schema(responses=listed(s.DatasetVersionOut))
     def get(self, request: Request, name: str) -> Response:
-        return self.paged(queries.versions_of(self.room.workspace, name), s.VersionOut)
+        return self.paged(queries.versions_of(self.room.workspace, name), s.DatasetVersionOut)
 
 
 class NumberedVersionView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=s.VersionOut)
+    @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, name: str, version: str) -> Response:
-        return Response(s.VersionOut(versions.find_version(self.room.workspace, name, version)).data)
+        return Response(s.DatasetVersionOut(versions.find_version(self.room.workspace, name, version)).data)
 
 
 class VersionView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
 
-    @extend_schema(responses=s.VersionOut)
+    @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, id: UUID) -> Response:
-        return Response(s.VersionOut(versions.get_version(self.room.workspace, id)).data)
+        return Response(s.DatasetVersionOut(versions.get_version(self.room.workspace, id)).data)
 
-    @extend_schema(request=s.VersionChange, responses=s.VersionOut)
+    @extend_schema(request=s.DatasetVersionChange, responses=s.DatasetVersionOut)
     def patch(self, request: Request, id: UUID) -> Response:
-        return Response(s.VersionOut(versions.annotate(self.room, id, **self.asked(s.VersionChange))).data)
+        return Response(s.DatasetVersionOut(versions.annotate(self.room, id, **self.asked(s.DatasetVersionChange))).data)
 
 
 class VersionFilesView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=s.FileOut(many=True))
+    @extend_schema(responses=listed(s.DatasetFileOut))
     def get(self, request: Request, id: UUID) -> Response:
         found = files.files_of(versions.get_version(self.room.workspace, id))
         base = request.build_absolute_uri("../content/?path=")

@@ -6,8 +6,6 @@ from datasets.services.files import (
     files_below,
     files_of,
     identity,
-    path_identity,
-    problems_of_sources,
 )
 from datasets.services.versions import find_version, get_version, save
 from datasets.stores import relative_root, root_by_name, root_of
@@ -20,8 +18,6 @@ __all__ = [
     "find_version",
     "get_version",
     "identity",
-    "path_identity",
-    "problems_of_sources",
     "relative_root",
     "root_by_name",
     "root_of",

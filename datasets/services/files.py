@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from core.clock import iso
-from core.errors import NotFound, Unprocessable
+from core.errors import Unprocessable
 from core.storage import Stored, safe
 from datasets import fetch, patterns
 from datasets.models import DatasetVersion
-from datasets.services.datastores import STANDARD, datastore
+from datasets.services.datastores import datastore
 from datasets.stores import WEB, root_by_name
 from duto.spec import canonical
 from duto.spec.selection import select
@@ -37,8 +38,6 @@ class ResolvedFile:
 
     @property
     def modified_at(self) -> str | None:
-        from datetime import UTC, datetime
-
         return iso(datetime.fromtimestamp(self.modified, UTC)) if self.modified else None
 
 
@@ -75,11 +74,6 @@ def files_below(workspace: Workspace, store: str, path: str) -> list[ResolvedFil
     return [_placed(each, folder) for each in _walk(workspace, store, path)]
 
 
-def path_identity(workspace: Workspace, store: str, path: str) -> dict[str, Any]:
-    """What identifies the files at a path of a datastore: the place, and cheaply its content."""
-    return {"datastore": store, "path": path.strip("/"), "content": fingerprint(files_below(workspace, store, path))}
-
-
 def identity(version: DatasetVersion) -> dict[str, Any]:
     """What identifies a version for reuse: its definition, and cheaply what it means now."""
     return {"definition": version.digest, "content": fingerprint(files_of(version))}
@@ -88,44 +82,6 @@ def identity(version: DatasetVersion) -> dict[str, Any]:
 def fingerprint(files: Iterable[ResolvedFile]) -> str:
     """Names and sizes with times of change, or with digests where they are known."""
     return canonical.digest([[each.path, each.size, each.digest or repr(each.modified)] for each in files])
-
-
-def problems_of_sources(workspace: Workspace, inputs: Iterable[Any], outputs: Iterable[Any]) -> list[str]:
-    """What a step names that is not there, as sentences: versions, datastores, paths without a file."""
-    inputs, problems = list(inputs), []
-    wanted = {str(each.dataset) for each in inputs if each.dataset}
-    known = _known_versions(workspace, wanted)
-    for each in inputs:
-        if each.dataset and str(each.dataset) not in known:
-            problems.append(f"The input '{each.name}' names a dataset that is not in workspace '{workspace.name}'.")
-        if each.datastore and not each.dataset:
-            problems += _problem_of_path(workspace, each.name, each.datastore, each.path or "")
-    for store in {each.datastore for each in outputs if each.datastore} - set(STANDARD):
-        try:
-            datastore(workspace, store)
-        except NotFound as error:
-            problems.append(error.message)
-    return problems
-
-
-def _known_versions(workspace: Workspace, wanted: set[str]) -> set[str]:
-    if not wanted:
-        return set()
-    from core.ids import as_uuid
-
-    keys = [key for key in map(as_uuid, wanted) if key is not None]
-    rows = DatasetVersion.objects.filter(workspace=workspace, pk__in=keys).values_list("pk", flat=True)
-    return {str(key) for key in rows}
-
-
-def _problem_of_path(workspace: Workspace, name: str, store: str, path: str) -> list[str]:
-    try:
-        if store not in STANDARD:
-            datastore(workspace, store)
-        found = next(iter(_walk(workspace, store, path)), None)
-    except NotFound as error:
-        return [error.message]
-    return [] if found else [f"The input '{name}' finds no file at '{path}' on datastore '{store}'."]
 
 
 def _of_source(workspace: Workspace, source: Mapping[str, str], refresh: bool) -> list[ResolvedFile]:

@@ -28,7 +28,7 @@ class BuildDetail(BuildOut):
     lock_digest = serializers.CharField()
 
 
-class VersionRow(serializers.Serializer[EnvironmentVersion]):
+class EnvironmentVersionRow(serializers.Serializer[EnvironmentVersion]):
     """A version without its lock, for lists."""
 
     id = serializers.UUIDField()
@@ -45,7 +45,7 @@ class VersionRow(serializers.Serializer[EnvironmentVersion]):
         return {key: value for key, value in version.definition.items() if key != "locks"}
 
 
-class VersionOut(VersionRow):
+class EnvironmentVersionOut(EnvironmentVersionRow):
     lock = serializers.CharField(source="build.lock", allow_null=True)
     lock_digest = serializers.CharField(source="build.lock_digest", allow_null=True)
 
@@ -62,7 +62,7 @@ class EnvironmentOut(serializers.Serializer[Environment]):
         if not newest:
             return None
         newest[0].environment = environment
-        return dict(VersionRow(newest[0]).data)
+        return dict(EnvironmentVersionRow(newest[0]).data)
 
 
 class DefinitionIn(serializers.Serializer[Any]):

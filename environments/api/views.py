@@ -14,46 +14,46 @@ from environments import queries
 from environments.api import serializers as s
 from environments.services import logs
 from environments.services import versions as service
-from workspaces.api.base import WorkspaceView
+from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 
 
 class EnvironmentsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
 
-    @extend_schema(responses=s.EnvironmentOut(many=True))
+    @extend_schema(responses=listed(s.EnvironmentOut))
     def get(self, request: Request) -> Response:
         return self.paged(queries.environments_in(self.room.workspace), s.EnvironmentOut)
 
-    @extend_schema(request=s.DefinitionIn, responses={201: s.VersionOut})
+    @extend_schema(request=s.DefinitionIn, responses={201: s.EnvironmentVersionOut})
     def post(self, request: Request) -> Response:
         version = service.register(self.room, self.asked(s.DefinitionIn))
-        return Response(s.VersionOut(version).data, status=201)
+        return Response(s.EnvironmentVersionOut(version).data, status=201)
 
 
 class VersionsView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=s.VersionRow(many=True))
+    @extend_schema(responses=listed(s.EnvironmentVersionRow))
     def get(self, request: Request, name: str) -> Response:
-        return self.paged(queries.versions_of(self.room.workspace, name), s.VersionRow)
+        return self.paged(queries.versions_of(self.room.workspace, name), s.EnvironmentVersionRow)
 
 
 class VersionView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=s.VersionOut)
+    @extend_schema(responses=s.EnvironmentVersionOut)
     def get(self, request: Request, name: str, version: str = "latest") -> Response:
-        return Response(s.VersionOut(service.find(self.room.workspace, name, version)).data)
+        return Response(s.EnvironmentVersionOut(service.find(self.room.workspace, name, version)).data)
 
 
 class VersionBuildView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
 
-    @extend_schema(request=None, responses={202: s.VersionOut})
+    @extend_schema(request=None, responses={202: s.EnvironmentVersionOut})
     def post(self, request: Request, name: str, version: str) -> Response:
         found = service.find(self.room.workspace, name, version)
-        return Response(s.VersionOut(service.with_build(found)).data, status=202)
+        return Response(s.EnvironmentVersionOut(service.with_build(found)).data, status=202)
 
 
 class BuildView(WorkspaceView):

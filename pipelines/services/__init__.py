@@ -1,0 +1,48 @@
+"""What may be done with published pipelines. Publishing needs snapshots and runs, so an app above lends the deed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from core import journal
+from core.errors import Invalid, Unprocessable
+from pipelines.models import PublishedPipeline
+from workspaces.access import Room
+from workspaces.models import Role
+from workspaces.services import audit
+
+Publisher = Callable[[Room, Mapping[str, Any]], PublishedPipeline]
+_publishers: list[Publisher] = []
+
+
+def publish_with(publisher: Publisher) -> None:
+    """Lend the deed of publishing. Called once, in the AppConfig.ready() of an app above."""
+    _publishers[:] = [publisher]
+
+
+def publish(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
+    """Publish a graph, or the graph of a run (docs/wire.md). Raises Unprocessable that names every problem."""
+    room.require(Role.CONTRIBUTOR)
+    if not _publishers:
+        raise Unprocessable("This studio cannot publish.", code="not_built")
+    if bool(asked.get("graph")) == bool(asked.get("run_id")):
+        raise Invalid("Say what to publish: either 'graph' or 'run_id'.")
+    made = _publishers[0](room, asked)
+    audit.note(room, "pipeline.published", str(made.pk), name=made.name)
+    return made
+
+
+@transaction.atomic
+def set_status(room: Room, pipeline: PublishedPipeline, wanted: str) -> PublishedPipeline:
+    """Enable or disable: a disabled one refuses its triggers. Everything else about it is frozen."""
+    room.require(Role.CONTRIBUTOR).require_person()
+    if wanted not in PublishedPipeline.Status.values:
+        raise Invalid(f"The status of a published pipeline is Active or Disabled, not {wanted!r}.")
+    PublishedPipeline.objects.filter(pk=pipeline.pk).update(status=wanted)
+    pipeline.refresh_from_db(fields=["status"])
+    audit.note(room, "pipeline.status", str(pipeline.pk), status=wanted)
+    journal.hint(f"list:{room.workspace.name}:pipelines")
+    return pipeline

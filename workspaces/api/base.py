@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -10,7 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
+from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
 
 from core.errors import Invalid
@@ -21,6 +22,13 @@ from workspaces.models import Role
 T = TypeVar("T", bound=Model)
 METHODS = ("get", "post", "put", "patch", "delete")
 Out = type[Serializer[Any]] | Callable[[Any], Any]
+
+
+@cache
+def listed(out: type[Serializer[Any]]) -> type[Serializer[Any]]:
+    """How the OpenAPI document shows one page of a list."""
+    fields = {"items": out(many=True), "next": CharField(allow_null=True)}
+    return type(f"{out.__name__}List", (Serializer,), fields)
 
 
 class StudioView(APIView):

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from core.errors import Forbidden
 from workspaces import queries
 from workspaces.api import serializers as s
-from workspaces.api.base import StudioView, WorkspaceView
+from workspaces.api.base import StudioView, WorkspaceView, listed
 from workspaces.models import Member, Role, User
 from workspaces.services import members, tokens, workspaces
 
@@ -42,7 +42,7 @@ class MeView(StudioView):
 
 
 class WorkspacesView(StudioView):
-    @extend_schema(responses=s.WorkspaceOut(many=True))
+    @extend_schema(responses=listed(s.WorkspaceOut))
     def get(self, request: Request) -> Response:
         user, token = _caller(request)
         return self.paged(queries.rooms_of(user, token), s.WorkspaceOut, keys=("id",))
@@ -75,7 +75,7 @@ class TokensView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.READER}
     people_only = True
 
-    @extend_schema(responses=s.TokenOut(many=True))
+    @extend_schema(responses=listed(s.TokenOut))
     def get(self, request: Request) -> Response:
         return self.paged(queries.tokens_of(self.room), s.TokenOut)
 
@@ -99,7 +99,7 @@ class MembersView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.OWNER}
     people_only = True
 
-    @extend_schema(responses=s.MemberOut(many=True))
+    @extend_schema(responses=listed(s.MemberOut))
     def get(self, request: Request) -> Response:
         return self.paged(queries.members_of(self.room.workspace), s.MemberOut, keys=("id",))
 

@@ -1,0 +1,42 @@
+"""Published pipelines: list, publish, look at, enable and disable. What triggers them lies with the runs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from pipelines import queries, services
+from pipelines.api import serializers as s
+from workspaces.api.base import WorkspaceView, listed
+from workspaces.models import Role
+
+
+class PipelinesView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+
+    @extend_schema(responses=listed(s.PipelineOut))
+    def get(self, request: Request) -> Response:
+        found = queries.published_in(self.room.workspace, request.query_params.get("status", ""))
+        return self.paged(found, queries.document)
+
+    @extend_schema(request=s.PipelineIn, responses={201: s.PipelineDetail})
+    def post(self, request: Request) -> Response:
+        made = services.publish(self.room, self.asked(s.PipelineIn))
+        return Response(queries.document(made, with_graph=True), status=201)
+
+
+class PipelineView(WorkspaceView):
+    needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
+
+    @extend_schema(responses=s.PipelineDetail)
+    def get(self, request: Request, id: UUID) -> Response:
+        return Response(queries.document(queries.one(self.room.workspace, id), with_graph=True))
+
+    @extend_schema(request=s.PipelineChange, responses=s.PipelineDetail)
+    def patch(self, request: Request, id: UUID) -> Response:
+        pipeline = queries.one(self.room.workspace, id)
+        changed = services.set_status(self.room, pipeline, self.asked(s.PipelineChange)["status"])
+        return Response(queries.document(changed, with_graph=True))

@@ -1,0 +1,95 @@
+"""Registered models and their files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.downloads import file_response
+from core.errors import Invalid
+from core.ids import as_uuid
+from core.storage import artifact_store, safe
+from registry import queries
+from registry.api import serializers as s
+from registry.models import ModelVersion
+from registry.services import models as service
+from workspaces.api.base import WorkspaceView, listed
+from workspaces.models import Role
+
+
+class ModelsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    parser_classes = [JSONParser, MultiPartParser]
+
+    @extend_schema(responses=listed(s.ModelOut))
+    def get(self, request: Request) -> Response:
+        """Versions, newest first: `?name=`, `?run_id=`, `?latest=1` for one of each name."""
+        query = request.query_params
+        run_id = query.get("run_id")
+        if run_id and as_uuid(run_id) is None:
+            raise Invalid(f"{run_id!r} is no id of a run.")
+        found = queries.versions_in(
+            self.room.workspace, name=query.get("name", ""), run_id=run_id or None, latest=self.flag("latest")
+        )
+        return self.paged(found, queries.document)
+
+    @extend_schema(request=s.ModelIn, responses={201: s.ModelOut})
+    def post(self, request: Request) -> Response:
+        version = self._register(request, self.asked(s.ModelIn))
+        return Response(queries.document(version), status=201)
+
+    def _register(self, request: Request, asked: dict[str, Any]) -> ModelVersion:
+        name, run_id, path = asked.pop("name"), asked.pop("run_id"), asked.pop("path")
+        files, uploads = asked.pop("files", None) or [], request.FILES.getlist("file")
+        facts = service.Facts(**{key: value if value is not None else "" for key, value in asked.items()})
+        if run_id is not None:
+            return service.register_from_run(self.room, name, run_id, path or name, facts)
+        sources = [(each.name, each.open) for each in uploads] or service.blob_sources(self.room.workspace, files)
+        return service.register(self.room, name, sources, facts)
+
+
+class VersionView(WorkspaceView):
+    needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
+
+    @extend_schema(responses=s.ModelOut)
+    def get(self, request: Request, name: str, version: str) -> Response:
+        return Response(queries.document(service.find_model(self.room.workspace, name, version)))
+
+    @extend_schema(request=s.ModelChange, responses=s.ModelOut)
+    def patch(self, request: Request, name: str, version: str) -> Response:
+        found = service.find_model(self.room.workspace, name, version)
+        return Response(queries.document(service.annotate(self.room, found, **self.asked(s.ModelChange))))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str, version: str) -> Response:
+        service.remove(self.room, service.find_model(self.room.workspace, name, version))
+        return Response(status=204)
+
+
+class FilesView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=listed(s.ModelFileOut))
+    def get(self, request: Request, name: str, version: str) -> Response:
+        found = service.find_model(self.room.workspace, name, version)
+        files = queries.files_of(found, self.room.workspace)
+        return Response({"items": [{"path": each.path, "size": each.size} for each in files], "next": None})
+
+
+class ContentView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, name: str, version: str) -> HttpResponseBase:
+        found = service.find_model(self.room.workspace, name, version)
+        path = safe(request.query_params.get("path", ""))
+        if not path:
+            raise Invalid("Say which file: '?path=' with one of the paths of 'files/'.")
+        store = artifact_store(self.room.workspace.pk)
+        return file_response(request._request, store, f"{found.prefix}/{path}", path)

@@ -1,0 +1,187 @@
+"""Models are registered here: the bytes are copied, so a model outlives the run that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from core import journal
+from core.errors import Invalid, NotFound, Unprocessable
+from core.spec import refusing
+from core.storage import Root, artifact_store, blob_key, safe
+from duto.spec.names import check_name
+from registry.models import ModelVersion, RegisteredModel
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+from workspaces.services import audit
+
+MOST_FILES = 10_000
+
+# A file of a model: its path inside the model, and how to open it.
+Source = tuple[str, Callable[[], BinaryIO]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is said about a version when it is registered."""
+
+    description: str = ""
+    framework: str = ""
+    framework_version: str = ""
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    datasets: Mapping[str, Any] = field(default_factory=dict)
+    run_id: UUID | None = None
+    experiment_name: str = ""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """What a run lends to a model: its files, and where it stands."""
+
+    files: list[Source]
+    experiment_name: str = ""
+
+
+RunReader = Callable[[Workspace, UUID, str], RunFiles]
+_readers: list[RunReader] = []
+
+
+def take_runs_from(reader: RunReader) -> None:
+    """Lend the reading of runs' artifacts. Called once, in the AppConfig.ready() of an app above."""
+    _readers[:] = [reader]
+
+
+def register(room: Room, name: str, sources: Iterable[Source], facts: Facts) -> ModelVersion:
+    """The next version under a name. Raises Invalid for bad names and paths, Unprocessable without files."""
+    room.require(Role.CONTRIBUTOR)
+    with refusing():
+        check_name("model", name)
+    files = _checked(sources)
+    version = ModelVersion(created_by=room.user, **_columns(facts))
+    store = artifact_store(room.workspace.pk)
+    try:
+        sizes = [_copy(store, f"{version.prefix}/{path}", opened) for path, opened in files]
+        version.file_count, version.size = len(files), sum(sizes)
+        version.is_file = len(files) == 1 and "/" not in files[0][0]
+        _number(room, name, version)
+    except BaseException:
+        store.remove(version.prefix)
+        raise
+    return version
+
+
+def register_from_run(room: Room, name: str, run_id: UUID, path: str, facts: Facts) -> ModelVersion:
+    """Register artifacts of a run: a file, or a folder with all below it. Raises NotFound when it has none there."""
+    if not _readers:
+        raise Unprocessable("This studio has no runs to register from.", code="not_built")
+    lent = _readers[0](room.workspace, run_id, safe(path))
+    known = Facts(**{**facts.__dict__, "run_id": run_id, "experiment_name": lent.experiment_name})
+    return register(room, name, lent.files, known)
+
+
+def blob_sources(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> list[Source]:
+    """Files that were uploaded as blobs, as a snapshot's are. Raises Unprocessable for one that is missing."""
+    store, found = artifact_store(workspace.pk), []
+    for each in files:
+        digest = str(each.get("digest", ""))
+        if not digest.isalnum() or len(digest) != 64 or not store.is_file(blob_key(digest)):
+            raise Unprocessable(
+                f"The file '{each.get('path')}' has not been uploaded. Send it to 'blobs/' first.", code="missing_blob"
+            )
+        found.append((str(each.get("path", "")), lambda digest=digest: store.open(blob_key(digest))))
+    return found
+
+
+def find_model(workspace: Workspace, name: str, version: object = "latest") -> ModelVersion:
+    """A version by name and number. Raises NotFound."""
+    found = ModelVersion.objects.select_related("model", "created_by").filter(
+        model__workspace=workspace, model__name=name
+    )
+    text = str(version)
+    if text != "latest":
+        found = found.filter(version=int(text)) if text.isdecimal() and len(text) < 9 else found.none()
+    newest = found.order_by("-version").first()
+    if newest is None:
+        what = "" if text == "latest" else f" in version {version}"
+        raise NotFound(f"There is no model '{name}'{what} in workspace '{workspace.name}'.", code="unknown_model")
+    return newest
+
+
+@transaction.atomic
+def annotate(room: Room, version: ModelVersion, **changes: Any) -> ModelVersion:
+    """Change what is only said about a version."""
+    room.require(Role.CONTRIBUTOR)
+    for name in ("description", "tags", "properties", "datasets"):
+        if changes.get(name) is not None:
+            setattr(version, name, changes[name])
+    version.save(update_fields=["description", "tags", "properties", "datasets"])
+    journal.hint(f"list:{room.workspace.name}:models")
+    return version
+
+
+@transaction.atomic
+def remove(room: Room, version: ModelVersion) -> None:
+    """Remove one version with its files. Its number is not given again."""
+    room.require(Role.CONTRIBUTOR).require_person()
+    prefix = version.prefix
+    version.delete()
+    audit.note(room, "model.removed", f"{version.model.name}:{version.version}")
+    journal.hint(f"list:{room.workspace.name}:models")
+    transaction.on_commit(lambda: artifact_store(room.workspace.pk).remove(prefix))
+
+
+def _columns(facts: Facts) -> dict[str, Any]:
+    return {
+        "description": facts.description,
+        "framework": facts.framework[:64],
+        "framework_version": facts.framework_version[:64],
+        "tags": dict(facts.tags),
+        "properties": dict(facts.properties),
+        "datasets": dict(facts.datasets),
+        "run_id": facts.run_id,
+        "experiment_name": facts.experiment_name[:256],
+    }
+
+
+def _checked(sources: Iterable[Source]) -> list[Source]:
+    files: dict[str, Source] = {}
+    for path, opened in sources:
+        clean = safe(path)
+        if not clean or len(clean) > 512:
+            raise Invalid(f"{path[:80]!r} cannot name a file of a model.", code="bad_path")
+        if clean in files:
+            raise Invalid(f"The model names the file '{clean}' twice.", code="bad_path")
+        files[clean] = (clean, opened)
+    if not files:
+        raise Unprocessable("A model needs at least one file.", code="no_files")
+    if len(files) > MOST_FILES:
+        raise Unprocessable(f"A model may have {MOST_FILES} files at most; this one has {len(files)}.")
+    return list(files.values())
+
+
+def _copy(store: Root, key: str, opened: Callable[[], BinaryIO]) -> int:
+    with closing(opened()) as source:
+        return store.write(key, source)
+
+
+@transaction.atomic
+def _number(room: Room, name: str, version: ModelVersion) -> None:
+    """Under the lock of the name's row: two at once get two numbers."""
+    try:
+        with transaction.atomic():
+            RegisteredModel.objects.get_or_create(workspace=room.workspace, name=name)
+    except IntegrityError:
+        pass  # made in the same moment by somebody else
+    model = RegisteredModel.objects.select_for_update().get(workspace=room.workspace, name=name)
+    model.latest_version += 1
+    model.save(update_fields=["latest_version"])
+    version.model, version.version = model, model.latest_version
+    version.save(force_insert=True)
+    audit.note(room, "model.registered", f"{name}:{version.version}")
+    journal.hint(f"list:{room.workspace.name}:models")

@@ -1,0 +1,77 @@
+"""What the apps below borrow from runs: they may not know them, so runs lend the deeds when the studio starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from compute.models import ComputeTarget
+from compute.services import status, targets
+from core.errors import Conflict, NotFound
+from core.storage import artifact_store
+from pipelines import services as pipelines
+from pipelines.models import PublishedPipeline
+from registry import services as registry
+from registry.services.models import RunFiles
+from runs.models import Artifact, Attempt, Run
+from runs.services import publish
+from workspaces.access import Room
+from workspaces.models import Workspace
+
+
+def lend() -> None:
+    pipelines.publish_with(publish_document)
+    registry.take_runs_from(artifacts_of)
+    targets.before_delete.append(keep_if_waited_for)
+    status.runs_on.append(runs_on_nodes)
+
+
+def publish_document(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
+    """Publish what `POST pipelines/` asks for: a graph, or the graph of a run."""
+    told = {key: asked.get(key) or "" for key in ("name", "description", "version")}
+    keep = asked.get("continue_on_step_failure")
+    if asked.get("graph"):
+        return publish.publish_graph(room, asked["graph"], continue_on_step_failure=keep, **told)
+    run = Run.objects.filter(workspace=room.workspace, pk=asked["run_id"]).first()
+    if run is None:
+        raise NotFound(f"There is no run {asked['run_id']} in workspace '{room.workspace.name}'.")
+    made = publish.publish_run(room, run, **told)
+    if keep is not None and keep != made.continue_on_step_failure:
+        PublishedPipeline.objects.filter(pk=made.pk).update(continue_on_step_failure=keep)
+        made.continue_on_step_failure = keep
+    return made
+
+
+def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
+    """The artifacts at a path of a run: the file, or the folder under its own name. Raises NotFound."""
+    run = Run.objects.select_related("experiment").filter(workspace=workspace, pk=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id} in workspace '{workspace.name}'.")
+    rows = list(Artifact.objects.filter(run=run, path=path))
+    above = path.rpartition("/")[0]
+    rows = rows or list(Artifact.objects.filter(run=run, path__startswith=f"{path}/").order_by("path"))
+    if not rows:
+        raise NotFound(
+            f"The run has no artifact '{path}'. Write it below 'outputs/' or upload it first.", code="no_artifact"
+        )
+    store = artifact_store(workspace.pk)
+    files: list[tuple[str, Callable[[], BinaryIO]]] = [
+        (row.path[len(above) :].lstrip("/"), partial(store.open, row.key)) for row in rows
+    ]
+    return RunFiles(files, run.experiment.name)
+
+
+def keep_if_waited_for(target: ComputeTarget) -> None:
+    """A cluster stays while steps wait for it. Raises Conflict."""
+    waiting = Attempt.objects.filter(compute_target=target).exclude(status__in=Attempt.ENDS).count()
+    if waiting:
+        what = "attempt waits" if waiting == 1 else "attempts wait"
+        raise Conflict(f"{waiting} {what} for '{target.name}'. Cancel them or let them end first.", code="in_use")
+
+
+def runs_on_nodes(nodes: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Which run is on which of these nodes."""
+    busy = Attempt.objects.filter(node__in=nodes).exclude(status__in=Attempt.ENDS)
+    return dict(busy.values_list("node_id", "run_id"))

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-
+from compute.services import targets
 from compute.web.pages import cluster_of
 from core.errors import StudioError
 from workspaces.access import Room
@@ -46,7 +46,7 @@ class ClusterForm(SizeForm):
     """A new cluster."""
 
     name = forms.CharField(
-        label=gettext_lazy("Name"), max_length=24, help_text=gettext_lazy("2 to 16 letters, digits and hyphens; programs use it"),
+        label=gettext_lazy("Name"), max_length=24, help_text=gettext_lazy("3 to 24 letters, digits and hyphens; programs use it"),
         widget=forms.TextInput(attrs={"placeholder": "cpu-cluster", "autocomplete": "off"}),
     )  # fmt: skip
     vm_size = forms.CharField(label=gettext_lazy("Size of a node"), initial="STANDARD_DS3_V2", widget=forms.Select(choices=SIZES))
@@ -60,10 +60,10 @@ def create(request: HttpRequest, room: Room) -> HttpResponse:
     form = ClusterForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = targets.create(room, **form.cleaned_data)
+            made = targets.create_target(room, **form.cleaned_data)
             return door.done(request, _("The cluster is there. Nodes come with the first step."), _address(room, made.name))
         except StudioError as error:
-            form.add_error(None, error.message)
+            form.add_error("name" if error.code in ("bad_name", "exists") else None, error.message)
     return _draw(request, "compute/dialog_create.html", form)
 
 
@@ -75,7 +75,7 @@ def resize(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     form = SizeForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            targets.resize(room, target, **form.cleaned_data)
+            targets.update_target(room, name, **form.cleaned_data)
             return door.done(request, _("Resized. Nodes come and go as steps need them."), _address(room, name))
         except StudioError as error:
             form.add_error(None, error.message)
@@ -84,7 +84,7 @@ def resize(request: HttpRequest, room: Room, name: str) -> HttpResponse:
 
 @door.deed()
 def delete(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    targets.delete(room, cluster_of(room.workspace, name))
+    targets.delete_target(room, name)
     return door.done(request, _("The cluster is deleted."), reverse("compute:list", args=[room.workspace.name]))
 
 

@@ -6,7 +6,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import NotFound
 from runs.api import serializers as s
 from runs.api.base import PAGED
 from runs.models import Experiment
@@ -29,11 +28,14 @@ class ExperimentsView(WorkspaceView):
 
 
 class ExperimentView(WorkspaceView):
-    needs = {"get": Role.READER}
+    needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
 
     @extend_schema(operation_id="experiment", responses=s.ExperimentOut)
     def get(self, request: Request, name: str) -> Response:
-        found = Experiment.objects.filter(workspace=self.room.workspace, name=name).first()
-        if found is None:
-            raise NotFound(f"There is no experiment '{name}' in workspace '{self.room.workspace.name}'.")
-        return Response(s.ExperimentOut(found).data)
+        return Response(s.ExperimentOut(experiments.get(self.room, name)).data)
+
+    @extend_schema(operation_id="experiment_change", request=s.ExperimentChange, responses=s.ExperimentOut)
+    def patch(self, request: Request, name: str) -> Response:
+        """Change words and tags, archive, bring back."""
+        found = experiments.get(self.room, name)
+        return Response(s.ExperimentOut(experiments.change(self.room, found, **self.asked(s.ExperimentChange))).data)

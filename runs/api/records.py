@@ -14,7 +14,7 @@ from core.serving import serve
 from runs.api import serializers as s
 from runs.api.base import BYTES, PAGED, UPLOAD, RawView, RunView, query, stream_of
 from runs.queries import files
-from runs.queries.metrics import metric_documents
+from runs.queries.metrics import WHOLE, WHOLE_MAX, metric_documents
 from runs.services import artifacts, spool
 from workspaces.models import Role
 
@@ -29,6 +29,7 @@ class MetricsView(RunView):
             query("recursive", "`1` for the runs below it, too.", bool),
             query("from", "First index.", int),
             query("to", "Last index.", int),
+            query("whole", "`1` for up to 100,000 points of each series, not thinned.", bool),
         ],
         responses=s.MetricsOut,
     )
@@ -41,6 +42,7 @@ class MetricsView(RunView):
             recursive=self.flag("recursive"),
             since=self._index("from"),
             until=self._index("to"),
+            whole=WHOLE_MAX if self.flag("whole") else WHOLE,
         )
         return Response({"metrics": found})
 

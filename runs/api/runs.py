@@ -19,6 +19,7 @@ from runs.queries.documents import run_documents, scripts_of, step_documents
 from runs.queries.graph import graph_document
 from runs.services import edit, retire
 from runs.services.cancel import cancel_run
+from runs.services.children import start_child
 from runs.services.finish import close_interactive
 from runs.services.submit import resubmit, start_interactive, submit_run
 from workspaces.models import Role
@@ -56,25 +57,26 @@ class RunsView(RunView):
         return Response(self.told(self._submitted(self.asked(s.RunIn))), status=201)
 
     def _submitted(self, asked: dict[str, Any]) -> Run:
-        shared = {name: asked[name] for name in ("experiment", "display_name", "description")}
-        trigger = {"kind": "run" if self.room.is_run else "sdk", "name": self.room.actor}
+        shared: dict[str, Any] = {name: asked[name] or "" for name in ("display_name", "description")}
         # Given at the start or later, a tag and a property obey the same rules.
-        words = {"tags": edit.merged({}, asked["tags"]), "properties": edit.added({}, asked["properties"])}
+        shared["tags"] = edit.merged({}, asked["tags"])
+        shared["properties"] = edit.added({}, asked["properties"])
+        shared["trigger"] = {"kind": source_of(self.request), "name": self.room.actor}
+        if asked["parent"]:
+            return start_child(self.room, self.own_run(asked["parent"]), **shared)
         if asked["kind"] == Run.Kind.INTERACTIVE:
-            return start_interactive(self.room, trigger=trigger, **words, **shared)
+            return start_interactive(self.room, experiment=asked["experiment"], **shared)
         if "graph" not in asked:
             raise Invalid("A pipeline or script run needs a 'graph'.")
-        return submit_run(
-            self.room,
-            kind=asked["kind"],
-            graph=asked["graph"],
-            parameters=asked["parameters"],
-            regenerate_outputs=asked["regenerate_outputs"],
-            continue_on_step_failure=asked["continue_on_step_failure"],
-            trigger=trigger,
-            **words,
-            **shared,
-        )
+        names = ("kind", "graph", "experiment", "parameters", "regenerate_outputs", "continue_on_step_failure")
+        return submit_run(self.room, **{name: asked[name] for name in names}, **shared)
+
+
+def source_of(request: Request) -> str:
+    """What kind of caller this is, for people who ask who started a run."""
+    if request.auth is None:
+        return "page"
+    return "sdk" if request.headers.get("User-Agent", "").startswith("duto") else "rest"
 
 
 class RunDetailView(RunView):
@@ -129,7 +131,7 @@ class FailView(RunView):
     def post(self, request: Request, id: UUID) -> Response:
         """End an interactive run as failed."""
         message = self.asked(s.FailIn)["message"]
-        return Response(self.told(close_interactive(self.own_run(id), ok=False, error=message)))
+        return Response(self.told(close_interactive(self.own_run(id), ok=False, error=message or "")))
 
 
 class ResubmitView(RunView):

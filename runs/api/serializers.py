@@ -14,10 +14,17 @@ class ExperimentIn(s.Serializer):  # type: ignore[type-arg]
     description = s.CharField(required=False, allow_blank=True, default="")
 
 
+class ExperimentChange(s.Serializer):  # type: ignore[type-arg]
+    name = s.CharField(required=False, max_length=255)
+    description = s.CharField(required=False, allow_blank=True)
+    tags = s.DictField(required=False)
+    archived = s.BooleanField(required=False)
+
+
 class ExperimentOut(s.ModelSerializer):  # type: ignore[type-arg]
     class Meta:
         model = Experiment
-        fields = ("id", "name", "description", "run_count", "last_run_at", "created_at", "archived_at")
+        fields = ("id", "name", "description", "tags", "run_count", "last_run_at", "created_at", "archived_at")
 
 
 class ExperimentPage(s.Serializer):  # type: ignore[type-arg]
@@ -67,9 +74,11 @@ class RunIn(s.Serializer):  # type: ignore[type-arg]
     properties = s.DictField(required=False, default=dict)
     regenerate_outputs = s.BooleanField(required=False, default=False)
     continue_on_step_failure = s.BooleanField(required=False, allow_null=True, default=None)
-    display_name = s.CharField(required=False, allow_blank=True, max_length=AT_MOST, default="")
-    description = s.CharField(required=False, allow_blank=True, default="")
-    parent = s.UUIDField(required=False, allow_null=True, default=None)
+    display_name = s.CharField(required=False, allow_blank=True, allow_null=True, max_length=AT_MOST, default="")
+    description = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    parent = s.UUIDField(
+        required=False, allow_null=True, default=None, help_text="For an interactive run: the run that it belongs to."
+    )
 
 
 class RunChange(s.Serializer):  # type: ignore[type-arg]
@@ -86,7 +95,7 @@ class ResubmitIn(s.Serializer):  # type: ignore[type-arg]
 
 
 class FailIn(s.Serializer):  # type: ignore[type-arg]
-    message = s.CharField(required=False, allow_blank=True, default="")
+    message = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
 
 
 class AttemptOut(s.Serializer):  # type: ignore[type-arg]

@@ -14,6 +14,7 @@ class Experiment(Row):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="experiments")
     name = models.CharField(max_length=255)
     description = models.TextField(blank=True)
+    tags = models.JSONField(default=dict)
     archived_at = models.DateTimeField(null=True)
     run_count = models.PositiveIntegerField(default=0)
     last_run_at = models.DateTimeField(null=True)

@@ -12,14 +12,24 @@ from core.clock import iso
 from runs.models import MetricPoint, Run
 
 WHOLE = 2000
+WHOLE_MAX = 100_000
 BUCKETS = 1000
 SERIES_MAX = 500
 
 
 def metric_documents(
-    run: Run, *, name: str = "", recursive: bool = False, since: int | None = None, until: int | None = None
+    run: Run,
+    *,
+    name: str = "",
+    recursive: bool = False,
+    since: int | None = None,
+    until: int | None = None,
+    whole: int = WHOLE,
 ) -> list[dict[str, Any]]:
-    """The series of a run, or of its tree. `since` and `until` cut a window of indexes, which is thinned by itself."""
+    """The series of a run, or of its tree. `since` and `until` cut a window of indexes, which is thinned by itself.
+
+    A series of up to `whole` points comes whole.
+    """
     shown = _runs(run, recursive)
     points = MetricPoint.objects.filter(run_id__in=shown)
     if name:
@@ -31,7 +41,7 @@ def metric_documents(
     groups = points.order_by().values("run_id", "name", "kind")
     counted = groups.annotate(n=Count("id"), low=Min("index"), high=Max("index"), first=Min("id"))
     found = list(counted.order_by("first")[:SERIES_MAX])
-    small = _whole(points, [group for group in found if group["n"] <= WHOLE])
+    small = _whole(points, [group for group in found if group["n"] <= whole])
     return [{**_document(group, small, points), "run": str(shown[group["run_id"]])} for group in found]
 
 

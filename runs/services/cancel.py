@@ -8,7 +8,7 @@ from core.clock import now
 from runs.models import Attempt, Run
 from runs.services import failures, placing
 from runs.services.board import Board
-from runs.services.changes import changing
+from runs.services.changes import changing, place_after
 from runs.services.progress import carry_forward
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -87,6 +87,7 @@ def _drop(attempt: Attempt, run: Run) -> None:
     attempt.run = run
     attempt.move(A.CANCELED, finished_at=now(), cause="canceled")
     placing.free_node(attempt)
+    place_after(run, attempt.compute_target_id)
 
 
 def _ring(host_ids: Iterable[object]) -> None:

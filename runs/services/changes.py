@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from django.db import transaction
 from core import journal
 from core.clock import iso
 from core.errors import NotFound
+from core.work import after_commit
 from runs.models import Attempt, Run
+from runs.services import placing
 
 TOLD = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at", "error", "cancel_requested_by")
 
@@ -25,6 +28,8 @@ class Changes:
 
     root: Run
     entries: list[dict[str, Any]] = field(default_factory=list)
+    # Clusters that have something to place once the transaction holds; each is asked once.
+    targets: set[UUID] = field(default_factory=set)
 
 
 _open: ContextVar[Changes | None] = ContextVar("open_changes", default=None)
@@ -80,6 +85,12 @@ def tell(run: Run, **facts: Any) -> None:
     _current(run).entries.append({"run": str(run.pk), "facts": facts})
 
 
+def place_after(run: Run, target_id: UUID | None) -> None:
+    """Look for places on this cluster once the transaction holds, once however often it is asked for."""
+    if target_id is not None:
+        _current(run).targets.add(target_id)
+
+
 def _current(run: Run) -> Changes:
     changes = _open.get()
     if changes is None or changes.root.pk != run.root_id:
@@ -90,6 +101,8 @@ def _current(run: Run) -> Changes:
 
 
 def _journal(changes: Changes) -> None:
+    for target in changes.targets:
+        after_commit(partial(placing.place, target))
     if not changes.entries:
         return
     root = changes.root

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from core.errors import Invalid
+from collections.abc import Mapping
+from typing import Any
+
+from core.clock import now
+from core.errors import Conflict, Invalid, NotFound
 from runs.models import Experiment
+from runs.services.edit import merged
 from workspaces.access import Room
 from workspaces.models import Role
 
@@ -15,3 +20,36 @@ def ensure(room: Room, *, name: str, description: str = "") -> Experiment:
         raise Invalid("An experiment has a name.")
     values = {"description": description}
     return Experiment.objects.get_or_create(workspace=room.workspace, name=name.strip(), defaults=values)[0]
+
+
+def get(room: Room, name: str) -> Experiment:
+    """Raises NotFound."""
+    found = Experiment.objects.filter(workspace=room.workspace, name=name).first()
+    if found is None:
+        raise NotFound(f"There is no experiment '{name}' in workspace '{room.workspace.name}'.")
+    return found
+
+
+def change(
+    room: Room,
+    experiment: Experiment,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    archived: bool | None = None,
+) -> Experiment:
+    """Change what is given; `tags` are all tags that it then has. Raises Conflict for a name that is taken."""
+    room.require(Role.CONTRIBUTOR)
+    if name is not None and name.strip() != experiment.name:
+        if Experiment.objects.filter(workspace=room.workspace, name=name.strip()).exists():
+            raise Conflict(f"There is an experiment '{name.strip()}' already.", code="exists")
+        experiment.name = name.strip()
+    if description is not None:
+        experiment.description = description
+    if tags is not None:
+        experiment.tags = merged({}, tags)
+    if archived is not None:
+        experiment.archived_at = (experiment.archived_at or now()) if archived else None
+    experiment.save(update_fields=["name", "description", "tags", "archived_at"])
+    return experiment

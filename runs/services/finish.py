@@ -7,11 +7,10 @@ from typing import Any
 
 from core.clock import now, parse
 from core.errors import StudioError
-from core.work import after_commit
 from runs.models import Attempt, Run
 from runs.services import artifacts, failures, logs, outputs, placing
 from runs.services.board import parsed
-from runs.services.changes import changing
+from runs.services.changes import changing, place_after
 from runs.services.progress import advance, carry_forward
 from workspaces.services.tokens import revoke_run_tokens
 
@@ -77,6 +76,7 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
     attempt.move(status, **facts)
     revoke_run_tokens(attempt.run_id)
     placing.free_node(attempt)
+    place_after(attempt.run, attempt.compute_target_id)
     run = attempt.run
     if status == A.COMPLETED:
         _complete(run, attempt)
@@ -112,7 +112,6 @@ def _retry(attempt: Attempt) -> None:
     Attempt.objects.create(
         run=run, number=attempt.number + 1, compute_target_id=attempt.compute_target_id, queued_at=now()
     )
-    after_commit(lambda: placing.place(attempt.compute_target_id))
 
 
 def close_interactive(run: Run, *, ok: bool, error: str = "") -> Run:

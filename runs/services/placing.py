@@ -15,7 +15,7 @@ from compute.models import ComputeTarget, Host, Node
 from core import journal
 from core.clock import now
 from core.ids import uuid7
-from core.work import after_commit, later
+from core.work import later
 from runs.models import Attempt
 
 PRESENT = (Node.Status.PREPARING, Node.Status.IDLE, Node.Status.RUNNING, Node.Status.UNUSABLE)
@@ -37,7 +37,7 @@ def place(target_id: UUID | None) -> int:
         return 0
     answer, hosts = ask(target, [attempt.pk for attempt in queue])
     attempts = {attempt.pk: attempt for attempt in queue}
-    nodes = {node.pk: node for node in Node.objects.filter(pk__in=[node for _, node in answer.reused])}
+    nodes = Node.objects.select_related("host").in_bulk([node for _, node in answer.reused])
     given = [(attempts[step], nodes[node]) for step, node in answer.reused]
     made = [(attempts[step], _make(target, new, hosts)) for step, new in answer.made]
     Node.objects.bulk_create([node for _, node in made])
@@ -115,8 +115,6 @@ def free_node(attempt: Attempt) -> None:
     Node.objects.filter(pk=attempt.node_id, status=Node.Status.RUNNING).update(
         status=Node.Status.IDLE, idle_since=now()
     )
-    if attempt.compute_target_id:
-        after_commit(lambda: place(attempt.compute_target_id))
 
 
 def _machine(host: Host, taken: placement.Size | None) -> placement.Machine:
@@ -156,7 +154,7 @@ def _give(pairs: Sequence[tuple[Attempt, Node]]) -> None:
     Attempt.objects.bulk_update(
         [attempt for attempt, _ in pairs], ["node", "host", "node_name", "warnings"], batch_size=100
     )
-    for name in {host.name for host in Host.objects.filter(pk__in={node.host_id for _, node in pairs})}:
+    for name in {node.host.name for _, node in pairs}:
         ring_host(name)
 
 

@@ -7,14 +7,13 @@ from uuid import UUID
 
 from compute.models import ComputeTarget
 from core.clock import now
-from core.work import after_commit
 from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan
 from runs.models import Attempt, Run
-from runs.services import failures, fingerprints, placing, reuse
+from runs.services import failures, fingerprints, reuse
 from runs.services.board import Board
-from runs.services.changes import changing
+from runs.services.changes import changing, place_after
 
 S = Run.Status
 
@@ -83,8 +82,8 @@ class Places:
             for run in self.starting
         ]
         Attempt.objects.bulk_create(attempts)
-        for target in {attempt.compute_target_id for attempt in attempts}:
-            after_commit(lambda target=target: placing.place(target))
+        for run in self.starting:
+            place_after(run, run.step.compute_target_id)
 
 
 def _decisions(board: Board, places: Places) -> list[plan.Decision]:

@@ -16,7 +16,9 @@ from core.spec import refusing
 from duto.spec import canonical
 from duto.spec.graph import Graph
 from pipelines.models import PublishedPipeline
+from pipelines.services import publish
 from runs.models import Run, Snapshot
+from runs.queries.finding import get_run
 from runs.services.submit import submit_run
 from workspaces.access import Room
 from workspaces.models import Role
@@ -26,16 +28,25 @@ NAME_MAX = 255
 
 def publish_run(room: Room, run: Run, *, name: str, description: str = "", version: str = "") -> PublishedPipeline:
     """Freeze the graph of a pipeline run. Raises Invalid for a run that has none."""
+    return publish(room, {"run_id": run.pk, "name": name, "description": description, "version": version})
+
+
+def from_request(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
+    """What `pipelines.services.publish` lends from here: the graph as it is given, or that of a run."""
+    words = {name: asked.get(name) or "" for name in ("description", "version")}
+    keep = asked.get("continue_on_step_failure")
+    if not asked.get("run_id"):
+        return publish_graph(room, asked["graph"], name=asked["name"], continue_on_step_failure=keep, **words)
+    run = get_run(room.workspace, asked["run_id"])
     if run.kind != Run.Kind.PIPELINE or not run.graph:
         raise Invalid("Only a pipeline run can be published.")
     return publish_graph(
         room,
         run.graph,
-        name=name,
-        description=description,
-        version=version,
-        continue_on_step_failure=run.continue_on_step_failure,
+        name=asked["name"],
+        continue_on_step_failure=run.continue_on_step_failure if keep is None else keep,
         source_run_id=run.pk,
+        **words,
     )
 
 

@@ -49,7 +49,7 @@ STATES = {key: State(key, word) for key, word in WORDS.items()}
 # Each file is a layer of its own and small; the browser fetches them side by side.
 STYLESHEETS = (
     "layers", "tokens", "fonts", "base", "states", "layout", "nav", "controls", "card", "table", "overlay",
-    "code", "log", "graph", "timeline", "chart", "upload",
+    "code", "log", "graph", "timeline", "chart", "upload", "pages",
 )  # fmt: skip
 
 

@@ -1,0 +1,18 @@
+"""Words of the studio's own sentences as pages show them."""
+
+from __future__ import annotations
+
+import re
+
+from django import template
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+TICKED = re.compile(r"`([^`\n]{1,200})`")
+
+
+@register.filter
+def ticks(text: object) -> SafeString:
+    """`name` in a sentence becomes code; everything else stays text."""
+    return mark_safe(TICKED.sub(r"<code>\1</code>", str(escape(str(text)))))  # noqa: S308 - escaped before

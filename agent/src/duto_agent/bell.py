@@ -39,7 +39,9 @@ class Bell:
     def _make(self) -> Any:
         from celery import Celery
 
-        app = Celery("duto-agent", broker=self.redis_url, set_as_current=False)
+        # Without fixups: a Django of the surroundings is none of the agent's business.
+        app = Celery("duto-agent", broker=self.redis_url, fixups=())
+        app.set_default()  # the pool's thread looks its tasks up there
         app.conf.update(
             task_serializer="json", accept_content=["json"], result_backend=None, task_ignore_result=True,
             broker_connection_retry_on_startup=True, broker_connection_max_retries=None,
@@ -47,7 +49,7 @@ class Bell:
             worker_enable_remote_control=False, worker_send_task_events=False, task_default_queue=self.queue,
         )  # fmt: skip
 
-        @app.task(name=TASK)  # type: ignore[untyped-decorator]
+        @app.task(name=TASK, shared=False)  # type: ignore[untyped-decorator]
         def bell(*ids: Any, **more: Any) -> None:
             self.ring()
 

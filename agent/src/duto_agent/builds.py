@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from duto_agent.studio_client import Away, pauses
 
 say = logging.getLogger("duto.agent")
 SHIP_EVERY_S = 0.05
+RENEW_S = 60.0
 
 
 class Build:
@@ -48,7 +50,8 @@ class Build:
         environments = self.services.environments
         recipe = {**self.spec, **(self.spec.get("recipe") or {})}
         choice = environments.pythons.choose(recipe.get("python"))
-        lock = recipe.get("lock")
+        # Curated environments bring a lock for each Python that they know.
+        lock = recipe.get("lock") or (recipe.get("locks") or {}).get(choice.python.minor)
         if lock is None:
             self._line(f"Resolving {len(recipe.get('packages') or ())} packages for Python {choice.python.version}.")
             lock = environments.resolve(list(recipe.get("packages") or ()), choice.python, self._line)
@@ -67,17 +70,20 @@ class Build:
             file.write(line + "\n")
 
     def _ship(self) -> None:
-        """Until the build is over and its last line has arrived."""
-        pause = pauses()
+        """Until the build is over and its last line has arrived. A long silence is filled: we still work on it."""
+        pause, told_at = pauses(), time.monotonic()
         while True:
             last = self.done.is_set()
+            if time.monotonic() - told_at > RENEW_S:
+                told_at = time.monotonic()
+                self.services.tell({"build": self.build, "event": "started"})
             try:
                 while self.shipment.ship():
                     pause = pauses()
             except Stale:
                 return
             except Away:
-                self.done.wait(next(pause)) if not last else threading.Event().wait(next(pause))
+                time.sleep(next(pause))
                 continue
             if last:
                 return

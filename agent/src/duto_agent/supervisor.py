@@ -10,7 +10,7 @@ from typing import Any
 
 from duto_agent.attempt import FINISHED, Attempt
 from duto_agent.builds import Build
-from duto_agent.files import read_json, write_json
+from duto_agent.files import now, read_json, write_json
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.services import Services
 
@@ -120,8 +120,17 @@ class Supervisor:
             if (attempt := self._find(item)) is not None:
                 attempt.abandon()
             self._forget(key)
-        else:
-            say.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
+            return
+        say.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
+        with self._lock:
+            ended = key in self._told or (self.services.launcher.directory(key) / FINISHED).exists()
+        if ended:  # it must not hang for ever because of a verdict that the studio cannot take
+            message = f"The studio could not take the end of this step as its host told it ({item.get('code')})."
+            self.services.tell(
+                {"attempt": key.attempt, "epoch": key.epoch, "event": "finished", "at": now(), "exit_code": None,
+                 "cause": "studio_fault", "message": message},
+                urgent=True,
+            )  # fmt: skip
 
     def _drop(self, attempt: str) -> None:
         """The studio has everything, or wants nothing."""

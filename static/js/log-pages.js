@@ -1,9 +1,16 @@
 // The loaded part of a log: a row of chunks, grown at either end, let go of at the far one.
 import { h } from "./dom.js";
-import { LineMaker, splitLines } from "./log-text.js";
+import { concat, LineMaker, splitLines } from "./log-text.js";
 import { WINDOW } from "./log-source.js";
 
-const LINES_PER_CHUNK = 2_000, MOST_CHUNKS = 14;
+const LINES_PER_CHUNK = 2_000, MOST_CHUNKS = 14, MOST_FOLLOWED = 4;
+const FLOOD = 160 * 1024, GLANCE = 48 * 1024, NEWLINE = 10;
+
+function newlines(bytes) {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
+  return count;
+}
 
 export class LogPages {
   #chunks = [];
@@ -12,7 +19,7 @@ export class LogPages {
   #maker = new LineMaker();
 
   constructor(host, source) {
-    Object.assign(this, { host, source, end: 0 });
+    Object.assign(this, { host, source, end: 0, following: false });
   }
 
   get start() { return this.#chunks[0]?.start ?? this.end; }
@@ -42,9 +49,7 @@ export class LogPages {
 
   /** Bytes that follow what is loaded. */
   append(bytes, number = null) {
-    const joined = new Uint8Array(this.#rest.length + bytes.length);
-    joined.set(this.#rest);
-    joined.set(bytes, this.#rest.length);
+    const joined = concat([this.#rest, bytes]);
     const from = this.end - this.#rest.length;
     this.end += bytes.length;
     const final = this.source.final && this.atTail;
@@ -55,6 +60,16 @@ export class LogPages {
     this.#add(lines, number, from);
     this.#showRest();
     this.#letGo(true);
+  }
+
+  /** While a flood is followed nobody reads it: only its end is drawn, the lines before are counted. */
+  follow(bytes) {
+    const cut = bytes.length > FLOOD ? bytes.indexOf(NEWLINE, bytes.length - GLANCE) + 1 : 0;
+    if (!cut) { this.append(bytes); return; }
+    const next = this.#chunks.at(-1)?.next ?? (this.start === 0 ? 1 : null);
+    const number = next === null ? null : next + newlines(this.#rest) + newlines(bytes.subarray(0, cut));
+    this.clear(this.end + cut);
+    this.append(bytes.subarray(cut), number);
   }
 
   #add(lines, number, from) {
@@ -109,7 +124,7 @@ export class LogPages {
   }
 
   #letGo(fromStart) {
-    while (this.#chunks.length > MOST_CHUNKS) {
+    while (this.#chunks.length > (this.following ? MOST_FOLLOWED : MOST_CHUNKS)) {
       const gone = fromStart ? this.#chunks.shift() : this.#chunks.pop();
       gone.element.remove();
       if (fromStart) continue;

@@ -38,6 +38,12 @@ function nearest({ class_name: name, rgb }) {
   return `ansi-${STEADY[(r > middle ? 1 : 0) | (g > middle ? 2 : 0) | (b > middle ? 4 : 0)]}`;
 }
 
+export function concat(parts) {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  parts.reduce((at, part) => { whole.set(part, at); return at + part.length; }, 0);
+  return whole;
+}
+
 /** Splits bytes at newlines: whole lines with their offsets, and how far they reach. */
 export function splitLines(bytes, offset, final) {
   const lines = [];

@@ -4,8 +4,9 @@ import { bytesOf, live } from "./live.js";
 import { LogFind } from "./log-find.js";
 import { LogPages } from "./log-pages.js";
 import { LogSource, WINDOW } from "./log-source.js";
+import { concat } from "./log-text.js";
 
-const NEAR_PX = 1_200, BOTTOM_PX = 24, FAR_BEHIND = 2 * WINDOW;
+const NEAR_PX = 1_200, BOTTOM_PX = 24, FAR_BEHIND = 2 * WINDOW, PAUSE_MS = 120;
 
 const bytesWord = (n) => (n < 1000 ? `${n} B` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`);
 
@@ -15,6 +16,8 @@ class LogView extends HTMLElement {
   #stop = null;
   #frames = [];
   #drawing = false;
+  #missed = false;
+  #drawn = 0;
 
   async connectedCallback() {
     if (this.source) return;
@@ -77,35 +80,61 @@ class LogView extends HTMLElement {
       target.addEventListener(name, linked);
       stops.push(() => target.removeEventListener(name, linked));
     }
+    const seen = () => { if (this.#missed && document.visibilityState === "visible") { this.#missed = false; this.#frames.push({}); this.#plan(); } };
+    document.addEventListener("visibilitychange", seen);
+    stops.push(() => document.removeEventListener("visibilitychange", seen));
     this.#stop = () => stops.forEach((stop) => stop());
   }
 
   #heard(frame) {
     if (frame.error) return;
     if (frame.final) this.source.final = true;
-    this.#frames.push(frame);
-    if (this.#drawing) return;
+    // A tab in the background keeps no bytes; it fetches what it missed when it is looked at.
+    if (document.visibilityState === "hidden") {
+      this.source.size = Math.max(this.source.size, frame.size ?? 0);
+      this.#missed = true;
+    } else {
+      this.#frames.push(frame);
+      this.#plan();
+    }
+  }
+
+  #plan() {
+    if (this.#drawing || !this.#frames.length) return;
     this.#drawing = true;
-    requestAnimationFrame(() => this.#draw());
+    setTimeout(() => requestAnimationFrame(() => this.#draw()), Math.max(0, this.#drawn + PAUSE_MS - performance.now()));
   }
 
   /** All frames since the last picture at once: a flood costs one layout. */
   async #draw() {
-    for (const frame of this.#frames.splice(0)) {
-      const bytes = frame.text ? bytesOf(frame.text) : null;
-      // A frame without bytes says that there is more, or that it is over: it is fetched.
-      if (frame.offset === undefined) { await this.pages.after(); continue; }
-      const reach = frame.offset + (bytes?.length ?? 0);
-      this.source.size = Math.max(this.source.size, reach, frame.size ?? 0);
-      if (!this.#follow && this.pages.full) continue;
-      if (frame.offset <= this.pages.end && reach > this.pages.end) this.pages.append(bytes.subarray(this.pages.end - frame.offset));
-    }
-    try { if (this.#follow && !this.pages.atTail) await this.#catchUp(); } catch { /* the next frame tries again */ }
+    this.#drawn = performance.now();
+    this.pages.following = this.#follow;
+    try {
+      await this.#take(this.#frames.splice(0));
+      if (this.#follow && !this.pages.atTail) await this.#catchUp();
+    } catch { /* the next frame tries again */ }
     if (this.source.final && this.pages.atTail) this.pages.append(new Uint8Array());
     if (this.#follow) this.#toEnd();
     this.#foot();
     this.#drawing = false;
-    if (this.#frames.length) this.#heard(this.#frames.pop());
+    this.#plan();
+  }
+
+  async #take(frames) {
+    const parts = [];
+    let end = this.pages.end;
+    for (const frame of frames) {
+      const bytes = frame.text ? bytesOf(frame.text) : new Uint8Array();
+      const reach = (frame.offset ?? 0) + bytes.length;
+      this.source.size = Math.max(this.source.size, reach, frame.size ?? 0);
+      if (frame.offset === undefined || frame.offset > end || reach <= end) continue;
+      parts.push(bytes.subarray(end - frame.offset));
+      end = reach;
+    }
+    if (this.#follow) this.pages.follow(concat(parts));
+    else if (!this.pages.full) this.pages.append(concat(parts));
+    // A frame without bytes says that there is more, or that it is over: it is fetched.
+    if (frames.some(({ offset }) => offset === undefined)) await this.pages.after();
   }
 
   async #catchUp() {

@@ -1,0 +1,14 @@
+"""The second step: counts, one metric per round."""
+
+import argparse
+
+from azureml.core import Run
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--rounds", type=int, default=5)
+args = parser.parse_args()
+
+run = Run.get_context()
+for number in range(args.rounds):
+    print(f"round {number}")
+    run.log("square", number * number)

@@ -357,3 +357,33 @@ def test_the_palette_finds_everything_with_a_name(lab):
         ("experiment", "Palmer experiment"),
     }
     assert {each["kind"] for each in lab.get("palette/", q="cpu").json()["items"]} == {"compute"}
+
+
+def test_an_experiment_has_tags_and_may_leave_the_lists(lab):
+    address = f"{lab.base}experiments/Palmer experiment/"
+
+    def change(body):
+        return lab.client.patch(address, json.dumps(body), content_type="application/json")
+
+    assert change({"tags": {"a": 1}}).json()["tags"] == {"a": "1"}
+    assert change({"archived": True}).json()["archived_at"] and not change({"archived": False}).json()["archived_at"]
+    lab.post("experiments/", {"name": "taken"})
+    assert change({"name": "taken"}).status_code == 409
+
+
+def test_a_program_opens_runs_below_its_own(lab):
+    parent = lab.post("runs/", {"experiment": "e", "kind": "interactive", "display_name": None}).json()
+    child = lab.post(
+        "runs/", {"experiment": "e", "kind": "interactive", "parent": parent["id"], "display_name": "fold 1"}
+    ).json()
+    assert (child["kind"], child["parent"], child["root"], child["status"]) == (
+        "child",
+        parent["id"],
+        parent["id"],
+        "Running",
+    )
+    assert [each["id"] for each in lab.get(f"runs/{parent['id']}/children/").json()["items"]] == [child["id"]]
+    assert lab.post(f"runs/{child['id']}/complete/").json()["status"] == "Completed"
+    lab.post(f"runs/{parent['id']}/complete/")
+    late = lab.post("runs/", {"experiment": "e", "kind": "interactive", "parent": parent["id"]})
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "is_over")

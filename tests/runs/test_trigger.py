@@ -70,3 +70,22 @@ def test_a_reader_may_not_trigger(lab, published):
     from workspaces.models import Role
 
     assert trigger(lab, published, {}, lab.member("rui", Role.READER)).status_code == 403
+
+
+def test_a_run_or_a_graph_is_published_over_rest(lab):
+    run = lab.pipeline(status="Completed")
+    made = lab.post("pipelines/", {"name": "From a run", "run_id": str(run.pk), "version": "2"})
+    assert made.status_code == 201
+    assert made.json()["total_run_steps"] == 2 and made.json()["endpoint"].endswith(made.json()["id"])
+    answer = lab.client.post(made.json()["endpoint"].split("8000")[-1], "{}", content_type="application/json")
+    assert answer.status_code == 200
+    assert lab.post("pipelines/", {"name": "From a graph", "graph": lab.graph()}).status_code == 201
+    for body in (
+        {"name": "x"},
+        {"name": "x", "graph": {"steps": 3}},
+        {"name": "x", "run_id": "0" * 32},
+        {"graph": lab.graph()},
+    ):
+        assert lab.post("pipelines/", body).status_code in (400, 404, 422), body
+    step = lab.step(run, "train")
+    assert lab.post("pipelines/", {"name": "A step", "run_id": str(step.pk)}).status_code == 400

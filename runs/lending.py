@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 from compute.models import ComputeTarget
@@ -12,36 +12,18 @@ from compute.services import status, targets
 from core.errors import Conflict, NotFound
 from core.storage import artifact_store
 from pipelines import services as pipelines
-from pipelines.models import PublishedPipeline
 from registry import services as registry
 from registry.services.models import RunFiles
 from runs.models import Artifact, Attempt, Run
 from runs.services import publish
-from workspaces.access import Room
 from workspaces.models import Workspace
 
 
 def lend() -> None:
-    pipelines.publish_with(publish_document)
+    pipelines.publish_with(publish.from_request)
     registry.take_runs_from(artifacts_of)
     targets.before_delete.append(keep_if_waited_for)
     status.runs_on.append(runs_on_nodes)
-
-
-def publish_document(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
-    """Publish what `POST pipelines/` asks for: a graph, or the graph of a run."""
-    told = {key: asked.get(key) or "" for key in ("name", "description", "version")}
-    keep = asked.get("continue_on_step_failure")
-    if asked.get("graph"):
-        return publish.publish_graph(room, asked["graph"], continue_on_step_failure=keep, **told)
-    run = Run.objects.filter(workspace=room.workspace, pk=asked["run_id"]).first()
-    if run is None:
-        raise NotFound(f"There is no run {asked['run_id']} in workspace '{room.workspace.name}'.")
-    made = publish.publish_run(room, run, **told)
-    if keep is not None and keep != made.continue_on_step_failure:
-        PublishedPipeline.objects.filter(pk=made.pk).update(continue_on_step_failure=keep)
-        made.continue_on_step_failure = keep
-    return made
 
 
 def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:

@@ -36,7 +36,8 @@ class ParameterForm(forms.Form):
 
 
 def field_of(name: str, kind: str, value: Any) -> forms.Field:
-    common: dict[str, Any] = {"label": name, "required": False, "initial": value}
+    # A number that has a default keeps one; a text may be empty.
+    common: dict[str, Any] = {"label": name, "required": kind in ("int", "float", "bool") and value is not None, "initial": value}
     if kind == "int":
         return forms.IntegerField(help_text=_("whole number"), error_messages={"invalid": _("This is a whole number, such as 20.")}, **common)
     if kind == "float":

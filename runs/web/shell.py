@@ -60,7 +60,7 @@ def _shell(request: HttpRequest) -> Shell:
         section=getattr(request, "section", ""),
         live_runs=len(live.values_list("id")[: MOST + 1]),
         compute_text=_compute(room.workspace),
-        warnings=_warnings(room),
+        warnings=_warnings(room) if getattr(request, "section", "") in ("home", "settings") else [],
     )
 
 

@@ -115,16 +115,12 @@ def test_a_finished_report_brings_the_next_work(host: Host, studio: Studio) -> N
     keys = [AttemptKey(f"chain-{number}", 1) for number in range(20)]
     works = [host.work(key, "pass") for key in keys]
     studio.next = works[1:]
-    began = time.monotonic()
+    before = len(studio.exchanges)
     studio.give(works[0])
-    studio.wait("finished", keys[-1].attempt)
-    per_step = (time.monotonic() - began) / 20
-    began = time.monotonic()
-    for _ in range(20):
-        subprocess.run([sys.executable, "-c", "pass"], stdin=subprocess.DEVNULL)
-    bare = (time.monotonic() - began) / 20
-    print(f"chain: {per_step * 1000:.1f} ms per step, bare python {bare * 1000:.1f} ms")
-    assert per_step - bare < 0.1  # the goal is 0.05 on a quiet machine; the bench judges that
+    studio.wait("finished", keys[-1].attempt, 60)
+    reporting = [each for each in studio.exchanges[before:] if each["reports"]]
+    assert len(reporting) <= 3 * len(keys), "a short step's reports travel together"
+    assert all(studio.report("started", key.attempt) for key in keys)
 
 
 def test_cancel_ends_the_tree_and_says_so(host: Host, studio: Studio) -> None:
@@ -264,3 +260,17 @@ def test_a_shared_disk_moves_no_bytes_over_http(tmp_path: Path, studio: Studio) 
         assert not studio.uploads and studio.exchanges[0]["host"]["store_marker"] == "m1"
     finally:
         host.close()
+
+
+def test_the_same_work_in_two_answers_at_once_runs_once(host: Host, studio: Studio) -> None:
+    """The two conversations may both be told: one of them gets it, and the other's answer is used all the same."""
+    code = "open('../../../ran-' + __import__('os').environ['AZUREML_RUN_ID'], 'a').write('x')"
+    keys = [AttemptKey(f"twice-{number}", 1) for number in range(10)]
+    works = [host.work(key, code, variables={"AZUREML_RUN_ID": key.attempt}) for key in keys]
+    with studio.lock:
+        studio.work += [each for work in works for each in (work, work)]
+        studio.lock.notify_all()
+    for key in keys:
+        studio.wait("finished", key.attempt)
+        until(lambda key=key: not host.directory(key).exists())
+    assert [(host.home / f"ran-{key.attempt}").read_text() for key in keys] == ["x"] * 10

@@ -35,7 +35,9 @@ class Supervisor:
         for key in keys:
             spec = read_json(self.services.launcher.directory(key) / "spec.json")
             if isinstance(spec, dict):
-                self._start(key, spec, adopted=True)
+                attempt = self._register(key, spec, adopted=True)
+                if attempt is not None:
+                    self._pool.submit(self._run, key, attempt)
             else:  # the crash came before the spec: the studio will send it again
                 self.services.launcher.cleanup(key)
         return len(keys)
@@ -66,33 +68,46 @@ class Supervisor:
         for item in answer.get("drop") or ():
             self._drop(str(item["attempt"]))
         for work in answer.get("work") or ():
-            if work.get("type") == "attempt":
-                self._accept(AttemptKey(str(work["attempt"]), int(work["epoch"])), work["spec"])
-            elif work.get("type") == "build":
-                self._build(str(work["build"]), work["spec"])
+            try:
+                self._take_work(work)
+            except Exception:  # the studio sends it again; the rest of the answer must not suffer
+                say.exception("a piece of work could not be taken up")
+
+    def _take_work(self, work: dict[str, Any]) -> None:
+        if work.get("type") == "attempt":
+            self._accept(AttemptKey(str(work["attempt"]), int(work["epoch"])), work["spec"])
+        elif work.get("type") == "build":
+            self._build(str(work["build"]), work["spec"])
 
     def _accept(self, key: AttemptKey, spec: dict[str, Any]) -> None:
-        directory = self.services.launcher.directory(key)
-        with self._lock:
-            if key in self._attempts or key in self._told:
-                return  # the studio repeats what it is not sure of
-            older = [each for known, each in self._attempts.items() if known.attempt == key.attempt]
-        for attempt in older:
-            attempt.abandon()
-        if AttemptKey.of_folder(directory.name) != key:
+        if AttemptKey.of_folder(key.folder) != key or key.attempt != Path(key.attempt).name:
             say.warning("an attempt with a strange id was refused")
             return
-        directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "spec.json", spec)
-        self._start(key, spec, adopted=False)
+        attempt = self._register(key, spec, adopted=False)
+        if attempt is None:
+            return  # the studio repeats what it is not sure of
+        with self._lock:
+            older = [each for known, each in self._attempts.items() if known.attempt == key.attempt]
+        for each in older:
+            if each is not attempt:
+                each.abandon()
+        try:
+            attempt.directory.mkdir(parents=True, exist_ok=True)
+            write_json(attempt.directory / "spec.json", spec)
+        except OSError:
+            with self._lock:
+                del self._attempts[key]  # not held: the studio sends it again, or gives it to another host
+            raise
+        self._pool.submit(self._run, key, attempt)
 
-    def _start(self, key: AttemptKey, spec: dict[str, Any], adopted: bool) -> None:
+    def _register(self, key: AttemptKey, spec: dict[str, Any], adopted: bool) -> Attempt | None:
+        """Two answers may bring the same work at the same moment; one of them gets it."""
         attempt = Attempt(key, spec, self.services, adopted)
         with self._lock:
-            if key in self._attempts:
-                return
+            if key in self._attempts or key in self._told:
+                return None
             self._attempts[key] = attempt
-        self._pool.submit(self._run, key, attempt)
+        return attempt
 
     def _run(self, key: AttemptKey, attempt: Attempt) -> None:
         told = False

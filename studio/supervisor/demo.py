@@ -57,17 +57,19 @@ def run(url: str, between: Callable[[], bool], say: Callable[[str], None]) -> in
 
 
 def submit(url: str) -> tuple[Any, str]:
-    """Submit the sample as the owner, in workspace `main`."""
-    from runs.services.sample import submit_sample
+    """Submit the sample as the owner, in the first workspace."""
+    from django.urls import reverse
 
+    from runs.services.sample import submit_sample
     from studio.supervisor.people import os_user
-    from workspaces.models import Workspace
-    from workspaces.services.first_start import ensure_first_owner
+    from workspaces.access import Room
+    from workspaces.models import Role, Workspace
+    from workspaces.services.first_start import FIRST_WORKSPACE, ensure_first_owner
 
     owner = ensure_first_owner(os_user())
-    workspace = Workspace.objects.get(name="main")
-    submitted = submit_sample(workspace, owner)
-    return submitted.pk, f"{url}/w/{workspace.name}/runs/{submitted.pk}/"
+    workspace = Workspace.objects.get(name=FIRST_WORKSPACE)
+    submitted = submit_sample(Room(workspace, Role.OWNER, user=owner))
+    return submitted.pk, url + reverse("runs:run", args=[workspace.name, submitted.pk])
 
 
 def read(run_id: Any) -> tuple[str, list[StepLine]]:

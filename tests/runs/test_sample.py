@@ -1,0 +1,50 @@
+"""The sample that a young workspace offers: made of what it finds, and the same each time."""
+
+from __future__ import annotations
+
+import pytest
+
+from compute.models import ComputeTarget
+from datasets.models import Dataset
+from runs.models import Run, Snapshot
+from runs.services.sample import submit_sample
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+def test_the_sample_needs_nothing_and_is_the_same_each_time(lab):
+    first, second = submit_sample(lab.room), submit_sample(lab.room)
+    assert (first.number, second.number) == (1, 2)
+    assert first.graph_digest == second.graph_digest
+    dataset = Dataset.objects.get(name="penguins-raw")
+    assert (dataset.latest_version, Snapshot.objects.count()) == (1, 1)
+    assert ComputeTarget.objects.get(name="cpu-cluster").max_nodes == 2
+    paths = [each["path"] for each in Snapshot.objects.get().files]
+    assert paths == [".amlignore", "compare.py", "prepare.py", "train.py"]
+    steps = Run.objects.filter(parent=first).values_list("step__name", flat=True)
+    assert set(steps) == {"prepare", "train forest", "train logistic", "compare"}
+
+
+def test_the_second_sample_has_the_fingerprint_of_the_first(lab):
+    from runs.services import fingerprints
+    from runs.services.board import Board
+
+    documents = []
+    for run in (submit_sample(lab.room), submit_sample(lab.room)):
+        board = Board(Run.objects.select_related("workspace").get(pk=run.pk))
+        board.need(["prepare"])
+        documents.append(fingerprints.document_of(board, "prepare", environment=None, compute=None))
+    assert documents[0] == documents[1]
+
+
+def test_the_graph_of_the_sample_has_two_models_side_by_side(lab):
+    page = lab.get(f"runs/{submit_sample(lab.room).pk}/graph/").json()
+    edges = {(edge["from"], edge["to"]) for edge in page["edges"]}
+    assert {
+        ("prepare", "train forest"),
+        ("prepare", "train logistic"),
+        ("train forest", "compare"),
+        ("train logistic", "compare"),
+    } <= edges
+    assert ("data:raw", "prepare") in edges
+    assert next(node for node in page["nodes"] if node["id"] == "data:raw")["label"] == "penguins-raw"

@@ -57,7 +57,11 @@ class ProcessLauncher:
         if process is None:
             return None
         cpu, rss, count = 0.0, 0, 0
-        for child in process.children(recursive=True):
+        try:
+            children = process.children(recursive=True)
+        except psutil.Error:  # it ended between the two looks
+            return None
+        for child in children:
             with contextlib.suppress(psutil.Error), child.oneshot():
                 times = child.cpu_times()
                 cpu += times.user + times.system

@@ -66,7 +66,7 @@ def counted(receive: Receive, limit: int) -> Receive:
 async def refuse(send: Send, limit: int) -> None:
     """413 with the limit in words, in the shape of the other errors of the API."""
     text = f"The request is larger than {limit} bytes, the most that this studio takes."
-    body = json.dumps({"error": {"code": "BodyTooLarge", "message": text}}).encode()
+    body = json.dumps({"error": {"code": "too_large", "message": text, "facts": {"limit": limit}}}).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

@@ -1,0 +1,106 @@
+"""The one websocket, through the doors of the web process and a real channel layer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
+
+from core import journal
+from tests.house import House
+from tests.socket import Page
+from workspaces import consumers, live
+from workspaces.models import Member
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+
+
+async def test_frames_reach_those_who_subscribed(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    assert await page.connect()
+    assert await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1}) == {"pong": 1}
+    assert await page.say({"ping": 1}) == {"pong": 1}
+    await sync_to_async(journal.send)("list:lab:runs", {"version": 7})
+    assert await page.hear() == {"topic": "list:lab:runs", "version": 7}
+    await page.send_text('{"unsubscribe": ["list:lab:runs"]}')
+    assert await page.say({"ping": 1}) == {"pong": 1}
+    await sync_to_async(journal.send)("list:lab:runs", {"version": 8})
+    assert await page.receive_nothing(timeout=0.3)
+    await page.close()
+
+
+async def test_what_is_not_yours_is_not_there(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    stranger = await sync_to_async(house.person)("mallory", None)
+    page = await sync_to_async(Page.of)(stranger)
+    assert await page.connect()
+    for topic in ("list:lab:runs", "list:lab:secrets", "host:alpha", "nonsense", ""):
+        answer = await page.say({"subscribe": [{"topic": topic}]})
+        assert answer == {"error": {"code": "not_found", "topic": topic}}
+    await page.close()
+
+
+async def test_a_page_that_was_away_gets_what_it_missed(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    live.register("tale", lambda user, key: True, live.journaled("tale"))
+    for version in (1, 2, 3):
+        await sync_to_async(journal.record)("tale:x", version, {"changes": [version]})
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+    first = await page.say({"subscribe": [{"topic": "tale:x", "version": 1}]})
+    assert first == {"topic": "tale:x", "version": 2, "changes": [2]}
+    assert (await page.hear())["version"] == 3
+    await sync_to_async(journal.Event.objects.filter(version__lte=2).delete)()
+    assert await page.say({"subscribe": [{"topic": "tale:x", "version": 1}]}) == {"topic": "tale:x", "reload": True}
+    await page.close()
+
+
+async def test_nobody_and_foreign_pages_get_no_socket(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    nobody = await sync_to_async(Page.of)(None)
+    assert not await nobody.connect()
+    for origin in ("http://evil.example", "http://localhost:9999"):
+        page = await sync_to_async(Page.of)(house.owner, origin=origin)
+        assert not await page.connect()
+
+
+async def test_nonsense_is_refused_and_the_socket_lives_on(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+    for text in ("{", "[]", "7", "x" * (consumers.MOST_BYTES + 1)):
+        await page.send_text(text)
+        assert (await page.hear())["error"]["code"] == "invalid"
+    assert await page.say({"ping": 1}) == {"pong": 1}
+    await page.close()
+
+
+async def test_signing_out_closes_the_socket(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "CHECK_EVERY", 0.05)
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+    await asyncio.sleep(0.2)
+    assert await page.say({"ping": 1}) == {"pong": 1}
+    await sync_to_async(Session.objects.all().delete)()
+    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.SIGNED_OUT}
+
+
+async def test_who_leaves_the_workspace_hears_no_more(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "CHECK_EVERY", 0.05)
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+    await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1})
+    await sync_to_async(Member.objects.all().delete)()
+    assert await page.hear() == {"error": {"code": "not_found", "topic": "list:lab:runs"}}
+    await sync_to_async(journal.send)("list:lab:runs", {"version": 8})
+    assert await page.receive_nothing(timeout=0.3)
+    await page.close()

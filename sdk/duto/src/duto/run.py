@@ -17,7 +17,7 @@ from duto.run_lookup import PROVIDERS, failure_text, fits, list_runs, run_of
 from duto.spec import status as statuses
 
 
-class Run(RunLogging, RunFiles):
+class Run(RunFiles, RunLogging):
     """A run of any kind. Its facts are fetched when first asked for, and again by `get_status` and
     `get_details`."""
 

@@ -101,7 +101,7 @@ def _ensure_cluster(room: Room) -> None:
     """Left as it is where there is one: somebody may have changed its size."""
     if not ComputeTarget.objects.filter(workspace=room.workspace, name=CLUSTER).exists():
         text = "Made for the sample pipeline."
-        targets.create_target(room, CLUSTER, "STANDARD_D2_V2", max_nodes=2, idle_seconds=600, description=text)
+        targets.create_target(room, CLUSTER, "STANDARD_DS1_V2", max_nodes=2, idle_seconds=600, description=text)
 
 
 def _ensure_data(room: Room, file: Path) -> DatasetVersion:

@@ -102,6 +102,11 @@ class Environment:
         return made
 
     @staticmethod
+    def from_docker_build_context(name: str, docker_build_context: Any) -> Environment:
+        """Not built. Raises `NotBuiltException`."""
+        raise not_built("Environment.from_docker_build_context", "Name the packages: from_pip_requirements.")
+
+    @staticmethod
     def load_from_directory(path: str) -> Environment:
         """The environment that `save_to_directory` wrote. Raises `UserErrorException`."""
         file = Path(path) / "azureml_environment.json"

@@ -71,6 +71,8 @@ class Model:
         self.datasets: Dict[str, Any] = dict(document.get("datasets") or {})
         self.created_by = document.get("created_by")
         self.url = document.get("url")
+        self.sample_input_dataset: Any = None
+        self.sample_output_dataset: Any = None
         self.mime_type = "application/x-python"
 
     @property

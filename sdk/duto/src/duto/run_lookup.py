@@ -58,7 +58,7 @@ def failure_text(run: Any) -> str:
 
 
 def fits(
-    run: Run, item: Mapping[str, Any], type: Optional[str], tags: Any, properties: Any, status: Optional[str]
+    run: Any, item: Mapping[str, Any], type: Optional[str], tags: Any, properties: Any, status: Optional[str]
 ) -> bool:
     return (
         (type is None or type in (run.type, item.get("kind")))

@@ -22,6 +22,7 @@ class StepLine:
     seconds: float | None
     reused: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
+    why: str = ""
 
     @property
     def state(self) -> str:
@@ -32,6 +33,8 @@ class StepLine:
         """Mark, name, state, time, metrics: in columns."""
         clock = "" if self.seconds is None else f"{self.seconds:.1f} s"
         shown = "  ".join(f"{name} {value:.4g}" for name, value in sorted(self.metrics.items())[:3])
+        # What went wrong matters more than what was measured; a line stays a line.
+        shown = " ".join(self.why.split())[:80] or shown
         return f"  {MARKS.get(self.status, '·')} {self.name:<{width}}  {self.state:<12} {clock:>8}  {shown}".rstrip()
 
 
@@ -73,29 +76,25 @@ def submit(url: str) -> tuple[Any, str]:
 
 
 def read(run_id: Any) -> tuple[str, list[StepLine]]:
-    """The run and its steps as they are now: three queries, whatever the size of the run."""
+    """The run and its steps as they are now, in the order of its graph: three queries, whatever its size."""
     from django.utils import timezone
 
     from runs.models import Run
 
-    status = Run.objects.values_list("status", flat=True).get(pk=run_id)
-    now, lines = timezone.now(), []
-    metrics = last_metrics(run_id)
-    steps = Run.objects.filter(root_id=run_id, kind="step").select_related("step").order_by("id")
-    for step in steps:
-        started = step.started_at or step.preparing_at
+    root = Run.objects.only("status", "graph").get(pk=run_id)
+    place = {step["id"]: number for number, step in enumerate((root.graph or {}).get("steps", []))}
+    now, metrics = timezone.now(), last_metrics(run_id)
+    steps = Run.objects.filter(root_id=run_id, kind=Run.Kind.STEP).select_related("step")
+    lines = []
+    for step in sorted(steps, key=lambda one: place.get(one.step.node_id, 0)):
+        started, detail = step.started_at or step.preparing_at, step.step
         seconds = ((step.finished_at or now) - started).total_seconds() if started else None
-        detail = step.step
+        reused = detail.reused_from_id is not None
+        why = (step.error or {}).get("message", "")
         lines.append(
-            StepLine(
-                detail.name,
-                step.status,
-                None if detail.reused_from_id else seconds,
-                bool(detail.reused_from_id),
-                metrics.get(step.pk, {}),
-            )
+            StepLine(detail.name, step.status, None if reused else seconds, reused, metrics.get(step.pk, {}), why)
         )
-    return str(status), lines
+    return str(root.status), lines
 
 
 def last_metrics(run_id: Any) -> dict[Any, dict[str, float]]:

@@ -39,7 +39,8 @@ def test_every_name_loads_with_the_standard_library_alone() -> None:
 def test_the_shared_part_knows_nothing_of_the_client() -> None:
     program = (
         "import sys, duto.spec.graph, duto.spec.snapshot, duto.spec.environment, duto.spec.fingerprint\n"
-        "print([n for n in sys.modules if n.startswith('duto') and not n.startswith('duto.spec') and n != 'duto'])"
+        "print([n for n in sys.modules if n.startswith('duto') and not n.startswith('duto.spec') and n != "
+        "'duto'])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,5 @@
-"""The names, import paths and signatures that public programs use. Both lists come from a survey of such programs."""
+"""The names, import paths and signatures that public programs use. Both lists come from a survey of such
+programs."""
 
 from __future__ import annotations
 

@@ -83,35 +83,35 @@ class Client:
                 pass  # being rewritten, or gone: the last address is the best guess
         return self._url
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         return self._json("GET", path, query)
 
-    def post(self, path: str, body: Any = None, **query: Any) -> Any:
+    def post(self, path: str, body: Any = None, /, **query: Any) -> Any:
         return self._json("POST", path, query, body if body is not None else {})
 
     def patch(self, path: str, body: Any) -> Any:
         return self._json("PATCH", path, {}, body)
 
-    def delete(self, path: str, **query: Any) -> Any:
+    def delete(self, path: str, /, **query: Any) -> Any:
         return self._json("DELETE", path, query)
 
-    def put(self, path: str, body: Body, size: Optional[int] = None, **query: Any) -> Any:
+    def put(self, path: str, body: Body, size: Optional[int] = None, /, **query: Any) -> Any:
         """Send raw bytes. A stream must be seekable, for it may have to be sent again; `size` is its
         length."""
         data = self._call("PUT", path, query, body, {"Content-Type": "application/octet-stream"}, size)[1]
         return _parsed(data)
 
-    def upload(self, path: str, file: Path, **query: Any) -> Any:
+    def upload(self, path: str, file: Path, /, **query: Any) -> Any:
         """Send a file's bytes."""
         with Path(file).open("rb") as stream:
             return self.put(path, stream, os.fstat(stream.fileno()).st_size, **query)
 
-    def fetch(self, path: str, **query: Any) -> Tuple[bytes, Mapping[str, str]]:
+    def fetch(self, path: str, /, **query: Any) -> Tuple[bytes, Mapping[str, str]]:
         """The raw answer and its headers."""
         data, headers = self._call("GET", path, query)[1:]
         return data, headers
 
-    def download(self, path: str, target: Path, **query: Any) -> int:
+    def download(self, path: str, target: Path, /, **query: Any) -> int:
         """Write the answer to a file, whole or not at all; the count of bytes."""
         target = Path(target)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ class Client:
                 part.unlink()
         return count
 
-    def pages(self, path: str, **query: Any) -> Iterator[Dict[str, Any]]:
+    def pages(self, path: str, /, **query: Any) -> Iterator[Dict[str, Any]]:
         """The items of a list, page after page."""
         after: Optional[str] = None
         while True:

@@ -1,0 +1,273 @@
+"""The client against a stand-in: config, credentials, building, submitting, logging, errors."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azureml.core import Dataset, Datastore, Environment, Experiment, Run, RunConfiguration, ScriptRunConfig, Workspace
+from azureml.core.authentication import InteractiveLoginAuthentication
+from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.core.compute_target import ComputeTargetException
+from azureml.data import DataType, OutputFileDatasetConfig
+from azureml.exceptions import UserErrorException
+from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, StepSequence
+from azureml.pipeline.steps import PythonScriptStep
+from msrest.exceptions import HttpOperationError
+
+from duto import context, credentials, spool
+from tests.sdk.fake_studio import RUN, FakeStudio
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+STEP_VARIABLES = ("AZUREML_RUN_ID", "AZUREML_RUN_TOKEN", "DUTO_SPOOL", "DUTO_URL", "DUTO_TOKEN", "DUTO_STUDIO_FILE")
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeStudio]:
+    for name in STEP_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home/.config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/.cache"))
+    found = FakeStudio()
+    credentials.remember(found.url, "duto_secret", "main")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    yield found
+    found.server.shutdown()
+
+
+@pytest.fixture
+def ws(studio: FakeStudio) -> Workspace:
+    return Workspace(None, None, "main")
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    (tmp_path / "work/a.py").write_text("print(1)")
+    return "a.py"
+
+
+def test_config_is_found_as_azure_ml_finds_it(studio: FakeStudio, tmp_path: Path) -> None:
+    keys = {"subscription_id": "s", "resource_group": "g", "workspace_name": "main"}
+    Path("config.json").write_text(json.dumps({**keys, "subscription_id": "plain"}))
+    assert Workspace.from_config().subscription_id == "plain"
+    # Any .azureml above beats a plain file here.
+    (tmp_path / ".azureml").mkdir()
+    scope = "/subscriptions/above/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/main"
+    (tmp_path / ".azureml/config.json").write_text(json.dumps({"Id": None, "Scope": scope}))
+    assert Workspace.from_config().subscription_id == "above"
+    Path("lacking.json").write_text("{}")
+    with pytest.raises(UserErrorException, match="subscription_id, resource_group, workspace_name"):
+        Workspace.from_config("lacking.json")
+
+
+def test_a_config_that_was_written_is_read(ws: Workspace) -> None:
+    ws.write_config()
+    assert Workspace.from_config() == ws
+    assert json.loads(Path(".azureml/config.json").read_text())["studio_url"] == ws.studio_url
+
+
+def test_a_foreign_config_draws_no_token(studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {"subscription_id": "s", "resource_group": "g", "workspace_name": "main"}
+    other = FakeStudio()
+    monkeypatch.setenv("DUTO_URL", studio.url)
+    monkeypatch.setenv("DUTO_TOKEN", "duto_secret")
+    Path("config.json").write_text(json.dumps({**keys, "studio_url": other.url}))
+    with pytest.raises(UserErrorException, match="no credentials"):
+        Workspace.from_config()
+    assert other.calls == []
+
+
+def test_the_credentials_file_is_the_users_alone(studio: FakeStudio) -> None:
+    assert stat.S_IMODE(credentials.credentials_path().stat().st_mode) == 0o600
+    assert InteractiveLoginAuthentication().get_authentication_header() == {"Authorization": "Bearer duto_secret"}
+
+
+def test_exceptions_are_those_that_programs_catch(ws: Workspace) -> None:
+    with pytest.raises(ComputeTargetException):
+        ComputeTarget(workspace=ws, name="ghost")
+    with pytest.raises(HttpOperationError):
+        Datastore.get(ws, "ghost")
+    with pytest.raises(UserErrorException):
+        Datastore(ws, name="ghost")
+
+
+def test_a_studio_that_is_away_for_a_moment_is_waited_for(studio: FakeStudio, ws: Workspace) -> None:
+    studio.fail_next = 2
+    assert ws.get_details()["name"] == "main" and ws.get_default_datastore().name == "workspaceblobstore"
+
+
+def test_compute_has_its_exact_type_and_keys(ws: Workspace) -> None:
+    config = AmlCompute.provisioning_configuration(
+        vm_size="STANDARD_NC6", max_nodes="3", idle_seconds_before_scaledown="60"
+    )
+    target = ComputeTarget.create(ws, "cpu-cluster", config)
+    target.wait_for_completion(show_output=True)
+    assert type(target) is AmlCompute and type(ComputeTarget(ws, "cpu-cluster")) is AmlCompute
+    assert list(target.get_status().serialize()) == [
+        "currentNodeCount", "targetNodeCount", "nodeStateCounts", "allocationState", "allocationStateTransitionTime",
+        "errors", "creationTime", "modifiedTime", "provisioningState", "provisioningStateTransitionTime",
+        "scaleSettings", "vmPriority", "vmSize"]  # fmt: skip
+    assert target.serialize()["properties"]["properties"]["scaleSettings"]["maxNodeCount"] == 3
+    assert ws.compute_targets["cpu-cluster"].type == "AmlCompute"
+
+
+def test_the_penguins(studio: FakeStudio, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLES / "penguins")
+    spec = importlib.util.spec_from_file_location("penguins_pipeline", "pipeline.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    pipeline = module.build(ws)
+    assert studio.blobs == {}, "nothing is uploaded before submit"
+    assert pipeline.validate() == []
+    run = Experiment(ws, "Palmer penguins").submit(pipeline, pipeline_parameters={"rounds": 3})
+    graph = studio.run["graph"]
+    assert [step["id"] for step in graph["steps"]] == ["prepare", "train forest", "train logistic", "compare"]
+    assert graph["steps"][3]["arguments"] == ["--models", {"input": "forest"}, {"input": "logistic"}]
+    assert graph["steps"][0]["inputs"][0]["from"] == {"dataset": "d1"}
+    assert graph["steps"][1]["environment"] == {"name": "AzureML-Tutorial", "version": "1"}
+    assert studio.run["parameters"] == {"rounds": 3}
+    assert run.wait_for_completion(show_output=True) == "Finished" and run.status == "Completed"
+    assert [step.name for step in run.find_step_run("compare")] == ["compare"]
+    sent = len(studio.calls)
+    Experiment(ws, "Palmer penguins").submit(pipeline)
+    assert not [call for call in studio.calls[sent:] if call[1].startswith("blobs/") and call[0] == "PUT"], (
+        "known files do not travel again"
+    )
+
+
+def test_undeclared_parameters_and_all_problems_are_named(studio: FakeStudio, ws: Workspace, script: str) -> None:
+    step = PythonScriptStep(script, compute_target="ghost")
+    with pytest.raises(UserErrorException, match="no parameter 'lr'"):
+        Experiment(ws, "e").submit(Pipeline(ws, step), pipeline_parameters={"lr": 1})
+    missing = PythonScriptStep("gone.py", compute_target="ghost")
+    missing.run_after(step)
+    step.run_after(missing)
+    texts = " ".join(Pipeline(ws, [step]).validate())
+    assert "no script 'gone.py'" in texts and "circle" in texts and "no compute target 'ghost'" in texts
+    with pytest.raises(UserErrorException, match="circle"):
+        Pipeline(ws, [[step]]).submit("e")
+
+
+def test_closure_nested_lists_and_sequences(ws: Workspace, script: str) -> None:
+    first, second, third = (PythonScriptStep(script, name=name) for name in ("x", "x", "z"))
+    graph = Pipeline(ws, StepSequence([first, [second], third])).graph
+    assert graph.needs == {"x": frozenset(), "x-2": frozenset({"x"}), "z": frozenset({"x-2"})}
+    assert Pipeline(ws, [[third]]).graph.order == ("x", "x-2", "z")
+
+
+def test_what_arguments_become(ws: Workspace, script: str) -> None:
+    store = ws.get_default_datastore()
+    table = Dataset.Tabular.from_delimited_files((store, "x/*.csv"))
+    data, out = PipelineData("data", store, is_directory=True), OutputFileDatasetConfig("out", (store, "o/{run-id}"))
+    PythonScriptStep(script, name="make", arguments=["--out", out, f"--d={data}"], outputs=[data])
+    reads = PythonScriptStep(
+        script, name="read",
+        arguments=["--t", table.as_named_input("table"), "--o", out.as_input("made"), ["--n", 3, PipelineParameter("p", 1.5)],
+                   "--d", data, "--r", store.path("raw").as_download()],
+        inputs=[data.as_input("renamed"), store.path("raw").as_download()], params={"epochs": 2},
+    )  # fmt: skip
+    graph = Pipeline(ws, [reads]).graph
+    assert graph.problems() == []
+    make, read = graph.steps
+    assert make.arguments == ("--out", {"output": "out"}, "--d=$AZUREML_DATAREFERENCE_data")
+    assert make.output("out").destination == "o/{run-id}" and make.output("data").is_directory
+    assert read.arguments == ("--t", {"input": "table"}, "--o", {"input": "made"}, "--n", 3, {"parameter": "p"},
+                              "--d", {"input": "renamed"}, "--r", {"input": "raw"})  # fmt: skip
+    assert read.input("table").mode == "direct" and read.input("raw").mode == "download"
+    assert read.params == {"epochs": 2} and read.parents == {"make"}
+
+
+@pytest.mark.parametrize("value", [None, [1], {"a": 1}, object()])
+def test_a_parameter_of_another_type_is_a_value_error(value: Any) -> None:
+    with pytest.raises(ValueError):
+        PipelineParameter("p", value)
+
+
+def test_a_script_run(studio: FakeStudio, ws: Workspace, script: str) -> None:
+    config = RunConfiguration()
+    config.environment_variables["A"] = "1"
+    run = Experiment(ws, "e").submit(ScriptRunConfig(".", script, ["--n", 1], config, compute_target="cpu-cluster"))
+    assert studio.run["kind"] == "script" and isinstance(run, Run)
+    step = studio.run["graph"]["steps"][0]
+    assert (step["compute"], step["environment"], step["environment_variables"]) == ("cpu-cluster", None, {"A": "1"})
+    assert run.get_details()["runDefinition"]["script"] == "a.py"
+
+
+def test_an_interactive_run_sends_what_it_logs(studio: FakeStudio, ws: Workspace) -> None:
+    with Experiment(ws, "e").start_logging() as run:
+        run.log("loss", 0.5)
+        run.log("loss", float("nan"))
+        run.tag("k", "v")
+        metrics = run.get_metrics()
+        assert metrics["loss"][0] == 1 and metrics["loss"][1] != metrics["loss"][1]
+        studio.run["status"] = "Running"
+    records = [r for method, path, body in studio.calls if path.endswith("/metrics/") and body for r in body["records"]]
+    assert [(r["seq"], r["op"]) for r in records] == [(1, "metric"), (2, "metric"), (3, "tag")]
+    assert records[1]["value"] == "NaN"
+
+
+def test_a_metric_in_a_step_is_a_line_and_no_request(
+    studio: FakeStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "spool.jsonl"
+    values = {
+        "AZUREML_ARM_SUBSCRIPTION": "s", "AZUREML_ARM_RESOURCEGROUP": "g", "AZUREML_ARM_WORKSPACE_NAME": "main",
+        "AZUREML_ARM_PROJECT_NAME": "e", "AZUREML_RUN_ID": "step-1", "AZUREML_ROOT_RUN_ID": RUN,
+        "AZUREML_RUN_TOKEN": "t", "AZUREML_SERVICE_ENDPOINT": studio.url, "DUTO_SPOOL": str(file),
+        "AZUREML_DATASET_ENVIRONMENT_VARS": "raw:mount", "raw": "/data/raw",
+    }  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    context._RUNS.clear()
+    run = Run.get_context()
+    run.log("loss", 0.3, step=2)
+    run.parent.log("best", 1)
+    if os.fork() == 0:  # another process of the step
+        spool._SPOOLS.clear()
+        run.log_row("curve", x=1, y=2)
+        os._exit(0)
+    os.wait()
+    run.add_properties({"k": "v"})
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(each["seq"], each["run"]) for each in lines] == [(1, "step-1"), (2, RUN), (3, "step-1"), (4, "step-1")]
+    assert lines[0]["index"] == 2 and lines[2]["value"] == {"x": 1, "y": 2}
+    assert run.input_datasets["raw"] == "/data/raw" and run.experiment.workspace.name == "main"
+    assert studio.calls == []
+    Path(f"{file}.ack").write_text(str(file.stat().st_size))
+    run.flush(timeout_seconds=5)
+
+
+def test_a_table_is_read(studio: FakeStudio, ws: Workspace) -> None:
+    pytest.importorskip("pandas")
+    studio.files = {"a.csv": b"x,y\n1,007\n2,\n", "b.csv": b"x,y\n3,008\n"}
+    store = ws.get_default_datastore()
+    table = Dataset.Tabular.from_delimited_files((store, "*.csv"), set_column_types={"y": DataType.to_string()})
+    frame = table.skip(1).keep_columns(["y", "x"]).to_pandas_dataframe()
+    assert list(frame.columns) == ["y", "x"] and list(frame["x"]) == [2, 3] and frame["y"][1] == "008"
+    first, rest = table.random_split(0.5, seed=1)
+    assert len(first.to_pandas_dataframe()) + len(rest.to_pandas_dataframe()) == 3
+
+
+def test_upload_and_download_keep_the_paths(studio: FakeStudio, ws: Workspace, tmp_path: Path) -> None:
+    store = ws.get_default_datastore()
+    (tmp_path / "in/sub").mkdir(parents=True)
+    (tmp_path / "in/sub/a.txt").write_text("a")
+    store.upload(str(tmp_path / "in"), "azureml/run/out")
+    assert store.download(str(tmp_path / "local"), prefix="azureml/run/out") == 1
+    assert (tmp_path / "local/azureml/run/out/sub/a.txt").read_text() == "a"
+
+
+def test_an_environment_is_named_while_nobody_touches_it(ws: Workspace) -> None:
+    environment = Environment.get(ws, "AzureML-Tutorial")
+    assert environment.reference() == {"name": "AzureML-Tutorial", "version": "1"}
+    environment.python.conda_dependencies.add_pip_package("lightgbm")
+    assert environment.reference()["python"]["packages"] == ["lightgbm", "pandas"]

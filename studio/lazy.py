@@ -22,7 +22,7 @@ class LazyInclude(URLResolver):
     """
 
     def __init__(self, prefix: str, modules: tuple[str, ...], namespace: str) -> None:
-        super().__init__(RoutePattern(prefix), None, app_name=namespace, namespace=namespace)
+        super().__init__(RoutePattern(prefix), [], app_name=namespace, namespace=namespace)
         self.modules = modules
 
     @cached_property
@@ -33,6 +33,7 @@ class LazyInclude(URLResolver):
     def _populate(self) -> None:
         """Called for every resolver when anything is reversed; what is in here is found by its namespace."""
         language = get_language()
-        empty: tuple[dict[Any, Any], dict[Any, Any]] = ({}, {})
-        self._reverse_dict[language] = MultiValueDict()
-        self._namespace_dict[language], self._app_dict[language] = empty
+        inside: dict[str, Any] = vars(self)
+        inside["_reverse_dict"][language] = MultiValueDict()
+        inside["_namespace_dict"][language] = {}
+        inside["_app_dict"][language] = {}

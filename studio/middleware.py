@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
@@ -42,8 +43,8 @@ class SecureHeaders:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if iscoroutinefunction(self):
-            return self._later(request)  # type: ignore[return-value]
+        if iscoroutinefunction(self.get_response):
+            return cast(HttpResponse, self._later(request))
         return self._add(request, self.get_response(request))
 
     async def _later(self, request: HttpRequest) -> HttpResponse:

@@ -87,7 +87,7 @@ def live(name: str, config: Config, layout: Layout, options: argparse.Namespace)
         if house is not None:
             house.stop()
     say("Stopped.")
-    return 1 if house.failed else 0
+    return 1 if house is not None and house.failed else 0
 
 
 def follow(house: House) -> int:

@@ -104,7 +104,7 @@ def last_metrics(run_id: Any) -> dict[Any, dict[str, float]]:
     found: dict[Any, dict[str, float]] = {}
     points = MetricPoint.objects.filter(run__root_id=run_id, value__isnull=False).order_by("-id")
     for step, name, value in points.values_list("run_id", "name", "value")[:500]:
-        found.setdefault(step, {}).setdefault(name, value)
+        found.setdefault(step, {}).setdefault(name, float(value or 0))
     return found
 
 

@@ -37,7 +37,7 @@ def main() -> None:
             sys.exit(1)
     warm_up()
     config = uvicorn.Config(
-        application,  # type: ignore[arg-type]
+        application,
         ws="websockets",
         lifespan="off",
         access_log=False,

@@ -204,7 +204,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "core.api.handle",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "workspaces.api.schema.StudioSchema",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Duto",
@@ -215,6 +215,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatus": "runs.models.run.Run.Status",
+        "RunKind": "runs.models.run.Run.Kind",
+        "SubmittedKind": ["pipeline", "script", "interactive"],
+        "BuildStatus": "environments.models.EnvironmentBuild.Status",
+        "DatasetKind": "datasets.models.Dataset.Kind",
+    },
 }
 
 # --- Bodies, files, static -------------------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ class ExperimentChange(s.Serializer):  # type: ignore[type-arg]
 
 
 class ExperimentOut(s.ModelSerializer):  # type: ignore[type-arg]
+    # Said here, for the databases differ in how far their integers go.
+    run_count = s.IntegerField(read_only=True)
+
     class Meta:
         model = Experiment
         fields = ("id", "name", "description", "tags", "run_count", "last_run_at", "created_at", "archived_at")

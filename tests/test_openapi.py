@@ -1,0 +1,35 @@
+"""The committed OpenAPI document is the one that the studio would generate, and generating it says nothing."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import call_command
+
+from studio.bootstrap import ROOT
+
+FILE = Path(ROOT) / "docs" / "openapi.yaml"
+
+
+def test_the_document_is_generated_without_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("spectacular", "--fail-on-warn", "--validate", stdout=StringIO())
+    assert "Warning" not in capsys.readouterr().err
+
+
+def test_the_committed_document_is_the_generated_one() -> None:
+    generated = StringIO()
+    call_command("spectacular", stdout=generated)
+    assert FILE.read_text() == generated.getvalue(), (
+        "The REST interface has changed. Write it down: python3 manage.py spectacular --file docs/openapi.yaml"
+    )
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    document = yaml.safe_load(FILE.read_text())
+    names = [
+        deed["operationId"] for path in document["paths"].values() for deed in path.values() if "operationId" in deed
+    ]
+    assert len(names) == len(set(names)) > 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.conf import settings
 from django.contrib.auth import login
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -65,7 +66,9 @@ def first_start(request: HttpRequest, secret: str) -> HttpResponse:
     try:
         user = holder_of(secret)
         if request.method == "POST" and form.is_valid():
-            set_password(redeem(secret), form.cleaned_data["password"])
+            # Together: a password that is refused must not have spent the link.
+            with transaction.atomic():
+                set_password(redeem(secret), form.cleaned_data["password"])
             user.refresh_from_db()
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             return HttpResponseRedirect("/")

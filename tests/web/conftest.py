@@ -1,0 +1,152 @@
+"""A workspace with something on every page, and people who look at it."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from compute.models import Node
+from core.clock import now
+from core.storage import artifact_store
+from datasets.models import DatasetVersion
+from datasets.services import save
+from datasets.services.datastores import put_file
+from environments.services.versions import register
+from registry.models import ModelVersion, RegisteredModel
+from runs.models import Artifact, Experiment, MetricPoint, Output, Run
+from runs.services.publish import publish_run
+from tests.runs.conftest import Lab
+from workspaces.models import Member, Role, User
+
+PARAMETERS = [
+    {"name": "trees", "type": "int", "default": 200},
+    {"name": "rate", "type": "float", "default": 0.1},
+    {"name": "scale", "type": "bool", "default": True},
+    {"name": "note", "type": "string", "default": "nightly"},
+]
+TRACE = {"file": "step.py", "line": 1, "text": "ValueError: Input contains NaN."}
+ERROR = {"cause": "user_error", "message": "ValueError: Input contains NaN.", "exit_code": 1, "signal": None, "traceback": TRACE}
+
+
+class Site(Lab):
+    """The pages, as each kind of person sees them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.people = {"owner": self.visitor(self.owner)}
+        for role in (Role.CONTRIBUTOR, Role.READER):
+            user = User.objects.create_user(f"a-{role.value}")
+            Member.objects.create(workspace=self.workspace, user=user, role=role)
+            self.people[role.value] = self.visitor(user)
+        self.people["stranger"] = self.visitor(User.objects.create_user("mallory"))
+        self.page = self.people["owner"]
+
+    def visitor(self, user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    def see(self, at: str, /, who: str = "owner", **query: Any) -> Any:
+        return self.people[who].get(f"/w/lab/{at}", query)
+
+    def send(self, at: str, /, who: str = "owner", **values: Any) -> Any:
+        return self.people[who].post(f"/w/lab/{at}", values)
+
+    def queries(self, at: str, /, **query: Any) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert self.see(at, **query).status_code == 200
+        return len(seen)
+
+    # --- something on every page ---
+
+    def pipeline(self, *chart: Any, **fields: Any) -> Run:
+        """As in the lab, counted by its experiment as submit does."""
+        root = super().pipeline(*chart, **fields)
+        Experiment.objects.filter(pk=self.experiment.pk).update(run_count=root.number)
+        return root
+
+    def dataset(self, name: str = "penguins") -> DatasetVersion:
+        put_file(self.room, "workspaceblobstore", "raw/p.csv", io.BytesIO(b"species,mass\nAdelie,3700\nGentoo,\n"), overwrite=True)
+        definition = {"sources": [{"datastore": "workspaceblobstore", "path": "raw/p.csv"}], "format": {"separator": ","}}
+        return save(self.room, name, "tabular", definition)
+
+    def failed(self) -> Run:
+        """A pipeline whose second step failed at its second attempt."""
+        root = self.pipeline("prepare -> train", status="Completed", display_name="nightly", graph=self.graph(parameters=PARAMETERS), parameters={"trees": 300})
+        train = self.step(root, "train")
+        moment = now()
+        error = {**ERROR, "step": "train", "run": str(train.pk), "failed_steps": ["train"], "attempt": 2}
+        Run.objects.filter(pk__in=[root.pk, train.pk]).update(status="Failed", error=error, started_at=moment - timedelta(seconds=50), finished_at=moment)
+        self.attempt(train, 1, "lost")
+        self.attempt(train, 2, "failed", log_size=0, log_sealed_at=moment)
+        return Run.objects.get(pk=root.pk)
+
+    def filled(self) -> Run:
+        """A completed run of one step with metrics, a table, pictures, a page and an output."""
+        root = self.pipeline("prepare -> train", status="Completed", graph=self.graph(parameters=PARAMETERS))
+        train = self.step(root, "train")
+        self.attempt(train, 1, "completed", log_sealed_at=now())
+        at = now()
+        for place in range(3):
+            MetricPoint.objects.create(run=train, name="loss", kind="scalar", index=place, value=1 / (1 + place), at=at)
+        MetricPoint.objects.create(run=train, name="scores", kind="table", index=0, data={"species": ["Adelie", "<b>"], "f1": [0.9]}, at=at)
+        for path, text in (("images/curve.svg", "<svg onload='x'/>"), ("outputs/report.html", "<script>alert(1)</script>"), ("outputs/m.json", "{}")):
+            artifact_store(self.workspace.pk).write(f"artifacts/{train.pk}/{path}", io.BytesIO(text.encode()))
+            Artifact.objects.create(run=train, path=path, size=len(text))
+        put_file(self.room, "workspaceblobstore", "azureml/x/model/deep/a.json", io.BytesIO(b"{}"), overwrite=True)
+        files = [{"path": "deep/a.json", "size": 2, "digest": "0"}]
+        Output.objects.create(run=train, name="model", datastore="workspaceblobstore", path="azureml/x/model", digest="0", files=files, file_count=1, size=2)
+        return root
+
+    def everything(self) -> dict[str, str]:
+        """Every page's path by name, each with real content."""
+        version, failed, filled = self.dataset(), self.failed(), self.filled()
+        pipeline = publish_run(self.room, filled, name="nightly", version="1.0")
+        register(self.room, {"name": "slim", "python": {"version": "3.11", "packages": ["pandas"]}})
+        Node.objects.create(compute_target=self.cluster, host=self.host, name="cpu-0", cores=1, memory=1, warning="It has less than it asks for.")
+        model = RegisteredModel.objects.create(workspace=self.workspace, name="forest", latest_version=1)
+        held = ModelVersion.objects.create(model=model, version=1, run_id=filled.pk, file_count=1, size=2)
+        artifact_store(self.workspace.pk).write(f"{held.prefix}/m.json", io.BytesIO(b"{}"))
+        tabs = {f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}" for tab in ("logs", "metrics", "images", "outputs", "inputs", "code", "environment", "why")}
+        return {
+            "home": "", "runs": "runs/", "failed run": f"runs/{failed.pk}/", "timeline": f"runs/{failed.pk}/?view=timeline",
+            "table": f"runs/{failed.pk}/?view=table", **tabs, "experiments": "experiments/", "experiment": "experiments/Palmer experiment/",
+            "pipelines": "pipelines/", "pipeline": f"pipelines/{pipeline.pk}/", "datasets": "data/", "dataset": "data/sets/penguins/",
+            "preview": "data/sets/penguins/?part=preview", "stores": "data/stores/", "store": "data/stores/workspaceblobstore/?path=raw",
+            "compute": "compute/", "cluster": "compute/clusters/cpu/", "environments": "environments/", "environment": "environments/named/slim/",
+            "models": "models/", "model": "models/named/forest/", "settings": "settings/",
+            "who uses it": f"runs/of/dataset/?version={version.pk}", "who holds it": "runs/of/cluster/?name=cpu",
+        }  # fmt: skip
+
+
+class _Inline(HTMLParser):
+    """Finds what a strict policy forbids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "style" or (tag == "script" and "src" not in given and given.get("type") != "application/json"):
+            self.found.append(f"<{tag}>")
+        self.found += [f"{tag} {name}" for name, value in attrs if name == "style" or re.match(r"on[a-z]", name) or name == "hx-on" or (value or "").startswith("javascript:")]
+
+
+def inline_parts(html: str) -> list[str]:
+    parser = _Inline()
+    parser.feed(html)
+    return parser.found
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    return Site()

@@ -1,0 +1,143 @@
+"""Forms below runs: data, machines, people, the front door."""
+
+from __future__ import annotations
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from compute.models import ComputeTarget
+from datasets.models import Dataset
+from tests.web.conftest import Site
+from workspaces.models import ApiToken, Member, User
+from workspaces.services.accounts import sign_in_link
+
+CSV = b"species,mass\nAdelie,3700\nGentoo,5000\n"
+
+
+def test_a_csv_that_is_dragged_in_becomes_a_dataset_with_a_preview(site: Site) -> None:
+    file = SimpleUploadedFile("penguins raw.csv", CSV, "text/csv")
+    answer = site.send("data/register/?from=upload", name="penguins", kind="tabular", separator=",", file=file)
+    assert answer["Location"] == "/w/lab/data/sets/penguins/"
+    page = site.see("data/sets/penguins/", part="preview").content.decode()
+    assert "Adelie" in page
+    assert "mass" in page
+
+
+def test_a_second_file_of_the_same_name_is_a_new_version_and_the_first_stays(site: Site) -> None:
+    for data in (CSV, CSV + b"Chinstrap,3800\n"):
+        file = SimpleUploadedFile("p.csv", data, "text/csv")
+        site.send("data/register/?from=upload", name="penguins", kind="tabular", separator=",", file=file, new_version="on")
+    assert Dataset.objects.get(name="penguins").latest_version == 2
+    assert "Chinstrap" not in site.see("data/sets/penguins/", part="preview", version=1).content.decode()
+    assert "Chinstrap" in site.see("data/sets/penguins/", part="preview").content.decode()
+
+
+def test_a_path_is_picked_folder_by_folder(site: Site) -> None:
+    site.dataset()
+    picker = site.see("data/register/", **{"from": "path", "part": "picker", "at": "raw"}).content.decode()
+    assert "p.csv" in picker
+    place = site.see("data/register/", **{"from": "path", "part": "place", "datastore": "workspaceblobstore", "path": "raw/p.csv"}).content.decode()
+    assert 'value="raw/p.csv"' in place
+    assert "<html" not in place
+    site.send("data/register/?from=path", name="picked", kind="file", datastore="workspaceblobstore", path="raw/*.csv")
+    assert Dataset.objects.filter(name="picked").exists()
+
+
+def test_a_path_without_a_match_is_told_at_the_path(site: Site) -> None:
+    answer = site.send("data/register/?from=path", name="none", kind="file", datastore="workspaceblobstore", path="nothing/*.csv")
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.content.decode()
+    assert not Dataset.objects.filter(name="none").exists()
+
+
+def test_a_table_that_is_none_is_told_at_the_file(site: Site) -> None:
+    file = SimpleUploadedFile("picture.csv", bytes(range(256)) * 20, "text/csv")
+    answer = site.send("data/register/?from=upload", name="none", kind="tabular", separator=",", file=file)
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.content.decode()
+
+
+def test_an_address_inside_the_house_is_not_fetched(site: Site) -> None:
+    answer = site.send("data/register/?from=web", name="inside", kind="file", url="http://127.0.0.1:1/secret")
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.content.decode()
+
+
+def test_a_path_out_of_a_datastore_opens_nothing(site: Site) -> None:
+    assert site.see("data/stores/workspaceblobstore/", path="../../secret").status_code == 400
+    assert site.see("data/stores/workspaceblobstore/file/", path="../../secret").status_code == 400
+    assert site.see("data/stores/_web/").status_code == 404
+
+
+def test_a_cluster_is_created_resized_and_deleted_by_form(site: Site) -> None:
+    values = {"name": "gpu-cluster", "vm_size": "STANDARD_NC6", "min_nodes": "0", "max_nodes": "2", "idle_seconds": "60"}
+    assert site.send("compute/create/", **values)["Location"] == "/w/lab/compute/clusters/gpu-cluster/"
+    site.send("compute/clusters/gpu-cluster/resize/", min_nodes="1", max_nodes="3", idle_seconds="60")
+    assert ComputeTarget.objects.get(name="gpu-cluster").max_nodes == 3
+    site.send("compute/clusters/gpu-cluster/delete/")
+    assert not ComputeTarget.objects.filter(name="gpu-cluster").exists()
+
+
+def test_a_bad_name_of_a_cluster_is_told_at_the_name(site: Site) -> None:
+    answer = site.send("compute/create/", name="1 bad", vm_size="STANDARD_DS1_V2", min_nodes="2", max_nodes="1", idle_seconds="60")
+    assert "less than the nodes that are kept" in answer.content.decode()
+    answer = site.send("compute/create/", name="1 bad", vm_size="STANDARD_DS1_V2", min_nodes="0", max_nodes="1", idle_seconds="60")
+    assert "cannot name a compute target" in answer.content.decode()
+
+
+def test_a_token_is_shown_once_and_works_until_it_is_revoked(site: Site) -> None:
+    page = site.send("settings/tokens/create/", "contributor", name="nightly", role="contributor", days="30").content.decode()
+    text = page.split("data-copy=\"duto_")[1].split('"')[0]
+    door = site.door(f"duto_{text}")
+    assert door.get("/api/v1/workspaces/lab/").status_code == 200
+    assert text not in site.see("settings/", "contributor").content.decode()
+    site.send(f"settings/tokens/{ApiToken.objects.get(name='nightly').pk}/revoke/", "contributor")
+    assert door.get("/api/v1/workspaces/lab/").status_code == 401
+
+
+def test_nobody_makes_a_token_larger_than_their_role(site: Site) -> None:
+    site.send("settings/tokens/create/", "reader", name="mine", role="owner")
+    assert not ApiToken.objects.filter(name="mine").exists()
+
+
+def test_a_new_member_gets_a_link_that_works_once(site: Site) -> None:
+    page = site.send("settings/members/add/", username="bo", role="reader").content.decode()
+    path = "/start/" + page.split("/start/")[1].split('"')[0].split("<")[0]
+    door = Client()
+    assert b"Welcome, bo" in door.get(path).content
+    assert door.post(path, {"password": "a good long one 7", "again": "a good long one 7"})["Location"] == "/"
+    assert door.get("/w/lab/").status_code == 200
+    assert Client().get(path).status_code == 404
+
+
+def test_the_last_owner_stays(site: Site) -> None:
+    member = Member.objects.get(user=site.owner)
+    site.send(f"settings/members/{member.pk}/role/", role="reader")
+    assert Member.objects.get(pk=member.pk).role == "owner"
+
+
+def test_a_weak_or_mistyped_password_is_told_at_its_field(site: Site) -> None:
+    path = sign_in_link(User.objects.create_user("bo", password=None))
+    door = Client()
+    assert "not the same" in door.post(path, {"password": "a good long one 7", "again": "another"}).content.decode()
+    assert 'role="alert"' in door.post(path, {"password": "12345678", "again": "12345678"}).content.decode()
+    assert door.get(path).status_code == 200
+
+
+def test_the_front_door_leads_to_the_workspace_that_was_open_last(site: Site) -> None:
+    assert Client().get("/")["Location"].startswith("/accounts/login/")
+    site.see("runs/")
+    assert site.people["owner"].get("/")["Location"] == "/w/lab/"
+    assert site.people["stranger"].get("/").status_code == 200
+
+
+def test_the_sign_in_page_takes_name_and_password(site: Site) -> None:
+    door = Client()
+    assert b"Sign in" in door.get("/accounts/login/").content
+    assert door.post("/accounts/login/", {"login": "ana", "password": "long enough 1"})["Location"] == "/"
+
+
+def test_config_json_names_the_workspace_and_holds_no_secret(site: Site) -> None:
+    held = site.see("settings/config.json", "reader").json()
+    assert held["workspace_name"] == "lab"
+    assert set(held) == {"subscription_id", "resource_group", "workspace_name", "studio_url"}

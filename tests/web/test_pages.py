@@ -1,0 +1,114 @@
+"""Every page: who sees it, what it may not contain, what it costs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from runs.models import Run
+from tests.web.conftest import Site, inline_parts
+
+
+def test_every_page_opens_for_a_member_and_says_nothing_inline(site: Site) -> None:
+    for name, path in site.everything().items():
+        answer = site.see(path)
+        assert answer.status_code == 200, name
+        assert inline_parts(answer.content.decode()) == [], name
+        assert "script-src 'self'" in answer["Content-Security-Policy"], name
+
+
+def test_to_a_stranger_no_page_exists_and_nobody_in_particular_is_sent_to_sign_in(site: Site) -> None:
+    for name, path in site.everything().items():
+        assert site.see(path, "stranger").status_code == 404, name
+        assert Client().get(f"/w/lab/{path}")["Location"].startswith("/accounts/login/"), name
+
+
+def test_a_reader_sees_every_page_without_a_button_that_writes(site: Site) -> None:
+    for name, path in site.everything().items():
+        if name == "settings":
+            continue  # everyone makes and revokes tokens of their own
+        answer = site.see(path, "reader")
+        assert answer.status_code == 200, name
+        forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', answer.content.decode())
+        writing = [action for action in forms if "/accounts/" not in action and not action.endswith("/runs/selected/")]
+        assert writing == [], name
+        assert 'hx-get="/w/lab/compute/create/"' not in answer.content.decode(), name
+
+
+def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
+    run = site.failed()
+    for path in (f"runs/{run.pk}/cancel/", f"runs/{run.pk}/resubmit/", f"runs/{run.pk}/delete/", "sample/", "compute/create/", "data/register/", "runs/selected/"):
+        assert site.send(path, "reader").status_code == 403, path
+    assert site.send("settings/members/add/", "contributor", username="x", role="owner").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["", "runs/", "experiments/", "pipelines/", "data/", "data/stores/", "compute/", "environments/", "models/", "settings/"])
+def test_an_empty_page_teaches(site: Site, path: str) -> None:
+    answer = site.see(path)
+    assert answer.status_code == 200
+    assert inline_parts(answer.content.decode()) == []
+    if path in ("runs/", "pipelines/", "data/", "models/"):
+        assert 'class="command ' in answer.content.decode()
+
+
+def test_a_young_workspace_offers_the_sample_to_those_who_may_run_it(site: Site) -> None:
+    assert b"Run the sample pipeline" in site.see("").content
+    assert b"Run the sample pipeline" not in site.see("", "reader").content
+
+
+def test_a_list_costs_the_same_with_one_row_and_with_sixty(site: Site) -> None:
+    site.everything()
+    paths = ["", "runs/", "experiments/", "experiments/Palmer experiment/", "pipelines/", "data/", "compute/", "environments/", "models/", "settings/"]
+    site.see("")  # the first visit writes to the session
+    few = {path: site.queries(path) for path in paths}
+    for number in range(60):
+        site.pipeline("a -> b", status=["Completed", "Running", "Failed"][number % 3])
+        site.dataset(f"more-{number}") if number < 12 else None
+    assert {path: site.queries(path) for path in paths} == few
+
+
+def test_a_run_page_costs_the_same_with_two_steps_and_with_forty(site: Site) -> None:
+    small = site.pipeline("a -> b")
+    large = site.pipeline(" -> ".join(f"s{number}" for number in range(40)))
+    for run in large.tree.exclude(pk=large.pk):
+        site.attempt(run)
+    for step in small.tree.exclude(pk=small.pk):
+        site.attempt(step)
+    site.see("")
+    for query in ({}, {"view": "table"}, {"tab": "why"}, {"tab": "outputs"}):
+        assert site.queries(f"runs/{large.pk}/", **query) == site.queries(f"runs/{small.pk}/", **query)
+
+
+def test_a_fragment_is_the_part_of_the_page_that_it_renews(site: Site) -> None:
+    run = site.failed()
+    for path, parts in ((f"runs/{run.pk}/", ("head", "panel")), ("runs/", ("rows",)), ("compute/", ("rows",)), ("data/", ("rows",))):
+        whole = _plain(site.see(path).content.decode())
+        for part in parts:
+            piece = _plain(site.see(path, part=part).content.decode())
+            assert "<html" not in piece
+            assert piece in whole, (path, part)
+
+
+def _plain(html: str) -> str:
+    """Without what differs by the moment: tokens, white space, times."""
+    html = re.sub(r'value="[A-Za-z0-9]{64}"', "", html)
+    html = re.sub(r"<(relative-time|run-duration)[^>]*>.*?</\1>", "", html, flags=re.S)
+    return re.sub(r"\s+", "", html).strip()
+
+
+def test_an_unknown_thing_is_told_inside_the_studio(site: Site) -> None:
+    for path in ("runs/00000000-0000-7000-8000-000000000000/", "data/sets/none/", "compute/clusters/none/", "environments/named/none/", "models/named/none/", "experiments/none/"):
+        answer = site.see(path)
+        assert answer.status_code == 404, path
+        assert b'class="shell"' in answer.content, path
+
+
+def test_a_step_run_leads_to_its_place_on_the_page_of_its_pipeline(site: Site) -> None:
+    run = site.failed()
+    answer = site.see(f"runs/{site.step(run, 'train').pk}/")
+    assert answer.status_code == 302
+    assert answer["Location"] == reverse("runs:run", args=["lab", run.pk]) + "?step=train"
+    assert Run.objects.filter(pk=run.pk).exists()

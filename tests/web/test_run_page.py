@@ -1,0 +1,192 @@
+"""The run page and its deeds, through the door that people use."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from runs.models import Run
+from tests.web.conftest import Site
+
+
+def test_a_failed_run_opens_on_the_failed_step_and_says_whose_fault_it_is(site: Site) -> None:
+    page = site.see(f"runs/{site.failed().pk}/").content.decode()
+    assert "train failed" in page
+    assert "ValueError: Input contains NaN." in page
+    assert "Your script ended with exit code 1 in step.py:1, attempt 2 of 2." in page
+    assert "Open line 1" in page
+    assert re.search(r"<log-view[^>]*at-error", page)
+    assert re.search(r'favicons/failed\.svg', page)
+
+
+def test_the_line_of_the_traceback_is_marked_in_the_code(site: Site) -> None:
+    page = site.see(f"runs/{site.failed().pk}/", step="train", tab="code", file="step.py", line="1").content.decode()
+    assert 'class="hll"' in page
+
+
+def test_a_table_is_shown_as_logged_and_markup_in_it_stays_text(site: Site) -> None:
+    page = site.see(f"runs/{site.filled().pk}/", step="train", tab="metrics").content.decode()
+    assert "Adelie" in page
+    assert "&lt;b&gt;" in page
+    assert "<metric-grid" in page
+
+
+def test_a_page_that_a_script_wrote_has_no_rights(site: Site) -> None:
+    run = site.step(site.filled(), "train")
+    answer = site.see(f"runs/{run.pk}/framed/outputs/report.html")
+    policy = answer["Content-Security-Policy"]
+    assert policy.startswith("sandbox allow-scripts;")
+    assert "allow-same-origin" not in policy
+    assert "default-src 'none'" in policy
+
+
+def test_a_picture_is_locked_and_everything_else_is_a_download(site: Site) -> None:
+    run = site.step(site.filled(), "train")
+    picture = site.see(f"runs/{run.pk}/artifacts/images/curve.svg")
+    assert picture["Content-Type"] == "image/svg+xml"
+    assert picture["Content-Security-Policy"].startswith("sandbox;")
+    for path in ("outputs/report.html", "outputs/m.json"):
+        answer = site.see(f"runs/{run.pk}/artifacts/{path}")
+        assert answer["Content-Type"] == "application/octet-stream"
+        assert answer["Content-Disposition"].startswith("attachment")
+        assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_only_what_a_manifest_names_can_be_downloaded(site: Site) -> None:
+    run = site.step(site.filled(), "train")
+    good = site.see(f"runs/{run.pk}/outputs/model/deep/a.json")
+    assert b"".join(good.streaming_content) == b"{}"
+    for path in ("model/deep/b.json", "model/../../raw/p.csv", "other/deep/a.json"):
+        assert site.see(f"runs/{run.pk}/outputs/{path}").status_code == 404
+
+
+def test_all_code_of_a_step_comes_as_one_archive(site: Site) -> None:
+    answer = site.see(f"runs/{site.step(site.filled(), 'train').pk}/snapshot.zip")
+    assert b"".join(answer.streaming_content).startswith(b"PK")
+
+
+def test_resubmit_runs_the_same_graph_again(site: Site) -> None:
+    run = site.failed()
+    answer = site.send(f"runs/{run.pk}/resubmit/", force="1")
+    made = Run.objects.get(cloned_from=run)
+    assert answer["Location"] == f"/w/lab/runs/{made.pk}/"
+    assert made.parameters == {"trees": 300, "rate": 0.1, "scale": True, "note": "nightly"}
+    assert made.is_forced
+
+
+def test_a_clone_takes_typed_parameters(site: Site) -> None:
+    run = site.failed()
+    form = site.see(f"runs/{run.pk}/clone/").content.decode()
+    assert re.search(r'type="number"[^>]*name="p_trees"[^>]*value="300"', form)
+    site.send(f"runs/{run.pk}/clone/", p_trees="7", p_rate="0.5", p_scale="false", p_note="two words")
+    assert Run.objects.get(cloned_from=run).parameters == {"trees": 7, "rate": 0.5, "scale": False, "note": "two words"}
+
+
+def test_a_parameter_of_the_wrong_type_is_told_at_its_field(site: Site) -> None:
+    run = site.failed()
+    answer = site.send(f"runs/{run.pk}/clone/", p_trees="many", p_rate="0.5", p_scale="true")
+    assert answer.status_code == 200
+    assert "This is a whole number, such as 20." in answer.content.decode()
+    assert not Run.objects.filter(cloned_from=run).exists()
+
+
+def test_publishing_leads_to_the_pipeline_with_its_form_and_its_address(site: Site) -> None:
+    run = site.filled()
+    made = site.send(f"runs/{run.pk}/publish/", name="nightly", version="1.0")
+    page = site.people["owner"].get(made["Location"]).content.decode()
+    assert 'name="p_rate"' in page
+    assert "PipelineSubmit" in page
+    assert "curl -X POST" in page
+
+
+def test_the_curl_line_of_a_pipeline_starts_it(site: Site) -> None:
+    made = site.send(f"runs/{site.filled().pk}/publish/", name="it's nightly")
+    page = site.people["owner"].get(made["Location"]).content.decode()
+    address = re.search(r"http://testserver(/api/v1/pipelines/v1\.0/[^ <&]+)", page)
+    assert address
+    body: dict[str, Any] = {"ExperimentName": "by address", "ParameterAssignments": {"trees": "5"}}
+    answer = site.client.post(address.group(1), json.dumps(body), content_type="application/json")
+    assert answer.status_code in (200, 201)
+    assert Run.objects.get(pk=answer.json()["Id"]).parameters["trees"] == 5
+
+
+def test_the_form_of_a_pipeline_starts_it_with_typed_values(site: Site) -> None:
+    made = site.send(f"runs/{site.filled().pk}/publish/", name="nightly")["Location"].removeprefix("/w/lab/")
+    answer = site.send(made, p_trees="9", p_rate="0.2", p_scale="false", p_note="x", experiment="by form")
+    run = Run.objects.get(experiment__name="by form", parent=None)
+    assert answer["Location"] == f"/w/lab/runs/{run.pk}/"
+    assert run.parameters == {"trees": 9, "rate": 0.2, "scale": False, "note": "x"}
+
+
+def test_a_disabled_pipeline_is_not_started_and_says_so(site: Site) -> None:
+    made = site.send(f"runs/{site.filled().pk}/publish/", name="nightly")["Location"].removeprefix("/w/lab/")
+    site.send(f"{made}status/", status="Disabled")
+    answer = site.send(made, p_trees="9", p_rate="0.2", p_scale="false", experiment="by form")
+    assert "disabled" in answer.content.decode()
+    assert not Run.objects.filter(experiment__name="by form").exists()
+
+
+def test_cancel_is_written_down_with_who_asked(site: Site) -> None:
+    run = site.pipeline("a -> b", status="Running")
+    for step in run.tree.exclude(pk=run.pk):
+        site.attempt(step)
+    assert site.send(f"runs/{run.pk}/cancel/").status_code == 302
+    assert Run.objects.get(pk=run.pk).cancel_requested_by == "ana"
+
+
+def test_an_archived_run_leaves_the_list_and_comes_back(site: Site) -> None:
+    run = site.failed()
+    site.send(f"runs/{run.pk}/archive/", archived="1")
+    assert str(run.pk) not in site.see("runs/").content.decode()
+    assert str(run.pk) in site.see("runs/", archived="1").content.decode()
+    site.send("runs/selected/", run=str(run.pk), deed="restore")
+    assert str(run.pk) in site.see("runs/").content.decode()
+
+
+def test_deleting_says_what_it_frees_first(site: Site) -> None:
+    run = site.filled()
+    assert "Frees" in site.see(f"runs/{run.pk}/delete/").content.decode()
+    assert site.send(f"runs/{run.pk}/delete/")["Location"] == "/w/lab/runs/"
+    assert not Run.objects.filter(pk=run.pk).exists()
+
+
+# A refusal inside `changing` rolls the whole transaction back: that of the test must not be it.
+@pytest.mark.django_db(transaction=True)
+def test_a_run_under_way_cannot_be_deleted_and_the_dialog_says_why(site: Site) -> None:
+    run = site.pipeline("a", status="Running")
+    answer = site.send(f"runs/{run.pk}/delete/")
+    assert "not over yet" in answer.content.decode()
+    assert Run.objects.filter(pk=run.pk).exists()
+
+
+def test_filters_of_the_list_stand_in_its_address(site: Site) -> None:
+    bad, good = site.failed(), site.pipeline("a", status="Completed", tags={"season": "2024"})
+    seen = site.see("runs/", state="failed").content.decode()
+    assert str(bad.pk) in seen
+    assert str(good.pk) not in seen
+    assert str(good.pk) in site.see("runs/", tag="season=2024").content.decode()
+    assert str(good.pk) not in site.see("runs/", q="nightly").content.decode()
+    assert "No run fits these filters" in site.see("runs/", q="nothing like it").content.decode()
+
+
+def test_a_waiting_step_says_why(site: Site) -> None:
+    run = site.pipeline("a -> b", status="Queued")
+    step = site.step(run, "a").step
+    step.waiting = [{"code": "no_node", "text": "All 2 nodes of cpu are busy.", "facts": {}}]
+    step.save()
+    assert "All 2 nodes of cpu are busy." in site.see(f"runs/{run.pk}/", step="a", tab="why").content.decode()
+    assert "All 2 nodes of cpu are busy." in site.see(f"runs/{run.pk}/", step="a", tab="logs").content.decode()
+
+
+def test_a_reused_step_shows_the_log_and_the_metrics_of_its_source(site: Site) -> None:
+    source = site.step(site.filled(), "train")
+    again = site.pipeline("prepare -> train", status="Completed")
+    step = site.step(again, "train").step
+    step.reused_from = source
+    step.save()
+    page = site.see(f"runs/{again.pk}/", step="train", tab="metrics").content.decode()
+    assert f"/runs/{source.pk}/metrics/" in page
+    assert "reused from #1" in page

@@ -27,7 +27,9 @@ class Board:
         self.graph, self.specs = parsed(root.pk)
         self.states: dict[str, str] = {}
         self.runs: dict[str, Run] = {}
-        self._moves: dict[str, list[Run]] = {}
+        self.moment = now()
+        # By status and by what else changes: rows that get equal values are written by one statement.
+        self._moves: dict[tuple[str, tuple[str, ...]], list[Run]] = {}
         self._steps: dict[str, StepRun] = {}
         rows = Run.objects.filter(root=root.pk, step__isnull=False).order_by("id")
         for node, status, waiting in rows.values_list("step__node_id", "status", "step__waiting"):
@@ -62,15 +64,14 @@ class Board:
     def set(self, node: str, status: str, **facts: Any) -> None:
         """Decide a step's next status; rows are written by save()."""
         run = self.runs[node]
-        moment = now()
         for name in _STAMPS.get(status, ()):
             if getattr(run, name) is None:
-                facts.setdefault(name, moment)
+                facts.setdefault(name, self.moment)
         for name, value in facts.items():
             setattr(run, name, value)
         self.states[node] = status
         if run.status != status:
-            self._moves.setdefault(status, []).append(run)
+            self._moves.setdefault((status, tuple(sorted(facts))), []).append(run)
 
     def touch(self, node: str) -> StepRun:
         """The step's detail row, to be written by save()."""
@@ -82,8 +83,38 @@ class Board:
         """Write what was decided: a handful of statements, however many steps."""
         if self._steps:
             StepRun.objects.bulk_update(list(self._steps.values()), STEP_FIELDS, batch_size=100)
-        for status, runs in self._moves.items():
-            Run.move_all(runs, status, fields=RUN_FIELDS)
+        for (status, names), runs in self._moves.items():
+            shared = {name: getattr(runs[0], name) for name in names}
+            same = all(getattr(run, name) == value for run in runs for name, value in shared.items())
+            Run.move_all(runs, status, fields=() if same else names, **(shared if same else {}))
+        self._moves, self._steps = {}, {}
+
+
+@lru_cache(maxsize=64)
+def parsed(root_id: UUID) -> tuple[Graph, dict[str, Step]]:
+    """The graph of a root and its steps by id. A run's graph never changes, so it is parsed once a process."""
+    document = Run.objects.values_list("graph", flat=True).get(pk=root_id)
+    graph = read_graph(document or {"steps": []})
+    return graph, {step.id: step for step in graph.steps}
+
+
+@lru_cache(maxsize=64)
+def parsed_needs(root_id: UUID) -> dict[str, frozenset[str]]:
+    return parsed(root_id)[0].needs
+
+
+_STAMPS: dict[str, tuple[str, ...]] = {
+    S.QUEUED: ("queued_at",),
+    S.PREPARING: ("preparing_at",),
+    S.RUNNING: ("started_at",),
+    S.FINALIZING: ("finalizing_at",),
+    **dict.fromkeys(Run.ENDS, ("finished_at",)),
+}
+STEP_FIELDS, batch_size=100)
+        for (status, names), runs in self._moves.items():
+            shared = {name: getattr(runs[0], name) for name in names}
+            same = all(getattr(run, name) == value for run in runs for name, value in shared.items())
+            Run.move_all(runs, status, fields=() if same else names, **(shared if same else {}))
         self._moves, self._steps = {}, {}
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from studio.bootstrap import ROOT
 from studio.testing.live import LiveStudio
 
 
@@ -40,18 +44,42 @@ def database_env(name: str, base: Path) -> Iterator[dict[str, str]]:
         server.stop()
 
 
+def credentials_env(base: Path) -> dict[str, str]:
+    """The programs' key beside the data; a home of its own would hide the package cache, which is meant to be warm."""
+    return {"DUTO_CREDENTIALS": str(base / "credentials.json")}
+
+
 @contextlib.contextmanager
-def studio(database: str, env: dict[str, str] | None = None) -> Iterator[LiveStudio]:
+def studio(database: str) -> Iterator[LiveStudio]:
     """A running studio on a fresh data directory, as `up` makes it."""
     with folder() as base, database_env(database, base) as chosen:
-        home = base / "home"
-        home.mkdir()
-        live = LiveStudio(base / "var", env={**chosen, "HOME": str(home), **(env or {})}).start()
+        live = LiveStudio(base / "var", env={**chosen, **credentials_env(base)}).start()
         try:
             yield live
         finally:
-            live.stop()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                live.stop()
             live.kill()
+
+
+def token_of(live: LiveStudio) -> str:
+    """The owner's key, from the file that a start leaves for programs."""
+    known = json.loads(Path(live.env["DUTO_CREDENTIALS"]).read_text())["studios"]
+    return str(next(iter(known.values()))["token"])
+
+
+def inside_env(live: LiveStudio) -> dict[str, str]:
+    """The environment of a program that opens this studio's database."""
+    return {**live.env, "DUTO_DATA_DIR": str(live.home), "DUTO_EMBEDDED": "1"}
+
+
+def inside(live: LiveStudio, module: str, *arguments: str) -> Any:
+    """Run a module of `benchmarks.inside` on the studio's own data; it prints one JSON document."""
+    command = [sys.executable, "-m", f"benchmarks.inside.{module}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=inside_env(live), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{module} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def until_200(

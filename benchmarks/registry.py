@@ -1,14 +1,17 @@
-"""What a benchmark is, how often it runs, and what it prints."""
+"""What a benchmark is, and how its rounds become one JSON line."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import operator
+import os
 import pkgutil
+import platform
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 ROUNDS = 5
@@ -16,60 +19,90 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": o
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What is asked of a benchmark: on which database, and whether only to try itself in a tiny size."""
+
+    database: str
+    small: bool = False
+
+    def size(self, full: int, small: int) -> int:
+        """How many of something."""
+        return small if self.small else full
+
+
+@dataclass(frozen=True)
 class Sample:
-    """One round: the figure, its floor if there is one, and what else is worth knowing."""
+    """One round: the figure, its floor if there is one, and further figures that goals may name."""
 
     value: float
     floor: float | None = None
-    more: dict[str, Any] = field(default_factory=dict)
-    # A benchmark with several goals judges itself; None leaves it to the goal.
-    met: bool | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`ratio <= 2.5`: a figure of the medians, a comparison, a bound."""
+
+    about: str
+    compare: str
+    bound: float
+
+    @classmethod
+    def parse(cls, text: str) -> Goal:
+        about, compare, bound = text.split()
+        return cls(about, compare, float(bound))
+
+    def __str__(self) -> str:
+        return f"{self.about} {self.compare} {self.bound:g}"
+
+    def is_met(self, figures: dict[str, float | None]) -> bool:
+        figure = figures.get(self.about)
+        return figure is not None and COMPARE[self.compare](figure, self.bound)
+
+
+# Yields one sample a round for as long as it is asked, so that rounds can share one warm studio.
+Measure = Callable[[Setting], Iterator[Sample]]
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A named measurement. The goal is about the ratio to the floor, or about the value itself."""
+    """A named measurement with its goals; all of them must be met."""
 
     name: str
     unit: str
-    about: str
-    compare: str
-    goal: float
-    measure: Callable[[str], Sample]
-    rounds: int = ROUNDS
+    goals: tuple[Goal, ...]
+    measure: Measure
+    database: str
 
     def judge(self, samples: list[Sample]) -> dict[str, Any]:
-        """The medians, and whether they meet the goal."""
+        """The medians of the rounds, and whether they meet the goals."""
         value = statistics.median(sample.value for sample in samples)
-        floors = [sample.floor for sample in samples if sample.floor is not None]
-        floor = statistics.median(floors) if floors else None
+        floor = _median([sample.floor for sample in samples])
         ratio = value / floor if floor else None
-        judged = {"value": value, "ratio": ratio}[self.about]
-        met = judged is not None and COMPARE[self.compare](judged, self.goal)
-        met = met and all(sample.met is not False for sample in samples)
+        names = samples[-1].figures
+        figures = {name: _median([sample.figures.get(name) for sample in samples]) for name in names}
+        judged = {**figures, "value": value, "floor": floor, "ratio": ratio}
         return {
             "bench": self.name,
-            "value": round(value, 6),
+            "value": _short(value),
             "unit": self.unit,
-            "floor": None if floor is None else round(floor, 6),
-            "ratio": None if ratio is None else round(ratio, 4),
-            "goal": f"{self.about} {self.compare} {self.goal:g}",
-            "met": met,
-            "rounds": [round(sample.value, 6) for sample in samples],
-            **samples[-1].more,
+            "floor": _short(floor),
+            "ratio": _short(ratio),
+            "goal": " and ".join(map(str, self.goals)),
+            "met": all(goal.is_met(judged) for goal in self.goals),
+            "samples": [_short(sample.value) for sample in samples],
+            "figures": {name: _short(figure) for name, figure in figures.items()},
         }
 
 
 BENCHMARKS: dict[str, Benchmark] = {}
-Measure = Callable[[str], Sample]
 
 
-def benchmark(name: str, unit: str, goal: str, rounds: int = ROUNDS) -> Callable[[Measure], Measure]:
-    """Register a function of the database's name (`sqlite` or `postgres`). The goal reads `ratio <= 2.5`."""
-    about, compare, figure = goal.split()
+def benchmark(name: str, unit: str, *goals: str, database: str = "sqlite") -> Callable[[Measure], Measure]:
+    """Register a generator of samples. Goals read `ratio <= 2.5`; `database` is where it runs unless told otherwise."""
 
     def register(measure: Measure) -> Measure:
-        BENCHMARKS[name] = Benchmark(name, unit, about, compare, float(figure), measure, rounds)
+        BENCHMARKS[name] = Benchmark(name, unit, tuple(map(Goal.parse, goals)), measure, database)
         return measure
 
     return register
@@ -84,13 +117,40 @@ def load() -> dict[str, Benchmark]:
     return BENCHMARKS
 
 
-def run(name: str, database: str, rounds: int | None, say: Callable[[str], None]) -> str:
-    """Measure round after round; the last line is one JSON object."""
+def run(
+    name: str, say: Callable[[str], None], *, database: str | None = None, rounds: int = ROUNDS, small: bool = False
+) -> dict[str, Any]:
+    """Measure round after round; the answer is the benchmark's JSON object."""
     chosen = load()[name]
-    samples = []
-    for number in range(1, (rounds or chosen.rounds) + 1):
-        sample = chosen.measure(database)
-        floor = "" if sample.floor is None else f", floor {sample.floor:.4g} {chosen.unit}"
-        say(f"{name} {number}: {sample.value:.4g} {chosen.unit}{floor}")
-        samples.append(sample)
-    return json.dumps({**chosen.judge(samples), "db": database})
+    setting = Setting(database or chosen.database, small)
+    samples: list[Sample] = []
+    measuring = chosen.measure(setting)
+    try:
+        for sample in islice(measuring, rounds):
+            samples.append(sample)
+            say(f"{name} {len(samples)}/{rounds}: {_words(sample, chosen.unit)}")
+    finally:
+        measuring.close()  # type: ignore[attr-defined]  # a generator: its studio stops now, not at some later time
+    facts = {"python": platform.python_version(), "cores": len(os.sched_getaffinity(0)), "db": setting.database}
+    return {**chosen.judge(samples), **facts, **({"small": True} if small else {})}
+
+
+def line(result: dict[str, Any]) -> str:
+    """The result as the last line on stdout."""
+    return json.dumps(result)
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _short(figure: float | None) -> float | None:
+    return None if figure is None else float(f"{figure:.5g}")
+
+
+def _words(sample: Sample, unit: str) -> str:
+    words = [f"{sample.value:.4g} {unit}"]
+    words += [] if sample.floor is None else [f"floor {sample.floor:.4g} {unit}"]
+    words += [f"{name} {figure:.4g}" for name, figure in sample.figures.items()]
+    return ", ".join(words)

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from benchmarks import registry
+from benchmarks import record, registry
+
+ALL = "all"
 
 
 class Command(BaseCommand):
@@ -18,13 +20,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Names come from the package of benchmarks."""
-        parser.add_argument("name", choices=sorted(registry.load()))
-        parser.add_argument("--db", choices=["sqlite", "postgres"], default="sqlite")
-        parser.add_argument("--rounds", type=int, help="how often (default: five)")
+        parser.add_argument("name", choices=[*sorted(registry.load()), ALL])
+        parser.add_argument("--db", choices=["sqlite", "postgres"], help="default: SQLite, but PostgreSQL for runslist")
+        parser.add_argument("--repeat", type=int, default=registry.ROUNDS, help="rounds; the median is judged")
+        parser.add_argument("--small", action="store_true", help="a tiny size, to see that it works")
+        parser.add_argument("--record", action="store_true", help="keep the results in benchmarks/")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Progress on stderr, the result on stdout."""
-        line = registry.run(
-            options["name"], options["db"], options["rounds"], lambda text: print(text, file=sys.stderr, flush=True)
-        )
-        self.stdout.write(line)
+        """Progress on stderr, the results on stdout."""
+        names = sorted(registry.load()) if options["name"] == ALL else [options["name"]]
+        for name in names:
+            result = registry.run(name, say, database=options["db"], rounds=options["repeat"], small=options["small"])
+            if options["record"]:
+                record.keep([result])
+            self.stdout.write(registry.line(result))
+            self.stdout.flush()
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(text, file=sys.stderr, flush=True)

@@ -110,44 +110,6 @@ _STAMPS: dict[str, tuple[str, ...]] = {
     S.FINALIZING: ("finalizing_at",),
     **dict.fromkeys(Run.ENDS, ("finished_at",)),
 }
-STEP_FIELDS, batch_size=100)
-        for (status, names), runs in self._moves.items():
-            shared = {name: getattr(runs[0], name) for name in names}
-            same = all(getattr(run, name) == value for run in runs for name, value in shared.items())
-            Run.move_all(runs, status, fields=() if same else names, **(shared if same else {}))
-        self._moves, self._steps = {}, {}
-
-
-@lru_cache(maxsize=64)
-def parsed(root_id: UUID) -> tuple[Graph, dict[str, Step]]:
-    """The graph of a root and its steps by id. A run's graph never changes, so it is parsed once a process."""
-    document = Run.objects.values_list("graph", flat=True).get(pk=root_id)
-    graph = read_graph(document or {"steps": []})
-    return graph, {step.id: step for step in graph.steps}
-
-
-@lru_cache(maxsize=64)
-def parsed_needs(root_id: UUID) -> dict[str, frozenset[str]]:
-    return parsed(root_id)[0].needs
-
-
-_STAMPS: dict[str, tuple[str, ...]] = {
-    S.QUEUED: ("queued_at",),
-    S.PREPARING: ("preparing_at",),
-    S.RUNNING: ("started_at",),
-    S.FINALIZING: ("finalizing_at",),
-    **dict.fromkeys(Run.ENDS, ("finished_at",)),
-}
-RUN_FIELDS = (
-    "queued_at",
-    "preparing_at",
-    "started_at",
-    "finalizing_at",
-    "finished_at",
-    "error",
-    "properties",
-    "warnings",
-)
 STEP_FIELDS = (
     "fingerprint",
     "fingerprint_document",

@@ -13,7 +13,7 @@ from benchmarks.registry import Sample, Setting, benchmark
 def chain(setting: Setting) -> Iterator[Sample]:
     """The value is the time that the studio adds to a step, the floor the time of the bare process."""
     steps = setting.size(20, 3)
-    with lab(setting.database) as warm:
+    with lab(setting) as warm:
         document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps)
         while True:
             floor = bare(warm.python, steps)

@@ -10,14 +10,12 @@ from benchmarks import graphs
 from benchmarks.lab import lab
 from benchmarks.registry import Sample, Setting, benchmark
 
-NODES = 2
-
 
 @benchmark("fanout", "steps/s", "ratio >= 0.35")
 def fanout(setting: Setting) -> Iterator[Sample]:
     """Steps a second, from the submit until the page knows of the end."""
     steps = setting.size(200, 6)
-    with lab(setting.database, NODES) as warm:
+    with lab(setting) as warm:
         document = graphs.fan(graphs.upload(warm.rest, graphs.NOTHING), steps)
         while True:
             floor = side_by_side(warm.python, steps)
@@ -28,7 +26,7 @@ def fanout(setting: Setting) -> Iterator[Sample]:
 def side_by_side(python: str, count: int) -> float:
     """As many bare processes, two at a time; seconds for all."""
     names = "\n".join(map(str, range(count)))
-    command = ["xargs", f"-P{NODES}", "-n1", python, "-c", "pass"]
+    command = ["xargs", f"-P{graphs.NODES}", "-n1", python, "-c", "pass"]
     began = time.monotonic()
     subprocess.run(command, input=names, text=True, check=True)
     return time.monotonic() - began

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.registry import Setting
 from studio.bootstrap import ROOT
 from studio.testing.live import LiveStudio
 
@@ -50,9 +51,12 @@ def credentials_env(base: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def studio(database: str) -> Iterator[LiveStudio]:
+def studio(setting: Setting) -> Iterator[LiveStudio]:
     """A running studio on a fresh data directory, as `up` makes it."""
-    with folder() as base, database_env(database, base) as chosen:
+    if setting.live is not None:
+        yield setting.live
+        return
+    with folder() as base, database_env(setting.database, base) as chosen:
         live = LiveStudio(base / "var", env={**chosen, **credentials_env(base)}).start()
         try:
             yield live

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks import graphs
 from benchmarks.ground import studio, token_of
 from benchmarks.page import Page, sign_in
+from benchmarks.registry import Setting
 from benchmarks.rest import Rest
 from studio.testing.live import LiveStudio
 
@@ -69,10 +70,10 @@ class Lab:
         """The beginning of a log."""
         return self.rest.read(f"runs/{run}/log/?offset=0&limit=65536")
 
-    def warm_up(self, nodes: int) -> None:
+    def warm_up(self) -> None:
         """Use each node and its environment once."""
         asking = graphs.upload(self.rest, WHO_AM_I)
-        run, _ = self.complete(graphs.fan(asking, nodes))
+        run, _ = self.complete(graphs.fan(asking, graphs.NODES))
         first = self.rest.get(f"runs/{run}/steps/")["items"][0]
         self.python = self.log_of(first["id"]).decode().strip()
 
@@ -83,13 +84,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(database: str, nodes: int = 1) -> Iterator[Lab]:
+def lab(setting: Setting) -> Iterator[Lab]:
     """A studio with a cluster whose nodes are idle and whose environment is ready."""
-    with studio(database) as live:
+    with studio(setting) as live:
         rest = Rest.with_token(live.url, token_of(live))
-        graphs.make_cluster(rest, nodes)
+        graphs.make_cluster(rest)
         made = Lab(live, rest, sign_in(live))
-        made.warm_up(nodes)
+        made.warm_up()
         try:
             yield made
         finally:

@@ -23,7 +23,7 @@ def logflood(setting: Setting) -> Iterator[Sample]:
     """Lines a second, from the submit until the run has ended, with its start and the sealing of its log."""
     lines = setting.size(1_000_000, 20_000)
     source = FLOODS.format(lines=lines)
-    with lab(setting.database) as warm:
+    with lab(setting) as warm:
         document = graphs.graph([graphs.step(graphs.upload(warm.rest, source), "floods")])
         while True:
             floor = to_a_file(warm.python, source)

@@ -27,7 +27,7 @@ SILENCE_S = 20.0
 def loglag(setting: Setting) -> Iterator[Sample]:
     """The value is the median; the clock of the script is the clock of the page."""
     lines = setting.size(200, 10)
-    with lab(setting.database) as warm:
+    with lab(setting) as warm:
         talking = graphs.graph([graphs.step(graphs.upload(warm.rest, TALKS.format(lines=lines)), "talks")])
         while True:
             lags = follow(warm, talking, lines)

@@ -12,7 +12,10 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.testing.live import LiveStudio
 
 ROUNDS = 5
 COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge}
@@ -20,10 +23,13 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": o
 
 @dataclass(frozen=True)
 class Setting:
-    """What is asked of a benchmark: on which database, and whether only to try itself in a tiny size."""
+    """What is asked of a benchmark: on which database, how often, and whether only to try itself in a tiny size."""
 
     database: str
+    rounds: int = ROUNDS
     small: bool = False
+    # A studio that runs already, for tries that are not to be believed. A measurement starts its own.
+    live: LiveStudio | None = None
 
     def size(self, full: int, small: int) -> int:
         """How many of something."""
@@ -117,22 +123,20 @@ def load() -> dict[str, Benchmark]:
     return BENCHMARKS
 
 
-def run(
-    name: str, say: Callable[[str], None], *, database: str | None = None, rounds: int = ROUNDS, small: bool = False
-) -> dict[str, Any]:
-    """Measure round after round; the answer is the benchmark's JSON object."""
+def run(name: str, say: Callable[[str], None], *, database: str | None = None, **asked: Any) -> dict[str, Any]:
+    """Measure round after round; the answer is the benchmark's JSON object. `asked`: rounds, small, live."""
     chosen = load()[name]
-    setting = Setting(database or chosen.database, small)
+    setting = Setting(database or chosen.database, **asked)
     samples: list[Sample] = []
     measuring = chosen.measure(setting)
     try:
-        for sample in islice(measuring, rounds):
+        for sample in islice(measuring, setting.rounds):
             samples.append(sample)
-            say(f"{name} {len(samples)}/{rounds}: {_words(sample, chosen.unit)}")
+            say(f"{name} {len(samples)}/{setting.rounds}: {_words(sample, chosen.unit)}")
     finally:
         measuring.close()  # type: ignore[attr-defined]  # a generator: its studio stops now, not at some later time
     facts = {"python": platform.python_version(), "cores": len(os.sched_getaffinity(0)), "db": setting.database}
-    return {**chosen.judge(samples), **facts, **({"small": True} if small else {})}
+    return {**chosen.judge(samples), **facts, **({"small": True} if setting.small else {})}
 
 
 def line(result: dict[str, Any]) -> str:

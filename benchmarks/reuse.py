@@ -15,7 +15,7 @@ from benchmarks.registry import Sample, Setting, benchmark
 def reuse(setting: Setting) -> Iterator[Sample]:
     """Seconds from the resubmit until the page knows of the end; and the statements, one a step left out."""
     steps = setting.size(100, 5)
-    with lab(setting.database) as warm:
+    with lab(setting) as warm:
         document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps, reuse=True)
         first, _ = warm.complete(document)
         while True:

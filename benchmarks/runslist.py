@@ -8,7 +8,7 @@ from statistics import quantiles
 
 from benchmarks.ground import inside, studio, token_of
 from benchmarks.page import sign_in
-from benchmarks.registry import ROUNDS, Sample, Setting, benchmark
+from benchmarks.registry import Sample, Setting, benchmark
 from benchmarks.rest import Rest
 from studio.testing.live import LiveStudio
 
@@ -21,25 +21,25 @@ FEW = 100
 def runslist(setting: Setting) -> Iterator[Sample]:
     """The 95th percentile of the page's answer; the floor is the same with a hundred runs."""
     many, requests = setting.size(200_000, 500), setting.size(100, 5)
-    with studio(setting.database) as live:
+    with studio(setting) as live:
         # First all rounds with few runs: rows cannot be taken away again without leaving their traces.
-        few = list(rounds(live, FEW, requests))
-        large = list(rounds(live, many, requests))
+        few = list(rounds(live, FEW, requests, setting.rounds))
+        large = list(rounds(live, many, requests, setting.rounds))
     for small, big in zip(few, large, strict=True):
         more = {"p50_ms": big["page"][0], "p50_floor_ms": small["page"][0]}
         rest = {"rest_p95_ms": big["rest"][1], "rest_p95_floor_ms": small["rest"][1]}
         yield Sample(big["page"][1], small["page"][1], {**more, **rest})
 
 
-def rounds(live: LiveStudio, runs: int, requests: int) -> Iterator[dict[str, tuple[float, float]]]:
-    """The studio holds so many runs; five rounds of answers, page and REST."""
+def rounds(live: LiveStudio, runs: int, requests: int, count: int) -> Iterator[dict[str, tuple[float, float]]]:
+    """The studio holds so many runs; rounds of answers, page and REST."""
     inside(live, "seed_runs", str(runs))
     program = Rest.with_token(live.url, token_of(live))
     person = Rest(live.url, {"Cookie": sign_in(live)})
     asks: dict[str, Callable[[], bytes]] = {"page": lambda: person.read(PAGE), "rest": lambda: program.read(REST)}
     for ask in asks.values():
         ask()
-    for _ in range(ROUNDS):
+    for _ in range(count):
         yield {name: percentiles(ask, requests) for name, ask in asks.items()}
     person.close()
     program.close()

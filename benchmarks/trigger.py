@@ -8,7 +8,7 @@ from statistics import median
 
 from benchmarks import graphs
 from benchmarks.lab import Lab, lab
-from benchmarks.loglag import SILENCE_S, heard_lines
+from benchmarks.loglag import SILENCE_S, attempt_of, heard_lines
 from benchmarks.page import Page
 from benchmarks.registry import Sample, Setting, benchmark
 
@@ -20,7 +20,7 @@ IDLE_S = 0.3
 def trigger(setting: Setting) -> Iterator[Sample]:
     """The value is the median until a page has the line; `printed_ms` the one until the script has printed it."""
     times = setting.size(20, 2)
-    with lab(setting.database) as warm:
+    with lab(setting) as warm:
         document = graphs.graph([graphs.step(graphs.upload(warm.rest, SPEAKS), "speaks")])
         made = warm.rest.post("pipelines/", {"name": "speaks", "version": "1", "graph": document})
         address = made["endpoint"].removeprefix(warm.live.url)
@@ -44,8 +44,6 @@ def once(warm: Lab, address: str) -> tuple[float, float, float]:
 
 def first_line(page: Page, run: str) -> tuple[int, int]:
     """When it was seen, and what it says of when it was printed."""
-    from benchmarks.loglag import attempt_of
-
     attempt = attempt_of(page, run)
     page.subscribe(f"log:{attempt}", offset=0)
     for at, line in heard_lines(page, attempt):

@@ -77,7 +77,13 @@ def size_of(name: str) -> VmSize:
     for key in (asked, f"STANDARD_{asked}"):
         if key in CATALOGUE:
             return CATALOGUE[key]
-    near = difflib.get_close_matches(asked.removeprefix("STANDARD_"), [key.removeprefix("STANDARD_") for key in CATALOGUE], 5)
-    offers = [CATALOGUE[f"STANDARD_{key}"].name for key in near] or ["Standard_D2_v2", "Standard_DS3_v2", "Standard_NC6"]
+    near = difflib.get_close_matches(
+        asked.removeprefix("STANDARD_"), [key.removeprefix("STANDARD_") for key in CATALOGUE], 5
+    )
+    offers = [CATALOGUE[f"STANDARD_{key}"].name for key in near] or [
+        "Standard_D2_v2",
+        "Standard_DS3_v2",
+        "Standard_NC6",
+    ]
     what = f"There is no machine size '{name}'." if asked else "A compute target needs a machine size."
     raise Invalid(f"{what} Near it: {', '.join(offers)}.", code="unknown_vm_size", near=offers)

@@ -25,3 +25,8 @@ def as_uuid(text: object) -> UUID | None:
         return text if isinstance(text, UUID) else UUID(str(text))
     except ValueError:
         return None
+
+
+def as_key(text: object) -> UUID:
+    """As as_uuid, for look-ups: what spells no GUID becomes the nil one, which no row has."""
+    return as_uuid(text) or UUID(int=0)

@@ -74,7 +74,7 @@ def _download(url: str, known: Copy | None, sink: IO[bytes]) -> tuple[str, int, 
         with httpx.Client(transport=_Guarded(), follow_redirects=False, timeout=20, trust_env=False) as client:
             for _ in range(MOST_REDIRECTS + 1):
                 with client.stream("GET", url, headers=headers) as answer:
-                    if answer.is_redirect:
+                    if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
                         continue
                     if answer.status_code == 304:

@@ -205,7 +205,8 @@ def _cast(form: Mapping[str, Any], guessed: Mapping[str, str] | None) -> str:
         return f"* REPLACE ({', '.join(changed)})" if changed else "*"
     kinds = {**guessed, **{name: kind for name, kind in wanted.items() if name in guessed}}
     return ", ".join(
-        _quoted(name) if kind == "VARCHAR" else f"TRY_CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}"
+        # Trimming keeps the cast out of the reader, which would fail where this gives NULL.
+        _quoted(name) if kind == "VARCHAR" else f"TRY_CAST(trim({_quoted(name)}) AS {kind}) AS {_quoted(name)}"
         for name, kind in kinds.items()
     )
 

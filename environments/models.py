@@ -61,7 +61,9 @@ class EnvironmentBuild(Lifecycle):
     class Meta:
         constraints = [
             # A recipe has one build that is under way or ready; failed ones stay as history.
-            models.UniqueConstraint("recipe_digest", name="one_live_build_per_recipe", condition=~models.Q(status="failed")),
+            models.UniqueConstraint(
+                "recipe_digest", name="one_live_build_per_recipe", condition=~models.Q(status="failed")
+            ),
         ]
         indexes = [models.Index("status", "id", name="build_queue")]
 
@@ -82,7 +84,9 @@ class EnvironmentVersion(Row):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("environment", "version", name="one_environment_version", condition=models.Q(environment__isnull=False)),
+            models.UniqueConstraint(
+                "environment", "version", name="one_environment_version", condition=models.Q(environment__isnull=False)
+            ),
         ]
         indexes = [models.Index("workspace", "digest", name="environment_version_digest")]
 

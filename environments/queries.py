@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import F, Prefetch, QuerySet
 
 from core.errors import NotFound
-from core.ids import as_uuid
+from core.ids import as_key, as_uuid
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from workspaces.models import Member, User, Workspace
 
@@ -24,7 +24,7 @@ def versions_of(workspace: Workspace, name: str) -> QuerySet[EnvironmentVersion]
 
 def version_by_id(workspace: Workspace, version_id: object) -> EnvironmentVersion:
     rows = EnvironmentVersion.objects.select_related("environment", "build")
-    found = rows.filter(workspace=workspace, pk=as_uuid(version_id)).first()
+    found = rows.filter(workspace=workspace, pk=as_key(version_id)).first()
     if found is None:
         raise NotFound("There is no such environment in this workspace.")
     return found
@@ -32,7 +32,7 @@ def version_by_id(workspace: Workspace, version_id: object) -> EnvironmentVersio
 
 def build_in(workspace: Workspace, build_id: object) -> EnvironmentBuild:
     """A build is shared by the whole studio; a workspace sees those that its own versions use."""
-    found = EnvironmentBuild.objects.filter(pk=as_uuid(build_id), versions__workspace=workspace).first()
+    found = EnvironmentBuild.objects.filter(pk=as_key(build_id), versions__workspace=workspace).first()
     if found is None:
         raise NotFound("There is no such build in this workspace.")
     return found

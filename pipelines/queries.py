@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from core.clock import iso
 from core.errors import NotFound
-from core.ids import as_uuid
+from core.ids import as_key
 from pipelines.models import PublishedPipeline
 from workspaces.models import Workspace
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
@@ -22,7 +22,7 @@ def published_in(workspace: Workspace, status: str = "") -> QuerySet[PublishedPi
 
 def one(workspace: Workspace, pipeline_id: object) -> PublishedPipeline:
     """A published pipeline by its id. Raises NotFound."""
-    found = published_in(workspace).filter(pk=as_uuid(pipeline_id)).first()
+    found = published_in(workspace).filter(pk=as_key(pipeline_id)).first()
     if found is None:
         raise NotFound(f"There is no published pipeline {pipeline_id} in workspace '{workspace.name}'.")
     return found

@@ -13,7 +13,9 @@ from registry.models import ModelVersion
 from workspaces.models import Workspace
 
 
-def versions_in(workspace: Workspace, *, name: str = "", run_id: object = None, latest: bool = False) -> QuerySet[ModelVersion]:
+def versions_in(
+    workspace: Workspace, *, name: str = "", run_id: str | None = None, latest: bool = False
+) -> QuerySet[ModelVersion]:
     """Versions of all models, newest first; with `latest` one of each name."""
     found = ModelVersion.objects.filter(model__workspace=workspace).select_related("model", "created_by")
     if name:

@@ -1,5 +1,6 @@
 """A page's end of the websocket, spoken to the ASGI application directly."""
 
+# mypy: disallow-untyped-calls=False
 from __future__ import annotations
 
 import json

@@ -112,7 +112,9 @@ def _room_of_token(token: ApiToken, name: str) -> Room:
     role = Role(token.role)
     if token.kind == ApiToken.Kind.RUN:
         return Room(token.workspace, role, user=token.user, token=token)
-    member = Member.objects.filter(user_id=token.user_id, workspace_id=token.workspace_id).first()
+    if token.user is None:
+        raise _no_workspace(name)
+    member = Member.objects.filter(user=token.user, workspace_id=token.workspace_id).first()
     if member is None:
         raise _no_workspace(name)
     smaller = min(role, Role(member.role), key=lambda each: each.rank)

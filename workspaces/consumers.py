@@ -28,7 +28,7 @@ CHECK_EVERY = 30.0
 SIGNED_OUT, TRY_LATER = 4401, 1013
 
 
-class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
+class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     """Carries what the page subscribes to. Each topic is authorised on its own; the rest is denied."""
 
     user: User

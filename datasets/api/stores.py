@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.downloads import file_response
+from core import serving
 from core.paging import decode, encode, limit_of
 from core.storage import safe
 from datasets import queries
@@ -61,7 +61,8 @@ class FileView(WorkspaceView):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, name: str, path: str) -> HttpResponseBase:
         store = datastores.open_to_people(self.room.workspace, name)
-        return file_response(request._request, root_of(store), safe(path))
+        root, key = root_of(store), safe(path)
+        return serving.serve(request._request, root.open(key), root.size(key), key)
 
     @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: s.StoredOut})
     def put(self, request: Request, name: str, path: str) -> Response:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.downloads import file_response, headers_of
+from core import serving
 from datasets import queries
 from datasets.api import serializers as s
 from datasets.api.stores import file_document, page_of_files
@@ -77,7 +76,9 @@ class VersionView(WorkspaceView):
 
     @extend_schema(request=s.DatasetVersionChange, responses=s.DatasetVersionOut)
     def patch(self, request: Request, id: UUID) -> Response:
-        return Response(s.DatasetVersionOut(versions.annotate(self.room, id, **self.asked(s.DatasetVersionChange))).data)
+        return Response(
+            s.DatasetVersionOut(versions.annotate(self.room, id, **self.asked(s.DatasetVersionChange))).data
+        )
 
 
 class VersionFilesView(WorkspaceView):
@@ -112,16 +113,10 @@ class VersionContentView(WorkspaceView):
         version = versions.get_version(self.room.workspace, id)
         if path := request.query_params.get("path"):
             found = content.file_in(version, path)
-            return file_response(request._request, root_by_name(version.workspace, found.datastore), found.key, found.path)
+            source = root_by_name(version.workspace, found.datastore).open(found.key)
+            return serving.serve(request._request, source, found.size, found.path)
         pieces = content.csv_of(version)
         first = next(pieces, b"")
         name = f"{version.dataset.name if version.dataset else version.pk}.csv"
-        return StreamingHttpResponse(_later(first, pieces), headers=headers_of(name))
-
-
-async def _later(first: bytes, pieces: Any) -> Any:
-    """The first piece was taken before the answer began, so that a refusal is still an answer."""
-    yield first
-    take = sync_to_async(next, thread_sensitive=False)
-    while (piece := await take(pieces, None)) is not None:
-        yield piece
+        # The first piece is taken before the answer begins, so that a refusal is still an answer.
+        return serving.stream(request._request, chain([first], pieces), name, "text/csv; charset=utf-8")

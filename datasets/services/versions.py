@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from core import journal
 from core.clock import now
 from core.errors import Conflict, NotFound
-from core.ids import as_uuid
+from core.ids import as_key
 from core.spec import refusing
 from datasets import definitions, preview
 from datasets.models import Dataset, DatasetVersion
@@ -70,7 +70,7 @@ def look(workspace: Workspace, kind: str, definition: Mapping[str, Any]) -> dict
 
 def get_version(workspace: Workspace, version_id: object) -> DatasetVersion:
     """A version by its id. Raises NotFound."""
-    found = VERSIONS.filter(workspace=workspace, pk=as_uuid(version_id)).first()
+    found = VERSIONS.filter(workspace=workspace, pk=as_key(version_id)).first()
     if found is None:
         raise NotFound(
             f"There is no dataset with the id '{version_id}' in workspace '{workspace.name}'.", code="unknown_dataset"

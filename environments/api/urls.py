@@ -13,7 +13,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}environments/<str:name>/", views.VersionView.as_view(), name="api-environment"),
     path(f"{W}environments/<str:name>/versions/", views.VersionsView.as_view(), name="api-environment-versions"),
     path(
-        f"{W}environments/<str:name>/versions/<str:version>/", views.VersionView.as_view(), name="api-environment-version"
+        f"{W}environments/<str:name>/versions/<str:version>/",
+        views.VersionView.as_view(),
+        name="api-environment-version",
     ),
     path(
         f"{W}environments/<str:name>/versions/<str:version>/build/",

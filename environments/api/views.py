@@ -72,5 +72,9 @@ class BuildLogView(WorkspaceView):
         build = queries.build_in(self.room.workspace, id)
         offset = self.number("offset", 0, least=-logs.WINDOW_BYTES)
         start, data = logs.read_log(build, offset, self.number("limit", logs.WINDOW_BYTES, least=1))
-        headers = {"X-Log-Offset": str(start), "X-Log-Size": str(build.log_size), "X-Log-Final": str(int(build.is_final))}
+        headers = {
+            "X-Log-Offset": str(start),
+            "X-Log-Size": str(build.log_size),
+            "X-Log-Final": str(int(build.is_final)),
+        }
         return HttpResponse(data, content_type="text/plain; charset=utf-8", headers=headers)

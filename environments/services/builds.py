@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from core import journal
 from core.clock import now
 from core.errors import Outrun
-from core.ids import as_uuid
+from core.ids import as_key
 from environments.models import EnvironmentBuild, EnvironmentVersion
 
 S = EnvironmentBuild.Status
@@ -77,7 +77,7 @@ def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | 
 
     A lock is a lock, whoever made it: `ready` counts from any host. `failed` counts from the one that has the build.
     """
-    build = EnvironmentBuild.objects.select_for_update().filter(pk=as_uuid(report.get("build"))).first()
+    build = EnvironmentBuild.objects.select_for_update().filter(pk=as_key(report.get("build"))).first()
     if build is None or build.is_final:
         return None
     event, mine = report.get("event"), build.host_id == host.pk

@@ -11,7 +11,7 @@ from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.downloads import file_response
+from core import serving
 from core.errors import Invalid
 from core.ids import as_uuid
 from core.storage import artifact_store, safe
@@ -47,7 +47,8 @@ class ModelsView(WorkspaceView):
     def _register(self, request: Request, asked: dict[str, Any]) -> ModelVersion:
         name, run_id, path = asked.pop("name"), asked.pop("run_id"), asked.pop("path")
         files, uploads = asked.pop("files", None) or [], request.FILES.getlist("file")
-        facts = service.Facts(**{key: value if value is not None else "" for key, value in asked.items()})
+        told: dict[str, Any] = {key: "" if value is None else value for key, value in asked.items()}
+        facts = service.Facts(**told)
         if run_id is not None:
             return service.register_from_run(self.room, name, run_id, path or name, facts)
         sources = [(each.name, each.open) for each in uploads] or service.blob_sources(self.room.workspace, files)
@@ -92,4 +93,5 @@ class ContentView(WorkspaceView):
         if not path:
             raise Invalid("Say which file: '?path=' with one of the paths of 'files/'.")
         store = artifact_store(self.room.workspace.pk)
-        return file_response(request._request, store, f"{found.prefix}/{path}", path)
+        key = f"{found.prefix}/{path}"
+        return serving.serve(request._request, store.open(key), store.size(key), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -87,14 +88,15 @@ def register_from_run(room: Room, name: str, run_id: UUID, path: str, facts: Fac
 
 def blob_sources(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> list[Source]:
     """Files that were uploaded as blobs, as a snapshot's are. Raises Unprocessable for one that is missing."""
-    store, found = artifact_store(workspace.pk), []
+    store = artifact_store(workspace.pk)
+    found: list[Source] = []
     for each in files:
         digest = str(each.get("digest", ""))
         if not digest.isalnum() or len(digest) != 64 or not store.is_file(blob_key(digest)):
             raise Unprocessable(
                 f"The file '{each.get('path')}' has not been uploaded. Send it to 'blobs/' first.", code="missing_blob"
             )
-        found.append((str(each.get("path", "")), lambda digest=digest: store.open(blob_key(digest))))
+        found.append((str(each.get("path", "")), partial(store.open, blob_key(digest))))
     return found
 
 

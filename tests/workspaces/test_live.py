@@ -1,5 +1,6 @@
 """The one websocket, through the doors of the web process and a real channel layer."""
 
+# mypy: disallow-untyped-calls=False
 from __future__ import annotations
 
 import asyncio
@@ -9,14 +10,13 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
 
 from core import journal
+from core.models import Event
 from tests.house import House
 from tests.socket import Page
 from workspaces import consumers, live
 from workspaces.models import Member
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-
-
 
 
 async def test_frames_reach_those_who_subscribed(transactional_db: None) -> None:
@@ -55,7 +55,7 @@ async def test_a_page_that_was_away_gets_what_it_missed(transactional_db: None) 
     first = await page.say({"subscribe": [{"topic": "tale:x", "version": 1}]})
     assert first == {"topic": "tale:x", "version": 2, "changes": [2]}
     assert (await page.hear())["version"] == 3
-    await sync_to_async(journal.Event.objects.filter(version__lte=2).delete)()
+    await sync_to_async(Event.objects.filter(version__lte=2).delete)()
     assert await page.say({"subscribe": [{"topic": "tale:x", "version": 1}]}) == {"topic": "tale:x", "reload": True}
     await page.close()
 
@@ -91,9 +91,7 @@ async def test_signing_out_closes_the_socket(transactional_db: None, monkeypatch
     assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.SIGNED_OUT}
 
 
-async def test_who_leaves_the_workspace_hears_no_more(
-    transactional_db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_leaves_the_workspace_hears_no_more(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "CHECK_EVERY", 0.05)
     house = await sync_to_async(House)()
     page = await sync_to_async(Page.of)(house.owner)

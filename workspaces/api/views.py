@@ -14,7 +14,7 @@ from core.errors import Forbidden
 from workspaces import queries
 from workspaces.api import serializers as s
 from workspaces.api.base import StudioView, WorkspaceView, listed
-from workspaces.models import Member, Role, User
+from workspaces.models import ApiToken, Member, Role, User
 from workspaces.services import members, tokens, workspaces
 
 VERSION = "0.1.0"
@@ -124,6 +124,6 @@ class MemberView(WorkspaceView):
         return Response(status=204)
 
 
-def _caller(request: Request) -> tuple[User | None, queries.ApiToken | None]:
+def _caller(request: Request) -> tuple[User | None, ApiToken | None]:
     user = request.user if isinstance(request.user, User) else None
-    return user, request.auth
+    return user, request.auth if isinstance(request.auth, ApiToken) else None

@@ -39,12 +39,12 @@ def ensure_first_owner(os_user: str) -> User:
             furnish(workspace)
         return owner.user
     user = _user_named(os_user)
-    workspace = Workspace.objects.filter(name=FIRST_WORKSPACE).first()
-    if workspace is None:
+    first = Workspace.objects.filter(name=FIRST_WORKSPACE).first()
+    if first is None:
         create_workspace(user, FIRST_WORKSPACE)
     else:
-        Member.objects.update_or_create(workspace=workspace, user=user, defaults={"role": Role.OWNER})
-        furnish(workspace)
+        Member.objects.update_or_create(workspace=first, user=user, defaults={"role": Role.OWNER})
+        furnish(first)
     return user
 
 

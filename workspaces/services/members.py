@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from core.errors import Conflict, Forbidden, Invalid, NotFound
-from core.ids import as_uuid
+from core.ids import as_key
 from workspaces.access import Room
 from workspaces.models import ApiToken, Member, Role, User, Workspace
 from workspaces.services import accounts, audit
@@ -33,9 +33,7 @@ def add(room: Room, username: str, role: str, email: str = "") -> Invited:
     is_new = user is None
     if user is None:
         user = _new_user(username, email)
-    member, created = Member.objects.get_or_create(
-        workspace=room.workspace, user=user, defaults={"role": wanted}
-    )
+    member, created = Member.objects.get_or_create(workspace=room.workspace, user=user, defaults={"role": wanted})
     if not created:
         raise Conflict(f"{username} is a member already. Change the role instead.", code="exists")
     audit.note(room, "member.added", username, role=wanted.value)
@@ -75,9 +73,7 @@ def renew_link(room: Room, member_id: object) -> str:
     if member.user.has_usable_password():
         raise Conflict("This member has a password and signs in with it.", code="has_password")
     rooms = set(Member.objects.filter(user=member.user).values_list("workspace_id", flat=True))
-    owned = set(
-        Member.objects.filter(user=room.user, role=Role.OWNER).values_list("workspace_id", flat=True)
-    )
+    owned = set(Member.objects.filter(user=room.user, role=Role.OWNER).values_list("workspace_id", flat=True))
     if not rooms <= owned:
         raise Forbidden("This member belongs to workspaces that are not yours. Ask who runs the studio for a link.")
     audit.note(room, "member.link", member.user.get_username())
@@ -88,7 +84,7 @@ def _held(room: Room, member_id: object) -> Member:
     """The member, with the workspace's row locked: two owners must not remove each other at once."""
     room.require(Role.OWNER).require_person()
     Workspace.objects.select_for_update().get(pk=room.workspace.pk)
-    member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=as_uuid(member_id)).first()
+    member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=as_key(member_id)).first()
     if member is None:
         raise NotFound("There is no such member in this workspace.")
     return member
@@ -97,9 +93,7 @@ def _held(room: Room, member_id: object) -> Member:
 def _keep_an_owner(member: Member) -> None:
     others = Member.objects.filter(workspace_id=member.workspace_id, role=Role.OWNER, user__is_active=True)
     if member.role == Role.OWNER and not others.exclude(pk=member.pk).exists():
-        raise Conflict(
-            "This is the last owner of the workspace. Make somebody else an owner first.", code="last_owner"
-        )
+        raise Conflict("This is the last owner of the workspace. Make somebody else an owner first.", code="last_owner")
 
 
 def _new_user(username: str, email: str) -> User:

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from core.ids import as_uuid
+from core.ids import as_key
 from workspaces.access import Room
 from workspaces.models import ApiToken, Role, User, Workspace
 from workspaces.services import audit
@@ -108,7 +108,7 @@ def verify(text: str) -> ApiToken:
 def revoke(room: Room, token_id: object) -> ApiToken:
     """Revoke one's own token; an owner may revoke anybody's of the workspace."""
     room.require_person()
-    tokens = ApiToken.objects.filter(workspace=room.workspace, kind=ApiToken.Kind.PERSONAL, pk=as_uuid(token_id))
+    tokens = ApiToken.objects.filter(workspace=room.workspace, kind=ApiToken.Kind.PERSONAL, pk=as_key(token_id))
     if not room.may(Role.OWNER):
         tokens = tokens.filter(user=room.user)
     token = tokens.first()

@@ -24,9 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            text = issue.token(
-                options["workspace"], options["user"], options["role"], options["name"], options["days"]
-            )
+            text = issue.token(options["workspace"], options["user"], options["role"], options["name"], options["days"])
         except StudioError as error:
             raise CommandError(error.message) from error
         self.stdout.write(text)

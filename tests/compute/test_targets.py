@@ -1,0 +1,167 @@
+"""Clusters: sizes, scale, status, and when they may go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compute.models import ComputeTarget, Host, Node
+from compute.services import hosts, targets
+from compute.sizes import CATALOGUE, GIB, size_of
+from core.clock import now
+from core.errors import Conflict, Invalid, Unauthenticated
+from tests.house import House, code, stays_constant
+from workspaces.models import Role
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+KEYS = [
+    "currentNodeCount", "targetNodeCount", "nodeStateCounts", "allocationState", "allocationStateTransitionTime",
+    "errors", "creationTime", "modifiedTime", "provisioningState", "provisioningStateTransitionTime",
+    "scaleSettings", "vmPriority", "vmSize",
+]  # fmt: skip
+
+
+def machine(cores: float = 2, memory: int = 8 * GIB) -> Host:
+    return Host.objects.create(name="alpha", key_digest="d", cores=cores, memory=memory, last_seen_at=now())
+
+
+def test_sizes_are_found_in_any_case_and_unknown_ones_name_their_neighbours() -> None:
+    assert size_of("standard_d2_v2") == size_of("STANDARD_D2_V2") == size_of("D2_v2") == CATALOGUE["STANDARD_D2_V2"]
+    assert (size_of("STANDARD_NC6").cores, size_of("STANDARD_NC6").gpus) == (6, 1)
+    with pytest.raises(Invalid, match="Standard_D2_v2") as refused:
+        size_of("STANDARD_D2_V22")
+    assert refused.value.code == "unknown_vm_size"
+
+
+def test_a_cluster_is_made_and_has_the_thirteen_keys(house: House) -> None:
+    machine()
+    answer = house.api.post("compute/", {"name": "cpu-cluster", "vm_size": "standard_d2_v2", "max_nodes": 3})
+    assert answer.status_code == 201
+    made = answer.json()
+    assert list(made["status"]) == KEYS
+    assert made["status"]["scaleSettings"] == {
+        "minNodeCount": 0, "maxNodeCount": 3, "nodeIdleTimeBeforeScaleDown": "PT1800S",
+    }  # fmt: skip
+    assert made["status"]["vmSize"] == "STANDARD_D2_V2" and made["warnings"] == []
+
+
+def test_a_size_that_asks_for_too_much_is_told(house: House) -> None:
+    machine()
+    made = house.api.post("compute/", {"name": "gpu", "vm_size": "STANDARD_NC6"}).json()
+    assert [each["code"] for each in made["warnings"]] == ["shrunk"]
+    assert "1 GPU" in made["warnings"][0]["text"] and "alpha" in made["warnings"][0]["text"]
+    ComputeTarget.objects.update(policy="strict")
+    assert house.api.get("compute/gpu/").json()["warnings"][0]["code"] == "too_large"
+    Host.objects.all().delete()
+    assert house.api.get("compute/gpu/").json()["warnings"][0]["code"] == "no_host"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"name": "c", "vm_size": "STANDARD_D2_V2"}, "bad_name"),
+        ({"name": "1cluster", "vm_size": "STANDARD_D2_V2"}, "bad_name"),
+        ({"name": "x" * 25, "vm_size": "STANDARD_D2_V2"}, "bad_name"),
+        ({"name": "cpu", "vm_size": "HUGE"}, "unknown_vm_size"),
+        ({"name": "cpu", "vm_size": ""}, "unknown_vm_size"),
+        ({"name": "cpu", "vm_size": "STANDARD_D2_V2", "min_nodes": 3, "max_nodes": 2}, "bad_scale"),
+        ({"name": "cpu", "vm_size": "STANDARD_D2_V2", "max_nodes": 0}, "bad_scale"),
+        ({"name": "cpu", "vm_size": "STANDARD_D2_V2", "idle_seconds": -1}, "bad_scale"),
+        ({"name": "cpu", "vm_size": "STANDARD_D2_V2", "vm_priority": "cheap"}, "invalid"),
+        ({"name": "cpu"}, "invalid"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_a_clear_error(house: House, body: dict[str, object], why: str) -> None:
+    assert code(house.api.post("compute/", body)) == (400, why)
+
+
+def test_creating_again_changes_the_scale_but_not_the_size(house: House) -> None:
+    first = house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2", "max_nodes": 1}).json()
+    again = house.api.post("compute/", {"name": "CPU", "vm_size": "standard_d2_v2", "max_nodes": 5}).json()
+    assert again["id"] == first["id"] and again["max_nodes"] == 5
+    other = house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_NC6"})
+    assert code(other) == (409, "exists")
+
+
+def test_an_unknown_cluster_is_named_with_its_alternatives(house: House) -> None:
+    house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2"})
+    answer = house.api.get("compute/gpu/")
+    assert code(answer) == (404, "unknown_compute") and "cpu" in answer.json()["error"]["message"]
+
+
+def test_nodes_are_counted_by_state_and_a_busy_cluster_stays(house: House) -> None:
+    house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2"})
+    target, alpha = ComputeTarget.objects.get(), machine()
+    for status in ("running", "idle", "idle", "leaving"):
+        Node.objects.create(compute_target=target, host=alpha, name=status, cores=1, memory=1, status=status)
+    status = house.api.get("compute/cpu/").json()["status"]
+    assert status["currentNodeCount"] == 3 and status["allocationState"] == "Resizing"
+    assert status["nodeStateCounts"] == {
+        "preparingNodeCount": 0, "runningNodeCount": 1, "idleNodeCount": 2, "unusableNodeCount": 0,
+        "leavingNodeCount": 1, "preemptedNodeCount": 0,
+    }  # fmt: skip
+    assert code(house.api.delete("compute/cpu/")) == (409, "in_use")
+    Node.objects.filter(status="running").delete()
+    assert house.api.delete("compute/cpu/").status_code == 204
+
+
+def test_apps_above_may_keep_a_cluster(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(target: ComputeTarget) -> None:
+        raise Conflict("Something waits for it.", code="in_use")
+
+    house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2"})
+    monkeypatch.setattr(targets, "before_delete", [refuse])
+    assert code(house.api.delete("compute/cpu/")) == (409, "in_use")
+
+
+def test_a_cluster_is_resized_and_readers_only_look(house: House) -> None:
+    house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2"})
+    changed = house.api.patch("compute/cpu/", {"min_nodes": 1, "max_nodes": 2, "idle_seconds": 60}).json()
+    assert changed["status"]["scaleSettings"]["nodeIdleTimeBeforeScaleDown"] == "PT60S"
+    reader = house.door(Role.READER)
+    assert reader.get("compute/cpu/").status_code == 200
+    assert code(reader.patch("compute/cpu/", {"max_nodes": 9})) == (403, "forbidden")
+    assert code(reader.delete("compute/cpu/")) == (403, "forbidden")
+
+
+def test_the_list_of_clusters_costs_the_same_however_long(house: House) -> None:
+    alpha = machine()
+
+    def add(number: int) -> None:
+        made = targets.create_target(house.room, f"cpu{number}x", "STANDARD_D2_V2")
+        Node.objects.create(compute_target=made, host=alpha, name=f"n{number}", cores=1, memory=1)
+
+    stays_constant(house.api, "compute/", add)
+
+
+def test_the_local_host_keeps_its_key_and_speaks_with_it(db: None, tmp_path: Path) -> None:
+    first = hosts.enrol_local_host(tmp_path, "http://127.0.0.1:8000", "redis://x")
+    file = tmp_path / "agent" / "host.json"
+    document = json.loads(file.read_text())
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert document["store_marker"] == (tmp_path / "store-marker").read_text()
+    assert hosts.enrol_local_host(tmp_path, "http://127.0.0.1:9000").pk == first.pk
+    again = json.loads(file.read_text())
+    assert again["key"] == document["key"] and again["studio"] == "http://127.0.0.1:9000"
+    assert hosts.authenticate(document["key"]).pk == first.pk
+    with pytest.raises(Unauthenticated):
+        hosts.authenticate("duto_host_guess")
+    file.unlink()
+    hosts.enrol_local_host(tmp_path)
+    with pytest.raises(Unauthenticated):
+        hosts.authenticate(document["key"])
+    assert Host.objects.count() == 1
+
+
+def test_a_host_tells_what_it_has(db: None) -> None:
+    alpha = machine()
+    hosts.seen(
+        alpha, {"cores": 8, "memory": 3, "gpus": [], "pythons": ["3.11.7"], "agent": "0.1.0", "store_marker": None}
+    )
+    alpha.refresh_from_db()
+    assert (alpha.cores, alpha.pythons, alpha.agent_version, alpha.store_marker) == (8, ["3.11.7"], "0.1.0", "")
+    hosts.seen(alpha, {})
+    alpha.refresh_from_db()
+    assert alpha.cores == 8

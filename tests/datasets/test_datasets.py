@@ -1,0 +1,260 @@
+"""Datasets through REST: definitions, versions, files, previews, and clear words for what cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.ids import uuid7
+from datasets import services as datasets
+from datasets.services.versions import save
+from tests.house import Door, House, code, content, stays_constant
+from workspaces.models import Role
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+STORE = "workspaceblobstore"
+PENGUINS = (
+    "species,mass,when,ok\nAdelie,3750.5,2007-11-11,true\nGentoo,NA,2008-01-02,false\nChinstrap,3800,2009-02-03,true\n"
+)
+
+
+def source(*paths: str, **more: Any) -> dict[str, Any]:
+    return {"sources": [{"datastore": STORE, "path": path} for path in paths], **more}
+
+
+def post(door: Door, name: str | None, definition: Any, kind: str = "file", **more: Any) -> Any:
+    return door.post("datasets/", {"name": name, "kind": kind, "definition": definition, **more})
+
+
+def test_a_table_has_columns_types_and_rows(house: House) -> None:
+    house.put("raw/p.csv", PENGUINS)
+    made = post(house.api, "penguins", source("raw/*.csv"), "tabular").json()
+    types = {each["name"]: each["type"] for each in made["columns"]}
+    assert types == {"species": "string", "mass": "float", "when": "datetime", "ok": "bool"}
+    preview = house.api.get(f"dataset-versions/{made['id']}/preview/?limit=2").json()
+    assert preview["rows"] == [
+        ["Adelie", 3750.5, "2007-11-11T00:00:00", True],
+        ["Gentoo", None, "2008-01-02T00:00:00", False],
+    ]
+
+
+def test_the_same_definition_again_is_the_same_version(house: House) -> None:
+    house.put("a.csv", PENGUINS)
+    house.put("b.csv", PENGUINS)
+    first = post(house.api, "p", source("a.csv")).json()
+    assert post(house.api, "p", source("a.csv")).json()["id"] == first["id"]
+    assert code(post(house.api, "p", source("b.csv"))) == (409, "exists")
+    second = post(house.api, "p", source("b.csv"), create_new_version=True).json()
+    assert (first["version"], second["version"]) == (1, 2)
+    assert house.api.get("datasets/p/versions/latest/").json()["id"] == second["id"]
+    assert house.api.get("datasets/p/versions/1/").json()["id"] == first["id"]
+    assert [each["version"] for each in house.api.get("datasets/p/versions/").json()["items"]] == [2, 1]
+    assert code(post(house.api, "p", source("a.csv"), "tabular", create_new_version=True)) == (409, "kind_differs")
+
+
+def test_without_a_name_it_is_kept_by_id_and_not_listed(house: House) -> None:
+    house.put("a.csv", PENGUINS)
+    made = post(house.api, None, source("a.csv")).json()
+    assert made["name"] is None
+    assert post(house.api, None, source("a.csv")).json()["id"] == made["id"]
+    assert house.api.get("datasets/").json()["items"] == []
+    assert house.api.get(f"dataset-versions/{made['id']}/").json()["file_count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("definition", "status", "why"),
+    [
+        (source("nothing/*.csv"), 422, "no_match"),
+        (source("../../secret"), 400, "unsafe_path"),
+        ({"sources": [{"datastore": "nowhere", "path": "a"}]}, 404, "unknown_datastore"),
+        ({"sources": []}, 400, "bad_definition"),
+        ({"sources": "a.csv"}, 400, "bad_definition"),
+        ({"sources": [{"url": "file:///etc/passwd"}]}, 400, "bad_definition"),
+        ({"sources": [{"url": "http://127.0.0.1/x.csv"}]}, 422, "private_address"),
+        ({"sources": [{"url": "http://169.254.169.254/latest/"}]}, 422, "private_address"),
+        (source("a.csv", operations=[{"op": "explode"}]), 400, "bad_definition"),
+        (source("a.csv", operations=[{"op": "take", "count": -1}]), 400, "bad_definition"),
+        (source("a.csv", operations=[{"op": "keep_columns", "columns": ["a"]}]), 400, "bad_definition"),
+    ],
+)
+def test_a_definition_that_cannot_be_is_a_clear_error(house: House, definition: Any, status: int, why: str) -> None:
+    house.put("a.csv", PENGUINS)
+    assert code(post(house.api, "p", definition)) == (status, why)
+    assert house.api.get("datasets/").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        b"<!DOCTYPE html><html><body>Not found</body></html>",
+        b"a,b\n1,2\n1,2,3,4\n",
+        b"a,b\n\xff\xfe\xfa,2\n",
+        b"",
+        b"   \n",
+    ],
+)
+def test_a_csv_that_is_none_is_a_clear_error(house: House, data: bytes) -> None:
+    house.put("a.csv", data)
+    assert code(post(house.api, "p", source("a.csv"), "tabular")) == (422, "not_a_table")
+
+
+def test_a_table_in_another_encoding_is_read_when_it_is_said(house: House) -> None:
+    house.put("a.csv", "name;n\nJosé;1\n".encode("latin-1"))
+    form = {"separator": ";", "encoding": "latin-1"}
+    made = post(house.api, "p", source("a.csv", format=form), "tabular").json()
+    assert house.api.get(f"dataset-versions/{made['id']}/preview/").json()["rows"] == [["José", 1]]
+    odd = post(house.api, "q", source("a.csv", format={"encoding": "klingon"}), "tabular")
+    assert code(odd) == (422, "not_a_table")
+
+
+def test_operations_are_done_in_their_order(house: House) -> None:
+    house.put("a.csv", "a,b,c\n" + "".join(f"{n},{n * 2},x\n" for n in range(20)))
+    operations = [
+        {"op": "skip", "count": 2},
+        {"op": "drop_columns", "columns": ["c"]},
+        {"op": "take", "count": 3},
+        {"op": "keep_columns", "columns": ["b"]},
+    ]
+    made = post(house.api, "p", source("a.csv", operations=operations), "tabular").json()
+    answer = house.api.get(f"dataset-versions/{made['id']}/content/")
+    assert content(answer) == b"b\n4\n6\n8\n"
+
+
+def test_a_split_has_every_row_once(house: House) -> None:
+    house.put("a.csv", "a\n" + "".join(f"{n}\n" for n in range(100)))
+    parts = []
+    for part in (0, 1):
+        split = [{"op": "random_split", "percentage": 0.7, "seed": 3, "part": part}]
+        made = post(house.api, None, source("a.csv", operations=split), "tabular").json()
+        parts.append(set(content(house.api.get(f"dataset-versions/{made['id']}/content/")).split()[1:]))
+    assert not parts[0] & parts[1] and len(parts[0] | parts[1]) == 100 and 50 < len(parts[0]) < 90
+
+
+def test_types_that_were_asked_for_win(house: House) -> None:
+    house.put("a.csv", "id,n\n007,1\n008,x\n")
+    form = {"columns": {"id": "string", "n": "long"}}
+    answer = post(house.api, "p", source("a.csv", format=form), "tabular")
+    assert answer.status_code == 201, answer.content
+    made = answer.json()
+    assert house.api.get(f"dataset-versions/{made['id']}/preview/").json()["rows"] == [["007", 1], ["008", None]]
+    assert code(post(house.api, "q", source("a.csv", format={"columns": {"n": "complex"}}), "tabular"))[0] == 400
+
+
+def test_a_header_is_where_it_was_said_to_be(house: House) -> None:
+    house.put("a.csv", "1,2\n3,4\n")
+    made = post(house.api, "p", source("a.csv", format={"header": False}), "tabular").json()
+    assert [each["name"] for each in made["columns"]] == ["Column1", "Column2"]
+    house.put("b/1.csv", "a,b\n1,2\n")
+    house.put("b/2.csv", "3,4\n")
+    made = post(house.api, "q", source("b/*.csv", format={"header": "first"}), "tabular").json()
+    assert house.api.get(f"dataset-versions/{made['id']}/preview/").json()["rows"] == [[1, 2], [3, 4]]
+
+
+def test_parquet_and_json_lines_are_tables_too(house: House) -> None:
+    import io
+
+    import pyarrow
+    from pyarrow import parquet
+
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.table({"a": [1, 2], "b": ["x", None]}), buffer)
+    house.put("a.parquet", buffer.getvalue())
+    made = post(house.api, "p", source("a.parquet", format={"type": "parquet"}), "tabular").json()
+    assert house.api.get(f"dataset-versions/{made['id']}/preview/").json()["rows"] == [[1, "x"], [2, None]]
+    house.put("a.jsonl", '{"a": 1}\n{"a": 2}\n')
+    made = post(house.api, "j", source("a.jsonl", format={"type": "json_lines"}), "tabular").json()
+    assert house.api.get(f"dataset-versions/{made['id']}/preview/").json()["rows"] == [[1], [2]]
+    assert code(post(house.api, "n", source("a.jsonl", format={"type": "parquet"}), "tabular")) == (422, "not_a_table")
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (("raw/",), ["a.csv", "deep/b.csv", "deep/c.txt"]),
+        (("raw/*.csv",), ["a.csv"]),
+        (("raw/**/*.csv",), ["a.csv", "deep/b.csv"]),
+        (("raw/**",), ["a.csv", "deep/b.csv", "deep/c.txt"]),
+        (("raw/deep/b.csv",), ["b.csv"]),
+        (("raw/deep/[bx].csv",), ["b.csv"]),
+        (("raw/a.csv", "raw/deep"), ["a.csv", "deep/b.csv", "deep/c.txt"]),
+        (("",), ["other.csv", "raw/a.csv", "raw/deep/b.csv", "raw/deep/c.txt"]),
+    ],
+)
+def test_paths_and_patterns_find_their_files(house: House, paths: tuple[str, ...], names: list[str]) -> None:
+    for path in ("raw/a.csv", "raw/deep/b.csv", "raw/deep/c.txt", "other.csv"):
+        house.put(path, path)
+    version = save(house.room, None, "file", source(*paths))
+    assert sorted(each.path for each in datasets.files_of(version)) == names
+    made = house.api.get(f"dataset-versions/{version.pk}/files/").json()["items"]
+    assert house.api.get(made[0]["url"].split("localhost")[-1].split("testserver")[-1]).status_code == 200
+
+
+def test_one_file_of_a_dataset_can_be_read(house: House) -> None:
+    house.put("raw/a.csv", "alpha")
+    made = post(house.api, "p", source("raw/")).json()
+    assert content(house.api.get(f"dataset-versions/{made['id']}/content/?path=a.csv")) == b"alpha"
+    assert code(house.api.get(f"dataset-versions/{made['id']}/content/?path=b.csv"))[0] == 404
+    assert code(house.api.get(f"dataset-versions/{made['id']}/content/?path=../a.csv"))[0] == 404
+    assert code(house.api.get(f"dataset-versions/{made['id']}/content/"))[0] == 400
+
+
+def test_the_identity_changes_with_the_files_and_with_nothing_else(house: House) -> None:
+    house.put("raw/a.csv", PENGUINS)
+    version = save(house.room, "p", "file", source("raw/"))
+    before = datasets.identity(version)
+    house.put("raw/a.csv", PENGUINS)
+    assert datasets.identity(version) == before
+    house.put("raw/b.csv", "x")
+    assert datasets.identity(version)["content"] != before["content"]
+    assert datasets.identity(version)["definition"] == before["definition"]
+
+
+def test_a_missing_dataset_is_a_clear_error(house: House) -> None:
+    assert code(house.api.get("datasets/nope/")) == (404, "unknown_dataset")
+    assert code(house.api.get("datasets/nope/versions/3/")) == (404, "unknown_dataset")
+    assert code(house.api.get(f"dataset-versions/{uuid7()}/")) == (404, "unknown_dataset")
+
+
+def test_files_that_went_away_are_told_when_they_are_read(house: House) -> None:
+    house.put("raw/a.csv", PENGUINS)
+    made = post(house.api, "p", source("raw/a.csv"), "tabular").json()
+    house.api.delete(f"datastores/{STORE}/files/raw/a.csv")
+    assert code(house.api.get(f"dataset-versions/{made['id']}/preview/")) == (422, "no_match")
+
+
+def test_an_unregistered_name_leaves_the_list_and_may_come_back(house: House) -> None:
+    house.put("a.csv", PENGUINS)
+    made = post(house.api, "p", source("a.csv")).json()
+    assert house.api.delete("datasets/p/").status_code == 204
+    assert code(house.api.get("datasets/p/")) == (404, "unknown_dataset")
+    assert house.api.get(f"dataset-versions/{made['id']}/").status_code == 200
+    house.put("b.csv", PENGUINS)
+    assert post(house.api, "p", source("b.csv")).json()["version"] == 2
+
+
+def test_tags_and_description_may_change_and_a_reader_changes_nothing(house: House) -> None:
+    house.put("a.csv", PENGUINS)
+    made = post(house.api, "p", source("a.csv")).json()
+    place = f"dataset-versions/{made['id']}/"
+    assert house.api.patch(place, {"tags": {"a": "1"}, "description": "d"}).json()["tags"] == {"a": "1"}
+    reader = house.door(Role.READER)
+    assert code(reader.patch(place, {"tags": {}})) == (403, "forbidden")
+    assert code(post(reader, "q", source("a.csv"))) == (403, "forbidden")
+
+
+def test_a_version_of_another_workspace_does_not_exist_here(house: House) -> None:
+    from workspaces.services.workspaces import create_workspace
+
+    house.put("a.csv", PENGUINS)
+    made = post(house.api, "p", source("a.csv")).json()
+    create_workspace(house.owner, "other")
+    other = Door(workspace="other")
+    other.client.force_login(house.owner)
+    assert code(other.get(f"dataset-versions/{made['id']}/")) == (404, "unknown_dataset")
+
+
+def test_the_list_of_datasets_costs_the_same_however_long(house: House) -> None:
+    house.put("a.csv", PENGUINS)
+    stays_constant(house.api, "datasets/", lambda n: save(house.room, f"d{n}", "file", source("a.csv")))

@@ -1,0 +1,109 @@
+"""Datastores: files in and out, and nothing outside of them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from datasets.stores import root_by_name
+from tests.house import House, code, content, stays_constant
+from workspaces.models import Role
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+FILES = "datastores/workspaceblobstore/files/"
+
+
+def test_every_workspace_has_the_two_datastores(house: House) -> None:
+    found = {each["name"]: each["is_default"] for each in house.api.get("datastores/").json()["items"]}
+    assert found == {"workspaceblobstore": True, "workspacefilestore": False}
+    assert code(house.api.get("datastores/nowhere/")) == (404, "unknown_datastore")
+
+
+def test_a_file_goes_in_and_comes_out(house: House) -> None:
+    assert house.api.put(f"{FILES}raw/a b.csv", b"x" * 100_000).status_code == 201
+    answer = house.api.get(f"{FILES}raw/a b.csv")
+    assert content(answer) == b"x" * 100_000
+    assert answer["X-Content-Type-Options"] == "nosniff" and "sandbox" in answer["Content-Security-Policy"]
+
+
+def test_a_file_is_not_replaced_unless_that_is_said(house: House) -> None:
+    house.put("a.txt", "one")
+    assert code(house.api.put(f"{FILES}a.txt", b"two")) == (409, "exists")
+    assert house.api.put(f"{FILES}a.txt?overwrite=1", b"two").status_code == 201
+    assert content(house.api.get(f"{FILES}a.txt")) == b"two"
+
+
+def test_ranges_are_served(house: House) -> None:
+    house.put("a.txt", "0123456789")
+    part = house.api.get(f"{FILES}a.txt", Range="bytes=2-4")
+    assert (part.status_code, content(part), part["Content-Range"]) == (206, b"234", "bytes 2-4/10")
+    assert content(house.api.get(f"{FILES}a.txt", Range="bytes=-3")) == b"789"
+    assert content(house.api.get(f"{FILES}a.txt", Range="bytes=8-")) == b"89"
+    assert house.api.get(f"{FILES}a.txt", Range="bytes=99-").status_code == 416
+
+
+@pytest.mark.parametrize(
+    "path", ["../../secret", "raw/../../../secret", "..%2f..%2fsecret", "c:/secret", "%2fetc/passwd"]
+)
+def test_no_path_leaves_its_datastore(house: House, path: str) -> None:
+    assert code(house.api.put(f"{FILES}{path}", b"x"))[0] in (400, 404)
+    assert house.api.get(f"{FILES}{path}").status_code in (400, 404)
+    assert house.api.get(f"{FILES}?prefix={path}").status_code in (400, 200)
+
+
+def test_names_that_no_disk_takes_are_refused(house: House) -> None:
+    assert code(house.api.put(f"{FILES}{'x' * 300}", b"x")) == (400, "bad_path")
+    house.put("folder/a.txt", "x")
+    assert code(house.api.put(f"{FILES}folder?overwrite=1", b"x")) == (409, "exists")
+
+
+def test_the_list_is_recursive_and_paged(house: House) -> None:
+    for number in range(5):
+        house.put(f"raw/{number}/a.csv", "x")
+    house.put("other.csv", "x")
+    page = house.api.get(f"{FILES}?prefix=raw&limit=3").json()
+    rest = house.api.get(f"{FILES}?prefix=raw&limit=3&after={page['next']}").json()
+    assert [each["path"] for each in page["items"] + rest["items"]] == [f"raw/{n}/a.csv" for n in range(5)]
+    assert rest["next"] is None and page["items"][0]["modified_at"].endswith("Z")
+
+
+def test_readers_read_and_contributors_write(house: House) -> None:
+    house.put("a.txt", "x")
+    reader = house.door(Role.READER)
+    assert reader.get(f"{FILES}a.txt").status_code == 200
+    assert code(reader.put(f"{FILES}b.txt", b"x")) == (403, "forbidden")
+    assert code(reader.delete(f"{FILES}a.txt")) == (403, "forbidden")
+    assert house.api.delete(f"{FILES}a.txt").status_code == 204
+    assert code(house.api.delete(f"{FILES}a.txt"))[0] == 404
+
+
+def test_the_same_bytes_again_leave_the_file_as_it_was(house: House) -> None:
+    house.put("a.csv", "a,b\n1,2\n")
+    folder = root_by_name(house.workspace, "workspaceblobstore").local
+    assert folder is not None
+    os.utime(folder / "a.csv", (1_000_000_000, 1_000_000_000))
+    house.put("a.csv", "a,b\n1,2\n")
+    assert (folder / "a.csv").stat().st_mtime == 1_000_000_000
+    house.put("a.csv", "a,b\n1,3\n")
+    assert (folder / "a.csv").stat().st_mtime != 1_000_000_000
+
+
+def test_an_owner_chooses_the_default(house: House) -> None:
+    assert house.api.patch("datastores/workspacefilestore/", {"is_default": True}).json()["is_default"]
+    assert house.api.get("").json()["default_datastore"] == "workspacefilestore"
+    contributor = house.door(Role.CONTRIBUTOR)
+    assert code(contributor.patch("datastores/workspaceblobstore/", {"is_default": True})) == (403, "forbidden")
+
+
+def test_what_the_studio_keeps_for_itself_is_no_datastore(house: House) -> None:
+    assert code(house.api.get("datastores/_web/files/")) == (404, "unknown_datastore")
+    assert code(house.api.put("datastores/_web/files/x", b"x")) == (404, "unknown_datastore")
+
+
+def test_the_list_of_datastores_costs_the_same_however_long(house: House) -> None:
+    from datasets.models import Datastore
+
+    stays_constant(
+        house.api, "datastores/", lambda n: Datastore.objects.create(workspace=house.workspace, name=f"store{n}")
+    )

@@ -1,0 +1,194 @@
+"""Environments: references and definitions become versions; recipes share builds; agents build and report."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.clock import now
+from core.errors import Conflict, Invalid, NotFound, Unprocessable
+from core.ids import uuid7
+from environments import services as environments
+from environments.models import EnvironmentBuild, EnvironmentVersion
+from environments.services import curated, logs, versions
+from tests.house import Door, House, code, content, stays_constant
+from workspaces.models import Role
+from workspaces.services.workspaces import create_workspace
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def definition(*packages: str, name: str = "", **python: Any) -> dict[str, Any]:
+    return {"name": name, "python": {"version": "3.11", "packages": list(packages), **python}}
+
+
+def host() -> Any:
+    return SimpleNamespace(pk=uuid7())
+
+
+def test_a_definition_with_a_name_gets_the_next_version_when_it_changes(house: House) -> None:
+    first = environments.resolve(house.workspace, definition("pandas", name="p"))
+    again = environments.resolve(house.workspace, definition("pandas", name="p"))
+    changed = environments.resolve(house.workspace, definition("pandas", "scipy", name="p"))
+    back = environments.resolve(house.workspace, definition("pandas", name="p"))
+    assert [first.version, again.version, changed.version, back.version] == [1, 1, 2, 1]
+    assert again.pk == first.pk == back.pk
+
+
+def test_equal_recipes_share_one_build_whatever_they_are_called(house: House) -> None:
+    first = environments.resolve(house.workspace, definition("pandas", name="p"))
+    other = create_workspace(house.owner, "other").workspace
+    second = environments.resolve(other, definition("pandas", name="q"))
+    third = environments.resolve(other, definition("pandas"))
+    assert first.build_id == second.build_id == third.build_id is not None
+    assert third.environment is None
+
+
+def test_a_reference_finds_its_version_or_says_which_there_are(house: House) -> None:
+    environments.resolve(house.workspace, definition("pandas", name="p"))
+    newest = environments.resolve(house.workspace, definition("scipy", name="p"))
+    assert environments.resolve(house.workspace, {"name": "p"}).pk == newest.pk
+    assert environments.resolve(house.workspace, {"name": "p", "version": "1"}).version == 1
+    with pytest.raises(NotFound, match="has no version 7"):
+        versions.find(house.workspace, "p", 7)
+    with pytest.raises(NotFound, match="AzureML-Tutorial, p"):
+        environments.resolve(house.workspace, {"name": "nope"})
+
+
+def test_user_managed_packages_need_no_build(house: House) -> None:
+    version = environments.resolve(house.workspace, definition(user_managed=True))
+    assert version.build is None
+
+
+def test_the_curated_environment_is_built_from_its_locks(house: House) -> None:
+    version = environments.resolve(house.workspace, {"name": "AzureML-Tutorial", "version": "1"})
+    assert version.build is not None and "pandas==1.5.3" in version.build.recipe["locks"]["3.11"]
+    own = environments.resolve(
+        house.workspace, {"name": "own", "python": {"packages": ["matplotlib", "pandas", "scikit-learn"]}}
+    )
+    assert own.build_id != version.build_id
+    work = environments.build_work(version.build, ["3.12.1"])
+    assert set(work["spec"]["locks"]) == {"3.12"}
+
+
+def test_a_copy_of_a_curated_environment_does_not_change_the_original(house: House) -> None:
+    same = {"name": "AzureML-Tutorial", "python": {"packages": ["matplotlib", "pandas", "scikit-learn"]}}
+    assert environments.resolve(house.workspace, same).label == "AzureML-Tutorial:1"
+    changed = environments.resolve(house.workspace, definition("pandas", "xgboost", name="AzureML-Tutorial"))
+    assert changed.environment is None
+    with pytest.raises(Conflict):
+        environments.register(house.room, definition("pandas", name="AzureML-Tutorial"))
+
+
+def test_a_release_with_other_locks_adds_a_version(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    curated.furnish(house.workspace)
+    names = EnvironmentVersion.objects.filter(environment__name="AzureML-Tutorial")
+    assert names.count() == 1
+    monkeypatch.setattr(curated, "locks", lambda: {"AzureML-Tutorial": {"3.11": "pandas==9\n"}})
+    curated.furnish(house.workspace)
+    assert sorted(names.values_list("version", flat=True)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (definition("this is no package"), Unprocessable),
+        (definition("pandas", version="snake"), Unprocessable),
+        ({"name": "p"}, NotFound),
+        ({"name": "p", "python": "3.11"}, Invalid),
+        ({"name": "p", "python": {"packages": "pandas"}}, Invalid),
+        ({"name": "a/b", "python": {"packages": []}}, Unprocessable),
+        ({"name": "p", "python": {}, "variables": ["A"]}, Invalid),
+    ],
+)
+def test_a_definition_that_cannot_be_is_a_clear_error(house: House, given: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        environments.resolve(house.workspace, given)
+
+
+def test_an_agent_takes_a_build_once_and_its_report_counts_once(house: House) -> None:
+    build = environments.resolve(house.workspace, definition("pandas")).build
+    assert build is not None
+    one, two = host(), host()
+    assert [each.pk for each in environments.take_builds(one, 5)] == [build.pk]
+    assert environments.take_builds(two, 5) == []
+    ready = {"build": str(build.pk), "event": "ready", "lock": "pandas==2\n", "lock_digest": "d", "python": "3.11.7"}
+    assert environments.report_build(one, {**ready, "event": "started"}) is None
+    ended = environments.report_build(one, ready)
+    assert ended is not None and ended.status == "ready"
+    assert environments.report_build(one, ready) is None
+    assert environments.report_build(one, {**ready, "event": "failed"}) is None
+    build.refresh_from_db()
+    assert (build.lock, build.python, build.status) == ("pandas==2\n", "3.11.7", "ready")
+
+
+def test_a_failed_build_says_why_and_the_next_use_tries_again(house: House) -> None:
+    version = environments.resolve(house.workspace, definition("no-such-package"))
+    first, agent = version.build, host()
+    assert first is not None
+    environments.take_builds(agent)
+    told = {"build": str(first.pk), "event": "failed", "message": "There is no package 'no-such-package'."}
+    assert environments.report_build(host(), told) is None
+    ended = environments.report_build(agent, told)
+    assert ended is not None and "no-such-package" in ended.message
+    again = environments.resolve(house.workspace, definition("no-such-package")).build
+    assert again is not None and again.pk != first.pk and again.status == "queued"
+
+
+def test_a_build_whose_agent_fell_silent_is_queued_again(house: House) -> None:
+    build = environments.resolve(house.workspace, definition("pandas")).build
+    assert build is not None
+    environments.take_builds(host())
+    assert environments.expire_builds() == 0
+    EnvironmentBuild.objects.filter(pk=build.pk).update(lease_until=now() - timedelta(seconds=1))
+    assert environments.expire_builds() == 1
+    assert [each.pk for each in environments.take_builds(host())] == [build.pk]
+
+
+def test_the_log_is_appended_by_offset_and_read_in_windows(house: House) -> None:
+    build = environments.resolve(house.workspace, definition("pandas")).build
+    assert build is not None
+    assert environments.append_build_log(build, 0, b"one\n") == 4
+    with pytest.raises(Conflict) as refused:
+        environments.append_build_log(build, 0, b"one\n")
+    assert refused.value.code == "offset" and refused.value.facts["size"] == 4
+    environments.append_build_log(build, 4, b"two\n")
+    answer = house.api.get(f"environment-builds/{build.pk}/log/?offset=-4")
+    assert (content(answer), answer["X-Log-Offset"], answer["X-Log-Size"]) == (b"two\n", "4", "8")
+    assert answer["X-Log-Final"] == "0"
+    assert logs.catch_up(str(build.pk), {"offset": 4}) == [{"offset": 4, "text": "dHdvCg=="}]
+
+
+def test_rest_registers_lists_and_builds(house: House) -> None:
+    made = house.api.post("environments/", definition("sklearn", name="My env"))
+    assert made.status_code == 201
+    assert made.json()["definition"]["python"]["packages"] == ["scikit-learn"]
+    listed = {each["name"]: each for each in house.api.get("environments/").json()["items"]}
+    assert listed["My env"]["latest"]["version"] == "1" and listed["AzureML-Tutorial"]["is_curated"]
+    built = house.api.post("environments/My env/versions/latest/build/")
+    assert built.status_code == 202 and built.json()["build"]["status"] == "queued"
+    assert house.api.get(f"environment-builds/{built.json()['build']['id']}/").json()["status"] == "queued"
+    assert code(house.api.get("environments/My env/versions/9/")) == (404, "unknown_environment")
+    assert code(house.api.get("environments/nope/")) == (404, "unknown_environment")
+    bad = house.api.post("environments/", definition("not a package!", name="x"))
+    assert code(bad)[0] == 422
+
+
+def test_a_reader_builds_nothing_and_a_foreign_build_is_not_there(house: House) -> None:
+    reader = house.door(Role.READER)
+    assert code(reader.post("environments/AzureML-Tutorial/versions/1/build/")) == (403, "forbidden")
+    build = environments.resolve(house.workspace, definition("pandas")).build
+    assert build is not None
+    create_workspace(house.owner, "other")
+    other = Door(workspace="other")
+    other.client.force_login(house.owner)
+    assert code(other.get(f"environment-builds/{build.pk}/")) == (404, "not_found")
+
+
+def test_the_list_of_environments_costs_the_same_however_long(house: House) -> None:
+    stays_constant(
+        house.api, "environments/", lambda n: environments.register(house.room, definition(f"pkg{n}", name=f"e{n}"))
+    )

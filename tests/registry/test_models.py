@@ -1,0 +1,99 @@
+"""Models: bytes copied, versions numbered, files read back."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from core.ids import uuid7
+from core.storage import artifact_store, blob_key
+from registry.models import ModelVersion
+from registry.services import models
+from tests.house import House, code, content, stays_constant
+from workspaces.models import Role
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def blob(house: House, data: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    artifact_store(house.workspace.pk).write(blob_key(digest), io.BytesIO(data))
+    return {"digest": digest, "size": len(data)}
+
+
+def test_uploaded_files_become_a_version(house: House) -> None:
+    upload = {"name": "penguins", "file": [SimpleUploadedFile("m.pkl", b"model")], "description": "d"}
+    made = house.api.client.post(f"{house.api.base}models/", upload).json()
+    assert (made["id"], made["is_file"], made["size"]) == ("penguins:1", True, 5)
+    assert content(house.api.get("models/penguins/versions/1/content/?path=m.pkl")) == b"model"
+
+
+def test_blobs_become_a_version_and_the_next_gets_the_next_number(house: House) -> None:
+    files = [{"path": "m/a.txt", **blob(house, b"a")}, {"path": "m/deep/b.txt", **blob(house, b"b")}]
+    body = {"name": "Evaluate Model ", "files": files, "tags": {"k": "v"}, "framework": None}
+    first = house.api.post("models/", body)
+    assert first.status_code == 201 and not first.json()["is_file"]
+    assert house.api.post("models/", body).json()["version"] == 2
+    place = "models/Evaluate%20Model%20/versions/latest/"
+    assert house.api.get(place).json()["version"] == 2
+    assert [each["path"] for each in house.api.get(f"{place}files/").json()["items"]] == ["m/a.txt", "m/deep/b.txt"]
+    assert [each["version"] for each in house.api.get("models/?latest=1").json()["items"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "why"),
+    [
+        ([], 422, "no_files"),
+        ([{"path": "a", "digest": "0" * 64}], 422, "missing_blob"),
+        ([{"path": "a", "digest": "../../secret"}], 422, "missing_blob"),
+    ],
+)
+def test_a_model_without_its_bytes_is_a_clear_error(house: House, files: Any, status: int, why: str) -> None:
+    assert code(house.api.post("models/", {"name": "m", "files": files})) == (status, why)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "..\\x"])
+def test_no_name_of_a_file_leaves_the_model(house: House, path: str) -> None:
+    answer = house.api.post("models/", {"name": "m", "files": [{"path": path, **blob(house, b"x")}]})
+    assert code(answer) == (400, "unsafe_path")
+    assert not ModelVersion.objects.exists()
+
+
+def test_a_reading_that_breaks_leaves_nothing_behind(house: House) -> None:
+    def broken() -> io.BytesIO:
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        models.register(house.room, "m", [("a", lambda: io.BytesIO(b"x")), ("b", broken)], models.Facts())
+    assert not ModelVersion.objects.exists()
+    assert list(artifact_store(house.workspace.pk).walk("models")) == []
+
+
+def test_an_unknown_run_is_a_clear_error(house: House) -> None:
+    body = {"name": "m", "run_id": str(uuid7()), "path": "outputs/m.pkl"}
+    assert code(house.api.post("models/", body)) == (404, "not_found")
+
+
+def test_what_is_said_may_change_and_a_version_may_go(house: House) -> None:
+    house.api.post("models/", {"name": "m", "files": [{"path": "a", **blob(house, b"x")}]})
+    place = "models/m/versions/1/"
+    assert house.api.patch(place, {"tags": {"best": "1"}}).json()["tags"] == {"best": "1"}
+    reader = house.door(Role.READER)
+    assert code(reader.patch(place, {"tags": {}})) == (403, "forbidden")
+    assert code(reader.delete(place)) == (403, "forbidden")
+    assert house.api.delete(place).status_code == 204
+    assert code(house.api.get(place)) == (404, "unknown_model")
+    again = house.api.post("models/", {"name": "m", "files": [{"path": "a", **blob(house, b"x")}]}).json()
+    assert again["version"] == 2
+
+
+def test_the_list_of_models_costs_the_same_however_long(house: House) -> None:
+    stays_constant(
+        house.api,
+        "models/",
+        lambda n: models.register(house.room, f"m{n}", [("a", lambda: io.BytesIO(b"x"))], models.Facts()),
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from core.ids import as_uuid
 from runs.models import Attempt, Run
 from runs.queries.logs import window
@@ -20,17 +22,19 @@ def register() -> None:
 
 
 def may_watch_run(user: User, key: str) -> bool:
-    return _is_member(user, Run.objects.filter(pk=as_uuid(key)).values_list("workspace_id", flat=True).first())
+    run_id = as_uuid(key)
+    rows = Run.objects.filter(pk=run_id) if run_id else Run.objects.none()
+    return _is_member(user, rows.values_list("workspace_id", flat=True).first())
 
 
 def may_watch_log(user: User, key: str) -> bool:
-    rows = Attempt.objects.filter(pk=as_uuid(key))
+    rows = _attempts(key)
     return _is_member(user, rows.values_list("run__workspace_id", flat=True).first())
 
 
 def missed_log(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     """The bytes since the page's offset when they are few, else how many there are."""
-    attempt = Attempt.objects.select_related("run").defer("run__graph").filter(pk=as_uuid(key)).first()
+    attempt = _attempts(key).select_related("run").defer("run__graph").first()
     offset = asked.get("offset")
     if attempt is None or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
         return []
@@ -41,6 +45,11 @@ def missed_log(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     if behind > FRAME_LIMIT:
         return [{"offset": offset, "size": attempt.log_size, "final": final}]
     return [{**frame(offset, window(attempt, offset, behind).data, attempt.log_size), "final": final}]
+
+
+def _attempts(key: str) -> QuerySet[Attempt]:
+    attempt_id = as_uuid(key)
+    return Attempt.objects.filter(pk=attempt_id) if attempt_id else Attempt.objects.none()
 
 
 def _is_member(user: User, workspace_id: UUID | None) -> bool:

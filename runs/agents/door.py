@@ -7,7 +7,8 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from compute.models import Host
@@ -15,7 +16,7 @@ from compute.services.hosts import authenticate
 from core.errors import Conflict, Invalid, NotFound, StudioError, TooLarge, Unauthenticated
 from runs.models import Attempt
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def agent_call(*methods: str) -> Callable[[View], View]:
@@ -24,7 +25,7 @@ def agent_call(*methods: str) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @csrf_exempt
         @wraps(view)
-        def inner(request: HttpRequest, **names: Any) -> HttpResponse:
+        def inner(request: HttpRequest, **names: Any) -> HttpResponseBase:
             if request.method not in methods:
                 return HttpResponseNotAllowed(methods)
             try:

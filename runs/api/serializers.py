@@ -79,7 +79,7 @@ class RunIn(s.Serializer):  # type: ignore[type-arg]
     continue_on_step_failure = s.BooleanField(required=False, allow_null=True, default=None)
     display_name = s.CharField(required=False, allow_blank=True, allow_null=True, max_length=AT_MOST, default="")
     description = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
-    parent = s.UUIDField(
+    parent = s.UUIDField(  # type: ignore[assignment]
         required=False, allow_null=True, default=None, help_text="For an interactive run: the run that it belongs to."
     )
 
@@ -146,8 +146,8 @@ class RunOut(s.Serializer):  # type: ignore[type-arg]
     description = s.CharField()
     experiment = s.CharField()
     workspace = s.CharField()
-    parent = s.UUIDField(allow_null=True)
-    root = s.UUIDField()
+    parent = s.UUIDField(allow_null=True)  # type: ignore[assignment]
+    root = s.UUIDField()  # type: ignore[assignment]
     status = s.ChoiceField(Run.Status.choices)
     is_reused = s.BooleanField()
     reused_from = s.UUIDField(allow_null=True)

@@ -35,7 +35,7 @@ def open_file(snapshot: Snapshot, path: str) -> tuple[BinaryIO, int]:
 def archive(snapshot: Snapshot) -> Iterator[bytes]:
     """A zip of the snapshot, made while it is sent. Equal snapshots give equal bytes."""
     store, tap = artifact_store(snapshot.workspace_id), _Tap()
-    with zipfile.ZipFile(tap, "w", zipfile.ZIP_DEFLATED) as bundle:  # type: ignore[call-overload]
+    with zipfile.ZipFile(tap, "w", zipfile.ZIP_DEFLATED) as bundle:
         for entry in snapshot.files:
             info = zipfile.ZipInfo(entry["path"], EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED

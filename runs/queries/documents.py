@@ -27,8 +27,8 @@ def run_document(run: Run, *, reasons: bool = True) -> dict[str, Any]:
     document = _document(run, run.workspace.name, counts.get(run.pk), compute_names([run]))
     document["graph"] = run.graph
     if hasattr(run, "step"):
-        graph = run.graph if run.is_root else run.root.graph
-        document["step"]["script"] = scripts_of(graph or {}).get(run.step.node_id, "")
+        root = run if run.is_root else run.root
+        document["step"]["script"] = scripts_of((root.graph if root else None) or {}).get(run.step.node_id, "")
         tries = attempts_of([run]).get(run.pk, [])
         document["step"]["attempts"] = [attempt_document(each) for each in tries]
         document["step"]["waiting"] = waiting(run, tries) if reasons else run.step.waiting
@@ -64,7 +64,7 @@ def scripts_of(graph: Mapping[str, Any]) -> dict[str, str]:
 
 def compute_names(runs: Iterable[Run]) -> dict[UUID, str]:
     """Names of the compute targets of these steps, by id."""
-    wanted = {run.step.compute_target_id for run in runs if hasattr(run, "step")} - {None}
+    wanted = {key for run in runs if hasattr(run, "step") and (key := run.step.compute_target_id)}
     return dict(ComputeTarget.objects.filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
 
 

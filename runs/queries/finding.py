@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models.fields.json import KeyTransform
 
 from core.clock import parse
 from core.errors import Invalid, NotFound
@@ -124,7 +124,7 @@ def _holding(runs: QuerySet[Run], column: str, pairs: Mapping[str, str | None]) 
         else:
             # Not `tags__<key>`: a key is a person's text, and must not be read as a look-up.
             name = f"{column}_{number}"
-            runs = runs.alias(**{name: KeyTextTransform(key, column)}).filter(**{name: value})
+            runs = runs.alias(**{name: KeyTransform(key, column)}).filter(**{name: value})
     return runs
 
 

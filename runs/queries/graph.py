@@ -163,7 +163,8 @@ class _Sources:
         return {"kind": "parameter", "value": str(source.get("parameter"))}
 
     def _versions(self) -> dict[UUID, DatasetVersion]:
-        ids = {as_uuid(place["value"]) for place in self.places.values() if place["kind"] == "dataset"} - {None}
+        named = (as_uuid(place["value"]) for place in self.places.values() if place["kind"] == "dataset")
+        ids = {key for key in named if key is not None}
         if not ids:
             return {}
         rows = DatasetVersion.objects.filter(workspace=self.root.workspace_id, pk__in=ids)

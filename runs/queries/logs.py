@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from core.errors import Invalid, NotFound
 from core.storage import artifact_store, data_dir
@@ -84,7 +84,7 @@ def reader(attempt: Attempt) -> BinaryIO:
         return open_path(attempt.pk).open("rb")
     except FileNotFoundError:
         # Sealed, perhaps since this row was read.
-        return cast(BinaryIO, artifact_store(attempt.run.workspace_id).open(sealed_key(attempt.pk)))
+        return artifact_store(attempt.run.workspace_id).open(sealed_key(attempt.pk))
 
 
 def search(attempt: Attempt, needle: str, *, start: int = 0) -> Found:

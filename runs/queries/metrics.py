@@ -40,7 +40,7 @@ def metric_documents(
         points = points.filter(index__lte=until)
     groups = points.order_by().values("run_id", "name", "kind")
     counted = groups.annotate(n=Count("id"), low=Min("index"), high=Max("index"), first=Min("id"))
-    found = list(counted.order_by("first")[:SERIES_MAX])
+    found: list[dict[str, Any]] = [dict(row) for row in counted.order_by("first")[:SERIES_MAX]]
     small = _whole(points, [group for group in found if group["n"] <= whole])
     return [{**_document(group, small, points), "run": str(shown[group["run_id"]])} for group in found]
 

@@ -34,7 +34,7 @@ def change(
     require_run(room, run)
     if display_name is not None and len(display_name) > NAME_MAX:
         raise Invalid(f"A name has at most {NAME_MAX} characters.")
-    with changing(run.root_id) as root:
+    with changing(run.root_id or run.pk) as root:
         mine = root if root.pk == run.pk else Run.objects.select_for_update(no_key=True).get(pk=run.pk)
         facts: dict[str, Any] = {}
         if display_name is not None:

@@ -52,7 +52,8 @@ def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
 
 def step_of(run: Run) -> dict[str, Any]:
     """The step's part of the frozen graph, as the document has it: already checked, so not read again."""
-    graph: Mapping[str, Any] = (run if run.is_root else run.root).graph or {}
+    root = run if run.is_root else run.root
+    graph: Mapping[str, Any] = (root.graph if root else None) or {}
     for step in graph.get("steps", []):
         if step["id"] == run.step.node_id:
             return dict(step)

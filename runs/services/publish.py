@@ -33,7 +33,7 @@ def publish_run(room: Room, run: Run, *, name: str, description: str = "", versi
 
 def from_request(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
     """What `pipelines.services.publish` lends from here: the graph as it is given, or that of a run."""
-    words = {name: asked.get(name) or "" for name in ("description", "version")}
+    words: dict[str, Any] = {name: asked.get(name) or "" for name in ("description", "version")}
     keep = asked.get("continue_on_step_failure")
     if not asked.get("run_id"):
         return publish_graph(room, asked["graph"], name=asked["name"], continue_on_step_failure=keep, **words)

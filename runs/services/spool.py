@@ -71,7 +71,7 @@ def record(run: Run, documents: list[Any]) -> int:
     batch = Batch()
     for document in documents:
         note(batch, document, run.pk)
-    with changing(run.root_id):
+    with changing(run.root_id or run.pk):
         if not batch.problems:
             apply(run, batch)
         if batch.problems:
@@ -93,7 +93,7 @@ def _writing(run: Run, batch: Batch) -> Iterator[None]:
         with transaction.atomic():
             yield
     else:
-        with changing(run.root_id):
+        with changing(run.root_id or run.pk):
             yield
 
 

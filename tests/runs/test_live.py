@@ -1,0 +1,152 @@
+"""The page's socket and the topics of runs; and the doors under load, with the limits of the whole application."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.db import connection
+
+from core.errors import Conflict
+from runs.models import Attempt, MetricPoint
+from runs.queries.logs import open_path
+from runs.services import edit, logs, spool
+from tests.socket import Page
+from workspaces.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def attempt(lab):
+    return lab.attempt(lab.step(lab.pipeline(), "train"))
+
+
+async def test_a_page_that_comes_late_gets_what_it_missed_and_then_what_happens(lab, attempt):
+    await sync_to_async(logs.append)(attempt, 0, b"one\n")
+    page = await sync_to_async(Page.of)(lab.owner)
+    assert await page.connect()
+    first = await page.say({"subscribe": [{"topic": f"log:{attempt.pk}", "offset": 1}]})
+    assert (first["offset"], base64.b64decode(first["text"]), first["final"]) == (1, b"ne\n", False)
+    await sync_to_async(logs.append)(attempt, 4, b"two\n")
+    following = await page.hear()
+    assert (following["offset"], base64.b64decode(following["text"])) == (4, b"two\n")
+    await page.close()
+
+
+async def test_metrics_and_changes_of_a_run_reach_its_page(lab, attempt):
+    page = await sync_to_async(Page.of)(lab.owner)
+    await page.connect()
+    root = attempt.run.root_id
+    await page.send_text(
+        f'{{"subscribe": [{{"topic": "metrics:{attempt.run_id}"}}, {{"topic": "run:{root}", "version": 0}}]}}'
+    )
+    await page.say({"ping": 1})
+    line = b'{"op":"metric","name":"loss","value":0.5}\n'
+    await sync_to_async(spool.ingest)(attempt, 0, line)
+    frame = await page.hear()
+    assert frame["points"] == [{"name": "loss", "kind": "scalar", "index": 0, "value": 0.5}]
+    await sync_to_async(edit.change)(lab.room, attempt.run.root, tags={"a": "b"})
+    from core import journal
+
+    await sync_to_async(journal.deliver)()
+    changed = await page.hear()
+    assert (changed["topic"], changed["version"]) == (f"run:{root}", 1)
+    assert changed["changes"] == [{"run": str(root), "facts": {"tags": {"a": "b"}}}]
+    await page.close()
+
+
+async def test_a_stranger_watches_nothing(lab, attempt):
+    mallory = await sync_to_async(User.objects.create_user)("mallory")
+    page = await sync_to_async(Page.of)(mallory)
+    await page.connect()
+    for topic in (
+        f"log:{attempt.pk}",
+        f"run:{attempt.run.root_id}",
+        f"metrics:{attempt.run_id}",
+        "log:nonsense",
+        "run:",
+    ):
+        assert (await page.say({"subscribe": [{"topic": topic}]}))["error"]["topic"] == topic
+    await page.close()
+
+
+def together(*deeds: Any) -> list[Any]:
+    """Run deeds at once, each with a connection of its own; what they gave or raised."""
+    results: list[Any] = [None] * len(deeds)
+    barrier = threading.Barrier(len(deeds))
+
+    def work(place: int) -> None:
+        barrier.wait()
+        try:
+            results[place] = deeds[place]()
+        except Exception as error:
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(deeds))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def fresh(attempt: Attempt) -> Attempt:
+    return Attempt.objects.select_related("run").get(pk=attempt.pk)
+
+
+def test_of_two_who_bring_the_same_bytes_at_once_one_is_told_the_size(lab, attempt):
+    for turn in range(5):
+        copies = [fresh(attempt), fresh(attempt)]
+        results = together(*(lambda copy=copy: logs.append(copy, copy.log_size, b"line\n") for copy in copies))
+        refused = [each for each in results if isinstance(each, Conflict)]
+        assert len(refused) == 1 and refused[0].facts["size"] == 5 * (turn + 1)
+    assert open_path(attempt.pk).read_bytes() == b"line\n" * 5
+
+
+def test_of_two_who_bring_the_same_lines_at_once_one_writes_them(lab, attempt):
+    data = b'{"op":"metric","name":"a","value":1}\n{"op":"tag","key":"k","value":"v"}\n'
+    copies = [fresh(attempt), fresh(attempt), fresh(attempt)]
+    results = together(*(lambda copy=copy: spool.ingest(copy, 0, data) for copy in copies))
+    assert sorted(type(each).__name__ for each in results) == ["Conflict", "Conflict", "int"]
+    assert MetricPoint.objects.count() == 1
+
+
+def test_two_steps_may_log_to_their_parent_at_once(lab, attempt):
+    other = lab.attempt(lab.step(attempt.run.root, "prepare"))
+    root = attempt.run.root_id
+    line = f'{{"run":"{root}","op":"metric","name":"best","value":1}}\n'.encode()
+
+    def log_to_parent(mine: Attempt) -> None:
+        for _ in range(10):
+            mine = fresh(mine)
+            spool.ingest(mine, mine.spool_size, line)
+
+    assert together(lambda: log_to_parent(attempt), lambda: log_to_parent(other)) == [None, None]
+    assert sorted(MetricPoint.objects.values_list("index", flat=True)) == list(range(20))
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(lab, settings):
+    from studio.asgi import application
+
+    limit = settings.DUTO.request_max_bytes
+    scope = {
+        "type": "http", "method": "POST", "path": f"{lab.base}runs/", "query_string": b"", "http_version": "1.1",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", str(limit + 1).encode())],
+    }  # fmt: skip
+    caller = ApplicationCommunicator(application, scope)
+    await caller.send_input({"type": "http.request", "body": b"x", "more_body": True})
+    start = await caller.receive_output(5)
+    body = await caller.receive_output(5)
+    assert start["status"] == 413 and b"larger than" in body["body"]
+
+
+def test_a_chunk_of_log_that_is_too_large_is_refused_with_words(lab, attempt):
+    answer = lab.bring(attempt, "log?offset=0", b"x" * (8 * 1024 * 1024 + 1))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")

@@ -91,6 +91,15 @@ def cluster_of(workspace: Workspace, name: str) -> ComputeTarget:
     return target
 
 
+def nodes_text(workspace: Workspace) -> str | None:
+    """Busy nodes of all that may come, in the frame's few letters."""
+    rows = list(ComputeTarget.objects.filter(workspace=workspace).values_list("id", "max_nodes"))
+    if not rows:
+        return None
+    busy = Node.objects.filter(compute_target_id__in=[row[0] for row in rows], status=Node.Status.RUNNING).count()
+    return f"{busy} / {sum(row[1] for row in rows)}"
+
+
 def _rows(targets: list[ComputeTarget]) -> list[ClusterRow]:
     nodes = list(Node.objects.filter(compute_target__in=targets).exclude(status=Node.Status.LEAVING))
     return [_row(target, [node for node in nodes if node.compute_target_id == target.pk]) for target in targets]

@@ -11,7 +11,9 @@ from workspaces.web import door
 
 @door.page()
 def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
-    """Clusters with their nodes by state, and the machines below them."""
+    """Clusters with their nodes by state, and the machines below them; `part=count` is the number in the frame."""
+    if request.GET.get("part") == "count":
+        return HttpResponse(pages.nodes_text(room.workspace) or "")
     page = pages.compute_page(room.workspace, request.GET.get("after"))
     return door.show(request, "compute/list.html", page, section="compute", parts=("rows",))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
@@ -73,7 +74,7 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     return door.show(request, "experiments/list.html", facts, section="experiments", parts=("rows",))
 
 
-def _newest(ids: list[object]) -> dict[tuple[object, int], Run]:
+def _newest(ids: list[UUID]) -> dict[tuple[UUID, int], Run]:
     """The run that carries the last number of each experiment: numbers grow by one."""
     rows = Run.objects.filter(experiment_id__in=ids, parent__isnull=True, number=F("experiment__run_count")).defer(*HEAVY)
     return {(run.experiment_id, run.number): run for run in rows}
@@ -101,5 +102,5 @@ def _trends(runs: list[Run]) -> list[Trend]:
     )
     last: dict[str, dict[int, float]] = {}
     for run_id, name, value in rows:
-        last.setdefault(name, {})[numbers[run_id]] = value
+        last.setdefault(name, {})[numbers[run_id]] = value or 0.0
     return [Trend(name, sorted(points.items())) for name, points in sorted(last.items())][:CHARTS]

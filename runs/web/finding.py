@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -17,7 +18,7 @@ from runs.web.shell import LIVE
 from workspaces.models import Workspace
 
 S = Run.Status
-STATES = {
+STATES: dict[str, tuple[Any, list[str]]] = {
     "live": (_("Live"), LIVE),
     "failed": (_("Failed"), [S.FAILED]),
     "completed": (_("Completed"), [S.COMPLETED]),

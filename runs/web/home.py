@@ -15,6 +15,7 @@ from core.clock import now
 from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
+from runs.services.sample import submit_sample
 from runs.web.rows import HEAVY, Line, lines
 from runs.web.shell import LIVE
 from workspaces.access import Room
@@ -72,14 +73,12 @@ def home(request: HttpRequest, room: Room) -> HttpResponse:
 def _clusters(room: Room) -> list[Cluster]:
     states = {"busy": Count("nodes", filter=Q(nodes__status=Node.Status.RUNNING)), "idle": Count("nodes", filter=Q(nodes__status=Node.Status.IDLE))}
     found = ComputeTarget.objects.filter(workspace=room.workspace).annotate(**states).order_by("name")[:SHOWN]
-    return [Cluster(target, target.busy, target.idle) for target in found]
+    return [Cluster(target, vars(target)["busy"], vars(target)["idle"]) for target in found]
 
 
 @door.deed()
 def sample(request: HttpRequest, room: Room) -> HttpResponse:
     """Submit the sample pipeline, and go where it can be watched."""
-    from runs.services.sample import submit_sample
-
     run = submit_sample(room)
     text = _("The sample pipeline is submitted. Watch it go.")
     return door.done(request, text, reverse("runs:run", args=[room.workspace.name, run.pk]))

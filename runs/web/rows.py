@@ -38,7 +38,8 @@ class Line:
 def who(run: Run) -> str:
     """Who or what started it."""
     kind = run.trigger.get("kind", "")
-    name = run.trigger.get("name") or (run.submitted_by.get_username() if run.submitted_by else "")
+    person = run.submitted_by.get_username() if run.submitted_by else ""
+    name = person if kind == "resubmit" else run.trigger.get("name") or person
     words = {
         "published": _("pipeline “%(name)s”"),
         "schedule": _("schedule “%(name)s”"),

@@ -37,6 +37,7 @@ class RunPage:
     graph: dict[str, Any] | None
     panel: Panel | None
     deeds: offers.Deeds
+    selected: str
 
     @property
     def run(self) -> Run:
@@ -49,13 +50,14 @@ class RunPage:
 
 @door.page()
 def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
-    """The whole page, or a part of it: `head`, `stage`, `table`, `panel`."""
+    """The whole page, or a part of it: `head`, `stage`, `counts`, `table`, `panel`."""
     run = root_of(room, run_id)
     if not run.is_root and run.root_id:
         return _at_its_root(room, run)
     part = request.GET.get("part", "")
     tree = tree_of(run)
     wants_panel, wants_stage = part in ("", "panel"), part in ("", "stage")
+    chosen = tree.chosen(request.GET.get("step", ""))
     view = _view(request.GET.get("view", ""), tree)
     facts = RunPage(
         tree=tree,
@@ -66,8 +68,9 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         graph=graph_document(run) if wants_stage and tree.steps else None,
         panel=panel_of(room, tree, request.GET) if wants_panel else None,
         deeds=offers.deeds_of(room, tree),
+        selected=chosen.node if chosen else "",
     )
-    return door.show(request, "runs/run.html", facts, section="runs", parts=("head", "stage", "table", "panel"))
+    return door.show(request, "runs/run.html", facts, section="runs", parts=("head", "stage", "counts", "table", "panel"))
 
 
 def _view(asked: str, tree: Tree) -> str:

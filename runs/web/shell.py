@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from compute.models import ComputeTarget, Node
+from compute.web.pages import nodes_text
 from runs.models import Run
 from workspaces.access import Room
 from workspaces.models import User, Workspace
@@ -30,16 +30,9 @@ class Shell:
     user: User | None = None
     role: str = ""
     section: str = ""
-    live_runs: int = 0
+    live_runs_text: str | None = None
     compute_text: str | None = None
     warnings: list[dict[str, str]] = field(default_factory=list)
-
-    @property
-    def live_runs_text(self) -> str | None:
-        if not self.live_runs:
-            return None
-        many = f"{MOST}+" if self.live_runs > MOST else str(self.live_runs)
-        return ngettext("%s live", "%s live", self.live_runs) % many
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -51,26 +44,23 @@ def _shell(request: HttpRequest) -> Shell:
     room: Room | None = getattr(request, "room", None)
     if room is None:
         return Shell()
-    live = Run.objects.filter(workspace=room.workspace, parent__isnull=True, archived_at__isnull=True, status__in=LIVE)
     return Shell(
         workspace=room.workspace,
         workspaces=list(Workspace.objects.filter(members__user=room.user).order_by("name")) if room.user else [room.workspace],
         user=room.user,
         role=str(room.role.label),
         section=getattr(request, "section", ""),
-        live_runs=len(live.values_list("id")[: MOST + 1]),
-        compute_text=_compute(room.workspace),
+        live_runs_text=live_text(room.workspace),
+        compute_text=nodes_text(room.workspace),
         warnings=_warnings(room) if getattr(request, "section", "") in ("home", "settings") else [],
     )
 
 
-def _compute(workspace: Workspace) -> str | None:
-    """Busy nodes of all that may come."""
-    rows = list(ComputeTarget.objects.filter(workspace=workspace).values_list("id", "max_nodes"))
-    if not rows:
-        return None
-    busy = Node.objects.filter(compute_target_id__in=[row[0] for row in rows], status=Node.Status.RUNNING).count()
-    return f"{busy} / {sum(row[1] for row in rows)}"
+def live_text(workspace: Workspace) -> str | None:
+    """How many runs are live, in the corner's few letters."""
+    live = Run.objects.filter(workspace=workspace, parent__isnull=True, archived_at__isnull=True, status__in=LIVE)
+    count = len(live.values_list("id")[: MOST + 1])
+    return ngettext("%s live", "%s live", count) % (f"{MOST}+" if count > MOST else count) if count else None
 
 
 def _warnings(room: Room) -> list[dict[str, str]]:

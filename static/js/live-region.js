@@ -13,6 +13,8 @@ const callbacks = {
   beforeNodeMorphed(old, fresh) {
     if (!OWN.has(old.nodeName)) return true;
     if (old.nodeName === fresh.nodeName && identity(old) !== identity(fresh)) old.replaceWith(fresh);
+    // Without a choice of the reader the server shows the step that tells most, and moves on with the run.
+    else if (fresh.hasAttribute?.("selected")) old.setAttribute("selected", fresh.getAttribute("selected"));
     return old.nodeName !== fresh.nodeName;
   },
   // What the reader opened, ticked or typed, or a script placed, is not the server's to take back.
@@ -63,7 +65,7 @@ class LiveRegion extends HTMLElement {
 
   #heard(frame) {
     if (frame.error) return;
-    const mine = !this.hasAttribute("follow") || frame.reload || !frame.changes || frame.changes.some((change) => change.step === selectedStep());
+    const mine = !this.hasAttribute("follow") || selectedStep() === null || frame.reload || !frame.changes || frame.changes.some((change) => change.step === selectedStep());
     if (!mine) return;
     // A tab in the background loads once, when it is looked at.
     if (document.visibilityState === "hidden") { this.#missed = true; return; }

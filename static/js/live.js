@@ -19,7 +19,10 @@ class Live {
     this.#topics.set(topic, entry);
     entry.listeners.add(heard);
     entry.resume = resume ?? entry.resume;
-    if (entry.version === null) entry.version = resume?.().version ?? null;
+    const from = resume?.().version ?? null;
+    if (entry.version === null) entry.version = from;
+    // Who comes late with an older picture has missed what the others of this topic have heard.
+    else if (from !== null && from < entry.version) queueMicrotask(() => heard({ topic, reload: true }));
     this.#ask(topic);
     return () => this.#leave(topic, heard);
   }

@@ -31,6 +31,9 @@ class RunGraph extends HTMLElement {
 
   disconnectedCallback() { this.#stop.splice(0).forEach((stop) => stop()); }
 
+  static observedAttributes = ["selected"];
+  attributeChangedCallback(_name, before) { if (before !== null && this.layout) this.#mark(true); }
+
   #frame() {
     const button = (name, label, work) => h("button", { type: "button", class: "btn quiet square small", "aria-label": label, title: label, onclick: work }, icon(name));
     this.world = s("g", null);

@@ -25,6 +25,9 @@ class RunTimeline extends HTMLElement {
 
   disconnectedCallback() { this.#stop.splice(0).forEach((stop) => stop()); }
 
+  static observedAttributes = ["selected"];
+  attributeChangedCallback(_name, before) { if (before !== null && this.body) this.#mark(); }
+
   #listen() {
     const on = (target, name, work) => { target.addEventListener(name, work); this.#stop.push(() => target.removeEventListener(name, work)); };
     on(this.store, "states", () => this.#draw());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -25,9 +26,9 @@ def overview(request: HttpRequest, room: Room) -> HttpResponse:
     return render(request, room)
 
 
-def render(request: HttpRequest, room: Room, **more: object) -> HttpResponse:
+def render(request: HttpRequest, room: Room, **more: Any) -> HttpResponse:
     """The page, perhaps with a form that was refused or a secret that is shown once."""
-    facts: dict[str, object] = {"member_form": MemberForm(), "token_form": TokenForm(room), "roles": ROLES, **more}
+    facts: dict[str, Any] = {"member_form": MemberForm(), "token_form": TokenForm(room), "roles": ROLES, **more}
     return door.show(request, TEMPLATE, settings_page(room, config_text(request, room)), section="settings", **facts)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import graphs
 from benchmarks.ground import studio, token_of
-from benchmarks.page import Page, sign_in
+from benchmarks.page import Page, open_page, sign_in
 from benchmarks.registry import Setting
 from benchmarks.rest import Rest
 from studio.testing.live import LiveStudio
@@ -35,14 +35,9 @@ class Lab:
         """POST runs/; the id of the run."""
         return str(self.rest.post("runs/", graphs.submission(document, kind))["id"])
 
-    @contextlib.contextmanager
-    def page(self) -> Iterator[Page]:
+    def page(self) -> contextlib.AbstractContextManager[Page]:
         """An open page."""
-        page = Page(self.live.url, self.cookie)
-        try:
-            yield page
-        finally:
-            page.close()
+        return open_page(self.live.url, self.cookie)
 
     def await_end(self, page: Page, run: str) -> float:
         """When the page hears that the run has completed (time.time()). Any other end is a fault of the studio."""

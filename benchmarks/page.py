@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.cookiejar
 import json
 import re
@@ -11,9 +12,10 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from benchmarks.ground import inside_env
@@ -23,10 +25,13 @@ from studio.testing.live import LiveStudio
 PASSWORD = "a bench of many planks"
 
 
+@lru_cache
 def sign_in(live: LiveStudio) -> str:
-    """Open a one-time link as a person does; the cookies of the session."""
+    """Open a one-time link as a person does; the cookies of the session, which lasts as long as the studio."""
     command = [sys.executable, "manage.py", "signin-link"]
-    made = subprocess.run(command, cwd=ROOT, env=inside_env(live), capture_output=True, text=True, check=True)
+    made = subprocess.run(command, cwd=ROOT, env=inside_env(live), capture_output=True, text=True)
+    if made.returncode:
+        raise RuntimeError(f"no sign-in link: {made.stderr[-2000:]}")
     link = live.url + urllib.parse.urlsplit(made.stdout.strip().splitlines()[-1]).path
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
@@ -39,12 +44,19 @@ def sign_in(live: LiveStudio) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
 
 
+@contextlib.contextmanager
+def open_page(url: str, cookie: str) -> Iterator[Page]:
+    """A page for the length of the block."""
+    address = "ws" + url.removeprefix("http") + "/ws/"
+    with connect(address, origin=Origin(url), additional_headers={"Cookie": cookie}, max_size=None) as socket:
+        yield Page(socket)
+
+
 class Page:
     """One open page: it subscribes to topics and hears their frames."""
 
-    def __init__(self, url: str, cookie: str) -> None:
-        address = "ws" + url.removeprefix("http") + "/ws/"
-        self._socket = connect(address, origin=Origin(url), additional_headers={"Cookie": cookie}, max_size=None)
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
 
     def subscribe(self, topic: str, **state: int) -> None:
         self._socket.send(json.dumps({"subscribe": [{"topic": topic, **state}]}))
@@ -70,6 +82,3 @@ class Page:
             if frame is not None and frame.get("topic") == topic:
                 yield frame
                 until = time.monotonic() + seconds
-
-    def close(self) -> None:
-        self._socket.close()

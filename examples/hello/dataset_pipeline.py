@@ -6,6 +6,8 @@ import tempfile
 import requests
 from azureml.core import Dataset, Experiment, Workspace
 from azureml.core.authentication import InteractiveLoginAuthentication
+from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.core.compute_target import ComputeTargetException
 from azureml.core.environment import Environment
 from azureml.core.runconfig import RunConfiguration
 from azureml.pipeline.core import Pipeline, PipelineData, PublishedPipeline
@@ -13,6 +15,11 @@ from azureml.pipeline.steps import PythonScriptStep
 
 ws = Workspace.from_config()
 store = ws.get_default_datastore()
+try:
+    target = ComputeTarget(ws, "cpu-cluster")
+except ComputeTargetException:
+    config = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=2)
+    target = ComputeTarget.create(ws, "cpu-cluster", config)
 
 with tempfile.TemporaryDirectory() as folder:
     for number in (1, 2):
@@ -34,7 +41,7 @@ train = PythonScriptStep(
     arguments=["--data", numbers.as_named_input("numbers"), "--out", model],
     inputs=[numbers.as_named_input("numbers")],
     outputs=[model],
-    compute_target="cpu-cluster",
+    compute_target=target,
     runconfig=config,
 )
 run = Experiment(ws, "Hello data").submit(Pipeline(ws, [train]), tags={"program": "hello"})

@@ -28,7 +28,7 @@ def cluster(ws):
     except ComputeTargetException:
         print(f"Creating the cluster '{CLUSTER}'.")
         config = AmlCompute.provisioning_configuration(
-            vm_size="STANDARD_D2_V2", min_nodes=0, max_nodes=2, idle_seconds_before_scaledown=600
+            vm_size="STANDARD_D1_V2", min_nodes=0, max_nodes=2, idle_seconds_before_scaledown=600
         )
         target = ComputeTarget.create(ws, CLUSTER, config)
         target.wait_for_completion(show_output=True)

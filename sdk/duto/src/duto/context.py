@@ -57,13 +57,18 @@ def context_run(context: Context) -> Any:
 def input_datasets(run: Any) -> Mapping[str, Any]:
     """The inputs of the step around this process, from `AZUREML_DATASET_ENVIRONMENT_VARS`
     (`name:mode,...`)."""
+    from duto.local_tabular import local_table
+
     found: Dict[str, Any] = {}
     for entry in filter(None, os.environ.get("AZUREML_DATASET_ENVIRONMENT_VARS", "").split(",")):
         name, _, mode = entry.partition(":")
         value = os.environ.get(name)
         if value is None:
             continue
-        found[name] = value if mode.strip().lower() != "direct" else _Direct(run, value)
+        if mode.strip().lower() == "direct":
+            found[name] = _Direct(run, value)
+        else:
+            found[name] = local_table(name, value) or value
     return _Inputs(found)
 
 

@@ -158,8 +158,7 @@ class Environment:
 
     def register(self, workspace: Any) -> Environment:
         """The environment as registered: a changed definition makes a new version. Raises `SpecError`."""
-        body = {"name": self.name, "definition": self.definition()}
-        made = environment_of(workspace._client.post(workspace._path("environments/"), body))
+        made = environment_of(workspace._client.post(workspace._path("environments/"), self.definition()))
         self.version, self._registered = made.version, made._registered
         return made
 
@@ -210,7 +209,7 @@ class ImageBuildDetails:
 
     def __init__(self, environment_client: Any, location: Mapping[str, Any]) -> None:
         self._workspace = environment_client
-        self._build = dict(location)
+        self._build = dict(location.get("build") or location)
 
     @property
     def status(self) -> str:

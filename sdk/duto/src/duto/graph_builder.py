@@ -3,10 +3,12 @@ arguments."""
 
 from __future__ import annotations
 
+import json
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from duto import ports
 from duto.exceptions import UserErrorException
+from duto.local_tabular import variable_of
 from duto.parameter import PipelineParameter
 from duto.spec.errors import Problem, SpecError
 from duto.spec.graph import Graph, Parameter, Step
@@ -62,6 +64,13 @@ class GraphBuilder:
         inputs = step.in_ports
         runconfig = step.runconfig
         variables = dict(runconfig.environment_variables or {}) if runconfig else {}
+        variables.update(
+            {
+                variable_of(port.name): json.dumps(port.tabular, sort_keys=True)
+                for port in inputs
+                if port.tabular is not None
+            }
+        )
         return Step(
             id=self.ids[step],
             name=step.name,

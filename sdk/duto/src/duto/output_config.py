@@ -136,7 +136,7 @@ class OutputTabularDatasetConfig(OutputDatasetConfig):
 
     def as_input(self, name: Optional[str] = None) -> DatasetConsumptionConfig:
         """The rows as an input of another step, as a dataset object."""
-        return DatasetConsumptionConfig(name or f"input_{self.name}", self, "direct")
+        return DatasetConsumptionConfig(name or f"input_{self.name}", self, "mount")
 
     def as_mount(self) -> OutputTabularDatasetConfig:
         self._base.as_mount()

@@ -274,7 +274,6 @@ class PipelineOutputTabularDataset(PipelineOutputAbstractDataset):
     def __init__(self, pipeline_output_dataset: PipelineOutputFileDataset, additional_transformations: Any) -> None:
         super().__init__(pipeline_output_dataset._data)
         self._input_name = pipeline_output_dataset._input_name
-        self._mode = "direct"
         self._definition: Dict[str, Any] = {"format": additional_transformations, "operations": []}
 
     def keep_columns(self, columns: Any) -> PipelineOutputTabularDataset:

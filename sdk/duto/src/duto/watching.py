@@ -103,15 +103,21 @@ class _PipelineWatcher:
             state = _state(facts)
             over = statuses.is_terminal(str(facts["status"]))
             follower = self._followers.setdefault(step.id, Follower(step, f"[{step.name}] "))
-            shown = self._states.get(step.id) == state
+            told = self._states.get(step.id) == state
+            # A beginning is told before what it prints, an end after.
+            if not told and not over:
+                self._tell(step, state, facts)
             if not self._done.get(step.id) and not facts.get("is_reused") and _has_begun(facts):
                 changed = follower.show(over) or changed
+            if not told and over:
+                self._tell(step, state, facts)
             self._done[step.id] = over
-            if not shown:
-                changed = True
-                self._states[step.id] = state
-                say(f"Step '{step.name}': {state}{_cause(facts)}")
+            changed = changed or not told
         return changed
+
+    def _tell(self, step: Any, state: str, facts: Mapping[str, Any]) -> None:
+        self._states[step.id] = state
+        say(f"Step '{step.name}': {state}{_cause(facts)}")
 
     def summary(self) -> None:
         facts = self._run._facts()

@@ -1,0 +1,54 @@
+"""Rows of files that lie beside the script: another step's output, read as a table."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+from pathlib import Path
+from typing import Any, List, Optional
+
+from duto.tabular_dataset import TabularDataset
+
+_VARIABLE = "DUTO_TABULAR_"
+
+
+def variable_of(name: str) -> str:
+    """The variable that tells a step how to read its input of this name."""
+    return _VARIABLE + name
+
+
+def local_table(name: str, path: str) -> Optional[LocalTabularDataset]:
+    """The table of an input, None for an input that is plain files."""
+    text = os.environ.get(variable_of(name))
+    if not text:
+        return None
+    made: LocalTabularDataset = LocalTabularDataset._of(json.loads(text), None)
+    made.path = path
+    return made
+
+
+class LocalTabularDataset(TabularDataset):
+    """A table over a file or a folder of this node; it has no id until it is registered."""
+
+    path = ""
+
+    def to_pandas_dataframe(self, on_error: str = "null", out_of_range_datetime: str = "null") -> Any:
+        """The rows as a pandas frame. Raises `UserErrorException` when pandas is not installed."""
+        from duto.tabular_reading import read_local
+
+        form = self._definition.get("format") or {}
+        return read_local(self._paths(form), form, self._definition.get("operations") or [])
+
+    def _with(self, **operation: Any) -> Any:
+        made = super()._with(**operation)
+        made.path = self.path
+        return made
+
+    def _paths(self, form: Any) -> List[str]:
+        root = Path(self.path)
+        if root.is_file():
+            return [str(root)]
+        files = sorted(each for each in root.rglob("*") if each.is_file())
+        wanted = str(form.get("glob") or "").lstrip("/") or f"*{form.get('extension') or ''}"
+        return [str(each) for each in files if fnmatch.fnmatch(each.relative_to(root).as_posix(), wanted)]

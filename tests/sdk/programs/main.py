@@ -1,0 +1,75 @@
+"""One program over the surface: outputs of both kinds, failures, script and interactive runs, models, publishing."""
+
+from azureml.core import Dataset, Environment, Experiment, Model, ScriptRunConfig, Workspace
+from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.core.compute_target import ComputeTargetException
+from azureml.core.runconfig import RunConfiguration
+from azureml.data import OutputFileDatasetConfig
+from azureml.exceptions import ActivityFailedException, UserErrorException
+from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, PublishedPipeline
+from azureml.pipeline.steps import PythonScriptStep
+
+
+def raised(kind, deed):
+    """The text of the error that the deed raises."""
+    try:
+        deed()
+    except kind as error:
+        return str(error)
+    raise AssertionError(f"no {kind.__name__}")
+
+
+ws = Workspace.from_config()
+varied = Experiment(ws, "Varied")
+try:
+    ComputeTarget(ws, "cpu-cluster")
+except ComputeTargetException:
+    ComputeTarget.create(ws, "cpu-cluster", AmlCompute.provisioning_configuration("STANDARD_D2_V2", max_nodes=2))
+config = RunConfiguration()
+config.target = "cpu-cluster"
+config.environment = Environment.get(ws, "AzureML-Tutorial")
+
+out = OutputFileDatasetConfig("out").register_on_complete("made")
+data = PipelineData("data", pipeline_output_name="final")
+write = PythonScriptStep(
+    "write.py", arguments=["--out", out, "--data", data, "--p", PipelineParameter("p", 1)], outputs=[data],
+    params={"epochs": 3}, runconfig=config,
+)  # fmt: skip
+rows, files = out.read_delimited_files().as_input("rows"), out.as_input("files").as_download()
+pipeline = Pipeline(ws, [PythonScriptStep("read.py", arguments=[data], inputs=[data, rows, files], runconfig=config)])
+run = varied.submit(pipeline, pipeline_parameters={"p": 7}, tags={"t": "1"})
+assert run.wait_for_completion() == "Finished" and run.status == "Completed" and run.tags == {"t": "1"}
+step = run.find_step_run("write.py")[0]
+assert step.get_status() == "Finished" and step.get_metrics() == {"p": 7, "list": [1, 2]}
+assert step.tags == {"a": "b"} and step.properties["own"] == "q" and run.get_metrics() == {"seen": 2}
+assert run.get_pipeline_output("final").path_on_datastore == f"azureml/{step.id}/data"
+assert run.get_pipeline_output("final").download("local") == 1
+assert Dataset.get_by_name(ws, "made").to_path() == ["/table.csv"]
+changed = varied.submit(pipeline, pipeline_parameters={"p": 8})
+changed.wait_for_completion(show_output=False)
+assert "p` 7 → 8" in changed.find_step_run("write.py")[0].get_reuse_explanation()["text"]
+assert "whole number" in raised(UserErrorException, lambda: varied.submit(pipeline, pipeline_parameters={"p": "x"}))
+
+failing = varied.submit(Pipeline(ws, PythonScriptStep("fail.py", runconfig=config)))
+assert "on purpose" in raised(ActivityFailedException, failing.wait_for_completion)
+assert "ValueError: on purpose" in failing.find_step_run("fail.py")[0].get_job_log()
+script = varied.submit(ScriptRunConfig(".", "fail.py", run_config=config))
+assert script.wait_for_completion(show_output=True, raise_on_error=False)["status"] == "Failed"
+
+with varied.start_logging() as own:
+    own.log("x", 1)
+    own.upload_file("outputs/write.py", "write.py")
+    assert own.register_model("own", "outputs/write.py").version >= 1
+    own.child_run("below").complete()
+assert own.get_status() == "Completed" and [each.display_name for each in own.get_children()] == ["below"]
+assert Model.get_model_path("own", _workspace=ws).endswith("write.py")
+
+mine = Environment("mine")
+mine.python.conda_dependencies.add_pip_package("no-such-package-at-all==9")
+assert "no-such-package-at-all" in raised(UserErrorException, mine.build(ws).wait_for_completion)
+
+published = run.publish_pipeline("published", "", "1")
+assert PublishedPipeline.get(ws, published.id).get_step_names() == ["write.py", "read.py"]
+assert published.submit(ws, "Varied", {"p": 9}).wait_for_completion(show_output=False) == "Finished"
+published.disable()
+assert "disabled" in raised(UserErrorException, lambda: published.submit(ws, "Varied"))

@@ -41,8 +41,8 @@ def queue_build(recipe_digest: str, recipe: Mapping[str, Any]) -> EnvironmentBui
 
 
 def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
-    """Builds for this host's agent to carry out, oldest first."""
-    taken = []
+    """Builds for this host's agent to carry out, oldest first; first those that its agent took before it restarted."""
+    taken = _taken_before_restart(host)
     for build in EnvironmentBuild.objects.filter(status=S.QUEUED).order_by("id")[:limit]:
         moment = now()
         try:
@@ -51,6 +51,20 @@ def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
             continue
         taken.append(build)
     return taken
+
+
+def _taken_before_restart(host: HasKey) -> list[EnvironmentBuild]:
+    """An agent that was started anew knows nothing of its builds: waiting for their leases would cost minutes."""
+    since = getattr(host, "agent_started_at", None)
+    if since is None:
+        return []
+    orphans = list(EnvironmentBuild.objects.filter(status=S.BUILDING, host_id=host.pk, started_at__lt=since))
+    for build in orphans:
+        # Not before the agent's own clock, which may be ahead: each is given once per start.
+        build.started_at = max(now(), since)
+        build.lease_until = now() + LEASE
+        build.save(update_fields=["started_at", "lease_until"])
+    return orphans
 
 
 def build_work(build: EnvironmentBuild, pythons: Iterable[str] = ()) -> dict[str, Any]:

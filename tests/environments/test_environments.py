@@ -148,6 +148,18 @@ def test_a_build_whose_agent_fell_silent_is_queued_again(house: House) -> None:
     assert [each.pk for each in environments.take_builds(host())] == [build.pk]
 
 
+def test_an_agent_that_was_started_anew_gets_its_builds_again_once(house: House) -> None:
+    build = environments.resolve(house.workspace, definition("pandas")).build
+    assert build is not None
+    agent = host()
+    agent.agent_started_at = now() - timedelta(minutes=1)
+    assert len(environments.take_builds(agent)) == 1
+    assert environments.take_builds(agent) == []
+    agent.agent_started_at = now() + timedelta(seconds=30)
+    assert [each.pk for each in environments.take_builds(agent)] == [build.pk]
+    assert environments.take_builds(agent) == []
+
+
 def test_the_log_is_appended_by_offset_and_read_in_windows(house: House) -> None:
     build = environments.resolve(house.workspace, definition("pandas")).build
     assert build is not None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from compute.models import ComputeTarget
 from core.clock import now
+from core.errors import StudioError
 from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan
@@ -115,9 +116,13 @@ def _start(board: Board, places: Places, node: str) -> None:
     if build is not None and build.status != EnvironmentBuild.Status.READY:
         _await_environment(board, places, node, build)
         return
-    document = fingerprints.document_of(board, node, environment=environment, compute=compute)
     step = board.touch(node)
     step.waiting = []
+    try:
+        document = fingerprints.document_of(board, node, environment=environment, compute=compute)
+    except StudioError as error:  # data that were there at submit are gone
+        board.set(node, S.FAILED, error=failures.failure("data_missing", error.message))
+        return
     step.fingerprint_document, step.fingerprint = document, fingerprint.digest(document)
     answer = reuse.look_up(board, node, document, step.fingerprint)
     step.reuse_explanation = answer.explanation

@@ -92,7 +92,10 @@ def ring_claims() -> None:
 
 def advance_silent() -> None:
     for run in lost.silent_runs():
-        advance(run.pk)
+        try:
+            advance(run.pk)
+        except Exception:  # nor one run's fault the other runs
+            log.exception("advance of %s failed", run.pk)
 
 
 def prune_events() -> None:

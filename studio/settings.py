@@ -203,7 +203,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["workspaces.api.auth.IsKnown"],
     "EXCEPTION_HANDLER": "core.api.handle",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.parsers.Parser"],
     "DEFAULT_SCHEMA_CLASS": "workspaces.api.schema.StudioSchema",
 }
 SPECTACULAR_SETTINGS = {

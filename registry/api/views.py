@@ -7,13 +7,14 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import serving
 from core.errors import Invalid
 from core.ids import as_uuid
+from core.parsers import Parser
 from core.storage import artifact_store, safe
 from registry import queries
 from registry.api import serializers as s
@@ -25,7 +26,7 @@ from workspaces.models import Role
 
 class ModelsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
-    parser_classes = [JSONParser, MultiPartParser]
+    parser_classes = [Parser, MultiPartParser]
 
     @extend_schema(responses=listed(s.ModelOut))
     def get(self, request: Request) -> Response:

@@ -28,11 +28,11 @@ def critical_path(needs: Mapping[str, Collection[str]], spans: Mapping[str, Span
     if not begun:
         return []
     step = _last(begun, spans)
-    path = [step]
-    while parents := {parent for parent in needs[step] if parent in begun} - set(path):
+    path = {step: None}
+    while parents := {parent for parent in needs[step] if parent in begun and parent not in path}:
         step = _last(parents, spans)
-        path.append(step)
-    return path[::-1]
+        path[step] = None
+    return list(path)[::-1]
 
 
 def _last(steps: Collection[str], spans: Mapping[str, Span]) -> str:

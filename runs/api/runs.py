@@ -140,7 +140,10 @@ class ResubmitView(RunView):
     @extend_schema(operation_id="run_resubmit", request=s.ResubmitIn, responses={201: s.RunOut})
     def post(self, request: Request, id: UUID) -> Response:
         """Run the same graph again, with the same parameters or changed ones."""
-        made = resubmit(self.room, self.run(id), **self.asked(s.ResubmitIn))
+        run = self.run(id)
+        if not run.graph:
+            raise Invalid("Only a pipeline or script run can be submitted again. Name the run, not one of its steps.")
+        made = resubmit(self.room, run, **self.asked(s.ResubmitIn))
         return Response(self.told(made), status=201)
 
 

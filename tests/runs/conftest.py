@@ -102,6 +102,7 @@ class Lab:
         )  # fmt: skip
         root.root = root
         root.save(force_insert=True)
+        Experiment.objects.filter(pk=self.experiment.pk).update(run_count=number)
         for spec in graph["steps"]:
             run = Run.objects.create(
                 workspace=self.workspace, experiment=self.experiment, kind="step", parent=root, root=root, status=status

@@ -387,3 +387,16 @@ def test_a_program_opens_runs_below_its_own(lab):
     lab.post(f"runs/{parent['id']}/complete/")
     late = lab.post("runs/", {"experiment": "e", "kind": "interactive", "parent": parent["id"]})
     assert (late.status_code, late.json()["error"]["code"]) == (409, "is_over")
+
+
+def test_a_run_is_submitted_again_and_a_step_is_not(lab):
+    run = lab.pipeline(
+        status="Completed",
+        graph=lab.graph("a", parameters=[{"name": "n", "type": "int", "default": 1}]),
+        parameters={"n": 1},
+    )
+    again = lab.post(f"runs/{run.pk}/resubmit/", {"parameters": {"n": "5"}, "regenerate_outputs": True})
+    assert again.status_code == 201
+    assert (again.json()["parameters"], again.json()["cloned_from"]) == ({"n": 5}, str(run.pk))
+    assert lab.post(f"runs/{run.pk}/resubmit/", {"parameters": {"n": "x"}}).json()["error"]["code"] == "wrong_type"
+    assert lab.post(f"runs/{lab.step(run, 'a').pk}/resubmit/").status_code == 400

@@ -101,7 +101,8 @@ def place(
 
 def reservation(cluster: Cluster, machine: Machine) -> NewNode | None:
     """What a node of the cluster would take of an empty machine; None when it can never fit (policy strict)."""
-    takes = Size(*(min(asked, had) for asked, had in zip(_tuple(cluster.size), _tuple(machine.has), strict=True)))
+    size, has = cluster.size, machine.has
+    takes = Size(min(size.cores, has.cores), min(size.memory, has.memory), min(size.gpus, has.gpus))
     if takes == cluster.size:
         return NewNode(machine.id, takes)
     return NewNode(machine.id, takes, warning(cluster, machine)) if cluster.elastic and takes.cores > 0 else None

@@ -36,7 +36,7 @@ _open: ContextVar[Changes | None] = ContextVar("open_changes", default=None)
 
 
 @contextmanager
-def changing(root_id: UUID) -> Iterator[Run]:
+def changing(root_id: UUID | None) -> Iterator[Run]:
     """Lock the root of a tree for the length of the block; what is noted inside becomes one journaled event.
 
     Every move of a run or an attempt happens in such a block, so a tree has one writer at a time and its
@@ -49,7 +49,7 @@ def changing(root_id: UUID) -> Iterator[Run]:
     with transaction.atomic(savepoint=False):
         rows = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace", "experiment")
         # The graph may be large and never changes: whoever needs it takes it from the cache (runs.services.board).
-        root = rows.defer("graph").filter(pk=root_id).first()
+        root = rows.defer("graph").filter(pk=root_id).first() if root_id else None
         if root is None:
             raise NotFound("There is no such run.")
         changes = Changes(root)

@@ -33,13 +33,13 @@ def claim(host: Host, want: int, holding: Collection[UUID]) -> list[dict[str, An
     return work
 
 
-def _claimable(host: Host, want: int, holding: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+def _claimable(host: Host, want: int, holding: Collection[UUID]) -> list[tuple[UUID, UUID | None]]:
     lost = Q(status=S.LEASED, leased_at__lt=now() - RESEND_AFTER) & ~Q(pk__in=holding)
     rows = Attempt.objects.filter(Q(status=S.QUEUED, node__isnull=False) | lost, host=host)
     return list(rows.order_by("id").values_list("id", "run__root_id")[: max(0, want)])
 
 
-def _lease(host: Host, key: UUID, root_id: UUID) -> dict[str, Any] | None:
+def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None:
     with changing(root_id) as root:
         rows = Attempt.objects.select_related("run__step", "node", "run__submitted_by").defer("run__graph")
         attempt = rows.filter(pk=key, host=host, status__in=[S.QUEUED, S.LEASED]).first()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from compute import placement
 from compute.models import ComputeTarget, Host, Node
@@ -22,7 +22,7 @@ PRESENT = (Node.Status.PREPARING, Node.Status.IDLE, Node.Status.RUNNING, Node.St
 
 
 @transaction.atomic
-def place(target_id: UUID | None) -> int:
+def place(target_id: UUID) -> int:
     """Place what waits for one cluster; how many attempts got a node. Reads no more of the queue than could be placed."""
     target = (
         ComputeTarget.objects.select_for_update(no_key=True, of=("self",))
@@ -47,7 +47,7 @@ def place(target_id: UUID | None) -> int:
     return len(given) + len(made)
 
 
-def waiting_for(target: ComputeTarget) -> Iterable[Attempt]:
+def waiting_for(target: ComputeTarget) -> QuerySet[Attempt]:
     """The queue of a cluster: first come, first served."""
     return Attempt.objects.filter(compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True).order_by("id")
 
@@ -112,6 +112,8 @@ def reasons(attempt: Attempt) -> list[placement.Reason]:
 
 def free_node(attempt: Attempt) -> None:
     """The attempt is over: its node is idle again. Called inside the transaction that ends the attempt."""
+    if attempt.node_id is None:
+        return
     Node.objects.filter(pk=attempt.node_id, status=Node.Status.RUNNING).update(
         status=Node.Status.IDLE, idle_since=now()
     )

@@ -68,10 +68,12 @@ class Places:
             )
 
     def compute(self, run: Run) -> ComputeTarget | None:
-        return self._compute.get(run.step.compute_target_id)
+        key = run.step.compute_target_id
+        return self._compute.get(key) if key else None
 
     def environment(self, run: Run) -> EnvironmentVersion | None:
-        return self._environments.get(run.step.environment_version_id)
+        key = run.step.environment_version_id
+        return self._environments.get(key) if key else None
 
     def queue(self) -> None:
         """Give each starting step an attempt, and ask for places once the transaction holds."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
+
+from django.db import DataError
 
 from compute.models import Host
 from core.clock import now, parse
@@ -14,6 +17,7 @@ from runs.models import Attempt, Run
 from runs.services import finish as finishing
 from runs.services.changes import changing
 
+log = logging.getLogger(__name__)
 A = Attempt.Status
 S = Run.Status
 
@@ -48,12 +52,17 @@ def _take(host: Host, report: dict[str, Any]) -> str:
     if attempt.is_final:
         # The same verdict again is fine; a verdict of an attempt that was given up is a stale one.
         return "" if report.get("event") == "finished" and attempt.status != A.LOST else "stale_epoch"
-    try:
-        _EVENTS[str(report.get("event"))](attempt, report)
-    except KeyError:
+    take = _EVENTS.get(str(report.get("event")))
+    if take is None:
         return "unknown_event"
+    try:
+        take(attempt, report)
     except StudioError as error:
         return error.code
+    except (LookupError, TypeError, ValueError, DataError):
+        # One report that cannot be taken must not hold up its host's other reports and claims for ever.
+        log.exception("the report %r of attempt %s cannot be taken", report.get("event"), attempt.pk)
+        return "studio_fault"
     return ""
 
 

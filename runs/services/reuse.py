@@ -36,19 +36,24 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
     if missing:
         return _no(
             "output_gone",
-            f"Not reused: the output `{missing}` of run #{found.run.root.number} is no longer there.",
+            f"Not reused: the output `{missing}` of run #{number_of(found)} is no longer there.",
             run=str(found.run_id),
         )
-    text = f"Reused from #{found.run.root.number}: nothing that the step depends on has changed."
+    text = f"Reused from #{number_of(found)}: nothing that the step depends on has changed."
     facts = {
         "run": str(found.run_id),
         "root": str(found.run.root_id),
-        "number": found.run.root.number,
+        "number": number_of(found),
         "node": found.node_id,
     }
     return Answer(
         found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts}
     )
+
+
+def number_of(step: StepRun) -> int:
+    """The number that people know the step's run by: that of its root."""
+    return (step.run.root or step.run).number
 
 
 def take(board: Board, node: str, source: Run) -> None:
@@ -87,7 +92,7 @@ def _missing_output(board: Board, found: StepRun) -> str | None:
     for name, place in found.output_digests.items():
         root = places.root_by_name(board.root.workspace, place["datastore"])
         if not root.exists(place["path"]):
-            return name
+            return str(name)
     return None
 
 
@@ -101,7 +106,7 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     facts = {
         "run": str(last.run_id),
         "root": str(last.run.root_id),
-        "number": last.run.root.number,
+        "number": number_of(last),
         "node": last.node_id,
     }
     text = fingerprint.explain(differences)

@@ -77,7 +77,9 @@ class SpecOf:
 
     def _environment(self) -> dict[str, Any]:
         version = (
-            EnvironmentVersion.objects.select_related("build").filter(pk=self.run.step.environment_version_id).first()
+            EnvironmentVersion.objects.select_related("build")
+            .filter(pk__in=[self.run.step.environment_version_id])
+            .first()
         )
         definition = version.definition if version else {}
         python = definition.get("python") or {}

@@ -1,0 +1,49 @@
+"""The documents are held to the code: links lead somewhere, states and commands are those that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from compute.models import Node
+from environments.models import EnvironmentBuild
+from runs.models import Attempt, Run
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+)
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
+def test_every_link_of_a_page_leads_somewhere(document: Path) -> None:
+    broken = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("model", [Run, Attempt, Node, EnvironmentBuild])
+def test_the_architecture_names_every_state(model: type) -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    states = text[text.index("## States") : text.index("## Where the plan")]
+    assert [state for state in model.Status.values if not re.search(rf"\b{state}\b", states)] == []
+
+
+def test_the_architecture_names_every_folder_of_the_house() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    apps = [path.parent.name for path in ROOT.glob("*/apps.py")]
+    assert [name for name in apps if f"`{name}/`" not in text] == []
+
+
+def test_the_readme_shows_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    for command in ("python3 manage.py demo", "python3 manage.py test"):
+        assert f"$ {command}\n" in text
+
+
+def test_no_page_speaks_of_anything_but_the_project() -> None:
+    words = re.compile(r"/work/|/opt/|pypi\.org|files\.pythonhosted|registry\.npmjs", re.IGNORECASE)
+    found = {page.name: words.findall(page.read_text()) for page in PAGES}
+    assert {name: hits for name, hits in found.items() if hits} == {}

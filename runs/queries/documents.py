@@ -10,7 +10,7 @@ from django.conf import settings
 
 from compute.models import ComputeTarget
 from core.clock import iso
-from runs.models import Attempt, Run
+from runs.models import Attempt, Run, StepRun
 from runs.queries.finding import Counts, step_counts
 
 
@@ -141,18 +141,21 @@ def _document(run: Run, workspace: str, counts: Counts | None, computes: Mapping
         "url": url_of(run, workspace),
     }
     if step:
-        compute = computes.get(step.compute_target_id) if step.compute_target_id else None
-        document["step"] = {
-            "id": step.node_id,
-            "name": step.name,
-            "compute": compute,
-            "snapshot": step.snapshot_digest or None,
-            "environment_version": str(step.environment_version_id) if step.environment_version_id else None,
-            "allow_reuse": step.allow_reuse,
-            "fingerprint": step.fingerprint or None,
-            "waiting": step.waiting,
-        }
+        document["step"] = _step(step, computes)
     return document
+
+
+def _step(step: StepRun, computes: Mapping[UUID, str]) -> dict[str, Any]:
+    return {
+        "id": step.node_id,
+        "name": step.name,
+        "compute": computes.get(step.compute_target_id) if step.compute_target_id else None,
+        "snapshot": step.snapshot_digest or None,
+        "environment_version": str(step.environment_version_id) if step.environment_version_id else None,
+        "allow_reuse": step.allow_reuse,
+        "fingerprint": step.fingerprint or None,
+        "waiting": step.waiting,
+    }
 
 
 def _times(run: Run) -> dict[str, str | None]:

@@ -17,10 +17,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from compute.models import Host
 from compute.services import hosts
+from core import clock
 from core.clock import now
 from core.errors import Invalid, StudioError
 from core.ids import as_uuid
 from core.journal import group_of
+from core.text import cleaned
 from environments import services as environments
 from runs.agents.door import body_of, host_of, refusal
 from runs.models import Attempt
@@ -49,10 +51,14 @@ async def exchange(request: HttpRequest) -> HttpResponse:
 
 def _read(request: HttpRequest) -> tuple[Host, dict[str, Any]]:
     host = host_of(request)
+    body = body_of(request, BODY_MAX) or b"{}"
     try:
-        document = json.loads(body_of(request, BODY_MAX) or b"{}")
-    except ValueError as error:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
         raise Invalid("The body is not JSON.") from error
+    if b"\\u0000" in body or b"\\ud" in body.lower():
+        # What a script raised stands in the verdict. An agent would send a refused one for ever.
+        document = cleaned(document)
     if not isinstance(document, dict):
         raise Invalid("The body is a JSON object.")
     return host, document
@@ -61,10 +67,17 @@ def _read(request: HttpRequest) -> tuple[Host, dict[str, Any]]:
 def _answer(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     """Take the reports, renew the leases, give the work."""
     facts = document.get("host")
-    if facts or host.last_seen_at is None or now() - host.last_seen_at > SEEN_EVERY:
-        hosts.seen(host, facts if isinstance(facts, dict) else {})
+    _see(host, facts if isinstance(facts, dict) else {})
     refused = reports.take_reports(host, [r for r in document.get("reports") or [] if isinstance(r, dict)])
     return {**_news(host, document), "refused": refused, "lease_seconds": settings.DUTO.lease_seconds}
+
+
+def _see(host: Host, facts: dict[str, Any]) -> None:
+    """A sign of life is written every few seconds only, but what a new agent tells of its machine at once."""
+    started = clock.parse(facts.get("started_at"))
+    is_new = started is not None and started != host.agent_started_at
+    if is_new or host.last_seen_at is None or now() - host.last_seen_at > SEEN_EVERY:
+        hosts.seen(host, facts)
 
 
 def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:

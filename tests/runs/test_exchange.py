@@ -330,3 +330,44 @@ def test_a_ready_environment_starts_its_steps(room, cluster, agent):
     assert work["spec"]["environment"]["lock"] == "numpy==1\n"
     assert states(run) == {"a": "Preparing"}
     assert environments.take_builds(agent.host) == []
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "a\ud800b"])
+def test_what_a_script_raised_is_taken_even_where_no_database_could_keep_it(room, cluster, agent, odd):
+    run = submit_chain(room, "a")
+    (work,) = agent.say()["work"]
+    trace = {"file": "step.py", "line": 1, "text": f"ValueError: {odd}"}
+    agent.finish(work, exit_code=1, cause="user_error", message=odd, traceback=trace, warnings=[odd])
+    run.refresh_from_db()
+    assert run.status == "Failed"
+    assert run.error["message"].startswith("a") and run.error["message"].endswith("b")
+
+
+def test_a_report_that_cannot_be_taken_does_not_hold_up_the_others(room, cluster, agent):
+    run, other = submit_chain(room, "a"), submit_chain(room, "b")
+    first, second = agent.say()["work"]
+    bad = {"attempt": first["attempt"], "epoch": 1, "event": "finished", "exit_code": "no number"}
+    good = {"attempt": second["attempt"], "epoch": 1, "event": "finished", "exit_code": 0}
+    assert [each["code"] for each in agent.say(bad, good)["refused"]] == ["studio_fault"]
+    other.refresh_from_db()
+    assert other.status == "Completed"
+    agent.finish(first, exit_code=None, cause="studio_fault", message="The studio could not take it.")
+    run.refresh_from_db()
+    assert run.error["cause"] == "studio_fault"
+
+
+def test_data_that_went_between_submit_and_start_fail_the_step(room, cluster, agent):
+    import io
+
+    from datasets.services import save
+    from datasets.services.datastores import delete_file, put_file
+
+    put_file(room, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
+    version = save(room, None, "file", {"sources": [{"datastore": "workspaceblobstore", "path": "raw/*.csv"}]})
+    inputs = [{"name": "raw", "from": {"dataset": str(version.pk)}, "mode": "mount"}]
+    run = submit.submit_run(room, experiment="exp", graph=graph_of(room, "a -> b", inputs=inputs))
+    delete_file(room, "workspaceblobstore", "raw/a.csv")
+    progress.advance(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.error["cause"]) == ("Failed", "data_missing")
+    assert states(run) == {"a": "Failed", "b": "Skipped"}

@@ -29,7 +29,6 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         )
         return
     digests, refusal = _take_outputs(attempt, report)
-    logs.seal(attempt)
     with changing(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if fresh.is_final:
@@ -74,6 +73,8 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
     """End an attempt, free its node, end or requeue its run, and carry the tree forward. Inside changing()."""
     facts.setdefault("finished_at", now())
     attempt.move(status, **facts)
+    if attempt.leased_at is not None:  # whoever had it may have left a log
+        logs.seal(attempt)
     revoke_run_tokens(attempt.run_id)
     placing.free_node(attempt)
     place_after(attempt.run, attempt.compute_target_id)

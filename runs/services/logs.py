@@ -73,7 +73,7 @@ def _write(path: Path, offset: int, data: bytes) -> None:
         os.close(handle)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def seal(attempt: Attempt) -> None:
     """Close the log of an attempt that ended: its bytes move to the artifact store. May be called again."""
     if attempt.log_sealed_at is not None:
@@ -103,15 +103,26 @@ def _store(attempt: Attempt) -> None:
 
 def _name(attempt: Attempt) -> None:
     """The newest attempt's log has the plain name; logs of earlier ones step aside and are kept."""
-    rows = Artifact.objects.filter(run_id=attempt.run_id)
-    path, current = CURRENT, rows.filter(path=CURRENT).exclude(attempt=attempt).select_related("attempt").first()
-    if current is not None and current.attempt is not None:
-        if current.attempt.number < attempt.number:
-            rows.filter(pk=current.pk).update(path=earlier(current.attempt.number))
-        else:
-            path = earlier(attempt.number)
-    values = {"attempt": attempt, "size": attempt.log_size, "content_type": "text/plain"}
-    Artifact.objects.update_or_create(run_id=attempt.run_id, path=path, defaults=values)
+    path = CURRENT if attempt.number == 1 else _step_aside(attempt)
+    row = Artifact(run_id=attempt.run_id, path=path, attempt=attempt, size=attempt.log_size, content_type="text/plain")
+    Artifact.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["run", "path"],
+        update_fields=["attempt", "size", "content_type"],
+    )
+
+
+def _step_aside(attempt: Attempt) -> str:
+    """Move an earlier attempt's log from the plain name, and give the name for this one."""
+    rows = Artifact.objects.filter(run_id=attempt.run_id, path=CURRENT).exclude(attempt=attempt)
+    current = rows.select_related("attempt").first()
+    if current is None or current.attempt is None:
+        return CURRENT
+    if current.attempt.number > attempt.number:
+        return earlier(attempt.number)
+    rows.update(path=earlier(current.attempt.number))
+    return CURRENT
 
 
 def earlier(number: int) -> str:

@@ -58,6 +58,11 @@ def hint(topic: str, frame: dict[str, Any] | None = None) -> None:
     after_commit(lambda: send(topic, frame or {}))
 
 
+def newest() -> int:
+    """The last event's number: what a page has seen when it reads its rows after this."""
+    return Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
 def missed(topic: str, since: int) -> list[Event] | None:
     """The events after version `since`, or None when the journal no longer has them all."""
     events = list(Event.objects.filter(topic=topic, version__gt=since).order_by("version")[: CATCH_UP_LIMIT + 1])

@@ -68,4 +68,10 @@ def _may_watch_list(user: User, key: str) -> bool:
     return what in LISTS and Member.objects.filter(user=user, workspace__name=workspace).exists()
 
 
-register("list", _may_watch_list)
+def _list_frames(_key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """One frame when something was journaled since the page read its rows: it looks once too often at worst."""
+    version, newest = asked.get("version"), journal.newest()
+    return [{"version": newest}] if isinstance(version, int) and newest > version else []
+
+
+register("list", _may_watch_list, _list_frames)

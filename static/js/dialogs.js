@@ -64,3 +64,5 @@ document.addEventListener("htmx:confirm", (event) => {
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful && event.detail.elt.closest("dialog[data-close-after]")) event.detail.elt.closest("dialog").close();
 });
+// A form that was refused comes back open, with what is wrong at its fields.
+document.querySelector("dialog[data-open-now]")?.showModal();

@@ -16,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from core import journal
 from core.errors import StudioError
 from workspaces.access import Room, enter
 from workspaces.models import Role
@@ -49,6 +50,7 @@ def _door(needs: Role, methods: list[str], refused: Callable[[HttpRequest, Studi
                 room = enter(request, workspace, needs=needs)
                 request.room = room  # type: ignore[attr-defined]
                 _remember(request, room)
+                _look_at_the_journal(request)
                 answer = view(request, room, **names)
             except StudioError as error:
                 answer = refused(request, error)
@@ -67,6 +69,12 @@ def _remember(request: HttpRequest, room: Room) -> None:
         request.session[LAST] = room.workspace.name
 
 
+def _look_at_the_journal(request: HttpRequest) -> None:
+    """Before the rows are read: live regions then miss nothing that happens until they listen."""
+    if request.method == "GET" and "part" not in request.GET and not request.headers.get("HX-Request"):
+        request.seen = journal.newest()  # type: ignore[attr-defined]
+
+
 def show(request: HttpRequest, template: str, page: object, *, section: str, parts: tuple[str, ...] = (), **more: Any) -> HttpResponse:
     """Render a page, or with `?part=` only the fragment of that name, by the same template."""
     part = request.GET.get("part", "")
@@ -79,7 +87,7 @@ def rights(request: HttpRequest) -> dict[str, Any]:
     """What a template asks before it shows a button; the services refuse on their own."""
     room: Room | None = getattr(request, "room", None)
     rank = room.role.rank if room else -1
-    return {"room": room, "ws": room.workspace.name if room else "", "may_write": rank >= Role.CONTRIBUTOR.rank, "may_own": rank >= Role.OWNER.rank}
+    return {"room": room, "ws": room.workspace.name if room else "", "may_write": rank >= Role.CONTRIBUTOR.rank, "may_own": rank >= Role.OWNER.rank, "seen": getattr(request, "seen", "")}
 
 
 def done(request: HttpRequest, text: str, to: str) -> HttpResponse:

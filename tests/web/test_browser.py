@@ -1,0 +1,88 @@
+"""The pages in a real browser: they hold together, at once and on a small screen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import sync_playwright
+
+from studio.testing.plugin import FLAGS, find_chromium
+from tests.web.conftest import Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+# The test server speaks no websocket, and a script in the frame is refused its alert.
+EXPECTED = ("WebSocket connection", "/ws/", "The document is sandboxed")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser of this module's own: Playwright's loop must be gone when asynchronous tests begin."""
+    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 810})
+    yield context.new_page()
+    context.close()
+
+
+def open_page(site: Site, page: Any, live_server: Any) -> list[str]:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    key = site.page.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": live_server.url}])
+    return said
+
+
+def ours(said: list[str]) -> list[str]:
+    return [text for text in said if not any(part in text for part in EXPECTED)]
+
+
+def test_every_page_loads_without_a_word_in_the_console(site: Site, page: Any, live_server: Any) -> None:
+    said = open_page(site, page, live_server)
+    for name, path in site.everything().items():
+        page.goto(f"{live_server.url}/w/lab/{path}")
+        page.wait_for_load_state("networkidle")
+        assert ours(said) == [], name
+
+
+def test_no_page_is_wider_than_a_small_screen(site: Site, page: Any, live_server: Any) -> None:
+    open_page(site, page, live_server)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name, path in site.everything().items():
+        page.goto(f"{live_server.url}/w/lab/{path}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site, page: Any, live_server: Any) -> None:
+    run = site.failed()
+    said = open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/?view=table")
+    page.locator("tr[data-step=prepare]").click()
+    page.locator(".panel-head h2", has_text="prepare").wait_for()
+    page.get_by_role("link", name="Code").click()
+    page.locator(".panel[data-tab=code] .highlight").wait_for()
+    assert "step=prepare" in page.url
+    assert "tab=code" in page.url
+    assert ours(said) == []
+
+
+def test_a_token_form_that_was_refused_comes_back_open(site: Site, page: Any, live_server: Any) -> None:
+    open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/settings/")
+    page.get_by_role("button", name="New token").click()
+    page.locator("#create-token [name=name]").fill(" ")
+    page.locator("#create-token form").evaluate("form => { form.noValidate = true; }")
+    page.get_by_role("button", name="Make token").click()
+    page.locator("#create-token [role=alert]").wait_for()
+    assert page.locator("#create-token").is_visible()

@@ -76,11 +76,16 @@ def test_a_snapshot_without_its_files_says_which_are_missing(lab):
     assert answer.json()["error"]["facts"]["missing"] == [digest_of(b"never sent")]
 
 
-@pytest.mark.parametrize("path", ["../x.py", "/etc/x", "a/../b", "C:/x", "a\\b", "", "a\0b"])
+@pytest.mark.parametrize("path", ["../x.py", "/etc/x", "a/../b", "C:/x", "a\\b", ""])
 def test_a_path_that_leaves_its_folder_is_no_manifest(lab, path):
     entry = {"path": path, "digest": digest_of(b""), "size": 0}
     answer = lab.post("snapshots/", {"files": [entry]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_manifest")
+
+
+def test_a_path_with_a_nul_is_no_text(lab):
+    answer = lab.post("snapshots/", {"files": [{"path": "a\0b", "digest": digest_of(b""), "size": 0}]})
+    assert answer.status_code in (400, 422) and answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,9 @@ class Studio:
         assert self.post("snapshots/", manifest)["digest"] == canonical.digest(manifest)
         return canonical.digest(manifest)
 
-    def graph(self, scripts: Mapping[str, str], after: Mapping[str, Sequence[str]] | None = None, **step: Any) -> dict[str, Any]:
+    def graph(
+        self, scripts: Mapping[str, str], after: Mapping[str, Sequence[str]] | None = None, **step: Any
+    ) -> dict[str, Any]:
         """One step for each script, by its name, in a bare environment; all in one source folder."""
         snapshot = self.snapshot({f"{name}.py": text for name, text in scripts.items()})
         steps = [
@@ -166,7 +168,9 @@ class Studio:
         ]
         return {"schema": 1, "steps": steps}
 
-    def submit(self, scripts: Mapping[str, str], after: Mapping[str, Sequence[str]] | None = None, **step: Any) -> LiveRun:
+    def submit(
+        self, scripts: Mapping[str, str], after: Mapping[str, Sequence[str]] | None = None, **step: Any
+    ) -> LiveRun:
         """Submit small scripts; they start when they can."""
         return self.submit_graph(self.graph(scripts, after, **step))
 
@@ -239,7 +243,9 @@ class LiveRun:
         """What a failing test needs to know."""
         steps = self.studio.get(f"runs/{self.id}/steps/")["items"]
         lines = [f"{self.status} {self.facts['error']}"]
-        lines += [f"  {each['step']['name']}: {each['status']} {each['error']} {each['step']['waiting']}" for each in steps]
+        lines += [
+            f"  {each['step']['name']}: {each['status']} {each['error']} {each['step']['waiting']}" for each in steps
+        ]
         return "\n".join(lines)
 
 

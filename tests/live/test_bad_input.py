@@ -104,7 +104,9 @@ def test_what_depended_on_a_failed_step_is_skipped_and_says_why(live_studio: Stu
 # --- graphs ---
 
 
-def refused(studio: Studio, change: dict[str, Any], code: str, scripts: tuple[str, ...] = ("step",), **body: Any) -> str:
+def refused(
+    studio: Studio, change: dict[str, Any], code: str, scripts: tuple[str, ...] = ("step",), **body: Any
+) -> str:
     """The message of a submit that must be refused; no run comes of it."""
     graph = studio.graph(dict.fromkeys(scripts, "print(1)"))
     graph.update({key: value for key, value in change.items() if key != "step"})
@@ -161,7 +163,9 @@ def test_an_unknown_environment_is_refused(live_studio: Studio) -> None:
 
 def test_all_problems_are_told_at_once(live_studio: Studio) -> None:
     graph = live_studio.graph({"a": "1", "b": "2"}, {"a": ["b"], "b": ["a"]}, arguments=[{"parameter": "x"}])
-    error = live_studio.refusal("POST", "runs/", 422, json={"experiment": "Refused", "graph": graph, "kind": "pipeline"})
+    error = live_studio.refusal(
+        "POST", "runs/", 422, json={"experiment": "Refused", "graph": graph, "kind": "pipeline"}
+    )
     assert {"cycle", "undeclared_parameter"} <= {problem["code"] for problem in error["facts"]["problems"]}
 
 
@@ -229,7 +233,9 @@ def test_a_csv_that_is_none_is_refused(live_studio: Studio, data: bytes) -> None
     assert "/tmp" not in error["message"] and str(live_studio.data_dir) not in error["message"]
 
 
-@pytest.mark.parametrize("path", ["..", "../x", "a/../../x", "%2e%2e/%2e%2e/secret", "..%2f..%2fsecret", "a/%00", "C:/x", "\\\\host\\x"])
+@pytest.mark.parametrize(
+    "path", ["..", "../x", "a/../../x", "%2e%2e/%2e%2e/secret", "..%2f..%2fsecret", "a/%00", "C:/x", "\\\\host\\x"]
+)
 def test_names_with_dots_stay_inside_their_datastore(live_studio: Studio, path: str) -> None:
     # Not by httpx, which would tidy the path up before it leaves.
     place = f"/api/v1/workspaces/main/datastores/{STORE}/files/{path}"
@@ -242,7 +248,9 @@ def test_names_with_dots_stay_inside_their_datastore(live_studio: Studio, path: 
     assert not (live_studio.data_dir / "x").exists()
 
 
-@pytest.mark.parametrize("path", ["../evil.py", "/etc/evil.py", "a/../../evil.py", "", ".", "a\\..\\..\\evil.py", "a\0b.py"])
+@pytest.mark.parametrize(
+    "path", ["../evil.py", "/etc/evil.py", "a/../../evil.py", "", ".", "a\\..\\..\\evil.py", "a\0b.py"]
+)
 def test_a_snapshot_with_names_that_leave_their_folder_is_refused(live_studio: Studio, path: str) -> None:
     known = live_studio.snapshot({"step.py": "print(1)"})
     file = live_studio.get(f"snapshots/{known}/")["files"][0]
@@ -290,12 +298,17 @@ def test_a_snapshot_over_the_limit_is_refused_with_its_biggest_files(live_studio
     assert error["code"] == "snapshot_too_large"
     assert "3.bin" in error["message"]
     many = [{"path": f"f{n:04d}", "digest": digest, "size": 1, "executable": False} for n in range(201)]
-    assert live_studio.refusal("POST", "snapshots/", 422, json={"schema": 1, "files": many})["code"] == "snapshot_too_large"
+    assert (
+        live_studio.refusal("POST", "snapshots/", 422, json={"schema": 1, "files": many})["code"]
+        == "snapshot_too_large"
+    )
 
 
 def test_one_file_over_the_limit_is_refused(live_studio: Studio) -> None:
     data = b"x" * 2_000_001
-    answer = live_studio.rest("PUT", f"blobs/{'0' * 64}/", content=data, headers={"Content-Type": "application/octet-stream"})
+    answer = live_studio.rest(
+        "PUT", f"blobs/{'0' * 64}/", content=data, headers={"Content-Type": "application/octet-stream"}
+    )
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] in ("snapshot_too_large", "too_large")
 
@@ -310,7 +323,9 @@ def test_a_body_that_is_too_large_is_refused(live_studio: Studio) -> None:
 
     headers = {"Authorization": f"Bearer {live_studio.token()}", "Content-Type": "application/json"}
     try:
-        answer = httpx.post(f"{live_studio.url}/api/v1/workspaces/main/runs/", content=endless(), headers=headers, timeout=60)
+        answer = httpx.post(
+            f"{live_studio.url}/api/v1/workspaces/main/runs/", content=endless(), headers=headers, timeout=60
+        )
     except httpx.TransportError:
         return  # the studio hung up on a body that never ended, which is an answer, too
     assert answer.status_code == 413

@@ -1,0 +1,3 @@
+import sys
+
+print("late, after", sys.argv[1:])

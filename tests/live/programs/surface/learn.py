@@ -1,0 +1,58 @@
+"""Speaks with the studio from inside a step: data in, metrics, tags, files and a model out."""
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from azureml.core import Dataset, Datastore, Run
+from matplotlib import pyplot as plt
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--numbers")
+parser.add_argument("--file")
+parser.add_argument("--folder")
+args = parser.parse_args()
+
+run = Run.get_context()
+assert run.id and not run.id.startswith("OfflineRun"), run.id
+ws = run.experiment.workspace
+table = run.input_datasets["numbers"]
+assert args.numbers == table.id, (args.numbers, table.id)
+frame = table.to_pandas_dataframe()
+assert list(frame.columns) == ["x", "y"] and len(frame) == 10
+assert Path(args.file).read_text() == "7"
+assert Path(args.folder, "deep", "a.txt").read_text() == "a"
+assert Dataset.get_by_name(ws, "surface numbers").name == "surface numbers"
+assert Datastore(ws, "workspaceblobstore").name == "workspaceblobstore"
+
+for loss in (3.0, 2.0, 1.0):
+    run.log("loss", loss)
+run.log("text", "words")
+run.log_list("list", [1, 2, 3])
+run.log_row("row", x=1, y=2)
+run.log_row("row", x=3, y=4)
+run.log_table("table", {"a": [1, 2], "b": ["c", "d"]})
+plt.plot([1, 2])
+run.log_image("drawn", plot=plt)
+matrix = {
+    "schema_type": "confusion_matrix",
+    "schema_version": "v1",
+    "data": {"class_labels": ["a", "b"], "matrix": [[1, 0], [0, 1]]},
+}
+run.log_confusion_matrix("matrix", matrix)
+run.tag("mine", "1")
+run.add_properties({"kept": "yes"})
+run.parent.log("best", 0.5)
+run.parent.tag("winner", "learn")
+assert run.get_metrics("loss") == {"loss": [3.0, 2.0, 1.0]}, run.get_metrics("loss")
+
+Path("outputs").mkdir(exist_ok=True)
+Path("outputs/model.json").write_text(json.dumps({"mean": float(frame["y"].mean())}))
+Path("loose.txt").write_text("loose")
+run.upload_file("kept/loose.txt", "loose.txt")
+model = run.register_model("surface model", "outputs/model.json", tags={"rows": "10"})
+assert model.version >= 1
+print("learnt from", len(frame), "rows")

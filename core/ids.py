@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from uuid import UUID
 
+_lock = threading.Lock()
+_last = 0
+
 
 def uuid7() -> UUID:
-    """A new GUID: 48 bits of milliseconds, then 74 random bits."""
-    stamp = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10), "big")
-    value = (stamp & 0xFFFFFFFFFFFF) << 80
-    value |= 0x7 << 76
-    value |= (tail >> 64 & 0xFFF) << 64
-    value |= 0b10 << 62
-    value |= tail & 0x3FFFFFFFFFFFFFFF
-    return UUID(int=value)
+    """A new GUID: 48 bits of milliseconds, 12 bits of their fraction, 62 random bits.
+
+    Within a process each one sorts after the one before (RFC 9562, 6.2, methods 1 and 3), so rows that are made
+    together keep their order.
+    """
+    global _last
+    millis, rest = divmod(time.time_ns(), 1_000_000)
+    stamp = millis << 12 | rest * 4096 // 1_000_000
+    with _lock:
+        _last = stamp = max(stamp, _last + 1)
+    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFFFFFFFFFFFFFF
+    return UUID(int=(stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | tail)
 
 
 def as_uuid(text: object) -> UUID | None:

@@ -12,14 +12,6 @@ import pytest
 from studio.testing.services import Services
 
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,10 +66,3 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("DUTO_REQUIRE_BROWSER"):
         pytest.fail("no Chromium was found, and DUTO_REQUIRE_BROWSER is set", pytrace=False)
     pytest.skip("no Chromium was found (set DUTO_CHROMIUM, or install chromium)")
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    """For pytest-playwright: the machine's own Chromium, quiet, also as root."""
-    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
-    return {"executable_path": find_chromium(), "args": [*FLAGS, *sandbox], "headless": True}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from core.clock import iso
 from core.ids import as_uuid
@@ -179,7 +180,8 @@ class _Sources:
         if version is not None and version.dataset is not None:
             detail = f"v{version.version}"
             if version.file_count is not None and version.kind == "file":
-                detail += " · " + _("%(count)d files") % {"count": version.file_count}
+                words = ngettext("%(count)d file", "%(count)d files", version.file_count)
+                detail += " · " + words % {"count": version.file_count}
             label = version.dataset.name
             return {"label": label, "detail": detail, "url": f"{base}/datasets/{label}/?version={version.version}"}
         if place["kind"] == "path":

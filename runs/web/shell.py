@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from compute.web.pages import nodes_text
 from runs.models import Run
 from workspaces.access import Room
-from workspaces.models import User, Workspace
+from workspaces.models import Member, User, Workspace
 
 LIVE = [status for status in Run.Status.values if status not in Run.ENDS]
 # More than this nobody counts in a corner of the page, and it keeps the query short.
@@ -46,13 +46,15 @@ def _shell(request: HttpRequest) -> Shell:
         return Shell()
     return Shell(
         workspace=room.workspace,
-        workspaces=list(Workspace.objects.filter(members__user=room.user).order_by("name")) if room.user else [room.workspace],
+        workspaces=list(Workspace.objects.filter(members__user=room.user).order_by("name"))
+        if room.user
+        else [room.workspace],
         user=room.user,
         role=str(room.role.label),
         section=getattr(request, "section", ""),
         live_runs_text=live_text(room.workspace),
         compute_text=nodes_text(room.workspace),
-        warnings=_warnings(room) if getattr(request, "section", "") in ("home", "settings") else [],
+        warnings=_warnings(room, getattr(request, "section", "")),
     )
 
 
@@ -63,10 +65,17 @@ def live_text(workspace: Workspace) -> str | None:
     return ngettext("%s live", "%s live", count) % (f"{MOST}+" if count > MOST else count) if count else None
 
 
-def _warnings(room: Room) -> list[dict[str, str]]:
+def _warnings(room: Room, section: str) -> list[dict[str, str]]:
     """What an owner should not be able to overlook."""
-    if room.user is None or room.role.value != "owner" or room.user.has_usable_password():
+    if room.user is None or room.role.value != "owner":
         return []
-    address = reverse("workspaces:settings", args=[room.workspace.name])
-    text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")
-    return [{"level": "warning", "text": text, "url": f"{address}#password", "action": _("Set a password")}]
+    found = []
+    if section in ("home", "settings") and not room.user.has_usable_password():
+        address = reverse("workspaces:settings", args=[room.workspace.name])
+        text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")
+        found.append({"level": "warning", "text": text, "url": f"{address}#password", "action": _("Set a password")})
+    if len(Member.objects.filter(workspace=room.workspace).values_list("id")[:2]) > 1:
+        # Steps of all members run as one user of one machine (docs/security.md).
+        text = _("Steps run as the user of this studio: every member who may submit can read what that user can read.")
+        found.append({"level": "warning", "text": text, "url": "", "action": ""})
+    return found

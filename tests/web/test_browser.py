@@ -10,7 +10,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import sync_playwright
 
-from studio.testing.plugin import FLAGS, find_chromium
+from studio.testing.plugin import find_chromium
+from tests.conftest import FLAGS
 from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]

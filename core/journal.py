@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
+from functools import cache
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 from core.clock import now
@@ -14,6 +16,7 @@ from core.work import after_commit, later
 
 log = logging.getLogger(__name__)
 CATCH_UP_LIMIT = 500
+SEND_SECONDS = 5
 
 
 def group_of(topic: str) -> str:
@@ -46,7 +49,8 @@ def send(topic: str, frame: dict[str, Any]) -> bool:
     """Send one frame to those who watch the topic; False when the channel layer is away."""
     layer = get_channel_layer()
     try:
-        async_to_sync(layer.group_send)(group_of(topic), {"type": "frame", "frame": {"topic": topic, **frame}})
+        sending = layer.group_send(group_of(topic), {"type": "frame", "frame": {"topic": topic, **frame}})
+        asyncio.run_coroutine_threadsafe(sending, _loop()).result(SEND_SECONDS)
     except Exception as error:  # any transport error: pages catch up by version
         log.warning("frame for %s not sent: %s", topic, error)
         return False
@@ -61,6 +65,14 @@ def hint(topic: str, frame: dict[str, Any] | None = None) -> None:
 def newest() -> int:
     """The last event's number: what a page has seen when it reads its rows after this."""
     return Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One loop for all frames of this process: the layer keeps a connection a loop, and a new one costs more than a frame."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="frames", daemon=True).start()
+    return loop
 
 
 def missed(topic: str, since: int) -> list[Event] | None:

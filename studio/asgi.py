@@ -6,10 +6,10 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
 # Loads the apps, so it comes before anything that imports a model.
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.urls import path
 
 from studio import beat
+from studio.handlers import by_path
 from studio.limits import BodyLimit
 from workspaces.consumers import WorkspaceConsumer
 
@@ -25,7 +26,7 @@ _live = URLRouter([path("ws/", WorkspaceConsumer.as_asgi())])
 application = BodyLimit(
     ProtocolTypeRouter(
         {
-            "http": django_application,
+            "http": by_path(),
             "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(_live)),
         }
     ),

@@ -16,8 +16,10 @@ app.autodiscover_tasks()
 
 
 @worker_init.connect
-def start_ticker(**_: object) -> None:
+def start_ticker(sender: object = None, **_: object) -> None:
     """The ticker starts with the worker, broker or no broker: it is what makes bells dispensable."""
+    if getattr(sender, "app", None) is not app:  # the signal is for every worker of the process
+        return
     from runs.services import ticker
 
     ticker.start()

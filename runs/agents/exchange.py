@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -26,7 +28,8 @@ from core.text import cleaned
 from environments import services as environments
 from runs.agents.door import body_of, host_of, refusal
 from runs.models import Attempt
-from runs.services import claims, reports
+from runs.services import claims, placing, reports
+from runs.services.claims import OpenAttempt
 
 MAX_WAIT = 30.0
 BODY_MAX = 64 * 1024 * 1024
@@ -39,10 +42,11 @@ async def exchange(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     try:
-        host, document = await sync_to_async(_read)(request)
-        answer = await sync_to_async(_answer)(host, document)
+        host, document = await _in_thread(_read, request)
         wait = min(float(document.get("wait") or 0), MAX_WAIT)
-        if wait > 0 and not _has_news(answer):
+        # Who waits looks for work once it listens, not before and again.
+        answer = await _in_thread(_answer, host, {**document, "want": 0} if wait > 0 else document)
+        if wait > 0 and not (answer["refused"] or answer["cancel"]):
             answer = await _wait(host, document, answer, wait)
     except StudioError as error:
         return refusal(error)
@@ -68,6 +72,7 @@ def _answer(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     """Take the reports, renew the leases, give the work."""
     facts = document.get("host")
     _see(host, facts if isinstance(facts, dict) else {})
+    placing.talking_to.set(host.name if document.get("want") else "")
     refused = reports.take_reports(host, [r for r in document.get("reports") or [] if isinstance(r, dict)])
     return {**_news(host, document), "refused": refused, "lease_seconds": settings.DUTO.lease_seconds}
 
@@ -83,11 +88,15 @@ def _see(host: Host, facts: dict[str, Any]) -> None:
 def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     held = _held(document)
     want = int(document.get("want") or 0)
-    _renew(host, held)
-    work = claims.claim(host, want, held) if want > 0 else []
+    mine = claims.open_attempts(host)
+    _renew(host, held, mine)
+    work = claims.claim(host, want, held, mine) if want > 0 else []
     if want > 0:
         work += [environments.build_work(build, host.pythons) for build in environments.take_builds(host)]
-    return {"work": work, "cancel": _cancels(host), "drop": _drops(host, held), "refused": []}
+    known = {each.id for each in mine}
+    # What the agent holds and the studio has ended, or never knew: its directory may go.
+    drop = [{"attempt": str(key)} for key in held if key not in known]
+    return {"work": work, "cancel": _cancels(mine), "drop": drop, "refused": []}
 
 
 def _held(document: dict[str, Any]) -> dict[UUID, int]:
@@ -100,43 +109,39 @@ def _held(document: dict[str, Any]) -> dict[UUID, int]:
     return {key: epoch for key, epoch in pairs if key is not None and isinstance(epoch, int)}
 
 
-def _renew(host: Host, held: dict[UUID, int]) -> None:
+def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
     """Leases move on when a third of them is used up: most calls write nothing."""
-    if not held:
-        return
     lease = timedelta(seconds=settings.DUTO.lease_seconds)
-    moment = now()
-    due = Attempt.objects.filter(pk__in=held, host=host, lease_until__lt=moment + lease * 2 / 3).exclude(
-        status__in=Attempt.ENDS
-    )
-    mine = [key for key, epoch in due.values_list("id", "epoch") if held[key] == epoch]
-    if mine:
-        Attempt.objects.filter(pk__in=mine, host=host).exclude(status__in=Attempt.ENDS).update(
-            lease_until=moment + lease
-        )
-
-
-def _cancels(host: Host) -> list[dict[str, Any]]:
-    rows = Attempt.objects.filter(host=host, cancel_requested_at__isnull=False).exclude(
-        status__in=[Attempt.Status.QUEUED, *Attempt.ENDS]
-    )
-    return [
-        {"attempt": str(key), "epoch": epoch, "grace_seconds": 10} for key, epoch in rows.values_list("id", "epoch")
+    until = now() + lease
+    due = [
+        each.id
+        for each in mine
+        if held.get(each.id) == each.epoch and each.lease_until and each.lease_until < until - lease / 3
     ]
+    if due:
+        Attempt.objects.filter(pk__in=due, host=host).exclude(status__in=Attempt.ENDS).update(lease_until=until)
 
 
-def _drops(host: Host, held: dict[UUID, int]) -> list[dict[str, Any]]:
-    """What the agent holds and the studio has ended, or never knew: its directory may go."""
-    if not held:
-        return []
-    open_ones = set(
-        Attempt.objects.filter(pk__in=held, host=host).exclude(status__in=Attempt.ENDS).values_list("id", flat=True)
-    )
-    return [{"attempt": str(key)} for key in held if key not in open_ones]
+def _cancels(mine: list[OpenAttempt]) -> list[dict[str, Any]]:
+    asked = (each for each in mine if each.cancel_requested_at and each.status != Attempt.Status.QUEUED)
+    return [{"attempt": str(each.id), "epoch": each.epoch, "grace_seconds": 10} for each in asked]
 
 
 def _has_news(answer: dict[str, Any]) -> bool:
     return any(answer[part] for part in ("work", "cancel", "drop", "refused"))
+
+
+async def _in_thread(deed: Callable[..., Any], *given: Any) -> Any:
+    """Do it in a thread of the pool: unlike the request's own, such a thread keeps its SQLite connection."""
+    return await sync_to_async(_with_connection, thread_sensitive=False)(deed, *given)
+
+
+def _with_connection(deed: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return deed(*given)
+    finally:
+        if connection.vendor != "sqlite":  # the connections of a server are few, and a pool makes a new one cheap
+            connection.close()
 
 
 async def _wait(host: Host, document: dict[str, Any], answer: dict[str, Any], wait: float) -> dict[str, Any]:
@@ -150,10 +155,10 @@ async def _wait(host: Host, document: dict[str, Any], answer: dict[str, Any], wa
         await layer.group_add(group, channel)
     except Exception:  # the broker is away: look again soon, without a bell
         await asyncio.sleep(min(wait, 0.5))
-        return {**answer, **await sync_to_async(_news)(host, document)}
+        return {**answer, **await _in_thread(_news, host, document)}
     try:
         while True:
-            answer = {**answer, **await sync_to_async(_news)(host, document)}
+            answer = {**answer, **await _in_thread(_news, host, document)}
             left = deadline - time.monotonic()
             if _has_news(answer) or left <= 0:
                 return answer

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
-from typing import Any
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -22,27 +22,49 @@ S = Attempt.Status
 RESEND_AFTER = timedelta(seconds=3)
 
 
-def claim(host: Host, want: int, holding: Collection[UUID]) -> list[dict[str, Any]]:
-    """Up to `want` pieces of work for this host. A repeated or lost answer does no harm: the epoch is the same."""
-    found = _claimable(host, want, holding)
-    work = []
-    for key, root_id in found:
-        document = _lease(host, key, root_id)
-        if document is not None:
-            work.append(document)
-    return work
+class OpenAttempt(NamedTuple):
+    """An attempt of a host that has not ended: what leases, claims, cancels and drops are read off."""
+
+    id: UUID
+    epoch: int
+    status: str
+    node_id: UUID | None
+    leased_at: datetime | None
+    lease_until: datetime | None
+    cancel_requested_at: datetime | None
+    run__root_id: UUID | None
 
 
-def _claimable(host: Host, want: int, holding: Collection[UUID]) -> list[tuple[UUID, UUID | None]]:
-    lost = Q(status=S.LEASED, leased_at__lt=now() - RESEND_AFTER) & ~Q(pk__in=holding)
-    rows = Attempt.objects.filter(Q(status=S.QUEUED, node__isnull=False) | lost, host=host)
-    return list(rows.order_by("id").values_list("id", "run__root_id")[: max(0, want)])
+def open_attempts(host: Host) -> list[OpenAttempt]:
+    """All that this host has to do with, by one query."""
+    rows = Attempt.objects.filter(host=host).exclude(status__in=Attempt.ENDS).order_by("id")
+    return [OpenAttempt(*row) for row in rows.values_list(*OpenAttempt._fields)]
+
+
+def claim(host: Host, want: int, holding: Collection[UUID], mine: Iterable[OpenAttempt]) -> list[dict[str, Any]]:
+    """Up to `want` pieces of work for this host, of its open attempts `mine`.
+
+    A repeated or lost answer does no harm: the epoch is the same.
+    """
+    late = now() - RESEND_AFTER
+    found = [each for each in mine if _is_claimable(each, late, holding)]
+    work = (_lease(host, each.id, each.run__root_id) for each in found[:want])
+    return [document for document in work if document is not None]
+
+
+def _is_claimable(attempt: OpenAttempt, late: datetime, holding: Collection[UUID]) -> bool:
+    if attempt.status == S.QUEUED:
+        return attempt.node_id is not None
+    was_lost = attempt.leased_at is not None and attempt.leased_at < late and attempt.id not in holding
+    return attempt.status == S.LEASED and was_lost
 
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None:
     with changing(root_id) as root:
         rows = Attempt.objects.select_related("run__step", "node", "run__submitted_by").defer("run__graph")
-        attempt = rows.filter(pk=key, host=host, status__in=[S.QUEUED, S.LEASED]).first()
+        # Another call of the same agent may have got it a moment ago: then it is not sent twice.
+        lost = Q(status=S.LEASED, leased_at__lt=now() - RESEND_AFTER)
+        attempt = rows.filter(Q(status=S.QUEUED) | lost, pk=key, host=host).first()
         if attempt is None:
             return None
         attempt.run = root if attempt.run_id == root.pk else attempt.run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from datetime import timedelta
 from uuid import UUID
 
@@ -160,7 +161,13 @@ def _give(pairs: Sequence[tuple[Attempt, Node]]) -> None:
         ring_host(name)
 
 
+# The host whose call is being answered: the answer itself brings it its work.
+talking_to: ContextVar[str] = ContextVar("talking_to", default="")
+
+
 def ring_host(name: str) -> None:
     """Tell a host's agent to ask for work: by its Celery queue, and by the long poll it may be holding."""
+    if name == talking_to.get():
+        return
     later("agent.bell", queue=f"host.{name}")
     journal.hint(f"host:{name}")

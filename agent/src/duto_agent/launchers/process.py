@@ -47,7 +47,13 @@ class ProcessLauncher:
             return Probe("exited", verdict)
         if held:
             return Probe("running")
-        return Probe("lost" if (directory / "pid.json").exists() else "none")
+        if not (directory / "pid.json").exists():
+            return Probe("none")
+        # It may have begun, or even ended, since the first look: only a lock that is free again tells of an end.
+        if _is_locked(directory / "runner.lock"):
+            return Probe("running")
+        verdict = read_json(directory / "status.json")
+        return Probe("lost") if verdict is None else Probe("exited", verdict)
 
     def signal(self, key: AttemptKey, grace_seconds: float) -> None:
         write_json(self.directory(key) / "cancel", {"grace_seconds": grace_seconds})

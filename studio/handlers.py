@@ -1,0 +1,39 @@
+"""How requests reach Django: people's through the middleware in one hop, agents' straight to their views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.exception import convert_exception_to_response
+
+
+class PagesHandler(ASGIHandler):
+    """All middleware in one thread: mixed with async ones each would cost two changes of thread a request."""
+
+    _middleware_chain: Any
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+        self._middleware_chain = sync_to_async(self._middleware_chain, thread_sensitive=True)
+
+
+class AgentsHandler(ASGIHandler):
+    """Agents carry a key and no cookies: sessions, CSRF, languages and static files have nothing to do for them."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        self._view_middleware: list[Any] = []
+        self._template_response_middleware: list[Any] = []
+        self._exception_middleware: list[Any] = []
+        self._middleware_chain: Any = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
+
+
+def by_path() -> Any:
+    """The application that sends each request to its handler."""
+    pages, agents = PagesHandler(), AgentsHandler()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await (agents if scope["path"].startswith("/agent/") else pages)(scope, receive, send)
+
+    return application

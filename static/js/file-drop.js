@@ -20,6 +20,8 @@ class FileDrop extends HTMLElement {
     for (const name of ["dragenter", "dragover"]) this.addEventListener(name, (event) => { event.preventDefault(); this.classList.add("over"); });
     for (const name of ["dragleave", "drop"]) this.addEventListener(name, () => this.classList.remove("over"));
     this.addEventListener("drop", (event) => { event.preventDefault(); this.#dropped(event.dataTransfer); });
+    // Chosen before this module had come, or kept by the browser over a reload.
+    if (this.input.files.length) this.#take(this.input.files);
   }
 
   #dropped(transfer) {

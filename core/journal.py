@@ -10,12 +10,14 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
+from core import postman
 from core.clock import now
 from core.models import Event
-from core.work import after_commit, later
+from core.work import after_commit
 
 log = logging.getLogger(__name__)
 CATCH_UP_LIMIT = 500
+BATCH = 500
 SEND_SECONDS = 5
 
 
@@ -30,10 +32,10 @@ def record(topic: str, version: int, payload: dict[str, Any], *, lists: tuple[st
     `lists` are topics of lists that show the changed thing; their watchers are told to look again.
     """
     Event.objects.create(topic=topic, version=version, payload=payload, lists=list(lists))
-    later("core.deliver")
+    after_commit(postman.ring)
 
 
-def deliver(limit: int = 500) -> int:
+def deliver(limit: int = BATCH) -> int:
     """Send what is undelivered: read, commit, send, mark. A crash in between sends twice; frames carry versions."""
     pending = list(Event.objects.filter(delivered_at__isnull=True).order_by("id")[:limit])
     for event in pending:

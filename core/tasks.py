@@ -9,5 +9,5 @@ from core import journal
 
 @shared_task(name="core.deliver", acks_late=True, ignore_result=True)
 def deliver() -> None:
-    while journal.deliver() == 500:
+    while journal.deliver() == journal.BATCH:
         pass

@@ -17,6 +17,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.urls import path
 
+from core import postman
 from studio import beat
 from studio.handlers import by_path
 from studio.limits import BodyLimit
@@ -34,3 +35,4 @@ application = BodyLimit(
     files=settings.DUTO.upload_max_bytes,
 )
 beat.start()
+postman.start()

@@ -37,7 +37,7 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         fresh.run.step.output_digests = digests
         fresh.warnings = [*fresh.warnings, *map(str, report.get("warnings") or [])]
         status, facts = _verdict(report, refusal)
-        end_attempt(fresh, status, warnings=fresh.warnings, **_measured(report), **facts)
+        end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
 
 
 def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -79,28 +79,29 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
     placing.free_node(attempt)
     place_after(attempt.run, attempt.compute_target_id)
     run = attempt.run
+    begun = {"started_at": attempt.started_at} if run.started_at is None else {}
     if status == A.COMPLETED:
-        _complete(run, attempt)
+        _complete(run, attempt, begun)
     elif status == A.CANCELED or run.status == S.CANCEL_REQUESTED:
-        run.move(S.CANCELED, finished_at=now(), error=failures.failure("canceled", _canceled_by(run)))
+        run.move(S.CANCELED, finished_at=now(), error=failures.failure("canceled", _canceled_by(run)), **begun)
     elif _retries_left(attempt):
         _retry(attempt)
         return
     else:
-        run.move(S.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings)
+        run.move(S.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings, **begun)
     root = run.root or run
     if root.pk != run.pk:
         carry_forward(root)
 
 
-def _complete(run: Run, attempt: Attempt) -> None:
+def _complete(run: Run, attempt: Attempt, begun: dict[str, Any]) -> None:
     step = run.step
     root = run.root or run
     # Forced runs are no source, and a run that changed nothing else may be taken for one (docs: reuse).
     step.is_source = step.allow_reuse and not root.is_forced and bool(step.fingerprint)
     step.waiting = []
     step.save(update_fields=["is_source", "output_digests", "waiting"])
-    run.move(S.COMPLETED, finished_at=now(), warnings=attempt.warnings)
+    run.move(S.COMPLETED, finished_at=now(), warnings=attempt.warnings, **begun)
 
 
 def _retries_left(attempt: Attempt) -> bool:
@@ -156,6 +157,14 @@ def fresh_of(attempt: Attempt, root: Run) -> Attempt:
 
 def _succeeded(report: dict[str, Any]) -> bool:
     return report.get("exit_code") == 0 and not report.get("cause") and not report.get("canceled")
+
+
+def _start_of(attempt: Attempt, report: dict[str, Any]) -> dict[str, Any]:
+    """When the script began, where only the verdict tells it."""
+    started = parse(report.get("started_at"))
+    if started is None or attempt.started_at is not None:
+        return {}
+    return {"started_at": not_later(started), "preparing_at": attempt.preparing_at or attempt.leased_at}
 
 
 def _measured(report: dict[str, Any]) -> dict[str, Any]:

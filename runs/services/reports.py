@@ -25,7 +25,7 @@ S = Run.Status
 def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Take each report in order; the refusals, with their reasons."""
     refused = []
-    for report in reports:
+    for report in folded(list(reports)):
         if "build" in report:
             _take_build(host, report)
             continue
@@ -33,6 +33,24 @@ def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str
         if code:
             refused.append({"attempt": report.get("attempt"), "epoch": report.get("epoch"), "code": code})
     return refused
+
+
+def folded(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A short step's start travels with its verdict: one transaction tells of both."""
+    ended = {(r.get("attempt"), r.get("epoch")) for r in reports if r.get("event") == "finished"}
+    starts = {
+        key: r.get("at")
+        for r in reports
+        if r.get("event") == "started" and (key := (r.get("attempt"), r.get("epoch"))) in ended
+    }
+    kept = []
+    for report in reports:
+        key = (report.get("attempt"), report.get("epoch"))
+        if report.get("event") == "finished" and key in starts:
+            kept.append({**report, "started_at": starts[key]})
+        elif not (report.get("event") == "started" and key in starts):
+            kept.append(report)
+    return kept
 
 
 def _take(host: Host, report: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from compute.models import ComputeTarget
 from core import journal
 from core.clock import now
 from core.errors import Unprocessable
-from core.work import later
+from core.work import after_commit, later
 from datasets import places
 from duto.spec import canonical, status
 from duto.spec import parameters as parameter_rules
@@ -21,9 +22,13 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
+from runs.services import progress
 from runs.services.changes import changing
 from workspaces.access import Room
 from workspaces.models import Role
+
+# A run of up to so many steps is carried forward by the call that submits it; a larger one would keep its caller waiting.
+AT_ONCE = 100
 
 
 def submit_run(
@@ -67,7 +72,10 @@ def submit_run(
             **more,
         )
         _lay_out(root, plan, environments_of)
-        later("runs.advance", root_id=str(root.pk))
+        if len(plan.graph.steps) <= AT_ONCE:
+            after_commit(partial(progress.advance, root.pk))
+        else:
+            later("runs.advance", root_id=str(root.pk))
     return root
 
 

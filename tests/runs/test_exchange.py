@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from compute.models import ComputeTarget, Host
-from core.clock import now
+from core.clock import iso, now
 from core.models import Beat
 from core.storage import artifact_store, blob_key
 from duto.spec import canonical
@@ -132,6 +132,17 @@ def test_a_chain_runs_from_claim_to_claim_and_the_finish_brings_the_next_work(ro
     assert states(run) == {"a": "Completed", "b": "Completed"}
 
 
+def test_a_short_step_tells_its_start_with_its_verdict(room, cluster, agent):
+    run = submit_chain(room, "a")
+    (work,) = agent.say()["work"]
+    start = {"attempt": work["attempt"], "epoch": 1, "event": "started", "at": iso(now())}
+    end = {"attempt": work["attempt"], "epoch": 1, "event": "finished", "exit_code": 0}
+    agent.say(start, end)
+    step = Run.objects.get(parent=run)
+    assert step.status == "Completed"
+    assert step.created_at < step.started_at <= step.finished_at
+
+
 def test_a_report_that_comes_twice_changes_nothing(room, cluster, agent):
     run = submit_chain(room, "a")
     (work,) = agent.say()["work"]
@@ -215,7 +226,6 @@ def test_reuse_costs_a_constant_and_one_query_a_step(room, cluster, agent, djang
     graph = graph_of(room, chart)
     with django_assert_max_num_queries(30 + 20):
         run = submit.submit_run(room, experiment="exp", graph=graph)
-        progress.advance(run.pk)
     run.refresh_from_db()
     assert run.status == "Completed"
 
@@ -356,7 +366,8 @@ def test_a_report_that_cannot_be_taken_does_not_hold_up_the_others(room, cluster
     assert run.error["cause"] == "studio_fault"
 
 
-def test_data_that_went_between_submit_and_start_fail_the_step(room, cluster, agent):
+def test_data_that_went_between_submit_and_start_fail_the_step(room, cluster, agent, monkeypatch):
+    monkeypatch.setattr(submit, "AT_ONCE", 0)
     import io
 
     from datasets.services import save

@@ -20,6 +20,8 @@ from runs.services.changes import changing
 log = logging.getLogger(__name__)
 A = Attempt.Status
 S = Run.Status
+# What a first look needs; whatever is changed is read again under the root's lock.
+LOOKED_AT = ("epoch", "status", "number", "run__root", "run__workspace", "run__step__node_id")
 
 
 def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -55,14 +57,8 @@ def folded(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _take(host: Host, report: dict[str, Any]) -> str:
     key = as_uuid(report.get("attempt"))
-    attempt = (
-        Attempt.objects.select_related("run__step", "run__root")
-        .defer("run__graph", "run__root__graph")
-        .filter(pk=key, host=host)
-        .first()
-        if key
-        else None
-    )
+    rows = Attempt.objects.select_related("run__step").only(*LOOKED_AT)
+    attempt = rows.filter(pk=key, host=host).first() if key else None
     if attempt is None:
         return "not_found"
     if attempt.epoch != report.get("epoch"):

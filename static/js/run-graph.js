@@ -59,9 +59,12 @@ class RunGraph extends HTMLElement {
 
   async #render() {
     await document.fonts.ready;
-    const doc = fold(this.store.doc, this.#open);
+    const seen = this.store.doc;
+    const doc = fold(seen, this.#open);
     if (!doc.nodes.length) return;
     const layout = await layoutOf(doc.nodes.map((node) => ({ id: node.id, ...sizeOf(node) })), doc.edges);
+    // A reload has brought other objects while the layout was made: these would be drawn as they were, for good.
+    if (seen !== this.store.doc) return this.#render();
     const { places, paths } = layout;
     // All at once: a change that came meanwhile finds either the old picture or the new one.
     Object.assign(this, { doc, layout, byId: new Map(doc.nodes.map((node) => [node.id, this.store.nodes.get(node.id) ?? node])) });

@@ -13,7 +13,7 @@ args = parser.parse_args()
 assert Path(args.mounted, "numbers.csv").read_text() == Path(args.downloaded, "numbers.csv").read_text()
 if os.geteuid() != 0:  # root may write what is read-only
     try:
-        Path(args.mounted, "numbers.csv").open("a")
+        Path(args.mounted, "numbers.csv").open("a").close()
         raise AssertionError("a mounted input can be written")
     except OSError as error:
         print("mounted read-only:", type(error).__name__)
@@ -21,9 +21,9 @@ assert not Path(args.file).exists() and not Path(args.folder).exists() and Path(
 assert Path(args.dataset).is_dir()
 assert args.placeholder == f"folder={args.folder}", args.placeholder
 Path(args.file).write_text(f"{args.rounds}")
-os.makedirs(args.folder)
+Path(args.folder).mkdir()
 Path(args.folder, "deep").mkdir()
 Path(args.folder, "deep", "a.txt").write_text("a")
 Path(args.made, "b.txt").write_text("b")
 Path(args.dataset, "c.csv").write_text("n\n1\n")
-print("rounds", args.rounds, "epochs", os.environ["AML_PARAMETER_epochs"], os.environ["AML_PARAMETER_rate"])
+print("rounds", args.rounds, "epochs", os.environ["AML_PARAMETER_epochs"], os.environ["AML_PARAMETER_rate"])  # noqa: SIM112

@@ -21,7 +21,7 @@ from azureml.widgets import RunDetails
 KEYS = (
     "currentNodeCount targetNodeCount nodeStateCounts allocationState allocationStateTransitionTime errors creationTime modifiedTime "
     "provisioningState provisioningStateTransitionTime scaleSettings vmPriority vmSize"
-).split()
+).split()  # noqa: SIM905
 
 
 def done(what):

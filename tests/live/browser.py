@@ -1,0 +1,106 @@
+"""A person at a browser: signed in, with everything that the console complains about written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from tests.live.studio import Studio
+
+PASSWORD = "a long pass phrase 7"
+# Two cores may be shared with others; an expectation that is met early does not wait.
+SLOW_MS = 150_000
+STEP_MS = 20_000
+expect.set_options(timeout=STEP_MS)
+
+
+class Person:
+    """One signed-in browser context on a studio."""
+
+    def __init__(self, studio: Studio, browser: Browser) -> None:
+        self.studio, self.browser = studio, browser
+        self.complaints: list[str] = []
+        self.state: Any = None
+
+    def context(self, **options: Any) -> BrowserContext:
+        """A new context, signed in once that has happened; its complaints are heard."""
+        made = self.browser.new_context(base_url=self.studio.url, storage_state=self.state, **options)
+        made.set_default_timeout(STEP_MS)
+        made.on("console", self._heard)
+        made.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
+        return made
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+    def sign_in(self) -> None:
+        """By the one-time link, with a password: as the first minute of a new studio goes."""
+        context = self.context()
+        page = context.new_page()
+        link = self.studio.sign_in_link()
+        page.goto(link)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Once more").fill(PASSWORD)
+        page.get_by_role("button", name="Set password and sign in").click()
+        expect(page.get_by_role("heading", name="Home")).to_be_visible()
+        self.state = context.storage_state()
+        page.goto(link)
+        expect(page.get_by_role("heading", name="This link is spent")).to_be_visible()
+        # A spent link is an error of the page itself, which the console says, too.
+        self.complaints = [each for each in self.complaints if "/start/" not in each]
+        context.close()
+
+
+def mark(page: Page) -> None:
+    """From here on the page must not be loaded anew."""
+    page.evaluate("window.notReloaded = true")
+
+
+def was_not_reloaded(page: Page) -> bool:
+    """Whether it is the very page that was marked."""
+    return bool(page.evaluate("window.notReloaded === true"))
+
+
+def node(page: Page, name: str) -> Any:
+    """A node of the run's graph."""
+    return page.locator(f'run-graph [data-node="{name}"]')
+
+
+def is_awake(page: Page) -> None:
+    """Wait until the page's modules have come and its socket is open."""
+    expect(page.locator('[data-live]:not([data-live="connecting"])')).to_have_count(1)
+
+
+def open_step(page: Page, name: str) -> Any:
+    """Click a node, and wait until the panel is about it; the panel."""
+    node(page, name).click()
+    panel = page.locator("#run-panel")
+    expect(panel.get_by_role("heading", name=name, exact=True, level=2)).to_be_visible()
+    return panel
+
+
+def has_ended(page: Page, state: str = "Completed") -> None:
+    """Wait until the head of a run page shows this end."""
+    expect(page.locator(f'#run-head .state[data-state="{state}"]').first).to_be_visible(timeout=SLOW_MS)
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps people out."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['help']}: {[place['html'][:160] for place in each['nodes'][:3]]}"
+        for each in violations
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def download(page: Page, link: Any, target: Path) -> bytes:
+    """Click a link that downloads; the bytes."""
+    with page.expect_download() as found:
+        link.click()
+    found.value.save_as(target)
+    return target.read_bytes()

@@ -52,14 +52,8 @@ def create_target(
             code="bad_name",
         )
     size, priority = size_of(vm_size), _priority(vm_priority)
-    known = ComputeTarget.objects.filter(workspace=room.workspace, name__iexact=name).first()
+    known = _same_name(room.workspace, name, size.name)
     if known is not None:
-        if known.vm_size.upper() != size.name.upper():
-            raise Conflict(
-                f"There is a compute target '{known.name}' of size {known.vm_size}. Its size cannot change: delete it"
-                " first, or choose another name.",
-                code="exists",
-            )
         return update_target(room, known.name, min_nodes=min_nodes, max_nodes=max_nodes, idle_seconds=idle_seconds)
     target = ComputeTarget(
         workspace=room.workspace, name=name, vm_size=size.name.upper(), cores=size.cores, memory=size.memory,
@@ -75,6 +69,18 @@ def create_target(
     audit.note(room, "compute.created", name, vm_size=target.vm_size)
     _tell(room.workspace)
     return target
+
+
+def _same_name(workspace: Workspace, name: str, size: str) -> ComputeTarget | None:
+    """The cluster of this name, if there is one. Raises Conflict when its size is another."""
+    known = ComputeTarget.objects.filter(workspace=workspace, name__iexact=name).first()
+    if known is not None and known.vm_size.upper() != size.upper():
+        raise Conflict(
+            f"There is a compute target '{known.name}' of size {known.vm_size}. Its size cannot change: delete it"
+            " first, or choose another name.",
+            code="exists",
+        )
+    return known
 
 
 @transaction.atomic

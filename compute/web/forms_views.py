@@ -29,10 +29,17 @@ SIZES = (
 class SizeForm(forms.Form):
     """How many nodes, and how long an idle one stays."""
 
-    min_nodes = forms.IntegerField(label=gettext_lazy("At least"), min_value=0, initial=0, help_text=gettext_lazy("nodes kept even when idle"))
-    max_nodes = forms.IntegerField(label=gettext_lazy("At most"), min_value=0, initial=2, help_text=gettext_lazy("nodes; one runs one step"))
+    min_nodes = forms.IntegerField(
+        label=gettext_lazy("At least"), min_value=0, initial=0, help_text=gettext_lazy("nodes kept even when idle")
+    )
+    max_nodes = forms.IntegerField(
+        label=gettext_lazy("At most"), min_value=0, initial=2, help_text=gettext_lazy("nodes; one runs one step")
+    )
     idle_seconds = forms.IntegerField(
-        label=gettext_lazy("Idle nodes go after"), min_value=0, initial=1800, help_text=gettext_lazy("seconds without a step")
+        label=gettext_lazy("Idle nodes go after"),
+        min_value=0,
+        initial=1800,
+        help_text=gettext_lazy("seconds without a step"),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -49,7 +56,9 @@ class ClusterForm(SizeForm):
         label=gettext_lazy("Name"), max_length=24, help_text=gettext_lazy("3 to 24 letters, digits and hyphens; programs use it"),
         widget=forms.TextInput(attrs={"placeholder": "cpu-cluster", "autocomplete": "off"}),
     )  # fmt: skip
-    vm_size = forms.CharField(label=gettext_lazy("Size of a node"), initial="STANDARD_DS3_V2", widget=forms.Select(choices=SIZES))
+    vm_size = forms.CharField(
+        label=gettext_lazy("Size of a node"), initial="STANDARD_DS3_V2", widget=forms.Select(choices=SIZES)
+    )
     description = forms.CharField(label=gettext_lazy("Description"), required=False)
     field_order = ("name", "vm_size", "min_nodes", "max_nodes", "idle_seconds", "description")
 
@@ -61,7 +70,9 @@ def create(request: HttpRequest, room: Room) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             made = targets.create_target(room, **form.cleaned_data)
-            return door.done(request, _("The cluster is there. Nodes come with the first step."), _address(room, made.name))
+            return door.done(
+                request, _("The cluster is there. Nodes come with the first step."), _address(room, made.name)
+            )
         except StudioError as error:
             form.add_error("name" if error.code in ("bad_name", "exists") else None, error.message)
     return _draw(request, "compute/dialog_create.html", form)

@@ -79,7 +79,12 @@ def compute_page(workspace: Workspace, after: str | None) -> ComputePage:
 
 def cluster_page(workspace: Workspace, name: str) -> ClusterPage:
     target = cluster_of(workspace, name)
-    nodes = list(Node.objects.filter(compute_target=target).exclude(status=Node.Status.LEAVING).select_related("host").order_by("name")[:500])
+    nodes = list(
+        Node.objects.filter(compute_target=target)
+        .exclude(status=Node.Status.LEAVING)
+        .select_related("host")
+        .order_by("name")[:500]
+    )
     return ClusterPage(_row(target, nodes), nodes, f"list:{workspace.name}:compute")
 
 
@@ -112,6 +117,11 @@ def _row(target: ComputeTarget, nodes: list[Node]) -> ClusterRow:
 
 def _hosts() -> list[HostRow]:
     hosts = list(Host.objects.filter(revoked_at__isnull=True).order_by("name")[:MOST_HOSTS])
-    counts = Counter(Node.objects.filter(host__in=hosts).exclude(status=Node.Status.LEAVING).values_list("host_id", flat=True))
+    counts = Counter(
+        Node.objects.filter(host__in=hosts).exclude(status=Node.Status.LEAVING).values_list("host_id", flat=True)
+    )
     moment = now()
-    return [HostRow(host, bool(host.last_seen_at and moment - host.last_seen_at < SILENT), counts[host.pk]) for host in hosts]
+    return [
+        HostRow(host, bool(host.last_seen_at and moment - host.last_seen_at < SILENT), counts[host.pk])
+        for host in hosts
+    ]

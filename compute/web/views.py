@@ -21,4 +21,6 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
 @door.page()
 def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     """One cluster; what it holds is a fragment of the app above."""
-    return door.show(request, "compute/cluster.html", pages.cluster_page(room.workspace, name), section="compute", parts=("nodes",))
+    return door.show(
+        request, "compute/cluster.html", pages.cluster_page(room.workspace, name), section="compute", parts=("nodes",)
+    )

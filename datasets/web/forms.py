@@ -9,18 +9,35 @@ from django.utils.translation import gettext_lazy
 
 from datasets.models import Dataset
 
-SEPARATORS = ((",", gettext_lazy("comma")), (";", gettext_lazy("semicolon")), ("\t", gettext_lazy("tab")), ("|", gettext_lazy("bar")), (" ", gettext_lazy("space")))
-KINDS = ((Dataset.Kind.TABULAR, gettext_lazy("Table – rows and columns of delimited text")), (Dataset.Kind.FILE, gettext_lazy("Files – as they are")))
+SEPARATORS = (
+    (",", gettext_lazy("comma")),
+    (";", gettext_lazy("semicolon")),
+    ("\t", gettext_lazy("tab")),
+    ("|", gettext_lazy("bar")),
+    (" ", gettext_lazy("space")),
+)
+KINDS = (
+    (Dataset.Kind.TABULAR, gettext_lazy("Table – rows and columns of delimited text")),
+    (Dataset.Kind.FILE, gettext_lazy("Files – as they are")),
+)
 
 
 class Named(forms.Form):
     """What every dataset has."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=255, widget=forms.TextInput(attrs={"placeholder": "penguins-raw", "autocomplete": "off"}))
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"placeholder": "penguins-raw", "autocomplete": "off"}),
+    )
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=KINDS)
     separator = forms.ChoiceField(label=gettext_lazy("Columns are separated by"), choices=SEPARATORS, required=False)
-    description = forms.CharField(label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    new_version = forms.BooleanField(label=gettext_lazy("If the name is taken, make a new version of it"), required=False)
+    description = forms.CharField(
+        label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    new_version = forms.BooleanField(
+        label=gettext_lazy("If the name is taken, make a new version of it"), required=False
+    )
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -36,14 +53,22 @@ class Named(forms.Form):
 class UploadForm(Named):
     """Bytes that the browser sends."""
 
-    file = forms.FileField(label=gettext_lazy("File"), error_messages={"required": gettext_lazy("Choose a file, or drag one here."), "empty": gettext_lazy("This file is empty.")})
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        error_messages={
+            "required": gettext_lazy("Choose a file, or drag one here."),
+            "empty": gettext_lazy("This file is empty."),
+        },
+    )
 
 
 class PathForm(Named):
     """What lies on a datastore already."""
 
     datastore = forms.ChoiceField(label=gettext_lazy("Datastore"))
-    path = forms.CharField(label=gettext_lazy("Path"), help_text=gettext_lazy("a file, a folder, or a pattern such as raw/*.csv"))
+    path = forms.CharField(
+        label=gettext_lazy("Path"), help_text=gettext_lazy("a file, a folder, or a pattern such as raw/*.csv")
+    )
 
     def __init__(self, stores: list[str], *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)

@@ -48,7 +48,11 @@ class DatasetPage:
 def dataset(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     """One version, the newest unless the address says which. The preview reads files, so it is a part of its own."""
     version = find_version(room.workspace, name, request.GET.get("version") or "latest")
-    others = DatasetVersion.objects.filter(dataset=version.dataset).select_related("created_by").defer("definition", "profile")
+    others = (
+        DatasetVersion.objects.filter(dataset=version.dataset)
+        .select_related("created_by")
+        .defer("definition", "profile")
+    )
     page = DatasetPage(
         version=version,
         versions=list(others.order_by("-version")[:MOST_VERSIONS]),

@@ -22,7 +22,11 @@ from datasets.web.stores import Level, level_of
 from workspaces.access import Room
 from workspaces.web import door
 
-WAYS = {"upload": gettext_lazy("Send a file"), "path": gettext_lazy("On a datastore"), "web": gettext_lazy("Web address")}
+WAYS = {
+    "upload": gettext_lazy("Send a file"),
+    "path": gettext_lazy("On a datastore"),
+    "web": gettext_lazy("Web address"),
+}
 FOLDER = "uploads"
 # Which field a refusal belongs to, by its code.
 FIELDS = {"exists": "name", "bad_name": "name", "kind_differs": "name", "unknown_datastore": "datastore"}
@@ -46,13 +50,23 @@ def register(request: HttpRequest, room: Room) -> HttpResponse:
     form = _form(request, room, way)
     if request.method == "POST" and form.is_valid():
         try:
-            version = save(room, form.cleaned_data["name"].strip(), form.cleaned_data["kind"], _definition(room, way, form), **_words(form))
+            version = save(
+                room,
+                form.cleaned_data["name"].strip(),
+                form.cleaned_data["kind"],
+                _definition(room, way, form),
+                **_words(form),
+            )
         except StudioError as error:
             field = FIELDS.get(error.code, {"upload": "file", "path": "path", "web": "url"}[way])
             form.add_error(field if field in form.fields else None, error.message)
         else:
             text = _("“%(name)s” version %(n)s is registered.") % {"name": version.dataset, "n": version.version}
-            return door.done(request, text, reverse("datasets:dataset", args=[room.workspace.name, form.cleaned_data["name"].strip()]))
+            return door.done(
+                request,
+                text,
+                reverse("datasets:dataset", args=[room.workspace.name, form.cleaned_data["name"].strip()]),
+            )
     page = RegisterPage(way, list(WAYS.items()), form, _level(request, room) if way == "path" else None)
     return door.show(request, "datasets/register.html", page, section="data", parts=("picker", "place"))
 
@@ -63,7 +77,11 @@ def _form(request: HttpRequest, room: Room, way: str) -> Any:
         return UploadForm(data, request.FILES or None)
     if way == "web":
         return WebForm(data)
-    return PathForm(_stores(room), data, initial={"datastore": request.GET.get("datastore", ""), "path": request.GET.get("path", "")})
+    return PathForm(
+        _stores(room),
+        data,
+        initial={"datastore": request.GET.get("datastore", ""), "path": request.GET.get("path", "")},
+    )
 
 
 def _stores(room: Room) -> list[str]:

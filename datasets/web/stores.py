@@ -61,7 +61,10 @@ class StorePage:
 
 @door.page()
 def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
-    page = StoresPage(list(Datastore.objects.filter(workspace=room.workspace).order_by("name")[:200]), room.workspace.default_datastore)
+    page = StoresPage(
+        list(Datastore.objects.filter(workspace=room.workspace).order_by("name")[:200]),
+        room.workspace.default_datastore,
+    )
     return door.show(request, "datasets/stores.html", page, section="data")
 
 
@@ -69,7 +72,13 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
 def browse(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     """One folder, the first entries of it."""
     level = level_of(room, name, request.GET.get("path", ""))
-    return door.show(request, "datasets/store.html", StorePage(level, f"list:{room.workspace.name}:datasets"), section="data", parts=("entries",))
+    return door.show(
+        request,
+        "datasets/store.html",
+        StorePage(level, f"list:{room.workspace.name}:datasets"),
+        section="data",
+        parts=("entries",),
+    )
 
 
 @door.page()
@@ -79,7 +88,9 @@ def download(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     root = root_of(open_to_people(room.workspace, name))
     if not path or not root.is_file(path):
         raise NotFound(_("There is no such file on this datastore."))
-    answer = FileResponse(root.open(path), as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream")
+    answer = FileResponse(
+        root.open(path), as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream"
+    )
     return answer  # type: ignore[return-value]
 
 

@@ -44,6 +44,15 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     if kind in Dataset.Kind.values:
         found = found.filter(kind=kind)
     page = page_of(found, after=request.GET.get("after"))
-    newest = {each.dataset_id: each for each in DatasetVersion.objects.filter(dataset__in=page.items, version=F("dataset__latest_version"))}
-    facts = DatasetsPage([Row(each, newest.get(each.pk)) for each in page.items], page.next, q, kind, f"list:{room.workspace.name}:datasets")
+    newest = {
+        each.dataset_id: each
+        for each in DatasetVersion.objects.filter(dataset__in=page.items, version=F("dataset__latest_version"))
+    }
+    facts = DatasetsPage(
+        [Row(each, newest.get(each.pk)) for each in page.items],
+        page.next,
+        q,
+        kind,
+        f"list:{room.workspace.name}:datasets",
+    )
     return door.show(request, "datasets/list.html", facts, section="data", parts=("rows",))

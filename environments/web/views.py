@@ -83,7 +83,9 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     """One version, the newest unless the address says which."""
     versions = list(queries.versions_of(room.workspace, name).order_by("-version")[:MOST_VERSIONS])
     asked = request.GET.get("version", "")
-    version = next((each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None)
+    version = next(
+        (each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None
+    )
     if version is None:
         raise NotFound(_("There is no such environment or version in this workspace."))
     topics = f"list:{room.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")

@@ -62,23 +62,37 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     q = request.GET.get("q", "").strip()[:200]
     found = RegisteredModel.objects.filter(workspace=room.workspace)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
-    newest = {each.model_id: each for each in ModelVersion.objects.filter(model__in=page.items, version=F("model__latest_version"))}
-    facts = ModelsPage([Row(each, newest.get(each.pk)) for each in page.items], page.next, q, f"list:{room.workspace.name}:models")
+    newest = {
+        each.model_id: each
+        for each in ModelVersion.objects.filter(model__in=page.items, version=F("model__latest_version"))
+    }
+    facts = ModelsPage(
+        [Row(each, newest.get(each.pk)) for each in page.items], page.next, q, f"list:{room.workspace.name}:models"
+    )
     return door.show(request, "registry/list.html", facts, section="models", parts=("rows",))
 
 
 @door.page()
 def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     """One version, the newest unless the address says which."""
-    rows = ModelVersion.objects.filter(model__workspace=room.workspace, model__name=name).select_related("model", "created_by")
+    rows = ModelVersion.objects.filter(model__workspace=room.workspace, model__name=name).select_related(
+        "model", "created_by"
+    )
     versions = list(rows.order_by("-version")[:MOST_VERSIONS])
     asked = request.GET.get("version", "")
-    version = next((each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None)
+    version = next(
+        (each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None
+    )
     if version is None:
         raise NotFound(_("There is no such model or version in this workspace."))
     store = artifact_store(room.workspace.pk)
-    files = [FileRow(each.path.removeprefix(f"{version.prefix}/"), each.size) for each, _place in zip(store.walk(version.prefix), range(MOST_FILES), strict=False)]
-    return door.show(request, "registry/model.html", ModelPage(version.model, version, versions, files), section="models")
+    files = [
+        FileRow(each.path.removeprefix(f"{version.prefix}/"), each.size)
+        for each, _place in zip(store.walk(version.prefix), range(MOST_FILES), strict=False)
+    ]
+    return door.show(
+        request, "registry/model.html", ModelPage(version.model, version, versions, files), section="models"
+    )
 
 
 @door.page()
@@ -88,5 +102,7 @@ def file(request: HttpRequest, room: Room, version_id: UUID, path: str) -> HttpR
     if version is None:
         raise NotFound(_("There is no such model in this workspace."))
     source = artifact_store(room.workspace.pk).open(f"{version.prefix}/{path}")
-    answer = FileResponse(source, as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream")
+    answer = FileResponse(
+        source, as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream"
+    )
     return answer  # type: ignore[return-value]

@@ -1,15 +1,18 @@
-"""Nodes that nobody needs leave after the idle time; `min_nodes` stay."""
+"""Nodes that nobody needs leave after the idle time; `min_nodes` come by themselves, and stay."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Count, F, Q
 
 from compute.models import ComputeTarget, Node
+from compute.placement import reservation
 from core import journal
 from core.clock import now
-from runs.services.placing import PRESENT
+from runs.services.placing import PRESENT, cluster_of, living_hosts, machine_of, make_node
 
 
 def scale_down() -> int:
@@ -33,3 +36,25 @@ def _shrink(target: ComputeTarget) -> int:
     ComputeTarget.objects.filter(pk=target.pk).update(resized_at=now())
     journal.hint(f"list:{target.workspace.name}:compute")
     return len(leaving)
+
+
+def keep_minimum() -> int:
+    """Make the nodes that a cluster is to have at all times, as far as hosts have room; how many came."""
+    present = Count("nodes", filter=Q(nodes__status__in=PRESENT))
+    short = ComputeTarget.objects.filter(min_nodes__gt=0).annotate(present=present).filter(present__lt=F("min_nodes"))
+    return sum(_fill(target.pk) for target in short)
+
+
+@transaction.atomic
+def _fill(key: UUID) -> int:
+    target = ComputeTarget.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").get(pk=key)
+    lacking = target.min_nodes - Node.objects.filter(compute_target=target, status__in=PRESENT).count()
+    hosts = {host.pk: host for host in living_hosts()}
+    # An idle node holds nothing of its host, so it needs a host that could carry it, not one that is free now.
+    places = [new for host in hosts.values() if (new := reservation(cluster_of(target), machine_of(host)))]
+    nodes = [make_node(target, places[number % len(places)], hosts) for number in range(lacking) if places]
+    Node.objects.bulk_create(nodes)
+    Node.objects.filter(pk__in=[node.pk for node in nodes]).update(idle_since=now())
+    if nodes:
+        journal.hint(f"list:{target.workspace.name}:compute")
+    return len(nodes)

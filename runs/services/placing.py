@@ -40,7 +40,7 @@ def place(target_id: UUID) -> int:
     attempts = {attempt.pk: attempt for attempt in queue}
     nodes = Node.objects.select_related("host").in_bulk([node for _, node in answer.reused])
     given = [(attempts[step], nodes[node]) for step, node in answer.reused]
-    made = [(attempts[step], _make(target, new, hosts)) for step, new in answer.made]
+    made = [(attempts[step], make_node(target, new, hosts)) for step, new in answer.made]
     Node.objects.bulk_create([node for _, node in made])
     _give([*given, *made])
     if given or made:
@@ -53,7 +53,9 @@ def waiting_for(target: ComputeTarget) -> QuerySet[Attempt]:
     return Attempt.objects.filter(compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True).order_by("id")
 
 
-def ask(target: ComputeTarget, queue: Sequence[UUID]) -> tuple[placement.Placement, dict[UUID, Host]]:
+def ask(
+    target: ComputeTarget, queue: Sequence[UUID], *, new_only: bool = False
+) -> tuple[placement.Placement, dict[UUID, Host]]:
     """The pure placement's answer for this queue, and the living hosts."""
     hosts = {host.pk: host for host in living_hosts()}
     taken = {
@@ -72,7 +74,7 @@ def ask(target: ComputeTarget, queue: Sequence[UUID]) -> tuple[placement.Placeme
         for id, host, status, cores, memory in nodes
         if status == Node.Status.IDLE
     ]
-    machines = [_machine(host, taken.get(host.pk)) for host in hosts.values()]
+    machines = [machine_of(host, taken.get(host.pk)) for host in hosts.values()]
     return placement.place(queue, cluster_of(target), idle, len(nodes), machines), hosts
 
 
@@ -120,7 +122,7 @@ def free_node(attempt: Attempt) -> None:
     )
 
 
-def _machine(host: Host, taken: placement.Size | None) -> placement.Machine:
+def machine_of(host: Host, taken: placement.Size | None = None) -> placement.Machine:
     taken = taken or placement.Size(0, 0, 0)
     has = placement.Size(host.cores, host.memory, len(host.gpus))
     return placement.Machine(
@@ -128,7 +130,7 @@ def _machine(host: Host, taken: placement.Size | None) -> placement.Machine:
     )
 
 
-def _make(target: ComputeTarget, new: placement.NewNode, hosts: dict[UUID, Host]) -> Node:
+def make_node(target: ComputeTarget, new: placement.NewNode, hosts: dict[UUID, Host]) -> Node:
     """A node on this host comes at once: preparing takes no artificial time."""
     key = uuid7()
     return Node(

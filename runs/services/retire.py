@@ -79,6 +79,8 @@ def _remove_files(run: Run) -> None:
 @transaction.atomic
 def _remove_rows(room: Room, run: Run) -> None:
     ApiToken.objects.filter(root_run_id=run.pk).delete()
-    audit.note(room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name)
+    audit.note(
+        room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
+    )
     Run.objects.filter(pk=run.pk).delete()
     journal.hint(f"list:{room.workspace.name}:runs")

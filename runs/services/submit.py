@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 
@@ -61,22 +60,22 @@ def submit_run(
             graph_digest=canonical.digest(plan.document),
             parameters=plan.parameters,
             tags=dict(tags or {}),
-            properties={
-                **(properties or {}),
-                **_root_properties(kind, plan.parameters, more.get("published_pipeline_id")),
-            },
+            properties={**(properties or {}), **_root_properties(kind, plan.parameters, more)},
             is_forced=regenerate_outputs,
-            continue_on_step_failure=plan.graph.continue_on_step_failure
-            if continue_on_step_failure is None
-            else continue_on_step_failure,
+            continue_on_step_failure=plan.goes_on(continue_on_step_failure),
             **more,
         )
         _lay_out(root, plan, environments_of)
-        if len(plan.graph.steps) <= AT_ONCE:
-            after_commit(partial(progress.advance, root.pk))
-        else:
-            later("runs.advance", root_id=str(root.pk))
+        _go(root, len(plan.graph.steps))
     return root
+
+
+def _go(root: Run, steps: int) -> None:
+    """Carry the run forward once the transaction holds: here, or by a worker when it is large."""
+    if steps <= AT_ONCE:
+        after_commit(partial(progress.advance, root.pk))
+    else:
+        later("runs.advance", root_id=str(root.pk))
 
 
 def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
@@ -119,6 +118,10 @@ class _Plan:
     def __init__(self, graph: Graph, parameters: dict[str, Any], targets: dict[str, ComputeTarget]) -> None:
         self.graph, self.parameters, self.targets = graph, parameters, targets
         self.document = graph.to_document()
+
+    def goes_on(self, wish: bool | None) -> bool:
+        """Whether the run goes on after a failure: as its submitter says, else as its graph does."""
+        return self.graph.continue_on_step_failure if wish is None else wish
 
 
 def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
@@ -245,11 +248,11 @@ def _detail_row(run: Run, step: Step, plan: _Plan, environment: EnvironmentVersi
     )
 
 
-def _root_properties(kind: str, parameters: Mapping[str, Any], published: UUID | None) -> dict[str, str]:
+def _root_properties(kind: str, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, str]:
     source = "azureml.PipelineRun" if kind == Run.Kind.PIPELINE else "azureml.scriptrun"
     found = {status.RUN_SOURCE: source, "runSource": "SDK", "runType": "SDK"}
     if kind == Run.Kind.PIPELINE:
         found[status.PARAMETERS] = canonical.canonical(dict(parameters)).decode()
-    if published:
-        found[status.PIPELINE_ID] = str(published)
+    if more.get("published_pipeline_id"):
+        found[status.PIPELINE_ID] = str(more["published_pipeline_id"])
     return found

@@ -58,6 +58,7 @@ def tick(count: int) -> None:
         (2, ring_claims),
         (2, advance_silent),
         (5, nodes.scale_down),
+        (5, nodes.keep_minimum),
         (5, environments.expire_builds),
         (600, prune_events),
     ]

@@ -25,7 +25,11 @@ MOST = 200
 @door.deed()
 def cancel(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     run = cancel_run(room, root_of(room, run_id))
-    return door.done(request, _("Cancel was asked for. Steps that run get ten seconds to end by themselves."), address(room, run.root_id or run.pk))
+    return door.done(
+        request,
+        _("Cancel was asked for. Steps that run get ten seconds to end by themselves."),
+        address(room, run.root_id or run.pk),
+    )
 
 
 @door.deed()
@@ -62,7 +66,9 @@ def selected(request: HttpRequest, room: Room) -> HttpResponse:
         except StudioError as error:
             refused = error.message
     text = ngettext("Done for %(n)s run.", "Done for %(n)s runs.", done) % {"n": done}
-    return door.done(request, f"{text} {refused}".strip(), door.back(request, reverse("runs:list", args=[room.workspace.name])))
+    return door.done(
+        request, f"{text} {refused}".strip(), door.back(request, reverse("runs:list", args=[room.workspace.name]))
+    )
 
 
 def address(room: Room, run_id: object) -> str:

@@ -76,7 +76,9 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
 
 def _newest(ids: list[UUID]) -> dict[tuple[UUID, int], Run]:
     """The run that carries the last number of each experiment: numbers grow by one."""
-    rows = Run.objects.filter(experiment_id__in=ids, parent__isnull=True, number=F("experiment__run_count")).defer(*HEAVY)
+    rows = Run.objects.filter(experiment_id__in=ids, parent__isnull=True, number=F("experiment__run_count")).defer(
+        *HEAVY
+    )
     return {(run.experiment_id, run.number): run for run in rows}
 
 
@@ -86,9 +88,15 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     experiment = Experiment.objects.filter(workspace=room.workspace, name=name).first()
     if experiment is None:
         raise NotFound(_("There is no experiment “%(name)s” in this workspace.") % {"name": name})
-    runs = runs_of(room.workspace).filter(experiment=experiment, parent__isnull=True, archived_at__isnull=True).defer(*HEAVY)
+    runs = (
+        runs_of(room.workspace)
+        .filter(experiment=experiment, parent__isnull=True, archived_at__isnull=True)
+        .defer(*HEAVY)
+    )
     page = page_of(runs, after=request.GET.get("after"))
-    facts = ExperimentPage(experiment, lines(page.items), page.next, _trends(page.items), f"list:{room.workspace.name}:runs")
+    facts = ExperimentPage(
+        experiment, lines(page.items), page.next, _trends(page.items), f"list:{room.workspace.name}:runs"
+    )
     return door.show(request, "experiments/experiment.html", facts, section="experiments", parts=("rows",))
 
 

@@ -67,7 +67,10 @@ def told(error: dict[str, Any], step: StepRow | None) -> str:
         parts.append(_("in %(place)s") % {"place": place})
     text = " ".join(parts)
     if step and len(step.attempts) > 1:
-        text += ", " + _("attempt %(n)s of %(all)s") % {"n": error.get("attempt") or len(step.attempts), "all": len(step.attempts)}
+        text += ", " + _("attempt %(n)s of %(all)s") % {
+            "n": error.get("attempt") or len(step.attempts),
+            "all": len(step.attempts),
+        }
     said = str(error.get("message") or "").strip()
     return f"{text}. {said}" if said and said != first_line(error) else f"{text}."
 
@@ -88,5 +91,8 @@ def _links(error: dict[str, Any], step: StepRow | None) -> dict[str, str]:
     trace = error.get("traceback") or {}
     if trace.get("file") and trace.get("line") and not str(trace["file"]).startswith("/"):
         query = urlencode({"step": step.node, "tab": "code", "file": trace["file"], "line": trace["line"]})
-        found |= {"line_url": f"?{query}#L-{trace['line']}", "line_word": _("Open line %(line)s") % {"line": trace["line"]}}
+        found |= {
+            "line_url": f"?{query}#L-{trace['line']}",
+            "line_word": _("Open line %(line)s") % {"line": trace["line"]},
+        }
     return found

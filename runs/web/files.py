@@ -33,7 +33,12 @@ def artifact(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpR
     found = _artifact(room, run_id, path)
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     shown = kind in PICTURES and "download" not in request.GET
-    return sent(artifact_store(room.workspace.pk).open(found.key), path, kind if shown else "application/octet-stream", not shown)
+    return sent(
+        artifact_store(room.workspace.pk).open(found.key),
+        path,
+        kind if shown else "application/octet-stream",
+        not shown,
+    )
 
 
 @door.page()
@@ -66,12 +71,16 @@ def snapshot(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     if step is None or found is None:
         raise NotFound(_("This run has no code of its own."))
     answer = StreamingHttpResponse(code.archive(found), content_type="application/zip")
-    answer["Content-Disposition"] = f'attachment; filename="{"".join(c if c.isalnum() else "-" for c in step.name)}-code.zip"'
+    answer["Content-Disposition"] = (
+        f'attachment; filename="{"".join(c if c.isalnum() else "-" for c in step.name)}-code.zip"'
+    )
     return answer  # type: ignore[return-value]
 
 
 def _artifact(room: Room, run_id: UUID, path: str) -> Artifact:
-    found = Artifact.objects.filter(run__workspace=room.workspace, run_id=run_id, path=path).select_related("run").first()
+    found = (
+        Artifact.objects.filter(run__workspace=room.workspace, run_id=run_id, path=path).select_related("run").first()
+    )
     if found is None:
         raise NotFound(_("This run has no such file."))
     return found

@@ -35,8 +35,15 @@ class PublishForm(forms.Form):
     """What a published pipeline is called."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=255)
-    version = forms.CharField(label=gettext_lazy("Version"), max_length=64, required=False, help_text=gettext_lazy("As you count: 1.0, 2024-06, …"))
-    description = forms.CharField(label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    version = forms.CharField(
+        label=gettext_lazy("Version"),
+        max_length=64,
+        required=False,
+        help_text=gettext_lazy("As you count: 1.0, 2024-06, …"),
+    )
+    description = forms.CharField(
+        label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
 
 
 @dataclass(frozen=True)
@@ -68,12 +75,16 @@ def clone(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
 def publish(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     """Freeze the run's graph under a name, to be triggered by form or address."""
     run = root_of(room, run_id)
-    form = PublishForm(request.POST or None, initial={"name": run.display_name or run.experiment.name, "description": run.description})
+    form = PublishForm(
+        request.POST or None, initial={"name": run.display_name or run.experiment.name, "description": run.description}
+    )
     error = ""
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            made = publishing.publish_run(room, run, name=values["name"], description=values["description"], version=values["version"])
+            made = publishing.publish_run(
+                room, run, name=values["name"], description=values["description"], version=values["version"]
+            )
             text = _("“%(name)s” is published.") % {"name": made.name}
             return door.done(request, text, reverse("pipelines:pipeline", args=[room.workspace.name, made.pk]))
         except StudioError as refusal:
@@ -89,7 +100,9 @@ def delete(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     if request.method == "POST":
         try:
             retire.delete(room, run)
-            return door.done(request, _("The run and all it kept are deleted."), reverse("runs:list", args=[room.workspace.name]))
+            return door.done(
+                request, _("The run and all it kept are deleted."), reverse("runs:list", args=[room.workspace.name])
+            )
         except StudioError as refusal:
             error = refusal.message
     return _draw(request, "runs/dialog_delete.html", Dialog(run, preview=retire.preview(room, run), error=error))

@@ -61,7 +61,11 @@ def home(request: HttpRequest, room: Room) -> HttpResponse:
         live=[rows[run.pk] for run in live],
         failed=[rows[run.pk] for run in failed],
         recent=[rows[run.pk] for run in recent[:SHOWN]],
-        pipelines=list(PublishedPipeline.objects.filter(workspace=room.workspace, status="Active").defer("graph").order_by("-id")[:SHOWN]),
+        pipelines=list(
+            PublishedPipeline.objects.filter(workspace=room.workspace, status="Active")
+            .defer("graph")
+            .order_by("-id")[:SHOWN]
+        ),
         clusters=_clusters(room),
         is_young=len(recent) < YOUNG,
         is_empty=not recent,
@@ -71,7 +75,10 @@ def home(request: HttpRequest, room: Room) -> HttpResponse:
 
 
 def _clusters(room: Room) -> list[Cluster]:
-    states = {"busy": Count("nodes", filter=Q(nodes__status=Node.Status.RUNNING)), "idle": Count("nodes", filter=Q(nodes__status=Node.Status.IDLE))}
+    states = {
+        "busy": Count("nodes", filter=Q(nodes__status=Node.Status.RUNNING)),
+        "idle": Count("nodes", filter=Q(nodes__status=Node.Status.IDLE)),
+    }
     found = ComputeTarget.objects.filter(workspace=room.workspace).annotate(**states).order_by("name")[:SHOWN]
     return [Cluster(target, vars(target)["busy"], vars(target)["idle"]) for target in found]
 

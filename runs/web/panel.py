@@ -109,7 +109,9 @@ def _last_runs(step: StepRow) -> list[dict[str, Any]]:
     rows = (
         StepRun.objects.filter(workspace_id=step.run.workspace_id, name=step.name, run_id__lte=step.run.pk)
         .order_by("-run_id")
-        .values_list("run__status", "run__started_at", "run__finished_at", "reused_from_id", "run__root__number")[:LAST_RUNS]
+        .values_list("run__status", "run__started_at", "run__finished_at", "reused_from_id", "run__root__number")[
+            :LAST_RUNS
+        ]
     )
     bars = []
     for status, start, end, source, number in rows:

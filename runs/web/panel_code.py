@@ -62,7 +62,11 @@ class Code:
 def code(ask: Ask) -> Code:
     """The files, and what of them the address asks for."""
     step = ask.step.run.step
-    snapshot = Snapshot.objects.filter(workspace=ask.room.workspace, digest=step.snapshot_digest).first() if step.snapshot_digest else None
+    snapshot = (
+        Snapshot.objects.filter(workspace=ask.room.workspace, digest=step.snapshot_digest).first()
+        if step.snapshot_digest
+        else None
+    )
     script = spec_of(ask).get("script", "")
     others = _others(step)
     against = next((each for each in others if each.run_id == as_uuid(ask.query.get("against"))), None)
@@ -77,7 +81,9 @@ def code(ask: Ask) -> Code:
         others=others,
         against=against,
         changes=_changes(ask, against, snapshot),
-        git={key.removeprefix("azureml.git."): value for key, value in ask.tree.root.properties.items() if "git" in key},
+        git={
+            key.removeprefix("azureml.git."): value for key, value in ask.tree.root.properties.items() if "git" in key
+        },
     )
 
 
@@ -87,8 +93,14 @@ def _entries(snapshot: Snapshot | None) -> list[Entry]:
 
 def _others(step: StepRun) -> list[StepRun]:
     """Earlier and later runs of the step of this name with other code, newest first."""
-    rows = StepRun.objects.filter(workspace_id=step.workspace_id, name=step.name).exclude(snapshot_digest__in=["", step.snapshot_digest])
-    return list(rows.select_related("run__root").only("snapshot_digest", "name", "run__id", "run__root__number", "run__created_at").order_by("-run_id")[:OTHERS])
+    rows = StepRun.objects.filter(workspace_id=step.workspace_id, name=step.name).exclude(
+        snapshot_digest__in=["", step.snapshot_digest]
+    )
+    return list(
+        rows.select_related("run__root")
+        .only("snapshot_digest", "name", "run__id", "run__root__number", "run__created_at")
+        .order_by("-run_id")[:OTHERS]
+    )
 
 
 def _open(snapshot: Snapshot, path: str, line: str) -> Opened | None:
@@ -109,7 +121,14 @@ def drawn(path: str, text: str, line: int = 0) -> SafeString:
         lexer: Any = get_lexer_for_filename(path, stripnl=False)
     except ClassNotFound:
         lexer = TextLexer(stripnl=False)
-    form = HtmlFormatter(linenos="inline", lineanchors="L", anchorlinenos=True, cssclass="highlight", hl_lines=[line] if line else [], wrapcode=False)
+    form = HtmlFormatter(
+        linenos="inline",
+        lineanchors="L",
+        anchorlinenos=True,
+        cssclass="highlight",
+        hl_lines=[line] if line else [],
+        wrapcode=False,
+    )
     html: str = highlight(text, lexer, form)
     return SafeString(html)
 
@@ -119,7 +138,8 @@ def _changes(ask: Ask, against: StepRun | None, snapshot: Snapshot | None) -> li
         return []
     old = Snapshot.objects.filter(workspace=ask.room.workspace, digest=against.snapshot_digest).first()
     return [
-        Changed(each["path"], each["change"], bool(each.get("binary")), difference(each.get("diff") or "")) for each in reading.difference(old, snapshot)
+        Changed(each["path"], each["change"], bool(each.get("binary")), difference(each.get("diff") or ""))
+        for each in reading.difference(old, snapshot)
     ]
 
 
@@ -130,5 +150,3 @@ def difference(text: str) -> list[tuple[str, str]]:
     """Lines of a unified difference with the class of their row; the two heads are left out."""
     lines = [line for line in text.split("\n") if not line.startswith(("--- ", "+++ "))]
     return [(KINDS.get(line[:1], ""), line) for line in lines if line]
-
-

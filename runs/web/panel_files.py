@@ -80,7 +80,10 @@ def outputs(ask: Ask) -> Outputs:
     """Two queries: outputs with their manifests, and the files of the run."""
     run_id = ask.step.evidence_id
     opened, folder = ask.query.get("output", ""), ask.query.get("folder", "").strip("/")
-    found = [browse(each, folder if each.name == opened else "") for each in Output.objects.filter(run_id=run_id).order_by("name")]
+    found = [
+        browse(each, folder if each.name == opened else "")
+        for each in Output.objects.filter(run_id=run_id).order_by("name")
+    ]
     artifacts = list(Artifact.objects.filter(run_id=run_id).order_by("path")[:MOST_FILES])
     declared = [each["name"] for each in spec_of(ask).get("outputs", [])]
     return Outputs(run_id, found, artifacts, declared, ask.step.run.is_final)
@@ -126,8 +129,15 @@ def inputs(ask: Ask) -> Inputs:
     values = ask.tree.root.parameters
     sources = [(entry, _resolved(entry.get("from") or {}, values)) for entry in spec.get("inputs", [])]
     ids = [found for _entry, source in sources if (found := as_uuid(source.get("dataset")))]
-    versions = {str(each.pk): each for each in DatasetVersion.objects.filter(pk__in=ids, workspace=ask.room.workspace).select_related("dataset")}
-    used = {value["parameter"] for value in (*spec.get("arguments", []), *spec.get("params", {}).values()) if isinstance(value, dict) and "parameter" in value}
+    versions = {
+        str(each.pk): each
+        for each in DatasetVersion.objects.filter(pk__in=ids, workspace=ask.room.workspace).select_related("dataset")
+    }
+    used = {
+        value["parameter"]
+        for value in (*spec.get("arguments", []), *spec.get("params", {}).values())
+        if isinstance(value, dict) and "parameter" in value
+    }
     return Inputs(
         inputs=[_input(ask, entry, source, versions) for entry, source in sources],
         arguments=[argument(value, values) for value in spec.get("arguments", [])],
@@ -150,15 +160,28 @@ def _input(ask: Ask, entry: dict[str, Any], source: dict[str, Any], versions: di
     common = {"name": entry["name"], "mode": entry.get("mode", "mount")}
     if source.get("step"):
         query = urlencode({"step": source["step"], "tab": "outputs", "output": source.get("output", "")})
-        return InputRow(source=f"{source['step']} → {source.get('output', '')}", url=f"?{query}", detail=_("output of a step"), **common)
+        return InputRow(
+            source=f"{source['step']} → {source.get('output', '')}",
+            url=f"?{query}",
+            detail=_("output of a step"),
+            **common,
+        )
     if source.get("datastore"):
-        url = reverse("datasets:store", args=[ws, source["datastore"]]) + "?" + urlencode({"path": source.get("path", "")})
-        return InputRow(source=f"{source['datastore']}/{source.get('path', '')}", url=url, detail=_("path on a datastore"), **common)
+        url = (
+            reverse("datasets:store", args=[ws, source["datastore"]])
+            + "?"
+            + urlencode({"path": source.get("path", "")})
+        )
+        return InputRow(
+            source=f"{source['datastore']}/{source.get('path', '')}", url=url, detail=_("path on a datastore"), **common
+        )
     version = versions.get(str(source.get("dataset")))
     if version is None or version.dataset is None:
         return InputRow(source=_("data without a name"), url="", detail=str(source.get("dataset") or ""), **common)
     url = reverse("datasets:dataset", args=[ws, version.dataset.name]) + f"?version={version.version}"
-    return InputRow(source=f"{version.dataset.name} v{version.version}", url=url, detail=version.get_kind_display(), **common)
+    return InputRow(
+        source=f"{version.dataset.name} v{version.version}", url=url, detail=version.get_kind_display(), **common
+    )
 
 
 def argument(value: Any, values: dict[str, Any]) -> str:

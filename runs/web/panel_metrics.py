@@ -72,7 +72,11 @@ def images(ask: Ask) -> Images:
     for ending in (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".html", ".htm"):
         ends |= Q(path__iendswith=ending)
     found = list(Artifact.objects.filter(run_id=run_id).filter(wanted | ends).order_by("path")[:MOST_IMAGES])
-    pages = [each for each in found if each.path.lower().endswith((".html", ".htm")) or each.content_type.startswith("text/html")]
+    pages = [
+        each
+        for each in found
+        if each.path.lower().endswith((".html", ".htm")) or each.content_type.startswith("text/html")
+    ]
     return Images(run_id, [each for each in found if each not in pages], pages)
 
 
@@ -80,7 +84,11 @@ def _tables(points: list[MetricPoint]) -> list[Table]:
     """Rows gathered to the table of their name; the order is that in which they were logged."""
     gathered: dict[str, list[dict[str, Any]]] = {}
     for point in points:
-        value = point.data if isinstance(point.data, dict) else {"value": point.data if point.data is not None else point.value}
+        value = (
+            point.data
+            if isinstance(point.data, dict)
+            else {"value": point.data if point.data is not None else point.value}
+        )
         gathered.setdefault(point.name, []).extend(_rows(value) if point.kind == "table" else [value])
     return [_table(name, rows) for name, rows in gathered.items()]
 
@@ -89,7 +97,10 @@ def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
     """`log_table` holds columns of values; short columns are filled up."""
     columns = {name: cells if isinstance(cells, list) else [cells] for name, cells in value.items()}
     length = max((len(cells) for cells in columns.values()), default=0)
-    return [{name: cells[place] if place < len(cells) else None for name, cells in columns.items()} for place in range(length)]
+    return [
+        {name: cells[place] if place < len(cells) else None for name, cells in columns.items()}
+        for place in range(length)
+    ]
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
@@ -104,6 +115,10 @@ def _matrix(point: MetricPoint) -> Table:
     inner = data.get("data", data)
     matrix, labels = inner.get("matrix"), inner.get("class_labels")
     if isinstance(matrix, list) and matrix and isinstance(matrix[0], list):
-        names = [str(label) for label in labels] if isinstance(labels, list) else [str(place) for place in range(len(matrix))]
+        names = (
+            [str(label) for label in labels]
+            if isinstance(labels, list)
+            else [str(place) for place in range(len(matrix))]
+        )
         return Table(point.name, ["", *names], [[name, *row] for name, row in zip(names, matrix, strict=False)], False)
     return Table(point.name, ["", ""], [[key, value] for key, value in list(inner.items())[:MOST_ROWS]], False)

@@ -49,11 +49,22 @@ def environment(ask: Ask) -> Environment:
     step = ask.step.run.step
     version = None
     if step.environment_version_id:
-        version = EnvironmentVersion.objects.select_related("build", "environment").filter(pk=step.environment_version_id).first()
-    compute = ComputeTarget.objects.filter(pk=step.compute_target_id, workspace=ask.room.workspace).first() if step.compute_target_id else None
+        version = (
+            EnvironmentVersion.objects.select_related("build", "environment")
+            .filter(pk=step.environment_version_id)
+            .first()
+        )
+    compute = (
+        ComputeTarget.objects.filter(pk=step.compute_target_id, workspace=ask.room.workspace).first()
+        if step.compute_target_id
+        else None
+    )
     url = ""
     if version and version.environment:
-        url = reverse("environments:environment", args=[ask.room.workspace.name, version.environment.name]) + f"?version={version.version}"
+        url = (
+            reverse("environments:environment", args=[ask.room.workspace.name, version.environment.name])
+            + f"?version={version.version}"
+        )
     definition = version.definition if version else {}
     return Environment(
         version=version,
@@ -72,7 +83,10 @@ def why(ask: Ask) -> Why:
     compared = explanation.get("compared_with") or {}
     url = ""
     if compared.get("root"):
-        url = reverse("runs:run", args=[ask.room.workspace.name, compared["root"]]) + f"?step={compared.get('node', detail.node_id)}"
+        url = (
+            reverse("runs:run", args=[ask.room.workspace.name, compared["root"]])
+            + f"?step={compared.get('node', detail.node_id)}"
+        )
     elif compared.get("run"):
         url = reverse("runs:run", args=[ask.room.workspace.name, compared["run"]])
     document = detail.fingerprint_document or {}

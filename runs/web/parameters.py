@@ -37,23 +37,39 @@ class ParameterForm(forms.Form):
 
 def field_of(name: str, kind: str, value: Any) -> forms.Field:
     # A number that has a default keeps one; a text may be empty.
-    common: dict[str, Any] = {"label": name, "required": kind in ("int", "float", "bool") and value is not None, "initial": value}
+    common: dict[str, Any] = {
+        "label": name,
+        "required": kind in ("int", "float", "bool") and value is not None,
+        "initial": value,
+    }
     if kind == "int":
-        return forms.IntegerField(help_text=_("whole number"), error_messages={"invalid": _("This is a whole number, such as 20.")}, **common)
+        return forms.IntegerField(
+            help_text=_("whole number"), error_messages={"invalid": _("This is a whole number, such as 20.")}, **common
+        )
     if kind == "float":
         return forms.FloatField(
-            help_text=_("number"), widget=forms.NumberInput(attrs={"step": "any"}), error_messages={"invalid": _("This is a number, such as 0.1.")}, **common
+            help_text=_("number"),
+            widget=forms.NumberInput(attrs={"step": "any"}),
+            error_messages={"invalid": _("This is a number, such as 0.1.")},
+            **common,
         )
     if kind == "bool":
         # A box that is not ticked sends nothing, so false could not be told from left out: a choice can.
         choices = [("true", _("true")), ("false", _("false"))]
-        return forms.TypedChoiceField(choices=choices, coerce=lambda text: text == "true", empty_value=None, **{**common, "initial": str(bool(value)).lower()})
+        return forms.TypedChoiceField(
+            choices=choices,
+            coerce=lambda text: text == "true",
+            empty_value=None,
+            **{**common, "initial": str(bool(value)).lower()},
+        )
     if kind == "dataset":
         return forms.CharField(help_text=_("id of a dataset version"), **common)
     if kind == "data_path":
         shown = "/".join(str(part) for part in (value or {}).values()) if isinstance(value, dict) else value
         return forms.CharField(help_text=_("datastore/path"), **{**common, "initial": shown})
-    widget = forms.Textarea(attrs={"rows": 3}) if isinstance(value, str) and ("\n" in value or len(value) > 80) else None
+    widget = (
+        forms.Textarea(attrs={"rows": 3}) if isinstance(value, str) and ("\n" in value or len(value) > 80) else None
+    )
     return forms.CharField(help_text=_("text"), strip=False, widget=widget, **common)
 
 

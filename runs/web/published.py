@@ -79,8 +79,21 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     q, disabled = request.GET.get("q", "").strip()[:200], request.GET.get("disabled") == "1"
     found = _of(room) if disabled else _of(room).filter(status=PublishedPipeline.Status.ACTIVE)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
-    last = {run.pk: run for run in Run.objects.filter(pk__in=[each.last_run_id for each in page.items if each.last_run_id]).defer(*HEAVY)}
-    rows = [PipelineRow(each, len(each.graph.get("steps", [])), len(each.graph.get("parameters", [])), last.get(each.last_run_id) if each.last_run_id else None) for each in page.items]
+    last = {
+        run.pk: run
+        for run in Run.objects.filter(pk__in=[each.last_run_id for each in page.items if each.last_run_id]).defer(
+            *HEAVY
+        )
+    }
+    rows = [
+        PipelineRow(
+            each,
+            len(each.graph.get("steps", [])),
+            len(each.graph.get("parameters", [])),
+            last.get(each.last_run_id) if each.last_run_id else None,
+        )
+        for each in page.items
+    ]
     facts = PipelinesPage(rows, page.next, q, disabled, f"list:{room.workspace.name}:pipelines")
     return door.show(request, "pipelines/list.html", facts, section="pipelines", parts=("rows",))
 
@@ -107,18 +120,37 @@ def one(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
         if form.is_valid():
             try:
                 run = publishing.trigger(
-                    room, pipeline, experiment=form.cleaned_data["experiment"], parameters=form.values(), regenerate_outputs=form.cleaned_data["force"]
+                    room,
+                    pipeline,
+                    experiment=form.cleaned_data["experiment"],
+                    parameters=form.values(),
+                    regenerate_outputs=form.cleaned_data["force"],
                 )
                 text = _("Submitted as #%(number)s.") % {"number": run.number}
                 return door.done(request, text, reverse("runs:run", args=[room.workspace.name, run.pk]))
             except StudioError as refusal:
                 error = refusal.message
-    return door.show(request, "pipelines/pipeline.html", _page(request, room, pipeline, form, error), section="pipelines", parts=("form", "runs"))
+    return door.show(
+        request,
+        "pipelines/pipeline.html",
+        _page(request, room, pipeline, form, error),
+        section="pipelines",
+        parts=("form", "runs"),
+    )
 
 
 def _page(request: HttpRequest, room: Room, pipeline: PublishedPipeline, form: TriggerForm, error: str) -> PipelinePage:
-    runs = list(runs_of(room.workspace).filter(published_pipeline_id=pipeline.pk, parent__isnull=True).defer(*HEAVY).order_by("-id")[:LAST])
-    source = Run.objects.filter(workspace=room.workspace, pk=pipeline.source_run_id).defer(*HEAVY).first() if pipeline.source_run_id else None
+    runs = list(
+        runs_of(room.workspace)
+        .filter(published_pipeline_id=pipeline.pk, parent__isnull=True)
+        .defer(*HEAVY)
+        .order_by("-id")[:LAST]
+    )
+    source = (
+        Run.objects.filter(workspace=room.workspace, pk=pipeline.source_run_id).defer(*HEAVY).first()
+        if pipeline.source_run_id
+        else None
+    )
     address = trigger_address(request, room, pipeline)
     return PipelinePage(
         pipeline=pipeline,
@@ -142,7 +174,9 @@ def trigger_address(request: HttpRequest, room: Room, pipeline: PublishedPipelin
 def curl(address: str, pipeline: PublishedPipeline) -> str:
     """One command for a terminal; the token stays in a variable, so that it gets into no history."""
     values = {each["name"]: each.get("default") for each in pipeline.graph.get("parameters", [])}
-    body = json.dumps({"ExperimentName": pipeline.name, "ParameterAssignments": values}, ensure_ascii=False).replace("'", "'\\''")
+    body = json.dumps({"ExperimentName": pipeline.name, "ParameterAssignments": values}, ensure_ascii=False).replace(
+        "'", "'\\''"
+    )
     return f"curl -X POST -H \"Authorization: Bearer $DUTO_TOKEN\" -H 'Content-Type: application/json' -d '{body}' {address}"
 
 
@@ -151,5 +185,9 @@ def status(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
     pipeline = _one(room, pipeline_id)
     wanted = request.POST.get("status", "")
     pipelines.set_status(room, pipeline, wanted)
-    text = _("Disabled: triggers are refused from now on.") if wanted == PublishedPipeline.Status.DISABLED else _("Enabled: it can be triggered again.")
+    text = (
+        _("Disabled: triggers are refused from now on.")
+        if wanted == PublishedPipeline.Status.DISABLED
+        else _("Enabled: it can be triggered again.")
+    )
     return door.done(request, text, reverse("pipelines:pipeline", args=[room.workspace.name, pipeline.pk]))

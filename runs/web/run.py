@@ -70,7 +70,9 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         deeds=offers.deeds_of(room, tree),
         selected=chosen.node if chosen else "",
     )
-    return door.show(request, "runs/run.html", facts, section="runs", parts=("head", "stage", "counts", "table", "panel"))
+    return door.show(
+        request, "runs/run.html", facts, section="runs", parts=("head", "stage", "counts", "table", "panel")
+    )
 
 
 def _view(asked: str, tree: Tree) -> str:

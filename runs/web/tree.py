@@ -114,7 +114,11 @@ class Tree:
 
 def root_of(room: Room, run_id: UUID) -> Run:
     """The run of this id. Raises NotFound, also for a run of another workspace."""
-    run = Run.objects.select_related("experiment", "submitted_by", "cloned_from", "step").filter(workspace=room.workspace, pk=run_id).first()
+    run = (
+        Run.objects.select_related("experiment", "submitted_by", "cloned_from", "step")
+        .filter(workspace=room.workspace, pk=run_id)
+        .first()
+    )
     if run is None:
         raise NotFound(_("There is no such run in this workspace. It may have been deleted."))
     return run
@@ -123,7 +127,10 @@ def root_of(room: Room, run_id: UUID) -> Run:
 def tree_of(root: Run) -> Tree:
     attempts = Attempt.objects.order_by("number").select_related("host")
     rows: Iterable[Run] = (
-        Run.objects.filter(root=root.pk, step__isnull=False).select_related("step").defer(*STEP_HEAVY).prefetch_related(Prefetch("attempts", attempts))
+        Run.objects.filter(root=root.pk, step__isnull=False)
+        .select_related("step")
+        .defer(*STEP_HEAVY)
+        .prefetch_related(Prefetch("attempts", attempts))
     )
     order = {step.get("id"): place for place, step in enumerate(ordered(root.graph or {}))}
     steps = [StepRow(run) for run in rows]

@@ -46,8 +46,16 @@ def dataset(request: HttpRequest, room: Room) -> HttpResponse:
     """The last runs whose graph names this version."""
     version = as_uuid(request.GET.get("version"))
     # A graph is a document without an index on what it names: look at the newest runs only, however many there are.
-    newest = list(Run.objects.filter(workspace=room.workspace, parent__isnull=True).order_by("-id").values_list("id", flat=True)[:LOOKED_AT])
-    found = Run.objects.filter(pk__in=newest, graph__icontains=str(version)).order_by("-id") if version else Run.objects.none()
+    newest = list(
+        Run.objects.filter(workspace=room.workspace, parent__isnull=True)
+        .order_by("-id")
+        .values_list("id", flat=True)[:LOOKED_AT]
+    )
+    found = (
+        Run.objects.filter(pk__in=newest, graph__icontains=str(version)).order_by("-id")
+        if version
+        else Run.objects.none()
+    )
     rows = _steps(room).filter(run__root_id__in=list(found.values_list("id", flat=True)[:SHOWN]))
     firsts: dict[Any, StepRun] = {}
     for step in rows.order_by("-run_id")[: SHOWN * 5]:
@@ -59,7 +67,9 @@ def dataset(request: HttpRequest, room: Room) -> HttpResponse:
 def cluster(request: HttpRequest, room: Room) -> HttpResponse:
     """What runs on the cluster, and what waits for it in order."""
     attempts = (
-        Attempt.objects.filter(compute_target__workspace=room.workspace, compute_target__name=request.GET.get("name", ""))
+        Attempt.objects.filter(
+            compute_target__workspace=room.workspace, compute_target__name=request.GET.get("name", "")
+        )
         .exclude(status__in=Attempt.ENDS)
         .select_related("run__step", "run__root__experiment", "host")
         .defer("run__graph", "run__root__graph", "run__step__fingerprint_document")

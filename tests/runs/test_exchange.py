@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from compute.models import ComputeTarget, Host
+from compute.models import ComputeTarget, Host, Node
 from core.clock import iso, now
 from core.models import Beat
 from core.storage import artifact_store, blob_key
@@ -253,6 +253,19 @@ def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(room, clust
     assert len(agent.say()["work"]) == 2
     waiting = Attempt.objects.get(status="queued", node__isnull=True)
     assert [reason.code for reason in reasons(waiting)] == ["cluster_full"]
+
+
+def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(room, cluster, agent):
+    from runs.services import nodes
+
+    ComputeTarget.objects.update(min_nodes=2, max_nodes=3, idle_seconds=60)
+    assert nodes.keep_minimum() == 2
+    assert nodes.keep_minimum() == 0
+    Node.objects.update(idle_since=now() - timedelta(hours=1))
+    assert nodes.scale_down() == 0
+    ComputeTarget.objects.update(min_nodes=1)
+    assert nodes.scale_down() == 1
+    assert Node.objects.count() == 1
 
 
 def test_a_silent_agent_loses_its_attempt_only_while_the_web_was_up(room, cluster, agent):

@@ -33,7 +33,13 @@ PARAMETERS = [
     {"name": "note", "type": "string", "default": "nightly"},
 ]
 TRACE = {"file": "step.py", "line": 1, "text": "ValueError: Input contains NaN."}
-ERROR = {"cause": "user_error", "message": "ValueError: Input contains NaN.", "exit_code": 1, "signal": None, "traceback": TRACE}
+ERROR = {
+    "cause": "user_error",
+    "message": "ValueError: Input contains NaN.",
+    "exit_code": 1,
+    "signal": None,
+    "traceback": TRACE,
+}
 
 
 class Site(Lab):
@@ -74,17 +80,34 @@ class Site(Lab):
         return root
 
     def dataset(self, name: str = "penguins") -> DatasetVersion:
-        put_file(self.room, "workspaceblobstore", "raw/p.csv", io.BytesIO(b"species,mass\nAdelie,3700\nGentoo,\n"), overwrite=True)
-        definition = {"sources": [{"datastore": "workspaceblobstore", "path": "raw/p.csv"}], "format": {"separator": ","}}
+        put_file(
+            self.room,
+            "workspaceblobstore",
+            "raw/p.csv",
+            io.BytesIO(b"species,mass\nAdelie,3700\nGentoo,\n"),
+            overwrite=True,
+        )
+        definition = {
+            "sources": [{"datastore": "workspaceblobstore", "path": "raw/p.csv"}],
+            "format": {"separator": ","},
+        }
         return save(self.room, name, "tabular", definition)
 
     def failed(self) -> Run:
         """A pipeline whose second step failed at its second attempt."""
-        root = self.pipeline("prepare -> train", status="Completed", display_name="nightly", graph=self.graph(parameters=PARAMETERS), parameters={"trees": 300})
+        root = self.pipeline(
+            "prepare -> train",
+            status="Completed",
+            display_name="nightly",
+            graph=self.graph(parameters=PARAMETERS),
+            parameters={"trees": 300},
+        )
         train = self.step(root, "train")
         moment = now()
         error = {**ERROR, "step": "train", "run": str(train.pk), "failed_steps": ["train"], "attempt": 2}
-        Run.objects.filter(pk__in=[root.pk, train.pk]).update(status="Failed", error=error, started_at=moment - timedelta(seconds=50), finished_at=moment)
+        Run.objects.filter(pk__in=[root.pk, train.pk]).update(
+            status="Failed", error=error, started_at=moment - timedelta(seconds=50), finished_at=moment
+        )
         self.attempt(train, 1, "lost")
         self.attempt(train, 2, "failed", log_size=0, log_sealed_at=moment)
         return Run.objects.get(pk=root.pk)
@@ -97,13 +120,28 @@ class Site(Lab):
         at = now()
         for place in range(3):
             MetricPoint.objects.create(run=train, name="loss", kind="scalar", index=place, value=1 / (1 + place), at=at)
-        MetricPoint.objects.create(run=train, name="scores", kind="table", index=0, data={"species": ["Adelie", "<b>"], "f1": [0.9]}, at=at)
-        for path, text in (("images/curve.svg", "<svg onload='x'/>"), ("outputs/report.html", "<script>alert(1)</script>"), ("outputs/m.json", "{}")):
+        MetricPoint.objects.create(
+            run=train, name="scores", kind="table", index=0, data={"species": ["Adelie", "<b>"], "f1": [0.9]}, at=at
+        )
+        for path, text in (
+            ("images/curve.svg", "<svg onload='x'/>"),
+            ("outputs/report.html", "<script>alert(1)</script>"),
+            ("outputs/m.json", "{}"),
+        ):
             artifact_store(self.workspace.pk).write(f"artifacts/{train.pk}/{path}", io.BytesIO(text.encode()))
             Artifact.objects.create(run=train, path=path, size=len(text))
         put_file(self.room, "workspaceblobstore", "azureml/x/model/deep/a.json", io.BytesIO(b"{}"), overwrite=True)
         files = [{"path": "deep/a.json", "size": 2, "digest": "0"}]
-        Output.objects.create(run=train, name="model", datastore="workspaceblobstore", path="azureml/x/model", digest="0", files=files, file_count=1, size=2)
+        Output.objects.create(
+            run=train,
+            name="model",
+            datastore="workspaceblobstore",
+            path="azureml/x/model",
+            digest="0",
+            files=files,
+            file_count=1,
+            size=2,
+        )
         return root
 
     def everything(self) -> dict[str, str]:
@@ -111,11 +149,21 @@ class Site(Lab):
         version, failed, filled = self.dataset(), self.failed(), self.filled()
         pipeline = publish_run(self.room, filled, name="nightly", version="1.0")
         register(self.room, {"name": "slim", "python": {"version": "3.11", "packages": ["pandas"]}})
-        Node.objects.create(compute_target=self.cluster, host=self.host, name="cpu-0", cores=1, memory=1, warning="It has less than it asks for.")
+        Node.objects.create(
+            compute_target=self.cluster,
+            host=self.host,
+            name="cpu-0",
+            cores=1,
+            memory=1,
+            warning="It has less than it asks for.",
+        )
         model = RegisteredModel.objects.create(workspace=self.workspace, name="forest", latest_version=1)
         held = ModelVersion.objects.create(model=model, version=1, run_id=filled.pk, file_count=1, size=2)
         artifact_store(self.workspace.pk).write(f"{held.prefix}/m.json", io.BytesIO(b"{}"))
-        tabs = {f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}" for tab in ("logs", "metrics", "images", "outputs", "inputs", "code", "environment", "why")}
+        tabs = {
+            f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}"
+            for tab in ("logs", "metrics", "images", "outputs", "inputs", "code", "environment", "why")
+        }
         return {
             "home": "", "runs": "runs/", "failed run": f"runs/{failed.pk}/", "timeline": f"runs/{failed.pk}/?view=timeline",
             "table": f"runs/{failed.pk}/?view=table", **tabs, "experiments": "experiments/", "experiment": "experiments/Palmer experiment/",
@@ -138,7 +186,14 @@ class _Inline(HTMLParser):
         given = dict(attrs)
         if tag == "style" or (tag == "script" and "src" not in given and given.get("type") != "application/json"):
             self.found.append(f"<{tag}>")
-        self.found += [f"{tag} {name}" for name, value in attrs if name == "style" or re.match(r"on[a-z]", name) or name == "hx-on" or (value or "").startswith("javascript:")]
+        self.found += [
+            f"{tag} {name}"
+            for name, value in attrs
+            if name == "style"
+            or re.match(r"on[a-z]", name)
+            or name == "hx-on"
+            or (value or "").startswith("javascript:")
+        ]
 
 
 def inline_parts(html: str) -> list[str]:

@@ -47,7 +47,9 @@ def open_page(site: Site, page: Any, live_server: Any) -> list[str]:
 
 def whole_pages(site: Site) -> dict[str, str]:
     """Without fragments, which nobody opens by themselves."""
-    return {name: path for name, path in site.everything().items() if name not in ("preview", "who uses it", "who holds it")}
+    return {
+        name: path for name, path in site.everything().items() if name not in ("preview", "who uses it", "who holds it")
+    }
 
 
 def ours(said: list[str]) -> list[str]:

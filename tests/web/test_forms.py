@@ -26,7 +26,9 @@ def test_a_csv_that_is_dragged_in_becomes_a_dataset_with_a_preview(site: Site) -
 def test_a_second_file_of_the_same_name_is_a_new_version_and_the_first_stays(site: Site) -> None:
     for data in (CSV, CSV + b"Chinstrap,3800\n"):
         file = SimpleUploadedFile("p.csv", data, "text/csv")
-        site.send("data/register/?from=upload", name="penguins", kind="tabular", separator=",", file=file, new_version="on")
+        site.send(
+            "data/register/?from=upload", name="penguins", kind="tabular", separator=",", file=file, new_version="on"
+        )
     assert Dataset.objects.get(name="penguins").latest_version == 2
     assert "Chinstrap" not in site.see("data/sets/penguins/", part="preview", version=1).content.decode()
     assert "Chinstrap" in site.see("data/sets/penguins/", part="preview").content.decode()
@@ -36,7 +38,9 @@ def test_a_path_is_picked_folder_by_folder(site: Site) -> None:
     site.dataset()
     picker = site.see("data/register/", **{"from": "path", "part": "picker", "at": "raw"}).content.decode()
     assert "p.csv" in picker
-    place = site.see("data/register/", **{"from": "path", "part": "place", "datastore": "workspaceblobstore", "path": "raw/p.csv"}).content.decode()
+    place = site.see(
+        "data/register/", **{"from": "path", "part": "place", "datastore": "workspaceblobstore", "path": "raw/p.csv"}
+    ).content.decode()
     assert 'value="raw/p.csv"' in place
     assert "<html" not in place
     site.send("data/register/?from=path", name="picked", kind="file", datastore="workspaceblobstore", path="raw/*.csv")
@@ -44,7 +48,9 @@ def test_a_path_is_picked_folder_by_folder(site: Site) -> None:
 
 
 def test_a_path_without_a_match_is_told_at_the_path(site: Site) -> None:
-    answer = site.send("data/register/?from=path", name="none", kind="file", datastore="workspaceblobstore", path="nothing/*.csv")
+    answer = site.send(
+        "data/register/?from=path", name="none", kind="file", datastore="workspaceblobstore", path="nothing/*.csv"
+    )
     assert answer.status_code == 200
     assert 'role="alert"' in answer.content.decode()
     assert not Dataset.objects.filter(name="none").exists()
@@ -70,7 +76,13 @@ def test_a_path_out_of_a_datastore_opens_nothing(site: Site) -> None:
 
 
 def test_a_cluster_is_created_resized_and_deleted_by_form(site: Site) -> None:
-    values = {"name": "gpu-cluster", "vm_size": "STANDARD_NC6", "min_nodes": "0", "max_nodes": "2", "idle_seconds": "60"}
+    values = {
+        "name": "gpu-cluster",
+        "vm_size": "STANDARD_NC6",
+        "min_nodes": "0",
+        "max_nodes": "2",
+        "idle_seconds": "60",
+    }
     assert site.send("compute/create/", **values)["Location"] == "/w/lab/compute/clusters/gpu-cluster/"
     site.send("compute/clusters/gpu-cluster/resize/", min_nodes="1", max_nodes="3", idle_seconds="60")
     assert ComputeTarget.objects.get(name="gpu-cluster").max_nodes == 3
@@ -79,15 +91,21 @@ def test_a_cluster_is_created_resized_and_deleted_by_form(site: Site) -> None:
 
 
 def test_a_bad_name_of_a_cluster_is_told_at_the_name(site: Site) -> None:
-    answer = site.send("compute/create/", name="1 bad", vm_size="STANDARD_DS1_V2", min_nodes="2", max_nodes="1", idle_seconds="60")
+    answer = site.send(
+        "compute/create/", name="1 bad", vm_size="STANDARD_DS1_V2", min_nodes="2", max_nodes="1", idle_seconds="60"
+    )
     assert "less than the nodes that are kept" in answer.content.decode()
-    answer = site.send("compute/create/", name="1 bad", vm_size="STANDARD_DS1_V2", min_nodes="0", max_nodes="1", idle_seconds="60")
+    answer = site.send(
+        "compute/create/", name="1 bad", vm_size="STANDARD_DS1_V2", min_nodes="0", max_nodes="1", idle_seconds="60"
+    )
     assert "cannot name a compute target" in answer.content.decode()
 
 
 def test_a_token_is_shown_once_and_works_until_it_is_revoked(site: Site) -> None:
-    page = site.send("settings/tokens/create/", "contributor", name="nightly", role="contributor", days="30").content.decode()
-    text = page.split("data-copy=\"duto_")[1].split('"')[0]
+    page = site.send(
+        "settings/tokens/create/", "contributor", name="nightly", role="contributor", days="30"
+    ).content.decode()
+    text = page.split('data-copy="duto_')[1].split('"')[0]
     door = site.door(f"duto_{text}")
     assert door.get("/api/v1/workspaces/lab/").status_code == 200
     assert text not in site.see("settings/", "contributor").content.decode()

@@ -40,12 +40,34 @@ def test_a_reader_sees_every_page_without_a_button_that_writes(site: Site) -> No
 
 def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
     run = site.failed()
-    for path in (f"runs/{run.pk}/cancel/", f"runs/{run.pk}/resubmit/", f"runs/{run.pk}/delete/", "sample/", "compute/create/", "data/register/", "runs/selected/"):
+    for path in (
+        f"runs/{run.pk}/cancel/",
+        f"runs/{run.pk}/resubmit/",
+        f"runs/{run.pk}/delete/",
+        "sample/",
+        "compute/create/",
+        "data/register/",
+        "runs/selected/",
+    ):
         assert site.send(path, "reader").status_code == 403, path
     assert site.send("settings/members/add/", "contributor", username="x", role="owner").status_code == 403
 
 
-@pytest.mark.parametrize("path", ["", "runs/", "experiments/", "pipelines/", "data/", "data/stores/", "compute/", "environments/", "models/", "settings/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "runs/",
+        "experiments/",
+        "pipelines/",
+        "data/",
+        "data/stores/",
+        "compute/",
+        "environments/",
+        "models/",
+        "settings/",
+    ],
+)
 def test_an_empty_page_teaches(site: Site, path: str) -> None:
     answer = site.see(path)
     assert answer.status_code == 200
@@ -61,7 +83,18 @@ def test_a_young_workspace_offers_the_sample_to_those_who_may_run_it(site: Site)
 
 def test_a_list_costs_the_same_with_one_row_and_with_sixty(site: Site) -> None:
     site.everything()
-    paths = ["", "runs/", "experiments/", "experiments/Palmer experiment/", "pipelines/", "data/", "compute/", "environments/", "models/", "settings/"]
+    paths = [
+        "",
+        "runs/",
+        "experiments/",
+        "experiments/Palmer experiment/",
+        "pipelines/",
+        "data/",
+        "compute/",
+        "environments/",
+        "models/",
+        "settings/",
+    ]
     site.see("")  # the first visit writes to the session
     few = {path: site.queries(path) for path in paths}
     for number in range(60):
@@ -84,7 +117,12 @@ def test_a_run_page_costs_the_same_with_two_steps_and_with_forty(site: Site) -> 
 
 def test_a_fragment_is_the_part_of_the_page_that_it_renews(site: Site) -> None:
     run = site.failed()
-    for path, parts in ((f"runs/{run.pk}/", ("head", "panel")), ("runs/", ("rows",)), ("compute/", ("rows",)), ("data/", ("rows",))):
+    for path, parts in (
+        (f"runs/{run.pk}/", ("head", "panel")),
+        ("runs/", ("rows",)),
+        ("compute/", ("rows",)),
+        ("data/", ("rows",)),
+    ):
         whole = _plain(site.see(path).content.decode())
         for part in parts:
             piece = _plain(site.see(path, part=part).content.decode())
@@ -100,7 +138,14 @@ def _plain(html: str) -> str:
 
 
 def test_an_unknown_thing_is_told_inside_the_studio(site: Site) -> None:
-    for path in ("runs/00000000-0000-7000-8000-000000000000/", "data/sets/none/", "compute/clusters/none/", "environments/named/none/", "models/named/none/", "experiments/none/"):
+    for path in (
+        "runs/00000000-0000-7000-8000-000000000000/",
+        "data/sets/none/",
+        "compute/clusters/none/",
+        "environments/named/none/",
+        "models/named/none/",
+        "experiments/none/",
+    ):
         answer = site.see(path)
         assert answer.status_code == 404, path
         assert b'class="shell"' in answer.content, path

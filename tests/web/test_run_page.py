@@ -19,7 +19,7 @@ def test_a_failed_run_opens_on_the_failed_step_and_says_whose_fault_it_is(site: 
     assert "Your script ended with exit code 1 in step.py:1, attempt 2 of 2." in page
     assert "Open line 1" in page
     assert re.search(r"<log-view[^>]*at-error", page)
-    assert re.search(r'favicons/failed\.svg', page)
+    assert re.search(r"favicons/failed\.svg", page)
 
 
 def test_the_line_of_the_traceback_is_marked_in_the_code(site: Site) -> None:

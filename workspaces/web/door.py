@@ -40,7 +40,9 @@ def dialog(needs: Role = Role.CONTRIBUTOR) -> Callable[[View], View]:
     return _door(needs, ["GET", "HEAD", "POST"], _error_page)
 
 
-def _door(needs: Role, methods: list[str], refused: Callable[[HttpRequest, StudioError], HttpResponse]) -> Callable[[View], View]:
+def _door(
+    needs: Role, methods: list[str], refused: Callable[[HttpRequest, StudioError], HttpResponse]
+) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @wraps(view)
         def inner(request: HttpRequest, workspace: str, **names: Any) -> HttpResponse:
@@ -59,6 +61,8 @@ def _door(needs: Role, methods: list[str], refused: Callable[[HttpRequest, Studi
             patch_vary_headers(answer, ["Cookie", "HX-Request"])
             return answer
 
+        # Declared so that a test can walk every address with every role.
+        inner.needs, inner.methods = needs, methods  # type: ignore[attr-defined]
         return require_http_methods(methods)(inner)
 
     return wrap
@@ -75,7 +79,9 @@ def _look_at_the_journal(request: HttpRequest) -> None:
         request.seen = journal.newest()  # type: ignore[attr-defined]
 
 
-def show(request: HttpRequest, template: str, page: object, *, section: str, parts: tuple[str, ...] = (), **more: Any) -> HttpResponse:
+def show(
+    request: HttpRequest, template: str, page: object, *, section: str, parts: tuple[str, ...] = (), **more: Any
+) -> HttpResponse:
     """Render a page, or with `?part=` only the fragment of that name, by the same template."""
     part = request.GET.get("part", "")
     name = f"{template}#{part}" if part in parts else template
@@ -87,7 +93,13 @@ def rights(request: HttpRequest) -> dict[str, Any]:
     """What a template asks before it shows a button; the services refuse on their own."""
     room: Room | None = getattr(request, "room", None)
     rank = room.role.rank if room else -1
-    return {"room": room, "ws": room.workspace.name if room else "", "may_write": rank >= Role.CONTRIBUTOR.rank, "may_own": rank >= Role.OWNER.rank, "seen": getattr(request, "seen", "")}
+    return {
+        "room": room,
+        "ws": room.workspace.name if room else "",
+        "may_write": rank >= Role.CONTRIBUTOR.rank,
+        "may_own": rank >= Role.OWNER.rank,
+        "seen": getattr(request, "seen", ""),
+    }
 
 
 def done(request: HttpRequest, text: str, to: str) -> HttpResponse:

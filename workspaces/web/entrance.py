@@ -31,7 +31,8 @@ class PasswordForm(forms.Form):
         help_text=gettext_lazy("At least 8 characters, and not a common one."),
     )
     again = forms.CharField(
-        label=gettext_lazy("Once more"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "input"})
+        label=gettext_lazy("Once more"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "input"}),
     )
 
     def clean(self) -> dict[str, str]:
@@ -50,7 +51,8 @@ def root(request: HttpRequest) -> HttpResponse:
     if not names:
         facts = {
             "title": _("No workspace yet"),
-            "text": _("You are a member of no workspace. Ask an owner to add %(name)s.") % {"name": request.user.get_username()},
+            "text": _("You are a member of no workspace. Ask an owner to add %(name)s.")
+            % {"name": request.user.get_username()},
         }
         return render(request, "refusal.html", {"refusal": facts})
     last = request.session.get(LAST)

@@ -53,11 +53,16 @@ def settings_page(room: Room, config: str) -> SettingsPage:
     """Three queries, however many members and tokens."""
     workspace = room.workspace
     members = list(Member.objects.filter(workspace=workspace).select_related("user").order_by("id")[:500])
-    tokens = ApiToken.objects.filter(workspace=workspace, kind=ApiToken.Kind.PERSONAL, revoked_at__isnull=True).select_related("user")
+    tokens = ApiToken.objects.filter(
+        workspace=workspace, kind=ApiToken.Kind.PERSONAL, revoked_at__isnull=True
+    ).select_related("user")
     if not room.may(Role.OWNER):
         tokens = tokens.filter(user=room.user)
     moment = now()
-    rows = [TokenRow(token, token.user_id == getattr(room.user, "pk", None), moment) for token in tokens.order_by("-id")[:200]]
+    rows = [
+        TokenRow(token, token.user_id == getattr(room.user, "pk", None), moment)
+        for token in tokens.order_by("-id")[:200]
+    ]
     return SettingsPage(workspace, members, rows, config, room.user)
 
 
@@ -68,7 +73,9 @@ def choices_up_to(room: Room) -> list[tuple[str, Any]]:
 class MemberForm(forms.Form):
     """Somebody who shall come in."""
 
-    username = forms.CharField(label=_("User name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    username = forms.CharField(
+        label=_("User name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
     email = forms.EmailField(label=_("E-mail"), required=False)
     role = forms.ChoiceField(label=_("Role"), choices=[(role.value, text) for role, text in ROLES.items()])
 

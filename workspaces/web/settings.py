@@ -58,7 +58,9 @@ def add_member(request: HttpRequest, room: Room) -> HttpResponse:
     form = MemberForm(request.POST)
     if request.method == "POST" and form.is_valid():
         try:
-            invited = members.add(room, form.cleaned_data["username"], form.cleaned_data["role"], form.cleaned_data["email"])
+            invited = members.add(
+                room, form.cleaned_data["username"], form.cleaned_data["role"], form.cleaned_data["email"]
+            )
         except StudioError as error:
             form.add_error("username", error.message)
         else:
@@ -70,11 +72,16 @@ def add_member(request: HttpRequest, room: Room) -> HttpResponse:
 @door.deed(Role.OWNER)
 def change_role(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
     member = members.change_role(room, member_id, request.POST.get("role", ""))
-    text = _("%(name)s is now %(role)s.") % {"name": member.user.get_username(), "role": Role(member.role).label.lower()}
+    text = _("%(name)s is now %(role)s.") % {
+        "name": member.user.get_username(),
+        "role": Role(member.role).label.lower(),
+    }
     return door.done(request, text, reverse("workspaces:settings", args=[room.workspace.name]))
 
 
 @door.deed(Role.OWNER)
 def remove_member(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
     members.remove(room, member_id)
-    return door.done(request, _("Removed, and their tokens with them."), reverse("workspaces:settings", args=[room.workspace.name]))
+    return door.done(
+        request, _("Removed, and their tokens with them."), reverse("workspaces:settings", args=[room.workspace.name])
+    )

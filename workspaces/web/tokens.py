@@ -24,7 +24,9 @@ def create(request: HttpRequest, room: Room) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            minted = tokens.create(room, values["name"], values["role"], int(values["days"]) if values["days"] else None)
+            minted = tokens.create(
+                room, values["name"], values["role"], int(values["days"]) if values["days"] else None
+            )
         except StudioError as error:
             form.add_error("name", error.message)
         else:

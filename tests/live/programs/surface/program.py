@@ -18,10 +18,21 @@ from azureml.pipeline.core.run import PipelineRun, StepRun
 from azureml.pipeline.steps import PythonScriptStep
 from azureml.widgets import RunDetails
 
-KEYS = (
-    "currentNodeCount targetNodeCount nodeStateCounts allocationState allocationStateTransitionTime errors creationTime modifiedTime "
-    "provisioningState provisioningStateTransitionTime scaleSettings vmPriority vmSize"
-).split()  # noqa: SIM905
+KEYS = [
+    "currentNodeCount",
+    "targetNodeCount",
+    "nodeStateCounts",
+    "allocationState",
+    "allocationStateTransitionTime",
+    "errors",
+    "creationTime",
+    "modifiedTime",
+    "provisioningState",
+    "provisioningStateTransitionTime",
+    "scaleSettings",
+    "vmPriority",
+    "vmSize",
+]
 
 
 def done(what):

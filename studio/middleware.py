@@ -1,4 +1,4 @@
-"""What every answer says to the browser about what it may load."""
+"""What every answer says to the browser about what it may load, and which addresses nobody can mean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from core.errors import Invalid
 
 HEADER = "Content-Security-Policy"
 
@@ -59,3 +62,32 @@ class SecureHeaders:
         response.headers.setdefault(HEADER, policy(safe))
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         return response
+
+
+class NoNulls:
+    """Refuses an address with a null character: PostgreSQL stores none, so every look-up by it would be a fault."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            refused = self._refuse(request)
+            return cast(HttpResponse, _at_once(refused)) if iscoroutinefunction(self.get_response) else refused
+        return self.get_response(request)
+
+    @staticmethod
+    def _refuse(request: HttpRequest) -> HttpResponse:
+        text = "The address holds a null character (%00), which no name can have."
+        if request.path.startswith(("/api/", "/agent/")):
+            return JsonResponse(Invalid(text).as_document(), status=400)
+        raise BadRequest(text)
+
+
+async def _at_once(answer: HttpResponse) -> HttpResponse:
+    return answer

@@ -19,6 +19,8 @@ from django.conf import settings
 from core.errors import Conflict, Invalid, NotFound
 
 CHUNK = 1 << 20
+# What file systems take for a name, and what the longest stored path (1,024) needs with the folders before it.
+LONGEST_NAME, LONGEST = 255, 1280
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ def safe(path: str) -> str:
         or ":" in (parts[:1] or [""])[0]
     ):
         raise Invalid(f"The path {path!r} leaves its folder. Use a relative path without '..'.", code="unsafe_path")
+    if len(clean) > LONGEST or any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in parts):
+        raise Invalid(
+            f"A path has at most {LONGEST} characters, and each name in it at most {LONGEST_NAME} bytes.", code="long_path"
+        )
     return "/".join(parts)
 
 

@@ -1,0 +1,336 @@
+"""Every address × every kind of caller × every method: default deny, and never a 500. On PostgreSQL, by Django's client."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from duto.spec import canonical
+from environments.models import EnvironmentBuild
+from registry.models import ModelVersion
+from runs.models import Run
+from tests.web.conftest import Site
+from workspaces.access import Room
+from workspaces.models import ApiToken, Member, Role, User
+from workspaces.services import tokens
+from workspaces.services.workspaces import create_workspace
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(400)]
+
+METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
+RANKED = (Role.READER, Role.CONTRIBUTOR, Role.OWNER)
+# Addresses that belong to no workspace, and so declare no role: what nobody and what somebody gets.
+OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
+    "healthz": ({200}, {200}),
+    "root": ({302}, {200, 302}),
+    "first-start": ({404, 410}, {404, 410}),
+    "theme": ({204, 405}, {204, 405}),
+    "account_login": ({200}, {302}),
+    "account_logout": ({302}, {200, 302}),
+    "account_inactive": ({200}, {200}),
+    "account_signup": ({200, 302, 403, 404}, {302, 403, 404}),
+    "account_reauthenticate": ({302}, {200, 302, 403}),
+    "account_email": ({302}, {200, 302}),
+    "account_email_verification_sent": ({200}, {200}),
+    "account_change_password": ({302}, {200, 302}),
+    "account_set_password": ({302}, {200, 302}),
+    "account_reset_password": ({200, 302}, {200, 302}),
+    "account_confirm_login_code": ({302}, {302}),
+    "account_confirm_email": ({200, 302, 404}, {200, 302, 404}),
+    "account_reset_password_from_key": ({200, 302, 404}, {200, 302, 404}),
+    "account_reset_password_from_key_done": ({200}, {200}),
+    "account_reset_password_done": ({200}, {200}),
+    "api-schema": ({200, 401}, {200}),
+    "api-docs": ({200, 401}, {200}),
+    "api-root": ({200}, {200}),
+    "api-me": ({401}, {200}),
+    "api-workspaces": ({401}, {200, 201, 400, 403}),
+}
+AGENTS = re.compile("^agent-")
+# Forms that readers may look at and contributors send.
+SENT_BY: dict[str, Role] = {"w/<slug:workspace>/pipelines/<uuid:pipeline_id>/": Role.CONTRIBUTOR}
+# What stands behind these is made of a path that the walk does not have.
+MAY_MISS = re.compile(
+    r"compare-code|/content/|/preview/|lock\.txt|/log/|/framed/|register|<str:digest>|PipelineSubmit|/file/"
+    r"|versions/<str:version>/files|artifacts/<path|files/<path|tokens/<uuid|/reuse/"
+)
+# These are about a step, the others about the whole run.
+OF_A_STEP = re.compile("/outputs/|/artifacts/|/framed/|snapshot[.]zip|/reuse/|/log/")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One pattern of the resolver."""
+
+    route: str
+    name: str
+    view: Any
+
+    @property
+    def is_api(self) -> bool:
+        return self.route.startswith("api/")
+
+    def needs(self, method: str) -> Role | None:
+        """The role that the view declares for a method; None when it declares nothing."""
+        page = getattr(self.view, "needs", None)
+        if isinstance(page, Role):
+            if method.upper() not in self.view.methods:
+                return None
+            return SENT_BY.get(self.route, page) if method == "post" else page
+        view = getattr(self.view, "view_class", None) or getattr(self.view, "cls", None)
+        declared = getattr(view, "needs", None) or {}
+        return declared.get("get" if method == "head" else method) if isinstance(declared, dict) else None
+
+    @property
+    def is_declared(self) -> bool:
+        return any(self.needs(method) for method in METHODS)
+
+    @property
+    def is_of_people(self) -> bool:
+        view = getattr(self.view, "view_class", None) or getattr(self.view, "cls", None)
+        return bool(getattr(view, "people_only", False))
+
+
+def addresses(patterns: Any = None, prefix: str = "") -> Iterator[Address]:
+    """Every leaf of the resolver, with its whole route."""
+    for each in patterns if patterns is not None else get_resolver().url_patterns:
+        if isinstance(each, URLResolver):
+            yield from addresses(each.url_patterns, prefix + str(each.pattern))
+        elif isinstance(each, URLPattern):
+            yield Address(prefix + str(each.pattern), each.name or "", each.callback)
+
+
+class World:
+    """A workspace with something behind every address, and all kinds of callers."""
+
+    def __init__(self, site: Site) -> None:
+        site.everything()
+        self.site = site
+        self.filled = Run.objects.filter(parent=None, status="Completed").order_by("id").last()
+        assert self.filled
+        self.step = site.step(self.filled, "train")
+        version = ModelVersion.objects.get()
+        assert site.post("environments/slim/versions/1/build/").status_code in (200, 201, 202)
+        build = EnvironmentBuild.objects.get()
+        snapshot = site.snapshot(step_py="print('hello')\n")
+        own = tokens.create(site.room, "walked", Role.READER)
+        member = Member.objects.get(workspace=site.workspace, role=Role.READER)
+        dataset = site.get("datasets/penguins/versions/latest/").json()["id"]
+        pipeline = site.get("pipelines/").json()["items"][0]["id"]
+        step_file = snapshot.files[0]["digest"]
+        # By what stands before the variable in the route; the first that fits.
+        self.values: list[tuple[str, str, str]] = [
+            ("", "workspace", "lab"), ("datastores/", "name", "workspaceblobstore"), ("stores/", "name", "workspaceblobstore"), ("datasets/", "name", "penguins"),
+            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("models/", "name", "forest"),
+            ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
+            ("outputs/", "name", "model"), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
+            ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),
+            ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
+            ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
+            ("snapshots/", "digest", snapshot.digest), ("models/files/", "version_id", str(version.pk)), ("compare-code/", "other", str(self.filled.pk)),
+            ("models/files/", "path", "m.json"), ("", "path", "deep/a.json"), ("start/", "secret", "no-such-secret"), ("attempts/", "attempt", str(uuid4())), ("", "epoch", "1"), ("", "transfer", "blob/x"),
+            ("builds/", "build", str(uuid4())), ("", "subscription", "s"), ("", "group", "g"), ("runs/", "id", str(self.filled.pk)), ("runs/", "run_id", str(self.filled.pk)),
+        ]  # fmt: skip
+        self.callers = self._callers()
+
+    def _callers(self) -> dict[str, Client]:
+        site = self.site
+        other = create_workspace(User.objects.create_user("bob"), "elsewhere")
+        revoked = tokens.create(site.room, "gone", Role.OWNER)
+        tokens.revoke(site.room, revoked.token.pk)
+        made = {
+            "nobody": Client(),
+            "stranger": site.people["stranger"],
+            **{role.value: site.people[role.value] for role in RANKED},
+            "revoked token": bearer(revoked.text),
+            "stranger's token": bearer(tokens.create(other, "t", Role.OWNER).text),
+            "run": bearer(tokens.mint_run_token(site.workspace, self.step.pk, self.step.root_id, user=site.owner)),
+        }
+        for role in RANKED:
+            user = site.owner if role is Role.OWNER else User.objects.get(username=f"a-{role.value}")
+            made[f"{role.value}'s token"] = bearer(tokens.create(Room(site.workspace, role, user=user), "t", role).text)
+        for client in made.values():
+            client.raise_request_exception = False
+        return made
+
+    def path(self, address: Address, **odd: str) -> str:
+        """The address with something real behind it, or with odd values by the kind of variable."""
+
+        def fill(found: re.Match[str]) -> str:
+            kind, name = found.group(1), found.group(2)
+            if kind in odd:
+                return odd[kind]
+            before = address.route[: found.start()]
+            for place, variable, value in self.values:
+                if variable == name and place in before:
+                    return value
+            raise AssertionError(f"the walk has no value for <{name}> of {address.route}")
+
+        route = re.sub(r"<(\w+):(\w+)>", fill, address.route)
+        route = re.sub(r"\^|\$", "", re.sub(r"\(\?P<\w+>[^)]*\)", "abc", route))
+        if "environments/named/" in route:
+            route = route.replace("forest", "slim")
+        if OF_A_STEP.search(route) and self.filled:
+            route = route.replace(str(self.filled.pk), str(self.step.pk))
+        return "/" + route
+
+    def ask(self, caller: str, method: str, path: str) -> Any:
+        """One request whose changes are taken back."""
+        point, client = transaction.savepoint(), self.callers[caller]
+        cookies = copy.deepcopy(client.cookies)
+        try:
+            options = (
+                {} if method in ("get", "head", "options") else {"content_type": "application/json", "data": b"{}"}
+            )
+            if method == "post" and "/api/" not in path:
+                options = {"data": {}}
+            return getattr(client, method)(path, **options)
+        finally:
+            client.cookies = cookies
+            transaction.savepoint_rollback(point)
+
+
+def bearer(text: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return World(Site())
+
+
+def wrong(world: World, address: Address, caller: str, method: str) -> str | None:
+    """What is wrong with the answer, if anything."""
+    path = world.path(address)
+    answer = world.ask(caller, method, path)
+    allowed = expected(world, address, caller, method)
+    if answer.status_code >= 500 or (allowed and answer.status_code not in allowed):
+        return f"{caller}: {method.upper()} {path} [{address.name}] gave {answer.status_code}, not {sorted(allowed) or '< 500'}"
+    where = answer.headers.get("Location", "")
+    if answer.status_code == 302 and caller == "nobody" and address.is_declared and "/accounts/login/" not in where:
+        return f"nobody is led to {where} by {path}"
+    return None
+
+
+def expected(world: World, address: Address, caller: str, method: str) -> set[int]:
+    """The statuses that may come; empty for anything but a fault."""
+    if AGENTS.match(address.name):
+        return {401, 404, 405}
+    if address.name in OUTSIDE and not address.is_declared:
+        return outside(address, caller, method)
+    needs = address.needs(method)
+    if method == "options" and address.is_api:
+        needs = Role.READER
+    if needs is None:
+        return {405} | ({401} if address.is_api else set()) | ({403, 404} if address.is_api else set())
+    return inside(address, caller, method, needs)
+
+
+def outside(address: Address, caller: str, method: str) -> set[int]:
+    nobody, somebody = OUTSIDE[address.name]
+    if address.is_api:
+        known = caller not in ("nobody", "revoked token")
+        # Who comes with a bad token is told so, even where none is needed.
+        return (somebody | {405, 401} if known else nobody | {405, 401}) | (
+            {403} if caller not in ("nobody",) else set()
+        )
+    with_session = caller in ("stranger", *(role.value for role in RANKED))
+    return (somebody if with_session else nobody) | {405} if method == "get" else set()
+
+
+def inside(address: Address, caller: str, method: str, needs: Role) -> set[int]:
+    """Of a workspace: 401 or the sign-in page for nobody, 404 for strangers, 403 for a role that is too small."""
+    is_token = "token" in caller or caller == "run"
+    if caller in ("nobody", "revoked token") or (is_token and not address.is_api):
+        return {401} if address.is_api else {302}
+    if caller.startswith("stranger"):
+        return {404}
+    if caller == "run":
+        small = needs is Role.OWNER or (address.is_of_people and method not in ("get", "head"))
+        return {403} if small else set()
+    role = Role(caller.removesuffix("'s token"))
+    return {403} if role.rank < needs.rank else permitted(address, method)
+
+
+def permitted(address: Address, method: str) -> set[int]:
+    if method == "get" and not MAY_MISS.search(address.route):
+        return {200}
+    return set(range(200, 500)) - {401, 403} - (set() if MAY_MISS.search(address.route) else {404})
+
+
+def test_every_address_says_who_may_use_it() -> None:
+    silent = [
+        each.route
+        for each in addresses()
+        if not each.is_declared and each.name not in OUTSIDE and not AGENTS.match(each.name)
+    ]
+    assert silent == [], "give these views `needs`, or a line in OUTSIDE"
+    names = {each.name for each in addresses()}
+    assert OUTSIDE.keys() <= names
+
+
+@pytest.mark.parametrize("caller", ["nobody", "stranger", "revoked token", "stranger's token"])
+def test_who_does_not_belong_here_gets_nothing(world: World, caller: str) -> None:
+    faults = [fault for each in addresses() for method in METHODS if (fault := wrong(world, each, caller, method))]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    "caller", [f"{role.value}{suffix}" for role in RANKED for suffix in ("", "'s token")] + ["run"]
+)
+def test_a_member_gets_what_the_role_allows_and_no_more(world: World, caller: str) -> None:
+    # Looking comes first: what a deed does to files is not taken back with its rows.
+    faults = [fault for method in METHODS for each in addresses() if (fault := wrong(world, each, caller, method))]
+    assert not faults, "\n".join(faults)
+
+
+ODD = [
+    "?q=%00&after=%00&limit=-1&offset=x&version=%FF&name=%00&path=../..%00&part=../x",
+    "?limit=999999999999999999999&after=AAAA&offset=-9999999999999999999999&attempt=x&from=&tab=../x&step=%F0%9F%90%A7&view=x&line=-1&file=../../x",
+]
+
+
+@pytest.mark.parametrize("query", ODD)
+def test_no_query_is_too_odd(world: World, query: str) -> None:
+    faults = []
+    for address in addresses():
+        path = world.path(address) + query
+        answer = world.ask("owner", "get", path)
+        if answer.status_code >= 500:
+            faults.append(f"{path}: {answer.status_code}")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("odd", ["%00", "%FF", "..%2F..", "x" * 600, "a/" * 560 + "b", "%F0%9F%90%A7", "%20"])
+def test_no_name_is_too_odd(world: World, odd: str) -> None:
+    faults = []
+    for address in addresses():
+        if not re.search(r"<(str|path):", address.route):
+            continue
+        path = world.path(address, str=odd, path=odd)
+        for method in ("get", "post", "put", "patch", "delete"):
+            answer = world.ask("owner", method, path)
+            if answer.status_code >= 500:
+                faults.append(f"{method} {path[:200]}: {answer.status_code}")
+    assert not faults, "\n".join(faults)
+
+
+def test_a_run_token_writes_to_its_own_tree_only(world: World) -> None:
+    foreign = world.site.pipeline("other")
+    token = world.callers["run"]
+    assert ApiToken.objects.filter(run_id=world.step.pk).exists()
+    for place in ("artifacts/x.txt", "cancel/", "complete/", "fail/", "metrics/"):
+        method = token.put if place.startswith("artifacts") else token.post
+        answer = method(f"/api/v1/workspaces/lab/runs/{foreign.pk}/{place}", b"{}", content_type="application/json")
+        assert answer.status_code == 403, (place, answer.content)
+    assert token.get(f"/api/v1/workspaces/lab/runs/{foreign.pk}/").status_code == 200
+    assert canonical.digest({}) and world.filled is not None

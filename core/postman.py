@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from django.db import connection
 
 from core import work
 
 log = logging.getLogger(__name__)
+# The end of one step and the start of the next are told together.
+GATHER_SECONDS = 0.008
 _wake = threading.Event()
 _thread: threading.Thread | None = None
 
@@ -39,6 +42,7 @@ def _run() -> None:
 
     while True:
         _wake.wait()
+        time.sleep(GATHER_SECONDS)
         _wake.clear()
         try:
             while deliver() == BATCH:

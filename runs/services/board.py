@@ -103,6 +103,11 @@ def parsed_needs(root_id: UUID) -> dict[str, frozenset[str]]:
     return parsed(root_id)[0].needs
 
 
+@lru_cache(maxsize=64)
+def parsed_followers(root_id: UUID) -> dict[str, frozenset[str]]:
+    return parsed(root_id)[0].followers
+
+
 _STAMPS: dict[str, tuple[str, ...]] = {
     S.QUEUED: ("queued_at",),
     S.PREPARING: ("preparing_at",),

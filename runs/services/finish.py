@@ -9,11 +9,13 @@ from core.clock import now, parse
 from core.errors import StudioError
 from runs.models import Attempt, Run
 from runs.services import artifacts, failures, logs, outputs, placing
-from runs.services.board import parsed
+from runs.services.board import parsed, parsed_followers
 from runs.services.changes import changing, place_after
 from runs.services.progress import advance, carry_forward
 from workspaces.services.tokens import revoke_run_tokens
 
+# Documents of a step that its end does not look into.
+BULKY = ("run__graph", "run__step__fingerprint_document", "run__step__reuse_explanation")
 A = Attempt.Status
 S = Run.Status
 # Retries by cause: a lost host is nobody's fault. A lost attempt on a living host may have run half-way.
@@ -90,8 +92,15 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
     else:
         run.move(S.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings, **begun)
     root = run.root or run
-    if root.pk != run.pk:
+    if root.pk != run.pk and _matters(root, run):
         carry_forward(root)
+
+
+def _matters(root: Run, run: Run) -> bool:
+    """Whether the end of this step changes anything else: one of many equals mostly does not."""
+    if run.status != S.COMPLETED or parsed_followers(root.pk)[run.step.node_id]:
+        return True
+    return not Run.objects.filter(root=root.pk, step__isnull=False).exclude(status__in=Run.ENDS).exists()
 
 
 def _complete(run: Run, attempt: Attempt, begun: dict[str, Any]) -> None:
@@ -145,7 +154,7 @@ def build_ended(build_id: Any) -> None:
 
 def fresh_of(attempt: Attempt, root: Run) -> Attempt:
     """The attempt as stored, with its run and root, read under the root's lock."""
-    rows = Attempt.objects.select_related("run__step", "node").defer("run__graph")
+    rows = Attempt.objects.select_related("run__step", "node").defer(*BULKY)
     fresh = rows.get(pk=attempt.pk)
     if fresh.run_id == root.pk:
         root.step = fresh.run.step

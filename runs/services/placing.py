@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -36,10 +37,9 @@ def place(target_id: UUID) -> int:
     queue = list(waiting_for(target)[: max(1, target.max_nodes)])
     if not queue:
         return 0
-    answer, hosts = ask(target, [attempt.pk for attempt in queue])
+    answer, hosts, idle = ask(target, [attempt.pk for attempt in queue])
     attempts = {attempt.pk: attempt for attempt in queue}
-    nodes = Node.objects.select_related("host").in_bulk([node for _, node in answer.reused])
-    given = [(attempts[step], nodes[node]) for step, node in answer.reused]
+    given = [(attempts[step], idle[node]) for step, node in answer.reused]
     made = [(attempts[step], make_node(target, new, hosts)) for step, new in answer.made]
     Node.objects.bulk_create([node for _, node in made])
     _give([*given, *made])
@@ -53,10 +53,16 @@ def waiting_for(target: ComputeTarget) -> QuerySet[Attempt]:
     return Attempt.objects.filter(compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True).order_by("id")
 
 
-def ask(
-    target: ComputeTarget, queue: Sequence[UUID], *, new_only: bool = False
-) -> tuple[placement.Placement, dict[UUID, Host]]:
-    """The pure placement's answer for this queue, and the living hosts."""
+class Asked(NamedTuple):
+    """The pure placement's answer, and the rows that it speaks of."""
+
+    answer: placement.Placement
+    hosts: dict[UUID, Host]
+    idle: dict[UUID, Node]
+
+
+def ask(target: ComputeTarget, queue: Sequence[UUID]) -> Asked:
+    """Ask the pure placement about this queue."""
     hosts = {host.pk: host for host in living_hosts()}
     taken = {
         row["host"]: placement.Size(row["c"] or 0, row["m"] or 0, 0)
@@ -64,18 +70,11 @@ def ask(
         .values("host")
         .annotate(c=Sum("cores"), m=Sum("memory"))
     }
-    nodes = list(
-        Node.objects.filter(compute_target=target, status__in=PRESENT).values_list(
-            "id", "host", "status", "cores", "memory"
-        )
-    )
-    idle = [
-        placement.IdleNode(id, host, placement.Size(cores, memory))
-        for id, host, status, cores, memory in nodes
-        if status == Node.Status.IDLE
-    ]
+    nodes = list(Node.objects.filter(compute_target=target, status__in=PRESENT).select_related("host"))
+    idle = {node.pk: node for node in nodes if node.status == Node.Status.IDLE}
+    slots = [placement.IdleNode(n.pk, n.host_id, placement.Size(n.cores, n.memory)) for n in idle.values()]
     machines = [machine_of(host, taken.get(host.pk)) for host in hosts.values()]
-    return placement.place(queue, cluster_of(target), idle, len(nodes), machines), hosts
+    return Asked(placement.place(queue, cluster_of(target), slots, len(nodes), machines), hosts, idle)
 
 
 def living_hosts() -> Iterable[Host]:
@@ -101,7 +100,7 @@ def reasons(attempt: Attempt) -> list[placement.Reason]:
     if attempt.status != Attempt.Status.QUEUED or attempt.node_id is not None or target is None:
         return []
     with transaction.atomic():
-        answer, _ = ask(target, [attempt.pk])
+        answer = ask(target, [attempt.pk]).answer
     ahead = Attempt.objects.filter(
         compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True, pk__lt=attempt.pk
     ).aggregate(n=Count("id"))["n"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -67,13 +69,13 @@ class SpecOf:
         return as_text(value)
 
     def _snapshot(self) -> dict[str, Any]:
-        snapshot = Snapshot.objects.get(workspace=self.workspace, digest=self.step.snapshot)
+        digest = self.step.snapshot or ""
         store = f"store/{self.workspace.pk}"
         files = [
             {**each, "get": f"{self.files}/blob/{each['digest']}", "direct": f"{store}/{blob_key(each['digest'])}"}
-            for each in snapshot.files
+            for each in _files_of(self.workspace.pk, digest)
         ]
-        return {"digest": snapshot.digest, "files": files}
+        return {"digest": digest, "files": files}
 
     def _environment(self) -> dict[str, Any]:
         version = (
@@ -192,3 +194,9 @@ class SpecOf:
     def _limits(self) -> dict[str, Any]:
         node = self.attempt.node
         return {"cores": node.cores, "memory": node.memory, "gpus": node.gpus} if node else {}
+
+
+@lru_cache(maxsize=256)
+def _files_of(workspace_id: UUID, digest: str) -> tuple[dict[str, Any], ...]:
+    """The files of a snapshot. It is named by its content, so what was read once stays true."""
+    return tuple(Snapshot.objects.get(workspace=workspace_id, digest=digest).files)

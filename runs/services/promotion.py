@@ -18,7 +18,7 @@ def left_at(attempt: Attempt, report: Mapping[str, Any]) -> Path:
 
     Raises Invalid when the report names a folder that is not this attempt's.
     """
-    named = report.get("at")
+    named = report.get("left_at")
     if not named:
         return staging(attempt)
     home = data_dir().resolve()

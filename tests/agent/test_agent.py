@@ -255,7 +255,7 @@ def test_a_shared_disk_moves_no_bytes_over_http(tmp_path: Path, studio: Studio) 
             arguments=[{"output": "copy"}, {"input": "raw"}],
         )  # fmt: skip
         report = studio.wait("finished", key.attempt)
-        assert report["message"] == "" and report["at"] == f"agent/attempts/{key.folder}"
+        assert report["message"] == "" and report["left_at"] == f"agent/attempts/{key.folder}"
         assert report["outputs"][0]["files"][0]["size"] == 3 and not report["outputs"][0]["is_directory"]
         assert not studio.uploads and studio.exchanges[0]["host"]["store_marker"] == "m1"
     finally:

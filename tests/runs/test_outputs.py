@@ -28,7 +28,7 @@ def attempt_with(lab, **output: Any):
 def leave(attempt, number: int = 1, **files: str) -> dict[str, Any]:
     """Write files into the agent's directory of the attempt, and the report of them."""
     at = f"agent/attempts/{attempt.pk}-1"
-    told: dict[str, Any] = {"at": at, "outputs": [], "artifacts": []}
+    told: dict[str, Any] = {"left_at": at, "outputs": [], "artifacts": []}
     listed: dict[str, list[Any]] = {}
     for name, text in files.items():
         path = name.replace("__", "/")
@@ -57,7 +57,7 @@ def test_an_output_moves_to_the_place_that_programs_build_by_hand(lab):
     assert (row.file_count, row.size, row.is_directory) == (2, 9, True)
     root = datasets.root_by_name(lab.workspace, "workspaceblobstore")
     assert root.read(f"{row.path}/sub/b") == b"beta"
-    assert not (data_dir() / report["at"] / "outputs/model").exists()
+    assert not (data_dir() / report["left_at"] / "outputs/model").exists()
     listed = lab.get(f"runs/{attempt.run_id}/outputs/model/files/").json()["items"]
     assert [each["path"] for each in listed] == ["a", "sub/b"]
     assert lab.get(f"runs/{attempt.run_id}/outputs/model/files/sub/b").content == b"beta"
@@ -103,7 +103,7 @@ def test_files_that_are_not_those_of_the_report_are_refused(lab):
 def test_links_that_lead_out_of_an_output_are_cut(lab):
     attempt = attempt_with(lab)
     report = leave(attempt, outputs__model__a="alpha")
-    folder = data_dir() / report["at"] / "outputs/model"
+    folder = data_dir() / report["left_at"] / "outputs/model"
     (folder / "passwd").symlink_to("/etc/passwd")
     (folder / "root").symlink_to("/")
     (folder / "near").symlink_to("a")
@@ -116,7 +116,7 @@ def test_a_report_may_not_name_a_folder_that_is_not_the_attempts(lab):
     attempt = attempt_with(lab)
     for at in ("../../etc", "/etc", "store", f"agent/../../{attempt.pk}-1", "agent/attempts/another-1"):
         with pytest.raises(StudioError):
-            outputs.promote(attempt, {"at": at, "outputs": [{"name": "model", "files": [], "is_directory": True}]})
+            outputs.promote(attempt, {"left_at": at, "outputs": [{"name": "model", "files": [], "is_directory": True}]})
 
 
 def test_a_destination_that_a_program_chose_keeps_what_others_put_there(lab):

@@ -249,7 +249,7 @@ class Attempt:
             report |= {"outputs": found.outputs, "artifacts": found.artifacts}
             self.warnings += found.warnings
         if self.services.at(self.key) is not None:
-            report["at"] = self.services.at(self.key)
+            report["left_at"] = self.services.at(self.key)
         elif found is not None and (found.artifacts or found.outputs):
             self._upload(found, report)
         if verdict.get("log_dropped"):

@@ -44,7 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     chosen = [item for item in items if is_chosen(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = chosen
+    # Playwright's loop runs in this thread from its first test to the session's end: async tests come before.
+    items[:] = sorted(chosen, key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 def find_chromium() -> str | None:

@@ -248,9 +248,7 @@ def test_names_with_dots_stay_inside_their_datastore(live_studio: Studio, path: 
     assert not (live_studio.data_dir / "x").exists()
 
 
-@pytest.mark.parametrize(
-    "path", ["../evil.py", "/etc/evil.py", "a/../../evil.py", "", ".", "a\\..\\..\\evil.py", "a\0b.py"]
-)
+@pytest.mark.parametrize("path", ["../evil.py", "/etc/evil.py", "a/../../evil.py", "", ".", "a\\..\\..\\evil.py"])
 def test_a_snapshot_with_names_that_leave_their_folder_is_refused(live_studio: Studio, path: str) -> None:
     known = live_studio.snapshot({"step.py": "print(1)"})
     file = live_studio.get(f"snapshots/{known}/")["files"][0]

@@ -72,7 +72,9 @@ def kill(studio: Studio, part: str) -> None:
     old = studio.parts[part]
     os.kill(old, signal.SIGKILL)
     eventually(lambda: not is_alive(old), what=f"the death of {part}")
-    eventually(lambda: studio.parts.get(part) not in (None, old) and is_alive(studio.parts[part]), 60, f"the next {part}")
+    eventually(
+        lambda: studio.parts.get(part) not in (None, old) and is_alive(studio.parts[part]), 60, f"the next {part}"
+    )
 
 
 def grows(run: LiveRun, beyond: int) -> Callable[[], bool]:

@@ -1,0 +1,138 @@
+"""What all pages have in common: keyboard, theme, narrow screens, readers of other kinds, the way out."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.live.browser import PASSWORD, Person, is_awake, serious
+from tests.live.studio import LiveRun, Studio
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+
+
+def test_the_keyboard_leads_everywhere(stage: Studio, page: Page, echo: LiveRun) -> None:
+    page.goto("/w/main/")
+    is_awake(page)
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    is_awake(page)
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search runs")).to_be_focused()
+    page.keyboard.type("Acts")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q=Acts"))
+    is_awake(page)
+    page.keyboard.press("?")
+    keys = page.locator("dialog#keys")
+    expect(keys).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).not_to_be_visible()
+    page.keyboard.press("Control+k")
+    palette = page.locator("dialog#palette")
+    expect(palette).to_be_visible()
+    page.keyboard.type("Acts")
+    expect(palette.get_by_role("option").first).to_contain_text(re.compile("acts", re.IGNORECASE))
+    page.keyboard.press("Enter")
+    expect(palette).not_to_be_visible()
+
+
+def test_light_and_dark_are_a_choice_that_stays(page: Page) -> None:
+    page.goto("/w/main/")
+
+    def ground() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    page.locator('button[popovertarget="account"]').click()
+    page.get_by_role("button", name="Dark").click()
+    dark = ground()
+    page.get_by_role("button", name="Light").click()
+    light = ground()
+    assert dark != light
+    page.get_by_role("button", name="Dark").click()
+    page.goto("/w/main/runs/")
+    assert ground() == dark
+
+
+PAGES = (
+    "", "runs/", "experiments/", "pipelines/", "data/", "data/stores/", "data/stores/workspaceblobstore/", "data/register/",
+    "data/register/?from=path", "compute/", "compute/clusters/cpu-cluster/", "environments/", "environments/named/AzureML-Tutorial/", "models/", "settings/",
+)  # fmt: skip
+
+
+def every_page(studio: Studio) -> list[str]:
+    """Each kind of page, with something on it."""
+    run = studio.get("runs/", experiment="Palmer penguins")["items"][-1]["id"]
+    tabs = [
+        f"runs/{run}/?step=compare&tab={tab}"
+        for tab in ("logs", "metrics", "images", "outputs", "inputs", "code", "environment", "why")
+    ]
+    views = [f"runs/{run}/?view={view}" for view in ("timeline", "table")]
+    pipelines = [f"pipelines/{each['id']}/" for each in studio.get("pipelines/")["items"][:1]]
+    datasets = [f"data/sets/{each['name']}/" for each in studio.get("datasets/")["items"][:1]]
+    return [f"/w/main/{each}" for each in (*PAGES, *tabs, *views, *pipelines, *datasets)]
+
+
+@pytest.fixture(scope="module")
+def filled(stage: Studio) -> Studio:
+    """The studio after the sample has run, whichever tests were chosen."""
+    if not stage.get("runs/", experiment="Palmer penguins", status="Completed")["items"]:
+        pytest.skip("the sample has not run: choose the test of act 2, too")
+    return stage
+
+
+def test_no_page_keeps_people_out(filled: Studio, person: Person) -> None:
+    context = person.context()
+    page = context.new_page()
+    found = {}
+    for place in every_page(filled):
+        page.emulate_media(color_scheme="light")
+        page.goto(place)
+        is_awake(page)
+        problems = serious(page)
+        page.emulate_media(color_scheme="dark")
+        page.evaluate("Promise.allSettled(document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished))")
+        # Of all that axe looks at, the theme changes the colours only.
+        if problems := [*problems, *serious(page, "color-contrast", "link-in-text-block")]:
+            found[place] = problems
+    context.close()
+    # Axe tries to set and to load styles, which the policy forbids. The same walk on the phone hears what is ours.
+    person.complaints = []
+    assert not found, json.dumps(found, indent=1)
+
+
+def test_on_a_phone_nothing_scrolls_sideways(filled: Studio, person: Person) -> None:
+    context = person.context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    wide = {}
+    for place in every_page(filled):
+        page.goto(place)
+        is_awake(page)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > 390:
+            wide[place] = width
+    context.close()
+    complaints, person.complaints = person.complaints, []
+    assert wide == {}
+    assert complaints == []
+
+
+def test_who_signs_out_is_out(stage: Studio, person: Person) -> None:
+    context = person.browser.new_context(base_url=stage.url)
+    page = context.new_page()
+    page.goto("/w/main/runs/")
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+    name = stage.rest("GET", "/api/v1/me/").json()["username"]
+    page.get_by_label(re.compile("name|login", re.IGNORECASE)).first.fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page.locator('button[popovertarget="account"]').click()
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/w/main/")
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+    context.close()

@@ -44,7 +44,8 @@ def safe(path: str) -> str:
         raise Invalid(f"The path {path!r} leaves its folder. Use a relative path without '..'.", code="unsafe_path")
     if len(clean) > LONGEST or any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in parts):
         raise Invalid(
-            f"A path has at most {LONGEST} characters, and each name in it at most {LONGEST_NAME} bytes.", code="long_path"
+            f"A path has at most {LONGEST} characters, and each name in it at most {LONGEST_NAME} bytes.",
+            code="long_path",
         )
     return "/".join(parts)
 

@@ -53,7 +53,7 @@ def test_no_path_leaves_its_datastore(house: House, path: str) -> None:
 
 
 def test_names_that_no_disk_takes_are_refused(house: House) -> None:
-    assert code(house.api.put(f"{FILES}{'x' * 300}", b"x")) == (400, "bad_path")
+    assert code(house.api.put(f"{FILES}{'x' * 300}", b"x")) == (400, "long_path")
     house.put("folder/a.txt", "x")
     assert code(house.api.put(f"{FILES}folder?overwrite=1", b"x")) == (409, "exists")
 

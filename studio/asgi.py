@@ -17,8 +17,6 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.urls import path
 
-from core import postman
-from studio import beat
 from studio.handlers import by_path
 from studio.limits import BodyLimit
 from workspaces.consumers import WorkspaceConsumer
@@ -34,5 +32,3 @@ application = BodyLimit(
     ordinary=settings.DUTO.request_max_bytes,
     files=settings.DUTO.upload_max_bytes,
 )
-beat.start()
-postman.start()

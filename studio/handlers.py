@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
+
+from core import postman
+from studio import beat
 
 
 class PagesHandler(ASGIHandler):
@@ -34,6 +38,14 @@ def by_path() -> Any:
     pages, agents = PagesHandler(), AgentsHandler()
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
+        begin()
         await (agents if scope["path"].startswith("/agent/") else pages)(scope, receive, send)
 
     return application
+
+
+@cache
+def begin() -> None:
+    """What a web process does besides answering, from its first request on: an import alone starts nothing."""
+    beat.start()
+    postman.start()

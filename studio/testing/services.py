@@ -57,11 +57,25 @@ class Services:
 
     def stop(self) -> None:
         """Leave nothing behind."""
+        close_pools()
         if self.valkey:
             stop_all([[self.valkey]], 2)
         if self.postgres:
             self.postgres.stop()
         shutil.rmtree(self.base, ignore_errors=True)
+
+
+def close_pools() -> None:
+    """Before PostgreSQL goes: a pool that is still open would try to reach it, and complain after the last line."""
+    from django.conf import settings
+    from django.db import connections
+
+    if not settings.configured:
+        return
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
 
 
 def isolate(base: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from duto import ports
 from duto.exceptions import UserErrorException
-from duto.later import not_built
 from duto.parameter import PipelineParameter
 from duto.runconfig import RunConfiguration
 
@@ -77,6 +76,11 @@ class PipelineStep:
         return f"<{type(self).__name__} {self.name}>"
 
 
+RUN_CONFIGURATION = frozenset(
+    {"NodeCount", "MpiProcessCountPerNode", "TensorflowWorkerCount", "TensorflowParameterServerCount"}
+)
+
+
 class PythonScriptStep(PipelineStep):
     """A script on one node of a compute target.
 
@@ -105,15 +109,11 @@ class PythonScriptStep(PipelineStep):
         output."""
         if not script_name:
             raise ValueError("A PythonScriptStep names its script.")
-        if runconfig_pipeline_params:
-            raise not_built(
-                "PythonScriptStep(runconfig_pipeline_params=...)", "Set the values in the RunConfiguration."
-            )
         super().__init__(name or script_name, inputs, outputs, arguments)
         self.script_name = str(script_name)
         self.compute_target = compute_target
         self.runconfig = runconfig
-        self.params: Dict[str, Any] = dict(params or {})
+        self.params: Dict[str, Any] = {**dict(params or {}), **_of_run_configuration(runconfig_pipeline_params)}
         self.source_directory = None if source_directory is None else str(source_directory)
         self.allow_reuse = bool(allow_reuse)
         self.version = None if version is None else str(version)
@@ -132,6 +132,20 @@ class PythonScriptStep(PipelineStep):
     def folder(self, default: Optional[str]) -> Path:
         """The source directory; the current folder when nothing names one, as in Azure ML."""
         return Path(self.source_directory or default or ".")
+
+
+def _of_run_configuration(wanted: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """The properties of the run configuration that parameters set.
+
+    One step runs on one node, so they change nothing about where it runs; the script is told their values as
+    `AML_PARAMETER_<property>`, and a change of one is a change of the step. Raises `UserErrorException` for
+    a property that Azure ML does not know here either.
+    """
+    unknown = sorted(set(wanted or ()) - RUN_CONFIGURATION)
+    if unknown:
+        known = ", ".join(sorted(RUN_CONFIGURATION))
+        raise UserErrorException(f"runconfig_pipeline_params knows {known}; not {', '.join(unknown)}.")
+    return dict(wanted or {})
 
 
 class StepSequence:

@@ -12,6 +12,14 @@ from core.errors import IllegalMove, Outrun
 from core.ids import uuid7
 
 
+def write_all(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
+    """Write these fields of these rows by one statement; for a single row by a plain one, which is cheaper to build."""
+    if len(rows) == 1:
+        rows[0].save(update_fields=list(fields))
+    elif rows:
+        type(rows[0])._default_manager.bulk_update(rows, list(fields), batch_size=100)
+
+
 class Row(models.Model):
     """What every table of the studio starts with."""
 
@@ -81,6 +89,6 @@ class Lifecycle(Row):
                 setattr(row, name, value)
         names = list(fields)
         if names:
-            cls.objects.bulk_update(rows, names, batch_size=200)
+            write_all(rows, names)
         for row in rows:
             row.told(to, facts)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from core.clock import now
+from core.lifecycle import write_all
 from duto.spec.graph import Graph, Step
 from duto.spec.reading import read_graph
 from runs.models import Run, StepRun
@@ -82,7 +83,7 @@ class Board:
     def save(self) -> None:
         """Write what was decided: a handful of statements, however many steps."""
         if self._steps:
-            StepRun.objects.bulk_update(list(self._steps.values()), STEP_FIELDS, batch_size=100)
+            write_all(list(self._steps.values()), STEP_FIELDS)
         for (status, names), runs in self._moves.items():
             shared = {name: getattr(runs[0], name) for name in names}
             same = all(getattr(run, name) == value for run in runs for name, value in shared.items())

@@ -17,6 +17,7 @@ from compute.models import ComputeTarget, Host, Node
 from core import journal
 from core.clock import now
 from core.ids import uuid7
+from core.lifecycle import write_all
 from core.work import later
 from runs.models import Attempt
 
@@ -155,9 +156,7 @@ def _give(pairs: Sequence[tuple[Attempt, Node]]) -> None:
             if node.warning and node.warning not in attempt.warnings
             else attempt.warnings
         )
-    Attempt.objects.bulk_update(
-        [attempt for attempt, _ in pairs], ["node", "host", "node_name", "warnings"], batch_size=100
-    )
+    write_all([attempt for attempt, _ in pairs], ["node", "host", "node_name", "warnings"])
     for name in {node.host.name for _, node in pairs}:
         ring_host(name)
 

@@ -10,6 +10,8 @@ from duto.spec import fingerprint, status
 from runs.models import Run, Snapshot, StepRun
 from runs.services.board import Board
 
+LOOKED_AT = ("node_id", "output_digests", "run__root__number")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -79,13 +81,9 @@ def _no(code: str, text: str, **compared: Any) -> Answer:
 
 
 def _candidate(board: Board, digest: str) -> StepRun | None:
+    """The newest source of this fingerprint. It is asked for once a step, so it carries no more than is looked at."""
     rows = StepRun.objects.filter(workspace=board.root.workspace_id, fingerprint=digest, is_source=True)
-    return (
-        rows.select_related("run__root")
-        .defer("run__graph", "run__root__graph", "fingerprint_document")
-        .order_by("-run_id")
-        .first()
-    )
+    return rows.select_related("run__root").only(*LOOKED_AT).order_by("-run_id").first()
 
 
 def _missing_output(board: Board, found: StepRun) -> str | None:

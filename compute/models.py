@@ -5,15 +5,24 @@ from __future__ import annotations
 from django.db import models
 
 from core.lifecycle import Lifecycle, Row
-from workspaces.models import Workspace
+from workspaces.models import User, Workspace
 
 
 class Host(Row):
     """A machine with an agent. It speaks with a host key, of which only the digest is kept."""
 
+    class Launcher(models.TextChoices):
+        PROCESS = "process", "Processes"
+        DOCKER = "docker", "Containers"
+
     name = models.SlugField(max_length=64, unique=True)
     key_digest = models.CharField(max_length=64, unique=True)
     is_local = models.BooleanField(default=False)
+    # Whose steps it runs; without a workspace those of every one (the studio's own machine).
+    workspace = models.ForeignKey(Workspace, models.CASCADE, null=True, related_name="hosts")
+    launcher = models.CharField(max_length=8, choices=Launcher, default=Launcher.PROCESS)
+    # Since when it takes no new steps: a person drains it before its machine goes down.
+    drained_at = models.DateTimeField(null=True)
     cores = models.FloatField(default=0)
     memory = models.BigIntegerField(default=0)
     disk_free = models.BigIntegerField(default=0)
@@ -21,6 +30,10 @@ class Host(Row):
     pythons = models.JSONField(default=list)
     agent_version = models.CharField(max_length=32, blank=True)
     store_marker = models.CharField(max_length=64, blank=True)
+    # What else the agent told of its machine: engine, isolation, disk (docs/wire.md, *Agents' API*).
+    facts = models.JSONField(default=dict)
+    # Keys of the environments and tags of the images that stand there: placement prefers such a host.
+    environments = models.JSONField(default=list)
     agent_started_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
@@ -29,12 +42,44 @@ class Host(Row):
         return self.name
 
 
+class Enrolment(Row):
+    """A one-time token by which a new machine becomes a host of a workspace. Only its digest is kept."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="enrolments")
+    token_digest = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64, blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    host = models.ForeignKey(Host, models.SET_NULL, null=True, related_name="+")
+
+
+class HostSample(models.Model):
+    """What a host used at one moment: shares of its cores, bytes of its memory and disk, and the same of each device."""
+
+    id = models.BigAutoField(primary_key=True)
+    host = models.ForeignKey(Host, models.CASCADE, related_name="samples")
+    at = models.DateTimeField()
+    data = models.JSONField()
+
+    class Meta:
+        indexes = [models.Index("host", "at", name="host_samples")]
+
+    def __str__(self) -> str:
+        return f"{self.host_id} at {self.at}"
+
+
 class ComputeTarget(Row):
     """A cluster: up to `max_nodes` nodes of one size that come when they are needed and go when they are idle."""
 
     class Policy(models.TextChoices):
         ELASTIC = "elastic", "Elastic"
         STRICT = "strict", "Strict"
+
+    class Network(models.TextChoices):
+        NONE = "none", "None"
+        STUDIO = "studio", "The studio only"
+        OPEN = "open", "Open"
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="compute_targets")
     name = models.CharField(max_length=24)
@@ -48,6 +93,13 @@ class ComputeTarget(Row):
     max_nodes = models.PositiveIntegerField(default=1)
     idle_seconds = models.PositiveIntegerField(default=1800)
     policy = models.CharField(max_length=8, choices=Policy, default=Policy.ELASTIC)
+    # The hosts that its nodes may stand on; none named means all hosts of the workspace.
+    hosts = models.ManyToManyField(Host, blank=True, related_name="compute_targets")
+    # Which kind of host it needs; empty: any.
+    launcher = models.CharField(max_length=8, choices=Host.Launcher, blank=True)
+    network = models.CharField(max_length=8, choices=Network, default=Network.OPEN)
+    # What its owner relaxed of the hardened container options; server policy is applied after it.
+    container_options = models.JSONField(default=dict)
     tags = models.JSONField(default=dict)
     modified_at = models.DateTimeField(auto_now=True)
     resized_at = models.DateTimeField(null=True)

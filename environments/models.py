@@ -93,3 +93,47 @@ class EnvironmentVersion(Row):
     @property
     def label(self) -> str:
         return f"{self.environment.name}:{self.version}" if self.environment else f"anonymous {self.digest[:8]}"
+
+
+class Image(Lifecycle):
+    """An environment as a container image on one host. The tag is a key of the cache; the image's id is the truth."""
+
+    class Status(models.TextChoices):
+        BUILDING = "building", "Building"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+        REMOVED = "removed", "Removed"
+
+    KIND = "image"
+    MOVES = {
+        Status.BUILDING: frozenset({Status.READY, Status.FAILED, Status.REMOVED}),
+        Status.READY: frozenset({Status.BUILDING, Status.REMOVED}),
+        Status.FAILED: frozenset({Status.BUILDING, Status.READY, Status.REMOVED}),
+        Status.REMOVED: frozenset({Status.BUILDING, Status.READY}),
+    }
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.BUILDING)
+    # Hosts belong to a sibling app.
+    host_id = models.UUIDField()
+    host_name = models.CharField(max_length=64)
+    tag = models.CharField(max_length=128)
+    image_id = models.CharField(max_length=80, blank=True)
+    lock_digest = models.CharField(max_length=64, blank=True, db_index=True)
+    # The named parts that the tag is a digest of: comparing two says why it was built anew.
+    recipe = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)
+    message = models.TextField(blank=True)
+    # {"done": steps, "total": steps, "text": what it does now}
+    progress = models.JSONField(default=dict)
+    size = models.BigIntegerField(default=0)
+    # The attempt whose log tells of the build.
+    attempt_id = models.UUIDField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("host_id", "tag", name="one_image_per_host")]
+
+    def told(self, to: str, facts: dict[str, Any]) -> None:
+        journal.hint(f"image:{self.pk}", {"status": to})

@@ -7,6 +7,7 @@ from django.db import models
 from compute.models import ComputeTarget, Host, Node
 from core.lifecycle import Lifecycle
 from runs.models.run import Run
+from workspaces.models import User
 
 
 class Attempt(Lifecycle):
@@ -47,6 +48,12 @@ class Attempt(Lifecycle):
     host = models.ForeignKey(Host, models.SET_NULL, null=True, related_name="attempts")
     node = models.ForeignKey(Node, models.SET_NULL, null=True, related_name="attempts")
     node_name = models.CharField(max_length=64, blank=True)
+    # What the queue of a cluster is ordered by: priority, then fair share between users, then first come.
+    priority = models.SmallIntegerField(default=0)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    # A retry with a delay is not placed before this moment.
+    not_before = models.DateTimeField(null=True)
+    launcher = models.CharField(max_length=8, blank=True)
     lease_until = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
 
@@ -63,11 +70,16 @@ class Attempt(Lifecycle):
     message = models.TextField(blank=True)
     traceback = models.JSONField(null=True)
     usage = models.JSONField(null=True)
+    # What the agent saw after it ended the attempt's processes.
+    proof = models.JSONField(null=True)
     warnings = models.JSONField(default=list)
     # Bytes of log and spool that the studio has; the agent continues from there.
     log_size = models.BigIntegerField(default=0)
     spool_size = models.BigIntegerField(default=0)
+    # Bytes of its resource samples, one JSON line each, kept beside the log.
+    samples_size = models.BigIntegerField(default=0)
     log_sealed_at = models.DateTimeField(null=True)
+    log_removed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint("run", "number", name="one_attempt_number")]
@@ -79,7 +91,9 @@ class Attempt(Lifecycle):
                 condition=~models.Q(status__in=["completed", "failed", "canceled", "lost"]),
             ),
             models.Index(
-                "compute_target", "id", name="attempt_queue", condition=models.Q(status="queued", node__isnull=True)
+                fields=["compute_target", "-priority", "user", "id"],
+                name="attempt_queue",
+                condition=models.Q(status="queued", node__isnull=True),
             ),
             models.Index(
                 "lease_until",

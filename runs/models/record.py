@@ -20,6 +20,7 @@ class Output(Row):
     file_count = models.PositiveIntegerField(default=0)
     size = models.BigIntegerField(default=0)
     dataset_version_id = models.UUIDField(null=True)
+    removed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint("run", "name", name="one_output_per_name")]

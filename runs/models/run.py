@@ -93,6 +93,9 @@ class Run(Lifecycle):
     trigger = models.JSONField(default=dict)
     published_pipeline_id = models.UUIDField(null=True, db_index=True)
     cloned_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="clones")
+    # The failed run whose finished steps this one adopts.
+    resumed_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="resumes")
+    priority = models.SmallIntegerField(default=0)
 
     queued_at = models.DateTimeField(null=True)
     preparing_at = models.DateTimeField(null=True)

@@ -25,8 +25,30 @@ class AttemptKey:
 
 
 @dataclass(frozen=True)
+class Bind:
+    """A file or folder of the host that the step sees at another place, read-only unless told otherwise."""
+
+    source: Path
+    target: Path
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What the node of an attempt holds of this host: shares of cores, bytes of memory, devices by UUID."""
+
+    cores: float | None = None
+    memory: int | None = None
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Launch:
-    """Everything that a launcher needs to know to run one attempt."""
+    """Everything that a launcher needs to know to run one attempt.
+
+    Paths are those of the host; a launcher that has walls shows the attempt's directory and each bind at the
+    same path inside, so that arguments and variables need no translation.
+    """
 
     key: AttemptKey
     argv: tuple[str, ...]
@@ -36,6 +58,12 @@ class Launch:
     timeout_seconds: float | None = None
     log_cap: int = 1 << 30
     limits: dict[str, int] = field(default_factory=dict)
+    reserved: Reservation = field(default_factory=Reservation)
+    binds: tuple[Bind, ...] = ()
+    # Of containers alone: the image, who may be reached, and what the cluster's owner relaxed.
+    image: str = ""
+    network: str = "open"
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 State = Literal["none", "running", "exited", "lost"]

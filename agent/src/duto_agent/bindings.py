@@ -25,6 +25,8 @@ class Bound:
     modes: dict[str, str] = field(default_factory=dict)
     file_outputs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # Folders and files of this host that links of mounted inputs lead to: a launcher with walls shows them read-only.
+    roots: list[str] = field(default_factory=list)
 
     @property
     def places(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from duto_agent import bindings
 from duto_agent.bindings import Bound
 from duto_agent.environments import FONT_FOLDER
 from duto_agent.files import read_json, remove_tree, write_json
-from duto_agent.launchers.base import AttemptKey, Launch
+from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
 from duto_agent.paths import BadPath, inside, plain_name
 from duto_agent.transfers import DataMissing, Transfers
 
@@ -80,18 +80,19 @@ def _input(directory: Path, given: Mapping[str, Any], transfers: Transfers, boun
     if root is None and not files and given.get("direct"):
         raise DataMissing(f"The data of the input '{name}' is not there any more.")
     if mode == "mount" and root is not None:
-        _mount(place, root, files, bool(given.get("is_file")), transfers)
+        _mount(place, root, files, bool(given.get("is_file")), transfers, bound)
     else:
         _download(place, root, files, bool(given.get("is_file")), transfers)
     bound.inputs[name] = str(place)
 
 
-def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: Transfers) -> None:
+def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: Transfers, bound: Bound) -> None:
     """A folder of links: no byte is copied, and what a script adds or deletes here never reaches the store.
 
     What it writes *through* a link would, as long as the same user runs both: a
-    read-only bind mount takes this function's place where the launcher can make one.
+    launcher with walls shows where the links lead by read-only binds.
     """
+    bound.roots.append(str(root))
     if is_file or root.is_file():
         place.symlink_to(root)
         return
@@ -104,6 +105,8 @@ def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: 
         target.parent.mkdir(parents=True, exist_ok=True)
         own = transfers.store.path(file.get("direct"))
         source = own if own is not None and own.is_file() else inside(root, str(file["path"]))
+        if not source.is_relative_to(root):
+            bound.roots.append(str(source))
         if not source.is_file():
             raise DataMissing(f"'{file['path']}' is not in the store any more.")
         target.symlink_to(source)
@@ -165,7 +168,17 @@ def launch_of(
         grace_seconds=float(spec.get("grace_seconds") or 10),
         timeout_seconds=spec.get("timeout_seconds"),
         log_cap=int(spec.get("log_cap") or 1 << 30),
+        reserved=_reservation(spec),
+        binds=tuple(Bind(Path(root), Path(root)) for root in (str(sdk), *dict.fromkeys(bound.roots))),
+        network=str(spec.get("network") or "open"),
+        options=dict((spec.get("container") or {}).get("options") or {}),
     )
+
+
+def _reservation(spec: Mapping[str, Any]) -> Reservation:
+    """What the step's node holds of this host; nothing known is no limit."""
+    limits = spec.get("limits") or {}
+    return Reservation(limits.get("cores"), limits.get("memory"), tuple(map(str, limits.get("gpus") or ())))
 
 
 def _variables(

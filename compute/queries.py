@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from compute.models import ComputeTarget, Host, Node
 from workspaces.models import Workspace
@@ -12,6 +12,13 @@ def targets_in(workspace: Workspace) -> QuerySet[ComputeTarget]:
     """Clusters with their nodes, in a constant number of queries."""
     nodes = Node.objects.select_related("host").order_by("id")
     return ComputeTarget.objects.filter(workspace=workspace).prefetch_related(Prefetch("nodes", queryset=nodes))
+
+
+def unwalled_hosts(workspace: Workspace) -> QuerySet[Host]:
+    """Hosts of the workspace on which steps run as processes that can read what their user can read."""
+    mine = Q(workspace=workspace) | Q(workspace__isnull=True)
+    walled = Q(facts__isolation__bwrap=True)
+    return Host.objects.filter(mine, launcher=Host.Launcher.PROCESS, revoked_at__isnull=True).exclude(walled)
 
 
 def hosts() -> QuerySet[Host]:

@@ -37,7 +37,7 @@ def authenticate(key: str) -> Host:
 def seen(host: Host, facts: Mapping[str, Any]) -> None:
     """The host has spoken just now, and perhaps told what it has (docs/wire.md, *Agents' API*)."""
     changes: dict[str, Any] = {"last_seen_at": now()}
-    for name in ("cores", "memory", "disk_free", "gpus", "pythons", "store_marker"):
+    for name in ("cores", "memory", "disk_free", "gpus", "pythons", "store_marker", "facts"):
         if name in facts:
             changes[name] = facts[name] if facts[name] is not None else ""
     if "agent" in facts:

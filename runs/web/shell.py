@@ -11,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from compute.queries import unwalled_hosts
 from compute.web.pages import nodes_text
 from runs.models import Run
 from workspaces.access import Room
@@ -74,8 +75,9 @@ def _warnings(room: Room, section: str) -> list[dict[str, str]]:
         address = reverse("workspaces:settings", args=[room.workspace.name])
         text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")
         found.append({"level": "warning", "text": text, "url": f"{address}#password", "action": _("Set a password")})
-    if len(Member.objects.filter(workspace=room.workspace).values_list("id")[:2]) > 1:
-        # Steps of all members run as one user of one machine (docs/security.md).
+    members = Member.objects.filter(workspace=room.workspace).values_list("id")[:2]
+    if len(members) > 1 and unwalled_hosts(room.workspace).exists():
+        # Steps of all members run as one user of one machine, with no walls between (docs/security.md).
         text = _("Steps run as the user of this studio: every member who may submit can read what that user can read.")
         found.append({"level": "warning", "text": text, "url": "", "action": ""})
     return found

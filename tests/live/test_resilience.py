@@ -33,7 +33,8 @@ print("the end")
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """One of its own: what happens here must not disturb the others."""
-    made = Studio(tmp_path_factory.mktemp("resilience"), DUTO_LEASE_SECONDS="60")
+    folders = str(tmp_path_factory.getbasetemp())  # steps leave marks there
+    made = Studio(tmp_path_factory.mktemp("resilience"), DUTO_LEASE_SECONDS="60", DUTO_STEP_FOLDERS=folders)
     try:
         made.start()
         made.ensure_cluster()

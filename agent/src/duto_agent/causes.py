@@ -39,12 +39,20 @@ def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) 
         return Cause("canceled", "The step was canceled." + proof)
     if verdict.get("timed_out"):
         return Cause("timeout", f"The step was ended at its time limit of {spec.get('timeout_seconds')} seconds.")
+    if verdict.get("memory_exceeded"):
+        held, limit = gib(verdict["memory_exceeded"]), gib((spec.get("limits") or {}).get("memory") or 0)
+        return Cause("out_of_memory", f"The step held {held} of memory, more than its node's {limit}, and was ended.")
     if verdict.get("signal"):
         return _of_signal(int(verdict["signal"]), int(verdict.get("oom_kills") or 0))
     if not verdict.get("exit_code"):
         return Cause(None)
     frame = verdict.get("traceback") or {}
     return _of_error(str(frame.get("text") or ""), frame, verdict, spec, bound)
+
+
+def gib(size: int) -> str:
+    """A number of bytes in words."""
+    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):.0f} MiB"
 
 
 def _of_signal(number: int, oom_kills: int) -> Cause:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +12,55 @@ import psutil  # type: ignore[import-untyped]
 
 from duto_agent import __version__
 from duto_agent.files import now
+from duto_agent.gpus import Gpus
 from duto_agent.pythons import Pythons
 
+SAMPLE_S = 10.0
 CGROUP_MEMORY = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 class HostFacts:
     """Told with every exchange: placement on the other side is only as good as this."""
 
-    def __init__(self, home: Path, pythons: Pythons, store_marker: str | None) -> None:
+    def __init__(
+        self, home: Path, pythons: Pythons, store_marker: str | None, gpus: Gpus, facts: dict[str, Any]
+    ) -> None:
         self.home, self.pythons, self.store_marker = home, pythons, store_marker
+        self.gpus, self.facts = gpus, facts
         self.started_at = now()
         self.cores, self.memory = len(os.sched_getaffinity(0)), _memory()
+        self._sample: dict[str, Any] = {}
+        self._sampled_at = 0.0
+        psutil.cpu_percent(None)  # the first call only starts the clock of the next
 
     def document(self) -> dict[str, Any]:
+        disk = shutil.disk_usage(self.home)
         return {
             "cores": self.cores,
             "memory": self.memory,
-            "disk_free": shutil.disk_usage(self.home).free,
-            "gpus": [],
+            "disk_free": disk.free,
+            "gpus": self.gpus.devices,
             "pythons": self.pythons.versions,
             "agent": __version__,
             "started_at": self.started_at,
             "store_marker": self.store_marker,
+            "facts": {**self.facts, "disk_total": disk.total, "sample": self.sample(disk.free)},
         }
+
+    def sample(self, disk_free: int) -> dict[str, Any]:
+        """What the host uses now: measured every few seconds, told as often as anybody asks."""
+        moment = time.monotonic()
+        if not self._sample or moment - self._sampled_at >= SAMPLE_S:
+            self._sampled_at = moment
+            memory = psutil.virtual_memory()
+            self._sample = {
+                "at": now(),
+                "cpu": round(psutil.cpu_percent(None) / 100, 3),
+                "memory": int(memory.total - memory.available),
+                "disk_free": disk_free,
+                "gpus": self.gpus.readings(),
+            }
+        return self._sample
 
 
 def _memory() -> int:

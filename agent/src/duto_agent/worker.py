@@ -20,7 +20,9 @@ from duto_agent.bell import Bell
 from duto_agent.doorbell import Doorbell
 from duto_agent.environments import Environments
 from duto_agent.exchange import Exchange
+from duto_agent.gpus import Gpus
 from duto_agent.hostfacts import HostFacts
+from duto_agent.isolation import Unprotected, isolate
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.pythons import Pythons
@@ -48,6 +50,9 @@ class HostConfig:
     redis_url: str | None = None
     store_marker: str | None = None
     data_dir: str | None = None
+    bwrap: str | None = None
+    limits: str | None = None
+    folders: str | None = None
 
     @classmethod
     def read(cls, home: Path, studio: str | None = None) -> HostConfig:
@@ -72,16 +77,21 @@ class Agent:
         self.zygote = Zygote()
         self.zygote.start()  # first of all: it must be forked while this process is young
         pythons = Pythons()
+        wanted = {"bwrap": self.config.bwrap, "limits": self.config.limits, "folders": self.config.folders}
+        isolation = isolate(self.home, self.config.data_dir, wanted)
         store = Store(self.config.data_dir, self.config.store_marker)
         self.client = StudioClient(self.config.studio, self.config.key)
         self.doorbell = Doorbell(self.home / "run" / "doorbell")
         self.environments = Environments(self.home / "envs", pythons)
         marker = self.config.store_marker if store.root is not None else None
-        self.exchange = Exchange(self.client, HostFacts(self.home, pythons, marker).document)
+        facts = HostFacts(self.home, pythons, marker, Gpus(), {"isolation": isolation.facts()})
+        self.exchange = Exchange(self.client, facts.document)
         self.services = Services(
             studio=self.config.studio.rstrip("/"),
             client=self.client,
-            launcher=ProcessLauncher(self.home / "attempts", self.zygote, self.doorbell.address),
+            launcher=ProcessLauncher(
+                self.home / "attempts", self.zygote, self.doorbell.address, isolation.cgroups, isolation.walls
+            ),
             environments=self.environments,
             transfers=Transfers(store, self.home / "cache" / "blobs", self.client),
             builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
@@ -125,7 +135,7 @@ def run(home: Path, studio: str | None = None) -> int:
             return 1
         try:
             agent = Agent(home, studio)
-        except NotConfigured as error:
+        except (NotConfigured, Unprotected) as error:
             say.error("%s", error)
             return 2
         agent.start()

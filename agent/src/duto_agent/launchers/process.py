@@ -1,32 +1,47 @@
-"""Runs a step as a local process behind the shim.
-
-Read-only mounts and private networks need `bwrap`; `_command` is where it will stand.
-"""
+"""Runs a step as a local process behind the shim, in a control group and behind walls where this host has them."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil  # type: ignore[import-untyped]
 
 from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Launch, Probe, Sample
+from duto_agent.launchers.cgroups import PIDS, Cgroups
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.shim.tree import boot_id, start_ticks
 
+say = logging.getLogger("duto.agent")
 DEFAULT_LIMITS = {"core": 0}
+
+
+class Walls(Protocol):
+    """Puts walls around a command."""
+
+    def command(self, launch: Launch) -> list[str]:
+        """The same command behind them."""
 
 
 class ProcessLauncher:
     """Implements Launcher with one shim process per attempt."""
 
-    def __init__(self, attempts: Path, zygote: Zygote, bell: str | None = None) -> None:
+    def __init__(
+        self,
+        attempts: Path,
+        zygote: Zygote,
+        bell: str | None = None,
+        cgroups: Cgroups | None = None,
+        walls: Walls | None = None,
+    ) -> None:
         self.attempts, self.zygote, self.bell = attempts, zygote, bell
+        self.cgroups, self.walls = cgroups, walls
 
     def directory(self, key: AttemptKey) -> Path:
         return self.attempts / key.folder
@@ -83,6 +98,8 @@ class ProcessLauncher:
 
     def cleanup(self, key: AttemptKey) -> None:
         remove_tree(self.directory(key))
+        if self.cgroups is not None:
+            self.cgroups.remove(key.folder)
 
     def discover(self) -> list[AttemptKey]:
         if not self.attempts.is_dir():
@@ -92,15 +109,30 @@ class ProcessLauncher:
 
     def _command(self, launch: Launch) -> dict[str, Any]:
         return {
-            "argv": list(launch.argv),
+            "argv": list(launch.argv) if self.walls is None else self.walls.command(launch),
+            "wrapped": self.walls is not None,
             "cwd": str(launch.cwd),
-            "env": launch.env,
+            "env": launch.env | visible_devices(launch.reserved.gpus),
+            **self._limits(launch),
             "bell": self.bell,
             "grace_seconds": launch.grace_seconds,
             "timeout_seconds": launch.timeout_seconds,
             "log_cap": launch.log_cap,
             "limits": {**DEFAULT_LIMITS, **launch.limits},
         }
+
+    def _limits(self, launch: Launch) -> dict[str, Any]:
+        """A control group where this agent may make one; without it the shim weighs the step's processes."""
+        reserved = launch.reserved
+        if self.cgroups is None:
+            return {"memory_watch": reserved.memory}
+        pids = int(launch.options.get("pids_limit") or PIDS)
+        try:
+            group = self.cgroups.make(launch.key.folder, reserved, pids)
+        except OSError as error:
+            say.warning("no control group for %s: %s", launch.key.folder, error)
+            return {"memory_watch": reserved.memory}
+        return {"cgroup": group.document()}
 
     def _shim(self, key: AttemptKey) -> psutil.Process | None:
         known = read_json(self.directory(key) / "pid.json")
@@ -125,6 +157,11 @@ class ProcessLauncher:
                 return
             for pid, start in marked:
                 _kill_exactly(pid, start)
+
+
+def visible_devices(gpus: tuple[str, ...]) -> dict[str, str]:
+    """A step sees the devices that its node holds, in the order of their places on the bus; others' it does not see."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _is_locked(path: Path) -> bool:

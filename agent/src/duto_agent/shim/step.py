@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import Any
 
-from duto_agent.shim import tree
+from duto_agent.shim import group, tree
 from duto_agent.shim.log import BELL_GAP_S, ERR, OUT, Bell, Log
 from duto_agent.shim.verdict import decode, iso, last_frame, write_json
 
@@ -23,6 +23,7 @@ POLL_S = 0.1
 FLOOD_GAP_S, FLOOD_REST_S = 0.001, 0.002
 DRAIN_S, LEFT_BEHIND_GRACE_S, KILL_S = 0.1, 0.5, 5.0
 F_SETPIPE_SZ = 1031
+WEIGH_S = 1.0
 LOCK_TRIES = 20
 
 
@@ -64,12 +65,14 @@ class Step:
         self.exit: int | None = None
         self.alone = False  # no child of ours lives any more
         self.canceled = self.timed_out = False
+        self.exceeded = 0  # bytes that the tree held when it was ended for holding too many
         self.streams: dict[int, int] = {}
         self.poller = select.poll()
-        self.last_read = self.last_look = 0.0
+        self.last_read = self.last_look = self.last_weighing = 0.0
         self.started = time.time()
         self.began = time.monotonic()
-        self.ooms = tree.oom_kills()
+        self.group = launch.get("cgroup")
+        self.ooms = self._oom_kills()
 
     def run(self) -> dict[str, Any]:
         self._own_the_tree()
@@ -113,16 +116,17 @@ class Step:
             os.set_blocking(read, False)
         try:
             # No preexec_fn: subprocess then takes vfork, which costs the same however large we are.
-            process = subprocess.Popen(
-                self.launch["argv"],
-                cwd=self.launch["cwd"],
-                env=self.launch["env"],
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=pipes[0][1],
-                stderr=pipes[1][1],
-                restore_signals=True,
-            )
+            with group.joined(self.group):
+                process = subprocess.Popen(
+                    self.launch["argv"],
+                    cwd=self.launch["cwd"],
+                    env=self.launch["env"],
+                    start_new_session=True,
+                    stdin=subprocess.DEVNULL,
+                    stdout=pipes[0][1],
+                    stderr=pipes[1][1],
+                    restore_signals=True,
+                )
         finally:
             for _, write in pipes:
                 os.close(write)
@@ -204,8 +208,26 @@ class Step:
             self.canceled = True
         elif limit and now - self.began > float(limit):
             self.timed_out, grace = True, float(self.launch.get("grace_seconds") or 0)
+        elif self._is_too_large(now):
+            grace = 0.0
         if grace is not None:
             self._stop_tree(grace)
+
+    def _is_too_large(self, now: float) -> bool:
+        """Where no control group holds the limit, the tree is weighed once a second."""
+        limit = self.launch.get("memory_watch")
+        if not limit or now - self.last_weighing < WEIGH_S:
+            return False
+        self.last_weighing = now
+        held = group.resident()
+        if held > limit:
+            self.exceeded = held
+        return bool(self.exceeded)
+
+    def _oom_kills(self) -> int:
+        """The group's own count, else that of the whole host."""
+        own = group.oom_kills(self.group)
+        return tree.oom_kills() if own is None else own
 
     def _cancel_grace(self) -> float | None:
         try:
@@ -241,7 +263,7 @@ class Step:
             pass
 
     def _verdict(self) -> dict[str, Any]:
-        code, number = decode(self.exit)
+        code, number = decode(self.exit, bool(self.launch.get("wrapped")))
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return {
             "exit_code": code,
@@ -254,11 +276,13 @@ class Step:
             "canceled": self.canceled,
             "timed_out": self.timed_out,
             "left_over": 0 if self.alone else len(tree.descendants()),
-            "oom_kills": max(0, tree.oom_kills() - self.ooms),
+            "oom_kills": max(0, self._oom_kills() - self.ooms),
+            "memory_exceeded": self.exceeded or None,
             "usage": {
                 "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
                 "max_rss": usage.ru_maxrss * 1024,
                 "wall_seconds": round(time.monotonic() - self.began, 3),
+                "peak_memory": group.peak_memory(self.group),
             },
             "traceback": last_frame(self.log.tail, self.launch["cwd"]) if self.exit else None,
         }

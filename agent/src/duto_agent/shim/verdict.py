@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import time
 from typing import Any
 
 
-def decode(status: int | None) -> tuple[int | None, int | None]:
+def decode(status: int | None, wrapped: bool = False) -> tuple[int | None, int | None]:
+    """(exit code, signal). A wrapper tells of its child's signal by an exit code of 128 and the signal."""
     if status is None:
         return None, None
     if os.WIFSIGNALED(status):
         return None, os.WTERMSIG(status)
-    return os.WEXITSTATUS(status), None
+    code = os.WEXITSTATUS(status)
+    if wrapped and code - 128 in DEADLY:
+        return None, code - 128
+    return code, None
 
 
+# Signals that end a process; an exit code of 128 and another number is the script's own.
+DEADLY = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGBUS,
+                    signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGTERM})  # fmt: skip
 FRAME = re.compile(r'^ *(?:\| *)?File "([^"\n]+)", line (\d+)', re.M)
 ERROR = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$")
 

@@ -1,0 +1,78 @@
+"""What this host can put between steps, and what its owner asks for: walls (bubblewrap) and limits (control groups)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from duto_agent.launchers import bubblewrap
+from duto_agent.launchers.bubblewrap import Bubblewrap
+from duto_agent.launchers.cgroups import Cgroups
+
+CHOICES = ("auto", "off", "required")
+
+
+class Unprotected(Exception):
+    """What is required is not to be had on this host; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What the process launcher works with."""
+
+    walls: Bubblewrap | None
+    cgroups: Cgroups | None
+
+    def facts(self) -> dict[str, Any]:
+        """For the studio (docs/wire.md, `isolation`)."""
+        return {
+            "bwrap": self.walls is not None,
+            "cgroup": f"v{self.cgroups.version}" if self.cgroups is not None else None,
+        }
+
+
+def isolate(home: Path, data_dir: str | None, wanted: Mapping[str, str | None]) -> Isolation:
+    """Find out, once, when the agent starts. `wanted`: `bwrap` and `limits`, each `auto`, `off` or `required`; `folders`.
+
+    Raises Unprotected.
+    """
+    chosen = {name: choice_of(name, wanted.get(name)) for name in ("bwrap", "limits")}
+    program = bubblewrap.find() if chosen["bwrap"] != "off" else None
+    if program is None and chosen["bwrap"] == "required":
+        raise Unprotected(
+            "DUTO_BWRAP is 'required', and bubblewrap is not here or may not make namespaces: install it."
+        )
+    cgroups = Cgroups.find() if chosen["limits"] != "off" else None
+    if cgroups is None and chosen["limits"] == "required":
+        raise Unprotected(
+            "DUTO_STEP_LIMITS is 'required', and this agent may not make control groups: start it as root, or as a"
+            " service with Delegate=yes."
+        )
+    hidden = [home, Path.home(), *([Path(data_dir)] if data_dir else [])]
+    folders = shared_folders(wanted.get("folders"))
+    return Isolation(Bubblewrap(program, hidden, folders) if program else None, cgroups)
+
+
+def shared_folders(given: str | None) -> list[Path]:
+    """Folders of this host that every step may read and write, separated by colons; for data that lie beside the studio.
+
+    Raises Unprotected for one that is not there.
+    """
+    named = os.environ.get("DUTO_STEP_FOLDERS") or given or ""
+    found = [Path(part) for part in named.split(":") if part]
+    for folder in found:
+        if not folder.is_absolute() or not folder.is_dir():
+            raise Unprotected(f"DUTO_STEP_FOLDERS names '{folder}', which is no folder of this host.")
+    return found
+
+
+def choice_of(name: str, given: str | None) -> str:
+    """The variable of the agent's surroundings, then host.json, then `auto`. Raises Unprotected for another word."""
+    variable = {"bwrap": "DUTO_BWRAP", "limits": "DUTO_STEP_LIMITS"}[name]
+    choice = os.environ.get(variable) or given or "auto"
+    if choice not in CHOICES:
+        raise Unprotected(f"{variable} is one of {', '.join(CHOICES)}, not {choice!r}.")
+    return choice

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from compute import placement
+from compute import fleet
 from compute.models import ComputeTarget, Host, Node
 from core.clock import iso, now
 
@@ -57,14 +57,14 @@ def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, 
     if not hosts:
         text = "No host is connected, so steps wait. Start an agent, or look at the page Compute for why it is away."
         return [{"code": "no_host", "text": text}]
-    size = placement.Size(target.cores, target.memory, target.gpus)
-    cluster = placement.Cluster(target.name, size, target.vm_size, target.max_nodes, elastic=True)
+    size = fleet.Size(target.cores, target.memory, target.gpus)
+    cluster = fleet.Cluster(target.pk, target.name, size, target.vm_size, target.max_nodes, elastic=True)
     machines = [_machine(host) for host in hosts]
-    reservations = [placement.reservation(cluster, machine) for machine in machines]
+    reservations = [fleet.reservation(cluster, machine) for machine in machines]
     if any(each is not None and not each.warning for each in reservations):
         return []
     largest = max(machines, key=lambda machine: (machine.has.gpus, machine.has.cores, machine.has.memory))
-    text = placement.warning(cluster, largest)
+    text = fleet.warning(cluster, largest)
     if target.policy == ComputeTarget.Policy.STRICT:
         return [{"code": "too_large", "text": text.split(";")[0] + "; its steps wait (policy strict)."}]
     return [{"code": "shrunk", "text": text}]
@@ -93,6 +93,6 @@ def node_documents(nodes: Sequence[Node]) -> list[dict[str, Any]]:
     ]
 
 
-def _machine(host: Host) -> placement.Machine:
-    has = placement.Size(host.cores, host.memory, len(host.gpus))
-    return placement.Machine(host.pk, host.name, has, has)
+def _machine(host: Host) -> fleet.Machine:
+    has = fleet.Size(host.cores, host.memory, len(host.gpus))
+    return fleet.Machine(host.pk, host.name, has)

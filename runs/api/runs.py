@@ -69,7 +69,7 @@ class RunsView(RunView):
         if "graph" not in asked:
             raise Invalid("A pipeline or script run needs a 'graph'.")
         names = ("kind", "graph", "experiment", "parameters", "regenerate_outputs", "continue_on_step_failure")
-        return submit_run(self.room, **{name: asked[name] for name in names}, **shared)
+        return submit_run(self.room, priority=asked["priority"], **{name: asked[name] for name in names}, **shared)
 
 
 def source_of(request: Request) -> str:

@@ -79,6 +79,13 @@ class RunIn(s.Serializer):  # type: ignore[type-arg]
     continue_on_step_failure = s.BooleanField(required=False, allow_null=True, default=None)
     display_name = s.CharField(required=False, allow_blank=True, allow_null=True, max_length=AT_MOST, default="")
     description = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    priority = s.IntegerField(
+        required=False,
+        default=0,
+        min_value=-100,
+        max_value=100,
+        help_text="Of several that wait, the higher goes first.",
+    )
     parent = s.UUIDField(  # type: ignore[assignment]
         required=False, allow_null=True, default=None, help_text="For an interactive run: the run that it belongs to."
     )
@@ -152,6 +159,7 @@ class RunOut(s.Serializer):  # type: ignore[type-arg]
     is_reused = s.BooleanField()
     reused_from = s.UUIDField(allow_null=True)
     version = s.IntegerField()
+    priority = s.IntegerField()
     created_at = s.DateTimeField()
     queued_at = s.DateTimeField(allow_null=True)
     preparing_at = s.DateTimeField(allow_null=True)

@@ -50,7 +50,7 @@ def step_documents(root: Run, steps: Sequence[Run]) -> list[dict[str, Any]]:
 
 def waiting(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
     """Why a step waits: what its row says, and what placement says now."""
-    from runs.services.placing import reasons
+    from runs.services.waiting import reasons
 
     stored = list(run.step.waiting)
     if not tries or tries[-1].status != Attempt.Status.QUEUED:
@@ -125,6 +125,7 @@ def _document(run: Run, workspace: str, counts: Counts | None, computes: Mapping
         "is_reused": is_reused,
         "reused_from": str(reused_from) if reused_from else None,
         "version": run.version,
+        "priority": run.priority,
         **_times(run),
         "submitted_by": run.submitted_by.get_username() if run.submitted_by else None,
         "cancel_requested_by": run.cancel_requested_by or None,

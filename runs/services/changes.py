@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +27,8 @@ class Changes:
 
     root: Run
     entries: list[dict[str, Any]] = field(default_factory=list)
-    # Clusters that have something to place once the transaction holds; each is asked once.
-    targets: set[UUID] = field(default_factory=set)
+    # Whether something came to wait or gave back its node: then there is a round once the transaction holds.
+    places: bool = False
 
 
 _open: ContextVar[Changes | None] = ContextVar("open_changes", default=None)
@@ -86,9 +85,9 @@ def tell(run: Run, **facts: Any) -> None:
 
 
 def place_after(run: Run, target_id: UUID | None) -> None:
-    """Look for places on this cluster once the transaction holds, once however often it is asked for."""
+    """Look for places once the transaction holds, once however often it is asked for."""
     if target_id is not None:
-        _current(run).targets.add(target_id)
+        _current(run).places = True
 
 
 def _current(run: Run) -> Changes:
@@ -101,8 +100,8 @@ def _current(run: Run) -> Changes:
 
 
 def _journal(changes: Changes) -> None:
-    for target in changes.targets:
-        after_commit(partial(placing.place, target))
+    if changes.places:
+        after_commit(placing.place)
     if not changes.entries:
         return
     root = changes.root

@@ -121,8 +121,9 @@ def _retry(attempt: Attempt) -> None:
     run = attempt.run
     run.move(S.QUEUED, queued_at=now())
     Attempt.objects.create(
-        run=run, number=attempt.number + 1, compute_target_id=attempt.compute_target_id, queued_at=now()
-    )
+        run=run, number=attempt.number + 1, compute_target_id=attempt.compute_target_id, queued_at=now(),
+        priority=attempt.priority, user_id=attempt.user_id,
+    )  # fmt: skip
 
 
 def close_interactive(run: Run, *, ok: bool, error: str = "") -> Run:

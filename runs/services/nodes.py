@@ -2,59 +2,115 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, F, Q
 
+from compute.fleet import NewNode
 from compute.models import ComputeTarget, Node
-from compute.placement import reservation
-from core import journal
+from compute.room import Room
 from core.clock import now
-from runs.services.placing import PRESENT, cluster_of, living_hosts, machine_of, make_node
+from runs.services import fleet, placing
+from runs.services.fleet import Fleet
+
+N = Node.Status
+PRESENT = (N.PREPARING, N.IDLE, N.RUNNING, N.UNUSABLE)
+RESTING = (N.PREPARING, N.IDLE, N.UNUSABLE)
 
 
-def scale_down() -> int:
-    """Let idle nodes go whose time is over; how many went."""
-    targets = ComputeTarget.objects.filter(nodes__status=Node.Status.IDLE).distinct().select_related("workspace")
-    return sum(_shrink(target) for target in targets)
+@dataclass(frozen=True)
+class Duties:
+    """What is to be done about one cluster's resting nodes."""
+
+    lost: list[Node]
+    back: list[Node]
+    leaving: list[Node]
+    new: list[NewNode]
+
+    @property
+    def count(self) -> int:
+        return len(self.lost) + len(self.back) + len(self.leaving) + len(self.new)
 
 
-@transaction.atomic
-def _shrink(target: ComputeTarget) -> int:
-    locked = ComputeTarget.objects.select_for_update(no_key=True).get(pk=target.pk)
-    until = now() - timedelta(seconds=locked.idle_seconds)
-    spare = Node.objects.filter(compute_target=target, status__in=PRESENT).count() - locked.min_nodes
-    over = Node.objects.filter(compute_target=target, status__in=PRESENT).count() - locked.max_nodes
-    idle = Node.objects.filter(compute_target=target, status=Node.Status.IDLE).order_by("idle_since")
-    leaving = list(idle[: max(0, over)]) or list(idle.filter(idle_since__lt=until)[: max(0, spare)])
-    if not leaving:
-        return 0
-    Node.move_all(leaving, Node.Status.LEAVING)
-    Node.objects.filter(pk__in=[node.pk for node in leaving]).delete()
-    ComputeTarget.objects.filter(pk=target.pk).update(resized_at=now())
-    journal.hint(f"list:{target.workspace.name}:compute")
-    return len(leaving)
-
-
-def keep_minimum() -> int:
-    """Make the nodes that a cluster is to have at all times, as far as hosts have room; how many came."""
+def look_after() -> int:
+    """Look at every cluster that has nodes at rest, or lacks some: how many nodes came, went or changed."""
+    resting = Count("nodes", filter=Q(nodes__status__in=RESTING))
     present = Count("nodes", filter=Q(nodes__status__in=PRESENT))
-    short = ComputeTarget.objects.filter(min_nodes__gt=0).annotate(present=present).filter(present__lt=F("min_nodes"))
-    return sum(_fill(target.pk) for target in short)
+    rows = ComputeTarget.objects.annotate(resting=resting, present=present)
+    due = list(rows.filter(Q(resting__gt=0) | Q(present__lt=F("min_nodes"))).values_list("pk", flat=True))
+    if not due:
+        return 0
+    found = fleet.read(fleet.targets_that(Q(pk__in=due), lock=False), lock=False, all_hosts=True)
+    # Mostly there is nothing to do, and then nothing is locked.
+    return sum(tend(key) for key in found.targets if duties(key, found).count)
 
 
 @transaction.atomic
-def _fill(key: UUID) -> int:
-    target = ComputeTarget.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").get(pk=key)
-    lacking = target.min_nodes - Node.objects.filter(compute_target=target, status__in=PRESENT).count()
-    hosts = {host.pk: host for host in living_hosts()}
-    # An idle node holds nothing of its host, so it needs a host that could carry it, not one that is free now.
-    places = [new for host in hosts.values() if (new := reservation(cluster_of(target), machine_of(host)))]
-    nodes = [make_node(target, places[number % len(places)], hosts) for number in range(lacking) if places]
-    Node.objects.bulk_create(nodes)
-    Node.objects.filter(pk__in=[node.pk for node in nodes]).update(idle_since=now())
-    if nodes:
-        journal.hint(f"list:{target.workspace.name}:compute")
-    return len(nodes)
+def tend(key: UUID) -> int:
+    """Bring one cluster's resting nodes to what they should be. Busy ones are never touched: they finish, then leave."""
+    found = fleet.read(fleet.targets_that(Q(pk=key), lock=True), lock=True, all_hosts=True)
+    if key not in found.targets:
+        return 0
+    target, due = found.targets[key], duties(key, found)
+    Node.move_all(due.lost, N.UNUSABLE)
+    Node.move_all(due.back, N.IDLE, idle_since=now())
+    placing.remove(due.leaving)
+    devices = {machine.id: [device.uuid for device in machine.devices] for machine in found.machines}
+    # Which devices a node has is decided with its step; how many is what it is.
+    made = [placing.make_node(target, new, devices[new.machine][: new.takes.gpus]) for new in due.new]
+    Node.objects.bulk_create(made)
+    if due.leaving or due.new:
+        ComputeTarget.objects.filter(pk=key).update(resized_at=now())
+    if due.count:
+        placing.tell([target])
+    return due.count
+
+
+def duties(key: UUID, found: Fleet) -> Duties:
+    """Unusable while their host is silent; gone when it is drained, revoked or no longer the cluster's, when there are
+    more than `max_nodes`, or after the idle time; and new ones where fewer than `min_nodes` are there."""
+    target, moment = found.targets[key], now()
+    mine = [node for node in found.nodes.values() if node.compute_target_id == key]
+    silent = {host.pk for host in found.hosts.values() if not fleet.is_alive(host)}
+    leaving = _leaving(target, mine, found, moment)
+    staying = [node for node in mine if node not in leaving]
+    speaking = found.hosts.keys() - silent
+    return Duties(
+        lost=[node for node in staying if node.status == N.IDLE and node.host_id in silent],
+        back=[node for node in staying if node.status in (N.UNUSABLE, N.PREPARING) and node.host_id in speaking],
+        leaving=leaving,
+        new=_new(target, target.min_nodes - len(staying), found),
+    )
+
+
+def _leaving(target: ComputeTarget, mine: Sequence[Node], found: Fleet, moment: datetime) -> list[Node]:
+    """Resting nodes that are to go: those in the wrong place, those too many, those whose time is over."""
+    cluster = next(each for each in found.clusters if each.id == target.pk)
+    right = {
+        each.id
+        for each in Room([cluster], [], found.machines).allowed(cluster)
+        if each.drained_at is None and cluster.launcher in ("", each.launcher)
+    }
+    resting = [node for node in mine if node.status in RESTING]
+    resting.sort(key=lambda node: (node.status == N.IDLE, node.idle_since or moment))
+    stray = [node for node in resting if node.host_id not in right]
+    others = [node for node in resting if node.host_id in right]
+    left = len(mine) - len(stray)
+    over = others[: max(0, left - target.max_nodes)]
+    until = moment - timedelta(seconds=target.idle_seconds)
+    tired = [node for node in others[len(over) :] if node.idle_since and node.idle_since < until]
+    return [*stray, *over, *tired[: max(0, left - len(over) - target.min_nodes)]]
+
+
+def _new(target: ComputeTarget, lacking: int, found: Fleet) -> list[NewNode]:
+    """Nodes that wait for steps. Such a node holds nothing, so it needs a host that could carry it when it is free;
+    they are dealt out in turn."""
+    if lacking <= 0:
+        return []
+    cluster = next(each for each in found.clusters if each.id == target.pk)
+    places = [node for _, node in Room([cluster], [], found.machines).usable(cluster)]
+    return [places[number % len(places)] for number in range(lacking) if places]

@@ -4,161 +4,175 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
-from datetime import timedelta
-from typing import NamedTuple
+from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
 
 from compute import placement
+from compute.fleet import Need, NewNode, Place, Size
+from compute.line import User
 from compute.models import ComputeTarget, Host, Node
 from core import journal
 from core.clock import now
 from core.ids import uuid7
-from core.lifecycle import write_all
 from core.work import later
 from runs.models import Attempt
+from runs.services import fleet, wishes
+from runs.services.fleet import Fleet, waiting
 
-PRESENT = (Node.Status.PREPARING, Node.Status.IDLE, Node.Status.RUNNING, Node.Status.UNUSABLE)
+GIVEN = ["node", "host", "node_name", "launcher", "warnings"]
 
 
 @transaction.atomic
-def place(target_id: UUID) -> int:
-    """Place what waits for one cluster; how many attempts got a node. Reads no more of the queue than could be placed."""
-    target = (
-        ComputeTarget.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("workspace")
-        .filter(pk=target_id)
-        .first()
-    )
-    if target is None:
+def place() -> int:
+    """One round over all that waits: how many attempts got a node. Reads no more of the queue than could be placed.
+
+    A round looks at every cluster that is waited for: they share hosts, and who comes first is decided among them.
+    Clusters, then hosts are locked, so rounds of several processes give nothing twice.
+    """
+    targets = fleet.targets_waited_for(lock=True)
+    if not targets:
         return 0
-    queue = list(waiting_for(target)[: max(1, target.max_nodes)])
+    found = fleet.read(targets, lock=True)
+    moment = now()
+    queue = heads(found, moment)
     if not queue:
         return 0
-    answer, hosts, idle = ask(target, [attempt.pk for attempt in queue])
-    attempts = {attempt.pk: attempt for attempt in queue}
-    given = [(attempts[step], idle[node]) for step, node in answer.reused]
-    made = [(attempts[step], make_node(target, new, hosts)) for step, new in answer.made]
-    Node.objects.bulk_create([node for _, node in made])
-    _give([*given, *made])
-    if given or made:
-        journal.hint(f"list:{target.workspace.name}:compute")
-    return len(given) + len(made)
+    needs = needs_of(queue, found)
+    answer = placement.place(needs, found.clusters, found.slots, found.machines, held_by(needs, found), moment)
+    return _give(answer.given, {attempt.pk: attempt for attempt in queue}, found)
 
 
-def waiting_for(target: ComputeTarget) -> QuerySet[Attempt]:
-    """The queue of a cluster: first come, first served."""
-    return Attempt.objects.filter(compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True).order_by("id")
-
-
-class Asked(NamedTuple):
-    """The pure placement's answer, and the rows that it speaks of."""
-
-    answer: placement.Placement
-    hosts: dict[UUID, Host]
-    idle: dict[UUID, Node]
-
-
-def ask(target: ComputeTarget, queue: Sequence[UUID]) -> Asked:
-    """Ask the pure placement about this queue."""
-    hosts = {host.pk: host for host in living_hosts()}
-    taken = {
-        row["host"]: placement.Size(row["c"] or 0, row["m"] or 0, 0)
-        for row in Node.objects.filter(host__in=hosts, status=Node.Status.RUNNING)
-        .values("host")
-        .annotate(c=Sum("cores"), m=Sum("memory"))
-    }
-    nodes = list(Node.objects.filter(compute_target=target, status__in=PRESENT).select_related("host"))
-    idle = {node.pk: node for node in nodes if node.status == Node.Status.IDLE}
-    slots = [placement.IdleNode(n.pk, n.host_id, placement.Size(n.cores, n.memory)) for n in idle.values()]
-    machines = [machine_of(host, taken.get(host.pk)) for host in hosts.values()]
-    return Asked(placement.place(queue, cluster_of(target), slots, len(nodes), machines), hosts, idle)
-
-
-def living_hosts() -> Iterable[Host]:
-    """Hosts that were heard of within a lease."""
-    since = now() - timedelta(seconds=settings.DUTO.lease_seconds)
-    return (
-        Host.objects.select_for_update(no_key=True)
-        .filter(revoked_at__isnull=True, last_seen_at__gte=since)
-        .order_by("id")
-    )
-
-
-def cluster_of(target: ComputeTarget) -> placement.Cluster:
-    size = placement.Size(target.cores, target.memory, target.gpus)
-    return placement.Cluster(
-        target.name, size, target.vm_size, target.max_nodes, target.policy == ComputeTarget.Policy.ELASTIC
-    )
-
-
-def reasons(attempt: Attempt) -> list[placement.Reason]:
-    """Why a queued attempt waits, blockers in order, worked out now; empty when it does not wait for a place."""
-    target = attempt.compute_target
-    if attempt.status != Attempt.Status.QUEUED or attempt.node_id is not None or target is None:
+def heads(found: Fleet, moment: datetime) -> list[Attempt]:
+    """Of each user's line before each cluster as many as the cluster could take now, if nobody else waited."""
+    room = {key: left for key in found.targets if (left := found.room_of(key))}
+    if not room or not found.machines:
         return []
-    with transaction.atomic():
-        answer = ask(target, [attempt.pk]).answer
-    ahead = Attempt.objects.filter(
-        compute_target=target, status=Attempt.Status.QUEUED, node__isnull=True, pk__lt=attempt.pk
-    ).aggregate(n=Count("id"))["n"]
-    queue = (
-        [placement.Reason("queue", f"{ahead} steps are ahead of it in the queue of {target.name}.", {"ahead": ahead})]
-        if ahead
-        else []
+    turn = Window(
+        RowNumber(),
+        partition_by=[F("compute_target"), F("user")],
+        order_by=[F("priority").desc(), F("id").asc()],
     )
-    return [*answer.reasons, *queue]
+    ready = waiting().filter(Q(not_before__isnull=True) | Q(not_before__lte=moment), compute_target__in=room)
+    rows = ready.annotate(turn=turn).filter(turn__lte=max(room.values()))
+    return list(rows.only("id", "compute_target", "priority", "user", "run", "not_before", "warnings").order_by("id"))
 
 
-def free_node(attempt: Attempt) -> None:
-    """The attempt is over: its node is idle again. Called inside the transaction that ends the attempt."""
-    if attempt.node_id is None:
-        return
-    Node.objects.filter(pk=attempt.node_id, status=Node.Status.RUNNING).update(
-        status=Node.Status.IDLE, idle_since=now()
-    )
+def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:
+    """What these attempts ask for. Where they would like to run is only looked up where there is a choice."""
+    liked = wishes.of(queue, found) if len(found.machines) > 1 else {}
+    return [
+        Need(
+            attempt.pk,
+            attempt.compute_target_id,  # type: ignore[arg-type]
+            attempt.priority,
+            attempt.user_id,
+            not_before=attempt.not_before,
+            ready=liked[attempt.pk].ready if attempt.pk in liked else frozenset(),
+            inputs=liked[attempt.pk].inputs if attempt.pk in liked else frozenset(),
+        )
+        for attempt in queue
+    ]
 
 
-def machine_of(host: Host, taken: placement.Size | None = None) -> placement.Machine:
-    taken = taken or placement.Size(0, 0, 0)
-    has = placement.Size(host.cores, host.memory, len(host.gpus))
-    return placement.Machine(
-        host.pk, host.name, has, placement.Size(has.cores - taken.cores, has.memory - taken.memory, has.gpus)
-    )
+def held_by(needs: Sequence[Need], found: Fleet) -> dict[User, Size]:
+    """What each user's running steps reserve; nobody asks while only one user waits."""
+    if len({need.user for need in needs}) < 2:
+        return {}
+    takes = {slot.id: slot.takes for slot in found.slots if slot.is_busy}
+    rows = Attempt.objects.filter(node__in=takes).exclude(status__in=Attempt.ENDS).values_list("user_id", "node_id")
+    held: dict[User, Size] = {}
+    for user, node in rows:
+        held[user] = held.get(user, Size()) + takes[node]
+    return held
 
 
-def make_node(target: ComputeTarget, new: placement.NewNode, hosts: dict[UUID, Host]) -> Node:
+def make_node(target: ComputeTarget, new: NewNode, gpus: Sequence[str] = ()) -> Node:
     """A node on this host comes at once: preparing takes no artificial time."""
     key = uuid7()
     return Node(
         id=key,
         compute_target=target,
-        host=hosts[new.machine],
+        host_id=new.machine,
         name=f"{target.name}-{key.hex[-6:]}",
         cores=new.takes.cores,
         memory=new.takes.memory,
+        gpus=list(gpus),
         warning=new.warning,
         status=Node.Status.IDLE,
+        idle_since=now(),
     )
 
 
-def _give(pairs: Sequence[tuple[Attempt, Node]]) -> None:
-    if not pairs:
-        return
-    Node.move_all([node for _, node in pairs], Node.Status.RUNNING, idle_since=None)
-    for attempt, node in pairs:
-        attempt.node, attempt.host_id, attempt.node_name = node, node.host_id, node.name
-        attempt.warnings = (
-            [*attempt.warnings, node.warning]
-            if node.warning and node.warning not in attempt.warnings
-            else attempt.warnings
-        )
-    write_all([attempt for attempt, _ in pairs], ["node", "host", "node_name", "warnings"])
-    for name in {node.host.name for _, node in pairs}:
+def free_node(attempt: Attempt) -> None:
+    """The attempt is over: its node is idle again. Called inside the transaction that ends the attempt.
+
+    The node is looked up, not taken from the object: a round may have given one while the attempt was being canceled.
+    """
+    mine = Attempt.objects.filter(pk=attempt.pk).values("node")
+    Node.objects.filter(pk__in=mine, status=Node.Status.RUNNING).update(status=Node.Status.IDLE, idle_since=now())
+
+
+def remove(nodes: Sequence[Node]) -> None:
+    """Let these nodes go."""
+    if nodes:
+        Node.move_all(nodes, Node.Status.LEAVING)
+        Node.objects.filter(pk__in=[node.pk for node in nodes]).delete()
+
+
+def tell(targets: Iterable[ComputeTarget]) -> None:
+    """Pages of these clusters look again."""
+    for name in {target.workspace.name for target in targets}:
+        journal.hint(f"list:{name}:compute")
+
+
+def _give(given: Sequence[Place], queue: dict[UUID, Attempt], found: Fleet) -> int:
+    if not given:
+        return 0
+    remove([found.nodes[each.leaves] for each in given if each.leaves])
+    nodes = {each.need: _node(each, found) for each in given}
+    Node.objects.bulk_create([nodes[each.need] for each in given if each.slot is None])
+    moved = any(each.slot and list(each.gpus) != found.nodes[each.slot].gpus for each in given)
+    for each in given:
+        nodes[each.need].gpus = list(each.gpus)
+    Node.move_all(list(nodes.values()), Node.Status.RUNNING, fields=["gpus"] if moved else (), idle_since=None)
+    for each in given:
+        _assign(queue[each.need], nodes[each.need], found.hosts[each.node.machine])
+    taken = _write([queue[each.need] for each in given])
+    tell(found.targets[each.cluster] for each in given)
+    for name in {found.hosts[each.node.machine].name for each in given}:
         ring_host(name)
+    return taken
+
+
+def _node(place_: Place, found: Fleet) -> Node:
+    if place_.slot is not None:
+        return found.nodes[place_.slot]
+    return make_node(found.targets[place_.cluster], place_.node, place_.gpus)
+
+
+def _assign(attempt: Attempt, node: Node, host: Host) -> None:
+    attempt.node, attempt.host, attempt.node_name, attempt.launcher = node, host, node.name, host.launcher
+    if node.warning and node.warning not in attempt.warnings:
+        attempt.warnings = [*attempt.warnings, node.warning]
+
+
+def _write(attempts: Sequence[Attempt]) -> int:
+    """Write the places of those that still wait; the nodes of those that were canceled meanwhile are idle again."""
+    if len(attempts) == 1:
+        one = attempts[0]
+        written = waiting().filter(pk=one.pk).update(**{name: getattr(one, name) for name in GIVEN})
+    else:
+        written = waiting().bulk_update(attempts, GIVEN, batch_size=100)
+    if written < len(attempts):
+        nodes = {attempt.node_id: attempt.node for attempt in attempts}
+        kept = Attempt.objects.filter(node__in=nodes).values_list("node_id", flat=True)
+        left = [node for key, node in nodes.items() if node is not None and key not in set(kept)]
+        Node.move_all(left, Node.Status.IDLE, idle_since=now())
+    return written
 
 
 # The host whose call is being answered: the answer itself brings it its work.

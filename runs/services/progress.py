@@ -80,9 +80,11 @@ class Places:
         if not self.starting:
             return
         moment = now()
+        root = self.board.root
+        # The columns that a cluster's queue is ordered by.
+        order = {"priority": root.priority, "user_id": root.submitted_by_id, "queued_at": moment}
         attempts = [
-            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, queued_at=moment)
-            for run in self.starting
+            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, **order) for run in self.starting
         ]
         Attempt.objects.bulk_create(attempts)
         for run in self.starting:

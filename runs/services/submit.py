@@ -46,7 +46,7 @@ def submit_run(
     """Submit a pipeline or a script run.
 
     Raises Unprocessable naming every problem of the graph at once, Forbidden for readers. `more`: display_name,
-    trigger, published_pipeline_id, cloned_from.
+    trigger, published_pipeline_id, cloned_from, priority.
     """
     room.require(Role.CONTRIBUTOR)
     plan = _check(room, graph, parameters or {})
@@ -108,6 +108,7 @@ def resubmit(
         continue_on_step_failure=run.continue_on_step_failure,
         display_name=run.display_name,
         cloned_from=run,
+        priority=run.priority,
         trigger={"kind": "resubmit", "name": f"#{run.number}"},
     )
 

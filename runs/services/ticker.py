@@ -57,8 +57,7 @@ def tick(count: int) -> None:
         (2, lost.expire),
         (2, ring_claims),
         (2, advance_silent),
-        (5, nodes.scale_down),
-        (5, nodes.keep_minimum),
+        (2, nodes.look_after),
         (5, environments.expire_builds),
         (600, prune_events),
     ]
@@ -78,9 +77,8 @@ def deliver_events() -> None:
 
 
 def place_waiting() -> None:
-    waiting = Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=True, compute_target__isnull=False)
-    for target in waiting.order_by().values_list("compute_target", flat=True).distinct():
-        placing.place(target)
+    """One round in case a bell was lost, a host has come, or a retry's delay is over."""
+    placing.place()
 
 
 def ring_claims() -> None:

@@ -1,86 +1,312 @@
-"""Placement refuses if and only if it gives a reason, and never gives more than there is."""
+"""Placement refuses if and only if it gives a reason, never gives more than there is, and keeps the order."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compute.placement import GIB, Cluster, IdleNode, Machine, Size, place, warning
+from compute.blockers import fair_share, queued
+from compute.fleet import GIB, Cluster, Device, Machine, Need, Placement, Size, Slot, warning
+from compute.line import in_line
+from compute.placement import place
 
 SMALL = Size(1, 2 * GIB)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CPU, GPU = UUID(int=1), UUID(int=2)
+ANA, BEA = UUID(int=71), UUID(int=72)
 
 
-def machine(number: int, cores: float = 4, gpus: int = 0, free: float | None = None) -> Machine:
-    has = Size(cores, int(cores * 4 * GIB), gpus)
-    left = cores if free is None else free
-    return Machine(UUID(int=number), f"host-{number}", has, Size(left, int(left * 4 * GIB), gpus))
+def machine(number: int, cores: float = 4, gpus: int = 0, **more: Any) -> Machine:
+    devices = tuple(Device(f"GPU-{number}-{i}", "A100", 80 * GIB) for i in range(gpus))
+    return Machine(
+        UUID(int=number), f"host-{number}", Size(cores, int(cores * 4 * GIB), gpus), **{"devices": devices, **more}
+    )
 
 
-def cluster(size: Size = SMALL, max_nodes: int = 4, elastic: bool = True) -> Cluster:
-    return Cluster("cpu", size, "SIZE", max_nodes, elastic)
+def cluster(size: Size = SMALL, max_nodes: int = 4, elastic: bool = True, key: UUID = CPU, **more: Any) -> Cluster:
+    return Cluster(key, "cpu" if key == CPU else "gpu", size, "SIZE", max_nodes, elastic, **more)
 
 
-def steps(count: int) -> list[UUID]:
-    return [UUID(int=1000 + i) for i in range(count)]
+def steps(count: int, key: UUID = CPU, first: int = 1000, **more: Any) -> list[Need]:
+    return [Need(UUID(int=first + i), key, **more) for i in range(count)]
 
 
-def test_an_idle_node_is_taken_before_a_new_one_is_made():
-    idle = [IdleNode(UUID(int=7), UUID(int=1), SMALL)]
-    answer = place(steps(2), cluster(), idle, 1, [machine(1)])
-    assert answer.reused == ((UUID(int=1000), UUID(int=7)),)
-    assert [step for step, _ in answer.made] == [UUID(int=1001)]
-    assert answer.reasons == ()
+def busy(number: int, on: int, takes: Size = SMALL, key: UUID = CPU, **more: Any) -> Slot:
+    return Slot(UUID(int=number), key, UUID(int=on), takes, **{"is_busy": True, **more})
 
 
-def test_a_full_cluster_says_so():
-    answer = place(steps(1), cluster(max_nodes=2), [], 2, [machine(1)])
-    assert [reason.code for reason in answer.reasons] == ["cluster_full"]
+def idle(number: int, on: int, takes: Size = SMALL, **more: Any) -> Slot:
+    return busy(number, on, takes, is_busy=False, **more)
 
 
-def test_a_full_host_says_how_much_is_left():
-    answer = place(steps(1), cluster(), [], 0, [machine(1, free=0.5)])
-    assert [reason.code for reason in answer.reasons] == ["host_full"]
-    assert "0.5 cores free" in answer.reasons[0].text
+def codes(answer: Placement, need: Need) -> list[str]:
+    return [reason.code for reason in answer.reasons(need.id)]
 
 
-def test_elastic_shrinks_with_a_warning_and_strict_waits_with_a_reason():
-    gpu = Size(6, 56 * GIB, 1)
-    elastic = place(steps(1), cluster(gpu), [], 0, [machine(1, cores=2)])
-    assert "1 GPU (it has none)" in elastic.made[0][1].warning
-    strict = place(steps(1), cluster(gpu, elastic=False), [], 0, [machine(1, cores=2)])
-    assert [reason.code for reason in strict.reasons] == ["too_large"]
+def text(answer: Placement, need: Need) -> str:
+    return " ".join(reason.text for reason in answer.reasons(need.id))
 
 
-def test_without_a_host_the_reason_is_that():
-    assert [reason.code for reason in place(steps(1), cluster(), [], 0, []).reasons] == ["no_host"]
+# --- where ---
 
 
-def test_the_warning_names_all_that_is_short():
-    text = warning(cluster(Size(8, 64 * GIB, 2)), machine(1, cores=2))
-    assert "2 GPU" in text
-    assert "8 cores" in text
-    assert "64 GiB" in text
+def test_an_idle_node_is_taken_before_a_new_one_is_made() -> None:
+    answer = place(steps(2), [cluster()], [idle(7, on=1)], [machine(1)])
+    assert [each.slot for each in answer.given] == [UUID(int=7), None]
+    assert not answer.refused
 
 
-@given(
-    st.integers(0, 8),
-    st.integers(0, 5),
-    st.lists(st.tuples(st.sampled_from([1, 2, 4, 8]), st.floats(0, 8)), max_size=4),
-    st.sampled_from([SMALL, Size(2, 7 * GIB), Size(6, 56 * GIB, 1)]),
-    st.booleans(),
-)
-def test_reasons_are_given_if_and_only_if_a_step_waits_and_no_host_is_overbooked(
-    count, max_nodes, hosts, size, elastic
-):
-    machines = [machine(i + 1, cores, free=min(free, cores)) for i, (cores, free) in enumerate(hosts)]
-    queue = steps(count)
-    answer = place(queue, cluster(size, max_nodes, elastic), [], 0, machines)
-    placed = len(answer.reused) + len(answer.made)
-    assert bool(answer.reasons) == (placed < count)
-    assert len(answer.made) <= max_nodes
+def test_a_host_with_the_environment_then_one_with_the_inputs_then_the_emptiest_is_chosen() -> None:
+    hosts = [machine(1, 8), machine(2, 4), machine(3, 2)]
+    near = Need(UUID(int=1000), CPU, ready=frozenset({UUID(int=3)}), inputs=frozenset({UUID(int=2)}))
+    assert place([near], [cluster()], [], hosts).given[0].node.machine == UUID(int=3)
+    assert place([near], [cluster()], [], hosts[:2]).given[0].node.machine == UUID(int=2)
+    assert place(steps(1), [cluster()], [], hosts).given[0].node.machine == UUID(int=1)
+
+
+def test_an_idle_node_that_cannot_serve_makes_way_for_one_elsewhere() -> None:
+    slots = [idle(7, on=1), busy(8, on=1, takes=Size(4, 16 * GIB), key=GPU)]
+    answer = place(steps(1), [cluster(max_nodes=1)], slots, [machine(1), machine(2)])
+    assert (answer.given[0].node.machine, answer.given[0].leaves) == (UUID(int=2), UUID(int=7))
+
+
+def test_only_where_no_host_has_all_of_the_size_is_it_shrunk() -> None:
+    size = Size(6, 24 * GIB)
+    hosts = [machine(1, 2), machine(2, 8)]
+    first = place(steps(2), [cluster(size)], [], hosts)
+    assert [each.node.machine for each in first.given] == [UUID(int=2)]
+    assert codes(first, steps(2)[1]) == ["host_full"]
+    alone = place(steps(1), [cluster(size)], [], hosts[:1])
+    assert "6 cores (it has 2)" in alone.given[0].node.warning
+
+
+def test_an_idle_node_gets_other_devices_when_its_own_are_taken() -> None:
+    host = machine(1, 8, gpus=2)
+    size = Size(1, GIB, 1)
+    slots = [
+        idle(7, on=1, takes=size, key=GPU, gpus=("GPU-1-0",)),
+        busy(8, on=1, takes=size, key=CPU, gpus=("GPU-1-0",)),
+    ]
+    (got,) = place(steps(1, GPU), [cluster(size, key=GPU)], slots, [host]).given
+    assert (got.slot, got.gpus) == (UUID(int=7), ("GPU-1-1",))
+
+
+def test_a_device_that_others_compute_on_is_not_given_and_the_reason_says_so() -> None:
+    devices = (Device("GPU-a", "A100", 80 * GIB, 70 * GIB), Device("GPU-b", "A100", 80 * GIB, GIB))
+    host = machine(1, 8, devices=devices)
+    host = Machine(host.id, host.name, Size(8, 32 * GIB, 2), devices)
+    needs = steps(2, GPU)
+    answer = place(needs, [cluster(Size(1, GIB, 1), key=GPU)], [], [host])
+    assert [each.gpus for each in answer.given] == [("GPU-b",)]
+    assert codes(answer, needs[1]) == ["no_gpu"]
+    assert "10 of 80 GiB are free: something outside the studio uses it" in text(answer, needs[1])
+
+
+# --- why not ---
+
+
+def test_each_blocker_is_named_with_its_numbers() -> None:
+    one = steps(1)
+    drained = machine(2, drained_at=NOW)
+    silent = machine(3, is_alive=False, seen_at=NOW)
+    full = [busy(7, on=1, takes=Size(3.5, GIB), key=GPU, holder="ana on gpu")]
+    table: list[tuple[list[str], str, Cluster, Sequence[Slot], list[Machine]]] = [
+        (["no_host"], "No host is connected", cluster(), [], []),
+        (["no_host"], "attached to cpu", cluster(hosts=frozenset({UUID(int=9)})), [], [machine(1)]),
+        (["silent"], "host-3 (last heard of 2026-01-01 12:00 UTC)", cluster(), [], [silent]),
+        (["drained"], "host-2 (since 2026-01-01 12:00 UTC)", cluster(), [], [drained]),
+        (["host_kind"], "needs a host that runs containers", cluster(launcher="docker"), [], [machine(1)]),
+        (["too_large"], "9 cores, 8 GiB", cluster(Size(9, 8 * GIB), elastic=False), [], [machine(1)]),
+        (["no_gpu"], "0 of 1 GPU of host-1 are free", cluster(Size(1, GIB, 1)), [busy(5, 1, Size(1, 1, 1), GPU, gpus=("GPU-1-0",))], [machine(1, gpus=1)]),
+        (["cluster_full"], "The one node of cpu is busy: bea (1 node: 1 core, 2 GiB)", cluster(max_nodes=1), [busy(5, 1, holder="bea")], [machine(1)]),
+        (["host_full"], "host-1 has 0.5 cores, 15 GiB free; a node of cpu takes 1 core, 2 GiB. Held by ana on gpu (1 node: 3.5 cores, 1 GiB).", cluster(), full, [machine(1)]),
+        (["silent", "drained", "host_full"], "", cluster(), full, [machine(1), drained, silent]),
+        (["cluster_full", "host_full"], "", cluster(max_nodes=1), [busy(5, 1), *full], [machine(1)]),
+    ]  # fmt: skip
+    for expected, words, wanted, slots, machines in table:
+        answer = place(one, [wanted], slots, machines)
+        assert codes(answer, one[0]) == expected, words
+        assert words in text(answer, one[0])
+
+
+def test_a_cluster_that_was_made_smaller_takes_no_step_before_it_is_below_its_size() -> None:
+    one, slots = steps(1), [busy(5, 1), busy(6, 1), idle(7, 1)]
+    answer = place(one, [cluster(max_nodes=2)], slots, [machine(1)])
+    assert codes(answer, one[0]) == ["cluster_full"]
+
+
+def test_a_retry_waits_for_its_delay_and_lets_others_go_first() -> None:
+    late = Need(UUID(int=1000), CPU, not_before=NOW + timedelta(seconds=30))
+    other = Need(UUID(int=1001), CPU)
+    answer = place([late, other], [cluster()], [], [machine(1)], at=NOW)
+    assert [each.need for each in answer.given] == [other.id]
+    assert codes(answer, late) == ["retry_delay"]
+    assert "30 s" in text(answer, late)
+    assert not place([late], [cluster()], [], [machine(1)], at=NOW + timedelta(seconds=30)).refused
+
+
+def test_the_warning_names_all_that_is_short() -> None:
+    words = warning(cluster(Size(8, 64 * GIB, 2)), machine(1, cores=2))
+    assert "2 GPU" in words
+    assert "8 cores" in words
+    assert "64 GiB" in words
+
+
+# --- in which order ---
+
+
+def test_priority_comes_before_shares_and_shares_before_age() -> None:
+    needs = [
+        Need(UUID(int=1), CPU, user=ANA, who="ana"),
+        Need(UUID(int=2), CPU, user=ANA, who="ana"),
+        Need(UUID(int=3), CPU, user=BEA, who="bea"),
+        Need(UUID(int=4), CPU, user=BEA, priority=5, who="bea"),
+    ]
+    order = [need.id.int for need in in_line(needs, {}, Size(4, 16 * GIB), SMALL)]
+    assert order == [4, 1, 2, 3]
+    held = {ANA: Size(2, GIB)}
+    line = in_line(needs, held, Size(4, 16 * GIB), SMALL)
+    assert [need.id.int for need in line] == [4, 3, 1, 2]
+    (reason,) = fair_share(needs[0], line, held)
+    assert (
+        reason.text
+        == "1 step that came later goes first, to share fairly: ana's running steps hold 2 cores, 1 GiB, bea's 0 cores, 0 GiB."
+    )
+    assert queued(needs[0], line, cluster(), NOW).facts["ahead"] == 2
+
+
+def test_a_large_step_that_waits_is_not_overtaken_for_ever_by_small_ones_of_another_cluster() -> None:
+    large = cluster(Size(4, 4 * GIB), key=GPU)
+    running = [busy(5, 1), busy(6, 1)]
+    needs = [*steps(1, GPU), *steps(1, CPU, first=2000)]
+    answer = place(needs, [cluster(), large], running, [machine(1)])
+    assert not answer.given
+    assert "Kept: 4 cores, 4 GiB for the next step of gpu, which comes first." in text(answer, needs[1])
+    with_room = place(needs, [cluster(), large], running, [machine(1, 7)])
+    assert [each.cluster for each in with_room.given] == [GPU, CPU]
+
+
+# --- what always holds ---
+
+SIZES = st.sampled_from([SMALL, Size(2, 7 * GIB), Size(6, 56 * GIB, 1), Size(1, GIB, 2)])
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[Need], list[Cluster], list[Slot], list[Machine], dict[UUID | None, Size]]:
+    """Hosts of all kinds, clusters of all kinds, nodes as earlier rounds may have left them, and a queue."""
+    machines = []
+    for number in range(draw(st.integers(0, 4))):
+        gpus = draw(st.integers(0, 3))
+        devices = tuple(
+            Device(f"GPU-{number}-{i}", "A100", 80 * GIB, draw(st.sampled_from([None, 0, 70 * GIB])))
+            for i in range(gpus)
+        )
+        machines.append(
+            machine(
+                100 + number, draw(st.sampled_from([1, 2, 4, 8])), gpus, devices=devices,
+                is_alive=draw(st.booleans()) or draw(st.booleans()), launcher=draw(st.sampled_from(["process", "docker"])),
+                drained_at=draw(st.sampled_from([None, None, NOW])),
+            )
+        )  # fmt: skip
+    ids = [each.id for each in machines]
+    clusters = [
+        cluster(
+            draw(SIZES), draw(st.integers(1, 4)), draw(st.booleans()), key, launcher=draw(st.sampled_from(["", "docker"])),
+            hosts=draw(st.none() | st.sets(st.sampled_from(ids)).map(frozenset)) if ids else None,
+        )
+        for key in (CPU, GPU)
+    ]  # fmt: skip
+    slots: list[Slot] = []
+    for number in range(draw(st.integers(0, 3)) if machines else 0):
+        on, of = draw(st.sampled_from(machines)), draw(st.sampled_from(clusters))
+        given_before = place(steps(1, of.id, first=5000 + number), clusters, slots, [on])
+        for each in given_before.given:
+            slots = [slot for slot in slots if slot.id not in (each.slot, each.leaves)]
+            slots.append(
+                Slot(UUID(int=600 + number), of.id, on.id, each.node.takes, each.gpus, is_busy=draw(st.booleans()))
+            )
+    users = st.sampled_from([None, ANA, BEA])
+    needs = [
+        Need(
+            UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
+            not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
+            inputs=frozenset(ids[:1]),
+        )
+        for number in range(draw(st.integers(0, 8)))
+    ]  # fmt: skip
+    return needs, clusters, slots, machines, {ANA: Size(draw(st.integers(0, 3)), GIB)}
+
+
+@given(worlds())
+@settings(max_examples=400, deadline=None)
+def test_a_step_is_refused_if_and_only_if_there_is_a_reason(world: Any) -> None:
+    needs, clusters, slots, machines, held = world
+    answer = place(needs, clusters, slots, machines, held, NOW)
+    got = [each.need for each in answer.given]
+    assert len(got) == len(set(got))
+    for need in needs:
+        assert (need.id in got) != bool(answer.reasons(need.id))
+        assert all(reason.text and reason.code for reason in answer.reasons(need.id))
+
+
+@given(worlds())
+@settings(max_examples=400, deadline=None)
+def test_no_host_device_or_cluster_is_ever_given_more_than_it_has(world: Any) -> None:
+    needs, clusters, slots, machines, held = world
+    answer = place(needs, clusters, slots, machines, held, NOW)
+    running = [slot for slot in slots if slot.is_busy]
     for host in machines:
-        taken = [new.takes for _, new in answer.made if new.machine == host.id]
-        assert sum(t.cores for t in taken) <= host.free.cores + 1e-6
-        assert sum(t.memory for t in taken) <= host.free.memory
+        new = [each for each in answer.given if each.node.machine == host.id]
+        there = [slot for slot in running if slot.machine == host.id]
+        total = sum((each.node.takes for each in new), sum((slot.takes for slot in there), Size()))
+        assert total.cores <= host.has.cores + 1e-6
+        assert total.memory <= host.has.memory
+        devices = [gpu for each in new for gpu in each.gpus]
+        assert all(len(each.gpus) == each.node.takes.gpus for each in new)
+        all_devices = [*devices, *(gpu for slot in there for gpu in slot.gpus)]
+        assert len(all_devices) == len(set(all_devices))
+        assert set(devices) <= {device.uuid for device in host.devices if device.has_room}
+    for each in clusters:
+        mine = [got for got in answer.given if got.cluster == each.id]
+        assert len(mine) + sum(slot.cluster == each.id for slot in running) <= max(
+            each.max_nodes, sum(slot.cluster == each.id for slot in running)
+        )
+        gone = [got.leaves for got in mine if got.leaves]
+        present = sum(slot.cluster == each.id for slot in slots) + sum(got.slot is None for got in mine) - len(gone)
+        assert present <= max(each.max_nodes, sum(slot.cluster == each.id for slot in slots))
+    used = [got.slot for got in answer.given if got.slot] + [got.leaves for got in answer.given if got.leaves]
+    assert len(used) == len(set(used))
+
+
+@given(worlds())
+@settings(max_examples=400, deadline=None)
+def test_of_one_cluster_nobody_is_served_before_one_who_comes_first(world: Any) -> None:
+    needs, clusters, slots, machines, held = world
+    answer = place(needs, clusters, slots, machines, held, NOW)
+    got = {each.need for each in answer.given}
+    ready = [need for need in needs if need.not_before is None]
+    for first in ready:
+        for second in ready:
+            comes_first = first.cluster == second.cluster and (
+                first.priority > second.priority
+                or (first.priority == second.priority and first.user == second.user and first.id < second.id)
+            )
+            if comes_first and second.id in got:
+                assert first.id in got
+
+
+@given(st.lists(st.sampled_from([ANA, BEA]), max_size=12), st.integers(1, 8))
+def test_users_who_wait_share_alike(users: list[UUID], room: int) -> None:
+    needs = [Need(UUID(int=1000 + number), CPU, user=user) for number, user in enumerate(users)]
+    answer = place(needs, [cluster(max_nodes=room)], [], [machine(1, 16)])
+    by_id = {need.id: need.user for need in needs}
+    counts = Counter(by_id[each.need] for each in answer.given)
+    for one, other in ((ANA, BEA), (BEA, ANA)):
+        waits = any(need.user == one and need.id in answer.refused for need in needs)
+        assert not waits or counts[one] + 1 >= counts[other]

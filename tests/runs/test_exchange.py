@@ -244,7 +244,7 @@ def test_cancel_ends_what_waits_at_once_and_asks_the_agent_for_the_rest(room, cl
 
 
 def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(room, cluster, agent):
-    from runs.services.placing import reasons
+    from runs.services.waiting import reasons
 
     graph = graph_of(room, "a")
     graph["steps"] = [{**graph["steps"][0], "id": name, "name": name, "allow_reuse": False} for name in "abc"]
@@ -252,19 +252,22 @@ def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(room, clust
     progress.advance(run.pk)
     assert len(agent.say()["work"]) == 2
     waiting = Attempt.objects.get(status="queued", node__isnull=True)
-    assert [reason.code for reason in reasons(waiting)] == ["cluster_full"]
+    full, queue = reasons(waiting)
+    assert full.text == "All 2 nodes of cpu are busy: ana on cpu (2 nodes: 2 cores, 2 GiB)."
+    assert (full.code, queue.code) == ("cluster_full", "queue")
+    assert queue.text == "It is number 1 of 1 in the queue of cpu."
 
 
 def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(room, cluster, agent):
     from runs.services import nodes
 
     ComputeTarget.objects.update(min_nodes=2, max_nodes=3, idle_seconds=60)
-    assert nodes.keep_minimum() == 2
-    assert nodes.keep_minimum() == 0
+    assert nodes.look_after() == 2
+    assert nodes.look_after() == 0
     Node.objects.update(idle_since=now() - timedelta(hours=1))
-    assert nodes.scale_down() == 0
+    assert nodes.look_after() == 0
     ComputeTarget.objects.update(min_nodes=1)
-    assert nodes.scale_down() == 1
+    assert nodes.look_after() == 1
     assert Node.objects.count() == 1
 
 

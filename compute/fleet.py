@@ -1,0 +1,175 @@
+"""What placement speaks of: needs, clusters, nodes, machines and their devices. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+GIB = 1 << 30
+# A device that somebody outside the studio computes on is not given away; what a desktop takes does not count.
+FREE_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one node of a cluster takes: cores, memory in bytes, number of devices."""
+
+    cores: float = 0
+    memory: int = 0
+    gpus: int = 0
+
+    def __add__(self, other: Size) -> Size:
+        return Size(self.cores + other.cores, self.memory + other.memory, self.gpus + other.gpus)
+
+    def __sub__(self, other: Size) -> Size:
+        return Size(self.cores - other.cores, self.memory - other.memory, self.gpus - other.gpus)
+
+    def fits(self, free: Size) -> bool:
+        return self.cores <= free.cores + 1e-9 and self.memory <= free.memory and self.gpus <= free.gpus
+
+    def share_of(self, all_: Size) -> float:
+        """The largest of its shares of cores, memory and devices."""
+        parts = ((self.cores, all_.cores), (self.memory, all_.memory), (self.gpus, all_.gpus))
+        return max((part / whole for part, whole in parts if whole), default=0.0)
+
+
+@dataclass(frozen=True)
+class Device:
+    """One GPU. Memory in bytes; `used` is what its host has told of it lately, None when it has not."""
+
+    uuid: str
+    name: str = "GPU"
+    memory: int = 0
+    used: int | None = None
+
+    @property
+    def has_room(self) -> bool:
+        return self.used is None or not self.memory or self.memory - self.used >= FREE_SHARE * self.memory
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A host: what it has, what stands on it, and whether it takes steps at all."""
+
+    id: UUID
+    name: str
+    has: Size
+    devices: tuple[Device, ...] = ()
+    launcher: str = "process"
+    is_alive: bool = True
+    seen_at: datetime | None = None
+    drained_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Nodes of one size; `hosts` are those that may carry them, None for all machines there are."""
+
+    id: UUID
+    name: str
+    size: Size
+    size_name: str
+    max_nodes: int
+    elastic: bool = True
+    launcher: str = ""
+    hosts: frozenset[UUID] | None = None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A node that is there. Only a busy one holds anything of its machine; `holder` says for whom, in words."""
+
+    id: UUID
+    cluster: UUID
+    machine: UUID
+    takes: Size
+    gpus: tuple[str, ...] = ()
+    is_busy: bool = False
+    is_usable: bool = True
+    holder: str = ""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A step that waits: for which cluster, how it is ordered, and where it would like to run."""
+
+    id: UUID
+    cluster: UUID
+    priority: int = 0
+    user: UUID | None = None
+    who: str = ""
+    not_before: datetime | None = None
+    # Hosts on which its environment stands, and hosts that wrote its inputs.
+    ready: frozenset[UUID] = frozenset()
+    inputs: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True)
+class NewNode:
+    """A node to make for a step: on which machine, with what reservation, and what is odd about it."""
+
+    machine: UUID
+    takes: Size
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step runs: on the idle node `slot`, or on a new one. `gpus` are the devices that are its alone."""
+
+    need: UUID
+    cluster: UUID
+    node: NewNode
+    gpus: tuple[str, ...] = ()
+    slot: UUID | None = None
+    # An idle node of the cluster that stands where nothing can run now, and makes way for the new one.
+    leaves: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a step waits: a stable code, a sentence with numbers, and the numbers."""
+
+    code: str
+    text: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What a round gives, and for every need that got nothing the reasons why."""
+
+    given: tuple[Place, ...] = ()
+    refused: Mapping[UUID, tuple[Reason, ...]] = field(default_factory=dict)
+
+    def reasons(self, need: UUID) -> tuple[Reason, ...]:
+        """Empty if and only if the need got a place."""
+        return self.refused.get(need, ())
+
+
+def capacity(machines: Iterable[Machine]) -> Size:
+    """All that there is on machines that take steps: what shares are shares of."""
+    return sum((each.has for each in machines if each.is_alive and each.drained_at is None), Size())
+
+
+def reservation(cluster: Cluster, machine: Machine) -> NewNode | None:
+    """What a node of the cluster would take of an empty machine; None when it can never fit (policy strict)."""
+    size, has = cluster.size, machine.has
+    takes = Size(min(size.cores, has.cores), min(size.memory, has.memory), min(size.gpus, has.gpus))
+    if takes == cluster.size:
+        return NewNode(machine.id, takes)
+    return NewNode(machine.id, takes, warning(cluster, machine)) if cluster.elastic and takes.cores > 0 else None
+
+
+def warning(cluster: Cluster, machine: Machine) -> str:
+    """One sentence about a size that asks for more than the machine has."""
+    lacks = []
+    if cluster.size.gpus > machine.has.gpus:
+        lacks.append(f"{cluster.size.gpus} GPU (it has {machine.has.gpus or 'none'})")
+    if cluster.size.cores > machine.has.cores:
+        lacks.append(f"{cluster.size.cores:g} cores (it has {machine.has.cores:g})")
+    if cluster.size.memory > machine.has.memory:
+        lacks.append(f"{cluster.size.memory / GIB:.0f} GiB of memory (it has {machine.has.memory / GIB:.0f})")
+    return f"{cluster.size_name} asks for {' and '.join(lacks)} on {machine.name}; the step runs with what there is."

@@ -1,0 +1,113 @@
+"""What is left while a round of placement goes on: of machines, of devices, and of clusters' nodes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from compute.fleet import Cluster, Device, Machine, NewNode, Place, Size, Slot, reservation
+
+
+class Room:
+    """Starts as things stand; each place taken and each claim kept makes it smaller."""
+
+    def __init__(self, clusters: Sequence[Cluster], slots: Sequence[Slot], machines: Sequence[Machine]) -> None:
+        self.clusters = {cluster.id: cluster for cluster in clusters}
+        self.machines = list(machines)
+        self.free = {machine.id: Size(machine.has.cores, machine.has.memory, 0) for machine in machines}
+        self.count = Counter(slot.cluster for slot in slots)
+        self.busy = Counter(slot.cluster for slot in slots if slot.is_busy)
+        self.holders: dict[UUID, list[Slot]] = defaultdict(list)
+        # What is kept on a machine for a step that waits for it, by the name of its cluster.
+        self.kept: dict[UUID, list[tuple[str, Size]]] = defaultdict(list)
+        self._held: dict[UUID, set[str]] = defaultdict(set)
+        self._resting: dict[UUID, dict[UUID, Slot]] = defaultdict(dict)
+        self._usable: dict[UUID, list[tuple[Machine, NewNode]]] = {}
+        for slot in slots:
+            if not slot.is_busy:
+                self._resting[slot.cluster][slot.id] = slot
+            elif slot.machine in self.free:
+                self.free[slot.machine] -= Size(slot.takes.cores, slot.takes.memory)
+                self._held[slot.machine] |= set(slot.gpus)
+                self.holders[slot.machine].append(slot)
+
+    # --- what there is ---
+
+    def allowed(self, cluster: Cluster) -> list[Machine]:
+        """Machines that the cluster may stand on, whatever their state."""
+        return [machine for machine in self.machines if cluster.hosts is None or machine.id in cluster.hosts]
+
+    def usable(self, cluster: Cluster) -> list[tuple[Machine, NewNode]]:
+        """Machines that could carry a node if they were empty. Only where none has all of the size is it shrunk."""
+        if cluster.id not in self._usable:
+            pairs = [
+                (machine, node)
+                for machine in self.allowed(cluster)
+                if takes_steps(machine, cluster) and (node := reservation(cluster, machine)) is not None
+            ]
+            whole = [pair for pair in pairs if not pair[1].warning]
+            self._usable[cluster.id] = whole or pairs
+        return self._usable[cluster.id]
+
+    def fitting(self, cluster: Cluster) -> list[tuple[Machine, NewNode]]:
+        """Machines that could carry a node now."""
+        return [(machine, node) for machine, node in self.usable(cluster) if self.fits(node.takes, machine)]
+
+    def fits(self, takes: Size, machine: Machine) -> bool:
+        free = self.free[machine.id]
+        return takes.fits(Size(free.cores, free.memory, len(self.free_devices(machine)) if takes.gpus else 0))
+
+    def free_devices(self, machine: Machine) -> list[Device]:
+        """Devices that no step has, and nobody else computes on."""
+        return [each for each in self.unheld(machine) if each.has_room]
+
+    def unheld(self, machine: Machine) -> list[Device]:
+        held = self._held[machine.id]
+        return [device for device in machine.devices if device.uuid not in held]
+
+    def idle(self, cluster: Cluster, machine: Machine, takes: Size) -> list[Slot]:
+        """Nodes of the cluster on the machine that can serve a step as they are."""
+        return [
+            slot
+            for slot in self._resting[cluster.id].values()
+            if slot.is_usable and slot.machine == machine.id and slot.takes == takes
+        ]
+
+    def spare(self, cluster: Cluster) -> Slot:
+        """A node of the cluster that may make way for one elsewhere. There is one while not all are busy."""
+        return min(self._resting[cluster.id].values(), key=lambda slot: (slot.is_usable, slot.id))
+
+    # --- what becomes of it ---
+
+    def take(self, place: Place) -> None:
+        machine, takes = place.node.machine, place.node.takes
+        self.free[machine] -= Size(takes.cores, takes.memory)
+        self._held[machine] |= set(place.gpus)
+        self.busy[place.cluster] += 1
+        self.count[place.cluster] += int(place.slot is None) - int(place.leaves is not None)
+        for gone in (place.slot, place.leaves):
+            if gone is not None:
+                del self._resting[place.cluster][gone]
+
+    def keep(self, cluster: Cluster) -> None:
+        """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for."""
+        if self.busy[cluster.id] >= cluster.max_nodes:
+            return
+        pairs = [(machine, node) for machine, node in self.usable(cluster) if self._will_fit(node.takes, machine)]
+        if not pairs:
+            return
+        machine, node = max(pairs, key=lambda pair: (self.free[pair[0].id].cores, pair[0].name))
+        self.free[machine.id] -= Size(node.takes.cores, node.takes.memory)
+        self._held[machine.id] |= {device.uuid for device in self.free_devices(machine)[: node.takes.gpus]}
+        self.kept[machine.id].append((cluster.name, node.takes))
+
+    def _will_fit(self, takes: Size, machine: Machine) -> bool:
+        """Whether the end of running steps can make room: a device that others compute on does not come free by it."""
+        lost = sum(not device.has_room for device in self.unheld(machine))
+        return len(machine.devices) - lost >= takes.gpus
+
+
+def takes_steps(machine: Machine, cluster: Cluster) -> bool:
+    """Whether the machine is there, is not drained, and runs steps the way the cluster asks for."""
+    return machine.is_alive and machine.drained_at is None and cluster.launcher in ("", machine.launcher)

@@ -1,0 +1,422 @@
+"""Rounds of placement on real rows: devices, order, delays, and rounds of several processes at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from compute.models import ComputeTarget, Host, Node
+from compute.services.hosts import digest_of
+from core.clock import iso, now
+from environments.models import EnvironmentBuild, EnvironmentVersion, Image
+from runs.models import Attempt, Run, StepRun
+from runs.services import fleet, nodes, placing
+from runs.services.changes import changing
+from runs.services.waiting import reasons
+from tests.runs.conftest import GIB, Lab
+from workspaces.models import User
+from workspaces.services.workspaces import create_workspace
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+RECORDED = json.loads((Path(__file__).parent / "recorded" / "hosts_with_gpus.json").read_text())
+
+
+def record(lab: Lab, *names: str) -> dict[str, Host]:
+    """Hosts as their agents once told of themselves, heard of just now."""
+    lab.host.delete()
+    made = {}
+    for told in RECORDED:
+        if told["name"] in names:
+            facts = {**told["facts"], "sample": {**told["facts"]["sample"], "at": iso(now())}}
+            made[told["name"]] = Host.objects.create(
+                **{**told, "facts": facts}, key_digest=digest_of(told["name"]), last_seen_at=now()
+            )
+    return made
+
+
+def cluster(lab: Lab, name: str = "gpu", **fields: Any) -> ComputeTarget:
+    values = {"vm_size": "STANDARD_NC6", "cores": 6, "memory": 56 * GIB, "gpus": 1, "max_nodes": 8, "policy": "strict"}
+    return ComputeTarget.objects.create(workspace=lab.workspace, name=name, **{**values, **fields})
+
+
+def queue(lab: Lab, target: ComputeTarget, count: int, **fields: Any) -> list[Attempt]:
+    """So many attempts that wait, one run each."""
+    found = []
+    root = lab.pipeline(" -> ".join(f"s{number}" for number in range(count)))
+    for number in range(count):
+        step = lab.step(root, f"s{number}")
+        values = {"user": lab.owner, "queued_at": now(), **fields}
+        found.append(Attempt.objects.create(run=step, number=1, compute_target=target, **values))
+    return found
+
+
+def placed(attempts: list[Attempt]) -> list[Attempt]:
+    keys = [attempt.pk for attempt in attempts]
+    return list(Attempt.objects.filter(pk__in=keys, node__isnull=False).select_related("node", "host").order_by("id"))
+
+
+def end(attempt: Attempt, to: str = "failed") -> None:
+    """Its node is idle again, as after every end."""
+    with changing(attempt.run.root_id):
+        attempt.move(to)
+        placing.free_node(attempt)
+
+
+def codes(attempt: Attempt) -> list[str]:
+    return [reason.code for reason in reasons(Attempt.objects.get(pk=attempt.pk))]
+
+
+# --- devices ---
+
+
+def test_each_step_gets_devices_of_its_own_and_none_that_others_compute_on(lab: Lab) -> None:
+    record(lab, "dgx", "workstation", "plain")
+    attempts = queue(lab, cluster(lab), 6)
+    assert placing.place() == 4
+    given = [gpu for attempt in placed(attempts) for gpu in attempt.node.gpus]  # type: ignore[union-attr]
+    assert len(given) == len(set(given)) == 4
+    assert "GPU-8a2d7b91-5c44-4f0b-8f7e-90d1c3b5e221" not in given
+    assert Counter(attempt.host.name for attempt in placed(attempts)) == {"dgx": 3, "workstation": 1}  # type: ignore[union-attr]
+    assert {(each.host.name, each.launcher) for each in placed(attempts)} == {  # type: ignore[union-attr]
+        ("dgx", "docker"),
+        ("workstation", "process"),
+    }
+    last = reasons(Attempt.objects.get(pk=attempts[5].pk))
+    assert [each.code for each in last] == ["too_large", "no_gpu", "no_gpu", "host_full", "queue"]
+    assert "0 of 4 GPUs of dgx are free; a node of gpu takes 1." in last[1].text
+    assert "16 of 80 GiB are free: something outside the studio uses it" in last[1].text
+    assert last[4].facts["position"] == 2
+
+
+def test_what_a_device_was_sampled_with_before_its_step_ended_is_the_steps_own(lab: Lab) -> None:
+    host = record(lab, "workstation")["workstation"]
+    first, second = queue(lab, cluster(lab), 2)
+    assert placing.place() == 1
+    sample = host.facts["sample"]
+    sample["gpus"][0]["memory"] = 20 * GIB
+    sample["at"] = iso(now())
+    host.save()
+    first = placed([first])[0]
+    end(first)
+    assert placing.place() == 1
+    assert placed([second])[0].node == first.node
+    second = placed([second])[0]
+    end(second)
+    (third,) = queue(lab, ComputeTarget.objects.get(name="gpu"), 1)
+    sample["at"] = iso(now() + timedelta(seconds=1))
+    host.save()
+    assert placing.place() == 0
+    assert codes(third)[:1] == ["no_gpu"]
+
+
+def test_an_elastic_cluster_runs_without_a_device_where_there_is_none_and_says_so(lab: Lab) -> None:
+    record(lab, "plain")
+    (attempt,) = queue(lab, cluster(lab, policy="elastic"), 1)
+    assert placing.place() == 1
+    got = placed([attempt])[0]
+    assert got.node is not None
+    assert got.node.gpus == []
+    assert "1 GPU (it has none)" in got.warnings[0]
+
+
+def test_two_devices_for_one_step_are_two(lab: Lab) -> None:
+    record(lab, "dgx", "workstation")
+    one, two = queue(lab, cluster(lab, vm_size="STANDARD_NC12", gpus=2), 2)
+    assert placing.place() == 1
+    assert len(set(placed([one])[0].node.gpus)) == 2  # type: ignore[union-attr]
+    assert "no_gpu" in codes(two)
+
+
+def test_a_resting_node_of_a_gpu_cluster_serves_a_step(lab: Lab) -> None:
+    record(lab, "workstation")
+    target = cluster(lab, min_nodes=1)
+    assert nodes.look_after() == 1
+    (attempt,) = queue(lab, target, 1)
+    assert placing.place() == 1
+    assert Node.objects.count() == 1
+    assert placed([attempt])[0].node == Node.objects.get()
+
+
+# --- order ---
+
+
+def test_priority_then_fair_share_then_age(lab: Lab) -> None:
+    bea = User.objects.create_user("bea")
+    ComputeTarget.objects.update(max_nodes=1)
+    anas = queue(lab, lab.cluster, 3)
+    beas = queue(lab, lab.cluster, 1, user=bea)
+    urgent = queue(lab, lab.cluster, 1, priority=5)
+    got = []
+    for _ in range(5):
+        assert placing.place() == 1
+        (running,) = Attempt.objects.filter(status="queued", node__isnull=False)
+        got.append(running.pk)
+        end(running)
+    assert got == [each.pk for each in [*urgent, anas[0], anas[1], anas[2], *beas]]
+
+
+def test_who_holds_less_goes_first_and_the_other_is_told(lab: Lab) -> None:
+    bea = User.objects.create_user("bea")
+    anas = queue(lab, lab.cluster, 4)
+    assert placing.place() == 2
+    beas = queue(lab, lab.cluster, 1, user=bea)
+    ended = placed(anas)[0]
+    assert codes(anas[2]) == ["cluster_full", "fair_share", "queue"]
+    told = reasons(anas[2])
+    assert "ana's running steps hold 2 cores, 2 GiB, bea's 0 cores" in told[1].text
+    assert told[2].facts["position"] == 2
+    end(ended)
+    assert placing.place() == 1
+    assert placed(beas)
+
+
+def test_a_delayed_retry_is_placed_when_its_time_has_come(lab: Lab) -> None:
+    (late,) = queue(lab, lab.cluster, 1, not_before=now() + timedelta(hours=1))
+    assert placing.place() == 0
+    assert codes(late) == ["retry_delay", "queue"]
+    Attempt.objects.update(not_before=now())
+    assert placing.place() == 1
+
+
+def test_a_step_that_will_be_placed_has_no_reason_to_wait(lab: Lab) -> None:
+    (attempt,) = queue(lab, lab.cluster, 1)
+    assert reasons(attempt) == []
+
+
+def test_a_step_that_waits_for_a_whole_host_is_not_overtaken_by_another_cluster(lab: Lab) -> None:
+    whole = cluster(lab, "whole", cores=4, memory=GIB, gpus=0)
+    small = queue(lab, lab.cluster, 2)
+    assert placing.place() == 2
+    (large,) = queue(lab, whole, 1)
+    ComputeTarget.objects.filter(pk=lab.cluster.pk).update(max_nodes=9)
+    (more,) = queue(lab, lab.cluster, 1)
+    assert placing.place() == 0
+    assert "for the next step of whole" in reasons(more)[0].text
+    for each in placed(small):
+        end(each)
+    assert placing.place() == 1
+    assert placed([large])
+
+
+# --- where ---
+
+
+def test_hosts_of_the_cluster_and_of_the_workspace_only(lab: Lab) -> None:
+    elsewhere = create_workspace(User.objects.create_user("bob"), "elsewhere").workspace
+    lab.host.workspace = elsewhere
+    lab.host.save()
+    (attempt,) = queue(lab, lab.cluster, 1)
+    assert placing.place() == 0
+    assert codes(attempt) == ["no_host", "queue"]
+    own = Host.objects.create(
+        name="own", key_digest="o", cores=2, memory=8 * GIB, last_seen_at=now(), workspace=lab.workspace
+    )
+    other = Host.objects.create(name="other", key_digest="p", cores=8, memory=8 * GIB, last_seen_at=now())
+    lab.cluster.hosts.set([own])
+    assert placing.place() == 1
+    assert placed([attempt])[0].host == own
+    assert other.nodes.count() == 0
+
+
+def test_a_drained_or_silent_host_takes_nothing_and_a_kind_is_kept(lab: Lab) -> None:
+    (attempt,) = queue(lab, lab.cluster, 1)
+    for change, expected in (
+        ({"drained_at": now()}, "drained"),
+        ({"drained_at": None, "last_seen_at": now() - timedelta(hours=1)}, "silent"),
+        ({"last_seen_at": now(), "revoked_at": now()}, "no_host"),
+    ):
+        Host.objects.update(**change)
+        assert placing.place() == 0
+        assert codes(attempt)[0] == expected
+    Host.objects.update(revoked_at=None)
+    ComputeTarget.objects.update(launcher="docker")
+    assert placing.place() == 0
+    assert codes(attempt)[0] == "host_kind"
+
+
+def test_a_step_goes_where_its_environment_stands_or_where_its_inputs_were_written(lab: Lab) -> None:
+    beta = Host.objects.create(name="beta", key_digest="b", cores=2, memory=8 * GIB, last_seen_at=now())
+    root = lab.pipeline("prepare -> train")
+    lab.attempt(lab.step(root, "prepare"), status="completed")
+    Attempt.objects.update(host=beta)
+    train = lab.step(root, "train")
+    attempt = Attempt.objects.create(run=train, number=1, compute_target=lab.cluster, user=lab.owner)
+    assert placing.place() == 1
+    assert placed([attempt])[0].host == beta
+
+    build = EnvironmentBuild.objects.create(recipe_digest="r", recipe={}, lock_digest="f" * 64, status="ready")
+    version = EnvironmentVersion.objects.create(
+        workspace=lab.workspace, definition={}, digest="d", recipe_digest="r", build=build
+    )
+    StepRun.objects.filter(run=train).update(environment_version_id=version.pk)
+    docker = Host.objects.create(
+        name="gamma", key_digest="g", cores=1, memory=8 * GIB, last_seen_at=now(), launcher="docker"
+    )
+    Image.objects.create(host_id=docker.pk, host_name="gamma", tag="t", lock_digest="f" * 64, status="ready")
+    again = Attempt.objects.create(run=train, number=2, compute_target=lab.cluster, user=lab.owner)
+    assert placing.place() == 1
+    assert placed([again])[0].host == docker
+
+
+# --- what is read and written ---
+
+
+def test_a_round_reads_no_more_of_a_longer_queue_and_asks_as_often(lab: Lab) -> None:
+    queue(lab, lab.cluster, 3)
+    targets = fleet.targets_waited_for(lock=False)
+    assert len(placing.heads(fleet.read(targets, lock=False), now())) == 2
+    with CaptureQueriesContext(connection) as few:
+        assert placing.place() == 2
+    Attempt.objects.all().delete()
+    Node.objects.all().delete()
+    queue(lab, lab.cluster, 30)
+    assert len(placing.heads(fleet.read(targets, lock=False), now())) == 2
+    with CaptureQueriesContext(connection) as many:
+        assert placing.place() == 2
+    assert len(many) == len(few)
+    (waiting, *_) = Attempt.objects.filter(node__isnull=True)
+    with CaptureQueriesContext(connection) as asked:
+        reasons(waiting)
+    queue(lab, lab.cluster, 30)
+    with CaptureQueriesContext(connection) as again:
+        reasons(waiting)
+    assert len(again) == len(asked) <= 8
+
+
+def test_a_step_that_was_canceled_while_the_round_went_on_leaves_its_node_idle(lab: Lab) -> None:
+    attempts = queue(lab, lab.cluster, 2)
+    found = fleet.read(fleet.targets_waited_for(lock=False), lock=False)
+    heads = placing.heads(found, now())
+    answer = placing.placement.place(placing.needs_of(heads, found), found.clusters, found.slots, found.machines)
+    Attempt.objects.filter(pk=attempts[0].pk).update(status="canceled")
+    assert placing._give(answer.given, {each.pk: each for each in heads}, found) == 1
+    assert placed(attempts)[0].pk == attempts[1].pk
+    assert Counter(Node.objects.values_list("status", flat=True)) == {"running": 1, "idle": 1}
+
+
+def test_a_node_given_while_its_attempt_was_being_canceled_is_found_and_freed(lab: Lab) -> None:
+    (attempt,) = queue(lab, lab.cluster, 1)
+    seen_before = Attempt.objects.get(pk=attempt.pk)
+    assert placing.place() == 1
+    end(seen_before, "canceled")
+    assert Node.objects.get().status == "idle"
+
+
+# --- nodes at rest ---
+
+
+def test_resting_nodes_follow_their_hosts(lab: Lab) -> None:
+    (attempt,) = queue(lab, lab.cluster, 1)
+    placing.place()
+    attempt = placed([attempt])[0]
+    Host.objects.update(drained_at=now())
+    assert nodes.look_after() == 0  # it works: it finishes first
+    end(attempt)
+    Host.objects.update(drained_at=None, last_seen_at=now() - timedelta(hours=1))
+    assert nodes.look_after() == 1
+    assert Node.objects.get().status == "unusable"
+    Host.objects.update(last_seen_at=now())
+    assert nodes.look_after() == 1
+    assert Node.objects.get().status == "idle"
+    Host.objects.update(drained_at=now())
+    assert nodes.look_after() == 1
+    assert not Node.objects.exists()
+
+
+def test_nodes_that_are_too_many_leave_at_rest_and_busy_ones_after_their_step(lab: Lab) -> None:
+    attempts = queue(lab, lab.cluster, 2)
+    placing.place()
+    ComputeTarget.objects.update(max_nodes=1)
+    assert nodes.look_after() == 0
+    ended = placed(attempts)[0]
+    end(ended)
+    (waiting,) = queue(lab, lab.cluster, 1)
+    assert placing.place() == 0
+    assert "since its resize" not in reasons(waiting)[0].text
+    assert nodes.look_after() == 1
+    assert Node.objects.get().status == "running"
+
+
+# --- rounds at once ---
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer at a time")
+def test_rounds_at_once_give_no_device_no_core_and_no_node_twice(lab: Lab) -> None:
+    record(lab, "dgx", "workstation", "plain")
+    gpu, cpu = cluster(lab, max_nodes=3), cluster(lab, "many", cores=4, memory=8 * GIB, gpus=0, max_nodes=30)
+    both = cluster(lab, "both", vm_size="STANDARD_NC12", gpus=2, max_nodes=4)
+    for target in (gpu, cpu, both):
+        queue(lab, target, 12)
+    problems: list[BaseException] = []
+    stop = threading.Event()
+
+    def rounds(seed: int) -> None:
+        try:
+            for number in range(12):
+                placing.place()
+                mine = (each for each in Attempt.objects.filter(node__isnull=False, status="queued").order_by("id"))
+                running = [each for each in mine if each.pk.int % 3 == seed]
+                if number % 2 and running:
+                    end(running[0], "canceled")
+        except BaseException as error:  # the test's own thread tells it
+            problems.append(error)
+        finally:
+            connections.close_all()
+
+    def watch() -> None:
+        try:
+            while not stop.is_set():
+                look()
+        except BaseException as error:
+            problems.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=rounds, args=(seed,)) for seed in range(3)]
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    watcher.join()
+    assert not problems, problems
+    look()
+    busy = Attempt.objects.filter(status="queued", node__isnull=False)
+    assert busy.values("node").distinct().count() == busy.count() > 0
+    assert Node.objects.filter(status="running").count() == busy.count()
+
+
+def look() -> None:
+    """What must be true at every moment, read by one statement."""
+    rows = list(Node.objects.filter(status="running").values_list("host__name", "host__cores", "cores", "gpus", "compute_target__max_nodes", "compute_target_id"))  # fmt: skip
+    devices = [gpu for row in rows for gpu in row[3]]
+    assert len(devices) == len(set(devices)), devices
+    for name, has in {(row[0], row[1]) for row in rows}:
+        assert sum(row[2] for row in rows if row[0] == name) <= has + 1e-6
+    for target, most in {(row[5], row[4]) for row in rows}:
+        assert sum(row[5] == target for row in rows) <= most
+
+
+def test_a_run_hands_its_priority_and_user_to_its_attempts_and_their_retries(lab: Lab) -> None:
+    body = {"experiment": "e", "kind": "pipeline", "graph": lab.graph("a"), "priority": 7}
+    assert lab.post("runs/", {**body, "priority": 101}).status_code == 400
+    answer = lab.post("runs/", body)
+    assert answer.status_code == 201, answer.content
+    root = Run.objects.get(pk=answer.json()["id"])
+    assert root.priority == 7 and answer.json()["priority"] == 7
+    from runs.services import progress
+
+    progress.advance(root.pk)
+    attempt = Attempt.objects.get(run__root=root)
+    assert (attempt.priority, attempt.user) == (7, lab.owner)

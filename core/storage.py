@@ -70,6 +70,23 @@ class Root:
     def is_file(self, key: str) -> bool:
         return bool(self.fs.isfile(self.full(key)))
 
+    def touch(self, key: str) -> bool:
+        """Whether the file is there; what is asked for counts as new, so that a sweep of old files spares it."""
+        if self.local is None:
+            return self.exists(key)
+        try:
+            os.utime(self.full(key))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def modified(self, key: str) -> float:
+        """When the file changed last (epoch seconds). Raises NotFound."""
+        try:
+            return self._changed(self.fs.info(self.full(key)))
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no file {key!r}.") from error
+
     def size(self, key: str) -> int:
         try:
             return int(self.fs.size(self.full(key)))

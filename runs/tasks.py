@@ -6,9 +6,14 @@ from uuid import UUID
 
 from celery import shared_task
 
-from runs.services import progress
+from runs.services import progress, retention
 
 
 @shared_task(name="runs.advance", acks_late=True, ignore_result=True)
 def advance(root_id: str) -> None:
     progress.advance(UUID(root_id))
+
+
+@shared_task(name="runs.retain", acks_late=True, ignore_result=True)
+def retain(workspace_id: str) -> None:
+    retention.carry_out_by_id(UUID(workspace_id))

@@ -28,7 +28,7 @@ from core.text import cleaned
 from environments import services as environments
 from runs.agents.door import body_of, host_of, refusal
 from runs.models import Attempt
-from runs.services import claims, placing, reports
+from runs.services import claims, placing, reports, retention
 from runs.services.claims import OpenAttempt
 
 MAX_WAIT = 30.0
@@ -45,7 +45,7 @@ async def exchange(request: HttpRequest) -> HttpResponse:
         host, document = await _in_thread(_read, request)
         wait = min(float(document.get("wait") or 0), MAX_WAIT)
         # Who waits looks for work once it listens, not before and again.
-        answer = await _in_thread(_answer, host, {**document, "want": 0} if wait > 0 else document)
+        answer = await _in_thread(answer_to, host, {**document, "want": 0} if wait > 0 else document)
         if wait > 0 and not (answer["refused"] or answer["cancel"]):
             answer = await _wait(host, document, answer, wait)
     except StudioError as error:
@@ -68,13 +68,14 @@ def _read(request: HttpRequest) -> tuple[Host, dict[str, Any]]:
     return host, document
 
 
-def _answer(host: Host, document: dict[str, Any]) -> dict[str, Any]:
+def answer_to(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     """Take the reports, renew the leases, give the work."""
     facts = document.get("host")
     _see(host, facts if isinstance(facts, dict) else {})
     placing.talking_to.set(host.name if document.get("want") else "")
     refused = reports.take_reports(host, [r for r in document.get("reports") or [] if isinstance(r, dict)])
-    return {**_news(host, document), "refused": refused, "lease_seconds": settings.DUTO.lease_seconds}
+    lease = settings.DUTO.lease_seconds
+    return {**_news(host, document), "refused": refused, "lease_seconds": lease, "keep": retention.for_hosts()}
 
 
 def _see(host: Host, facts: dict[str, Any]) -> None:

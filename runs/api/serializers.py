@@ -238,6 +238,7 @@ class OutputOut(s.Serializer):  # type: ignore[type-arg]
     size = s.IntegerField()
     file_count = s.IntegerField()
     dataset_version = s.UUIDField(allow_null=True)
+    removed_at = s.DateTimeField(allow_null=True, help_text="When the workspace's retention took its files away.")
 
 
 class OutputList(s.Serializer):  # type: ignore[type-arg]

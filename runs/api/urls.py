@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from runs.api import code, experiments, logs, palette, records, runs, trigger
+from runs.api import code, experiments, logs, palette, records, retention, runs, trigger
 
 W = "workspaces/<slug:workspace>/"
 RUN = f"{W}runs/<uuid:id>/"
@@ -43,6 +43,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{RUN}outputs/<str:name>/files/", records.OutputFilesView.as_view(), name="api-run-output-files"),
     path(f"{RUN}outputs/<str:name>/files/<path:path>", records.OutputFileView.as_view(), name="api-run-output-file"),
     path(f"{RUN}compare-code/<uuid:other>/", code.CompareCodeView.as_view(), name="api-run-compare-code"),
+    path(f"{W}retention/", retention.RetentionView.as_view(), name="api-retention"),
+    path(f"{W}retention/preview/", retention.RetentionPreviewView.as_view(), name="api-retention-preview"),
+    path(f"{W}retention/apply/", retention.RetentionApplyView.as_view(), name="api-retention-apply"),
     path(f"{W}palette/", palette.PaletteView.as_view(), name="api-palette"),
     path(TRIGGER, trigger.TriggerView.as_view(), name="api-pipeline-trigger"),
 ]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from core.clock import iso
 from core.errors import NotFound
 from core.storage import artifact_store, safe
 from datasets import services as datasets
@@ -61,6 +62,16 @@ def output_of(run: Run, name: str) -> Output:
     return found[name]
 
 
+def require_kept(output: Output) -> None:
+    """Raises NotFound (`removed`) for an output whose files the retention has taken away."""
+    if output.removed_at is not None:
+        raise NotFound(
+            f"The files of the output '{output.name}' were removed on {output.removed_at:%Y-%m-%d} by the workspace's"
+            " retention. Run the step again to have them.",
+            code="removed",
+        )
+
+
 def output_documents(outputs: Iterable[Output]) -> list[dict[str, Any]]:
     return [
         {
@@ -73,6 +84,7 @@ def output_documents(outputs: Iterable[Output]) -> list[dict[str, Any]]:
             "size": each.size,
             "file_count": each.file_count,
             "dataset_version": str(each.dataset_version_id) if each.dataset_version_id else None,
+            "removed_at": iso(each.removed_at),
         }
         for each in outputs
     ]
@@ -84,6 +96,7 @@ def open_output(run: Run, name: str, path: str) -> tuple[BinaryIO, int, str]:
     entry = next((each for each in output.files if each["path"] == wanted), None)
     if entry is None:
         raise NotFound(f"The output '{name}' has no file {path!r}.")
+    require_kept(output)
     key = f"{output.path}/{wanted}" if output.is_directory else output.path
     root = datasets.root_by_name(run.workspace, output.datastore)
     return root.open(key), root.size(key), wanted.rsplit("/", 1)[-1]

@@ -83,6 +83,11 @@ def reader(attempt: Attempt) -> BinaryIO:
     try:
         return open_path(attempt.pk).open("rb")
     except FileNotFoundError:
+        if attempt.log_removed_at is not None:
+            raise NotFound(
+                f"The log was removed on {attempt.log_removed_at:%Y-%m-%d} by the workspace's retention.",
+                code="removed",
+            ) from None
         # Sealed, perhaps since this row was read.
         return artifact_store(attempt.run.workspace_id).open(sealed_key(attempt.pk))
 

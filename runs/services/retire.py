@@ -52,11 +52,11 @@ def _remove_outputs(run: Run) -> None:
             root = datasets.root_by_name(run.workspace, output.datastore)
         except StudioError:
             continue  # the datastore is gone, and its files with it
-        for key in _keys(output):
+        for key in keys_of(output):
             root.remove(key)
 
 
-def _keys(output: Output) -> Iterator[str]:
+def keys_of(output: Output) -> Iterator[str]:
     """A folder of its own goes whole; of a folder that a program chose only the files that this run wrote."""
     if str(output.run_id) in output.path.split("/"):
         yield output.path

@@ -31,7 +31,7 @@ def missing(workspace: Workspace, digests: Sequence[Any]) -> list[str]:
         raise TooLarge(f"Ask for at most {ASKED_MAX} digests at a time.")
     store = artifact_store(workspace.pk)
     wanted = dict.fromkeys(checked(digest) for digest in digests)
-    return [digest for digest in wanted if not store.exists(blob_key(digest))]
+    return [digest for digest in wanted if not store.touch(blob_key(digest))]
 
 
 def checked(digest: Any) -> str:
@@ -44,7 +44,7 @@ def checked(digest: Any) -> str:
 def put_blob(workspace: Workspace, digest: str, source: BinaryIO) -> int:
     """Keep the bytes of this digest. Raises Invalid (`digest_mismatch`) for others, TooLarge above the limit."""
     key, store = blob_key(checked(digest)), artifact_store(workspace.pk)
-    if store.exists(key):
+    if store.touch(key):
         return store.size(key)
     return store.write(key, _Limited(source, limits().size), digest=digest)  # type: ignore[arg-type]
 
@@ -102,7 +102,7 @@ def take(workspace: Workspace, folder: Path) -> Snapshot:
         manifest = rules.take(folder, limits())
     store = artifact_store(workspace.pk)
     for each in manifest.files:
-        if not store.exists(blob_key(each.digest)):
+        if not store.touch(blob_key(each.digest)):
             with (folder / each.path).open("rb") as source:
                 store.write(blob_key(each.digest), source, digest=each.digest)
     return create(workspace, manifest.to_document())

@@ -15,10 +15,12 @@ from core import journal
 from core.beats import beat
 from core.clock import now
 from core.models import Event
+from core.work import ring
 from environments import services as environments
 from runs.models import Attempt
 from runs.services import lost, nodes, placing
 from runs.services.progress import advance
+from workspaces.models import Workspace
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=10)
@@ -60,6 +62,7 @@ def tick(count: int) -> None:
         (2, nodes.look_after),
         (5, environments.expire_builds),
         (600, prune_events),
+        (3600, ring_retention),
     ]
     for every, duty in duties:
         if count % every == 0:
@@ -99,3 +102,9 @@ def advance_silent() -> None:
 
 def prune_events() -> None:
     Event.objects.filter(created_at__lt=now() - KEEP_EVENTS, delivered_at__isnull=False).delete()
+
+
+def ring_retention() -> None:
+    """Once an hour; a lost bell means an hour later."""
+    for key in Workspace.objects.values_list("id", flat=True):
+        ring("runs.retain", workspace_id=str(key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from runs.web import deeds, experiments, files, forms_views, home, lists, published, run, uses
+from runs.web import deeds, experiments, files, forms_views, home, lists, published, retention, run, uses
 
 _runs = [
     path("", lists.runs, name="list"),
@@ -33,10 +33,16 @@ _pipelines = [
     path("<uuid:pipeline_id>/", published.one, name="pipeline"),
     path("<uuid:pipeline_id>/status/", published.status, name="status"),
 ]
+_retention = [
+    path("", retention.page, name="page"),
+    path("save/", retention.save, name="save"),
+    path("apply/", retention.apply, name="apply"),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("sample/", home.sample, name="sample"),
     path("runs/", include((_runs, "runs"))),
     path("experiments/", include((_experiments, "experiments"))),
     path("pipelines/", include((_pipelines, "pipelines"))),
+    path("settings/retention/", include((_retention, "retention"))),
 ]

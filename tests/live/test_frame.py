@@ -95,7 +95,9 @@ def test_no_page_keeps_people_out(filled: Studio, person: Person) -> None:
         is_awake(page)
         problems = serious(page)
         page.emulate_media(color_scheme="dark")
-        page.evaluate("Promise.allSettled(document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished))")
+        page.evaluate(
+            "Promise.allSettled(document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished))"
+        )
         # Of all that axe looks at, the theme changes the colours only.
         if problems := [*problems, *serious(page, "color-contrast", "link-in-text-block")]:
             found[place] = problems

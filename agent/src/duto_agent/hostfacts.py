@@ -13,6 +13,7 @@ import psutil  # type: ignore[import-untyped]
 from duto_agent import __version__
 from duto_agent.files import now
 from duto_agent.gpus import Gpus
+from duto_agent.housekeeping import Housekeeper, told
 from duto_agent.pythons import Pythons
 
 SAMPLE_S = 10.0
@@ -27,6 +28,7 @@ class HostFacts:
     ) -> None:
         self.home, self.pythons, self.store_marker = home, pythons, store_marker
         self.gpus, self.facts = gpus, facts
+        self.storage: Housekeeper | None = None
         self.started_at = now()
         self.cores, self.memory = len(os.sched_getaffinity(0)), _memory()
         self._sample: dict[str, Any] = {}
@@ -35,6 +37,7 @@ class HostFacts:
 
     def document(self) -> dict[str, Any]:
         disk = shutil.disk_usage(self.home)
+        storage = told(self.storage.storage) if self.storage is not None else {}
         return {
             "cores": self.cores,
             "memory": self.memory,
@@ -44,7 +47,7 @@ class HostFacts:
             "agent": __version__,
             "started_at": self.started_at,
             "store_marker": self.store_marker,
-            "facts": {**self.facts, "disk_total": disk.total, "sample": self.sample(disk.free)},
+            "facts": {**self.facts, "disk_total": disk.total, "storage": storage, "sample": self.sample(disk.free)},
         }
 
     def sample(self, disk_free: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from duto_agent.attempt import FINISHED, Attempt
 from duto_agent.builds import Build
 from duto_agent.files import now, read_json, write_json
+from duto_agent.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.services import Services
 
@@ -26,6 +27,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._attempts: dict[AttemptKey, Attempt] = {}
         self._told: set[AttemptKey] = set()
+        self.housekeeper = Housekeeper(home, self.held)
         self._builds: set[str] = set()
         self._pool: Executor = ThreadPoolExecutor(AT_ONCE * 2, thread_name_prefix="attempt")
 
@@ -48,6 +50,11 @@ class Supervisor:
             keys = [*self._attempts, *self._told]
         return [{"attempt": key.attempt, "epoch": key.epoch} for key in keys]
 
+    def held(self) -> set[AttemptKey]:
+        """The same, as keys of folders."""
+        with self._lock:
+            return {*self._attempts, *self._told}
+
     def capacity(self) -> int:
         with self._lock:
             return max(0, AT_ONCE - len(self._attempts))
@@ -60,6 +67,8 @@ class Supervisor:
 
     def take(self, answer: dict[str, Any]) -> None:
         """Do what an answer of the studio says."""
+        if isinstance(keep := answer.get("keep"), dict):
+            self.housekeeper.policy = keep
         for refused in answer.get("refused") or ():
             self._refused(refused)
         for item in answer.get("cancel") or ():

@@ -99,12 +99,14 @@ class Agent:
             tell=self.exchange.tell,
         )
         self.supervisor = Supervisor(self.services, self.home)
+        facts.storage = self.supervisor.housekeeper
         self.bell = Bell(self.config.redis_url or "", self.config.name, self.exchange.wake)
 
     def start(self) -> None:
         self.doorbell.listen(self.supervisor.ring)
         adopted = self.supervisor.adopt()
         self.exchange.start(self.supervisor)
+        self.supervisor.housekeeper.start()
         if self.config.redis_url:
             self.bell.start()
         say.info("host %s serves %s, %d attempts adopted", self.config.name, self.services.studio, adopted)
@@ -112,6 +114,7 @@ class Agent:
     def stop(self) -> None:
         """Steps and their shims go on; the next agent adopts them."""
         self.exchange.stop()
+        self.supervisor.housekeeper.stop()
         self.bell.stop()
         self.environments.stop()
         self.doorbell.close()

@@ -1,0 +1,138 @@
+"""Carry out a workspace's retention policy: nobody may reuse it any more, then the data go, then the rows say so.
+
+Every step may be repeated: a crash in between leaves rows whose data are gone, and the next time finds them again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from core.clock import now
+from core.errors import StudioError
+from core.storage import artifact_store
+from datasets import services as datasets
+from runs import retention
+from runs.models import Artifact, Attempt, Output, StepRun
+from runs.queries.logs import sealed_key
+from runs.queries.retention import Expired, Plan
+from runs.queries.retention import plan as plan_of
+from runs.retention import Policy
+from runs.services.retire import keys_of
+from runs.services.sweep import sweep
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+from workspaces.services import audit
+
+log = logging.getLogger(__name__)
+KEY = "retention"
+BATCH = 200
+HOSTS_POLICY_S = 60.0
+_hosts_policy: tuple[float, dict[str, int | None]] | None = None
+
+
+def policy_of(workspace: Workspace) -> Policy:
+    """The policy in force."""
+    return retention.read(workspace.settings.get(KEY) or {})
+
+
+def set_policy(room: Room, document: Mapping[str, Any]) -> Policy:
+    """Write down a new policy; it is carried out from the next hour on. Raises Invalid."""
+    room.require(Role.OWNER).require_person()
+    policy = retention.read(document)
+    workspace = Workspace.objects.get(pk=room.workspace.pk)
+    workspace.settings = {**workspace.settings, KEY: policy.as_document()}
+    workspace.save(update_fields=["settings"])
+    room.workspace.settings = workspace.settings
+    audit.note(room, "retention.changed", room.workspace.name, **policy.as_document())
+    return policy
+
+
+def preview(room: Room, policy: Policy | None = None) -> Plan:
+    """The dry run: what would go now under this policy, or under the one in force."""
+    return plan_of(room.workspace, policy or policy_of(room.workspace), now())
+
+
+def apply(room: Room) -> dict[str, int]:
+    """Carry out the policy in force; how many of each kind went."""
+    room.require(Role.OWNER).require_person()
+    removed = carry_out(room.workspace)
+    audit.note(room, "retention.applied", room.workspace.name, **removed)
+    return removed
+
+
+def carry_out(workspace: Workspace) -> dict[str, int]:
+    """The deed itself, for a person and for the clock."""
+    policy, moment = policy_of(workspace), now()
+    expired = Expired(workspace, policy, moment)
+    return {
+        "logs": _in_batches(lambda: _logs(expired)),
+        "artifacts": _in_batches(lambda: _artifacts(expired)),
+        "outputs": _in_batches(lambda: _outputs(expired, moment)),
+        "blobs": sweep(workspace, moment),
+    }
+
+
+def carry_out_by_id(workspace_id: UUID) -> None:
+    """For the task: a workspace that is gone needs nothing."""
+    workspace = Workspace.objects.filter(pk=workspace_id).first()
+    if workspace is not None:
+        removed = carry_out(workspace)
+        if any(removed.values()):
+            log.info("retention of workspace %s removed %s", workspace.name, removed)
+
+
+def for_hosts() -> dict[str, int | None]:
+    """What agents keep, told with their answers; looked up once a minute, for it changes rarely."""
+    global _hosts_policy
+    if _hosts_policy is None or time.monotonic() - _hosts_policy[0] > HOSTS_POLICY_S:
+        found = [retention.read(each.get(KEY) or {}) for each in Workspace.objects.values_list("settings", flat=True)]
+        _hosts_policy = (time.monotonic(), retention.strictest_of_hosts(found))
+    return _hosts_policy[1]
+
+
+def _in_batches(deed: Callable[[], int]) -> int:
+    total = 0
+    while count := deed():
+        total += count
+    return total
+
+
+def _logs(expired: Expired) -> int:
+    store = artifact_store(expired.workspace.pk)
+    keys = list(expired.logs().values_list("id", flat=True)[:BATCH])
+    for key in keys:
+        store.remove(sealed_key(key))
+    return Attempt.objects.filter(pk__in=keys).update(log_removed_at=now())
+
+
+def _artifacts(expired: Expired) -> int:
+    store = artifact_store(expired.workspace.pk)
+    rows = list(expired.artifacts()[:BATCH])
+    for row in rows:
+        store.remove(row.key)
+    return Artifact.objects.filter(pk__in=[row.pk for row in rows]).delete()[0]
+
+
+def _outputs(expired: Expired, moment: datetime) -> int:
+    """First nobody may take them for a result, then what was taken in that very moment is spared, then they go."""
+    found = list(expired.outputs().values_list("id", "run_id")[:BATCH])
+    StepRun.objects.filter(run__in=[run for _, run in found]).update(is_source=False)
+    spared = expired.outputs().filter(pk__in=[key for key, _ in found])
+    rows = list(spared.select_related("run__workspace").defer("run__graph"))
+    for row in rows:
+        _remove(row)
+    return Output.objects.filter(pk__in=[row.pk for row in rows]).update(removed_at=now())
+
+
+def _remove(output: Output) -> None:
+    try:
+        root = datasets.root_by_name(output.run.workspace, output.datastore)
+    except StudioError:
+        return  # the datastore is gone, and its files with it
+    for key in keys_of(output):
+        root.remove(key)

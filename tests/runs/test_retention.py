@@ -1,0 +1,185 @@
+"""A retention policy: read, tried, carried out; what it spares, and what it breaks."""
+
+from __future__ import annotations
+
+import io
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from core.clock import now
+from core.errors import Invalid, NotFound
+from core.storage import artifact_store, blob_key, data_dir
+from datasets import services as datasets
+from runs import retention
+from runs.agents import exchange
+from runs.models import Artifact, Attempt, Output, Run, Snapshot, StepRun
+from runs.queries.files import open_output
+from runs.queries.logs import reader, sealed_key
+from runs.services import retention as keeping
+from runs.services import snapshots
+from runs.services.sweep import sweep
+from runs.tasks import retain
+from tests.runs.conftest import Lab
+from workspaces.models import Role
+
+pytestmark = pytest.mark.sqlite
+ALL = {"logs": 30, "artifacts": 30, "outputs": 30, "keep_last": 0}
+
+
+def ended(lab: Lab, days: float, status: str = "Completed", **fields: Any) -> Run:
+    """A run of one step that ended so long ago, with a log, a file and an output."""
+    root = lab.pipeline("train", status=status, **fields)
+    step = lab.step(root, "train")
+    moment = now() - timedelta(days=days)
+    Run.objects.filter(root=root).update(finished_at=moment)
+    StepRun.objects.filter(pk=step.pk).update(is_source=True, fingerprint=f"f-{root.pk}")
+    store = artifact_store(lab.workspace.pk)
+    attempt = lab.attempt(step, status="completed", log_size=4, log_sealed_at=moment, finished_at=moment)
+    store.write(sealed_key(attempt.pk), io.BytesIO(b"log\n"))
+    Artifact.objects.create(run=step, attempt=attempt, path="outputs/m.json", size=2)
+    store.write(f"artifacts/{step.pk}/outputs/m.json", io.BytesIO(b"{}"))
+    place = f"azureml/{step.pk}/model"
+    datasets.root_by_name(lab.workspace, "workspaceblobstore").write(f"{place}/m.bin", io.BytesIO(b"12345"))
+    Output.objects.create(
+        run=step, name="model", datastore="workspaceblobstore", path=place, digest="d", size=5, file_count=1,
+        files=[{"path": "m.bin", "size": 5, "digest": "e"}],
+    )  # fmt: skip
+    return root
+
+
+def left(lab: Lab, root: Run) -> tuple[bool, bool, bool]:
+    """Whether the log, the file and the output of its step are still there."""
+    step = lab.step(root, "train")
+    store = artifact_store(lab.workspace.pk)
+    attempt = Attempt.objects.get(run=step)
+    data = datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    return (
+        store.exists(sealed_key(attempt.pk)),
+        store.exists(f"artifacts/{step.pk}/outputs/m.json"),
+        data.exists(f"azureml/{step.pk}/model/m.bin"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"log": 3}, "knows no 'log'"),
+        ({"logs": "soon"}, "whole number of days"),
+        ({"logs": -1}, "from 0 to 3650"),
+        ({"outputs": True}, "from 0 to 3650"),
+        ({"keep_last": 1001}, "from 0 to 1000"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused_with_words(document: dict[str, Any], words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        retention.read(document)
+
+
+def test_a_host_keeps_what_any_of_its_workspaces_wants_to_keep() -> None:
+    policies = [retention.read({"environments": 10, "attempts": 3}), retention.read({"environments": 40})]
+    assert retention.strictest_of_hosts(policies) == {"attempts": 7, "environments": 40, "images": None}
+    assert retention.strictest_of_hosts([*policies, retention.Policy()])["environments"] is None
+
+
+def test_the_dry_run_counts_and_changes_nothing(lab: Lab) -> None:
+    old, young = ended(lab, 40), ended(lab, 20)
+    answer = lab.post("retention/preview/", ALL).json()
+    frees = {each["kind"]: (each["count"], each["bytes"]) for each in answer["frees"]}
+    assert (frees["logs"], frees["artifacts"], frees["outputs"]) == ((1, 4), (1, 2), (1, 5))
+    assert answer["breaks"] == {"steps": ["train"], "step_count": 1, "readers": 0}
+    assert left(lab, old) == left(lab, young) == (True, True, True)
+
+
+def test_the_deed_frees_what_the_dry_run_said_and_says_so_where_it_was(lab: Lab) -> None:
+    old, young = ended(lab, 40), ended(lab, 20)
+    assert lab.client.put(lab.base + "retention/", ALL, content_type="application/json").status_code == 200
+    assert lab.post("retention/apply/").json() == {"logs": 1, "artifacts": 1, "outputs": 1, "blobs": 0}
+    assert (left(lab, old), left(lab, young)) == ((False, False, False), (True, True, True))
+    step = lab.step(old, "train")
+    assert not step.step.is_source and lab.step(young, "train").step.is_source
+    with pytest.raises(NotFound, match="retention"):
+        reader(Attempt.objects.select_related("run").get(run=step))
+    with pytest.raises(NotFound, match="Run the step again"):
+        open_output(step, "model", "m.bin")
+    assert lab.get(f"runs/{step.pk}/log/").status_code == 404
+    assert lab.get(f"runs/{step.pk}/outputs/").json()["items"][0]["removed_at"]
+    # Again, and by the bell that may come twice: nothing is left to do.
+    retain(str(lab.workspace.pk))
+    assert lab.post("retention/apply/").json() == {"logs": 0, "artifacts": 0, "outputs": 0, "blobs": 0}
+
+
+def test_what_somebody_still_needs_stays(lab: Lab) -> None:
+    first, newest = ended(lab, 50), ended(lab, 40)
+    registered, failed = ended(lab, 60), ended(lab, 45, status="Failed")
+    Output.objects.filter(run__root=registered).update(dataset_version_id=registered.pk)
+    reader_of_first = lab.pipeline("train", status="Running")
+    StepRun.objects.filter(run__root=reader_of_first).update(reused_from=lab.step(first, "train"))
+    keeping.set_policy(lab.room, {**ALL, "keep_last": 2})
+    keeping.carry_out(lab.workspace)
+    assert left(lab, first) == (True, True, True)  # a run that is not over reads it
+    assert left(lab, newest) == (True, True, True) and left(lab, registered)[2]  # the two newest, and a dataset
+    assert left(lab, failed) == (False, False, False)
+
+
+def test_the_sources_of_kept_runs_stay(lab: Lab) -> None:
+    source, kept = ended(lab, 60), ended(lab, 40)
+    StepRun.objects.filter(run__root=kept).update(reused_from=lab.step(source, "train"))
+    keeping.set_policy(lab.room, {**ALL, "keep_last": 1})
+    keeping.carry_out(lab.workspace)
+    assert left(lab, source) == (True, True, True)
+
+
+def test_code_that_nothing_names_goes_after_a_day(lab: Lab) -> None:
+    used = lab.pipeline("train")
+    orphan = lab.snapshot(gone_py="print('nobody runs me')")
+    fresh = lab.snapshot(fresh_py="print('just uploaded')")
+    Snapshot.objects.exclude(pk=fresh.pk).update(created_at=now() - timedelta(days=3))
+    long_ago = (now() - timedelta(days=3)).timestamp()
+    for path in (data_dir() / "store" / str(lab.workspace.pk) / "blobs").rglob("*"):
+        os.utime(path, (long_ago, long_ago))
+    assert snapshots.missing(lab.workspace, [fresh.files[0]["digest"]]) == []  # asking makes it new
+    assert sweep(lab.workspace, now()) == 1
+    store = artifact_store(lab.workspace.pk)
+    kept = Snapshot.objects.get(digest=lab.step(used, "train").step.snapshot_digest)
+    assert not store.exists(blob_key(orphan.files[0]["digest"])) and not Snapshot.objects.filter(pk=orphan.pk).exists()
+    assert all(store.exists(blob_key(row.files[0]["digest"])) for row in (kept, fresh))
+
+
+def test_unused_environments_of_hosts_are_in_the_dry_run(lab: Lab) -> None:
+    stood = [
+        {"key": "pandas-3.11", "bytes": 7, "used_at": "2020-01-01T00:00:00Z", "in_use": False},
+        {"key": "torch-3.11", "bytes": 9, "used_at": "2020-01-01T00:00:00Z", "in_use": True},
+    ]
+    lab.host.facts = {"storage": {"environments": stood}}
+    lab.host.save()
+    frees = {each["kind"]: each for each in lab.post("retention/preview/", {"environments": 30}).json()["frees"]}
+    assert frees["environments"] == {"kind": "environments", "count": 1, "bytes": 7, "names": ["pandas-3.11 (alpha)"]}
+
+
+def test_only_an_owner_changes_it_and_everybody_may_look(lab: Lab) -> None:
+    member = lab.member("mia", Role.CONTRIBUTOR)
+    put = member.put(lab.base + "retention/", {"logs": 1}, content_type="application/json")
+    assert (put.status_code, member.post(lab.base + "retention/apply/").status_code) == (403, 403)
+    assert member.get(lab.base + "retention/").json()["attempts"] == 7
+
+
+def test_the_queries_of_the_dry_run_do_not_grow(lab: Lab) -> None:
+    counts = []
+    for _ in range(2):
+        for days in (40, 50, 60):
+            ended(lab, days)
+        with CaptureQueriesContext(connection) as seen:
+            keeping.preview(lab.room, retention.read(ALL))
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
+
+
+def test_agents_are_told_how_long_to_keep_things(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_hosts_policy", None)
+    keeping.set_policy(lab.room, {"environments": 12})
+    assert exchange.answer_to(lab.host, {"want": 0})["keep"] == {"attempts": 7, "environments": 12, "images": None}

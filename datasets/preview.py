@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from core.errors import Unprocessable
-from datasets import definitions, rows
+from datasets import definitions, rows, texts
 from datasets.services import files as resolving
 from datasets.stores import root_by_name
 from workspaces.models import Workspace
@@ -24,6 +24,10 @@ from workspaces.models import Workspace
 SECONDS = 60
 SNIFFED = 64 * 1024
 SAMPLE = 2000
+# How far a text is checked for what DuckDB passes over: when only a glance is wanted, and when it is to be taken as a
+# table. The latter takes seconds for a gigabyte.
+GLANCE = 64 << 20
+THOROUGH = 1 << 30
 BATCH = 1000
 NATIVE = frozenset({"utf8", "utf-8", "ascii", "us-ascii", "utf-8-sig"})
 # What pandas, and so the SDK, takes for a missing value.
@@ -51,21 +55,32 @@ class Table:
 
 
 def read(
-    workspace: Workspace, found: Sequence[resolving.ResolvedFile], definition: Mapping[str, Any], limit: int
+    workspace: Workspace,
+    found: Sequence[resolving.ResolvedFile],
+    definition: Mapping[str, Any],
+    limit: int,
+    *,
+    checked: int = GLANCE,
 ) -> Table:
     """The first rows after the definition's operations. Raises Unprocessable for what is no table."""
-    with opened(workspace, found, definition) as (columns, stream):
+    with opened(workspace, found, definition, checked=checked) as (columns, stream):
         return Table(columns, [row for _, row in zip(range(limit), stream, strict=False)])
 
 
 @contextmanager
 def opened(
-    workspace: Workspace, found: Sequence[resolving.ResolvedFile], definition: Mapping[str, Any]
+    workspace: Workspace,
+    found: Sequence[resolving.ResolvedFile],
+    definition: Mapping[str, Any],
+    *,
+    checked: int = THOROUGH,
 ) -> Iterator[tuple[list[tuple[str, str]], Iterator[tuple[Any, ...]]]]:
     """Columns and a stream of rows. The time it may take starts now."""
     form = definition.get("format") or {}
     with tempfile.TemporaryDirectory() as folder:
         local = [_local(workspace, each, form, Path(folder) / str(n)) for n, each in enumerate(found)]
+        if form.get("type", "delimited") == "delimited":
+            _check_whole(local, found, form, checked)
         connection = _connect(local)
         stop = threading.Timer(SECONDS, connection.interrupt)
         stop.start()
@@ -105,9 +120,21 @@ def _local(workspace: Workspace, each: resolving.ResolvedFile, form: Mapping[str
         return here
     with root.open(each.key) as source, copy.open("wb") as target:
         reader = codecs.getreader(encoding)(source, "strict") if is_text and encoding not in NATIVE else None
-        while chunk := (reader or source).read(1 << 20):
-            target.write(chunk.encode() if isinstance(chunk, str) else chunk)
+        try:
+            while chunk := (reader or source).read(1 << 20):
+                target.write(chunk.encode() if isinstance(chunk, str) else chunk)
+        except UnicodeError as error:
+            raise _refuse(f"'{each.path}' is not {encoding}; name its encoding") from error
     return copy
+
+
+def _check_whole(
+    local: Sequence[Path], found: Sequence[resolving.ResolvedFile], form: Mapping[str, Any], most: int
+) -> None:
+    """DuckDB drops the last row when its quote is never closed, and says nothing."""
+    for path, each in zip(local, found, strict=True):
+        if fault := texts.fault(path, form.get("separator") or ",", most):
+            raise _refuse(f"in '{each.path}', {fault}")
 
 
 def _check_text(head: bytes, path: str, form: Mapping[str, Any]) -> None:
@@ -115,7 +142,9 @@ def _check_text(head: bytes, path: str, form: Mapping[str, Any]) -> None:
     encoding = str(form.get("encoding") or "utf8").lower()
     if not head.strip():
         raise _refuse(f"'{path}' is empty")
-    if not encoding.startswith("utf-16") and b"\0" in head:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and encoding in NATIVE:
+        raise _refuse(f"'{path}' is not {encoding} but looks like utf-16; name its encoding")
+    if not encoding.startswith(("utf-16", "utf16", "utf-32", "utf32", "utf_")) and b"\0" in head:
         raise _refuse(f"'{path}' is not a text file")
     if head.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
         raise _refuse(f"'{path}' is a web page, not a table")
@@ -231,6 +260,8 @@ def _name(sql_type: str) -> str:
 def _reason(error: Exception) -> str:
     """DuckDB's first lines, without the paths of this machine."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and "file =" not in line]
+    if isinstance(error, UnicodeError):
+        return "it is not in the encoding that was said; name its encoding"
     text = " ".join(lines[:3]).split("Possible")[0]
     return text.removeprefix("Invalid Input Error: ").strip()[:400]
 

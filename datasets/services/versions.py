@@ -63,7 +63,7 @@ def look(workspace: Workspace, kind: str, definition: Mapping[str, Any]) -> dict
         "content_fingerprint": files.fingerprint(found),
     }
     if kind == Dataset.Kind.TABULAR:
-        table = preview.read(workspace, found, definition, limit=1)
+        table = preview.read(workspace, found, definition, limit=1, checked=preview.THOROUGH)
         facts["profile"] = {"columns": [{"name": name, "type": type_} for name, type_ in table.columns]}
     return facts
 

@@ -100,6 +100,49 @@ def test_a_csv_that_is_none_is_a_clear_error(house: House, data: bytes) -> None:
     assert code(post(house.api, "p", source("a.csv"), "tabular")) == (422, "not_a_table")
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'a,b\n1,"x\n2,y\n3,z\n', "line 2 is never closed"),
+        (b'a,b\n1,2\n"3,z', "line 3 is never closed"),
+        (b'a,b\r1,2\r3, "z""\r4,5\r', "line 3 is never closed"),
+        (b'\xef\xbb\xbf"a,b\n1,x\n', "line 1 is never closed"),
+        (b'a,b\n1,"x\n2,"y"\n3,z\n', "Line: 2"),
+        (b"a,b\n" + b"1,x\n" * 40_000 + b'1,"x\n' + b"2,y\n" * 700_000, "line 40002 is never closed"),
+        (b"a,b\n1,2\n1,2,3,4\n", "Line: 3"),
+        (b"a,b\n" + b"1,2\n" * 40_000 + b"1,\0\n", "NUL byte in line 40002"),
+        (b"a,b\n1,\0\n", "not a text file"),
+        ("a,b\n1,2\n".encode("utf-16"), "looks like utf-16; name its encoding"),
+        (b"a,b\n1,Jos\xe9\n", "is not utf8; name its encoding"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_is_told_with_its_line(house: House, data: bytes, said: str) -> None:
+    house.put("a.csv", data)
+    refused = post(house.api, "p", source("a.csv"), "tabular")
+    assert code(refused) == (422, "not_a_table")
+    assert said in str(refused.json())
+    assert house.api.get("datasets/").json()["items"] == []
+
+
+def test_an_encoding_that_fails_far_into_the_file_is_told(house: House) -> None:
+    house.put("a.csv", b"a,b\n" + b"1,2\n" * 40_000 + b"1,\x81\x81\n")
+    refused = post(house.api, "p", source("a.csv", format={"encoding": "cp1252"}), "tabular")
+    assert code(refused) == (422, "not_a_table") and "is not cp1252" in str(refused.json())
+    house.put("b.csv", b"a,b\n" + b"1,2\n" * 400_000 + b"1,\xe9\n")
+    refused = post(house.api, "q", source("b.csv"), "tabular")
+    assert code(refused) == (422, "not_a_table") and "line 400002 is not utf-8" in str(refused.json())
+
+
+@pytest.mark.parametrize("form", [{}, {"separator": "||"}, {"separator": "\t"}])
+def test_quotes_that_open_nothing_are_text(house: House, form: dict[str, str]) -> None:
+    rows = [['5" nail', "a"], ['"x, ""y"""', '"line\nline"'], ["", '""'], ['it is 5 "', "b"]]
+    house.put("a.csv", "\n".join([form.get("separator", ",").join(row) for row in [["c", "d"], *rows]]))
+    made = post(house.api, "p", source("a.csv", format=form), "tabular")
+    assert made.status_code == 201, made.content
+    got = house.api.get(f"dataset-versions/{made.json()['id']}/preview/").json()["rows"]
+    assert got == [['5" nail', "a"], ['x, "y"', "line\nline"], [None, None], ['it is 5 "', "b"]]
+
+
 def test_a_table_in_another_encoding_is_read_when_it_is_said(house: House) -> None:
     house.put("a.csv", "name;n\nJosé;1\n".encode("latin-1"))
     form = {"separator": ";", "encoding": "latin-1"}

@@ -110,6 +110,11 @@ class ComputeTarget(Row):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_leaving(self) -> bool:
+        """Deleted with steps on it: it takes none any more, and goes with the last. Nobody can ask for no node at all."""
+        return self.max_nodes == 0
+
 
 class Node(Lifecycle):
     """A reservation of cores, memory and devices on one host for one cluster. It serves one step at a time."""

@@ -9,9 +9,11 @@ from workspaces.models import Workspace
 
 
 def targets_in(workspace: Workspace) -> QuerySet[ComputeTarget]:
-    """Clusters with their nodes, in a constant number of queries."""
+    """Clusters with their nodes and hosts, in a constant number of queries."""
     nodes = Node.objects.select_related("host").order_by("id")
-    return ComputeTarget.objects.filter(workspace=workspace).prefetch_related(Prefetch("nodes", queryset=nodes))
+    return ComputeTarget.objects.filter(workspace=workspace).prefetch_related(
+        Prefetch("nodes", queryset=nodes), Prefetch("hosts", queryset=Host.objects.order_by("name"))
+    )
 
 
 def unwalled_hosts(workspace: Workspace) -> QuerySet[Host]:

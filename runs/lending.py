@@ -7,23 +7,24 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
-from compute.models import ComputeTarget
 from compute.services import status, targets
-from core.errors import Conflict, NotFound
+from core.errors import NotFound
 from core.storage import artifact_store
 from pipelines import services as pipelines
 from registry import services as registry
 from registry.services.models import RunFiles
 from runs.models import Artifact, Attempt, Run
-from runs.services import publish
+from runs.services import clusters, publish
 from workspaces.models import Workspace
 
 
 def lend() -> None:
     pipelines.publish_with(publish.from_request)
     registry.take_runs_from(artifacts_of)
-    targets.before_delete.append(keep_if_waited_for)
+    targets.uses.append(clusters.use_of)
+    targets.clearers.append(clusters.clear)
     status.runs_on.append(runs_on_nodes)
+    status.waits_for.append(clusters.waiting_for)
 
 
 def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
@@ -43,14 +44,6 @@ def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
         (row.path[len(above) :].lstrip("/"), partial(store.open, row.key)) for row in rows
     ]
     return RunFiles(files, run.experiment.name)
-
-
-def keep_if_waited_for(target: ComputeTarget) -> None:
-    """A cluster stays while steps wait for it. Raises Conflict."""
-    waiting = Attempt.objects.filter(compute_target=target).exclude(status__in=Attempt.ENDS).count()
-    if waiting:
-        what = "attempt waits" if waiting == 1 else "attempts wait"
-        raise Conflict(f"{waiting} {what} for '{target.name}'. Cancel them or let them end first.", code="in_use")
 
 
 def runs_on_nodes(nodes: Sequence[UUID]) -> dict[UUID, UUID]:

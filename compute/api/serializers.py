@@ -7,7 +7,23 @@ from typing import Any
 from rest_framework import serializers
 
 
-class TargetIn(serializers.Serializer[Any]):
+class Terms(serializers.Serializer[Any]):
+    """What is left out stays as it is, or is the default of a new cluster."""
+
+    policy = serializers.CharField(required=False, help_text="`elastic` or `strict`.")
+    hosts = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Names of hosts; none: all hosts of the workspace."
+    )
+    launcher = serializers.CharField(
+        required=False, allow_blank=True, help_text="`process` or `docker`; empty: any host."
+    )
+    network = serializers.CharField(required=False, help_text="`none`, `studio` or `open`.")
+    container_options = serializers.DictField(
+        required=False, help_text="What is relaxed of the hardened options of containers; for owners only."
+    )
+
+
+class TargetIn(Terms):
     name = serializers.CharField(max_length=64)
     vm_size = serializers.CharField(max_length=64, allow_blank=True)
     min_nodes = serializers.IntegerField(required=False, default=0)
@@ -18,7 +34,7 @@ class TargetIn(serializers.Serializer[Any]):
     tags = serializers.DictField(required=False, default=dict)
 
 
-class TargetChange(serializers.Serializer[Any]):
+class TargetChange(Terms):
     min_nodes = serializers.IntegerField(required=False)
     max_nodes = serializers.IntegerField(required=False)
     idle_seconds = serializers.IntegerField(required=False)
@@ -45,6 +61,10 @@ class TargetOut(serializers.Serializer[Any]):
     max_nodes = serializers.IntegerField()
     idle_seconds = serializers.IntegerField()
     policy = serializers.CharField()
+    hosts = serializers.ListField(child=serializers.CharField())
+    launcher = serializers.CharField()
+    network = serializers.CharField()
+    container_options = serializers.JSONField()
     tags = serializers.JSONField()
     created_at = serializers.DateTimeField()
     modified_at = serializers.DateTimeField()

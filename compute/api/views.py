@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -46,7 +48,17 @@ class TargetView(WorkspaceView):
         target = targets.update_target(self.room, name, **self.asked(s.TargetChange))
         return Response(target_document(target, status.living_hosts(), with_nodes=True))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(
+        parameters=[OpenApiParameter("force", bool, description="`1`: cancel what runs on it and waits for it.")],
+        responses={204: None, 202: s.TargetDetail},
+    )
     def delete(self, request: Request, name: str) -> Response:
-        targets.delete_target(self.room, name)
-        return Response(status=204)
+        """Delete it. One with steps is refused with their number; with `force` they are canceled, and it goes after them."""
+        target = targets.find_target(self.room.workspace, name)
+        if targets.delete_target(self.room, target.name, force=self.flag("force")):
+            return Response(status=204)
+        return Response(self.told(target.name), status=202)
+
+    def told(self, name: str) -> dict[str, Any]:
+        target = targets.find_target(self.room.workspace, name)
+        return target_document(target, status.living_hosts(), with_nodes=True)

@@ -11,7 +11,7 @@ from core.clock import iso
 
 
 def target_document(target: ComputeTarget, hosts: Sequence[Host], *, with_nodes: bool = False) -> dict[str, Any]:
-    """One cluster; its nodes are prefetched. The list leaves out which run is on which node."""
+    """One cluster; its nodes and hosts are prefetched. The list leaves out which run is on which node."""
     nodes = list(target.nodes.all())
     document: dict[str, Any] = {
         "id": str(target.pk),
@@ -27,10 +27,14 @@ def target_document(target: ComputeTarget, hosts: Sequence[Host], *, with_nodes:
         "max_nodes": target.max_nodes,
         "idle_seconds": target.idle_seconds,
         "policy": target.policy,
+        "hosts": [host.name for host in target.hosts.all()],
+        "launcher": target.launcher,
+        "network": target.network,
+        "container_options": target.container_options,
         "tags": target.tags,
         "created_at": iso(target.created_at),
         "modified_at": iso(target.modified_at),
-        "provisioning_state": "Succeeded",
+        "provisioning_state": status.provisioning_state(target),
         "status": status.status_document(target, nodes),
         "warnings": status.warnings_of(target, hosts),
     }

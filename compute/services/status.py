@@ -17,24 +17,38 @@ from core.clock import iso, now
 # An app above knows which run is on which node: node ids in, run ids by node id out.
 runs_on: list[Callable[[Sequence[UUID]], dict[UUID, UUID]]] = []
 
+# And how many steps wait for each cluster: cluster ids in, counts by cluster id out.
+waits_for: list[Callable[[Sequence[UUID]], dict[UUID, int]]] = []
+
+
+def waiting_counts(targets: Sequence[UUID]) -> dict[UUID, int]:
+    """How many steps wait for these clusters: one query."""
+    found: Counter[UUID] = Counter()
+    for look in waits_for if targets else ():
+        found.update(look(targets))
+    return dict(found)
+
 
 def status_document(target: ComputeTarget, nodes: Iterable[Node] | None = None) -> dict[str, Any]:
     """The 13 keys of `status.serialize()`, in their order."""
     counts = Counter(node.status for node in (target.nodes.all() if nodes is None else nodes))
     present = sum(counts.values()) - counts[Node.Status.LEAVING]
-    is_moving = bool(counts[Node.Status.PREPARING] or counts[Node.Status.LEAVING])
+    # What it is on its way to: as many as there are, within the bounds that it was given.
+    wanted = min(max(present, target.min_nodes), target.max_nodes)
+    is_moving = wanted != present or bool(counts[Node.Status.PREPARING] or counts[Node.Status.LEAVING])
+    state = provisioning_state(target)
     names = ("preparing", "running", "idle", "unusable", "leaving")
     changed = iso(target.resized_at or target.created_at)
     return {
         "currentNodeCount": present,
-        "targetNodeCount": present,
+        "targetNodeCount": wanted,
         "nodeStateCounts": {**{f"{name}NodeCount": counts[name] for name in names}, "preemptedNodeCount": 0},
         "allocationState": "Resizing" if is_moving else "Steady",
         "allocationStateTransitionTime": changed,
         "errors": None,
         "creationTime": iso(target.created_at),
         "modifiedTime": iso(target.modified_at),
-        "provisioningState": "Succeeded",
+        "provisioningState": state,
         "provisioningStateTransitionTime": None,
         "scaleSettings": {
             "minNodeCount": target.min_nodes,
@@ -46,6 +60,10 @@ def status_document(target: ComputeTarget, nodes: Iterable[Node] | None = None) 
     }
 
 
+def provisioning_state(target: ComputeTarget) -> str:
+    return "Deleting" if target.is_leaving else "Succeeded"
+
+
 def living_hosts() -> list[Host]:
     """Hosts that were heard of within a lease."""
     since = now() - timedelta(seconds=settings.DUTO.lease_seconds)
@@ -53,13 +71,15 @@ def living_hosts() -> list[Host]:
 
 
 def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, str]]:
-    """What is odd about a cluster here: a size that asks for more than any host has, or no host at all."""
-    if not hosts:
+    """What is odd about a cluster here: a size that asks for more than any of its hosts has, or no host at all."""
+    machines = [_machine(host) for host in hosts if _may_carry(target, host)]
+    if not machines:
         text = "No host is connected, so steps wait. Start an agent, or look at the page Compute for why it is away."
+        if hosts:
+            text = f"None of the hosts that are connected may carry a node of {target.name}, so steps wait."
         return [{"code": "no_host", "text": text}]
     size = fleet.Size(target.cores, target.memory, target.gpus)
     cluster = fleet.Cluster(target.pk, target.name, size, target.vm_size, target.max_nodes, elastic=True)
-    machines = [_machine(host) for host in hosts]
     reservations = [fleet.reservation(cluster, machine) for machine in machines]
     if any(each is not None and not each.warning for each in reservations):
         return []
@@ -68,6 +88,13 @@ def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, 
     if target.policy == ComputeTarget.Policy.STRICT:
         return [{"code": "too_large", "text": text.split(";")[0] + "; its steps wait (policy strict)."}]
     return [{"code": "shrunk", "text": text}]
+
+
+def _may_carry(target: ComputeTarget, host: Host) -> bool:
+    """Whether the host is the cluster's, takes steps, and runs them as it asks."""
+    attached = {each.pk for each in target.hosts.all()}
+    is_own = host.workspace_id in (None, target.workspace_id) and (not attached or host.pk in attached)
+    return is_own and host.drained_at is None and target.launcher in ("", host.launcher)
 
 
 def node_documents(nodes: Sequence[Node]) -> list[dict[str, Any]]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from compute.models import ComputeTarget, Node
+from compute.services import terms
 from compute.sizes import size_of
 from core import journal
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
+from core.work import after_commit
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
@@ -22,8 +27,26 @@ MOST_NODES = 100
 PRIORITIES = {"dedicated": "dedicated", "lowpriority": "lowpriority", "low_priority": "lowpriority"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
 
-# Apps above refuse by raising Conflict: they know what waits for a cluster, or runs on it.
-before_delete: list[Callable[[ComputeTarget], None]] = []
+
+@dataclass(frozen=True)
+class Use:
+    """How much of a cluster is in use: steps that run on it, and steps that wait for it."""
+
+    running: int = 0
+    waiting: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.running or self.waiting)
+
+    def __str__(self) -> str:
+        runs = f"{self.running} {'step runs' if self.running == 1 else 'steps run'} on it"
+        waits = f"{self.waiting} {'waits' if self.waiting == 1 else 'wait'} for it"
+        return " and ".join(words for count, words in ((self.running, runs), (self.waiting, waits)) if count)
+
+
+# Apps above know what runs on a cluster and waits for it, and how to end that in somebody's name.
+uses: list[Callable[[ComputeTarget], Use]] = []
+clearers: list[Callable[[UUID, str], object]] = []
 
 
 @transaction.atomic
@@ -38,11 +61,13 @@ def create_target(
     vm_priority: str = "dedicated",
     description: str = "",
     tags: Mapping[str, Any] | None = None,
-    policy: str = "",
+    hosts: Sequence[str] | None = None,
+    **asked: Any,
 ) -> ComputeTarget:
     """A new cluster. Under a name that exists with the same size, that cluster is changed: programs create each time.
 
-    Raises Invalid for a bad name, size or scale, Conflict for another size under the name.
+    `asked`: policy, launcher, network, container_options. Raises Invalid for a bad name, size, scale or term,
+    Conflict for another size under the name.
     """
     room.require(Role.CONTRIBUTOR).require_person()
     if not _NAME.fullmatch(name):
@@ -54,18 +79,21 @@ def create_target(
     size, priority = size_of(vm_size), _priority(vm_priority)
     known = _same_name(room.workspace, name, size.name)
     if known is not None:
-        return update_target(room, known.name, min_nodes=min_nodes, max_nodes=max_nodes, idle_seconds=idle_seconds)
+        asked |= {"min_nodes": min_nodes, "max_nodes": max_nodes, "idle_seconds": idle_seconds, "hosts": hosts}
+        return update_target(room, known.name, **asked)
     target = ComputeTarget(
         workspace=room.workspace, name=name, vm_size=size.name.upper(), cores=size.cores, memory=size.memory,
-        gpus=size.gpus, vm_priority=priority, description=description, tags=dict(tags or {}),
-        policy=policy or settings.DUTO.compute_policy, resized_at=now(),
+        gpus=size.gpus, vm_priority=priority, description=description, tags=dict(tags or {}), resized_at=now(),
     )  # fmt: skip
     _scale(target, min_nodes, max_nodes, idle_seconds)
+    terms.apply(room, target, {**asked, "policy": asked.get("policy") or settings.DUTO.compute_policy})
     try:
         with transaction.atomic():
             target.save()
     except IntegrityError as error:
         raise Conflict(f"There is a compute target '{name}' already.", code="exists") from error
+    if hosts:
+        target.hosts.set(terms.hosts_named(room.workspace, hosts))
     audit.note(room, "compute.created", name, vm_size=target.vm_size)
     _tell(room.workspace)
     return target
@@ -93,12 +121,22 @@ def update_target(
     idle_seconds: int | None = None,
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
+    hosts: Sequence[str] | None = None,
+    **asked: Any,
 ) -> ComputeTarget:
-    """Change the scale or what is said about a cluster. Running steps go on; nodes beyond the new scale leave idle."""
+    """Change the scale of a cluster, its terms, or what is said about it; what is None stays.
+
+    Running steps go on. Nodes beyond the new scale, or where the cluster no longer is, leave when they are idle.
+    Raises as create_target() does, and Conflict for one that is being deleted.
+    """
     room.require(Role.CONTRIBUTOR).require_person()
-    target = find_target(room.workspace, name)
+    found = find_target(room.workspace, name)
+    target = ComputeTarget.objects.select_for_update(no_key=True).get(pk=found.pk)
+    if target.is_leaving:
+        raise Conflict(f"'{target.name}' is being deleted: its last steps are ending.", code="being_deleted")
     before = (target.min_nodes, target.max_nodes)
     _scale(target, min_nodes, max_nodes, idle_seconds)
+    changed = terms.apply(room, target, asked)
     if description is not None:
         target.description = description
     if tags is not None:
@@ -106,28 +144,51 @@ def update_target(
     if (target.min_nodes, target.max_nodes) != before:
         target.resized_at = now()
     target.save()
-    audit.note(room, "compute.changed", name, min_nodes=target.min_nodes, max_nodes=target.max_nodes)
+    if hosts is not None:
+        target.hosts.set(terms.hosts_named(room.workspace, hosts))
+        changed.append("hosts")
+    scale = {"min_nodes": target.min_nodes, "max_nodes": target.max_nodes}
+    audit.note(room, "compute.changed", target.name, **scale, **({"changed": changed} if changed else {}))
     _tell(room.workspace)
     return target
 
 
 @transaction.atomic
-def delete_target(room: Room, name: str) -> None:
-    """Take a cluster away. Raises Conflict while steps run on it or wait for it."""
+def delete_target(room: Room, name: str, *, force: bool = False) -> bool:
+    """Take a cluster away; whether it is gone. Raises Conflict with numbers while it is in use.
+
+    With `force` a cluster in use takes no step from now on, its queue and its running steps are canceled in the
+    caller's name, and it goes when the last of them has ended on its host.
+    """
     room.require(Role.CONTRIBUTOR).require_person()
     found = find_target(room.workspace, name)
     target = ComputeTarget.objects.select_for_update().get(pk=found.pk)
-    busy = Node.objects.filter(compute_target=target, status=Node.Status.RUNNING).count()
-    if busy:
+    use = use_of(target)
+    if use and not force:
         raise Conflict(
-            f"{busy} {'step runs' if busy == 1 else 'steps run'} on '{target.name}'. Cancel them or let them end first.",
+            f"'{target.name}' is in use: {use}. Cancel them, let them end, or delete it with force, which cancels them.",
             code="in_use",
+            running=use.running,
+            waiting=use.waiting,
         )
-    for refuse in before_delete:
-        refuse(target)
-    target.delete()
-    audit.note(room, "compute.deleted", target.name)
+    audit.note(room, "compute.deleted", target.name, running=use.running, waiting=use.waiting)
     _tell(room.workspace)
+    if not use:
+        target.delete()
+        return True
+    target.min_nodes, target.max_nodes, target.resized_at = 0, 0, now()
+    target.save()
+    by = f"{room.actor}, who deleted the cluster {target.name}"
+    for clear in clearers:
+        after_commit(partial(clear, target.pk, by))
+    return False
+
+
+def use_of(target: ComputeTarget) -> Use:
+    """How much of it is in use now."""
+    counts = [use(target) for use in uses]
+    busy = Node.objects.filter(compute_target=target, status=Node.Status.RUNNING).count()
+    return Use(max(busy, sum(count.running for count in counts)), sum(count.waiting for count in counts))
 
 
 def find_target(workspace: Workspace, name: str) -> ComputeTarget:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from runs.api import code, experiments, logs, palette, records, retention, runs, trigger
+from runs.api import clusters, code, experiments, logs, palette, records, retention, runs, trigger
 
 W = "workspaces/<slug:workspace>/"
 RUN = f"{W}runs/<uuid:id>/"
@@ -46,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}retention/", retention.RetentionView.as_view(), name="api-retention"),
     path(f"{W}retention/preview/", retention.RetentionPreviewView.as_view(), name="api-retention-preview"),
     path(f"{W}retention/apply/", retention.RetentionApplyView.as_view(), name="api-retention-apply"),
+    path(f"{W}compute/<str:name>/nodes/<uuid:node>/", clusters.NodeView.as_view(), name="api-compute-node"),
     path(f"{W}palette/", palette.PaletteView.as_view(), name="api-palette"),
     path(TRIGGER, trigger.TriggerView.as_view(), name="api-pipeline-trigger"),
 ]

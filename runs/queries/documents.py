@@ -13,6 +13,9 @@ from core.clock import iso
 from runs.models import Attempt, Run, StepRun
 from runs.queries.finding import Counts, step_counts
 
+# So many of a list are named in a sentence.
+NAMED = 5
+
 
 def run_documents(runs: Sequence[Run], *, workspace: str) -> list[dict[str, Any]]:
     """The documents of a list of runs, without graphs and attempts."""
@@ -53,9 +56,29 @@ def waiting(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
     from runs.services.waiting import reasons
 
     stored = list(run.step.waiting)
-    if not tries or tries[-1].status != Attempt.Status.QUEUED:
+    if not tries:
+        return stored or _steps_before(run)
+    if tries[-1].status != Attempt.Status.QUEUED:
         return stored
     return [*stored, *({"code": each.code, "text": each.text, "facts": each.facts} for each in reasons(tries[-1]))]
+
+
+def _steps_before(run: Run) -> list[dict[str, Any]]:
+    """The steps that a step waits for, when it has not been started: which, and how far they are."""
+    from runs.services.board import parsed_needs
+
+    needs = parsed_needs(run.root_id or run.pk).get(run.step.node_id, frozenset())
+    if run.is_final or not needs:
+        return []
+    rows = Run.objects.filter(root=run.root_id, step__node_id__in=needs).exclude(status__in=Run.ENDS).order_by("id")
+    names = list(rows.values_list("step__name", "status"))
+    if not names:
+        return []
+    words = {value: str(label).lower() for value, label in Run.Status.choices}
+    told = ", ".join(f"{name} ({words[status]})" for name, status in names[:NAMED])
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    text = f"It waits for {len(names)} {'step' if len(names) == 1 else 'steps'} before it: {told}{more}."
+    return [{"code": "steps", "text": text, "facts": {"steps": len(names)}}]
 
 
 def scripts_of(graph: Mapping[str, Any]) -> dict[str, str]:

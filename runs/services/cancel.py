@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from core.clock import now
 from runs.models import Attempt, Run
@@ -29,6 +30,18 @@ def cancel_run(room: Room, run: Run) -> Run:
         _cancel(root, mine, room.actor)
     mine.refresh_from_db()
     return mine
+
+
+def cancel_steps(root_id: UUID, nodes: Sequence[str], by: str) -> None:
+    """Cancel some steps of one run, in somebody's name."""
+    with changing(root_id) as root:
+        if root.is_final:
+            return
+        board = Board(root)
+        nodes = [node for node in nodes if board.states.get(node) not in Run.ENDS]
+        board.need(nodes)
+        stop_steps(board, nodes, by=by)
+        carry_forward(root)
 
 
 def _cancel(root: Run, run: Run, by: str) -> None:

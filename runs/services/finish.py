@@ -8,7 +8,7 @@ from typing import Any
 from core.clock import now, parse
 from core.errors import StudioError
 from runs.models import Attempt, Run
-from runs.services import artifacts, failures, logs, outputs, placing
+from runs.services import artifacts, clusters, failures, logs, outputs, placing
 from runs.services.board import parsed, parsed_followers
 from runs.services.changes import changing, place_after
 from runs.services.progress import advance, carry_forward
@@ -18,8 +18,8 @@ from workspaces.services.tokens import revoke_run_tokens
 BULKY = ("run__graph", "run__step__fingerprint_document", "run__step__reuse_explanation")
 A = Attempt.Status
 S = Run.Status
-# Retries by cause: a lost host is nobody's fault. A lost attempt on a living host may have run half-way.
-RETRIES = {"host_lost": 2}
+# Retries by cause: a lost host is nobody's fault, a node that a person removed not the step's. A lost attempt on a living host may have run half-way.
+RETRIES = {"host_lost": 2, "node_removed": 2}
 
 
 def finish(attempt: Attempt, report: dict[str, Any]) -> None:
@@ -38,7 +38,7 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         artifacts.adopt(fresh, report)
         fresh.run.step.output_digests = digests
         fresh.warnings = [*fresh.warnings, *map(str, report.get("warnings") or [])]
-        status, facts = _verdict(report, refusal)
+        status, facts = clusters.judged(fresh, *_verdict(report, refusal))
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
 
 

@@ -59,8 +59,8 @@ def read(targets: Iterable[ComputeTarget], *, lock: bool, all_hosts: bool = Fals
     and drained ones too, which only matter to those who ask why."""
     by_id = {target.pk: target for target in targets}
     hosts = {host.pk: host for host in _hosts(list(by_id.values()), lock=lock, all_hosts=all_hosts)}
-    found = Node.objects.filter(Q(compute_target__in=by_id) | Q(host__in=hosts, status=N.RUNNING))
-    nodes = {node.pk: node for node in found.exclude(status=N.LEAVING)}
+    busy = Q(host__in=hosts, status__in=[N.RUNNING, N.LEAVING])
+    nodes = {node.pk: node for node in Node.objects.filter(Q(compute_target__in=by_id) | busy)}
     released = _released(nodes.values())
     clusters = [cluster_of(target, hosts.values()) for target in by_id.values()]
     attached = _attached(by_id.values())
@@ -113,7 +113,8 @@ def slot_of(node: Node) -> values.Slot:
         node.host_id,
         takes,
         tuple(node.gpus),
-        is_busy=node.status == N.RUNNING,
+        # One that leaves with its step still holds all that it held.
+        is_busy=node.status in (N.RUNNING, N.LEAVING),
         is_usable=node.status == N.IDLE,
     )
 

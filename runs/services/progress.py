@@ -113,7 +113,7 @@ def _start(board: Board, places: Places, node: str) -> None:
     """Reuse an earlier result, wait for the environment, or queue an attempt."""
     run = board.runs[node]
     compute, environment = places.compute(run), places.environment(run)
-    if compute is None:
+    if compute is None or compute.is_leaving:
         board.set(node, S.FAILED, error=failures.compute_gone(board.spec(node).compute or ""))
         return
     build = environment.build if environment else None

@@ -137,7 +137,8 @@ def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) ->
         parameters = parameter_rules.bind(graph.parameters, given)
     except SpecError as error:
         raise refused(error) from error
-    targets = {target.name.lower(): target for target in ComputeTarget.objects.filter(workspace=room.workspace)}
+    clusters = ComputeTarget.objects.filter(workspace=room.workspace)
+    targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
     stores = places.store_names(room.workspace)
     problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files, stores)]
     if problems:

@@ -18,7 +18,7 @@ from core.models import Event
 from core.work import ring
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import lost, nodes, placing
+from runs.services import clusters, lost, nodes, placing
 from runs.services.progress import advance
 from workspaces.models import Workspace
 
@@ -60,6 +60,8 @@ def tick(count: int) -> None:
         (2, ring_claims),
         (2, advance_silent),
         (2, nodes.look_after),
+        (2, clusters.drop_left),
+        (2, clusters.finish_leaving),
         (5, environments.expire_builds),
         (600, prune_events),
         (3600, ring_retention),

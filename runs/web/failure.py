@@ -21,6 +21,7 @@ WHOSE = {
     "data_missing": gettext_lazy("Data is missing"),
     "disk_full": gettext_lazy("The disk is full"),
     "host_lost": gettext_lazy("The host was lost"),
+    "node_removed": gettext_lazy("Its node was removed"),
     "studio_fault": gettext_lazy("A fault of the studio"),
     "skipped": gettext_lazy("Skipped"),
 }

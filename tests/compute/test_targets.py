@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from compute.models import ComputeTarget, Host, Node
 from compute.services import hosts, targets
 from compute.sizes import CATALOGUE, GIB, size_of
 from core.clock import now
-from core.errors import Conflict, Invalid, Unauthenticated
+from core.errors import Invalid, Unauthenticated
 from tests.house import House, code, stays_constant
 from workspaces.models import Role
 
@@ -108,12 +109,81 @@ def test_nodes_are_counted_by_state_and_a_busy_cluster_stays(house: House) -> No
 
 
 def test_apps_above_may_keep_a_cluster(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(target: ComputeTarget) -> None:
-        raise Conflict("Something waits for it.", code="in_use")
-
     house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2"})
-    monkeypatch.setattr(targets, "before_delete", [refuse])
-    assert code(house.api.delete("compute/cpu/")) == (409, "in_use")
+    monkeypatch.setattr(targets, "uses", [lambda target: targets.Use(1, 3)])
+    refused = house.api.delete("compute/cpu/")
+    assert code(refused) == (409, "in_use")
+    assert "1 step runs on it and 3 wait for it" in refused.json()["error"]["message"]
+    assert refused.json()["error"]["facts"] == {"running": 1, "waiting": 3}
+
+
+def test_a_cluster_that_is_made_smaller_says_what_it_is_on_its_way_to(house: House) -> None:
+    house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2", "max_nodes": 3})
+    target, alpha = ComputeTarget.objects.get(), machine()
+    for name in ("a", "b", "c"):
+        Node.objects.create(compute_target=target, host=alpha, name=name, cores=1, memory=1, status="running")
+    told = house.api.patch("compute/cpu/", {"max_nodes": 1}).json()["status"]
+    assert (told["currentNodeCount"], told["targetNodeCount"], told["allocationState"]) == (3, 1, "Resizing")
+    told = house.api.patch("compute/cpu/", {"max_nodes": 5, "min_nodes": 4}).json()["status"]
+    assert (told["currentNodeCount"], told["targetNodeCount"], told["allocationState"]) == (3, 4, "Resizing")
+    told = house.api.patch("compute/cpu/", {"min_nodes": 0}).json()["status"]
+    assert (told["targetNodeCount"], told["allocationState"]) == (3, "Steady")
+
+
+def test_terms_are_kept_told_and_changed_one_by_one(house: House) -> None:
+    machine()
+    terms = {"hosts": ["alpha"], "launcher": "docker", "network": "studio", "container_options": {"pids_limit": 4096}}
+    made = house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2", **terms}).json()
+    assert {name: made[name] for name in terms} == terms
+    assert made["warnings"][0]["code"] == "no_host"
+    changed = house.api.patch("compute/cpu/", {"launcher": "", "policy": "strict"}).json()
+    assert (changed["launcher"], changed["policy"], changed["hosts"]) == ("", "strict", ["alpha"])
+    assert house.api.patch("compute/cpu/", {"hosts": []}).json()["hosts"] == []
+    again = house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2"}).json()
+    assert (again["policy"], again["network"]) == ("strict", "studio")
+
+
+@pytest.mark.parametrize(
+    ("terms", "why", "words"),
+    [
+        ({"launcher": "podman"}, "bad_launcher", "'process', 'docker', or empty for any"),
+        ({"network": "wide"}, "bad_network", "'none', 'studio', 'open'"),
+        ({"policy": "loose"}, "bad_policy", "'elastic', 'strict'"),
+        ({"hosts": ["beta"]}, "unknown_host", "There are: alpha"),
+        ({"container_options": {"privileged": True}}, "unknown_option", "There are: user, read_only"),
+        ({"container_options": {"pids_limit": 1}}, "bad_option", "from 16 to 65536"),
+        ({"container_options": {"capabilities": ["SYS_ADMIN"]}}, "bad_option", "a list of AUDIT_WRITE"),
+        ({"container_options": {"user": "root"}}, "bad_option", "a user id"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused_in_words(house: House, terms: Any, why: str, words: str) -> None:
+    machine()
+    answer = house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2", **terms})
+    assert code(answer) == (400, why)
+    assert words in answer.json()["error"]["message"]
+    assert not ComputeTarget.objects.exists()
+
+
+def test_only_an_owner_relaxes_container_options(house: House) -> None:
+    house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2"})
+    contributor = house.door(Role.CONTRIBUTOR)
+    assert contributor.patch("compute/cpu/", {"network": "none"}).status_code == 200
+    relaxed = {"container_options": {"read_only": False}}
+    assert code(contributor.patch("compute/cpu/", relaxed)) == (403, "forbidden")
+    assert house.api.patch("compute/cpu/", relaxed).json()["container_options"] == {"read_only": False}
+    assert contributor.patch("compute/cpu/", {"max_nodes": 3, **relaxed}).status_code == 200
+
+
+def test_a_host_of_another_workspace_is_no_host_of_this_one(house: House) -> None:
+    from workspaces.models import User
+    from workspaces.services.workspaces import create_workspace
+
+    Host.objects.create(
+        name="theirs", key_digest="t", workspace=create_workspace(User.objects.create_user("bob"), "theirs").workspace
+    )
+    answer = house.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2", "hosts": ["theirs"]})
+    assert code(answer) == (400, "unknown_host")
+    assert "theirs" not in answer.json()["error"]["message"].split("There is none yet")[1]
 
 
 def test_a_cluster_is_resized_and_readers_only_look(house: House) -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from compute.models import Node
 from duto.spec import canonical
 from environments.models import EnvironmentBuild
 from registry.models import ModelVersion
@@ -130,7 +131,7 @@ class World:
         # By what stands before the variable in the route; the first that fits.
         self.values: list[tuple[str, str, str]] = [
             ("", "workspace", "lab"), ("datastores/", "name", "workspaceblobstore"), ("stores/", "name", "workspaceblobstore"), ("datasets/", "name", "penguins"),
-            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("models/", "name", "forest"),
+            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
             ("outputs/", "name", "model"), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
             ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),

@@ -1,0 +1,61 @@
+"""On what terms a cluster's nodes come: on which hosts, as what, reaching whom, and what is relaxed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Q
+
+from compute.models import ComputeTarget, Host
+from compute.relaxations import checked
+from core.errors import Invalid
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+
+CHOICES: dict[str, tuple[str, type[Any]]] = {
+    "launcher": ("launcher", Host.Launcher),
+    "network": ("network", ComputeTarget.Network),
+    "policy": ("policy", ComputeTarget.Policy),
+}
+
+
+def apply(room: Room, target: ComputeTarget, terms: Mapping[str, Any]) -> list[str]:
+    """Set what is given (not None) of `launcher`, `network`, `policy`, `container_options`; what has changed by name.
+
+    Raises Invalid for what cannot be, Forbidden when someone but an owner relaxes container options.
+    """
+    before = {name: getattr(target, name) for name in (*CHOICES, "container_options")}
+    for name, (word, choices) in CHOICES.items():
+        value = terms.get(name)
+        if value is not None:
+            setattr(target, name, _chosen(word, str(value), choices, empty=name == "launcher"))
+    options = terms.get("container_options")
+    if options is not None and dict(options) != target.container_options:
+        room.require(Role.OWNER)
+        target.container_options = checked(options)
+    return [name for name, value in before.items() if getattr(target, name) != value]
+
+
+def hosts_named(workspace: Workspace, names: Sequence[str]) -> list[Host]:
+    """The hosts of these names that the workspace may use. Raises Invalid that says which there are."""
+    known = {host.name: host for host in hosts_of(workspace)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        offer = f"There are: {', '.join(known)}." if known else "There is none yet: add one on the page Compute."
+        raise Invalid(f"There is no host '{unknown[0]}' for workspace '{workspace.name}'. {offer}", code="unknown_host")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def hosts_of(workspace: Workspace) -> list[Host]:
+    """The hosts of the workspace, and those that serve every one."""
+    rows = Host.objects.filter(Q(workspace=workspace) | Q(workspace__isnull=True), revoked_at__isnull=True)
+    return list(rows.order_by("name"))
+
+
+def _chosen(word: str, value: str, choices: type[Any], *, empty: bool) -> str:
+    values = [*choices.values]
+    if value in values or (empty and not value):
+        return value
+    offer = ", ".join(f"'{each}'" for each in values) + (", or empty for any" if empty else "")
+    raise Invalid(f"'{word}' is one of {offer}, not {value!r}.", code=f"bad_{word}")

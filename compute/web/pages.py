@@ -9,6 +9,8 @@ from datetime import timedelta
 from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Host, Node
+from compute.services import status
+from compute.services.terms import hosts_of
 from core.clock import now
 from core.errors import NotFound
 from core.paging import Page, page_of
@@ -18,7 +20,9 @@ from workspaces.models import Workspace
 SILENT = timedelta(seconds=35)
 MOST_HOSTS = 100
 N = Node.Status
-ORDER = (N.RUNNING, N.IDLE, N.PREPARING, N.UNUSABLE)
+# A node that leaves with its step still on it holds what it held.
+HOLDING = (N.RUNNING, N.LEAVING)
+ORDER = (N.RUNNING, N.IDLE, N.PREPARING, N.UNUSABLE, N.LEAVING)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class ClusterRow:
     target: ComputeTarget
     states: dict[str, int]
     warnings: list[str]
+    waiting: int = 0
 
     @property
     def up(self) -> int:
@@ -63,29 +68,76 @@ class ComputePage:
 
 
 @dataclass(frozen=True)
+class Gauge:
+    """How much of something is held by this cluster, by others, and there at all."""
+
+    name: str
+    kind: str
+    mine: float
+    others: float
+    all: float
+
+    @property
+    def held(self) -> float:
+        return self.mine + self.others
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.all - self.held)
+
+
+@dataclass(frozen=True)
 class ClusterPage:
     """What compute/cluster.html may show."""
 
     row: ClusterRow
     nodes: list[Node]
+    hosts: list[Host]
+    is_on_all: bool
+    gauges: list[Gauge]
+    notes: list[str]
     topic: str
 
 
 def compute_page(workspace: Workspace, after: str | None) -> ComputePage:
-    """Five queries, however many clusters and hosts."""
+    """Six queries, however many clusters and hosts."""
     page: Page[ComputeTarget] = page_of(ComputeTarget.objects.filter(workspace=workspace), after=after)
     return ComputePage(_rows(page.items), page.next, _hosts(), f"list:{workspace.name}:compute")
 
 
 def cluster_page(workspace: Workspace, name: str) -> ClusterPage:
+    """Five queries, however many nodes and hosts."""
     target = cluster_of(workspace, name)
-    nodes = list(
-        Node.objects.filter(compute_target=target)
-        .exclude(status=Node.Status.LEAVING)
-        .select_related("host")
-        .order_by("name")[:500]
-    )
-    return ClusterPage(_row(target, nodes), nodes, f"list:{workspace.name}:compute")
+    nodes = list(Node.objects.filter(compute_target=target).select_related("host").order_by("name")[:500])
+    attached = list(target.hosts.order_by("name"))
+    hosts = attached or hosts_of(workspace)
+    on = [host for host in hosts if host.workspace_id in (None, workspace.pk) and host.revoked_at is None]
+    busy = list(Node.objects.filter(host__in=on, status__in=HOLDING))
+    notes = [each["text"] for each in status.warnings_of(target, [host for host in on if is_alive(host)])]
+    shown = [node for node in nodes if node.status != N.LEAVING or node in busy]
+    gauges = _gauges(target, [host for host in on if is_alive(host)], busy)
+    return ClusterPage(_row(target, shown), shown, on, not attached, gauges, notes, f"list:{workspace.name}:compute")
+
+
+def _gauges(target: ComputeTarget, hosts: list[Host], busy: list[Node]) -> list[Gauge]:
+    """What running nodes hold of the living hosts of a cluster. Idle nodes hold nothing."""
+    keys = {host.pk for host in hosts}
+    mine = [node for node in busy if node.compute_target_id == target.pk and node.host_id in keys]
+    others = [node for node in busy if node.compute_target_id != target.pk and node.host_id in keys]
+
+    def of(nodes: list[Node]) -> tuple[float, float, float]:
+        return sum(n.cores for n in nodes), sum(n.memory for n in nodes), sum(len(n.gpus) for n in nodes)
+
+    own, theirs = of(mine), of(others)
+    all_ = (sum(h.cores for h in hosts), sum(h.memory for h in hosts), sum(len(h.gpus) for h in hosts))
+    names = (_("Cores held"), _("Memory held"), _("GPUs held"))
+    kinds = ("number", "bytes", "number")
+    rows = [Gauge(*each) for each in zip(names, kinds, own, theirs, all_, strict=True)]
+    return [row for row in rows if row.all]
+
+
+def is_alive(host: Host) -> bool:
+    return bool(host.last_seen_at and now() - host.last_seen_at < SILENT)
 
 
 def cluster_of(workspace: Workspace, name: str) -> ComputeTarget:
@@ -107,12 +159,14 @@ def nodes_text(workspace: Workspace) -> str | None:
 
 def _rows(targets: list[ComputeTarget]) -> list[ClusterRow]:
     nodes = list(Node.objects.filter(compute_target__in=targets).exclude(status=Node.Status.LEAVING))
-    return [_row(target, [node for node in nodes if node.compute_target_id == target.pk]) for target in targets]
+    waiting = status.waiting_counts([target.pk for target in targets])
+    by_target = {target.pk: [node for node in nodes if node.compute_target_id == target.pk] for target in targets}
+    return [_row(target, by_target[target.pk], waiting.get(target.pk, 0)) for target in targets]
 
 
-def _row(target: ComputeTarget, nodes: list[Node]) -> ClusterRow:
+def _row(target: ComputeTarget, nodes: list[Node], waiting: int = 0) -> ClusterRow:
     warnings = list(dict.fromkeys(node.warning for node in nodes if node.warning))
-    return ClusterRow(target, dict(Counter(node.status for node in nodes)), warnings)
+    return ClusterRow(target, dict(Counter(node.status for node in nodes)), warnings, waiting)
 
 
 def _hosts() -> list[HostRow]:

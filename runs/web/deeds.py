@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from core.errors import Invalid, StudioError
 from core.ids import as_uuid
 from runs.models import Run
-from runs.services import edit
+from runs.services import clusters, edit
 from runs.services.cancel import cancel_run
 from runs.services.submit import resubmit as submit_again
 from runs.web.tree import root_of
@@ -45,6 +45,13 @@ def archive(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     edit.archive(room, root_of(room, run_id), wanted)
     text = _("Archived: lists leave it out from now on.") if wanted else _("Back in the lists.")
     return door.done(request, text, address(room, run_id))
+
+
+@door.deed()
+def remove_node(request: HttpRequest, room: Room, name: str, node: UUID) -> HttpResponse:
+    left = clusters.remove_node(room, name, node)
+    text = _("The node is gone.") if left is None else _("Its step is being stopped; then the node is gone.")
+    return door.done(request, text, reverse("compute:cluster", args=[room.workspace.name, name]))
 
 
 @door.deed()

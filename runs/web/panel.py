@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from runs.models import Attempt, Run, StepRun
 from runs.web import panel_code, panel_files, panel_metrics, panel_why
 from runs.web.tree import StepRow, Tree
+from runs.web.waits import Waits, waits_of
 from workspaces.access import Room
 
 TABS = {
@@ -43,7 +44,7 @@ class Logs:
 
     run_id: Any
     attempt: Attempt | None
-    waiting: list[dict[str, Any]]
+    waits: Waits
     is_over: bool
 
 
@@ -101,7 +102,7 @@ def _logs(ask: Ask) -> Logs:
     if ask.step.is_reused:
         own = list(Attempt.objects.filter(run=ask.step.evidence_id).order_by("number"))
     attempt = _attempt(own, ask.query.get("attempt", ""))
-    return Logs(ask.step.evidence_id, attempt, ask.step.run.step.waiting, ask.step.status in Run.ENDS)
+    return Logs(ask.step.evidence_id, attempt, waits_of(ask.step.run, ask.step.attempts), ask.step.status in Run.ENDS)
 
 
 def _last_runs(step: StepRow) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from compute.models import ComputeTarget
 from duto.spec import fingerprint
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, StepRun
+from runs.web.waits import Waits, waits_of
 
 if TYPE_CHECKING:
     from runs.web.panel import Ask
@@ -33,7 +34,7 @@ class Why:
     """What runs/panel/why.html may show."""
 
     is_over: bool
-    waiting: list[dict[str, Any]]
+    waits: Waits
     explanation: dict[str, Any]
     differences: list[dict[str, Any]]
     compared_url: str
@@ -77,7 +78,7 @@ def environment(ask: Ask) -> Environment:
 
 
 def why(ask: Ask) -> Why:
-    """One query for the parts of the fingerprint, which no other tab needs."""
+    """One query for the parts of the fingerprint, which no other tab needs; more only while the step waits."""
     detail = StepRun.objects.get(pk=ask.step.run.pk)
     explanation = detail.reuse_explanation or {}
     compared = explanation.get("compared_with") or {}
@@ -92,7 +93,7 @@ def why(ask: Ask) -> Why:
     document = detail.fingerprint_document or {}
     return Why(
         is_over=ask.step.run.is_final,
-        waiting=detail.waiting,
+        waits=waits_of(ask.step.run, ask.step.attempts),
         explanation=explanation,
         differences=explanation.get("differences", []),
         compared_url=url,

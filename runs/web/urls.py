@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from runs.web import deeds, experiments, files, forms_views, home, lists, published, retention, run, uses
+from runs.web import deeds, experiments, files, forms_views, home, lists, published, retention, run, uses, waits
 
 _runs = [
     path("", lists.runs, name="list"),
     path("selected/", deeds.selected, name="selected"),
     path("of/environment/", uses.environment, name="uses-environment"),
+    path("of/cluster/<str:name>/nodes/<uuid:node>/remove/", deeds.remove_node, name="remove-node"),
     path("of/cluster/", uses.cluster, name="holds-cluster"),
     path("of/dataset/", uses.dataset, name="uses-dataset"),
     path("<uuid:run_id>/", run.page, name="run"),
+    path("<uuid:run_id>/waiting/", waits.fragment, name="waiting"),
     path("<uuid:run_id>/cancel/", deeds.cancel, name="cancel"),
     path("<uuid:run_id>/resubmit/", deeds.resubmit, name="resubmit"),
     path("<uuid:run_id>/archive/", deeds.archive, name="archive"),

@@ -9,8 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from compute.models import ComputeTarget
 from core.ids import as_uuid
 from runs.models import Attempt, Run, StepRun
+from runs.services.waiting import cluster_line
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -27,11 +29,12 @@ class Uses:
 
 @dataclass(frozen=True)
 class Holds:
-    """What runs/holds.html may show: attempts that run, and those that wait."""
+    """What runs/holds.html may show: attempts that have a node, and those that wait, by their place in line."""
 
     running: list[Attempt]
-    queued: list[Attempt]
-    queued_more: bool
+    queued: list[tuple[int, Attempt]]
+    running_more: int
+    queued_more: int
 
 
 @door.page()
@@ -65,18 +68,23 @@ def dataset(request: HttpRequest, room: Room) -> HttpResponse:
 
 @door.page()
 def cluster(request: HttpRequest, room: Room) -> HttpResponse:
-    """What runs on the cluster, and what waits for it in order."""
+    """What holds the cluster's nodes, and what waits for one, in the order in which it will be served."""
+    target = ComputeTarget.objects.filter(workspace=room.workspace, name=request.GET.get("name", "")).first()
+    if target is None:
+        return _draw(request, "runs/holds.html", Holds([], [], 0, 0))
     attempts = (
-        Attempt.objects.filter(
-            compute_target__workspace=room.workspace, compute_target__name=request.GET.get("name", "")
-        )
+        Attempt.objects.filter(compute_target=target)
         .exclude(status__in=Attempt.ENDS)
-        .select_related("run__step", "run__root__experiment", "host")
+        .select_related("run__step", "run__root__experiment", "host", "node", "user")
         .defer("run__graph", "run__root__graph", "run__step__fingerprint_document")
     )
-    running = list(attempts.exclude(status=Attempt.Status.QUEUED).order_by("id")[:SHOWN])
-    queued = list(attempts.filter(status=Attempt.Status.QUEUED).order_by("id")[: SHOWN + 1])
-    return _draw(request, "runs/holds.html", Holds(running, queued[:SHOWN], len(queued) > SHOWN))
+    placed = attempts.filter(node__isnull=False)
+    running = list(placed.order_by("id")[: SHOWN + 1])
+    more = placed.count() - SHOWN if len(running) > SHOWN else 0
+    first, waiting = cluster_line(target, SHOWN)
+    rows = attempts.in_bulk(first)
+    queued = [(place, rows[key]) for place, key in enumerate(first, 1) if key in rows]
+    return _draw(request, "runs/holds.html", Holds(running[:SHOWN], queued, more, max(0, waiting - SHOWN)))
 
 
 def _steps(room: Room) -> QuerySet[StepRun]:

@@ -1,0 +1,49 @@
+"""Why a step waits: the reasons of this moment, for its panel and as a fragment that asks again when nodes change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from runs.models import Attempt, Run
+from runs.queries.documents import waiting
+from runs.queries.finding import get_run
+from workspaces.access import Room
+from workspaces.web import door
+
+S = Run.Status
+# States in which a step may be waiting for something.
+BEFORE = frozenset({S.NOT_STARTED, S.QUEUED, S.PREPARING})
+
+
+@dataclass(frozen=True)
+class Waits:
+    """What runs/panel/waits.html may show."""
+
+    run: Run
+    is_waiting: bool
+    reasons: list[dict[str, Any]]
+    since: datetime | None
+
+
+def waits_of(run: Run, attempts: Sequence[Attempt]) -> Waits:
+    """A step that an agent has does not wait; of one that does, what placement says of it now."""
+    last = attempts[-1] if attempts else None
+    open_ = run.status in BEFORE and (last is None or (last.status == Attempt.Status.QUEUED and last.node_id is None))
+    if not open_:
+        return Waits(run, False, [], None)
+    return Waits(run, True, waiting(run, attempts), last.queued_at if last else run.created_at)
+
+
+@door.page()
+def fragment(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+    run = get_run(room.workspace, run_id)
+    attempts = list(run.attempts.select_related("compute_target").order_by("number")) if hasattr(run, "step") else []
+    waits = waits_of(run, attempts) if hasattr(run, "step") else Waits(run, False, [], None)
+    return render(request, "runs/panel/waits.html", {"waits": waits, **door.rights(request)})

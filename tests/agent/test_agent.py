@@ -156,12 +156,16 @@ def test_what_cannot_be_staged_is_told_with_its_cause(host: Host, studio: Studio
 
 
 TALK = """
-import sys, time
-open('ran', 'a').write('x')
-for number in range(3000):
+import itertools, os, sys, time
+for number in itertools.count():
+    if os.path.exists('stop'):
+        break
     sys.stdout.write('line %d\\n' % number)
     if number % 100 == 0:
         time.sleep(0.05)
+os.makedirs('outputs', exist_ok=True)
+open('outputs/said', 'w').write(str(number))
+sys.exit(7)
 """
 
 
@@ -173,9 +177,11 @@ def test_an_agent_killed_amid_a_step_is_no_loss(host: Host, studio: Studio) -> N
         host.end(signal.SIGKILL)
         time.sleep(0.1)
         host.start()
+    (host.directory(key) / "work" / "stop").touch()
     report = studio.wait("finished", key.attempt)
-    assert bytes(studio.logs[key.attempt]) == b"".join(b"line %d\n" % number for number in range(3000))
-    assert report["exit_code"] == 0 and report["log_size"] == len(studio.logs[key.attempt])
+    (said,) = (data for path, data in studio.uploads.items() if path.endswith("outputs/said"))
+    assert bytes(studio.logs[key.attempt]) == b"".join(b"line %d\n" % number for number in range(int(said)))
+    assert report["exit_code"] == 7 and report["log_size"] == len(studio.logs[key.attempt])
 
 
 def test_term_ends_the_agent_at_once_and_the_step_goes_on(host: Host, studio: Studio) -> None:
@@ -224,6 +230,8 @@ def test_the_same_work_twice_runs_once(host: Host, studio: Studio) -> None:
     key = host.give(TALK)
     studio.wait("started", key.attempt)
     studio.give(host.work(key, TALK))
+    until(lambda: studio.logs.get(key.attempt))
+    (host.directory(key) / "work" / "stop").touch()
     studio.wait("finished", key.attempt)
     assert bytes(studio.logs[key.attempt]).count(b"line 0\n") == 1
 

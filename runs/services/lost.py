@@ -44,7 +44,12 @@ def _give_up(key: Any, root_id: Any) -> int:
 
 def _cause(attempt: Attempt, host: Any) -> str:
     """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
-    alive = host and host.last_seen_at and host.last_seen_at > now() - timedelta(seconds=settings.DUTO.lease_seconds)
+    alive = (
+        host
+        and not host.revoked_at
+        and host.last_seen_at
+        and host.last_seen_at > now() - timedelta(seconds=settings.DUTO.lease_seconds)
+    )
     return "attempt_lost" if alive else "host_lost"
 
 

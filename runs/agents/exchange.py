@@ -27,8 +27,8 @@ from core.journal import group_of
 from core.text import cleaned
 from environments import services as environments
 from runs.agents.door import body_of, host_of, refusal
-from runs.models import Attempt
-from runs.services import claims, placing, reports, retention
+from runs.models import Attempt, Run
+from runs.services import claims, placing, reports, retention, silence
 from runs.services.claims import OpenAttempt
 
 MAX_WAIT = 30.0
@@ -115,12 +115,14 @@ def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
     lease = timedelta(seconds=settings.DUTO.lease_seconds)
     until = now() + lease
     due = [
-        each.id
+        each
         for each in mine
         if held.get(each.id) == each.epoch and each.lease_until and each.lease_until < until - lease / 3
     ]
     if due:
-        Attempt.objects.filter(pk__in=due, host=host).exclude(status__in=Attempt.ENDS).update(lease_until=until)
+        rows = Attempt.objects.filter(pk__in=[each.id for each in due], host=host)
+        rows.exclude(status__in=Attempt.ENDS).update(lease_until=until)
+    silence.heard((each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING)
 
 
 def _cancels(mine: list[OpenAttempt]) -> list[dict[str, Any]]:

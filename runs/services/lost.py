@@ -7,22 +7,18 @@ from typing import Any
 
 from django.conf import settings
 
-from core.beats import up_for
 from core.clock import iso, now
 from runs.models import Attempt, Run
 from runs.services.changes import changing
 from runs.services.finish import end_attempt, fresh_of
+from runs.services.silence import may_judge
 
 A = Attempt.Status
-WEB_SILENCE = timedelta(seconds=15)
 
 
 def expire(limit: int = 100) -> int:
-    """Give up attempts whose lease has run out; how many.
-
-    Only while the web has been up for a whole lease: a studio that was away has no right to call others silent.
-    """
-    if up_for("web:", silence=WEB_SILENCE) < timedelta(seconds=settings.DUTO.lease_seconds):
+    """Give up attempts whose lease has run out; how many. Only while the studio may judge who is silent."""
+    if not may_judge():
         return 0
     overdue = Attempt.objects.filter(lease_until__lt=now()).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
     found = list(overdue.order_by("lease_until").values_list("id", "run__root_id")[:limit])

@@ -18,7 +18,7 @@ from core.models import Event
 from core.work import ring
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import clusters, departures, lost, nodes, placing
+from runs.services import clusters, departures, lost, nodes, placing, silence
 from runs.services.progress import advance
 from workspaces.models import Workspace
 
@@ -58,6 +58,7 @@ def tick(count: int) -> None:
         (1, place_waiting),
         (2, lost.expire),
         (2, departures.give_back_unfetched),
+        (2, silence.note),
         (2, ring_claims),
         (2, advance_silent),
         (2, nodes.look_after),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists
 
 from core.clock import now
 from core.models import Beat
+
+WEB = "web:"
 
 
 @transaction.atomic
@@ -30,8 +34,30 @@ def beat(name: str, owner: str, *, silence: timedelta) -> bool:
     return True
 
 
-def up_for(prefix: str, *, silence: timedelta) -> timedelta:
-    """How long the longest-lived part with this prefix has been up without a break; zero when none is."""
-    moment = now()
-    alive = Beat.objects.filter(name__startswith=prefix, at__gte=moment - silence).order_by("since").first()
-    return moment - alive.since if alive else timedelta()
+def web_rhythm() -> timedelta:
+    """How often a web process signs: two signs may be late before it counts as away."""
+    return web_silence() / 2
+
+
+def web_silence() -> timedelta:
+    """A web that was away for longer was away; a shorter break must fit into what a lease has left, see `renew_after`."""
+    return lease() / 3
+
+
+def renew_after() -> timedelta:
+    """Leases move on once this much of them is used up. Agents call as often, so at least three fifths are always left."""
+    return lease() / 5
+
+
+def lease() -> timedelta:
+    """How long an attempt may be silent."""
+    return timedelta(seconds=settings.DUTO.lease_seconds)
+
+
+def web_listened(moment: datetime) -> Exists:
+    """Whether a web process has been up without a break for a whole lease until `moment`.
+
+    A condition of the very query that looks for silence: a database that stands still in the middle changes neither side of it.
+    """
+    webs = Beat.objects.filter(name__startswith=WEB, at__gte=moment - web_silence(), since__lte=moment - lease())
+    return Exists(webs)

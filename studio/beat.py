@@ -6,11 +6,8 @@ import logging
 import os
 import socket
 import threading
-from datetime import timedelta
 
 log = logging.getLogger(__name__)
-EVERY = 5.0
-SILENCE = timedelta(seconds=15)
 
 
 def start() -> threading.Thread:
@@ -23,13 +20,13 @@ def start() -> threading.Thread:
 def _run() -> None:
     from django.db import close_old_connections
 
-    from core.beats import beat
+    from core.beats import WEB, beat, web_rhythm, web_silence
 
-    name = f"web:{socket.gethostname()}"[:64]
+    name = f"{WEB}{socket.gethostname()}"[:64]
     pause = threading.Event()
-    while not pause.wait(EVERY):
+    while not pause.wait(web_rhythm().total_seconds()):
         try:
-            beat(name, str(os.getppid()), silence=SILENCE)
+            beat(name, str(os.getppid()), silence=web_silence())
         except Exception as error:  # the database may be away for a while; the next beat tells again
             log.warning("no beat: %s", error)
         finally:

@@ -49,8 +49,7 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if self.check is not None:
             self.check.cancel()
         for topic in self.topics:
-            with contextlib.suppress(Exception):
-                await self.channel_layer.group_discard(group_of(topic), self.channel_name)
+            await self._leave(topic)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         if text_data is None or len(text_data) > MOST_BYTES:
@@ -105,6 +104,10 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     async def _unsubscribe(self, topic: str) -> None:
         if topic in self.topics:
             self.topics.discard(topic)
+            await self._leave(topic)
+
+    async def _leave(self, topic: str) -> None:
+        with contextlib.suppress(Exception):  # a broker that is away has forgotten us already
             await self.channel_layer.group_discard(group_of(topic), self.channel_name)
 
     async def _refuse(self, code: str, topic: str) -> None:

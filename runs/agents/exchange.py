@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
@@ -19,16 +17,17 @@ from django.views.decorators.csrf import csrf_exempt
 
 from compute.models import Host
 from compute.services import hosts
-from core import clock
+from core import beats, clock
 from core.clock import now
 from core.errors import Invalid, StudioError
 from core.ids import as_uuid
 from core.journal import group_of
 from core.text import cleaned
 from environments import services as environments
+from runs.agents.bell import Bell
 from runs.agents.door import body_of, host_of, refusal
-from runs.models import Attempt, Run
-from runs.services import claims, placing, reports, retention, silence
+from runs.models import Attempt
+from runs.services import claims, placing, reports, retention
 from runs.services.claims import OpenAttempt
 
 MAX_WAIT = 30.0
@@ -111,18 +110,15 @@ def _held(document: dict[str, Any]) -> dict[UUID, int]:
 
 
 def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
-    """Leases move on when a third of them is used up: most calls write nothing."""
-    lease = timedelta(seconds=settings.DUTO.lease_seconds)
-    until = now() + lease
+    """Leases move on when a part of them is used up: most calls write nothing."""
+    until = now() + beats.lease()
     due = [
-        each
+        each.id
         for each in mine
-        if held.get(each.id) == each.epoch and each.lease_until and each.lease_until < until - lease / 3
+        if held.get(each.id) == each.epoch and each.lease_until and each.lease_until < until - beats.renew_after()
     ]
     if due:
-        rows = Attempt.objects.filter(pk__in=[each.id for each in due], host=host)
-        rows.exclude(status__in=Attempt.ENDS).update(lease_until=until)
-    silence.heard((each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING)
+        Attempt.objects.filter(pk__in=due, host=host).exclude(status__in=Attempt.ENDS).update(lease_until=until)
 
 
 def _cancels(mine: list[OpenAttempt]) -> list[dict[str, Any]]:
@@ -151,23 +147,11 @@ async def _wait(host: Host, document: dict[str, Any], answer: dict[str, Any], wa
     """Sleep until this host's bell rings. Listening begins before the second look, so that no bell falls between."""
     deadline = time.monotonic() + wait
     document = {**document, "reports": [], "host": None}
-    layer = get_channel_layer()
-    group = group_of(f"host:{host.name}")
-    try:
-        channel = await layer.new_channel()
-        await layer.group_add(group, channel)
-    except Exception:  # the broker is away: look again soon, without a bell
-        await asyncio.sleep(min(wait, 0.5))
-        return {**answer, **await _in_thread(_news, host, document)}
-    try:
+    async with Bell(group_of(f"host:{host.name}")) as bell:
         while True:
             answer = {**answer, **await _in_thread(_news, host, document)}
             left = deadline - time.monotonic()
             if _has_news(answer) or left <= 0:
                 return answer
-            try:
-                await asyncio.wait_for(layer.receive(channel), min(left, 2.0))
-            except TimeoutError:
-                continue
-    finally:
-        await layer.group_discard(group, channel)
+            if not await bell.rings(min(left, 2.0)):
+                deadline = 0.0  # the broker is away: one more look, and the agent asks again

@@ -5,30 +5,35 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
+from django.db.models import QuerySet
 
+from core.beats import lease, web_listened
 from core.clock import iso, now
 from runs.models import Attempt, Run
 from runs.services.changes import changing
 from runs.services.finish import end_attempt, fresh_of
-from runs.services.silence import may_judge
 
 A = Attempt.Status
 
 
 def expire(limit: int = 100) -> int:
-    """Give up attempts whose lease has run out; how many. Only while the studio may judge who is silent."""
-    if not may_judge():
-        return 0
-    overdue = Attempt.objects.filter(lease_until__lt=now()).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
-    found = list(overdue.order_by("lease_until").values_list("id", "run__root_id")[:limit])
+    """Give up attempts whose lease has run out; how many.
+
+    Only while the web has been up for a whole lease: a studio that was away has no right to call others silent.
+    """
+    found = list(_overdue().order_by("lease_until").values_list("id", "run__root_id")[:limit])
     return sum(_give_up(key, root_id) for key, root_id in found)
+
+
+def _overdue() -> QuerySet[Attempt]:
+    moment = now()
+    at_work = Attempt.objects.exclude(status__in=[A.QUEUED, *Attempt.ENDS])
+    return at_work.filter(web_listened(moment), lease_until__lt=moment)
 
 
 def _give_up(key: Any, root_id: Any) -> int:
     with changing(root_id) as root:
-        overdue = Attempt.objects.filter(pk=key, lease_until__lt=now()).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
-        attempt = overdue.select_related("host").defer("run__graph").first()
+        attempt = _overdue().filter(pk=key).select_related("host").defer("run__graph").first()
         if attempt is None:
             return 0
         host = attempt.host
@@ -40,12 +45,7 @@ def _give_up(key: Any, root_id: Any) -> int:
 
 def _cause(attempt: Attempt, host: Any) -> str:
     """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
-    alive = (
-        host
-        and not host.revoked_at
-        and host.last_seen_at
-        and host.last_seen_at > now() - timedelta(seconds=settings.DUTO.lease_seconds)
-    )
+    alive = host and host.last_seen_at and host.last_seen_at > now() - lease()
     return "attempt_lost" if alive else "host_lost"
 
 

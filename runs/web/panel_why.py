@@ -11,7 +11,6 @@ from compute.models import ComputeTarget
 from duto.spec import fingerprint
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, StepRun
-from runs.web import attempts as trials
 from runs.web.waits import Waits, waits_of
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class Why:
     fingerprint: str
     may_reuse: bool
     warnings: list[Any]
-    attempts: list[trials.Told]
+    attempts: list[Attempt]
 
 
 def environment(ask: Ask) -> Environment:
@@ -102,7 +101,7 @@ def why(ask: Ask) -> Why:
         fingerprint=detail.fingerprint,
         may_reuse=detail.allow_reuse,
         warnings=ask.step.run.warnings,
-        attempts=trials.told(ask.step.attempts),
+        attempts=ask.step.attempts,
     )
 
 

@@ -285,6 +285,18 @@ def test_a_silent_agent_loses_its_attempt_only_while_the_web_was_up(room, cluste
     assert states(run) == {"a": "Queued"}
 
 
+@pytest.mark.parametrize(("signed", "up"), [(11, 300), (1, 29)])
+def test_a_web_that_was_away_calls_nobody_silent(room, cluster, agent, signed, up):
+    submit_chain(room, "a")
+    agent.say()
+    Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
+    at = now() - timedelta(seconds=signed)
+    Beat.objects.create(name="web:x", since=now() - timedelta(seconds=up), at=at)
+    assert lost.expire() == 0
+    Beat.objects.update(since=now() - timedelta(seconds=31), at=now() - timedelta(seconds=9))
+    assert lost.expire() == 1
+
+
 def test_a_late_verdict_of_a_lost_attempt_is_refused(room, cluster, agent):
     submit_chain(room, "a")
     (work,) = agent.say()["work"]

@@ -1,0 +1,32 @@
+"""When a web counts as away, and what an agent may count on meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core import beats
+from core.clock import now
+from core.models import Beat
+from duto_agent.exchange import RENEW_S, RENEW_SHARE
+
+
+@pytest.mark.django_db
+def test_a_break_of_the_web_begins_its_time_anew() -> None:
+    beats.beat("web:x", "1", silence=beats.web_silence())
+    for missed, is_new in ((5, False), (11, True)):
+        since = now() - timedelta(minutes=5)
+        Beat.objects.update(since=since, at=now() - timedelta(seconds=missed))
+        beats.beat("web:x", "1", silence=beats.web_silence())
+        assert (Beat.objects.get().since > since) is is_new
+
+
+@pytest.mark.parametrize("lease", [3, 10, 30, 3600])
+def test_what_the_web_does_not_notice_fits_into_a_lease(settings: Any, lease: int) -> None:
+    settings.DUTO = replace(settings.DUTO, lease_seconds=lease)
+    called = timedelta(seconds=min(RENEW_S, lease * RENEW_SHARE))
+    assert 2 * beats.web_rhythm() <= beats.web_silence()
+    assert beats.renew_after() + called + beats.web_silence() <= 0.75 * beats.lease()

@@ -1,0 +1,53 @@
+"""A request that waits for its host's bell hears it, and outlives a broker that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+
+from runs.agents import bell
+from runs.agents.bell import Bell
+
+RING = {"type": "ring"}
+
+
+class Failing:
+    """A layer that loses its broker at one of its deeds."""
+
+    def __init__(self, deed: str) -> None:
+        self.deed, self.true = deed, get_channel_layer()
+
+    def __getattr__(self, name: str) -> Any:
+        return self.fail if name == self.deed else getattr(self.true, name)
+
+    async def fail(self, *given: Any) -> Any:
+        raise ConnectionError("Connection refused.")
+
+
+async def test_a_ring_is_heard_also_between_two_waits() -> None:
+    layer = get_channel_layer()
+    async with Bell("host.one") as heard:
+        assert await heard.rings(0.01)
+        await layer.group_send("host.one", RING)
+        await asyncio.sleep(0.05)
+        began = asyncio.get_running_loop().time()
+        assert await heard.rings(30)
+        await layer.group_send("host.one", RING)
+        assert await heard.rings(30)
+        assert asyncio.get_running_loop().time() - began < 20
+
+
+@pytest.mark.parametrize("deed", ["new_channel", "group_add", "receive"])
+async def test_without_a_broker_nothing_is_heard_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch, deed: str) -> None:
+    monkeypatch.setattr(bell, "get_channel_layer", lambda: Failing(deed))
+    async with Bell("host.two") as heard:
+        assert await heard.rings(0.01) is False
+
+
+async def test_a_broker_that_goes_while_one_listens_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bell, "get_channel_layer", lambda: Failing("group_discard"))
+    async with Bell("host.three") as heard:
+        assert await heard.rings(0.01)

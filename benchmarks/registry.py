@@ -30,6 +30,11 @@ class Setting:
     small: bool = False
     # A studio that runs already, for tries that are not to be believed. A measurement starts its own.
     live: LiveStudio | None = None
+    # What `chaos` is asked for; None is their own choice.
+    steps: int | None = None
+    kills: int | None = None
+    seed: int | None = None
+    say: Callable[[str], None] = print
 
     def size(self, full: int, small: int) -> int:
         """How many of something."""
@@ -79,6 +84,7 @@ class Benchmark:
     goals: tuple[Goal, ...]
     measure: Measure
     database: str
+    rounds: int = ROUNDS
 
     def judge(self, samples: list[Sample]) -> dict[str, Any]:
         """The medians of the rounds, and whether they meet the goals."""
@@ -104,11 +110,13 @@ class Benchmark:
 BENCHMARKS: dict[str, Benchmark] = {}
 
 
-def benchmark(name: str, unit: str, *goals: str, database: str = "sqlite") -> Callable[[Measure], Measure]:
-    """Register a generator of samples. Goals read `ratio <= 2.5`; `database` is where it runs unless told otherwise."""
+def benchmark(
+    name: str, unit: str, *goals: str, database: str = "sqlite", rounds: int = ROUNDS
+) -> Callable[[Measure], Measure]:
+    """Register a generator of samples. Goals read `ratio <= 2.5`; `database` and `rounds` hold unless told otherwise."""
 
     def register(measure: Measure) -> Measure:
-        BENCHMARKS[name] = Benchmark(name, unit, tuple(map(Goal.parse, goals)), measure, database)
+        BENCHMARKS[name] = Benchmark(name, unit, tuple(map(Goal.parse, goals)), measure, database, rounds)
         return measure
 
     return register
@@ -123,10 +131,12 @@ def load() -> dict[str, Benchmark]:
     return BENCHMARKS
 
 
-def run(name: str, say: Callable[[str], None], *, database: str | None = None, **asked: Any) -> dict[str, Any]:
-    """Measure round after round; the answer is the benchmark's JSON object. `asked`: rounds, small, live."""
+def run(
+    name: str, say: Callable[[str], None], *, database: str | None = None, rounds: int | None = None, **asked: Any
+) -> dict[str, Any]:
+    """Measure round after round; the answer is the benchmark's JSON object. `asked`: what else `Setting` has."""
     chosen = load()[name]
-    setting = Setting(database or chosen.database, **asked)
+    setting = Setting(database or chosen.database, rounds or chosen.rounds, say=say, **asked)
     samples: list[Sample] = []
     measuring = chosen.measure(setting)
     try:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
 from studio.supervisor.broker import free_port
 
 SERVER = "postgres"
@@ -52,12 +54,11 @@ class Postgres:
 
     def start(self) -> None:
         """Create the cluster and wait until it takes connections."""
-        data = self.home / "data"
         subprocess.run(
             [
                 str(self.bin / "initdb"),
                 "-D",
-                str(data),
+                str(self.data),
                 "-U",
                 "postgres",
                 "-A",
@@ -72,19 +73,56 @@ class Postgres:
             cwd=self.home,
             **identity(),
         )
-        settings = [word for key, value in self.settings.items() for word in ("-c", f"{key}={value}")]
-        log = (self.home / "log").open("wb")
-        self.process = subprocess.Popen(
-            [str(self.bin / SERVER), "-D", str(data), "-p", str(self.port), *settings],
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            cwd=self.home,
-            start_new_session=True,
-            **identity(),
-        )
-        log.close()
+        self._launch()
         self._wait()
+
+    @property
+    def data(self) -> Path:
+        """The cluster's folder."""
+        return self.home / "data"
+
+    def again(self, seconds: float = 30) -> None:
+        """Start after `kill`. What the killed server's processes still hold is waited for: they end one by one."""
+        until = time.monotonic() + seconds
+        while True:
+            self._launch()
+            try:
+                return self._wait()
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.3)
+
+    def kill(self) -> None:
+        """As a power cut: no process of it lives on, and nothing was told to it."""
+        if self.process:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+
+    def signal(self, number: int) -> None:
+        """To the server and to every process that serves a connection: each is a session of its own."""
+        for process in self._family():
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(number)
+
+    def _family(self) -> list[psutil.Process]:
+        if self.process is None or self.process.poll() is not None:
+            return []
+        mother = psutil.Process(self.process.pid)
+        return [mother, *mother.children(recursive=True)]
+
+    def _launch(self) -> None:
+        settings = [word for key, value in self.settings.items() for word in ("-c", f"{key}={value}")]
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(self.bin / SERVER), "-D", str(self.data), "-p", str(self.port), *settings],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.home,
+                start_new_session=True,
+                **identity(),
+            )
 
     def _wait(self) -> None:
         import psycopg

@@ -22,15 +22,19 @@ class Command(BaseCommand):
         """Names come from the package of benchmarks."""
         parser.add_argument("name", choices=[*sorted(registry.load()), ALL])
         parser.add_argument("--db", choices=["sqlite", "postgres"], help="default: SQLite, but PostgreSQL for runslist")
-        parser.add_argument("--repeat", type=int, default=registry.ROUNDS, help="rounds; the median is judged")
+        parser.add_argument("--repeat", type=int, help="rounds, the median of which is judged (5; chaos: 1)")
         parser.add_argument("--small", action="store_true", help="a tiny size, to see that it works")
+        parser.add_argument("--steps", type=int, help="chaos: how many steps")
+        parser.add_argument("--kills", type=int, help="chaos: how many parts are killed, stopped or cut off")
+        parser.add_argument("--seed", type=int, help="chaos: draws the same steps and the same order of kills again")
         parser.add_argument("--record", action="store_true", help="keep the results in benchmarks/")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Progress on stderr, the results on stdout."""
         names = sorted(registry.load()) if options["name"] == ALL else [options["name"]]
         for name in names:
-            result = registry.run(name, say, database=options["db"], rounds=options["repeat"], small=options["small"])
+            asked = {option: options[option] for option in ("small", "steps", "kills", "seed")}
+            result = registry.run(name, say, database=options["db"], rounds=options["repeat"], **asked)
             if options["record"]:
                 record.keep([result])
             self.stdout.write(registry.line(result))

@@ -1,0 +1,86 @@
+"""`chaos`: how many promises are broken while everything is killed in turn."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.chaos import blows as dealing
+from benchmarks.chaos.facts import Facts, collect, keep
+from benchmarks.chaos.load import Load
+from benchmarks.chaos.plan import draw
+from benchmarks.chaos.verdict import Deviation, judge
+from benchmarks.chaos.world import world
+from benchmarks.registry import Sample, Setting, benchmark
+
+LEASE_S = 10
+SEEDS = 100_000
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One chaos run: what was found, what deviates, how long it took, where the evidence lies."""
+
+    seed: int
+    facts: Facts
+    deviations: list[Deviation]
+    seconds: float
+    evidence: Path
+
+
+@benchmark("chaos", "deviations", "value <= 0", database="postgres", rounds=1)
+def chaos(setting: Setting) -> Iterator[Sample]:
+    """Each round draws a new seed unless one is given."""
+    while True:
+        seed = random.randrange(SEEDS) if setting.seed is None else setting.seed
+        steps, kills = (
+            setting.steps or setting.size(1_000, 12),
+            setting.size(200, 5) if setting.kills is None else setting.kills,
+        )
+        found = run(seed, steps, kills, setting.say)
+        figures = {"seed": seed, "steps": steps, "kills": len(found.facts.blows), "run_s": found.seconds}
+        yield Sample(float(len(found.deviations)), None, figures)
+
+
+def run(seed: int, steps: int, kills: int, say: Say, lease_seconds: int = LEASE_S) -> Outcome:
+    """Start everything, hurt it, judge it. The folder is kept when something deviates, and removed when all is well."""
+    base = Path(tempfile.mkdtemp(prefix=f"duto-chaos-{seed}-"))
+    say(f"chaos: seed {seed}, {steps} steps, {kills} kills, in {base}")
+    began = time.monotonic()
+    with world(base, lease_seconds) as place:
+        plans = draw(seed, steps, str(place.effects))
+        blows = dealing.Blows(place, seed, dealing.draw(seed, kills))
+        Load(place, plans, blows, say).run()
+        facts = collect(place, plans, blows.dealt)
+        deviations = judge(facts)
+    seconds = time.monotonic() - began
+    for line in table(facts, deviations):
+        say(line)
+    if deviations:
+        keep(facts, base / "evidence")
+        say(f"the evidence is kept in {base}")
+    else:
+        shutil.rmtree(base, ignore_errors=True)
+    return Outcome(seed, facts, deviations, seconds, base)
+
+
+def table(facts: Facts, deviations: list[Deviation]) -> Iterator[str]:
+    """By kind of blow, then every deviation."""
+    counted: dict[str, list[float]] = defaultdict(list)
+    for blow in facts.blows:
+        counted[blow.kind].append(max(0.0, blow.ended - blow.began))
+    yield "| blow | times | longest, s |"
+    yield "|---|---|---|"
+    for kind, lengths in sorted(counted.items()):
+        yield f"| {kind} | {len(lengths)} | {max(lengths):.1f} |"
+    states = Counter(attempt["status"] for attempt in facts.rows["attempts"])
+    yield "attempts: " + ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
+    yield f"deviations: {len(deviations)}"
+    yield from map(str, deviations)

@@ -1,0 +1,138 @@
+"""What a chaos run is asked to do, drawn from a seed, and how it must end. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.chaos import script
+
+CLUSTER = "chaos"
+FAIL_CODES = (1, 3, 17, 113)
+FAIL_SHARE, FLOOD_SHARE, SPAWN_SHARE, SHAPE_MAX = 0.12, 0.08, 0.15, 8
+FLOOD_BYTES, LINE_BYTES, FILE_BYTES = 1_500_000, 6_000, 40_000
+SECONDS = 1.6
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step: whose outputs it reads, and the document that its script follows."""
+
+    name: str
+    after: tuple[str, ...]
+    document: dict[str, Any]
+
+    @property
+    def code(self) -> int:
+        return int(self.document["code"])
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One pipeline run."""
+
+    name: str
+    continues: bool
+    steps: tuple[StepPlan, ...]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How each step may end, and how the run must."""
+
+    steps: dict[str, frozenset[str]] = field(default_factory=dict)
+    run: str = "Completed"
+
+
+def draw(seed: int, steps: int, effects: str) -> list[RunPlan]:
+    """Runs with `steps` steps together. `effects`: the file to which each attempt appends one line."""
+    chance = random.Random(f"{seed} load")
+    runs: list[RunPlan] = []
+    while steps > 0:
+        size = min(steps, chance.randint(1, SHAPE_MAX))
+        runs.append(_run(chance, f"chaos-{seed}-{len(runs):04}", size, effects))
+        steps -= size
+    return runs
+
+
+def _run(chance: random.Random, name: str, size: int, effects: str) -> RunPlan:
+    """A chain, or one step that many others read."""
+    is_chain = chance.random() < 0.5
+    made: list[StepPlan] = []
+    for number in range(size):
+        before = () if not made else (made[-1].name if is_chain else made[0].name,)
+        made.append(_step(chance, f"{name}-{number}", before, {step.name: step for step in made}, effects))
+    return RunPlan(name, chance.random() < 0.5, tuple(made))
+
+
+def _step(
+    chance: random.Random, name: str, after: tuple[str, ...], known: Mapping[str, StepPlan], effects: str
+) -> StepPlan:
+    floods = chance.random() < FLOOD_SHARE
+    code = chance.choice(FAIL_CODES) if chance.random() < FAIL_SHARE else 0
+    document = {
+        "name": name,
+        "code": code,
+        "out": chance.randint(FLOOD_BYTES // 2, FLOOD_BYTES) if floods else chance.randint(0, LINE_BYTES),
+        "err": chance.randint(0, LINE_BYTES),
+        "newline": chance.random() < 0.7,
+        "metrics": chance.randint(0, 12),
+        "files": [chance.randint(0, FILE_BYTES) for _ in range(chance.randint(1, 3))],
+        "seconds": round(chance.uniform(0, SECONDS), 2),
+        "spawns": chance.random() < SPAWN_SHARE,
+        "effects": effects,
+        "sources": [script.manifest(known[each].document) for each in after],
+    }
+    return StepPlan(name, after, document)
+
+
+def ends(run: RunPlan, lost: Collection[str] = ()) -> Expected:
+    """Steps end by their code, those in `lost` (whose last attempt left no verdict) as failed.
+
+    Without `continue_on_step_failure` the first failure cancels what runs beside it and skips what has not started;
+    which that is depends on the moment, so these steps may end in several ways.
+    """
+    planned: dict[str, str] = {}
+    for step in run.steps:
+        fails = bool(step.code) or step.name in lost
+        if any(planned[each] != "Completed" for each in step.after):
+            planned[step.name] = "Skipped"
+        else:
+            planned[step.name] = "Failed" if fails else "Completed"
+    failing = [name for name, end in planned.items() if end == "Failed"]
+    allowed = {name: frozenset({end}) for name, end in planned.items()}
+    if failing and not run.continues:
+        for step in run.steps:
+            if _has_sibling(run, step, failing):
+                allowed[step.name] |= {"Canceled", "Skipped"}
+    return Expected(allowed, "Failed" if failing else "Completed")
+
+
+def _has_sibling(run: RunPlan, step: StepPlan, failing: Collection[str]) -> bool:
+    """Whether another step that fails waits for the same, and so may fail at any time beside it."""
+    return any(
+        other.name in failing and other.name != step.name and other.after == step.after and step.after
+        for other in run.steps
+    )
+
+
+def graph(run: RunPlan, snapshot: str) -> dict[str, Any]:
+    """The document to submit; `snapshot` holds the script and one file of plans for each step."""
+    steps = []
+    for step in run.steps:
+        inputs = [
+            {"name": f"in{place}", "from": {"step": each, "output": "data"}, "mode": "mount"}
+            for place, each in enumerate(step.after)
+        ]
+        words = [f"{step.name}.json", {"output": "data"}, *({"input": each["name"]} for each in inputs)]
+        output = {"name": "data", "kind": "pipeline_data", "datastore": "workspaceblobstore", "mode": "mount"}
+        steps.append(
+            {
+                "id": step.name, "name": step.name, "kind": "python_script", "script": "script.py",
+                "snapshot": snapshot, "compute": CLUSTER, "environment": {"python": {"user_managed": True}},
+                "arguments": words, "inputs": inputs, "outputs": [output], "allow_reuse": False, "run_after": [],
+            }
+        )  # fmt: skip
+    return {"schema": 1, "steps": steps, "parameters": [], "continue_on_step_failure": run.continues}

@@ -1,0 +1,196 @@
+"""Each check of the chaos test finds what it is there to find: good facts are doctored, one lie at a time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchmarks.chaos import script
+from benchmarks.chaos.blows import KINDS, Blow, draw
+from benchmarks.chaos.facts import Facts, faults_of
+from benchmarks.chaos.plan import RunPlan, StepPlan, ends
+from benchmarks.chaos.plan import draw as draw_load
+from benchmarks.chaos.verdict import CHECKS, judge
+
+
+def step(name: str, after: tuple[str, ...] = (), code: int = 0) -> StepPlan:
+    document = {
+        "name": name, "code": code, "out": 300, "err": 200, "newline": True, "metrics": 2, "files": [5],
+        "seconds": 0, "spawns": False, "effects": "", "sources": [],
+    }  # fmt: skip
+    return StepPlan(name, after, document)
+
+
+def mixed(document: dict[str, Any], share: float = 1.0) -> bytes:
+    out, err = script.spoken(document)
+    return err[: int(40 * share)] + out[: int(len(out) * share)] + err[int(40 * share) : int(len(err) * share)]
+
+
+def at(second: int) -> str:
+    return f"2026-01-01T00:00:{second:02}+00:00"
+
+
+def attempt(plan: StepPlan, number: int, status: str, **more: Any) -> dict[str, Any]:
+    share = 1.0 if status in ("completed", "failed") else 0.5
+    return {
+        "id": f"try-{plan.name}-{number}", "number": number, "epoch": 1, "status": status, "cause": "", "message": "gone",
+        "exit_code": plan.code if share == 1 else None, "signal": None, "log_size": len(mixed(plan.document, share)),
+        "node_id": None, "host__name": "here", "run_id": f"run-{plan.name}", "run__step__name": plan.name,
+        "leased_at": at(1), "lease_until": at(30), "finished_at": at(31), **more,
+    }  # fmt: skip
+
+
+def facts() -> Facts:
+    """One run: `a` was lost with its shim's host and done again, `b` fails as planned, `c` read from `b`."""
+    a, b = step("a"), step("b", ("a",), code=3)
+    c = step("c", ("b",))
+    tries = [
+        attempt(a, 1, "lost", host__name="far"),
+        attempt(a, 2, "completed"),
+        attempt(b, 1, "failed"),
+    ]
+    files = [{"path": path, "digest": digest} for path, digest in script.manifest(a.document).items()]
+    rows = {
+        "runs": [{"id": "root", "display_name": "one", "status": "Failed", "version": 3}],
+        "steps": [
+            {"id": f"run-{name}", "root_id": "root", "step__name": name, "status": status}
+            for name, status in (("a", "Completed"), ("b", "Failed"), ("c", "Skipped"))
+        ],
+        "attempts": tries,
+        "nodes": [{"id": "n", "name": "node-1", "status": "idle", "host__name": "here"}],
+        "metrics": [
+            {"run_id": each["run_id"], "name": script.metric_name(each["id"]), "index": index, "value": float(index)}
+            for each in tries
+            for index in range(1 if each["status"] == "lost" else 2)
+        ],
+        "outputs": [{"run_id": "run-a", "name": "data", "files": files}],
+        "events": [["run:root", 2], ["run:root", 1], ["run:root", 3]],
+        "undelivered": 0,
+    }
+    documents = {plan.name: plan.document for plan in (a, b, c)}
+    logs = {
+        each["id"]: mixed(documents[each["run__step__name"]], 0.5 if each["status"] == "lost" else 1) for each in tries
+    }
+    effects = [{"step": each["run__step__name"], "attempt": each["id"], "epoch": 1} for each in tries]
+    began = 1767225600.0
+    blows = [Blow(0, "stop far", began, began + 40), Blow(1, "kill postgres", began + 50, began + 52)]
+    return Facts([RunPlan("one", True, (a, b, c))], blows, 10, rows, logs, effects)
+
+
+def test_facts_that_are_as_planned_deviate_nowhere() -> None:
+    assert judge(facts()) == []
+
+
+def row(kind: str, place: int, /, **changes: Any) -> Callable[[Facts], None]:
+    return lambda told: told.rows[kind][place].update(changes)
+
+
+def log(change: Callable[[bytes], bytes]) -> Callable[[Facts], None]:
+    def lie(told: Facts) -> None:
+        key = "try-b-1"
+        told.logs[key] = change(told.logs[key])
+        told.rows["attempts"][2]["log_size"] = len(told.logs[key])
+
+    return lie
+
+
+LIES: list[tuple[str, Callable[[Facts], Any]]] = [
+    ("every_run_is_there_once", lambda told: told.rows["runs"].append({**told.rows["runs"][0], "id": "x", "version": 0})),
+    ("every_run_is_there_once", row("runs", 0, display_name="other")),
+    ("nothing_is_open", row("runs", 0, status="Running")),
+    ("nothing_is_open", row("steps", 2, status="Queued")),
+    ("nothing_is_open", row("attempts", 1, status="running")),
+    ("every_end_is_the_right_one", row("steps", 1, status="Completed")),
+    ("every_end_is_the_right_one", row("runs", 0, status="Completed")),
+    ("every_end_is_the_right_one", lambda told: told.rows["steps"].pop()),
+    ("exit_codes_are_as_planned", row("attempts", 2, exit_code=1)),
+    ("exit_codes_are_as_planned", row("attempts", 1, exit_code=None)),
+    ("attempts_follow_one_another", row("attempts", 1, number=3)),
+    ("attempts_follow_one_another", row("attempts", 0, status="failed")),
+    ("a_loss_has_a_reason", row("attempts", 0, host__name="here")),
+    ("a_loss_has_a_reason", lambda told: told.blows.pop(0)),
+    ("a_loss_has_a_reason", lambda told: setattr(told.blows[0], "kind", "kill far")),
+    ("effects_happen_once", lambda told: told.effects.append(told.effects[0])),
+    ("effects_happen_once", lambda told: told.effects.pop()),
+    ("effects_happen_once", lambda told: told.effects.append({**told.effects[0], "epoch": 2})),
+    ("logs_are_whole", log(lambda data: data[:-1])),
+    ("logs_are_whole", log(lambda data: data + data[-1:])),
+    ("logs_are_whole", log(lambda data: data[1:] + data[:1])),
+    ("logs_are_whole", lambda told: told.logs.update({"try-a-1": b"1" + told.logs["try-a-1"][1:]})),
+    ("logs_are_whole", row("attempts", 1, log_size=1)),
+    ("metrics_are_whole", lambda told: told.rows["metrics"].pop()),
+    ("metrics_are_whole", lambda told: told.rows["metrics"].append(told.rows["metrics"][-1])),
+    ("metrics_are_whole", row("metrics", 0, value=7.0)),
+    ("metrics_are_whole", row("metrics", 0, name="count-of-nobody")),
+    ("outputs_are_whole", lambda told: told.rows["outputs"].pop()),
+    ("outputs_are_whole", lambda told: told.rows["outputs"][0]["files"][0].update(digest="0")),
+    ("no_slot_is_held", row("nodes", 0, status="running")),
+    ("events_have_no_gap", lambda told: told.rows["events"].pop(0)),
+    ("events_have_no_gap", row("runs", 0, version=4)),
+    ("events_have_no_gap", lambda told: told.rows.update(undelivered=1)),
+    ("nothing_is_left_on_the_hosts", lambda told: told.processes.append("7 of x")),
+    ("nothing_is_left_on_the_hosts", lambda told: told.folders.append("far: x-1")),
+    ("the_web_has_no_fault_of_its_own", lambda told: told.faults.append((1767225600.0 + 20, "Internal Server Error: /"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "lie"), LIES)
+def test_a_check_finds_its_lie(name: str, lie: Callable[[Facts], Any]) -> None:
+    told = copy.deepcopy(facts())
+    lie(told)
+    assert name in {found.check for found in judge(told)}
+
+
+def test_every_check_has_a_lie() -> None:
+    assert {name for name, _ in LIES} == set(CHECKS)
+
+
+def test_a_fault_while_the_database_was_away_is_none() -> None:
+    told = facts()
+    told.faults = [(1767225600.0 + 51, "Internal Server Error: /")]
+    assert judge(told) == []
+
+
+def test_a_killed_shim_is_a_reason_for_a_loss() -> None:
+    told = facts()
+    told.blows[0] = Blow(0, "kill shim", attempt="try-a-1-1")
+    assert judge(told) == []
+
+
+def test_a_failure_leaves_open_how_its_siblings_end_and_only_theirs() -> None:
+    steps = (step("a"), step("b", ("a",)), step("c", ("a",), code=1), step("d", ("c",)))
+    expected = ends(RunPlan("fan", False, steps))
+    assert expected.run == "Failed"
+    assert expected.steps == {
+        "a": {"Completed"},
+        "b": {"Completed", "Canceled", "Skipped"},
+        "c": {"Failed"},
+        "d": {"Skipped"},
+    }
+    assert ends(RunPlan("fan", True, steps)).steps["b"] == {"Completed"}
+    assert ends(RunPlan("fan", True, steps), lost={"a"}).steps == {
+        "a": {"Failed"}, "b": {"Skipped"}, "c": {"Skipped"}, "d": {"Skipped"},
+    }  # fmt: skip
+
+
+def test_a_seed_draws_the_same_again_and_every_kind_of_blow() -> None:
+    assert draw(5, 30) == draw(5, 30) != draw(6, 30)
+    assert set(draw(5, len(KINDS))) == set(KINDS)
+    assert draw_load(5, 40, "f") == draw_load(5, 40, "f") != draw_load(6, 40, "f")
+    assert sum(len(run.steps) for run in draw_load(5, 40, "f")) == 40
+
+
+def test_faults_are_read_with_their_time() -> None:
+    text = "2026-01-01 00:00:07,123 ERROR django.request: Internal Server Error: /agent/v1/exchange\nTraceback\n"
+    ((when, what),) = faults_of("2026-01-01 00:00:01,1 INFO x: fine\n" + text)
+    assert what == "Internal Server Error: /agent/v1/exchange"
+    assert when % 60 == 7
+
+
+def test_what_a_step_says_can_be_taken_apart_again() -> None:
+    out, err = script.spoken(step("x").document)
+    assert (len(out), len(err)) == (300, 200)
+    assert max(out) < script.STDERR_BIT <= min(err)

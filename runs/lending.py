@@ -7,14 +7,14 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
-from compute.services import status, targets
+from compute.services import status, targets, upkeep
 from core.errors import NotFound
 from core.storage import artifact_store
 from pipelines import services as pipelines
 from registry import services as registry
 from registry.services.models import RunFiles
 from runs.models import Artifact, Attempt, Run
-from runs.services import clusters, publish
+from runs.services import clusters, departures, publish
 from workspaces.models import Workspace
 
 
@@ -25,6 +25,7 @@ def lend() -> None:
     targets.clearers.append(clusters.clear)
     status.runs_on.append(runs_on_nodes)
     status.waits_for.append(clusters.waiting_for)
+    upkeep.after_revoke.append(departures.give_up)
 
 
 def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:

@@ -14,12 +14,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.text import slugify
 
 from compute.models import Host
 from core import clock
 from core.clock import now
 from core.errors import Unauthenticated
+from workspaces.models import Workspace
 
 KEY_PREFIX = "duto_host"
 
@@ -32,6 +34,12 @@ def authenticate(key: str) -> Host:
     if host is None or not hmac.compare_digest(host.key_digest, wanted):
         raise Unauthenticated("This host key is not known here. Enrol the host again.", code="bad_host_key")
     return host
+
+
+def hosts_of(workspace: Workspace) -> QuerySet[Host]:
+    """The workspace's own hosts and those that serve every workspace, by name."""
+    rows = Host.objects.filter(Q(workspace=workspace) | Q(workspace__isnull=True), revoked_at__isnull=True)
+    return rows.order_by("name")
 
 
 def seen(host: Host, facts: Mapping[str, Any]) -> None:
@@ -57,7 +65,7 @@ def enrol_local_host(data_dir: Path, studio_url: str = "", redis_url: str = "") 
     """
     folder = data_dir / "agent"
     folder.mkdir(parents=True, exist_ok=True)
-    marker = _marker(data_dir)
+    marker = installation(data_dir)
     file = folder / "host.json"
     host, key = _known(file)
     if host is None:
@@ -68,6 +76,7 @@ def enrol_local_host(data_dir: Path, studio_url: str = "", redis_url: str = "") 
         "key": key,
         "redis_url": redis_url or settings.DUTO.broker_url,
         "store_marker": marker,
+        "installation": marker,
         "data_dir": str(data_dir),
     }
     _write(file, json.dumps(document, indent=2), 0o600)
@@ -101,8 +110,8 @@ def _free_name(name: str) -> str:
     return name if not Host.objects.filter(name=name).exists() else f"{name}-{secrets.token_hex(3)}"
 
 
-def _marker(data_dir: Path) -> str:
-    """The id by which an agent knows that this very folder is the studio's store."""
+def installation(data_dir: Path) -> str:
+    """This studio's id, made once: by it an agent also knows that this very folder is the studio's store."""
     path = data_dir / "store-marker"
     try:
         return path.read_text().strip()

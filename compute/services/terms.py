@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Q
-
 from compute.models import ComputeTarget, Host
 from compute.relaxations import checked
+from compute.services.hosts import hosts_of
 from core.errors import Invalid
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
@@ -45,12 +44,6 @@ def hosts_named(workspace: Workspace, names: Sequence[str]) -> list[Host]:
         offer = f"There are: {', '.join(known)}." if known else "There is none yet: add one on the page Compute."
         raise Invalid(f"There is no host '{unknown[0]}' for workspace '{workspace.name}'. {offer}", code="unknown_host")
     return [known[name] for name in dict.fromkeys(names)]
-
-
-def hosts_of(workspace: Workspace) -> list[Host]:
-    """The hosts of the workspace, and those that serve every one."""
-    rows = Host.objects.filter(Q(workspace=workspace) | Q(workspace__isnull=True), revoked_at__isnull=True)
-    return list(rows.order_by("name"))
 
 
 def _chosen(word: str, value: str, choices: type[Any], *, empty: bool) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from compute.models import ComputeTarget, Host, Node
 from compute.services import targets
-from compute.services.terms import hosts_of
+from compute.services.hosts import hosts_of
 from compute.web.pages import cluster_of
 from core.errors import StudioError
 from workspaces.access import Room
@@ -105,7 +105,7 @@ class ClusterForm(TermsForm):
 @door.dialog()
 def create(request: HttpRequest, room: Room) -> HttpResponse:
     """The form of a new cluster."""
-    form = ClusterForm(hosts_of(room.workspace), request.POST or None)
+    form = ClusterForm(list(hosts_of(room.workspace)), request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             made = targets.create_target(room, **form.cleaned_data)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Host, Node
 from compute.services import status
-from compute.services.terms import hosts_of
+from compute.services.hosts import hosts_of
 from core.clock import now
 from core.errors import NotFound
 from core.paging import Page, page_of
@@ -102,7 +102,7 @@ class ClusterPage:
 def compute_page(workspace: Workspace, after: str | None) -> ComputePage:
     """Six queries, however many clusters and hosts."""
     page: Page[ComputeTarget] = page_of(ComputeTarget.objects.filter(workspace=workspace), after=after)
-    return ComputePage(_rows(page.items), page.next, _hosts(), f"list:{workspace.name}:compute")
+    return ComputePage(_rows(page.items), page.next, _hosts(workspace), f"list:{workspace.name}:compute")
 
 
 def cluster_page(workspace: Workspace, name: str) -> ClusterPage:
@@ -110,7 +110,7 @@ def cluster_page(workspace: Workspace, name: str) -> ClusterPage:
     target = cluster_of(workspace, name)
     nodes = list(Node.objects.filter(compute_target=target).select_related("host").order_by("name")[:500])
     attached = list(target.hosts.order_by("name"))
-    hosts = attached or hosts_of(workspace)
+    hosts = attached or list(hosts_of(workspace))
     on = [host for host in hosts if host.workspace_id in (None, workspace.pk) and host.revoked_at is None]
     busy = list(Node.objects.filter(host__in=on, status__in=HOLDING))
     notes = [each["text"] for each in status.warnings_of(target, [host for host in on if is_alive(host)])]
@@ -169,8 +169,8 @@ def _row(target: ComputeTarget, nodes: list[Node], waiting: int = 0) -> ClusterR
     return ClusterRow(target, dict(Counter(node.status for node in nodes)), warnings, waiting)
 
 
-def _hosts() -> list[HostRow]:
-    hosts = list(Host.objects.filter(revoked_at__isnull=True).order_by("name")[:MOST_HOSTS])
+def _hosts(workspace: Workspace) -> list[HostRow]:
+    hosts = list(hosts_of(workspace)[:MOST_HOSTS])
     counts = Counter(
         Node.objects.filter(host__in=hosts).exclude(status=Node.Status.LEAVING).values_list("host_id", flat=True)
     )

@@ -26,8 +26,8 @@ from core.text import cleaned
 from environments import services as environments
 from runs.agents.bell import Bell
 from runs.agents.door import body_of, host_of, refusal
-from runs.models import Attempt
-from runs.services import claims, placing, reports, retention
+from runs.models import Attempt, Run
+from runs.services import claims, placing, reports, retention, silence
 from runs.services.claims import OpenAttempt
 
 MAX_WAIT = 30.0
@@ -113,12 +113,14 @@ def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
     """Leases move on when a part of them is used up: most calls write nothing."""
     until = now() + beats.lease()
     due = [
-        each.id
+        each
         for each in mine
         if held.get(each.id) == each.epoch and each.lease_until and each.lease_until < until - beats.renew_after()
     ]
     if due:
-        Attempt.objects.filter(pk__in=due, host=host).exclude(status__in=Attempt.ENDS).update(lease_until=until)
+        rows = Attempt.objects.filter(pk__in=[each.id for each in due], host=host)
+        rows.exclude(status__in=Attempt.ENDS).update(lease_until=until)
+    silence.heard((each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING)
 
 
 def _cancels(mine: list[OpenAttempt]) -> list[dict[str, Any]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from runs.agents import uploads
+from runs.agents import enrol, uploads
 from runs.agents.exchange import exchange
 
 urlpatterns = [
+    path("install", enrol.install, name="host-installer"),
+    path("package", enrol.package, name="host-package"),
+    path("enrol", enrol.enrol, name="host-enrol"),
     path("exchange", exchange, name="agent-exchange"),
     path("attempts/<uuid:attempt>/<int:epoch>/log", uploads.log, name="agent-log"),
     path("attempts/<uuid:attempt>/<int:epoch>/spool", uploads.spool, name="agent-spool"),

@@ -122,6 +122,8 @@ class AttemptOut(s.Serializer):  # type: ignore[type-arg]
     message = s.CharField()
     traceback = s.DictField(allow_null=True)
     usage = s.DictField(allow_null=True)
+    proof = s.DictField(allow_null=True, help_text="What was left after its processes were ended.")
+    not_before = s.DateTimeField(allow_null=True, help_text="A retry with a delay is not placed before.")
     warnings = s.ListField()
     log_size = s.IntegerField()
     log_final = s.BooleanField()

@@ -115,6 +115,8 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "message": attempt.message,
         "traceback": attempt.traceback,
         "usage": attempt.usage,
+        "proof": attempt.proof,
+        "not_before": iso(attempt.not_before),
         "warnings": attempt.warnings,
         "log_size": attempt.log_size,
         "log_final": attempt.log_sealed_at is not None,

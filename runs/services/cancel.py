@@ -106,5 +106,5 @@ def _drop(attempt: Attempt, run: Run) -> None:
 def _ring(host_ids: Iterable[object]) -> None:
     from compute.models import Host
 
-    for name in Host.objects.filter(pk__in=list(host_ids)).values_list("name", flat=True):
-        placing.ring_host(name)
+    for name, is_local in Host.objects.filter(pk__in=list(host_ids)).values_list("name", "is_local"):
+        placing.ring_host(name, by_queue=is_local)

@@ -34,6 +34,7 @@ class OpenAttempt(NamedTuple):
     lease_until: datetime | None
     cancel_requested_at: datetime | None
     run__root_id: UUID | None
+    run__status: str
 
 
 def open_attempts(host: Host) -> list[OpenAttempt]:

@@ -83,7 +83,7 @@ def _remove(room: Room, target: ComputeTarget, node_id: UUID, attempt: Attempt |
     message = f"Node {node.name} on {attempt.host or 'its host'} was removed by {room.actor}."
     Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now(), cause=REMOVED, message=message)
     if attempt.host is not None:
-        placing.ring_host(attempt.host.name)
+        placing.ring_host(attempt.host.name, by_queue=attempt.host.is_local)
     return node
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from environments.models import EnvironmentBuild
+from runs import causes
 from runs.models import Attempt, Run
 
 
@@ -33,6 +34,14 @@ def compute_gone(name: str) -> dict[str, Any]:
 def environment(build: EnvironmentBuild) -> dict[str, Any]:
     text = build.message or "The environment could not be built. Its build log says why."
     return failure("environment", text, build=str(build.pk))
+
+
+def canceled(attempt: Attempt) -> dict[str, Any]:
+    """By whom, and what is left of the processes: the proof that its agent told."""
+    run = attempt.run
+    who = run.cancel_requested_by or (run.root or run).cancel_requested_by
+    words = [f"Canceled by {who}." if who else "Canceled.", causes.proof_words(attempt.proof)]
+    return failure("canceled", " ".join(filter(None, words)), attempt=attempt.number, proof=attempt.proof)
 
 
 def of_attempt(attempt: Attempt) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.clock import now, parse
 from core.errors import StudioError
+from runs import causes
 from runs.models import Attempt, Run
 from runs.services import artifacts, clusters, failures, logs, outputs, placing
 from runs.services.board import parsed, parsed_followers
@@ -18,8 +19,6 @@ from workspaces.services.tokens import revoke_run_tokens
 BULKY = ("run__graph", "run__step__fingerprint_document", "run__step__reuse_explanation")
 A = Attempt.Status
 S = Run.Status
-# Retries by cause: a lost host is nobody's fault, a node that a person removed not the step's. A lost attempt on a living host may have run half-way.
-RETRIES = {"host_lost": 2, "node_removed": 2}
 
 
 def finish(attempt: Attempt, report: dict[str, Any]) -> None:
@@ -85,9 +84,9 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
     if status == A.COMPLETED:
         _complete(run, attempt, begun)
     elif status == A.CANCELED or run.status == S.CANCEL_REQUESTED:
-        run.move(S.CANCELED, finished_at=now(), error=failures.failure("canceled", _canceled_by(run)), **begun)
-    elif _retries_left(attempt):
-        _retry(attempt)
+        run.move(S.CANCELED, finished_at=now(), error=failures.canceled(attempt), **begun)
+    elif (retry := next_try(attempt)) is not None:
+        _retry(attempt, retry)
         return
     else:
         run.move(S.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings, **begun)
@@ -113,16 +112,21 @@ def _complete(run: Run, attempt: Attempt, begun: dict[str, Any]) -> None:
     run.move(S.COMPLETED, finished_at=now(), warnings=attempt.warnings, **begun)
 
 
-def _retries_left(attempt: Attempt) -> bool:
-    return attempt.number <= RETRIES.get(attempt.cause, 0)
-
-
-def _retry(attempt: Attempt) -> None:
+def next_try(attempt: Attempt) -> causes.Retry | None:
+    """What the step's settings and the policy of its cause say of an attempt that ended badly."""
     run = attempt.run
-    run.move(S.QUEUED, queued_at=now())
+    step = parsed(run.root_id or run.pk)[1][run.step.node_id]
+    return causes.next_try(attempt.cause, attempt.number, step.retries, step.retry_delay_seconds)
+
+
+def _retry(attempt: Attempt, retry: causes.Retry) -> None:
+    """A new attempt with a directory of its own; what the earlier one said and left stays."""
+    run, moment = attempt.run, now()
+    run.move(S.QUEUED, queued_at=moment)
     Attempt.objects.create(
-        run=run, number=attempt.number + 1, compute_target_id=attempt.compute_target_id, queued_at=now(),
+        run=run, number=retry.number, compute_target_id=attempt.compute_target_id, queued_at=moment,
         priority=attempt.priority, user_id=attempt.user_id,
+        not_before=moment + timedelta(seconds=retry.delay) if retry.delay else None,
     )  # fmt: skip
 
 
@@ -183,6 +187,7 @@ def _measured(report: dict[str, Any]) -> dict[str, Any]:
         "signal": report.get("signal"),
         "traceback": report.get("traceback"),
         "usage": report.get("usage"),
+        "proof": causes.proof_of(report.get("proof")),
         "finished_at": not_later(parse(report.get("at"))),
     }
 
@@ -191,9 +196,3 @@ def not_later(moment: datetime | None) -> datetime:
     """An agent's clock may be ahead or far behind: then the studio's is the better witness."""
     current = now()
     return moment if moment and current - timedelta(minutes=10) < moment <= current else current
-
-
-def _canceled_by(run: Run) -> str:
-    root = run.root or run
-    who = run.cancel_requested_by or root.cancel_requested_by
-    return f"Canceled by {who}." if who else "Canceled."

@@ -17,10 +17,7 @@ A = Attempt.Status
 
 
 def expire(limit: int = 100) -> int:
-    """Give up attempts whose lease has run out; how many.
-
-    Only while the web has been up for a whole lease: a studio that was away has no right to call others silent.
-    """
+    """Give up attempts whose lease has run out; how many. Only while the studio may judge who is silent."""
     found = list(_overdue().order_by("lease_until").values_list("id", "run__root_id")[:limit])
     return sum(_give_up(key, root_id) for key, root_id in found)
 
@@ -45,7 +42,7 @@ def _give_up(key: Any, root_id: Any) -> int:
 
 def _cause(attempt: Attempt, host: Any) -> str:
     """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
-    alive = host and host.last_seen_at and host.last_seen_at > now() - lease()
+    alive = host and not host.revoked_at and host.last_seen_at and host.last_seen_at > now() - lease()
     return "attempt_lost" if alive else "host_lost"
 
 

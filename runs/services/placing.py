@@ -143,8 +143,8 @@ def _give(given: Sequence[Place], queue: dict[UUID, Attempt], found: Fleet) -> i
         _assign(queue[each.need], nodes[each.need], found.hosts[each.node.machine])
     taken = _write([queue[each.need] for each in given])
     tell(found.targets[each.cluster] for each in given)
-    for name in {found.hosts[each.node.machine].name for each in given}:
-        ring_host(name)
+    for host in {found.hosts[each.node.machine] for each in given}:
+        ring_host(host.name, by_queue=host.is_local)
     return taken
 
 
@@ -179,9 +179,13 @@ def _write(attempts: Sequence[Attempt]) -> int:
 talking_to: ContextVar[str] = ContextVar("talking_to", default="")
 
 
-def ring_host(name: str) -> None:
-    """Tell a host's agent to ask for work: by its Celery queue, and by the long poll it may be holding."""
+def ring_host(name: str, *, by_queue: bool) -> None:
+    """Tell a host's agent to ask for work: by the long poll it may be holding, and by its Celery queue, if it has one.
+
+    To a queue that nobody reads, bells would be added for ever: only the studio's own machine knows the broker.
+    """
     if name == talking_to.get():
         return
-    later("agent.bell", queue=f"host.{name}")
+    if by_queue:
+        later("agent.bell", queue=f"host.{name}")
     journal.hint(f"host:{name}")

@@ -63,6 +63,8 @@ def _take(host: Host, report: dict[str, Any]) -> str:
         return "not_found"
     if attempt.epoch != report.get("epoch"):
         return "stale_epoch"
+    if attempt.status == A.QUEUED:  # its lease was taken back: nobody holds it, whatever number the report carries
+        return "stale_epoch"
     if attempt.is_final:
         # The same verdict again is fine; a verdict of an attempt that was given up is a stale one.
         return "" if report.get("event") == "finished" and attempt.status != A.LOST else "stale_epoch"
@@ -93,7 +95,8 @@ def _started(attempt: Attempt, report: dict[str, Any]) -> None:
         moment = finishing.not_later(parse(report.get("at")))
         if fresh.may(A.RUNNING):
             fresh.move(A.RUNNING, started_at=moment, preparing_at=fresh.preparing_at or fresh.leased_at)
-        if fresh.run.may(S.RUNNING):
+        # A word that comes out of order leads nowhere back: the run follows its attempt.
+        if fresh.status == A.RUNNING and fresh.run.may(S.RUNNING):
             fresh.run.move(S.RUNNING, started_at=moment)
 
 
@@ -102,7 +105,7 @@ def _collecting(attempt: Attempt, report: dict[str, Any]) -> None:
         fresh = finishing.fresh_of(attempt, root)
         if fresh.may(A.COLLECTING):
             fresh.move(A.COLLECTING, collecting_at=now())
-        if fresh.run.may(S.FINALIZING):
+        if fresh.status == A.COLLECTING and fresh.run.may(S.FINALIZING):
             fresh.run.move(S.FINALIZING, finalizing_at=now())
 
 

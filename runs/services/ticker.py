@@ -18,7 +18,7 @@ from core.models import Event
 from core.work import ring
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import clusters, lost, nodes, placing
+from runs.services import clusters, departures, lost, nodes, placing, silence
 from runs.services.progress import advance
 from workspaces.models import Workspace
 
@@ -57,6 +57,8 @@ def tick(count: int) -> None:
         (1, deliver_events),
         (1, place_waiting),
         (2, lost.expire),
+        (2, departures.give_back_unfetched),
+        (2, silence.note),
         (2, ring_claims),
         (2, advance_silent),
         (2, nodes.look_after),
@@ -90,8 +92,8 @@ def ring_claims() -> None:
     """Placed attempts that their host has not fetched."""
     late = now() - timedelta(seconds=2)
     rows = Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=False, queued_at__lt=late)
-    for name in rows.order_by().values_list("host__name", flat=True).distinct():
-        placing.ring_host(name)
+    for name, is_local in rows.order_by().values_list("host__name", "host__is_local").distinct():
+        placing.ring_host(name, by_queue=is_local)
 
 
 def advance_silent() -> None:

@@ -7,24 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
+from runs import causes
 from runs.models import Run
 from runs.web.tree import StepRow, Tree, first_line
-
-WHOSE = {
-    "user_error": gettext_lazy("Your script"),
-    "out_of_memory": gettext_lazy("Out of memory"),
-    "timeout": gettext_lazy("It took longer than it may"),
-    "canceled": gettext_lazy("Canceled"),
-    "environment": gettext_lazy("The environment"),
-    "data_missing": gettext_lazy("Data is missing"),
-    "disk_full": gettext_lazy("The disk is full"),
-    "host_lost": gettext_lazy("The host was lost"),
-    "node_removed": gettext_lazy("Its node was removed"),
-    "studio_fault": gettext_lazy("A fault of the studio"),
-    "skipped": gettext_lazy("Skipped"),
-}
 
 
 @dataclass(frozen=True)
@@ -34,6 +20,7 @@ class Failure:
     title: str
     message: str
     detail: str
+    icon: str
     line_url: str = ""
     line_word: str = ""
     log_url: str = ""
@@ -50,7 +37,8 @@ def failure_of(tree: Tree) -> Failure | None:
     title = _("%(step)s failed") % {"step": name}
     if others > 0:
         title = _("%(step)s and %(others)s more failed") % {"step": name, "others": others}
-    return Failure(title=title, message=first_line(error), detail=told(error, step), **_links(error, step))
+    icon = causes.cause_of(error.get("cause")).icon
+    return Failure(title=title, message=first_line(error), detail=told(error, step), icon=icon, **_links(error, step))
 
 
 def _only(tree: Tree) -> StepRow | None:
@@ -59,7 +47,7 @@ def _only(tree: Tree) -> StepRow | None:
 
 def told(error: dict[str, Any], step: StepRow | None) -> str:
     """Whose fault, with the exit code, the line and the attempt as far as they are known."""
-    parts = [str(WHOSE.get(error.get("cause", ""), WHOSE["studio_fault"]))]
+    parts = [str(causes.cause_of(error.get("cause")).word)]
     if error.get("exit_code"):
         parts = [_("%(who)s ended with exit code %(code)s") % {"who": parts[0], "code": error["exit_code"]}]
     elif error.get("signal"):

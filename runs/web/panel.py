@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from runs.models import Attempt, Run, StepRun
+from runs.web import attempts as trials
 from runs.web import panel_code, panel_files, panel_metrics, panel_why
 from runs.web.tree import StepRow, Tree
 from runs.web.waits import Waits, waits_of
@@ -59,6 +60,7 @@ class Panel:
     facts: Any
     attempt: Attempt | None
     attempts: list[Attempt]
+    note: trials.Note | None = None
     last_runs: list[dict[str, Any]] = field(default_factory=list)
     source: Run | None = None
 
@@ -80,6 +82,7 @@ def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel | None:
         facts=FACTS[tab](ask),
         attempt=_attempt(attempts, query.get("attempt", "")),
         attempts=attempts,
+        note=trials.note_of(step, tree.spec(step.node)),
         last_runs=_last_runs(step),
         source=_source(step),
     )

@@ -11,6 +11,7 @@ from compute.models import ComputeTarget
 from duto.spec import fingerprint
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, StepRun
+from runs.web import attempts as trials
 from runs.web.waits import Waits, waits_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Why:
     fingerprint: str
     may_reuse: bool
     warnings: list[Any]
-    attempts: list[Attempt]
+    attempts: list[trials.Told]
 
 
 def environment(ask: Ask) -> Environment:
@@ -101,7 +102,7 @@ def why(ask: Ask) -> Why:
         fingerprint=detail.fingerprint,
         may_reuse=detail.allow_reuse,
         warnings=ask.step.run.warnings,
-        attempts=ask.step.attempts,
+        attempts=trials.told(ask.step.attempts),
     )
 
 

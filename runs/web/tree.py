@@ -95,6 +95,11 @@ class Tree:
     def status(self) -> str:
         return self.root.status
 
+    def spec(self, node: str) -> dict[str, Any]:
+        """What the graph says of a step; empty for one that it does not hold."""
+        steps = (self.root.graph or {}).get("steps", [])
+        return next((step for step in steps if step.get("id") == node), {})
+
     def chosen(self, node: str) -> StepRow | None:
         """The step of the address, else the one that tells most."""
         for step in self.steps:

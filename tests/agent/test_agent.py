@@ -132,6 +132,7 @@ def test_cancel_ends_the_tree_and_says_so(host: Host, studio: Studio) -> None:
     studio.ask_cancel(key, 1)
     report = studio.wait("finished", key.attempt, 5)
     assert (report["cause"], report["left_over"]) == ("canceled", 0)
+    assert (report["proof"]["left_over"], report["proof"]["signals"]) == (0, ["TERM"])
     assert "None of its processes is left" in report["message"] and not alive(sleeper)
 
 

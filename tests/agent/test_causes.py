@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from duto_agent.bindings import Bound
-from duto_agent.causes import cause_of
+from duto_agent.causes import cause_of, warnings_of
 
 BOUND = Bound(inputs={"raw": "/a/inputs/raw"}, outputs={"model": "/a/outputs/model"})
 
@@ -24,6 +24,12 @@ def failed(text: str) -> dict[str, Any]:
         ({"exit_code": None, "signal": 15, "canceled": True, "left_over": 0}, "canceled", "None of its processes"),
         ({"exit_code": None, "signal": 9, "timed_out": True}, "timeout", "60 seconds"),
         ({"exit_code": None, "signal": 9, "oom_kills": 1}, "out_of_memory", "ran out of memory"),
+        ({"exit_code": None, "signal": 9, "oom_kills": 1, "oom_scope": "step"}, "out_of_memory", "The step ran out of memory (its node has 512 MiB)"),
+        ({"exit_code": None, "signal": 9, "oom_kills": 1, "oom_scope": "host"}, "out_of_memory", "The host ran out of memory"),
+        ({"exit_code": 1, "oom_kills": 1, "oom_scope": "step"}, "out_of_memory", "killed a child of the script for want of memory"),
+        ({"exit_code": 1, "oom_kills": 3, "oom_scope": "step"}, "out_of_memory", "killed 3 children"),
+        ({"exit_code": 1, "oom_kills": 1, "oom_scope": "host"}, "user_error", "exit code 1"),
+        ({"exit_code": 0, "oom_kills": 1, "oom_scope": "step"}, None, ""),
         ({"exit_code": None, "signal": 9, "oom_kills": 0}, "user_error", "killed"),
         ({"exit_code": None, "signal": 11}, "user_error", "SIGSEGV"),
         ({"exit_code": 127}, "environment", "could not be started"),
@@ -38,5 +44,19 @@ def failed(text: str) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_a_cause_and_its_words(verdict: dict[str, Any], code: str | None, words: str) -> None:
-    cause = cause_of(verdict, {"timeout_seconds": 60}, BOUND)
+    cause = cause_of(verdict, {"timeout_seconds": 60, "limits": {"memory": 512 << 20}}, BOUND)
     assert cause.code == code and words in cause.message
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ({"exit_code": 0, "oom_kills": 1, "oom_scope": "step"}, "The kernel killed a child of the script for want of"),
+        ({"exit_code": 0, "oom_kills": 1, "oom_scope": "host"}, ""),
+        ({"exit_code": 0, "oom_kills": 0, "oom_scope": "step"}, ""),
+        ({"exit_code": 0, "oom_kills": 1, "oom_scope": "step", "canceled": True}, ""),
+        ({"exit_code": 1, "oom_kills": 1, "oom_scope": "step"}, ""),
+    ],
+)
+def test_a_step_that_ended_well_is_warned_of_children_that_were_killed(verdict: dict[str, Any], words: str) -> None:
+    assert words in " ".join(warnings_of(verdict)) and bool(words) == bool(warnings_of(verdict))

@@ -79,6 +79,7 @@ def test_a_script_that_closes_its_streams_goes_on(steps: Steps) -> None:
     probe, directory = steps.run("import os, time\nos.close(1); os.close(2); time.sleep(0.3)\nopen('done', 'w')")
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0
     assert (directory / "work" / "done").exists()
+    assert probe.verdict["proof"] is None, "nobody ended it"
 
 
 def test_a_child_that_keeps_the_pipe_does_not_keep_the_step(steps: Steps) -> None:
@@ -114,6 +115,8 @@ def test_cancel_ends_a_deaf_script_and_its_daemon(steps: Steps) -> None:
     assert time.monotonic() - began < 2 and probe.verdict is not None
     verdict = probe.verdict
     assert (verdict["canceled"], verdict["signal"], verdict["left_over"]) == (True, 9, 0)
+    assert (verdict["proof"]["signals"], verdict["proof"]["left_over"]) == (["TERM", "KILL"], 0)
+    assert 0.3 <= verdict["proof"]["seconds"] < 2
     assert not alive(daemon)
 
 
@@ -126,6 +129,7 @@ def test_a_script_that_hears_term_says_goodbye(steps: Steps) -> None:
     steps.launcher.signal(key, 10)
     probe = steps.wait(key, 2)
     assert probe.verdict is not None and (probe.verdict["exit_code"], probe.verdict["canceled"]) == (7, True)
+    assert probe.verdict["proof"]["signals"] == ["TERM"]
     assert log(directory) == b"up\nsaved\n"
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from compute.models import Node
+from compute.models import Host, Node
 from duto.spec import canonical
 from environments.models import EnvironmentBuild
 from registry.models import ModelVersion
@@ -53,6 +53,11 @@ OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
     "api-schema": ({200, 401}, {200}),
     "api-docs": ({200, 401}, {200}),
     "api-root": ({200}, {200}),
+    # What every checkout holds, and how to install it: a new host has no key yet.
+    "host-installer": ({200}, {200}),
+    "host-package": ({200}, {200}),
+    # Its token comes in the body, and the walk has none.
+    "host-enrol": ({400, 401}, {400, 401}),
     "api-me": ({401}, {200}),
     "api-workspaces": ({401}, {200, 201, 400, 403}),
 }
@@ -115,6 +120,8 @@ class World:
 
     def __init__(self, site: Site) -> None:
         site.everything()
+        # A host that every workspace shares asks more than its address says.
+        Host.objects.update(workspace=site.workspace)
         self.site = site
         self.filled = Run.objects.filter(parent=None, status="Completed").order_by("id").last()
         assert self.filled
@@ -131,7 +138,7 @@ class World:
         # By what stands before the variable in the route; the first that fits.
         self.values: list[tuple[str, str, str]] = [
             ("", "workspace", "lab"), ("datastores/", "name", "workspaceblobstore"), ("stores/", "name", "workspaceblobstore"), ("datasets/", "name", "penguins"),
-            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
+            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
             ("outputs/", "name", "model"), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
             ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),

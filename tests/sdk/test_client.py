@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,53 @@ def test_what_arguments_become(ws: Workspace, script: str) -> None:
                               "--d", {"input": "renamed"}, "--r", {"input": "raw"})  # fmt: skip
     assert read.input("table").mode == "direct" and read.input("raw").mode == "download"
     assert read.params == {"epochs": 2} and read.parents == {"make"}
+
+
+def test_a_steps_own_limits_win_over_its_run_configurations(ws: Workspace, script: str) -> None:
+    config = RunConfiguration()
+    config.retries, config.retry_delay, config.max_run_duration_seconds = 1, 60, 3600
+    made = [
+        PythonScriptStep(script, name="plain"),
+        PythonScriptStep(script, name="theirs", runconfig=config),
+        PythonScriptStep(script, name="own", runconfig=config, retries=0, retry_delay=timedelta(minutes=2), timeout=5),
+    ]
+    graph = Pipeline(ws, made).graph
+    limits = {each.name: (each.retries, each.retry_delay_seconds, each.timeout_seconds) for each in graph.steps}
+    assert limits == {"plain": (None, None, None), "theirs": (1, 60, 3600), "own": (0, 120, 5)}
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"retries": 1.5}, "retries=1.5 is not a whole number"),
+        ({"retries": True}, "retries=True is not a whole number"),
+        ({"retries": float("nan")}, "retries=nan is not a whole number"),
+        ({"retries": -1}, "-1 retries are not between 0 and 100"),
+        ({"retry_delay": "1m"}, "retry_delay='1m' is not a number of seconds"),
+        ({"retry_delay": -1}, "between 0 and 604800"),
+        ({"timeout": 0}, "not above 0"),
+        ({"timeout": "long"}, "timeout='long' is not a number of seconds"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_told_before_anything_runs(
+    ws: Workspace, script: str, limit: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserErrorException, match=re.escape(words)):
+        Pipeline(ws, [PythonScriptStep(script, name="a", **limit)]).submit("e")
+
+
+def test_priority_travels_with_a_submit(studio: FakeStudio, ws: Workspace, script: str) -> None:
+    Pipeline(ws, [PythonScriptStep(script)]).submit("e", priority=7)
+    assert studio.run["priority"] == 7
+    config = RunConfiguration()
+    config.priority = -3
+    source = ScriptRunConfig(".", script, run_config=config, retries=2, retry_delay=1, timeout=9)
+    Experiment(ws, "e").submit(source)
+    step = studio.run["graph"]["steps"][0]
+    assert studio.run["priority"] == -3
+    assert (step["retries"], step["retry_delay_seconds"], step["timeout_seconds"]) == (2, 1, 9)
+    Experiment(ws, "e").submit(source, priority=5)
+    assert studio.run["priority"] == 5
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, object()])

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from compute.models import Host
 from runs.models import Run
 from tests.web.conftest import Site, inline_parts
 
@@ -36,6 +37,7 @@ def test_a_reader_sees_every_page_without_a_button_that_writes(site: Site) -> No
         writing = [action for action in forms if "/accounts/" not in action and not action.endswith("/runs/selected/")]
         assert writing == [], name
         assert 'hx-get="/w/lab/compute/create/"' not in answer.content.decode(), name
+        assert 'hx-get="/w/lab/compute/hosts/add/"' not in answer.content.decode(), name
 
 
 def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
@@ -46,10 +48,13 @@ def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
         f"runs/{run.pk}/delete/",
         "sample/",
         "compute/create/",
+        "compute/hosts/alpha/drain/",
         "data/register/",
         "runs/selected/",
     ):
         assert site.send(path, "reader").status_code == 403, path
+    for path in ("compute/hosts/add/", "compute/hosts/alpha/detach/"):
+        assert site.send(path, "contributor").status_code == 403, path
     assert site.send("settings/members/add/", "contributor", username="x", role="owner").status_code == 403
 
 
@@ -98,6 +103,7 @@ def test_a_list_costs_the_same_with_one_row_and_with_sixty(site: Site) -> None:
     site.see("")  # the first visit writes to the session
     few = {path: site.queries(path) for path in paths}
     for number in range(60):
+        Host.objects.create(name=f"h{number}", key_digest=f"d{number}", workspace=site.workspace)
         site.pipeline("a -> b", status=["Completed", "Running", "Failed"][number % 3])
         site.dataset(f"more-{number}") if number < 12 else None
     assert {path: site.queries(path) for path in paths} == few

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from compute.models import Host
+from core.clock import now
 from runs.models import Run
 from tests.web.conftest import Site
 
@@ -190,3 +193,50 @@ def test_a_reused_step_shows_the_log_and_the_metrics_of_its_source(site: Site) -
     page = site.see(f"runs/{again.pk}/", step="train", tab="metrics").content.decode()
     assert f"/runs/{source.pk}/metrics/" in page
     assert "reused from #1" in page
+
+
+def test_every_attempt_is_listed_with_its_cause_its_line_and_what_was_left_of_it(site: Site) -> None:
+    run = site.failed()
+    step = site.step(run, "train")
+    proof = {"left_over": 0, "signals": ["TERM", "KILL"], "seconds": 10.3}
+    step.attempts.filter(number=1).update(cause="timeout", message="It took <longer>.", proof=proof)
+    trace = {"file": "step.py", "line": 31, "text": "ValueError: no"}
+    step.attempts.filter(number=2).update(cause="user_error", message="ValueError: no", traceback=trace)
+    page = site.see(f"runs/{run.pk}/", step="train", tab="why").content.decode()
+    assert "It took longer than it may" in page and "It took &lt;longer&gt;." in page
+    assert "Ended with TERM then KILL in 10.3 s, nothing left running." in page
+    assert "<code>step.py:31</code>" in page
+    assert "attempt=1" in page and 'aria-label="Log of attempt 1"' in page
+
+
+def test_a_step_that_is_tried_again_says_why_and_when(site: Site) -> None:
+    graph = site.graph("a")
+    graph["steps"][0]["retries"] = 4
+    run = site.pipeline("a", status="Queued", graph=graph)
+    step = site.step(run, "a")
+    site.attempt(step, 1, "failed", cause="out_of_memory")
+    site.attempt(step, 2, "queued", not_before=now() + timedelta(minutes=5))
+    page = site.see(f"runs/{run.pk}/", step="a").content.decode()
+    assert "Tried again because of attempt 1: out of memory. Attempt 2 of 5, next try at" in page
+    step.attempts.filter(number=2).update(not_before=None)
+    assert "Attempt 2 of 5." in site.see(f"runs/{run.pk}/", step="a").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"), [(600, "No word from alpha since"), (0, "alpha is heard of, but not of this attempt, since")]
+)
+def test_a_step_that_does_not_respond_says_since_when(site: Site, ago: int, words: str) -> None:
+    run = site.pipeline("a", status="NotResponding")
+    site.attempt(site.step(run, "a"), 1, "running", lease_until=now())
+    Host.objects.update(last_seen_at=now() - timedelta(seconds=ago))
+    assert words in site.see(f"runs/{run.pk}/", step="a").content.decode()
+
+
+def test_a_canceled_step_says_by_whom_and_what_was_left(site: Site) -> None:
+    run = site.pipeline("a", status="Canceled")
+    step = site.step(run, "a")
+    Run.objects.filter(pk=step.pk).update(
+        error={"cause": "canceled", "message": "Canceled by ana. Nothing of it was running."}
+    )
+    site.attempt(step, 1, "canceled", cause="canceled")
+    assert "Canceled by ana. Nothing of it was running." in site.see(f"runs/{run.pk}/", step="a").content.decode()

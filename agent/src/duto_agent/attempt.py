@@ -110,6 +110,7 @@ class Attempt:
         cause = causes.LOST
         if probe.verdict is not None:
             cause = causes.cause_of(probe.verdict, self.spec, bound)
+            self.warnings += causes.warnings_of(probe.verdict)
         return self._verdict(cause, probe, bound)
 
     def _prepare(self) -> None:
@@ -168,7 +169,7 @@ class Attempt:
         if self.wishes.abandon:
             raise Abandoned
         if self.wishes.cancel_grace is not None:
-            raise Ended(Cause("canceled", "The step was canceled before its script started."))
+            raise Ended(causes.NOT_BEGUN)
 
     def _tell_started(self) -> None:
         """An adopted step tells it again, with its own time: the first word may have been lost."""
@@ -242,6 +243,7 @@ class Attempt:
             "cause": cause.code, "message": cause.message, "traceback": verdict.get("traceback"),
             "usage": verdict.get("usage"), "log_size": self.log.offset, "spool_size": self.spool.offset,
             "log_dropped": verdict.get("log_dropped", 0), "left_over": verdict.get("left_over", 0),
+            "proof": verdict.get("proof") or cause.proof,
         }  # fmt: skip
         found = None
         if bound.places or probe.state != "none":

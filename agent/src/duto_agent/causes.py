@@ -22,12 +22,17 @@ class Cause:
 
     code: str | None
     message: str = ""
+    # Where no verdict tells it: what was left after the end.
+    proof: Mapping[str, Any] | None = None
 
 
 LOST = Cause(
-    "lost",
-    "The program that watches the script on its host was killed, so how the script ended is not known. "
-    "It was not run a second time.",
+    "lost", "The program that watches the script on its host was killed, so how the script ended is not known."
+)
+NOT_BEGUN = Cause(
+    "canceled",
+    "The step was canceled before its script started.",
+    {"left_over": 0, "signals": [], "seconds": 0.0},
 )
 
 
@@ -43,10 +48,16 @@ def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) 
         held, limit = gib(verdict["memory_exceeded"]), gib((spec.get("limits") or {}).get("memory") or 0)
         return Cause("out_of_memory", f"The step held {held} of memory, more than its node's {limit}, and was ended.")
     if verdict.get("signal"):
-        return _of_signal(int(verdict["signal"]), int(verdict.get("oom_kills") or 0))
+        return _of_signal(verdict, spec)
     if not verdict.get("exit_code"):
         return Cause(None)
     frame = verdict.get("traceback") or {}
+    if children := _killed_children(verdict):
+        return Cause(
+            "out_of_memory",
+            f"{children} for want of memory{_limit(spec)}; the script itself went on and ended with exit code "
+            f"{verdict['exit_code']}{_where(frame)}.",
+        )
     return _of_error(str(frame.get("text") or ""), frame, verdict, spec, bound)
 
 
@@ -55,9 +66,38 @@ def gib(size: int) -> str:
     return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):.0f} MiB"
 
 
-def _of_signal(number: int, oom_kills: int) -> Cause:
-    if number == signal.SIGKILL and oom_kills:
-        return Cause("out_of_memory", "The host ran out of memory, and the kernel ended the script.")
+def warnings_of(verdict: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a step that ended well."""
+    children = _killed_children(verdict)
+    if not children or verdict.get("exit_code") != 0 or verdict.get("canceled"):
+        return []
+    return [f"{children} for want of memory; the script itself went on and ended well."]
+
+
+def _killed_children(verdict: Mapping[str, Any]) -> str:
+    """Who was killed, while the script itself was not. Only the step's own group counts: a host has other processes."""
+    kills = int(verdict.get("oom_kills") or 0)
+    if not kills or not _is_own_count(verdict):
+        return ""
+    return (
+        "The kernel killed a child of the script" if kills == 1 else f"The kernel killed {kills} children of the script"
+    )
+
+
+def _is_own_count(verdict: Mapping[str, Any]) -> bool:
+    return verdict.get("oom_scope") == "step"
+
+
+def _limit(spec: Mapping[str, Any]) -> str:
+    memory = (spec.get("limits") or {}).get("memory")
+    return f" (its node has {gib(memory)})" if memory else ""
+
+
+def _of_signal(verdict: Mapping[str, Any], spec: Mapping[str, Any]) -> Cause:
+    number = int(verdict["signal"])
+    if number == signal.SIGKILL and verdict.get("oom_kills"):
+        who = "The step" if _is_own_count(verdict) else "The host"
+        return Cause("out_of_memory", f"{who} ran out of memory{_limit(spec)}, and the kernel ended the script itself.")
     if number == signal.SIGKILL:
         return Cause("user_error", "The script was killed (SIGKILL) by something other than the studio.")
     try:
@@ -73,7 +113,7 @@ def _of_signal(number: int, oom_kills: int) -> Cause:
 def _of_error(
     text: str, frame: Mapping[str, Any], verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound
 ) -> Cause:
-    where = f" ({frame['file']}, line {frame['line']})" if frame.get("file") else ""
+    where = _where(frame)
     if text.startswith("MemoryError") or "ArrayMemoryError" in text.partition(":")[0]:
         return Cause("out_of_memory", f"The script asked for more memory than there is{where}.")
     if os.strerror(errno.ENOSPC) in text or verdict.get("log_error") == os.strerror(errno.ENOSPC):
@@ -90,6 +130,10 @@ def _of_error(
     if verdict["exit_code"] == 127:
         return Cause("environment", "The script could not be started; the log says why.")
     return Cause("user_error", f"The script ended with exit code {verdict['exit_code']}.")
+
+
+def _where(frame: Mapping[str, Any]) -> str:
+    return f" ({frame['file']}, line {frame['line']})" if frame.get("file") else ""
 
 
 def _missing_file(path: str, spec: Mapping[str, Any], bound: Bound, where: str) -> Cause | None:

@@ -55,7 +55,7 @@ class StudioClient:
         self.url = url.rstrip("/")
         host = urlsplit(self.url).hostname or ""
         self._http = httpx.Client(
-            headers={"Authorization": f"Bearer {key}", "X-Duto-Agent": f"{PROTOCOL} {__version__}"},
+            headers={"Authorization": f"Bearer {key or '-'}", "X-Duto-Agent": f"{PROTOCOL} {__version__}"},
             timeout=httpx.Timeout(30, connect=5),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60),
             # A proxy of the surroundings knows no way to this very host.
@@ -67,6 +67,10 @@ class StudioClient:
     def exchange(self, document: dict[str, Any], wait: float = 0) -> dict[str, Any]:
         answer = self._send("POST", "/agent/v1/exchange", json=document, timeout=wait + 15)
         return dict(answer.json())
+
+    def enrol(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Raises Away, KeyRefused for a token that is of no use, Refused."""
+        return dict(self._send("POST", "/agent/v1/enrol", json=document).json())
 
     def put_log(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/log", offset, data)

@@ -65,6 +65,8 @@ class Step:
         self.exit: int | None = None
         self.alone = False  # no child of ours lives any more
         self.canceled = self.timed_out = False
+        self.signals: list[str] = []  # what the tree was told to make it end, in order
+        self.stopping = 0.0  # seconds until it had ended
         self.exceeded = 0  # bytes that the tree held when it was ended for holding too many
         self.streams: dict[int, int] = {}
         self.poller = select.poll()
@@ -242,14 +244,22 @@ class Step:
 
     def _stop_tree(self, grace: float) -> None:
         """TERM to all, patience, KILL to all, until the kernel says that no child is left."""
-        tree.signal_tree(signal.SIGTERM)
-        deadline = time.monotonic() + grace
+        began = time.monotonic()
+        self._tell_tree(signal.SIGTERM)
+        deadline = began + grace
         while not self.alone and time.monotonic() < deadline:
             self._turn(0.02)
         deadline = time.monotonic() + KILL_S
         while not self.alone and time.monotonic() < deadline:
-            tree.signal_tree(signal.SIGKILL)
+            self._tell_tree(signal.SIGKILL)
             self._turn(0.02)
+        self.stopping += time.monotonic() - began
+
+    def _tell_tree(self, number: signal.Signals) -> None:
+        tree.signal_tree(number)
+        name = number.name[3:]
+        if name not in self.signals:
+            self.signals.append(name)
 
     def _close(self) -> None:
         """The script is gone: take its last words, then end whoever still holds its pipes."""
@@ -261,6 +271,13 @@ class Step:
         deadline = time.monotonic() + DRAIN_S
         while self.streams and self._turn(0) and time.monotonic() < deadline:
             pass
+
+    def _proof(self) -> dict[str, Any] | None:
+        """What was done to end the tree and what is left of it; None for a script that ended by itself."""
+        if not (self.canceled or self.signals):
+            return None
+        left = 0 if self.alone else len(tree.descendants())
+        return {"left_over": left, "signals": self.signals, "seconds": round(self.stopping, 3)}
 
     def _verdict(self) -> dict[str, Any]:
         code, number = decode(self.exit, bool(self.launch.get("wrapped")))
@@ -276,7 +293,9 @@ class Step:
             "canceled": self.canceled,
             "timed_out": self.timed_out,
             "left_over": 0 if self.alone else len(tree.descendants()),
+            "proof": self._proof(),
             "oom_kills": max(0, self._oom_kills() - self.ooms),
+            "oom_scope": "host" if group.oom_kills(self.group) is None else "step",
             "memory_exceeded": self.exceeded or None,
             "usage": {
                 "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),

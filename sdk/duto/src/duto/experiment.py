@@ -32,8 +32,10 @@ class Experiment:
     def submit(self, config: Any, tags: Optional[Mapping[str, str]] = None, **kwargs: Any) -> Any:
         """Run a `Pipeline`, a `PublishedPipeline` or a `ScriptRunConfig`; the run.
 
-        For pipelines: `pipeline_parameters`, `regenerate_outputs`, `continue_on_step_failure`. Raises
-        `UserErrorException` naming every problem.
+        For pipelines: `pipeline_parameters`, `regenerate_outputs`, `continue_on_step_failure`. For pipelines
+        and scripts `priority` from -100 to 100, an addition of this studio: of several steps that wait the
+        higher goes first; a script's run configuration may name it too. Raises `UserErrorException` naming
+        every problem.
         """
         from duto.pipeline import Pipeline
         from duto.published import PublishedPipeline
@@ -41,6 +43,7 @@ class Experiment:
 
         parameters = kwargs.get("pipeline_parameters") or kwargs.get("pipeline_params")
         going_on = kwargs.get("continue_on_step_failure")
+        priority = kwargs.get("priority")
         if isinstance(config, Pipeline):
             from duto import submission
 
@@ -51,23 +54,24 @@ class Experiment:
                 bool(going_on),
                 bool(kwargs.get("regenerate_outputs", False)),
                 tags=tags,
+                priority=priority,
             )
         elif isinstance(config, PublishedPipeline):
             run = config.submit(self.workspace, self.name, parameters, continue_on_step_failure=going_on)
         elif isinstance(config, ScriptRunConfig):
-            run = self._submit_script(config, tags)
+            run = self._submit_script(config, tags, config.run_config.priority if priority is None else priority)
         else:
             raise UserErrorException(f"{type(config).__name__} cannot be submitted to an experiment.")
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
         return run
 
-    def _submit_script(self, config: Any, tags: Optional[Mapping[str, str]]) -> Any:
+    def _submit_script(self, config: Any, tags: Optional[Mapping[str, str]], priority: Optional[int] = None) -> Any:
         from duto import submission
         from duto.graph_builder import GraphBuilder
 
         builder = GraphBuilder(self.workspace, config.to_step())
-        return submission.submit_pipeline(self, builder, tags=tags, kind="script")
+        return submission.submit_pipeline(self, builder, tags=tags, kind="script", priority=priority)
 
     def start_logging(self, *args: Any, **kwargs: Any) -> Any:
         """An interactive run: this process logs to it until `complete()` or the end of a `with`.

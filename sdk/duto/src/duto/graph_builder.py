@@ -88,7 +88,9 @@ class GraphBuilder:
             hash_paths=None if step.hash_paths is None else tuple(str(each) for each in step.hash_paths),
             version=step.version,
             node_count=int(runconfig.node_count or 1) if runconfig else 1,
-            timeout_seconds=runconfig.max_run_duration_seconds if runconfig else None,
+            timeout_seconds=_seconds(step, "timeout"),
+            retries=_number(step, "retries", int),
+            retry_delay_seconds=_seconds(step, "retry_delay"),
         )
 
     def _output(self, root: Any) -> Any:
@@ -165,6 +167,24 @@ class GraphBuilder:
             for steps in writers.values()
             if len(steps) > 1
         ]
+
+
+def _seconds(step: PythonScriptStep, name: str) -> Optional[float]:
+    """A number of seconds; a `timedelta` is one too. Raises `UserErrorException`."""
+    return _number(step, name, float)
+
+
+def _number(step: PythonScriptStep, name: str, kind: Any) -> Any:
+    value = step.limit(name)
+    if value is None:
+        return None
+    if hasattr(value, "total_seconds"):
+        value = value.total_seconds()
+    wrong = isinstance(value, bool) or not isinstance(value, (int, float))
+    if wrong or (kind is int and value != value // 1):
+        what = "a whole number" if kind is int else "a number of seconds"
+        raise UserErrorException(f"Step '{step.name}': {name}={value!r} is not {what}.")
+    return int(value) if kind is int else value
 
 
 def _closure(given: List[Any]) -> List[Any]:

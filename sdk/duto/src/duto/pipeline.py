@@ -90,6 +90,7 @@ class Pipeline:
             bool(continue_on_step_failure),
             regenerate_outputs,
             tags=kwargs.get("tags"),
+            priority=kwargs.get("priority"),
         )
 
     def publish(

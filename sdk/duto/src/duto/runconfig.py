@@ -96,7 +96,9 @@ class RunConfiguration:
         self.auto_prepare_environment = True
         self.node_count = 1
         self.max_run_duration_seconds: Optional[float] = None
-        self.priority: Any = None
+        self.priority: Optional[int] = None
+        self.retries: Optional[int] = None
+        self.retry_delay: Optional[float] = None
         self.history = HistoryConfiguration()
         self.docker = DockerConfiguration()
         self.mpi = MpiConfiguration()
@@ -181,6 +183,9 @@ class RunConfiguration:
             "communicator": self.communicator,
             "nodeCount": self.node_count,
             "maxRunDurationSeconds": self.max_run_duration_seconds,
+            "priority": self.priority,
+            "retries": self.retries,
+            "retryDelay": self.retry_delay,
             "environment": {
                 "name": self.environment.name,
                 "environmentVariables": dict(self.environment_variables or {}),
@@ -221,6 +226,8 @@ def _from_document(document: Dict[str, Any], folder: Path) -> RunConfiguration:
     made.target = document.get("target")
     made.node_count = int(document.get("nodeCount") or 1)
     made.max_run_duration_seconds = document.get("maxRunDurationSeconds")
+    made.priority, made.retries = document.get("priority"), document.get("retries")
+    made.retry_delay = document.get("retryDelay")
     environment = document.get("environment") or {}
     python, docker = environment.get("python") or {}, environment.get("docker") or {}
     found = Environment(str(environment.get("name") or "project"))

@@ -30,8 +30,13 @@ class ScriptRunConfig:
         max_run_duration_seconds: Optional[float] = MAX_DURATION_SECONDS,
         command: Any = None,
         docker_runtime_config: Any = None,
+        retries: Optional[int] = None,
+        retry_delay: Optional[float] = None,
+        timeout: Optional[float] = None,
     ) -> None:
-        """Raises `UserErrorException` without a script, `NotBuiltException` for a command or a distributed
+        """`retries`, `retry_delay` and `timeout` are additions of this studio, as for `PythonScriptStep`.
+
+        Raises `UserErrorException` without a script, `NotBuiltException` for a command or a distributed
         job."""
         if command is not None:
             raise not_built("ScriptRunConfig(command=...)", "Name a script.")
@@ -54,6 +59,7 @@ class ScriptRunConfig:
             self.run_config.max_run_duration_seconds = max_run_duration_seconds
         if docker_runtime_config is not None:
             self.run_config.docker = docker_runtime_config
+        self.retries, self.retry_delay, self.timeout = retries, retry_delay, timeout
 
     def to_step(self) -> Any:
         """The script as the one step of a graph."""
@@ -67,6 +73,9 @@ class ScriptRunConfig:
             inputs=self._inputs(),
             source_directory=self.source_directory,
             allow_reuse=False,
+            retries=self.retries,
+            retry_delay=self.retry_delay,
+            timeout=self.timeout,
         )
 
     def _inputs(self) -> List[Any]:

@@ -87,6 +87,11 @@ class PythonScriptStep(PipelineStep):
     `compute_target` is an object, a name, or a pair of a name and a type; `params` become the variables
     `AML_PARAMETER_<name>`; `arguments` may hold texts, numbers, parameters, inputs, outputs, and lists of
     these.
+
+    Additions of this studio, which win over the run configuration's: `retries`, how many more attempts there
+    are after one that failed; `retry_delay`, the seconds before each; `timeout`, the seconds that one
+    attempt's script may take, its time in the queue not counted. None of them is part of the step's
+    identity: a change of one does not keep a step from being reused.
     """
 
     def __init__(
@@ -104,6 +109,9 @@ class PythonScriptStep(PipelineStep):
         allow_reuse: bool = True,
         version: Optional[str] = None,
         hash_paths: Optional[List[str]] = None,
+        retries: Optional[int] = None,
+        retry_delay: Optional[float] = None,
+        timeout: Optional[float] = None,
     ) -> None:
         """Raises `ValueError` without a script, `UserErrorException` for what cannot be an input or
         output."""
@@ -118,6 +126,7 @@ class PythonScriptStep(PipelineStep):
         self.allow_reuse = bool(allow_reuse)
         self.version = None if version is None else str(version)
         self.hash_paths = [hash_paths] if isinstance(hash_paths, str) else hash_paths
+        self.retries, self.retry_delay, self.timeout = retries, retry_delay, timeout
 
     @property
     def compute(self) -> Optional[str]:
@@ -128,6 +137,12 @@ class PythonScriptStep(PipelineStep):
         if target is None:
             return self.runconfig.compute if self.runconfig else None
         return target if isinstance(target, str) else str(target.name)
+
+    def limit(self, name: str) -> Any:
+        """`retries`, `retry_delay` or `timeout`: the step's own, else its run configuration's, else None."""
+        own = getattr(self, name)
+        other = "max_run_duration_seconds" if name == "timeout" else name
+        return own if own is not None or self.runconfig is None else getattr(self.runconfig, other)
 
     def folder(self, default: Optional[str]) -> Path:
         """The source directory; the current folder when nothing names one, as in Azure ML."""

@@ -31,6 +31,7 @@ def submit_pipeline(
     tags: Optional[Mapping[str, str]] = None,
     kind: str = "pipeline",
     display_name: Optional[str] = None,
+    priority: Optional[int] = None,
 ) -> Any:
     """The new run. Raises `UserErrorException` with every problem, `SnapshotException` for a folder too
     large."""
@@ -54,6 +55,7 @@ def submit_pipeline(
         "continue_on_step_failure": bool(continue_on_step_failure),
         "properties": properties,
         "display_name": display_name,
+        "priority": priority or 0,
     }
     document = workspace._client.post(workspace._path("runs/"), body)
     run = run_of(workspace, document, experiment)

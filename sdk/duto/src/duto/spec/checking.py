@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 from duto.spec.errors import Problem
 from duto.spec.graph import INPUT_MODES, KINDS, OUTPUT_KINDS, OUTPUT_MODES, Graph, Input, Step
 from duto.spec.names import RULES, is_name
+
+MAX_RETRIES = 100
+MAX_RETRY_DELAY = 7 * 24 * 3600
 
 
 def problems_of(graph: Graph, files: Optional[Mapping[str, Any]] = None) -> List[Problem]:
@@ -131,9 +135,22 @@ def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
             refuse("unknown_kind", f"output '{output.name}' has kind {output.kind!r}.")
     if step.node_count < 1:
         refuse("bad_node_count", "its node count is below 1.")
-    if step.timeout_seconds is not None and step.timeout_seconds <= 0:
-        refuse("bad_timeout", "its timeout is not above 0 seconds.")
+    for code, message in _limits(step):
+        refuse(code, message)
     return found
+
+
+def _limits(step: Step) -> Iterable[Tuple[str, str]]:
+    """How long an attempt may take, and how often and when it is tried again. A comparison with NaN is false."""
+    if step.timeout_seconds is not None and not 0 < step.timeout_seconds < math.inf:
+        yield "bad_timeout", f"its timeout of {step.timeout_seconds} seconds is not above 0."
+    if step.retries is not None and not 0 <= step.retries <= MAX_RETRIES:
+        yield "bad_retries", f"{step.retries} retries are not between 0 and {MAX_RETRIES}."
+    if step.retry_delay_seconds is not None and not 0 <= step.retry_delay_seconds <= MAX_RETRY_DELAY:
+        yield (
+            "bad_retry_delay",
+            (f"its retry delay of {step.retry_delay_seconds} seconds is not between 0 and {MAX_RETRY_DELAY} (a week)."),
+        )
 
 
 def _holds(paths: Any, script: str) -> bool:

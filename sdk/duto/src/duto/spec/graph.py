@@ -71,7 +71,12 @@ class Output:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the graph. `environment` is `{"name", "version"}` of a registered one or a definition."""
+    """One step of the graph. `environment` is `{"name", "version"}` of a registered one or a definition.
+
+    `timeout_seconds` is for one attempt's script, without its time in the queue. `retries`: how many more
+    attempts there are after one that failed, None for the policy of its cause; `retry_delay_seconds` is
+    waited before each. None of the three is part of the step's identity.
+    """
 
     id: str
     name: str
@@ -91,6 +96,8 @@ class Step:
     version: Optional[str] = None
     node_count: int = 1
     timeout_seconds: Optional[float] = None
+    retries: Optional[int] = None
+    retry_delay_seconds: Optional[float] = None
 
     def input(self, name: str) -> Input:
         """The input of this name. Raises `KeyError`."""

@@ -120,7 +120,18 @@ def _step(reader: _Reader) -> Step:
         version=reader.take("version", _TEXT, None),
         node_count=int(reader.take("node_count", _NUMBER, 1)),
         timeout_seconds=reader.take("timeout_seconds", _NUMBER, None),
+        retries=_whole(reader, "retries"),
+        retry_delay_seconds=reader.take("retry_delay_seconds", _NUMBER, None),
     )
+
+
+def _whole(reader: _Reader, key: str) -> Optional[int]:
+    value = reader.take(key, _NUMBER, None)
+    if value is None or (isinstance(value, float) and not value.is_integer()):
+        if value is not None:
+            reader.note("invalid", f"{reader.where}`{key}` must be a whole number, not {value}.")
+        return None
+    return int(value)
 
 
 def _argument(reader: _Reader, value: Any) -> Any:

@@ -42,6 +42,8 @@ def step_document(step: Step) -> Dict[str, Any]:
         "version": step.version,
         "node_count": step.node_count,
         "timeout_seconds": step.timeout_seconds,
+        "retries": step.retries,
+        "retry_delay_seconds": step.retry_delay_seconds,
     }
 
 

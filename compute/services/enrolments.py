@@ -1,0 +1,149 @@
+"""A new machine becomes a host: an owner makes a token that works once, and the machine exchanges it for its key."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from compute.models import Enrolment, Host
+from compute.services.hosts import KEY_PREFIX, digest_of, installation
+from core import journal
+from core.clock import now
+from core.errors import Conflict, Invalid, Unauthenticated
+from workspaces.access import Room
+from workspaces.models import Role
+from workspaces.services import audit
+
+TOKEN_PREFIX = "duto_enrol"  # noqa: S105 - what each of them begins with
+HOURS, MOST_HOURS = 1, 168
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A new enrolment, and the text of its token, which exists only here."""
+
+    enrolment: Enrolment
+    text: str
+
+
+@transaction.atomic
+def create(room: Room, name: str = "", hours: int = HOURS) -> Minted:
+    """A token for one machine. With a name that machine gets it, without one it brings its own.
+
+    Raises Forbidden for who is no owner, Invalid for a bad name or end, Conflict for a name that is taken.
+    """
+    room.require(Role.OWNER).require_person()
+    name = name.strip().lower()
+    if name:
+        _check(name)
+        _refuse_taken(Host.objects.filter(name=name).first(), room.workspace.pk, name)
+    if not 1 <= hours <= MOST_HOURS:
+        raise Invalid(f"'expires_in_hours' is a number from 1 to {MOST_HOURS}.")
+    text = f"{TOKEN_PREFIX}_{secrets.token_urlsafe(32)}"
+    enrolment = Enrolment.objects.create(
+        workspace=room.workspace, token_digest=digest_of(text), name=name, created_by=room.user,
+        expires_at=now() + timedelta(hours=hours),
+    )  # fmt: skip
+    audit.note(room, "host.invited", name, expires_in_hours=hours)
+    return Minted(enrolment, text)
+
+
+def command_of(studio: str, token: str) -> str:
+    """What is to be run on the new machine."""
+    return f"curl -fsSL {studio.rstrip('/')}/agent/v1/install | python3 - --token {token}"
+
+
+def enrol(token: str, name: str, agent: str, studio: str) -> dict[str, Any]:
+    """Exchange the token for a host key: what the agent keeps in its `host.json` (docs/wire.md).
+
+    Raises Unauthenticated with the reason for a token that is of no use, Invalid for a bad name, Conflict for one that
+    is taken; the token stays good then.
+    """
+    key = f"{KEY_PREFIX}_{secrets.token_urlsafe(32)}"
+    try:
+        with transaction.atomic():
+            host = _exchange(token, name, agent, key)
+    except IntegrityError as error:  # two machines came with one name in the same moment
+        raise _taken(name) from error
+    return {
+        "name": host.name,
+        "key": key,
+        "studio": studio,
+        # It asks for its work over HTTP alone: no broker is opened to other machines.
+        "redis_url": None,
+        "installation": installation(Path(settings.DUTO.data_dir)),
+    }
+
+
+def _exchange(token: str, name: str, agent: str, key: str) -> Host:
+    enrolment = _good(token)
+    name = enrolment.name or name.strip().lower()
+    _check(name)
+    known = Host.objects.select_for_update().filter(name=name).first()
+    _refuse_taken(known, enrolment.workspace_id, name)
+    host = known or Host(name=name)
+    host.workspace, host.key_digest, host.agent_version = enrolment.workspace, digest_of(key), agent[:32]
+    host.revoked_at = host.drained_at = None
+    host.save()
+    unused = Enrolment.objects.filter(pk=enrolment.pk, used_at__isnull=True)
+    if not unused.update(used_at=now(), host=host):
+        raise _used()
+    by = enrolment.created_by.get_username() if enrolment.created_by else "studio"
+    audit.write(by, "host.enrolled", name, enrolment.workspace)
+    journal.hint(f"list:{enrolment.workspace.name}:compute")
+    return host
+
+
+def _good(token: str) -> Enrolment:
+    """The enrolment of a token that may be used now. Raises Unauthenticated."""
+    rows = Enrolment.objects.select_related("workspace", "created_by")
+    enrolment = rows.filter(token_digest=digest_of(token)).first()
+    if enrolment is None:
+        raise Unauthenticated(
+            "This enrolment token is not known here. Copy a new command from the page Compute.", code="bad_token"
+        )
+    if enrolment.used_at is not None:
+        raise _used()
+    if enrolment.expires_at <= now():
+        raise Unauthenticated(
+            "This enrolment token has expired. Copy a new command from the page Compute.", code="token_expired"
+        )
+    return enrolment
+
+
+def _used() -> Unauthenticated:
+    return Unauthenticated(
+        "This enrolment token was used already; each is good for one machine. Copy a new command from the page Compute.",
+        code="token_used",
+    )
+
+
+def _check(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Invalid(
+            f"{name!r} cannot name a host: use 1 to 63 small letters, digits and hyphens, with no hyphen at the ends.",
+            code="bad_name",
+        )
+
+
+def _refuse_taken(known: Host | None, workspace: object, name: str) -> None:
+    """A name is free again for its workspace once its host was detached, or if that host never spoke."""
+    if known is None:
+        return
+    is_ours = known.workspace_id == workspace and not known.is_local
+    if not is_ours or (known.revoked_at is None and known.last_seen_at is not None):
+        raise _taken(name)
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(
+        f"There is a host '{name}' already. Give this machine another name, or detach that host first.", code="exists"
+    )

@@ -1,0 +1,76 @@
+"""What people do with hosts: drain one before its machine goes down, take it back, detach it for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from compute.models import Host
+from compute.services.hosts import hosts_of
+from core import journal
+from core.clock import now
+from core.errors import Conflict, NotFound
+from workspaces.access import Room
+from workspaces.models import Role, Workspace
+from workspaces.services import audit
+
+# Apps above end what runs on a host whose key was revoked. Called after the revocation holds; may be called again.
+after_revoke: list[Callable[[Host], None]] = []
+
+
+def find_host(workspace: Workspace, name: str) -> Host:
+    """Raises NotFound that says which there are."""
+    host = hosts_of(workspace).filter(name=name).first()
+    if host is None:
+        names = hosts_of(workspace).values_list("name", flat=True)[:20]
+        offer = f"It has: {', '.join(names)}." if names else "It has none yet."
+        raise NotFound(f"There is no host '{name}' in workspace '{workspace.name}'. {offer}", code="unknown_host")
+    return host
+
+
+def drain(room: Room, name: str) -> Host:
+    """It gets no new steps; those that run there finish. Draining again changes nothing."""
+    return _set_drained(room, name, True)
+
+
+def undrain(room: Room, name: str) -> Host:
+    """It takes steps again."""
+    return _set_drained(room, name, False)
+
+
+@transaction.atomic
+def _set_drained(room: Room, name: str, is_drained: bool) -> Host:
+    room.require(Role.CONTRIBUTOR).require_person()
+    host = find_host(room.workspace, name)
+    if host.workspace_id is None:  # other workspaces lose it too
+        room.require(Role.OWNER)
+    changed = Host.objects.filter(pk=host.pk, drained_at__isnull=is_drained)
+    if changed.update(drained_at=now() if is_drained else None):
+        audit.note(room, "host.drained" if is_drained else "host.undrained", name)
+        journal.hint(f"list:{room.workspace.name}:compute")
+    host.refresh_from_db()
+    return host
+
+
+def revoke(room: Room, name: str) -> None:
+    """Detach a host: its key is refused from now on, and what runs there counts as lost and is retried by policy.
+
+    Its agent cannot be told, so a script may run on there until it ends; nothing of it is taken any more.
+    Raises Conflict for the studio's own machine.
+    """
+    room.require(Role.OWNER).require_person()
+    host = find_host(room.workspace, name)
+    if host.workspace_id is None:
+        raise Conflict(
+            f"'{name}' is the studio's own machine and cannot be detached. Drain it to keep steps away from it.",
+            code="own_machine",
+        )
+    # First the key, alone: whatever ends the steps waits for locks, and no new work may come meanwhile.
+    with transaction.atomic():
+        if Host.objects.filter(pk=host.pk, revoked_at__isnull=True).update(revoked_at=now()):
+            audit.note(room, "host.detached", name)
+            journal.hint(f"list:{room.workspace.name}:compute")
+    host.refresh_from_db()
+    for end in after_revoke:
+        end(host)

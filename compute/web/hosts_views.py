@@ -1,0 +1,81 @@
+"""Add, drain and detach a host."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
+
+from compute.services import enrolments, upkeep
+from core.errors import StudioError
+from workspaces.access import Room
+from workspaces.models import Role
+from workspaces.web import door
+
+ENDS = ((1, gettext_lazy("an hour")), (24, gettext_lazy("a day")), (168, gettext_lazy("a week")))
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class HostForm(forms.Form):
+    """A new host."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=63, required=False,
+        help_text=gettext_lazy("small letters, digits and hyphens; without one the machine's own name"),
+        widget=forms.TextInput(attrs={"placeholder": "gpu-box", "autocomplete": "off"}),
+    )  # fmt: skip
+    hours = forms.TypedChoiceField(label=gettext_lazy("The command works for"), choices=ENDS, coerce=int, initial=1)
+
+
+@sensitive_variables("minted", "command")
+@door.dialog(Role.OWNER)
+def add(request: HttpRequest, room: Room) -> HttpResponse:
+    """The form, and then the command, this once."""
+    form = HostForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            minted = enrolments.create(room, form.cleaned_data["name"], form.cleaned_data["hours"])
+        except StudioError as error:
+            form.add_error("name", error.message)
+        else:
+            return _show(request, minted.text)
+    return render(request, "compute/dialog_host.html", {"form": form, **door.rights(request)})
+
+
+def _show(request: HttpRequest, token: str) -> HttpResponse:
+    studio = settings.DUTO.public_url or request.build_absolute_uri("/")
+    command = enrolments.command_of(studio, token)
+    is_loopback = urlsplit(studio).hostname in LOOPBACK
+    given = {"command": command, "is_loopback": is_loopback, **door.rights(request)}
+    answer = render(request, "compute/dialog_host.html", given)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+@door.deed()
+def drain(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    upkeep.drain(room, name)
+    return _done(request, room, _("Drained: it gets no new steps, and those that run there finish."))
+
+
+@door.deed()
+def undrain(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    upkeep.undrain(room, name)
+    return _done(request, room, _("The host takes steps again."))
+
+
+@door.deed(Role.OWNER)
+def detach(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    upkeep.revoke(room, name)
+    return _done(request, room, _("The host is detached; what it ran is tried again elsewhere."))
+
+
+def _done(request: HttpRequest, room: Room, text: str) -> HttpResponse:
+    return door.done(request, text, reverse("compute:list", args=[room.workspace.name]))

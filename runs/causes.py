@@ -1,0 +1,113 @@
+"""Why an attempt ended badly: each cause with its word, its icon, and whether and when it is tried again. Pure.
+
+One table for the pages, for the services and for docs/reliability.md, which a test compares with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+SIGNALS = ("TERM", "KILL")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """`retries`: how many more attempts there are when the step says nothing. `delay`: seconds before each.
+
+    `heeds`: whether the step's own `retries` and `retry_delay` count for it.
+    """
+
+    word: str | Promise
+    icon: str
+    retries: int = 0
+    delay: float = 0.0
+    heeds: bool = True
+
+
+CAUSES: Mapping[str, Cause] = {
+    "user_error": Cause(_("Your script"), "code"),
+    "out_of_memory": Cause(_("Out of memory"), "compute"),
+    "timeout": Cause(_("It took longer than it may"), "state-queued"),
+    "environment": Cause(_("The environment"), "environments"),
+    "disk_full": Cause(_("The disk is full"), "disk"),
+    # Nobody's fault, and the host that may still run the script is fenced off by the lease.
+    "host_lost": Cause(_("The host was lost"), "server", retries=2),
+    # A person took it away from the step, which is not the step's fault; its processes are gone before.
+    "node_removed": Cause(_("Its node was removed"), "compute", retries=2),
+    # On a living host the script may have run half-way: again only if the step says that it may.
+    "attempt_lost": Cause(_("The attempt was lost"), "state-notresponding"),
+    "studio_fault": Cause(_("A fault of the studio"), "warning"),
+    # What is not there does not come by waiting, and who canceled did not mean "again".
+    "data_missing": Cause(_("Data is missing"), "data", heeds=False),
+    "canceled": Cause(_("Canceled"), "state-canceled", heeds=False),
+    "skipped": Cause(_("Skipped"), "state-skipped", heeds=False),
+}
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The next attempt: its number, how many there may be, and the seconds before it."""
+
+    number: int
+    of: int
+    delay: float
+
+
+def cause_of(code: str | None) -> Cause:
+    """What is known of a cause; an unknown one is the studio's fault."""
+    return CAUSES.get(code or "", CAUSES["studio_fault"])
+
+
+def attempts_allowed(code: str | None, retries: int | None) -> int:
+    """How many attempts there may be when one ends by this cause; `retries` is what the step says, None for nothing."""
+    cause = cause_of(code)
+    return 1 + (retries if retries is not None and cause.heeds else cause.retries)
+
+
+def next_try(code: str | None, number: int, retries: int | None, delay: float | None) -> Retry | None:
+    """What follows attempt `number` that ended by this cause; None when it is not tried again."""
+    cause = cause_of(code)
+    allowed = attempts_allowed(code, retries)
+    if number >= allowed:
+        return None
+    return Retry(number + 1, allowed, delay if delay is not None and cause.heeds else cause.delay)
+
+
+def proof_of(told: Any) -> dict[str, Any] | None:
+    """What an agent says that it saw after it had ended the processes; None when it says nothing that can be read."""
+    if not isinstance(told, Mapping):
+        return None
+    left, seconds, signals = told.get("left_over"), told.get("seconds"), told.get("signals")
+    if not _is_amount(left) or not _is_amount(seconds) or not isinstance(signals, list):
+        return None
+    proof: dict[str, Any] = {
+        "left_over": int(left),
+        "signals": [each for each in SIGNALS if each in signals],
+        "seconds": round(seconds, 3),
+    }
+    if told.get("container") in ("removed", "absent"):
+        proof["container"] = told["container"]
+    return proof
+
+
+def _is_amount(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def proof_words(proof: Mapping[str, Any] | None) -> str:
+    """The proof as a sentence; empty without one."""
+    if not proof:
+        return ""
+    left, signals = int(proof.get("left_over") or 0), list(proof.get("signals") or [])
+    if not signals and not left:
+        return "Nothing of it was running."
+    how = f"Ended with {' then '.join(signals)} in {proof.get('seconds') or 0:.1f} s" if signals else "Ended"
+    gone = "nothing left running" if not left else f"{left} of its processes still running"
+    container = {"removed": ", its container removed"}.get(str(proof.get("container")), "")
+    return f"{how}, {gone}{container}."

@@ -1,0 +1,226 @@
+"""Hosts: invited with a token that works once, enrolled, drained, detached."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from compute.models import Enrolment, Host
+from compute.services import agent_package, hosts
+from core.clock import now
+from tests.house import House, code, stays_constant
+from workspaces.models import AuditEntry, Role, User
+from workspaces.services.workspaces import create_workspace
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def invite(house: House, **asked: Any) -> str:
+    answer = house.api.post("host-enrolments/", asked)
+    assert answer.status_code == 201, answer.content
+    return str(answer.json()["token"])
+
+
+def enrol(token: object, name: object = "beta", **more: Any) -> Any:
+    body = {"token": token, "name": name, "agent": "0.1.0", **more}
+    return Client().post("/agent/v1/enrol", body, content_type="application/json")
+
+
+def speak(key: str) -> Any:
+    headers = {"Authorization": f"Bearer {key}"}
+    return Client().post("/agent/v1/exchange", {"host": {"cores": 2}}, content_type="application/json", headers=headers)
+
+
+def test_a_token_is_exchanged_once_for_a_key_that_speaks(house: House) -> None:
+    answer = house.api.post("host-enrolments/", {"expires_in_hours": 2}).json()
+    assert answer["command"].startswith("curl -fsSL http://testserver/agent/v1/install | python3 - --token duto_enrol_")
+    assert answer["token"] in answer["command"]
+    given = enrol(answer["token"]).json()
+    assert set(given) == {"name", "key", "studio", "redis_url", "installation"}
+    assert (given["name"], given["studio"], given["redis_url"]) == ("beta", "http://testserver", None)
+    assert speak(given["key"]).status_code == 200
+    host = Host.objects.get(name="beta")
+    assert host.workspace == house.workspace and host.last_seen_at and host.cores == 2
+    assert code(enrol(answer["token"], "gamma")) == (401, "token_used")
+    assert Host.objects.count() == 1
+    assert list(
+        AuditEntry.objects.filter(action__startswith="host.").values_list("actor", "action").order_by("id")
+    ) == [
+        ("ana", "host.invited"),
+        ("ana", "host.enrolled"),
+    ]
+
+
+def test_neither_token_nor_key_is_kept(house: House) -> None:
+    token = invite(house)
+    key = enrol(token).json()["key"]
+    rows = (
+        str(list(Enrolment.objects.values()))
+        + str(list(Host.objects.values()))
+        + str(list(AuditEntry.objects.values()))
+    )
+    assert token not in rows and key not in rows
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "expected"),
+    [
+        ("duto_enrol_guess", "beta", (401, "bad_token")),
+        ("", "beta", (401, "unauthenticated")),
+        (7, "beta", (401, "unauthenticated")),
+        (None, "Beta Box", (400, "bad_name")),
+        (None, "-beta", (400, "bad_name")),
+        (None, "", (400, "bad_name")),
+        (None, ["beta"], (400, "invalid")),
+        (None, "b\0x", (400, "bad_name")),
+        (None, "b" * 64, (400, "bad_name")),
+    ],
+)
+def test_a_bad_token_or_name_is_told_and_the_token_stays_good(
+    house: House, token: Any, name: Any, expected: tuple[int, str]
+) -> None:
+    good = invite(house)
+    assert code(enrol(good if token is None else token, name)) == expected
+    assert enrol(good).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"[" * 60000, b"\xff"])
+def test_a_body_that_is_no_object_is_refused(house: House, body: bytes) -> None:
+    answer = Client().post("/agent/v1/enrol", body, content_type="application/json")
+    assert code(answer) == (400, "invalid")
+
+
+def test_an_expired_token_is_refused(house: House) -> None:
+    token = invite(house)
+    Enrolment.objects.update(expires_at=now() - timedelta(seconds=1))
+    assert code(enrol(token)) == (401, "token_expired")
+    assert not Host.objects.exists()
+
+
+def test_a_name_given_with_the_token_is_the_hosts(house: House) -> None:
+    assert enrol(invite(house, name="gpu-box"), "other").json()["name"] == "gpu-box"
+    assert code(house.api.post("host-enrolments/", {"expires_in_hours": 0})) == (400, "invalid")
+    assert code(house.api.post("host-enrolments/", {"expires_in_hours": 169})) == (400, "invalid")
+    assert code(house.api.post("host-enrolments/", {"name": "no way"})) == (400, "bad_name")
+
+
+def test_no_machine_takes_the_name_of_a_host_that_serves(house: House) -> None:
+    speak(enrol(invite(house)).json()["key"])
+    assert code(enrol(invite(house))) == (409, "exists")
+    assert code(house.api.post("host-enrolments/", {"name": "beta"})) == (409, "exists")
+
+
+def test_a_lost_answer_does_not_keep_the_name(house: House) -> None:
+    lost = enrol(invite(house)).json()["key"]
+    assert enrol(invite(house)).status_code == 200
+    assert code(speak(lost)) == (401, "bad_host_key")
+
+
+def test_a_detached_host_is_refused_and_may_come_back_under_its_name(house: House) -> None:
+    key = enrol(invite(house)).json()["key"]
+    speak(key)
+    first = Host.objects.get()
+    assert house.api.delete("hosts/beta/").status_code == 204
+    assert code(speak(key)) == (401, "bad_host_key")
+    assert house.api.get("hosts/").json()["items"] == []
+    assert code(house.api.delete("hosts/beta/")) == (404, "unknown_host")
+    again = enrol(invite(house)).json()["key"]
+    assert Host.objects.get().pk == first.pk and speak(again).status_code == 200
+    assert code(speak(key)) == (401, "bad_host_key")
+
+
+def test_another_workspace_neither_sees_a_host_nor_takes_its_name(house: House) -> None:
+    speak(enrol(invite(house)).json()["key"])
+    other = create_workspace(User.objects.create_user("bob"), "elsewhere")
+    from compute.services import enrolments
+
+    house.api.delete("hosts/beta/")
+    token = enrolments.create(other, "").text
+    assert code(enrol(token)) == (409, "exists")
+    assert not hosts.hosts_of(other.workspace).exists()
+
+
+def test_a_host_is_drained_and_takes_steps_again(house: House) -> None:
+    enrol(invite(house))
+    contributor = house.door(Role.CONTRIBUTOR)
+    since = contributor.post("hosts/beta/drain/").json()["drained_at"]
+    assert since and contributor.post("hosts/beta/drain/").json()["drained_at"] == since
+    assert contributor.post("hosts/beta/undrain/").json()["drained_at"] is None
+    actions = AuditEntry.objects.filter(action__contains="drain").order_by("id").values_list("action", flat=True)
+    assert list(actions) == ["host.drained", "host.undrained"]
+
+
+def test_the_studios_own_machine_is_drained_by_owners_and_never_detached(house: House) -> None:
+    Host.objects.create(name="own", key_digest="d", is_local=True)
+    assert code(house.door(Role.CONTRIBUTOR).post("hosts/own/drain/")) == (403, "forbidden")
+    assert house.api.post("hosts/own/drain/").status_code == 200
+    assert code(house.api.delete("hosts/own/")) == (409, "own_machine")
+    assert house.api.get("hosts/own/").json()["shared"] is True
+
+
+def test_only_owners_invite_and_detach(house: House) -> None:
+    enrol(invite(house))
+    for role in (Role.READER, Role.CONTRIBUTOR):
+        door = house.door(role)
+        assert code(door.post("host-enrolments/")) == (403, "forbidden")
+        assert code(door.delete("hosts/beta/")) == (403, "forbidden")
+        assert door.get("hosts/beta/").status_code == 200
+
+
+def test_the_list_of_hosts_costs_the_same_however_long(house: House) -> None:
+    def add(number: int) -> None:
+        Host.objects.create(name=f"h{number}", key_digest=f"d{number}", workspace=house.workspace)
+
+    stays_constant(house.api, "hosts/", add)
+
+
+def test_the_package_is_the_same_each_time_and_holds_our_sources_alone(db: None) -> None:
+    answer = Client().get("/agent/v1/package")
+    first = agent_package.package()
+    agent_package.package.cache_clear()
+    assert agent_package.package() == first
+    assert answer.content == first.data and answer["X-Duto-Digest"] == first.digest
+    import io
+    import tarfile
+
+    with tarfile.open(fileobj=io.BytesIO(first.data)) as tar:
+        names = tar.getnames()
+        listed = tar.extractfile("requirements.txt").read().decode()  # type: ignore[union-attr]
+    assert {name.split("/")[1] for name in names if "/" in name} == {"duto_agent", "duto", "azureml"}
+    assert not any("__pycache__" in name or "test" in name for name in names)
+    lines = listed.splitlines()
+    assert any(line.startswith("httpx==") for line in lines) and any(line.startswith("redis==") for line in lines)
+    assert not any(line.startswith(("django", "duto", "pandas")) for line in lines)
+
+
+def test_conditions_of_the_lock_are_kept_and_joined() -> None:
+    lock = {
+        "package": [
+            {"name": "duto-agent", "source": {"editable": "agent"}, "dependencies": [{"name": "a"}, {"name": "b", "marker": "m1"}]},
+            {"name": "a", "version": "1", "source": {"registry": "r"}, "dependencies": [{"name": "b", "marker": "m2"}, {"name": "c", "extra": ["x"]}]},
+            {"name": "b", "version": "2", "source": {"registry": "r"}, "dependencies": [{"name": "d", "marker": "m3"}]},
+            {"name": "c", "version": "3", "source": {"registry": "r"}, "optional-dependencies": {"x": [{"name": "a"}]}},
+            {"name": "d", "version": "4", "source": {"registry": "r"}},
+            {"name": "e", "version": "5", "source": {"registry": "r"}},
+        ]
+    }  # fmt: skip
+    assert agent_package.requirements(lock) == (
+        "a==1\nb==2 ; (m1) or (m2)\nc==3\nd==4 ; ((m1) and (m3)) or ((m2) and (m3))\n"
+    )
+
+
+def test_the_installer_carries_the_studios_address(db: None) -> None:
+    text = Client().get("/agent/v1/install").content.decode()
+    assert "STUDIO = 'http://testserver'" in text
+    compile(text, "install", "exec")
+
+
+def test_the_local_host_knows_its_installation(db: None, tmp_path: Any) -> None:
+    import json
+
+    hosts.enrol_local_host(tmp_path, "http://127.0.0.1:8000", "redis://x")
+    document = json.loads((tmp_path / "agent" / "host.json").read_text())
+    assert document["installation"] == (tmp_path / "store-marker").read_text().strip()

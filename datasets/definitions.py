@@ -58,7 +58,10 @@ def _source(each: object) -> dict[str, str]:
         raise _bad("A source is an object: {'datastore', 'path'} or {'url'}.")
     if each.get("url"):
         url = str(each["url"]).strip()
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise _bad(f"{url!r} is no web address: {error}.") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise _bad(f"{url!r} is no web address that starts with http:// or https://.")
         return {"url": url}

@@ -8,6 +8,7 @@ import json
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import IO
@@ -17,7 +18,7 @@ import httpx
 from django.conf import settings
 
 from core.errors import Unprocessable
-from core.storage import CHUNK, Root
+from core.storage import Root
 from datasets.stores import WEB, root_by_name
 from workspaces.models import Workspace
 
@@ -37,17 +38,20 @@ class Copy:
     changed: str = ""
 
 
-def copy_of(workspace: Workspace, url: str, *, refresh: bool = False) -> Copy:
-    """The workspace's copy of what is at `url`, fetched if there is none; `refresh` asks whether it has changed.
+def known_copy(workspace: Workspace, url: str) -> Copy | None:
+    """The workspace's copy of what was at `url` when it was last asked; asks nobody."""
+    return _known(root_by_name(workspace, WEB), url)
 
-    Raises Unprocessable that says why it cannot be had.
+
+def copy_of(workspace: Workspace, url: str, *, alive: Callable[[], None] = lambda: None) -> Copy:
+    """Fetch what is at `url`, unless the workspace's copy is still what is there. `alive` is called all along.
+
+    Raises Unprocessable that says why it cannot be had. It takes long, so only workers ask.
     """
     root = root_by_name(workspace, WEB)
     known = _known(root, url)
-    if known is not None and not refresh:
-        return known
     with tempfile.TemporaryFile() as buffer:
-        answer = _download(url, known, buffer)
+        answer = _download(url, known, buffer, alive)
         if answer is None and known is not None:
             return known
         assert answer is not None
@@ -62,7 +66,9 @@ def copy_of(workspace: Workspace, url: str, *, refresh: bool = False) -> Copy:
     return copy
 
 
-def _download(url: str, known: Copy | None, sink: IO[bytes]) -> tuple[str, int, httpx.Response] | None:
+def _download(
+    url: str, known: Copy | None, sink: IO[bytes], alive: Callable[[], None]
+) -> tuple[str, int, httpx.Response] | None:
     """Fetch into the sink: (digest, size, answer), or None when the copy is still what is there."""
     headers = {"user-agent": "duto"}
     if known is not None and known.etag:
@@ -81,16 +87,20 @@ def _download(url: str, known: Copy | None, sink: IO[bytes]) -> tuple[str, int, 
                         return None
                     if answer.status_code != 200:
                         raise _refuse(url, f"it answers {answer.status_code}")
-                    return (*_drain(url, answer, sink, deadline), answer)
-    except httpx.HTTPError as error:
+                    return (*_drain(url, answer, sink, deadline, alive), answer)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise _refuse(url, str(error) or type(error).__name__) from error
     raise _refuse(url, f"it redirects more than {MOST_REDIRECTS} times")
 
 
-def _drain(url: str, answer: httpx.Response, sink: IO[bytes], deadline: float) -> tuple[str, int]:
+def _drain(
+    url: str, answer: httpx.Response, sink: IO[bytes], deadline: float, alive: Callable[[], None]
+) -> tuple[str, int]:
     """The whole body, within the limits of size and time."""
     most, seen, size = settings.DUTO.fetch_max_bytes, hashlib.sha256(), 0
-    for chunk in answer.iter_bytes(CHUNK):
+    # As they come: filling a chunk from a slow server would outlast every limit of time.
+    for chunk in answer.iter_bytes():
+        alive()
         size += len(chunk)
         if size > most:
             raise _refuse(url, f"it is larger than {most} bytes (DUTO_FETCH_MAX_BYTES)")
@@ -113,6 +123,16 @@ class _Guarded(httpx.HTTPTransport):
         request.extensions["sni_hostname"] = url.host
         request.url = url.copy_with(host=address)
         return super().handle_request(request)
+
+
+def check(url: str) -> None:
+    """Refuse an address that is a private one as it stands, without asking anybody for a name."""
+    host = urlsplit(url).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return
+    allowed_address(host, 80)
 
 
 def allowed_address(host: str, port: int) -> str:

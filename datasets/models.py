@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any, ClassVar
+
 from django.db import models
 
-from core.lifecycle import Row
+from core import journal
+from core.lifecycle import Lifecycle, Row
 from workspaces.models import User, Workspace
 
 
@@ -48,8 +52,23 @@ class Dataset(Row):
         return self.name
 
 
-class DatasetVersion(Row):
-    """An immutable definition: sources, format, operations. Without a dataset it is anonymous: kept by id, not listed."""
+class DatasetVersion(Lifecycle):
+    """An immutable definition: sources, format, operations. Without a dataset it is anonymous: kept by id, not listed.
+
+    One with web addresses is `fetching` until a worker has copied what is there; saved again, it is asked for again.
+    """
+
+    class Status(models.TextChoices):
+        FETCHING = "fetching", "Fetching"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+
+    KIND = "dataset version"
+    MOVES: ClassVar[dict[str, frozenset[str]]] = {
+        Status.FETCHING: frozenset({Status.READY, Status.FAILED}),
+        Status.READY: frozenset({Status.FETCHING}),
+        Status.FAILED: frozenset({Status.FETCHING}),
+    }
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="versions", null=True)
@@ -65,6 +84,11 @@ class DatasetVersion(Row):
     size = models.BigIntegerField(null=True)
     content_fingerprint = models.CharField(max_length=64, blank=True)
     profile = models.JSONField(null=True)
+    # Why it could not be fetched: {"code", "message"}. One that is ready keeps the copy that it had.
+    error = models.JSONField(null=True)
+    asked_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -72,4 +96,18 @@ class DatasetVersion(Row):
                 "dataset", "version", name="one_dataset_version", condition=models.Q(dataset__isnull=False)
             ),
         ]
-        indexes = [models.Index("workspace", "digest", name="dataset_version_digest")]
+        indexes = [
+            models.Index("workspace", "digest", name="dataset_version_digest"),
+            models.Index(fields=["id"], name="dataset_version_fetching", condition=models.Q(status="fetching")),
+        ]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is something to read. What was fetched once stays so while it is asked for again."""
+        return self.status == self.Status.READY or self.file_count is not None
+
+    def told(self, to: str, facts: dict[str, Any]) -> None:
+        """Journaled, so that a page which was drawn just before it watches the list still hears of it."""
+        number = time.time_ns() // 1000
+        lists = (f"list:{self.workspace.name}:datasets",)
+        journal.record(f"dataset:{self.pk}", number, {"status": to}, lists=lists)

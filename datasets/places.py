@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from core.errors import NotFound, StudioError
 from core.ids import as_uuid
 from core.storage import Root, safe
+from datasets import readiness
 from datasets.models import DatasetVersion, Datastore
 from datasets.stores import relative_root, root_of
 from duto.spec import canonical
@@ -15,6 +17,8 @@ from duto.spec.graph import Input, Output
 from workspaces.models import Workspace
 
 __all__ = ["Found", "files_below", "path_identity", "problems_of", "relative_root", "root_by_name", "store_names"]
+
+MISSING = "missing_data"
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,29 @@ def path_identity(workspace: Workspace, name: str, path: str) -> str:
 
 
 def problems_of(
-    workspace: Workspace, inputs: Iterable[Input], outputs: Iterable[Output], stores: frozenset[str] | None = None
-) -> list[str]:
-    """What is wrong with the data that a step refers to, one sentence each. `stores`: the names, if known already."""
-    problems = []
+    workspace: Workspace,
+    inputs: Iterable[Input],
+    outputs: Iterable[Output],
+    stores: frozenset[str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> list[tuple[str, str]]:
+    """What is wrong with the data that a step refers to, as (code, sentence). `stores`: the names, if known already.
+
+    `parameters`: the values, for inputs that are given by them.
+    """
+    problems: list[tuple[str, str]] = []
     stores = store_names(workspace) if stores is None else stores
     wanted = [*(each.datastore for each in inputs), *(each.datastore for each in outputs)]
     for name in dict.fromkeys(name for name in wanted if name):
         if name not in stores:
-            problems.append(f"There is no datastore '{name}'. There are: {', '.join(sorted(stores)) or 'none'}.")
+            text = f"There is no datastore '{name}'. There are: {', '.join(sorted(stores)) or 'none'}."
+            problems.append((MISSING, text))
     for each in inputs:
-        if each.dataset is not None and not _is_version(workspace, each.dataset):
-            problems.append(
-                f"The input '{each.name}' names the dataset version {each.dataset}, which does not exist here."
-            )
+        value = each.dataset if each.parameter is None else (parameters or {}).get(each.parameter)
+        if isinstance(value, str):
+            problems += _unusable(workspace, each, value)
         elif each.datastore in stores:
-            problems += _nothing_there(workspace, each)
+            problems += [(MISSING, text) for text in _nothing_there(workspace, each)]
     return problems
 
 
@@ -83,9 +94,15 @@ def _nothing_there(workspace: Workspace, source: Input) -> list[str]:
     return []
 
 
-def _is_version(workspace: Workspace, key: str) -> bool:
-    version = as_uuid(key)
-    return version is not None and DatasetVersion.objects.filter(workspace=workspace, pk=version).exists()
+def _unusable(workspace: Workspace, source: Input, key: str) -> list[tuple[str, str]]:
+    wanted = DatasetVersion.objects.filter(workspace=workspace).select_related("dataset")
+    key_of_row = as_uuid(key)
+    version = wanted.defer("definition", "profile").filter(pk=key_of_row).first() if key_of_row else None
+    if version is None:
+        text = f"The input '{source.name}' names the dataset version {key}, which does not exist here."
+        return [(MISSING, text)]
+    refused = readiness.refusal(version)
+    return [(refused[0], f"The input '{source.name}': {refused[1]}")] if refused else []
 
 
 def store_names(workspace: Workspace) -> frozenset[str]:

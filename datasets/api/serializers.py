@@ -42,6 +42,10 @@ class DatasetVersionOut(serializers.Serializer[DatasetVersion]):
     digest = serializers.CharField()
     description = serializers.CharField()
     tags = serializers.JSONField()
+    status = serializers.ChoiceField(DatasetVersion.Status.choices)
+    error = serializers.JSONField(
+        allow_null=True, help_text="`{code, message}`: why what is on the web could not be fetched when last asked."
+    )
     columns = serializers.SerializerMethodField()
     file_count = serializers.IntegerField(allow_null=True)
     size = serializers.IntegerField(allow_null=True)

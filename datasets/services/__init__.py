@@ -1,6 +1,7 @@
 """What the apps above may ask of data."""
 
 from datasets.services.datastores import datastore
+from datasets.services.fetching import ring_waiting
 from datasets.services.files import (
     ResolvedFile,
     files_below,
@@ -19,6 +20,7 @@ __all__ = [
     "get_version",
     "identity",
     "relative_root",
+    "ring_waiting",
     "root_by_name",
     "root_of",
     "save",

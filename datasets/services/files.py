@@ -10,7 +10,7 @@ from typing import Any
 from core.clock import iso
 from core.errors import Unprocessable
 from core.storage import Stored, safe
-from datasets import fetch, patterns
+from datasets import fetch, patterns, readiness
 from datasets.models import DatasetVersion
 from datasets.services.datastores import datastore
 from datasets.stores import WEB, root_by_name
@@ -44,15 +44,17 @@ class ResolvedFile:
 def files_of(version: DatasetVersion) -> list[ResolvedFile]:
     """The files of a version, resolved now, after its operations on files.
 
-    Raises NotFound for a datastore that is gone, Unprocessable for a path without a match.
+    Raises NotFound for a datastore that is gone, Unprocessable for a path without a match, and for a version that
+    is not fetched yet.
     """
+    readiness.require(version)
     found = find(version.workspace, version.definition["sources"])
     return select(found, version.definition["operations"]) if version.kind == "file" else found
 
 
-def find(workspace: Workspace, sources: Iterable[Mapping[str, str]], *, refresh: bool = False) -> list[ResolvedFile]:
+def find(workspace: Workspace, sources: Iterable[Mapping[str, str]]) -> list[ResolvedFile]:
     """All files that the sources mean, in their order, each with its path inside the dataset."""
-    groups = [(_folder(source), _of_source(workspace, source, refresh)) for source in sources]
+    groups = [(_folder(source), _of_source(workspace, source)) for source in sources]
     if len(groups) == 1:
         folder, files = groups[0]
         return [_placed(each, folder) for each in files]
@@ -84,9 +86,12 @@ def fingerprint(files: Iterable[ResolvedFile]) -> str:
     return canonical.digest([[each.path, each.size, each.digest or repr(each.modified)] for each in files])
 
 
-def _of_source(workspace: Workspace, source: Mapping[str, str], refresh: bool) -> list[ResolvedFile]:
+def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[ResolvedFile]:
     if source.get("url"):
-        copy = fetch.copy_of(workspace, source["url"], refresh=refresh)
+        copy = fetch.known_copy(workspace, source["url"])
+        if copy is None:
+            text = f"The copy of '{source['url']}' is not there. Register the dataset again; then it is fetched anew."
+            raise Unprocessable(text, code="not_fetched", url=source["url"])
         return [ResolvedFile(WEB, copy.key, copy.name, copy.size, digest=copy.digest, url=copy.url)]
     store, path = source["datastore"], source.get("path", "")
     datastore(workspace, store)

@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from core import journal
 from core.clock import now
 from core.errors import Conflict, NotFound
 from core.ids import as_key
 from core.spec import refusing
-from datasets import definitions, preview
+from datasets import definitions
 from datasets.models import Dataset, DatasetVersion
-from datasets.services import files
+from datasets.services import fetching, looking
 from duto.spec.names import check_name
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
 
 VERSIONS = DatasetVersion.objects.select_related("dataset", "workspace")
+# DatasetVersion.is_usable, for the database.
+USABLE = Q(status=DatasetVersion.Status.READY) | Q(file_count__isnull=False)
 
 
 def save(
@@ -36,6 +39,7 @@ def save(
 ) -> DatasetVersion:
     """Save a definition. The same one again, under the same name or without one, is the same version.
 
+    With web addresses among its sources the version is `fetching` until a worker has them, whatever `validate` says.
     Raises Invalid for a bad definition, NotFound for an unknown datastore, Unprocessable for a path without a match
     or a table that is none, Conflict for another definition under a name that is taken.
     """
@@ -44,28 +48,21 @@ def save(
         with refusing():
             check_name("dataset", name)
     normal = definitions.read(kind, definition)
-    facts = look(room.workspace, kind, normal) if validate else {}
-    # Looking may fetch and read for long, so no transaction is open before here.
+    is_remote = bool(looking.urls_of(normal))
+    if is_remote:
+        looking.check(room.workspace, normal)
+    facts = looking.look(room.workspace, kind, normal) if validate and not is_remote else {}
+    status = DatasetVersion.Status.FETCHING if is_remote else DatasetVersion.Status.READY
+    # Looking may read for long, so no transaction is open before here.
     with transaction.atomic():
         version = _stored(room, name, kind, normal, create_new_version, {
-            "description": description, "tags": dict(tags or {}), "created_by": room.user, **facts,
+            "description": description, "tags": dict(tags or {}), "created_by": room.user, "status": status,
+            "asked_at": now() if is_remote else None, **facts,
         })  # fmt: skip
+        if is_remote:
+            fetching.ask(version)
         journal.hint(f"list:{room.workspace.name}:datasets")
     return version
-
-
-def look(workspace: Workspace, kind: str, definition: Mapping[str, Any]) -> dict[str, Any]:
-    """What the studio finds behind a definition: counts, sizes, and the columns of a table."""
-    found = files.find(workspace, definition["sources"], refresh=True)
-    facts: dict[str, Any] = {
-        "file_count": len(found),
-        "size": sum(each.size for each in found),
-        "content_fingerprint": files.fingerprint(found),
-    }
-    if kind == Dataset.Kind.TABULAR:
-        table = preview.read(workspace, found, definition, limit=1, checked=preview.THOROUGH)
-        facts["profile"] = {"columns": [{"name": name, "type": type_} for name, type_ in table.columns]}
-    return facts
 
 
 def get_version(workspace: Workspace, version_id: object) -> DatasetVersion:
@@ -79,12 +76,12 @@ def get_version(workspace: Workspace, version_id: object) -> DatasetVersion:
 
 
 def find_version(workspace: Workspace, name: str, version: object = "latest") -> DatasetVersion:
-    """A version by name and number, `latest` for the newest. Raises NotFound."""
+    """A version by name and number, `latest` for the newest that can be used, if there is one. Raises NotFound."""
     versions = VERSIONS.filter(dataset__workspace=workspace, dataset__name=name, dataset__archived_at__isnull=True)
     text = str(version)
     if text != "latest":
         versions = versions.filter(version=int(text)) if text.isdecimal() and len(text) < 9 else versions.none()
-    found = versions.order_by("-version").first()
+    found = _newest_first(versions).first()
     if found is None:
         what = f"in version {version}" if text != "latest" else ""
         raise NotFound(
@@ -135,12 +132,17 @@ def _stored(
         number = _next_number(dataset, kind, is_new_wanted or is_back)
         dataset.description = fields["description"] or dataset.description
         dataset.latest_version = number
-        dataset.save(update_fields=["description", "latest_version"])
+        dataset.save(update_fields=["kind", "description", "latest_version"])
         audit.note(room, "dataset.registered", f"{name}:{number}")
     return DatasetVersion.objects.create(
         workspace=room.workspace, dataset=dataset, version=number, kind=kind, definition=definition, digest=digest,
         **fields,
     )  # fmt: skip
+
+
+def _newest_first(versions: QuerySet[DatasetVersion]) -> QuerySet[DatasetVersion]:
+    """What can be used before what is only being fetched."""
+    return versions.order_by(Case(When(USABLE, then=Value(0)), default=Value(1)), "-version")
 
 
 def _locked(workspace: Workspace, name: str, kind: str) -> tuple[Dataset, bool]:
@@ -159,6 +161,11 @@ def _locked(workspace: Workspace, name: str, kind: str) -> tuple[Dataset, bool]:
 
 
 def _next_number(dataset: Dataset, kind: str, is_new_wanted: bool) -> int:
+    failed = DatasetVersion.Status.FAILED
+    if dataset.latest_version and not dataset.versions.exclude(status=failed, file_count__isnull=True).exists():
+        # What was never there takes no name from anybody: a wrong address is put right under the same one.
+        dataset.kind = kind
+        return dataset.latest_version + 1
     if dataset.latest_version and dataset.kind != kind:
         raise Conflict(
             f"The dataset '{dataset.name}' is one of kind '{dataset.kind}'. Choose another name.", code="kind_differs"

@@ -60,10 +60,13 @@ def dataset(request: HttpRequest, room: Room, name: str) -> HttpResponse:
         preview=preview_of(version) if request.GET.get("part") == "preview" else None,
         topic=f"list:{room.workspace.name}:datasets",
     )
-    return door.show(request, "datasets/dataset.html", page, section="data", parts=("preview",))
+    return door.show(request, "datasets/dataset.html", page, section="data", parts=("preview", "head"))
 
 
-def preview_of(version: DatasetVersion) -> Preview:
+def preview_of(version: DatasetVersion) -> Preview | None:
+    """None while there is nothing to read yet."""
+    if not version.is_usable:
+        return None
     try:
         files = files_of(version)
         if version.kind != "tabular":

@@ -62,11 +62,9 @@ def register(request: HttpRequest, room: Room) -> HttpResponse:
             form.add_error(field if field in form.fields else None, error.message)
         else:
             text = _("“%(name)s” version %(n)s is registered.") % {"name": version.dataset, "n": version.version}
-            return door.done(
-                request,
-                text,
-                reverse("datasets:dataset", args=[room.workspace.name, form.cleaned_data["name"].strip()]),
-            )
+            place = reverse("datasets:dataset", args=[room.workspace.name, form.cleaned_data["name"].strip()])
+            # One that is still being fetched is not yet the version that the bare name means.
+            return door.done(request, text, place if version.is_usable else f"{place}?version={version.version}")
     page = RegisterPage(way, list(WAYS.items()), form, _level(request, room) if way == "path" else None)
     return door.show(request, "datasets/register.html", page, section="data", parts=("picker", "place"))
 

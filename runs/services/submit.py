@@ -140,7 +140,7 @@ def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) ->
     clusters = ComputeTarget.objects.filter(workspace=room.workspace)
     targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
     stores = places.store_names(room.workspace)
-    problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files, stores)]
+    problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files, stores, parameters)]
     if problems:
         raise Unprocessable("\n".join(p["message"] for p in problems), code=problems[0]["code"], problems=problems)
     return _Plan(graph, parameters, targets)
@@ -153,7 +153,12 @@ def refused(error: SpecError) -> Unprocessable:
 
 
 def _lookups(
-    room: Room, step: Step, targets: Mapping[str, ComputeTarget], files: Mapping[str, Any], stores: frozenset[str]
+    room: Room,
+    step: Step,
+    targets: Mapping[str, ComputeTarget],
+    files: Mapping[str, Any],
+    stores: frozenset[str],
+    parameters: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     found: list[tuple[str, str]] = []
     if not step.compute or step.compute.lower() not in targets:
@@ -166,9 +171,7 @@ def _lookups(
         )
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
-    found += [
-        ("missing_data", message) for message in places.problems_of(room.workspace, step.inputs, step.outputs, stores)
-    ]
+    found += places.problems_of(room.workspace, step.inputs, step.outputs, stores, parameters)
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 
 

@@ -16,6 +16,7 @@ from core.beats import beat
 from core.clock import now
 from core.models import Event
 from core.work import ring
+from datasets import services as datasets
 from environments import services as environments
 from runs.models import Attempt
 from runs.services import clusters, departures, lost, nodes, placing, silence
@@ -64,6 +65,7 @@ def tick(count: int) -> None:
         (2, nodes.look_after),
         (2, clusters.drop_left),
         (2, clusters.finish_leaving),
+        (2, datasets.ring_waiting),
         (5, environments.expire_builds),
         (600, prune_events),
         (3600, ring_retention),

@@ -320,3 +320,26 @@ def test_an_environment_is_named_while_nobody_touches_it(ws: Workspace) -> None:
     assert environment.reference() == {"name": "AzureML-Tutorial", "version": "1"}
     environment.python.conda_dependencies.add_pip_package("lightgbm")
     assert environment.reference()["python"]["packages"] == ["lightgbm", "pandas"]
+
+
+def test_what_lies_on_the_web_is_waited_for(studio: FakeStudio, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = [{"status": "fetching", "error": None}, {"status": "ready", "error": None}]
+    answer = studio.data
+    asked: list[str] = []
+
+    def data(method: str, rest: str, query: dict[str, list[str]], body: Any) -> Any:
+        if rest == "datasets/" and method == "POST":
+            return {**answer(method, rest, query, body), "status": "fetching", "error": None}
+        if rest == "dataset-versions/d1/":
+            asked.append(rest)
+            return {"id": "d1", "name": "web", "version": 1, "kind": "file", "definition": {}, **states.pop(0)}
+        return answer(method, rest, query, body)
+
+    monkeypatch.setattr(studio, "data", data)
+    made = Dataset.File.from_files("https://example.org/a.csv").register(ws, "web")
+    assert (made.id, made.version, len(asked), states) == ("d1", 1, 2, [])
+    states.append({"status": "failed", "error": {"code": "not_fetched", "message": "It answers 404."}})
+    studio.datasets.clear()
+    with pytest.raises(UserErrorException, match="It answers 404") as refused:
+        Dataset.File.from_files("https://example.org/a.csv").register(ws, "web")
+    assert refused.value.code == "not_fetched"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -11,6 +12,9 @@ from duto.consumption import DatasetConsumptionConfig
 from duto.dataset_types import Scenario
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
 from duto.spec import canonical
+
+_POLL = 1.0
+_LONGEST_WAIT = 1800.0
 
 
 class AbstractDataset:
@@ -90,7 +94,7 @@ class AbstractDataset:
                 "create_new_version=True, or under another name."
             )
             raise ConflictException(text, inner_exception=error) from error
-        return dataset_of(workspace, saved)
+        return dataset_of(workspace, _when_ready(workspace, saved))
 
     def as_named_input(self, name: str) -> DatasetConsumptionConfig:
         """The dataset as an input of a step. Tabular ones come as an object, file ones best `.as_mount()`."""
@@ -103,7 +107,8 @@ class AbstractDataset:
             if place is None:
                 raise UserErrorException("This dataset of web addresses has no workspace: register it first.")
             body = {"kind": self.kind, "definition": self._definition}
-            self._workspace, self._saved = place, dict(place._client.post(place._path("datasets/"), body))
+            saved = place._client.post(place._path("datasets/"), body)
+            self._workspace, self._saved = place, _when_ready(place, saved)
         return self._saved
 
     @property
@@ -202,6 +207,28 @@ class AbstractDataset:
         return f"{type(self).__name__}(sources={self._definition.get('sources')}{named})"
 
     __repr__ = __str__
+
+
+def _when_ready(workspace: Any, saved: Mapping[str, Any]) -> Dict[str, Any]:
+    """The version once the studio has fetched what of it lies on the web.
+
+    Raises `UserErrorException` when that cannot be had, or is not here within half an hour.
+    """
+    version, pause, end = dict(saved), 0.05, time.monotonic() + _LONGEST_WAIT
+    while version.get("status") == "fetching":
+        if time.monotonic() > end:
+            raise UserErrorException(
+                f"The studio is still fetching the data of dataset version {version['id']}. It goes on by itself; "
+                "look at the dataset's page, and register it again when it is ready."
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, _POLL)
+        version = dict(workspace._client.get(workspace._path(f"dataset-versions/{segment(version['id'])}/")))
+    if version.get("error"):
+        error = UserErrorException(str(version["error"].get("message")))
+        error.code = version["error"].get("code")
+        raise error
+    return version
 
 
 def dataset_of(workspace: Any, saved: Mapping[str, Any]) -> Any:

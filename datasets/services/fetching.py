@@ -1,0 +1,130 @@
+"""Versions with web addresses become ready here, in a worker. Every call may be repeated, doubled or lost."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from core.clock import now
+from core.errors import Outrun, StudioError
+from core.work import later, ring
+from datasets import fetch as web
+from datasets.models import DatasetVersion
+from datasets.services import looking
+
+S = DatasetVersion.Status
+TASK = "datasets.fetch"
+# Longer than anything that gives no sign of life: reading a table and looking through its text.
+LEASE = timedelta(seconds=150)
+RENEW_SECONDS = 15.0
+LOST_AFTER = timedelta(seconds=2)
+MOST_TRIES = 5
+
+
+def ask(version: DatasetVersion) -> None:
+    """Fetch what is not here yet, and ask whether what is here has changed. Inside the caller's transaction."""
+    locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
+    if locked.status != S.FETCHING:
+        locked.move(S.FETCHING, asked_at=now(), lease_until=None, tries=0)
+        version.status = locked.status
+    later(TASK, version_id=str(version.pk))
+
+
+def fetch(version_id: UUID) -> None:
+    """Carry one version to ready or failed, unless somebody else does or too many are under way."""
+    found = DatasetVersion.objects.select_related("dataset", "workspace")
+    version = found.filter(pk=version_id, status=S.FETCHING).first()
+    if version is None or _is_held(version) or not room():
+        return
+    if version.tries >= MOST_TRIES:
+        text = (
+            f"The studio tried {MOST_TRIES} times to fetch it and was interrupted each time; its worker's log says why."
+        )
+        _give_up(version, "not_fetched", text)
+        return
+    lease = _Lease(version)
+    try:
+        lease.take()
+        _carry(version, lease)
+    except Outrun:
+        return  # another worker has it
+    except Exception:
+        lease.give_back()
+        raise
+
+
+def ring_waiting() -> None:
+    """Versions whose bell was lost, or whose worker is gone."""
+    moment = now()
+    left = Q(lease_until__isnull=True, asked_at__lt=moment - LOST_AFTER) | Q(lease_until__lt=moment)
+    waiting = DatasetVersion.objects.filter(left, status=S.FETCHING).order_by("id")
+    for key in waiting.values_list("pk", flat=True)[: room()]:
+        ring(TASK, version_id=str(key))
+
+
+def room() -> int:
+    """How many more may be fetched now: the other half of a worker's threads is for runs."""
+    return max(0, max(1, settings.DUTO.worker_threads // 2) - _held().count())
+
+
+def _held() -> QuerySet[DatasetVersion]:
+    return DatasetVersion.objects.filter(status=S.FETCHING, lease_until__gte=now())
+
+
+def _is_held(version: DatasetVersion) -> bool:
+    return version.lease_until is not None and version.lease_until >= now()
+
+
+def _carry(version: DatasetVersion, lease: _Lease) -> None:
+    try:
+        for url in looking.urls_of(version.definition):
+            web.copy_of(version.workspace, url, alive=lease.renew)
+            lease.renew()
+        lease.renew(at_once=True)
+        facts = looking.look(version.workspace, version.kind, version.definition)
+    except StudioError as error:
+        if isinstance(error, Outrun):
+            raise
+        _give_up(version, error.code, error.message)
+        return
+    version.move(S.READY, lease_until=None, error=None, **facts)
+
+
+def _give_up(version: DatasetVersion, code: str, text: str) -> None:
+    """What was fetched before stays usable as it was; the rest has failed."""
+    to = S.READY if version.is_usable else S.FAILED
+    version.move(to, lease_until=None, error={"code": code, "message": text})
+
+
+class _Lease:
+    """The right to fetch a version: changed only by who last wrote it, so that of two workers one gives way."""
+
+    def __init__(self, version: DatasetVersion) -> None:
+        self._version, self._until = version, version.lease_until
+        self._next = 0.0
+
+    def take(self) -> None:
+        """Raises Outrun."""
+        self._write(now() + LEASE, tries=self._version.tries + 1)
+
+    def renew(self, *, at_once: bool = False) -> None:
+        """Say that the work goes on, every few seconds. Raises Outrun."""
+        if at_once or time.monotonic() >= self._next:
+            self._write(now() + LEASE)
+
+    def give_back(self) -> None:
+        with suppress(Outrun):
+            self._write(None)
+
+    def _write(self, until: datetime | None, **more: int) -> None:
+        mine = DatasetVersion.objects.filter(pk=self._version.pk, status=S.FETCHING, lease_until=self._until)
+        if self._until is None:
+            mine = DatasetVersion.objects.filter(pk=self._version.pk, status=S.FETCHING, lease_until__isnull=True)
+        if not mine.update(lease_until=until, **more):
+            raise Outrun("Another worker fetches this dataset.")
+        self._until, self._next = until, time.monotonic() + RENEW_SECONDS

@@ -50,6 +50,8 @@ def seen(host: Host, facts: Mapping[str, Any]) -> None:
             changes[name] = facts[name] if facts[name] is not None else ""
     if "agent" in facts:
         changes["agent_version"] = str(facts["agent"])[:32]
+    if facts.get("launcher") in Host.Launcher.values:
+        changes["launcher"] = facts["launcher"]
     if started := clock.parse(facts.get("started_at")):
         changes["agent_started_at"] = started
     for name, value in changes.items():

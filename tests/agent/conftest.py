@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from duto_agent.launchers import bubblewrap
+from duto_agent.launchers.bubblewrap import Bubblewrap
+from duto_agent.launchers.cgroups import Cgroups
+from duto_agent.launchers.process import ProcessLauncher
+from studio.testing.engine import NoEngine, engine
+from tests.agent.containers import Boxes
 from tests.agent.steps import Steps
 
 
@@ -15,3 +24,51 @@ def steps(tmp_path: Path) -> Iterator[Steps]:
     made = Steps(tmp_path / "attempts")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def engine_socket() -> Iterator[str]:
+    """An engine with a base image: where one is required, its absence fails."""
+    try:
+        with engine() as socket:
+            yield socket
+    except NoEngine as reason:
+        if os.environ.get("DUTO_REQUIRE_DOCKER"):
+            pytest.fail(f"{reason}, and DUTO_REQUIRE_DOCKER is set", pytrace=False)
+        pytest.skip(f"no containers here: {reason}")
+
+
+@pytest.fixture
+def boxes(engine_socket: str) -> Iterator[Boxes]:
+    made = Boxes(engine_socket)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An interpreter with nothing but the standard library, as steps without packages get it."""
+    folder = tmp_path_factory.mktemp("bare") / "env"
+    subprocess.run([os.path.realpath(sys.executable), "-m", "venv", "--without-pip", folder], check=True)
+    return str(folder / "bin" / "python")
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, bare_python: str) -> Iterator[Steps]:
+    """Local processes with all the walls and limits that this machine allows."""
+    made = Steps(tmp_path / "home" / "attempts")
+    program, made.python = bubblewrap.find(), bare_python
+    walls = Bubblewrap(program, [tmp_path / "home"]) if program else None
+    made.launcher = ProcessLauncher(made.root, made.zygote, None, Cgroups.find(), walls)
+    yield made
+    for key in made.launcher.discover():
+        made.launcher.signal(key, 0)
+        made.wait(key)
+        made.launcher.cleanup(key)
+    made.close()
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.timeout(900)])])
+def host(request: pytest.FixtureRequest) -> Steps | Boxes:
+    """The same promises, whatever runs the step."""
+    return request.getfixturevalue("boxes" if request.param == "docker" else "guarded")  # type: ignore[no-any-return]

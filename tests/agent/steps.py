@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 import time
@@ -38,6 +39,7 @@ class Steps:
     def __init__(self, root: Path) -> None:
         self.root, self.zygote = root, Zygote()
         self.zygote.start()
+        self.python = sys.executable
         self.launcher = ProcessLauncher(root, self.zygote)
 
     def launch(self, code: str, **options: object) -> Launch:
@@ -46,7 +48,7 @@ class Steps:
         work.mkdir(parents=True)
         (work / "script.py").write_text(code)
         mark = {"DUTO_STUDIO_FILE": str(work.parent / "studio.json")}
-        return Launch(key, (sys.executable, "script.py"), work, ENV | mark, **options)  # type: ignore[arg-type]
+        return Launch(key, (self.python, "script.py"), work, ENV | mark, **options)  # type: ignore[arg-type]
 
     def start(self, code: str, **options: object) -> AttemptKey:
         launch = self.launch(code, **options)
@@ -60,6 +62,14 @@ class Steps:
     def run(self, code: str, **options: object) -> tuple[Probe, Path]:
         key = self.start(code, **options)
         return self.wait(key), self.launcher.directory(key)
+
+    def again(self) -> ProcessLauncher:
+        """The launcher of a new agent: it knows what the files tell."""
+        return ProcessLauncher(self.root, self.zygote, None, self.launcher.cgroups, self.launcher.walls)
+
+    def end_from_outside(self, key: AttemptKey) -> None:
+        """Somebody kills the shim, and with it the knowledge of how the script ends."""
+        kill(json.loads((self.launcher.directory(key) / "pid.json").read_text())["pid"])
 
     def close(self) -> None:
         for key in self.launcher.discover():

@@ -10,15 +10,15 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from duto_agent import causes, staging
 from duto_agent.bindings import Bound, Unbound
 from duto_agent.causes import Cause
 from duto_agent.collect import collect, send
-from duto_agent.environments import BuildFailed, Built
+from duto_agent.environments import BuildFailed
 from duto_agent.files import now, read_json, write_json
-from duto_agent.launchers.base import AttemptKey, Probe
+from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Probe
 from duto_agent.logship import log_shipment
 from duto_agent.paths import BadPath
 from duto_agent.services import Services
@@ -29,6 +29,7 @@ from duto_agent.studio_client import Away, Refused, pauses
 from duto_agent.transfers import DataMissing
 
 say = logging.getLogger("duto.agent")
+B = TypeVar("B")
 FINISHED = "finished.json"
 QUICK_S, QUIET_S = 0.02, 0.1
 LIVELY_FOR_S = 1.0
@@ -69,11 +70,12 @@ class Attempt:
         self.spool = SpoolShipment(self.directory, key, services.client)
         self._pause = pauses()
         self._ship_after = 0.0
+        self._asked_to_end = False
 
     def run(self) -> bool:
         """Whether the studio now has the verdict (False: the attempt was abandoned)."""
         try:
-            report = read_json(self.directory / FINISHED) or self._execute()
+            report = read_json(self.directory / FINISHED, own=True) or self._execute()
             self._report(report)
             return True
         except (Abandoned, Stale) as error:
@@ -116,13 +118,13 @@ class Attempt:
     def _prepare(self) -> None:
         """Stage, find the environment, launch; every failure becomes a cause with words."""
         self.services.tell(self._event("preparing", detail="environment"))
-        write_json(self.directory / "studio.json", {"url": self.services.studio})
+        studio = self._tell_studio()
         try:
             bound = staging.stage(self.directory, self.spec, self.services.transfers)
             self.warnings += bound.warnings
-            python = self._environment()
+            python, image = self._ground()
             launch = staging.launch_of(
-                self.key, self.directory, self.spec, bound, python, self.services.sdk, self.services.studio
+                self.key, self.directory, self.spec, bound, python, self.services.sdk, studio, image
             )
         except BuildFailed as error:
             raise Ended(Cause("environment", str(error))) from error
@@ -134,29 +136,49 @@ class Attempt:
             raise Ended(Cause("studio_fault", f"The step's files could not be fetched: {error}")) from error
         except OSError as error:
             raise Ended(_of_disk(error)) from error
-        self._heed_before_start()
-        self.services.launcher.ensure(launch)
+        self._launch(launch)
         self._tell_started()
 
-    def _environment(self) -> str:
-        """The interpreter of the step."""
+    def _launch(self, launch: Launch) -> None:
+        """An engine that is away is waited for: what it holds is not lost, and the step is not at fault."""
+        pause = pauses()
+        while True:
+            self._heed_before_start()
+            try:
+                return self.services.launcher.ensure(launch)
+            except LaunchFailed as error:
+                raise Ended(Cause(error.code, str(error))) from error
+            except EngineAway as away:
+                say.warning("%s waits: %s", self.key.folder, away)
+                self.bell.wait(next(pause))
+
+    def _ground(self) -> tuple[str, str]:
+        """The interpreter of the step, and the image that it is in."""
         wanted = self.spec.get("environment") or {}
+        images = self.services.images
+        if images is None:
+            return self._environment(wanted), ""
+        image = self._with_log(lambda say: images.ensure(self.spec, say))
+        self.warnings += image.warnings
+        return image.python, image.name
+
+    def _environment(self, wanted: dict[str, Any]) -> str:
         environments = self.services.environments
         if wanted.get("user_managed"):
             return environments.user_managed(wanted.get("interpreter"))
         lock, asked = str(wanted.get("lock") or ""), wanted.get("python")
         key = str(wanted.get("key") or "bare")
-        environment = environments.ready(key, asked) or self._built(key, lock, asked)
+        environment = environments.ready(key, asked) or self._with_log(
+            lambda say: environments.ensure(key, lock, asked, say)
+        )
         self.warnings += environment.warnings
         return str(environment.executable)
 
-    def _built(self, key: str, lock: str, asked: str | None) -> Built:
+    def _with_log(self, build: Callable[[Callable[[str], None]], B]) -> B:
         """Built now, with its log in the attempt's own. Elsewhere, so that a cancel is heard meanwhile."""
         log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
         write: Callable[[str], None] = lambda line: log.write(ERR, f"{line}\n".encode())  # noqa: E731
-        building: Future[Built] = self.services.builders.submit(
-            self.services.environments.ensure, key, lock, asked, write
-        )
+        building: Future[B] = self.services.builders.submit(build, write)
         building.add_done_callback(lambda _: log.close())
         while True:
             try:
@@ -174,8 +196,15 @@ class Attempt:
     def _tell_started(self) -> None:
         """An adopted step tells it again, with its own time: the first word may have been lost."""
         if self.adopted:
-            write_json(self.directory / "studio.json", {"url": self.services.studio})
+            self._tell_studio()
         self.services.tell(self._event("started"))
+
+    def _tell_studio(self) -> str:
+        """Where the script finds the studio: it may have moved since the step began."""
+        network = str(self.spec.get("network") or staging.NETWORK)
+        studio = self.services.launcher.studio_for(network, self.services.studio)
+        write_json(self.directory / "studio.json", {"url": studio})
+        return studio
 
     def _watch(self) -> Probe:
         """Ship what the script says until it is gone and everything has arrived."""
@@ -200,7 +229,8 @@ class Attempt:
     def _heed(self) -> None:
         wishes = self.wishes
         grace = 0.0 if wishes.abandon else wishes.cancel_grace
-        if grace is not None and not (self.directory / "cancel").exists():
+        if grace is not None and not self._asked_to_end:
+            self._asked_to_end = True
             self.services.launcher.signal(self.key, grace)
 
     def _ship(self) -> bool:

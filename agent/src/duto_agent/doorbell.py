@@ -21,6 +21,7 @@ class Doorbell:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
             self._socket.bind(self.address)
+            path.chmod(0o666)  # a step in a container is another user; on the host the home keeps others away
 
     def listen(self, ring: Callable[[str], None]) -> None:
         if self.address:

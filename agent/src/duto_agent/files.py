@@ -6,24 +6,60 @@ import hashlib
 import json
 import os
 import shutil
+import stat
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+LARGEST_JSON = 64 << 20
 
 
 def write_json(path: Path, value: Any) -> None:
     """All or nothing: a reader sees the old file or the new one."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
+    write_text(path, json.dumps(value, separators=(",", ":")))
+
+
+def write_text(path: Path, text: str) -> None:
+    """All or nothing. A script may write beside the file: a link that lies in wait is removed, never followed."""
+    new = path.with_name(f"{path.name}.{threading.get_ident()}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as file:
+        file.write(text)
     new.replace(path)
 
 
-def read_json(path: Path) -> Any:
-    """The file's value, or None where there is none or it is not JSON."""
+def read_json(path: Path, own: bool = False) -> Any:
+    """The file's value, or None where there is none or it is not JSON. `own`: only if this user wrote it."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        with open_plain(path) as file:
+            if own and not is_own(path):
+                return None
+            data = file.read(LARGEST_JSON + 1)
+        return json.loads(data) if len(data) <= LARGEST_JSON else None
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is there and this user wrote it: a script may put files of its own beside it."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid()
+
+
+def open_plain(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
+    """A regular file and nothing else: a script may have left a link to another's file, or a pipe, in its place.
+
+    Raises OSError, FileNotFoundError for what is no file.
+    """
+    number = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise FileNotFoundError(f"{path} is no regular file")
+    return os.fdopen(number, "rb" if flags == os.O_RDONLY else "rb+", buffering=0)
 
 
 def digest_of(path: Path) -> str:

@@ -24,10 +24,16 @@ class HostFacts:
     """Told with every exchange: placement on the other side is only as good as this."""
 
     def __init__(
-        self, home: Path, pythons: Pythons, store_marker: str | None, gpus: Gpus, facts: dict[str, Any]
+        self,
+        home: Path,
+        pythons: Pythons,
+        store_marker: str | None,
+        gpus: Gpus,
+        facts: dict[str, Any],
+        launcher: str = "process",
     ) -> None:
         self.home, self.pythons, self.store_marker = home, pythons, store_marker
-        self.gpus, self.facts = gpus, facts
+        self.gpus, self.facts, self.launcher = gpus, facts, launcher
         self.storage: Housekeeper | None = None
         self.started_at = now()
         self.cores, self.memory = len(os.sched_getaffinity(0)), _memory()
@@ -45,6 +51,7 @@ class HostFacts:
             "gpus": self.gpus.devices,
             "pythons": self.pythons.versions,
             "agent": __version__,
+            "launcher": self.launcher,
             "started_at": self.started_at,
             "store_marker": self.store_marker,
             "facts": {**self.facts, "disk_total": disk.total, "storage": storage, "sample": self.sample(disk.free)},

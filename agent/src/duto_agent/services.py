@@ -6,12 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from duto_agent.environments import Environments
 from duto_agent.launchers.base import AttemptKey, Launcher
 from duto_agent.studio_client import StudioClient
 from duto_agent.transfers import Transfers
+
+if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
+    from duto_agent.images import Images
 
 
 class Tell(Protocol):
@@ -34,6 +37,7 @@ class Services:
     builders: Executor
     sdk: Path
     tell: Tell
+    images: Images | None = None  # where steps run in containers
 
     def at(self, key: AttemptKey) -> str | None:
         """The attempt's directory relative to the studio's data directory, where the two share a disk."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from duto_agent.files import open_plain
 from duto_agent.studio_client import Refused
 
 WINDOW = 1 << 20
@@ -45,13 +46,13 @@ class Shipment:
 
     def _window(self) -> bytes:
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with open_plain(self.path) as file:
                 if os.fstat(file.fileno()).st_size <= self.offset:
                     return b""
                 data = os.pread(file.fileno(), WINDOW, self.offset)
                 if self._whole_lines:
                     data = self._lines(file.fileno(), data)
-        except FileNotFoundError:
+        except OSError:
             return b""
         return data
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from duto_agent.files import open_plain, write_text
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.shipping import Shipment
 from duto_agent.studio_client import StudioClient
@@ -16,7 +18,8 @@ class SpoolShipment(Shipment):
         spool = directory / "spool.jsonl"
         self.ack = spool.with_name("spool.jsonl.ack")
         try:
-            known = int(self.ack.read_text())
+            with open_plain(self.ack) as file:
+                known = int(file.read(32))
         except (OSError, ValueError):
             known = 0
         super().__init__(
@@ -25,16 +28,15 @@ class SpoolShipment(Shipment):
 
     def _stored(self, size: int) -> None:
         super()._stored(size)
-        new = self.ack.with_name(self.ack.name + ".new")
-        new.write_text(str(size))
-        new.replace(self.ack)
+        write_text(self.ack, str(size))
 
     def close_last_line(self) -> None:
         """A script that was killed amid a line leaves half a record: it is cut off, for it says nothing."""
         try:
-            data = self.path.read_bytes()[self.offset :]
+            with open_plain(self.path, os.O_RDWR) as file:
+                file.seek(self.offset)
+                data = file.read()
+                if data and not data.endswith(b"\n"):
+                    file.truncate(self.offset + data.rfind(b"\n") + 1)
         except OSError:
             return
-        if data and not data.endswith(b"\n"):
-            with self.path.open("rb+") as file:
-                file.truncate(self.offset + data.rfind(b"\n") + 1)

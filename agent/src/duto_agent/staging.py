@@ -18,11 +18,12 @@ from duto_agent.transfers import DataMissing, Transfers
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 STAGED = "staged.json"
+NETWORK = "open"  # of a step of which the studio says nothing
 
 
 def stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bound:
     """Everything but the environment. May be repeated after a crash: it then starts afresh."""
-    known = read_json(directory / STAGED)
+    known = read_json(directory / STAGED, own=True)
     if known is not None:
         return Bound(**known)
     for name in FOLDERS:
@@ -153,7 +154,14 @@ def _output(directory: Path, given: Mapping[str, Any], bound: Bound) -> None:
 
 
 def launch_of(
-    key: AttemptKey, directory: Path, spec: Mapping[str, Any], bound: Bound, python: str, sdk: Path, studio: str
+    key: AttemptKey,
+    directory: Path,
+    spec: Mapping[str, Any],
+    bound: Bound,
+    python: str,
+    sdk: Path,
+    studio: str,
+    image: str = "",
 ) -> Launch:
     """The command, its variables and its limits."""
     script = str(spec["script"])
@@ -170,7 +178,9 @@ def launch_of(
         log_cap=int(spec.get("log_cap") or 1 << 30),
         reserved=_reservation(spec),
         binds=tuple(Bind(Path(root), Path(root)) for root in (str(sdk), *dict.fromkeys(bound.roots))),
-        network=str(spec.get("network") or "open"),
+        image=image,
+        group=str(spec.get("root") or ""),
+        network=str(spec.get("network") or NETWORK),
         options=dict((spec.get("container") or {}).get("options") or {}),
     )
 
@@ -188,13 +198,15 @@ def _variables(
     own = {str(name): str(value) for name, value in (environment.get("variables") or {}).items()}
     folders = {"HOME": str(directory / "tmp/home"), "TMPDIR": str(directory / "tmp")}
     fonts = Path(python).parent.parent / FONT_FOLDER
-    if fonts.is_dir():
+    if "/" in python and fonts.is_dir():
         folders["MPLCONFIGDIR"] = str(_own_fonts(fonts, directory / "tmp/matplotlib"))
     path = ":".join(part for part in (str(sdk), own.pop("PYTHONPATH", "")) if part)
     cores = (spec.get("limits") or {}).get("cores")
     given = {str(name): str(value) for name, value in (spec.get("variables") or {}).items() if value is not None}
     return {
-        **bindings.base_variables(folders, str(Path(python).parent), max(1, int(cores)) if cores else None),
+        **bindings.base_variables(
+            folders, str(Path(python).parent) if "/" in python else None, max(1, int(cores)) if cores else None
+        ),
         **own,
         "DUTO_ATTEMPT": key.attempt,
         **given,

@@ -10,7 +10,7 @@ from typing import Any
 
 from duto_agent.attempt import FINISHED, Attempt
 from duto_agent.builds import Build
-from duto_agent.files import now, read_json, write_json
+from duto_agent.files import is_own, now, read_json, write_json
 from duto_agent.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.services import Services
@@ -35,7 +35,7 @@ class Supervisor:
         """Take up every attempt that an earlier agent left, wherever it stands."""
         keys = self.services.launcher.discover()
         for key in keys:
-            spec = read_json(self.services.launcher.directory(key) / "spec.json")
+            spec = read_json(self.services.launcher.directory(key) / "spec.json", own=True)
             if isinstance(spec, dict):
                 attempt = self._register(key, spec, adopted=True)
                 if attempt is not None:
@@ -129,7 +129,7 @@ class Supervisor:
         finally:
             with self._lock:
                 self._attempts.pop(key, None)
-                if told and (attempt.directory / FINISHED).exists():
+                if told and is_own(attempt.directory / FINISHED):
                     self._told.add(key)
         if not told:
             self.services.launcher.cleanup(key)
@@ -147,7 +147,7 @@ class Supervisor:
             return
         say.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
         with self._lock:
-            ended = key in self._told or (self.services.launcher.directory(key) / FINISHED).exists()
+            ended = key in self._told or is_own(self.services.launcher.directory(key) / FINISHED)
         if ended:  # it must not hang for ever because of a verdict that the studio cannot take
             message = f"The studio could not take the end of this step as its host told it ({item.get('code')})."
             self.services.tell(
@@ -162,7 +162,7 @@ class Supervisor:
             keys = [key for key in (*self._attempts, *self._told) if key.attempt == attempt]
         for key in keys:
             running = self._attempts.get(key)
-            if running is not None and not (running.directory / FINISHED).exists():
+            if running is not None and not is_own(running.directory / FINISHED):
                 running.abandon()
             self._forget(key)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -22,9 +23,11 @@ from duto_agent.environments import Environments
 from duto_agent.exchange import Exchange
 from duto_agent.gpus import Gpus
 from duto_agent.hostfacts import HostFacts
-from duto_agent.isolation import Unprotected, isolate
+from duto_agent.isolation import Isolation, Unprotected, isolate
+from duto_agent.launchers.base import Launcher
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
+from duto_agent.launching import Identity, containers_of, facts_of
 from duto_agent.pythons import Pythons
 from duto_agent.sdk_folder import sdk_folder
 from duto_agent.services import Services
@@ -53,6 +56,15 @@ class HostConfig:
     bwrap: str | None = None
     limits: str | None = None
     folders: str | None = None
+    launcher: str | None = None
+    engine: str | None = None
+    base_image: str | None = None
+    installation: str | None = None
+
+    def identity(self) -> Identity:
+        """The installation by the id of its store, or by what the studio told at enrolment, or by its address."""
+        address = hashlib.sha256(self.studio.rstrip("/").encode()).hexdigest()[:32]
+        return Identity(self.installation or self.store_marker or address, self.name, self.studio)
 
     @classmethod
     def read(cls, home: Path, studio: str | None = None) -> HostConfig:
@@ -79,19 +91,21 @@ class Agent:
         pythons = Pythons()
         wanted = {"bwrap": self.config.bwrap, "limits": self.config.limits, "folders": self.config.folders}
         isolation = isolate(self.home, self.config.data_dir, wanted)
+        self.doorbell = Doorbell(self.home / "run" / "doorbell")
+        self.containers = containers_of(self.home, self.config.identity(), vars(self.config), self.doorbell.address)
         store = Store(self.config.data_dir, self.config.store_marker)
         self.client = StudioClient(self.config.studio, self.config.key)
-        self.doorbell = Doorbell(self.home / "run" / "doorbell")
         self.environments = Environments(self.home / "envs", pythons)
         marker = self.config.store_marker if store.root is not None else None
-        facts = HostFacts(self.home, pythons, marker, Gpus(), {"isolation": isolation.facts()})
+        told = {"isolation": isolation.facts(), **facts_of(self.containers)}
+        kind = "process" if self.containers is None else "docker"
+        facts = HostFacts(self.home, pythons, marker, Gpus(), told, kind)
         self.exchange = Exchange(self.client, facts.document)
         self.services = Services(
             studio=self.config.studio.rstrip("/"),
             client=self.client,
-            launcher=ProcessLauncher(
-                self.home / "attempts", self.zygote, self.doorbell.address, isolation.cgroups, isolation.walls
-            ),
+            launcher=self._launcher(isolation),
+            images=self.containers.images if self.containers is not None else None,
             environments=self.environments,
             transfers=Transfers(store, self.home / "cache" / "blobs", self.client),
             builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
@@ -102,7 +116,16 @@ class Agent:
         facts.storage = self.supervisor.housekeeper
         self.bell = Bell(self.config.redis_url or "", self.config.name, self.exchange.wake)
 
+    def _launcher(self, isolation: Isolation) -> Launcher:
+        if self.containers is not None:
+            return self.containers.launcher
+        return ProcessLauncher(
+            self.home / "attempts", self.zygote, self.doorbell.address, isolation.cgroups, isolation.walls
+        )
+
     def start(self) -> None:
+        if self.containers is not None:
+            self.containers.start()
         self.doorbell.listen(self.supervisor.ring)
         adopted = self.supervisor.adopt()
         self.exchange.start(self.supervisor)
@@ -118,6 +141,8 @@ class Agent:
         self.bell.stop()
         self.environments.stop()
         self.doorbell.close()
+        if self.containers is not None:
+            self.containers.stop()
         self.zygote.stop()
 
 
@@ -138,10 +163,10 @@ def run(home: Path, studio: str | None = None) -> int:
             return 1
         try:
             agent = Agent(home, studio)
+            agent.start()
         except (NotConfigured, Unprotected) as error:
             say.error("%s", error)
             return 2
-        agent.start()
         ended.wait()
         agent.stop()
         say.info("host %s ends; its steps go on", agent.config.name)

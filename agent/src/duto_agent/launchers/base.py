@@ -62,8 +62,21 @@ class Launch:
     binds: tuple[Bind, ...] = ()
     # Of containers alone: the image, who may be reached, and what the cluster's owner relaxed.
     image: str = ""
+    group: str = ""  # attempts of one run share what is made for the run, such as its network
     network: str = "open"
     options: dict[str, Any] = field(default_factory=dict)
+
+
+class LaunchFailed(Exception):
+    """It cannot be started as asked; one sentence for people, and whose fault it is (`causes`)."""
+
+    def __init__(self, message: str, code: str = "environment") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EngineAway(Exception):
+    """What runs containers does not answer now. Nothing is known, and nothing is lost: ask again."""
 
 
 State = Literal["none", "running", "exited", "lost"]
@@ -93,7 +106,10 @@ class Launcher(Protocol):
         """The attempt's directory on this host."""
 
     def ensure(self, launch: Launch) -> None:
-        """Start it if it never started, otherwise adopt it."""
+        """Start it if it never started, otherwise adopt it. Raises LaunchFailed, EngineAway."""
+
+    def studio_for(self, network: str, studio: str) -> str:
+        """The studio's address as a step behind this network policy reaches it."""
 
     def probe(self, key: AttemptKey) -> Probe:
         """Its state; never blocks."""

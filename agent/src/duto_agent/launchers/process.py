@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -15,11 +13,12 @@ import psutil  # type: ignore[import-untyped]
 from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Launch, Probe, Sample
 from duto_agent.launchers.cgroups import PIDS, Cgroups
+from duto_agent.launchers.traces import order_of, probe_files
+from duto_agent.launchers.weighing import sample_of
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.shim.tree import boot_id, start_ticks
 
 say = logging.getLogger("duto.agent")
-DEFAULT_LIMITS = {"core": 0}
 
 
 class Walls(Protocol):
@@ -53,22 +52,11 @@ class ProcessLauncher:
         write_json(directory / "launch.json", self._command(launch))
         self.zygote.spawn(directory)
 
+    def studio_for(self, network: str, studio: str) -> str:
+        return studio
+
     def probe(self, key: AttemptKey) -> Probe:
-        directory = self.directory(key)
-        # The lock first: a shim that ends between the two looks has then left its verdict.
-        held = _is_locked(directory / "runner.lock")
-        verdict = read_json(directory / "status.json")
-        if verdict is not None:
-            return Probe("exited", verdict)
-        if held:
-            return Probe("running")
-        if not (directory / "pid.json").exists():
-            return Probe("none")
-        # It may have begun, or even ended, since the first look: only a lock that is free again tells of an end.
-        if _is_locked(directory / "runner.lock"):
-            return Probe("running")
-        verdict = read_json(directory / "status.json")
-        return Probe("lost") if verdict is None else Probe("exited", verdict)
+        return probe_files(self.directory(key))
 
     def signal(self, key: AttemptKey, grace_seconds: float) -> None:
         write_json(self.directory(key) / "cancel", {"grace_seconds": grace_seconds})
@@ -77,18 +65,7 @@ class ProcessLauncher:
         process = self._shim(key)
         if process is None:
             return None
-        cpu, rss, count = 0.0, 0, 0
-        try:
-            children = process.children(recursive=True)
-        except psutil.Error:  # it ended between the two looks
-            return None
-        for child in children:
-            with contextlib.suppress(psutil.Error), child.oneshot():
-                times = child.cpu_times()
-                cpu += times.user + times.system
-                rss += child.memory_info().rss
-                count += 1
-        return Sample(cpu, rss, count)
+        return sample_of(process)
 
     def collect(self, key: AttemptKey) -> Probe:
         probe = self.probe(key)
@@ -108,18 +85,9 @@ class ProcessLauncher:
         return [key for key in keys if key is not None]
 
     def _command(self, launch: Launch) -> dict[str, Any]:
-        return {
-            "argv": list(launch.argv) if self.walls is None else self.walls.command(launch),
-            "wrapped": self.walls is not None,
-            "cwd": str(launch.cwd),
-            "env": launch.env | visible_devices(launch.reserved.gpus),
-            **self._limits(launch),
-            "bell": self.bell,
-            "grace_seconds": launch.grace_seconds,
-            "timeout_seconds": launch.timeout_seconds,
-            "log_cap": launch.log_cap,
-            "limits": {**DEFAULT_LIMITS, **launch.limits},
-        }
+        argv = list(launch.argv) if self.walls is None else self.walls.command(launch)
+        walled = {"argv": argv, "wrapped": self.walls is not None}
+        return order_of(launch, self.bell) | walled | self._limits(launch)
 
     def _limits(self, launch: Launch) -> dict[str, Any]:
         """A control group where this agent may make one; without it the shim weighs the step's processes."""
@@ -157,25 +125,6 @@ class ProcessLauncher:
                 return
             for pid, start in marked:
                 _kill_exactly(pid, start)
-
-
-def visible_devices(gpus: tuple[str, ...]) -> dict[str, str]:
-    """A step sees the devices that its node holds, in the order of their places on the bus; others' it does not see."""
-    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        number = os.open(path, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(number)
-    return False
 
 
 def _kill_exactly(pid: int, start: int | None) -> None:

@@ -1,0 +1,257 @@
+"""Runs a step in a container of its own, with the shim as its entry point.
+
+The attempt's directory is the same folder inside and outside, so all that a step says travels through files and
+nothing through the engine. Truth in this order: the verdict that the shim wrote, what the engine knows, nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+from duto_agent.files import remove_tree, write_json
+from duto_agent.launchers.base import AttemptKey, Bind, EngineAway, Launch, LaunchFailed, Probe, Sample
+from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
+from duto_agent.launchers.engine import Engine, EngineRefused, Facts, ImageFacts
+from duto_agent.launchers.networks import Networks
+from duto_agent.launchers.ownership import hand_over
+from duto_agent.launchers.relay import Relay
+from duto_agent.launchers.traces import order_of, probe_files
+from duto_agent.launchers.weighing import sample_of
+
+say = logging.getLogger("duto.agent")
+SHIM = Path(__file__).resolve().parent.parent / "shim"
+ENDING_S = 10.0
+DEAF_S = 8.0  # what a shim may take for the kill after its patience, before the container itself is killed
+LOOK_S = 0.5
+# The engine's words at the start of a container, and ours.
+STARTS = (
+    ("could not select device driver", "The container engine of this host has no runtime for graphics processors"
+     " (nvidia-container-toolkit)."),
+    ("executable file not found", "The image has no python3 on its path, which every step's image needs."),
+    ("no such file or directory", "Something that the step needs is not in the image or on the host"),
+)  # fmt: skip
+
+
+class DockerLauncher:
+    """Implements Launcher with one container per attempt, named after it; installation and host are its labels."""
+
+    def __init__(
+        self, attempts: Path, engine: Engine, installation: str, host: str, studio: str, bell: str | None
+    ) -> None:
+        self.attempts, self.engine, self.bell = attempts, engine, bell
+        self.labels = {"duto.installation": installation, "duto.host": host}
+        self.prefix = f"duto-{installation[:12]}"
+        relay = Relay(attempts.parent / "relay", studio)
+        self.networks = Networks(engine, relay, f"{self.prefix}-{host}", self.labels)
+        # As root the agent gives each step a user that owns nothing else; any other agent can only be itself.
+        self.user = UID if os.geteuid() == 0 else os.geteuid()
+        self._images: dict[str, ImageFacts] = {}
+        self._looked: dict[AttemptKey, tuple[float, Probe]] = {}
+        self._deaf_after: dict[AttemptKey, float] = {}
+
+    def directory(self, key: AttemptKey) -> Path:
+        return self.attempts / key.folder
+
+    def name(self, key: AttemptKey) -> str:
+        """The container's name, by which nobody makes it twice."""
+        return f"{self.prefix}-{key.folder}"
+
+    def ensure(self, launch: Launch) -> None:
+        if probe_files(self.directory(launch.key)).state != "none":
+            return
+        try:
+            self._ensure(launch)
+            self._looked.pop(launch.key, None)
+        except EngineRefused as refused:
+            raise LaunchFailed(_explain(str(refused))) from refused
+
+    def studio_for(self, network: str, studio: str) -> str:
+        return self.networks.studio_for(network, studio)
+
+    def probe(self, key: AttemptKey) -> Probe:
+        probe = probe_files(self.directory(key))
+        if probe.state == "running":
+            self._end_the_deaf(key)
+        return probe if probe.state in ("running", "exited") else self._ask(key, probe)
+
+    def signal(self, key: AttemptKey, grace_seconds: float) -> None:
+        """The shim ends the tree. A step whose shim does not is ended with its container."""
+        try:
+            write_json(self.directory(key) / "cancel", {"grace_seconds": grace_seconds})
+        except OSError:  # the script put something in its place
+            grace_seconds = -DEAF_S
+        self._deaf_after.setdefault(key, time.monotonic() + grace_seconds + DEAF_S)
+
+    def stats(self, key: AttemptKey) -> Sample | None:
+        try:
+            found = self.engine.inspect(self.name(key))
+            pid = int(((found or {}).get("State") or {}).get("Pid") or 0)
+            shim = psutil.Process(pid).children()[0] if pid else None
+        except (EngineAway, EngineRefused, psutil.Error, IndexError):
+            return None
+        return sample_of(shim) if shim is not None else None
+
+    def collect(self, key: AttemptKey) -> Probe:
+        """A verdict may be there before the last process is gone; a script may even have forged it."""
+        name = self.name(key)
+        while True:
+            try:
+                if self.engine.inspect(name) is not None and not self.engine.ended_within(name, ENDING_S):
+                    self.engine.kill(name)
+                    continue
+                return self.probe(key)
+            except EngineAway as away:
+                say.warning("%s waits for the engine: %s", key.folder, away)
+                time.sleep(1.0)
+
+    def cleanup(self, key: AttemptKey) -> None:
+        try:
+            self.engine.remove(self.name(key))
+        except (EngineAway, EngineRefused) as error:  # the directory stays, so that the next agent finds it again
+            say.warning("the container of %s is still there: %s", key.folder, error)
+            return
+        remove_tree(self.directory(key))
+        self._looked.pop(key, None)
+        self._deaf_after.pop(key, None)
+
+    def discover(self) -> list[AttemptKey]:
+        """By directory, and by label for a container whose directory is gone. What others made is never looked at."""
+        names = {path.name for path in self.attempts.iterdir()} if self.attempts.is_dir() else set()
+        try:
+            for each in self.engine.containers({**self.labels, "duto.kind": "step"}):
+                names.add(f"{each['Labels'].get('duto.attempt')}-{each['Labels'].get('duto.epoch')}")
+        except (EngineAway, EngineRefused) as error:
+            say.warning("containers cannot be listed: %s", error)
+        keys = (AttemptKey.of_folder(name) for name in sorted(names))
+        return [key for key in keys if key is not None]
+
+    def _ensure(self, launch: Launch) -> None:
+        given, name = relaxed(launch.options), self.name(launch.key)
+        image = self._image(launch.image)
+        for _ in range(3):  # a network that went meanwhile, or a container that was removed under us
+            network = self.networks.join(launch.group or launch.key.attempt, launch.network, image.id)
+            place = self._place(launch, image, network)
+            self.engine.create(name, config_of(launch, given, place))
+            found = self.engine.inspect(name)
+            if found is None:
+                continue
+            if found["State"]["Status"] != "created":
+                return  # it ran, or runs: a second start would run the script again
+            self._order(launch, image)
+            try:
+                self.engine.start(name)
+                return
+            except EngineRefused as refused:
+                self.engine.remove(name)
+                if not _is_of_network(str(refused)):
+                    raise
+        raise LaunchFailed("The container of this step, or its network, was removed again and again while it started.")
+
+    def _image(self, name: str) -> ImageFacts:
+        found = self._images.get(name) or self.engine.image(name)
+        if found is None:
+            raise LaunchFailed(f"The image '{name}' is not on this host.")
+        self._images[name] = found
+        return found
+
+    def _place(self, launch: Launch, image: ImageFacts, network: str) -> Place:
+        directory, key = self.directory(launch.key), launch.key
+        labels = {
+            "duto.kind": "step", "duto.attempt": key.attempt, "duto.epoch": str(key.epoch),
+            "duto.network": network.partition(":")[2],
+        }  # fmt: skip
+        binds = [Bind(directory, directory, read_only=False), Bind(SHIM, SHIM), *launch.binds]
+        if self.bell:  # the folder, not the socket: an agent that starts again makes another one
+            binds.append(Bind(Path(self.bell).parent, Path(self.bell).parent))
+        return Place(
+            image=image.id,
+            entrypoint=("python3", "-I", "-S", str(SHIM), str(directory)),
+            labels=self.labels | labels,
+            binds=tuple({bind.target: bind for bind in binds}.values()),
+            network=network,
+            user=f"{self.user}:{self.user if self.user == UID else os.getegid()}",
+            cores=int(self.engine.info().get("NCPU") or 1),
+        )
+
+    def _order(self, launch: Launch, image: ImageFacts) -> None:
+        """What the shim reads, and whose the files are. Only for a container that never started."""
+        directory = self.directory(launch.key)
+        order = order_of(replace(launch, env=script_variables(launch.env, image.env)), self.bell)
+        order["cgroup"] = _own_group(self.engine.info())
+        write_json(directory / "launch.json", order)
+        if os.geteuid() == 0:
+            hand_over(directory, self.user)
+
+    def _ask(self, key: AttemptKey, known: Probe) -> Probe:
+        """What the engine knows of a step of which the files say nothing, or that its shim is gone."""
+        before = self._looked.get(key)
+        if before is not None and time.monotonic() - before[0] < LOOK_S:
+            return before[1]
+        try:
+            found = self.engine.inspect(self.name(key))
+        except (EngineAway, EngineRefused):
+            found, known = None, Probe("running") if known.state == "lost" else known
+        after = probe_files(self.directory(key))  # it may have begun or ended while we asked
+        if after.state in ("running", "exited"):
+            return after
+        probe = known if found is None else _of_state(found["State"], known)
+        self._looked[key] = (time.monotonic(), probe)
+        return probe
+
+    def _end_the_deaf(self, key: AttemptKey) -> None:
+        if time.monotonic() > self._deaf_after.get(key, float("inf")):
+            self._deaf_after[key] = time.monotonic() + DEAF_S
+            try:
+                self.engine.kill(self.name(key))
+            except (EngineAway, EngineRefused) as error:
+                say.warning("%s does not end: %s", key.folder, error)
+
+
+def _of_state(state: Mapping[str, Any], known: Probe) -> Probe:
+    """From the engine's words on a container whose shim left no verdict."""
+    status = state.get("Status")
+    if status == "created":
+        return Probe("none")
+    if status in ("running", "paused", "restarting"):
+        return Probe("running")
+    if state.get("OOMKilled"):
+        return Probe("exited", _killed(state))
+    return Probe("lost") if known.state in ("none", "lost") else known
+
+
+def _killed(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict on a container that the kernel ended whole for want of memory, its shim included."""
+    return {
+        "exit_code": None, "signal": 9, "oom_kills": 1, "oom_scope": "step", "left_over": 0,
+        "started_at": state.get("StartedAt"), "finished_at": state.get("FinishedAt"),
+    }  # fmt: skip
+
+
+def _own_group(info: Facts) -> dict[str, Any]:
+    """Where the shim reads its container's own control group; there is nothing to join."""
+    root, second = "/sys/fs/cgroup", str(info.get("CgroupVersion") or "1") == "2"
+    names = (
+        ("memory.events", "memory.peak")
+        if second
+        else ("memory/memory.oom_control", "memory/memory.max_usage_in_bytes")
+    )
+    return {"join": [], "leave": [], "oom": f"{root}/{names[0]}", "peak": f"{root}/{names[1]}", "limit": None}
+
+
+def _is_of_network(words: str) -> bool:
+    return "cannot join network" in words or "No such container" in words
+
+
+def _explain(words: str) -> str:
+    for sign, sentence in STARTS:
+        if sign in words:
+            return sentence if sentence.endswith(".") else f"{sentence}: {words[:300]}"
+    return f"The container could not be started: {words[:300]}"

@@ -1,0 +1,170 @@
+"""This host's container engine over its own unix socket: the few calls that the launcher needs, and what may go wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException
+
+from duto_agent.launchers.base import EngineAway
+
+SOCKET = "/var/run/docker.sock"
+CALL_S = 60
+POOL = 80
+T = TypeVar("T")
+Facts = dict[str, Any]
+
+
+class EngineRefused(Exception):
+    """The engine understood and said no; `status` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An image that stands here. The id is the truth, a name only leads to it."""
+
+    id: str
+    env: Mapping[str, str]
+
+
+class Engine:
+    """Connects when it is first needed: an agent starts, and waits, while its engine is away."""
+
+    def __init__(self, socket: str = SOCKET) -> None:
+        self.socket = socket
+        self._lock = threading.Lock()
+        self._api: Any = None
+        self._info: Facts | None = None
+
+    def call(self, ask: Callable[[Any], T]) -> T:
+        """Raises EngineAway, EngineRefused."""
+        try:
+            return ask(self._connected())
+        except APIError as error:
+            status = int(getattr(error.response, "status_code", 500) or 500)
+            raise EngineRefused(status, str(error.explanation or error)) from error
+        except (requests.RequestException, DockerException, OSError) as error:
+            raise EngineAway(f"The container engine at {self.socket} does not answer: {error}") from error
+
+    def info(self) -> Facts:
+        """What the engine says of itself, asked once. Raises EngineAway, EngineRefused."""
+        if self._info is None:
+            self._info = dict(self.call(lambda api: api.info()))
+        return self._info
+
+    def facts(self) -> Facts | None:
+        """For the studio (docs/wire.md, `engine`); None while it is away."""
+        try:
+            info = self.info()
+            version = self.call(lambda api: api.version())
+        except (EngineAway, EngineRefused):
+            return None
+        return {
+            "name": str(info.get("Name") or ""),
+            "version": str(info.get("ServerVersion") or ""),
+            "api": str(version.get("ApiVersion") or ""),
+            "runtimes": sorted(info.get("Runtimes") or ()),
+            "cdi": bool(info.get("CDISpecDirs")),
+        }
+
+    def image(self, name: str) -> ImageFacts | None:
+        """The image of this name or id, or None where it is not here."""
+        try:
+            found = self.call(lambda api: api.inspect_image(name))
+        except EngineRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+        pairs = (str(each).partition("=") for each in (found.get("Config") or {}).get("Env") or ())
+        return ImageFacts(str(found["Id"]), {key: value for key, _, value in pairs})
+
+    def pull(self, name: str) -> None:
+        """Raises EngineRefused with the registry's own words."""
+        repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
+        for line in self.call(lambda api: api.pull(repository, tag=tag, stream=True, decode=True)):
+            if line.get("error"):
+                raise EngineRefused(502, str(line["error"]))
+
+    def images(self, labels: Mapping[str, str]) -> list[Facts]:
+        """Images that carry all these labels."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        return list(self.call(lambda api: api.images(filters={"label": wanted})))
+
+    def remove_image(self, name: str) -> None:
+        """One that is in use (409) or gone stays so."""
+        self._suppressing(lambda api: api.remove_image(name))
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        """A further name for an image."""
+        self.call(lambda api: api.tag(image, repository, tag=tag, force=True))
+
+    def create(self, name: str, config: Facts) -> bool:
+        """Whether it was made now; False where a container of this name is there already."""
+        try:
+            self.call(lambda api: api.create_container_from_config(config, name))
+            return True
+        except EngineRefused as refused:
+            if refused.status == 409:
+                return False
+            raise
+
+    def inspect(self, name: str) -> Facts | None:
+        """The container, or None."""
+        try:
+            return dict(self.call(lambda api: api.inspect_container(name)))
+        except EngineRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def start(self, name: str) -> None:
+        """Call it only for a container that was `created`: one that has ended would run again."""
+        self.call(lambda api: api.start(name))
+
+    def kill(self, name: str) -> None:
+        """No error where it does not run (409) or is not there (404)."""
+        self._suppressing(lambda api: api.kill(name))
+
+    def ended_within(self, name: str, seconds: float) -> bool:
+        """Whether it does not run any more."""
+        try:
+            self.call(lambda api: api.wait(name, timeout=seconds))
+            return True
+        except EngineRefused as refused:
+            return refused.status == 404
+        except EngineAway:
+            state = (self.inspect(name) or {}).get("State") or {}
+            return not state.get("Running")
+
+    def remove(self, name: str) -> None:
+        """With force, and its volumes. One that is gone, or just going, is no error."""
+        self._suppressing(lambda api: api.remove_container(name, force=True, v=True))
+
+    def containers(self, labels: Mapping[str, str]) -> list[Facts]:
+        """Containers in any state that carry all these labels."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        return list(self.call(lambda api: api.containers(all=True, filters={"label": wanted})))
+
+    def _suppressing(self, ask: Callable[[Any], object]) -> None:
+        try:
+            self.call(ask)
+        except EngineRefused as refused:
+            if refused.status not in (404, 409):
+                raise
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._api is None:
+                api = APIClient(f"unix://{self.socket}", version="auto", timeout=CALL_S, max_pool_size=POOL)
+                api.trust_env = False  # certificates and proxies of the surroundings are not meant for a socket
+                self._api = api
+            return self._api

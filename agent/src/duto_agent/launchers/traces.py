@@ -1,0 +1,70 @@
+"""What a shim leaves in its attempt's directory, read from outside: alive, ended, or gone without a word."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+from duto_agent.files import read_json
+from duto_agent.launchers.base import Launch, Probe
+
+DEFAULT_LIMITS = {"core": 0}
+
+
+def probe_files(directory: Path) -> Probe:
+    """The state by the files alone; the same for a shim in a container, whose locks are seen from here too."""
+    # The lock first: a shim that ends between the two looks has then left its verdict.
+    held = is_locked(directory / "runner.lock")
+    verdict = _verdict(directory)
+    if verdict is not None:
+        return Probe("exited", verdict)
+    if held:
+        return Probe("running")
+    if not (directory / "pid.json").exists():
+        return Probe("none")
+    # It may have begun, or even ended, since the first look: only a lock that is free again tells of an end.
+    if is_locked(directory / "runner.lock"):
+        return Probe("running")
+    verdict = _verdict(directory)
+    return Probe("lost") if verdict is None else Probe("exited", verdict)
+
+
+def order_of(launch: Launch, bell: str | None) -> dict[str, Any]:
+    """`launch.json`, as far as it is the same wherever the shim stands."""
+    return {
+        "argv": list(launch.argv),
+        "cwd": str(launch.cwd),
+        "env": launch.env | visible_devices(launch.reserved.gpus),
+        "bell": bell,
+        "grace_seconds": launch.grace_seconds,
+        "timeout_seconds": launch.timeout_seconds,
+        "log_cap": launch.log_cap,
+        "limits": {**DEFAULT_LIMITS, **launch.limits},
+    }
+
+
+def visible_devices(gpus: tuple[str, ...]) -> dict[str, str]:
+    """A step sees the devices that its node holds, in the order of their places on the bus; others' it does not see."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a shim holds it. Never waits."""
+    try:
+        number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(number)
+    return False
+
+
+def _verdict(directory: Path) -> dict[str, Any] | None:
+    found = read_json(directory / "status.json")
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,54 @@
+"""Which launcher runs the steps of this host: what its owner asks for, and what is here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from duto_agent.isolation import Unprotected
+
+if TYPE_CHECKING:
+    from duto_agent.containers import Containers
+
+CHOICES = ("process", "docker", "auto")
+VARIABLES = {
+    "launcher": "DUTO_LAUNCHER",
+    "engine": "DUTO_ENGINE",
+    "base_image": "DUTO_BASE_IMAGE",
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose containers these are: several installations, and several hosts of one, may share an engine."""
+
+    installation: str
+    host: str
+    studio: str
+
+
+def containers_of(
+    home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None
+) -> Containers | None:
+    """None for a host of processes. `given`: `launcher`, `engine` (a socket's path) and `base_image` of host.json.
+
+    `auto` takes containers if the engine answers now and a base image is named. Raises Unprotected for another word.
+    """
+    chosen = {name: os.environ.get(variable) or given.get(name) for name, variable in VARIABLES.items()}
+    word, base = chosen["launcher"] or "process", chosen["base_image"]
+    if word not in CHOICES:
+        raise Unprotected(f"DUTO_LAUNCHER is one of {', '.join(CHOICES)}, not {word!r}.")
+    if word == "process":
+        return None
+    from duto_agent.containers import Containers  # its library takes long to load; hosts of processes do without
+
+    found = Containers(home, identity, chosen["engine"], base, bell)
+    return found if word == "docker" or (base and found.answers()) else None
+
+
+def facts_of(containers: Containers | None) -> dict[str, Any]:
+    """`engine` of the host's facts (docs/wire.md)."""
+    return {"engine": containers.engine.facts() if containers is not None else None}

@@ -1,0 +1,153 @@
+"""A container engine for the tests: the one that runs on this machine, or one of their own; and a base image.
+
+No registry is needed: the image is made by debootstrap once and kept as a tar in the user's cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+SOCKET = "/var/run/docker.sock"
+IMAGE = "duto-test/base:bookworm"
+SUITE = "bookworm"
+READY_S, CALL_S = 60.0, 120.0
+NEEDLESS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt/archives", "var/lib/apt/lists")
+
+
+class NoEngine(Exception):
+    """Why containers cannot be tested here."""
+
+
+@contextmanager
+def engine() -> Iterator[str]:
+    """The socket of an engine that has the base image. Raises NoEngine."""
+    if _answers(SOCKET):
+        ensure_image(SOCKET)
+        yield SOCKET
+        return
+    with _own() as path:
+        ensure_image(path)
+        yield path
+
+
+def ensure_image(path: str) -> None:
+    """Load the base image from the cache, which is filled at the first time. Raises NoEngine."""
+    if _ask(path, "GET", f"/images/{IMAGE}/json")[0] == 200:
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "duto"
+    cache.mkdir(parents=True, exist_ok=True)
+    tar = cache / f"engine-{SUITE}.tar"
+    with (cache / "engine.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tar.exists():
+            _bootstrap(tar)
+    repository, tag = IMAGE.split(":")
+    with tar.open("rb") as body:
+        status, text = _ask(path, "POST", f"/images/create?fromSrc=-&repo={repository}&tag={tag}", body)
+    if status != 200 or '"error"' in text:
+        raise NoEngine(f"the base image cannot be imported: {text.strip()}")
+
+
+def _bootstrap(tar: Path) -> None:
+    """Debian's smallest system with Python, as one file."""
+    if shutil.which("debootstrap") is None or os.geteuid() != 0:
+        raise NoEngine("there is no base image, and making one needs debootstrap and root")
+    with tempfile.TemporaryDirectory(prefix="duto-base-") as folder:
+        root = Path(folder) / "root"
+        done = subprocess.run(
+            ["debootstrap", "--variant=minbase", "--include=python3", SUITE, str(root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if done.returncode != 0:
+            raise NoEngine(f"debootstrap failed: {done.stdout.decode(errors='replace')[-500:]}")
+        for name in NEEDLESS:
+            shutil.rmtree(root / name, ignore_errors=True)
+        draft = tar.with_suffix(f".{os.getpid()}")
+        subprocess.run(["tar", "--numeric-owner", "-C", str(root), "-cf", str(draft), "."], check=True)
+        draft.replace(tar)
+
+
+@contextmanager
+def _own() -> Iterator[str]:
+    """An engine with folders of its own, ended with the tests. Raises NoEngine."""
+    daemon = shutil.which("dockerd") or "/usr/sbin/dockerd"
+    if not Path(daemon).exists() or os.geteuid() != 0:
+        raise NoEngine(f"no engine answers at {SOCKET}, and starting one needs dockerd and root")
+    folder = Path(tempfile.mkdtemp(prefix="duto-engine-"))
+    path = str(folder / "docker.sock")
+    command = [
+        daemon,
+        "--host",
+        f"unix://{path}",
+        "--data-root",
+        str(folder / "data"),
+        "--exec-root",
+        str(folder / "exec"),
+    ]
+    command += ["--pidfile", str(folder / "pid")]
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _wait_for(path, process, folder / "log")
+        yield path
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(path: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while not _answers(path):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise NoEngine(f"dockerd does not start: {log.read_text(errors='replace')[-500:]}")
+        time.sleep(0.2)
+
+
+class _Socket(http.client.HTTPConnection):
+    """HTTP over the engine's unix socket; the server's code has no library for it, only the agent's has."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("engine", timeout=CALL_S)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def _answers(path: str) -> bool:
+    try:
+        return Path(path).exists() and _ask(path, "GET", "/version")[0] == 200
+    except OSError:
+        return False
+
+
+def _ask(path: str, method: str, address: str, body: BinaryIO | None = None) -> tuple[int, str]:
+    """(status, text). Raises OSError."""
+    link = _Socket(path)
+    try:
+        link.request(method, address, body, {"Content-Type": "application/x-tar"} if body else {})
+        answer = link.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    except http.client.HTTPException as error:
+        raise OSError(str(error)) from error
+    finally:
+        link.close()

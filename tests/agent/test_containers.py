@@ -1,0 +1,300 @@
+"""What containers add to the promises of every launcher: their options, their networks, their walls."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compute.relaxations import CAPABILITIES as STUDIOS
+from compute.relaxations import OPTIONS
+from duto_agent import files
+from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Reservation
+from duto_agent.launchers.container import (
+    CAPABILITIES,
+    READERS,
+    Place,
+    Relaxed,
+    config_of,
+    relaxed,
+    script_variables,
+    size_of,
+)
+from duto_agent.launchers.engine import Engine
+from duto_agent.shipping import Shipment
+from tests.agent.containers import Boxes, gateway_of
+from tests.agent.steps import until
+from tests.agent.studio import Studio
+
+docker = [pytest.mark.docker, pytest.mark.timeout(900)]
+GPU = "GPU-8a56a4bc-0000-0000-0000-000000000000"
+
+
+def container_of(launch: Launch, **given: Any) -> dict[str, Any]:
+    place = Place("sha256:1", ("python3",), {"duto.kind": "step"}, (), "container:net", "10001:10001", 2)
+    return config_of(launch, Relaxed(**given), place)
+
+
+def a_launch(**more: Any) -> Launch:
+    return Launch(AttemptKey("a", 1), ("python3", "x.py"), Path("/a/work"), {"TOKEN": "secret"}, **more)
+
+
+def test_a_container_is_hardened_unless_told_otherwise_and_holds_no_secret() -> None:
+    config = container_of(a_launch(reserved=Reservation(1.5, 1 << 30)))
+    host = config["HostConfig"]
+    assert config["User"] == "10001:10001" and "secret" not in json.dumps(config)
+    assert (host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"]) == (True, ["ALL"], [])
+    assert (host["SecurityOpt"], host["PidsLimit"], host["ShmSize"]) == (["no-new-privileges"], 512, 1 << 30)
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (1 << 30, 1 << 30, 1_500_000_000)
+    assert (host["Init"], host["AutoRemove"], host["OomScoreAdj"]) == (True, False, 500)
+    assert "DeviceRequests" not in host and "NVIDIA_VISIBLE_DEVICES=void" in config["Env"]
+
+
+def test_more_cores_than_the_engine_has_are_not_asked_for() -> None:
+    assert container_of(a_launch(reserved=Reservation(16)))["HostConfig"]["NanoCpus"] == 2_000_000_000
+
+
+def test_devices_are_asked_for_by_uuid() -> None:
+    config = container_of(a_launch(reserved=Reservation(gpus=(GPU,))))
+    (request,) = config["HostConfig"]["DeviceRequests"]
+    assert (request["DeviceIDs"], request["Capabilities"]) == ([GPU], [["gpu"]])
+    assert not any("void" in each for each in config["Env"])
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "value"),
+    [
+        ({"user": "root"}, "user", "0:0"),
+        ({"user": 1000}, "user", "1000:1000"),
+        ({"read_only": False}, "read_only", False),
+        ({"capabilities": ["cap_kill", "CHOWN"]}, "capabilities", ("CHOWN", "KILL")),
+        ({"pids_limit": 4096}, "pids_limit", 4096),
+        ({"shm_size": "2g"}, "shm_size", 2 << 30),
+        ({"tmp_size": 1 << 21}, "tmp_size", 1 << 21),
+    ],
+)
+def test_the_owner_of_a_cluster_may_relax(options: dict[str, Any], field: str, value: Any) -> None:
+    assert getattr(relaxed(options), field) == value
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"privileged": True}, {"capabilities": ["SYS_ADMIN"]}, {"capabilities": "CHOWN"}, {"swap": -1}, {"read_only": "no"}, {"user": "me; rm"},
+        {"pids_limit": -1}, {"pids_limit": True}, {"shm_size": "lots"}, {"shm_size": None}, {"tmp_size": "1k"},
+    ],
+)  # fmt: skip
+def test_nothing_else_is_relaxed_and_the_words_name_it(options: dict[str, Any]) -> None:
+    with pytest.raises(LaunchFailed, match=next(iter(options))):
+        relaxed(options)
+
+
+def test_an_agent_knows_every_option_that_a_studio_takes() -> None:
+    assert set(OPTIONS) == set(READERS) and STUDIOS == CAPABILITIES
+    assert (
+        container_of(a_launch(reserved=Reservation(memory=1 << 30)), swap=5)["HostConfig"]["MemorySwap"]
+        == (1 << 30) + 5
+    )
+
+
+def test_sizes_are_read_as_people_write_them() -> None:
+    assert [size_of(each) for each in ("64m", "1.5 GiB", "2GB", 1 << 20)] == [64 << 20, 3 << 29, 2 << 30, 1 << 20]
+
+
+def test_an_image_keeps_its_own_folders_for_programs_before_those_of_the_system() -> None:
+    env = {"PATH": "/opt/env/bin:/usr/local/bin:/usr/bin:/bin", "A": "step"}
+    found = script_variables(env, {"PATH": "/opt/conda/bin:/usr/bin", "A": "image", "B": "image"})
+    assert found["PATH"] == "/opt/env/bin:/opt/conda/bin:/usr/bin:/usr/local/bin:/bin"
+    assert (found["A"], found["B"]) == ("step", "image")
+
+
+def test_an_engine_that_is_away_is_no_fault_of_the_step(tmp_path: Path) -> None:
+    away = Engine(str(tmp_path / "nobody.sock"))
+    with pytest.raises(EngineAway, match="does not answer"):
+        away.info()
+    assert away.facts() is None
+
+
+class TestInContainers:
+    """With a real engine."""
+
+    pytestmark = docker
+
+    def test_the_engine_got_what_was_meant(self, boxes: Boxes) -> None:
+        key = boxes.start("import time; time.sleep(60)", reserved=Reservation(0.5, 256 << 20))
+        found = boxes.engine.inspect(boxes.launcher.name(key))
+        assert found is not None
+        host = found["HostConfig"]
+        assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (256 << 20, 256 << 20, 500_000_000)
+        assert found["Config"]["Labels"]["duto.installation"] == boxes.installation
+        until(lambda: boxes.launcher.probe(key).state == "running")
+        status = Path(f"/proc/{found['State']['Pid']}/status").read_text() if found["State"]["Pid"] else ""
+        if status:
+            assert "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status
+
+    def test_a_step_is_another_user_who_cannot_write_beside_its_folders(self, boxes: Boxes) -> None:
+        code = """
+import os, tempfile
+print(os.getuid())
+for path in ("/usr/x", "/etc/x", os.getcwd() + "/../../x"):
+    try:
+        open(path, "w")
+    except OSError as error:
+        print("refused")
+open("/tmp/mine", "w"), open(os.environ["HOME"] + "/mine", "w")
+"""
+        probe, directory = boxes.run(code)
+        wanted = 10001 if os.geteuid() == 0 else os.geteuid()
+        assert (directory / "log.data").read_text().split() == [str(wanted), "refused", "refused", "refused"]
+        assert probe.verdict is not None and probe.verdict["exit_code"] == 0
+
+    def test_what_a_script_plants_beside_the_agents_files_is_never_followed(self, boxes: Boxes) -> None:
+        secret = boxes.home / "secret.json"
+        secret.write_text('{"key": "secret"}')
+        code = f"""
+import os
+os.chdir("..")
+for name in ("log.data", "spool.jsonl", "status.json", "finished.json", "cancel.1.new"):
+    if os.path.lexists(name):
+        os.unlink(name)
+    os.symlink({str(secret)!r}, name)
+for name in ("launch.json", "work", "outputs"):
+    try:
+        os.rename(name, name + ".mine")
+        print("moved", name)
+    except OSError:
+        pass
+os.mkfifo("studio.json.ack")
+"""
+        key = boxes.start(code)
+        directory = boxes.launcher.directory(key)
+        until(lambda: boxes.launcher.probe(key).state != "running", 30)
+        boxes.launcher.collect(key)
+        assert Shipment(directory / "log.data", lambda *_: pytest.fail("a byte of it was sent")).ship() is False
+        assert files.read_json(directory / "finished.json", own=True) is None
+        assert (directory / "work").is_dir() and not (directory / "work.mine").exists()
+        files.write_json(directory / "finished.json", {"mine": True})
+        assert secret.read_text() == '{"key": "secret"}'
+        assert files.read_json(directory / "finished.json", own=True) == {"mine": True}
+
+    def test_a_step_whose_shim_does_not_end_it_is_ended_with_its_container(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("duto_agent.launchers.docker.DEAF_S", 0.5)
+        launch = boxes.launch("import os, time\nos.kill(os.getppid(), 19)\nopen('ran', 'w')\ntime.sleep(60)")
+        boxes.launcher.ensure(launch)
+        until((launch.cwd / "ran").exists, 30)
+        boxes.launcher.signal(launch.key, 0)
+        assert boxes.wait(launch.key).state == "lost"
+        assert boxes.launcher.collect(launch.key).state == "lost"
+
+    def test_what_others_made_is_neither_found_nor_touched(self, boxes: Boxes, engine_socket: str) -> None:
+        other = Boxes(engine_socket)
+        try:
+            key = other.start("import time; time.sleep(60)")
+            assert boxes.launcher.discover() == []
+            boxes.launcher.cleanup(key)
+            assert other.engine.inspect(other.launcher.name(key)) is not None
+        finally:
+            other.close()
+
+    def test_a_container_whose_directory_is_gone_is_found_by_its_label_and_removed(self, boxes: Boxes) -> None:
+        key = boxes.start("import time; time.sleep(60)")
+        files.remove_tree(boxes.launcher.directory(key))
+        assert boxes.again().discover() == [key]
+        boxes.launcher.cleanup(key)
+        assert boxes.engine.inspect(boxes.launcher.name(key)) is None
+
+    def test_an_image_that_is_not_here_is_told_in_words(self, boxes: Boxes) -> None:
+        with pytest.raises(LaunchFailed, match="is not on this host"):
+            boxes.start("pass", image="duto-test/nowhere:1")
+
+    def test_a_host_without_a_runtime_for_devices_says_so(self, boxes: Boxes) -> None:
+        if "nvidia" in (boxes.engine.info().get("Runtimes") or {}):
+            pytest.skip("this engine has a runtime for graphics processors")
+        launch = boxes.launch("pass", reserved=Reservation(gpus=(GPU,)))
+        with pytest.raises(LaunchFailed, match="no runtime for graphics processors"):
+            boxes.launcher.ensure(launch)
+        assert boxes.engine.inspect(boxes.launcher.name(launch.key)) is None
+
+    def test_a_network_that_went_is_made_again(self, boxes: Boxes) -> None:
+        boxes.run("pass")
+        (net,) = boxes.engine.containers({**boxes.launcher.labels, "duto.kind": "network"})
+        boxes.engine.kill(net["Id"])
+        probe, _ = boxes.run("pass")
+        assert probe.state == "exited"
+        boxes.engine.remove(net["Id"])
+        probe, _ = boxes.run("pass")
+        assert probe.state == "exited"
+
+    def test_a_network_that_nobody_uses_goes(self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch) -> None:
+        key = boxes.start("import time; time.sleep(60)")
+        networks = boxes.launcher.networks
+        monkeypatch.setattr("duto_agent.launchers.networks.IDLE_S", 0)
+        nets = {**boxes.launcher.labels, "duto.kind": "network"}
+        networks.tidy()
+        assert len(boxes.engine.containers(nets)) == 1, "a step is in it"
+        boxes.launcher.cleanup(key)
+        networks.tidy()
+        assert boxes.engine.containers(nets) == []
+
+
+REACH = """
+import json, os, socket, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+try:
+    opener.open(os.environ["STUDIO"] + "/here", timeout=5)
+    print("studio")
+except Exception as error:
+    print("no studio")
+try:
+    socket.create_connection((os.environ["GATEWAY"], int(os.environ["PORT"])), timeout=3)
+    print("others")
+except OSError:
+    print("nobody else")
+"""
+
+
+class TestNetworks:
+    """Who is reached under each policy: the studio, and another server on this machine's other address."""
+
+    pytestmark = docker
+
+    @pytest.fixture
+    def studio(self) -> Iterator[Studio]:
+        made = Studio()
+        made.blobs["/here"] = b"here"
+        yield made
+        made.close()
+
+    @pytest.mark.parametrize(
+        ("policy", "wanted"),
+        [("none", "no studio,nobody else"), ("studio", "studio,nobody else"), ("open", "studio,others")],
+    )
+    def test_a_policy_is_kept(self, engine_socket: str, studio: Studio, policy: str, wanted: str) -> None:
+        boxes = Boxes(engine_socket, studio.url)
+        gateway = gateway_of(engine_socket)
+        with socket.create_server((gateway, 0)) as other:
+            try:
+                launch = boxes.launch(REACH, network=policy)
+                variables = {
+                    "STUDIO": boxes.launcher.studio_for(policy, studio.url), "GATEWAY": gateway,
+                    "PORT": str(other.getsockname()[1]),
+                }  # fmt: skip
+                launch = replace(launch, env=launch.env | variables)
+                boxes.launcher.ensure(launch)
+                boxes.wait(launch.key)
+                log = (boxes.launcher.directory(launch.key) / "log.data").read_text()
+            finally:
+                boxes.close()
+        assert ",".join(log.splitlines()) == wanted
+
+    def test_another_policy_is_refused_in_words(self, boxes: Boxes) -> None:
+        with pytest.raises(LaunchFailed, match="none, studio, open"):
+            boxes.start("pass", network="everything")

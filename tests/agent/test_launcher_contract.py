@@ -1,0 +1,214 @@
+"""What every launcher promises, on real processes and in real containers."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from duto_agent.bindings import Bound
+from duto_agent.causes import cause_of
+from duto_agent.launchers.base import Bind, Launch, Probe, Reservation
+from tests.agent.containers import Boxes
+from tests.agent.steps import Steps, until
+
+Host = Steps | Boxes
+MIB = 1 << 20
+SLEEPS = "import time\nopen('ran', 'a').write('x')\ntime.sleep(60)"
+
+
+def log_of(directory: Path) -> str:
+    return (directory / "log.data").read_text()
+
+
+def verdict_of(probe: Probe) -> dict[str, object]:
+    assert probe.verdict is not None
+    return probe.verdict
+
+
+def started(host: Host, launch: Launch) -> None:
+    host.launcher.ensure(launch)
+    until((launch.cwd / "ran").exists, 30)
+
+
+def test_ensure_runs_a_step_once_whoever_calls_it_how_often(host: Host) -> None:
+    launch = host.launch("import time\nopen('ran', 'a').write('x')\ntime.sleep(0.5)")
+    started(host, launch)
+    host.launcher.ensure(launch)
+    host.again().ensure(launch)
+    host.wait(launch.key)
+    host.again().ensure(launch)
+    assert (launch.cwd / "ran").read_text() == "x"
+
+
+def test_probe_tells_what_is_known(host: Host) -> None:
+    launch = host.launch(SLEEPS)
+    assert host.launcher.probe(launch.key).state == "none"
+    started(host, launch)
+    assert host.launcher.probe(launch.key).state == "running"
+    host.launcher.signal(launch.key, 0)
+    host.wait(launch.key)
+    assert host.launcher.collect(launch.key).state == "exited"
+
+
+def test_a_new_agent_adopts_what_runs_and_misses_no_byte(host: Host) -> None:
+    code = """
+import sys, time
+for number in range(20000):
+    sys.stdout.write("line %d\\n" % number)
+    if number % 1000 == 0: time.sleep(0.05)
+sys.exit(5)
+"""
+    key = host.start(code)
+    later = host.again()
+    assert later.discover() == [key]
+    until(lambda: later.probe(key).state == "exited", 60)
+    assert verdict_of(later.collect(key))["exit_code"] == 5
+    assert log_of(later.directory(key)) == "".join(f"line {number}\n" for number in range(20_000))
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "number"),
+    [("pass", 0, None), ("raise SystemExit(3)", 3, None), ("import os; os.kill(os.getpid(), 11)", None, 11)],
+)
+def test_the_end_of_a_script_is_told_as_it_was(
+    host: Host, code: str, exit_code: int | None, number: int | None
+) -> None:
+    probe, _ = host.run(code)
+    assert (verdict_of(probe)["exit_code"], verdict_of(probe)["signal"]) == (exit_code, number)
+
+
+def test_a_deaf_script_is_killed_after_its_grace(host: Host) -> None:
+    code = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEPS
+    launch = host.launch(code)
+    started(host, launch)
+    host.launcher.signal(launch.key, 0.2)
+    probe = host.wait(launch.key)
+    assert (verdict_of(probe)["canceled"], verdict_of(probe)["left_over"]) == (True, 0)
+
+
+def test_a_time_limit_ends_a_step(host: Host) -> None:
+    probe, _ = host.run(SLEEPS, timeout_seconds=0.5, grace_seconds=0.2)
+    assert verdict_of(probe)["timed_out"] is True
+
+
+def test_a_daemon_that_forked_twice_ends_with_its_step(host: Host) -> None:
+    code = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True:
+            open('beat', 'a').write('x')
+            time.sleep(0.01)
+    os._exit(0)
+while not os.path.exists('beat'): time.sleep(0.01)
+"""
+    probe, directory = host.run(code)
+    assert (verdict_of(probe)["exit_code"], verdict_of(probe)["left_over"]) == (0, 0)
+    beats = (directory / "work" / "beat").stat().st_size
+    host.run("import time; time.sleep(0.1)")
+    assert (directory / "work" / "beat").stat().st_size == beats > 0
+
+
+def test_a_fork_bomb_meets_its_limit_and_nothing_of_it_is_left(host: Host) -> None:
+    if isinstance(host, Steps) and host.launcher.cgroups is None:
+        pytest.skip("no control groups may be made here")
+    code = """
+import os, time
+made = 0
+try:
+    while made < 2000:
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        made += 1
+except OSError:
+    pass
+print(made)
+"""
+    probe, directory = host.run(code, options={"pids_limit": 64})
+    assert (verdict_of(probe)["exit_code"], verdict_of(probe)["left_over"]) == (0, 0)
+    assert 20 < int(log_of(directory)) < 64
+
+
+def test_a_line_of_ten_megabytes_arrives_whole(host: Host) -> None:
+    probe, directory = host.run("print('x' * 10_000_000)")
+    assert verdict_of(probe)["log_size"] == 10_000_001
+    assert log_of(directory) == "x" * 10_000_000 + "\n"
+
+
+def test_what_is_shown_to_a_step_cannot_be_changed_by_it(host: Host, tmp_path: Path) -> None:
+    if isinstance(host, Steps) and host.launcher.walls is None:
+        pytest.skip("bubblewrap is not here, or may not make namespaces")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "raw.csv").write_text("a\n1\n")
+    data.chmod(0o777)  # not by permission, but by force
+    (data / "raw.csv").chmod(0o666)
+    code = f"""
+import os
+print(open({str(data / "raw.csv")!r}).read().split())
+for act in (lambda: open({str(data / "raw.csv")!r}, 'a'), lambda: os.unlink({str(data / "raw.csv")!r})):
+    try:
+        act()
+    except OSError as error:
+        print(error.strerror)
+"""
+    _, directory = host.run(code, binds=(Bind(data, data),))
+    assert log_of(directory).splitlines() == ["['a', '1']"] + ["Read-only file system"] * 2
+    assert (data / "raw.csv").read_text() == "a\n1\n"
+
+
+def test_a_step_sees_neither_the_packages_nor_the_variables_of_the_server(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_SECRET", "must not pass")
+    code = """
+import importlib.util, os
+print([name for name in ("django", "duto_agent", "celery", "studio", "docker") if importlib.util.find_spec(name)])
+print([name for name in os.environ if "DJANGO" in name or "AGENT" in name or "VIRTUAL" in name])
+"""
+    probe, directory = host.run(code)
+    assert verdict_of(probe)["exit_code"] == 0 and log_of(directory).split() == ["[]", "[]"]
+
+
+def test_more_memory_than_the_node_has_ends_the_script_and_its_shim_tells_it(host: Host) -> None:
+    if isinstance(host, Steps) and host.launcher.cgroups is None:
+        pytest.skip("no control groups may be made here")
+    code = "chunks = []\nfor _ in range(40): chunks.append(bytearray(10 << 20))"
+    probe, directory = host.run(code, reserved=Reservation(memory=100 * MIB))
+    verdict = verdict_of(probe)
+    assert verdict["signal"] == signal.SIGKILL, log_of(directory)
+    assert cause_of(verdict, {"limits": {"memory": 100 * MIB}}, Bound()).code == "out_of_memory"
+
+
+def test_a_step_that_was_killed_from_outside_is_lost_and_never_runs_again(host: Host) -> None:
+    launch = host.launch(SLEEPS)
+    started(host, launch)
+    host.end_from_outside(launch.key)
+    until(lambda: host.launcher.probe(launch.key).state == "lost", 30)
+    host.launcher.ensure(launch)
+    host.again().ensure(launch)
+    assert host.launcher.collect(launch.key).state == "lost"
+    assert (launch.cwd / "ran").read_text() == "x"
+
+
+def test_cleanup_leaves_nothing_and_may_be_repeated(host: Host) -> None:
+    _, directory = host.run("import os; os.mkdir('ro'); open('ro/f', 'w'); os.chmod('ro', 0o500)")
+    (key,) = host.launcher.discover()
+    for _ in range(2):
+        host.launcher.cleanup(key)
+    assert not directory.exists() and host.again().discover() == []
+    assert host.launcher.probe(key).state == "none"
+
+
+def test_stats_count_the_whole_tree(host: Host) -> None:
+    key = host.start("import subprocess\nsubprocess.run(['sleep', '60'])")
+    until(lambda: (sample := host.launcher.stats(key)) is not None and sample.processes >= 2, 30)
+    sample = host.launcher.stats(key)
+    assert sample is not None and sample.rss > MIB
+    host.launcher.signal(key, 0)
+    host.wait(key)
+    until(lambda: host.launcher.stats(key) is None)

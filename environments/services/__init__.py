@@ -9,12 +9,13 @@ from environments.services.builds import (
     take_builds,
 )
 from environments.services.logs import append_build_log
-from environments.services.versions import register, resolve
+from environments.services.versions import find, register, resolve
 
 __all__ = [
     "append_build_log",
     "build_work",
     "expire_builds",
+    "find",
     "queue_build",
     "register",
     "renew_builds",

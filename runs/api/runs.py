@@ -21,6 +21,7 @@ from runs.services import edit, retire
 from runs.services.cancel import cancel_run
 from runs.services.children import start_child
 from runs.services.finish import close_interactive
+from runs.services.resume import check as resumable
 from runs.services.submit import resubmit, start_interactive, submit_run
 from workspaces.models import Role
 
@@ -62,6 +63,7 @@ class RunsView(RunView):
         shared["tags"] = edit.merged({}, asked["tags"])
         shared["properties"] = edit.added({}, asked["properties"])
         shared["trigger"] = {"kind": source_of(self.request), "name": self.room.actor}
+        resumed = self._resumed(asked)
         if asked["parent"]:
             return start_child(self.room, self.own_run(asked["parent"]), **shared)
         if asked["kind"] == Run.Kind.INTERACTIVE:
@@ -69,7 +71,16 @@ class RunsView(RunView):
         if "graph" not in asked:
             raise Invalid("A pipeline or script run needs a 'graph'.")
         names = ("kind", "graph", "experiment", "parameters", "regenerate_outputs", "continue_on_step_failure")
-        return submit_run(self.room, priority=asked["priority"], **{name: asked[name] for name in names}, **shared)
+        more = {**{name: asked[name] for name in names}, **shared}
+        return submit_run(self.room, priority=asked["priority"], resumed_from=resumed, **more)
+
+    def _resumed(self, asked: dict[str, Any]) -> Run | None:
+        """The run whose finished steps are adopted, when one is named."""
+        if not asked["resume_from"]:
+            return None
+        if asked["parent"] or asked["kind"] != Run.Kind.PIPELINE:
+            raise Invalid("Only a pipeline run can resume another.", code="not_resumable")
+        return resumable(self.run(asked["resume_from"]))
 
 
 def source_of(request: Request) -> str:

@@ -89,6 +89,12 @@ class RunIn(s.Serializer):  # type: ignore[type-arg]
     parent = s.UUIDField(  # type: ignore[assignment]
         required=False, allow_null=True, default=None, help_text="For an interactive run: the run that it belongs to."
     )
+    resume_from = s.UUIDField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="For a pipeline: a failed or canceled run whose finished steps are adopted where they are the same.",
+    )
 
 
 class RunChange(s.Serializer):  # type: ignore[type-arg]
@@ -102,6 +108,27 @@ class RunChange(s.Serializer):  # type: ignore[type-arg]
 class ResubmitIn(s.Serializer):  # type: ignore[type-arg]
     parameters = s.DictField(required=False, allow_null=True, default=None)
     regenerate_outputs = s.BooleanField(required=False, default=False)
+
+
+class ResumeIn(s.Serializer):  # type: ignore[type-arg]
+    parameters = s.DictField(required=False, allow_null=True, default=None)
+
+
+class ResumeLine(s.Serializer):  # type: ignore[type-arg]
+    node = s.CharField()
+    name = s.CharField()
+    outcome = s.ChoiceField(["adopted", "runs", "later"])
+    text = s.CharField()
+    differences = s.ListField(child=s.DictField())
+
+
+class ResumePreview(s.Serializer):  # type: ignore[type-arg]
+    run = s.UUIDField()
+    number = s.IntegerField()
+    adopted = s.IntegerField()
+    runs = s.IntegerField()
+    later = s.IntegerField()
+    steps = ResumeLine(many=True)
 
 
 class FailIn(s.Serializer):  # type: ignore[type-arg]
@@ -174,6 +201,7 @@ class RunOut(s.Serializer):  # type: ignore[type-arg]
     trigger = s.DictField()
     published_pipeline_id = s.UUIDField(allow_null=True)
     cloned_from = s.UUIDField(allow_null=True)
+    resumed_from = s.UUIDField(allow_null=True)
     parameters = s.DictField()
     tags = s.DictField()
     properties = s.DictField()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from runs.api import clusters, code, experiments, logs, palette, records, retention, runs, trigger
+from runs.api import clusters, code, experiments, logs, palette, records, resume, retention, runs, trigger
 
 W = "workspaces/<slug:workspace>/"
 RUN = f"{W}runs/<uuid:id>/"
@@ -30,6 +30,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{RUN}complete/", runs.CompleteView.as_view(), name="api-run-complete"),
     path(f"{RUN}fail/", runs.FailView.as_view(), name="api-run-fail"),
     path(f"{RUN}resubmit/", runs.ResubmitView.as_view(), name="api-run-resubmit"),
+    path(f"{RUN}resume/", resume.ResumeView.as_view(), name="api-run-resume"),
+    path(f"{RUN}resume-preview/", resume.ResumePreviewView.as_view(), name="api-run-resume-preview"),
     path(f"{RUN}steps/", runs.StepsView.as_view(), name="api-run-steps"),
     path(f"{RUN}children/", runs.ChildrenView.as_view(), name="api-run-children"),
     path(f"{RUN}graph/", runs.GraphView.as_view(), name="api-run-graph"),

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import models
 
 from core.lifecycle import Lifecycle, Row
+from duto.spec import status
 from workspaces.models import User, Workspace
 
 
@@ -148,6 +149,11 @@ class Run(Lifecycle):
     @property
     def is_root(self) -> bool:
         return self.root_id == self.pk
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether this is a step whose result was taken over from the run that its own run resumes."""
+        return self.step.reused_from_id is not None and self.properties.get(status.IS_ADOPTED) == "true"
 
     def told(self, to: str, facts: dict[str, Any]) -> None:
         """Journaled by runs.services.changes, which gathers the changes of one transaction to one event."""

@@ -157,6 +157,7 @@ def _document(run: Run, workspace: str, counts: Counts | None, computes: Mapping
         "trigger": run.trigger,
         "published_pipeline_id": str(run.published_pipeline_id) if run.published_pipeline_id else None,
         "cloned_from": str(run.cloned_from_id) if run.cloned_from_id else None,
+        "resumed_from": str(run.resumed_from_id) if run.resumed_from_id else None,
         "parameters": run.parameters,
         "tags": run.tags,
         "properties": run.properties,

@@ -60,6 +60,7 @@ def _node(spec: Mapping[str, Any], run: Run) -> dict[str, Any]:
         "label": run.step.name,
         "status": run.status,
         "reused": run.step.reused_from_id is not None,
+        "adopted": run.is_adopted,
         "detail": _detail(run, len(attempts)),
         **{name: iso(getattr(run, name)) for name in TIMES},
         "attempts": [
@@ -82,7 +83,7 @@ def _text(warning: Any) -> str:
 def _detail(run: Run, attempts: int) -> str:
     parts = []
     if run.step.reused_from_id is not None:
-        parts.append(_("reused"))
+        parts.append(_("adopted") if run.is_adopted else _("reused"))
     elif run.started_at and run.finished_at:
         parts.append(clock((run.finished_at - run.started_at).total_seconds()))
     if attempts > 1:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.clock import now
 from core.lifecycle import write_all
+from core.storage import Root
 from duto.spec.graph import Graph, Step
 from duto.spec.reading import read_graph
 from runs.models import Run, StepRun
@@ -28,6 +29,7 @@ class Board:
         self.graph, self.specs = parsed(root.pk)
         self.states: dict[str, str] = {}
         self.runs: dict[str, Run] = {}
+        self.look_back()
         self.moment = now()
         # By status and by what else changes: rows that get equal values are written by one statement.
         self._moves: dict[tuple[str, tuple[str, ...]], list[Run]] = {}
@@ -36,6 +38,15 @@ class Board:
         for node, status, waiting in rows.values_list("step__node_id", "status", "step__waiting"):
             # A step that only waits for its environment is still to be started.
             self.states[node] = S.NOT_STARTED if status == S.PREPARING and waiting else status
+
+    def look_back(self) -> None:
+        """Begin with nothing known of earlier runs and of data: learned when asked for, and then kept."""
+        # The steps of the run that this one resumes, and which outputs of theirs were removed (runs.services.adoption).
+        self.sources: dict[str, StepRun] = {}
+        self.removed: set[tuple[UUID, str]] = set()
+        # What data outside the run are, and where datastores are.
+        self.identities: dict[tuple[str | None, ...], Any] = {}
+        self.roots: dict[str, Root | None] = {}
 
     def need(self, nodes: Iterable[str]) -> None:
         """Load the rows of these steps, in one query."""

@@ -70,6 +70,8 @@ def note(run: Run, to: str, facts: dict[str, Any]) -> None:
     if run.kind in (Run.Kind.STEP, Run.Kind.SCRIPT) and hasattr(run, "step"):
         entry["step"] = run.step.node_id
         entry["facts"]["reused"] = run.step.reused_from_id is not None
+        if run.is_adopted:
+            entry["facts"]["adopted"] = True
     _current(run).entries.append(entry)
 
 

@@ -35,6 +35,13 @@ def identity_of(board: Board, source: Input) -> Any:
     if source.step is not None and source.output is not None:
         found = board.runs[source.step].step.output_digests.get(source.output)
         return found["digest"] if found else None
+    key = (source.dataset, source.parameter, source.datastore, source.path)
+    if key not in board.identities:  # one look, however many steps read the same
+        board.identities[key] = _outside(board, source)
+    return board.identities[key]
+
+
+def _outside(board: Board, source: Input) -> Any:
     workspace = board.root.workspace
     if source.dataset is not None:
         return datasets.identity(datasets.get_version(workspace, source.dataset))

@@ -12,7 +12,7 @@ from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan
 from runs.models import Attempt, Run
-from runs.services import failures, fingerprints, reuse
+from runs.services import adoption, failures, fingerprints, reuse
 from runs.services.board import Board
 from runs.services.changes import changing, place_after
 
@@ -102,6 +102,7 @@ def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision])
     parents = {source.step for node in starts for source in board.spec(node).inputs if source.step}
     board.need([*(d.step for d in decisions), *parents])
     places.learn(starts)
+    adoption.learn(board, starts)
     for decision in decisions:
         if decision.act is plan.Act.SKIP:
             board.set(decision.step, S.SKIPPED, error=failures.skipped(decision.because))
@@ -110,7 +111,7 @@ def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision])
 
 
 def _start(board: Board, places: Places, node: str) -> None:
-    """Reuse an earlier result, wait for the environment, or queue an attempt."""
+    """Adopt or reuse an earlier result, wait for the environment, or queue an attempt."""
     run = board.runs[node]
     compute, environment = places.compute(run), places.environment(run)
     if compute is None or compute.is_leaving:
@@ -128,10 +129,10 @@ def _start(board: Board, places: Places, node: str) -> None:
         board.set(node, S.FAILED, error=failures.failure("data_missing", error.message))
         return
     step.fingerprint_document, step.fingerprint = document, fingerprint.digest(document)
-    answer = reuse.look_up(board, node, document, step.fingerprint)
+    answer = adoption.look_up(board, node, document, step.fingerprint)
     step.reuse_explanation = answer.explanation
     if answer.source is not None:
-        reuse.take(board, node, answer.source)
+        reuse.take(board, node, answer)
         return
     board.set(node, S.QUEUED)
     places.starting.append(run)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import NotFound
+from core.storage import Root
 from datasets import places
 from duto.spec import fingerprint, status
 from runs.models import Run, Snapshot, StepRun
@@ -28,13 +30,12 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
         return _no("forced", "Not reused: this run was submitted with regenerate_outputs=True.")
     if not step.allow_reuse:
         return _no("not_allowed", "Not reused: the step says allow_reuse=False.")
-    unknown = [name for name, value in document["parts"]["inputs"].items() if value[0] is None]
-    if unknown:
-        return _no("unhashable", f"Not reused: what input `{unknown[0]}` holds cannot be told without reading it all.")
+    if unknown := unhashable(document):
+        return _no("unhashable", f"Not reused: what input `{unknown}` holds cannot be told without reading it all.")
     found = _candidate(board, digest)
     if found is None:
         return _nearest(board, node, document)
-    missing = _missing_output(board, found)
+    missing = missing_output(board, found)
     if missing:
         return _no(
             "output_gone",
@@ -53,13 +54,21 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
     )
 
 
+def unhashable(document: dict[str, Any]) -> str | None:
+    """The first input whose content has no cheap identity."""
+    return next((name for name, value in document["parts"]["inputs"].items() if value[0] is None), None)
+
+
 def number_of(step: StepRun) -> int:
     """The number that people know the step's run by: that of its root."""
     return (step.run.root or step.run).number
 
 
-def take(board: Board, node: str, source: Run) -> None:
+def take(board: Board, node: str, answer: Answer) -> None:
     """Let the source's result stand for the step's: outputs, and the properties that programs read."""
+    source = answer.source
+    if source is None:
+        raise ValueError("There is no result to take.")
     step = board.touch(node)
     step.reused_from = source
     step.output_digests = source.step.output_digests
@@ -71,6 +80,8 @@ def take(board: Board, node: str, source: Run) -> None:
         status.REUSED_NODE_ID: source.step.node_id,
         status.REUSED_PIPELINE_RUN_ID: str(source.root_id),
     }
+    if answer.explanation["code"] == "adopted":
+        properties[status.IS_ADOPTED] = "true"
     board.set(node, Run.Status.COMPLETED, properties=properties)
 
 
@@ -86,12 +97,23 @@ def _candidate(board: Board, digest: str) -> StepRun | None:
     return rows.select_related("run__root").only(*LOOKED_AT).order_by("-run_id").first()
 
 
-def _missing_output(board: Board, found: StepRun) -> str | None:
+def missing_output(board: Board, found: StepRun) -> str | None:
+    """The first output of the step that is no longer where it was written."""
     for name, place in found.output_digests.items():
-        root = places.root_by_name(board.root.workspace, place["datastore"])
-        if not root.exists(place["path"]):
+        root = _root(board, str(place["datastore"]))
+        if root is None or not root.exists(place["path"]):
             return str(name)
     return None
+
+
+def _root(board: Board, store: str) -> Root | None:
+    """The datastore's root, looked up once; nothing when the datastore is gone, and what it held with it."""
+    if store not in board.roots:
+        try:
+            board.roots[store] = places.root_by_name(board.root.workspace, store)
+        except NotFound:
+            board.roots[store] = None
+    return board.roots[store]
 
 
 def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
@@ -100,7 +122,7 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     last = rows.select_related("run__root").defer("run__graph", "run__root__graph").order_by("-run_id").first()
     if last is None or last.fingerprint_document is None:
         return _no("first", "Not reused: no step of this name has completed here before.")
-    differences = fingerprint.compare(last.fingerprint_document, document, *_files(board, last, node))
+    differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(board, last, node))
     facts = {
         "run": str(last.run_id),
         "root": str(last.run.root_id),
@@ -121,7 +143,7 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     )
 
 
-def _files(board: Board, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+def files_of_both(board: Board, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
     """Both snapshots file by file, when they differ: it turns "the files changed" into which."""
     new = board.spec(node).snapshot
     if last.snapshot_digest == new:

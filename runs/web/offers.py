@@ -18,6 +18,7 @@ class Deeds:
 
     cancel: bool
     resubmit: bool
+    resume: bool
     publish: bool
     archive: bool
     delete: bool
@@ -31,6 +32,7 @@ def deeds_of(room: Room, tree: Tree) -> Deeds:
     return Deeds(
         cancel=writes and not ended and run.status != S.CANCEL_REQUESTED,
         resubmit=writes and has_graph,
+        resume=writes and run.kind == Run.Kind.PIPELINE and run.status in (S.FAILED, S.CANCELED),
         publish=writes and has_graph and run.kind == Run.Kind.PIPELINE,
         archive=writes and ended,
         delete=writes and ended,

@@ -39,7 +39,7 @@ def who(run: Run) -> str:
     """Who or what started it."""
     kind = run.trigger.get("kind", "")
     person = run.submitted_by.get_username() if run.submitted_by else ""
-    name = person if kind == "resubmit" else run.trigger.get("name") or person
+    name = person if kind in ("resubmit", "resume") else run.trigger.get("name") or person
     words = {
         "published": _("pipeline “%(name)s”"),
         "schedule": _("schedule “%(name)s”"),

@@ -23,6 +23,8 @@ from workspaces.web import door
 VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
 # Above this many steps a graph is a carpet: bars tell more.
 MANY = 300
+# Whoever resumes a run more often than this looks at the newest.
+RESUMES = 3
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class RunPage:
     panel: Panel | None
     deeds: offers.Deeds
     selected: str
+    resumed_by: list[Run]
 
     @property
     def run(self) -> Run:
@@ -69,10 +72,17 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         panel=panel_of(room, tree, request.GET) if wants_panel else None,
         deeds=offers.deeds_of(room, tree),
         selected=chosen.node if chosen else "",
+        resumed_by=resumed_by(run) if part in ("", "head") else [],
     )
     return door.show(
         request, "runs/run.html", facts, section="runs", parts=("head", "stage", "counts", "table", "panel")
     )
+
+
+def resumed_by(run: Run) -> list[Run]:
+    """The newest runs that resume this one."""
+    rows = Run.objects.filter(resumed_from=run.pk, workspace=run.workspace_id).only("id", "number")
+    return list(rows.order_by("-id")[:RESUMES])
 
 
 def _view(asked: str, tree: Tree) -> str:

@@ -44,6 +44,10 @@ class StepRow:
         return self.run.step.reused_from_id is not None
 
     @property
+    def is_adopted(self) -> bool:
+        return self.run.is_adopted
+
+    @property
     def evidence_id(self) -> UUID:
         """The run whose log, metrics and outputs are shown: a reused step has those of its source."""
         return self.run.step.reused_from_id or self.run.pk
@@ -62,6 +66,8 @@ class StepRow:
         """What the table says beside the state."""
         if self.run.error and self.status in (S.FAILED, S.SKIPPED):
             return first_line(self.run.error)
+        if self.is_reused:
+            return _("adopted") if self.is_adopted else ""
         waiting = self.run.step.waiting
         if waiting and self.status not in Run.ENDS:
             return str(waiting[0].get("text", ""))
@@ -120,7 +126,8 @@ class Tree:
 def root_of(room: Room, run_id: UUID) -> Run:
     """The run of this id. Raises NotFound, also for a run of another workspace."""
     run = (
-        Run.objects.select_related("experiment", "submitted_by", "cloned_from", "step")
+        Run.objects.select_related("experiment", "submitted_by", "cloned_from", "resumed_from", "step")
+        .defer("cloned_from__graph", "resumed_from__graph")
         .filter(workspace=room.workspace, pk=run_id)
         .first()
     )

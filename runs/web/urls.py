@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from runs.web import deeds, experiments, files, forms_views, home, lists, published, retention, run, uses, waits
+from runs.web import deeds, experiments, files, forms_views, home, lists, published, resume, retention, run, uses, waits
 
 _runs = [
     path("", lists.runs, name="list"),
@@ -19,6 +19,7 @@ _runs = [
     path("<uuid:run_id>/resubmit/", deeds.resubmit, name="resubmit"),
     path("<uuid:run_id>/archive/", deeds.archive, name="archive"),
     path("<uuid:run_id>/clone/", forms_views.clone, name="clone"),
+    path("<uuid:run_id>/resume/", resume.dialog, name="resume"),
     path("<uuid:run_id>/publish/", forms_views.publish, name="publish"),
     path("<uuid:run_id>/delete/", forms_views.delete, name="delete"),
     path("<uuid:run_id>/artifacts/<path:path>", files.artifact, name="artifact"),

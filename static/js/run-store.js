@@ -95,7 +95,7 @@ export const attempt = (node) => node.attempts?.length || 1;
 
 /** The second line of a node: state, time, attempt. */
 export function describe(node) {
-  const state = stateOf(node), said = word(state).toLowerCase();
+  const state = stateOf(node), said = state === "Reused" && node.adopted ? "adopted" : word(state).toLowerCase();
   const detail = node.touched || !ended(state) ? "" : node.detail ?? "";
   if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;
   const parts = [said];

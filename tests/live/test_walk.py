@@ -124,6 +124,7 @@ class World:
         Host.objects.update(workspace=site.workspace)
         self.site = site
         self.filled = Run.objects.filter(parent=None, status="Completed").order_by("id").last()
+        self.failed = Run.objects.get(parent=None, status="Failed")
         assert self.filled
         self.step = site.step(self.filled, "train")
         version = ModelVersion.objects.get()
@@ -187,6 +188,8 @@ class World:
         route = re.sub(r"\^|\$", "", re.sub(r"\(\?P<\w+>[^)]*\)", "abc", route))
         if "environments/named/" in route:
             route = route.replace("forest", "slim")
+        if "/resume" in route and self.filled:  # only what failed can be resumed
+            route = route.replace(str(self.filled.pk), str(self.failed.pk))
         if OF_A_STEP.search(route) and self.filled:
             route = route.replace(str(self.filled.pk), str(self.step.pk))
         return "/" + route

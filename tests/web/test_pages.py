@@ -45,6 +45,7 @@ def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
     for path in (
         f"runs/{run.pk}/cancel/",
         f"runs/{run.pk}/resubmit/",
+        f"runs/{run.pk}/resume/",
         f"runs/{run.pk}/delete/",
         "sample/",
         "compute/create/",

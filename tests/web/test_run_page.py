@@ -88,6 +88,39 @@ def test_a_clone_takes_typed_parameters(site: Site) -> None:
     assert Run.objects.get(cloned_from=run).parameters == {"trees": 7, "rate": 0.5, "scale": False, "note": "two words"}
 
 
+def test_resuming_shows_what_is_adopted_and_what_runs_and_then_does_it(site: Site) -> None:
+    run = site.failed()
+    page = site.see(f"runs/{run.pk}/").content.decode()
+    assert page.count(f'hx-get="/w/lab/runs/{run.pk}/resume/"') == 2  # at the failure, and in the menu
+    form = site.see(f"runs/{run.pk}/resume/").content.decode()
+    assert f"Resume #{run.number}" in form and 'name="p_trees"' in form
+    assert f"It failed in #{run.number}." in form
+    site.send(f"runs/{run.pk}/resume/", p_trees="7", p_rate="0.5", p_scale="false", p_note="two words")
+    made = Run.objects.get(resumed_from=run)
+    assert made.parameters == {"trees": 7, "rate": 0.5, "scale": False, "note": "two words"}
+    assert f"resumed by #{made.number}" in site.see(f"runs/{run.pk}/").content.decode()
+    assert f"resumes #{run.number}" in site.see(f"runs/{made.pk}/").content.decode()
+
+
+def test_looking_at_changed_values_submits_nothing(site: Site) -> None:
+    run = site.failed()
+    values = {"part": "preview", "p_rate": "0.5", "p_scale": "true", "p_note": ""}
+    lines = site.send(f"runs/{run.pk}/resume/", p_trees="7", **values).content.decode()
+    assert "resume-lines" in lines and "<form" not in lines
+    wrong = site.send(f"runs/{run.pk}/resume/", p_trees="many", **values).content.decode()
+    assert "trees: This is a whole number, such as 20." in wrong and "resume-lines" not in wrong
+    marked = site.send(f"runs/{run.pk}/resume/", p_trees="many", p_rate="0.5", p_scale="true").content.decode()
+    assert "Correct the marked values" in marked and "This is a whole number, such as 20." in marked
+    assert not Run.objects.filter(resumed_from=run).exists()
+
+
+def test_what_needs_no_resuming_offers_none_and_says_why(site: Site) -> None:
+    run = site.filled()
+    assert f"runs/{run.pk}/resume/" not in site.see(f"runs/{run.pk}/").content.decode()
+    answer = site.see(f"runs/{run.pk}/resume/")
+    assert answer.status_code == 409 and "Submit it again instead" in answer.content.decode()
+
+
 def test_a_parameter_of_the_wrong_type_is_told_at_its_field(site: Site) -> None:
     run = site.failed()
     answer = site.send(f"runs/{run.pk}/clone/", p_trees="many", p_rate="0.5", p_scale="true")

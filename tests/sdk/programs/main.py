@@ -1,4 +1,7 @@
-"""One program over the surface: outputs of both kinds, failures, script and interactive runs, models, publishing."""
+"""One program over the surface: outputs of both kinds, failures, script and interactive runs, models,
+publishing, resuming."""
+
+from pathlib import Path
 
 from azureml.core import Dataset, Environment, Experiment, Model, ScriptRunConfig, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
@@ -6,7 +9,7 @@ from azureml.core.compute_target import ComputeTargetException
 from azureml.core.runconfig import RunConfiguration
 from azureml.data import OutputFileDatasetConfig
 from azureml.exceptions import ActivityFailedException, UserErrorException
-from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, PublishedPipeline
+from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, PublishedPipeline, StepSequence
 from azureml.pipeline.steps import PythonScriptStep
 
 
@@ -55,6 +58,28 @@ assert "on purpose" in raised(ActivityFailedException, failing.wait_for_completi
 assert "ValueError: on purpose" in failing.find_step_run("fail.py")[0].get_job_log()
 script = varied.submit(ScriptRunConfig(".", "fail.py", run_config=config))
 assert script.wait_for_completion(show_output=True, raise_on_error=False)["status"] == "Failed"
+
+for name, text in (("sound", "print('sound')"), ("shaky", "raise ValueError('not yet')")):
+    Path(name).mkdir()
+    Path(name, name + ".py").write_text(text)
+sound, shaky = (
+    PythonScriptStep(name + ".py", name, source_directory=name, allow_reuse=False, runconfig=config)
+    for name in ("sound", "shaky")
+)
+chain = Pipeline(ws, StepSequence([sound, shaky]))
+broken = varied.submit(chain)
+assert broken.wait_for_completion(raise_on_error=False) == "Failed"
+again = broken.resume()
+assert again.wait_for_completion(raise_on_error=False) == "Failed"
+Path("shaky/shaky.py").write_text("print('sound, too')")
+mended = varied.submit(chain, resume_from=again)
+assert mended.wait_for_completion() == "Finished"
+told = {step.name: step.get_reuse_explanation() for step in mended.get_steps()}
+assert told["sound"]["code"] == "adopted" and told["sound"]["compared_with"]["root"] == broken.id
+assert "since then: `shaky.py` changed" in told["shaky"]["text"]
+assert "Nothing failed" in raised(UserErrorException, mended.resume)
+only = raised(UserErrorException, lambda: varied.submit(ScriptRunConfig(".", "fail.py"), resume_from=again))
+assert "Only a Pipeline takes resume_from" in only
 
 with varied.start_logging() as own:
     own.log("x", 1)

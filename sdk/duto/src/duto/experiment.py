@@ -32,10 +32,11 @@ class Experiment:
     def submit(self, config: Any, tags: Optional[Mapping[str, str]] = None, **kwargs: Any) -> Any:
         """Run a `Pipeline`, a `PublishedPipeline` or a `ScriptRunConfig`; the run.
 
-        For pipelines: `pipeline_parameters`, `regenerate_outputs`, `continue_on_step_failure`. For pipelines
-        and scripts `priority` from -100 to 100, an addition of this studio: of several steps that wait the
-        higher goes first; a script's run configuration may name it too. Raises `UserErrorException` naming
-        every problem.
+        For pipelines: `pipeline_parameters`, `regenerate_outputs`, `continue_on_step_failure`, and `resume_from`:
+        a failed or canceled `PipelineRun`, or its id, whose finished steps are adopted where they are still the
+        same. For pipelines and scripts `priority` from -100 to 100, an addition of this studio: of several steps
+        that wait the higher goes first; a script's run configuration may name it too. Raises
+        `UserErrorException` naming every problem.
         """
         from duto.pipeline import Pipeline
         from duto.published import PublishedPipeline
@@ -44,6 +45,9 @@ class Experiment:
         parameters = kwargs.get("pipeline_parameters") or kwargs.get("pipeline_params")
         going_on = kwargs.get("continue_on_step_failure")
         priority = kwargs.get("priority")
+        resumed = kwargs.get("resume_from")
+        if resumed is not None and not isinstance(config, Pipeline):
+            raise UserErrorException(f"Only a Pipeline takes resume_from; a {type(config).__name__} has none.")
         if isinstance(config, Pipeline):
             from duto import submission
 
@@ -55,6 +59,7 @@ class Experiment:
                 bool(kwargs.get("regenerate_outputs", False)),
                 tags=tags,
                 priority=priority,
+                resume_from=str(getattr(resumed, "id", resumed)) if resumed is not None else None,
             )
         elif isinstance(config, PublishedPipeline):
             run = config.submit(self.workspace, self.name, parameters, continue_on_step_failure=going_on)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from duto.exceptions import ActivityFailedException, UserErrorException
+from duto.parameter import value_of
 from duto.port_data import PortDataReference, StepRunOutput
 from duto.run import Run
 from duto.run_lookup import failure_text, run_of
@@ -82,6 +83,19 @@ class PipelineRun(Run):
         if raise_on_error and status in (statuses.FAILED, statuses.CANCELED):
             raise ActivityFailedException(failure_text(self))
         return status
+
+    def resume(self, pipeline_parameters: Optional[Mapping[str, Any]] = None) -> PipelineRun:
+        """A new run of the same graph that adopts the steps that were finished and runs the others.
+
+        An addition of ours. With `pipeline_parameters` changed, steps that read them run too; with changed code,
+        use `Experiment.submit(pipeline, resume_from=run)`. Raises `UserErrorException` while the run is not over,
+        or when nothing failed in it.
+        """
+        given = {name: value_of(value, self._workspace, True) for name, value in (pipeline_parameters or {}).items()}
+        document = self._workspace._client.post(self._place + "resume/", {"parameters": given})
+        run: PipelineRun = run_of(self._workspace, document, self.experiment)
+        print(f"Resumed as {type(run).__name__} {run.id}\nLink to the studio: {run.get_portal_url()}", flush=True)
+        return run
 
     def publish_pipeline(
         self, name: str, description: str, version: str, continue_on_step_failure: Optional[bool] = None, **kwargs: Any

@@ -32,6 +32,7 @@ def submit_pipeline(
     kind: str = "pipeline",
     display_name: Optional[str] = None,
     priority: Optional[int] = None,
+    resume_from: Optional[str] = None,
 ) -> Any:
     """The new run. Raises `UserErrorException` with every problem, `SnapshotException` for a folder too
     large."""
@@ -57,6 +58,8 @@ def submit_pipeline(
         "display_name": display_name,
         "priority": priority or 0,
     }
+    if resume_from is not None:
+        body["resume_from"] = resume_from
     document = workspace._client.post(workspace._path("runs/"), body)
     run = run_of(workspace, document, experiment)
     if difference:

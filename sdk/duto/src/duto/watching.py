@@ -136,7 +136,8 @@ def _has_begun(facts: Mapping[str, Any]) -> bool:
 def _state(facts: Mapping[str, Any]) -> str:
     status = str(facts["status"])
     if facts.get("is_reused"):
-        return "Finished (reused)"
+        adopted = (facts.get("properties") or {}).get(statuses.IS_ADOPTED) == "true"
+        return "Finished (adopted)" if adopted else "Finished (reused)"
     word = statuses.FINISHED if status == statuses.COMPLETED else status
     if statuses.is_terminal(status) and facts.get("started_at") and facts.get("finished_at"):
         return f"{word} in {_seconds(str(facts['started_at']), str(facts['finished_at'])):.1f} s"

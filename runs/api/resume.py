@@ -1,0 +1,52 @@
+"""Resuming a run, and the look at what that would do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import Invalid
+from runs.api import serializers as s
+from runs.api.base import RunView, query
+from runs.services.resume import resume
+from runs.services.resume_preview import preview
+from workspaces.models import Role
+
+
+class ResumeView(RunView):
+    needs = {"post": Role.CONTRIBUTOR}
+
+    @extend_schema(operation_id="run_resume", request=s.ResumeIn, responses={201: s.RunOut})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Run a failed or canceled pipeline again as a new run that adopts the steps that were finished."""
+        made = resume(self.room, self.run(id), parameters=self.asked(s.ResumeIn)["parameters"])
+        return Response(self.told(made), status=201)
+
+
+class ResumePreviewView(RunView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(
+        operation_id="run_resume_preview",
+        parameters=[query("parameters", "A JSON object of changed parameters.")],
+        responses=s.ResumePreview,
+    )
+    def get(self, request: Request, id: UUID) -> Response:
+        """What resuming would adopt and what would run, and why. Nothing is submitted."""
+        return Response(preview(self.run(id), _parameters(request)).as_document())
+
+
+def _parameters(request: Request) -> dict[str, Any]:
+    text = request.query_params.get("parameters") or "{}"
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Invalid(f"'parameters' is no JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise Invalid("'parameters' is a JSON object of names and values.")
+    return found

@@ -1,0 +1,124 @@
+"""Whether a step of a resumed run takes over what its step of the earlier run did, and why not where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from duto.spec import fingerprint, status
+from runs.models import Output, Run, StepRun
+from runs.services import reuse
+from runs.services.board import Board
+
+S = Run.Status
+ENDS = {
+    S.FAILED: "It failed in #{n}",
+    S.CANCELED: "It was canceled in #{n}",
+    S.SKIPPED: "It was skipped in #{n}",
+}
+HEAVY = ("run__graph", "run__root__graph", "reused_from__graph", "reused_from__root__graph")
+
+
+def learn(board: Board, nodes: Iterable[str]) -> None:
+    """Load the earlier steps of these nodes, and which of their outputs were removed: two queries.
+
+    None for a run that resumes none.
+    """
+    missing = [node for node in nodes if node not in board.sources]
+    if board.root.resumed_from_id is None or not missing:
+        return
+    rows = StepRun.objects.filter(run__root=board.root.resumed_from_id, node_id__in=missing)
+    rows = rows.select_related("run__root", "reused_from__root", "reused_from__step").defer(*HEAVY)
+    board.sources.update({row.node_id: row for row in rows})
+    written_by = {row.reused_from_id or row.run_id for row in rows}
+    gone = Output.objects.filter(run__in=written_by, removed_at__isnull=False)
+    board.removed.update(gone.values_list("run_id", "name"))
+
+
+def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
+    """What stands for the step: its result in the resumed run, else any earlier one by the ordinary rules.
+
+    The person who resumes asks for what was finished, so neither allow_reuse=False nor a forced run hinders it.
+    """
+    source = board.sources.get(node)
+    if source is None:
+        return reuse.look_up(board, node, document, digest)
+    own = unfinished(board, source, node, document) or compare(board, source, node, document, digest)
+    if own.source is not None:
+        return own
+    ordinary = reuse.look_up(board, node, document, digest)
+    return ordinary if ordinary.source is not None else own
+
+
+def unfinished(board: Board, source: StepRun, node: str, document: dict[str, Any] | None) -> reuse.Answer | None:
+    """The refusal of a step that did not complete, with what has changed since where that is known."""
+    if source.run.status == S.COMPLETED:
+        return None
+    number = reuse.number_of(source)
+    text = ENDS.get(S(source.run.status), "It did not finish in #{n}").format(n=number)
+    differences: list[fingerprint.Difference] = []
+    if document is not None and source.fingerprint_document:
+        differences = fingerprint.compare(
+            source.fingerprint_document, document, *reuse.files_of_both(board, source, node)
+        )
+    changed = f"; since then: {_listed(differences)}" if differences else ""
+    return _no(source, "unfinished", f"{text}{changed}.", differences)
+
+
+def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
+    """Whether the result of a step that completed still holds."""
+    number = reuse.number_of(source)
+    if source.fingerprint != digest:
+        before = source.fingerprint_document or {}
+        differences = fingerprint.compare(before, document, *reuse.files_of_both(board, source, node))
+        return _no(source, "different", f"It runs: {_listed(differences)} since #{number}.", differences)
+    if source.reused_from_id is None and source.run.properties.get(status.IS_REUSED) == "true":
+        return _no(source, "source_gone", f"It runs again: the run that #{number} had its result from is deleted.")
+    missing = _removed(board, source) or reuse.missing_output(board, source)
+    if missing:
+        return _no(source, "output_gone", f"It runs again: the output `{missing}` of run #{number} is no longer there.")
+    text = f"Adopted from #{number}: it completed there, and nothing that it depends on has changed."
+    if unknown := reuse.unhashable(document):
+        text += f" What input `{unknown}` holds was not compared: that cannot be told without reading it all."
+    facts = {**_facts(source), **_evidence(source)}
+    explanation = {"reused": True, "code": "adopted", "text": text, "differences": [], "compared_with": facts}
+    return reuse.Answer(source.reused_from or source.run, explanation)
+
+
+def _removed(board: Board, source: StepRun) -> str | None:
+    """The first output that the workspace no longer keeps: its folder may still be there, without its files."""
+    written_by = source.reused_from_id or source.run_id
+    return next((name for name in source.output_digests if (written_by, name) in board.removed), None)
+
+
+def _listed(differences: Iterable[fingerprint.Difference]) -> str:
+    return fingerprint.explain(differences).removeprefix("not reused: ")
+
+
+def _no(source: StepRun, code: str, text: str, differences: Iterable[fingerprint.Difference] = ()) -> reuse.Answer:
+    told = [each.to_document() for each in differences]
+    return reuse.Answer(
+        None, {"reused": False, "code": code, "text": text, "differences": told, "compared_with": _facts(source)}
+    )
+
+
+def _facts(source: StepRun) -> dict[str, Any]:
+    return {
+        "run": str(source.run_id),
+        "root": str(source.run.root_id),
+        "number": reuse.number_of(source),
+        "node": source.node_id,
+    }
+
+
+def _evidence(source: StepRun) -> dict[str, Any]:
+    """Where the result really is: a resumed run may itself have adopted or reused it."""
+    found = source.reused_from
+    if found is None:
+        return {}
+    return {
+        "run": str(found.pk),
+        "root": str(found.root_id),
+        "number": (found.root or found).number,
+        "node": found.step.node_id,
+    }

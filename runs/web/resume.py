@@ -1,0 +1,75 @@
+"""The dialog that resumes a run: typed parameters, and what they would adopt and run, looked up as they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from core.errors import StudioError
+from runs.models import Run
+from runs.services import resume as resuming
+from runs.services.resume_preview import Line, Preview, preview
+from runs.web.deeds import address
+from runs.web.parameters import ParameterForm
+from runs.web.tree import root_of
+from workspaces.access import Room
+from workspaces.web import door
+
+# A longer list is no longer read; the counts above it are of all steps.
+SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """What runs/dialog_resume.html may show."""
+
+    run: Run
+    form: ParameterForm
+    preview: Preview | None
+    error: str = ""
+
+    @property
+    def lines(self) -> list[Line]:
+        return self.preview.lines[:SHOWN] if self.preview else []
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.preview.lines) - SHOWN) if self.preview else 0
+
+
+@door.dialog()
+def dialog(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+    """Look at what resuming would do; do it when that is agreed to. `part=preview` looks again at changed values."""
+    run = root_of(room, run_id)
+    resuming.check(run)
+    form = ParameterForm(run.graph or {}, run.parameters, request.POST if request.method == "POST" else None)
+    looks = request.POST.get("part") == "preview"
+    values = form.values() if request.method == "POST" and form.is_valid() else None
+    error = ""
+    if values is not None and not looks:
+        try:
+            made = resuming.resume(room, run, parameters=values)
+            text = _("Resumed as #%(number)s.") % {"number": made.number}
+            return door.done(request, text, address(room, made.pk))
+        except StudioError as refusal:
+            error = refusal.message
+    found, wrong = _preview(run, form, values, looks)
+    page = Dialog(run, form, found, error or wrong)
+    template = "runs/resume_preview.html" if looks else "runs/dialog_resume.html"
+    return render(request, template, {"page": page, **door.rights(request)})
+
+
+def _preview(run: Run, form: ParameterForm, values: dict[str, Any] | None, looks: bool) -> tuple[Preview | None, str]:
+    """The preview, or why there is none. A look draws no fields, so it names those whose values do not fit."""
+    if form.is_bound and values is None:
+        told = [f"{form.fields[name].label or name}: {each}" for name, found in form.errors.items() for each in found]
+        return None, "\n".join(told) if looks else _("Correct the marked values to see what runs.")
+    try:
+        return preview(run, values), ""
+    except StudioError as refusal:
+        return None, refusal.message

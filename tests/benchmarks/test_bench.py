@@ -17,8 +17,8 @@ from studio.bootstrap import ROOT
 from studio.testing.live import LiveStudio, clean_env, live_studio
 
 KEYS = {"bench", "value", "unit", "floor", "ratio", "goal", "met"}
-WITHOUT_FLOOR = {"reuse", "trigger", "loglag"}
-ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist"]
+WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat"}
+ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat"]
 # What builds a world of its own; `chaos` is judged in tests/live.
 ALONE = ["start", "firstrun", "chaos"]
 

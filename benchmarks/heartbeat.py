@@ -1,0 +1,92 @@
+"""`heartbeat`: what one web process needs to hear of many hosts, each in the middle of its work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import httpx
+
+from benchmarks.ground import inside, studio
+from benchmarks.registry import Sample, Setting, benchmark
+
+BEATS = 2  # of each host in a round
+PATIENCE_S = 30.0
+FACTS = {
+    "cores": 20, "memory": 20 << 30, "disk_free": 100 << 30, "gpus": [], "pythons": ["3.11.7"], "agent": "0.1.0",
+    "started_at": "2026-01-01T00:00:00Z",
+}  # fmt: skip
+
+
+@benchmark("heartbeat", "ms", "value <= 250", database="postgres")
+def heartbeat(setting: Setting) -> Iterator[Sample]:
+    """The value is the 99th percentile of all answers of a round; one that tells of a lost attempt ends the benchmark."""
+    count, attempts = setting.size(500, 5), setting.size(20, 2)
+    period = setting.size(10, 1)
+    with studio(setting) as live:
+        web = int(live.state["parts"]["web"])
+        hosts = inside(live, "seed_hosts", str(count), str(attempts))["hosts"]
+        with asyncio.Runner() as runner:
+            crowd = Crowd(live.url, hosts, period)
+            try:
+                runner.run(crowd.beat())  # the first words of all hosts
+                while True:
+                    began, busy = time.monotonic(), cpu_seconds(web)
+                    beats = runner.run(crowd.beat())
+                    share = (cpu_seconds(web) - busy) / (time.monotonic() - began)
+                    cuts = quantiles(beats, n=100, method="inclusive")
+                    yield Sample(cuts[98], None, {"p50_ms": cuts[49], "worst_ms": max(beats), "web_cores": share})
+            finally:
+                runner.run(crowd.close())
+
+
+class Crowd:
+    """Agents as the studio sees them: a call each period that says what they hold and renews its leases."""
+
+    def __init__(self, url: str, hosts: list[dict[str, Any]], period: float) -> None:
+        self.hosts, self.period = hosts, period
+        unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=60)
+        self._http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, limits=unlimited, trust_env=False)
+
+    async def beat(self) -> list[float]:
+        """Two periods: each host beats in its own moment of each. The milliseconds of all answers."""
+        ways = [self._beats(host, self.period * place / len(self.hosts)) for place, host in enumerate(self.hosts)]
+        return [each for host in await asyncio.gather(*ways) for each in host]
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _beats(self, host: dict[str, Any], offset: float) -> list[float]:
+        taken, began = [], time.monotonic()
+        for turn in range(BEATS):
+            await asyncio.sleep(max(0.0, began + offset + turn * self.period - time.monotonic()))
+            sent = time.perf_counter()
+            await self._call(host)
+            taken.append((time.perf_counter() - sent) * 1000)
+        return taken
+
+    async def _call(self, host: dict[str, Any]) -> None:
+        document = {
+            "host": FACTS, "holding": [{"attempt": key, "epoch": 1} for key in host["attempts"]], "reports": [],
+            "want": 4, "wait": 0,
+        }  # fmt: skip
+        headers = {"Authorization": f"Bearer {host['key']}"}
+        answer = await self._http.post("/agent/v1/exchange", json=document, headers=headers)
+        answer.raise_for_status()
+        told = answer.json()
+        if told["drop"] or told["refused"] or told["cancel"]:
+            raise RuntimeError(f"an attempt was lost while its host spoke: {told}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the cores so far."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0

@@ -63,7 +63,7 @@ def _is_claimable(attempt: OpenAttempt, late: datetime, holding: Collection[UUID
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None:
     with changing(root_id) as root:
-        rows = Attempt.objects.select_related("run__step", "node", "run__submitted_by").defer(*BULKY)
+        rows = Attempt.objects.select_related("run__step", "node", "compute_target", "run__submitted_by").defer(*BULKY)
         # Another call of the same agent may have got it a moment ago: then it is not sent twice.
         lost = Q(status=S.LEASED, leased_at__lt=now() - RESEND_AFTER)
         attempt = rows.filter(Q(status=S.QUEUED) | lost, pk=key, host=host).first()

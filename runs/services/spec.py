@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
+from compute.models import ComputeTarget
 from core.storage import blob_key
 from datasets import places
 from datasets import services as datasets
@@ -55,6 +56,7 @@ class SpecOf:
             "grace_seconds": 10,
             "log_cap": settings.DUTO.log_cap_bytes,
             "limits": self._limits(),
+            **self._surroundings(),
         }
 
     def _argument(self, value: Any) -> Any:
@@ -77,12 +79,29 @@ class SpecOf:
         ]
         return {"digest": digest, "files": files}
 
+    @cached_property
+    def _version(self) -> EnvironmentVersion | None:
+        found = EnvironmentVersion.objects.select_related("build").filter(pk__in=[self.run.step.environment_version_id])
+        return found.first()
+
+    def _surroundings(self) -> dict[str, Any]:
+        """Who is reached, and of containers what the environment asks for and the cluster's owner relaxed."""
+        target = self.attempt.compute_target
+        docker = (self._version.definition if self._version else {}).get("docker") or {}
+        shm = ["--shm-size", str(docker["shm_size"])] if docker.get("shm_size") else []
+        return {
+            "launcher": self.attempt.launcher,
+            "network": target.network if target else ComputeTarget.Network.OPEN,
+            "container": {
+                "base_image": docker.get("image"),
+                "base_dockerfile": docker.get("dockerfile"),
+                "arguments": [*shm, *docker.get("arguments", [])],
+                "options": target.container_options if target else {},
+            },
+        }
+
     def _environment(self) -> dict[str, Any]:
-        version = (
-            EnvironmentVersion.objects.select_related("build")
-            .filter(pk__in=[self.run.step.environment_version_id])
-            .first()
-        )
+        version = self._version
         definition = version.definition if version else {}
         python = definition.get("python") or {}
         build = version.build if version else None

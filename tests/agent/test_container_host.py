@@ -157,6 +157,24 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url + '/
         report = studio.wait("finished", host.give("pass", environment=environment(), container=other).attempt, 120)
         assert report["cause"] == "environment" and "nowhere:1" in report["message"]
 
+    def test_an_environment_may_bring_its_base_as_a_dockerfile_and_a_few_arguments(
+        self, host: Host, studio: Studio
+    ) -> None:
+        text = f"FROM {IMAGE}\nRUN echo '{LOCK.split()[-1]}' > /etc/mine\nENV FROM_IMAGE=yes\n"
+        asked = {"base_dockerfile": text, "arguments": ["--shm-size", "64m", "-e", "ASKED=1"], "options": {}}
+        code = """
+import os, shutil
+print(open('/etc/mine').read().strip(), os.environ['FROM_IMAGE'], os.environ['ASKED'])
+print(shutil.disk_usage('/dev/shm').total >> 20)
+"""
+        key = host.give(code, environment=environment(), container=asked)
+        report = studio.wait("finished", key.attempt, 120)
+        log = bytes(studio.logs[key.attempt]).decode()
+        assert report["exit_code"] == 0 and f"{LOCK.split()[-1]} yes 1\n64\n" in log, (report, log)
+        wrong = {"base_dockerfile": f"FROM {IMAGE}\nRUN echo seen-first; exit 7\n"}
+        report = studio.wait("finished", host.give("pass", environment=environment(), container=wrong).attempt, 120)
+        assert report["cause"] == "environment" and "seen-first" in report["message"]
+
     def test_an_option_of_the_cluster_that_is_none_fails_the_step_in_words(self, host: Host, studio: Studio) -> None:
         asked = {"options": {"privileged": True}}
         report = studio.wait("finished", host.give("pass", environment=environment(), container=asked).attempt, 60)

@@ -15,6 +15,7 @@ import pytest
 from compute.relaxations import CAPABILITIES as STUDIOS
 from compute.relaxations import OPTIONS
 from duto_agent import files
+from duto_agent.launchers.arguments import understood
 from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Reservation
 from duto_agent.launchers.container import (
     CAPABILITIES,
@@ -101,6 +102,18 @@ def test_an_agent_knows_every_option_that_a_studio_takes() -> None:
         container_of(a_launch(reserved=Reservation(memory=1 << 30)), swap=5)["HostConfig"]["MemorySwap"]
         == (1 << 30) + 5
     )
+
+
+def test_of_the_words_to_docker_run_a_few_are_honoured() -> None:
+    given = ["--shm-size", "2g", "-e A=1", "--env=B=x=y"]
+    assert understood(given) == ({"shm_size": 2 << 30}, {"A": "1", "B": "x=y"})
+    assert understood([]) == ({}, {})
+
+
+@pytest.mark.parametrize("given", [["--privileged"], ["-v", "/:/host"], ["--shm-size", "lots"], ["--shm-size"], ["x"]])
+def test_any_other_word_is_refused_by_name(given: list[str]) -> None:
+    with pytest.raises(LaunchFailed, match=given[0]):
+        understood(given)
 
 
 def test_sizes_are_read_as_people_write_them() -> None:

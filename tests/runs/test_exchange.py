@@ -410,3 +410,19 @@ def test_data_that_went_between_submit_and_start_fail_the_step(room, cluster, ag
     run.refresh_from_db()
     assert (run.status, run.error["cause"]) == ("Failed", "data_missing")
     assert states(run) == {"a": "Failed", "b": "Skipped"}
+
+
+def test_a_step_is_told_its_network_and_what_its_container_may(room: Any, cluster: ComputeTarget, agent: Agent) -> None:
+    ComputeTarget.objects.update(network="studio", container_options={"pids_limit": 100})
+    docker = {"image": "mine:1", "shm_size": "2g", "arguments": ["--env=A=1"]}
+    needs = {"environment": {"name": "mine", "python": {"user_managed": True}, "docker": docker}}
+    submit_chain(room, "a", step=needs)
+    (work,) = agent.say()["work"]
+    spec = work["spec"]
+    assert (spec["launcher"], spec["network"]) == ("process", "studio")
+    assert spec["container"] == {
+        "base_image": "mine:1",
+        "base_dockerfile": None,
+        "arguments": ["--shm-size", "2g", "--env=A=1"],
+        "options": {"pids_limit": 100},
+    }

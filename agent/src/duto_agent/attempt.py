@@ -126,7 +126,7 @@ class Attempt:
             launch = staging.launch_of(
                 self.key, self.directory, self.spec, bound, python, self.services.sdk, studio, image
             )
-        except BuildFailed as error:
+        except (BuildFailed, LaunchFailed) as error:
             raise Ended(Cause("environment", str(error))) from error
         except DataMissing as error:
             raise Ended(Cause("data_missing", str(error))) from error

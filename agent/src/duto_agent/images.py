@@ -65,16 +65,14 @@ class Images:
 
     def _ensure(self, spec: Mapping[str, Any], say: Say) -> Image:
         environment, container = spec.get("environment") or {}, spec.get("container") or {}
-        if container.get("base_dockerfile"):
-            raise BuildFailed(
-                "This agent builds on base images; 'base_dockerfile' is not supported: name a base_image."
-            )
-        name = container.get("base_image") or self.base
-        if not name:
-            raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
         lock = str(environment.get("lock") or "")
-        with self._only_one(str(name)):
-            base = self._base(str(name), say)
+        if container.get("base_dockerfile"):
+            base = self._written(str(container["base_dockerfile"]), say)
+        elif name := container.get("base_image") or self.base:
+            with self._only_one(str(name)):
+                base = self._base(str(name), say)
+        else:
+            raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
         if environment.get("user_managed") or not lock.strip():
             return Image(base.id, PYTHON)
         tag = tag_of(base.id, lock)
@@ -98,6 +96,15 @@ class Images:
             raise BuildFailed(f"The base image '{name}' is not on this host and cannot be fetched.")
         return found
 
+    def _written(self, dockerfile: str, say: Say) -> ImageFacts:
+        """A base that the environment itself describes; there are no files beside its Dockerfile."""
+        tag = f"{BASES}:{hashlib.sha256(dockerfile.encode()).hexdigest()[:32]}"
+        with self._only_one(tag):
+            if self.engine.image(tag) is None:
+                say(f"Building the base image {tag}.")
+                self._run(tag, {"Dockerfile": dockerfile.encode()}, say)
+            return self._base(tag, say)
+
     def _build(self, tag: str, base: ImageFacts, lock: str, say: Say) -> None:
         say(f"Building the image {tag}.")
         try:
@@ -110,23 +117,27 @@ class Images:
         settings, certificates = _settings(variables)
         short = base.id.rpartition(":")[2][:32]
         self.engine.tag(base.id, BASES, short)  # BuildKit takes a name, and looks for an id in a registry
-        context = buildkit.context(
+        self._run(
+            tag,
             {
                 "Dockerfile": TEMPLATE.format(base=f"{BASES}:{short}", environment=ENVIRONMENT).encode(),
                 "uv": uv,
                 "lock.txt": lock.encode(),
                 "settings.sh": settings.encode(),
                 "certificates.pem": certificates,
-            }
+            },
+            say,
         )
+        say("The image is ready.")
+
+    def _run(self, tag: str, files: Mapping[str, bytes], say: Say) -> None:
         said: list[str] = []
-        for line in self._lines(tag, context):
+        for line in self._lines(tag, buildkit.context(files)):
             said.append(line)
             say(line)
         if self.engine.image(tag) is None:
             own = [line for line in said if not line.startswith(BUILDKITS_OWN)]
             raise BuildFailed(explain("\n".join(own or said)))
-        say("The image is ready.")
 
     def _lines(self, tag: str, context: bytes) -> Iterator[str]:
         """What the build says; an error is its last line."""

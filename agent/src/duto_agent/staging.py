@@ -12,6 +12,7 @@ from duto_agent import bindings
 from duto_agent.bindings import Bound
 from duto_agent.environments import FONT_FOLDER
 from duto_agent.files import read_json, remove_tree, write_json
+from duto_agent.launchers.arguments import understood
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
 from duto_agent.paths import BadPath, inside, plain_name
 from duto_agent.transfers import DataMissing, Transfers
@@ -167,12 +168,14 @@ def launch_of(
     script = str(spec["script"])
     if not inside(directory / "work", script).is_file():
         raise BadPath(f"The snapshot has no script '{script}'.")
+    container = (spec.get("container") or {}) if image else {}
+    options, variables = understood(container.get("arguments") or ())
     given = bindings.arguments(list(spec.get("arguments") or ()), bound, spec.get("params") or {})
     return Launch(
         key=key,
         argv=(python, script, *given),
         cwd=directory / "work",
-        env=_variables(key, directory, spec, bound, python, sdk) | _access(spec, studio),
+        env=variables | _variables(key, directory, spec, bound, python, sdk) | _access(spec, studio),
         grace_seconds=float(spec.get("grace_seconds") or 10),
         timeout_seconds=spec.get("timeout_seconds"),
         log_cap=int(spec.get("log_cap") or 1 << 30),
@@ -181,7 +184,7 @@ def launch_of(
         image=image,
         group=str(spec.get("root") or ""),
         network=str(spec.get("network") or NETWORK),
-        options=dict((spec.get("container") or {}).get("options") or {}),
+        options=options | dict(container.get("options") or {}),
     )
 
 

@@ -1,0 +1,85 @@
+"""A studio whose own host runs its steps in containers: data on the shared disk, the SDK, the studio over the relay."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duto_agent.launchers.engine import Engine
+from studio.testing.engine import IMAGE
+from studio.testing.live import eventually
+from tests.agent.conftest import engine_socket
+from tests.live.studio import Studio, is_alive
+
+__all__ = ["engine_socket"]
+pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
+
+WRITE = """
+import os, pathlib, sys
+from azureml.core import Run
+assert os.path.exists("/.dockerenv")
+place = pathlib.Path(sys.argv[1])
+place.mkdir()
+(place / "a b.txt").write_text("from a container")
+os.chmod(place / "a b.txt", 0o600)
+pathlib.Path("outputs").mkdir(exist_ok=True)
+pathlib.Path("outputs", "note.txt").write_text("kept")
+run = Run.get_context()
+run.log("loss", 0.5)
+run.flush()
+print(run.get_metrics())
+"""
+READ = """
+import pathlib, sys
+file = pathlib.Path(sys.argv[1]) / "a b.txt"
+print(file.read_text())
+try:
+    file.write_text("changed")
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.fixture(scope="module")
+def container_studio(engine_socket: str) -> Iterator[Studio]:
+    with tempfile.TemporaryDirectory(prefix="duto-boxed-", ignore_cleanup_errors=True) as folder:
+        made = Studio(Path(folder) / "data")
+        marker = ""
+        try:
+            made.start()
+            made.ensure_cluster()
+            file = made.data_dir / "agent" / "host.json"
+            settings = json.loads(file.read_text())
+            marker = settings["store_marker"]
+            settings |= {"launcher": "docker", "engine": engine_socket, "base_image": IMAGE}
+            file.write_text(json.dumps(settings))
+            old = made.parts["agent"]
+            os.kill(old, signal.SIGKILL)
+            eventually(
+                lambda: made.parts.get("agent") not in (None, old) and is_alive(made.parts["agent"]), 60, "agent"
+            )
+            yield made
+        finally:
+            made.stop()
+            engine = Engine(engine_socket)
+            for each in engine.containers({"duto.installation": marker}) if marker else ():
+                engine.remove(each["Id"])
+
+
+def test_steps_in_containers_share_data_metrics_and_the_studio(container_studio: Studio) -> None:
+    graph = container_studio.graph({"write": WRITE, "read": READ})
+    steps: dict[str, dict[str, Any]] = {step["id"]: step for step in graph["steps"]}
+    output = {"name": "data", "kind": "pipeline_data", "datastore": "workspaceblobstore", "mode": "mount"}
+    steps["write"] |= {"outputs": [output], "arguments": [{"output": "data"}]}
+    source = {"name": "data", "from": {"step": "write", "output": "data"}, "mode": "mount"}
+    steps["read"] |= {"inputs": [source], "arguments": [{"input": "data"}]}
+    run = container_studio.submit_graph(graph).wait()
+    assert b"0.5" in run.log("write"), run.log("write")
+    assert run.log("read").splitlines() == [b"from a container", b"Read-only file system"]

@@ -3,6 +3,7 @@
 from environments.services.builds import (
     build_work,
     expire_builds,
+    give_back_builds,
     queue_build,
     renew_builds,
     report_build,
@@ -16,6 +17,7 @@ __all__ = [
     "build_work",
     "expire_builds",
     "find",
+    "give_back_builds",
     "queue_build",
     "register",
     "renew_builds",

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from core import journal
 from core.clock import now
@@ -41,9 +42,15 @@ def queue_build(recipe_digest: str, recipe: Mapping[str, Any]) -> EnvironmentBui
 
 
 def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
-    """Builds for this host's agent to carry out, oldest first; first those that its agent took before it restarted."""
+    """Builds for this host's agent to carry out, oldest first; first those that its agent took before it restarted.
+
+    A host of one workspace takes what that workspace asked for: another one's packages are none of its business.
+    """
     taken = _taken_before_restart(host)
-    for build in EnvironmentBuild.objects.filter(status=S.QUEUED).order_by("id")[:limit]:
+    queue = EnvironmentBuild.objects.filter(status=S.QUEUED).order_by("id")
+    if (workspace := getattr(host, "workspace_id", None)) is not None:
+        queue = queue.filter(versions__workspace_id=workspace).distinct()
+    for build in queue[:limit]:
         moment = now()
         try:
             build.move(S.BUILDING, host_id=host.pk, started_at=moment, lease_until=moment + LEASE)
@@ -111,11 +118,19 @@ def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | 
 
 def expire_builds() -> int:
     """Queue again what its agent no longer works on."""
-    overdue = EnvironmentBuild.objects.filter(status=S.BUILDING, lease_until__lt=now())
+    return _queue_again(Q(lease_until__lt=now()), "Its agent fell silent; it is built again.")
+
+
+def give_back_builds(host: HasKey) -> int:
+    """Queue again what a host had in hand that is no longer one."""
+    return _queue_again(Q(host_id=host.pk), "Its host was detached; it is built again.")
+
+
+def _queue_again(which: Q, reason: str) -> int:
     count = 0
-    for build in overdue.order_by("id")[:100]:
+    for build in EnvironmentBuild.objects.filter(which, status=S.BUILDING).order_by("id")[:100]:
         try:
-            build.move(S.QUEUED, host_id=None, lease_until=None, reason="Its agent fell silent; it is built again.")
+            build.move(S.QUEUED, host_id=None, lease_until=None, reason=reason)
         except Outrun:
             continue
         count += 1

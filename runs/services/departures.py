@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from compute.models import Host
 from core.clock import iso, now
+from environments import services as environments
 from runs.models import Attempt
 from runs.services import placing
 from runs.services.changes import changing, place_after
@@ -20,6 +21,7 @@ A = Attempt.Status
 
 def give_up(host: Host) -> None:
     """The host was detached: what it runs is lost now, and retried elsewhere by policy. May be repeated."""
+    environments.give_back_builds(host)
     open_ones = Attempt.objects.filter(host=host).exclude(status__in=Attempt.ENDS)
     for key, root_id, status in list(open_ones.values_list("id", "run__root_id", "status")):
         if status == A.QUEUED:

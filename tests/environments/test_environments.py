@@ -15,7 +15,7 @@ from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from environments.services import curated, logs, versions
 from tests.house import Door, House, code, content, stays_constant
-from workspaces.models import Role
+from workspaces.models import Role, User
 from workspaces.services.workspaces import create_workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -123,6 +123,19 @@ def test_an_agent_takes_a_build_once_and_its_report_counts_once(house: House) ->
     assert environments.report_build(one, {**ready, "event": "failed"}) is None
     build.refresh_from_db()
     assert (build.lock, build.python, build.status) == ("pandas==2\n", "3.11.7", "ready")
+
+
+def test_a_host_of_a_workspace_builds_what_that_workspace_asked_for_alone(house: House) -> None:
+    theirs = create_workspace(User.objects.create_user("zoe"), "elsewhere").workspace
+    build = environments.resolve(theirs, definition("secret-tool")).build
+    mine, shared = host(), host()
+    mine.workspace_id = house.workspace.pk
+    assert build is not None and environments.take_builds(mine, 5) == []
+    # Once both have asked for it, any of their hosts may.
+    same = environments.resolve(house.workspace, definition("secret-tool")).build
+    assert same == build and [each.pk for each in environments.take_builds(mine, 5)] == [build.pk]
+    other = environments.resolve(theirs, definition("numpy")).build
+    assert other is not None and [each.pk for each in environments.take_builds(shared, 5)] == [other.pk]
 
 
 def test_a_failed_build_says_why_and_the_next_use_tries_again(house: House) -> None:

@@ -9,6 +9,7 @@ import pytest
 from compute.models import Host, Node
 from compute.services import upkeep
 from core.clock import now
+from environments import services as environments
 from runs.models import Attempt, Run
 from runs.services import departures
 from tests.runs.conftest import Lab
@@ -44,6 +45,15 @@ def test_detaching_loses_what_runs_there_with_the_evidence_and_tries_again(lab: 
     assert (again.status, again.host) == ("queued", None)
     departures.give_up(Host.objects.get())
     assert Attempt.objects.count() == 2
+
+
+def test_a_build_of_a_detached_host_is_queued_again_at_once(lab: Lab) -> None:
+    Host.objects.update(workspace=lab.workspace)
+    environments.resolve(lab.workspace, {"name": "e", "python": {"version": "3.11", "packages": ["numpy"]}})
+    (build,) = environments.take_builds(Host.objects.get())
+    upkeep.revoke(lab.room, "alpha")
+    build.refresh_from_db()
+    assert (build.status, build.host_id) == ("queued", None) and "was detached" in build.reason
 
 
 def test_a_word_from_the_detached_host_changes_nothing(lab: Lab) -> None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from compute.models import ComputeTarget, Host, Node
 from compute.services import status
 from compute.services.hosts import hosts_of
+from compute.web import machines
 from core.clock import now
 from core.errors import NotFound
 from core.paging import Page, page_of
@@ -55,6 +56,18 @@ class HostRow:
     host: Host
     is_alive: bool
     nodes: int
+
+    @property
+    def devices(self) -> list[tuple[int, str, int]]:
+        return machines.devices(self.host)
+
+    @property
+    def launcher(self) -> str:
+        return machines.launcher_words(self.host)
+
+    @property
+    def launcher_details(self) -> str:
+        return machines.launcher_details(self.host)
 
 
 @dataclass(frozen=True)

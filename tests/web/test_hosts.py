@@ -8,6 +8,7 @@ import pytest
 from django.test import override_settings
 
 from compute.models import Enrolment, Host
+from core.clock import now
 from tests.web.conftest import Site, inline_parts
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +61,27 @@ def test_who_may_not_is_offered_nothing(site: Site) -> None:
     assert "/hosts/alpha/drain/" in own and "/hosts/alpha/detach/" not in own
     assert "/hosts/" not in re.sub(r"[^\"]*/agent/.*", "", site.see("compute/", "reader").content.decode())
     assert "/hosts/alpha/detach/" in site.see("compute/").content.decode()
+
+
+def test_what_a_host_has_is_told(site: Site) -> None:
+    card = {"uuid": "GPU-1", "name": "NVIDIA H100", "memory": 80 * 10**9}
+    facts = {"engine": {"name": "box", "version": "20.10.24", "runtimes": ["nvidia", "runc"]}}
+    told = {"gpus": [card, {**card, "uuid": "GPU-2"}], "facts": facts, "launcher": "docker", "last_seen_at": now()}
+    Host.objects.create(name="gpu-box", key_digest="g", workspace=site.workspace, **told)
+    words = re.sub(r"<[^>]+>|\s+", " ", site.see("compute/").content.decode())
+    words = re.sub(r" +", " ", words)
+    for text in ("2 × NVIDIA H100 80.0 GB", "containers, engine 20.10.24", "runtimes: nvidia, runc"):
+        assert text in words, text
+
+
+@pytest.mark.parametrize("odd", [None, [], "x", 7, {"engine": [1], "isolation": "x"}, {"engine": {"runtimes": 5}}])
+@pytest.mark.parametrize("launcher", ["docker", "process"])
+def test_what_an_agent_told_oddly_does_not_break_the_page(site: Site, odd: object, launcher: str) -> None:
+    told = {"facts": odd if odd is not None else {}, "gpus": odd if odd is not None else [None, {"memory": "much"}]}
+    Host.objects.create(
+        name="odd", key_digest="o", workspace=site.workspace, last_seen_at=now(), launcher=launcher, **told
+    )
+    assert site.see("compute/").status_code == 200
 
 
 def test_hosts_of_another_workspace_are_not_shown(site: Site) -> None:

@@ -106,12 +106,12 @@ def test_a_cluster_in_use_asks_for_its_name_with_the_numbers(site: Site) -> None
 
 
 def test_who_holds_it_and_who_waits_stand_in_the_order_in_which_they_are_served(site: Site) -> None:
-    bea = User.objects.create_user("bea")
+    zoe = User.objects.create_user("zoe")
     waiting(site, 3)
     placing.place()
-    urgent = waiting(site, 1, priority=9, user=bea)
+    urgent = waiting(site, 1, priority=9, user=zoe)
     text = site.see("runs/of/cluster/", name="cpu").content.decode()
-    assert text.index("s0") < text.index("s1") < text.index("bea") < text.index("s2")
+    assert text.index("s0") < text.index("s1") < text.index("zoe") < text.index("s2")
     assert "1. in line" in text
     assert "on alpha" in text
     assert urgent

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +74,23 @@ def token_of(live: LiveStudio) -> str:
 
 def inside_env(live: LiveStudio) -> dict[str, str]:
     """The environment of a program that opens this studio's database."""
-    return {**live.env, "DUTO_DATA_DIR": str(live.home), "DUTO_EMBEDDED": "1"}
+    return home_env(live.home, live.env)
+
+
+def home_env(home: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The same for a data directory, whether a studio runs on it or not."""
+    return {**env, "DUTO_DATA_DIR": str(home), "DUTO_EMBEDDED": "1"}
 
 
 def inside(live: LiveStudio, module: str, *arguments: str) -> Any:
     """Run a module of `benchmarks.inside` on the studio's own data; it prints one JSON document."""
+    return run_inside(inside_env(live), module, *arguments)
+
+
+def run_inside(env: Mapping[str, str], module: str, *arguments: str) -> Any:
+    """Run such a module in this environment."""
     command = [sys.executable, "-m", f"benchmarks.inside.{module}", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=inside_env(live), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{module} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

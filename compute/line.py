@@ -22,6 +22,7 @@ class Line:
         for need in needs:
             self._waiting.setdefault(need.user, []).append(need)
         self._heads: list[tuple[Rank, User]] = []
+        self._shares: dict[User, float] = {}
         for user, mine in self._waiting.items():
             mine.sort(key=lambda need: (-need.priority, need.id), reverse=True)
             self._show(user)
@@ -34,6 +35,7 @@ class Line:
         """The one whose turn it is got this much."""
         user = self._heads[0][1]
         self.held[user] = self.held.get(user, Size()) + takes
+        self._shares.pop(user, None)
         self.passed()
 
     def passed(self) -> None:
@@ -43,7 +45,9 @@ class Line:
         self._show(user)
 
     def share(self, user: User) -> float:
-        return self.held.get(user, Size()).share_of(self.all)
+        if user not in self._shares:
+            self._shares[user] = self.held.get(user, Size()).share_of(self.all)
+        return self._shares[user]
 
     def _show(self, user: User) -> None:
         if mine := self._waiting[user]:

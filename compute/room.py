@@ -22,11 +22,13 @@ class Room:
         # What is kept on a machine for a step that waits for it, by the name of its cluster.
         self.kept: dict[UUID, list[tuple[str, Size]]] = defaultdict(list)
         self._held: dict[UUID, set[str]] = defaultdict(set)
-        self._resting: dict[UUID, dict[UUID, Slot]] = defaultdict(dict)
+        # By cluster, then by machine: a round asks for those of one machine once for each place that it gives.
+        self._resting: dict[UUID, dict[UUID, dict[UUID, Slot]]] = defaultdict(lambda: defaultdict(dict))
+        self._machine_of = {slot.id: slot.machine for slot in slots}
         self._usable: dict[UUID, list[tuple[Machine, NewNode]]] = {}
         for slot in slots:
             if not slot.is_busy:
-                self._resting[slot.cluster][slot.id] = slot
+                self._resting[slot.cluster][slot.machine][slot.id] = slot
             elif slot.machine in self.free:
                 self.free[slot.machine] -= Size(slot.takes.cores, slot.takes.memory)
                 self._held[slot.machine] |= set(slot.gpus)
@@ -69,14 +71,13 @@ class Room:
     def idle(self, cluster: Cluster, machine: Machine, takes: Size) -> list[Slot]:
         """Nodes of the cluster on the machine that can serve a step as they are."""
         return [
-            slot
-            for slot in self._resting[cluster.id].values()
-            if slot.is_usable and slot.machine == machine.id and slot.takes == takes
+            slot for slot in self._resting[cluster.id][machine.id].values() if slot.is_usable and slot.takes == takes
         ]
 
     def spare(self, cluster: Cluster) -> Slot:
         """A node of the cluster that may make way for one elsewhere. There is one while not all are busy."""
-        return min(self._resting[cluster.id].values(), key=lambda slot: (slot.is_usable, slot.id))
+        resting = (slot for there in self._resting[cluster.id].values() for slot in there.values())
+        return min(resting, key=lambda slot: (slot.is_usable, slot.id))
 
     # --- what becomes of it ---
 
@@ -88,7 +89,7 @@ class Room:
         self.count[place.cluster] += int(place.slot is None) - int(place.leaves is not None)
         for gone in (place.slot, place.leaves):
             if gone is not None:
-                del self._resting[place.cluster][gone]
+                del self._resting[place.cluster][self._machine_of[gone]][gone]
 
     def keep(self, cluster: Cluster) -> None:
         """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for."""

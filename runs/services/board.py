@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,11 @@ from duto.spec.reading import read_graph
 from runs.models import Run, StepRun
 
 S = Run.Status
+Parsed = tuple[Graph, dict[str, Step]]
+# Graphs of so many roots are kept parsed in a process.
+KEPT = 64
+_graphs: OrderedDict[UUID, Parsed] = OrderedDict()
+_graphs_lock = Lock()
 
 
 class Board:
@@ -102,20 +109,43 @@ class Board:
         self._moves, self._steps = {}, {}
 
 
-@lru_cache(maxsize=64)
-def parsed(root_id: UUID) -> tuple[Graph, dict[str, Step]]:
+def parsed(root_id: UUID) -> Parsed:
     """The graph of a root and its steps by id. A run's graph never changes, so it is parsed once a process."""
-    document = Run.objects.values_list("graph", flat=True).get(pk=root_id)
+    found = parsed_all([root_id])
+    if root_id not in found:
+        raise Run.DoesNotExist(f"There is no run {root_id}.")
+    return found[root_id]
+
+
+def parsed_all(root_ids: Iterable[UUID]) -> dict[UUID, Parsed]:
+    """The same of many roots, by one statement for all whose graphs are not kept."""
+    wanted = set(root_ids)
+    with _graphs_lock:
+        found = {key: _graphs[key] for key in wanted if key in _graphs}
+        for key in found:
+            _graphs.move_to_end(key)
+    if missing := wanted - found.keys():
+        rows = Run.objects.filter(pk__in=missing).values_list("pk", "graph")
+        fresh = {key: _parse(document) for key, document in rows}
+        found |= fresh
+        with _graphs_lock:
+            _graphs.update(fresh)
+            while len(_graphs) > KEPT:
+                _graphs.popitem(last=False)
+    return found
+
+
+def _parse(document: dict[str, Any] | None) -> Parsed:
     graph = read_graph(document or {"steps": []})
     return graph, {step.id: step for step in graph.steps}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT)
 def parsed_needs(root_id: UUID) -> dict[str, frozenset[str]]:
     return parsed(root_id)[0].needs
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT)
 def parsed_followers(root_id: UUID) -> dict[str, frozenset[str]]:
     return parsed(root_id)[0].followers
 

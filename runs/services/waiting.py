@@ -14,7 +14,7 @@ from compute.line import in_line
 from compute.models import ComputeTarget
 from core.clock import now
 from runs.models import Attempt
-from runs.services import fleet
+from runs.services import fleet, wishes
 from runs.services.fleet import Fleet, waiting
 from runs.services.placing import heads, held_by, needs_of
 from workspaces.models import User
@@ -40,6 +40,7 @@ def reasons(attempt: Attempt) -> list[Reason]:
     queue = queue if attempt.pk in {each.pk for each in queue} else [*queue, attempt]
     needs, line = needs_of(queue, found), _whole_line(target_id, attempt)
     held = held_by([*needs, *line], found)
+    needs = wishes.add(needs, held, queue, found)
     answer = placement.place(needs, found.clusters, found.slots, found.machines, held, moment)
     blockers = answer.reasons(attempt.pk)
     if not blockers:

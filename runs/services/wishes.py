@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
+from compute.fleet import Need, Size, capacity
+from compute.line import Line, User
 from compute.models import Host
 from environments.models import EnvironmentVersion, Image
 from runs.models import Attempt, StepRun
-from runs.services.board import parsed_needs
+from runs.services.board import parsed_all
 from runs.services.fleet import Fleet
 
 # An environment's folder is named by so much of its lock's digest, and the Python.
@@ -24,13 +27,46 @@ class Wish(NamedTuple):
     inputs: Hosts
 
 
+def add(needs: Sequence[Need], held: Mapping[User, Size], queue: Sequence[Attempt], found: Fleet) -> list[Need]:
+    """The same needs with wishes: where there is a choice, and for as many of each cluster as it has room for.
+
+    They are the first in line, so a wish that is not looked up is one of a step that will hardly be placed now.
+    """
+    if len(found.machines) < 2:
+        return list(needs)
+    first = _first(needs, held, found)
+    liked = of([attempt for attempt in queue if attempt.pk in first], found)
+    return [
+        replace(need, ready=liked[need.id].ready, inputs=liked[need.id].inputs) if need.id in liked else need
+        for need in needs
+    ]
+
+
+def _first(needs: Sequence[Need], held: Mapping[User, Size], found: Fleet) -> set[UUID]:
+    """Who is served while each cluster has room."""
+    room = {key: found.room_of(key) for key in found.targets}
+    takes = {cluster.id: cluster.size for cluster in found.clusters}
+    line, first = Line(needs, held, capacity(found.machines)), set()
+    left = sum(room.values())
+    while left and (need := line.next()) is not None:
+        if not room.get(need.cluster):
+            line.passed()
+            continue
+        left -= 1
+        room[need.cluster] -= 1
+        first.add(need.id)
+        line.given(takes[need.cluster])
+    return first
+
+
 def of(queue: Sequence[Attempt], found: Fleet) -> dict[UUID, Wish]:
-    """The wishes of these attempts, in four statements at most, however many they are."""
+    """The wishes of these attempts, in five statements at most, however many they are."""
     fields = ("run_id", "run__root_id", "node_id", "environment_version_id")
     rows = StepRun.objects.filter(run__in=[attempt.run_id for attempt in queue]).values_list(*fields)
     steps = {run: (root or run, node, version) for run, root, node, version in rows}
     ready = _ready({version for _, _, version in steps.values() if version}, list(found.hosts.values()))
-    before = {run: parsed_needs(root)[node] for run, (root, node, _) in steps.items()}
+    graphs = parsed_all({root for root, _, _ in steps.values()})
+    before = {run: graphs[root][1][node].parents for run, (root, node, _) in steps.items()}
     wrote = _wrote({root for root, _, _ in steps.values()}, {node for nodes in before.values() for node in nodes})
     wishes = {}
     for attempt in queue:

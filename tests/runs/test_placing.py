@@ -19,6 +19,7 @@ from core.clock import iso, now
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from runs.models import Attempt, Run, StepRun
 from runs.services import fleet, nodes, placing
+from runs.services.board import KEPT
 from runs.services.changes import changing
 from runs.services.waiting import reasons
 from tests.runs.conftest import GIB, Lab
@@ -289,6 +290,54 @@ def test_a_round_reads_no_more_of_a_longer_queue_and_asks_as_often(lab: Lab) -> 
     with CaptureQueriesContext(connection) as again:
         reasons(waiting)
     assert len(again) == len(asked) <= 8
+
+
+def test_a_round_asks_as_often_over_more_runs_than_a_process_keeps_parsed(lab: Lab) -> None:
+    Host.objects.create(name="beta", key_digest="b", cores=999, memory=999 * GIB, last_seen_at=now())
+    asked = []
+    for count in (2, KEPT + 6):
+        ComputeTarget.objects.update(max_nodes=count)
+        for _ in range(count):
+            root = lab.pipeline("prepare -> train")
+            lab.attempt(lab.step(root, "prepare"), status="completed")
+            Attempt.objects.create(run=lab.step(root, "train"), number=1, compute_target=lab.cluster, user=lab.owner)
+        # Places are written a hundred at a time, so both rounds write as often.
+        with CaptureQueriesContext(connection) as seen:
+            assert placing.place() == count
+        asked.append(len(seen))
+        Attempt.objects.all().delete()
+        Node.objects.all().delete()
+    assert asked[0] == asked[1]
+
+
+def test_wishes_of_one_cluster_are_not_forgotten_for_the_line_of_a_full_one(lab: Lab) -> None:
+    beta = Host.objects.create(name="beta", key_digest="b", cores=1, memory=8 * GIB, last_seen_at=now())
+    queue(lab, cluster(lab, "huge", cores=64, gpus=0, max_nodes=3), 5, priority=9)
+    wishing = []
+    for host in (beta, lab.host):
+        root = lab.pipeline("prepare -> train")
+        first = lab.attempt(lab.step(root, "prepare"), status="completed")
+        Attempt.objects.filter(pk=first.pk).update(host=host)
+        run = lab.step(root, "train")
+        wishing.append(Attempt.objects.create(run=run, number=1, compute_target=lab.cluster, user=lab.owner))
+    assert placing.place() == 2
+    assert [attempt.host for attempt in placed(wishing)] == [beta, lab.host]
+
+
+def test_all_that_follows_from_a_node_is_written_with_it(lab: Lab) -> None:
+    Host.objects.create(name="beta", key_digest="b", cores=2, memory=8 * GIB, last_seen_at=now(), launcher="docker")
+    elastic = cluster(lab, cores=3, gpus=1, policy="elastic", memory=GIB)
+    attempts = queue(lab, elastic, 1) + queue(lab, lab.cluster, 2)
+    attempts[0].warnings = ["Said before."]
+    attempts[0].save()
+    assert placing.place() == 3
+    for attempt in placed(attempts):
+        node, host = attempt.node, attempt.host
+        assert node is not None
+        assert host is not None
+        assert (host.pk, attempt.node_name, attempt.launcher) == (node.host_id, node.name, host.launcher)
+        assert attempt.warnings == ([attempts[0].warnings[0], node.warning] if attempt == attempts[0] else [])
+    assert {attempt.launcher for attempt in placed(attempts)} == {"process", "docker"}
 
 
 def test_a_step_that_was_canceled_while_the_round_went_on_leaves_its_node_idle(lab: Lab) -> None:

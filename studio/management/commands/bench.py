@@ -21,7 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Names come from the package of benchmarks."""
         parser.add_argument("name", choices=[*sorted(registry.load()), ALL])
-        parser.add_argument("--db", choices=["sqlite", "postgres"], help="default: SQLite, but PostgreSQL for runslist")
+        parser.add_argument(
+            "--db", choices=["sqlite", "postgres"], help="default: SQLite, but PostgreSQL for runslist and place"
+        )
         parser.add_argument("--repeat", type=int, help="rounds, the median of which is judged (5; chaos: 1)")
         parser.add_argument("--small", action="store_true", help="a tiny size, to see that it works")
         parser.add_argument("--steps", type=int, help="chaos: how many steps")

@@ -10,6 +10,7 @@ from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.docker import DockerLauncher
 from duto_agent.launchers.engine import SOCKET, Engine, EngineRefused
 from duto_agent.launching import Identity
+from duto_agent.shelf import Shelf
 
 
 class Containers:
@@ -20,7 +21,8 @@ class Containers:
         self.launcher = DockerLauncher(
             home / "attempts", self.engine, identity.installation, identity.host, identity.studio, bell
         )
-        self.images = Images(self.engine, base, {"duto.installation": identity.installation})
+        labels = {"duto.installation": identity.installation, "duto.host": identity.host}
+        self.images = Images(self.engine, base, Shelf(self.engine, labels, home / "images"), labels)
 
     def start(self) -> None:
         """Raises Unprotected where the relay to the studio cannot stand."""

@@ -1,6 +1,7 @@
 """Keeps a host's disk: tells what lies there unused, and removes what the studio's policy lets go.
 
-Only what this agent has made is ever touched: folders of attempts, environments and cached files below its own home.
+Only what this agent has made is ever touched: folders of attempts, environments and cached files below its own home,
+and images with its labels.
 """
 
 from __future__ import annotations
@@ -14,23 +15,27 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from duto_agent.environments import READY, safe_name
 from duto_agent.files import read_json, remove_tree
 from duto_agent.launchers.base import AttemptKey
 
+if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
+    from duto_agent.shelf import Shelf
+
 say = logging.getLogger("duto.agent")
 EVERY_S = 600.0
 DAY_S = 86400.0
+TOLD = ("key", "bytes", "used_at", "in_use")
 Item = dict[str, Any]
 
 
 class Housekeeper:
-    """`policy` is what the studio last said: days for `attempts` and `environments`; None keeps for ever."""
+    """`policy` is what the studio last said: days for `attempts`, `environments` and `images`; None keeps for ever."""
 
-    def __init__(self, home: Path, holding: Callable[[], Collection[AttemptKey]]) -> None:
-        self.home, self.holding = home, holding
+    def __init__(self, home: Path, holding: Callable[[], Collection[AttemptKey]], images: Shelf | None = None) -> None:
+        self.home, self.holding, self.images = home, holding, images
         self.policy: Mapping[str, int | None] = {}
         self.storage: dict[str, list[Item]] = {}
         self._sizes: dict[Path, int] = {}
@@ -54,7 +59,11 @@ class Housekeeper:
         for left in (*self.home.glob("attempts/*.tmp.gone"), *self.home.glob("envs/*.tmp.gone")):
             remove_tree(left)  # an agent that was killed amid a removal
         self._clean(moment)
-        self.storage = {"attempts": list(self.attempts()), "environments": list(self.environments())}
+        self._clean_images(moment)
+        images = self.images.items(moment) if self.images is not None else []
+        self.storage = {
+            "attempts": list(self.attempts()), "environments": list(self.environments()), "images": images,
+        }  # fmt: skip
 
     def attempts(self) -> Iterator[Item]:
         """Folders of attempts that this agent does not hold: a fault of its own left them."""
@@ -87,6 +96,15 @@ class Housekeeper:
                     self._remove(self.home / folder / item["key"], before)
         if (before := self._cutoff("environments", moment)) is not None:
             self._clean_cache(before)
+
+    def _clean_images(self, moment: float) -> None:
+        if self.images is None:
+            return
+        self.images.tidy(moment)
+        if (before := self._cutoff("images", moment)) is not None:
+            for item in self.images.items(moment):
+                if item["used"] < before and not item["in_use"]:
+                    self.images.remove(item, before, moment)
 
     def _cutoff(self, kind: str, moment: float) -> float | None:
         days = self.policy.get(kind)
@@ -122,8 +140,8 @@ class Housekeeper:
 
 
 def told(storage: Mapping[str, list[Item]]) -> dict[str, list[Item]]:
-    """What the studio hears: without the agent's own numbers."""
-    return {kind: [{k: v for k, v in item.items() if k != "used"} for item in items] for kind, items in storage.items()}
+    """What the studio hears: without what only the agent needs."""
+    return {kind: [{key: item[key] for key in TOLD} for item in items] for kind, items in storage.items()}
 
 
 def _folders(parent: Path) -> list[Path]:

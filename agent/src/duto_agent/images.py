@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from duto_agent import buildkit
 from duto_agent.environments import BuildFailed, explain
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
+from duto_agent.shelf import Shelf, labelled
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
 
 Say = Callable[[str], None]
@@ -20,7 +20,6 @@ PYTHON = "python3"
 ENVIRONMENT = "/opt/duto/env"
 REPOSITORY = "duto/env"
 BASES = "duto/base"
-LABEL = "duto.recipe"
 BUILDKITS_OWN = ("executor failed running", "failed to solve", "process ")
 # uv and what it is told of indexes are only shown to the build: neither becomes a layer of the image.
 TEMPLATE = """FROM {base}
@@ -49,10 +48,8 @@ class Image:
 class Images:
     """`base` is the image of hosts' configuration; an environment may bring its own."""
 
-    def __init__(self, engine: Engine, base: str | None, labels: Mapping[str, str]) -> None:
-        self.engine, self.base, self.labels = engine, base, dict(labels)
-        self._locks: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
+    def __init__(self, engine: Engine, base: str | None, shelf: Shelf, labels: Mapping[str, str]) -> None:
+        self.engine, self.base, self.shelf, self.labels = engine, base, shelf, dict(labels)
 
     def ensure(self, spec: Mapping[str, Any], say: Say) -> Image:
         """The image of this step; whoever asks while it is built waits for the one build. Raises BuildFailed."""
@@ -69,17 +66,18 @@ class Images:
         if container.get("base_dockerfile"):
             base = self._written(str(container["base_dockerfile"]), say)
         elif name := container.get("base_image") or self.base:
-            with self._only_one(str(name)):
+            with self.shelf.only_one(str(name)):
                 base = self._base(str(name), say)
         else:
             raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
         if environment.get("user_managed") or not lock.strip():
             return Image(base.id, PYTHON)
         tag = tag_of(base.id, lock)
-        with self._only_one(tag):
-            if self.engine.image(tag) is None:
-                self._build(tag, base, lock, say)
-        return Image(tag, f"{ENVIRONMENT}/bin/python")
+        with self.shelf.only_one(tag):
+            built = self.engine.image(tag) or self._build(tag, base, lock, say)
+            self.shelf.use(tag)
+        # The id, not the name: after a removal the same name may be another image.
+        return Image(built.id, f"{ENVIRONMENT}/bin/python")
 
     def _base(self, name: str, say: Say) -> ImageFacts:
         found = self.engine.image(name)
@@ -99,13 +97,15 @@ class Images:
     def _written(self, dockerfile: str, say: Say) -> ImageFacts:
         """A base that the environment itself describes; there are no files beside its Dockerfile."""
         tag = f"{BASES}:{hashlib.sha256(dockerfile.encode()).hexdigest()[:32]}"
-        with self._only_one(tag):
-            if self.engine.image(tag) is None:
+        with self.shelf.only_one(tag):
+            built = self.engine.image(tag)
+            if built is None:
                 say(f"Building the base image {tag}.")
-                self._run(tag, {"Dockerfile": dockerfile.encode()}, say)
-            return self._base(tag, say)
+                built = self._run(tag, {"Dockerfile": dockerfile.encode()}, say)
+            self.shelf.use(tag)
+        return built
 
-    def _build(self, tag: str, base: ImageFacts, lock: str, say: Say) -> None:
+    def _build(self, tag: str, base: ImageFacts, lock: str, say: Say) -> ImageFacts:
         say(f"Building the image {tag}.")
         try:
             uv = buildkit.readable(uv_binary())
@@ -117,7 +117,7 @@ class Images:
         settings, certificates = _settings(variables)
         short = base.id.rpartition(":")[2][:32]
         self.engine.tag(base.id, BASES, short)  # BuildKit takes a name, and looks for an id in a registry
-        self._run(
+        built = self._run(
             tag,
             {
                 "Dockerfile": TEMPLATE.format(base=f"{BASES}:{short}", environment=ENVIRONMENT).encode(),
@@ -129,25 +129,24 @@ class Images:
             say,
         )
         say("The image is ready.")
+        return built
 
-    def _run(self, tag: str, files: Mapping[str, bytes], say: Say) -> None:
+    def _run(self, tag: str, files: Mapping[str, bytes], say: Say) -> ImageFacts:
         said: list[str] = []
         for line in self._lines(tag, buildkit.context(files)):
             said.append(line)
             say(line)
-        if self.engine.image(tag) is None:
+        built = self.engine.image(tag)
+        if built is None:
             own = [line for line in said if not line.startswith(BUILDKITS_OWN)]
             raise BuildFailed(explain("\n".join(own or said)))
+        return built
 
     def _lines(self, tag: str, context: bytes) -> Iterator[str]:
         """What the build says; an error is its last line."""
-        labels = {**self.labels, "duto.kind": "image", LABEL: tag.rpartition(":")[2]}
+        labels = labelled(self.labels, tag.rpartition(":")[2])
         params = {"version": "2", "t": tag, "labels": json.dumps(labels)}
         yield from self.engine.call(lambda api: buildkit.build(api, params, context))
-
-    def _only_one(self, name: str) -> threading.Lock:
-        with self._guard:
-            return self._locks.setdefault(name, threading.Lock())
 
 
 def tag_of(base: str, lock: str) -> str:

@@ -27,7 +27,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._attempts: dict[AttemptKey, Attempt] = {}
         self._told: set[AttemptKey] = set()
-        self.housekeeper = Housekeeper(home, self.held)
+        self.housekeeper = Housekeeper(home, self.held, services.images.shelf if services.images else None)
         self._builds: set[str] = set()
         self._pool: Executor = ThreadPoolExecutor(AT_ONCE * 2, thread_name_prefix="attempt")
 

@@ -78,14 +78,20 @@ class Engine:
 
     def image(self, name: str) -> ImageFacts | None:
         """The image of this name or id, or None where it is not here."""
+        found = self.inspect_image(name)
+        if found is None:
+            return None
+        pairs = (str(each).partition("=") for each in (found.get("Config") or {}).get("Env") or ())
+        return ImageFacts(str(found["Id"]), {key: value for key, _, value in pairs})
+
+    def inspect_image(self, name: str) -> Facts | None:
+        """All that the engine tells of an image, or None."""
         try:
-            found = self.call(lambda api: api.inspect_image(name))
+            return dict(self.call(lambda api: api.inspect_image(name)))
         except EngineRefused as refused:
             if refused.status == 404:
                 return None
             raise
-        pairs = (str(each).partition("=") for each in (found.get("Config") or {}).get("Env") or ())
-        return ImageFacts(str(found["Id"]), {key: value for key, _, value in pairs})
 
     def pull(self, name: str) -> None:
         """Raises EngineRefused with the registry's own words."""

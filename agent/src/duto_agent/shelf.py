@@ -1,0 +1,152 @@
+"""The images that this host has built: when each was last used, what it costs, and how one goes.
+
+Only images that carry the labels of this installation and this host are ever looked at or removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from duto_agent.environments import safe_name
+from duto_agent.launchers.base import EngineAway
+from duto_agent.launchers.engine import Engine, EngineRefused, Facts
+
+say = logging.getLogger("duto.agent")
+OURS = ("duto/env:", "duto/base:")
+# A step that was given an image a while ago may not have its container yet.
+JUST_USED_S = 3600.0
+# An image without a name was overtaken by another of its name, or its build was cut off: nobody can ask for it.
+NAMELESS_S = 86400.0
+Item = dict[str, Any]
+
+
+class Shelf:
+    """`folder` holds a stamp for each image: the engine does not know when one was last used."""
+
+    def __init__(self, engine: Engine, labels: Mapping[str, str], folder: Path) -> None:
+        self.engine, self.labels, self.folder = engine, {**labels, "duto.kind": "image"}, folder
+        self._told: list[Item] = []
+        self._layers: dict[str, tuple[str, ...]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def only_one(self, name: str) -> threading.Lock:
+        """Held while an image is built, given to a step, or removed."""
+        with self._guard:
+            return self._locks.setdefault(name, threading.Lock())
+
+    def use(self, tag: str) -> None:
+        """A stamp is never a reason to fail."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._stamp(tag).touch()
+
+    def items(self, moment: float) -> list[Item]:
+        """What stands here, as the studio is told it (docs/wire.md, `storage`); while the engine is away, what stood."""
+        try:
+            self._told = self._look(moment)
+        except (EngineAway, EngineRefused) as error:
+            say.warning("images cannot be listed: %s", error)
+        return self._told
+
+    def remove(self, item: Mapping[str, Any], before: float, moment: float) -> bool:
+        """Whether it went. Looked at once more, so that a step which asks for it meanwhile keeps it, or builds it anew."""
+        tag = str(item["key"])
+        try:
+            with self.only_one(tag):
+                used = self._used(tag, item["used"])
+                if used >= before or moment - used < JUST_USED_S:
+                    return False
+                for name in reversed(item["names"]):  # the one by which steps ask goes last, or not at all
+                    self.engine.remove_image(name)
+                if self.engine.image(tag) is not None:
+                    return False  # a container has taken it
+        except (EngineAway, EngineRefused) as error:
+            say.warning("the image %s is still there: %s", tag, error)
+            return False
+        self._stamp(tag).unlink(missing_ok=True)
+        say.info("removed the image %s, which was not needed any more", tag)
+        return True
+
+    def tidy(self, moment: float) -> None:
+        """Remove the nameless ones, whatever the policy: no step will ever ask for them."""
+        try:
+            used = self._in_use()
+            for each in self.engine.images(self.labels):
+                if not named(each) and each["Id"] not in used and moment - each["Created"] > NAMELESS_S:
+                    self.engine.remove_image(each["Id"])
+        except (EngineAway, EngineRefused) as error:
+            say.warning("images cannot be tidied: %s", error)
+
+    def _look(self, moment: float) -> list[Item]:
+        everything = {each["Id"]: each for each in self.engine.images({})}
+        layers = {each: self._layers_of(each) for each in everything}
+        self._layers = layers
+        sizes = {each: int(facts.get("Size") or 0) for each, facts in everything.items()}
+        used, found = self._in_use(), []
+        for each in self.engine.images(self.labels):
+            names = ours(each)
+            if names and each["Id"] in layers:
+                item = self._item(names, own_bytes(each["Id"], layers, sizes), float(each["Created"]))
+                item["in_use"] = each["Id"] in used or moment - item["used"] < JUST_USED_S
+                found.append(item)
+        return sorted(found, key=lambda item: str(item["key"]))
+
+    def _item(self, names: list[str], size: int, created: float) -> Item:
+        used = self._used(names[0], created)
+        told = datetime.fromtimestamp(used, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return {"key": names[0], "bytes": size, "used_at": told, "used": used, "names": names}
+
+    def _layers_of(self, image: str) -> tuple[str, ...]:
+        """An image never changes; one that goes while we ask has none."""
+        if image not in self._layers:
+            found = self.engine.inspect_image(image) or {}
+            self._layers[image] = tuple((found.get("RootFS") or {}).get("Layers") or ())
+        return self._layers[image]
+
+    def _in_use(self) -> set[str]:
+        """By containers in any state, whoever made them."""
+        return {str(each.get("ImageID")) for each in self.engine.containers({})}
+
+    def _stamp(self, tag: str) -> Path:
+        return self.folder / f"{safe_name(tag)}.used"
+
+    def _used(self, tag: str, otherwise: float) -> float:
+        try:
+            return self._stamp(tag).stat().st_mtime
+        except OSError:
+            return otherwise
+
+
+def named(image: Facts) -> list[str]:
+    """Its names; the engine calls one that has none `<none>:<none>`."""
+    return sorted(str(tag) for tag in image.get("RepoTags") or () if "<none>" not in str(tag))
+
+
+def ours(image: Facts) -> list[str]:
+    """The names that we gave, the one by which it is asked for first; none where others have named it too."""
+    tags = named(image)
+    asked = [tag for tag in tags if tag.rpartition(":")[2] == (image.get("Labels") or {}).get("duto.recipe")]
+    return [*asked, *(tag for tag in tags if tag not in asked)] if asked and all(map(_is_ours, tags)) else []
+
+
+def _is_ours(tag: str) -> bool:
+    return tag.startswith(OURS)
+
+
+def own_bytes(image: str, layers: Mapping[str, Collection[str]], sizes: Mapping[str, int]) -> int:
+    """What removing it gives back: the layers below, which another image has too, stay."""
+    mine = tuple(layers[image])
+    below = [sizes[each] for each, its in layers.items() if its and tuple(its) == mine[: len(its)] != mine]
+    return max(0, sizes[image] - max(below, default=0))
+
+
+def labelled(labels: Mapping[str, str], recipe: str) -> dict[str, str]:
+    """The labels of an image that we build."""
+    return {**labels, "duto.kind": "image", "duto.recipe": recipe}

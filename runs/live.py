@@ -19,6 +19,7 @@ def register() -> None:
     live.register("run", may_watch_run, live.journaled("run"))
     live.register("metrics", may_watch_run)
     live.register("log", may_watch_log, missed_log)
+    live.register("usage", may_watch_log)
 
 
 def may_watch_run(user: User, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""What agents bring and fetch for an attempt: its log, its spool, its files. Each call may be repeated safely.
+"""What agents bring and fetch for an attempt: its log, its spool, its samples, its files. Each call may be repeated safely.
 
 Transfers, the addresses below `attempts/<id>/<epoch>/files/`:
 
@@ -23,7 +23,7 @@ from environments import services as environments
 from environments.models import EnvironmentBuild
 from runs.agents.door import agent_call, attempt_for, body_of, offset_of, stale
 from runs.models import Attempt
-from runs.services import logs, transfers
+from runs.services import logs, transfers, usage
 from runs.services.spool import ingest
 
 LOG_MAX = 8 * 1024 * 1024
@@ -40,6 +40,12 @@ def log(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResp
 def spool(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
     return JsonResponse({"size": ingest(mine, offset_of(request), body_of(request, SPOOL_MAX))})
+
+
+@agent_call("PUT")
+def samples(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = _open(attempt_for(host, attempt, epoch))
+    return JsonResponse({"size": usage.append(mine, offset_of(request), body_of(request, SPOOL_MAX))})
 
 
 @agent_call("PUT")

@@ -131,6 +131,27 @@ class ResumePreview(s.Serializer):  # type: ignore[type-arg]
     steps = ResumeLine(many=True)
 
 
+class UsageSeries(s.Serializer):  # type: ignore[type-arg]
+    name = s.ChoiceField(["cpu", "memory", "read", "written", "gpu", "gpu_memory"])
+    unit = s.ChoiceField(["cores", "bytes", "bytes_per_second", "share"])
+    device = s.CharField(required=False, help_text="UUID of the device, for `gpu` and `gpu_memory`.")
+    peak = s.FloatField(allow_null=True)
+    points = s.ListField(
+        child=s.ListField(child=s.FloatField()), help_text="[seconds since the first sample, value], at most 600."
+    )
+
+
+class Usage(s.Serializer):  # type: ignore[type-arg]
+    attempt = s.IntegerField()
+    final = s.BooleanField()
+    removed_at = s.DateTimeField(allow_null=True)
+    cores = s.FloatField(allow_null=True, help_text="Of a node of the size that the step ran on.")
+    memory = s.IntegerField(allow_null=True)
+    peak_memory = s.IntegerField(allow_null=True)
+    cpu_seconds = s.FloatField(allow_null=True)
+    series = UsageSeries(many=True)
+
+
 class FailIn(s.Serializer):  # type: ignore[type-arg]
     message = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from runs.api import clusters, code, experiments, logs, palette, records, resume, retention, runs, trigger
+from runs.api import clusters, code, experiments, logs, palette, records, resume, retention, runs, trigger, usage
 
 W = "workspaces/<slug:workspace>/"
 RUN = f"{W}runs/<uuid:id>/"
@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{RUN}reuse/", runs.ReuseView.as_view(), name="api-run-reuse"),
     path(f"{RUN}log/", logs.LogView.as_view(), name="api-run-log"),
     path(f"{RUN}log/search/", logs.LogSearchView.as_view(), name="api-run-log-search"),
+    path(f"{RUN}usage/", usage.UsageView.as_view(), name="api-run-usage"),
     path(f"{RUN}metrics/", records.MetricsView.as_view(), name="api-run-metrics"),
     path(f"{RUN}artifacts/", records.ArtifactsView.as_view(), name="api-run-artifacts"),
     path(f"{RUN}artifacts/<path:path>", records.ArtifactView.as_view(), name="api-run-artifact"),

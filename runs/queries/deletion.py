@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 
 from datasets.models import DatasetVersion
 from registry.models import ModelVersion
@@ -73,7 +73,7 @@ def preview(run: Run) -> Preview:
         output_bytes=outputs["bytes"] or 0,
         artifacts=artifacts["n"],
         artifact_bytes=artifacts["bytes"] or 0,
-        log_bytes=Attempt.objects.filter(**tree).aggregate(n=Sum("log_size"))["n"] or 0,
+        log_bytes=Attempt.objects.filter(**tree).aggregate(n=Sum(F("log_size") + F("samples_size")))["n"] or 0,
         metric_points=MetricPoint.objects.filter(**tree).count(),
         reused_by=[_reuse(step) for step in reused.select_related("run__root__experiment").order_by("-run")[:SHOWN]],
         reused_by_count=reused.count(),

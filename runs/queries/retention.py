@@ -59,7 +59,7 @@ class Plan:
 def plan(workspace: Workspace, policy: Policy, moment: datetime) -> Plan:
     """Looked up anew each time, in a constant number of queries."""
     found = Expired(workspace, policy, moment)
-    logs = found.logs().aggregate(n=Count("id"), b=Sum("log_size"))
+    logs = found.logs().aggregate(n=Count("id"), b=Sum(F("log_size") + F("samples_size")))
     artifacts = found.artifacts().aggregate(n=Count("id"), b=Sum("size"))
     outputs = found.outputs().aggregate(n=Count("id"), b=Sum("size"))
     sources = found.sources()

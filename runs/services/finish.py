@@ -9,7 +9,7 @@ from core.clock import now, parse
 from core.errors import StudioError
 from runs import causes
 from runs.models import Attempt, Run
-from runs.services import artifacts, clusters, failures, logs, outputs, placing
+from runs.services import artifacts, clusters, failures, logs, outputs, placing, usage
 from runs.services.board import parsed, parsed_followers
 from runs.services.changes import changing, place_after
 from runs.services.progress import advance, carry_forward
@@ -76,6 +76,7 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
     attempt.move(status, **facts)
     if attempt.leased_at is not None:  # whoever had it may have left a log
         logs.seal(attempt)
+        usage.seal(attempt)
     revoke_run_tokens(attempt.run_id)
     placing.free_node(attempt)
     place_after(attempt.run, attempt.compute_target_id)

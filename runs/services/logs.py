@@ -36,7 +36,7 @@ def append(attempt: Attempt, offset: int, data: bytes) -> int:
     if size > settings.DUTO.log_cap_bytes + CAP_SLACK:
         raise TooLarge("The log is at its cap; what follows is dropped.", code="log_cap", size=offset)
     # Bytes first, then the row: a crash in between leaves bytes that nobody reads and that are sent again.
-    _write(open_path(attempt.pk), offset, data)
+    write_at(open_path(attempt.pk), offset, data)
     mine = Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch, log_size=offset, log_sealed_at__isnull=True)
     if not mine.update(log_size=size):
         raise refused(attempt, Attempt.objects.values_list("log_size", flat=True).get(pk=attempt.pk))
@@ -57,7 +57,8 @@ def frame(offset: int, data: bytes, size: int) -> dict[str, object]:
     return {"offset": offset, "size": size, "text": base64.b64encode(data).decode(), "final": False}
 
 
-def _write(path: Path, offset: int, data: bytes) -> None:
+def write_at(path: Path, offset: int, data: bytes) -> None:
+    """Write bytes at a place of a file, which is made where there is none."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     try:
         handle = os.open(path, flags, 0o600)
@@ -82,7 +83,8 @@ def seal(attempt: Attempt) -> None:
     if not Attempt.objects.filter(pk=attempt.pk, log_sealed_at__isnull=True).update(log_sealed_at=moment):
         return
     attempt.log_sealed_at = moment
-    attempt.log_size = Attempt.objects.values_list("log_size", flat=True).get(pk=attempt.pk)
+    sizes = Attempt.objects.values_list("log_size", "samples_size")
+    attempt.log_size, attempt.samples_size = sizes.get(pk=attempt.pk)
     _store(attempt)
     _name(attempt)
     journal.hint(f"log:{attempt.pk}", {"offset": attempt.log_size, "size": attempt.log_size, "text": "", "final": True})
@@ -95,7 +97,7 @@ def _store(attempt: Attempt) -> None:
     if not source.exists():
         if store.exists(key):
             return
-        _write(source, 0, b"")
+        write_at(source, 0, b"")
     # Bytes beyond the stored size were never acknowledged, so they are not part of the log.
     os.truncate(source, attempt.log_size)
     store.adopt(source, key)

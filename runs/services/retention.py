@@ -21,6 +21,7 @@ from runs.models import Artifact, Attempt, Output, StepRun
 from runs.queries.logs import sealed_key
 from runs.queries.retention import Expired, Plan
 from runs.queries.retention import plan as plan_of
+from runs.queries.usage import samples_of
 from runs.retention import Policy
 from runs.services.retire import keys_of
 from runs.services.sweep import sweep
@@ -107,6 +108,7 @@ def _logs(expired: Expired) -> int:
     keys = list(expired.logs().values_list("id", flat=True)[:BATCH])
     for key in keys:
         store.remove(sealed_key(key))
+        store.remove(sealed_key(samples_of(key)))
     return Attempt.objects.filter(pk__in=keys).update(log_removed_at=now())
 
 

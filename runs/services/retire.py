@@ -15,6 +15,7 @@ from runs.models import Attempt, Output, Run, StepRun
 from runs.queries.deletion import Preview
 from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
+from runs.queries.usage import samples_of
 from runs.services.changes import changing
 from workspaces.access import Room
 from workspaces.models import ApiToken, Role
@@ -72,8 +73,9 @@ def _remove_files(run: Run) -> None:
     for run_id in ids:
         store.remove(f"artifacts/{run_id}")
     for attempt_id in Attempt.objects.filter(run__root=run).values_list("id", flat=True):
-        open_path(attempt_id).unlink(missing_ok=True)
-        store.remove(sealed_key(attempt_id))
+        for kept in (str(attempt_id), samples_of(attempt_id)):
+            open_path(kept).unlink(missing_ok=True)
+            store.remove(sealed_key(kept))
 
 
 @transaction.atomic

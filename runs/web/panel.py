@@ -1,4 +1,4 @@
-"""The panel of the chosen step: one header, eight tabs; each tab is a fragment that knows its own facts."""
+"""The panel of the chosen step: one header, nine tabs; each tab is a fragment that knows its own facts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from workspaces.access import Room
 TABS = {
     "logs": _("Logs"),
     "metrics": _("Metrics"),
+    "usage": _("Usage"),
     "images": _("Images"),
     "outputs": _("Outputs"),
     "inputs": _("Inputs"),
@@ -46,6 +47,15 @@ class Logs:
     run_id: Any
     attempt: Attempt | None
     waits: Waits
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What runs/panel/usage.html may show; the page's element fetches the numbers itself."""
+
+    run_id: Any
+    attempt: Attempt | None
     is_over: bool
 
 
@@ -100,12 +110,22 @@ def _source(step: StepRow) -> Run | None:
     return Run.objects.select_related("root", "step").defer("graph", "root__graph").filter(pk=step.evidence_id).first()
 
 
-def _logs(ask: Ask) -> Logs:
+def _shown(ask: Ask) -> Attempt | None:
+    """The attempt that the address names, else the last one; of a reused step, of its source."""
     own = ask.step.attempts
     if ask.step.is_reused:
         own = list(Attempt.objects.filter(run=ask.step.evidence_id).order_by("number"))
-    attempt = _attempt(own, ask.query.get("attempt", ""))
-    return Logs(ask.step.evidence_id, attempt, waits_of(ask.step.run, ask.step.attempts), ask.step.status in Run.ENDS)
+    return _attempt(own, ask.query.get("attempt", ""))
+
+
+def _usage(ask: Ask) -> Usage:
+    return Usage(ask.step.evidence_id, _shown(ask), ask.step.status in Run.ENDS)
+
+
+def _logs(ask: Ask) -> Logs:
+    return Logs(
+        ask.step.evidence_id, _shown(ask), waits_of(ask.step.run, ask.step.attempts), ask.step.status in Run.ENDS
+    )
 
 
 def _last_runs(step: StepRow) -> list[dict[str, Any]]:
@@ -128,6 +148,7 @@ def _last_runs(step: StepRow) -> list[dict[str, Any]]:
 FACTS: dict[str, Callable[[Ask], Any]] = {
     "logs": _logs,
     "metrics": panel_metrics.metrics,
+    "usage": _usage,
     "images": panel_metrics.images,
     "outputs": panel_files.outputs,
     "inputs": panel_files.inputs,

@@ -19,6 +19,7 @@ const ELEMENTS = {
   "log-view": () => import("./log-view.js"),
   "metric-chart": () => import("./metric-chart.js"),
   "metric-grid": () => import("./metric-grid.js"),
+  "usage-charts": () => import("./usage-charts.js"),
   "file-drop": () => import("./file-drop.js"),
 };
 

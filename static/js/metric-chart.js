@@ -53,6 +53,13 @@ class MetricChart extends HTMLElement {
     this.series = metrics.filter((metric) => !wanted || metric.name === wanted).map(({ name, run, points }) => ({ name, run, points }));
   }
 
+  /** The same chart with other numbers, perhaps in another unit. */
+  show(label, series) {
+    this.title_.textContent = label;
+    this.series = series;
+    this.#redraw();
+  }
+
   push(points) {
     for (const { name, index, value } of points) {
       let own = this.series.find((one) => one.name === name);
@@ -83,7 +90,7 @@ class MetricChart extends HTMLElement {
     if (this.#chart && this.#chart.series.length === data.length) this.#chart.setData(data);
     else {
       this.#drop();
-      this.#chart = plot(this.canvas, { labels: this.series.map(({ name }) => name), height: HEIGHT, moved: (at) => this.#read(at) })(data);
+      this.#chart = plot(this.canvas, { labels: this.series.map(({ name }) => name), height: HEIGHT, fromZero: this.hasAttribute("floor"), moved: (at) => this.#read(at) })(data);
     }
     this.#read(null);
     if (this.values.open) this.#tabulate();
@@ -104,7 +111,7 @@ class MetricChart extends HTMLElement {
   #tabulate() {
     if (!this.values.open) return;
     const [x, ...columns] = this.#data;
-    this.values.querySelector("thead tr").replaceChildren(h("th", { class: "num" }, "Index"), ...this.series.map(({ name }) => h("th", { class: "num" }, name)));
+    this.values.querySelector("thead tr").replaceChildren(h("th", { class: "num" }, this.getAttribute("axis") ?? "Index"), ...this.series.map(({ name }) => h("th", { class: "num" }, name)));
     const from = Math.max(0, x.length - SHOWN_ROWS);
     this.table.replaceChildren(...x.slice(from).map((index, place) =>
       h("tr", null, h("td", { class: "num" }, number(index)), columns.map((column) => h("td", { class: "num" }, number(column[from + place]))))));

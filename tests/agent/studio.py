@@ -24,6 +24,7 @@ class Studio:
         self.exchanges: list[dict[str, Any]] = []
         self.logs: dict[str, bytearray] = {}
         self.spools: dict[str, bytearray] = {}
+        self.samples: dict[str, bytearray] = {}
         self.uploads: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.ended: set[str] = set()
@@ -101,7 +102,8 @@ class Studio:
         with self.lock:
             if key in self.stale:
                 return 409, {"error": {"code": "stale_epoch", "message": "", "facts": {"epoch": 2}}}
-            held = (self.logs if kind == "log" else self.spools).setdefault(key, bytearray())
+            files = {"log": self.logs, "spool": self.spools, "samples": self.samples}
+            held = files[kind].setdefault(key, bytearray())
             if offset != len(held):
                 facts = {"size": len(held)}
                 return 409, {"error": {"code": "offset", "message": "", "facts": facts}}
@@ -135,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = url.path.strip("/").split("/")
         if self.studio.broken:
             return self._answer(503, {})
-        if parts[-1] in ("log", "spool") and "files" not in parts:
+        if parts[-1] in ("log", "spool", "samples") and "files" not in parts:
             offset = int(parse_qs(url.query)["offset"][0])
             return self._answer(*self.studio.append(parts[-1], parts[3], offset, body))
         self.studio.uploads[unquote(url.path.partition("/files/")[2])] = body

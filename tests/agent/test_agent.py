@@ -81,6 +81,20 @@ def host(tmp_path: Path, studio: Studio) -> Iterator[Host]:
     made.close()
 
 
+def test_what_a_step_uses_arrives_while_it_runs_and_after_a_kill(host: Host, studio: Studio) -> None:
+    key = host.give("import time\nheld = bytearray(30 << 20)\ntime.sleep(60)")
+    until(lambda: len(studio.samples.get(key.attempt, b"").splitlines()) >= 2, 30)
+    host.end(signal.SIGKILL)
+    host.start()
+    known = len(studio.samples[key.attempt].splitlines())
+    until(lambda: len(studio.samples[key.attempt].splitlines()) > known, 30)
+    studio.ask_cancel(key, 0)
+    studio.wait("finished", key.attempt)
+    samples = [json.loads(line) for line in studio.samples[key.attempt].splitlines()]
+    moments = [sample["at"] for sample in samples]
+    assert moments == sorted(set(moments)) and samples[-1]["memory"] > 30 << 20
+
+
 def test_a_step_runs_and_everything_of_it_arrives(host: Host, studio: Studio) -> None:
     code = """
 import json, os, sys

@@ -10,6 +10,7 @@ import pytest
 from duto_agent.bindings import Bound
 from duto_agent.causes import cause_of
 from duto_agent.launchers.base import Bind, Launch, Probe, Reservation
+from duto_agent.launchers.weighing import Processes
 from tests.agent.containers import Boxes
 from tests.agent.steps import Steps, until
 
@@ -206,9 +207,9 @@ def test_cleanup_leaves_nothing_and_may_be_repeated(host: Host) -> None:
 
 def test_stats_count_the_whole_tree(host: Host) -> None:
     key = host.start("import subprocess\nsubprocess.run(['sleep', '60'])")
-    until(lambda: (sample := host.launcher.stats(key)) is not None and sample.processes >= 2, 30)
-    sample = host.launcher.stats(key)
-    assert sample is not None and sample.rss > MIB
+    until(lambda: (sample := host.launcher.stats(key, Processes.now())) is not None and sample.processes >= 2, 30)
+    sample = host.launcher.stats(key, Processes.now())
+    assert sample is not None and sample.memory > MIB
     host.launcher.signal(key, 0)
     host.wait(key)
-    until(lambda: host.launcher.stats(key) is None)
+    until(lambda: host.launcher.stats(key, Processes.now()) is None)

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from duto_agent.launchers.weighing import Processes
 from tests.agent.steps import Steps, alive, kill, pid_in, until
 
 
@@ -62,12 +63,12 @@ def _environ(process: Path) -> bytes:
 
 def test_stats_count_the_whole_tree(steps: Steps) -> None:
     key = steps.start("import subprocess; subprocess.run(['sleep', '60'])")
-    until(lambda: (sample := steps.launcher.stats(key)) is not None and sample.processes == 2)
-    sample = steps.launcher.stats(key)
-    assert sample is not None and sample.rss > 1 << 20
+    until(lambda: (sample := steps.launcher.stats(key, Processes.now())) is not None and sample.processes == 2)
+    sample = steps.launcher.stats(key, Processes.now())
+    assert sample is not None and sample.memory > 1 << 20
     steps.launcher.signal(key, 0)
     steps.wait(key)
-    until(lambda: steps.launcher.stats(key) is None)
+    until(lambda: steps.launcher.stats(key, Processes.now()) is None)
 
 
 def test_discover_and_cleanup(steps: Steps) -> None:

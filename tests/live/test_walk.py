@@ -70,7 +70,7 @@ MAY_MISS = re.compile(
     r"|versions/<str:version>/files|artifacts/<path|files/<path|tokens/<uuid|/reuse/"
 )
 # These are about a step, the others about the whole run.
-OF_A_STEP = re.compile("/outputs/|/artifacts/|/framed/|snapshot[.]zip|/reuse/|/log/")
+OF_A_STEP = re.compile("/outputs/|/artifacts/|/framed/|snapshot[.]zip|/reuse/|/log/|/usage/")
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ class Site(Lab):
         artifact_store(self.workspace.pk).write(f"{held.prefix}/m.json", io.BytesIO(b"{}"))
         tabs = {
             f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}"
-            for tab in ("logs", "metrics", "images", "outputs", "inputs", "code", "environment", "why")
+            for tab in ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
         }
         return {
             "home": "", "runs": "runs/", "failed run": f"runs/{failed.pk}/", "timeline": f"runs/{failed.pk}/?view=timeline",

@@ -11,7 +11,7 @@ import pytest
 
 from compute.models import Host
 from core.clock import now
-from runs.models import Run
+from runs.models import Attempt, Run
 from tests.web.conftest import Site
 
 
@@ -78,6 +78,19 @@ def test_resubmit_runs_the_same_graph_again(site: Site) -> None:
     assert answer["Location"] == f"/w/lab/runs/{made.pk}/"
     assert made.parameters == {"trees": 300, "rate": 0.1, "scale": True, "note": "nightly"}
     assert made.is_forced
+
+
+def test_what_a_step_uses_is_drawn_and_followed_while_it_runs(site: Site) -> None:
+    run = site.pipeline("a -> b", status="Running")
+    attempt = site.attempt(site.step(run, "a"), started_at=now())
+    page = site.see(f"runs/{run.pk}/", step="a", tab="usage").content.decode()
+    assert f'/runs/{attempt.run_id}/usage/?attempt=1" topic="usage:{attempt.pk}"' in page
+    assert "Nothing is used yet" in site.see(f"runs/{run.pk}/", step="b", tab="usage").content.decode()
+    Attempt.objects.filter(pk=attempt.pk).update(status="failed", finished_at=now())
+    page = site.see(f"runs/{run.pk}/", step="a", tab="usage").content.decode()
+    assert "<usage-charts" in page and 'topic="usage:' not in page
+    Attempt.objects.filter(pk=attempt.pk).update(log_removed_at=now())
+    assert "The samples were removed" in site.see(f"runs/{run.pk}/", step="a", tab="usage").content.decode()
 
 
 def test_a_clone_takes_typed_parameters(site: Site) -> None:

@@ -27,6 +27,7 @@ from duto_agent.shipping import Stale
 from duto_agent.spoolship import SpoolShipment
 from duto_agent.studio_client import Away, Refused, pauses
 from duto_agent.transfers import DataMissing
+from duto_agent.usage import SampleShipment
 
 say = logging.getLogger("duto.agent")
 B = TypeVar("B")
@@ -68,6 +69,7 @@ class Attempt:
         self.warnings: list[str] = []
         self.log = log_shipment(self.directory, key, services.client)
         self.spool = SpoolShipment(self.directory, key, services.client)
+        self.samples = SampleShipment(self.directory, key, services.client)
         self._pause = pauses()
         self._ship_after = 0.0
         self._asked_to_end = False
@@ -241,6 +243,7 @@ class Attempt:
         try:
             moved = self.log.ship()
             moved = self.spool.ship() or moved
+            self.samples.ship()
         except Away:
             self._ship_after = began + next(self._pause)
             return False
@@ -253,7 +256,7 @@ class Attempt:
     def _ship_all(self) -> None:
         """The verdict travels only after every byte that it speaks of."""
         self.spool.close_last_line()
-        for shipment in (self.log, self.spool):
+        for shipment in (self.log, self.spool, self.samples):
             pause = pauses()
             while not self.wishes.abandon:
                 try:

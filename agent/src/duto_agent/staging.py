@@ -179,7 +179,7 @@ def launch_of(
         grace_seconds=float(spec.get("grace_seconds") or 10),
         timeout_seconds=spec.get("timeout_seconds"),
         log_cap=int(spec.get("log_cap") or 1 << 30),
-        reserved=_reservation(spec),
+        reserved=reservation(spec),
         binds=tuple(Bind(Path(root), Path(root)) for root in (str(sdk), *dict.fromkeys(bound.roots))),
         image=image,
         group=str(spec.get("root") or ""),
@@ -188,7 +188,7 @@ def launch_of(
     )
 
 
-def _reservation(spec: Mapping[str, Any]) -> Reservation:
+def reservation(spec: Mapping[str, Any]) -> Reservation:
     """What the step's node holds of this host; nothing known is no limit."""
     limits = spec.get("limits") or {}
     return Reservation(limits.get("cores"), limits.get("memory"), tuple(map(str, limits.get("gpus") or ())))

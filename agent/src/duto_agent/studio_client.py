@@ -78,6 +78,9 @@ class StudioClient:
     def put_spool(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/spool", offset, data)
 
+    def put_samples(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
+        return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/samples", offset, data)
+
     def put_build_log(self, build: str, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/builds/{build}/log", offset, data)
 

@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from duto_agent import staging
 from duto_agent.attempt import FINISHED, Attempt
 from duto_agent.builds import Build
 from duto_agent.files import is_own, now, read_json, write_json
@@ -54,6 +55,12 @@ class Supervisor:
         """The same, as keys of folders."""
         with self._lock:
             return {*self._attempts, *self._told}
+
+    def devices(self) -> dict[AttemptKey, tuple[str, ...]]:
+        """The attempts that are under way, each with the devices that its node holds."""
+        with self._lock:
+            specs = {key: attempt.spec for key, attempt in self._attempts.items()}
+        return {key: staging.reservation(spec).gpus for key, spec in specs.items()}
 
     def capacity(self) -> int:
         with self._lock:

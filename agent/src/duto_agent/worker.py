@@ -34,6 +34,7 @@ from duto_agent.services import Services
 from duto_agent.studio_client import StudioClient
 from duto_agent.supervisor import Supervisor
 from duto_agent.transfers import Store, Transfers
+from duto_agent.usage import Sampler
 
 BUILDS_AT_ONCE = 4
 say = logging.getLogger("duto.agent")
@@ -99,7 +100,8 @@ class Agent:
         marker = self.config.store_marker if store.root is not None else None
         told = {"isolation": isolation.facts(), **facts_of(self.containers)}
         kind = "process" if self.containers is None else "docker"
-        facts = HostFacts(self.home, pythons, marker, Gpus(), told, kind)
+        gpus = Gpus()
+        facts = HostFacts(self.home, pythons, marker, gpus, told, kind)
         self.exchange = Exchange(self.client, facts.document)
         self.services = Services(
             studio=self.config.studio.rstrip("/"),
@@ -114,6 +116,7 @@ class Agent:
         )
         self.supervisor = Supervisor(self.services, self.home)
         facts.storage = self.supervisor.housekeeper
+        self.sampler = Sampler(self.services.launcher, self.supervisor.devices, gpus)
         self.bell = Bell(self.config.redis_url or "", self.config.name, self.exchange.wake)
 
     def _launcher(self, isolation: Isolation) -> Launcher:
@@ -130,6 +133,7 @@ class Agent:
         adopted = self.supervisor.adopt()
         self.exchange.start(self.supervisor)
         self.supervisor.housekeeper.start()
+        self.sampler.start()
         if self.config.redis_url:
             self.bell.start()
         say.info("host %s serves %s, %d attempts adopted", self.config.name, self.services.studio, adopted)
@@ -138,6 +142,7 @@ class Agent:
         """Steps and their shims go on; the next agent adopts them."""
         self.exchange.stop()
         self.supervisor.housekeeper.stop()
+        self.sampler.stop()
         self.bell.stop()
         self.environments.stop()
         self.doorbell.close()

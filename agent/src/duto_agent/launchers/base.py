@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from duto_agent.launchers.weighing import Processes
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the whole tree of a step uses at one moment."""
+    """What the whole tree of a step uses: seconds of all cores so far, bytes of memory now, bytes of disks so far."""
 
     cpu_seconds: float
-    rss: int
+    memory: int
     processes: int
+    read: int = 0
+    written: int = 0
+    pids: tuple[int, ...] = ()
 
 
 class Launcher(Protocol):
@@ -117,8 +123,8 @@ class Launcher(Protocol):
     def signal(self, key: AttemptKey, grace_seconds: float) -> None:
         """Ask for its end: TERM to the tree, patience, KILL."""
 
-    def stats(self, key: AttemptKey) -> Sample | None:
-        """What it uses now, or None when it does not run."""
+    def stats(self, key: AttemptKey, processes: Processes) -> Sample | None:
+        """What it uses, by a walk over the host's processes of this moment; None when it does not run."""
 
     def collect(self, key: AttemptKey) -> Probe:
         """Its last word, once nothing of it runs any more; kills what a lost shim left behind."""

@@ -49,7 +49,7 @@ class Cgroups:
     def find(cls, root: Path = ROOT, memberships: str | None = None) -> Cgroups | None:
         """The groups that this process may make below its own, or None."""
         text = Path("/proc/self/cgroup").read_text() if memberships is None else memberships
-        found = cls(*_own_folders(root, text), len(os.sched_getaffinity(0)))
+        found = cls(*folders_of(root, text), len(os.sched_getaffinity(0)))
         try:
             found.prepare()
         except OSError as error:
@@ -132,8 +132,8 @@ class Cgroups:
         (own / FOLDER / "cgroup.subtree_control").write_text(wanted)
 
 
-def _own_folders(root: Path, memberships: str) -> tuple[int, dict[str, Path]]:
-    """(version, controller → folder of this process) from the lines `id:controllers:path` of /proc/self/cgroup."""
+def folders_of(root: Path, memberships: str) -> tuple[int, dict[str, Path]]:
+    """(version, controller → folder of the process) from the lines `id:controllers:path` of /proc/self/cgroup."""
     unified = root / "cgroup.controllers"
     for line in memberships.splitlines():
         _, names, path = line.split(":", 2)

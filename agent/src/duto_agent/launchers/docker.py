@@ -14,8 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
-
 from duto_agent.files import remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Bind, EngineAway, Launch, LaunchFailed, Probe, Sample
 from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
@@ -24,7 +22,7 @@ from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import hand_over
 from duto_agent.launchers.relay import Relay
 from duto_agent.launchers.traces import order_of, probe_files
-from duto_agent.launchers.weighing import sample_of
+from duto_agent.launchers.weighing import Processes, is_in_group
 
 say = logging.getLogger("duto.agent")
 SHIM = Path(__file__).resolve().parent.parent / "shim"
@@ -90,14 +88,15 @@ class DockerLauncher:
             grace_seconds = -DEAF_S
         self._deaf_after.setdefault(key, time.monotonic() + grace_seconds + DEAF_S)
 
-    def stats(self, key: AttemptKey) -> Sample | None:
+    def stats(self, key: AttemptKey, processes: Processes) -> Sample | None:
         try:
-            found = self.engine.inspect(self.name(key))
-            pid = int(((found or {}).get("State") or {}).get("Pid") or 0)
-            shim = psutil.Process(pid).children()[0] if pid else None
-        except (EngineAway, EngineRefused, psutil.Error, IndexError):
+            found = self.engine.inspect(self.name(key)) or {}
+        except (EngineAway, EngineRefused):
             return None
-        return sample_of(shim) if shim is not None else None
+        first, container = int((found.get("State") or {}).get("Pid") or 0), str(found.get("Id") or "")
+        shims = processes.children.get(first) if first and container else None
+        # Numbers of processes mean something else where the engine is another machine's: the group is the proof.
+        return processes.sample(shims[0], container) if shims and is_in_group(first, container) else None
 
     def collect(self, key: AttemptKey) -> Probe:
         """A verdict may be there before the last process is gone; a script may even have forged it."""

@@ -8,13 +8,11 @@ import signal
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil  # type: ignore[import-untyped]
-
 from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Launch, Probe, Sample
 from duto_agent.launchers.cgroups import PIDS, Cgroups
 from duto_agent.launchers.traces import order_of, probe_files
-from duto_agent.launchers.weighing import sample_of
+from duto_agent.launchers.weighing import Processes
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.shim.tree import boot_id, start_ticks
 
@@ -61,11 +59,9 @@ class ProcessLauncher:
     def signal(self, key: AttemptKey, grace_seconds: float) -> None:
         write_json(self.directory(key) / "cancel", {"grace_seconds": grace_seconds})
 
-    def stats(self, key: AttemptKey) -> Sample | None:
-        process = self._shim(key)
-        if process is None:
-            return None
-        return sample_of(process)
+    def stats(self, key: AttemptKey, processes: Processes) -> Sample | None:
+        shim = self._shim(key)
+        return processes.sample(shim, key.folder) if shim is not None else None
 
     def collect(self, key: AttemptKey) -> Probe:
         probe = self.probe(key)
@@ -102,14 +98,11 @@ class ProcessLauncher:
             return {"memory_watch": reserved.memory}
         return {"cgroup": group.document()}
 
-    def _shim(self, key: AttemptKey) -> psutil.Process | None:
+    def _shim(self, key: AttemptKey) -> int | None:
         known = read_json(self.directory(key) / "pid.json")
         if not known or known["boot"] != boot_id() or start_ticks(known["pid"]) != known["start"]:
             return None
-        try:
-            return psutil.Process(known["pid"])
-        except psutil.Error:
-            return None
+        return int(known["pid"])
 
     def _kill_orphans(self, key: AttemptKey) -> None:
         """End what a killed shim left running: the child it wrote down, and all that carry our mark."""

@@ -1,0 +1,182 @@
+"""What a step used: samples that its agent brings, sealed with the log, drawn as series with their peaks."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.clock import iso, now
+from core.storage import artifact_store
+from runs import usage as rules
+from runs.models import Attempt, Run
+from runs.queries.logs import open_path, sealed_key
+from runs.queries.usage import samples_of
+from runs.services import retire, usage
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+GIB = 1 << 30
+
+
+def line(second: float, cpu: float = 0, memory: float = 0, **more: Any) -> bytes:
+    told = {"at": iso(BEGIN + timedelta(seconds=second)), "cpu": cpu, "memory": memory, "read": 0, "written": 0}
+    return json.dumps({**told, "processes": 1, "gpus": [], **more}).encode() + b"\n"
+
+
+def drawn(data: bytes) -> dict[str, list[list[float]]]:
+    return {each.name: each.points for each in rules.series(rules.read(data))}
+
+
+# --- what the lines say ---
+
+
+def test_counters_are_drawn_as_rates_and_memory_as_it_is() -> None:
+    data = line(0, 1.0, 100) + line(2, 4.0, 300, read=200, written=50) + line(4, 4.0, 200, read=200, written=450)
+    found = drawn(data)
+    assert found["cpu"] == [[2.0, 1.5], [4.0, 0.0]]
+    assert found["memory"] == [[0.0, 100], [2.0, 300], [4.0, 200]]
+    assert found["read"] == [[2.0, 100.0], [4.0, 0.0]] and found["written"] == [[2.0, 25.0], [4.0, 200.0]]
+
+
+def test_a_counter_that_falls_back_stands_still() -> None:
+    assert drawn(line(0, 5) + line(1, 2) + line(2, 3))["cpu"] == [[1.0, 0.0], [2.0, 1.0]]
+
+
+def test_each_device_has_its_own_series() -> None:
+    gpus = [{"uuid": "GPU-1", "utilization": 0.5, "memory": 7}, {"uuid": "MIG-2", "utilization": None, "memory": 9}]
+    found = rules.series(rules.read(line(0, gpus=gpus) + line(1, gpus=gpus)))
+    told = {(each.name, each.device): each.points for each in found if each.device}
+    assert told == {
+        ("gpu", "GPU-1"): [[0.0, 0.5], [1.0, 0.5]],
+        ("gpu_memory", "GPU-1"): [[0.0, 7], [1.0, 7]],
+        ("gpu_memory", "MIG-2"): [[0.0, 9], [1.0, 9]],
+    }
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"", b"nonsense", b"[1]", b"null", b'{"at": 1}', b'{"at": "x", "cpu": 1}', b"\xff\xfe", b"[" * 100_000]
+    + [line(1, memory=value).strip() for value in (-1, 1e30, True, "9", None)]  # type: ignore[arg-type]
+    + [line(1, gpus=value).strip() for value in (7, [7], [{}], {"a": 1})],
+)
+def test_a_line_that_makes_no_sense_is_left_out(junk: bytes) -> None:
+    assert [sample.memory for sample in rules.read(line(0, memory=1) + junk + b"\n" + line(2, memory=3))] == [1, 3]
+
+
+def test_two_samples_of_one_moment_give_no_rate() -> None:
+    assert drawn(line(0, 1) + line(0, 9))["cpu"] == []
+
+
+def test_long_series_are_thinned_and_lose_no_peak() -> None:
+    points = [[float(second), 1.0] for second in range(5000)]
+    points[3211][1] = 99.0
+    thin = rules.thinned(points)
+    assert len(thin) <= rules.MOST and [3211.0, 99.0] in thin and thin == sorted(thin)
+
+
+@pytest.mark.parametrize(
+    ("samples", "told", "most"),
+    [((), None, None), ((5, 9), None, 9), ((5,), {"max_rss": 12}, 12), ((), {"max_rss": 3}, 3), ((4,), {"max_rss": "x"}, 4)],
+)  # fmt: skip
+def test_the_most_memory_is_the_highest_that_anybody_saw(samples: Any, told: Any, most: int | None) -> None:
+    read = rules.read(b"".join(line(at, memory=value) for at, value in enumerate(samples)))
+    assert rules.highest_memory(read, told) == most
+
+
+# --- through the doors ---
+
+
+@pytest.fixture
+def step(lab: Any) -> Run:
+    found: Run = lab.step(lab.pipeline(), "train")
+    return found
+
+
+@pytest.fixture
+def attempt(lab: Any, step: Run) -> Attempt:
+    found: Attempt = lab.attempt(step, started_at=BEGIN, leased_at=BEGIN)
+    return found
+
+
+def fresh(attempt: Attempt) -> Attempt:
+    return Attempt.objects.select_related("run__root").get(pk=attempt.pk)
+
+
+def test_samples_follow_the_rule_of_offsets(lab: Any, attempt: Attempt) -> None:
+    one, two = line(0, 1), line(1, 2)
+    assert lab.bring(attempt, "samples?offset=0", one + two[:5]).json() == {"size": len(one)}  # whole lines alone
+    again = lab.bring(attempt, "samples?offset=0", one)
+    assert (again.status_code, again.json()["error"]["facts"]) == (409, {"size": len(one)})
+    assert lab.bring(attempt, f"samples?offset={len(one)}", two).json() == {"size": len(one + two)}
+    assert open_path(samples_of(attempt.pk)).read_bytes() == one + two
+    assert fresh(attempt).log_size == 0
+
+
+def test_samples_end_at_their_cap_and_with_their_attempt(lab: Any, attempt: Attempt, monkeypatch: Any) -> None:
+    monkeypatch.setattr(usage, "CAP", 300)
+    answer = lab.bring(attempt, "samples?offset=0", line(0) * 10)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "samples_cap")
+    Attempt.objects.filter(pk=attempt.pk).update(status="completed")
+    assert lab.bring(attempt, "samples?offset=0", line(0)).json()["error"]["code"] == "stale_epoch"
+
+
+def test_usage_is_told_while_the_step_runs_and_the_same_after_it_ended(lab: Any, step: Run, attempt: Attempt) -> None:
+    empty = lab.get(f"runs/{step.pk}/usage/").json()
+    assert (empty["peak_memory"], empty["cpu_seconds"], empty["final"]) == (None, None, False)
+    data = line(0, 1, 2 * GIB) + line(2, 4, GIB)
+    lab.bring(attempt, "samples?offset=0", data)
+    told = lab.get(f"runs/{step.pk}/usage/").json()
+    assert (told["attempt"], told["peak_memory"], told["cpu_seconds"]) == (1, 2 * GIB, 4)
+    assert (told["cores"], told["memory"]) == (1.0, GIB)
+    cpu = told["series"][0]
+    assert cpu == {"name": "cpu", "unit": "cores", "peak": 1.5, "points": [[2.0, 1.5]]}
+    report = {"attempt": str(attempt.pk), "epoch": 1, "event": "finished", "exit_code": 0,
+              "usage": {"cpu_seconds": 4.5, "max_rss": GIB}}  # fmt: skip
+    body = {"host": {}, "holding": [], "reports": [report], "want": 0, "wait": 0}
+    assert lab.agent.post("/agent/v1/exchange", json.dumps(body), content_type="application/json").status_code == 200
+    assert fresh(attempt).status == "completed" and not open_path(samples_of(attempt.pk)).exists()
+    assert artifact_store(lab.workspace.pk).read(sealed_key(samples_of(attempt.pk))) == data
+    after = lab.get(f"runs/{step.pk}/usage/").json()
+    assert after == {**told, "final": True, "cpu_seconds": 4.5}
+
+
+def test_bytes_that_were_never_acknowledged_are_no_samples(lab: Any, step: Run, attempt: Attempt) -> None:
+    data = line(0, 1)
+    lab.bring(attempt, "samples?offset=0", data)
+    with open_path(samples_of(attempt.pk)).open("ab") as file:
+        file.write(line(9, 9, 9))
+    ended = fresh(attempt)
+    for _ in range(2):
+        usage.seal(ended)
+    assert artifact_store(lab.workspace.pk).read(sealed_key(samples_of(attempt.pk))) == data
+
+
+def test_the_usage_of_a_reused_step_is_that_of_its_source(lab: Any, step: Run, attempt: Attempt) -> None:
+    lab.bring(attempt, "samples?offset=0", line(0, 1, 77))
+    other = lab.step(lab.pipeline(), "train")
+    other.step.reused_from = step
+    other.step.save()
+    assert lab.get(f"runs/{other.pk}/usage/").json()["peak_memory"] == 77
+
+
+def test_who_asks_for_an_attempt_that_is_not_there_is_told(lab: Any, step: Run, attempt: Attempt) -> None:
+    assert lab.get(f"runs/{step.pk}/usage/", attempt="2").status_code == 404
+    assert lab.get(f"runs/{step.pk}/usage/", attempt="x").status_code == 400
+    assert lab.get(f"runs/{step.root_id}/usage/").status_code == 404
+
+
+def test_samples_go_with_the_log_and_with_the_run(lab: Any, step: Run, attempt: Attempt) -> None:
+    key = sealed_key(samples_of(attempt.pk))
+    lab.bring(attempt, "samples?offset=0", line(0, 1, 77))
+    usage.seal(fresh(attempt))
+    Attempt.objects.filter(pk=attempt.pk).update(log_removed_at=now())
+    told = lab.get(f"runs/{step.pk}/usage/").json()
+    assert told["removed_at"] and told["peak_memory"] is None
+    Run.objects.filter(root=step.root_id).update(status="Completed")
+    size = lab.get(f"runs/{step.root_id}/delete-preview/").json()["frees"]["log_bytes"]
+    assert size == fresh(attempt).samples_size > 0
+    retire.delete(lab.room, Run.objects.get(pk=step.root_id))
+    assert not artifact_store(lab.workspace.pk).exists(key)

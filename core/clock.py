@@ -21,8 +21,11 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def parse(text: object) -> datetime | None:
-    """The aware time that `text` spells, or None."""
-    moment = parse_datetime(text) if isinstance(text, str) else None
-    if moment is not None and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment
+    """The aware time in UTC that `text` spells, or None: also for the 31st of April, and for what UTC has no year for."""
+    try:
+        moment = parse_datetime(text) if isinstance(text, str) else None
+        if moment is None:
+            return None
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

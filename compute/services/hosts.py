@@ -5,25 +5,32 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.text import slugify
 
+from compute import told
 from compute.models import Host
-from core import clock
 from core.clock import now
 from core.errors import Unauthenticated
 from workspaces.models import Workspace
 
 KEY_PREFIX = "duto_host"
+# Paths of a complaint that the log names.
+NAMED = 20
+log = logging.getLogger(__name__)
+# What each host's last complaint was, in this process.
+_noted: dict[UUID, tuple[str, ...]] = {}
 
 
 def authenticate(key: str) -> Host:
@@ -43,20 +50,24 @@ def hosts_of(workspace: Workspace) -> QuerySet[Host]:
 
 
 def seen(host: Host, facts: Mapping[str, Any]) -> None:
-    """The host has spoken just now, and perhaps told what it has (docs/wire.md, *Agents' API*)."""
-    changes: dict[str, Any] = {"last_seen_at": now()}
-    for name in ("cores", "memory", "disk_free", "gpus", "pythons", "store_marker", "facts"):
-        if name in facts:
-            changes[name] = facts[name] if facts[name] is not None else ""
-    if "agent" in facts:
-        changes["agent_version"] = str(facts["agent"])[:32]
-    if facts.get("launcher") in Host.Launcher.values:
-        changes["launcher"] = facts["launcher"]
-    if started := clock.parse(facts.get("started_at")):
-        changes["agent_started_at"] = started
+    """The host has spoken just now, and perhaps told what it has (docs/wire.md, *Agents' API*).
+
+    What it tells wrongly is ignored and logged; what it told before of the same stays.
+    """
+    found, wrong = told.columns_of(facts)
+    _note(host, wrong)
+    changes = {**found, "last_seen_at": now()}
     for name, value in changes.items():
         setattr(host, name, value)
     Host.objects.filter(pk=host.pk).update(**changes)
+
+
+def _note(host: Host, wrong: list[str]) -> None:
+    """Once for the same complaint: an agent says the same again every few seconds."""
+    said = tuple(wrong[:NAMED])
+    if said and _noted.get(host.pk) != said:
+        log.warning("host %s tells what is not understood and ignored: %s", host.name, ", ".join(said))
+    _noted[host.pk] = said
 
 
 @transaction.atomic

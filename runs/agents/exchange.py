@@ -31,6 +31,7 @@ from runs.services import claims, placing, reports, retention, silence
 from runs.services.claims import OpenAttempt
 
 MAX_WAIT = 30.0
+MAX_WANT = 1000
 BODY_MAX = 64 * 1024 * 1024
 SEEN_EVERY = timedelta(seconds=2)
 
@@ -42,7 +43,7 @@ async def exchange(request: HttpRequest) -> HttpResponse:
         return HttpResponseNotAllowed(["POST"])
     try:
         host, document = await _in_thread(_read, request)
-        wait = min(float(document.get("wait") or 0), MAX_WAIT)
+        wait = _number(document, "wait", MAX_WAIT)
         # Who waits looks for work once it listens, not before and again.
         answer = await _in_thread(answer_to, host, {**document, "want": 0} if wait > 0 else document)
         if wait > 0 and not (answer["refused"] or answer["cancel"]):
@@ -67,12 +68,28 @@ def _read(request: HttpRequest) -> tuple[Host, dict[str, Any]]:
     return host, document
 
 
+def _number(document: dict[str, Any], name: str, most: float) -> float:
+    """A number of the body, within 0 and `most`. Raises Invalid."""
+    value = document.get(name) or 0
+    if not isinstance(value, int | float):
+        raise Invalid(f"'{name}' is a number.")
+    return max(0, min(value, most))
+
+
+def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects of a list of the body. Raises Invalid."""
+    value = document.get(name) or []
+    if not isinstance(value, list):
+        raise Invalid(f"'{name}' is a list of objects.")
+    return [each for each in value if isinstance(each, dict)]
+
+
 def answer_to(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     """Take the reports, renew the leases, give the work."""
     facts = document.get("host")
     _see(host, facts if isinstance(facts, dict) else {})
     placing.talking_to.set(host.name if document.get("want") else "")
-    refused = reports.take_reports(host, [r for r in document.get("reports") or [] if isinstance(r, dict)])
+    refused = reports.take_reports(host, _objects(document, "reports"))
     lease = settings.DUTO.lease_seconds
     return {**_news(host, document), "refused": refused, "lease_seconds": lease, "keep": retention.for_hosts()}
 
@@ -87,7 +104,7 @@ def _see(host: Host, facts: dict[str, Any]) -> None:
 
 def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     held = _held(document)
-    want = int(document.get("want") or 0)
+    want = int(_number(document, "want", MAX_WANT))
     mine = claims.open_attempts(host)
     _renew(host, held, mine)
     work = claims.claim(host, want, held, mine) if want > 0 else []
@@ -101,11 +118,7 @@ def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
 
 def _held(document: dict[str, Any]) -> dict[UUID, int]:
     """What the agent says that it holds: attempt and epoch."""
-    pairs = [
-        (as_uuid(each.get("attempt")), each.get("epoch"))
-        for each in document.get("holding") or []
-        if isinstance(each, dict)
-    ]
+    pairs = [(as_uuid(each.get("attempt")), each.get("epoch")) for each in _objects(document, "holding")]
     return {key: epoch for key, epoch in pairs if key is not None and isinstance(epoch, int)}
 
 

@@ -39,20 +39,21 @@ def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str
 
 def folded(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A short step's start travels with its verdict: one transaction tells of both."""
-    ended = {(r.get("attempt"), r.get("epoch")) for r in reports if r.get("event") == "finished"}
-    starts = {
-        key: r.get("at")
-        for r in reports
-        if r.get("event") == "started" and (key := (r.get("attempt"), r.get("epoch"))) in ended
-    }
+    ended = {_key(r) for r in reports if r.get("event") == "finished"}
+    starts = {_key(r): r.get("at") for r in reports if r.get("event") == "started" and _key(r) in ended}
     kept = []
     for report in reports:
-        key = (report.get("attempt"), report.get("epoch"))
+        key = _key(report)
         if report.get("event") == "finished" and key in starts:
             kept.append({**report, "started_at": starts[key]})
         elif not (report.get("event") == "started" and key in starts):
             kept.append(report)
     return kept
+
+
+def _key(report: dict[str, Any]) -> tuple[str, str]:
+    """Which attempt at which epoch, whatever an agent puts there."""
+    return repr(report.get("attempt")), repr(report.get("epoch"))
 
 
 def _take(host: Host, report: dict[str, Any]) -> str:

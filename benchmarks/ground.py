@@ -51,13 +51,13 @@ def credentials_env(base: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def studio(setting: Setting) -> Iterator[LiveStudio]:
-    """A running studio on a fresh data directory, as `up` makes it."""
+def studio(setting: Setting, env: Mapping[str, str] | None = None) -> Iterator[LiveStudio]:
+    """A running studio on a fresh data directory, as `up` makes it; `env`: what it is told beside the database."""
     if setting.live is not None:
         yield setting.live
         return
     with folder() as base, database_env(setting.database, base) as chosen:
-        live = LiveStudio(base / "var", env={**chosen, **credentials_env(base)}).start()
+        live = LiveStudio(base / "var", env={**chosen, **credentials_env(base), **(env or {})}).start()
         try:
             yield live
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +79,9 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(setting: Setting) -> Iterator[Lab]:
-    """A studio with a cluster whose nodes are idle and whose environment is ready."""
-    with studio(setting) as live:
+def lab(setting: Setting, env: Mapping[str, str] | None = None) -> Iterator[Lab]:
+    """A studio, told `env`, with a cluster whose nodes are idle and whose environment is ready."""
+    with studio(setting, env) as live:
         rest = Rest.with_token(live.url, token_of(live))
         graphs.make_cluster(rest)
         made = Lab(live, rest, sign_in(live))

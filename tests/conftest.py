@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from studio.testing.engine import NoEngine, engine
 from studio.testing.plugin import find_chromium
 
 FLAGS = (
@@ -24,3 +26,15 @@ def browser_type_launch_args() -> dict[str, Any]:
     """For pytest-playwright: the machine's own Chromium, quiet, also as root."""
     sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
     return {"executable_path": find_chromium(), "args": [*FLAGS, *sandbox], "headless": True}
+
+
+@pytest.fixture(scope="session")
+def engine_socket() -> Iterator[str]:
+    """An engine with a base image: where one is required, its absence fails."""
+    try:
+        with engine() as socket:
+            yield socket
+    except NoEngine as reason:
+        if os.environ.get("DUTO_REQUIRE_DOCKER"):
+            pytest.fail(f"{reason}, and DUTO_REQUIRE_DOCKER is set", pytrace=False)
+        pytest.skip(f"no containers here: {reason}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
 SOCKET = "/var/run/docker.sock"
 IMAGE = "duto-test/base:bookworm"
@@ -57,6 +59,15 @@ def ensure_image(path: str) -> None:
         status, text = _ask(path, "POST", f"/images/create?fromSrc=-&repo={repository}&tag={tag}", body)
     if status != 200 or '"error"' in text:
         raise NoEngine(f"the base image cannot be imported: {text.strip()}")
+
+
+def forget(path: str, installation: str) -> None:
+    """Remove the containers and the images of one installation, which has ended. Raises OSError."""
+    chosen = quote(json.dumps({"label": [f"duto.installation={installation}"]}))
+    for kind, options in (("containers", "force=1&v=1"), ("images", "force=1")):
+        found = json.loads(_ask(path, "GET", f"/{kind}/json?all=1&filters={chosen}")[1])
+        for each in found:
+            _ask(path, "DELETE", f"/{kind}/{each['Id']}?{options}")
 
 
 def _bootstrap(tar: Path) -> None:

@@ -14,7 +14,6 @@ from duto_agent.launchers import bubblewrap
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
 from duto_agent.launchers.process import ProcessLauncher
-from studio.testing.engine import NoEngine, engine
 from tests.agent.containers import Boxes
 from tests.agent.steps import Steps
 
@@ -24,18 +23,6 @@ def steps(tmp_path: Path) -> Iterator[Steps]:
     made = Steps(tmp_path / "attempts")
     yield made
     made.close()
-
-
-@pytest.fixture(scope="session")
-def engine_socket() -> Iterator[str]:
-    """An engine with a base image: where one is required, its absence fails."""
-    try:
-        with engine() as socket:
-            yield socket
-    except NoEngine as reason:
-        if os.environ.get("DUTO_REQUIRE_DOCKER"):
-            pytest.fail(f"{reason}, and DUTO_REQUIRE_DOCKER is set", pytrace=False)
-        pytest.skip(f"no containers here: {reason}")
 
 
 @pytest.fixture

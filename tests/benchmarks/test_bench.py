@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ import pytest
 
 from benchmarks import record, registry
 from benchmarks.ground import credentials_env
+from duto_agent.launchers.engine import Engine
 from studio.bootstrap import ROOT
+from studio.testing.engine import IMAGE, forget
 from studio.testing.live import LiveStudio, clean_env, live_studio
 
 KEYS = {"bench", "value", "unit", "floor", "ratio", "goal", "met"}
 WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat", "place"}
 ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat"]
 # What builds a world of its own; `chaos` is judged in tests/live.
-ALONE = ["start", "firstrun", "chaos", "place"]
+ALONE = ["start", "firstrun", "chaos", "place", "container"]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,27 @@ def test_the_last_line_of_the_command_is_one_json_object(name: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"{name} 1/1" in done.stderr
     assert holds(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+@pytest.mark.timeout(900)
+def test_steps_in_containers_are_measured_beside_bare_ones(engine_socket: str) -> None:
+    result = registry.run("container", print, rounds=1, small=True)
+    assert holds(json.loads(registry.line(result)))
+    assert result["figures"]["steps"] == 3
+
+
+@pytest.mark.docker
+def test_what_an_ended_installation_has_left_on_an_engine_goes_and_nothing_else(engine_socket: str) -> None:
+    engine, mine, other = Engine(engine_socket), f"bench{uuid.uuid4().hex}", f"bench{uuid.uuid4().hex}"
+    for name in (mine, other):
+        engine.create(name, {"Image": IMAGE, "Cmd": ["python3"], "Labels": {"duto.installation": name}})
+    try:
+        forget(engine_socket, mine)
+        assert engine.inspect(mine) is None and engine.inspect(other) is not None
+    finally:
+        forget(engine_socket, other)
 
 
 def test_every_benchmark_is_tried_here_and_stands_in_the_table() -> None:

@@ -15,10 +15,8 @@ import pytest
 from duto_agent.launchers.engine import Engine
 from studio.testing.engine import IMAGE
 from studio.testing.live import eventually
-from tests.agent.conftest import engine_socket
 from tests.live.studio import Studio, is_alive
 
-__all__ = ["engine_socket"]
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
 
 WRITE = """

@@ -1,0 +1,39 @@
+"""`container`: steps in a row that do nothing, each in a container; beside it such containers by the engine's own API."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from benchmarks import graphs
+from benchmarks.ground import run_inside
+from benchmarks.lab import Lab, lab
+from benchmarks.registry import Sample, Setting, benchmark
+from studio.testing.engine import IMAGE, engine, forget
+from studio.testing.live import clean_env
+
+
+@benchmark("container", "ms", "ratio <= 1.6")
+def container(setting: Setting) -> Iterator[Sample]:
+    """The whole time of a step, from the submit of the run until a page knows of its end. Raises NoEngine."""
+    steps = setting.size(20, 3)
+    with engine() as socket, boxed(setting, socket) as warm:
+        document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps)
+        while True:
+            floor = run_inside(clean_env(), "bare_containers", socket, IMAGE, str(steps))["seconds"]
+            _, seconds = warm.complete(document)
+            yield Sample(seconds / steps * 1000, floor / steps * 1000, {"run_s": seconds, "steps": steps})
+
+
+@contextlib.contextmanager
+def boxed(setting: Setting, socket: str) -> Iterator[Lab]:
+    """A studio whose own host runs its steps in containers; none of them is left."""
+    env = {"DUTO_LAUNCHER": "docker", "DUTO_ENGINE": socket, "DUTO_BASE_IMAGE": IMAGE}
+    marker = ""
+    try:
+        with lab(setting, env) as warm:
+            marker = (warm.live.home / "store-marker").read_text().strip()
+            yield warm
+    finally:
+        if marker:
+            forget(socket, marker)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from benchmarks.chaos import script
+from benchmarks.chaos.blows import Blow
 from benchmarks.chaos.facts import Facts
 from benchmarks.chaos.plan import RunPlan, StepPlan, ends
 
@@ -252,11 +253,17 @@ def nothing_is_left_on_the_hosts(facts: Facts) -> Iterator[tuple[str, str]]:
 
 @check
 def the_web_has_no_fault_of_its_own(facts: Facts) -> Iterator[tuple[str, str]]:
-    away = [(blow.began, blow.ended + SLACK_S) for blow in facts.blows if blow.target == "postgres"]
+    away = [(blow.began, _learned(facts, blow) + SLACK_S) for blow in facts.blows if blow.target == "postgres"]
     for at, text in facts.faults:
         # The log tells whole seconds.
         if not any(began - 1 <= at <= ended for began, ended in away):
             yield datetime.fromtimestamp(at).isoformat(), text
+
+
+def _learned(facts: Facts, outage: Blow) -> float:
+    """A web that stood still when its database came back learns only then that the old connections are gone."""
+    stops = (blow for blow in facts.blows if blow.kind == "stop web")
+    return max([outage.ended, *(stop.ended for stop in stops if stop.began <= outage.ended <= stop.ended)])
 
 
 __all__ = ["CHECKS", "Deviation", "RunPlan", "judge"]

@@ -154,6 +154,16 @@ def test_a_fault_while_the_database_was_away_is_none() -> None:
     assert judge(told) == []
 
 
+def test_a_web_that_stood_still_learns_late_that_its_database_was_away() -> None:
+    told = facts()
+    told.faults = [(1767225600.0 + 66, "Internal Server Error: /")]
+    assert len(judge(told)) == 1
+    told.blows.append(Blow(2, "stop web", 1767225600.0 + 53, 1767225600.0 + 65))
+    assert len(judge(told)) == 1
+    told.blows[2].began -= 2
+    assert judge(told) == []
+
+
 def test_a_killed_shim_is_a_reason_for_a_loss() -> None:
     told = facts()
     told.blows[0] = Blow(0, "kill shim", attempt="try-a-1-1")

@@ -17,6 +17,7 @@ from typing import Any
 from duto_agent.files import remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Bind, EngineAway, Launch, LaunchFailed, Probe, Sample
 from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
+from duto_agent.launchers.endings import Endings
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import hand_over
@@ -27,6 +28,7 @@ from duto_agent.launchers.weighing import Processes, is_in_group
 say = logging.getLogger("duto.agent")
 SHIM = Path(__file__).resolve().parent.parent / "shim"
 ENDING_S = 10.0
+TIDY_S = 2.0
 DEAF_S = 8.0  # what a shim may take for the kill after its patience, before the container itself is killed
 LOOK_S = 0.5
 # The engine's words at the start of a container, and ours.
@@ -54,6 +56,7 @@ class DockerLauncher:
         self._images: dict[str, ImageFacts] = {}
         self._looked: dict[AttemptKey, tuple[float, Probe]] = {}
         self._deaf_after: dict[AttemptKey, float] = {}
+        self._endings = Endings()
 
     def directory(self, key: AttemptKey) -> Path:
         return self.attempts / key.folder
@@ -103,7 +106,8 @@ class DockerLauncher:
         name = self.name(key)
         while True:
             try:
-                if self.engine.inspect(name) is not None and not self.engine.ended_within(name, ENDING_S):
+                found = self.engine.inspect(name)
+                if found is not None and not self._has_ended(key, found):
                     self.engine.kill(name)
                     continue
                 return self.probe(key)
@@ -113,6 +117,7 @@ class DockerLauncher:
 
     def cleanup(self, key: AttemptKey) -> None:
         try:
+            self.engine.ended_within(self.name(key), TIDY_S)  # its processes have, but the engine may be tidying up
             self.engine.remove(self.name(key))
         except (EngineAway, EngineRefused) as error:  # the directory stays, so that the next agent finds it again
             say.warning("the container of %s is still there: %s", key.folder, error)
@@ -138,12 +143,12 @@ class DockerLauncher:
         for _ in range(3):  # a network that went meanwhile, or a container that was removed under us
             network = self.networks.join(launch.group or launch.key.attempt, launch.network, image.id)
             place = self._place(launch, image, network)
-            self.engine.create(name, config_of(launch, given, place))
-            found = self.engine.inspect(name)
-            if found is None:
-                continue
-            if found["State"]["Status"] != "created":
-                return  # it ran, or runs: a second start would run the script again
+            if not self.engine.create(name, config_of(launch, given, place)):
+                found = self.engine.inspect(name)
+                if found is None:
+                    continue
+                if found["State"]["Status"] != "created":
+                    return  # it ran, or runs: a second start would run the script again
             self._order(launch, image)
             try:
                 self.engine.start(name)
@@ -152,6 +157,7 @@ class DockerLauncher:
                 self.engine.remove(name)
                 if not _is_of_network(str(refused)):
                     raise
+                self.networks.doubt(network)
         raise LaunchFailed("The container of this step, or its network, was removed again and again while it started.")
 
     def _image(self, name: str) -> ImageFacts:
@@ -204,6 +210,15 @@ class DockerLauncher:
         probe = known if found is None else _of_state(found["State"], known)
         self._looked[key] = (time.monotonic(), probe)
         return probe
+
+    def _has_ended(self, key: AttemptKey, found: Facts) -> bool:
+        """With a verdict the kernel's word is enough; without one the engine's own is what we are after."""
+        first = int((found.get("State") or {}).get("Pid") or 0)
+        if first and probe_files(self.directory(key)).state == "exited":
+            heard = self._endings.within(first, str(found["Id"]), ENDING_S)
+            if heard is not None:
+                return heard
+        return self.engine.ended_within(self.name(key), ENDING_S)
 
     def _end_the_deaf(self, key: AttemptKey) -> None:
         if time.monotonic() > self._deaf_after.get(key, float("inf")):

@@ -30,6 +30,7 @@ class Networks:
     def __init__(self, engine: Engine, relay: Relay, prefix: str, labels: Mapping[str, str]) -> None:
         self.engine, self.relay, self.prefix, self.labels = engine, relay, prefix, dict(labels)
         self._used: dict[str, float] = {}
+        self._standing: set[str] = set()  # seen running by us; `doubt` tells when one is not any more
         self._lock, self._stop = threading.Lock(), threading.Event()
 
     def join(self, group: str, policy: str, image: str) -> str:
@@ -39,11 +40,18 @@ class Networks:
         name = f"{self.prefix}-net-{hashlib.sha256(group.encode()).hexdigest()[:16]}-{policy}"
         with self._lock:
             self._used[name] = time.monotonic()
-            self.engine.create(name, self._config(name, policy, image))
-            found = self.engine.inspect(name)
-            if found is None or not (found.get("State") or {}).get("Running"):
-                self.engine.start(name)
+            if name not in self._standing:
+                self.engine.create(name, self._config(name, policy, image))
+                found = self.engine.inspect(name)
+                if found is None or not (found.get("State") or {}).get("Running"):
+                    self.engine.start(name)
+                self._standing.add(name)
         return f"container:{name}"
+
+    def doubt(self, network: str) -> None:
+        """A step could not join it: whoever asks next looks whether it is still there."""
+        with self._lock:
+            self._standing.discard(network.partition(":")[2])
 
     def studio_for(self, policy: str, studio: str) -> str:
         """An address that the relay answers. With `none` nothing is reached, whatever it says."""
@@ -90,6 +98,7 @@ class Networks:
                 self._used[name] = now
             elif now - last > IDLE_S:
                 self._used.pop(name)
+                self._standing.discard(name)
                 self.engine.remove(name)
 
     def _config(self, name: str, policy: str, image: str) -> Facts:

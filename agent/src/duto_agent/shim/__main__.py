@@ -9,4 +9,6 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 from duto_agent.shim import step, zygote
 
 if __name__ == "__main__":
-    sys.exit(zygote.serve() if sys.argv[1] == "zygote" else step.main(os.path.abspath(sys.argv[1])))
+    code = zygote.serve() if sys.argv[1] == "zygote" else step.main(os.path.abspath(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(code)  # all is written; whoever waits for the end of a container need not wait for an interpreter's

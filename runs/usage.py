@@ -9,10 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from core.clock import parse
-
-# More points than a chart has pixels say nothing more; the highest of each bucket stays.
-MOST = 600
-Points = list[list[float]]
+from core.series import Points, Series
 
 
 @dataclass(frozen=True)
@@ -25,21 +22,6 @@ class Sample:
     read: float
     written: float
     gpus: Mapping[str, tuple[float | None, float]]
-
-
-@dataclass(frozen=True)
-class Series:
-    """Points are [seconds since the first sample, value]."""
-
-    name: str
-    unit: str
-    points: Points
-    device: str | None = None
-
-    def as_document(self) -> dict[str, Any]:
-        peak = max((value for _, value in self.points), default=None)
-        told = {"name": self.name, "unit": self.unit, "peak": peak, "points": thinned(self.points)}
-        return told if self.device is None else {**told, "device": self.device}
 
 
 @dataclass
@@ -89,14 +71,6 @@ def series(samples: Sequence[Sample]) -> list[Series]:
         *(Series("gpu", "share", points, uuid) for uuid, points in drawn.use.items()),
         *(Series("gpu_memory", "bytes", points, uuid) for uuid, points in drawn.held.items()),
     ]
-
-
-def thinned(points: Points) -> Points:
-    """The highest point of each of some buckets: no peak is lost."""
-    if len(points) <= MOST:
-        return points
-    size = -(-len(points) // MOST)
-    return [max(points[at : at + size], key=lambda point: point[1]) for at in range(0, len(points), size)]
 
 
 def highest_memory(samples: Sequence[Sample], usage: Mapping[str, Any] | None) -> int | None:

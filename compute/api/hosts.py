@@ -6,13 +6,16 @@ from typing import Any
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.api.serializers import NodeOut
 from compute.models import Host
+from compute.samples import UNITS, WINDOWS
 from compute.services import enrolments, upkeep
+from compute.services.hostcard import card_of, known_host, usage_document
 from compute.services.hosts import hosts_of
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
@@ -32,6 +35,53 @@ class HostOut(serializers.ModelSerializer[Host]):
 
     def get_shared(self, host: Host) -> bool:
         return host.workspace_id is None
+
+
+class HeldOut(serializers.Serializer[Any]):
+    """What busy nodes reserve."""
+
+    cores = serializers.FloatField()
+    memory = serializers.IntegerField()
+    gpus = serializers.IntegerField()
+
+
+class AllHeldOut(serializers.Serializer[Any]):
+    workspace = HeldOut()
+    others = HeldOut(help_text="By other workspaces, on a host that is shared.")
+
+
+class HostDetail(HostOut):
+    """The same with its state and what is reserved on it now."""
+
+    state = serializers.CharField(help_text="`alive`, `silent` or `unheard`.")
+    drained_by = serializers.CharField(help_text="Empty if somebody of another workspace did.")
+    held = AllHeldOut()
+    nodes = NodeOut(many=True, help_text="Of this workspace.")
+
+    class Meta(HostOut.Meta):
+        fields = (*HostOut.Meta.fields, "state", "drained_by", "held", "nodes")  # type: ignore[assignment]
+
+
+class HostSeries(serializers.Serializer[Any]):
+    """`device`: the UUID of a GPU, for those series alone. A value is null where the host was not heard."""
+
+    name = serializers.CharField(help_text=f"One of {', '.join(UNITS)}.")
+    unit = serializers.CharField()
+    device = serializers.CharField(required=False)
+    peak = serializers.FloatField(allow_null=True)
+    points = serializers.JSONField(help_text="`[[seconds since 1970, the highest value of the span or null], …]`")
+
+
+class HostUsage(serializers.Serializer[Any]):
+    host = serializers.CharField()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    span_seconds = serializers.FloatField(help_text="What one point spans.")
+    cores = serializers.FloatField()
+    memory = serializers.IntegerField()
+    disk_total = serializers.IntegerField()
+    devices = serializers.JSONField(help_text="As in `gpus` of the host.")
+    series = HostSeries(many=True)
 
 
 class EnrolmentIn(serializers.Serializer[Any]):
@@ -60,15 +110,32 @@ class HostView(WorkspaceView):
     needs = {"get": Role.READER, "delete": Role.OWNER}
     people_only = True
 
-    @extend_schema(operation_id="hosts_retrieve", responses=HostOut)
+    @extend_schema(operation_id="hosts_retrieve", responses=HostDetail)
     def get(self, request: Request, name: str) -> Response:
-        return Response(HostOut(upkeep.find_host(self.room.workspace, name)).data)
+        """What it is, whether it is heard, and what this workspace's nodes and others hold of it."""
+        host = upkeep.find_host(self.room.workspace, name)
+        return Response({**HostOut(host).data, **card_of(self.room.workspace, host).as_document()})
 
     @extend_schema(operation_id="hosts_detach", responses={204: None})
     def delete(self, request: Request, name: str) -> Response:
         """Its key is refused from now on; what runs there is lost, and retried by policy."""
         upkeep.revoke(self.room, name)
         return Response(status=204)
+
+
+class HostUsageView(WorkspaceView):
+    needs = {"get": Role.READER}
+    people_only = True
+
+    @extend_schema(
+        operation_id="hosts_usage",
+        parameters=[OpenApiParameter("window", str, enum=list(WINDOWS), default="hour")],
+        responses=HostUsage,
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """Processor, memory, disk and each GPU over the last hour or day; also of a host that was detached."""
+        host = known_host(self.room.workspace, name)
+        return Response(usage_document(host, request.query_params.get("window") or "hour"))
 
 
 class DrainView(WorkspaceView):

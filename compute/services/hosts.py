@@ -21,6 +21,7 @@ from django.utils.text import slugify
 
 from compute import told
 from compute.models import Host
+from compute.services import samples
 from core.clock import now
 from core.errors import Unauthenticated
 from workspaces.models import Workspace
@@ -56,10 +57,12 @@ def seen(host: Host, facts: Mapping[str, Any]) -> None:
     """
     found, wrong = told.columns_of(facts)
     _note(host, wrong)
-    changes = {**found, "last_seen_at": now()}
+    moment = now()
+    changes = {**found, "last_seen_at": moment}
     for name, value in changes.items():
         setattr(host, name, value)
     Host.objects.filter(pk=host.pk).update(**changes)
+    samples.keep(host, found.get("facts", {}).get("sample"), moment)
 
 
 def _note(host: Host, wrong: list[str]) -> None:

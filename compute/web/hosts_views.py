@@ -78,4 +78,4 @@ def detach(request: HttpRequest, room: Room, name: str) -> HttpResponse:
 
 
 def _done(request: HttpRequest, room: Room, text: str) -> HttpResponse:
-    return door.done(request, text, reverse("compute:list", args=[room.workspace.name]))
+    return door.done(request, text, door.back(request, reverse("compute:list", args=[room.workspace.name])))

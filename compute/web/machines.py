@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from compute.models import Host
+from compute.services.hostcard import devices_of, part_of
 
 
 def devices(host: Host) -> list[tuple[int, str, int]]:
     """Its GPUs by model: how many, the model, bytes of memory of one (0: not told)."""
-    told = [each for each in host.gpus if isinstance(each, dict)] if isinstance(host.gpus, list) else []
-    kinds = Counter((str(each.get("name") or "GPU"), _whole(each.get("memory"))) for each in told)
+    kinds = Counter((str(each.get("name") or "GPU"), whole(each.get("memory"))) for each in devices_of(host))
     return [(count, name, memory) for (name, memory), count in kinds.items()]
 
 
 def launcher_words(host: Host) -> str:
     """How it runs steps: containers of an engine, or processes with or without walls."""
     if host.launcher == Host.Launcher.DOCKER:
-        version = _part(host, "engine").get("version")
+        version = part_of(host, "engine").get("version")
         return _("containers, engine %(version)s") % {"version": version} if version else _("containers")
-    return _("processes behind walls") if _part(host, "isolation").get("bwrap") else _("processes")
+    return _("processes behind walls") if part_of(host, "isolation").get("bwrap") else _("processes")
 
 
 def launcher_details(host: Host) -> str:
     """The engine's runtimes, or what limits processes; empty if nothing was told."""
     if host.launcher == Host.Launcher.DOCKER:
-        runtimes = _part(host, "engine").get("runtimes")
+        runtimes = part_of(host, "engine").get("runtimes")
         names = ", ".join(map(str, runtimes)) if isinstance(runtimes, list) else ""
         return _("runtimes: %(names)s") % {"names": names} if names else ""
-    isolation = _part(host, "isolation")
+    isolation = part_of(host, "isolation")
     if not isolation:
         return ""
     if not (version := isolation.get("cgroup")):
@@ -40,10 +38,10 @@ def launcher_details(host: Host) -> str:
     return _("control groups %(version)s") % {"version": version}
 
 
-def _part(host: Host, name: str) -> Mapping[str, Any]:
-    part = host.facts.get(name) if isinstance(host.facts, dict) else None
-    return part if isinstance(part, dict) else {}
+def number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _whole(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+def whole(value: object) -> int:
+    """A size that was told, 0 if it is none."""
+    return max(0, int(number(value) or 0))

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Host, Node
 from compute.services import status
+from compute.services.hostcard import HOLDING, held_by, is_alive
 from compute.services.hosts import hosts_of
 from compute.web import machines
+from compute.web.gauges import Gauge, gauges
 from core.clock import now
 from core.errors import NotFound
 from core.paging import Page, page_of
 from workspaces.models import Workspace
 
-# An agent calls at least each ten seconds; three missed calls are silence.
-SILENT = timedelta(seconds=35)
 MOST_HOSTS = 100
 N = Node.Status
-# A node that leaves with its step still on it holds what it held.
-HOLDING = (N.RUNNING, N.LEAVING)
 ORDER = (N.RUNNING, N.IDLE, N.PREPARING, N.UNUSABLE, N.LEAVING)
 
 
@@ -81,25 +78,6 @@ class ComputePage:
 
 
 @dataclass(frozen=True)
-class Gauge:
-    """How much of something is held by this cluster, by others, and there at all."""
-
-    name: str
-    kind: str
-    mine: float
-    others: float
-    all: float
-
-    @property
-    def held(self) -> float:
-        return self.mine + self.others
-
-    @property
-    def left(self) -> float:
-        return max(0.0, self.all - self.held)
-
-
-@dataclass(frozen=True)
 class ClusterPage:
     """What compute/cluster.html may show."""
 
@@ -126,31 +104,21 @@ def cluster_page(workspace: Workspace, name: str) -> ClusterPage:
     hosts = attached or list(hosts_of(workspace))
     on = [host for host in hosts if host.workspace_id in (None, workspace.pk) and host.revoked_at is None]
     busy = list(Node.objects.filter(host__in=on, status__in=HOLDING))
-    notes = [each["text"] for each in status.warnings_of(target, [host for host in on if is_alive(host)])]
+    moment = now()
+    alive = [host for host in on if is_alive(host, moment)]
+    notes = [each["text"] for each in status.warnings_of(target, alive)]
     shown = [node for node in nodes if node.status != N.LEAVING or node in busy]
-    gauges = _gauges(target, [host for host in on if is_alive(host)], busy)
+    gauges = _gauges(target, alive, busy)
     return ClusterPage(_row(target, shown), shown, on, not attached, gauges, notes, f"list:{workspace.name}:compute")
 
 
 def _gauges(target: ComputeTarget, hosts: list[Host], busy: list[Node]) -> list[Gauge]:
-    """What running nodes hold of the living hosts of a cluster. Idle nodes hold nothing."""
+    """What running nodes hold of the living hosts of a cluster."""
     keys = {host.pk for host in hosts}
-    mine = [node for node in busy if node.compute_target_id == target.pk and node.host_id in keys]
-    others = [node for node in busy if node.compute_target_id != target.pk and node.host_id in keys]
-
-    def of(nodes: list[Node]) -> tuple[float, float, float]:
-        return sum(n.cores for n in nodes), sum(n.memory for n in nodes), sum(len(n.gpus) for n in nodes)
-
-    own, theirs = of(mine), of(others)
-    all_ = (sum(h.cores for h in hosts), sum(h.memory for h in hosts), sum(len(h.gpus) for h in hosts))
-    names = (_("Cores held"), _("Memory held"), _("GPUs held"))
-    kinds = ("number", "bytes", "number")
-    rows = [Gauge(*each) for each in zip(names, kinds, own, theirs, all_, strict=True)]
-    return [row for row in rows if row.all]
-
-
-def is_alive(host: Host) -> bool:
-    return bool(host.last_seen_at and now() - host.last_seen_at < SILENT)
+    on = [node for node in busy if node.host_id in keys]
+    mine = [node for node in on if node.compute_target_id == target.pk]
+    others = [node for node in on if node.compute_target_id != target.pk]
+    return gauges(hosts, held_by(mine), held_by(others))
 
 
 def cluster_of(workspace: Workspace, name: str) -> ComputeTarget:
@@ -188,7 +156,4 @@ def _hosts(workspace: Workspace) -> list[HostRow]:
         Node.objects.filter(host__in=hosts).exclude(status=Node.Status.LEAVING).values_list("host_id", flat=True)
     )
     moment = now()
-    return [
-        HostRow(host, bool(host.last_seen_at and moment - host.last_seen_at < SILENT), counts[host.pk])
-        for host in hosts
-    ]
+    return [HostRow(host, is_alive(host, moment), counts[host.pk]) for host in hosts]

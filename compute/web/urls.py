@@ -9,7 +9,8 @@ from compute.web import forms_views, hosts_views, views
 _compute = [
     path("", views.all_of_them, name="list"),
     path("create/", forms_views.create, name="create"),
-    path("hosts/add/", hosts_views.add, name="host-add"),
+    path("add-host/", hosts_views.add, name="host-add"),
+    path("hosts/<str:name>/", views.host, name="host"),
     path("hosts/<str:name>/drain/", hosts_views.drain, name="host-drain"),
     path("hosts/<str:name>/undrain/", hosts_views.undrain, name="host-undrain"),
     path("hosts/<str:name>/detach/", hosts_views.detach, name="host-detach"),

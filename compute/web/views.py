@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from compute.web import pages
+from compute.web import hosts_pages, pages
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -24,3 +24,10 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     return door.show(
         request, "compute/cluster.html", pages.cluster_page(room.workspace, name), section="compute", parts=("nodes",)
     )
+
+
+@door.page()
+def host(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """One machine; the steps on it are a fragment of the app above."""
+    page = hosts_pages.host_page(room.workspace, name, request.GET.get("window", ""))
+    return door.show(request, "compute/host.html", page, section="compute", parts=("facts",))

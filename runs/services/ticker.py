@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from django.db import close_old_connections
 
+from compute.services import samples
 from core import journal
 from core.beats import beat
 from core.clock import now
@@ -68,6 +69,7 @@ def tick(count: int) -> None:
         (2, datasets.ring_waiting),
         (5, environments.expire_builds),
         (600, prune_events),
+        (600, samples.prune),
         (3600, ring_retention),
     ]
     for every, duty in duties:

@@ -12,6 +12,7 @@ _runs = [
     path("of/environment/", uses.environment, name="uses-environment"),
     path("of/cluster/<str:name>/nodes/<uuid:node>/remove/", deeds.remove_node, name="remove-node"),
     path("of/cluster/", uses.cluster, name="holds-cluster"),
+    path("of/host/", uses.host, name="holds-host"),
     path("of/dataset/", uses.dataset, name="uses-dataset"),
     path("<uuid:run_id>/", run.page, name="run"),
     path("<uuid:run_id>/waiting/", waits.fragment, name="waiting"),

@@ -1,4 +1,4 @@
-"""Fragments for the pages of apps below: who uses an environment, what holds a cluster, who reads a dataset."""
+"""Fragments for the pages of apps below: who uses an environment, what holds a cluster or a host, who reads a dataset."""
 
 from __future__ import annotations
 
@@ -72,19 +72,33 @@ def cluster(request: HttpRequest, room: Room) -> HttpResponse:
     target = ComputeTarget.objects.filter(workspace=room.workspace, name=request.GET.get("name", "")).first()
     if target is None:
         return _draw(request, "runs/holds.html", Holds([], [], 0, 0))
-    attempts = (
-        Attempt.objects.filter(compute_target=target)
-        .exclude(status__in=Attempt.ENDS)
-        .select_related("run__step", "run__root__experiment", "host", "node", "user")
-        .defer("run__graph", "run__root__graph", "run__step__fingerprint_document")
-    )
-    placed = attempts.filter(node__isnull=False)
-    running = list(placed.order_by("id")[: SHOWN + 1])
-    more = placed.count() - SHOWN if len(running) > SHOWN else 0
+    attempts = _open().filter(compute_target=target)
+    running, more = _first(attempts.filter(node__isnull=False))
     first, waiting = cluster_line(target, SHOWN)
     rows = attempts.in_bulk(first)
     queued = [(place, rows[key]) for place, key in enumerate(first, 1) if key in rows]
-    return _draw(request, "runs/holds.html", Holds(running[:SHOWN], queued, more, max(0, waiting - SHOWN)))
+    return _draw(request, "runs/holds.html", Holds(running, queued, more, max(0, waiting - SHOWN)))
+
+
+@door.page()
+def host(request: HttpRequest, room: Room) -> HttpResponse:
+    """This workspace's steps that have a node on a host."""
+    attempts = _open().filter(run__workspace=room.workspace, node__host__name=request.GET.get("name", ""))
+    running, more = _first(attempts)
+    return _draw(request, "runs/holds.html", Holds(running, [], more, 0))
+
+
+def _open() -> QuerySet[Attempt]:
+    rows = Attempt.objects.exclude(status__in=Attempt.ENDS)
+    return rows.select_related("run__step", "run__root__experiment", "host", "node", "user").defer(
+        "run__graph", "run__root__graph", "run__step__fingerprint_document"
+    )
+
+
+def _first(placed: QuerySet[Attempt]) -> tuple[list[Attempt], int]:
+    """Those that are shown, and how many more there are."""
+    rows = list(placed.order_by("id")[: SHOWN + 1])
+    return rows[:SHOWN], placed.count() - SHOWN if len(rows) > SHOWN else 0
 
 
 def _steps(room: Room) -> QuerySet[StepRun]:

@@ -1,6 +1,7 @@
 // A line chart in the studio's own inks, on uPlot.
 import uPlot from "../vendor/uplot.js";
 import { h } from "./dom.js";
+import { hourOf } from "./time.js";
 
 const INKS = ["--accent", "--running", "--reused", "--queued", "--failed", "--preparing", "--lost", "--completed"];
 
@@ -20,16 +21,20 @@ export function number(value) {
   return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
 }
 
-export function plot(host, { labels, height, moved, fromZero = false }) {
+const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
+const MINUTES = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440];
+
+/** `clock`: what the index counts are seconds since 1970, shown as times of day, and the line has a gap where nothing is known. */
+export function plot(host, { labels, height, moved, fromZero = false, clock = false }) {
   const ink = (name) => inkOf(host, name);
   const axis = { stroke: ink("--ink-3"), font: `11px ${getComputedStyle(document.body).fontFamily}`, grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false } };
   const options = {
-    width: host.clientWidth || 300, height, padding: [8, 8, 0, 0],
+    width: host.clientWidth || 300, height, padding: [8, clock ? 18 : 8, 0, 0],
     legend: { show: false }, cursor: { points: { size: 7 }, drag: { x: true, y: false } },
-    scales: { x: { time: false }, ...(fromZero && { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }) },
-    axes: [{ ...axis, size: 24, gap: 4, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6] },
+    scales: { x: { time: clock }, ...(fromZero && { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }) },
+    axes: [{ ...axis, size: 24, gap: 4, ...(clock ? { incrs: MINUTES.map((minutes) => minutes * 60), values: (_, values) => values.map(hourOf) } : { incrs: STEPS }) },
       { ...axis, size: 52, gap: 5, values: (_, values) => values.map(number) }],
-    series: [{}, ...labels.map((label, place) => ({ label, stroke: ink(INKS[place % INKS.length]), width: 1.75, spanGaps: true, points: { size: 5 } }))],
+    series: [{}, ...labels.map((label, place) => ({ label, stroke: ink(INKS[place % INKS.length]), width: 1.75, spanGaps: !clock, points: { size: 5 } }))],
     hooks: { setCursor: [(chart) => moved(chart.cursor.idx)] },
   };
   return (data) => new uPlot(options, data, host);

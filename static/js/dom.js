@@ -50,3 +50,13 @@ export function throttle(wait, work) {
   ask.cancel = () => { clearTimeout(timer); timer = null; };
   return ask;
 }
+
+/** Calls every so many seconds while the page is looked at, and once when it is looked at again. Returns what ends it. */
+export function regularly(seconds, work) {
+  let isDue = false;
+  const due = () => { isDue = document.visibilityState === "hidden"; if (!isDue) work(); };
+  const seen = () => { if (isDue && document.visibilityState === "visible") due(); };
+  const timer = setInterval(due, seconds * 1000);
+  document.addEventListener("visibilitychange", seen);
+  return () => { clearInterval(timer); document.removeEventListener("visibilitychange", seen); };
+}

@@ -1,12 +1,12 @@
 // <live-region src topic>: a fragment of the page that renders itself again when its topic speaks.
 import htmx from "../vendor/htmx.js";
 import { Idiomorph } from "../vendor/idiomorph.js";
-import { throttle } from "./dom.js";
+import { regularly, throttle } from "./dom.js";
 import { live } from "./live.js";
 import { mark, selectedStep } from "./selection.js";
 
 /** These draw themselves; they are replaced when their source changes and left alone otherwise. */
-const OWN = new Set(["LOG-VIEW", "RUN-GRAPH", "RUN-TIMELINE", "METRIC-GRID", "METRIC-CHART", "FILE-DROP"]);
+const OWN = new Set(["LOG-VIEW", "RUN-GRAPH", "RUN-TIMELINE", "METRIC-GRID", "METRIC-CHART", "USAGE-CHARTS", "FILE-DROP"]);
 const identity = (element) => [...element.attributes].filter((a) => ["src", "topic", "data", "attempt"].includes(a.name)).map((a) => a.value).join("|");
 
 const callbacks = {
@@ -42,6 +42,7 @@ class LiveRegion extends HTMLElement {
     for (const topic of (this.getAttribute("topic") ?? "").split(/\s+/).filter(Boolean)) this.#watch(topic);
     if (this.hasAttribute("follow")) this.#listen("duto:select", () => this.refresh(true));
     this.#listen("visibilitychange", () => this.#missed && document.visibilityState === "visible" && this.#later());
+    if (this.hasAttribute("every")) this.#stop.push(regularly(Number(this.getAttribute("every")), this.#later));
     if (this.hasAttribute("load")) this.refresh();
   }
 

@@ -2,6 +2,7 @@
 import { dataBlock, fetchJSON, h, throttle } from "./dom.js";
 import { inkName, number, plot } from "./chart-plot.js";
 import { live } from "./live.js";
+import { hourOf } from "./time.js";
 
 const HEIGHT = 168, SHOWN_ROWS = 500;
 
@@ -90,11 +91,13 @@ class MetricChart extends HTMLElement {
     if (this.#chart && this.#chart.series.length === data.length) this.#chart.setData(data);
     else {
       this.#drop();
-      this.#chart = plot(this.canvas, { labels: this.series.map(({ name }) => name), height: HEIGHT, fromZero: this.hasAttribute("floor"), moved: (at) => this.#read(at) })(data);
+      this.#chart = plot(this.canvas, { labels: this.series.map(({ name }) => name), height: HEIGHT, fromZero: this.hasAttribute("floor"), clock: this.hasAttribute("clock"), moved: (at) => this.#read(at) })(data);
     }
     this.#read(null);
     if (this.values.open) this.#tabulate();
   }
+
+  #index(value) { return this.hasAttribute("clock") ? hourOf(value) : number(value); }
 
   /** Under the pointer, else the last value of each. */
   #read(at) {
@@ -105,7 +108,7 @@ class MetricChart extends HTMLElement {
       if (columns.length > 1) text.style.color = `var(${inkName(place)})`;
       return text;
     });
-    this.readout.replaceChildren(...(at === null || at === undefined ? [] : [h("span", { class: "faint" }, `at ${number(x[at])}`)]), ...parts);
+    this.readout.replaceChildren(...(at === null || at === undefined ? [] : [h("span", { class: "faint" }, `at ${this.#index(x[at])}`)]), ...parts);
   }
 
   #tabulate() {
@@ -114,7 +117,7 @@ class MetricChart extends HTMLElement {
     this.values.querySelector("thead tr").replaceChildren(h("th", { class: "num" }, this.getAttribute("axis") ?? "Index"), ...this.series.map(({ name }) => h("th", { class: "num" }, name)));
     const from = Math.max(0, x.length - SHOWN_ROWS);
     this.table.replaceChildren(...x.slice(from).map((index, place) =>
-      h("tr", null, h("td", { class: "num" }, number(index)), columns.map((column) => h("td", { class: "num" }, number(column[from + place]))))));
+      h("tr", null, h("td", { class: "num" }, this.#index(index)), columns.map((column) => h("td", { class: "num" }, number(column[from + place]))))));
   }
 
   #resize() {

@@ -28,6 +28,10 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+const HOUR = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+/** The reader's time of day: 14:05. */
+export const hourOf = (seconds) => HOUR.format(seconds * 1000);
+
 export const secondsBetween = (start, end) => (new Date(end ?? Date.now()) - new Date(start)) / 1000;
 
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });

@@ -1,22 +1,25 @@
-// <usage-charts>: what a step uses of its host, drawn over the seconds of its life, with the peaks.
-import { fetchJSON, h, throttle } from "./dom.js";
+// <usage-charts>: what a step uses over the seconds of its life, or a host by the clock, drawn with the peaks.
+import { fetchJSON, h, regularly, throttle } from "./dom.js";
 import { number } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+// Decimal, as everywhere on the pages.
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
 const CHARTS = [
   { key: "cpu", title: "Processor", unit: "cores", names: { cpu: "cores" } },
   { key: "memory", title: "Memory", names: { memory: "memory" } },
+  { key: "used", title: "Disk used", names: { disk: "disk" } },
   { key: "disk", title: "Disks", names: { read: "read", written: "written" }, per: "/s" },
   { key: "gpu", title: "GPU", unit: "%", times: 100, names: { gpu: "use" } },
   { key: "gpu_memory", title: "GPU memory", names: { gpu_memory: "memory" } },
+  { key: "gpu_temperature", title: "GPU temperature", unit: "°C", names: { gpu_temperature: "GPU" } },
 ];
 
 /** The largest unit in which the value is at least one. */
 function unitOf(bytes) {
-  const power = bytes >= 1 ? Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10)) : 0;
-  return { word: UNITS[power], times: 2 ** (-10 * power) };
+  const power = bytes >= 1 ? Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3)) : 0;
+  return { word: UNITS[power], times: 1000 ** -power };
 }
 
 function size(bytes) {
@@ -28,7 +31,7 @@ const time = (seconds) => (seconds < 100 ? `${number(Number(seconds.toPrecision(
 
 class UsageCharts extends HTMLElement {
   #charts = new Map();
-  #stop = null;
+  #stop = [];
   #again = throttle(2000, () => this.#load());
 
   connectedCallback() {
@@ -38,10 +41,11 @@ class UsageCharts extends HTMLElement {
     if (!this.tiles.isConnected) this.append(this.tiles, this.note, this.plots);
     this.#load();
     const topic = this.getAttribute("topic");
-    if (topic) this.#stop = live.watch(topic, () => this.#again());
+    if (topic) this.#stop.push(live.watch(topic, () => this.#again()));
+    if (this.hasAttribute("every")) this.#stop.push(regularly(Number(this.getAttribute("every")), this.#again));
   }
 
-  disconnectedCallback() { this.#stop?.(); this.#again.cancel(); }
+  disconnectedCallback() { this.#stop.splice(0).forEach((stop) => stop()); this.#again.cancel(); }
 
   async #load() {
     let told;
@@ -49,35 +53,39 @@ class UsageCharts extends HTMLElement {
     catch (error) { this.#say(error.message); return; }
     if (!this.isConnected) return;
     this.#tile(told);
-    const drawn = CHARTS.map((chart) => this.#draw(chart, told.series)).some(Boolean);
-    this.#say(drawn ? "" : told.final ? "The step was over before there was anything to draw." : "The first numbers come after some seconds.");
+    const drawn = CHARTS.map((chart) => this.#draw(chart, told)).some(Boolean);
+    this.#say(drawn ? "" : this.getAttribute(told.final ? "over" : "empty") ?? "");
   }
 
   #say(text) { this.note.hidden = !text; this.note.textContent = text; }
 
-  #tile({ peak_memory: peak, memory, cpu_seconds: cpu, cores, series }) {
-    const most = series.find(({ name }) => name === "cpu")?.peak;
+  #tile({ peak_memory: peak, memory, cpu_seconds: cpu, cores, disk_total: disk, series }) {
+    const most = (of) => series.find(({ name }) => name === of)?.peak ?? null;
+    const known = (value, words) => (value === null ? "–" : words(value));
     const tiles = [
-      ["Peak memory", peak === null ? "–" : size(peak), memory ? `of ${size(memory)}` : ""],
-      ["Peak processor", most === null || most === undefined ? "–" : `${number(Number(most.toFixed(2)))} cores`, cores ? `of ${number(cores)}` : ""],
-      ["Processor time", cpu === null ? "–" : time(cpu), ""],
-    ];
+      ["Peak memory", known(peak ?? most("memory"), size), memory ? `of ${size(memory)}` : ""],
+      ["Peak processor", known(most("cpu"), (value) => `${number(Number(value.toFixed(2)))} cores`), cores ? `of ${number(cores)}` : ""],
+      cpu !== undefined && ["Processor time", known(cpu, time), ""],
+      disk && ["Disk used at most", known(most("disk"), size), `of ${size(disk)}`],
+    ].filter(Boolean);
     this.tiles.replaceChildren(...tiles.map(([name, value, detail]) =>
       h("div", { class: "tile" }, h("div", { class: "k" }, name), h("div", { class: "v" }, value), detail && h("div", { class: "d" }, detail))));
   }
 
   /** Whether there is anything to draw. A line needs two points. */
-  #draw(chart, series) {
-    const own = series.filter(({ name, points }) => chart.names[name] && points.length > 1);
+  #draw(chart, { series, devices: told }) {
+    const own = series.filter(({ name, points }) => chart.names[name] && points.filter(([, value]) => value !== null).length > 1);
     if (!own.length) return false;
     const { word, times } = chart.unit ? { word: chart.unit, times: chart.times ?? 1 } : unitOf(Math.max(...own.map(({ peak }) => peak)));
-    const devices = [...new Set(own.map(({ device }) => device))];
-    const name = (one) => (one.device ? `${chart.names[one.name]} ${devices.indexOf(one.device)}` : chart.names[one.name]);
-    const drawn = own.map((one) => ({ name: name(one), points: one.points.map(([second, value]) => [second, value * times]) }));
+    const devices = told?.map(({ uuid }) => uuid) ?? [...new Set(own.map(({ device }) => device))];
+    // Beside the title there is room for the number of a device alone.
+    const named = ({ name, device }) => (device ? { name: `${chart.names[name]} ${devices.indexOf(device)}`, label: `${devices.indexOf(device)}:` } : { name: chart.names[name] });
+    const drawn = own.map((one) => ({ ...named(one), points: one.points.map(([second, value]) => [second, value === null ? null : value * times]) }));
     const label = `${chart.title}, ${word}${chart.per ?? ""}`;
     let element = this.#charts.get(chart.key);
     if (!element) {
-      element = h("metric-chart", { label, axis: "Seconds", floor: true });
+      const clock = this.hasAttribute("clock");
+      element = h("metric-chart", { label, clock, axis: clock ? "Time" : "Seconds", floor: true });
       element.series = drawn;
       this.#charts.set(chart.key, element);
       this.plots.append(element);

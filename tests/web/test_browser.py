@@ -47,9 +47,8 @@ def open_page(site: Site, page: Any, live_server: Any) -> list[str]:
 
 def whole_pages(site: Site) -> dict[str, str]:
     """Without fragments, which nobody opens by themselves."""
-    return {
-        name: path for name, path in site.everything().items() if name not in ("preview", "who uses it", "who holds it")
-    }
+    fragments = ("preview", "who uses it", "who holds it", "who is on it")
+    return {name: path for name, path in site.everything().items() if name not in fragments}
 
 
 def ours(said: list[str]) -> list[str]:

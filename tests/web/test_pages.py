@@ -37,7 +37,7 @@ def test_a_reader_sees_every_page_without_a_button_that_writes(site: Site) -> No
         writing = [action for action in forms if "/accounts/" not in action and not action.endswith("/runs/selected/")]
         assert writing == [], name
         assert 'hx-get="/w/lab/compute/create/"' not in answer.content.decode(), name
-        assert 'hx-get="/w/lab/compute/hosts/add/"' not in answer.content.decode(), name
+        assert 'hx-get="/w/lab/compute/add-host/"' not in answer.content.decode(), name
 
 
 def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
@@ -54,7 +54,7 @@ def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
         "runs/selected/",
     ):
         assert site.send(path, "reader").status_code == 403, path
-    for path in ("compute/hosts/add/", "compute/hosts/alpha/detach/"):
+    for path in ("compute/add-host/", "compute/hosts/alpha/detach/"):
         assert site.send(path, "contributor").status_code == 403, path
     assert site.send("settings/members/add/", "contributor", username="x", role="owner").status_code == 403
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import tempfile
 import threading
 import uuid
@@ -18,7 +19,7 @@ from duto_agent.buildkit import spoken
 from duto_agent.images import reachable, tag_of
 from duto_agent.isolation import Unprotected
 from duto_agent.launching import Identity, containers_of
-from studio.testing.engine import IMAGE
+from studio.testing.engine import IMAGE, forget
 from tests.agent.containers import gateway_of
 from tests.agent.steps import until
 from tests.agent.studio import Studio
@@ -125,6 +126,41 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url + '/
         report = studio.wait("finished", key.attempt, 60)
         assert report["exit_code"] == 0
         assert bytes(studio.logs[key.attempt]) == "".join(f"{n}\n" for n in range(200)).encode()
+
+    def test_an_engine_that_is_away_is_waited_for_and_no_fault_of_the_step(
+        self, engine_socket: str, studio: Studio
+    ) -> None:
+        with tempfile.TemporaryDirectory(prefix="duto-host-", ignore_cleanup_errors=True) as folder:
+            address, marker = Path(folder) / "engine", folder[-8:]
+            settings = {"launcher": "docker", "engine": str(address), "base_image": IMAGE, "store_marker": marker}
+            host = Host(Path(folder) / "home", studio, **settings)
+            host.start()
+            try:
+                key = host.give("print('ran')", environment=environment())
+                until(lambda: "waits: The container engine" in (host.home / "agent.out").read_text(), 30)
+                assert studio.report("finished", key.attempt) is None
+                address.symlink_to(engine_socket)
+                assert studio.wait("finished", key.attempt, 60)["exit_code"] == 0
+                assert bytes(studio.logs[key.attempt]) == b"ran\n"
+            finally:
+                host.close()
+                forget(engine_socket, marker)
+
+    def test_an_agent_whose_engine_stands_still_speaks_to_the_studio_all_the_same(self, studio: Studio) -> None:
+        with tempfile.TemporaryDirectory(prefix="duto-host-") as folder, socket.socket(socket.AF_UNIX) as mute:
+            mute.bind(f"{folder}/engine")
+            mute.listen(16)  # connections are taken, and nothing is answered
+            settings = {"launcher": "docker", "engine": f"{folder}/engine", "base_image": IMAGE}
+            host = Host(Path(folder) / "home", studio, **settings)
+            (host.home / "attempts" / "left-1").mkdir(parents=True)
+            (host.home / "attempts" / "left-1" / "spec.json").write_text("{}")
+            host.start()
+            try:
+                until(lambda: studio.exchanges, 30)
+                assert studio.exchanges[0]["host"]["facts"]["engine"] is None
+                assert "1 attempts adopted" in (host.home / "agent.out").read_text()
+            finally:
+                host.close()
 
     def test_a_cancel_ends_the_container(self, host: Host, studio: Studio) -> None:
         key = host.give("import time\nprint('on', flush=True)\ntime.sleep(60)", environment=environment())

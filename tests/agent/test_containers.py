@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from compute.relaxations import CAPABILITIES as STUDIOS
 from compute.relaxations import OPTIONS
 from duto_agent import files
 from duto_agent.launchers.arguments import understood
-from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Reservation
+from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Probe, Reservation
 from duto_agent.launchers.container import (
     CAPABILITIES,
     READERS,
@@ -27,6 +28,7 @@ from duto_agent.launchers.container import (
     script_variables,
     size_of,
 )
+from duto_agent.launchers.docker import DockerLauncher, _of_state
 from duto_agent.launchers.engine import Engine
 from duto_agent.shipping import Shipment
 from tests.agent.containers import Boxes, gateway_of
@@ -134,6 +136,40 @@ def test_an_engine_that_is_away_is_no_fault_of_the_step(tmp_path: Path) -> None:
     assert away.facts() is None
 
 
+def test_a_step_that_was_started_counts_as_running_while_the_engine_is_away(tmp_path: Path) -> None:
+    launcher = DockerLauncher(tmp_path, Engine(str(tmp_path / "nobody.sock")), "i", "here", "http://127.0.0.1:9", None)
+    key, other = AttemptKey("a", 1), AttemptKey("b", 1)
+    launcher._begun.add(key)
+    assert (launcher.probe(key).state, launcher.probe(other).state) == ("running", "none")
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}, "none"),
+        ({"Status": "exited", "StartedAt": "0001-01-01T00:00:00Z", "ExitCode": 255}, "none"),
+        ({"Status": "exited", "StartedAt": "2026-01-01T00:00:00Z", "ExitCode": 137}, "lost"),
+        ({"Status": "exited", "StartedAt": "2026-01-01T00:00:00Z", "OOMKilled": True}, "exited"),
+        ({"Status": "running", "StartedAt": "2026-01-01T00:00:00Z"}, "running"),
+    ],
+)
+def test_what_the_engine_knows_of_a_container_without_a_verdict(state: dict[str, Any], expected: str) -> None:
+    assert _of_state(state, Probe("none")).state == expected
+
+
+def test_an_engine_that_goes_in_the_middle_of_an_answer_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines(api: object) -> Iterator[str]:
+        yield "Step 1"
+        raise requests.exceptions.ChunkedEncodingError("the connection was broken")
+
+    engine = Engine("/nowhere")
+    monkeypatch.setattr(engine, "_connected", lambda: None)
+    heard = engine.lines(lines)
+    assert next(heard) == "Step 1"
+    with pytest.raises(EngineAway, match="broken"):
+        next(heard)
+
+
 class TestInContainers:
     """With a real engine."""
 
@@ -166,6 +202,22 @@ open("/tmp/mine", "w"), open(os.environ["HOME"] + "/mine", "w")
         wanted = 10001 if os.geteuid() == 0 else os.geteuid()
         assert (directory / "log.data").read_text().split() == [str(wanted), "refused", "refused", "refused"]
         assert probe.verdict is not None and probe.verdict["exit_code"] == 0
+
+    def test_the_folders_that_its_host_shares_may_be_read_and_written(self, boxes: Boxes) -> None:
+        shared = boxes.home / "shared"
+        shared.mkdir()
+        shared.chmod(0o777)
+        (shared / "there").write_text("from the host")
+        boxes.launcher.folders = [shared]
+        code = f"""
+from pathlib import Path
+print(Path({str(shared)!r}, "there").read_text())
+Path({str(shared)!r}, "mine").write_text("from a step")
+"""
+        probe, directory = boxes.run(code)
+        assert probe.verdict is not None and probe.verdict["exit_code"] == 0
+        assert (directory / "log.data").read_text() == "from the host\n"
+        assert (shared / "mine").read_text() == "from a step"
 
     def test_what_a_script_plants_beside_the_agents_files_is_never_followed(self, boxes: Boxes) -> None:
         secret = boxes.home / "secret.json"
@@ -220,9 +272,48 @@ os.mkfifo("studio.json.ack")
     def test_a_container_whose_directory_is_gone_is_found_by_its_label_and_removed(self, boxes: Boxes) -> None:
         key = boxes.start("import time; time.sleep(60)")
         files.remove_tree(boxes.launcher.directory(key))
-        assert boxes.again().discover() == [key]
-        boxes.launcher.cleanup(key)
+        kept = boxes.start("import time; time.sleep(60)")
+        boxes.again().tidy()
         assert boxes.engine.inspect(boxes.launcher.name(key)) is None
+        assert boxes.engine.inspect(boxes.launcher.name(kept)) is not None
+
+    def test_a_container_that_ended_before_it_began_is_made_anew_and_runs_once(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create, inspect, told = boxes.engine.create, boxes.engine.inspect, []
+
+        def there_already(name: str, config: dict[str, Any]) -> bool:
+            return create(name, config) and (bool(told) or config["Labels"]["duto.kind"] != "step")
+
+        def first_never_run(name: str) -> dict[str, Any] | None:
+            found = inspect(name)
+            if found and found["Config"]["Labels"]["duto.kind"] == "step" and not told:
+                told.append(found["Id"])
+                found["State"] |= {"Status": "exited", "ExitCode": 255}
+            return found
+
+        monkeypatch.setattr(boxes.engine, "create", there_already)
+        monkeypatch.setattr(boxes.engine, "inspect", first_never_run)
+        launch = boxes.launch("open('ran', 'a').write('x')")
+        boxes.launcher.ensure(launch)
+        probe = boxes.wait(launch.key)
+        assert probe.verdict is not None and probe.verdict["exit_code"] == 0
+        assert (launch.cwd / "ran").read_text() == "x"
+        assert told and boxes.engine.inspect(told[0]) is None
+
+    def test_what_the_engine_did_not_put_away_goes_when_it_is_back(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = boxes.start("pass")
+        boxes.wait(key)
+        with monkeypatch.context() as away:
+            away.setattr(boxes.engine, "socket", "/nowhere")
+            away.setattr(boxes.engine, "_api", None)
+            boxes.launcher.cleanup(key)
+            assert boxes.launcher.directory(key).exists() and boxes.launcher.left == {key}
+        boxes.launcher.tidy()
+        assert boxes.engine.inspect(boxes.launcher.name(key)) is None
+        assert not boxes.launcher.directory(key).exists() and not boxes.launcher.left
 
     def test_an_image_that_is_not_here_is_told_in_words(self, boxes: Boxes) -> None:
         with pytest.raises(LaunchFailed, match="is not on this host"):

@@ -142,14 +142,18 @@ class Attempt:
         self._tell_started()
 
     def _launch(self, launch: Launch) -> None:
+        try:
+            self._patiently(lambda: self.services.launcher.ensure(launch))
+        except LaunchFailed as error:
+            raise Ended(Cause(error.code, str(error))) from error
+
+    def _patiently(self, deed: Callable[[], B]) -> B:
         """An engine that is away is waited for: what it holds is not lost, and the step is not at fault."""
         pause = pauses()
         while True:
             self._heed_before_start()
             try:
-                return self.services.launcher.ensure(launch)
-            except LaunchFailed as error:
-                raise Ended(Cause(error.code, str(error))) from error
+                return deed()
             except EngineAway as away:
                 say.warning("%s waits: %s", self.key.folder, away)
                 self.bell.wait(next(pause))
@@ -160,7 +164,7 @@ class Attempt:
         images = self.services.images
         if images is None:
             return self._environment(wanted), ""
-        image = self._with_log(lambda say: images.ensure(self.spec, say))
+        image = self._patiently(lambda: self._with_log(lambda say: images.ensure(self.spec, say)))
         self.warnings += image.warnings
         return image.python, image.name
 

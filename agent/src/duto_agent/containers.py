@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from duto_agent.images import Images
 from duto_agent.isolation import Unprotected
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.docker import DockerLauncher
-from duto_agent.launchers.engine import SOCKET, Engine, EngineRefused
+from duto_agent.launchers.engine import SOCKET, Engine, EngineRefused, Facts
 from duto_agent.launching import Identity
 from duto_agent.shelf import Shelf
+
+say = logging.getLogger("duto.agent")
+EVERY_S, SOON_S = 30.0, 2.0
 
 
 class Containers:
     """The launcher of containers with the images that they need."""
 
-    def __init__(self, home: Path, identity: Identity, socket: str | None, base: str | None, bell: str | None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        identity: Identity,
+        socket: str | None,
+        base: str | None,
+        bell: str | None,
+        folders: Sequence[Path] = (),
+    ) -> None:
         self.engine = Engine(socket or SOCKET)
         self.launcher = DockerLauncher(
-            home / "attempts", self.engine, identity.installation, identity.host, identity.studio, bell
+            home / "attempts", self.engine, identity.installation, identity.host, identity.studio, bell, folders
         )
         labels = {"duto.installation": identity.installation, "duto.host": identity.host}
         self.images = Images(self.engine, base, Shelf(self.engine, labels, home / "images"), labels)
+        # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
+        self.facts: Facts | None = None
+        self._stop = threading.Event()
 
     def start(self) -> None:
-        """Raises Unprotected where the relay to the studio cannot stand."""
+        """Serve the relay, and look after the engine. Raises Unprotected where the relay to the studio cannot stand."""
         try:
             self.launcher.networks.start()
         except OSError as error:
             raise Unprotected(f"Containers cannot reach the studio: {error.strerror}.") from error
+        threading.Thread(target=self._run, name="engine", daemon=True).start()
 
     def stop(self) -> None:
+        self._stop.set()
         self.launcher.networks.stop()
+
+    def _run(self) -> None:
+        """Never in the way of the exchange: an engine that stands still answers nothing for as long as it does."""
+        while True:
+            self.facts = self.engine.facts() or self.facts
+            try:
+                self.launcher.tidy()
+            except (EngineAway, EngineRefused) as error:
+                say.warning("containers cannot be tidied: %s", error)
+            if self._stop.wait(EVERY_S if self.facts and not self.launcher.left else SOON_S):
+                return
 
     def answers(self) -> bool:
         """Whether the engine is there now."""

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -15,6 +15,9 @@ from duto_agent.files import now
 from duto_agent.gpus import Gpus
 from duto_agent.housekeeping import Housekeeper, told
 from duto_agent.pythons import Pythons
+
+if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
+    from duto_agent.containers import Containers
 
 SAMPLE_S = 10.0
 CGROUP_MEMORY = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -35,6 +38,7 @@ class HostFacts:
         self.home, self.pythons, self.store_marker = home, pythons, store_marker
         self.gpus, self.facts, self.launcher = gpus, facts, launcher
         self.storage: Housekeeper | None = None
+        self.containers: Containers | None = None
         self.started_at = now()
         self.cores, self.memory = len(os.sched_getaffinity(0)), _memory()
         self._sample: dict[str, Any] = {}
@@ -44,6 +48,8 @@ class HostFacts:
     def document(self) -> dict[str, Any]:
         disk = shutil.disk_usage(self.home)
         storage = told(self.storage.storage) if self.storage is not None else {}
+        more = {"disk_total": disk.total, "storage": storage, "sample": self.sample(disk.free)}
+        engine = self.containers.facts if self.containers is not None else None
         return {
             "cores": self.cores,
             "memory": self.memory,
@@ -54,7 +60,7 @@ class HostFacts:
             "launcher": self.launcher,
             "started_at": self.started_at,
             "store_marker": self.store_marker,
-            "facts": {**self.facts, "disk_total": disk.total, "storage": storage, "sample": self.sample(disk.free)},
+            "facts": {**self.facts, "engine": engine, **more},
         }
 
     def sample(self, disk_free: int) -> dict[str, Any]:

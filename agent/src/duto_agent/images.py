@@ -10,7 +10,6 @@ from typing import Any
 
 from duto_agent import buildkit
 from duto_agent.environments import BuildFailed, explain
-from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
 from duto_agent.shelf import Shelf, labelled
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
@@ -52,11 +51,9 @@ class Images:
         self.engine, self.base, self.shelf, self.labels = engine, base, shelf, dict(labels)
 
     def ensure(self, spec: Mapping[str, Any], say: Say) -> Image:
-        """The image of this step; whoever asks while it is built waits for the one build. Raises BuildFailed."""
+        """The image of this step; whoever asks while it is built waits for the one build. Raises BuildFailed, EngineAway."""
         try:
             return self._ensure(spec, say)
-        except EngineAway as away:
-            raise BuildFailed(str(away)) from away
         except EngineRefused as refused:
             raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
 
@@ -85,7 +82,7 @@ class Images:
             say(f"Fetching the image {name}.")
             try:
                 self.engine.pull(name)
-            except (EngineRefused, EngineAway) as error:
+            except EngineRefused as error:
                 raise BuildFailed(
                     f"The base image '{name}' is not on this host and cannot be fetched: {error}"
                 ) from error
@@ -146,7 +143,7 @@ class Images:
         """What the build says; an error is its last line."""
         labels = labelled(self.labels, tag.rpartition(":")[2])
         params = {"version": "2", "t": tag, "labels": json.dumps(labels)}
-        yield from self.engine.call(lambda api: buildkit.build(api, params, context))
+        yield from self.engine.lines(lambda api: buildkit.build(api, params, context))
 
 
 def tag_of(base: str, lock: str) -> str:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from duto_agent.isolation import Unprotected
+from duto_agent.isolation import Unprotected, shared_folders
 
 if TYPE_CHECKING:
     from duto_agent.containers import Containers
@@ -33,9 +33,9 @@ class Identity:
 def containers_of(
     home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None
 ) -> Containers | None:
-    """None for a host of processes. `given`: `launcher`, `engine` (a socket's path) and `base_image` of host.json.
+    """None for a host of processes. `given`: `launcher`, `engine` (a socket's path), `base_image` and `folders` of host.json.
 
-    `auto` takes containers if the engine answers now and a base image is named. Raises Unprotected for another word.
+    `auto` takes containers if the engine answers now and a base image is named. Raises Unprotected for another word, or a folder that is none.
     """
     chosen = {name: os.environ.get(variable) or given.get(name) for name, variable in VARIABLES.items()}
     word, base = chosen["launcher"] or "process", chosen["base_image"]
@@ -45,10 +45,5 @@ def containers_of(
         return None
     from duto_agent.containers import Containers  # its library takes long to load; hosts of processes do without
 
-    found = Containers(home, identity, chosen["engine"], base, bell)
+    found = Containers(home, identity, chosen["engine"], base, bell, shared_folders(given.get("folders")))
     return found if word == "docker" or (base and found.answers()) else None
-
-
-def facts_of(containers: Containers | None) -> dict[str, Any]:
-    """`engine` of the host's facts (docs/wire.md)."""
-    return {"engine": containers.engine.facts() if containers is not None else None}

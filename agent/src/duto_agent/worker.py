@@ -27,7 +27,7 @@ from duto_agent.isolation import Isolation, Unprotected, isolate
 from duto_agent.launchers.base import Launcher
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
-from duto_agent.launching import Identity, containers_of, facts_of
+from duto_agent.launching import Identity, containers_of
 from duto_agent.pythons import Pythons
 from duto_agent.sdk_folder import sdk_folder
 from duto_agent.services import Services
@@ -98,10 +98,10 @@ class Agent:
         self.client = StudioClient(self.config.studio, self.config.key)
         self.environments = Environments(self.home / "envs", pythons)
         marker = self.config.store_marker if store.root is not None else None
-        told = {"isolation": isolation.facts(), **facts_of(self.containers)}
         kind = "process" if self.containers is None else "docker"
         gpus = Gpus()
-        facts = HostFacts(self.home, pythons, marker, gpus, told, kind)
+        facts = HostFacts(self.home, pythons, marker, gpus, {"isolation": isolation.facts()}, kind)
+        facts.containers = self.containers
         self.exchange = Exchange(self.client, facts.document)
         self.services = Services(
             studio=self.config.studio.rstrip("/"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ ENDING_S = 10.0
 TIDY_S = 2.0
 DEAF_S = 8.0  # what a shim may take for the kill after its patience, before the container itself is killed
 LOOK_S = 0.5
+NEVER = "0001-01-01"  # the engine's time of what has not happened
 # The engine's words at the start of a container, and ours.
 STARTS = (
     ("could not select device driver", "The container engine of this host has no runtime for graphics processors"
@@ -44,9 +45,16 @@ class DockerLauncher:
     """Implements Launcher with one container per attempt, named after it; installation and host are its labels."""
 
     def __init__(
-        self, attempts: Path, engine: Engine, installation: str, host: str, studio: str, bell: str | None
+        self,
+        attempts: Path,
+        engine: Engine,
+        installation: str,
+        host: str,
+        studio: str,
+        bell: str | None,
+        folders: Sequence[Path] = (),
     ) -> None:
-        self.attempts, self.engine, self.bell = attempts, engine, bell
+        self.attempts, self.engine, self.bell, self.folders = attempts, engine, bell, folders
         self.labels = {"duto.installation": installation, "duto.host": host}
         self.prefix = f"duto-{installation[:12]}"
         relay = Relay(attempts.parent / "relay", studio)
@@ -57,6 +65,10 @@ class DockerLauncher:
         self._looked: dict[AttemptKey, tuple[float, Probe]] = {}
         self._deaf_after: dict[AttemptKey, float] = {}
         self._endings = Endings()
+        # What this launcher has started: an engine that is away afterwards says nothing against it.
+        self._begun: set[AttemptKey] = set()
+        # What could not be put away, because the engine did not answer.
+        self.left: set[AttemptKey] = set()
 
     def directory(self, key: AttemptKey) -> Path:
         return self.attempts / key.folder
@@ -71,6 +83,7 @@ class DockerLauncher:
         try:
             self._ensure(launch)
             self._looked.pop(launch.key, None)
+            self._begun.add(launch.key)
         except EngineRefused as refused:
             raise LaunchFailed(_explain(str(refused))) from refused
 
@@ -119,23 +132,33 @@ class DockerLauncher:
         try:
             self.engine.ended_within(self.name(key), TIDY_S)  # its processes have, but the engine may be tidying up
             self.engine.remove(self.name(key))
-        except (EngineAway, EngineRefused) as error:  # the directory stays, so that the next agent finds it again
+        except (EngineAway, EngineRefused) as error:  # the directory stays, so that a next agent finds it again too
             say.warning("the container of %s is still there: %s", key.folder, error)
+            self.left.add(key)
             return
         remove_tree(self.directory(key))
         self._looked.pop(key, None)
         self._deaf_after.pop(key, None)
+        self._begun.discard(key)
 
     def discover(self) -> list[AttemptKey]:
-        """By directory, and by label for a container whose directory is gone. What others made is never looked at."""
-        names = {path.name for path in self.attempts.iterdir()} if self.attempts.is_dir() else set()
-        try:
-            for each in self.engine.containers({**self.labels, "duto.kind": "step"}):
-                names.add(f"{each['Labels'].get('duto.attempt')}-{each['Labels'].get('duto.epoch')}")
-        except (EngineAway, EngineRefused) as error:
-            say.warning("containers cannot be listed: %s", error)
-        keys = (AttemptKey.of_folder(name) for name in sorted(names))
-        return [key for key in keys if key is not None]
+        """By directory: a start waits for no engine."""
+        names = sorted(path.name for path in self.attempts.iterdir()) if self.attempts.is_dir() else []
+        return [key for key in map(AttemptKey.of_folder, names) if key is not None]
+
+    def tidy(self) -> None:
+        """Put away what is left, and by label the containers whose directory is gone; others' are never looked at.
+
+        Raises EngineAway, EngineRefused.
+        """
+        for key in list(self.left):
+            self.left.discard(key)
+            self.cleanup(key)
+        for each in self.engine.containers({**self.labels, "duto.kind": "step"}):
+            folder = f"{each['Labels'].get('duto.attempt')}-{each['Labels'].get('duto.epoch')}"
+            if not (self.attempts / folder).exists():
+                say.warning("the container of %s has no directory and is removed", folder)
+                self.engine.remove(each["Id"])
 
     def _ensure(self, launch: Launch) -> None:
         given, name = relaxed(launch.options), self.name(launch.key)
@@ -146,6 +169,9 @@ class DockerLauncher:
             if not self.engine.create(name, config_of(launch, given, place)):
                 found = self.engine.inspect(name)
                 if found is None:
+                    continue
+                if has_never_run(found["State"]):  # the engine was killed amid its start
+                    self.engine.remove(name)
                     continue
                 if found["State"]["Status"] != "created":
                     return  # it ran, or runs: a second start would run the script again
@@ -173,7 +199,8 @@ class DockerLauncher:
             "duto.kind": "step", "duto.attempt": key.attempt, "duto.epoch": str(key.epoch),
             "duto.network": network.partition(":")[2],
         }  # fmt: skip
-        binds = [Bind(directory, directory, read_only=False), Bind(SHIM, SHIM), *launch.binds]
+        binds = [Bind(each, each, read_only=False) for each in (directory, *self.folders)]
+        binds += [Bind(SHIM, SHIM), *launch.binds]
         if self.bell:  # the folder, not the socket: an agent that starts again makes another one
             binds.append(Bind(Path(self.bell).parent, Path(self.bell).parent))
         return Place(
@@ -203,7 +230,7 @@ class DockerLauncher:
         try:
             found = self.engine.inspect(self.name(key))
         except (EngineAway, EngineRefused):
-            found, known = None, Probe("running") if known.state == "lost" else known
+            found, known = None, Probe("running") if known.state == "lost" or key in self._begun else known
         after = probe_files(self.directory(key))  # it may have begun or ended while we asked
         if after.state in ("running", "exited"):
             return after
@@ -232,13 +259,18 @@ class DockerLauncher:
 def _of_state(state: Mapping[str, Any], known: Probe) -> Probe:
     """From the engine's words on a container whose shim left no verdict."""
     status = state.get("Status")
-    if status == "created":
+    if status == "created" or has_never_run(state):
         return Probe("none")
     if status in ("running", "paused", "restarting"):
         return Probe("running")
     if state.get("OOMKilled"):
         return Probe("exited", _killed(state))
     return Probe("lost") if known.state in ("none", "lost") else known
+
+
+def has_never_run(state: Mapping[str, Any]) -> bool:
+    """It is over without a beginning, so that its script is not run twice by a new one."""
+    return state.get("Status") in ("exited", "dead") and str(state.get("StartedAt") or "").startswith(NEVER)
 
 
 def _killed(state: Mapping[str, Any]) -> dict[str, Any]:

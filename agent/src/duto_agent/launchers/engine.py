@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,13 +48,13 @@ class Engine:
 
     def call(self, ask: Callable[[Any], T]) -> T:
         """Raises EngineAway, EngineRefused."""
-        try:
+        with self._translated():
             return ask(self._connected())
-        except APIError as error:
-            status = int(getattr(error.response, "status_code", 500) or 500)
-            raise EngineRefused(status, str(error.explanation or error)) from error
-        except (requests.RequestException, DockerException, OSError) as error:
-            raise EngineAway(f"The container engine at {self.socket} does not answer: {error}") from error
+
+    def lines(self, ask: Callable[[Any], Iterable[T]]) -> Iterator[T]:
+        """The same for an answer that comes in pieces: the engine may go in the middle of it."""
+        with self._translated():
+            yield from ask(self._connected())
 
     def info(self) -> Facts:
         """What the engine says of itself, asked once. Raises EngineAway, EngineRefused."""
@@ -94,9 +95,9 @@ class Engine:
             raise
 
     def pull(self, name: str) -> None:
-        """Raises EngineRefused with the registry's own words."""
+        """Raises EngineRefused with the registry's own words, EngineAway."""
         repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-        for line in self.call(lambda api: api.pull(repository, tag=tag, stream=True, decode=True)):
+        for line in self.lines(lambda api: api.pull(repository, tag=tag, stream=True, decode=True)):
             if line.get("error"):
                 raise EngineRefused(502, str(line["error"]))
 
@@ -166,6 +167,17 @@ class Engine:
         except EngineRefused as refused:
             if refused.status not in (404, 409):
                 raise
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Its library's errors as ours."""
+        try:
+            yield
+        except APIError as error:
+            status = int(getattr(error.response, "status_code", 500) or 500)
+            raise EngineRefused(status, str(error.explanation or error)) from error
+        except (requests.RequestException, DockerException, OSError) as error:
+            raise EngineAway(f"The container engine at {self.socket} does not answer: {error}") from error
 
     def _connected(self) -> Any:
         with self._lock:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.chaos import blows as dealing
+from benchmarks.chaos import engines
 from benchmarks.chaos.facts import Facts, collect, keep
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.plan import draw
@@ -21,6 +22,7 @@ from benchmarks.registry import Sample, Setting, benchmark
 
 LEASE_S = 10
 SEEDS = 100_000
+NETWORKS = ("none", "studio", "open")
 Say = Callable[[str], None]
 
 
@@ -49,14 +51,23 @@ def chaos(setting: Setting) -> Iterator[Sample]:
         yield Sample(float(len(found.deviations)), None, figures)
 
 
-def run(seed: int, steps: int, kills: int, say: Say, lease_seconds: int = LEASE_S) -> Outcome:
-    """Start everything, hurt it, judge it. The folder is kept when something deviates, and removed when all is well."""
+def run(
+    seed: int, steps: int, kills: int, say: Say, lease_seconds: int = LEASE_S, *, containers: bool = True
+) -> Outcome:
+    """Start everything, hurt it, judge it. The folder is kept when something deviates, and removed when all is well.
+
+    Without root or an engine there are no containers, and it says so.
+    """
+    reason = engines.missing() if containers else "they were not asked for"
+    network = None if reason else random.Random(f"{seed} network").choice(NETWORKS)
+    kinds = dealing.KINDS if reason else dealing.KINDS + dealing.BOX_KINDS
     base = Path(tempfile.mkdtemp(prefix=f"duto-chaos-{seed}-"))
     say(f"chaos: seed {seed}, {steps} steps, {kills} kills, in {base}")
+    say(f"without containers: {reason}" if reason else f"a quarter of the steps in containers, network '{network}'")
     began = time.monotonic()
-    with world(base, lease_seconds) as place:
-        plans = draw(seed, steps, str(place.effects))
-        blows = dealing.Blows(place, seed, dealing.draw(seed, kills))
+    with world(base, lease_seconds, network) as place:
+        plans = draw(seed, steps, str(place.effects), boxed=not reason)
+        blows = dealing.Blows(place, seed, dealing.draw(seed, kills, kinds))
         Load(place, plans, blows, say).run()
         facts = collect(place, plans, blows.dealt)
         deviations = judge(facts)
@@ -82,5 +93,7 @@ def table(facts: Facts, deviations: list[Deviation]) -> Iterator[str]:
         yield f"| {kind} | {len(lengths)} | {max(lengths):.1f} |"
     states = Counter(attempt["status"] for attempt in facts.rows["attempts"])
     yield "attempts: " + ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
+    hosts = Counter(attempt["host__name"] for attempt in facts.rows["attempts"])
+    yield "hosts: " + ", ".join(f"{count} on {host}" for host, count in sorted(hosts.items(), key=str))
     yield f"deviations: {len(deviations)}"
     yield from map(str, deviations)

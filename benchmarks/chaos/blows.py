@@ -9,11 +9,13 @@ import random
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.chaos.world import FAR, World
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks.chaos.world import World
 
 # The supervisor gives up on a part that dies five times within a minute: that is its promise, not a fault.
 DEATHS, WINDOW_S = 3, 65.0
@@ -22,7 +24,12 @@ KINDS = (
     "kill web", "kill worker", "kill agent", "kill far", "kill valkey", "kill postgres", "kill studio", "kill shim",
     "stop web", "stop worker", "stop agent", "stop far", "stop valkey", "stop postgres", "cut far",
 )  # fmt: skip
-LOCAL = "local"
+# What else there is to hurt where steps run in containers.
+BOX_KINDS = (
+    "kill dock", "kill isle", "kill dock-engine", "kill isle-engine",
+    "stop dock", "stop isle", "stop dock-engine", "stop isle-engine", "cut isle",
+)  # fmt: skip
+ENGINE = "-engine"
 
 
 @dataclass
@@ -34,6 +41,7 @@ class Blow:
     began: float = 0.0
     ended: float = 0.0
     attempt: str = ""
+    is_whole: bool = False
 
     @property
     def verb(self) -> str:
@@ -47,12 +55,12 @@ class Blow:
         return asdict(self)
 
 
-def draw(seed: int, kills: int) -> list[str]:
+def draw(seed: int, kills: int, kinds: Sequence[str] = KINDS) -> list[str]:
     """Kinds in random order; each kind as often as the others, as far as the number allows."""
     chance = random.Random(f"{seed} blows")
     drawn: list[str] = []
     while len(drawn) < kills:
-        drawn += chance.sample(KINDS, len(KINDS))
+        drawn += chance.sample(kinds, len(kinds))
     return drawn[:kills]
 
 
@@ -114,6 +122,8 @@ class Blows:
     def _deal(self, blow: Blow) -> bool:
         """Whether there was somebody to hit."""
         blow.began = time.time()
+        # An engine is killed alone or with the program that holds its containers.
+        blow.is_whole = blow.verb == "kill" and blow.target.endswith(ENGINE) and self._chance.random() < 0.5
         lasts = 0.0
         if blow.kind == "kill shim":
             blow.attempt = self._kill_shim()
@@ -138,15 +148,16 @@ class Blows:
         return done
 
     def _signal(self, blow: Blow, number: int) -> bool:
+        world, target = self.world, blow.target
         if blow.verb == "cut":
-            self.world.relay.cut()
+            world.wire(target).cut()
             return True
-        if blow.target == "postgres":
-            self.world.postgres.signal(number)
+        if target == "postgres":
+            world.postgres.signal(number)
             return True
-        process = self.world.far.process
-        pid = (process.pid if process and process.poll() is None else 0) if blow.target == FAR else 0
-        pid = pid or (self.world.part(blow.target) if blow.target in SUPERVISED else 0)
+        if target.endswith(ENGINE):
+            return world.engine(target.removesuffix(ENGINE)).signal(number, whole=blow.is_whole)
+        pid = world.part(target) if target in SUPERVISED else world.agents[target].pid
         if not pid:
             return False
         with contextlib.suppress(ProcessLookupError):
@@ -160,12 +171,12 @@ class Blows:
         elif blow.kind == "kill studio":
             self.world.up()
         elif blow.verb == "cut":
-            self.world.relay.mend()
+            self.world.wire(blow.target).mend()
         else:
             self._signal(blow, signal.SIGCONT)
 
     def _kill_shim(self) -> str:
-        """A shim that watches a script just now, on either host; the folder of its attempt."""
+        """A shim that watches a script just now, on any host; the folder of its attempt."""
         found = list(self._shims())
         self._chance.shuffle(found)
         for folder, pid in found:
@@ -175,13 +186,27 @@ class Blows:
         return ""
 
     def _shims(self) -> Iterator[tuple[str, int]]:
-        for host in (LOCAL, FAR):
-            folder = self.world.attempts(host)
-            for path in sorted(folder.glob("*/pid.json")):
+        inside = _shims_in_containers()
+        for home in self.world.homes().values():
+            for path in sorted((home / "attempts").glob("*/pid.json")):
                 with contextlib.suppress(OSError, ValueError):
-                    known = json.loads(path.read_text())
-                    if not (path.parent / "status.json").exists() and _is_shim(known["pid"], path.parent.name):
-                        yield path.parent.name, known["pid"]
+                    folder, pid = path.parent, json.loads(path.read_text())["pid"]
+                    if (folder / "status.json").exists():
+                        continue
+                    if known := inside.get(str(folder)):
+                        yield folder.name, known
+                    elif _is_shim(pid, folder.name):
+                        yield folder.name, pid
+
+
+def _shims_in_containers() -> dict[str, int]:
+    """Pid by the folder of the attempt, which is its last argument. The engine's init, which names it too, is none."""
+    found = {}
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or ()
+        if len(words) > 2 and words[0] == "python3" and words[-2].endswith("/shim"):
+            found[words[-1]] = process.pid
+    return found
 
 
 def _is_shim(pid: int, folder: str) -> bool:

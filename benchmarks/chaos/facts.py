@@ -10,14 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.blows import LOCAL, Blow
+from benchmarks.chaos.blows import Blow
 from benchmarks.chaos.plan import RunPlan
-from benchmarks.chaos.world import FAR, World
+from benchmarks.chaos.world import World
 
 FAULT = re.compile(
     r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \S+ \S+: (.*(?:Internal Server Error|Exception in ASGI).*)$", re.M
 )
 QUIET_S = 30.0
+# The network of a run goes a minute after its last step, with the next look.
+NETWORKS_S = 120.0
 
 
 @dataclass
@@ -33,21 +35,25 @@ class Facts:
     effects: list[dict[str, Any]] = field(default_factory=list)
     processes: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    # What the harness's own engines still have.
+    containers: list[str] = field(default_factory=list)
     # When the web told of a fault of its own (seconds since 1970), and of which.
     faults: list[tuple[float, str]] = field(default_factory=list)
 
 
 def collect(world: World, plans: list[RunPlan], blows: list[Blow]) -> Facts:
     """Wait until the hosts have put away what ended, then look at everything."""
-    until = time.monotonic() + QUIET_S
-    while (world.processes() or _folders(world)) and time.monotonic() < until:
-        world.far.look()
+    began = time.monotonic()
+    while (waited := _awaited(world)) and time.monotonic() - began < waited:
+        world.look()
         time.sleep(0.5)
     facts = Facts(plans, blows, world.lease_seconds, world.rows())
     facts.processes = [f"{pid} of {name}" for pid, name in world.processes()]
     facts.folders = _folders(world)
+    facts.containers = world.containers()
     facts.effects = _effects(world.effects)
     facts.faults = faults_of(world.part_log("web"))
+    world.rest.close()  # the studio has given up the idle connection meanwhile
     for attempt in facts.rows["attempts"]:
         facts.logs[attempt["id"]] = _log(world, attempt)
     return facts
@@ -71,8 +77,18 @@ def keep(facts: Facts, folder: Path) -> None:
         (folder / f"{attempt}.log").write_bytes(data)
 
 
+def _awaited(world: World) -> float:
+    """How long what is still there may take to go, 0 when nothing is."""
+    containers = world.containers()
+    if world.processes() or _folders(world) or any(": network " not in each for each in containers):
+        return QUIET_S
+    return NETWORKS_S if containers else 0.0
+
+
 def _folders(world: World) -> list[str]:
-    return [f"{host}: {path.name}" for host in (LOCAL, FAR) for path in sorted(world.attempts(host).glob("*-*"))]
+    return [
+        f"{host}: {path.name}" for host, home in world.homes().items() for path in sorted(home.glob("attempts/*-*"))
+    ]
 
 
 def _effects(path: Path) -> list[dict[str, Any]]:

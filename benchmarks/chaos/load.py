@@ -69,12 +69,12 @@ class Load:
             self._done.wait(LOOK_S)
 
     def _deal(self) -> None:
-        """Blows follow the work, and the far agent is looked after."""
+        """Blows follow the work, and what died is looked after."""
         total = sum(len(plan.steps) for plan in self.plans)
         share, dealt = 0.8 * total / max(1, len(self.blows.kinds)), time.monotonic()
         try:
             while not (self._done.is_set() and self.blows.is_over):
-                self.world.far.look()
+                self.world.look()
                 self.blows.look()
                 if self._done.is_set():
                     self.blows.waiting.clear()  # nobody is left to be disturbed

@@ -9,7 +9,8 @@ from typing import Any
 
 from benchmarks.chaos import script
 
-CLUSTER = "chaos"
+CLUSTER, BOXES = "chaos", "boxes"
+BOX_SHARE = 0.25
 FAIL_CODES = (1, 3, 17, 113)
 FAIL_SHARE, FLOOD_SHARE, SPAWN_SHARE, SHAPE_MAX = 0.12, 0.08, 0.15, 8
 FLOOD_BYTES, LINE_BYTES, FILE_BYTES = 1_500_000, 6_000, 40_000
@@ -23,6 +24,7 @@ class StepPlan:
     name: str
     after: tuple[str, ...]
     document: dict[str, Any]
+    in_container: bool = False
 
     @property
     def code(self) -> int:
@@ -46,29 +48,38 @@ class Expected:
     run: str = "Completed"
 
 
-def draw(seed: int, steps: int, effects: str) -> list[RunPlan]:
-    """Runs with `steps` steps together. `effects`: the file to which each attempt appends one line."""
+def draw(seed: int, steps: int, effects: str, boxed: bool = False) -> list[RunPlan]:
+    """Runs with `steps` steps together, a quarter of them in containers if `boxed`.
+
+    `effects`: the file to which each attempt appends one line.
+    """
     chance = random.Random(f"{seed} load")
     runs: list[RunPlan] = []
     while steps > 0:
         size = min(steps, chance.randint(1, SHAPE_MAX))
-        runs.append(_run(chance, f"chaos-{seed}-{len(runs):04}", size, effects))
+        runs.append(_run(chance, f"chaos-{seed}-{len(runs):04}", size, effects, BOX_SHARE if boxed else 0))
         steps -= size
     return runs
 
 
-def _run(chance: random.Random, name: str, size: int, effects: str) -> RunPlan:
+def _run(chance: random.Random, name: str, size: int, effects: str, boxes: float) -> RunPlan:
     """A chain, or one step that many others read."""
     is_chain = chance.random() < 0.5
     made: list[StepPlan] = []
     for number in range(size):
         before = () if not made else (made[-1].name if is_chain else made[0].name,)
-        made.append(_step(chance, f"{name}-{number}", before, {step.name: step for step in made}, effects))
+        known = {step.name: step for step in made}
+        made.append(_step(chance, f"{name}-{number}", before, known, effects, boxes))
     return RunPlan(name, chance.random() < 0.5, tuple(made))
 
 
 def _step(
-    chance: random.Random, name: str, after: tuple[str, ...], known: Mapping[str, StepPlan], effects: str
+    chance: random.Random,
+    name: str,
+    after: tuple[str, ...],
+    known: Mapping[str, StepPlan],
+    effects: str,
+    boxes: float,
 ) -> StepPlan:
     floods = chance.random() < FLOOD_SHARE
     code = chance.choice(FAIL_CODES) if chance.random() < FAIL_SHARE else 0
@@ -85,7 +96,7 @@ def _step(
         "effects": effects,
         "sources": [script.manifest(known[each].document) for each in after],
     }
-    return StepPlan(name, after, document)
+    return StepPlan(name, after, document, chance.random() < boxes)
 
 
 def ends(run: RunPlan, lost: Collection[str] = ()) -> Expected:
@@ -131,7 +142,7 @@ def graph(run: RunPlan, snapshot: str) -> dict[str, Any]:
         steps.append(
             {
                 "id": step.name, "name": step.name, "kind": "python_script", "script": "script.py",
-                "snapshot": snapshot, "compute": CLUSTER, "environment": {"python": {"user_managed": True}},
+                "snapshot": snapshot, "compute": BOXES if step.in_container else CLUSTER, "environment": {"python": {"user_managed": True}},
                 "arguments": words, "inputs": inputs, "outputs": [output], "allow_reuse": False, "run_after": [],
             }
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A wire that can be cut: the only way from the far host to the studio. A thread of its own carries the bytes."""
+"""A wire that can be cut: the only way from a far host to the studio. A thread of its own carries the bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ PIECE = 1 << 16
 
 
 class Relay:
-    """Listens on loopback and carries every connection to `port`. While it is cut, nothing moves and nobody is told."""
+    """Listens on an address and carries every connection to `port`. While it is cut, nothing moves and nobody is told."""
 
-    def __init__(self, port: int) -> None:
-        self.target = port
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.target, self.address = port, address
         self.port = 0
         self._open: asyncio.Event
         self._loop = asyncio.new_event_loop()
@@ -42,7 +42,7 @@ class Relay:
         asyncio.set_event_loop(self._loop)
         self._open = asyncio.Event()
         self._open.set()
-        server = self._loop.run_until_complete(asyncio.start_server(self._carry, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(asyncio.start_server(self._carry, self.address, 0))
         self.port = int(server.sockets[0].getsockname()[1])
         self._ready.set()
         self._loop.run_forever()

@@ -17,7 +17,8 @@ RUN_ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
 ATTEMPT_ENDS = frozenset({"completed", "failed", "canceled", "lost"})
 # How long after its database is back a web process may still tell of what it missed.
 SLACK_S = 5.0
-FAR = "far"
+OWN_AGENTS = ("far", "dock", "isle")
+CONTAINER_HOSTS = ("dock", "isle")
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def a_loss_has_a_reason(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _was_silent(facts: Facts, attempt: dict[str, Any]) -> bool:
-    host = FAR if attempt["host__name"] == FAR else "agent"
+    host = attempt["host__name"] if attempt["host__name"] in OWN_AGENTS else "agent"
     until = seconds(attempt["lease_until"]) or 0.0
     end = seconds(attempt["finished_at"]) or until
     return any(
@@ -249,6 +250,18 @@ def nothing_is_left_on_the_hosts(facts: Facts) -> Iterator[tuple[str, str]]:
         yield process, "a process without a run"
     for folder in facts.folders:
         yield folder, "an attempt's folder that nobody removes"
+    for container in facts.containers:
+        yield container, "a container without a run"
+
+
+@check
+def steps_run_where_they_were_meant_to(facts: Facts) -> Iterator[tuple[str, str]]:
+    steps = steps_of(facts)
+    for name, tries in attempts_of(facts).items():
+        for attempt in tries:
+            host = attempt["host__name"]
+            if host is not None and (host in CONTAINER_HOSTS) != steps[name].in_container:
+                yield name, f"attempt {attempt['number']} ran on {host}"
 
 
 @check

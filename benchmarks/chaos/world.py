@@ -1,22 +1,22 @@
-"""What chaos falls upon: PostgreSQL, a studio under its supervisor, its local host, and a far one behind a wire."""
+"""What chaos falls upon: PostgreSQL, a studio under its supervisor, its local host, a far one, and two of containers."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.chaos.plan import CLUSTER
+from benchmarks.chaos.docks import HOSTS, ISLE, Docks
+from benchmarks.chaos.engines import OwnEngine
+from benchmarks.chaos.hosts import OwnAgent
+from benchmarks.chaos.plan import BOXES, CLUSTER
 from benchmarks.chaos.relay import Relay
 from benchmarks.ground import credentials_env, inside, token_of
 from benchmarks.rest import Rest
@@ -25,85 +25,57 @@ from studio.supervisor.broker import free_port
 from studio.testing.live import LiveStudio, clean_env, eventually
 from studio.testing.postgres import Postgres
 
-FAR = "far"
+FAR, LOCAL = "far", "local"
 NODES = 4
-RESTART_S = 0.5
-
-
-class FarAgent:
-    """An agent of a host that has nothing in common with the studio but a wire, started again whenever it dies."""
-
-    def __init__(self, home: Path, env: dict[str, str]) -> None:
-        self.home, self.env = home, env
-        self.process: subprocess.Popen[bytes] | None = None
-        self._died_at: float | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "duto_agent", "run", "--home", str(self.home)]
-        with (self.home / "agent.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._died_at = None
-
-    def look(self) -> None:
-        """What a service manager does."""
-        if self.process is None or self.process.poll() is None:
-            return
-        self._died_at = self._died_at or time.monotonic()
-        if time.monotonic() - self._died_at > RESTART_S:
-            self.start()
-
-    def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(10)
-            self.process.kill()
-            self.process.wait()
 
 
 class World:
     """All of it on one folder, with a name for each part that can be hurt."""
 
-    def __init__(self, base: Path, lease_seconds: int) -> None:
-        self.base, self.lease_seconds = base, lease_seconds
+    def __init__(self, base: Path, lease_seconds: int, network: str | None) -> None:
+        """`network`: the policy of the steps in containers; None: there are none."""
+        self.base, self.lease_seconds, self.network = base, lease_seconds, network
         self.shared = base / "steps"
         self.effects = self.shared / "effects.jsonl"
         self.postgres = Postgres(base, settings={"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"})
         self.port = free_port()
+        self.docks = Docks(base, self.shared) if network else None
         self.env = {
             "DUTO_DATABASE_URL": self.postgres.url,
             "DUTO_LEASE_SECONDS": str(lease_seconds),
             "DUTO_STEP_FOLDERS": str(self.shared),
+            "DUTO_ALLOWED_HOSTS": self.docks.address if self.docks else "",
             **credentials_env(base),
         }
         self.live = LiveStudio(base / "var", "up", "--port", str(self.port), env=self.env)
         self.said: list[str] = []
 
     def start(self) -> None:
-        self.shared.mkdir(mode=0o777)
+        self.shared.mkdir()
+        self.effects.touch()
+        # Steps in containers are another user.
+        self.shared.chmod(0o777)
+        self.effects.chmod(0o666)
+        if self.docks:
+            self.docks.start_engines()
         self.postgres.start()
         self.up()
         self.rest = Rest.with_token(self.live.url, token_of(self.live))
+        keys = {host: secrets.token_urlsafe(24) for host in (FAR, *(HOSTS if self.docks else ()))}
+        inside(self.live, "chaos_world", *(f"{host}:{key}" for host, key in keys.items()))
         self.relay = Relay(self.port)
-        key = secrets.token_urlsafe(24)
-        inside(self.live, "chaos_world", f"{FAR}:{key}")
-        self.far = FarAgent(self.base / FAR, clean_env({"DUTO_STEP_FOLDERS": str(self.shared)}))
-        self.far.home.mkdir()
+        self.far = OwnAgent(self.base / FAR, clean_env({"DUTO_STEP_FOLDERS": str(self.shared)}))
         # No broker: the one of a studio on one machine is for that machine alone, and bells are only bells.
-        host = {"studio": f"http://127.0.0.1:{self.relay.port}", "name": FAR, "key": key}
-        (self.far.home / "host.json").write_text(json.dumps(host))
-        self.far.start()
+        self.far.settle({"studio": f"http://127.0.0.1:{self.relay.port}", "name": FAR, "key": keys[FAR]})
+        self._clusters()
+        if self.docks:
+            self.docks.start_agents(self.port, self.live.home, keys)
+
+    def _clusters(self) -> None:
         size = {"vm_size": "STANDARD_DS1_V2", "min_nodes": 0, "max_nodes": NODES}
-        self.rest.post("compute/", {"name": CLUSTER, **size})
+        self.rest.post("compute/", {"name": CLUSTER, "launcher": "process", **size})
+        if self.docks:
+            self.rest.post("compute/", {"name": BOXES, "launcher": "docker", "network": self.network, **size})
 
     def up(self) -> None:
         """Start the studio (again), on the same address. Its words go to a file, so that no pipe fills up."""
@@ -127,9 +99,31 @@ class World:
         pid = int(self.live.state.get("parts", {}).get(name, 0))
         return pid if pid and psutil.pid_exists(pid) else 0
 
-    def attempts(self, host: str) -> Path:
-        """Where the agent of a host keeps its attempts."""
-        return (self.far.home if host == FAR else self.live.home / "agent") / "attempts"
+    @property
+    def agents(self) -> dict[str, OwnAgent]:
+        """Those that this harness looks after, by host."""
+        return {FAR: self.far, **(self.docks.agents if self.docks else {})}
+
+    def look(self) -> None:
+        """What died is started again."""
+        self.far.look()
+        if self.docks:
+            self.docks.look()
+
+    def engine(self, host: str) -> OwnEngine:
+        """That of a host of containers."""
+        assert self.docks is not None
+        return self.docks.engines[host]
+
+    def wire(self, host: str) -> Relay:
+        """By which a host reaches the studio."""
+        relay = self.docks.relay if self.docks and host == ISLE else self.relay
+        assert relay is not None
+        return relay
+
+    def homes(self) -> dict[str, Path]:
+        """Where each agent keeps its attempts, by host."""
+        return {LOCAL: self.live.home / "agent"} | {host: agent.home for host, agent in self.agents.items()}
 
     def processes(self) -> list[tuple[int, str]]:
         """Everything alive that a step of this world started: pid and the file that names its attempt."""
@@ -142,6 +136,10 @@ class World:
                         if variable.startswith(mark):
                             found.append((int(path.name), variable.decode(errors="replace")))
         return found
+
+    def containers(self) -> list[str]:
+        """What is left on the engines of this world."""
+        return self.docks.left() if self.docks else []
 
     def rows(self) -> dict[str, Any]:
         """All rows that the verdict looks at."""
@@ -170,6 +168,8 @@ class World:
         if hasattr(self, "far"):
             self.far.stop()
             self.relay.close()
+        if self.docks:
+            self.docks.stop()
         for pid, _ in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -177,9 +177,9 @@ class World:
 
 
 @contextlib.contextmanager
-def world(base: Path, lease_seconds: int) -> Iterator[World]:
-    """Up and with a cluster on both hosts; everything is ended afterwards."""
-    made = World(base, lease_seconds)
+def world(base: Path, lease_seconds: int, network: str | None = None) -> Iterator[World]:
+    """Up and with its clusters; everything is ended afterwards. `network`: of the steps in containers, if there are any."""
+    made = World(base, lease_seconds, network)
     try:
         made.start()
         yield made

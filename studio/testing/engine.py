@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 SOCKET = "/var/run/docker.sock"
@@ -34,7 +34,7 @@ class NoEngine(Exception):
 @contextmanager
 def engine() -> Iterator[str]:
     """The socket of an engine that has the base image. Raises NoEngine."""
-    if _answers(SOCKET):
+    if answers(SOCKET):
         ensure_image(SOCKET)
         yield SOCKET
         return
@@ -65,8 +65,7 @@ def forget(path: str, installation: str) -> None:
     """Remove the containers and the images of one installation, which has ended. Raises OSError."""
     chosen = quote(json.dumps({"label": [f"duto.installation={installation}"]}))
     for kind, options in (("containers", "force=1&v=1"), ("images", "force=1")):
-        found = json.loads(_ask(path, "GET", f"/{kind}/json?all=1&filters={chosen}")[1])
-        for each in found:
+        for each in ask_json(path, f"/{kind}/json?all=1&filters={chosen}"):
             _ask(path, "DELETE", f"/{kind}/{each['Id']}?{options}")
 
 
@@ -125,7 +124,7 @@ def _own() -> Iterator[str]:
 
 def _wait_for(path: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + READY_S
-    while not _answers(path):
+    while not answers(path):
         if process.poll() is not None or time.monotonic() > deadline:
             raise NoEngine(f"dockerd does not start: {log.read_text(errors='replace')[-500:]}")
         time.sleep(0.2)
@@ -144,11 +143,20 @@ class _Socket(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def _answers(path: str) -> bool:
+def answers(path: str) -> bool:
+    """Whether an engine is there."""
     try:
         return Path(path).exists() and _ask(path, "GET", "/version")[0] == 200
     except OSError:
         return False
+
+
+def ask_json(path: str, address: str) -> Any:
+    """What it says to a GET. Raises OSError, also where it refuses."""
+    status, text = _ask(path, "GET", address)
+    if status != 200:
+        raise OSError(f"the engine answers {status}: {text.strip()}")
+    return json.loads(text)
 
 
 def _ask(path: str, method: str, address: str, body: BinaryIO | None = None) -> tuple[int, str]:

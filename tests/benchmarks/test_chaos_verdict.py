@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks.chaos import script
-from benchmarks.chaos.blows import KINDS, Blow, draw
+from benchmarks.chaos.blows import BOX_KINDS, KINDS, Blow, draw
 from benchmarks.chaos.facts import Facts, faults_of
-from benchmarks.chaos.plan import RunPlan, StepPlan, ends
+from benchmarks.chaos.plan import BOXES, CLUSTER, RunPlan, StepPlan, ends, graph
 from benchmarks.chaos.plan import draw as draw_load
 from benchmarks.chaos.verdict import CHECKS, judge
 
@@ -133,6 +133,8 @@ LIES: list[tuple[str, Callable[[Facts], Any]]] = [
     ("events_have_no_gap", lambda told: told.rows.update(undelivered=1)),
     ("nothing_is_left_on_the_hosts", lambda told: told.processes.append("7 of x")),
     ("nothing_is_left_on_the_hosts", lambda told: told.folders.append("far: x-1")),
+    ("nothing_is_left_on_the_hosts", lambda told: told.containers.append("isle: step x-1")),
+    ("steps_run_where_they_were_meant_to", row("attempts", 1, host__name="dock")),
     ("the_web_has_no_fault_of_its_own", lambda told: told.faults.append((1767225600.0 + 20, "Internal Server Error: /"))),
 ]  # fmt: skip
 
@@ -191,6 +193,16 @@ def test_a_seed_draws_the_same_again_and_every_kind_of_blow() -> None:
     assert set(draw(5, len(KINDS))) == set(KINDS)
     assert draw_load(5, 40, "f") == draw_load(5, 40, "f") != draw_load(6, 40, "f")
     assert sum(len(run.steps) for run in draw_load(5, 40, "f")) == 40
+
+
+def test_a_quarter_of_the_steps_and_blows_of_their_own_where_there_are_engines() -> None:
+    boxed = [step.in_container for run in draw_load(5, 1000, "f", boxed=True) for step in run.steps]
+    assert 0.2 < sum(boxed) / len(boxed) < 0.3
+    assert not any(step.in_container for run in draw_load(5, 1000, "f") for step in run.steps)
+    kinds = KINDS + BOX_KINDS
+    assert set(draw(5, len(kinds), kinds)) == set(kinds)
+    text = graph(draw_load(5, 40, "f", boxed=True)[0], "s")["steps"]
+    assert {step["compute"] for step in text} <= {CLUSTER, BOXES}
 
 
 def test_faults_are_read_with_their_time() -> None:

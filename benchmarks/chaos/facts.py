@@ -19,7 +19,7 @@ FAULT = re.compile(
 )
 QUIET_S = 30.0
 # The network of a run goes a minute after its last step, with the next look.
-NETWORKS_S = 120.0
+NETWORKS_S = 180.0
 
 
 @dataclass

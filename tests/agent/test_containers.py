@@ -29,7 +29,7 @@ from duto_agent.launchers.container import (
     size_of,
 )
 from duto_agent.launchers.docker import DockerLauncher, _of_state
-from duto_agent.launchers.engine import Engine
+from duto_agent.launchers.engine import Engine, EngineRefused
 from duto_agent.shipping import Shipment
 from tests.agent.containers import Boxes, gateway_of
 from tests.agent.steps import until
@@ -300,6 +300,30 @@ os.mkfifo("studio.json.ack")
         assert probe.verdict is not None and probe.verdict["exit_code"] == 0
         assert (launch.cwd / "ran").read_text() == "x"
         assert told and boxes.engine.inspect(told[0]) is None
+
+    @pytest.mark.parametrize("is_begun", [True, False])
+    def test_a_start_that_the_engine_has_half_forgotten_runs_the_step_once(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch, is_begun: bool
+    ) -> None:
+        start, kinds = boxes.engine.start, []
+
+        def killed_amid_it(name: str) -> None:
+            kind = (boxes.engine.inspect(name) or {})["Config"]["Labels"]["duto.kind"]
+            kinds.append(kind)
+            is_first = kinds.count(kind) == 1
+            if not is_first or is_begun:
+                start(name)
+            if is_first:
+                raise EngineRefused(409, "task 01ab: already exists")
+
+        monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 20.0 if is_begun else 0.2)
+        monkeypatch.setattr(boxes.engine, "start", killed_amid_it)
+        launch = boxes.launch("open('ran', 'a').write('x')")
+        boxes.launcher.ensure(launch)
+        probe = boxes.wait(launch.key)
+        assert probe.verdict is not None and probe.verdict["exit_code"] == 0
+        assert (launch.cwd / "ran").read_text() == "x"
+        assert kinds == ["network", "network", "step", *(() if is_begun else ("step",))]
 
     def test_what_the_engine_did_not_put_away_goes_when_it_is_back(
         self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,7 @@ from typing import Any
 from duto_agent.files import remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Bind, EngineAway, Launch, LaunchFailed, Probe, Sample
 from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
-from duto_agent.launchers.endings import Endings
+from duto_agent.launchers.endings import Endings, discard, is_half_started
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import hand_over
@@ -29,6 +29,7 @@ say = logging.getLogger("duto.agent")
 SHIM = Path(__file__).resolve().parent.parent / "shim"
 ENDING_S = 10.0
 TIDY_S = 2.0
+BEGINS_S = 3.0
 DEAF_S = 8.0  # what a shim may take for the kill after its patience, before the container itself is killed
 LOOK_S = 0.5
 NEVER = "0001-01-01"  # the engine's time of what has not happened
@@ -180,11 +181,25 @@ class DockerLauncher:
                 self.engine.start(name)
                 return
             except EngineRefused as refused:
+                if is_half_started(refused):
+                    if self._begins(launch.key):
+                        return
+                    discard(self.engine, name)
+                    continue
                 self.engine.remove(name)
                 if not _is_of_network(str(refused)):
                     raise
                 self.networks.doubt(network)
         raise LaunchFailed("The container of this step, or its network, was removed again and again while it started.")
+
+    def _begins(self, key: AttemptKey) -> bool:
+        """Whether a start of which the engine knows nothing leads to a shim; its lock keeps a second one from running."""
+        until = time.monotonic() + BEGINS_S
+        while probe_files(self.directory(key)).state == "none":
+            if time.monotonic() > until:
+                return False
+            time.sleep(LOOK_S / 10)
+        return True
 
     def _image(self, name: str) -> ImageFacts:
         found = self._images.get(name) or self.engine.image(name)

@@ -1,10 +1,17 @@
-"""The end of a container, heard from the kernel: it knows long before the engine has tidied up and says so."""
+"""The end of a container, heard from the kernel: it knows long before the engine has tidied up and says so.
+
+And of one that its engine has half forgotten: killed amid a start, the engine knows the container as never started,
+while its processes are there.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 
+from duto_agent.launchers.engine import Engine, EngineRefused
 from duto_agent.launchers.weighing import is_in_group
 
 
@@ -35,3 +42,18 @@ class Endings:
 
     def _is_gone(self, first: int, container: str) -> bool:
         return self._is_here and first > 0 and not is_in_group(first, container)
+
+
+def is_half_started(refused: EngineRefused) -> bool:
+    """By the engine's answer to a start."""
+    return "task" in str(refused) and "already exists" in str(refused)
+
+
+def discard(engine: Engine, name: str) -> None:
+    """Remove a container together with processes of which its engine knows nothing. Raises EngineAway, EngineRefused."""
+    container = str((engine.inspect(name) or {}).get("Id") or "")
+    engine.remove(name)
+    for number in os.listdir("/proc") if container else ():  # noqa: PTH208 (names are enough)
+        if number.isdigit() and is_in_group(int(number), container):
+            with contextlib.suppress(OSError):
+                os.kill(int(number), signal.SIGKILL)

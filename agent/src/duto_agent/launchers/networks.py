@@ -14,6 +14,7 @@ from pathlib import Path
 
 from duto_agent.launchers.base import EngineAway, LaunchFailed
 from duto_agent.launchers.container import LOG, UID
+from duto_agent.launchers.endings import discard, is_half_started
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts
 from duto_agent.launchers.relay import Relay
 
@@ -41,12 +42,23 @@ class Networks:
         with self._lock:
             self._used[name] = time.monotonic()
             if name not in self._standing:
-                self.engine.create(name, self._config(name, policy, image))
-                found = self.engine.inspect(name)
-                if found is None or not (found.get("State") or {}).get("Running"):
-                    self.engine.start(name)
+                self._stand(name, policy, image)
                 self._standing.add(name)
         return f"container:{name}"
+
+    def _stand(self, name: str, policy: str, image: str) -> None:
+        self.engine.create(name, self._config(name, policy, image))
+        found = self.engine.inspect(name)
+        if found is not None and (found.get("State") or {}).get("Running"):
+            return
+        try:
+            self.engine.start(name)
+        except EngineRefused as refused:
+            if not is_half_started(refused):
+                raise
+            discard(self.engine, name)
+            self.engine.create(name, self._config(name, policy, image))
+            self.engine.start(name)
 
     def doubt(self, network: str) -> None:
         """A step could not join it: whoever asks next looks whether it is still there."""

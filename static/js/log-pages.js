@@ -16,6 +16,7 @@ export class LogPages {
   #chunks = [];
   #rest = new Uint8Array();
   #pending = null;
+  #first = null; // the number of the first loaded line
   #maker = new LineMaker();
 
   constructor(host, source) {
@@ -24,7 +25,8 @@ export class LogPages {
 
   get start() { return this.#chunks[0]?.start ?? this.end; }
   get atTail() { return this.end >= this.source.size; }
-  get lastNumber() { return this.#chunks.at(-1)?.next == null ? null : this.#chunks.at(-1).next - 1 + (this.#pending ? 1 : 0); }
+  get #next() { return this.#chunks.length ? this.#chunks.at(-1).next : this.#first; }
+  get lastNumber() { return this.#next === null ? null : this.#next - 1 + (this.#pending ? 1 : 0); }
   get full() { return this.#chunks.length >= MOST_CHUNKS - 1; }
   get empty() { return !this.#chunks.length && !this.#pending; }
 
@@ -33,6 +35,7 @@ export class LogPages {
     this.#chunks = [];
     this.#rest = new Uint8Array();
     this.#pending = null;
+    this.#first = offset === 0 ? 1 : null;
     this.#maker = new LineMaker();
     this.end = offset;
   }
@@ -57,7 +60,8 @@ export class LogPages {
     this.#rest = rest.slice();
     this.#pending?.remove();
     this.#pending = null;
-    this.#add(lines, number, from);
+    this.#first ??= number;
+    this.#add(lines, from);
     this.#showRest();
     this.#letGo(true);
   }
@@ -66,16 +70,16 @@ export class LogPages {
   follow(bytes) {
     const cut = bytes.length > FLOOD ? bytes.indexOf(NEWLINE, bytes.length - GLANCE) + 1 : 0;
     if (!cut) { this.append(bytes); return; }
-    const next = this.#chunks.at(-1)?.next ?? (this.start === 0 ? 1 : null);
+    const next = this.#next;
     const number = next === null ? null : next + newlines(this.#rest) + newlines(bytes.subarray(0, cut));
     this.clear(this.end + cut);
     this.append(bytes.subarray(cut), number);
   }
 
-  #add(lines, number, from) {
+  #add(lines, from) {
     for (let at = 0; at < lines.length;) {
       let chunk = this.#chunks.at(-1);
-      if (!chunk || chunk.count >= LINES_PER_CHUNK) chunk = this.#begin(chunk ? chunk.next : number, lines[at].offset ?? from);
+      if (!chunk || chunk.count >= LINES_PER_CHUNK) chunk = this.#begin(this.#next, lines[at].offset ?? from);
       const part = lines.slice(at, at + LINES_PER_CHUNK - chunk.count);
       chunk.element.append(...part.map((line) => this.#maker.make(line, chunk.next === null ? null : chunk.next++)));
       chunk.count += part.length;
@@ -85,7 +89,7 @@ export class LogPages {
   }
 
   #begin(next, start, first = false) {
-    const chunk = { element: h("div", { class: "chunk" }), start, next: next ?? null, count: 0 };
+    const chunk = { element: h("div", { class: "chunk" }), start, next, count: 0 };
     if (first) { this.#chunks.unshift(chunk); this.host.prepend(chunk.element); }
     else { this.#chunks.push(chunk); this.host.append(chunk.element); }
     return chunk;
@@ -96,8 +100,7 @@ export class LogPages {
 
   #showRest() {
     if (!this.#rest.length || !this.atTail) return;
-    const next = this.#chunks.at(-1)?.next ?? (this.end === this.#rest.length ? 1 : null);
-    this.#pending = new LineMaker().make({ offset: this.end - this.#rest.length, bytes: this.#rest }, next);
+    this.#pending = new LineMaker().make({ offset: this.end - this.#rest.length, bytes: this.#rest }, this.#next);
     this.host.append(this.#pending);
   }
 

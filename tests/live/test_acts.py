@@ -278,6 +278,17 @@ def test_a_run_is_canceled_from_its_page_and_the_page_turns_by_itself(stage: Stu
     assert run.log("slow") == b"waiting\n"
 
 
+def test_lines_are_counted_from_the_first_though_the_log_was_opened_empty(stage: Studio, page: Page) -> None:
+    run = stage.submit({"late": "import time\ntime.sleep(8)\nprint('one', flush=True)\nprint('two', end='')"})
+    page.goto(f"/w/main/runs/{run.id}/?step=late&tab=logs")
+    expect(page.locator("log-view .note")).to_have_text("Nothing printed yet.")
+    lines = page.locator("log-view .lines")
+    expect(lines.locator(".line", has_text="one").locator(".no")).to_have_attribute("data-no", "1", timeout=SLOW_MS)
+    expect(lines.locator(".line", has_text="two").locator(".no")).to_have_attribute("data-no", "2")
+    has_ended(page)
+    expect(page.locator("log-view .total")).to_have_text("2 lines · 7 B")
+
+
 def test_what_a_script_prints_is_text_and_its_colours_are_colours(stage: Studio, page: Page) -> None:
     code = r"""
 print("<script>window.owned = 1</script><img src=x onerror='window.owned = 1'>")

@@ -100,14 +100,15 @@ def _is_amount(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-def proof_words(proof: Mapping[str, Any] | None) -> str:
-    """The proof as a sentence; empty without one."""
+def proof_words(proof: Mapping[str, Any] | None, *, by_itself: bool = False) -> str:
+    """The proof as a sentence; empty without one. Where the script ended `by_itself`, it is about what it left behind."""
     if not proof:
         return ""
     left, signals = int(proof.get("left_over") or 0), list(proof.get("signals") or [])
     if not signals and not left:
         return "Nothing of it was running."
-    how = f"Ended with {' then '.join(signals)} in {proof.get('seconds') or 0:.1f} s" if signals else "Ended"
+    ended = "The processes that it left were ended" if by_itself else "Ended"
+    how = f"{ended} with {' then '.join(signals)} in {proof.get('seconds') or 0:.1f} s" if signals else ended
     gone = "nothing left running" if not left else f"{left} of its processes still running"
     container = {"removed": ", its container removed"}.get(str(proof.get("container")), "")
     return f"{how}, {gone}{container}."

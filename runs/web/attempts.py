@@ -48,7 +48,7 @@ def told(attempts: list[Attempt]) -> list[Told]:
             icon=causes.cause_of(attempt.cause).icon if attempt.cause else "",
             word=str(causes.cause_of(attempt.cause).word) if attempt.cause else "",
             message=attempt.message,
-            proof=causes.proof_words(attempt.proof),
+            proof=causes.proof_words(attempt.proof, by_itself=attempt.cause in ("", "user_error")),
             frame=_frame(attempt.traceback),
         )
         for attempt in attempts

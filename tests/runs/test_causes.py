@@ -97,6 +97,11 @@ def test_a_proof_in_words(proof: Any, words: str) -> None:
     assert proof_words(proof) == words
 
 
+def test_of_a_script_that_ended_by_itself_the_proof_is_about_what_it_left() -> None:
+    words = "The processes that it left were ended with TERM in 0.2 s, nothing left running."
+    assert proof_words(GOOD, by_itself=True) == words
+
+
 def test_every_cause_fits_its_column_and_has_a_word_of_its_own_and_an_icon() -> None:
     longest = Attempt._meta.get_field("cause").max_length or 0
     drawn = (ROOT / "static/icons.svg").read_text()

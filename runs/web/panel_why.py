@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from runs.web.waits import Waits, waits_of
 
 if TYPE_CHECKING:
     from runs.web.panel import Ask
+
+DIGEST, SHORT = re.compile(r"\b[0-9a-f]{64}\b"), 16
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,11 @@ def why(ask: Ask) -> Why:
         explanation=explanation,
         differences=explanation.get("differences", []),
         compared_url=url,
-        parts=[(part, shown(value)) for part, value in fingerprint.split(document) if value not in (None, {}, [])],
+        parts=[
+            (part, shown(_by_name(value) if part == "outputs" else value))
+            for part, value in fingerprint.split(document)
+            if value not in (None, {}, [])
+        ],
         fingerprint=detail.fingerprint,
         may_reuse=detail.allow_reuse,
         warnings=ask.step.run.warnings,
@@ -106,10 +113,15 @@ def why(ask: Ask) -> Why:
     )
 
 
+def _by_name(outputs: list[list[Any]]) -> dict[str, list[Any]]:
+    """An output's flag is told by the word that it stands for."""
+    return {str(name): [*facts, "folder" if folder else "file"] for name, *facts, folder in outputs}
+
+
 def shown(value: Any) -> str:
-    """A part of the fingerprint on one line, or on one for each of its names."""
+    """A part of the fingerprint on one line, or on one for each of its names; of a digest enough to compare it."""
     if isinstance(value, dict):
         return "\n".join(f"{key}: {shown(inner)}" for key, inner in value.items())
     if isinstance(value, list):
         return ", ".join(shown(inner) for inner in value if inner is not None)
-    return str(value)
+    return DIGEST.sub(lambda found: f"{found.group()[:SHORT]}…", str(value))

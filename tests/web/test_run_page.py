@@ -241,6 +241,18 @@ def test_a_reused_step_shows_the_log_and_the_metrics_of_its_source(site: Site) -
     assert "reused from #1" in page
 
 
+def test_a_steps_identity_is_told_part_by_part_with_digests_short_enough_to_compare(site: Site) -> None:
+    run = site.failed()
+    step = site.step(run, "train").step
+    outputs = [["model", "pipeline_data", "workspaceblobstore", "mount", None, True]]
+    step.fingerprint_document = {"parts": {"snapshot": "ab" * 32, "outputs": outputs, "parameters": {"on": False}}}
+    step.save()
+    page = site.see(f"runs/{run.pk}/", step="train", tab="why").content.decode()
+    assert "abababababababab…" in page and "ab" * 32 not in page
+    assert "model: pipeline_data, workspaceblobstore, mount, folder" in page
+    assert "on: False" in page
+
+
 def test_every_attempt_is_listed_with_its_cause_its_line_and_what_was_left_of_it(site: Site) -> None:
     run = site.failed()
     step = site.step(run, "train")

@@ -51,25 +51,24 @@ def chaos(setting: Setting) -> Iterator[Sample]:
         yield Sample(float(len(found.deviations)), None, figures)
 
 
-def run(
-    seed: int, steps: int, kills: int, say: Say, lease_seconds: int = LEASE_S, *, containers: bool = True
-) -> Outcome:
+def run(seed: int, steps: int, kills: int | None, say: Say, *, is_short: bool = False) -> Outcome:
     """Start everything, hurt it, judge it. The folder is kept when something deviates, and removed when all is well.
 
-    Without root or an engine there are no containers, and it says so.
+    Without root or an engine there are no containers, and it says so. `kills`: None deals each blow once.
     """
-    reason = engines.missing() if containers else "they were not asked for"
+    reason = engines.missing()
     network = None if reason else random.Random(f"{seed} network").choice(NETWORKS)
     kinds = dealing.KINDS if reason else dealing.KINDS + dealing.BOX_KINDS
+    kills = len(kinds) if kills is None else kills
     base = Path(tempfile.mkdtemp(prefix=f"duto-chaos-{seed}-"))
     say(f"chaos: seed {seed}, {steps} steps, {kills} kills, in {base}")
     say(f"without containers: {reason}" if reason else f"a quarter of the steps in containers, network '{network}'")
     began = time.monotonic()
-    with world(base, lease_seconds, network) as place:
+    with world(base, LEASE_S, network) as place:
         plans = draw(seed, steps, str(place.effects), boxed=not reason)
         blows = dealing.Blows(place, seed, dealing.draw(seed, kills, kinds))
         Load(place, plans, blows, say).run()
-        facts = collect(place, plans, blows.dealt)
+        facts = collect(place, plans, blows.dealt, is_short)
         deviations = judge(facts)
     seconds = time.monotonic() - began
     for line in table(facts, deviations):

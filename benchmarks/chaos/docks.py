@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.engines import Namespace, OwnEngine
+from benchmarks.chaos.engines import PLACES, Namespace, OwnEngine
 from benchmarks.chaos.hosts import OwnAgent
 from benchmarks.chaos.relay import Relay
 from studio.testing.engine import IMAGE
@@ -17,8 +17,6 @@ from studio.testing.live import clean_env
 
 DOCK, ISLE = "dock", "isle"
 HOSTS = (DOCK, ISLE)
-# An address for each world that runs at the same time on this machine.
-PLACES = 120
 
 
 class Docks:
@@ -26,7 +24,7 @@ class Docks:
 
     def __init__(self, base: Path, shared: Path) -> None:
         self.base = base
-        number = 2 * (os.getpid() % PLACES)
+        number = 2 * (os.getpid() % (PLACES // 2))
         self.engines = {
             host: OwnEngine(base / f"{host}-engine", Namespace(f"dc{os.getpid()}{host[0]}", number + place))
             for place, host in enumerate(HOSTS)

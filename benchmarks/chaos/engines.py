@@ -21,6 +21,7 @@ from studio.testing.engine import NoEngine, answers, ask_json, ensure_image
 DAEMON = "/usr/sbin/dockerd"
 TOOLS = ("ip", "nsenter", "iptables")
 START_S, AGAIN_S, GOES_S = 60.0, 0.5, 10.0
+PLACES = 251  # for each world that runs on this machine at the same time, two networks; the last is for trying
 
 
 def missing() -> str:
@@ -30,7 +31,19 @@ def missing() -> str:
     if not Path(shutil.which("dockerd") or DAEMON).exists():
         return "there is no dockerd"
     lacking = [tool for tool in TOOLS if not shutil.which(tool)]
-    return f"there is no {', '.join(lacking)}" if lacking else ""
+    return f"there is no {', '.join(lacking)}" if lacking else _refused()
+
+
+def _refused() -> str:
+    """Whether networks may be made here at all."""
+    net = Namespace(f"dc{os.getpid()}x", PLACES - 1)
+    try:
+        net.make()
+    except NoEngine as refused:
+        return f"no network of its own can be made: {refused}"
+    finally:
+        net.remove()
+    return ""
 
 
 class Namespace:

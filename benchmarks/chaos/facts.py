@@ -19,7 +19,7 @@ FAULT = re.compile(
 )
 QUIET_S = 30.0
 # The network of a run goes a minute after its last step, with the next look.
-NETWORKS_S = 180.0
+NETWORKS_S, NETWORK = 180.0, ": network "
 
 
 @dataclass
@@ -41,16 +41,19 @@ class Facts:
     faults: list[tuple[float, str]] = field(default_factory=list)
 
 
-def collect(world: World, plans: list[RunPlan], blows: list[Blow]) -> Facts:
-    """Wait until the hosts have put away what ended, then look at everything."""
+def collect(world: World, plans: list[RunPlan], blows: list[Blow], is_short: bool = False) -> Facts:
+    """Wait until the hosts have put away what ended, then look at everything.
+
+    `is_short`: the networks of runs, which may stand for a minute after their last step, are not waited for.
+    """
     began = time.monotonic()
-    while (waited := _awaited(world)) and time.monotonic() - began < waited:
+    while (waited := _awaited(world, is_short)) and time.monotonic() - began < waited:
         world.look()
         time.sleep(0.5)
     facts = Facts(plans, blows, world.lease_seconds, world.rows())
     facts.processes = [f"{pid} of {name}" for pid, name in world.processes()]
     facts.folders = _folders(world)
-    facts.containers = world.containers()
+    facts.containers = _containers(world, is_short)
     facts.effects = _effects(world.effects)
     facts.faults = faults_of(world.part_log("web"))
     world.rest.close()  # the studio has given up the idle connection meanwhile
@@ -77,12 +80,15 @@ def keep(facts: Facts, folder: Path) -> None:
         (folder / f"{attempt}.log").write_bytes(data)
 
 
-def _awaited(world: World) -> float:
+def _awaited(world: World, is_short: bool) -> float:
     """How long what is still there may take to go, 0 when nothing is."""
-    containers = world.containers()
-    if world.processes() or _folders(world) or any(": network " not in each for each in containers):
+    if world.processes() or _folders(world) or _containers(world, is_short=True):
         return QUIET_S
-    return NETWORKS_S if containers else 0.0
+    return NETWORKS_S if _containers(world, is_short) else 0.0
+
+
+def _containers(world: World, is_short: bool) -> list[str]:
+    return [each for each in world.containers() if not (is_short and NETWORK in each)]
 
 
 def _folders(world: World) -> list[str]:

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
 
-from benchmarks.chaos.bench import SEEDS, run
-from benchmarks.chaos.blows import KINDS
+from benchmarks.chaos import engines
+from benchmarks.chaos.bench import SEEDS, Outcome, run
+from benchmarks.chaos.blows import BOX_KINDS, KINDS
+from benchmarks.chaos.docks import HOSTS
 
 STEPS = 40
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(420)
-def test_every_part_is_hurt_once_and_every_promise_holds() -> None:
+@pytest.fixture(scope="module")
+def told() -> list[str]:
+    """What the run said."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def outcome(told: list[str]) -> Outcome:
     seed = random.randrange(SEEDS)
-    told: list[str] = []
-    found = run(seed, STEPS, len(KINDS), told.append)
-    words = "\n".join(told)
-    print(words)
-    assert found.deviations == [], (
-        f"python3 manage.py bench chaos --steps {STEPS} --kills {len(KINDS)} --seed {seed}\n{words}"
-    )
-    assert len(found.facts.blows) >= len(KINDS) * 2 // 3, words
-    ends = {attempt["status"] for attempt in found.facts.rows["attempts"]}
+    told.append(f"python3 manage.py bench chaos --steps {STEPS} --kills {len(KINDS + BOX_KINDS)} --seed {seed}")
+    found = run(seed, STEPS, None, told.append, is_short=True)
+    print("\n".join(told))
+    return found
+
+
+def test_every_part_is_hurt_once_and_every_promise_holds(outcome: Outcome, told: list[str]) -> None:
+    assert outcome.deviations == [], "\n".join(told)
+    assert len(outcome.facts.blows) >= len(KINDS) * 2 // 3, "\n".join(told)
+    ends = {attempt["status"] for attempt in outcome.facts.rows["attempts"]}
     assert {"completed", "failed"} <= ends
-    assert {attempt["host__name"] for attempt in found.facts.rows["attempts"]} > {"far"}
+    assert {attempt["host__name"] for attempt in outcome.facts.rows["attempts"]} > {"far"}
+
+
+@pytest.mark.docker
+def test_steps_in_containers_are_part_of_it(outcome: Outcome) -> None:
+    if reason := engines.missing():
+        if os.environ.get("DUTO_REQUIRE_DOCKER"):
+            pytest.fail(f"{reason}, and DUTO_REQUIRE_DOCKER is set", pytrace=False)
+        pytest.skip(f"no containers here: {reason}")
+    assert {attempt["host__name"] for attempt in outcome.facts.rows["attempts"]} & set(HOSTS)

@@ -136,4 +136,8 @@ class Image(Lifecycle):
         constraints = [models.UniqueConstraint("host_id", "tag", name="one_image_per_host")]
 
     def told(self, to: str, facts: dict[str, Any]) -> None:
-        journal.hint(f"image:{self.pk}", {"status": to})
+        """Whoever has the environment looks again."""
+        if self.lock_digest:
+            rows = EnvironmentVersion.objects.filter(build__lock_digest=self.lock_digest)
+            for name in rows.values_list("workspace__name", flat=True).distinct():
+                journal.hint(f"list:{name}:images")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compute.models import Node
-from environments.models import EnvironmentBuild
+from environments.models import EnvironmentBuild, Image
 from runs.models import Attempt, Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +24,7 @@ def test_every_link_of_a_page_leads_somewhere(document: Path) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("model", [Run, Attempt, Node, EnvironmentBuild])
+@pytest.mark.parametrize("model", [Run, Attempt, Node, EnvironmentBuild, Image])
 def test_the_architecture_names_every_state(model: type) -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     states = text[text.index("## States") : text.index("## Where the plan")]

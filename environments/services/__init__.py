@@ -9,19 +9,24 @@ from environments.services.builds import (
     report_build,
     take_builds,
 )
+from environments.services.images import cancel_image, image_cancels, interrupt_images, report_image
 from environments.services.logs import append_build_log
 from environments.services.versions import find, register, resolve
 
 __all__ = [
     "append_build_log",
     "build_work",
+    "cancel_image",
     "expire_builds",
     "find",
     "give_back_builds",
+    "image_cancels",
+    "interrupt_images",
     "queue_build",
     "register",
     "renew_builds",
     "report_build",
+    "report_image",
     "resolve",
     "take_builds",
 ]

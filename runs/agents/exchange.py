@@ -100,6 +100,8 @@ def _see(host: Host, facts: dict[str, Any]) -> None:
     is_new = started is not None and started != host.agent_started_at
     if is_new or host.last_seen_at is None or now() - host.last_seen_at > SEEN_EVERY:
         hosts.seen(host, facts)
+        if is_new:
+            environments.interrupt_images(host, "The agent of its host was started again.")
 
 
 def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     known = {each.id for each in mine}
     # What the agent holds and the studio has ended, or never knew: its directory may go.
     drop = [{"attempt": str(key)} for key in held if key not in known]
-    return {"work": work, "cancel": _cancels(mine), "drop": drop, "refused": []}
+    return {"work": work, "cancel": _cancels(host, mine), "drop": drop, "refused": []}
 
 
 def _held(document: dict[str, Any]) -> dict[UUID, int]:
@@ -136,9 +138,11 @@ def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
     silence.heard((each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING)
 
 
-def _cancels(mine: list[OpenAttempt]) -> list[dict[str, Any]]:
+def _cancels(host: Host, mine: list[OpenAttempt]) -> list[dict[str, Any]]:
+    """Of attempts, and on a host of containers of images that are being built."""
     asked = (each for each in mine if each.cancel_requested_at and each.status != Attempt.Status.QUEUED)
-    return [{"attempt": str(each.id), "epoch": each.epoch, "grace_seconds": 10} for each in asked]
+    found = [{"attempt": str(each.id), "epoch": each.epoch, "grace_seconds": 10} for each in asked]
+    return found + (environments.image_cancels(host) if host.launcher == Host.Launcher.DOCKER else [])
 
 
 def _has_news(answer: dict[str, Any]) -> bool:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from runs.api import clusters, code, experiments, logs, palette, records, resume, retention, runs, trigger, usage
+from runs.api import (
+    clusters,
+    code,
+    experiments,
+    images,
+    logs,
+    palette,
+    records,
+    resume,
+    retention,
+    runs,
+    trigger,
+    usage,
+)
 
 W = "workspaces/<slug:workspace>/"
 RUN = f"{W}runs/<uuid:id>/"
@@ -46,6 +59,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{RUN}outputs/<str:name>/files/", records.OutputFilesView.as_view(), name="api-run-output-files"),
     path(f"{RUN}outputs/<str:name>/files/<path:path>", records.OutputFileView.as_view(), name="api-run-output-file"),
     path(f"{RUN}compare-code/<uuid:other>/", code.CompareCodeView.as_view(), name="api-run-compare-code"),
+    path(f"{W}images/", images.ImagesView.as_view(), name="api-images"),
+    path(f"{W}images/<uuid:id>/", images.ImageView.as_view(), name="api-image"),
+    path(f"{W}images/<uuid:id>/cancel/", images.ImageCancelView.as_view(), name="api-image-cancel"),
     path(f"{W}retention/", retention.RetentionView.as_view(), name="api-retention"),
     path(f"{W}retention/preview/", retention.RetentionPreviewView.as_view(), name="api-retention-preview"),
     path(f"{W}retention/apply/", retention.RetentionApplyView.as_view(), name="api-retention-apply"),

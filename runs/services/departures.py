@@ -22,6 +22,7 @@ A = Attempt.Status
 def give_up(host: Host) -> None:
     """The host was detached: what it runs is lost now, and retried elsewhere by policy. May be repeated."""
     environments.give_back_builds(host)
+    environments.interrupt_images(host, "Its host was detached.")
     open_ones = Attempt.objects.filter(host=host).exclude(status__in=Attempt.ENDS)
     for key, root_id, status in list(open_ones.values_list("id", "run__root_id", "status")):
         if status == A.QUEUED:

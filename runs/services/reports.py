@@ -13,6 +13,7 @@ from core.clock import now, parse
 from core.errors import StudioError
 from core.ids import as_uuid
 from environments import services as environments
+from environments.models import EnvironmentVersion
 from runs.models import Attempt, Run
 from runs.services import finish as finishing
 from runs.services.changes import changing
@@ -30,6 +31,9 @@ def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str
     for report in folded(list(reports)):
         if "build" in report:
             _take_build(host, report)
+            continue
+        if "image" in report:
+            _take_image(host, report)
             continue
         code = _take(host, report)
         if code:
@@ -115,6 +119,17 @@ def _finished(attempt: Attempt, report: dict[str, Any]) -> None:
 
 
 _EVENTS = {"preparing": _preparing, "started": _started, "collecting": _collecting, "finished": _finished}
+
+
+def _take_image(host: Host, report: dict[str, Any]) -> None:
+    """Of an attempt that this host does not have nothing is believed, but the image is there all the same."""
+    key = as_uuid(report.get("attempt"))
+    rows = Attempt.objects.filter(pk=key, host=host) if key else Attempt.objects.none()
+    found = list(rows.values_list("run__step__environment_version_id", flat=True))
+    version = (
+        EnvironmentVersion.objects.select_related("workspace").filter(pk__in=[each for each in found if each]).first()
+    )
+    environments.report_image(host, report, key if found else None, version)
 
 
 def _take_build(host: Host, report: dict[str, Any]) -> None:

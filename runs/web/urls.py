@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from runs.web import deeds, experiments, files, forms_views, home, lists, published, resume, retention, run, uses, waits
+from runs.web import (
+    deeds,
+    experiments,
+    files,
+    forms_views,
+    home,
+    images,
+    lists,
+    published,
+    resume,
+    retention,
+    run,
+    uses,
+    waits,
+)
 
 _runs = [
     path("", lists.runs, name="list"),
     path("selected/", deeds.selected, name="selected"),
     path("of/environment/", uses.environment, name="uses-environment"),
+    path("of/environments/<uuid:version>/images/", images.of_environment, name="images-of-environment"),
+    path("of/images/<uuid:image>/cancel/", images.cancel, name="cancel-image"),
     path("of/cluster/<str:name>/nodes/<uuid:node>/remove/", deeds.remove_node, name="remove-node"),
     path("of/cluster/", uses.cluster, name="holds-cluster"),
     path("of/host/", uses.host, name="holds-host"),

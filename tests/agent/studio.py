@@ -53,9 +53,19 @@ class Studio:
             self.cancel.append({"attempt": key.attempt, "epoch": key.epoch, "grace_seconds": grace})
             self.lock.notify_all()
 
+    def cancel_image(self, tag: str, by: str) -> None:
+        """Told again and again until the agent tells of an end, as the studio does it."""
+        with self.lock:
+            self.cancel.append({"image": tag, "by": by})
+            self.lock.notify_all()
+
     def report(self, event: str, of: str) -> dict[str, Any] | None:
         with self.lock:
-            found = [r for r in self.reports if r["event"] == event and of in (r.get("attempt"), r.get("build"))]
+            found = [
+                r
+                for r in self.reports
+                if r["event"] == event and of in (r.get("attempt"), r.get("build"), r.get("image"))
+            ]
         return found[-1] if found else None
 
     def wait(self, event: str, of: str, seconds: float = 20) -> dict[str, Any]:
@@ -76,9 +86,11 @@ class Studio:
             ]
             self.reports += [r for r in document["reports"] if r.get("attempt") not in self.stale]
             for report in document["reports"]:
+                if "image" in report and report["event"] in ("ready", "failed"):
+                    self.cancel = [each for each in self.cancel if each.get("image") != report["image"]]
                 if report["event"] == "finished":
                     self.ended.add(report["attempt"])
-                    self.cancel = [each for each in self.cancel if each["attempt"] != report["attempt"]]
+                    self.cancel = [each for each in self.cancel if each.get("attempt") != report["attempt"]]
                     self.work += [self.next.pop(0)] if self.next else []
             self.lock.notify_all()
             while True:
@@ -94,7 +106,7 @@ class Studio:
         held = {each["attempt"] for each in document["holding"]}
         return {
             "work": work,
-            "cancel": [each for each in self.cancel if each["attempt"] in held],
+            "cancel": [each for each in self.cancel if "image" in each or each["attempt"] in held],
             "drop": [{"attempt": key} for key in held & self.ended],
         }
 

@@ -16,9 +16,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from compute.models import Host, Node
 from duto.spec import canonical
-from environments.models import EnvironmentBuild
+from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from registry.models import ModelVersion
-from runs.models import Run
+from runs.models import Attempt, Run
 from tests.web.conftest import Site
 from workspaces.access import Room
 from workspaces.models import ApiToken, Member, Role, User
@@ -130,6 +130,11 @@ class World:
         version = ModelVersion.objects.get()
         assert site.post("environments/slim/versions/1/build/").status_code in (200, 201, 202)
         build = EnvironmentBuild.objects.get()
+        slim = EnvironmentVersion.objects.get(environment__name="slim")
+        attempt = Attempt.objects.filter(run__workspace=site.workspace, host=site.host).order_by("id")[0]
+        image = Image.objects.create(
+            host_id=site.host.pk, host_name="alpha", tag="duto/env:1", status="building", attempt_id=attempt.pk
+        )
         snapshot = site.snapshot(step_py="print('hello')\n")
         own = tokens.create(site.room, "walked", Role.READER)
         member = Member.objects.get(workspace=site.workspace, role=Role.READER)
@@ -141,7 +146,7 @@ class World:
             ("", "workspace", "lab"), ("datastores/", "name", "workspaceblobstore"), ("stores/", "name", "workspaceblobstore"), ("datasets/", "name", "penguins"),
             ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
-            ("outputs/", "name", "model"), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
+            ("outputs/", "name", "model"), ("images/", "id", str(image.pk)), ("of/environments/", "version", str(slim.pk)), ("images/", "image", str(image.pk)), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
             ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),
             ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),

@@ -164,7 +164,7 @@ class Attempt:
         images = self.services.images
         if images is None:
             return self._environment(wanted), ""
-        image = self._patiently(lambda: self._with_log(lambda say: images.ensure(self.spec, say)))
+        image = self._patiently(lambda: self._with_log(lambda say: images.ensure(self.spec, say, self.key.attempt)))
         self.warnings += image.warnings
         return image.python, image.name
 

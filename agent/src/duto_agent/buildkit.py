@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
+import socket
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 TRACE = "moby.buildkit.trace"
 BUILD_S = 3600
+TEXT_MOST = 120
 
 
 def context(files: Mapping[str, bytes]) -> bytes:
@@ -30,8 +34,39 @@ def readable(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def build(api: Any, params: Mapping[str, str], tar: bytes) -> Iterator[str]:
-    """Each line of the build as it comes; an error is a line too. Raises what the API raises."""
+class Steps:
+    """The steps of a build, by their digests, as its trace tells of them: more become known as it goes."""
+
+    def __init__(self, moved: Callable[[int, int, str], None]) -> None:
+        self._moved = moved
+        self._names: dict[bytes, str] = {}
+        self._done: set[bytes] = set()
+        self._now = ""
+
+    def take(self, status: bytes) -> None:
+        """One StatusResponse: its field 1, vertexes, with digest (1), name (3), start (5) and end (6)."""
+        vertexes = [dict(_fields(value)) for number, value in _fields(status) if number == 1]
+        for each in vertexes:
+            digest, name = each.get(1, b""), each.get(3, b"").decode("utf-8", "replace")
+            self._names[digest] = name or self._names.get(digest, "")
+            if 6 in each:
+                self._done.add(digest)
+            elif 5 in each:
+                self._now = self._names[digest]
+        if vertexes:
+            self._moved(len(self._done), len(self._names), " ".join(self._now.split())[:TEXT_MOST])
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on: `moved(done, total, what it does now)`, and `opened` with what ends the build at once."""
+
+    moved: Callable[[int, int, str], None]
+    opened: Callable[[Callable[[], None]], None]
+
+
+def build(api: Any, params: Mapping[str, str], tar: bytes, watch: Watch) -> Iterator[str]:
+    """Each line of the build as it comes; an error is a line too. Raises what the API raises, now and while it is read."""
     answer = api._post(
         api._url("/build"),
         data=tar,
@@ -41,16 +76,25 @@ def build(api: Any, params: Mapping[str, str], tar: bytes) -> Iterator[str]:
         timeout=BUILD_S,
     )
     api._raise_for_status(answer)
-    return _lines(answer)
+    watch.opened(lambda: _hang_up(answer))
+    return _lines(answer, Steps(watch.moved))
 
 
-def _lines(answer: Any) -> Iterator[str]:
+def _hang_up(answer: Any) -> None:
+    """The engine gives up a build whose caller is gone. Whoever reads the answer in another thread sees its end."""
+    with contextlib.suppress(OSError, AttributeError):
+        answer.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+
+
+def _lines(answer: Any, steps: Steps) -> Iterator[str]:
     """Commands speak in pieces; a piece that does not end a line is continued by the next."""
     begun = ""
     for raw in answer.iter_lines():
         message = json.loads(raw) if raw else {}
         if message.get("id") == TRACE:
-            *whole, begun = (begun + spoken(base64.b64decode(message.get("aux") or ""))).split("\n")
+            status = base64.b64decode(message.get("aux") or "")
+            steps.take(status)
+            *whole, begun = (begun + spoken(status)).split("\n")
             yield from (line for line in whole if line.strip())
         elif message.get("error"):
             yield from (line for line in (begun, str(message["error"])) if line.strip())

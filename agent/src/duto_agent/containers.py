@@ -13,6 +13,8 @@ from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.docker import DockerLauncher
 from duto_agent.launchers.engine import SOCKET, Engine, EngineRefused, Facts
 from duto_agent.launching import Identity
+from duto_agent.making import Teller
+from duto_agent.services import Tell
 from duto_agent.shelf import Shelf
 
 say = logging.getLogger("duto.agent")
@@ -29,6 +31,7 @@ class Containers:
         socket: str | None,
         base: str | None,
         bell: str | None,
+        tell: Tell,
         folders: Sequence[Path] = (),
     ) -> None:
         self.engine = Engine(socket or SOCKET)
@@ -36,7 +39,8 @@ class Containers:
             home / "attempts", self.engine, identity.installation, identity.host, identity.studio, bell, folders
         )
         labels = {"duto.installation": identity.installation, "duto.host": identity.host}
-        self.images = Images(self.engine, base, Shelf(self.engine, labels, home / "images"), labels)
+        shelf = Shelf(self.engine, labels, home / "images", Teller(tell))
+        self.images = Images(self.engine, base, shelf, labels)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
         self.facts: Facts | None = None
         self._stop = threading.Event()

@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from duto_agent import buildkit
 from duto_agent.environments import BuildFailed, explain
+from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
+from duto_agent.making import Making, Round, Rounds
 from duto_agent.shelf import Shelf, labelled
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
 
@@ -19,6 +22,7 @@ PYTHON = "python3"
 ENVIRONMENT = "/opt/duto/env"
 REPOSITORY = "duto/env"
 BASES = "duto/base"
+OWN_STEP = "Installing the packages"
 BUILDKITS_OWN = ("executor failed running", "failed to solve", "process ")
 # uv and what it is told of indexes are only shown to the build: neither becomes a layer of the image.
 TEMPLATE = """FROM {base}
@@ -49,19 +53,25 @@ class Images:
 
     def __init__(self, engine: Engine, base: str | None, shelf: Shelf, labels: Mapping[str, str]) -> None:
         self.engine, self.base, self.shelf, self.labels = engine, base, shelf, dict(labels)
+        self.rounds = Rounds()
 
-    def ensure(self, spec: Mapping[str, Any], say: Say) -> Image:
+    def cancel(self, tag: str, by: str) -> None:
+        """End the making of an image for all who wait for it; the studio hears of an end in any case."""
+        if not self.rounds.cancel(tag, by):
+            self.shelf.teller.not_made(tag)
+
+    def ensure(self, spec: Mapping[str, Any], say: Say, attempt: str = "") -> Image:
         """The image of this step; whoever asks while it is built waits for the one build. Raises BuildFailed, EngineAway."""
         try:
-            return self._ensure(spec, say)
+            return self._ensure(spec, say, attempt)
         except EngineRefused as refused:
             raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
 
-    def _ensure(self, spec: Mapping[str, Any], say: Say) -> Image:
+    def _ensure(self, spec: Mapping[str, Any], say: Say, attempt: str) -> Image:
         environment, container = spec.get("environment") or {}, spec.get("container") or {}
         lock = str(environment.get("lock") or "")
         if container.get("base_dockerfile"):
-            base = self._written(str(container["base_dockerfile"]), say)
+            base = self._written(str(container["base_dockerfile"]), say, attempt)
         elif name := container.get("base_image") or self.base:
             with self.shelf.only_one(str(name)):
                 base = self._base(str(name), say)
@@ -69,12 +79,20 @@ class Images:
             raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
         if environment.get("user_managed") or not lock.strip():
             return Image(base.id, PYTHON)
-        tag = tag_of(base.id, lock)
-        with self.shelf.only_one(tag):
-            built = self.engine.image(tag) or self._build(tag, base, lock, say)
-            self.shelf.use(tag)
+        making = Making(tag_of(base.id, lock), recipe_of(base.id, lock), attempt)
+        built = self._one(making, say, lambda: self._files(making, base, lock, say))
         # The id, not the name: after a removal the same name may be another image.
         return Image(built.id, f"{ENVIRONMENT}/bin/python")
+
+    def _one(self, making: Making, say: Say, files: Callable[[], Mapping[str, bytes]]) -> ImageFacts:
+        """The image of this name; if there is none it is made now, by one of those who ask for it."""
+        with self.rounds.asked(making.tag) as mine, self.shelf.only_one(making.tag):
+            mine.heed()
+            built = self.engine.image(making.tag)
+            if built is None:
+                built = self._make(making, mine, say, files)
+            self.shelf.use(making.tag)
+        return built
 
     def _base(self, name: str, say: Say) -> ImageFacts:
         found = self.engine.image(name)
@@ -91,19 +109,14 @@ class Images:
             raise BuildFailed(f"The base image '{name}' is not on this host and cannot be fetched.")
         return found
 
-    def _written(self, dockerfile: str, say: Say) -> ImageFacts:
+    def _written(self, dockerfile: str, say: Say, attempt: str) -> ImageFacts:
         """A base that the environment itself describes; there are no files beside its Dockerfile."""
-        tag = f"{BASES}:{hashlib.sha256(dockerfile.encode()).hexdigest()[:32]}"
-        with self.shelf.only_one(tag):
-            built = self.engine.image(tag)
-            if built is None:
-                say(f"Building the base image {tag}.")
-                built = self._run(tag, {"Dockerfile": dockerfile.encode()}, say)
-            self.shelf.use(tag)
-        return built
+        digest = _digest(dockerfile)
+        making = Making(f"{BASES}:{digest[:32]}", {"dockerfile": digest}, attempt)
+        return self._one(making, say, lambda: {"Dockerfile": dockerfile.encode()})
 
-    def _build(self, tag: str, base: ImageFacts, lock: str, say: Say) -> ImageFacts:
-        say(f"Building the image {tag}.")
+    def _files(self, making: Making, base: ImageFacts, lock: str, say: Say) -> Mapping[str, bytes]:
+        """What the build of an environment is shown."""
         try:
             uv = buildkit.readable(uv_binary())
         except (UvMissing, OSError) as error:
@@ -114,36 +127,62 @@ class Images:
         settings, certificates = _settings(variables)
         short = base.id.rpartition(":")[2][:32]
         self.engine.tag(base.id, BASES, short)  # BuildKit takes a name, and looks for an id in a registry
-        built = self._run(
-            tag,
-            {
-                "Dockerfile": TEMPLATE.format(base=f"{BASES}:{short}", environment=ENVIRONMENT).encode(),
-                "uv": uv,
-                "lock.txt": lock.encode(),
-                "settings.sh": settings.encode(),
-                "certificates.pem": certificates,
-            },
-            say,
-        )
+        return {
+            "Dockerfile": TEMPLATE.format(base=f"{BASES}:{short}", environment=ENVIRONMENT).encode(),
+            "uv": uv,
+            "lock.txt": lock.encode(),
+            "settings.sh": settings.encode(),
+            "certificates.pem": certificates,
+        }
+
+    def _make(self, making: Making, mine: Round, say: Say, files: Callable[[], Mapping[str, bytes]]) -> ImageFacts:
+        """Build it, and tell the studio how that goes."""
+        say(f"Building the image {making.tag}.")
+        self.shelf.teller.building(making)
+        try:
+            built = self._run(making, mine, say, files())
+        except Exception as error:  # whatever it was, nobody must think that it is still being built
+            self.shelf.teller.failed(making, str(error))
+            raise
+        self.shelf.teller.ready(making, built.id, built.size)
         say("The image is ready.")
         return built
 
-    def _run(self, tag: str, files: Mapping[str, bytes], say: Say) -> ImageFacts:
+    def _run(self, making: Making, mine: Round, say: Say, files: Mapping[str, bytes]) -> ImageFacts:
         said: list[str] = []
-        for line in self._lines(tag, buildkit.context(files)):
+        for line in self._lines(making, mine, buildkit.context(files)):
             said.append(line)
             say(line)
-        built = self.engine.image(tag)
+        built = self.engine.image(making.tag)
         if built is None:
+            mine.heed()
             own = [line for line in said if not line.startswith(BUILDKITS_OWN)]
             raise BuildFailed(explain("\n".join(own or said)))
         return built
 
-    def _lines(self, tag: str, context: bytes) -> Iterator[str]:
-        """What the build says; an error is its last line."""
-        labels = labelled(self.labels, tag.rpartition(":")[2])
-        params = {"version": "2", "t": tag, "labels": json.dumps(labels)}
-        yield from self.engine.lines(lambda api: buildkit.build(api, params, context))
+    def _lines(self, making: Making, mine: Round, context: bytes) -> Iterator[str]:
+        """What the build says; an error is its last line. Raises BuildFailed where it was canceled."""
+        labels = labelled(self.labels, making.tag, making.recipe)
+        params = {"version": "2", "t": making.tag, "labels": json.dumps(labels)}
+        moved = partial(self._moved, making)
+        watch = buildkit.Watch(moved, mine.may_end_by)
+        try:
+            yield from self.engine.lines(lambda api: buildkit.build(api, params, context, watch))
+        except (EngineAway, ValueError):  # or it was us who hung up, amid a word
+            mine.heed()
+            raise
+
+    def _moved(self, making: Making, done: int, total: int, text: str) -> None:
+        self.shelf.teller.progress(making, done, total, OWN_STEP if ENVIRONMENT in text else text)
+
+
+def recipe_of(base: str, lock: str) -> dict[str, str]:
+    """The named parts that an environment's image is made of."""
+    return {"base": base, "lock": _digest(lock), "template": _digest(TEMPLATE)}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def tag_of(base: str, lock: str) -> str:

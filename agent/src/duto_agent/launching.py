@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duto_agent.isolation import Unprotected, shared_folders
+from duto_agent.making import unheard
+from duto_agent.services import Tell
 
 if TYPE_CHECKING:
     from duto_agent.containers import Containers
@@ -31,7 +33,7 @@ class Identity:
 
 
 def containers_of(
-    home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None
+    home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None, tell: Tell = unheard
 ) -> Containers | None:
     """None for a host of processes. `given`: `launcher`, `engine` (a socket's path), `base_image` and `folders` of host.json.
 
@@ -45,5 +47,5 @@ def containers_of(
         return None
     from duto_agent.containers import Containers  # its library takes long to load; hosts of processes do without
 
-    found = Containers(home, identity, chosen["engine"], base, bell, shared_folders(given.get("folders")))
+    found = Containers(home, identity, chosen["engine"], base, bell, tell, shared_folders(given.get("folders")))
     return found if word == "docker" or (base and found.answers()) else None

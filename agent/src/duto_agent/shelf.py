@@ -6,6 +6,7 @@ Only images that carry the labels of this installation and this host are ever lo
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import threading
 from collections.abc import Collection, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 from duto_agent.environments import safe_name
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts
+from duto_agent.making import Making, Teller, unheard
 
 say = logging.getLogger("duto.agent")
 OURS = ("duto/env:", "duto/base:")
@@ -23,14 +25,19 @@ OURS = ("duto/env:", "duto/base:")
 JUST_USED_S = 3600.0
 # An image without a name was overtaken by another of its name, or its build was cut off: nobody can ask for it.
 NAMELESS_S = 86400.0
+# One that is just being listed and used at the same time is not missed yet.
+NEW_S = 60.0
+MADE_OF = "duto.made-of"
 Item = dict[str, Any]
 
 
 class Shelf:
     """`folder` holds a stamp for each image: the engine does not know when one was last used."""
 
-    def __init__(self, engine: Engine, labels: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, engine: Engine, labels: Mapping[str, str], folder: Path, teller: Teller | None = None) -> None:
         self.engine, self.labels, self.folder = engine, {**labels, "duto.kind": "image"}, folder
+        self.teller = teller or Teller(unheard)
+        self._has_told_all = False
         self._told: list[Item] = []
         self._layers: dict[str, tuple[str, ...]] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -42,10 +49,10 @@ class Shelf:
             return self._locks.setdefault(name, threading.Lock())
 
     def use(self, tag: str) -> None:
-        """A stamp is never a reason to fail."""
+        """A stamp is never a reason to fail. It holds the name, by which a removal by others is noticed."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._stamp(tag).touch()
+            self._stamp(tag).write_text(tag)
 
     def items(self, moment: float) -> list[Item]:
         """What stands here, as the studio is told it (docs/wire.md, `storage`); while the engine is away, what stood."""
@@ -70,7 +77,7 @@ class Shelf:
         except (EngineAway, EngineRefused) as error:
             say.warning("the image %s is still there: %s", tag, error)
             return False
-        self._stamp(tag).unlink(missing_ok=True)
+        self._is_gone(tag)
         say.info("removed the image %s, which was not needed any more", tag)
         return True
 
@@ -93,10 +100,39 @@ class Shelf:
         for each in self.engine.images(self.labels):
             names = ours(each)
             if names and each["Id"] in layers:
+                self._tell(each, names[0])
                 item = self._item(names, own_bytes(each["Id"], layers, sizes), float(each["Created"]))
                 item["in_use"] = each["Id"] in used or moment - item["used"] < JUST_USED_S
                 found.append(item)
+        self._has_told_all = True
+        self._miss({name for each in everything.values() for name in named(each)}, moment)
         return sorted(found, key=lambda item: str(item["key"]))
+
+    def _tell(self, image: Facts, tag: str) -> None:
+        """With an agent's first look the studio hears of all images: a report may have gone with the last agent."""
+        if not self._has_told_all:
+            making = Making(tag, _recipe(image), "")
+            self.teller.ready(making, str(image["Id"]), int(image.get("Size") or 0))
+
+    def _miss(self, names: Collection[str], moment: float) -> None:
+        """Images that were used here and were removed by others."""
+        for stamp in self.folder.glob("*.used"):
+            with contextlib.suppress(OSError):
+                tag, used = stamp.read_text(), stamp.stat().st_mtime
+                if not tag or tag in names or moment - used < NEW_S:
+                    continue
+                lock = self.only_one(tag)
+                if not lock.acquire(blocking=False):
+                    continue  # it is being made again
+                try:
+                    if self.engine.image(tag) is None:
+                        self._is_gone(tag)
+                finally:
+                    lock.release()
+
+    def _is_gone(self, tag: str) -> None:
+        """The stamp goes when the studio knows."""
+        self.teller.removed(tag, heard=lambda: self._stamp(tag).unlink(missing_ok=True))
 
     def _item(self, names: list[str], size: int, created: float) -> Item:
         used = self._used(names[0], created)
@@ -147,6 +183,16 @@ def own_bytes(image: str, layers: Mapping[str, Collection[str]], sizes: Mapping[
     return max(0, sizes[image] - max(below, default=0))
 
 
-def labelled(labels: Mapping[str, str], recipe: str) -> dict[str, str]:
+def labelled(labels: Mapping[str, str], tag: str, recipe: Mapping[str, str]) -> dict[str, str]:
     """The labels of an image that we build."""
-    return {**labels, "duto.kind": "image", "duto.recipe": recipe}
+    own = {"duto.kind": "image", "duto.recipe": tag.rpartition(":")[2], MADE_OF: json.dumps(dict(recipe))}
+    return {**labels, **own}
+
+
+def _recipe(image: Facts) -> dict[str, str]:
+    """What it is made of, by its label; nothing for one of an earlier release."""
+    try:
+        found = json.loads((image.get("Labels") or {}).get(MADE_OF) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

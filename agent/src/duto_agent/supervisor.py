@@ -79,7 +79,9 @@ class Supervisor:
         for refused in answer.get("refused") or ():
             self._refused(refused)
         for item in answer.get("cancel") or ():
-            if (attempt := self._find(item)) is not None:
+            if "image" in item and self.services.images is not None:
+                self.services.images.cancel(str(item["image"]), str(item.get("by") or ""))
+            elif (attempt := self._find(item)) is not None:
                 attempt.cancel(float(item.get("grace_seconds") or 0))
         for item in answer.get("drop") or ():
             self._drop(str(item["attempt"]))

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +93,9 @@ class Agent:
         wanted = {"bwrap": self.config.bwrap, "limits": self.config.limits, "folders": self.config.folders}
         isolation = isolate(self.home, self.config.data_dir, wanted)
         self.doorbell = Doorbell(self.home / "run" / "doorbell")
-        self.containers = containers_of(self.home, self.config.identity(), vars(self.config), self.doorbell.address)
+        self.containers = containers_of(
+            self.home, self.config.identity(), vars(self.config), self.doorbell.address, self._tell
+        )
         store = Store(self.config.data_dir, self.config.store_marker)
         self.client = StudioClient(self.config.studio, self.config.key)
         self.environments = Environments(self.home / "envs", pythons)
@@ -118,6 +120,10 @@ class Agent:
         facts.storage = self.supervisor.housekeeper
         self.sampler = Sampler(self.services.launcher, self.supervisor.devices, gpus)
         self.bell = Bell(self.config.redis_url or "", self.config.name, self.exchange.wake)
+
+    def _tell(self, report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
+        """Images are wired before there is anybody to tell."""
+        self.exchange.tell(report, urgent, heard)
 
     def _launcher(self, isolation: Isolation) -> Launcher:
         if self.containers is not None:

@@ -35,6 +35,7 @@ class ImageFacts:
 
     id: str
     env: Mapping[str, str]
+    size: int = 0
 
 
 class Engine:
@@ -83,7 +84,8 @@ class Engine:
         if found is None:
             return None
         pairs = (str(each).partition("=") for each in (found.get("Config") or {}).get("Env") or ())
-        return ImageFacts(str(found["Id"]), {key: value for key, _, value in pairs})
+        env = {key: value for key, _, value in pairs}
+        return ImageFacts(str(found["Id"]), env, int(found.get("Size") or 0))
 
     def inspect_image(self, name: str) -> Facts | None:
         """All that the engine tells of an image, or None."""

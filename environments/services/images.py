@@ -1,0 +1,230 @@
+"""Images on hosts, as their agents tell of them; the wish to end the making of one."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from core import journal
+from core.clock import now, parse
+from core.errors import Conflict, Outrun
+from core.text import cleaned
+from environments import why
+from environments.models import EnvironmentVersion, Image
+from workspaces.access import Room
+from workspaces.models import Role
+
+log = logging.getLogger(__name__)
+S = Image.Status
+TAG = re.compile(r"duto/(env|base):[0-9a-f]{1,64}")
+BASES = "duto/base"
+PARTS = ("base", "lock", "template", "dockerfile")
+TEXT_MOST, MESSAGE_MOST, COUNT_MOST, BYTES_MOST = 128, 4000, 100_000, (1 << 63) - 1
+COMPARED = 200
+
+
+class IsHost(Protocol):
+    """A host, as far as this app may know it."""
+
+    name: str
+
+    @property
+    def pk(self) -> Any: ...
+
+
+@transaction.atomic
+def report_image(
+    host: IsHost, report: Mapping[str, Any], attempt: UUID | None, version: EnvironmentVersion | None
+) -> None:
+    """What a host says of an image. Safe to repeat; what is not understood is left out.
+
+    `attempt` and `version`: the attempt whose log tells of it, and its step's environment, where they are known.
+    """
+    tag, take = report.get("image"), _EVENTS.get(str(report.get("event")))
+    if not isinstance(tag, str) or not TAG.fullmatch(tag) or take is None:
+        log.warning("host %s tells of an image in a way that is not understood", host.name)
+        return
+    told = _Told(host, tag, report, attempt, version)
+    row = Image.objects.select_for_update().filter(host_id=host.pk, tag=tag).first()
+    try:
+        with transaction.atomic():
+            take(row, told)
+            if version is not None:  # a base image names no lock by which its workspaces are found
+                journal.hint(f"list:{version.workspace.name}:images")
+    except (IntegrityError, Outrun):  # another call of the same agent was first; the agent's next word counts
+        log.info("a report of the image %s of host %s came twice", tag, host.name)
+
+
+class _Told:
+    """A report, read with care: it is another machine's word."""
+
+    def __init__(
+        self,
+        host: IsHost,
+        tag: str,
+        report: Mapping[str, Any],
+        attempt: UUID | None,
+        version: EnvironmentVersion | None,
+    ) -> None:
+        self.host, self.tag, self.report, self.attempt, self.version = host, tag, report, attempt, version
+        given = report.get("recipe")
+        recipe = given if isinstance(given, dict) else {}
+        self.recipe = {name: _text(recipe[name], TEXT_MOST) for name in PARTS if isinstance(recipe.get(name), str)}
+        self.lock_digest = _text(report.get("lock_digest"), 64)
+        self.message = _text(report.get("message"), MESSAGE_MOST)
+        self.progress = _progress(report.get("progress"))
+        # The agent's own time names this making of the image: the same word again is no second one.
+        self.at = parse(report.get("at")) if isinstance(report.get("at"), str) else None
+
+    def facts(self) -> dict[str, Any]:
+        """What it is made of, and who asked for it."""
+        found: dict[str, Any] = {"host_name": self.host.name, "recipe": self.recipe, "lock_digest": self.lock_digest}
+        found = {name: value for name, value in found.items() if value}
+        return found | ({"attempt_id": self.attempt} if self.attempt else {})
+
+    def new(self, status: str, **facts: Any) -> Image:
+        return Image.objects.create(host_id=self.host.pk, tag=self.tag, status=status, **self.facts(), **facts)
+
+
+def _building(row: Image | None, told: _Told) -> None:
+    if told.progress:
+        if row is not None and row.status == S.BUILDING:
+            kept = {name: row.progress[name] for name in ("canceled_by",) if name in row.progress}
+            _update(row, progress={**told.progress, **kept})
+        return
+    started = told.at or now()
+    if row is not None and row.started_at == started:
+        return
+    fresh: dict[str, Any] = {
+        "started_at": started, "finished_at": None, "message": "", "progress": {}, "cancel_requested_at": None,
+        "reason": _reason(row, told),
+    }  # fmt: skip
+    if row is None:
+        row = told.new(S.BUILDING, **fresh)
+        row.told(S.BUILDING, {})
+    elif row.status == S.BUILDING:  # its agent was killed amid the last one
+        _update(row, **fresh, **told.facts())
+    else:
+        row.move(S.BUILDING, **fresh, **told.facts())
+
+
+def _ready(row: Image | None, told: _Told) -> None:
+    given = {"image_id": _text(told.report.get("image_id"), 80), "size": _count(told.report.get("size"), BYTES_MOST)}
+    if row is not None and row.status == S.READY:
+        changed = {name: value for name, value in {**told.facts(), **given}.items() if getattr(row, name) != value}
+        if changed:
+            _update(row, **changed)
+        return
+    facts = {"finished_at": now(), "message": "", "progress": {}, "cancel_requested_at": None, **given}
+    if row is None:
+        told.new(S.READY, **facts).told(S.READY, facts)
+    else:
+        row.move(S.READY, **facts, **told.facts())
+
+
+def _failed(row: Image | None, told: _Told) -> None:
+    if row is None or row.status != S.BUILDING:
+        return
+    message = told.message or "The build failed. The log of its step says why."
+    row.move(S.FAILED, finished_at=now(), message=message, progress={}, cancel_requested_at=None)
+
+
+def _removed(row: Image | None, told: _Told) -> None:
+    if row is None or row.status in (S.BUILDING, S.REMOVED):
+        return
+    row.move(S.REMOVED, finished_at=now(), message="", progress={})
+
+
+_EVENTS: dict[str, Callable[[Image | None, _Told], None]] = {
+    "building": _building,
+    "ready": _ready,
+    "failed": _failed,
+    "removed": _removed,
+}
+
+
+def interrupt_images(host: IsHost, message: str) -> None:
+    """Whatever this host was building is built no more: its agent has begun anew, or is none any more."""
+    for row in Image.objects.filter(host_id=host.pk, status=S.BUILDING).order_by("id"):
+        try:
+            row.move(S.FAILED, finished_at=now(), message=message, progress={}, cancel_requested_at=None)
+        except Outrun:
+            continue
+
+
+def cancel_image(room: Room, image: Image) -> Image:
+    """Ask the host to end the build; the steps that wait for it end then. Asking twice changes nothing.
+
+    Raises Conflict where it is not being built.
+    """
+    room.require(Role.CONTRIBUTOR).require_person()
+    with transaction.atomic():
+        row = Image.objects.select_for_update().get(pk=image.pk)
+        if row.status != S.BUILDING:
+            raise Conflict("This image is not being built now.", code="not_building", status=row.status)
+        if row.cancel_requested_at is None:
+            _update(row, cancel_requested_at=now(), progress={**row.progress, "canceled_by": room.actor})
+    return row
+
+
+def image_cancels(host: IsHost) -> list[dict[str, Any]]:
+    """The cancels that a host has not answered yet, for its agent (docs/wire.md)."""
+    rows = Image.objects.filter(host_id=host.pk, status=S.BUILDING, cancel_requested_at__isnull=False)
+    return [{"image": row.tag, "by": row.progress.get("canceled_by", "")} for row in rows.only("tag", "progress")]
+
+
+def base_tag(definition: Mapping[str, Any]) -> str | None:
+    """The name of the base that a definition describes by a Dockerfile of its own, as agents give it."""
+    text = (definition.get("docker") or {}).get("dockerfile")
+    return f"{BASES}:{_digest(text)[:32]}" if isinstance(text, str) and text else None
+
+
+def _reason(row: Image | None, told: _Told) -> str:
+    rows = Image.objects.filter(host_id=told.host.pk).exclude(tag=told.tag).order_by("-id")
+    others = list(rows.values_list("recipe", flat=True)[:COMPARED])
+    return why.reason(told.recipe, row.status if row else None, others, _earlier(told.version))
+
+
+def _earlier(version: EnvironmentVersion | None) -> set[str]:
+    """Digests of the locks and Dockerfiles of other versions of the same environment."""
+    if version is None or version.environment_id is None:
+        return set()
+    rows = EnvironmentVersion.objects.filter(environment=version.environment_id).exclude(pk=version.pk).order_by("-id")
+    found: set[str] = set()
+    for lock, definition in rows.values_list("build__lock_digest", "definition")[:COMPARED]:
+        text = (definition.get("docker") or {}).get("dockerfile")
+        found |= {lock or ""} | ({_digest(text)} if isinstance(text, str) else set())
+    return found - {""}
+
+
+def _update(row: Image, **facts: Any) -> None:
+    """Facts that are no move; whoever looks on is told to look again."""
+    Image.objects.filter(pk=row.pk).update(**facts)
+    for name, value in facts.items():
+        setattr(row, name, value)
+    row.told(row.status, facts)
+
+
+def _progress(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {}
+    total = _count(value.get("total"), COUNT_MOST)
+    return {"done": min(_count(value.get("done"), COUNT_MOST), total), "total": total, "text": _text(value.get("text"))}
+
+
+def _count(value: Any, most: int) -> int:
+    return max(0, min(value, most)) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _text(value: Any, most: int = TEXT_MOST) -> str:
+    return cleaned(value)[:most] if isinstance(value, str) else ""
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

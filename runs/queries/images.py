@@ -1,0 +1,109 @@
+"""Images on the hosts of a workspace, with what their agents tell of their use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from compute.models import Host
+from core.clock import iso, parse
+from core.errors import NotFound
+from core.ids import as_key
+from environments.models import EnvironmentVersion, Image
+from environments.services.images import base_tag
+from runs.models import Attempt
+from workspaces.models import Workspace
+
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An image with its last use, and the attempt whose log tells of its build, if it is one of the workspace's."""
+
+    image: Image
+    used_at: datetime | None
+    in_use: bool
+    attempt: Attempt | None
+
+    @property
+    def percent(self) -> int:
+        """How much of the build is done, by its steps."""
+        total = self.image.progress.get("total") or 0
+        return int(100 * (self.image.progress.get("done") or 0) / total) if total else 0
+
+    @property
+    def canceled_by(self) -> str:
+        return str(self.image.progress.get("canceled_by") or "") if self.image.cancel_requested_at else ""
+
+    @property
+    def base(self) -> str:
+        return str(self.image.recipe.get("base") or "")
+
+    def as_document(self) -> dict[str, Any]:
+        """docs/wire.md, `images/`."""
+        image, attempt = self.image, self.attempt
+        progress = {name: image.progress[name] for name in ("done", "total", "text") if name in image.progress}
+        return {
+            "id": str(image.pk), "host": image.host_name, "tag": image.tag, "image_id": image.image_id,
+            "status": image.status, "size": image.size, "base": self.base, "lock_digest": image.lock_digest,
+            "reason": image.reason, "message": image.message, "progress": progress or None,
+            "cancel_requested_at": iso(image.cancel_requested_at), "started_at": iso(image.started_at),
+            "finished_at": iso(image.finished_at), "last_used_at": iso(self.used_at), "in_use": self.in_use,
+            "attempt": str(attempt.pk) if attempt else None, "run": str(attempt.run_id) if attempt else None,
+        }  # fmt: skip
+
+
+def images_in(workspace: Workspace) -> QuerySet[Image]:
+    """Images of the workspace's own environments, or built for its steps, on hosts that it can use."""
+    mine = Q(workspace=workspace) | Q(workspace__isnull=True)
+    hosts = Host.objects.filter(mine, revoked_at__isnull=True)
+    locks = EnvironmentVersion.objects.filter(workspace=workspace, build__lock_digest=OuterRef("lock_digest"))
+    attempts = Attempt.objects.filter(run__workspace=workspace, pk=OuterRef("attempt_id"))
+    own = Exists(locks.exclude(build__lock_digest="")) | Exists(attempts)
+    return Image.objects.filter(own, host_id__in=hosts.values("pk"))
+
+
+def image_in(workspace: Workspace, key: object) -> Image:
+    """Raises NotFound."""
+    found = images_in(workspace).filter(pk=as_key(key)).first()
+    if found is None:
+        raise NotFound("There is no such image in this workspace.")
+    return found
+
+
+def images_of(workspace: Workspace, version: EnvironmentVersion) -> list[Standing]:
+    """What stands of an environment, newest first: its images, and the base that it describes itself."""
+    digest = version.build.lock_digest if version.build else ""
+    which = Q(lock_digest=digest) if digest else Q(pk__in=[])
+    if tag := base_tag(version.definition):
+        which |= Q(tag=tag)
+    return standing(workspace, list(images_in(workspace).filter(which).order_by("-id")[:SHOWN]))
+
+
+def standing(workspace: Workspace, images: Sequence[Image]) -> list[Standing]:
+    """The same images with their use and their attempts: two statements, however many they are."""
+    used = _used({image.host_id for image in images})
+    attempts = Attempt.objects.filter(pk__in=[image.attempt_id for image in images if image.attempt_id])
+    rows = attempts.filter(run__workspace=workspace).select_related("run__step", "run__root")
+    logs = rows.defer("run__graph", "run__root__graph", "run__step__fingerprint_document").in_bulk()
+    found = []
+    for image in images:
+        told = used.get((image.host_id, image.tag), {}) if image.status == Image.Status.READY else {}
+        attempt = logs.get(image.attempt_id) if image.attempt_id else None
+        found.append(Standing(image, parse(told.get("used_at")), bool(told.get("in_use")), attempt))
+    return found
+
+
+def _used(hosts: set[UUID]) -> Mapping[tuple[UUID, str], Mapping[str, Any]]:
+    """What agents tell of the images that stand (docs/wire.md, `storage`), by host and name."""
+    found: dict[tuple[UUID, str], Mapping[str, Any]] = {}
+    for key, facts in Host.objects.filter(pk__in=hosts).values_list("pk", "facts") if hosts else ():
+        told = (facts.get("storage") if isinstance(facts, dict) else None) or {}
+        found |= {(key, str(each.get("key"))): each for each in told.get("images") or []}
+    return found

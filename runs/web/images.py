@@ -1,0 +1,44 @@
+"""The images of an environment on the hosts: a fragment of the environment's page, and the end of a build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from environments.queries import version_by_id
+from runs.queries import images as queries
+from runs.queries.images import Standing
+from runs.services import images as service
+from workspaces.access import Room
+from workspaces.web import door
+
+
+@dataclass(frozen=True)
+class ImagesFragment:
+    """What runs/images.html may show."""
+
+    images: list[Standing]
+
+    @property
+    def building(self) -> list[Standing]:
+        return [each for each in self.images if each.image.status == each.image.Status.BUILDING]
+
+
+@door.page()
+def of_environment(request: HttpRequest, room: Room, version: UUID) -> HttpResponse:
+    """Where its images stand and are built. Raises NotFound for another workspace's version."""
+    found = version_by_id(room.workspace, version)
+    facts = ImagesFragment(queries.images_of(room.workspace, found))
+    return render(request, "runs/images.html", {"page": facts, **door.rights(request)})
+
+
+@door.deed()
+def cancel(request: HttpRequest, room: Room, image: UUID) -> HttpResponse:
+    service.cancel(room, queries.image_in(room.workspace, image))
+    text = _("Cancel was asked for. The steps that wait for this image end.")
+    return door.done(request, text, door.back(request, reverse("environments:list", args=[room.workspace.name])))

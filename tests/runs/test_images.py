@@ -1,0 +1,290 @@
+"""Images on hosts: what agents tell becomes rows, people see them and end a build, the agent hears of it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from compute.models import Host
+from core.clock import iso, now
+from core.ids import uuid7
+from environments import why
+from environments.models import EnvironmentBuild, EnvironmentVersion, Image
+from environments.services.versions import register
+from runs.agents import exchange
+from runs.models import Attempt, StepRun
+from runs.services import departures
+from tests.runs.conftest import Lab
+from tests.web.conftest import Site
+from workspaces.models import Role, User
+from workspaces.services.workspaces import create_workspace
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+TAG = "duto/env:" + "a" * 32
+LOCK = hashlib.sha256(b"pandas==2").hexdigest()
+RECIPE = {"base": "sha256:" + "b" * 64, "lock": LOCK, "template": "t"}
+
+
+class Images:
+    """A host of containers, and an environment whose step it builds for."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        Host.objects.filter(pk=lab.host.pk).update(launcher="docker")
+        lab.host.refresh_from_db()
+        self.version = self.environment("slim", LOCK)
+        self.attempt = self.step_of(self.version)
+
+    def environment(self, name: str, lock: str, *packages: str) -> EnvironmentVersion:
+        version = register(self.lab.room, {"name": name, "python": {"packages": [*packages, "pandas"]}})
+        build = EnvironmentBuild.objects.create(
+            recipe_digest=version.recipe_digest, recipe={}, status="ready", lock_digest=lock, lock="pandas==2"
+        )
+        EnvironmentVersion.objects.filter(pk=version.pk).update(build=build)
+        version.refresh_from_db()
+        return version
+
+    def step_of(self, version: EnvironmentVersion) -> Attempt:
+        run = self.lab.step(self.lab.pipeline("train"), "train")
+        StepRun.objects.filter(run=run).update(environment_version_id=version.pk)
+        return self.lab.attempt(run, status="preparing")
+
+    def tell(self, event: str, tag: str = TAG, **facts: Any) -> dict[str, Any]:
+        report = {
+            "image": tag, "event": event, "attempt": str(self.attempt.pk), "lock_digest": LOCK, "recipe": RECIPE,
+            **facts,
+        }  # fmt: skip
+        return exchange.answer_to(self.lab.host, {"reports": [report]})
+
+    def begin(self, tag: str = TAG, **facts: Any) -> Image:
+        self.tell("building", tag, at=iso(now()), **facts)
+        return self.row(tag)
+
+    def row(self, tag: str = TAG) -> Image:
+        return Image.objects.get(tag=tag)
+
+
+@pytest.fixture
+def images(lab: Lab) -> Images:
+    return Images(lab)
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    return Site()
+
+
+def test_what_a_host_tells_of_an_image_is_seen_from_its_begin_to_its_removal(images: Images) -> None:
+    row = images.begin()
+    assert (row.status, row.reason, row.attempt_id) == ("building", why.FIRST, images.attempt.pk)
+    images.tell("building", progress={"done": 3, "total": 7, "text": "Installing the packages"})
+    (shown,) = images.lab.get("images/").json()["items"]
+    assert shown["progress"] == {"done": 3, "total": 7, "text": "Installing the packages"}
+    assert (shown["host"], shown["base"], shown["run"]) == ("alpha", RECIPE["base"], str(images.attempt.run_id))
+    assert images.tell("ready", size=700, image_id="sha256:c")["refused"] == []
+    row = images.row()
+    assert (row.status, row.size, row.image_id, row.progress) == ("ready", 700, "sha256:c", {})
+    images.tell("removed")
+    assert images.row().status == "removed"
+    assert images.begin().reason == why.REMOVED
+
+
+def test_a_word_that_comes_twice_changes_nothing(images: Images) -> None:
+    batch = [
+        {"image": TAG, "event": event, "at": "2026-01-01T00:00:00Z", "lock_digest": LOCK, "recipe": RECIPE}
+        for event in ("building", "ready")
+    ]
+    for _ in range(2):
+        exchange.answer_to(images.lab.host, {"reports": batch})
+        row = images.row()
+        assert (row.status, row.reason) == ("ready", why.FIRST)
+    images.tell("failed", message="too late")
+    assert images.row().status == "ready"
+
+
+def test_a_failed_build_says_why_and_the_next_one_that_it_was_not_finished(images: Images) -> None:
+    images.begin()
+    images.tell("failed", message="No such package: \0pandsa.")
+    assert images.row().message == "No such package: �pandsa."
+    assert images.begin().reason == why.UNFINISHED
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"image": "library/python:3", "event": "ready"},
+        {"image": 7, "event": "ready"},
+        {"image": TAG, "event": "vanished"},
+        {"image": TAG, "event": ["ready"]},
+        {"image": TAG, "event": "failed"},
+        {"image": TAG, "event": "removed", "attempt": {"a": 1}},
+    ],
+)
+def test_a_report_that_is_not_understood_makes_no_row_and_costs_the_rest_nothing(
+    images: Images, report: dict[str, Any]
+) -> None:
+    other = {"image": "duto/env:1", "event": "ready"}
+    assert exchange.answer_to(images.lab.host, {"reports": [report, other]})["refused"] == []
+    assert [row.tag for row in Image.objects.all()] == ["duto/env:1"]
+
+
+def test_odd_values_of_a_report_are_left_out(images: Images) -> None:
+    odd = {
+        "size": -3, "image_id": 9, "recipe": [1], "lock_digest": {}, "attempt": "x", "message": 1, "at": "yesterday",
+        "progress": {"done": 9, "total": "7"},
+    }  # fmt: skip
+    for event in ("building", "ready", "failed", "building"):
+        exchange.answer_to(images.lab.host, {"reports": [{"image": TAG, "event": event, **odd}]})
+    row = images.row()
+    assert (row.size, row.image_id, row.recipe, row.lock_digest, row.attempt_id) == (0, "", {}, "", None)
+
+
+def test_an_attempt_of_another_host_is_not_believed(images: Images) -> None:
+    other = Host.objects.create(name="beta", key_digest="k", last_seen_at=now())
+    exchange.answer_to(other, {"reports": [{"image": TAG, "event": "building", "attempt": str(images.attempt.pk)}]})
+    assert images.row().attempt_id is None
+
+
+def test_a_cancel_reaches_the_agent_until_it_has_answered(images: Images) -> None:
+    row = images.begin()
+    answer = images.lab.post(f"images/{row.pk}/cancel/")
+    assert (answer.status_code, answer.json()["cancel_requested_at"] is not None) == (202, True)
+    asked = [{"image": TAG, "by": "ana"}]
+    assert images.tell("building", progress={"done": 1, "total": 2})["cancel"] == asked
+    assert images.lab.post(f"images/{row.pk}/cancel/").status_code == 202, "asking twice changes nothing"
+    assert exchange.answer_to(images.lab.host, {})["cancel"] == asked
+    assert images.tell("failed", message="The build of its image was canceled by ana.")["cancel"] == []
+    assert images.row().message == "The build of its image was canceled by ana."
+    refused = images.lab.post(f"images/{row.pk}/cancel/")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_building")
+    assert images.begin().cancel_requested_at is None
+
+
+def test_a_step_may_not_cancel_a_build_and_a_reader_may_not_either(images: Images) -> None:
+    path = f"{images.lab.base}images/{images.begin().pk}/cancel/"
+    step = images.lab.run_token(images.attempt.run)
+    assert step.post(path).status_code == 403
+    assert images.lab.member("bert", Role.READER).post(path).status_code == 403
+    assert images.lab.member("cleo", Role.CONTRIBUTOR).post(path).status_code == 202
+
+
+def test_an_agent_that_begins_anew_has_built_nothing_and_a_host_that_is_detached_neither(images: Images) -> None:
+    images.begin()
+    exchange.answer_to(images.lab.host, {"host": {"started_at": iso(now())}})
+    assert (images.row().status, images.row().message) == ("failed", "The agent of its host was started again.")
+    images.begin()
+    departures.give_up(images.lab.host)
+    assert (images.row().status, images.row().message) == ("failed", "Its host was detached.")
+
+
+def test_images_of_other_workspaces_and_of_hosts_that_are_gone_are_not_shown(images: Images) -> None:
+    row = images.begin()
+    other = create_workspace(User.objects.create_user("bob"), "elsewhere")
+    stranger = images.lab.door(_token(other))
+    assert stranger.get("/api/v1/workspaces/elsewhere/images/").json()["items"] == []
+    assert stranger.get(f"/api/v1/workspaces/elsewhere/images/{row.pk}/").status_code == 404
+    assert stranger.post(f"/api/v1/workspaces/elsewhere/images/{row.pk}/cancel/").status_code == 404
+    Host.objects.update(revoked_at=now())
+    assert images.lab.get("images/").json()["items"] == []
+
+
+def test_the_list_costs_the_same_however_many_there_are_and_is_asked_for_by_state(images: Images) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert images.lab.get("images/").status_code == 200
+        return len(seen)
+
+    images.begin()
+    asked()  # the token notes its first use
+    first = asked()
+    for number in range(5):
+        images.attempt = images.step_of(images.version)
+        images.begin(f"duto/env:{number}")
+    images.tell("ready", size=1)
+    assert asked() == first
+    assert [each["tag"] for each in images.lab.get("images/", status="ready").json()["items"]] == [TAG]
+    assert images.lab.get("images/", status="gone").status_code == 400
+    assert len(images.lab.get("images/", limit=4).json()["items"]) == 4
+
+
+def test_the_last_use_is_what_the_host_tells_of_its_shelf(images: Images) -> None:
+    images.begin()
+    images.tell("ready", size=1)
+    used = iso(now() - timedelta(days=3))
+    facts = {"storage": {"images": [{"key": TAG, "bytes": 1, "used_at": used, "in_use": True}]}}
+    Host.objects.update(facts=facts)
+    (shown,) = images.lab.get("images/").json()["items"]
+    assert (shown["last_used_at"], shown["in_use"]) == (used, True)
+
+
+def test_the_page_shows_the_bar_the_log_and_the_cancel_to_whoever_may(site: Site) -> None:
+    images = Images(site)
+    row = images.begin()
+    images.tell("building", progress={"done": 3, "total": 4, "text": "Installing the packages"})
+    path = f"runs/of/environments/{images.version.pk}/images/"
+    text = site.see(path).content.decode()
+    assert 'value="75"' in text and "3 of 4" in text and f'topic="log:{images.attempt.pk}"' in text
+    assert "Cancel" in text and "Cancel" not in site.see(path, "reader").content.decode()
+    assert site.send(f"runs/of/images/{row.pk}/cancel/", "reader").status_code == 403
+    assert site.send(f"runs/of/images/{row.pk}/cancel/", "contributor").status_code == 302
+    assert "cancel asked for by a-contributor" in site.see(path).content.decode()
+    images.tell("failed", message="It was canceled.")
+    assert "It was canceled." in site.see(path).content.decode()
+    assert site.see(f"runs/of/environments/{uuid7()}/images/").status_code == 404
+    assert site.see(path, "stranger").status_code == 404
+
+
+def test_a_page_with_many_images_asks_as_often_as_one_with_one(site: Site) -> None:
+    images = Images(site)
+    images.begin()
+    path = f"runs/of/environments/{images.version.pk}/images/"
+    site.see(path)
+    first = site.queries(path)
+    for number in range(5):
+        images.attempt = images.step_of(images.version)
+        images.begin(f"duto/env:{number}")
+    assert site.queries(path) == first
+
+
+def test_a_new_lock_of_an_environment_is_the_reason_of_a_new_image(images: Images) -> None:
+    images.begin()
+    images.tell("ready", size=1)
+    newer = hashlib.sha256(b"pandas==3").hexdigest()
+    images.attempt = images.step_of(images.environment("slim", newer, "numpy"))
+    recipe = {**RECIPE, "lock": newer}
+    assert images.begin("duto/env:2", recipe=recipe, lock_digest=newer).reason == why.LOCK
+
+
+OTHER = {**RECIPE, "base": "sha256:" + "c" * 64}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "before", "others", "earlier", "wanted"),
+    [
+        (RECIPE, None, [], set(), why.FIRST),
+        (RECIPE, None, [{"lock": "x"}, {}], {"y"}, why.FIRST),
+        (RECIPE, "removed", [OTHER], set(), why.REMOVED),
+        (RECIPE, "ready", [], set(), why.MISSING),
+        (RECIPE, "failed", [], set(), why.UNFINISHED),
+        (RECIPE, None, [OTHER], set(), "The base image has changed from cccccccccccc to bbbbbbbbbbbb."),
+        (RECIPE, None, [{**RECIPE, "template": "u"}, OTHER], set(), why.TEMPLATE),
+        (RECIPE, None, [{"lock": "x"}], {"x"}, why.LOCK),
+        ({"dockerfile": "d"}, None, [{"dockerfile": "e"}], {"e"}, why.DOCKERFILE),
+        ({"dockerfile": "d"}, None, [{}], {""}, why.FIRST),
+    ],
+)
+def test_why_an_image_is_built_is_told_from_its_parts(
+    recipe: dict[str, str], before: str | None, others: list[dict[str, str]], earlier: set[str], wanted: str
+) -> None:
+    assert why.reason(recipe, before, others, earlier) == wanted
+
+
+def _token(room: Any) -> str:
+    from workspaces.services import tokens
+
+    return tokens.create(room, "t", Role.OWNER).text

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import Invalid
 
 LONGEST_DAYS, MOST_KEPT = 3650, 1000
+KEY = "retention"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ def read(document: Mapping[str, Any]) -> Policy:
     if "keep_last" in document:
         values["keep_last"] = _number("keep_last", document["keep_last"], 0, MOST_KEPT)
     return Policy(**values)
+
+
+def of_settings(settings: Mapping[str, Any]) -> Policy:
+    """The policy that a workspace's settings hold."""
+    return read(settings.get(KEY) or {})
 
 
 def strictest_of_hosts(policies: list[Policy]) -> dict[str, int | None]:

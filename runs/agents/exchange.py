@@ -91,7 +91,7 @@ def answer_to(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     placing.talking_to.set(host.name if document.get("want") else "")
     refused = reports.take_reports(host, _objects(document, "reports"))
     lease = settings.DUTO.lease_seconds
-    return {**_news(host, document), "refused": refused, "lease_seconds": lease, "keep": retention.for_hosts()}
+    return {**_news(host, document), "refused": refused, "lease_seconds": lease, "keep": retention.for_host(host)}
 
 
 def _see(host: Host, facts: dict[str, Any]) -> None:

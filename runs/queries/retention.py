@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 from django.db.models import Count, F, Model, Q, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
 
 from compute.models import Host
 from core.clock import parse
+from environments.models import EnvironmentVersion, Image
+from runs import retention
 from runs.models import Artifact, Attempt, Output, Run, StepRun
 from runs.retention import Policy
 from workspaces.models import Workspace
 
 SHOWN = 10
+TAG_SHOWN = 20
+GONE = ""
 T = TypeVar("T", bound=Model)
 
 
@@ -121,19 +126,57 @@ class Expired:
 
 
 def _on_hosts(workspace: Workspace, policy: Policy, moment: datetime) -> Iterable[Portion]:
-    """What the hosts' agents have told of themselves (docs/wire.md, `storage`)."""
+    """What the hosts' agents have told of themselves (docs/wire.md, `storage`), by the policy that each goes by."""
     mine = Q(workspace=workspace) | Q(workspace__isnull=True)
     hosts = list(Host.objects.filter(mine, revoked_at__isnull=True).order_by("name"))
-    for kind in ("attempts", "environments", "images"):
-        cutoff = policy.cutoff(kind, moment)
-        old = [] if cutoff is None else [each for host in hosts for each in _unused(host, kind, cutoff)]
-        names = [f"{name} ({host})" for host, name, _ in old[:SHOWN]]
-        yield Portion(kind, len(old), sum(size for _, _, size in old), names)
+    shared = _with_others(workspace, policy)
+    labels = _labels_of_images(workspace, hosts)
+    for kind in retention.ON_HOSTS:
+        old = [
+            each for host in hosts for each in _unused(host, kind, (policy if host.workspace_id else shared), moment)
+        ]
+        if kind == "images":  # the host's last word may be older than the removal
+            old = [each for each in old if labels.get((each.host.pk, each.key)) != GONE]
+        names = [f"{labels.get((each.host.pk, each.key), each.key)} ({each.host.name})" for each in old[:SHOWN]]
+        yield Portion(kind, len(old), sum(each.bytes for each in old), names)
 
 
-def _unused(host: Host, kind: str, cutoff: datetime) -> Iterable[tuple[str, str, int]]:
+class _Unused(NamedTuple):
+    host: Host
+    key: str
+    bytes: int
+
+
+def _unused(host: Host, kind: str, policy: Policy, moment: datetime) -> Iterable[_Unused]:
+    cutoff = policy.cutoff(kind, moment)
     told = host.facts.get("storage") if isinstance(host.facts, dict) else None
+    if cutoff is None:
+        return
     for each in (told or {}).get(kind) or []:
         used = parse(each.get("used_at"))
         if used is not None and used < cutoff and not each.get("in_use"):
-            yield host.name, str(each.get("key")), int(each.get("bytes") or 0)
+            yield _Unused(host, str(each.get("key")), int(each.get("bytes") or 0))
+
+
+def _with_others(workspace: Workspace, policy: Policy) -> Policy:
+    """What a host that serves all workspaces goes by: it keeps what any of them wants to keep."""
+    others = Workspace.objects.exclude(pk=workspace.pk).values_list("settings", flat=True)
+    kept = retention.strictest_of_hosts([policy, *map(retention.of_settings, others)])
+    return replace(policy, attempts=kept["attempts"], environments=kept["environments"], images=kept["images"])
+
+
+def _labels_of_images(workspace: Workspace, hosts: Sequence[Host]) -> dict[tuple[UUID, str], str]:
+    """Images by host and tag: the names of their environments in this workspace, and those that have gone since."""
+    rows = list(
+        Image.objects.filter(host_id__in=[host.pk for host in hosts]).only("host_id", "tag", "status", "lock_digest")
+    )
+    locks = {row.lock_digest for row in rows if row.lock_digest}
+    versions = EnvironmentVersion.objects.filter(workspace=workspace, build__lock_digest__in=locks)
+    named = versions.filter(environment__isnull=False).order_by("id")
+    names = dict(named.values_list("build__lock_digest", "environment__name"))
+    found = {}
+    for row in rows:
+        short = row.tag[:TAG_SHOWN]
+        label = f"{names[row.lock_digest]} {short}" if row.lock_digest in names else short
+        found[row.host_id, row.tag] = GONE if row.status == Image.Status.REMOVED else label
+    return found

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from compute.models import Host
 from core.clock import now
 from core.errors import StudioError
 from core.storage import artifact_store
@@ -30,15 +31,14 @@ from workspaces.models import Role, Workspace
 from workspaces.services import audit
 
 log = logging.getLogger(__name__)
-KEY = "retention"
 BATCH = 200
 HOSTS_POLICY_S = 60.0
-_hosts_policy: tuple[float, dict[str, int | None]] | None = None
+_policies: tuple[float, dict[UUID, Policy]] | None = None
 
 
 def policy_of(workspace: Workspace) -> Policy:
     """The policy in force."""
-    return retention.read(workspace.settings.get(KEY) or {})
+    return retention.of_settings(workspace.settings)
 
 
 def set_policy(room: Room, document: Mapping[str, Any]) -> Policy:
@@ -46,7 +46,7 @@ def set_policy(room: Room, document: Mapping[str, Any]) -> Policy:
     room.require(Role.OWNER).require_person()
     policy = retention.read(document)
     workspace = Workspace.objects.get(pk=room.workspace.pk)
-    workspace.settings = {**workspace.settings, KEY: policy.as_document()}
+    workspace.settings = {**workspace.settings, retention.KEY: policy.as_document()}
     workspace.save(update_fields=["settings"])
     room.workspace.settings = workspace.settings
     audit.note(room, "retention.changed", room.workspace.name, **policy.as_document())
@@ -87,13 +87,18 @@ def carry_out_by_id(workspace_id: UUID) -> None:
             log.info("retention of workspace %s removed %s", workspace.name, removed)
 
 
-def for_hosts() -> dict[str, int | None]:
-    """What agents keep, told with their answers; looked up once a minute, for it changes rarely."""
-    global _hosts_policy
-    if _hosts_policy is None or time.monotonic() - _hosts_policy[0] > HOSTS_POLICY_S:
-        found = [retention.read(each.get(KEY) or {}) for each in Workspace.objects.values_list("settings", flat=True)]
-        _hosts_policy = (time.monotonic(), retention.strictest_of_hosts(found))
-    return _hosts_policy[1]
+def for_host(host: Host) -> dict[str, int | None]:
+    """What its agent keeps, told with its answers: by the policy of its workspace, or of all that it serves.
+
+    Looked up once a minute, for it changes rarely.
+    """
+    global _policies
+    if _policies is None or time.monotonic() - _policies[0] > HOSTS_POLICY_S:
+        found = {key: retention.of_settings(each) for key, each in Workspace.objects.values_list("pk", "settings")}
+        _policies = (time.monotonic(), found)
+    known = _policies[1]
+    served = [host.workspace_id] if host.workspace_id else list(known)
+    return retention.strictest_of_hosts([known[key] for key in served if key in known])
 
 
 def _in_batches(deed: Callable[[], int]) -> int:

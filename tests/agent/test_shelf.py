@@ -15,6 +15,7 @@ import pytest
 from duto_agent.housekeeping import DAY_S, Housekeeper, told
 from duto_agent.images import Image, Images
 from duto_agent.launchers.engine import Engine
+from duto_agent.making import Teller
 from duto_agent.shelf import Shelf, named, ours, own_bytes
 from studio.testing.engine import IMAGE
 
@@ -143,6 +144,31 @@ class TestOnAnEngine:
         assert mine.engine.image(left.name) is not None, "it may be a build that goes on"
         mine.keeper.look_around(time.time() + 2 * DAY_S)
         assert mine.engine.image(left.name) is None and mine.engine.image(theirs.name) is not None
+
+    def test_the_studio_hears_of_what_stands_and_of_what_others_have_removed(self, hosts: tuple[Host, Host]) -> None:
+        mine, _ = hosts
+        heard: list[Any] = []
+        told_of: list[tuple[str, str]] = []
+
+        def tell(report: dict[str, Any], urgent: bool = False, **more: Any) -> None:
+            told_of.append((report["event"], report["image"]))
+            heard.append((report, more.get("heard")))
+
+        _, name = mine.build()
+        mine.shelf.teller = Teller(tell)
+        mine.keeper.look_around(time.time())
+        assert told_of == [("ready", name)], "a new agent tells of all that it finds"
+        assert heard[0][0]["recipe"]["dockerfile"].startswith(name.partition(":")[2])
+        mine.engine.remove_image(name)
+        mine.keeper.look_around(time.time())
+        assert len(told_of) == 1, "it was used a moment ago and may just be made anew"
+        for _ in range(2):
+            mine.used(name, 1)
+            mine.keeper.look_around(time.time())
+        assert told_of[1:] == [("removed", name)] * 2, "until the studio has heard it"
+        heard[-1][1]()
+        mine.keeper.look_around(time.time())
+        assert len(told_of) == 3
 
     def test_an_engine_that_is_away_does_not_make_images_unknown(self, hosts: tuple[Host, Host]) -> None:
         mine, _ = hosts

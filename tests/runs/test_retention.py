@@ -11,10 +11,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core.clock import now
+from compute.models import Host
+from core.clock import iso, now
 from core.errors import Invalid, NotFound
 from core.storage import artifact_store, blob_key, data_dir
 from datasets import services as datasets
+from environments.models import EnvironmentBuild, EnvironmentVersion, Image
+from environments.services.versions import register
 from runs import retention
 from runs.agents import exchange
 from runs.models import Artifact, Attempt, Output, Run, Snapshot, StepRun
@@ -25,7 +28,8 @@ from runs.services import snapshots
 from runs.services.sweep import sweep
 from runs.tasks import retain
 from tests.runs.conftest import Lab
-from workspaces.models import Role
+from workspaces.models import Role, User
+from workspaces.services.workspaces import create_workspace
 
 pytestmark = pytest.mark.sqlite
 ALL = {"logs": 30, "artifacts": 30, "outputs": 30, "keep_last": 0}
@@ -180,6 +184,43 @@ def test_the_queries_of_the_dry_run_do_not_grow(lab: Lab) -> None:
 
 
 def test_agents_are_told_how_long_to_keep_things(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "_hosts_policy", None)
-    keeping.set_policy(lab.room, {"environments": 12})
-    assert exchange.answer_to(lab.host, {"want": 0})["keep"] == {"attempts": 7, "environments": 12, "images": None}
+    monkeypatch.setattr(keeping, "_policies", None)
+    keeping.set_policy(lab.room, {"environments": 12, "images": 30})
+    assert exchange.answer_to(lab.host, {"want": 0})["keep"] == {"attempts": 7, "environments": 12, "images": 30}
+
+
+def test_a_host_of_one_workspace_goes_by_its_policy_and_a_shared_one_by_all(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping.set_policy(lab.room, {"images": 30})
+    create_workspace(User.objects.create_user("bob"), "elsewhere")  # keeps images for ever
+    used = iso(now() - timedelta(days=40))
+    images = [{"key": "duto/env:1", "bytes": 7, "used_at": used, "in_use": False}]
+    Host.objects.update(facts={"storage": {"images": images}})
+
+    def told() -> tuple[Any, int]:
+        monkeypatch.setattr(keeping, "_policies", None)
+        lab.host.refresh_from_db()
+        frees = {each["kind"]: each["count"] for each in lab.post("retention/preview/").json()["frees"]}
+        return exchange.answer_to(lab.host, {"want": 0})["keep"]["images"], frees["images"]
+
+    assert told() == (None, 0)
+    Host.objects.update(workspace=lab.workspace)
+    assert told() == (30, 1)
+
+
+def test_the_dry_run_names_images_by_their_environments_and_leaves_out_what_has_gone(lab: Lab) -> None:
+    version = register(lab.room, {"name": "forecast", "python": {"packages": ["six"]}})
+    build = EnvironmentBuild.objects.create(recipe_digest="r", recipe={}, status="ready", lock_digest="l")
+    EnvironmentVersion.objects.filter(pk=version.pk).update(build=build)
+    tags = [f"duto/env:{number}{'0' * 31}" for number in range(4)]
+    days = (40, 40, 20, 40)
+    images = [
+        {"key": tag, "bytes": 5, "used_at": iso(now() - timedelta(days=ago)), "in_use": tag == tags[3]}
+        for tag, ago in zip(tags, days, strict=True)
+    ]
+    Host.objects.update(facts={"storage": {"images": images}})
+    for tag, status in ((tags[0], "ready"), (tags[1], "removed"), (tags[2], "ready")):
+        Image.objects.create(host_id=lab.host.pk, host_name="alpha", tag=tag, status=status, lock_digest="l")
+    frees = {each["kind"]: each for each in lab.post("retention/preview/", {"images": 30}).json()["frees"]}
+    assert frees["images"] == {"kind": "images", "count": 1, "bytes": 5, "names": [f"forecast {tags[0][:20]} (alpha)"]}

@@ -22,6 +22,8 @@ from django.utils.text import slugify
 from compute import told
 from compute.models import Host
 from compute.services import samples
+from compute.services.hostcard import is_alive
+from core import journal
 from core.clock import now
 from core.errors import Unauthenticated
 from workspaces.models import Workspace
@@ -58,11 +60,21 @@ def seen(host: Host, facts: Mapping[str, Any]) -> None:
     found, wrong = told.columns_of(facts)
     _note(host, wrong)
     moment = now()
+    was_away = not is_alive(host, moment)
     changes = {**found, "last_seen_at": moment}
     for name, value in changes.items():
         setattr(host, name, value)
     Host.objects.filter(pk=host.pk).update(**changes)
     samples.keep(host, found.get("facts", {}).get("sample"), moment)
+    if was_away:
+        _tell_pages(host)
+
+
+def _tell_pages(host: Host) -> None:
+    """It speaks for the first time, or again: the pages that list it look anew."""
+    rows = Workspace.objects.all() if host.workspace_id is None else Workspace.objects.filter(pk=host.workspace_id)
+    for name in rows.values_list("name", flat=True):
+        journal.hint(f"list:{name}:compute")
 
 
 def _note(host: Host, wrong: list[str]) -> None:

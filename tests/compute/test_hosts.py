@@ -54,6 +54,22 @@ def test_a_token_is_exchanged_once_for_a_key_that_speaks(house: House) -> None:
     ]
 
 
+def test_the_page_hears_of_the_first_word_and_of_the_one_after_a_silence(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = enrol(invite(house)).json()["key"]
+    told: list[str] = []
+    monkeypatch.setattr("core.journal.hint", told.append)
+    speak(key)
+    assert told == ["list:lab:compute"]
+    Host.objects.update(last_seen_at=now() - timedelta(seconds=20))
+    speak(key)
+    assert told == ["list:lab:compute"]
+    Host.objects.update(last_seen_at=now() - timedelta(seconds=90), workspace=None)
+    speak(key)
+    assert told == ["list:lab:compute", "list:lab:compute"]
+
+
 def test_neither_token_nor_key_is_kept(house: House) -> None:
     token = invite(house)
     key = enrol(token).json()["key"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import httpx
 
 from duto.spec import canonical
 from studio.bootstrap import ROOT
-from studio.testing.live import LiveStudio
+from studio.testing.live import LiveStudio, eventually
 
 ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
 BARE = {"name": "bare", "python": {"user_managed": True}}
@@ -73,6 +74,15 @@ class Studio:
     def parts(self) -> dict[str, int]:
         """Process ids by name."""
         return dict(self.live.state.get("parts", {}))
+
+    def strike(self, part: str) -> None:
+        """SIGKILL, and wait for the next one of its name."""
+        old = self.parts[part]
+        os.kill(old, signal.SIGKILL)
+        eventually(lambda: not is_alive(old), what=f"the death of {part}")
+        eventually(
+            lambda: self.parts.get(part) not in (None, old) and is_alive(self.parts[part]), 60, f"the next {part}"
+        )
 
     def part_log(self, part: str) -> str:
         """What a part has written, rotated or not."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +12,7 @@ import pytest
 
 from duto_agent.launchers.engine import Engine
 from studio.testing.engine import IMAGE
-from studio.testing.live import eventually
-from tests.live.studio import Studio, is_alive
+from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -58,11 +55,7 @@ def container_studio(engine_socket: str) -> Iterator[Studio]:
             marker = settings["store_marker"]
             settings |= {"launcher": "docker", "engine": engine_socket, "base_image": IMAGE}
             file.write_text(json.dumps(settings))
-            old = made.parts["agent"]
-            os.kill(old, signal.SIGKILL)
-            eventually(
-                lambda: made.parts.get("agent") not in (None, old) and is_alive(made.parts["agent"]), 60, "agent"
-            )
+            made.strike("agent")
             yield made
         finally:
             made.stop()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from studio.testing.live import eventually
-from tests.live.studio import Studio, is_alive
+from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -39,9 +36,7 @@ def far_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         made.ensure_cluster()
         file = made.data_dir / "agent" / "host.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "store_marker": "another"}))
-        old = made.parts["agent"]
-        os.kill(old, signal.SIGKILL)
-        eventually(lambda: made.parts.get("agent") not in (None, old) and is_alive(made.parts["agent"]), 60, "an agent")
+        made.strike("agent")
         yield made
     finally:
         made.stop()

@@ -68,23 +68,13 @@ def going(studio: Studio, tmp_path: Path) -> Going:
     return Going(studio, tmp_path)
 
 
-def kill(studio: Studio, part: str) -> None:
-    """SIGKILL, and wait for the next one of its name."""
-    old = studio.parts[part]
-    os.kill(old, signal.SIGKILL)
-    eventually(lambda: not is_alive(old), what=f"the death of {part}")
-    eventually(
-        lambda: studio.parts.get(part) not in (None, old) and is_alive(studio.parts[part]), 60, f"the next {part}"
-    )
-
-
 def grows(run: LiveRun, beyond: int) -> Callable[[], bool]:
     return lambda: len(run.log("step")) > beyond
 
 
 @pytest.mark.parametrize("part", ["agent", "web", "worker"])
 def test_a_step_outlives_the_death_of_a_part(studio: Studio, going: Going, part: str) -> None:
-    kill(studio, part)
+    studio.strike(part)
     eventually(grows(going.run, len(going.run.log("step"))), 60, "more of the log")
     going.finish()
 
@@ -99,7 +89,7 @@ def test_a_run_completes_while_the_broker_is_away(studio: Studio, tmp_path: Path
     finally:
         os.kill(valkey, signal.SIGCONT)
     going = Going(studio, tmp_path)
-    kill(studio, "valkey")
+    studio.strike("valkey")
     going.finish()
 
 
@@ -134,7 +124,7 @@ def test_a_killed_supervisor_leaves_the_step_to_the_next_one(studio: Studio, goi
 def test_a_cancel_that_nobody_heard_is_carried_out_afterwards(studio: Studio, going: Going) -> None:
     os.kill(studio.parts["agent"], signal.SIGSTOP)
     studio.post(f"runs/{going.run.id}/cancel/")
-    kill(studio, "agent")
+    studio.strike("agent")
     going.run.wait("Canceled")
     assert (going.place / "starts").read_text() == "x"
     lines = going.run.log("step").decode().splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import tempfile
@@ -18,6 +19,7 @@ import pytest
 from duto_agent.buildkit import spoken
 from duto_agent.images import reachable, tag_of
 from duto_agent.isolation import Unprotected
+from duto_agent.launchers.container import UID
 from duto_agent.launching import Identity, containers_of
 from studio.testing.engine import IMAGE, forget
 from tests.agent.containers import gateway_of
@@ -114,6 +116,27 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url + '/
         until(lambda: not host.directory(key).exists())
         told = studio.exchanges[-1]["host"]
         assert told["launcher"] == "docker" and told["facts"]["engine"]["version"]
+
+    def test_a_step_has_a_home_of_its_own_on_the_disk_which_goes_with_it(self, host: Host, studio: Studio) -> None:
+        code = """
+import os, tempfile
+from pathlib import Path
+for place in (Path.home() / '.cache' / 'model', Path(tempfile.gettempdir()) / 'scratch'):
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b'x' * 1000)
+    print(place)
+mounts = {line.split()[1]: line.split()[2] for line in open('/proc/mounts')}
+nearest = max((place for place in mounts if str(Path.home()).startswith(place)), key=len)
+print(os.getuid(), os.stat(Path.home()).st_uid, mounts[nearest] == 'tmpfs')
+"""
+        key = host.give(code, environment=environment())
+        report = studio.wait("finished", key.attempt, 60)
+        lines = bytes(studio.logs[key.attempt]).decode().splitlines()
+        directory = host.directory(key)
+        assert lines[:2] == [f"{directory}/tmp/home/.cache/model", f"{directory}/tmp/scratch"], (report, lines)
+        user = UID if os.geteuid() == 0 else os.geteuid()
+        assert lines[2] == f"{user} {user} False"
+        until(lambda: not directory.exists())
 
     def test_an_agent_that_was_killed_is_followed_by_one_that_adopts_its_containers(
         self, host: Host, studio: Studio

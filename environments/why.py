@@ -10,6 +10,7 @@ SHOWN = 12
 FIRST = "This host has not had it before."
 REMOVED = "It was removed from this host."
 MISSING = "The engine of this host had it no more."
+FETCHED = "It was fetched from the registry."
 UNFINISHED = "The last build was not finished."
 TEMPLATE = "Images are built in another way since this release."
 LOCK = "The lock of the environment has changed."

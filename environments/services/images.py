@@ -122,6 +122,8 @@ def _ready(row: Image | None, told: _Told) -> None:
             _update(row, **changed)
         return
     facts = {"finished_at": now(), "message": "", "progress": {}, "cancel_requested_at": None, **given}
+    if told.report.get("fetched") is True:
+        facts |= {"reason": why.FETCHED, "started_at": None}
     if row is None:
         told.new(S.READY, **facts).told(S.READY, facts)
     else:

@@ -94,6 +94,15 @@ def test_what_a_host_tells_of_an_image_is_seen_from_its_begin_to_its_removal(ima
     assert images.begin().reason == why.REMOVED
 
 
+def test_an_image_that_was_fetched_from_a_registry_says_so(images: Images) -> None:
+    images.tell("ready", size=7, fetched=True)
+    assert (images.row().status, images.row().reason) == ("ready", why.FETCHED)
+    images.tell("removed")
+    images.begin()
+    images.tell("ready", size=7, fetched=False)
+    assert images.row().reason == why.REMOVED
+
+
 def test_a_word_that_comes_twice_changes_nothing(images: Images) -> None:
     batch = [
         {"image": TAG, "event": event, "at": "2026-01-01T00:00:00Z", "lock_digest": LOCK, "recipe": RECIPE}

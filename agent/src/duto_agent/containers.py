@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 from duto_agent.images import Images
@@ -12,8 +11,9 @@ from duto_agent.isolation import Unprotected
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.docker import DockerLauncher
 from duto_agent.launchers.engine import SOCKET, Engine, EngineRefused, Facts
-from duto_agent.launching import Identity
+from duto_agent.launching import Identity, Wanted
 from duto_agent.making import Teller
+from duto_agent.registry import Registry
 from duto_agent.services import Tell
 from duto_agent.shelf import Shelf
 
@@ -24,23 +24,16 @@ EVERY_S, SOON_S = 30.0, 2.0
 class Containers:
     """The launcher of containers with the images that they need."""
 
-    def __init__(
-        self,
-        home: Path,
-        identity: Identity,
-        socket: str | None,
-        base: str | None,
-        bell: str | None,
-        tell: Tell,
-        folders: Sequence[Path] = (),
-    ) -> None:
-        self.engine = Engine(socket or SOCKET)
+    def __init__(self, home: Path, identity: Identity, wanted: Wanted, bell: str | None, tell: Tell) -> None:
+        self.engine = Engine(wanted.engine or SOCKET)
+        installation, host = identity.installation, identity.host
         self.launcher = DockerLauncher(
-            home / "attempts", self.engine, identity.installation, identity.host, identity.studio, bell, folders
+            home / "attempts", self.engine, installation, host, identity.studio, bell, wanted.folders
         )
-        labels = {"duto.installation": identity.installation, "duto.host": identity.host}
+        labels = {"duto.installation": installation, "duto.host": host}
         shelf = Shelf(self.engine, labels, home / "images", Teller(tell))
-        self.images = Images(self.engine, base, shelf, labels)
+        registry = Registry(self.engine, wanted.registry, installation) if wanted.registry else None
+        self.images = Images(self.engine, wanted.base_image, shelf, labels, registry)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
         self.facts: Facts | None = None
         self._stop = threading.Event()

@@ -14,6 +14,7 @@ from duto_agent.environments import BuildFailed, explain
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
 from duto_agent.making import Making, Round, Rounds
+from duto_agent.registry import Registry, RegistryRefused
 from duto_agent.shelf import Shelf, labelled
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
 
@@ -51,8 +52,15 @@ class Image:
 class Images:
     """`base` is the image of hosts' configuration; an environment may bring its own."""
 
-    def __init__(self, engine: Engine, base: str | None, shelf: Shelf, labels: Mapping[str, str]) -> None:
-        self.engine, self.base, self.shelf, self.labels = engine, base, shelf, dict(labels)
+    def __init__(
+        self,
+        engine: Engine,
+        base: str | None,
+        shelf: Shelf,
+        labels: Mapping[str, str],
+        registry: Registry | None = None,
+    ) -> None:
+        self.engine, self.base, self.shelf, self.labels, self.registry = engine, base, shelf, dict(labels), registry
         self.rounds = Rounds()
 
     def cancel(self, tag: str, by: str) -> None:
@@ -88,11 +96,38 @@ class Images:
         """The image of this name; if there is none it is made now, by one of those who ask for it."""
         with self.rounds.asked(making.tag) as mine, self.shelf.only_one(making.tag):
             mine.heed()
-            built = self.engine.image(making.tag)
+            built = self.engine.image(making.tag) or self._fetched(making, say)
             if built is None:
                 built = self._make(making, mine, say, files)
+                self._give(making, say)
             self.shelf.use(making.tag)
         return built
+
+    def _fetched(self, making: Making, say: Say) -> ImageFacts | None:
+        """From the registry, where another host has built it. One that cannot be asked is no reason to fail."""
+        if self.registry is None:
+            return None
+        try:
+            if not self.registry.fetch(making.tag):
+                return None
+        except RegistryRefused as refused:
+            say(f"The registry {self.registry.place} was asked for the image in vain: {refused}")
+            return None
+        found = self.engine.image(making.tag)
+        if found is not None:
+            say(f"Fetched the image {making.tag} from the registry.")
+            self.shelf.was_fetched(making.tag)
+            self.shelf.teller.ready(making, found.id, found.size, fetched=True)
+        return found
+
+    def _give(self, making: Making, say: Say) -> None:
+        if self.registry is None:
+            return
+        try:
+            self.registry.give(making.tag)
+            say("The image is in the registry.")
+        except RegistryRefused as refused:
+            say(f"The registry {self.registry.place} did not take the image: {refused}")
 
     def _base(self, name: str, say: Say) -> ImageFacts:
         found = self.engine.image(name)

@@ -115,9 +115,9 @@ class Teller:
             self._owed.add(making.tag)
         self._go_on(making.tag)
 
-    def ready(self, making: Making, image_id: str, size: int) -> None:
+    def ready(self, making: Making, image_id: str, size: int, fetched: bool = False) -> None:
         self._forget(making.tag)
-        self._tell(self._report("ready", making, image_id=image_id, size=size))
+        self._tell(self._report("ready", making, image_id=image_id, size=size, fetched=fetched))
 
     def failed(self, making: Making, message: str) -> None:
         self._forget(making.tag)

@@ -27,7 +27,7 @@ JUST_USED_S = 3600.0
 NAMELESS_S = 86400.0
 # One that is just being listed and used at the same time is not missed yet.
 NEW_S = 60.0
-MADE_OF = "duto.made-of"
+MADE_OF, HOST = "duto.made-of", "duto.host"
 Item = dict[str, Any]
 
 
@@ -53,6 +53,12 @@ class Shelf:
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._stamp(tag).write_text(tag)
+
+    def was_fetched(self, tag: str) -> None:
+        """Another host has built it and its labels say so; here it is ours to remove all the same."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._mark(tag).touch()
 
     def items(self, moment: float) -> list[Item]:
         """What stands here, as the studio is told it (docs/wire.md, `storage`); while the engine is away, what stood."""
@@ -97,7 +103,7 @@ class Shelf:
         self._layers = layers
         sizes = {each: int(facts.get("Size") or 0) for each, facts in everything.items()}
         used, found = self._in_use(), []
-        for each in self.engine.images(self.labels):
+        for each in self._mine():
             names = ours(each)
             if names and each["Id"] in layers:
                 self._tell(each, names[0])
@@ -107,6 +113,15 @@ class Shelf:
         self._has_told_all = True
         self._miss({name for each in everything.values() for name in named(each)}, moment)
         return sorted(found, key=lambda item: str(item["key"]))
+
+    def _mine(self) -> list[Facts]:
+        """What this host has built, and what it has fetched of the other hosts of its installation."""
+        common = {name: value for name, value in self.labels.items() if name != HOST}
+        return [each for each in self.engine.images(common) if self._is_mine(each)]
+
+    def _is_mine(self, image: Facts) -> bool:
+        names = ours(image)
+        return (image.get("Labels") or {}).get(HOST) == self.labels[HOST] or any(self._mark(n).exists() for n in names)
 
     def _tell(self, image: Facts, tag: str) -> None:
         """With an agent's first look the studio hears of all images: a report may have gone with the last agent."""
@@ -132,6 +147,7 @@ class Shelf:
 
     def _is_gone(self, tag: str) -> None:
         """The stamp goes when the studio knows."""
+        self._mark(tag).unlink(missing_ok=True)
         self.teller.removed(tag, heard=lambda: self._stamp(tag).unlink(missing_ok=True))
 
     def _item(self, names: list[str], size: int, created: float) -> Item:
@@ -152,6 +168,9 @@ class Shelf:
 
     def _stamp(self, tag: str) -> Path:
         return self.folder / f"{safe_name(tag)}.used"
+
+    def _mark(self, tag: str) -> Path:
+        return self.folder / f"{safe_name(tag)}.fetched"
 
     def _used(self, tag: str, otherwise: float) -> float:
         try:

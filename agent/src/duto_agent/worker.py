@@ -60,6 +60,7 @@ class HostConfig:
     launcher: str | None = None
     engine: str | None = None
     base_image: str | None = None
+    registry: str | None = None
     installation: str | None = None
 
     def identity(self) -> Identity:

@@ -97,9 +97,14 @@ class Engine:
             raise
 
     def pull(self, name: str) -> None:
+        """By tag (`latest` unless told) or by digest. Raises EngineRefused with the registry's own words, EngineAway."""
+        for line in self.lines(lambda api: api.pull(name, stream=True, decode=True)):
+            if line.get("error"):
+                raise EngineRefused(502, str(line["error"]))
+
+    def push(self, repository: str, tag: str) -> None:
         """Raises EngineRefused with the registry's own words, EngineAway."""
-        repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-        for line in self.lines(lambda api: api.pull(repository, tag=tag, stream=True, decode=True)):
+        for line in self.lines(lambda api: api.push(repository, tag=tag, stream=True, decode=True)):
             if line.get("error"):
                 raise EngineRefused(502, str(line["error"]))
 

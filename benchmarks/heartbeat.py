@@ -21,6 +21,10 @@ PATIENCE_S = 30.0
 FACTS = {
     "cores": 20, "memory": 20 << 30, "disk_free": 100 << 30, "gpus": [], "pythons": ["3.11.7"], "agent": "0.1.0",
     "started_at": "2026-01-01T00:00:00Z",
+    # Of such a sample one in half a minute is kept: a third of the beats write it.
+    "facts": {"disk_total": 200 << 30, "sample": {"at": "2026-01-01T00:00:00Z", "cpu": 0.4, "memory": 9 << 30, "disk_free": 100 << 30, "gpus": [
+        {"uuid": f"GPU-{number}", "utilization": 0.9, "memory": 9 << 30, "temperature": 60} for number in range(4)
+    ]}},
 }  # fmt: skip
 
 

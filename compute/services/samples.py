@@ -22,7 +22,7 @@ def keep(host: Host, sample: Mapping[str, Any] | None, moment: datetime) -> None
     if not sample or not _is_due(host.pk, moment):
         return
     # Another web process may have kept one meanwhile.
-    if not HostSample.objects.filter(host=host, at__gt=moment - EVERY).exists():
+    if not HostSample.objects.filter(host=host, at__gt=moment - EVERY, at__lte=moment).exists():
         data = {name: value for name, value in sample.items() if name != "at"}
         HostSample.objects.create(host=host, at=moment, data=data)
 

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from duto_agent.gpus import Gpus, open_nvml
 from duto_agent.hostfacts import HostFacts
 from duto_agent.pythons import Pythons
-
-STAND_IN: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "nvml.json").read_text())
-
-
-class StandIn:
-    """Answers from the file; a device in `lost` fell off the bus."""
-
-    def __init__(self, lost: tuple[int, ...] = ()) -> None:
-        self.lost = lost
-
-    def count(self) -> int:
-        return len(STAND_IN["devices"])
-
-    def device(self, index: int) -> dict[str, Any]:
-        return self._of("devices", index)
-
-    def reading(self, index: int) -> dict[str, Any]:
-        return self._of("readings", index)
-
-    def processes(self, index: int) -> Mapping[int, int]:
-        return {int(pid): held for pid, held in self._of("processes", index).items()}
-
-    def _of(self, what: str, index: int) -> dict[str, Any]:
-        if index in self.lost:
-            raise RuntimeError("GPU is lost")
-        return dict(STAND_IN[what][index])
+from tests.agent.nvml import RECORDED, StandIn
 
 
 def test_devices_and_their_readings_are_told_to_the_studio(tmp_path: Path) -> None:
     facts = HostFacts(tmp_path, Pythons(), None, Gpus(StandIn), {"isolation": {"bwrap": False, "cgroup": None}})
     told = facts.document()
-    assert told["gpus"] == STAND_IN["devices"]
+    assert told["gpus"] == RECORDED["devices"]
     sample = told["facts"]["sample"]
-    assert sample["gpus"] == STAND_IN["readings"]
+    assert sample["gpus"] == RECORDED["readings"]
     assert 0 <= sample["cpu"] <= 1 and 0 < sample["memory"] <= told["memory"] * 64
     assert told["facts"]["disk_total"] >= told["disk_free"]
     assert facts.document()["facts"]["sample"] is sample  # measured every few seconds, however often it is told
@@ -54,11 +26,11 @@ def test_devices_and_their_readings_are_told_to_the_studio(tmp_path: Path) -> No
 def test_a_lost_card_does_not_hide_the_others() -> None:
     gpus = Gpus(lambda: StandIn(lost=(0,)))
     assert [device["index"] for device in gpus.devices] == [1]
-    assert [reading["uuid"] for reading in gpus.readings()] == [STAND_IN["devices"][1]["uuid"]]
+    assert [reading["uuid"] for reading in gpus.readings()] == [RECORDED["devices"][1]["uuid"]]
 
 
 def test_memory_is_told_by_device_and_process() -> None:
-    first, second = (device["uuid"] for device in STAND_IN["devices"])
+    first, second = (device["uuid"] for device in RECORDED["devices"])
     assert Gpus(StandIn).memory_by_process() == {first: {4711: 42949672960}, second: {}}
 
 

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from playwright.sync_api import sync_playwright
 
+from compute.services import hosts, samples
+from core.clock import now
+from duto_agent.gpus import Gpus
+from duto_agent.hostfacts import HostFacts
+from duto_agent.pythons import Pythons
 from studio.testing.plugin import find_chromium
+from tests.agent.nvml import StandIn
 from tests.conftest import FLAGS
 from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 # The test server speaks no websocket, and a script in the frame is refused its alert.
+# What stands beside the title of each chart of devices: number and last value.
+NAMES = {
+    "GPU, %": "0: 87 1: 0 2: 87 3: 0",
+    "GPU memory, GB": "0: 42.95 1: 0 2: 42.95 3: 0",
+    "GPU temperature, °C": "0: 61 1: 33 2: 61 3: 33",
+}
+INKED = """(chart, token) => {
+  const probe = chart.appendChild(document.createElement("i"));
+  probe.style.color = `var(${token})`;
+  const wanted = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+  probe.remove();
+  const canvas = chart.querySelector("canvas"), seen = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let count = 0;
+  for (let at = 0; at < seen.length; at += 4) if (seen[at + 3] > 100 && wanted.every((value, place) => Math.abs(seen[at + place] - value) < 12)) count += 1;
+  return count;
+}"""
 EXPECTED = ("WebSocket connection", "/ws/", "The document is sandboxed")
 
 
@@ -93,3 +117,38 @@ def test_a_token_form_that_was_refused_comes_back_open(site: Site, page: Any, li
     page.get_by_role("button", name="Make token").click()
     page.locator("#create-token [role=alert]").wait_for()
     assert page.locator("#create-token").is_visible()
+
+
+def test_what_a_host_with_four_devices_told_is_drawn_by_device(
+    site: Site, page: Any, live_server: Any, tmp_path: Path
+) -> None:
+    """From the recorded answers of NVIDIA's library by the agent's word to the picture."""
+    agent = HostFacts(tmp_path, Pythons(), None, Gpus(lambda: StandIn(devices=4)), {})
+    hosts.seen(site.host, agent.document())
+    sample = agent.document()["facts"]["sample"]
+    for minutes in range(1, 40):
+        samples.keep(site.host, sample, now() - timedelta(minutes=40 - minutes))
+    said = open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/compute/hosts/alpha/")
+    charts = {name: page.locator("metric-chart", has=page.get_by_role("heading", name=name)) for name in NAMES}
+    for name, shown in NAMES.items():
+        charts[name].locator("canvas").wait_for()
+        assert charts[name].locator(".readout").inner_text().split() == shown.split(), name
+    charts["GPU, %"].get_by_text("Values").click()
+    rows = charts["GPU, %"].locator("tbody tr")
+    assert charts["GPU, %"].locator("thead").inner_text().replace("\t", " ").strip() == "Time use 0 use 1 use 2 use 3"
+    assert rows.count() == 61
+    assert "–" in rows.first.inner_text()  # the host was not heard of yet: a gap
+    # The third and the fourth line, drawn over the first and the second, and no fifth.
+    assert min(inked(charts["GPU, %"], token) for token in ("--reused", "--queued")) > 50
+    assert inked(charts["GPU, %"], "--failed") == 0
+    page.get_by_role("link", name="Day").click()
+    page.locator("metric-chart", has=page.get_by_role("heading", name="GPU memory, GB")).wait_for()
+    assert "window=day" in page.url
+    assert page.get_by_role("row").filter(has_text="NVIDIA H100 80GB HBM3").count() == 4
+    assert ours(said) == []
+
+
+def inked(chart: Any, token: str) -> int:
+    """How many points of the picture have the colour of a token."""
+    return int(chart.evaluate(INKED, token))

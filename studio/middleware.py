@@ -34,8 +34,8 @@ def policy(host: str) -> str:
     )
 
 
-class SecureHeaders:
-    """Adds the policy, unless a view has set a stricter one of its own (user files in a sandbox)."""
+class EitherWay:
+    """A middleware that stands in the way of synchronous and of asynchronous answers."""
 
     sync_capable = True
     async_capable = True
@@ -44,6 +44,13 @@ class SecureHeaders:
         self.get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+
+class SecureHeaders(EitherWay):
+    """Adds the policy, unless a view has set a stricter one of its own (user files in a sandbox)."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if iscoroutinefunction(self.get_response):
@@ -64,16 +71,8 @@ class SecureHeaders:
         return response
 
 
-class NoNulls:
+class NoNulls(EitherWay):
     """Refuses an address with a null character: PostgreSQL stores none, so every look-up by it would be a fault."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):

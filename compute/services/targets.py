@@ -70,12 +70,7 @@ def create_target(
     Conflict for another size under the name.
     """
     room.require(Role.CONTRIBUTOR).require_person()
-    if not _NAME.fullmatch(name):
-        raise Invalid(
-            f"{name!r} cannot name a compute target: use 3 to 24 letters, digits and hyphens, with a letter first and"
-            " no hyphen last.",
-            code="bad_name",
-        )
+    _check_name(name)
     size, priority = size_of(vm_size), _priority(vm_priority)
     known = _same_name(room.workspace, name, size.name)
     if known is not None:
@@ -87,16 +82,30 @@ def create_target(
     )  # fmt: skip
     _scale(target, min_nodes, max_nodes, idle_seconds)
     terms.apply(room, target, {**asked, "policy": asked.get("policy") or settings.DUTO.compute_policy})
-    try:
-        with transaction.atomic():
-            target.save()
-    except IntegrityError as error:
-        raise Conflict(f"There is a compute target '{name}' already.", code="exists") from error
+    _save_new(target)
     if hosts:
         target.hosts.set(terms.hosts_named(room.workspace, hosts))
     audit.note(room, "compute.created", name, vm_size=target.vm_size)
     _tell(room.workspace)
     return target
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Invalid(
+            f"{name!r} cannot name a compute target: use 3 to 24 letters, digits and hyphens, with a letter first and"
+            " no hyphen last.",
+            code="bad_name",
+        )
+
+
+def _save_new(target: ComputeTarget) -> None:
+    """Raises Conflict when another request has made one of the name meanwhile."""
+    try:
+        with transaction.atomic():
+            target.save()
+    except IntegrityError as error:
+        raise Conflict(f"There is a compute target '{target.name}' already.", code="exists") from error
 
 
 def _same_name(workspace: Workspace, name: str, size: str) -> ComputeTarget | None:

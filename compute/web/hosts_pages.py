@@ -43,9 +43,10 @@ class Store:
 
 
 @dataclass(frozen=True)
-class HostPage:
+class HostPage(machines.Described):
     """What compute/host.html may show."""
 
+    host: Host
     card: Card
     window: str
     windows: list[tuple[str, str]]
@@ -53,18 +54,6 @@ class HostPage:
     devices: list[DeviceRow]
     stores: list[Store]
     topic: str
-
-    @property
-    def host(self) -> Host:
-        return self.card.host
-
-    @property
-    def launcher(self) -> str:
-        return machines.launcher_words(self.host)
-
-    @property
-    def launcher_details(self) -> str:
-        return machines.launcher_details(self.host)
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -88,6 +77,7 @@ def host_page(workspace: Workspace, name: str, window: str) -> HostPage:
     host = known_host(workspace, name)
     card = card_of(workspace, host)
     return HostPage(
+        host=host,
         card=card,
         window=window if window in WINDOWS else "hour",
         windows=[("hour", _("Hour")), ("day", _("Day"))],

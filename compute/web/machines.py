@@ -10,6 +10,20 @@ from compute.models import Host
 from compute.services.hostcard import devices_of, part_of
 
 
+class Described:
+    """A row or a page that tells how its host runs steps."""
+
+    host: Host
+
+    @property
+    def launcher(self) -> str:
+        return launcher_words(self.host)
+
+    @property
+    def launcher_details(self) -> str:
+        return launcher_details(self.host)
+
+
 def devices(host: Host) -> list[tuple[int, str, int]]:
     """Its GPUs by model: how many, the model, bytes of memory of one (0: not told)."""
     kinds = Counter((str(each.get("name") or "GPU"), whole(each.get("memory"))) for each in devices_of(host))

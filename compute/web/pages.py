@@ -47,7 +47,7 @@ class ClusterRow:
 
 
 @dataclass(frozen=True)
-class HostRow:
+class HostRow(machines.Described):
     """A machine, and whether its agent still speaks."""
 
     host: Host
@@ -57,14 +57,6 @@ class HostRow:
     @property
     def devices(self) -> list[tuple[int, str, int]]:
         return machines.devices(self.host)
-
-    @property
-    def launcher(self) -> str:
-        return machines.launcher_words(self.host)
-
-    @property
-    def launcher_details(self) -> str:
-        return machines.launcher_details(self.host)
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,20 @@ SIZES = st.sampled_from([SMALL, Size(2, 7 * GIB), Size(6, 56 * GIB, 1), Size(1, 
 
 
 @st.composite
+def queues(draw: st.DrawFn, ids: list[UUID]) -> list[Need]:
+    """Steps that wait, whose environments and inputs are on some of the hosts."""
+    users = st.sampled_from([None, ANA, BEA])
+    return [
+        Need(
+            UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
+            not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
+            inputs=frozenset(ids[:1]),
+        )
+        for number in range(draw(st.integers(0, 8)))
+    ]  # fmt: skip
+
+
+@st.composite
 def worlds(draw: st.DrawFn) -> tuple[list[Need], list[Cluster], list[Slot], list[Machine], dict[UUID | None, Size]]:
     """Hosts of all kinds, clusters of all kinds, nodes as earlier rounds may have left them, and a queue."""
     machines = []
@@ -231,16 +245,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Need], list[Cluster], list[Slot], list
             slots.append(
                 Slot(UUID(int=600 + number), of.id, on.id, each.node.takes, each.gpus, is_busy=draw(st.booleans()))
             )
-    users = st.sampled_from([None, ANA, BEA])
-    needs = [
-        Need(
-            UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
-            not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
-            inputs=frozenset(ids[:1]),
-        )
-        for number in range(draw(st.integers(0, 8)))
-    ]  # fmt: skip
-    return needs, clusters, slots, machines, {ANA: Size(draw(st.integers(0, 3)), GIB)}
+    return draw(queues(ids)), clusters, slots, machines, {ANA: Size(draw(st.integers(0, 3)), GIB)}
 
 
 @given(worlds())

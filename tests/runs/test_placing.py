@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from compute.models import ComputeTarget, Host, Node
-from compute.services.hosts import digest_of
 from core.clock import iso, now
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from runs.models import Attempt, Run, StepRun
 from runs.services import fleet, nodes, placing
 from runs.services.board import KEPT
-from runs.services.changes import changing
 from runs.services.waiting import reasons
 from tests.runs.conftest import GIB, Lab
+from tests.runs.placing import cluster, codes, end, placed, queue, record
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
-RECORDED = json.loads((Path(__file__).parent / "recorded" / "hosts_with_gpus.json").read_text())
-
-
-def record(lab: Lab, *names: str) -> dict[str, Host]:
-    """Hosts as their agents once told of themselves, heard of just now."""
-    lab.host.delete()
-    made = {}
-    for told in RECORDED:
-        if told["name"] in names:
-            facts = {**told["facts"], "sample": {**told["facts"]["sample"], "at": iso(now())}}
-            made[told["name"]] = Host.objects.create(
-                **{**told, "facts": facts}, key_digest=digest_of(told["name"]), last_seen_at=now()
-            )
-    return made
-
-
-def cluster(lab: Lab, name: str = "gpu", **fields: Any) -> ComputeTarget:
-    values = {"vm_size": "STANDARD_NC6", "cores": 6, "memory": 56 * GIB, "gpus": 1, "max_nodes": 8, "policy": "strict"}
-    return ComputeTarget.objects.create(workspace=lab.workspace, name=name, **{**values, **fields})
-
-
-def queue(lab: Lab, target: ComputeTarget, count: int, **fields: Any) -> list[Attempt]:
-    """So many attempts that wait, one run each."""
-    found = []
-    root = lab.pipeline(" -> ".join(f"s{number}" for number in range(count)))
-    for number in range(count):
-        step = lab.step(root, f"s{number}")
-        values = {"user": lab.owner, "queued_at": now(), **fields}
-        found.append(Attempt.objects.create(run=step, number=1, compute_target=target, **values))
-    return found
-
-
-def placed(attempts: list[Attempt]) -> list[Attempt]:
-    keys = [attempt.pk for attempt in attempts]
-    return list(Attempt.objects.filter(pk__in=keys, node__isnull=False).select_related("node", "host").order_by("id"))
-
-
-def end(attempt: Attempt, to: str = "failed") -> None:
-    """Its node is idle again, as after every end."""
-    with changing(attempt.run.root_id):
-        attempt.move(to)
-        placing.free_node(attempt)
-
-
-def codes(attempt: Attempt) -> list[str]:
-    return [reason.code for reason in reasons(Attempt.objects.get(pk=attempt.pk))]
 
 
 # --- devices ---
@@ -392,69 +341,6 @@ def test_nodes_that_are_too_many_leave_at_rest_and_busy_ones_after_their_step(la
     assert "since its resize" not in reasons(waiting)[0].text
     assert nodes.look_after() == 1
     assert Node.objects.get().status == "running"
-
-
-# --- rounds at once ---
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer at a time")
-def test_rounds_at_once_give_no_device_no_core_and_no_node_twice(lab: Lab) -> None:
-    record(lab, "dgx", "workstation", "plain")
-    gpu, cpu = cluster(lab, max_nodes=3), cluster(lab, "many", cores=4, memory=8 * GIB, gpus=0, max_nodes=30)
-    both = cluster(lab, "both", vm_size="STANDARD_NC12", gpus=2, max_nodes=4)
-    for target in (gpu, cpu, both):
-        queue(lab, target, 12)
-    problems: list[BaseException] = []
-    stop = threading.Event()
-
-    def rounds(seed: int) -> None:
-        try:
-            for number in range(12):
-                placing.place()
-                mine = (each for each in Attempt.objects.filter(node__isnull=False, status="queued").order_by("id"))
-                running = [each for each in mine if each.pk.int % 3 == seed]
-                if number % 2 and running:
-                    end(running[0], "canceled")
-        except BaseException as error:  # the test's own thread tells it
-            problems.append(error)
-        finally:
-            connections.close_all()
-
-    def watch() -> None:
-        try:
-            while not stop.is_set():
-                look()
-        except BaseException as error:
-            problems.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=rounds, args=(seed,)) for seed in range(3)]
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    stop.set()
-    watcher.join()
-    assert not problems, problems
-    look()
-    busy = Attempt.objects.filter(status="queued", node__isnull=False)
-    assert busy.values("node").distinct().count() == busy.count() > 0
-    assert Node.objects.filter(status="running").count() == busy.count()
-
-
-def look() -> None:
-    """What must be true at every moment, read by one statement."""
-    rows = list(Node.objects.filter(status="running").values_list("host__name", "host__cores", "cores", "gpus", "compute_target__max_nodes", "compute_target_id"))  # fmt: skip
-    devices = [gpu for row in rows for gpu in row[3]]
-    assert len(devices) == len(set(devices)), devices
-    for name, has in {(row[0], row[1]) for row in rows}:
-        assert sum(row[2] for row in rows if row[0] == name) <= has + 1e-6
-    for target, most in {(row[5], row[4]) for row in rows}:
-        assert sum(row[5] == target for row in rows) <= most
 
 
 def test_a_run_hands_its_priority_and_user_to_its_attempts_and_their_retries(lab: Lab) -> None:

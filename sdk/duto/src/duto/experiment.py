@@ -45,8 +45,7 @@ class Experiment:
         parameters = kwargs.get("pipeline_parameters") or kwargs.get("pipeline_params")
         going_on = kwargs.get("continue_on_step_failure")
         priority = kwargs.get("priority")
-        resumed = kwargs.get("resume_from")
-        if resumed is not None and not isinstance(config, Pipeline):
+        if kwargs.get("resume_from") is not None and not isinstance(config, Pipeline):
             raise UserErrorException(f"Only a Pipeline takes resume_from; a {type(config).__name__} has none.")
         if isinstance(config, Pipeline):
             from duto import submission
@@ -59,7 +58,7 @@ class Experiment:
                 bool(kwargs.get("regenerate_outputs", False)),
                 tags=tags,
                 priority=priority,
-                resume_from=str(getattr(resumed, "id", resumed)) if resumed is not None else None,
+                resume_from=_id_of(kwargs.get("resume_from")),
             )
         elif isinstance(config, PublishedPipeline):
             run = config.submit(self.workspace, self.name, parameters, continue_on_step_failure=going_on)
@@ -179,3 +178,8 @@ class Experiment:
 
     def __repr__(self) -> str:
         return f"Experiment(Name: {self.name},\nWorkspace: {self.workspace.name})"
+
+
+def _id_of(run: Any) -> Optional[str]:
+    """The id of a run that may be named by its id."""
+    return None if run is None else str(getattr(run, "id", run))

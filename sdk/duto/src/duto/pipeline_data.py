@@ -41,6 +41,40 @@ class InputPortBinding:
     __repr__ = __str__
 
 
+class ReadableData:
+    """What can become an input of a step, in each of the ways that a step may read it."""
+
+    name: str
+
+    def as_input(self, input_name: str) -> InputPortBinding:
+        """The data as an input of another name."""
+        return self.create_input_binding(input_name)
+
+    def as_mount(self, input_name: Optional[str] = None) -> InputPortBinding:
+        """The data as a mounted input."""
+        return self.create_input_binding(input_name, "mount")
+
+    def as_download(
+        self, input_name: Optional[str] = None, path_on_compute: Optional[str] = None, overwrite: Optional[bool] = None
+    ) -> InputPortBinding:
+        """The data as an input that is copied before the script starts."""
+        return self.create_input_binding(input_name, "download", path_on_compute, overwrite)
+
+    def create_input_binding(
+        self,
+        input_name: Optional[str] = None,
+        mode: Optional[str] = None,
+        path_on_compute: Optional[str] = None,
+        overwrite: Optional[bool] = None,
+    ) -> InputPortBinding:
+        """The data as an input, mounted unless `mode` says otherwise. Raises `ValueError` for a name that is not
+        of letters, digits and underscores."""
+        name = input_name or self.name
+        if not is_name("port", name):
+            raise ValueError(f"{name!r} cannot name an input: use letters, digits and underscores.")
+        return InputPortBinding(name, self, mode or "mount", path_on_compute, overwrite)
+
+
 class OutputPortBinding:
     """Something that a step writes, under a name of its own."""
 
@@ -77,7 +111,7 @@ class OutputPortBinding:
     __repr__ = __str__
 
 
-class PipelineData:
+class PipelineData(ReadableData):
     """What one step writes and others read, at `azureml/<step run id>/<output name>` on its datastore.
 
     The path does not exist when the script starts unless `is_directory` is True: the script writes a file
@@ -117,34 +151,6 @@ class PipelineData:
         self.pipeline_output_name = pipeline_output_name
         self._producer: Any = None
         self._register: Optional[Dict[str, Any]] = None
-
-    def as_input(self, input_name: str) -> InputPortBinding:
-        """The data as an input of another name."""
-        return self.create_input_binding(input_name)
-
-    def as_mount(self, input_name: Optional[str] = None) -> InputPortBinding:
-        """The data as a mounted input."""
-        return self.create_input_binding(input_name, "mount")
-
-    def as_download(
-        self, input_name: Optional[str] = None, path_on_compute: Optional[str] = None, overwrite: Optional[bool] = None
-    ) -> InputPortBinding:
-        """The data as an input that is copied before the script starts."""
-        return self.create_input_binding(input_name, "download", path_on_compute, overwrite)
-
-    def create_input_binding(
-        self,
-        input_name: Optional[str] = None,
-        mode: Optional[str] = None,
-        path_on_compute: Optional[str] = None,
-        overwrite: Optional[bool] = None,
-    ) -> InputPortBinding:
-        """The data as an input. Raises `ValueError` for a name that is not of letters, digits and
-        underscores."""
-        name = input_name or self.name
-        if not is_name("port", name):
-            raise ValueError(f"{name!r} cannot name an input: use letters, digits and underscores.")
-        return InputPortBinding(name, self, mode or "mount", path_on_compute, overwrite)
 
     def as_dataset(self) -> PipelineOutputFileDataset:
         """The data as a dataset of files, to be registered, parsed, or read by path."""

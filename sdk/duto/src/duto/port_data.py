@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional
 
-from duto.pipeline_data import InputPortBinding
+from duto.pipeline_data import ReadableData
 
 
-class PortDataReference:
+class PortDataReference(ReadableData):
     """An output of a step that ran, by its place on a datastore."""
 
     def __init__(self, context: Any, pipeline_run_id: str, data_reference: Any, step_run: Any = None) -> None:
@@ -45,27 +45,6 @@ class PortDataReference:
                 show_progress=show_progress is not False,
             )
         )
-
-    def as_input(self, input_name: str) -> InputPortBinding:
-        """The output as an input of a new pipeline's step."""
-        return self.create_input_binding(input_name)
-
-    def as_mount(self, input_name: Optional[str] = None) -> InputPortBinding:
-        return self.create_input_binding(input_name, "mount")
-
-    def as_download(
-        self, input_name: Optional[str] = None, path_on_compute: Optional[str] = None, overwrite: Optional[bool] = None
-    ) -> InputPortBinding:
-        return self.create_input_binding(input_name, "download", path_on_compute, overwrite)
-
-    def create_input_binding(
-        self,
-        input_name: Optional[str] = None,
-        mode: Optional[str] = None,
-        path_on_compute: Optional[str] = None,
-        overwrite: Optional[bool] = None,
-    ) -> InputPortBinding:
-        return InputPortBinding(input_name or self.name, self, mode or "mount", path_on_compute, overwrite)
 
     def __str__(self) -> str:
         return f"$AZUREML_DATAREFERENCE_{self.name}"

@@ -48,18 +48,14 @@ class ScriptRunConfig:
         if not self.script:
             raise UserErrorException("A ScriptRunConfig names a script.")
         self.arguments: List[Any] = list(self.run_config.arguments if arguments is None else arguments)
-        self.compute_target = compute_target
-        self.resume_from = resume_from
-        if compute_target is not None:
-            self.run_config.target = compute_target
-        if environment is not None:
-            self.run_config.environment = environment
-        self.run_config.script = self.script
+        self.compute_target, self.resume_from = compute_target, resume_from
+        self.retries, self.retry_delay, self.timeout = retries, retry_delay, timeout
         if max_run_duration_seconds != MAX_DURATION_SECONDS:
             self.run_config.max_run_duration_seconds = max_run_duration_seconds
-        if docker_runtime_config is not None:
-            self.run_config.docker = docker_runtime_config
-        self.retries, self.retry_delay, self.timeout = retries, retry_delay, timeout
+        told = {"target": compute_target, "environment": environment, "docker": docker_runtime_config}
+        for name, value in {"script": self.script, **told}.items():
+            if value is not None:
+                setattr(self.run_config, name, value)
 
     def to_step(self) -> Any:
         """The script as the one step of a graph."""

@@ -40,11 +40,7 @@ def submit_pipeline(
 
     workspace = experiment.workspace
     graph = prepare(builder, continue_on_step_failure)
-    given = {name: value_of(value, workspace, True) for name, value in (parameters or {}).items()}
-    try:
-        bind(graph.parameters, given)
-    except SpecError as error:
-        raise refusal(list(error.problems)) from error
+    given = _bound(graph, parameters or {}, workspace)
     properties, difference = gitinfo.describe(builder.steps[0].folder(builder.default_source_directory))
     body = {
         "experiment": experiment.name,
@@ -66,6 +62,16 @@ def submit_pipeline(
         run._put_artifact("system_logs/git/working_tree.diff", difference.encode("utf-8", "replace"))
     print(f"Submitted {type(run).__name__} {run.id}\nLink to the studio: {run.get_portal_url()}", flush=True)
     return run
+
+
+def _bound(graph: Graph, parameters: Mapping[str, Any], workspace: Any) -> Dict[str, Any]:
+    """The values of parameters as they are sent. Raises `UserErrorException` for those that do not fit."""
+    given = {name: value_of(value, workspace, True) for name, value in parameters.items()}
+    try:
+        bind(graph.parameters, given)
+    except SpecError as error:
+        raise refusal(list(error.problems)) from error
+    return given
 
 
 def prepare(builder: GraphBuilder, continue_on_step_failure: bool = False) -> Graph:

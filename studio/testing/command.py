@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 from studio.bootstrap import ROOT
+
+MOST_WORKERS = 4  # each has a database, a broker and, for a while, a whole studio
 
 
 def main(arguments: list[str]) -> int:
@@ -13,11 +16,17 @@ def main(arguments: list[str]) -> int:
     if arguments:
         return pytest(arguments)
     print("On SQLite, as `up` configures it: the tests marked sqlite.", flush=True)
-    first = pytest(["--sqlite"])
+    first = pytest(["--sqlite", *side_by_side()])
     print("\nOn PostgreSQL: the whole suite.", flush=True)
-    second = pytest([])
+    second = pytest(side_by_side())
     # No test at all (5) is a failure, too; pytest's closing line is the last of the output.
     return second or first
+
+
+def side_by_side() -> list[str]:
+    """Files of tests on several workers, each with services of its own, in the order of the plugin."""
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    return ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers > 1 else []
 
 
 def pytest(arguments: list[str]) -> int:

@@ -22,10 +22,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[Any]:
     """Start the services first of all; whatever ends the session stops them."""
-    if not early_config.known_args_namespace.help:
-        services = Services(early_config.known_args_namespace.sqlite)
+    options = early_config.known_args_namespace
+    if not options.help:
+        services = Services(options.sqlite)
         early_config.add_cleanup(services.stop)
-        services.start()
+        # One that only hands out tests to workers asks no database.
+        is_worker = "PYTEST_XDIST_WORKER" in os.environ
+        services.start() if is_worker or not options.numprocesses else services.isolate()
     return (yield)
 
 
@@ -44,8 +47,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     chosen = [item for item in items if is_chosen(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    # Playwright's loop runs in this thread from its first test to the session's end: async tests come before.
-    items[:] = sorted(chosen, key=lambda item: item.get_closest_marker("browser") is not None)
+    # Playwright's loop runs in this thread from its first test to the session's end: async tests come before. Workers
+    # take whole files.
+    late = {item.path for item in chosen if item.get_closest_marker("browser")}
+    items[:] = sorted(chosen, key=lambda item: item.path in late)
 
 
 def find_chromium() -> str | None:

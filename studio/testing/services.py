@@ -37,6 +37,10 @@ class Services:
         self.postgres: Postgres | None = None
         self.valkey: Part | None = None
 
+    def isolate(self) -> None:
+        """Set the environment."""
+        isolate(self.base)
+
     def start(self) -> None:
         """Set the environment and start PostgreSQL (unless the suite is for SQLite) and Valkey."""
         redis_bin = os.environ.get("DUTO_REDIS_BIN", "")

@@ -55,6 +55,13 @@ class Person:
         context.close()
 
 
+def run_the_sample(page: Page) -> None:
+    """Press the button of the home page."""
+    page.goto("/w/main/")
+    page.get_by_role("button", name="Run the sample pipeline").click()
+    expect(page.locator("run-graph")).to_be_visible()
+
+
 def mark(page: Page) -> None:
     """From here on the page must not be loaded anew."""
     page.evaluate("window.notReloaded = true")

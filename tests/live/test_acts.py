@@ -19,6 +19,7 @@ from tests.live.browser import (
     mark,
     node,
     open_step,
+    run_the_sample,
     was_not_reloaded,
 )
 from tests.live.studio import LiveRun, Studio
@@ -35,16 +36,10 @@ def run_of(studio: Studio, page: Page) -> LiveRun:
 # --- act 2 ---
 
 
-def press(page: Page) -> None:
-    page.goto("/w/main/")
-    page.get_by_role("button", name="Run the sample pipeline").click()
-    expect(page.locator("run-graph")).to_be_visible()
-
-
 def test_the_sample_is_watched_live_from_the_first_press_to_the_last_picture(
     stage: Studio, page: Page, tmp_path: Path
 ) -> None:
-    press(page)
+    run_the_sample(page)
     mark(page)
     forest = node(page, "train forest")
     expect(forest).to_be_visible()
@@ -76,7 +71,7 @@ def test_the_sample_is_watched_live_from_the_first_press_to_the_last_picture(
 
 
 def test_pressed_again_every_step_is_reused_and_says_why(stage: Studio, page: Page) -> None:
-    press(page)
+    run_the_sample(page)
     has_ended(page, "Reused")
     run = run_of(stage, page)
     assert run.facts["steps_reused"] == 4, run.why()

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.live.browser import PASSWORD, Person, is_awake, serious
+from tests.live.browser import PASSWORD, Person, has_ended, is_awake, run_the_sample, serious
 from tests.live.studio import LiveRun, Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
@@ -69,19 +69,24 @@ def every_page(studio: Studio) -> list[str]:
     run = studio.get("runs/", experiment="Palmer penguins")["items"][-1]["id"]
     tabs = [
         f"runs/{run}/?step=compare&tab={tab}"
-        for tab in ("logs", "metrics", "images", "outputs", "inputs", "code", "environment", "why")
+        for tab in ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
     ]
     views = [f"runs/{run}/?view={view}" for view in ("timeline", "table")]
     pipelines = [f"pipelines/{each['id']}/" for each in studio.get("pipelines/")["items"][:1]]
     datasets = [f"data/sets/{each['name']}/" for each in studio.get("datasets/")["items"][:1]]
-    return [f"/w/main/{each}" for each in (*PAGES, *tabs, *views, *pipelines, *datasets)]
+    hosts = [f"compute/hosts/{each['name']}/" for each in studio.get("hosts/")["items"]]
+    return [f"/w/main/{each}" for each in (*PAGES, *tabs, *views, *pipelines, *datasets, *hosts)]
 
 
 @pytest.fixture(scope="module")
-def filled(stage: Studio) -> Studio:
-    """The studio after the sample has run, whichever tests were chosen."""
+def filled(stage: Studio, person: Person) -> Studio:
+    """The studio after the sample has run; whichever tests came before."""
     if not stage.get("runs/", experiment="Palmer penguins", status="Completed")["items"]:
-        pytest.skip("the sample has not run: choose the test of act 2, too")
+        context = person.context()
+        page = context.new_page()
+        run_the_sample(page)
+        has_ended(page)
+        context.close()
     return stage
 
 

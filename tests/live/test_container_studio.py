@@ -12,6 +12,7 @@ import pytest
 
 from duto_agent.launchers.engine import Engine
 from studio.testing.engine import IMAGE
+from studio.testing.live import eventually
 from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
@@ -74,3 +75,26 @@ def test_steps_in_containers_share_data_metrics_and_the_studio(container_studio:
     run = container_studio.submit_graph(graph).wait()
     assert b"0.5" in run.log("write"), run.log("write")
     assert run.log("read").splitlines() == [b"from a container", b"Read-only file system"]
+
+
+def test_the_build_of_an_image_is_seen_while_it_runs_and_ends_by_a_cancel(container_studio: Studio) -> None:
+    def images() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = container_studio.get("images/")["items"]
+        return found
+
+    graph = container_studio.graph({"train": "pass"})
+    text = f"FROM {IMAGE}\nRUN echo {container_studio.data_dir} > /mine; sleep 600\n"
+    bare = {"name": "slow", "python": {"user_managed": True}, "docker": {"dockerfile": text}}
+    graph["steps"][0]["environment"] = bare
+    run = container_studio.submit_graph(graph)
+    eventually(
+        lambda: any((each["progress"] or {}).get("total") for each in images()), 120, "the progress of the build"
+    )
+    (image,) = images()
+    assert (image["status"], image["tag"].split(":")[0]) == ("building", "duto/base")
+    assert image["reason"] == "This host has not had it before." and image["run"] == run.step("train")["id"]
+    assert container_studio.rest("POST", f"images/{image['id']}/cancel/").status_code == 202
+    run.wait("Failed")
+    error = run.step("train")["error"]
+    assert error["cause"] == "environment" and "build of its image was canceled by" in error["message"], error
+    assert [(each["status"], each["message"]) for each in images()] == [("failed", error["message"])]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from duto_agent.bindings import Bound
 from duto_agent.causes import cause_of
 from duto_agent.launchers.base import Bind, Launch, Probe, Reservation
 from duto_agent.launchers.weighing import Processes
+from duto_agent.shim.verdict import ROOM
 from tests.agent.containers import Boxes
 from tests.agent.steps import Steps, until
 
@@ -138,6 +142,56 @@ def test_a_line_of_ten_megabytes_arrives_whole(host: Host) -> None:
     probe, directory = host.run("print('x' * 10_000_000)")
     assert verdict_of(probe)["log_size"] == 10_000_001
     assert log_of(directory) == "x" * 10_000_000 + "\n"
+
+
+@pytest.fixture
+def small_disk(host: Host) -> Iterator[None]:
+    """All attempts of this host on a disk of four megabytes."""
+    host.root.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "duto-small", host.root], check=False)
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield
+    for key in host.launcher.discover():
+        host.launcher.signal(key, 0)
+        host.wait(key)
+        host.launcher.cleanup(key)
+    subprocess.run(["umount", "--lazy", host.root], check=True)
+
+
+FILLS = """
+import os, time
+open('kept', 'w').write('kept')
+print('begun', flush=True)
+def fill():
+    with open('huge', 'wb', buffering=0) as file:
+        while True: file.write(bytes(1 << 12))
+"""
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_is_told_as_the_cause_and_what_was_there_is_kept(host: Host) -> None:
+    probe, directory = host.run(FILLS + "fill()")
+    assert os.statvfs(directory).f_bavail * 4096 < ROOM
+    cause = cause_of(verdict_of(probe), {}, Bound())
+    assert (verdict_of(probe)["exit_code"], cause.code) == (1, "disk_full")
+    assert cause.message.endswith("(script.py, line 7).")
+    assert log_of(directory).startswith("begun\n")
+    assert (directory / "work" / "kept").read_text() == "kept"
+    # The host goes on, with the room that the step gives back.
+    (key,) = host.launcher.discover()
+    host.launcher.cleanup(key)
+    probe, directory = host.run("print('next')")
+    assert (verdict_of(probe)["exit_code"], log_of(directory)) == (0, "next\n")
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_step_that_has_filled_its_disk_can_be_ended(host: Host) -> None:
+    key = host.start(FILLS + "try: fill()\nexcept OSError: time.sleep(60)", grace_seconds=0.2)
+    until(lambda: os.statvfs(host.root).f_bavail == 0, 30)
+    host.launcher.signal(key, 0)
+    probe = host.wait(key)
+    assert (verdict_of(probe)["canceled"], verdict_of(probe)["left_over"]) == (True, 0)
 
 
 def test_what_is_shown_to_a_step_cannot_be_changed_by_it(host: Host, tmp_path: Path) -> None:

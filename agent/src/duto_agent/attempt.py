@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -120,8 +121,8 @@ class Attempt:
     def _prepare(self) -> None:
         """Stage, find the environment, launch; every failure becomes a cause with words."""
         self.services.tell(self._event("preparing", detail="environment"))
-        studio = self._tell_studio()
         try:
+            studio = self._tell_studio()
             bound = staging.stage(self.directory, self.spec, self.services.transfers)
             self.warnings += bound.warnings
             python, image = self._ground()
@@ -146,6 +147,8 @@ class Attempt:
             self._patiently(lambda: self.services.launcher.ensure(launch))
         except LaunchFailed as error:
             raise Ended(Cause(error.code, str(error))) from error
+        except OSError as error:
+            raise Ended(_of_disk(error)) from error
 
     def _patiently(self, deed: Callable[[], B]) -> B:
         """An engine that is away is waited for: what it holds is not lost, and the step is not at fault."""
@@ -202,7 +205,8 @@ class Attempt:
     def _tell_started(self) -> None:
         """An adopted step tells it again, with its own time: the first word may have been lost."""
         if self.adopted:
-            self._tell_studio()
+            with contextlib.suppress(OSError):  # a full disk: then the address of before must do
+                self._tell_studio()
         self.services.tell(self._event("started"))
 
     def _tell_studio(self) -> str:
@@ -292,9 +296,17 @@ class Attempt:
         elif found is not None and (found.artifacts or found.outputs):
             self._upload(found, report)
         if verdict.get("log_dropped"):
-            self.warnings.append(f"{verdict['log_dropped']} bytes of the log beyond its limit were dropped.")
+            why = (
+                f"could not be written: {verdict['log_error']}"
+                if verdict.get("log_error")
+                else "beyond its limit were dropped"
+            )
+            self.warnings.append(f"{verdict['log_dropped']} bytes of the log {why}.")
         report["warnings"] = list(dict.fromkeys(self.warnings))
-        write_json(self.directory / FINISHED, report)
+        try:
+            write_json(self.directory / FINISHED, report)
+        except OSError as error:  # what it says can be found out again, as long as the directory is there
+            say.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
         return report
 
     def _upload(self, found: Any, report: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class SpoolShipment(Shipment):
 
     def _stored(self, size: int) -> None:
         super()._stored(size)
-        write_text(self.ack, str(size))
+        with contextlib.suppress(OSError):  # a full disk: the script waits in vain, but nothing is lost
+            write_text(self.ack, str(size))
 
     def close_last_line(self) -> None:
         """A script that was killed amid a line leaves half a record: it is cut off, for it says nothing."""

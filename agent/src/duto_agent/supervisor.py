@@ -138,7 +138,7 @@ class Supervisor:
         finally:
             with self._lock:
                 self._attempts.pop(key, None)
-                if told and is_own(attempt.directory / FINISHED):
+                if told:
                     self._told.add(key)
         if not told:
             self.services.launcher.cleanup(key)

@@ -22,7 +22,7 @@ from duto_agent.launchers.engine import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import hand_over
 from duto_agent.launchers.relay import Relay
-from duto_agent.launchers.traces import order_of, probe_files
+from duto_agent.launchers.traces import ask_to_end, order_of, probe_files
 from duto_agent.launchers.weighing import Processes, is_in_group
 
 say = logging.getLogger("duto.agent")
@@ -100,7 +100,7 @@ class DockerLauncher:
     def signal(self, key: AttemptKey, grace_seconds: float) -> None:
         """The shim ends the tree. A step whose shim does not is ended with its container."""
         try:
-            write_json(self.directory(key) / "cancel", {"grace_seconds": grace_seconds})
+            ask_to_end(self.directory(key), grace_seconds)
         except OSError:  # the script put something in its place
             grace_seconds = -DEAF_S
         self._deaf_after.setdefault(key, time.monotonic() + grace_seconds + DEAF_S)

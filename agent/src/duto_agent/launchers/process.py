@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Launch, Probe, Sample
 from duto_agent.launchers.cgroups import PIDS, Cgroups
-from duto_agent.launchers.traces import order_of, probe_files
+from duto_agent.launchers.traces import ask_to_end, order_of, probe_files
 from duto_agent.launchers.weighing import Processes
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.shim.tree import boot_id, start_ticks
@@ -57,7 +57,7 @@ class ProcessLauncher:
         return probe_files(self.directory(key))
 
     def signal(self, key: AttemptKey, grace_seconds: float) -> None:
-        write_json(self.directory(key) / "cancel", {"grace_seconds": grace_seconds})
+        ask_to_end(self.directory(key), grace_seconds)
 
     def stats(self, key: AttemptKey, processes: Processes) -> Sample | None:
         shim = self._shim(key)

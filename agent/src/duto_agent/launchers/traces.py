@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
 from typing import Any
 
-from duto_agent.files import read_json
+from duto_agent.files import read_json, write_json
 from duto_agent.launchers.base import Launch, Probe
 
 DEFAULT_LIMITS = {"core": 0}
@@ -29,6 +31,20 @@ def probe_files(directory: Path) -> Probe:
         return Probe("running")
     verdict = _verdict(directory)
     return Probe("lost") if verdict is None else Probe("exited", verdict)
+
+
+def ask_to_end(directory: Path, grace_seconds: float) -> None:
+    """Leave the shim its order to end the tree. On a full disk it is an empty one, with the grace of the step itself.
+
+    Raises OSError.
+    """
+    try:
+        write_json(directory / "cancel", {"grace_seconds": grace_seconds})
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(directory / "cancel", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
 
 
 def order_of(launch: Launch, bell: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 from duto_agent.shim import group, tree
 from duto_agent.shim.log import BELL_GAP_S, ERR, OUT, Bell, Log
-from duto_agent.shim.verdict import decode, iso, last_frame, write_json
+from duto_agent.shim.verdict import decode, iso, last_frame, leave, reserve, write_json
 
 BUSY, DONE = 75, 76
 CHUNK = 1 << 18
@@ -36,8 +37,10 @@ def main(directory: str) -> int:
         return DONE
     with open(os.path.join(directory, "launch.json"), encoding="utf-8") as file:
         launch = json.load(file)
+    verdict = os.path.join(directory, "status.json")
+    reserve(verdict)
     step = Step(directory, launch)
-    write_json(os.path.join(directory, "status.json"), step.run())
+    leave(verdict, step.run())
     step.bell.ring(force=True)
     return 0
 
@@ -88,7 +91,8 @@ class Step:
             self.log.write(ERR, ("duto: the script could not be started: %s\n" % error).encode())
             self.alone, self.exit = True, 127 << 8
             return self._verdict()
-        self._tell_pid(self.child)
+        with contextlib.suppress(OSError):  # the disk is full already: orphans are then known by their mark alone
+            self._tell_pid(self.child)
         while self.exit is None:
             self._turn(POLL_S)
             self._obey()

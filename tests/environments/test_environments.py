@@ -96,6 +96,7 @@ def test_a_release_with_other_locks_adds_a_version(house: House, monkeypatch: py
     ("given", "kind"),
     [
         (definition("this is no package"), Unprocessable),
+        (definition("own @ https://example.org/own.tar.gz\n-r /etc/passwd"), Unprocessable),
         (definition("pandas", version="snake"), Unprocessable),
         ({"name": "p"}, NotFound),
         ({"name": "p", "python": "3.11"}, Invalid),

@@ -108,6 +108,9 @@ class _Collector:
         text = re.sub(r"(?:^|\s)#.*$", "", line).strip()
         if not text:
             return
+        if "\n" in text or "\r" in text:  # a second line would be an option that nobody has looked at
+            self._refuse(line)
+            return
         if text.startswith("-"):
             self.notes.append(f"'{text}' is left out: the studio's own package index is used.")
             return

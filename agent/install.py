@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from pathlib import Path
 
 STUDIO = ""
 NEEDS = (3, 11)
+UNIT = "duto-agent.service"
 
 
 class Refusal(Exception):
@@ -36,6 +38,7 @@ def main() -> int:
         release = install(options)
         enrol(options, release)
         switch(options.home, release)
+        (options.home / UNIT).write_text(unit(options.home))
         if options.start:
             start(options.home)
         else:
@@ -146,6 +149,39 @@ def switch(home: Path, release: Path) -> None:
 
 def command(home: Path) -> "list[str]":
     return [str(home / "current/env/bin/python"), "-m", "duto_agent", "run", "--home", str(home)]
+
+
+def unit(home: Path) -> str:
+    """The agent as a service of systemd, which then also lets it make control groups for its steps."""
+    return """[Unit]
+Description=Agent of a Duto studio
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=%s
+# Steps outlive their agent: only the agent itself is stopped with the service.
+KillMode=process
+Delegate=yes
+Restart=always
+RestartSec=5
+
+[Install]
+WantedBy=%s
+""" % (
+        " ".join(quoted(word, is_first=not place) for place, word in enumerate(command(home))),
+        "multi-user.target" if os.geteuid() == 0 else "default.target",
+    )
+
+
+def quoted(word: str, is_first: bool) -> str:
+    """A word of a command as systemd reads it. Of the first, the program, it takes neither variables nor quotes and backslashes."""
+    if re.fullmatch(r"[\w@+=:,./-]+", word, re.ASCII):
+        return word
+    for special in "\\", '"':
+        word = word.replace(special, "\\" + special)
+    return '"%s"' % (word if is_first else word.replace("$", "$$")).replace("%", "%%")
 
 
 def start(home: Path) -> None:

@@ -110,6 +110,7 @@ def test_the_command_again_restarts_the_agent_and_keeps_its_identity(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "its key is kept" in done.stdout and second.pid != before and not is_alive(before)
     assert (second.home / "host.json").read_text() == key
+    assert f"--home {second.home}\n" in (second.home / "duto-agent.service").read_text()
     gate.open()
     run.wait()
     assert run.log("long") == b"begun\nthrough\n"

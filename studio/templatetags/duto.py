@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 register = template.Library()
 
@@ -19,7 +21,7 @@ class State(NamedTuple):
     """A state as people see it."""
 
     key: str
-    word: str
+    word: str | Promise
 
     @property
     def icon(self) -> str:
@@ -31,18 +33,18 @@ class State(NamedTuple):
 
 
 WORDS = {
-    "NotStarted": "Not started",
-    "Queued": "Queued",
-    "Preparing": "Preparing",
-    "Running": "Running",
-    "Finalizing": "Finalizing",
-    "CancelRequested": "Canceling",
-    "NotResponding": "Not responding",
-    "Completed": "Completed",
-    "Reused": "Reused",
-    "Failed": "Failed",
-    "Canceled": "Canceled",
-    "Skipped": "Skipped",
+    "NotStarted": gettext_lazy("Not started"),
+    "Queued": gettext_lazy("Queued"),
+    "Preparing": gettext_lazy("Preparing"),
+    "Running": gettext_lazy("Running"),
+    "Finalizing": gettext_lazy("Finalizing"),
+    "CancelRequested": gettext_lazy("Canceling"),
+    "NotResponding": gettext_lazy("Not responding"),
+    "Completed": gettext_lazy("Completed"),
+    "Reused": gettext_lazy("Reused"),
+    "Failed": gettext_lazy("Failed"),
+    "Canceled": gettext_lazy("Canceled"),
+    "Skipped": gettext_lazy("Skipped"),
 }
 STATES = {key: State(key, word) for key, word in WORDS.items()}
 
@@ -70,7 +72,7 @@ def state_key(thing: Any) -> str:
 
 @register.filter
 def state_word(thing: Any) -> str:
-    return state_of(thing).word
+    return str(state_of(thing).word)
 
 
 @register.inclusion_tag("components/state.html")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -137,8 +137,13 @@ def _on_hosts(workspace: Workspace, policy: Policy, moment: datetime) -> Iterabl
         ]
         if kind == "images":  # the host's last word may be older than the removal
             old = [each for each in old if labels.get((each.host.pk, each.key)) != GONE]
-        names = [f"{labels.get((each.host.pk, each.key), each.key)} ({each.host.name})" for each in old[:SHOWN]]
+        names = [f"{_called(each, kind, labels)} ({each.host.name})" for each in old[:SHOWN]]
         yield Portion(kind, len(old), sum(each.bytes for each in old), names)
+
+
+def _called(each: _Unused, kind: str, labels: Mapping[tuple[UUID, str], str]) -> str:
+    """Its key; of an image a short one, with the name of its environment where that is known."""
+    return labels.get((each.host.pk, each.key), each.key[:TAG_SHOWN]) if kind == "images" else each.key
 
 
 class _Unused(NamedTuple):

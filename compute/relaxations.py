@@ -28,7 +28,7 @@ CAPABILITIES = frozenset(
         "SYS_CHROOT",
     ]
 )
-_USER = re.compile(r"\d{1,10}(:\d{1,10})?")
+_USER = re.compile(r"\d{1,9}(:\d{1,9})?")
 
 
 def _number(least: int, most: int) -> Callable[[Any], bool]:

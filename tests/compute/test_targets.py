@@ -154,6 +154,7 @@ def test_terms_are_kept_told_and_changed_one_by_one(house: House) -> None:
         ({"container_options": {"pids_limit": 1}}, "bad_option", "from 16 to 65536"),
         ({"container_options": {"capabilities": ["SYS_ADMIN"]}}, "bad_option", "a list of AUDIT_WRITE"),
         ({"container_options": {"user": "root"}}, "bad_option", "a user id"),
+        ({"container_options": {"user": "1234567890"}}, "bad_option", "a user id"),
     ],
 )
 def test_terms_that_cannot_be_are_refused_in_words(house: House, terms: Any, why: str, words: str) -> None:

@@ -67,7 +67,9 @@ def test_each_device_has_its_series_in_the_order_of_the_host() -> None:
 @pytest.fixture
 def host(house: House) -> Host:
     samples._looked.clear()
-    return Host.objects.create(name="beta", key_digest=digest_of("k"), workspace=house.workspace, cores=4, memory=100)
+    return Host.objects.create(
+        name="beta", key_digest=digest_of("k"), workspace=house.workspace, cores=4, memory=100, last_seen_at=now()
+    )
 
 
 def statements(host: Host) -> int:

@@ -13,18 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duto_agent.files import now, remove_tree, write_json
+from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.pythons import Choice, Python, Pythons
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
+from duto_agent.workshop import Workshop
 
 Say = Callable[[str], None]
 READY = "duto-environment.json"
 # matplotlib draws its list of fonts on the first import, which takes seconds: here once, not in each step.
 FONTS = "import matplotlib.font_manager"
 FONT_FOLDER = "duto-matplotlib"
+PLAIN = {"PATH": "/usr/bin:/bin"}
+
+
+NO_SOURCE = re.compile(r"--no-build|build\w* [^.\n]*is disabled", re.I)
 
 
 class BuildFailed(Exception):
     """One sentence for people; the whole story is in the log."""
+
+
+class IsSource(BuildFailed):
+    """A package has no wheel, and running its own program was forbidden."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,9 @@ class Built:
 class Environments:
     """The folder `envs/` of this host."""
 
-    def __init__(self, folder: Path, pythons: Pythons) -> None:
+    def __init__(self, folder: Path, pythons: Pythons, walls: Bubblewrap | None = None) -> None:
         self.folder, self.pythons = folder, pythons
+        self.workshop = Workshop(walls, folder.parent / "cache" / "builds") if walls is not None else None
         self._running: set[subprocess.Popen[str]] = set()
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("*.tmp.*"):  # an agent that was killed amid a build
@@ -55,7 +66,7 @@ class Environments:
         if not packages:
             return ""
         command = ["pip", "compile", "--no-header", "--no-annotate", "--quiet", "--python", python.executable, "-"]
-        lines = self._uv(command, say, "\n".join(packages) + "\n")
+        lines = self._uv(command, say, "\n".join(packages) + "\n", python=python.executable)
         pinned = [line.strip() for line in lines if line.strip() and not line.startswith(("#", " ", "warning"))]
         return "".join(f"{line}\n" for line in sorted(pinned, key=str.lower))
 
@@ -118,8 +129,7 @@ class Environments:
             if lock.strip():
                 file = new / "duto-lock.txt"
                 file.write_text(lock)
-                install = ["pip", "sync", "--compile-bytecode", "--python", str(new / "bin/python"), str(file)]
-                self._uv(install, say)
+                self._install(new, file, say)
             self._draw_fonts(new, lock)
             digest = hashlib.sha256(lock.encode()).hexdigest()
             write_json(new / READY, {"python": choice.python.version, "lock_digest": digest, "built_at": now()})
@@ -130,28 +140,54 @@ class Environments:
             raise
         say("The environment is ready.")
 
-    def _uv(self, arguments: list[str], say: Say, stdin: str | None = None) -> list[str]:
-        """Run uv, say each line as it comes, and turn a failure into one sentence."""
+    def _install(self, new: Path, lock: Path, say: Say) -> None:
+        """Without walls all at once. With them, code of packages runs behind them only: to build, and to compile."""
+        python = str(new / "bin/python")
+        install = ["pip", "sync", "--python", python, str(lock)]
+        if self.workshop is None:
+            self._uv([*install, "--compile-bytecode"], say)
+            return
         try:
-            process = subprocess.Popen(
-                [uv_binary(), *arguments], env=uv_environment(), text=True, errors="replace",
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
-            )  # fmt: skip
+            self._uv([*install, "--no-build"], say)
+        except IsSource:
+            say("A package comes as source: it is built behind walls.")
+            self._uv([*install, "--link-mode", "copy"], say, python=python, writable=new)
+        compile_all = [python, "-I", "-m", "compileall", "-q", "-j", "0", str(new / "lib")]
+        # Some packages ship files that are no Python of this version; nothing imports them.
+        subprocess.run(self.workshop.command(compile_all, python, new), env=PLAIN, capture_output=True)
+
+    def _uv(
+        self, arguments: list[str], say: Say, stdin: str = "", *, python: str = "", writable: Path | None = None
+    ) -> list[str]:
+        """Run uv, say each line as it comes, and turn a failure into one sentence. With `python`: behind walls, if
+        there are any."""
+        try:
+            command, variables = [uv_binary(), *arguments], uv_environment()
         except UvMissing as error:
             raise BuildFailed(str(error)) from error
+        if python and self.workshop is not None:
+            command, variables = self.workshop.uv(command, variables, python, writable)
+        process = subprocess.Popen(
+            command, env=variables, text=True, errors="replace",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
+        )  # fmt: skip
+        return self._follow(process, say, stdin)
+
+    def _follow(self, process: subprocess.Popen[str], say: Say, stdin: str) -> list[str]:
         lines: list[str] = []
         self._running.add(process)
         with process:
             assert process.stdin is not None and process.stdout is not None
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(stdin or "")
+                process.stdin.write(stdin)
                 process.stdin.close()
             for line in process.stdout:
                 lines.append(line.rstrip("\n"))
                 say(lines[-1])
         self._running.discard(process)
         if process.returncode != 0:
-            raise BuildFailed(explain("\n".join(lines)))
+            text = "\n".join(lines)
+            raise (IsSource if NO_SOURCE.search(text) else BuildFailed)(explain(text))
         return lines
 
     def _draw_fonts(self, path: Path, lock: str) -> None:
@@ -159,9 +195,13 @@ class Environments:
             return
         folder = path / FONT_FOLDER
         folder.mkdir()
-        variables = {"MPLCONFIGDIR": str(folder), "HOME": str(folder), "MPLBACKEND": "agg", "PATH": "/usr/bin:/bin"}
+        variables = {**PLAIN, "MPLCONFIGDIR": str(folder), "HOME": str(folder), "MPLBACKEND": "agg"}
+        python = str(path / "bin/python")
+        command = [python, "-c", FONTS]
+        if self.workshop is not None:
+            command = self.workshop.command(command, python, path)
         with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-            subprocess.run([path / "bin/python", "-c", FONTS], env=variables, capture_output=True, timeout=120)
+            subprocess.run(command, env=variables, capture_output=True, timeout=120)
 
     @contextlib.contextmanager
     def _only_one(self, path: Path) -> Iterator[None]:

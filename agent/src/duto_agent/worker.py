@@ -99,7 +99,7 @@ class Agent:
         )
         store = Store(self.config.data_dir, self.config.store_marker)
         self.client = StudioClient(self.config.studio, self.config.key)
-        self.environments = Environments(self.home / "envs", pythons)
+        self.environments = Environments(self.home / "envs", pythons, isolation.walls)
         marker = self.config.store_marker if store.root is not None else None
         kind = "process" if self.containers is None else "docker"
         gpus = Gpus()

@@ -41,15 +41,20 @@ class Bubblewrap:
     def command(self, launch: Launch) -> list[str]:
         """The argument list for this launch. Pure, but for looking at what exists."""
         directory = launch.cwd.parent.resolve()
-        shown = [*_interpreter(launch.argv[0]), *launch.binds, Bind(directory, directory, read_only=False)]
-        argv = [self.program, *_walls(), *_words(self.folders)]
-        for path in self.hidden:  # after the shared folders: one that holds the studio's does not show them
-            if path.is_dir():
-                argv += ["--tmpfs", str(path)]
-        argv += _words(shown)
+        shown = [*interpreter(launch.argv[0]), *launch.binds, Bind(directory, directory, read_only=False)]
+        argv = [*_walls(), *_words(self.folders), *self._hidden(), *_words(shown)]
         if launch.reserved.gpus:
             argv += _devices()
-        return [*argv, "--chdir", str(launch.cwd), "--", *launch.argv]
+        return [self.program, *argv, "--chdir", str(launch.cwd), "--", *launch.argv]
+
+    def around(self, argv: Sequence[str], shown: Iterable[Bind]) -> list[str]:
+        """A program that is no step's: it sees the system and what it is shown, not the folders that steps share."""
+        walls = [*_walls(), *self._hidden(), *_words(shown)]
+        return [self.program, *walls, "--die-with-parent", "--chdir", "/", "--", *argv]
+
+    def _hidden(self) -> list[str]:
+        # After the shared folders: one that holds the studio's does not show them.
+        return [word for path in self.hidden if path.is_dir() for word in ("--tmpfs", str(path))]
 
 
 def _words(binds: Iterable[Bind]) -> list[str]:
@@ -74,7 +79,7 @@ def _walls() -> list[str]:
     return walls
 
 
-def _interpreter(executable: str) -> list[Bind]:
+def interpreter(executable: str) -> list[Bind]:
     """The environment of the script's Python and the installation that it stands on, wherever they lie."""
     binds: list[Path] = []
     path = Path(executable)

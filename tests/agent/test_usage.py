@@ -14,11 +14,11 @@ from duto_agent.launchers.base import AttemptKey
 from duto_agent.launchers.weighing import Processes
 from duto_agent.studio_client import Refused
 from duto_agent.usage import FILE, Sampler, SampleShipment, of_devices, pause, write
+from tests.agent.nvml import RECORDED, StandIn
 from tests.agent.steps import Steps, until
-from tests.agent.test_gpus import STAND_IN, StandIn
 
 MIB = 1 << 20
-FIRST, SECOND = (device["uuid"] for device in STAND_IN["devices"])
+FIRST, SECOND = (device["uuid"] for device in RECORDED["devices"])
 
 
 class Rounds:
@@ -125,13 +125,13 @@ def test_devices_are_told_of_the_steps_that_hold_them(steps: Steps) -> None:
     until(lambda: steps.launcher.stats(key, Processes.now()))
     rounds.round(0)
     rounds.round(1)
-    reading = STAND_IN["readings"][1]
+    reading = RECORDED["readings"][1]
     told = {"uuid": SECOND, "utilization": reading["utilization"], "memory": reading["memory"]}
     assert rounds.lines(key)[0]["gpus"] == [told]
 
 
 def test_the_memory_of_a_device_is_that_of_the_step_where_the_driver_names_processes() -> None:
-    readings = {each["uuid"]: each for each in STAND_IN["readings"]}
+    readings = {each["uuid"]: each for each in RECORDED["readings"]}
     held = {FIRST: {10: 5, 11: 7, 99: 1000}, SECOND: {}}
     (first,) = of_devices((FIRST,), (10, 11), readings, held)
     assert first["memory"] == 12

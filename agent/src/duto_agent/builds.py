@@ -53,8 +53,10 @@ class Build:
         # Curated environments bring a lock for each Python that they know.
         lock = recipe.get("lock") or (recipe.get("locks") or {}).get(choice.python.minor)
         if lock is None:
-            self._line(f"Resolving {len(recipe.get('packages') or ())} packages for Python {choice.python.version}.")
-            lock = environments.resolve(list(recipe.get("packages") or ()), choice.python, self._line)
+            packages = list(recipe.get("packages") or ())
+            what = "1 package" if len(packages) == 1 else f"{len(packages)} packages"
+            self._line(f"Resolving {what} for Python {choice.python.version}.")
+            lock = environments.resolve(packages, choice.python, self._line)
         digest = str(recipe.get("lock_digest") or hashlib.sha256(lock.encode()).hexdigest())
         # The studio names environments of attempts by the first forty characters of the digest.
         key = str(recipe.get("key") or f"{digest[:40]}-{choice.python.minor}")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from studio.testing.engine import NoEngine, engine
-from studio.testing.plugin import find_chromium
+from studio.testing.plugin import find_chromium, lacking
 
 FLAGS = (
     "--disable-gpu",
@@ -35,6 +35,4 @@ def engine_socket() -> Iterator[str]:
         with engine() as socket:
             yield socket
     except NoEngine as reason:
-        if os.environ.get("DUTO_REQUIRE_DOCKER"):
-            pytest.fail(f"{reason}, and DUTO_REQUIRE_DOCKER is set", pytrace=False)
-        pytest.skip(f"no containers here: {reason}")
+        lacking(f"no containers here: {reason}", "DUTO_REQUIRE_DOCKER")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -69,6 +69,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     if find_chromium():
         return
-    if os.environ.get("DUTO_REQUIRE_BROWSER"):
-        pytest.fail("no Chromium was found, and DUTO_REQUIRE_BROWSER is set", pytrace=False)
-    pytest.skip("no Chromium was found (set DUTO_CHROMIUM, or install chromium)")
+    lacking("no Chromium was found (set DUTO_CHROMIUM, or install chromium)", "DUTO_REQUIRE_BROWSER")
+
+
+def lacking(reason: str, required: str) -> NoReturn:
+    """This machine has not what a test needs: the test is skipped with the reason, or fails where a variable insists."""
+    if os.environ.get(required):
+        pytest.fail(f"{reason}, and {required} is set", pytrace=False)
+    pytest.skip(reason)

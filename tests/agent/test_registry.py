@@ -19,6 +19,7 @@ from duto_agent.making import Teller
 from duto_agent.registry import Registry
 from duto_agent.shelf import Shelf
 from studio.testing.engine import IMAGE, NoEngine, forget
+from studio.testing.plugin import lacking
 from studio.testing.registry import registry
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -30,9 +31,7 @@ def place(engine_socket: str) -> Iterator[str]:
         with registry() as address:
             yield address
     except NoEngine as reason:
-        if os.environ.get("DUTO_REQUIRE_DOCKER"):
-            pytest.fail(f"{reason}, and DUTO_REQUIRE_DOCKER is set", pytrace=False)
-        pytest.skip(f"no registry here: {reason}")
+        lacking(f"no registry here: {reason}", "DUTO_REQUIRE_DOCKER")
 
 
 class Host:

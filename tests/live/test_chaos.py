@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
@@ -11,6 +10,7 @@ from benchmarks.chaos import engines
 from benchmarks.chaos.bench import SEEDS, Outcome, run
 from benchmarks.chaos.blows import BOX_KINDS, KINDS
 from benchmarks.chaos.docks import HOSTS
+from studio.testing.plugin import lacking
 
 STEPS = 40
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -42,7 +42,5 @@ def test_every_part_is_hurt_once_and_every_promise_holds(outcome: Outcome, told:
 @pytest.mark.docker
 def test_steps_in_containers_are_part_of_it(outcome: Outcome) -> None:
     if reason := engines.missing():
-        if os.environ.get("DUTO_REQUIRE_DOCKER"):
-            pytest.fail(f"{reason}, and DUTO_REQUIRE_DOCKER is set", pytrace=False)
-        pytest.skip(f"no containers here: {reason}")
+        lacking(f"no containers here: {reason}", "DUTO_REQUIRE_DOCKER")
     assert {attempt["host__name"] for attempt in outcome.facts.rows["attempts"]} & set(HOSTS)

@@ -200,3 +200,9 @@ def test_what_is_required_and_missing_is_refused_with_words(tmp_path: Path, monk
     monkeypatch.setenv("DUTO_BWRAP", "off")
     monkeypatch.setenv("DUTO_STEP_LIMITS", "off")
     assert isolate(tmp_path, None, {"bwrap": "required"}).facts() == {"bwrap": False, "cgroup": None}
+
+
+def test_the_walls_themselves_are_nothing_that_a_script_left(walled: Steps) -> None:
+    for code in ("print('on')", "raise ValueError"):
+        probe, _ = walled.run(code)
+        assert probe.verdict is not None and probe.verdict["proof"] is None

@@ -22,7 +22,7 @@ CHUNK = 1 << 18
 POLL_S = 0.1
 # A script that floods wakes us for each line; two milliseconds of rest turn that into large reads.
 FLOOD_GAP_S, FLOOD_REST_S = 0.001, 0.002
-DRAIN_S, LEFT_BEHIND_GRACE_S, KILL_S = 0.1, 0.5, 5.0
+DRAIN_S, LEFT_BEHIND_GRACE_S, WALLS_S, KILL_S = 0.1, 0.5, 0.25, 5.0
 F_SETPIPE_SZ = 1031
 WEIGH_S = 1.0
 LOCK_TRIES = 20
@@ -270,11 +270,18 @@ class Step:
         deadline = time.monotonic() + DRAIN_S
         while self.streams and self._turn(0) and time.monotonic() < deadline:
             pass
+        self._let_walls_fall()
         if not self.alone:
             self._stop_tree(LEFT_BEHIND_GRACE_S)
         deadline = time.monotonic() + DRAIN_S
         while self.streams and self._turn(0) and time.monotonic() < deadline:
             pass
+
+    def _let_walls_fall(self) -> None:
+        """The first process behind walls ends a moment after the script, and is nothing that the script left."""
+        deadline = time.monotonic() + (WALLS_S if self.launch.get("wrapped") else 0)
+        while not self.alone and time.monotonic() < deadline:
+            self._turn(0.01)
 
     def _proof(self) -> dict[str, Any] | None:
         """What was done to end the tree and what is left of it; None for a script that ended by itself."""

@@ -20,6 +20,11 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def told(moment: datetime | None) -> str:
+    """A moment inside a sentence for people."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "no time known"
+
+
 def parse(text: object) -> datetime | None:
     """The aware time in UTC that `text` spells, or None: also for the 31st of April, and for what UTC has no year for."""
     try:

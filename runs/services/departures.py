@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from compute.models import Host
-from core.clock import iso, now
+from core.clock import now, told
 from environments import services as environments
 from runs.models import Attempt
 from runs.services import placing
@@ -47,8 +47,8 @@ def _lose(host: Host, key: UUID, root_id: UUID | None) -> None:
             return
         attempt = fresh_of(attempt, root)
         message = (
-            f"Attempt {attempt.number} was lost: its host {host.name} was detached at {iso(host.revoked_at)}"
-            f" (last heard of at {iso(host.last_seen_at) or 'no time known'}). {attempt.log_size} bytes of its log had arrived."
+            f"Attempt {attempt.number} was lost: its host {host.name} was detached at {told(host.revoked_at)}"
+            f" (last heard of at {told(host.last_seen_at)}). {attempt.log_size} bytes of its log had arrived."
         )
         end_attempt(attempt, A.LOST, cause="host_lost", message=message)
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from core.beats import lease, web_listened
-from core.clock import iso, now
+from core.clock import now, told
 from runs.models import Attempt, Run
 from runs.services.changes import changing
 from runs.services.finish import end_attempt, fresh_of
@@ -35,7 +35,7 @@ def _give_up(key: Any, root_id: Any) -> int:
             return 0
         host = attempt.host
         attempt = fresh_of(attempt, root)
-        message = _evidence(attempt, host.name if host else "the host", iso(host.last_seen_at) if host else None)
+        message = _evidence(attempt, host.name if host else "the host", told(host.last_seen_at if host else None))
         end_attempt(attempt, A.LOST, cause=_cause(attempt, host), message=message)
         return 1
 
@@ -46,10 +46,10 @@ def _cause(attempt: Attempt, host: Any) -> str:
     return "attempt_lost" if alive else "host_lost"
 
 
-def _evidence(attempt: Attempt, host: str, seen: str | None) -> str:
+def _evidence(attempt: Attempt, host: str, seen: str) -> str:
     return (
-        f"Attempt {attempt.number} was lost: its lease ended at {iso(attempt.lease_until)} without a word from the agent on {host}"
-        f" (last heard of at {seen or 'no time known'}). {attempt.log_size} bytes of its log had arrived."
+        f"Attempt {attempt.number} was lost: its lease ended at {told(attempt.lease_until)} without a word from the agent on {host}"
+        f" (last heard of at {seen}). {attempt.log_size} bytes of its log had arrived."
     )
 
 

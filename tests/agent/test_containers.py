@@ -302,8 +302,9 @@ os.mkfifo("studio.json.ack")
         assert told and boxes.engine.inspect(told[0]) is None
 
     @pytest.mark.parametrize("is_begun", [True, False])
+    @pytest.mark.parametrize("words", ["task 01ab: already exists", "id already in use"])
     def test_a_start_that_the_engine_has_half_forgotten_runs_the_step_once(
-        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch, is_begun: bool
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch, is_begun: bool, words: str
     ) -> None:
         start, kinds = boxes.engine.start, []
 
@@ -314,7 +315,7 @@ os.mkfifo("studio.json.ack")
             if not is_first or is_begun:
                 start(name)
             if is_first:
-                raise EngineRefused(409, "task 01ab: already exists")
+                raise EngineRefused(409, words)
 
         monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 20.0 if is_begun else 0.2)
         monkeypatch.setattr(boxes.engine, "start", killed_amid_it)

@@ -17,7 +17,7 @@ from typing import Any
 from duto_agent.files import remove_tree, write_json
 from duto_agent.launchers.base import AttemptKey, Bind, EngineAway, Launch, LaunchFailed, Probe, Sample
 from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
-from duto_agent.launchers.endings import Endings, discard, is_half_started
+from duto_agent.launchers.endings import Endings, discard
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import hand_over
@@ -163,8 +163,8 @@ class DockerLauncher:
 
     def _ensure(self, launch: Launch) -> None:
         given, name = relaxed(launch.options), self.name(launch.key)
-        image = self._image(launch.image)
-        for _ in range(3):  # a network that went meanwhile, or a container that was removed under us
+        image, refused = self._image(launch.image), None
+        for _ in range(3):  # a network that went meanwhile, a container that was removed under us, an engine killed amid it
             network = self.networks.join(launch.group or launch.key.attempt, launch.network, image.id)
             place = self._place(launch, image, network)
             if not self.engine.create(name, config_of(launch, given, place)):
@@ -180,20 +180,20 @@ class DockerLauncher:
             try:
                 self.engine.start(name)
                 return
-            except EngineRefused as refused:
-                if is_half_started(refused):
-                    if self._begins(launch.key):
-                        return
-                    discard(self.engine, name)
-                    continue
-                self.engine.remove(name)
-                if not _is_of_network(str(refused)):
+            except EngineRefused as error:
+                if is_hopeless(error):
+                    self.engine.remove(name)
                     raise
-                self.networks.doubt(network)
-        raise LaunchFailed("The container of this step, or its network, was removed again and again while it started.")
+                if is_of_network(error):
+                    self.networks.doubt(network)
+                elif self._begins(launch.key):
+                    return
+                refused = error
+                discard(self.engine, name)
+        raise refused or LaunchFailed("The container of this step was removed again and again while it started.")
 
     def _begins(self, key: AttemptKey) -> bool:
-        """Whether a start of which the engine knows nothing leads to a shim; its lock keeps a second one from running."""
+        """Whether a start that the engine takes for a failure leads to a shim; its lock keeps a second one from running."""
         until = time.monotonic() + BEGINS_S
         while probe_files(self.directory(key)).state == "none":
             if time.monotonic() > until:
@@ -307,8 +307,16 @@ def _own_group(info: Facts) -> dict[str, Any]:
     return {"join": [], "leave": [], "oom": f"{root}/{names[0]}", "peak": f"{root}/{names[1]}", "limit": None}
 
 
-def _is_of_network(words: str) -> bool:
-    return "cannot join network" in words or "No such container" in words
+def is_hopeless(refused: EngineRefused) -> bool:
+    """Whether another container of the same image and options would be refused in the same words.
+
+    400 is the engine's own word for an order that is wrong.
+    """
+    return refused.status == 400 or STARTS[0][0] in str(refused)
+
+
+def is_of_network(refused: EngineRefused) -> bool:
+    return "cannot join network" in str(refused) or "No such container" in str(refused)
 
 
 def _explain(words: str) -> str:

@@ -11,7 +11,7 @@ import os
 import select
 import signal
 
-from duto_agent.launchers.engine import Engine, EngineRefused
+from duto_agent.launchers.engine import Engine
 from duto_agent.launchers.weighing import is_in_group
 
 
@@ -42,11 +42,6 @@ class Endings:
 
     def _is_gone(self, first: int, container: str) -> bool:
         return self._is_here and first > 0 and not is_in_group(first, container)
-
-
-def is_half_started(refused: EngineRefused) -> bool:
-    """By the engine's answer to a start."""
-    return "task" in str(refused) and "already exists" in str(refused)
 
 
 def discard(engine: Engine, name: str) -> None:

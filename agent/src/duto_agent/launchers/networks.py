@@ -14,7 +14,7 @@ from pathlib import Path
 
 from duto_agent.launchers.base import EngineAway, LaunchFailed
 from duto_agent.launchers.container import LOG, UID
-from duto_agent.launchers.endings import discard, is_half_started
+from duto_agent.launchers.endings import discard
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts
 from duto_agent.launchers.relay import Relay
 
@@ -53,9 +53,7 @@ class Networks:
             return
         try:
             self.engine.start(name)
-        except EngineRefused as refused:
-            if not is_half_started(refused):
-                raise
+        except EngineRefused:  # mostly an engine that was killed amid an earlier start; else it says so again
             discard(self.engine, name)
             self.engine.create(name, self._config(name, policy, image))
             self.engine.start(name)

@@ -95,40 +95,6 @@ def test_what_a_step_uses_arrives_while_it_runs_and_after_a_kill(host: Host, stu
     assert moments == sorted(set(moments)) and samples[-1]["memory"] > 30 << 20
 
 
-@pytest.fixture
-def crowded(tmp_path: Path, studio: Studio) -> Iterator[Host]:
-    """A host whose attempts have a disk of four megabytes."""
-    made = Host(tmp_path / "home", studio)
-    attempts = made.home / "attempts"
-    attempts.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "duto-small", str(attempts)]
-    if subprocess.run(command, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    made.start()
-    yield made
-    print((made.home / "agent.out").read_text())
-    made.close()
-    subprocess.run(["umount", "--lazy", attempts], check=True)
-
-
-def test_a_step_that_fills_the_disk_fails_alone_and_its_host_goes_on(crowded: Host, studio: Studio) -> None:
-    code = """
-print('begun', flush=True)
-open('outputs/note.txt', 'w').write('kept')
-with open('huge', 'wb', buffering=0) as file:
-    while True: file.write(bytes(4096))
-"""
-    key = crowded.give(code)
-    report = studio.wait("finished", key.attempt)
-    assert (report["cause"], report["exit_code"]) == ("disk_full", 1)
-    assert report["message"] == "The disk of the host is full (train.py, line 5)."
-    assert studio.logs[key.attempt].startswith(b"begun\n")
-    assert [(each["path"], each["size"]) for each in report["artifacts"]] == [("outputs/note.txt", 4)]
-    until(lambda: not crowded.directory(key).exists())
-    following = crowded.give("print('next')")
-    assert studio.wait("finished", following.attempt)["cause"] is None
-
-
 def test_a_step_runs_and_everything_of_it_arrives(host: Host, studio: Studio) -> None:
     code = """
 import json, os, sys

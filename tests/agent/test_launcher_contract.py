@@ -177,7 +177,7 @@ def test_a_full_disk_is_told_as_the_cause_and_what_was_there_is_kept(host: Host)
     assert os.statvfs(directory).f_bavail * 4096 < ROOM
     cause = cause_of(verdict_of(probe), {}, Bound())
     assert (verdict_of(probe)["exit_code"], cause.code) == (1, "disk_full")
-    assert cause.message.endswith("(script.py, line 8).")
+    assert "(script.py, line 8): " in cause.message and " were free when the script ended." in cause.message
     assert log_of(directory).startswith("begun\n")
     assert (directory / "work" / "kept").read_text() == "kept"
     # The host goes on, with the room that the step gives back.

@@ -22,6 +22,7 @@ from duto_agent.files import now, read_json, write_json
 from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Probe
 from duto_agent.logship import log_shipment
 from duto_agent.paths import BadPath
+from duto_agent.room import START_ROOM, DiskFull, free_at, full, is_full
 from duto_agent.services import Services
 from duto_agent.shim.log import ERR, Log
 from duto_agent.shipping import Stale
@@ -89,6 +90,8 @@ class Attempt:
     def fail(self, error: Exception) -> None:
         """A fault of the agent's own is told like any other end, and its directory stays for whoever looks."""
         cause = Cause("studio_fault", f"The agent could not finish this step: {type(error).__name__}: {error}")
+        if is_full(error) or isinstance(error, DiskFull):
+            cause = self._of_disk(error)
         report = self._event("finished") | {"exit_code": None, "cause": cause.code, "message": cause.message}
         self.services.tell(report, urgent=True)
 
@@ -112,11 +115,10 @@ class Attempt:
         except Ended as error:
             self._ship_all()
             return self._verdict(error.cause, Probe("none"), bound)
-        cause = causes.LOST
-        if probe.verdict is not None:
-            cause = causes.cause_of(probe.verdict, self.spec, bound)
-            self.warnings += causes.warnings_of(probe.verdict)
-        return self._verdict(cause, probe, bound)
+        if probe.verdict is None:
+            return self._verdict(self._starved() or causes.LOST, probe, bound)
+        self.warnings += causes.warnings_of(probe.verdict)
+        return self._verdict(causes.cause_of(probe.verdict, self.spec, bound), probe, bound)
 
     def _prepare(self) -> None:
         """Stage, find the environment, launch; every failure becomes a cause with words."""
@@ -137,18 +139,20 @@ class Attempt:
             raise Ended(Cause("user_error", str(error))) from error
         except Away as error:
             raise Ended(Cause("studio_fault", f"The step's files could not be fetched: {error}")) from error
-        except OSError as error:
-            raise Ended(_of_disk(error)) from error
+        except (DiskFull, OSError) as error:
+            raise Ended(self._of_disk(error)) from error
         self._launch(launch)
         self._tell_started()
 
     def _launch(self, launch: Launch) -> None:
+        if (starved := self._starved()) is not None:  # told now: a shim that has no room cannot tell it
+            raise Ended(starved)
         try:
             self._patiently(lambda: self.services.launcher.ensure(launch))
         except LaunchFailed as error:
             raise Ended(Cause(error.code, str(error))) from error
-        except OSError as error:
-            raise Ended(_of_disk(error)) from error
+        except (DiskFull, OSError) as error:
+            raise Ended(self._of_disk(error)) from error
 
     def _patiently(self, deed: Callable[[], B]) -> B:
         """An engine that is away is waited for: what it holds is not lost, and the step is not at fault."""
@@ -229,7 +233,8 @@ class Attempt:
                 return probe
             moment = time.monotonic()
             if probe.state == "none" and moment - born > START_S:
-                raise Ended(Cause("studio_fault", "The program that watches the script could not be started."))
+                fault = Cause("studio_fault", "The program that watches the script could not be started.")
+                raise Ended(self._starved() or fault)
             if moment < self._ship_after:
                 self.bell.wait(self._ship_after - moment)
                 continue
@@ -291,6 +296,7 @@ class Attempt:
             found = collect(self.directory, self.spec, bound, ended_well=cause.code is None)
             report |= {"outputs": found.outputs, "artifacts": found.artifacts}
             self.warnings += found.warnings
+            self._tell_too_large(found.too_large, report)
         if self.services.at(self.key) is not None:
             report["left_at"] = self.services.at(self.key)
         elif found is not None and (found.artifacts or found.outputs):
@@ -308,6 +314,13 @@ class Attempt:
         except OSError as error:  # what it says can be found out again, as long as the directory is there
             say.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
         return report
+
+    def _tell_too_large(self, sentences: list[str], report: dict[str, Any]) -> None:
+        """A step whose files could not all be kept has failed; of one that failed by itself it is a remark."""
+        if sentences and not report["cause"]:
+            report |= {"cause": "disk_full", "message": sentences[0]}
+            sentences = sentences[1:]
+        self.warnings += sentences
 
     def _upload(self, found: Any, report: dict[str, Any]) -> None:
         self.services.tell(self._event("collecting"))
@@ -334,11 +347,24 @@ class Attempt:
             time.sleep(QUICK_S)
         self.services.launcher.collect(self.key)
 
+    def _of_disk(self, error: Exception) -> Cause:
+        """Of an error that came while the step's files were written."""
+        if is_full(error):
+            error = full("the step's files", self.directory, error=error)
+        if isinstance(error, DiskFull):
+            return Cause("disk_full", str(error))
+        why = getattr(error, "strerror", None) or error
+        return Cause("studio_fault", f"The step could not be prepared on this host: {why}.")
+
+    def _starved(self) -> Cause | None:
+        """Whether a shim finds no room here for what it writes before its script begins."""
+        free = free_at(self.directory)
+        if free is None or free >= START_ROOM or self._has_begun():
+            return None
+        return self._of_disk(full("the step's log", self.directory))
+
+    def _has_begun(self) -> bool:
+        return bool((read_json(self.directory / "pid.json") or {}).get("child"))
+
     def _event(self, event: str, **facts: Any) -> dict[str, Any]:
         return {"attempt": self.key.attempt, "epoch": self.key.epoch, "event": event, "at": now(), **facts}
-
-
-def _of_disk(error: OSError) -> Cause:
-    if error.errno == 28:
-        return Cause("disk_full", "The disk of the host is full; the step could not be prepared.")
-    return Cause("studio_fault", f"The step could not be prepared on this host: {error.strerror or error}.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from duto_agent.environments import BuildFailed
+from duto_agent.room import DiskFull, room_for
 from duto_agent.services import Services
 from duto_agent.shipping import Shipment, Stale
 from duto_agent.studio_client import Away, pauses
@@ -25,8 +26,6 @@ class Build:
     def __init__(self, build: str, spec: dict[str, Any], services: Services, folder: Path) -> None:
         self.build, self.spec, self.services = build, spec, services
         self.path = folder / f"{Path(build).name}.log"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path.write_bytes(b"")
         self.shipment = Shipment(self.path, lambda at, data: services.client.put_build_log(build, at, data))
         self.done = threading.Event()
 
@@ -35,8 +34,8 @@ class Build:
         shipper = threading.Thread(target=self._ship, name="build-log", daemon=True)
         shipper.start()
         try:
-            report = self._make()
-        except BuildFailed as error:
+            report = self._begin_and_make()
+        except (BuildFailed, DiskFull) as error:
             report = {"event": "failed", "message": str(error)}
         except OSError as error:
             report = {"event": "failed", "message": f"The environment could not be built on this host: {error}."}
@@ -45,6 +44,12 @@ class Build:
         self.services.tell({"build": self.build, **report}, urgent=True)
         say.info("build %s: %s %s", self.build, report["event"], report.get("message", ""))
         self.path.unlink(missing_ok=True)
+
+    def _begin_and_make(self) -> dict[str, Any]:
+        with room_for("the log of a build", self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_bytes(b"")
+            return self._make()
 
     def _make(self) -> dict[str, Any]:
         environments = self.services.environments

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import signal
 from collections.abc import Mapping
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duto_agent.bindings import Bound
+from duto_agent.room import ADVICE, AMPLE, is_told_in, size_of
 
 MISSING_FILE = re.compile(r"^FileNotFoundError: .*?: '([^']+)'")
 MISSING_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'")
@@ -45,7 +44,7 @@ def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) 
     if verdict.get("timed_out"):
         return Cause("timeout", f"The step was ended at its time limit of {spec.get('timeout_seconds')} seconds.")
     if verdict.get("memory_exceeded"):
-        held, limit = gib(verdict["memory_exceeded"]), gib((spec.get("limits") or {}).get("memory") or 0)
+        held, limit = size_of(verdict["memory_exceeded"]), size_of((spec.get("limits") or {}).get("memory") or 0)
         return Cause("out_of_memory", f"The step held {held} of memory, more than its node's {limit}, and was ended.")
     if verdict.get("signal"):
         return _of_signal(verdict, spec)
@@ -59,11 +58,6 @@ def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) 
             f"{verdict['exit_code']}{_where(frame)}.",
         )
     return _of_error(str(frame.get("text") or ""), frame, verdict, spec, bound)
-
-
-def gib(size: int) -> str:
-    """A number of bytes in words."""
-    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):.0f} MiB"
 
 
 def warnings_of(verdict: Mapping[str, Any]) -> list[str]:
@@ -90,7 +84,7 @@ def _is_own_count(verdict: Mapping[str, Any]) -> bool:
 
 def _limit(spec: Mapping[str, Any]) -> str:
     memory = (spec.get("limits") or {}).get("memory")
-    return f" (its node has {gib(memory)})" if memory else ""
+    return f" (its node has {size_of(memory)})" if memory else ""
 
 
 def _of_signal(verdict: Mapping[str, Any], spec: Mapping[str, Any]) -> Cause:
@@ -116,8 +110,8 @@ def _of_error(
     where = _where(frame)
     if text.startswith("MemoryError") or "ArrayMemoryError" in text.partition(":")[0]:
         return Cause("out_of_memory", f"The script asked for more memory than there is{where}.")
-    if os.strerror(errno.ENOSPC) in text or verdict.get("log_error") == os.strerror(errno.ENOSPC):
-        return Cause("disk_full", f"The disk of the host is full{where}.")
+    if is_told_in(text) or is_told_in(verdict.get("log_error") or ""):
+        return _of_disk(where, verdict.get("disk_free"))
     if found := MISSING_FILE.match(text):
         explained = _missing_file(found[1], spec, bound, where)
         if explained is not None:
@@ -130,6 +124,18 @@ def _of_error(
     if verdict["exit_code"] == 127:
         return Cause("environment", "The script could not be started; the log says why.")
     return Cause("user_error", f"The script ended with exit code {verdict['exit_code']}.")
+
+
+def _of_disk(where: str, free: int | None) -> Cause:
+    """The script alone knows what it wrote, and where: a container's /tmp may be full while the host has room."""
+    if free is not None and free >= AMPLE:
+        text = (
+            f"The script found no room for what it wrote{where}. The disk of the host has {size_of(free)} free, so it "
+            "was another place, such as /tmp or /dev/shm of a container, or the script has removed its files since."
+        )
+        return Cause("disk_full", text)
+    left = f": {size_of(free)} were free when the script ended" if free is not None else ""
+    return Cause("disk_full", f"The disk of the host is full{where}{left}. {ADVICE}")
 
 
 def _where(frame: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from typing import Any
 from duto_agent.bindings import Bound
 from duto_agent.files import digest_of, remove_tree
 from duto_agent.paths import stays_inside
+from duto_agent.room import DiskFull
+from duto_agent.transfers import copy
 
 ARTIFACTS = ("outputs", "logs", "user_logs")
 Upload = Callable[[str, str, Path], None]
@@ -24,17 +25,19 @@ class Collected:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # What did not fit on the disk and is therefore in none of the lists: a sentence for each.
+    too_large: list[str] = field(default_factory=list)
 
 
 def collect(directory: Path, spec: Mapping[str, Any], bound: Bound, ended_well: bool) -> Collected:
-    """Manifests of everything below the declared outputs and the watched folders."""
+    """Manifests of everything below the declared outputs and the watched folders, as far as the disk has room for it."""
     found = Collected()
     for given in spec.get("outputs") or ():
-        found.outputs.append(_output(directory, given, bound, ended_well, found.warnings))
+        found.outputs.append(_output(directory, given, bound, ended_well, found))
     for name in ARTIFACTS:
         folder = directory / "work" / name
         if folder.is_dir() and not folder.is_symlink():
-            for file in manifest(folder, directory, found.warnings):
+            for file in manifest(folder, directory, found):
                 found.artifacts.append({**file, "path": f"{name}/{file['path']}"})
     return found
 
@@ -55,38 +58,38 @@ def send(directory: Path, spec: Mapping[str, Any], found: Collected, upload: Upl
 
 
 def _output(
-    directory: Path, given: Mapping[str, Any], bound: Bound, ended_well: bool, warnings: list[str]
+    directory: Path, given: Mapping[str, Any], bound: Bound, ended_well: bool, found: Collected
 ) -> dict[str, Any]:
     name = str(given["name"])
-    place, usual = Path(bound.outputs[name]), directory / "outputs" / name
+    place, usual, whole = Path(bound.outputs[name]), directory / "outputs" / name, len(found.too_large)
     if place != usual and (place.exists() or place.is_symlink()):
         remove_tree(usual)
         place.rename(usual)
-    settle(usual, directory, warnings)
+    settle(usual, directory, found)
     if usual.is_dir():
-        return {"name": name, "is_directory": True, "files": manifest(usual, directory, warnings), "missing": False}
+        return {"name": name, "is_directory": True, "files": manifest(usual, directory, found), "missing": False}
     if usual.is_file():
         return {"name": name, "is_directory": False, "files": [_entry(usual, name)], "missing": False}
-    if ended_well:
-        warnings.append(f"The script ended without writing its output '{name}'.")
+    if ended_well and len(found.too_large) == whole:
+        found.warnings.append(f"The script ended without writing its output '{name}'.")
     return {"name": name, "is_directory": bool(given.get("is_directory")), "files": [], "missing": True}
 
 
-def manifest(folder: Path, directory: Path, warnings: list[str]) -> list[dict[str, Any]]:
+def manifest(folder: Path, directory: Path, found: Collected) -> list[dict[str, Any]]:
     """Every file below, by its path in the folder."""
-    return [_entry(file, file.relative_to(folder).as_posix()) for file in sorted(_files(folder, directory, warnings))]
+    return [_entry(file, file.relative_to(folder).as_posix()) for file in sorted(_files(folder, directory, found))]
 
 
-def _files(folder: Path, directory: Path, warnings: list[str]) -> Iterator[Path]:
+def _files(folder: Path, directory: Path, found: Collected) -> Iterator[Path]:
     for path in list(folder.iterdir()):
-        settle(path, directory, warnings)
+        settle(path, directory, found)
         if path.is_dir():
-            yield from _files(path, directory, warnings)
+            yield from _files(path, directory, found)
         elif path.is_file():
             yield path
 
 
-def settle(path: Path, directory: Path, warnings: list[str]) -> None:
+def settle(path: Path, directory: Path, found: Collected) -> None:
     """Only files and folders travel. A link inside the attempt becomes what it points to; any other goes.
 
     The studio takes whole folders by renaming them: a link that stayed would let it read what the step
@@ -106,11 +109,14 @@ def settle(path: Path, directory: Path, warnings: list[str]) -> None:
         target = path.resolve()
         if target.is_file():
             path.unlink()
-            shutil.copyfile(target, path)
+            try:
+                copy(target, path, label)
+            except DiskFull as full:
+                found.too_large.append(str(full))
             return
     path.unlink()
     what = "a link that leads out of it" if stat.S_ISLNK(kind) else "neither a file nor a folder"
-    warnings.append(f"'{label}' was left out: it is {what}.")
+    found.warnings.append(f"'{label}' was left out: it is {what}.")
 
 
 def _entry(file: Path, path: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from duto_agent.files import now, remove_tree, write_json
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.pythons import Choice, Python, Pythons
+from duto_agent.room import DiskFull, full, is_told_in, room_for
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
 from duto_agent.workshop import Workshop
 
@@ -71,13 +72,16 @@ class Environments:
         return "".join(f"{line}\n" for line in sorted(pinned, key=str.lower))
 
     def ensure(self, key: str, lock: str, asked: str | None, say: Say) -> Built:
-        """The environment of this lock; whoever asks while it is built waits for the one build."""
+        """The environment of this lock; whoever asks while it is built waits for the one build.
+
+        Raises BuildFailed, DiskFull, OSError.
+        """
         choice = self.pythons.choose(asked)
         path = self._path(key, choice)
         if not lock.strip():
             say = _nothing  # made in a blink: no news
         if not (path / READY).exists():
-            with self._only_one(path):
+            with room_for(f"the environment {path.name}", self.folder), self._only_one(path):
                 if not (path / READY).exists():
                     self._build(path, lock, choice, say)
         return self._built(path, choice)
@@ -187,7 +191,7 @@ class Environments:
         self._running.discard(process)
         if process.returncode != 0:
             text = "\n".join(lines)
-            raise (IsSource if NO_SOURCE.search(text) else BuildFailed)(explain(text))
+            raise IsSource(explain(text)) if NO_SOURCE.search(text) else failure_of(text, self.folder)
         return lines
 
     def _draw_fonts(self, path: Path, lock: str) -> None:
@@ -236,13 +240,24 @@ OFFLINE = re.compile(
 )
 
 
+def failure_of(log: str, place: Path | None) -> BuildFailed | DiskFull:
+    """What to raise for a build that said this and ended; `place` lies on the disk that it writes to."""
+    if not is_told_in(_flat(log)):
+        return BuildFailed(explain(log))
+    said = next((line.strip() for line in log.splitlines() if is_told_in(line)), "")
+    return full(f"the environment ({said[:200]})" if said else "the environment", place)
+
+
+def _flat(log: str) -> str:
+    """In one line, without the branches that uv draws."""
+    return re.sub(r"\s+", " ", re.sub(r"[│╰─▶├]", " ", log))
+
+
 def explain(log: str) -> str:
     """The one sentence for the page, naming the package whose fault it is."""
-    flat = re.sub(r"\s+", " ", re.sub(r"[│╰─▶├]", " ", log))
+    flat = _flat(log)
     if OFFLINE.search(flat):
         return "The package index could not be reached from this host."
-    if "No space left on device" in flat:
-        return "The disk of this host is full; the environment could not be built."
     if found := UNKNOWN.search(flat):
         return f"The package '{found[1]}' does not exist in the package index."
     if found := NO_VERSION.search(flat):

@@ -24,9 +24,13 @@ def write_text(path: Path, text: str) -> None:
     """All or nothing. A script may write beside the file: a link that lies in wait is removed, never followed."""
     new = path.with_name(f"{path.name}.{threading.get_ident()}.new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as file:
-        file.write(text)
-    new.replace(path)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as file:
+            file.write(text)
+        new.replace(path)
+    except OSError:  # half of it would only take the room away
+        new.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path, own: bool = False) -> Any:

@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 from duto_agent import buildkit
-from duto_agent.environments import BuildFailed, explain
+from duto_agent.environments import BuildFailed, failure_of
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
 from duto_agent.making import Making, Round, Rounds
 from duto_agent.registry import Registry, RegistryRefused
+from duto_agent.room import full, is_told_in
 from duto_agent.shelf import Shelf, labelled
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
 
@@ -69,10 +70,15 @@ class Images:
             self.shelf.teller.not_made(tag)
 
     def ensure(self, spec: Mapping[str, Any], say: Say, attempt: str = "") -> Image:
-        """The image of this step; whoever asks while it is built waits for the one build. Raises BuildFailed, EngineAway."""
+        """The image of this step; whoever asks while it is built waits for the one build.
+
+        Raises BuildFailed, DiskFull, EngineAway.
+        """
         try:
             return self._ensure(spec, say, attempt)
         except EngineRefused as refused:
+            if is_told_in(str(refused)):
+                raise full("the step's image", self.engine.folder) from refused
             raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
 
     def _ensure(self, spec: Mapping[str, Any], say: Say, attempt: str) -> Image:
@@ -136,6 +142,8 @@ class Images:
             try:
                 self.engine.pull(name)
             except EngineRefused as error:
+                if is_told_in(str(error)):
+                    raise full(f"the base image '{name}'", self.engine.folder) from error
                 raise BuildFailed(
                     f"The base image '{name}' is not on this host and cannot be fetched: {error}"
                 ) from error
@@ -192,7 +200,7 @@ class Images:
         if built is None:
             mine.heed()
             own = [line for line in said if not line.startswith(BUILDKITS_OWN)]
-            raise BuildFailed(explain("\n".join(own or said)))
+            raise failure_of("\n".join(own or said), self.engine.folder)
         return built
 
     def _lines(self, making: Making, mine: Round, context: bytes) -> Iterator[str]:

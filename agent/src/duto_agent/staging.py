@@ -15,7 +15,8 @@ from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.arguments import understood
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
 from duto_agent.paths import BadPath, inside, plain_name
-from duto_agent.transfers import DataMissing, Transfers
+from duto_agent.room import room_for
+from duto_agent.transfers import DataMissing, Transfers, copy
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 STAGED = "staged.json"
@@ -23,10 +24,18 @@ NETWORK = "open"  # of a step of which the studio says nothing
 
 
 def stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bound:
-    """Everything but the environment. May be repeated after a crash: it then starts afresh."""
+    """Everything but the environment. May be repeated after a crash: it then starts afresh.
+
+    Raises DiskFull, DataMissing, BadPath, Away, OSError.
+    """
     known = read_json(directory / STAGED, own=True)
     if known is not None:
         return Bound(**known)
+    with room_for("the step's files", directory):
+        return _stage(directory, spec, transfers)
+
+
+def _stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bound:
     for name in FOLDERS:
         if "/" not in name:
             remove_tree(directory / name)
@@ -118,10 +127,7 @@ def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: 
 
 def _download(place: Path, root: Path | None, files: list[Any], is_file: bool, transfers: Transfers) -> None:
     if root is not None and not files:
-        if root.is_file():
-            shutil.copyfile(root, place)
-        else:
-            shutil.copytree(root, place, symlinks=False, copy_function=shutil.copyfile)
+        _copy_all(root, place)
         return
     if is_file and len(files) == 1:
         transfers.bring(_with_direct(files[0], root), place)
@@ -131,6 +137,18 @@ def _download(place: Path, root: Path | None, files: list[Any], is_file: bool, t
         target = inside(place, str(file["path"]))
         target.parent.mkdir(parents=True, exist_ok=True)
         transfers.bring(_with_direct(file, root), target)
+
+
+def _copy_all(root: Path, place: Path) -> None:
+    """A file or a folder, with what its links lead to."""
+    if root.is_file():
+        copy(root, place, root.name)
+        return
+    for folder, _, names in os.walk(root, followlinks=True):
+        below = Path(folder).relative_to(root)
+        (place / below).mkdir()
+        for name in names:
+            copy(Path(folder, name), place / below / name, (below / name).as_posix())
 
 
 def _with_direct(file: Mapping[str, Any], root: Path | None) -> Mapping[str, Any]:

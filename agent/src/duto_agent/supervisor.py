@@ -14,6 +14,7 @@ from duto_agent.builds import Build
 from duto_agent.files import is_own, now, read_json, write_json
 from duto_agent.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
+from duto_agent.room import is_full
 from duto_agent.services import Services
 
 say = logging.getLogger("duto.agent")
@@ -112,10 +113,15 @@ class Supervisor:
         try:
             attempt.directory.mkdir(parents=True, exist_ok=True)
             write_json(attempt.directory / "spec.json", spec)
-        except OSError:
+        except OSError as error:
             with self._lock:
                 del self._attempts[key]  # not held: the studio sends it again, or gives it to another host
-            raise
+                if is_full(error):
+                    self._told.add(key)  # held as one that has ended: the studio's `drop` puts away what there is of it
+            if not is_full(error):
+                raise
+            attempt.fail(error)
+            return
         self._pool.submit(self._run, key, attempt)
 
     def _register(self, key: AttemptKey, spec: dict[str, Any], adopted: bool) -> Attempt | None:

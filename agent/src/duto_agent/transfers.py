@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from duto_agent.paths import inside
+from duto_agent.room import room_for
 
 FICLONE = 0x40049409
 
@@ -52,10 +53,8 @@ class Transfers:
         """Put one file of the spec at the target, as a copy that may be written to."""
         # `local` is this agent's own word for a file it found below a direct folder.
         direct = Path(file["local"]) if file.get("local") else self.store.path(file.get("direct"))
-        if direct is not None and direct.is_file():
-            copy(direct, target)
-        else:
-            copy(self._cached(file), target)
+        source = direct if direct is not None and direct.is_file() else self._cached(file)
+        copy(source, target, str(file.get("path")))
         size = file.get("size")
         if size is not None and target.stat().st_size != size:
             raise DataMissing(f"'{file.get('path')}' has {target.stat().st_size} bytes instead of {size}.")
@@ -71,13 +70,14 @@ class Transfers:
             return place
         if not url:
             raise DataMissing(f"'{file.get('path')}' is not in the studio's store.")
-        place.parent.mkdir(parents=True, exist_ok=True)
         new = place.with_name(f"{name}.{os.getpid()}.{id(file)}")
-        try:
-            self._fetch(str(url), new, digest, str(file.get("path")))
-            new.replace(place)
-        finally:
-            new.unlink(missing_ok=True)
+        with room_for(f"'{file.get('path')}' in this host's cache", self.cache, file.get("size"), part=new):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._fetch(str(url), new, digest, str(file.get("path")))
+                new.replace(place)
+            finally:
+                new.unlink(missing_ok=True)
         return place
 
     def _fetch(self, url: str, new: Path, digest: str, name: str) -> None:
@@ -90,10 +90,15 @@ class Transfers:
             raise DataMissing(f"'{name}' arrived with other bytes than its digest promises.")
 
 
-def copy(source: Path, target: Path) -> None:
-    """A file of its own: a clone where the disk can, else a copy. Never a hard link, which would share writes."""
-    with source.open("rb") as reader, target.open("wb") as writer:
-        try:
-            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
-        except OSError:
-            shutil.copyfileobj(reader, writer, 1 << 20)
+def copy(source: Path, target: Path, what: str) -> None:
+    """A file of its own: a clone where the disk can, else a copy. Never a hard link, which would share writes.
+
+    Raises DiskFull, which tells it by the name `what`.
+    """
+    with source.open("rb") as reader:
+        size = os.fstat(reader.fileno()).st_size
+        with room_for(f"'{what}'", target.parent, size, part=target), target.open("wb") as writer:
+            try:
+                fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
+            except OSError:
+                shutil.copyfileobj(reader, writer, 1 << 20)

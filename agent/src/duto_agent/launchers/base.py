@@ -112,7 +112,7 @@ class Launcher(Protocol):
         """The attempt's directory on this host."""
 
     def ensure(self, launch: Launch) -> None:
-        """Start it if it never started, otherwise adopt it. Raises LaunchFailed, EngineAway."""
+        """Start it if it never started, otherwise adopt it. Raises LaunchFailed, DiskFull, EngineAway, OSError."""
 
     def studio_for(self, network: str, studio: str) -> str:
         """The studio's address as a step behind this network policy reaches it."""

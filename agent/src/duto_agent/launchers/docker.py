@@ -24,6 +24,7 @@ from duto_agent.launchers.ownership import hand_over
 from duto_agent.launchers.relay import Relay
 from duto_agent.launchers.traces import ask_to_end, order_of, probe_files
 from duto_agent.launchers.weighing import Processes, is_in_group
+from duto_agent.room import full, is_told_in
 
 say = logging.getLogger("duto.agent")
 SHIM = Path(__file__).resolve().parent.parent / "shim"
@@ -86,6 +87,8 @@ class DockerLauncher:
             self._looked.pop(launch.key, None)
             self._begun.add(launch.key)
         except EngineRefused as refused:
+            if is_told_in(str(refused)):
+                raise full("the step's container", self.engine.folder) from refused
             raise LaunchFailed(_explain(str(refused))) from refused
 
     def studio_for(self, network: str, studio: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
@@ -62,6 +63,15 @@ class Engine:
         if self._info is None:
             self._info = dict(self.call(lambda api: api.info()))
         return self._info
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it keeps its images and containers, where that is on this machine; None too while it is away."""
+        try:
+            place = Path(str(self.info().get("DockerRootDir") or ""))
+        except (EngineAway, EngineRefused):
+            return None
+        return place if place.is_absolute() and place.is_dir() else None
 
     def facts(self) -> Facts | None:
         """For the studio (docs/wire.md, `engine`); None while it is away."""

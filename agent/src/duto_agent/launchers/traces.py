@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from duto_agent.files import read_json, write_json
 from duto_agent.launchers.base import Launch, Probe
+from duto_agent.room import is_full
 
 DEFAULT_LIMITS = {"core": 0}
 
@@ -41,7 +41,7 @@ def ask_to_end(directory: Path, grace_seconds: float) -> None:
     try:
         write_json(directory / "cancel", {"grace_seconds": grace_seconds})
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not is_full(error):
             raise
         with contextlib.suppress(FileExistsError):
             os.close(os.open(directory / "cancel", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))

@@ -305,6 +305,7 @@ class Step:
             "timed_out": self.timed_out,
             "left_over": 0 if self.alone else len(tree.descendants()),
             "proof": self._proof(),
+            "disk_free": free_at(self.directory),
             "oom_kills": max(0, self._oom_kills() - self.ooms),
             "oom_scope": "host" if group.oom_kills(self.group) is None else "step",
             "memory_exceeded": self.exceeded or None,
@@ -316,6 +317,11 @@ class Step:
             },
             "traceback": last_frame(self.log.tail, self.launch["cwd"]) if self.exit else None,
         }
+
+
+def free_at(directory: str) -> int:
+    facts = os.statvfs(directory)
+    return facts.f_bavail * facts.f_frsize
 
 
 def _noted(*_: Any) -> None:

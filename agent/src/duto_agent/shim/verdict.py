@@ -79,7 +79,7 @@ def leave(path: str, value: dict[str, Any]) -> None:
         except OSError as error:
             if not left:
                 raise
-            if error.errno == errno.ENOSPC:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 time.sleep(ROOM_S)
             else:  # the script has put something in its place
                 os.unlink(path + ".new")

@@ -10,6 +10,7 @@ from rest_framework.exceptions import APIException, NotAuthenticated, Validation
 from rest_framework.response import Response
 
 from core.errors import Invalid, NotFound, StudioError, TooLarge
+from core.fullness import as_full
 from core.spec import unprocessable
 from duto.spec.errors import SpecError
 
@@ -51,7 +52,7 @@ def as_refusal(error: Exception) -> StudioError | None:
         return NotFound("There is nothing at this address.")
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return TooLarge("The request is larger than this studio takes.")
-    return None
+    return as_full(error)
 
 
 def _of_framework(error: APIException) -> Response:

@@ -63,6 +63,13 @@ class Unprocessable(StudioError):
     default_code = "unprocessable"
 
 
+class StudioFull(StudioError):
+    """The studio's own disk has no room. Nothing is wrong with what was sent: it may come again."""
+
+    status = 507
+    default_code = "studio_full"
+
+
 class IllegalMove(Conflict):
     default_code = "illegal_move"
 

@@ -5,6 +5,7 @@ Keys are relative, `/`-separated and made by the studio. A path that a person ga
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -184,7 +185,13 @@ class Root:
             self.fs.put(str(source), target, recursive=source.is_dir())
             return
         Path(target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(str(source), target)
+        try:
+            shutil.move(str(source), target)
+        except OSError:
+            if source.is_file():  # from another disk, and this one is full: half a copy must not pass for the file
+                with contextlib.suppress(OSError):
+                    Path(target).unlink()
+            raise
 
 
 def _protocols(fs: object) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -14,8 +16,10 @@ from django.views.decorators.csrf import csrf_exempt
 from compute.models import Host
 from compute.services.hosts import authenticate
 from core.errors import Conflict, Invalid, NotFound, StudioError, TooLarge, Unauthenticated
+from core.fullness import as_full
 from runs.models import Attempt
 
+log = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
 
 
@@ -32,6 +36,8 @@ def agent_call(*methods: str) -> Callable[[View], View]:
                 return view(request, host_of(request), **names)
             except StudioError as error:
                 return refusal(error)
+            except (OSError, DatabaseError) as error:
+                return refusal_of(error)
 
         return inner
 
@@ -48,6 +54,15 @@ def host_of(request: HttpRequest) -> Host:
 
 def refusal(error: StudioError) -> JsonResponse:
     return JsonResponse(error.as_document(), status=error.status)
+
+
+def refusal_of(error: Exception) -> JsonResponse:
+    """The answer where the studio's disk is full, which an agent waits out; any other error is raised again."""
+    full = as_full(error)
+    if full is None:
+        raise error
+    log.error("%s (%s)", full.message, error)
+    return refusal(full)
 
 
 def attempt_for(host: Host, attempt_id: UUID, epoch: int) -> Attempt:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -25,7 +25,7 @@ from core.journal import group_of
 from core.text import cleaned
 from environments import services as environments
 from runs.agents.bell import Bell
-from runs.agents.door import body_of, host_of, refusal
+from runs.agents.door import body_of, host_of, refusal, refusal_of
 from runs.models import Attempt, Run
 from runs.services import claims, placing, reports, retention, silence
 from runs.services.claims import OpenAttempt
@@ -50,6 +50,8 @@ async def exchange(request: HttpRequest) -> HttpResponse:
             answer = await _wait(host, document, answer, wait)
     except StudioError as error:
         return refusal(error)
+    except (OSError, DatabaseError) as error:
+        return refusal_of(error)
     return JsonResponse(answer)
 
 

@@ -31,6 +31,7 @@ class Studio:
         self.stale: set[str] = set()
         self.next: list[dict[str, Any]] = []  # given in the reply to a finished report
         self.broken = False
+        self.full = False  # what comes is not kept
         handler = type("Handler", (_Handler,), {"studio": self})
         self.server = _Server(("127.0.0.1", port), handler)
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
@@ -152,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[-1] in ("log", "spool", "samples") and "files" not in parts:
             offset = int(parse_qs(url.query)["offset"][0])
             return self._answer(*self.studio.append(parts[-1], parts[3], offset, body))
+        if self.studio.full:
+            return self._answer(507, {"error": {"code": "studio_full", "message": "No room.", "facts": {}}})
         self.studio.uploads[unquote(url.path.partition("/files/")[2])] = body
         return self._answer(200, {"size": len(body)})
 

@@ -237,6 +237,24 @@ def test_a_step_that_finds_the_disk_full_is_told_so_and_not_sent_for_ever(
     goes_on(crowded, studio)
 
 
+def test_a_studio_without_room_is_waited_for_and_nothing_of_the_step_is_lost(tmp_path: Path, studio: Studio) -> None:
+    made = Host(tmp_path / "home", studio)
+    made.start()
+    studio.full = True
+    key = made.give("print('done')\nopen('outputs/note.txt', 'w').write('kept')")
+    studio.wait("collecting", key.attempt)
+    until(lambda: "the files of" in (made.home / "agent.out").read_text())
+    made.end(9)
+    made.start()
+    assert studio.report("finished", key.attempt) is None
+    studio.full = False
+    report = studio.wait("finished", key.attempt, 30)
+    made.close()
+    assert (report["cause"], report["exit_code"]) == (None, 0)
+    assert list(studio.uploads.values()) == [b"kept"]
+    assert "507 studio_full No room." in (made.home / "agent.out").read_text()
+
+
 def test_a_file_of_the_cache_that_does_not_fit_is_named(small: Path, tmp_path: Path, studio: Studio) -> None:
     made = Host(tmp_path / "home", studio)
     (made.home / "cache").mkdir()

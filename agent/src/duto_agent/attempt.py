@@ -27,7 +27,7 @@ from duto_agent.services import Services
 from duto_agent.shim.log import ERR, Log
 from duto_agent.shipping import Stale
 from duto_agent.spoolship import SpoolShipment
-from duto_agent.studio_client import Away, Refused, pauses
+from duto_agent.studio_client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull, pauses
 from duto_agent.transfers import DataMissing
 from duto_agent.usage import SampleShipment
 
@@ -38,6 +38,7 @@ QUICK_S, QUIET_S = 0.02, 0.1
 LIVELY_FOR_S = 1.0
 SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
 START_S = 5.0
+WAITED = "The studio's disk was full when the step had ended: the step's files waited until there was room."
 
 
 class Ended(Exception):
@@ -163,7 +164,7 @@ class Attempt:
                 return deed()
             except EngineAway as away:
                 say.warning("%s waits: %s", self.key.folder, away)
-                self.bell.wait(next(pause))
+                self._rest(next(pause))
 
     def _ground(self) -> tuple[str, str]:
         """The interpreter of the step, and the image that it is in."""
@@ -277,7 +278,7 @@ class Attempt:
                         break
                     pause = pauses()
                 except Away:
-                    self.bell.wait(next(pause))
+                    self._rest(next(pause))
 
     def _verdict(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
         """The finished report, kept on disk before it is told."""
@@ -325,12 +326,33 @@ class Attempt:
     def _upload(self, found: Any, report: dict[str, Any]) -> None:
         self.services.tell(self._event("collecting"))
         try:
-            send(self.directory, self.spec, found, self.services.client.upload)
-        except Refused as error:
+            send(self.directory, self.spec, found, self._upload_one)
+        except (Refused, StudioFaulty) as error:
             report |= {
                 "cause": report["cause"] or "studio_fault",
                 "message": f"The studio did not take the outputs: {error}",
             }
+
+    def _upload_one(self, put: str, path: str, file: Path) -> None:
+        """For as long as the studio is away or full: the files are all that is left of the step's work."""
+        began, pause = time.monotonic(), pauses()
+        while True:
+            try:
+                return self.services.client.upload(put, path, file)
+            except Away as away:
+                if self.wishes.abandon:
+                    raise Abandoned from away
+                if isinstance(away, StudioFaulty) and time.monotonic() - began > PATIENCE_S:
+                    raise
+                if isinstance(away, StudioFull) and WAITED not in self.warnings:
+                    self.warnings.append(WAITED)
+                    say.warning("the files of %s wait: %s", self.key.folder, away)
+                self._rest(next(pause))
+
+    def _rest(self, seconds: float) -> None:
+        """Until a wish comes, or the time is over; a bell of before is no reason to hurry."""
+        self.bell.clear()
+        self.bell.wait(seconds)
 
     def _report(self, report: dict[str, Any]) -> None:
         heard = threading.Event()

@@ -17,11 +17,20 @@ from duto_agent.transfers import DataMissing
 PROTOCOL = 1
 PATIENCE_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 600.0, 0.1, 5.0
 PIECE = 1 << 20
+FAULT, FULL = 500, 507
 T = TypeVar("T")
 
 
 class Away(Exception):
     """The studio cannot be reached now, or has a fault of its own: try again later."""
+
+
+class StudioFull(Away):
+    """Its own disk has no room: whoever runs it must make some, and what was sent is sent again."""
+
+
+class StudioFaulty(Away):
+    """It could not do this very thing: a fault that the next try may meet again."""
 
 
 class KeyRefused(Away):
@@ -85,15 +94,12 @@ class StudioClient:
         return self._put_bytes(f"/agent/v1/builds/{build}/log", offset, data)
 
     def upload(self, put: str, path: str, file: Path) -> None:
-        """One file to the folder URL of the spec."""
+        """One file to the folder URL of the spec. Raises Away, Refused."""
         url = put + quote(path)
 
-        def send() -> None:
-            with file.open("rb") as reader:
-                headers = {"Content-Length": str(file.stat().st_size)}
-                self._send("PUT", url, content=iter(lambda: reader.read(PIECE), b""), headers=headers, timeout=300)
-
-        patiently(send)
+        with file.open("rb") as reader:
+            headers = {"Content-Length": str(file.stat().st_size)}
+            self._send("PUT", url, content=iter(lambda: reader.read(PIECE), b""), headers=headers, timeout=300)
 
     @contextlib.contextmanager
     def download(self, url: str) -> Iterator[Iterator[bytes]]:
@@ -144,13 +150,17 @@ class StudioClient:
             return answer
         with contextlib.suppress(httpx.HTTPError):
             answer.read()
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise Away(f"The studio answered {answer.status_code}.")
         try:
             body = answer.json()
         except (ValueError, httpx.HTTPError):
             body = {}
         refused = Refused(answer.status_code, body)
+        if answer.status_code == FULL:
+            raise StudioFull(str(refused))
+        if answer.status_code == FAULT:
+            raise StudioFaulty(f"The studio answered {FAULT}.")
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise Away(f"The studio answered {answer.status_code}.")
         if answer.status_code in (401, 403):
             raise KeyRefused(f"The studio refuses this host's key: {refused}") from refused
         raise refused

@@ -30,5 +30,9 @@ def side_by_side() -> list[str]:
 
 
 def pytest(arguments: list[str]) -> int:
-    """One pytest in a process of its own: each reads the settings afresh."""
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT).returncode
+    """One pytest in a process of its own: each reads the settings afresh.
+
+    Compiled modules are kept even where Python is told not to: the suite starts some hundred processes of the same code.
+    """
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=env).returncode

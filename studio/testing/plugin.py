@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from studio.testing.quick import flush_quickly, hash_quickly
 from studio.testing.services import Services
 
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "chromium", "chromium-browser", "google-chrome")
@@ -30,6 +31,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[Any]:
         is_worker = "PYTEST_XDIST_WORKER" in os.environ
         services.start() if is_worker or not options.numprocesses else services.isolate()
     return (yield)
+
+
+def pytest_configure() -> None:
+    """The settings are read by now, and nothing has used them."""
+    hash_quickly()
+    flush_quickly()
 
 
 def pytest_report_header(config: pytest.Config) -> str:

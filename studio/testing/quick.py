@@ -1,0 +1,52 @@
+"""What the suite spares itself: hashes that are slow on purpose, and a flush that fills the tables of migrations anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# The end of `migrate` fills them, no test writes to them.
+FILLED = frozenset({"django_content_type", "auth_permission"})
+HASHER = "django.contrib.auth.hashers.MD5PasswordHasher"
+
+
+def hash_quickly() -> None:
+    """Passwords of the people in tests; those of whole studios are hashed as everywhere."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = [HASHER, *settings.PASSWORD_HASHERS]
+
+
+def flush_quickly() -> None:
+    """After a test that commits, delete the rows: cheaper than new files for every table, most of which are empty."""
+    from django.test import TransactionTestCase
+
+    TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined]
+
+
+def _empty(case: Any) -> None:
+    """Every table but those that `migrate` fills."""
+    from django.core.management.color import no_style
+    from django.db import connections
+
+    for name in case._databases_names(include_mirrors=False):
+        connection = connections[name]
+        tables = sorted(
+            set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - FILLED
+        )
+        if connection.vendor == "postgresql":
+            _delete(connection, [connection.ops.quote_name(table) for table in tables])
+        else:
+            connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
+
+
+def _delete(connection: Any, tables: list[str]) -> None:
+    """In any order: what refers to what is nobody's concern when all goes. Who still writes is waited for."""
+    from django.db import transaction
+
+    words = [
+        "SET LOCAL session_replication_role = replica",
+        f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE",
+        *(f"DELETE FROM {table}" for table in tables),
+    ]
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("; ".join(words))

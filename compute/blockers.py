@@ -15,13 +15,15 @@ LAUNCHERS = {"process": "processes", "docker": "containers"}
 NAMED = 5
 
 
-def blockers(cluster: Cluster, room: Room) -> tuple[Reason, ...]:
-    """Why no step of the cluster gets a place now; empty if and only if one can."""
+def blockers(cluster: Cluster, room: Room, conda: bool = False) -> tuple[Reason, ...]:
+    """Why no step of the cluster gets a place now, or with `conda` none with conda packages; empty if and only if one
+    can."""
     full = [_cluster_full(cluster, room)] if room.busy[cluster.id] >= cluster.max_nodes else []
-    if room.fitting(cluster):
+    if room.fitting(cluster, conda):
         return tuple(full)
-    away = [*_no_host(cluster, room), *_out_of_reach(cluster, room), *_too_small(cluster, room)]
-    return (*away, *_no_devices(cluster, room), *full, *_no_room(cluster, room))
+    away = [*_no_host(cluster, room), *_out_of_reach(cluster, room), *_too_small(cluster, room, conda)]
+    away += _no_conda(cluster, room) if conda else []
+    return (*away, *_no_devices(cluster, room, conda), *full, *_no_room(cluster, room, conda))
 
 
 def delay(need: Need, at: datetime | None) -> tuple[Reason, ...]:
@@ -88,9 +90,18 @@ def _out_of_reach(cluster: Cluster, room: Room) -> Iterable[Reason]:
         yield Reason("host_kind", text, {"needs": cluster.launcher, "hosts": len(other)})
 
 
-def _too_small(cluster: Cluster, room: Room) -> Iterable[Reason]:
-    """Machines that are too small for the size, where the policy is strict."""
+def _no_conda(cluster: Cluster, room: Room) -> Iterable[Reason]:
+    """Machines that take steps, but none with conda packages."""
     there = [machine for machine in room.allowed(cluster) if takes_steps(machine, cluster)]
+    if there and not any(machine.conda for machine in there):
+        names = _names((each, f"runs {LAUNCHERS.get(each.launcher, each.launcher)}") for each in there)
+        text = f"Its environment has conda packages, and no host with a micromamba base is there: {names}."
+        yield Reason("no_conda", text, {"hosts": len(there)})
+
+
+def _too_small(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
+    """Machines that are too small for the size, where the policy is strict."""
+    there = [machine for machine in room.allowed(cluster) if takes_steps(machine, cluster, conda)]
     small = [machine for machine in there if reservation(cluster, machine) is None]
     if small:
         what = "No host is large enough" if len(small) == len(there) else f"{_count(len(small), 'host')} too small"
@@ -111,9 +122,9 @@ def _cluster_full(cluster: Cluster, room: Room) -> Reason:
     )
 
 
-def _no_devices(cluster: Cluster, room: Room) -> Iterable[Reason]:
+def _no_devices(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
     """Machines that would do but for their devices."""
-    for machine, node in room.usable(cluster)[:NAMED]:
+    for machine, node in room.usable(cluster, conda)[:NAMED]:
         free, wanted = len(room.free_devices(machine)), node.takes.gpus
         if free >= wanted:
             continue
@@ -127,9 +138,9 @@ def _no_devices(cluster: Cluster, room: Room) -> Iterable[Reason]:
         yield Reason("no_gpu", text, {**facts, "used_outside": len(outside)})
 
 
-def _no_room(cluster: Cluster, room: Room) -> Iterable[Reason]:
+def _no_room(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
     """Machines that would do but for their cores and memory, and who holds these."""
-    for machine, node in room.usable(cluster)[:NAMED]:
+    for machine, node in room.usable(cluster, conda)[:NAMED]:
         takes = Size(node.takes.cores, node.takes.memory)
         if takes.fits(room.free[machine.id]):
             continue

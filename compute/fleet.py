@@ -61,6 +61,8 @@ class Machine:
     is_alive: bool = True
     seen_at: datetime | None = None
     drained_at: datetime | None = None
+    # Whether it has a base with micromamba, so that it can build environments with conda packages.
+    conda: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class Need:
     # Hosts on which its environment stands, and hosts that wrote its inputs.
     ready: frozenset[UUID] = frozenset()
     inputs: frozenset[UUID] = frozenset()
+    # Whether only a host that can build conda packages will do.
+    conda: bool = False
 
 
 @dataclass(frozen=True)

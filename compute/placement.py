@@ -32,7 +32,7 @@ def place(
     stuck: dict[object, tuple[Reason, ...]] = {}
     while (need := line.next()) is not None:
         cluster = room.clusters[need.cluster]
-        reasons = delay(need, at) or stuck.get(cluster.id) or blockers(cluster, room)
+        reasons = delay(need, at) or stuck.get(cluster.id) or blockers(cluster, room, need.conda)
         if not reasons:
             chosen = choose(need, cluster, room)
             room.take(chosen)
@@ -42,7 +42,7 @@ def place(
         refused[need.id] = reasons
         if cluster.id not in stuck and not delay(need, at):
             stuck[cluster.id] = reasons
-            room.keep(cluster)
+            room.keep(cluster, need.conda)
         line.passed()
     return Placement(tuple(given), refused)  # type: ignore[arg-type]
 
@@ -50,7 +50,7 @@ def place(
 def choose(need: Need, cluster: Cluster, room: Room) -> Place:
     """The best place of those that there are: where the environment stands, where the inputs were written, where a
     node is idle, then where most is free."""
-    machine, node = min(room.fitting(cluster), key=lambda pair: _wish(need, cluster, room, *pair))
+    machine, node = min(room.fitting(cluster, need.conda), key=lambda pair: _wish(need, cluster, room, *pair))
     slot = next(iter(room.idle(cluster, machine, node.takes)), None)
     gpus = _devices(room.free_devices(machine), node.takes.gpus, slot)
     if slot is not None:

@@ -25,7 +25,7 @@ class Room:
         # By cluster, then by machine: a round asks for those of one machine once for each place that it gives.
         self._resting: dict[UUID, dict[UUID, dict[UUID, Slot]]] = defaultdict(lambda: defaultdict(dict))
         self._machine_of = {slot.id: slot.machine for slot in slots}
-        self._usable: dict[UUID, list[tuple[Machine, NewNode]]] = {}
+        self._usable: dict[tuple[UUID, bool], list[tuple[Machine, NewNode]]] = {}
         for slot in slots:
             if not slot.is_busy:
                 self._resting[slot.cluster][slot.machine][slot.id] = slot
@@ -40,21 +40,22 @@ class Room:
         """Machines that the cluster may stand on, whatever their state."""
         return [machine for machine in self.machines if cluster.hosts is None or machine.id in cluster.hosts]
 
-    def usable(self, cluster: Cluster) -> list[tuple[Machine, NewNode]]:
+    def usable(self, cluster: Cluster, conda: bool = False) -> list[tuple[Machine, NewNode]]:
         """Machines that could carry a node if they were empty. Only where none has all of the size is it shrunk."""
-        if cluster.id not in self._usable:
+        key = (cluster.id, conda)
+        if key not in self._usable:
             pairs = [
                 (machine, node)
                 for machine in self.allowed(cluster)
-                if takes_steps(machine, cluster) and (node := reservation(cluster, machine)) is not None
+                if takes_steps(machine, cluster, conda) and (node := reservation(cluster, machine)) is not None
             ]
             whole = [pair for pair in pairs if not pair[1].warning]
-            self._usable[cluster.id] = whole or pairs
-        return self._usable[cluster.id]
+            self._usable[key] = whole or pairs
+        return self._usable[key]
 
-    def fitting(self, cluster: Cluster) -> list[tuple[Machine, NewNode]]:
+    def fitting(self, cluster: Cluster, conda: bool = False) -> list[tuple[Machine, NewNode]]:
         """Machines that could carry a node now."""
-        return [(machine, node) for machine, node in self.usable(cluster) if self.fits(node.takes, machine)]
+        return [(machine, node) for machine, node in self.usable(cluster, conda) if self.fits(node.takes, machine)]
 
     def fits(self, takes: Size, machine: Machine) -> bool:
         free = self.free[machine.id]
@@ -91,11 +92,13 @@ class Room:
             if gone is not None:
                 del self._resting[place.cluster][self._machine_of[gone]][gone]
 
-    def keep(self, cluster: Cluster) -> None:
+    def keep(self, cluster: Cluster, conda: bool = False) -> None:
         """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for."""
         if self.busy[cluster.id] >= cluster.max_nodes:
             return
-        pairs = [(machine, node) for machine, node in self.usable(cluster) if self._will_fit(node.takes, machine)]
+        pairs = [
+            (machine, node) for machine, node in self.usable(cluster, conda) if self._will_fit(node.takes, machine)
+        ]
         if not pairs:
             return
         machine, node = max(pairs, key=lambda pair: (self.free[pair[0].id].cores, pair[0].name))
@@ -109,6 +112,8 @@ class Room:
         return len(machine.devices) - lost >= takes.gpus
 
 
-def takes_steps(machine: Machine, cluster: Cluster) -> bool:
-    """Whether the machine is there, is not drained, and runs steps the way the cluster asks for."""
-    return machine.is_alive and machine.drained_at is None and cluster.launcher in ("", machine.launcher)
+def takes_steps(machine: Machine, cluster: Cluster, conda: bool = False) -> bool:
+    """Whether the machine is there, is not drained, and runs steps the way the cluster asks for, and with `conda` those
+    that need it."""
+    is_there = machine.is_alive and machine.drained_at is None and cluster.launcher in ("", machine.launcher)
+    return is_there and (machine.conda or not conda)

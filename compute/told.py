@@ -143,6 +143,7 @@ _facts = {
     "storage": _parts({"attempts": _stored, "environments": _stored, "images": _stored}),
     "isolation": _parts({"bwrap": _yes_or_no, "cgroup": _or_none(_choice("v1", "v2"))}),
     "sample": _parts(_sample),
+    "conda": _text(),
 }
 _COLUMN = {"agent": "agent_version", "started_at": "agent_started_at"}
 _HOST: dict[str, Read] = {

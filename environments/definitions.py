@@ -57,6 +57,8 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
         },
         "variables": _variables(given.get("variables") or {}),
     }
+    if recipe.conda is not None and not document["python"]["user_managed"]:
+        document["python"]["conda"] = recipe.conda.to_document()
     if isinstance(given.get("docker"), Mapping) and given["docker"]:
         document["docker"] = dict(given["docker"])
     return _with_locks(document, recipe.digest, dict(locks or {}))
@@ -65,13 +67,21 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
 def _with_locks(document: dict[str, Any], recipe_digest: str, locks: dict[str, str]) -> Definition:
     """A curated environment is installed from locks, so its build is not that of an equal list of packages."""
     digest = canonical.digest({key: value for key, value in document.items() if key != "name"})
-    python = document["python"]
-    recipe: dict[str, Any] = {"python": python["version"], "packages": python["packages"]}
     if locks:
-        recipe["locks"] = locks
         document = {**document, "locks": locks}
         recipe_digest = canonical.digest({"recipe": recipe_digest, "locks": locks})
-    return Definition(document, digest, recipe, recipe_digest)
+    return Definition(document, digest, build_of(document), recipe_digest)
+
+
+def build_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What an agent needs of a stored definition to make its lock (docs/wire.md)."""
+    python = document["python"]
+    recipe: dict[str, Any] = {"python": python["version"], "packages": python["packages"]}
+    if python.get("conda"):
+        recipe["conda"] = python["conda"]
+    if document.get("locks"):
+        recipe["locks"] = document["locks"]
+    return recipe
 
 
 def _variables(given: object) -> dict[str, str]:

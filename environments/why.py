@@ -40,9 +40,11 @@ def reason(recipe: Recipe, before: str | None, others: Sequence[Recipe], earlier
 def _difference(old: Recipe, new: Recipe) -> str:
     """Of two images with the same lock."""
     if old.get("base") != new.get("base"):
-        return f"The base image has changed from {_short(old)} to {_short(new)}."
+        return f"The base image has changed from {_short(old, 'base')} to {_short(new, 'base')}."
+    if old.get("micromamba") != new.get("micromamba"):
+        return f"The micromamba base has changed from {_short(old, 'micromamba')} to {_short(new, 'micromamba')}."
     return TEMPLATE
 
 
-def _short(recipe: Recipe) -> str:
-    return str(recipe.get("base") or "another").rpartition(":")[2][:SHOWN]
+def _short(recipe: Recipe, part: str) -> str:
+    return str(recipe.get(part) or "another").rpartition(":")[2][:SHOWN]

@@ -44,10 +44,13 @@ def queue_build(recipe_digest: str, recipe: Mapping[str, Any]) -> EnvironmentBui
 def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
     """Builds for this host's agent to carry out, oldest first; first those that its agent took before it restarted.
 
-    A host of one workspace takes what that workspace asked for: another one's packages are none of its business.
+    A host of one workspace takes what that workspace asked for: another one's packages are none of its business. One
+    without a micromamba base leaves conda packages to others.
     """
     taken = _taken_before_restart(host)
     queue = EnvironmentBuild.objects.filter(status=S.QUEUED).order_by("id")
+    if not (getattr(host, "facts", None) or {}).get("conda"):
+        queue = queue.exclude(recipe__has_key="conda")
     if (workspace := getattr(host, "workspace_id", None)) is not None:
         queue = queue.filter(versions__workspace_id=workspace).distinct()
     for build in queue[:limit]:
@@ -114,6 +117,23 @@ def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | 
         return None
     _tell_lists(build)
     return build
+
+
+def queued_with_conda() -> list[tuple[EnvironmentBuild, set[UUID]]]:
+    """Builds that wait for a host with a micromamba base, each with the workspaces that asked for it."""
+    rows = EnvironmentBuild.objects.filter(status=S.QUEUED, recipe__has_key="conda").order_by("id")[:100]
+    found = rows.prefetch_related("versions")
+    return [(build, {version.workspace_id for version in build.versions.all()}) for build in found]
+
+
+def fail_build(build: EnvironmentBuild, message: str) -> bool:
+    """Whether it was still waiting."""
+    try:
+        build.move(S.FAILED, finished_at=now(), message=message)
+    except Outrun:
+        return False
+    _tell_lists(build)
+    return True
 
 
 def expire_builds() -> int:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 S = Image.Status
 TAG = re.compile(r"duto/(env|base):[0-9a-f]{1,64}")
 BASES = "duto/base"
-PARTS = ("base", "lock", "template", "dockerfile")
+PARTS = ("base", "micromamba", "lock", "template", "dockerfile")
 TEXT_MOST, MESSAGE_MOST, COUNT_MOST, BYTES_MOST = 128, 4000, 100_000, (1 << 63) - 1
 COMPARED = 200
 

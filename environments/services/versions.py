@@ -66,11 +66,7 @@ def with_build(version: EnvironmentVersion) -> EnvironmentVersion:
     if version.definition["python"]["user_managed"]:
         return version
     if version.build is None or version.build.status == EnvironmentBuild.Status.FAILED:
-        python = version.definition["python"]
-        recipe: dict[str, Any] = {"python": python["version"], "packages": python["packages"]}
-        if version.definition.get("locks"):
-            recipe["locks"] = version.definition["locks"]
-        version.build = builds.queue_build(version.recipe_digest, recipe)
+        version.build = builds.queue_build(version.recipe_digest, definitions.build_of(version.definition))
         version.save(update_fields=["build"])
     return version
 

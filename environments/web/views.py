@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from workspaces.web import door
 
 LARGEST_LOG = 4 * 1024 * 1024
 MOST_VERSIONS = 200
+CONDA_FILE = re.compile(r"\.(?:conda|tar\.bz2)(?:#\S*)?$")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class EnvironmentPage:
     version: EnvironmentVersion
     versions: list[EnvironmentVersion]
     packages: list[str]
+    channels: list[str]
     locked: list[str]
     topic: str
 
@@ -58,13 +61,27 @@ class EnvironmentPage:
 
 
 def packages_of(version: EnvironmentVersion) -> list[str]:
-    return list((version.definition.get("python") or {}).get("packages") or [])
+    """All that was asked for, as it was written: of conda first, if there is any."""
+    python = version.definition.get("python") or {}
+    return [*(python.get("conda") or {}).get("packages", []), *(python.get("packages") or [])]
+
+
+def channels_of(version: EnvironmentVersion) -> list[str]:
+    """The conda channels; empty where everything is PyPI's."""
+    return list(((version.definition.get("python") or {}).get("conda") or {}).get("channels") or [])
 
 
 def locked(lock: str) -> list[str]:
-    """The pinned packages of a lock, without hashes and comments."""
-    lines = (line.split(" ")[0].split(";")[0].rstrip("\\").strip() for line in lock.splitlines())
-    return [line for line in lines if "==" in line and not line.startswith(("#", "-"))]
+    """The pinned packages of a lock, without hashes and comments; of conda packages the names of their files."""
+    lines = [line.split(" ")[0].split(";")[0].rstrip("\\").strip() for line in lock.splitlines()]
+    found = (_of_conda(line) if CONDA_FILE.search(line) else line for line in lines if not line.startswith(("#", "-")))
+    return [line for line in found if "==" in line]
+
+
+def _of_conda(address: str) -> str:
+    """`…/python-3.11.4-hab00c5b_0.conda#…` as `python==3.11.4 (hab00c5b_0)`."""
+    name, version, build = CONDA_FILE.sub("", address).rpartition("/")[2].rsplit("-", 2)
+    return f"{name}=={version} ({build})"
 
 
 @door.page()
@@ -90,7 +107,7 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
         raise NotFound(_("There is no such environment or version in this workspace."))
     topics = f"list:{room.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")
     lines = locked(version.build.lock) if version.build else []
-    page = EnvironmentPage(version, versions, packages_of(version), lines, topics)
+    page = EnvironmentPage(version, versions, packages_of(version), channels_of(version), lines, topics)
     return door.show(request, "environments/environment.html", page, section="environments", parts=("state",))
 
 

@@ -102,6 +102,7 @@ def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> va
         is_alive(host),
         host.last_seen_at,
         host.drained_at,
+        bool(isinstance(host.facts, dict) and host.facts.get("conda")),
     )
 
 

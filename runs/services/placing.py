@@ -20,7 +20,7 @@ from core.clock import now
 from core.ids import uuid7
 from core.work import later
 from runs.models import Attempt
-from runs.services import fleet, wishes
+from runs.services import conda, fleet, wishes
 from runs.services.fleet import Fleet, waiting
 
 GIVEN = ["node", "host", "node_name", "launcher", "warnings"]
@@ -65,6 +65,7 @@ def heads(found: Fleet, moment: datetime) -> list[Attempt]:
 
 def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:
     """What these attempts ask for. Where they would like to run is added by wishes.add()."""
+    with_conda = conda.asking([attempt.run_id for attempt in queue])
     return [
         Need(
             attempt.pk,
@@ -72,6 +73,7 @@ def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:
             attempt.priority,
             attempt.user_id,
             not_before=attempt.not_before,
+            conda=attempt.run_id in with_conda,
         )
         for attempt in queue
     ]

@@ -21,7 +21,7 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
-from runs.services import progress
+from runs.services import conda, progress
 from runs.services.changes import changing
 from workspaces.access import Room
 from workspaces.models import Role
@@ -52,6 +52,7 @@ def submit_run(
     plan = _check(room, graph, parameters or {})
     with transaction.atomic():
         environments_of = _environments(room, plan.graph)
+        conda.require_hosts(room.workspace, plan.graph.steps, environments_of, plan.targets)
         root = _make_root(
             room,
             experiment,

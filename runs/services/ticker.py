@@ -20,7 +20,7 @@ from core.work import ring
 from datasets import services as datasets
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import clusters, departures, lost, nodes, placing, silence
+from runs.services import clusters, conda, departures, lost, nodes, placing, silence
 from runs.services.progress import advance
 from workspaces.models import Workspace
 
@@ -68,6 +68,7 @@ def tick(count: int) -> None:
         (2, clusters.finish_leaving),
         (2, datasets.ring_waiting),
         (5, environments.expire_builds),
+        (5, conda.fail_unbuildable),
         (600, prune_events),
         (600, samples.prune),
         (3600, ring_retention),

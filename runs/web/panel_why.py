@@ -71,10 +71,11 @@ def environment(ask: Ask) -> Environment:
             + f"?version={version.version}"
         )
     definition = version.definition if version else {}
+    python = definition.get("python") or {}
     return Environment(
         version=version,
         url=url,
-        packages=(definition.get("python") or {}).get("packages", []),
+        packages=[*(python.get("conda") or {}).get("packages", []), *python.get("packages", [])],
         compute=compute,
         attempt=ask.step.last,
         variables=definition.get("variables", {}),

@@ -135,6 +135,24 @@ def test_each_blocker_is_named_with_its_numbers() -> None:
         assert words in text(answer, one[0])
 
 
+def test_conda_packages_need_a_host_that_can_build_them() -> None:
+    one, plain, able = Need(UUID(int=1000), CPU, conda=True), machine(1, 8), machine(2, 2, conda=True)
+    assert place([one], [cluster()], [], [plain, able]).given[0].node.machine == able.id
+    idle_elsewhere = place([one], [cluster(max_nodes=1)], [idle(7, on=1)], [plain, able])
+    assert (idle_elsewhere.given[0].node.machine, idle_elsewhere.given[0].leaves) == (able.id, UUID(int=7))
+    lacking = place([one], [cluster()], [], [plain])
+    assert codes(lacking, one) == ["no_conda"] and "host-1 (runs processes)" in text(lacking, one)
+    full = place([one], [cluster()], [busy(7, on=2, takes=Size(2, GIB), key=GPU)], [plain, able])
+    assert codes(full, one) == ["host_full"] and "host-2 has 0 cores" in text(full, one)
+    small = place([one], [cluster(Size(4, GIB), elastic=False)], [], [plain, able])
+    assert codes(small, one) == ["too_large"] and "host-1" not in text(small, one)
+    silent = machine(2, is_alive=False, conda=True)
+    assert codes(place([one], [cluster()], [], [plain, silent]), one) == ["silent", "no_conda"]
+    # Whoever comes later waits behind it, as behind any other.
+    later = Need(UUID(int=1001), CPU)
+    assert codes(place([one, later], [cluster()], [], [plain]), later) == ["no_conda"]
+
+
 def test_a_cluster_that_was_made_smaller_takes_no_step_before_it_is_below_its_size() -> None:
     one, slots = steps(1), [busy(5, 1), busy(6, 1), idle(7, 1)]
     answer = place(one, [cluster(max_nodes=2)], slots, [machine(1)])
@@ -205,7 +223,7 @@ def queues(draw: st.DrawFn, ids: list[UUID]) -> list[Need]:
         Need(
             UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
             not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
-            inputs=frozenset(ids[:1]),
+            inputs=frozenset(ids[:1]), conda=draw(st.sampled_from([False, False, True])),
         )
         for number in range(draw(st.integers(0, 8)))
     ]  # fmt: skip
@@ -225,7 +243,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Need], list[Cluster], list[Slot], list
             machine(
                 100 + number, draw(st.sampled_from([1, 2, 4, 8])), gpus, devices=devices,
                 is_alive=draw(st.booleans()) or draw(st.booleans()), launcher=draw(st.sampled_from(["process", "docker"])),
-                drained_at=draw(st.sampled_from([None, None, NOW])),
+                drained_at=draw(st.sampled_from([None, None, NOW])), conda=draw(st.booleans()),
             )
         )  # fmt: skip
     ids = [each.id for each in machines]
@@ -255,6 +273,8 @@ def test_a_step_is_refused_if_and_only_if_there_is_a_reason(world: Any) -> None:
     answer = place(needs, clusters, slots, machines, held, NOW)
     got = [each.need for each in answer.given]
     assert len(got) == len(set(got))
+    able = {each.id for each in machines if each.conda}
+    assert all(each.node.machine in able for each in answer.given if next(n for n in needs if n.id == each.need).conda)
     for need in needs:
         assert (need.id in got) != bool(answer.reasons(need.id))
         assert all(reason.text and reason.code for reason in answer.reasons(need.id))

@@ -24,7 +24,7 @@ WHOLE: dict[str, Any] = {
     "agent": "0.1.0", "launcher": "docker", "started_at": "2026-01-31T13:00:00+01:00", "store_marker": None,
     "facts": {
         "disk_total": 9, "engine": ENGINE, "storage": {"attempts": [STORED]}, "isolation": {"bwrap": True, "cgroup": "v2"},
-        "sample": {**SAMPLE, "gpus": [READING]},
+        "sample": {**SAMPLE, "gpus": [READING]}, "conda": "mambaorg/micromamba@sha256:1",
     },
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from core.ids import uuid7
 from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from environments.services import curated, logs, versions
+from environments.web import views
 from tests.house import Door, House, code, content, stays_constant
 from workspaces.models import Role, User
 from workspaces.services.workspaces import create_workspace
@@ -218,3 +219,23 @@ def test_the_list_of_environments_costs_the_same_however_long(house: House) -> N
     stays_constant(
         house.api, "environments/", lambda n: environments.register(house.room, definition(f"pkg{n}", name=f"e{n}"))
     )
+
+
+def test_a_lock_is_shown_as_names_and_versions_whichever_installer_takes_it() -> None:
+    lock = (
+        "@EXPLICIT\nhttps://a.example/t/linux-64/ca-certificates-2024.2.2-hbcca054_0.conda#1c\n"
+        "https://a.example/t/noarch/tzdata-2024a-0.tar.bz2#2d\n@PIP\nlightgbm==4.5.0\n"
+    )
+    shown = ["ca-certificates==2024.2.2 (hbcca054_0)", "tzdata==2024a (0)", "lightgbm==4.5.0"]
+    assert views.locked(lock) == shown
+    assert views.locked("# a\n--hash\nnumpy==1.2 ; x\n") == ["numpy==1.2"]
+
+
+def test_what_conda_and_pip_are_asked_for_is_one_list(house: House) -> None:
+    section = {"channels": ["bioconda"], "packages": ["samtools"]}
+    version = environments.resolve(house.workspace, definition("pandas", conda=section))
+    assert (views.packages_of(version), views.channels_of(version)) == (["samtools", "pandas"], ["bioconda"])
+    same = environments.resolve(house.workspace, definition("pandas", conda={**section, "packages": ["samtools "]}))
+    assert same.pk == version.pk
+    plain = environments.resolve(house.workspace, definition("pandas"))
+    assert plain.recipe_digest != version.recipe_digest and views.channels_of(plain) == []

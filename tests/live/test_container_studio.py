@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -9,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azureml.core import Environment
+from azureml.core.conda_dependencies import CondaDependencies
 
 from duto_agent.launchers.engine import Engine
-from studio.testing.engine import IMAGE
+from studio.testing.engine import IMAGE, NoEngine
 from studio.testing.live import eventually
+from studio.testing.plugin import lacking
+from tests.agent import micromamba
+from tests.agent.containers import gateway_of
+from tests.agent.test_conda import Served
 from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
@@ -55,6 +62,8 @@ def container_studio(engine_socket: str) -> Iterator[Studio]:
             settings = json.loads(file.read_text())
             marker = settings["store_marker"]
             settings |= {"launcher": "docker", "engine": engine_socket, "base_image": IMAGE}
+            with contextlib.suppress(NoEngine):  # the one test that needs it says so
+                settings["conda_image"] = micromamba.image(engine_socket)
             file.write_text(json.dumps(settings))
             made.strike("agent")
             yield made
@@ -98,3 +107,31 @@ def test_the_build_of_an_image_is_seen_while_it_runs_and_ends_by_a_cancel(contai
     error = run.step("train")["error"]
     assert error["cause"] == "environment" and "build of its image was canceled by" in error["message"], error
     assert [(each["status"], each["message"]) for each in images()] == [("failed", error["message"])]
+
+
+def test_a_step_gets_what_only_a_conda_channel_has(
+    container_studio: Studio, engine_socket: str, tmp_path: Path
+) -> None:
+    try:
+        micromamba.image(engine_socket)
+    except NoEngine as reason:
+        lacking(f"no conda packages here: {reason}", "DUTO_REQUIRE_DOCKER")
+    served = Served(tmp_path, gateway_of(engine_socket))
+    wanted = Environment("maps")
+    wanted.python.conda_dependencies = CondaDependencies.create(
+        conda_packages=["dutoconda>=1", "dutotool"], pip_packages=["azureml-defaults"], python_version="3.11"
+    )
+    wanted.python.conda_dependencies.add_channel(f"{served.url}/channel")
+    graph = container_studio.graph({"train": "import dutoconda, os\nprint(dutoconda.made)\nos.system('dutotool')"})
+    graph["steps"][0]["environment"] = wanted.definition()
+    try:
+        run = container_studio.submit_graph(graph).wait()
+    finally:
+        served.server.shutdown()
+    said = run.log("train").decode()
+    assert f"1.0 {served.mark}\n" in said and f"tool {served.mark}\n" in said
+    version = container_studio.get("environments/maps/versions/latest/")
+    assert version["definition"]["python"]["conda"]["packages"] == ["dutoconda>=1", "dutotool"]
+    assert "dutoconda-1.0-0.tar.bz2#" in version["lock"] and version["build"]["python"] == micromamba.PYTHON
+    (image,) = [each for each in container_studio.get("images/")["items"] if each["lock_digest"]]
+    assert image["status"] == "ready"

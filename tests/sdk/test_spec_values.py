@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from duto.spec import parameters, selection, status
-from duto.spec.environment import conda_version, recipe, recipe_digest
+from duto.spec import conda, parameters, selection, status
+from duto.spec.conda import Conda
+from duto.spec.environment import conda_version, definition, recipe, recipe_digest, recipe_of
 from duto.spec.errors import SpecError
 from duto.spec.fingerprint import compare, digest, explain, fingerprint
 from duto.spec.graph import Parameter, Step
@@ -160,9 +161,66 @@ def test_an_old_conda_file() -> None:
     assert found.packages == ("joblib>=0.14", "pandas", "scikit-learn==0.22.*", "torch==1.4.0")
 
 
-def test_what_only_conda_has_is_named_together() -> None:
-    with pytest.raises(SpecError, match="cudatoolkit, r-base"):
-        recipe(["cudatoolkit=10.2", "numpy", "r-base"])
+def test_a_list_with_something_that_only_conda_has_stays_condas() -> None:
+    found = recipe(
+        ["python=3.9", "cudatoolkit = 10.2 # old", "numpy=1.19.5=py37_0", "azureml-mlflow", "r-base>=4,<5", {"pip": ["sklearn"]}],
+        channels=["nodefaults", "https://a.example/t", "conda-forge"],
+    )  # fmt: skip
+    assert (found.python, found.packages) == ("3.9", ("mlflow-skinny", "scikit-learn"))
+    assert found.conda is not None
+    assert found.conda.packages == ("cudatoolkit = 10.2", "numpy=1.19.5=py37_0", "r-base>=4,<5")
+    assert found.conda.channels == ("https://a.example/t", "conda-forge")
+    assert recipe(["gdal"]).conda == Conda(("conda-forge",), ("gdal",))
+    again = recipe_of(definition("e", found))
+    assert (again, again.digest) == (dataclasses.replace(found, notes=()), found.digest)
+    assert found.digest != recipe_of({"python": {"version": "3.9", "packages": list(found.packages)}}).digest
+
+
+@pytest.mark.parametrize(
+    "packages,channels,wanted",
+    [
+        (["numpy"], ["defaults", "conda-forge", "pytorch"], False),
+        (["conda-forge::pytorch"], [], False),
+        (["numpy"], ["https://conda.anaconda.org/conda-forge", "https://repo.anaconda.com/pkgs/main"], False),
+        (["samtools"], ["bioconda"], True),
+        (["bioconda::samtools"], [], True),
+        (["numpy"], ["https://conda.example/mine"], True),
+        ([], ["bioconda"], False),
+        (["python=3.8", "ffmpeg"], [], True),
+    ],
+)
+def test_conda_is_needed_by_a_name_or_by_an_unusual_channel(
+    packages: list[str], channels: list[str], wanted: bool
+) -> None:
+    assert conda.is_needed(packages, channels) is wanted
+    assert (recipe(packages, channels=channels).conda is not None) is wanted
+
+
+@pytest.mark.parametrize(
+    "packages,channels",
+    [
+        (["gdal; rm -rf /"], []),
+        (["--file=x", "gdal"], []),
+        (["gdal$(id)"], []),
+        (["gdal"], ["file:///etc"]),
+        (["gdal"], ["https://ana:secret@a.example/x"]),
+        (["gdal"], ["-c"]),
+        (["gdal" + "x" * 300], []),
+        (["gdal"], [f"c{number}" for number in range(21)]),
+    ],
+)
+def test_what_is_no_conda_package_or_channel_is_refused(packages: list[str], channels: list[str]) -> None:
+    section = {"channels": channels, "packages": packages}
+    with pytest.raises(SpecError):
+        recipe_of({"python": {"conda": section}})
+    with pytest.raises(SpecError):
+        recipe_of({"python": {"conda": {"packages": "gdal"}}})
+
+
+def test_those_that_are_nowhere_else_are_named() -> None:
+    assert conda.only_there({"packages": ["gdal=3", "numpy", "c::r-base >=4"]}) == ["gdal", "r-base"]
+    assert conda.only_there({"packages": ["bioconda::samtools=1"]}) == ["samtools"]
+    assert "Only conda has gdal, r-base: " in conda.refusal(["gdal", "r-base", "gdal"])
 
 
 def test_a_recipe_knows_neither_name_nor_variables() -> None:

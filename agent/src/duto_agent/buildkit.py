@@ -65,6 +65,10 @@ class Watch:
     opened: Callable[[Callable[[], None]], None]
 
 
+# Nobody looks on, and nobody ends it.
+UNWATCHED = Watch(lambda done, total, text: None, lambda end: None)
+
+
 def build(api: Any, params: Mapping[str, str], tar: bytes, watch: Watch) -> Iterator[str]:
     """Each line of the build as it comes; an error is a line too. Raises what the API raises, now and while it is read."""
     answer = api._post(

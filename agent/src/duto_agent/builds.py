@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from duto_agent import conda
 from duto_agent.environments import BuildFailed
+from duto_agent.launchers.base import EngineAway
 from duto_agent.room import DiskFull, room_for
 from duto_agent.services import Services
 from duto_agent.shipping import Shipment, Stale
@@ -54,6 +56,8 @@ class Build:
     def _make(self) -> dict[str, Any]:
         environments = self.services.environments
         recipe = {**self.spec, **(self.spec.get("recipe") or {})}
+        if recipe.get("conda"):
+            return self._make_prefix(recipe)
         choice = environments.pythons.choose(recipe.get("python"))
         # Curated environments bring a lock for each Python that they know.
         lock = recipe.get("lock") or (recipe.get("locks") or {}).get(choice.python.minor)
@@ -71,6 +75,22 @@ class Build:
             "event": "ready", "lock": lock, "lock_digest": digest, "python": built.python,
             "message": "", "warnings": warnings,
         }  # fmt: skip
+
+    def _make_prefix(self, recipe: dict[str, Any]) -> dict[str, Any]:
+        """With conda packages: only the lock is found out; the image of it is made by the first step on a host."""
+        images, pause = self.services.images, pauses()
+        if images is None:
+            raise BuildFailed(conda.NO_PROCESSES)
+        while True:
+            try:
+                lock = images.resolve(recipe, self._line)
+                break
+            except EngineAway as away:
+                self._line(f"{away} It is waited for.")
+                time.sleep(next(pause))
+        digest = hashlib.sha256(lock.encode()).hexdigest()
+        python = conda.python_of(lock)
+        return {"event": "ready", "lock": lock, "lock_digest": digest, "python": python, "message": "", "warnings": []}
 
     def _line(self, line: str) -> None:
         with self.path.open("a", encoding="utf-8") as file:

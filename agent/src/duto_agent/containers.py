@@ -33,7 +33,7 @@ class Containers:
         labels = {"duto.installation": installation, "duto.host": host}
         shelf = Shelf(self.engine, labels, home / "images", Teller(tell))
         registry = Registry(self.engine, wanted.registry, installation) if wanted.registry else None
-        self.images = Images(self.engine, wanted.base_image, shelf, labels, registry)
+        self.images = Images(self.engine, wanted.base_image, shelf, labels, registry, wanted.conda_image)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
         self.facts: Facts | None = None
         self._stop = threading.Event()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from duto_agent import conda
 from duto_agent.files import now, remove_tree, write_json
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.pythons import Choice, Python, Pythons
@@ -76,6 +77,8 @@ class Environments:
 
         Raises BuildFailed, DiskFull, OSError.
         """
+        if conda.is_lock(lock):
+            raise BuildFailed(conda.NO_PROCESSES)
         choice = self.pythons.choose(asked)
         path = self._path(key, choice)
         if not lock.strip():

@@ -50,6 +50,7 @@ class HostFacts:
         storage = told(self.storage.storage) if self.storage is not None else {}
         more = {"disk_total": disk.total, "storage": storage, "sample": self.sample(disk.free)}
         engine = self.containers.facts if self.containers is not None else None
+        more["conda"] = (self.containers.images.micromamba if self.containers is not None else None) or ""
         return {
             "cores": self.cores,
             "memory": self.memory,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from duto_agent import buildkit
+from duto_agent import buildkit, conda, prefixes
 from duto_agent.environments import BuildFailed, failure_of
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
@@ -21,7 +21,7 @@ from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
 
 Say = Callable[[str], None]
 PYTHON = "python3"
-ENVIRONMENT = "/opt/duto/env"
+ENVIRONMENT = prefixes.ENVIRONMENT
 REPOSITORY = "duto/env"
 BASES = "duto/base"
 OWN_STEP = "Installing the packages"
@@ -51,7 +51,8 @@ class Image:
 
 
 class Images:
-    """`base` is the image of hosts' configuration; an environment may bring its own."""
+    """`base` is the image of hosts' configuration; an environment may bring its own. `micromamba`, if there is one, is
+    the image by which conda packages are installed."""
 
     def __init__(
         self,
@@ -60,8 +61,10 @@ class Images:
         shelf: Shelf,
         labels: Mapping[str, str],
         registry: Registry | None = None,
+        micromamba: str | None = None,
     ) -> None:
         self.engine, self.base, self.shelf, self.labels, self.registry = engine, base, shelf, dict(labels), registry
+        self.micromamba = micromamba
         self.rounds = Rounds()
 
     def cancel(self, tag: str, by: str) -> None:
@@ -84,19 +87,53 @@ class Images:
     def _ensure(self, spec: Mapping[str, Any], say: Say, attempt: str) -> Image:
         environment, container = spec.get("environment") or {}, spec.get("container") or {}
         lock = str(environment.get("lock") or "")
+        if conda.is_lock(lock) and not self.micromamba:
+            raise BuildFailed(conda.NO_BASE)
         if container.get("base_dockerfile"):
             base = self._written(str(container["base_dockerfile"]), say, attempt)
-        elif name := container.get("base_image") or self.base:
-            with self.shelf.only_one(str(name)):
-                base = self._base(str(name), say)
         else:
-            raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
+            base = self._ground(container.get("base_image"), say)
         if environment.get("user_managed") or not lock.strip():
             return Image(base.id, PYTHON)
-        making = Making(tag_of(base.id, lock), recipe_of(base.id, lock), attempt)
-        built = self._one(making, say, lambda: self._files(making, base, lock, say))
+        own = self._named(str(self.micromamba), say).id if conda.is_lock(lock) else ""
+        making = Making(tag_of(base.id, lock, own), recipe_of(base.id, lock, own), attempt)
+        built = self._one(making, say, lambda: self._files(making.recipe, lock, say))
         # The id, not the name: after a removal the same name may be another image.
         return Image(built.id, f"{ENVIRONMENT}/bin/python")
+
+    def resolve(self, recipe: Mapping[str, Any], say: Say) -> str:
+        """The lock of a recipe with conda packages, on the base of this host. Raises BuildFailed, EngineAway."""
+        if not self.micromamba:
+            raise BuildFailed(conda.NO_BASE)
+        if conda.is_too_old(recipe.get("python")):
+            raise BuildFailed(f"Steps cannot begin in Python {recipe['python']}; the oldest that they can is 3.8.")
+        try:
+            micromamba, base = self._named(self.micromamba, say), self._ground(None, say)
+            files = prefixes.of_recipe(self._for_build(micromamba.id), self._for_build(base.id), recipe)
+            tag = f"{prefixes.LOCKS}:{_digest(json.dumps(dict(recipe), sort_keys=True))[:32]}"
+            with self.shelf.only_one(tag):
+                return self._found(tag, {**files, **self._shown(say)}, say)
+        except EngineRefused as refused:
+            raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
+
+    def _found(self, tag: str, files: Mapping[str, bytes], say: Say) -> str:
+        """Build it anew, since channels change, and read what came of it out of the image."""
+        labels = json.dumps({**self.labels, "duto.kind": "lock"})
+        params = {"version": "2", "t": tag, "labels": labels, "nocache": "1", "forcerm": "1"}
+        said: list[str] = []
+        self.engine.remove_image(tag)
+        for line in self.engine.lines(
+            lambda api: buildkit.build(api, params, buildkit.context(files), buildkit.UNWATCHED)
+        ):
+            said.append(line)
+            say(line)
+        if self.engine.image(tag) is None:
+            raise self._reason(said)
+        try:
+            found = self.engine.read(tag, [f"/{name}" for name in prefixes.FOUND], json.loads(labels))
+        finally:
+            self.engine.remove_image(tag)
+        return conda.join(*(text.decode() for text in found))
 
     def _one(self, making: Making, say: Say, files: Callable[[], Mapping[str, bytes]]) -> ImageFacts:
         """The image of this name; if there is none it is made now, by one of those who ask for it."""
@@ -135,6 +172,17 @@ class Images:
         except RegistryRefused as refused:
             say(f"The registry {self.registry.place} did not take the image: {refused}")
 
+    def _ground(self, wanted: object, say: Say) -> ImageFacts:
+        """What the environment names, else this host; where it names only a micromamba, that has to do."""
+        name = wanted or self.base or self.micromamba
+        if not name:
+            raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
+        return self._named(str(name), say)
+
+    def _named(self, name: str, say: Say) -> ImageFacts:
+        with self.shelf.only_one(name):
+            return self._base(name, say)
+
     def _base(self, name: str, say: Say) -> ImageFacts:
         found = self.engine.image(name)
         if found is None:
@@ -158,8 +206,24 @@ class Images:
         making = Making(f"{BASES}:{digest[:32]}", {"dockerfile": digest}, attempt)
         return self._one(making, say, lambda: {"Dockerfile": dockerfile.encode()})
 
-    def _files(self, making: Making, base: ImageFacts, lock: str, say: Say) -> Mapping[str, bytes]:
+    def _files(self, recipe: Mapping[str, str], lock: str, say: Say) -> Mapping[str, bytes]:
         """What the build of an environment is shown."""
+        base = self._for_build(recipe["base"])
+        if "micromamba" in recipe:
+            files = prefixes.of_lock(self._for_build(recipe["micromamba"]), base, lock)
+        else:
+            dockerfile = TEMPLATE.format(base=base, environment=ENVIRONMENT)
+            files = {"Dockerfile": dockerfile.encode(), "lock.txt": lock.encode()}
+        return {**files, **self._shown(say)}
+
+    def _for_build(self, image: str) -> str:
+        """A name for an image: BuildKit takes one, and looks for an id in a registry."""
+        short = image.rpartition(":")[2][:32]
+        self.engine.tag(image, BASES, short)
+        return f"{BASES}:{short}"
+
+    def _shown(self, say: Say) -> dict[str, bytes]:
+        """uv, and what it is told of indexes and certificates."""
         try:
             uv = buildkit.readable(uv_binary())
         except (UvMissing, OSError) as error:
@@ -168,15 +232,7 @@ class Images:
         for each in left_out:
             say(f"{each} is a folder of this host and not used: a build does not see it.")
         settings, certificates = _settings(variables)
-        short = base.id.rpartition(":")[2][:32]
-        self.engine.tag(base.id, BASES, short)  # BuildKit takes a name, and looks for an id in a registry
-        return {
-            "Dockerfile": TEMPLATE.format(base=f"{BASES}:{short}", environment=ENVIRONMENT).encode(),
-            "uv": uv,
-            "lock.txt": lock.encode(),
-            "settings.sh": settings.encode(),
-            "certificates.pem": certificates,
-        }
+        return {"uv": uv, "settings.sh": settings.encode(), "certificates.pem": certificates}
 
     def _make(self, making: Making, mine: Round, say: Say, files: Callable[[], Mapping[str, bytes]]) -> ImageFacts:
         """Build it, and tell the studio how that goes."""
@@ -199,9 +255,14 @@ class Images:
         built = self.engine.image(making.tag)
         if built is None:
             mine.heed()
-            own = [line for line in said if not line.startswith(BUILDKITS_OWN)]
-            raise failure_of("\n".join(own or said), self.engine.folder)
+            raise self._reason(said)
         return built
+
+    def _reason(self, said: Sequence[str]) -> Exception:
+        """Why a build failed, by what its commands said."""
+        own = "\n".join([line for line in said if not line.startswith(BUILDKITS_OWN)] or said)
+        unsolved = conda.explain(own)
+        return BuildFailed(unsolved) if unsolved else failure_of(own, self.engine.folder)
 
     def _lines(self, making: Making, mine: Round, context: bytes) -> Iterator[str]:
         """What the build says; an error is its last line. Raises BuildFailed where it was canceled."""
@@ -219,8 +280,12 @@ class Images:
         self.shelf.teller.progress(making, done, total, OWN_STEP if ENVIRONMENT in text else text)
 
 
-def recipe_of(base: str, lock: str) -> dict[str, str]:
+def recipe_of(base: str, lock: str, micromamba: str = "") -> dict[str, str]:
     """The named parts that an environment's image is made of."""
+    if micromamba:
+        return {
+            "base": base, "micromamba": micromamba, "lock": _digest(lock), "template": _digest(prefixes.TEMPLATE),
+        }  # fmt: skip
     return {"base": base, "lock": _digest(lock), "template": _digest(TEMPLATE)}
 
 
@@ -228,10 +293,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def tag_of(base: str, lock: str) -> str:
-    """The same base, lock and way of building are the same image."""
-    recipe = json.dumps({"base": base, "lock": lock, "template": TEMPLATE}, sort_keys=True)
-    return f"{REPOSITORY}:{hashlib.sha256(recipe.encode()).hexdigest()[:32]}"
+def tag_of(base: str, lock: str, micromamba: str = "") -> str:
+    """The same bases, lock and way of building are the same image."""
+    recipe = {"base": base, "lock": lock, "template": prefixes.TEMPLATE if micromamba else TEMPLATE}
+    text = json.dumps({**recipe, **({"micromamba": micromamba} if micromamba else {})}, sort_keys=True)
+    return f"{REPOSITORY}:{_digest(text)[:32]}"
 
 
 def reachable(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -21,6 +21,7 @@ VARIABLES = {
     "engine": "DUTO_ENGINE",
     "base_image": "DUTO_BASE_IMAGE",
     "registry": "DUTO_REGISTRY",
+    "conda_image": "DUTO_CONDA_IMAGE",
 }
 
 
@@ -35,19 +36,21 @@ class Identity:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the owner of a host asks for: the engine's socket, an image, a registry, folders that every step sees."""
+    """What the owner of a host asks for: the engine's socket, an image, a registry, folders that every step sees, an
+    image with micromamba."""
 
     engine: str | None
     base_image: str | None
     registry: str | None = None
     folders: tuple[Path, ...] = ()
+    conda_image: str | None = None
 
 
 def containers_of(
     home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None, tell: Tell = unheard
 ) -> Containers | None:
-    """None for a host of processes. `given`: `launcher`, `engine` (a socket's path), `base_image`, `registry`
-    and `folders` of host.json.
+    """None for a host of processes. `given`: `launcher`, `engine` (a socket's path), `base_image`, `registry`,
+    `conda_image` and `folders` of host.json.
 
     `auto` takes containers if the engine answers now and a base image is named. Raises Unprotected for another word, or a folder that is none.
     """
@@ -59,6 +62,7 @@ def containers_of(
         return None
     from duto_agent.containers import Containers  # its library takes long to load; hosts of processes do without
 
-    wanted = Wanted(chosen["engine"], base, chosen["registry"], tuple(shared_folders(given.get("folders"))))
+    folders = tuple(shared_folders(given.get("folders")))
+    wanted = Wanted(chosen["engine"], base, chosen["registry"], folders, chosen["conda_image"])
     found = Containers(home, identity, wanted, bell, tell)
     return found if word == "docker" or (base and found.answers()) else None

@@ -61,6 +61,7 @@ class HostConfig:
     engine: str | None = None
     base_image: str | None = None
     registry: str | None = None
+    conda_image: str | None = None
     installation: str | None = None
 
     def identity(self) -> Identity:

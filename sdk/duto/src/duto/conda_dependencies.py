@@ -76,7 +76,7 @@ class CondaDependencies:
             self._pip.append(pip_package)
 
     def add_channel(self, channel: str) -> None:
-        """A conda channel; kept in the file and not used, for packages come from PyPI."""
+        """A conda channel: asked where something is named that PyPI has not, or where it is none of the usual ones."""
         if channel not in self._channels:
             self._channels.append(channel)
 
@@ -168,8 +168,8 @@ class CondaDependencies:
         return name
 
     def recipe(self) -> Recipe:
-        """What is to be built. Raises `SpecError` naming what only conda has."""
-        return recipe(self._conda, [*self._options, *self._pip], self._python)
+        """What is to be built. Raises `SpecError` naming what is no package."""
+        return recipe(self._conda, [*self._options, *self._pip], self._python, self._channels)
 
     @property
     def asks_for_nothing(self) -> bool:

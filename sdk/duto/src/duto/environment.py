@@ -178,7 +178,7 @@ class Environment:
         return dict(workspace._client.get(workspace._path(f"environments/{segment(self.name)}/versions/{version}/")))
 
     def definition(self) -> Dict[str, Any]:
-        """The definition as the studio takes it. Raises `SpecError` naming packages that only conda has."""
+        """The definition as the studio takes it. Raises `SpecError` naming what is no package."""
         python = self.python
         dependencies = python.conda_dependencies
         if python.user_managed_dependencies or dependencies is None:
@@ -249,6 +249,11 @@ def environment_of(item: Mapping[str, Any]) -> Environment:
     dependencies = CondaDependencies()
     for package in python.get("packages") or ():
         dependencies.add_pip_package(package)
+    section = python.get("conda") or {}
+    for package in section.get("packages") or ():
+        dependencies.add_conda_package(package)
+    for channel in section.get("channels") or ():
+        dependencies.add_channel(channel)
     if python.get("version"):
         dependencies.set_python_version(str(python["version"]))
     made.python.conda_dependencies = dependencies

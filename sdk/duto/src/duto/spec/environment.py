@@ -1,18 +1,20 @@
-"""Conda and pip lists as one recipe that pip's world can build: a Python version and a list of requirements.
+"""Conda and pip lists as one recipe: a Python version and a list of requirements that pip's world can build.
 
 Conda names that mean a PyPI package are renamed, Azure's own packages are left out because every step has the
-SDK, and what only conda has is refused by name.
+SDK. Where something is named that only conda has, the conda list stays conda's as it was written.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 from duto.spec import canonical
+from duto.spec import conda as conda_rules
+from duto.spec.conda import Conda
 from duto.spec.errors import Problem, SpecError
-from duto.spec.packages import brought_by, from_conda, from_pip, is_conda_only, is_own, normalise
+from duto.spec.packages import brought_by, from_conda, from_pip, is_own, normalise
 
 SCHEMA = 1
 
@@ -24,40 +26,63 @@ _VERSION = re.compile(r"(\d+(?:\.\d+)?)")
 @dataclass(frozen=True)
 class Recipe:
     """What to build. `python` is `major.minor` or None for whatever is at hand; `packages` are requirements
-    as pip reads them, sorted; `notes` tell what was renamed or left out, for people, and enter no digest."""
+    as pip reads them, sorted; `notes` tell what was renamed or left out, for people, and enter no digest. With
+    `conda`, its packages come first and the Python with them."""
 
     python: Optional[str]
     packages: Tuple[str, ...]
     notes: Tuple[str, ...] = ()
+    conda: Optional[Conda] = None
 
     @property
     def digest(self) -> str:
-        return canonical.digest({"schema": SCHEMA, "python": self.python, "packages": list(self.packages)})
+        document: Dict[str, Any] = {"schema": SCHEMA, "python": self.python, "packages": list(self.packages)}
+        return canonical.digest({**document, **({"conda": self.conda.to_document()} if self.conda else {})})
 
 
-def recipe(conda: Iterable[Any] = (), pip: Iterable[str] = (), python: Optional[str] = None) -> Recipe:
+def recipe(
+    conda: Iterable[Any] = (), pip: Iterable[str] = (), python: Optional[str] = None, channels: Iterable[str] = ()
+) -> Recipe:
     """The recipe of a conda list and a pip list.
 
-    A conda list may hold `{"pip": [...]}` as conda files do, and `python=3.8`. Raises `SpecError` that names
-    every package that only conda has (`conda_only`) and every line that is no requirement
-    (`bad_requirement`).
+    A conda list may hold `{"pip": [...]}` as conda files do, and `python=3.8`. Raises `SpecError` that names every
+    line that is no requirement, package or channel (`bad_requirement`).
     """
-    collector = _Collector(python)
+    collector, lines, places = _Collector(python), [], [str(each) for each in channels]
     for item in conda:
         if isinstance(item, Mapping):
             for line in item.get("pip") or ():
                 collector.pip(str(line))
         else:
-            collector.conda(str(item))
+            lines.append(str(item))
+    needed = conda_rules.is_needed(lines, places)
+    for line in lines:
+        collector.conda(line, is_kept=needed)
     for line in pip:
         collector.pip(str(line))
-    return collector.recipe()
+    section = conda_rules.section_of(lines, places, collector.problems) if needed else None
+    return collector.recipe(section)
 
 
 def recipe_of(definition: Mapping[str, Any]) -> Recipe:
     """The recipe of an environment's definition (`docs/wire.md`). Raises `SpecError` as `recipe` does."""
     python = definition.get("python") or {}
-    return recipe(pip=python.get("packages") or (), python=python.get("version"))
+    section = python.get("conda") or {}
+    if not isinstance(section, Mapping) or not all(_is_texts(section.get(key)) for key in ("channels", "packages")):
+        text = "'conda' of an environment is an object with 'channels' and 'packages', each a list of texts."
+        raise SpecError([Problem("bad_requirement", text)])
+    built = recipe(pip=python.get("packages") or (), python=python.get("version"))
+    if not section.get("packages"):
+        return built
+    problems: List[Problem] = []
+    found = conda_rules.section_of(section["packages"], section.get("channels") or (), problems)
+    if problems:
+        raise SpecError(problems)
+    return replace(built, conda=found if found.packages else None)
+
+
+def _is_texts(given: Any) -> bool:
+    return given is None or (isinstance(given, (list, tuple)) and all(isinstance(each, str) for each in given))
 
 
 def recipe_digest(definition: Mapping[str, Any]) -> str:
@@ -77,16 +102,16 @@ def python_version(text: Optional[str]) -> Optional[str]:
 
 
 class _Collector:
-    """Takes lines one by one; what only conda has is remembered, so that all of it is named at once."""
+    """Takes lines one by one, and remembers what is wrong, so that all of it is named at once."""
 
     def __init__(self, python: Optional[str]) -> None:
         self.python = python_version(python)
         self.found: Dict[str, str] = {}
         self.notes: List[str] = []
-        self.lost: List[str] = []
         self.problems: List[Problem] = []
 
-    def conda(self, line: str) -> None:
+    def conda(self, line: str, is_kept: bool = False) -> None:
+        """One package of a conda list; where it `is_kept` conda's, only Python and what Azure's bring is taken."""
         text = line.split("#")[0].strip()
         match = _CONDA.match(text)
         if match is None:
@@ -99,9 +124,7 @@ class _Collector:
             return
         if is_own(name):
             self._own(name, frozenset())
-        elif is_conda_only(name):
-            self.lost.append(name)
-        else:
+        elif not is_kept:
             self._add(from_conda(name), name, conda_version(rest), line)
 
     def pip(self, line: str) -> None:
@@ -128,14 +151,10 @@ class _Collector:
         shown = f"[{','.join(sorted(extras))}]" if extras else ""
         self._add(from_pip(match.group("name")), match.group("name"), shown + match.group("rest").strip(), line)
 
-    def recipe(self) -> Recipe:
-        if self.lost:
-            names = ", ".join(dict.fromkeys(self.lost))
-            text = f"Only conda has {names}: name packages of PyPI instead, or drop what wheels bring along."
-            self.problems.append(Problem("conda_only", text))
+    def recipe(self, section: Optional[Conda] = None) -> Recipe:
         if self.problems:
             raise SpecError(self.problems)
-        return Recipe(self.python, tuple(sorted(self.found.values())), tuple(self.notes))
+        return Recipe(self.python, tuple(sorted(self.found.values())), tuple(self.notes), section)
 
     def _own(self, name: str, extras: FrozenSet[str]) -> None:
         self.notes.append(f"'{name}' is left out: every step has the SDK.")
@@ -207,6 +226,8 @@ def definition(
         },
         "variables": dict(variables or {}),
     }
+    if built.conda:
+        document["python"]["conda"] = built.conda.to_document()
     if docker:
         document["docker"] = dict(docker)
     return document

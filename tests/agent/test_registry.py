@@ -96,6 +96,13 @@ def test_what_one_host_has_built_the_other_fetches_and_removes_by_its_own_policy
     assert list(two.shelf.folder.iterdir()) == []
 
 
+def test_any_installation_has_a_folder_that_a_registry_takes(engine_socket: str) -> None:
+    names = {
+        name: Registry(Engine(engine_socket), "r/d/", name).folder for name in ("0190ab-c12", "duto-reg-_b_", "Ab__c")
+    }
+    assert names == {"0190ab-c12": "r/d/0190ab-c12", "duto-reg-_b_": "r/d/duto-reg-b", "Ab__c": "r/d/ab-c"}
+
+
 def test_installations_do_not_fetch_each_others_images(
     hosts: tuple[Host, Host], engine_socket: str, place: str
 ) -> None:

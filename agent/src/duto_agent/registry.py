@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from duto_agent.launchers.engine import Engine, EngineRefused
 
 ABSENT = ("manifest unknown", "name unknown", "not found")
@@ -19,7 +21,8 @@ class Registry:
 
     def __init__(self, engine: Engine, place: str, installation: str) -> None:
         self.engine, self.place = engine, place.rstrip("/")
-        self.folder = f"{self.place}/{installation[:12].lower()}"
+        # A registry takes no name that begins or ends with a mark, or that has two of them in a row.
+        self.folder = f"{self.place}/{re.sub(r'[^a-z0-9]+', '-', installation[:12].lower()).strip('-')}"
 
     def fetch(self, tag: str) -> bool:
         """Whether it was there; it is then here under our own name. Raises RegistryRefused, EngineAway."""

@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 from core import postman
 from core.clock import now
 from core.models import Event
+from core.prepared import Prepared
 from core.work import after_commit
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,12 @@ def record(topic: str, version: int, payload: dict[str, Any], *, lists: tuple[st
     after_commit(postman.ring)
 
 
-def deliver(limit: int = BATCH) -> int:
+_PENDING: Prepared[Event] = Prepared(lambda: Event.objects.filter(delivered_at__isnull=True).order_by("id")[:BATCH])
+
+
+def deliver() -> int:
     """Send what is undelivered: read, commit, send, mark. A crash in between sends twice; frames carry versions."""
-    pending = list(Event.objects.filter(delivered_at__isnull=True).order_by("id")[:limit])
+    pending = _PENDING.all()
     for event in pending:
         if not send(event.topic, {"version": event.version, **event.payload}):
             return 0

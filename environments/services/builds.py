@@ -14,6 +14,7 @@ from core import journal
 from core.clock import now
 from core.errors import Outrun
 from core.ids import as_key
+from core.prepared import Prepared
 from environments.models import EnvironmentBuild, EnvironmentVersion
 
 S = EnvironmentBuild.Status
@@ -41,12 +42,19 @@ def queue_build(recipe_digest: str, recipe: Mapping[str, Any]) -> EnvironmentBui
         return live.get()
 
 
+_UNDER_WAY: Prepared[tuple[UUID]] = Prepared(
+    lambda: EnvironmentBuild.objects.filter(status__in=[S.QUEUED, S.BUILDING]).order_by().values_list("id")[:1]
+)
+
+
 def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
     """Builds for this host's agent to carry out, oldest first; first those that its agent took before it restarted.
 
     A host of one workspace takes what that workspace asked for: another one's packages are none of its business. One
     without a micromamba base leaves conda packages to others.
     """
+    if not _UNDER_WAY.all():  # as mostly, and each exchange with an agent asks
+        return []
     taken = _taken_before_restart(host)
     queue = EnvironmentBuild.objects.filter(status=S.QUEUED).order_by("id")
     if not (getattr(host, "facts", None) or {}).get("conda"):

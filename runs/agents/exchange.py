@@ -42,10 +42,7 @@ async def exchange(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     try:
-        host, document = await _in_thread(_read, request)
-        wait = _number(document, "wait", MAX_WAIT)
-        # Who waits looks for work once it listens, not before and again.
-        answer = await _in_thread(answer_to, host, {**document, "want": 0} if wait > 0 else document)
+        host, document, wait, answer = await _in_thread(_first, request)
         if wait > 0 and not (answer["refused"] or answer["cancel"]):
             answer = await _wait(host, document, answer, wait)
     except StudioError as error:
@@ -53,6 +50,14 @@ async def exchange(request: HttpRequest) -> HttpResponse:
     except (OSError, DatabaseError) as error:
         return refusal_of(error)
     return JsonResponse(answer)
+
+
+def _first(request: HttpRequest) -> tuple[Host, dict[str, Any], float, dict[str, Any]]:
+    """The host, what it says, how long it waits for work, and the answer for now: all in one turn of one thread."""
+    host, document = _read(request)
+    wait = _number(document, "wait", MAX_WAIT)
+    # Who waits looks for work once it listens, not before and again.
+    return host, document, wait, answer_to(host, {**document, "want": 0} if wait > 0 else document)
 
 
 def _read(request: HttpRequest) -> tuple[Host, dict[str, Any]]:

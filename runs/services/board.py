@@ -9,8 +9,11 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from core.clock import now
 from core.lifecycle import write_all
+from core.prepared import Prepared
 from core.storage import Root
 from duto.spec.graph import Graph, Step
 from duto.spec.reading import read_graph
@@ -22,6 +25,20 @@ Parsed = tuple[Graph, dict[str, Step]]
 KEPT = 64
 _graphs: OrderedDict[UUID, Parsed] = OrderedDict()
 _graphs_lock = Lock()
+
+
+def _steps_of(root: UUID) -> QuerySet[Run]:
+    return Run.objects.filter(root=root).select_related("step").defer("graph")
+
+
+_STEP: Prepared[Run] = Prepared(lambda root, node: _steps_of(root).filter(step__node_id=node), texts=(1,))
+_STATES: Prepared[tuple[Any, ...]] = Prepared(
+    lambda root: (
+        Run.objects.filter(root=root, step__isnull=False)
+        .order_by("id")
+        .values_list("step__node_id", "status", "step__waiting")
+    )
+)
 
 
 class Board:
@@ -41,8 +58,7 @@ class Board:
         # By status and by what else changes: rows that get equal values are written by one statement.
         self._moves: dict[tuple[str, tuple[str, ...]], list[Run]] = {}
         self._steps: dict[str, StepRun] = {}
-        rows = Run.objects.filter(root=root.pk, step__isnull=False).order_by("id")
-        for node, status, waiting in rows.values_list("step__node_id", "status", "step__waiting"):
+        for node, status, waiting in _STATES.all(root.pk):
             # A step that only waits for its environment is still to be started.
             self.states[node] = S.NOT_STARTED if status == S.PREPARING and waiting else status
 
@@ -60,8 +76,9 @@ class Board:
         missing = [node for node in dict.fromkeys(nodes) if node not in self.runs]
         if not missing:
             return
-        rows = Run.objects.filter(root=self.root.pk, step__node_id__in=missing).select_related("step").defer("graph")
-        for run in rows:
+        root = self.root.pk
+        one = len(missing) == 1
+        for run in _STEP.all(root, missing[0]) if one else _steps_of(root).filter(step__node_id__in=missing):
             if run.pk == self.root.pk:  # a script run is its own single step: one object, so that one status
                 self.root.step = run.step
                 run = self.root

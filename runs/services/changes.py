@@ -14,6 +14,7 @@ from django.db import transaction
 from core import journal
 from core.clock import iso
 from core.errors import NotFound
+from core.prepared import Prepared
 from core.work import after_commit
 from runs.models import Attempt, Run
 from runs.services import placing
@@ -34,6 +35,17 @@ class Changes:
 _open: ContextVar[Changes | None] = ContextVar("open_changes", default=None)
 
 
+# The graph may be large and never changes: whoever needs it takes it from the cache (runs.services.board).
+_ROOT: Prepared[Run] = Prepared(
+    lambda key: (
+        Run.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("workspace", "experiment")
+        .defer("graph")
+        .filter(pk=key)
+    )
+)
+
+
 @contextmanager
 def changing(root_id: UUID | None) -> Iterator[Run]:
     """Lock the root of a tree for the length of the block; what is noted inside becomes one journaled event.
@@ -46,9 +58,7 @@ def changing(root_id: UUID | None) -> Iterator[Run]:
         yield outer.root
         return
     with transaction.atomic(savepoint=False):
-        rows = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace", "experiment")
-        # The graph may be large and never changes: whoever needs it takes it from the cache (runs.services.board).
-        root = rows.defer("graph").filter(pk=root_id).first() if root_id else None
+        root = _ROOT.first(root_id) if root_id else None
         if root is None:
             raise NotFound("There is no such run.")
         changes = Changes(root)

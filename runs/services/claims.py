@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 
 from compute.models import Host
 from core.clock import now
 from core.errors import StudioError
+from core.prepared import Prepared
 from runs.models import Attempt, Run
 from runs.services.changes import changing
 from runs.services.finish import BULKY
@@ -37,10 +37,26 @@ class OpenAttempt(NamedTuple):
     run__status: str
 
 
+_OPEN: Prepared[tuple[Any, ...]] = Prepared(
+    lambda host: (
+        Attempt.objects.filter(host=host)
+        .exclude(status__in=Attempt.ENDS)
+        .order_by("id")
+        .values_list(*OpenAttempt._fields)
+    )
+)
+_TO_LEASE: Prepared[Attempt] = Prepared(
+    lambda key, host: (
+        Attempt.objects.select_related("run__step", "node", "compute_target", "run__submitted_by")
+        .defer(*BULKY)
+        .filter(pk=key, host=host)
+    )
+)
+
+
 def open_attempts(host: Host) -> list[OpenAttempt]:
     """All that this host has to do with, by one query."""
-    rows = Attempt.objects.filter(host=host).exclude(status__in=Attempt.ENDS).order_by("id")
-    return [OpenAttempt(*row) for row in rows.values_list(*OpenAttempt._fields)]
+    return [OpenAttempt(*row) for row in _OPEN.all(host.pk)]
 
 
 def claim(host: Host, want: int, holding: Collection[UUID], mine: Iterable[OpenAttempt]) -> list[dict[str, Any]]:
@@ -48,26 +64,28 @@ def claim(host: Host, want: int, holding: Collection[UUID], mine: Iterable[OpenA
 
     A repeated or lost answer does no harm: the epoch is the same.
     """
-    late = now() - RESEND_AFTER
-    found = [each for each in mine if _is_claimable(each, late, holding)]
+    found = [each for each in mine if _is_claimable(each, holding)]
     work = (_lease(host, each.id, each.run__root_id) for each in found[:want])
     return [document for document in work if document is not None]
 
 
-def _is_claimable(attempt: OpenAttempt, late: datetime, holding: Collection[UUID]) -> bool:
+def _is_claimable(attempt: OpenAttempt, holding: Collection[UUID]) -> bool:
     if attempt.status == S.QUEUED:
         return attempt.node_id is not None
-    was_lost = attempt.leased_at is not None and attempt.leased_at < late and attempt.id not in holding
-    return attempt.status == S.LEASED and was_lost
+    return attempt.id not in holding and _was_lost(attempt)
+
+
+def _was_lost(attempt: Attempt | OpenAttempt) -> bool:
+    """Leased so long ago that its agent would hold it."""
+    late = now() - RESEND_AFTER
+    return attempt.status == S.LEASED and attempt.leased_at is not None and attempt.leased_at < late
 
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None:
     with changing(root_id) as root:
-        rows = Attempt.objects.select_related("run__step", "node", "compute_target", "run__submitted_by").defer(*BULKY)
+        attempt = _TO_LEASE.first(key, host.pk)
         # Another call of the same agent may have got it a moment ago: then it is not sent twice.
-        lost = Q(status=S.LEASED, leased_at__lt=now() - RESEND_AFTER)
-        attempt = rows.filter(Q(status=S.QUEUED) | lost, pk=key, host=host).first()
-        if attempt is None:
+        if attempt is None or not (attempt.status == S.QUEUED or _was_lost(attempt)):
             return None
         attempt.run = root if attempt.run_id == root.pk else attempt.run
         if attempt.run is root and not hasattr(root, "step"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.clock import now, parse
 from core.errors import StudioError
+from core.prepared import Prepared
 from runs import causes
 from runs.models import Attempt, Run
 from runs.services import artifacts, clusters, failures, logs, outputs, placing, usage
@@ -158,10 +159,14 @@ def build_ended(build_id: Any) -> None:
         advance(root_id)
 
 
+_FRESH: Prepared[Attempt] = Prepared(
+    lambda key: Attempt.objects.select_related("run__step", "node").defer(*BULKY).filter(pk=key)
+)
+
+
 def fresh_of(attempt: Attempt, root: Run) -> Attempt:
     """The attempt as stored, with its run and root, read under the root's lock."""
-    rows = Attempt.objects.select_related("run__step", "node").defer(*BULKY)
-    fresh = rows.get(pk=attempt.pk)
+    fresh = _FRESH.all(attempt.pk)[0]
     if fresh.run_id == root.pk:
         root.step = fresh.run.step
         fresh.run = root

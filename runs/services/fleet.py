@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from compute import fleet as values
 from compute.models import ComputeTarget, Host, Node
 from core.clock import now, parse
+from core.prepared import Prepared
 from runs.models import Attempt
 
 # Older samples say nothing about what a device's memory is used for now.
@@ -42,16 +43,23 @@ def waiting() -> QuerySet[Attempt]:
     return Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=True, compute_target__isnull=False)
 
 
-def targets_that(condition: Q | Exists, *, lock: bool) -> list[ComputeTarget]:
+def targets_that(condition: Q | Exists, *, lock: bool) -> QuerySet[ComputeTarget]:
     """Clusters with whether hosts are attached to them; locked in one order, so that rounds never wait in a ring."""
     through = ComputeTarget.hosts.through.objects.filter(computetarget=OuterRef("pk"))
     rows = ComputeTarget.objects.select_related("workspace").annotate(is_attached=Exists(through)).filter(condition)
     rows = rows.select_for_update(no_key=True, of=("self",)) if lock else rows
-    return list(rows.order_by("id"))
+    return rows.order_by("id")
 
 
-def targets_waited_for(*, lock: bool) -> list[ComputeTarget]:
-    return targets_that(Exists(waiting().filter(compute_target=OuterRef("pk"))), lock=lock)
+# Asked for after each end of a step.
+_WAITED_FOR: Prepared[ComputeTarget] = Prepared(
+    lambda: targets_that(Exists(waiting().filter(compute_target=OuterRef("pk"))), lock=True)
+)
+
+
+def targets_waited_for() -> list[ComputeTarget]:
+    """Clusters for which something waits, locked. To be called inside a transaction."""
+    return _WAITED_FOR.all()
 
 
 def read(targets: Iterable[ComputeTarget], *, lock: bool, all_hosts: bool = False) -> Fleet:

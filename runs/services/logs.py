@@ -12,6 +12,7 @@ from django.db import transaction
 from core import journal
 from core.clock import now
 from core.errors import Conflict, TooLarge
+from core.prepared import Prepared
 from core.storage import artifact_store
 from runs.models import Artifact, Attempt
 from runs.queries.logs import open_path, sealed_key
@@ -74,6 +75,11 @@ def write_at(path: Path, offset: int, data: bytes) -> None:
         os.close(handle)
 
 
+_SIZES: Prepared[tuple[int, int]] = Prepared(
+    lambda key: Attempt.objects.filter(pk=key).values_list("log_size", "samples_size")
+)
+
+
 @transaction.atomic(savepoint=False)
 def seal(attempt: Attempt) -> None:
     """Close the log of an attempt that ended: its bytes move to the artifact store. May be called again."""
@@ -83,8 +89,7 @@ def seal(attempt: Attempt) -> None:
     if not Attempt.objects.filter(pk=attempt.pk, log_sealed_at__isnull=True).update(log_sealed_at=moment):
         return
     attempt.log_sealed_at = moment
-    sizes = Attempt.objects.values_list("log_size", "samples_size")
-    attempt.log_size, attempt.samples_size = sizes.get(pk=attempt.pk)
+    attempt.log_size, attempt.samples_size = _SIZES.all(attempt.pk)[0]
     _store(attempt)
     _name(attempt)
     journal.hint(f"log:{attempt.pk}", {"offset": attempt.log_size, "size": attempt.log_size, "text": "", "final": True})

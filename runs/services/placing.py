@@ -33,7 +33,7 @@ def place() -> int:
     A round looks at every cluster that is waited for: they share hosts, and who comes first is decided among them.
     Clusters, then hosts are locked, so rounds of several processes give nothing twice.
     """
-    targets = fleet.targets_waited_for(lock=True)
+    targets = fleet.targets_waited_for()
     if not targets:
         return 0
     found = fleet.read(targets, lock=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 from compute.models import ComputeTarget
 from core.clock import now
 from core.errors import StudioError
+from core.prepared import Prepared
 from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan
@@ -45,6 +46,12 @@ def carry_forward(root: Run) -> None:
     _end(board)
 
 
+_TARGET: Prepared[ComputeTarget] = Prepared(lambda key: ComputeTarget.objects.filter(pk=key))
+_VERSION: Prepared[EnvironmentVersion] = Prepared(
+    lambda key: EnvironmentVersion.objects.select_related("build", "environment").filter(pk=key)
+)
+
+
 class Places:
     """The compute and environments of the steps that start now, each looked up once; and the attempts they get."""
 
@@ -56,16 +63,14 @@ class Places:
         self._environments: dict[UUID, EnvironmentVersion] = {}
 
     def learn(self, nodes: Sequence[str]) -> None:
-        """Load what these steps refer to: two queries at most."""
+        """Load what these steps refer to: each once, and most refer to the same."""
         steps = [self.board.runs[node].step for node in nodes]
         targets = {s.compute_target_id for s in steps if s.compute_target_id} - self._compute.keys()
         versions = {s.environment_version_id for s in steps if s.environment_version_id} - self._environments.keys()
-        if targets:
-            self._compute.update(ComputeTarget.objects.in_bulk(targets))
-        if versions:
-            self._environments.update(
-                EnvironmentVersion.objects.select_related("build", "environment").in_bulk(versions)
-            )
+        for key in targets:
+            self._compute.update({row.pk: row for row in _TARGET.all(key)})
+        for key in versions:
+            self._environments.update({row.pk: row for row in _VERSION.all(key)})
 
     def compute(self, run: Run) -> ComputeTarget | None:
         key = run.step.compute_target_id

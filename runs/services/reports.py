@@ -12,6 +12,7 @@ from compute.models import Host
 from core.clock import now, parse
 from core.errors import StudioError
 from core.ids import as_uuid
+from core.prepared import Prepared
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, Run
@@ -23,6 +24,11 @@ A = Attempt.Status
 S = Run.Status
 # What a first look needs; whatever is changed is read again under the root's lock.
 LOOKED_AT = ("epoch", "status", "number", "run__root", "run__workspace", "run__step__node_id")
+
+
+_OF_HOST: Prepared[Attempt] = Prepared(
+    lambda key, host: Attempt.objects.select_related("run__step").only(*LOOKED_AT).filter(pk=key, host=host)
+)
 
 
 def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -62,8 +68,7 @@ def _key(report: dict[str, Any]) -> tuple[str, str]:
 
 def _take(host: Host, report: dict[str, Any]) -> str:
     key = as_uuid(report.get("attempt"))
-    rows = Attempt.objects.select_related("run__step").only(*LOOKED_AT)
-    attempt = rows.filter(pk=key, host=host).first() if key else None
+    attempt = _OF_HOST.first(key, host.pk) if key else None
     if attempt is None:
         return "not_found"
     if attempt.epoch != report.get("epoch"):

@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from core.errors import NotFound
+from core.prepared import Prepared
 from core.storage import Root
 from datasets import places
 from duto.spec import fingerprint, status
 from runs.models import Run, Snapshot, StepRun
 from runs.services.board import Board
 
-LOOKED_AT = ("node_id", "output_digests", "run__root__number")
+
+def _newest(workspace: UUID, **same: str) -> QuerySet[StepRun]:
+    rows = StepRun.objects.filter(workspace=workspace, is_source=True, **same)
+    return rows.select_related("run__root").order_by("-run_id")
+
+
+# Both are asked for once a step, so they carry no more than is looked at.
+_EQUAL: Prepared[StepRun] = Prepared(
+    lambda workspace, digest: _newest(workspace, fingerprint=digest).only(
+        "node_id", "output_digests", "run__root__number"
+    )[:1],
+    texts=(1,),
+)
+_NAMESAKE: Prepared[StepRun] = Prepared(
+    lambda workspace, name: _newest(workspace, name=name).only(
+        "node_id", "fingerprint_document", "snapshot_digest", "run__root__number"
+    )[:1],
+    texts=(1,),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +54,7 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
         return _no("not_allowed", "Not reused: the step says allow_reuse=False.")
     if unknown := unhashable(document):
         return _no("unhashable", f"Not reused: what input `{unknown}` holds cannot be told without reading it all.")
-    found = _candidate(board, digest)
+    found = _EQUAL.first(board.root.workspace_id, digest)
     if found is None:
         return _nearest(board, node, document)
     missing = missing_output(board, found)
@@ -91,12 +113,6 @@ def _no(code: str, text: str, **compared: Any) -> Answer:
     )
 
 
-def _candidate(board: Board, digest: str) -> StepRun | None:
-    """The newest source of this fingerprint. It is asked for once a step, so it carries no more than is looked at."""
-    rows = StepRun.objects.filter(workspace=board.root.workspace_id, fingerprint=digest, is_source=True)
-    return rows.select_related("run__root").only(*LOOKED_AT).order_by("-run_id").first()
-
-
 def missing_output(board: Board, found: StepRun) -> str | None:
     """The first output of the step that is no longer where it was written."""
     for name, place in found.output_digests.items():
@@ -118,8 +134,7 @@ def _root(board: Board, store: str) -> Root | None:
 
 def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     """Say what differs from the last completed run of the step of this name."""
-    rows = StepRun.objects.filter(workspace=board.root.workspace_id, name=board.spec(node).name, is_source=True)
-    last = rows.select_related("run__root").defer("run__graph", "run__root__graph").order_by("-run_id").first()
+    last = _NAMESAKE.first(board.root.workspace_id, board.spec(node).name)
     if last is None or last.fingerprint_document is None:
         return _no("first", "Not reused: no step of this name has completed here before.")
     differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(board, last, node))

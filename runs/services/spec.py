@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from compute.models import ComputeTarget
+from core.prepared import Prepared
 from core.storage import blob_key
 from datasets import places
 from datasets import services as datasets
@@ -21,6 +22,10 @@ from runs.models import Attempt, Output, Run, Snapshot
 from runs.services.board import parsed
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 from workspaces.services.tokens import mint_run_token
+
+_VERSION: Prepared[EnvironmentVersion] = Prepared(
+    lambda key: EnvironmentVersion.objects.select_related("build").filter(pk=key)
+)
 
 
 class SpecOf:
@@ -81,8 +86,8 @@ class SpecOf:
 
     @cached_property
     def _version(self) -> EnvironmentVersion | None:
-        found = EnvironmentVersion.objects.select_related("build").filter(pk__in=[self.run.step.environment_version_id])
-        return found.first()
+        key = self.run.step.environment_version_id
+        return _VERSION.first(key) if key else None
 
     def _surroundings(self) -> dict[str, Any]:
         """Who is reached, and of containers what the environment asks for and the cluster's owner relaxed."""

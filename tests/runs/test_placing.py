@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from compute.models import ComputeTarget, Host, Node
@@ -15,6 +15,7 @@ from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from runs.models import Attempt, Run, StepRun
 from runs.services import fleet, nodes, placing
 from runs.services.board import KEPT
+from runs.services.fleet import Fleet
 from runs.services.waiting import reasons
 from tests.runs.conftest import GIB, Lab
 from tests.runs.placing import cluster, codes, end, placed, queue, record
@@ -219,16 +220,20 @@ def test_a_step_goes_where_its_environment_stands_or_where_its_inputs_were_writt
 # --- what is read and written ---
 
 
+@transaction.atomic
+def fleet_of() -> Fleet:
+    return fleet.read(fleet.targets_waited_for(), lock=True)
+
+
 def test_a_round_reads_no_more_of_a_longer_queue_and_asks_as_often(lab: Lab) -> None:
     queue(lab, lab.cluster, 3)
-    targets = fleet.targets_waited_for(lock=False)
-    assert len(placing.heads(fleet.read(targets, lock=False), now())) == 2
+    assert len(placing.heads(fleet_of(), now())) == 2
     with CaptureQueriesContext(connection) as few:
         assert placing.place() == 2
     Attempt.objects.all().delete()
     Node.objects.all().delete()
     queue(lab, lab.cluster, 30)
-    assert len(placing.heads(fleet.read(targets, lock=False), now())) == 2
+    assert len(placing.heads(fleet_of(), now())) == 2
     with CaptureQueriesContext(connection) as many:
         assert placing.place() == 2
     assert len(many) == len(few)
@@ -291,7 +296,7 @@ def test_all_that_follows_from_a_node_is_written_with_it(lab: Lab) -> None:
 
 def test_a_step_that_was_canceled_while_the_round_went_on_leaves_its_node_idle(lab: Lab) -> None:
     attempts = queue(lab, lab.cluster, 2)
-    found = fleet.read(fleet.targets_waited_for(lock=False), lock=False)
+    found = fleet_of()
     heads = placing.heads(found, now())
     answer = placing.placement.place(placing.needs_of(heads, found), found.clusters, found.slots, found.machines)
     Attempt.objects.filter(pk=attempts[0].pk).update(status="canceled")

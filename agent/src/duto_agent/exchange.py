@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from duto_agent.studio_client import Away, KeyRefused, Refused, StudioClient, pauses
 
 LONG_POLL_S = 10.0
-# Reports that can wait this long travel with the verdict of a short step: one call instead of three.
-LINGER_S = 0.06
+# Reports that can wait this long after the latest of them travel with the verdict of a short step: one call instead of
+# three. Where there is always another one, none waits longer than the second number.
+LINGER_S, LINGER_MOST_S = 0.06, 0.25
 # A lease is renewed when a fifth of it is over: calls that fail, and breaks of the studio's own, fit into the rest.
 RENEW_SHARE, RENEW_S = 0.2, 6.0
 AGAIN_S = 0.1
@@ -83,11 +85,7 @@ class Exchange:
     def _report_loop(self) -> None:
         pause = pauses()
         while not self._stop.is_set():
-            self._news.wait(self._renew_s)
-            if not self._urgent.is_set():
-                self._urgent.wait(LINGER_S)
-            self._news.clear()
-            self._urgent.clear()
+            self._gather()
             if self._stop.is_set():
                 return
             with self._lock:
@@ -102,6 +100,16 @@ class Exchange:
             pause = pauses()
             self._heard(batch)
             self._hand_over(answer)
+
+    def _gather(self) -> None:
+        """Wait until there is something to tell, or a lease to renew, and a little longer for what belongs to it."""
+        self._news.wait(self._renew_s)
+        most = time.monotonic() + LINGER_MOST_S
+        while self._news.is_set() and not self._urgent.is_set() and time.monotonic() < most:
+            self._news.clear()
+            self._urgent.wait(LINGER_S)
+        self._news.clear()
+        self._urgent.clear()
 
     def _call(self, reports: list[Report], wait: float) -> dict[str, Any]:
         document = {

@@ -1,4 +1,4 @@
-"""What every answer says to the browser about what it may load, and which addresses nobody can mean."""
+"""What every answer says to the browser about what it may load, in which language, and which addresses nobody can mean."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+from django.utils.translation import get_supported_language_variant
 
 from core.errors import Invalid
 
@@ -69,6 +73,24 @@ class SecureHeaders(EitherWay):
         response.headers.setdefault(HEADER, policy(safe))
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         return response
+
+
+class Language(LocaleMiddleware):
+    """Pages speak the reader's language: by their own choice, else by what the browser asks for.
+
+    Programs get English whatever they send, unless the script of a page asks by `Duto-Language`.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        if not request.path.startswith("/api/"):
+            super().process_request(request)
+            return
+        try:
+            language = get_supported_language_variant(request.headers.get("Duto-Language", ""))
+        except (LookupError, ValueError):
+            language = settings.LANGUAGE_CODE
+        translation.activate(language)
+        request.LANGUAGE_CODE = language
 
 
 class NoNulls(EitherWay):

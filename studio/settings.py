@@ -24,7 +24,7 @@ ALLOWED_HOSTS = sorted(host for host in _hosts if host)
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if DUTO.public_url else []
 _https = _public.scheme == "https"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "duto_session", "duto_csrf"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE, CSRF_COOKIE_SAMESITE = True, "Lax", "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "studio.middleware.NoNulls",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "studio.middleware.Language",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -246,8 +246,10 @@ WHITENOISE_IMMUTABLE_FILE_TEST = assets.is_immutable
 
 USE_TZ, TIME_ZONE = True, "UTC"
 USE_I18N, LANGUAGE_CODE = True, "en"
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("pt-pt", "Português")]
 LOCALE_PATHS = [ROOT / "locale"]
+LANGUAGE_COOKIE_NAME, LANGUAGE_COOKIE_AGE = "duto_language", 365 * 86_400
+LANGUAGE_COOKIE_SAMESITE, LANGUAGE_COOKIE_HTTPONLY = "Lax", True
 
 LOGGING = {
     "version": 1,

@@ -78,7 +78,7 @@ def test_a_stylesheet_refers_only_to_own_files(path: Path) -> None:
 def test_states_are_the_same_on_both_sides_and_have_a_shape() -> None:
     text = (STATIC / "js" / "states.js").read_text()
     block = text[text.index("export const WORDS") : text.index("};")]
-    words = dict(re.findall(r"^\s+(\w+): \"([^\"]+)\"", block, flags=re.M))
+    words = dict(re.findall(r"^\s+(\w+): t\(\"([^\"]+)\"\)", block, flags=re.M))
     assert words == duto.WORDS
     for state in duto.STATES.values():
         assert state.icon in SPRITE

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from core.clock import now
 from runs.models import Run
@@ -19,7 +20,7 @@ from workspaces.models import Workspace
 
 S = Run.Status
 STATES: dict[str, tuple[Any, list[str]]] = {
-    "live": (_("Live"), LIVE),
+    "live": (pgettext_lazy("runs", "Live"), LIVE),
     "failed": (_("Failed"), [S.FAILED]),
     "completed": (_("Completed"), [S.COMPLETED]),
     "canceled": (_("Canceled"), [S.CANCELED]),

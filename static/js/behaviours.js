@@ -1,15 +1,16 @@
 // Small behaviours by attribute, for whatever the page holds now or later.
 import { csrfToken } from "./dom.js";
 import { toast } from "./notices.js";
+import { t } from "./words.js";
 
 async function copy(button) {
   const wanted = button.dataset.copy;
   const text = wanted.startsWith("#") ? document.querySelector(wanted)?.textContent.trim() ?? "" : wanted;
   try {
     await navigator.clipboard.writeText(text);
-    toast("Copied", "success");
+    toast(t("Copied"), "success");
   } catch {
-    toast("The browser does not let pages copy here. Select the text instead.", "warning");
+    toast(t("The browser does not let pages copy here. Select the text instead."), "warning");
   }
 }
 

@@ -2,6 +2,7 @@
 import uPlot from "../vendor/uplot.js";
 import { h } from "./dom.js";
 import { hourOf } from "./time.js";
+import { decimal, whole } from "./words.js";
 
 const INKS = ["--accent", "--running", "--reused", "--queued", "--failed", "--preparing", "--lost", "--completed"];
 
@@ -17,8 +18,8 @@ export function inkOf(host, name) {
 export function number(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace(/\.?0+e/, "e");
-  return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return decimal(value.toExponential(2).replace(/\.?0+e/, "e"));
+  return Number.isInteger(value) ? whole(value) : decimal(Number(value.toPrecision(4)));
 }
 
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];

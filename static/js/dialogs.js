@@ -1,4 +1,5 @@
 // Native dialogs: opened and closed by attribute, and one that asks before something cannot be undone.
+import { t } from "./words.js";
 
 export function open(id) {
   const dialog = document.getElementById(id);
@@ -7,7 +8,7 @@ export function open(id) {
 }
 
 /** Resolves to true when the reader agrees. */
-export function ask(title, detail = "", button = "Continue") {
+export function ask(title, detail = "", button = t("Continue")) {
   const dialog = document.getElementById("confirm");
   if (!dialog) return Promise.resolve(window.confirm(title));
   dialog.querySelector("#confirm-title").textContent = title;

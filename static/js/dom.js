@@ -1,4 +1,6 @@
 // Making elements without markup in strings: what users wrote can then never become markup.
+import { language, t } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, attributes, children) {
@@ -35,11 +37,16 @@ export function dataBlock(element) {
   return block ? JSON.parse(block.textContent) : null;
 }
 
+/** A page of another language asks the studio for answers in its own; others get English. */
+export const ASKED = language === "en" ? {} : { "Duto-Language": language };
+
+export const refusal = (status) => t("The studio answered {status}.", { status });
+
 export async function fetchJSON(url, options = {}) {
-  const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
+  const response = await fetch(url, { headers: { Accept: "application/json", ...ASKED }, ...options });
   if (response.ok) return response.json();
   const body = await response.json().catch(() => null);
-  throw new Error(body?.error?.message ?? `The studio answered ${response.status}.`);
+  throw new Error(body?.error?.message ?? refusal(response.status));
 }
 
 /** Calls at most once per `wait` ms, the last call never lost. */

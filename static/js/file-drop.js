@@ -1,8 +1,8 @@
 // <file-drop>: files dragged in or chosen, sent with a bar, a rest time and a way to stop.
-import { csrfToken, h, icon } from "./dom.js";
+import { ASKED, csrfToken, h, icon, refusal } from "./dom.js";
+import { bytes, t } from "./words.js";
 
-const amount = (n) => (n < 1e3 ? `${n} B` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`);
-const rest = (seconds) => (seconds < 60 ? `${Math.ceil(seconds)} s left` : `${Math.ceil(seconds / 60)} min left`);
+const rest = (seconds) => t("{time} left", { time: seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min` });
 
 class FileDrop extends HTMLElement {
   #queue = [];
@@ -14,7 +14,7 @@ class FileDrop extends HTMLElement {
     this.input.classList.add("sr-only");
     this.input.id ||= `files-${Math.random().toString(36).slice(2)}`;
     this.list = h("ul", { class: "files", "aria-live": "polite" });
-    this.append(h("label", { class: "zone", for: this.input.id }, icon("upload"), h("span", null, h("b", null, "Choose files"), " or drag them here"),
+    this.append(h("label", { class: "zone", for: this.input.id }, icon("upload"), h("span", null, h("b", null, t("Choose files")), " ", t("or drag them here")),
       h("small", { class: "faint" }, this.getAttribute("hint") ?? "")), this.list);
     this.input.addEventListener("change", () => this.#take(this.input.files));
     for (const name of ["dragenter", "dragover"]) this.addEventListener(name, (event) => { event.preventDefault(); this.classList.add("over"); });
@@ -33,7 +33,7 @@ class FileDrop extends HTMLElement {
 
   #take(files) {
     if (!this.hasAttribute("action")) {
-      this.list.replaceChildren(...[...files].map((file) => h("li", null, icon("file"), h("span", { class: "truncate" }, file.name), h("span", { class: "what" }, amount(file.size)))));
+      this.list.replaceChildren(...[...files].map((file) => h("li", null, icon("file"), h("span", { class: "truncate" }, file.name), h("span", { class: "what" }, bytes(file.size)))));
       return;
     }
     for (const file of files) this.#queue.push(this.#row(file));
@@ -43,9 +43,9 @@ class FileDrop extends HTMLElement {
 
   #row(file) {
     const bar = h("progress", { max: 1, value: 0, "aria-label": file.name });
-    const what = h("span", { class: "what" }, amount(file.size));
+    const what = h("span", { class: "what" }, bytes(file.size));
     const job = { file, bar, what };
-    job.stop = h("button", { type: "button", class: "btn quiet square small", "aria-label": `Stop ${file.name}`, onclick: () => this.#cancel(job) }, icon("close"));
+    job.stop = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Stop {name}", { name: file.name }), onclick: () => this.#cancel(job) }, icon("close"));
     job.row = h("li", null, icon("file"), h("span", { class: "truncate" }, file.name), what, job.stop, bar);
     this.list.append(job.row);
     return job;
@@ -65,11 +65,11 @@ class FileDrop extends HTMLElement {
     const address = this.getAttribute("action") + (put ? path.split("/").map(encodeURIComponent).join("/") : "") + (this.hasAttribute("overwrite") ? "?overwrite=1" : "");
     const request = job.request = new XMLHttpRequest();
     request.open(put ? "PUT" : "POST", address);
-    request.setRequestHeader("X-CSRFToken", csrfToken());
+    for (const [name, value] of Object.entries({ "X-CSRFToken": csrfToken(), ...ASKED })) request.setRequestHeader(name, value);
     const began = performance.now();
     request.upload.onprogress = ({ loaded, total }) => this.#progress(job, loaded, total, (performance.now() - began) / 1000);
     request.onload = () => this.#done(job, path, request);
-    request.onerror = () => this.#failed(job, "The connection was lost.");
+    request.onerror = () => this.#failed(job, t("The connection was lost."));
     request.onabort = () => { job.row.remove(); this.#finish(job); };
     let body = job.file;
     if (!put) { body = new FormData(); body.append(this.input.name || "file", job.file); }
@@ -79,18 +79,18 @@ class FileDrop extends HTMLElement {
   #progress(job, loaded, total, seconds) {
     job.bar.value = total ? loaded / total : 0;
     const left = loaded ? ((total - loaded) * seconds) / loaded : 0;
-    job.what.textContent = `${amount(loaded)} of ${amount(total)}${seconds > 1 && left > 1 ? ` · ${rest(left)}` : ""}`;
+    job.what.textContent = `${t("{part} of {whole}", { part: bytes(loaded), whole: bytes(total) })}${seconds > 1 && left > 1 ? ` · ${rest(left)}` : ""}`;
   }
 
   #done(job, path, request) {
     if (request.status >= 300) {
-      let message = `The studio answered ${request.status}.`;
+      let message = refusal(request.status);
       try { message = JSON.parse(request.responseText).error.message; } catch { /* not ours to read */ }
       this.#failed(job, message);
       return;
     }
     job.bar.remove();
-    job.what.textContent = amount(job.file.size);
+    job.what.textContent = bytes(job.file.size);
     job.row.classList.add("done");
     job.row.firstChild.replaceWith(icon("check"));
     const name = this.getAttribute("name");

@@ -1,5 +1,6 @@
 // Above this many steps a graph is read by groups: steps whose names share a beginning fold into one node.
 import { stateOf, worst } from "./states.js";
+import { t } from "./words.js";
 
 export const FOLD_ABOVE = 300;
 const SMALLEST = 3;
@@ -20,7 +21,7 @@ const pluralState = (members) => worst(members.map(stateOf));
 
 function groupNode(name, members) {
   const done = members.filter((node) => node.finished_at).length;
-  return { id: `group:${name}`, type: "group", label: `${name} × ${members.length}`, name, members, status: pluralState(members), detail: `${done} of ${members.length} done` };
+  return { id: `group:${name}`, type: "group", label: `${name} × ${members.length}`, name, members, status: pluralState(members), detail: t("{part} of {whole} done", { part: done, whole: members.length }) };
 }
 
 export function refreshGroup(node) {

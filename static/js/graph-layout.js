@@ -1,4 +1,5 @@
 // Where each node stands: asked of the worker once per graph, remembered by its hash.
+import { t } from "./words.js";
 
 const PREFIX = "duto.layout.3.";
 
@@ -24,7 +25,7 @@ export function layoutOf(nodes, edges) {
   return new Promise((done, fail) => {
     const worker = new Worker(new URL("./graph-worker.js", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => { worker.terminate(); remember(key, data); done(data); };
-    worker.onerror = (event) => { worker.terminate(); fail(new Error(event.message || "The layout failed.")); };
+    worker.onerror = (event) => { worker.terminate(); fail(new Error(event.message || t("The layout failed."))); };
     worker.postMessage({ nodes, edges: edges.map(({ from, to }) => ({ from, to })) });
   });
 }

@@ -2,6 +2,7 @@
 import { h } from "./dom.js";
 import { describe } from "./run-store.js";
 import { stateOf, word } from "./states.js";
+import { t } from "./words.js";
 
 const depths = ({ nodes, edges }) => {
   const parents = new Map(nodes.map(({ id }) => [id, []])), depth = new Map();
@@ -22,7 +23,7 @@ export function mirror(doc, label) {
   const row = (node) => h("tr", { role: "row", "aria-level": depth.get(node.id), "data-mirror": node.id },
     h("td", { role: "gridcell" }, node.label), h("td", { role: "gridcell" }), h("td", { role: "gridcell" }),
     h("td", { role: "gridcell" }, parents.get(node.id).map((id) => names.get(id)).join(", ")));
-  const head = h("tr", { role: "row" }, ["Name", "State", "Detail", "After"].map((name) => h("th", { role: "columnheader", scope: "col" }, name)));
+  const head = h("tr", { role: "row" }, [t("Name"), t("State"), t("Detail"), t("After")].map((name) => h("th", { role: "columnheader", scope: "col" }, name)));
   const body = [...doc.nodes].sort((a, b) => depth.get(a.id) - depth.get(b.id)).map(row);
   const table = h("table", { class: "sr-only", role: "treegrid", "aria-label": label }, h("thead", { role: "rowgroup" }, head), h("tbody", { role: "rowgroup" }, body));
   doc.nodes.forEach((node) => reflect(table, node));
@@ -32,6 +33,6 @@ export function mirror(doc, label) {
 export function reflect(table, node) {
   const cells = table.querySelector(`[data-mirror="${CSS.escape(node.id)}"]`)?.children;
   if (!cells) return;
-  cells[1].textContent = node.type === "data" ? "data" : word(stateOf(node));
+  cells[1].textContent = node.type === "data" ? t("data") : word(stateOf(node));
   cells[2].textContent = node.type === "step" ? describe(node) : node.detail ?? "";
 }

@@ -2,6 +2,7 @@
 import { iconHref, mark, s } from "./dom.js";
 import { describe } from "./run-store.js";
 import { ended, stateIcon, stateOf, word } from "./states.js";
+import { t } from "./words.js";
 
 const STEP = { width: 200, height: 54 };
 const DATA_HEIGHT = 36, PAD = 22;
@@ -65,7 +66,7 @@ export function draw(node, { x, y }) {
 
 /** Only what changed: a running clock touches one text. */
 export function patch(group, node) {
-  if (node.type === "data") { group.setAttribute("aria-label", `data ${node.label} ${node.detail ?? ""}`); return; }
+  if (node.type === "data") { group.setAttribute("aria-label", `${t("data")} ${node.label} ${node.detail ?? ""}`); return; }
   const state = stateOf(node);
   const said = node.type === "group" ? `${word(state).toLowerCase()} · ${node.detail}` : describe(node);
   const sub = group.querySelector(".sub");

@@ -39,4 +39,4 @@ document.addEventListener("keydown", (event) => {
   if (single(event)) event.preventDefault();
 });
 
-if (!apple) document.querySelectorAll("[data-combo]").forEach((key) => { key.textContent = "Ctrl K"; });
+if (!apple) document.querySelectorAll("[data-combo]").forEach((key) => { key.textContent = /* keys */ "Ctrl K"; });

@@ -1,8 +1,9 @@
 // One socket per page. It resumes where it was after a lost connection, and says so.
 import { announce } from "./notices.js";
+import { t } from "./words.js";
 
 const PING_MS = 25_000, SILENCE_MS = 12_000, LONGEST_WAIT_MS = 15_000;
-const WORDS = { connecting: "Connecting…", live: "Live", reconnecting: "Reconnecting…", caught: "Caught up", off: "Not live" };
+const WORDS = { connecting: t("Connecting…"), live: t("Live"), reconnecting: t("Reconnecting…"), caught: t("Caught up"), off: t("Not live") };
 
 class Live {
   #topics = new Map();
@@ -76,7 +77,7 @@ class Live {
   #caughtUp() {
     for (const topic of this.#topics.keys()) if (!/^(run|log|build):/.test(topic)) this.#tell(topic, { topic, reload: true });
     this.#show("caught");
-    announce("Live again, caught up");
+    announce(t("Live again, caught up"));
     setTimeout(() => this.#socket?.readyState === WebSocket.OPEN && this.#show("live"), 4_000);
   }
 

@@ -1,5 +1,6 @@
 // Finding in a log: the studio searches the whole of it, the page jumps from hit to hit.
 import { h, icon } from "./dom.js";
+import { t } from "./words.js";
 
 export class LogFind {
   #hits = [];
@@ -10,9 +11,9 @@ export class LogFind {
   constructor(source, jump) {
     Object.assign(this, { source, jump });
     const button = (name, label, step) => h("button", { type: "button", class: "btn quiet square small", "aria-label": label, onclick: () => this.go(step) }, icon(name));
-    this.input = h("input", { type: "search", class: "input small", placeholder: "Find in log", "aria-label": "Find in log", "data-search": true, spellcheck: "false" });
+    this.input = h("input", { type: "search", class: "input small", placeholder: t("Find in log"), "aria-label": t("Find in log"), "data-search": true, spellcheck: "false" });
     this.count = h("span", { class: "found", "aria-live": "polite" });
-    this.steps = h("span", { class: "row", hidden: true }, button("chevron-up", "Previous hit", -1), button("chevron-down", "Next hit", 1));
+    this.steps = h("span", { class: "row", hidden: true }, button("chevron-up", t("Previous hit"), -1), button("chevron-down", t("Next hit"), 1));
     this.element = h("div", { class: "find", role: "search" }, h("label", { class: "search" }, icon("search"), this.input), this.count, this.steps);
     this.input.addEventListener("keydown", (event) => this.#key(event));
     this.input.addEventListener("search", () => this.input.value || this.#forget());
@@ -37,7 +38,7 @@ export class LogFind {
     if (!text) { this.#forget(); return; }
     if (text !== this.#asked) { this.#forget(); this.#asked = text; this.#next = 0; await this.#more(); }
     else if (step > 0 && this.#at === this.#hits.length - 1 && this.#next !== null) await this.#more();
-    if (!this.#hits.length) { this.count.textContent = "no hit"; return; }
+    if (!this.#hits.length) { this.count.textContent = t("no hit"); return; }
     this.#at = (this.#at + step + this.#hits.length) % this.#hits.length;
     this.#show();
     const line = await this.jump(this.#hits[this.#at]);
@@ -45,7 +46,7 @@ export class LogFind {
   }
 
   async #more() {
-    this.count.textContent = "searching…";
+    this.count.textContent = t("searching…");
     try {
       const { matches, next } = await this.source.search(this.#asked, this.#next);
       this.#hits.push(...matches);
@@ -54,7 +55,7 @@ export class LogFind {
   }
 
   #show() {
-    this.count.textContent = `${this.#at + 1} of ${this.#hits.length}${this.#next === null ? "" : "+"}`;
+    this.count.textContent = t("{part} of {whole}", { part: this.#at + 1, whole: `${this.#hits.length}${this.#next === null ? "" : "+"}` });
     this.steps.hidden = false;
   }
 

@@ -2,6 +2,7 @@
 import { h } from "./dom.js";
 import { concat, LineMaker, splitLines } from "./log-text.js";
 import { WINDOW } from "./log-source.js";
+import { t } from "./words.js";
 
 const LINES_PER_CHUNK = 2_000, MOST_CHUNKS = 14, MOST_FOLLOWED = 4;
 const FLOOD = 160 * 1024, GLANCE = 48 * 1024, NEWLINE = 10;
@@ -150,7 +151,7 @@ export class LogPages {
 
   #name(line, number) {
     line.id = `L${number}`;
-    Object.assign(line.firstChild, { href: `#L${number}`, ariaLabel: `Line ${number}` }).dataset.no = number;
+    Object.assign(line.firstChild, { href: `#L${number}`, ariaLabel: t("Line {number}", { number }) }).dataset.no = number;
   }
 
   /** The line that holds this offset, if it is loaded. */

@@ -1,5 +1,6 @@
 // Windows of a log by byte offset. A gigabyte is never loaded; only what is looked at is.
 import { fetchJSON } from "./dom.js";
+import { t } from "./words.js";
 
 export const WINDOW = 256 * 1024;
 const SCAN = 1024 * 1024, SCAN_LIMIT = 16 * 1024 * 1024, NEWLINE = 10;
@@ -22,7 +23,7 @@ export class LogSource {
   async window(offset, limit = WINDOW, query = {}) {
     const response = await fetch(this.#url(this.src, { offset, limit, ...query }));
     if (response.status === 404) return { bytes: new Uint8Array(), offset: 0, line: 1 };
-    if (!response.ok) throw new Error(`The log could not be read: the studio answered ${response.status}.`);
+    if (!response.ok) throw new Error(t("The log could not be read: the studio answered {status}.", { status: response.status }));
     const header = (name, fallback) => { const value = response.headers.get(name); return value === null ? fallback : Number(value); };
     const bytes = new Uint8Array(await response.arrayBuffer());
     const start = header("X-Log-Offset", Math.max(0, offset));

@@ -1,6 +1,7 @@
 // From bytes to lines: what a script printed becomes text and classes, never markup of its own.
 import { AnsiUp } from "../vendor/ansi_up.js";
 import { h } from "./dom.js";
+import { t } from "./words.js";
 
 const NEWLINE = 10;
 const LONGEST_LINE = 20_000;
@@ -23,7 +24,7 @@ class Painter extends AnsiUp {
     const names = ["bold", "faint", "italic", "underline"].filter((name) => fragment[name]).map((name) => `ansi-${name}`);
     if (fragment.fg) names.push(`${nearest(fragment.fg)}-fg`);
     if (fragment.bg) names.push(`${nearest(fragment.bg)}-bg`);
-    return names.length ? `<span class="${names.join(" ")}">${text}</span>` : text;
+    return names.length ? /* markup */ `<span class="${names.join(" ")}">${text}</span>` : text;
   }
 
   // A link that a program prints may lead anywhere: its text is shown, its address is not followed.
@@ -76,12 +77,12 @@ export class LineMaker {
   #inTraceback = false;
 
   #level(text) {
-    if (TRACEBACK.test(text)) { this.#inTraceback = true; return "error first"; }
+    if (TRACEBACK.test(text)) { this.#inTraceback = true; return /* classes */ "error first"; }
     if (this.#inTraceback) {
       if (text && !/^\s/.test(text)) this.#inTraceback = false;
       return "error";
     }
-    if (LEVEL_ERROR.test(text)) return "error first";
+    if (LEVEL_ERROR.test(text)) return /* classes */ "error first";
     return LEVEL_WARNING.test(text) ? "warning" : "";
   }
 
@@ -92,7 +93,7 @@ export class LineMaker {
     // ansi_up escapes every character that could be markup; its only tags are ours, above.
     words.innerHTML = text.includes("\u001B") ? this.#painter.ansi_to_html(text) : this.#painter.escape_txt_for_html(text);
     const name = number === null ? "" : String(number);
-    const link = h("a", { class: "no", tabindex: "-1", href: name && `#L${name}`, "data-no": name || "·", "aria-label": name && `Line ${name}` });
+    const link = h("a", { class: "no", tabindex: "-1", href: name && `#L${name}`, "data-no": name || "·", "aria-label": name && t("Line {number}", { number: name }) });
     return h("div", { class: `line ${level}`.trim(), "data-offset": offset, ...(name && { id: `L${name}` }) }, link, words);
   }
 }

@@ -5,10 +5,9 @@ import { LogFind } from "./log-find.js";
 import { LogPages } from "./log-pages.js";
 import { LogSource, WINDOW } from "./log-source.js";
 import { concat } from "./log-text.js";
+import { bytes, n, t } from "./words.js";
 
 const NEAR_PX = 1_200, BOTTOM_PX = 24, FAR_BEHIND = 2 * WINDOW, PAUSE_MS = 120;
-
-const bytesWord = (n) => (n < 1000 ? `${n} B` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`);
 
 class LogView extends HTMLElement {
   #follow = false;
@@ -34,15 +33,15 @@ class LogView extends HTMLElement {
   #frame() {
     this.lines = h("div", { class: "lines" });
     this.note = h("p", { class: "note" });
-    this.scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.getAttribute("label") ?? "Log" }, this.lines, this.note);
+    this.scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.getAttribute("label") ?? t("Log") }, this.lines, this.note);
     this.find = new LogFind(this.source, (hit) => this.#jump(hit.offset, hit.line));
     this.find.element.hidden = this.hasAttribute("no-find");
     this.errors = h("button", { type: "button", class: "btn quiet small errors", hidden: true, onclick: () => this.#nextError() });
-    this.follower = h("button", { type: "button", class: "btn quiet small", "aria-pressed": "false", onclick: () => this.#followEnd() }, icon("follow"), "Follow");
+    this.follower = h("button", { type: "button", class: "btn quiet small", "aria-pressed": "false", onclick: () => this.#followEnd() }, icon("follow"), t("Follow"));
     this.total = h("span", { class: "total" });
     const download = this.getAttribute("download");
     this.append(this.scroll, h("div", { class: "foot" }, this.find.element, this.errors, this.follower, this.total,
-      download && h("a", { class: "btn quiet small", href: download, download: true }, icon("download"), "Download")));
+      download && h("a", { class: "btn quiet small", href: download, download: true }, icon("download"), t("Download"))));
     this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.lines.addEventListener("click", (event) => this.#linked(event));
   }
@@ -219,12 +218,12 @@ class LogView extends HTMLElement {
   #foot() {
     const errors = this.lines.querySelectorAll(".line.first").length;
     this.errors.hidden = !errors;
-    this.errors.textContent = errors === 1 ? "1 error" : `${errors} errors`;
+    this.errors.textContent = n("{count} error", "{count} errors", errors);
     this.follower.hidden = this.source.final;
     this.follower.setAttribute("aria-pressed", String(this.#follow));
     const count = this.pages.atTail ? this.pages.lastNumber : null;
-    this.total.textContent = [count && `${count.toLocaleString()} ${count === 1 ? "line" : "lines"}`, bytesWord(this.source.size)].filter(Boolean).join(" · ");
-    this.note.textContent = this.pages.empty ? (this.source.final || this.hasAttribute("final") ? "The script printed nothing." : "Nothing printed yet.") : "";
+    this.total.textContent = [count && n("{count} line", "{count} lines", count), bytes(this.source.size)].filter(Boolean).join(" · ");
+    this.note.textContent = this.pages.empty ? (this.source.final || this.hasAttribute("final") ? t("The script printed nothing.") : t("Nothing printed yet.")) : "";
   }
 }
 

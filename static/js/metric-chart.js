@@ -3,6 +3,7 @@ import { dataBlock, fetchJSON, h, throttle } from "./dom.js";
 import { inkName, number, plot } from "./chart-plot.js";
 import { live } from "./live.js";
 import { hourOf } from "./time.js";
+import { t } from "./words.js";
 
 const HEIGHT = 168, SHOWN_ROWS = 500;
 
@@ -37,8 +38,8 @@ class MetricChart extends HTMLElement {
     this.readout = h("span", { class: "readout" });
     this.canvas = h("div", { class: "plot", "aria-hidden": "true" });
     this.table = h("tbody");
-    const values = h("details", { class: "more", ontoggle: () => this.#tabulate() }, h("summary", null, "Values"),
-      h("div", { class: "values", tabindex: "0", role: "region", "aria-label": "Values" }, h("table", { class: "table dense" }, h("thead", null, h("tr")), this.table)));
+    const values = h("details", { class: "more", ontoggle: () => this.#tabulate() }, h("summary", null, t("Values")),
+      h("div", { class: "values", tabindex: "0", role: "region", "aria-label": t("Values") }, h("table", { class: "table dense" }, h("thead", null, h("tr")), this.table)));
     this.values = values;
     this.append(h("header", null, this.title_, this.readout), this.canvas, values);
   }
@@ -108,13 +109,13 @@ class MetricChart extends HTMLElement {
       if (columns.length > 1) text.style.color = `var(${inkName(place)})`;
       return text;
     });
-    this.readout.replaceChildren(...(at === null || at === undefined ? [] : [h("span", { class: "faint" }, `at ${this.#index(x[at])}`)]), ...parts);
+    this.readout.replaceChildren(...(at === null || at === undefined ? [] : [h("span", { class: "faint" }, t("at {index}", { index: this.#index(x[at]) }))]), ...parts);
   }
 
   #tabulate() {
     if (!this.values.open) return;
     const [x, ...columns] = this.#data;
-    this.values.querySelector("thead tr").replaceChildren(h("th", { class: "num" }, this.getAttribute("axis") ?? "Index"), ...this.series.map(({ name }) => h("th", { class: "num" }, name)));
+    this.values.querySelector("thead tr").replaceChildren(h("th", { class: "num" }, this.getAttribute("axis") ?? t("Index")), ...this.series.map(({ name }) => h("th", { class: "num" }, name)));
     const from = Math.max(0, x.length - SHOWN_ROWS);
     this.table.replaceChildren(...x.slice(from).map((index, place) =>
       h("tr", null, h("td", { class: "num" }, this.#index(index)), columns.map((column) => h("td", { class: "num" }, number(column[from + place]))))));

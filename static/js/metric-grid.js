@@ -3,6 +3,7 @@ import { dataBlock, fetchJSON, h } from "./dom.js";
 import { number } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
+import { t } from "./words.js";
 
 const KINDS = new Set(["scalar", "list"]);
 
@@ -32,7 +33,7 @@ class MetricGrid extends HTMLElement {
 
   #say() {
     this.note.hidden = this.#metrics.size > 0;
-    this.note.textContent = "No numbers were logged. In the script: run.log(\"loss\", 0.31)";
+    this.note.textContent = t("No numbers were logged. In the script: {code}", { code: 'run.log("loss", 0.31)' });
   }
 
   #show(name, points) {

@@ -1,5 +1,6 @@
 // Short words that float: toasts for everyone, the polite region for those who listen.
-import { h, icon } from "./dom.js";
+import { h, icon, refusal } from "./dom.js";
+import { t } from "./words.js";
 
 const ICONS = { success: "success", error: "error", warning: "warning" };
 const waiting = [];
@@ -21,7 +22,7 @@ export function toast(text, level = "info") {
   const host = document.getElementById("toasts");
   if (!host) return;
   const item = h("div", { class: `toast ${level}`, role: level === "error" ? "alert" : "status" }, icon(ICONS[level] ?? "info"), h("p", null, text),
-    h("button", { type: "button", "data-dismiss": true, "aria-label": "Dismiss" }, icon("close")));
+    h("button", { type: "button", "data-dismiss": true, "aria-label": t("Dismiss") }, icon("close")));
   host.append(item);
   settle(item);
 }
@@ -42,8 +43,8 @@ function settle(item) {
 document.querySelectorAll("#toasts > [data-toast]").forEach(settle);
 document.addEventListener("toast", (event) => toast(event.detail.text ?? event.detail.value, event.detail.level));
 document.addEventListener("htmx:responseError", (event) => {
-  let message = `The studio answered ${event.detail.xhr.status}.`;
+  let message = refusal(event.detail.xhr.status);
   try { message = JSON.parse(event.detail.xhr.responseText).error.message; } catch { /* not ours to read */ }
   toast(message, "error");
 });
-document.addEventListener("htmx:sendError", () => toast("The studio cannot be reached.", "error"));
+document.addEventListener("htmx:sendError", () => toast(t("The studio cannot be reached."), "error"));

@@ -1,5 +1,7 @@
 // ⌘K: jump to anything by name. Pages come from the navigation at once, the rest from the studio.
 import { fetchJSON, h, icon } from "./dom.js";
+import { stateOf, word } from "./states.js";
+import { t } from "./words.js";
 
 const ICONS = { run: "runs", pipeline: "pipelines", dataset: "data", datastore: "disk", environment: "environments", model: "models",
   compute: "compute", experiment: "experiments", page: "arrow-right" };
@@ -24,7 +26,7 @@ class Palette {
 
   #pages(query) {
     const links = [...document.querySelectorAll(".shell a.item, a[data-palette]")];
-    return links.map((a) => ({ kind: "page", name: a.dataset.palette || a.firstElementChild.nextSibling?.textContent.trim() || a.textContent.trim(), url: a.href, detail: "Page" }))
+    return links.map((a) => ({ kind: "page", name: a.dataset.palette || a.firstElementChild.nextSibling?.textContent.trim() || a.textContent.trim(), url: a.href, detail: t("Page") }))
       .filter(({ name }) => name.toLowerCase().includes(query.toLowerCase()));
   }
 
@@ -48,8 +50,8 @@ class Palette {
     this.#found = found;
     this.#at = 0;
     const rows = found.map(({ kind, name, detail }, place) =>
-      h("li", { role: "option", id: `palette-${place}` }, icon(ICONS[kind] ?? "arrow-right"), h("span", { class: "truncate" }, name), h("span", { class: "detail" }, detail ?? kind)));
-    this.list.replaceChildren(...(rows.length ? rows : [h("li", { class: "none", "aria-disabled": "true" }, query ? `Nothing is named “${query}”.` : "Nothing yet.")]));
+      h("li", { role: "option", id: `palette-${place}` }, icon(ICONS[kind] ?? "arrow-right"), h("span", { class: "truncate" }, name), h("span", { class: "detail" }, kind === "run" ? word(stateOf({ status: detail })) : detail ?? kind)));
+    this.list.replaceChildren(...(rows.length ? rows : [h("li", { class: "none", "aria-disabled": "true" }, query ? t("Nothing is named “{text}”.", { text: query }) : t("Nothing yet."))]));
     this.#mark();
   }
 

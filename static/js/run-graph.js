@@ -8,6 +8,7 @@ import { storeFor } from "./run-store.js";
 import { select, selectedStep } from "./selection.js";
 import { ended, stateOf } from "./states.js";
 import { Viewport } from "./viewport.js";
+import { t } from "./words.js";
 
 class RunGraph extends HTMLElement {
   #open = new Set();
@@ -22,7 +23,7 @@ class RunGraph extends HTMLElement {
     try {
       this.store = await storeFor(this, block);
     } catch (error) {
-      this.append(h("p", { class: "graph-note", role: "alert" }, `The graph could not be loaded. ${error.message}`));
+      this.append(h("p", { class: "graph-note", role: "alert" }, `${t("The graph could not be loaded.")} ${error.message}`));
       return;
     }
     this.#listen();
@@ -37,9 +38,9 @@ class RunGraph extends HTMLElement {
   #frame() {
     const button = (name, label, work) => h("button", { type: "button", class: "btn quiet square small", "aria-label": label, title: label, onclick: work }, icon(name));
     this.world = s("g", null);
-    this.svg = s("svg", { role: "group", "aria-label": this.getAttribute("label") ?? "Graph of the run" }, this.world);
-    this.tools = h("div", { class: "graph-tools" }, button("plus", "Zoom in", () => this.view.zoom(1.25)), button("minus", "Zoom out", () => this.view.zoom(0.8)),
-      button("fit", "Fit to the pane", () => this.view.fit()));
+    this.svg = s("svg", { role: "group", "aria-label": this.getAttribute("label") ?? t("Graph of the run") }, this.world);
+    this.tools = h("div", { class: "graph-tools" }, button("plus", t("Zoom in"), () => this.view.zoom(1.25)), button("minus", t("Zoom out"), () => this.view.zoom(0.8)),
+      button("fit", t("Fit to the pane"), () => this.view.fit()));
     this.append(this.svg, this.tools);
     this.view = new Viewport(this.svg, this.world);
     this.svg.addEventListener("click", (event) => this.#clicked(event));
@@ -72,7 +73,7 @@ class RunGraph extends HTMLElement {
     this.edges = paths.map((path) => this.#edge(path));
     this.world.replaceChildren(...this.edges, ...this.#groups.values());
     this.#mirror?.remove();
-    this.append(this.#mirror = mirror(this.doc, "Steps of the run"));
+    this.append(this.#mirror = mirror(this.doc, t("Steps of the run")));
     [this.view.width, this.view.height] = [this.layout.width, this.layout.height];
     this.#place();
     this.#mark(false);

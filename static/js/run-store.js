@@ -4,6 +4,7 @@ import { live } from "./live.js";
 import { announce } from "./notices.js";
 import { ended, showFavicon, stateOf, word } from "./states.js";
 import { clock, secondsBetween } from "./time.js";
+import { t } from "./words.js";
 
 const STAMPS = { Queued: "queued_at", Preparing: "preparing_at", Running: "started_at", Finalizing: "finalizing_at" };
 const TOLD = new Set(["Failed", "Completed", "Canceled", "NotResponding"]);
@@ -57,7 +58,7 @@ class RunStore extends EventTarget {
     if (stamp && !node[stamp]) node[stamp] = new Date().toISOString();
     if (ended(stateOf(node)) && !node.finished_at) node.finished_at = new Date().toISOString();
     const after = stateOf(node);
-    if (after !== before && TOLD.has(after)) announce(`${node.label} ${word(after).toLowerCase()}${attempt(node) > 1 ? `, attempt ${attempt(node)}` : ""}`);
+    if (after !== before && TOLD.has(after)) announce(`${node.label} ${word(after).toLowerCase()}${attempt(node) > 1 ? `, ${nth(node)}` : ""}`);
     return node;
   }
 
@@ -92,15 +93,16 @@ export async function storeFor(element, block) {
 }
 
 export const attempt = (node) => node.attempts?.length || 1;
+const nth = (node) => t("attempt {number}", { number: attempt(node) });
 
 /** The second line of a node: state, time, attempt. */
 export function describe(node) {
-  const state = stateOf(node), said = state === "Reused" && node.adopted ? "adopted" : word(state).toLowerCase();
+  const state = stateOf(node), said = state === "Reused" && node.adopted ? t("adopted") : word(state).toLowerCase();
   const detail = node.touched || !ended(state) ? "" : node.detail ?? "";
   if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;
   const parts = [said];
   if (node.started_at && state !== "Reused" && state !== "Skipped") parts.push(clock(secondsBetween(node.started_at, node.finished_at ?? undefined)));
   else if (!node.touched && attempt(node) === 1 && node.detail && node.detail.toLowerCase() !== said) parts.push(node.detail);
-  if (attempt(node) > 1) parts.push(`attempt ${attempt(node)}`);
+  if (attempt(node) > 1) parts.push(nth(node));
   return parts.join(" · ");
 }

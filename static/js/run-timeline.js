@@ -5,8 +5,12 @@ import { selectedStep } from "./selection.js";
 import { ended, stateIcon, stateOf, word } from "./states.js";
 import { at, domainOf, percent, segments, ticks, tickWord } from "./timeline-scale.js";
 import { clock } from "./time.js";
+import { t } from "./words.js";
 
-const LEGEND = [["queued", "Queued"], ["preparing", "Preparing"], ["running", "Running"], ["finalizing", "Finalizing"]];
+const PHASES = { queued: word("Queued"), preparing: word("Preparing"), running: word("Running"), finalizing: word("Finalizing") };
+const said = (kind) => PHASES[kind].toLowerCase();
+/** An attempt ends as a run does, or is lost. */
+const endOf = ({ status }) => (status.toLowerCase() === "lost" ? t("Lost") : word(stateOf({ status }))).toLowerCase();
 const TICK_PX = 72;
 
 class RunTimeline extends HTMLElement {
@@ -17,7 +21,7 @@ class RunTimeline extends HTMLElement {
   async connectedCallback() {
     if (!this.store) {
       const block = dataBlock(this);
-      try { this.store = await storeFor(this, block); } catch (error) { this.append(h("p", { class: "graph-note", role: "alert" }, `The timeline could not be loaded. ${error.message}`)); return; }
+      try { this.store = await storeFor(this, block); } catch (error) { this.append(h("p", { class: "graph-note", role: "alert" }, `${t("The timeline could not be loaded.")} ${error.message}`)); return; }
     }
     this.#listen();
     this.#render();
@@ -46,9 +50,9 @@ class RunTimeline extends HTMLElement {
     const order = [...this.store.steps].sort((a, b) => (at(a.queued_at ?? a.started_at) ?? Infinity) - (at(b.queued_at ?? b.started_at) ?? Infinity));
     this.#rows = new Map(order.map((node) => [node.id, this.#row(node, critical.has(node.id))]));
     this.axis = h("div", { class: "axis", "aria-hidden": "true" });
-    this.body = h("div", { class: "rows", role: "list", "aria-label": "Steps by time" }, [...this.#rows.values()].map(({ row }) => row));
-    const legend = h("div", { class: "legend", "aria-hidden": "true" }, LEGEND.map(([kind, name]) => h("span", null, h("i", { class: `seg ${kind}` }), name)),
-      critical.size > 0 && h("span", null, h("i", { class: "critical-mark" }), "Critical path"));
+    this.body = h("div", { class: "rows", role: "list", "aria-label": t("Steps by time") }, [...this.#rows.values()].map(({ row }) => row));
+    const legend = h("div", { class: "legend", "aria-hidden": "true" }, Object.entries(PHASES).map(([kind, name]) => h("span", null, h("i", { class: `seg ${kind}` }), name)),
+      critical.size > 0 && h("span", null, h("i", { class: "critical-mark" }), t("Critical path")));
     this.querySelectorAll(":scope > :not(script)").forEach((old) => old.remove());
     this.append(h("div", { class: "scroll" }, h("div", { class: "top" }, h("span", null), this.axis), this.body), legend);
     this.body.addEventListener("keydown", (event) => this.#key(event));
@@ -95,17 +99,17 @@ class RunTimeline extends HTMLElement {
     this.#label(node, parts);
     const past = this.#past(node), lived = segments(node, now, past.at(-1)?.[2]);
     const pieces = [...past, ...lived];
-    if (parts.line.classList.contains("critical") && lived.length) pieces.push(["on-path", pieces[0][1], lived.at(-1)[2], "on the critical path"]);
+    if (parts.line.classList.contains("critical") && lived.length) pieces.push(["on-path", pieces[0][1], lived.at(-1)[2], t("on the critical path")]);
     const kinds = pieces.map(([kind]) => kind).join();
     if (parts.key !== kinds) {
-      parts.track.replaceChildren(...pieces.map(([kind, , , title]) => h("i", { class: `seg ${kind}`, title: title ?? kind })));
+      parts.track.replaceChildren(...pieces.map(([kind, , , title]) => h("i", { class: `seg ${kind}`, title: title ?? said(kind) })));
       parts.key = kinds;
     }
     pieces.forEach(([kind, from, until, title], place) => {
       const bar = parts.track.children[place], left = percent(this.#domain, from);
       bar.style.left = `${left}%`;
       bar.style.width = `${Math.max(0, percent(this.#domain, until) - left)}%`;
-      bar.title = title ?? `${kind} ${clock((until - from) / 1000)}`;
+      bar.title = title ?? `${said(kind)} ${clock((until - from) / 1000)}`;
     });
   }
 
@@ -113,7 +117,7 @@ class RunTimeline extends HTMLElement {
   #past(node) {
     return (node.attempts ?? []).slice(0, -1).filter((one) => one.started_at).map((one) => {
       const from = at(one.started_at), until = at(one.finished_at) ?? from;
-      return [`past ${one.status.toLowerCase()}`, from, until, `attempt ${one.number} of ${attempt(node)}: ${one.status.toLowerCase()}, ${clock((until - from) / 1000)}`];
+      return [/* classes */ `past ${one.status.toLowerCase()}`, from, until, t("attempt {number} of {all}: {state}, {time}", { number: one.number, all: attempt(node), state: endOf(one), time: clock((until - from) / 1000) })];
     });
   }
 

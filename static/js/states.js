@@ -1,19 +1,20 @@
 // The palette of states on this side; `studio/templatetags/duto.py` is the other one, and a test compares them.
 import { faviconHref } from "./dom.js";
+import { t } from "./words.js";
 
 export const WORDS = {
-  NotStarted: "Not started",
-  Queued: "Queued",
-  Preparing: "Preparing",
-  Running: "Running",
-  Finalizing: "Finalizing",
-  CancelRequested: "Canceling",
-  NotResponding: "Not responding",
-  Completed: "Completed",
-  Reused: "Reused",
-  Failed: "Failed",
-  Canceled: "Canceled",
-  Skipped: "Skipped",
+  NotStarted: t("Not started"),
+  Queued: t("Queued"),
+  Preparing: t("Preparing"),
+  Running: t("Running"),
+  Finalizing: t("Finalizing"),
+  CancelRequested: t("Canceling"),
+  NotResponding: t("Not responding"),
+  Completed: t("Completed"),
+  Reused: t("Reused"),
+  Failed: t("Failed"),
+  Canceled: t("Canceled"),
+  Skipped: t("Skipped"),
 };
 
 const ENDED = new Set(["Completed", "Reused", "Failed", "Canceled", "Skipped"]);

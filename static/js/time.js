@@ -1,18 +1,21 @@
 // Times that stay true while the page is open.
+import { dates, decimal, t } from "./words.js";
 
-const UNITS = [[31_536_000, "y"], [86_400, "d"], [3_600, "h"], [60, "min"]];
+const DAY = 86_400;
+const UNITS = [[31_536_000, t("y")], [DAY, "d"], [3_600, "h"], [60, "min"]];
 
 export function relative(seconds) {
   const past = Math.abs(seconds);
-  if (past < 45) return seconds >= 0 ? "just now" : "in a moment";
+  if (past < 45) return seconds >= 0 ? t("just now") : t("in a moment");
   const [size, unit] = UNITS.find(([span]) => past >= span) ?? UNITS[3];
-  const amount = Math.max(1, unit === "d" ? Math.floor(past / size) : Math.round(past / size));
-  return seconds > 0 ? `${amount} ${unit} ago` : `in ${amount} ${unit}`;
+  const amount = Math.max(1, size === DAY ? Math.floor(past / size) : Math.round(past / size));
+  const time = `${amount} ${unit}`;
+  return seconds > 0 ? t("{time} ago", { time }) : t("in {time}", { time });
 }
 
 /** In its two largest units: 4 min 12 s. */
 export function spoken(seconds) {
-  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  if (seconds < 10) return `${decimal(Math.max(0, seconds).toFixed(1))} s`;
   const whole = Math.floor(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
@@ -28,13 +31,13 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-const HOUR = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const HOUR = dates({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 /** The reader's time of day: 14:05. */
 export const hourOf = (seconds) => HOUR.format(seconds * 1000);
 
 export const secondsBetween = (start, end) => (new Date(end ?? Date.now()) - new Date(start)) / 1000;
 
-const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const EXACT = dates({ dateStyle: "medium", timeStyle: "long" });
 export const exact = (moment) => EXACT.format(new Date(moment));
 
 /** One clock for the page: each second for what runs, each half minute for what is past. */

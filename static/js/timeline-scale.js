@@ -1,4 +1,5 @@
 // Which instants a timeline shows, and where on its width each stands.
+import { decimal } from "./words.js";
 
 const NICE = [0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800];
 const HEADROOM = 1.12, SHORTEST_MS = 1_000;
@@ -28,7 +29,7 @@ export function ticks({ start, end }, count) {
 
 export function tickWord(seconds) {
   if (seconds === 0) return "0";
-  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
+  if (seconds < 60) return `${decimal(Number(seconds.toFixed(1)))} s`;
   if (seconds < 3600) return seconds % 60 ? `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}` : `${seconds / 60} min`;
   return seconds % 3600 ? `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)}` : `${seconds / 3600} h`;
 }

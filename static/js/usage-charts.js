@@ -3,17 +3,18 @@ import { fetchJSON, h, regularly, throttle } from "./dom.js";
 import { number } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
+import { t } from "./words.js";
 
 // Decimal, as everywhere on the pages.
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 const CHARTS = [
-  { key: "cpu", title: "Processor", unit: "cores", names: { cpu: "cores" } },
-  { key: "memory", title: "Memory", names: { memory: "memory" } },
-  { key: "used", title: "Disk used", names: { disk: "disk" } },
-  { key: "disk", title: "Disks", names: { read: "read", written: "written" }, per: "/s" },
-  { key: "gpu", title: "GPU", unit: "%", times: 100, names: { gpu: "use" } },
-  { key: "gpu_memory", title: "GPU memory", names: { gpu_memory: "memory" } },
-  { key: "gpu_temperature", title: "GPU temperature", unit: "°C", names: { gpu_temperature: "GPU" } },
+  { key: "cpu", title: t("Processor"), unit: t("cores"), names: { cpu: t("cores") } },
+  { key: "memory", title: t("Memory"), names: { memory: t("memory") } },
+  { key: "used", title: t("Disk used"), names: { disk: t("disk") } },
+  { key: "disk", title: t("Disks"), names: { read: t("read"), written: t("written") }, per: "/s" },
+  { key: "gpu", title: t("GPU"), unit: "%", times: 100, names: { gpu: t("use") } },
+  { key: "gpu_memory", title: t("GPU memory"), names: { gpu_memory: t("memory") } },
+  { key: "gpu_temperature", title: t("GPU temperature"), unit: "°C", names: { gpu_temperature: t("GPU") } },
 ];
 
 /** The largest unit in which the value is at least one. */
@@ -28,6 +29,8 @@ function size(bytes) {
 }
 
 const time = (seconds) => (seconds < 100 ? `${number(Number(seconds.toPrecision(2)))} s` : `${number(Math.round(seconds / 60))} min`);
+
+const of = (all) => t("of {all}", { all });
 
 class UsageCharts extends HTMLElement {
   #charts = new Map();
@@ -60,13 +63,13 @@ class UsageCharts extends HTMLElement {
   #say(text) { this.note.hidden = !text; this.note.textContent = text; }
 
   #tile({ peak_memory: peak, memory, cpu_seconds: cpu, cores, disk_total: disk, series }) {
-    const most = (of) => series.find(({ name }) => name === of)?.peak ?? null;
+    const most = (what) => series.find(({ name }) => name === what)?.peak ?? null;
     const known = (value, words) => (value === null ? "–" : words(value));
     const tiles = [
-      ["Peak memory", known(peak ?? most("memory"), size), memory ? `of ${size(memory)}` : ""],
-      ["Peak processor", known(most("cpu"), (value) => `${number(Number(value.toFixed(2)))} cores`), cores ? `of ${number(cores)}` : ""],
-      cpu !== undefined && ["Processor time", known(cpu, time), ""],
-      disk && ["Disk used at most", known(most("disk"), size), `of ${size(disk)}`],
+      [t("Peak memory"), known(peak ?? most("memory"), size), memory ? of(size(memory)) : ""],
+      [t("Peak processor"), known(most("cpu"), (value) => t("{number} cores", { number: number(Number(value.toFixed(2))) })), cores ? of(number(cores)) : ""],
+      cpu !== undefined && [t("Processor time"), known(cpu, time), ""],
+      disk && [t("Disk used at most"), known(most("disk"), size), of(size(disk))],
     ].filter(Boolean);
     this.tiles.replaceChildren(...tiles.map(([name, value, detail]) =>
       h("div", { class: "tile" }, h("div", { class: "k" }, name), h("div", { class: "v" }, value), detail && h("div", { class: "d" }, detail))));
@@ -85,7 +88,7 @@ class UsageCharts extends HTMLElement {
     let element = this.#charts.get(chart.key);
     if (!element) {
       const clock = this.hasAttribute("clock");
-      element = h("metric-chart", { label, clock, axis: clock ? "Time" : "Seconds", floor: true });
+      element = h("metric-chart", { label, clock, axis: clock ? t("Time") : t("Seconds"), floor: true });
       element.series = drawn;
       this.#charts.set(chart.key, element);
       this.plots.append(element);

@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
+from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 register = template.Library()
+DAY = 86_400
 
 
 class State(NamedTuple):
@@ -101,22 +104,27 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def decimal(number: float) -> str:
+    """One place after the language's own mark: 1.2, 1,2."""
+    return f"{number:.1f}".replace(".", str(get_format("DECIMAL_SEPARATOR")))
+
+
 def relative(seconds: float) -> str:
     """How long ago, in the coarsest unit that still says something."""
     past = abs(seconds)
     if past < 45:
-        return "just now" if seconds >= 0 else "in a moment"
-    for size, unit in ((31_536_000, "y"), (86_400, "d"), (3_600, "h"), (60, "min")):
+        return _("just now") if seconds >= 0 else _("in a moment")
+    for size, unit in ((31_536_000, _("y")), (DAY, "d"), (3_600, "h"), (60, "min")):
         if past >= size or unit == "min":
-            amount = f"{max(1, round(past / size) if unit != 'd' else int(past / size))} {unit}"
-            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+            time = {"time": f"{max(1, round(past / size) if size != DAY else int(past / size))} {unit}"}
+            return _("%(time)s ago") % time if seconds > 0 else _("in %(time)s") % time
     return ""
 
 
 def spoken(seconds: float) -> str:
     """A duration in its two largest units: 4 min 12 s."""
     if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
+        return f"{decimal(max(0.0, seconds))} s"
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -162,7 +170,7 @@ def bytes_filter(size: float | None) -> str:
         return "–"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(size) < 1000 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+            return f"{size:.0f} {unit}" if unit == "B" else f"{decimal(size)} {unit}"
         size /= 1000
     return ""
 
@@ -208,7 +216,7 @@ def stepbar(counts: Mapping[str, int]) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/strip.html")
-def strip(runs: Iterable[Mapping[str, Any]], label: str = "last runs") -> dict[str, Any]:
+def strip(runs: Iterable[Mapping[str, Any]], label: str = "") -> dict[str, Any]:
     """Durations of the last runs as tiny bars, oldest first: each has `status`, `seconds`, and perhaps `title`."""
     rows = list(runs)
     longest = max((row.get("seconds") or 0 for row in rows), default=0) or 1
@@ -225,4 +233,4 @@ def strip(runs: Iterable[Mapping[str, Any]], label: str = "last runs") -> dict[s
                 "title": row.get("title", ""),
             }
         )
-    return {"bars": bars, "width": max(1, len(bars) * 8 - 2), "label": label}
+    return {"bars": bars, "width": max(1, len(bars) * 8 - 2), "label": label or _("last runs")}

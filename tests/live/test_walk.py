@@ -35,6 +35,7 @@ OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
     "root": ({302}, {200, 302}),
     "first-start": ({404, 410}, {404, 410}),
     "theme": ({204, 405}, {204, 405}),
+    "language": ({204, 302}, {204, 302}),
     "account_login": ({200}, {302}),
     "account_logout": ({302}, {200, 302}),
     "account_inactive": ({200}, {200}),

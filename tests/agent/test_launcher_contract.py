@@ -34,7 +34,8 @@ def verdict_of(probe: Probe) -> dict[str, object]:
 
 def started(host: Host, launch: Launch) -> None:
     host.launcher.ensure(launch)
-    until((launch.cwd / "ran").exists, 30)
+    # A file is there before what was written into it.
+    until(lambda: (launch.cwd / "ran").exists() and (launch.cwd / "ran").read_text() == "x", 30)
 
 
 def test_ensure_runs_a_step_once_whoever_calls_it_how_often(host: Host) -> None:

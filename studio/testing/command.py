@@ -7,12 +7,19 @@ import subprocess
 import sys
 
 from studio.bootstrap import ROOT
+from studio.testing.envs import known_to_each_other
 
 MOST_WORKERS = 4  # each has a database, a broker and, for a while, a whole studio
 
 
 def main(arguments: list[str]) -> int:
     """The smaller set on SQLite, then all on PostgreSQL; with arguments, exactly what they say."""
+    with known_to_each_other():
+        return run(arguments)
+
+
+def run(arguments: list[str]) -> int:
+    """Its exit code."""
     if arguments:
         return pytest(arguments)
     print("On SQLite, as `up` configures it: the tests marked sqlite.", flush=True)

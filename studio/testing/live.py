@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from studio.bootstrap import ROOT
+from studio.testing import envs
 
 T = TypeVar("T")
 
@@ -61,8 +62,13 @@ class LiveStudio:
         """The address."""
         return str(self.state["url"])
 
+    def take_over(self) -> None:
+        """Have the environments that other studios of this run of the suite have built."""
+        envs.take_over(self.home / "agent")
+
     def launch(self) -> subprocess.Popen[str]:
         """Start, and wait for nothing."""
+        self.take_over()
         self.process = subprocess.Popen(
             self.command,
             cwd=ROOT,

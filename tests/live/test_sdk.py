@@ -38,6 +38,7 @@ def test_a_copy_of_the_example_runs_to_its_end_and_is_reused_the_second_time(
     text = (folder / "pipeline.py").read_text()
     imports = [line for line in text.splitlines() if line.startswith(("from ", "import "))]
     assert imports and all(line.startswith("from azureml.") for line in imports)
+    live_studio.live.take_over()
     first = live_studio.program(folder, "pipeline.py")
     assert first.returncode == 0, first.stdout + first.stderr
     for name in ("prepare", "train forest", "train logistic", "compare"):

@@ -30,7 +30,9 @@ def _overdue() -> QuerySet[Attempt]:
 
 def _give_up(key: Any, root_id: Any) -> int:
     with changing(root_id) as root:
-        attempt = _overdue().filter(pk=key).select_related("host").defer("run__graph").first()
+        # With its row: a word of the agent renews a lease without the root's lock.
+        rows = _overdue().filter(pk=key).select_for_update(of=("self",))
+        attempt = rows.select_related("host").defer("run__graph").first()
         if attempt is None:
             return 0
         host = attempt.host

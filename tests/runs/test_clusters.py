@@ -12,7 +12,7 @@ from core.errors import Conflict, NotFound, Unprocessable
 from runs.models import Attempt, Run
 from runs.services import clusters, nodes, placing, submit
 from runs.services.cancel import cancel_run
-from tests.runs.test_exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
+from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
 from workspaces.access import Room
 from workspaces.services.workspaces import create_workspace
 

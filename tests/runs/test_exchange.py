@@ -2,119 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
 
-from compute.models import ComputeTarget, Host, Node
+from compute.models import ComputeTarget, Node
 from core.clock import iso, now
-from core.models import Beat
-from core.storage import artifact_store, blob_key
-from duto.spec import canonical
 from environments import services as environments
-from runs.models import Attempt, Run, Snapshot
-from runs.services import lost, progress, submit
+from runs.models import Attempt, Run
+from runs.services import progress, submit
 from runs.services.cancel import cancel_run
+from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
 from workspaces.access import Room
-from workspaces.models import Role, User
-from workspaces.services.workspaces import create_workspace
+from workspaces.models import Role
 
 pytestmark = pytest.mark.django_db(transaction=True)
-GIB = 1 << 30
-
-
-class Agent:
-    """The far end of the protocol, played by the test."""
-
-    def __init__(self, name: str = "alpha") -> None:
-        from compute.services.hosts import digest_of
-
-        self.key = f"key-{name}"
-        self.host = Host.objects.create(
-            name=name, key_digest=digest_of(self.key), cores=4, memory=16 * GIB, last_seen_at=now()
-        )
-        self.held: dict[str, int] = {}
-
-    def say(self, *reports: dict[str, Any], want: int = 8) -> dict[str, Any]:
-        holding = [{"attempt": key, "epoch": epoch} for key, epoch in self.held.items()]
-        body = {"host": {}, "holding": holding, "reports": list(reports), "want": want, "wait": 0}
-        answer = Client().post(
-            "/agent/v1/exchange",
-            json.dumps(body),
-            content_type="application/json",
-            headers={"Authorization": f"Bearer {self.key}"},
-        )
-        assert answer.status_code == 200, answer.content
-        document = answer.json()
-        for work in document["work"]:
-            if work["type"] == "attempt":
-                self.held[work["attempt"]] = work["epoch"]
-        return document
-
-    def finish(self, work: dict[str, Any], **facts: Any) -> dict[str, Any]:
-        return self.say(
-            {
-                "attempt": work["attempt"],
-                "epoch": work["epoch"],
-                "event": "finished",
-                "exit_code": 0,
-                "outputs": [],
-                "artifacts": [],
-                **facts,
-            }
-        )
-
-
-@pytest.fixture
-def room(db) -> Room:
-    user = User.objects.create_user("ana", password="long enough 1")
-    return create_workspace(user, "lab")
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
-
-
-@pytest.fixture
-def cluster(room) -> ComputeTarget:
-    return ComputeTarget.objects.create(
-        workspace=room.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=GIB, max_nodes=2
-    )
-
-
-def graph_of(room: Room, chart: str, **step: Any) -> dict[str, Any]:
-    """`a -> b -> c` as a graph document, with a snapshot that is really there."""
-    source = b"print('hello')\n"
-    digest = __import__("hashlib").sha256(source).hexdigest()
-    artifact_store(room.workspace.pk).write(blob_key(digest), __import__("io").BytesIO(source))
-    files = [{"path": "step.py", "digest": digest, "size": len(source), "executable": False}]
-    snapshot = canonical.digest({"schema": 1, "files": files})
-    Snapshot.objects.get_or_create(
-        workspace=room.workspace, digest=snapshot, defaults={"files": files, "file_count": 1, "size": len(source)}
-    )
-    names = [name.strip() for name in chart.split("->")]
-    user_managed = {"python": {"user_managed": True}}
-    steps = [
-        {"id": name, "name": name, "kind": "python_script", "script": "step.py", "snapshot": snapshot, "compute": "cpu", "environment": user_managed,
-         "arguments": [name], "run_after": names[i - 1 : i], **step}
-        for i, name in enumerate(names)
-    ]  # fmt: skip
-    return {"schema": 1, "steps": steps, "parameters": []}
-
-
-def submit_chain(room: Room, chart: str, **more: Any) -> Run:
-    step = more.pop("step", {})
-    run = submit.submit_run(room, experiment="exp", graph=graph_of(room, chart, **step), **more)
-    progress.advance(run.pk)
-    return run
-
-
-def states(run: Run) -> dict[str, str]:
-    return dict(Run.objects.filter(parent=run).values_list("step__node_id", "status"))
+__all__ = ["agent", "cluster", "room"]  # fixtures
 
 
 def test_a_chain_runs_from_claim_to_claim_and_the_finish_brings_the_next_work(room, cluster, agent):
@@ -189,47 +93,6 @@ def test_a_failed_step_skips_what_waits_on_it_and_says_so(room, cluster, agent):
     assert states(run) == {"a": "Failed", "b": "Skipped", "c": "Skipped"}
 
 
-def test_a_second_submit_is_reused_and_says_why(room, cluster, agent):
-    first = submit_chain(room, "a -> b")
-    agent.finish(agent.finish(agent.say()["work"][0])["work"][0])
-    second = submit_chain(room, "a -> b")
-    second.refresh_from_db()
-    assert second.status == "Completed"
-    step = Run.objects.select_related("step").get(parent=second, step__node_id="a")
-    assert step.step.reused_from.root_id == first.pk
-    assert step.step.reuse_explanation["reused"] is True
-    assert step.properties["azureml.isreused"] == "true"
-    assert agent.say()["work"] == []
-
-
-def test_a_changed_argument_is_named_when_a_step_is_not_reused(room, cluster, agent):
-    submit_chain(room, "a", step={"arguments": ["--lr", "0.1"]})
-    agent.finish(agent.say()["work"][0])
-    second = submit_chain(room, "a", step={"arguments": ["--lr", "0.2"]})
-    step = Run.objects.select_related("step").get(parent=second)
-    assert "`--lr` 0.1 → 0.2" in step.step.reuse_explanation["text"]
-
-
-def test_forced_runs_run_again_and_are_no_source(room, cluster, agent):
-    submit_chain(room, "a", regenerate_outputs=True)
-    agent.finish(agent.say()["work"][0])
-    second = submit_chain(room, "a")
-    assert states(second) == {"a": "Queued"}
-
-
-def test_reuse_costs_a_constant_and_one_query_a_step(room, cluster, agent, django_assert_max_num_queries):
-    chart = " -> ".join(f"s{i}" for i in range(20))
-    submit_chain(room, chart)
-    work = agent.say()["work"]
-    while work:
-        work = agent.finish(work[0])["work"]
-    graph = graph_of(room, chart)
-    with django_assert_max_num_queries(30 + 20):
-        run = submit.submit_run(room, experiment="exp", graph=graph)
-    run.refresh_from_db()
-    assert run.status == "Completed"
-
-
 def test_cancel_ends_what_waits_at_once_and_asks_the_agent_for_the_rest(room, cluster, agent):
     run = submit_chain(room, "a -> b")
     (work,) = agent.say()["work"]
@@ -269,42 +132,6 @@ def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(room, 
     ComputeTarget.objects.update(min_nodes=1)
     assert nodes.look_after() == 1
     assert Node.objects.count() == 1
-
-
-def test_a_silent_agent_loses_its_attempt_only_while_the_web_was_up(room, cluster, agent):
-    run = submit_chain(room, "a")
-    agent.say()
-    Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
-    assert lost.expire() == 0
-    Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())
-    Host.objects.update(last_seen_at=now() - timedelta(minutes=2))
-    assert lost.expire() == 1
-    first, second = Attempt.objects.order_by("number")
-    assert (first.status, first.cause, second.status) == ("lost", "host_lost", "queued")
-    assert "without a word from the agent" in first.message
-    assert states(run) == {"a": "Queued"}
-
-
-@pytest.mark.parametrize(("signed", "up"), [(11, 300), (1, 29)])
-def test_a_web_that_was_away_calls_nobody_silent(room, cluster, agent, signed, up):
-    submit_chain(room, "a")
-    agent.say()
-    Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
-    at = now() - timedelta(seconds=signed)
-    Beat.objects.create(name="web:x", since=now() - timedelta(seconds=up), at=at)
-    assert lost.expire() == 0
-    Beat.objects.update(since=now() - timedelta(seconds=31), at=now() - timedelta(seconds=9))
-    assert lost.expire() == 1
-
-
-def test_a_late_verdict_of_a_lost_attempt_is_refused(room, cluster, agent):
-    submit_chain(room, "a")
-    (work,) = agent.say()["work"]
-    Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
-    Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())
-    lost.expire()
-    answer = agent.finish(work)
-    assert [each["code"] for each in answer["refused"]] == ["stale_epoch"]
 
 
 def test_bells_may_be_doubled(room, cluster, agent):

@@ -26,8 +26,8 @@ from runs.agents.exchange import answer_to
 from runs.models import Attempt, Run
 from runs.services import clusters, departures, lost, nodes, placing, progress, resume, silence, submit
 from runs.services.cancel import cancel_run
+from tests.runs.exchange import GIB, graph_of
 from tests.runs.laws import BUSY, Laws, Seen
-from tests.runs.test_exchange import GIB, graph_of
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
 

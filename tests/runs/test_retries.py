@@ -14,7 +14,7 @@ from runs.models import Attempt, Run
 from runs.services import lost, placing, silence
 from runs.services.cancel import cancel_run
 from runs.services.waiting import reasons
-from tests.runs.test_exchange import Agent, agent, cluster, room, states, submit_chain
+from tests.runs.exchange import Agent, agent, cluster, room, states, submit_chain
 from workspaces.access import Room
 
 __all__ = ["agent", "cluster", "room"]

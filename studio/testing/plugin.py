@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from studio.testing.order import ordered
 from studio.testing.quick import flush_quickly, hash_quickly
 from studio.testing.services import Services
 
@@ -54,10 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     chosen = [item for item in items if is_chosen(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    # Playwright's loop runs in this thread from its first test to the session's end: async tests come before. Workers
-    # take whole files.
-    late = {item.path for item in chosen if item.get_closest_marker("browser")}
-    items[:] = sorted(chosen, key=lambda item: item.path in late)
+    items[:] = ordered(chosen)
 
 
 def find_chromium() -> str | None:
@@ -71,6 +69,7 @@ def find_chromium() -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A browser test needs a browser: where one is required, its absence fails."""
     if not item.get_closest_marker("browser"):
+        os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
         return
     # Playwright's synchronous interface runs a loop in this thread, which Django would refuse.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"

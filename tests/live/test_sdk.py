@@ -86,7 +86,8 @@ def test_the_surface_that_programs_use(live_studio: Studio, tmp_path: Path) -> N
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "All")
     (folder / "late.py").write_text((folder / "late.py").read_text() + "# changed\n")
-    done = live_studio.program(folder, "program.py")
+    token = live_studio.manage("token", "--role", "contributor").split()[-1]
+    done = live_studio.program(folder, "program.py", token=token)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
     told = [line.removeprefix("ok: ") for line in done.stdout.splitlines() if line.startswith("ok: ")]
     assert told == [

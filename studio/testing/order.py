@@ -1,0 +1,55 @@
+"""In which order the files of tests are handed to the workers, each to whoever is free."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+
+import pytest
+
+from studio.bootstrap import ROOT
+
+# By how long they take: what begins last must be short, or one worker ends long after the others.
+LONGEST = (
+    "tests/live/test_walk.py",
+    "tests/web/test_browser.py",
+    "tests/live/test_chaos.py",
+    "tests/benchmarks/test_bench.py",
+    "tests/live/test_acts.py",
+    "tests/live/test_two_hosts.py",
+    "tests/live/test_frame.py",
+    "tests/live/test_second_host.py",
+    "tests/live/test_resilience.py",
+    "tests/live/test_bad_input.py",
+    "tests/sdk/test_live_programs.py",
+    "tests/live/test_sdk.py",
+    "tests/test_contracts.py",
+    "tests/agent/test_container_host.py",
+    "tests/test_up.py",
+    "tests/agent/test_agent.py",
+    "tests/test_demo.py",
+    "tests/agent/test_images.py",
+    "tests/live/test_fetch.py",
+    "tests/live/test_container_studio.py",
+    "tests/live/test_far_host.py",
+    "tests/test_compose.py",
+    "tests/test_bootstrap.py",
+    "tests/runs/test_random_order.py",
+)
+DATABASE = frozenset({"db", "transactional_db", "live_server"})
+
+
+def ordered(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Files that ask the database in this process or have a loop of their own come before those of browsers, whose loop
+    stays in the worker's thread to the session's end; among both the longest first."""
+    chosen = list(items)
+    early = {item.path for item in chosen if needs_the_thread(item)}
+    ranks = {ROOT / name: place for place, name in enumerate(LONGEST)}
+    return sorted(chosen, key=lambda item: (item.path not in early, ranks.get(item.path, len(ranks))))
+
+
+def needs_the_thread(item: pytest.Item) -> bool:
+    """Whether no other loop may run in the thread of a test."""
+    names = getattr(item, "fixturenames", ())
+    is_async = inspect.iscoroutinefunction(getattr(item, "function", None))
+    return is_async or item.get_closest_marker("django_db") is not None or not DATABASE.isdisjoint(names)

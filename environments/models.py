@@ -96,7 +96,8 @@ class EnvironmentVersion(Row):
 
 
 class Image(Lifecycle):
-    """An environment as a container image on one host. The tag is a key of the cache; the image's id is the truth."""
+    """An environment, or a base of one, as a container image on one host. The tag is a key of the cache, or stands for the
+    fetch of a base image; the image's id is the truth."""
 
     class Status(models.TextChoices):
         BUILDING = "building", "Building"
@@ -123,7 +124,7 @@ class Image(Lifecycle):
     recipe = models.JSONField(default=dict)
     reason = models.TextField(blank=True)
     message = models.TextField(blank=True)
-    # {"done": steps, "total": steps, "text": what it does now}
+    # {"done": 1, "total": 4, "text": what it does now, "unit": steps of a build, or bytes of a fetch}
     progress = models.JSONField(default=dict)
     size = models.BigIntegerField(default=0)
     # The attempt whose log tells of the build.

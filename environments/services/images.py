@@ -22,10 +22,11 @@ from workspaces.models import Role
 
 log = logging.getLogger(__name__)
 S = Image.Status
-TAG = re.compile(r"duto/(env|base):[0-9a-f]{1,64}")
-BASES = "duto/base"
-PARTS = ("base", "micromamba", "lock", "template", "dockerfile")
-TEXT_MOST, MESSAGE_MOST, COUNT_MOST, BYTES_MOST = 128, 4000, 100_000, (1 << 63) - 1
+TAG = re.compile(r"duto/(env|base|pull):[0-9a-f]{1,64}")
+BASES, PULLS = "duto/base", "duto/pull"
+PARTS = ("base", "micromamba", "lock", "template", "dockerfile", "image")
+TEXT_MOST, NAME_MOST, MESSAGE_MOST, BYTES_MOST = 128, 255, 4000, (1 << 63) - 1
+UNITS = ("steps", "bytes")
 COMPARED = 200
 
 
@@ -75,7 +76,7 @@ class _Told:
         self.host, self.tag, self.report, self.attempt, self.version = host, tag, report, attempt, version
         given = report.get("recipe")
         recipe = given if isinstance(given, dict) else {}
-        self.recipe = {name: _text(recipe[name], TEXT_MOST) for name in PARTS if isinstance(recipe.get(name), str)}
+        self.recipe = {name: _text(recipe[name], NAME_MOST) for name in PARTS if isinstance(recipe.get(name), str)}
         self.lock_digest = _text(report.get("lock_digest"), 64)
         self.message = _text(report.get("message"), MESSAGE_MOST)
         self.progress = _progress(report.get("progress"))
@@ -182,9 +183,13 @@ def image_cancels(host: IsHost) -> list[dict[str, Any]]:
 
 
 def base_tag(definition: Mapping[str, Any]) -> str | None:
-    """The name of the base that a definition describes by a Dockerfile of its own, as agents give it."""
-    text = (definition.get("docker") or {}).get("dockerfile")
-    return f"{BASES}:{_digest(text)[:32]}" if isinstance(text, str) and text else None
+    """The name of the base that a definition describes by a Dockerfile of its own, as agents give it, or of the fetch of
+    the one that it names."""
+    docker = definition.get("docker") or {}
+    for part, kind in (("dockerfile", BASES), ("image", PULLS)):
+        if isinstance(text := docker.get(part), str) and text:
+            return f"{kind}:{_digest(text)[:32]}"
+    return None
 
 
 def _reason(row: Image | None, told: _Told) -> str:
@@ -216,8 +221,9 @@ def _update(row: Image, **facts: Any) -> None:
 def _progress(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
-    total = _count(value.get("total"), COUNT_MOST)
-    return {"done": min(_count(value.get("done"), COUNT_MOST), total), "total": total, "text": _text(value.get("text"))}
+    total = _count(value.get("total"), BYTES_MOST)
+    done, unit = min(_count(value.get("done"), BYTES_MOST), total), value.get("unit")
+    return {"done": done, "total": total, "text": _text(value.get("text")), "unit": unit if unit in UNITS else UNITS[0]}
 
 
 def _count(value: Any, most: int) -> int:

@@ -23,6 +23,7 @@ class ImageProgressOut(s.Serializer):  # type: ignore[type-arg]
     done = s.IntegerField()
     total = s.IntegerField()
     text = s.CharField()
+    unit = s.CharField(help_text="What is counted: `steps` of a build, or `bytes` of a fetch.")
 
 
 class ImageOut(s.Serializer):  # type: ignore[type-arg]
@@ -35,6 +36,7 @@ class ImageOut(s.Serializer):  # type: ignore[type-arg]
     status = s.ChoiceField(choices=Image.Status.values)
     size = s.IntegerField(help_text="Bytes, those of its base included.")
     base = s.CharField(help_text="The id of the image that it is built on.")
+    fetches = s.CharField(help_text="The name of a base image that is fetched instead of built; else empty.")
     lock_digest = s.CharField()
     reason = s.CharField(help_text="Why it was built.")
     message = s.CharField(help_text="Why the build failed.")

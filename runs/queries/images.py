@@ -15,8 +15,8 @@ from core.clock import iso, parse
 from core.errors import NotFound
 from core.ids import as_key
 from environments.models import EnvironmentVersion, Image
-from environments.services.images import base_tag
-from runs.models import Attempt
+from environments.services.images import PULLS, base_tag
+from runs.models import Attempt, StepRun
 from workspaces.models import Workspace
 
 SHOWN = 50
@@ -42,16 +42,21 @@ class Standing:
         return str(self.image.progress.get("canceled_by") or "") if self.image.cancel_requested_at else ""
 
     @property
+    def fetches(self) -> str:
+        """The name of the image that is fetched, as others have made it; empty for one that is built."""
+        return str(self.image.recipe.get("image") or "")
+
+    @property
     def base(self) -> str:
         return str(self.image.recipe.get("base") or "")
 
     def as_document(self) -> dict[str, Any]:
         """docs/wire.md, `images/`."""
         image, attempt = self.image, self.attempt
-        progress = {name: image.progress[name] for name in ("done", "total", "text") if name in image.progress}
+        progress = {name: image.progress[name] for name in ("done", "total", "text", "unit") if name in image.progress}
         return {
             "id": str(image.pk), "host": image.host_name, "tag": image.tag, "image_id": image.image_id,
-            "status": image.status, "size": image.size, "base": self.base, "lock_digest": image.lock_digest,
+            "status": image.status, "size": image.size, "base": self.base, "fetches": self.fetches, "lock_digest": image.lock_digest,
             "reason": image.reason, "message": image.message, "progress": progress or None,
             "cancel_requested_at": iso(image.cancel_requested_at), "started_at": iso(image.started_at),
             "finished_at": iso(image.finished_at), "last_used_at": iso(self.used_at), "in_use": self.in_use,
@@ -78,11 +83,15 @@ def image_in(workspace: Workspace, key: object) -> Image:
 
 
 def images_of(workspace: Workspace, version: EnvironmentVersion) -> list[Standing]:
-    """What stands of an environment, newest first: its images, and the base that it describes itself."""
+    """What stands of an environment, newest first: its images, the base that it describes or names itself, and what was
+    fetched for its steps."""
     digest = version.build.lock_digest if version.build else ""
     which = Q(lock_digest=digest) if digest else Q(pk__in=[])
     if tag := base_tag(version.definition):
         which |= Q(tag=tag)
+    steps = StepRun.objects.filter(environment_version_id=version.pk)
+    fetched = Attempt.objects.filter(pk=OuterRef("attempt_id"), run__in=steps.values("run"))
+    which |= Q(Exists(fetched), tag__startswith=f"{PULLS}:")
     return standing(workspace, list(images_in(workspace).filter(which).order_by("-id")[:SHOWN]))
 
 

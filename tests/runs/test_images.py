@@ -15,6 +15,7 @@ from core.clock import iso, now
 from core.ids import uuid7
 from environments import why
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
+from environments.services.images import base_tag
 from environments.services.versions import register
 from runs.agents import exchange
 from runs.models import Attempt, StepRun
@@ -84,7 +85,7 @@ def test_what_a_host_tells_of_an_image_is_seen_from_its_begin_to_its_removal(ima
     assert (row.status, row.reason, row.attempt_id) == ("building", why.FIRST, images.attempt.pk)
     images.tell("building", progress={"done": 3, "total": 7, "text": "Installing the packages"})
     (shown,) = images.lab.get("images/").json()["items"]
-    assert shown["progress"] == {"done": 3, "total": 7, "text": "Installing the packages"}
+    assert shown["progress"] == {"done": 3, "total": 7, "text": "Installing the packages", "unit": "steps"}
     assert (shown["host"], shown["base"], shown["run"]) == ("alpha", RECIPE["base"], str(images.attempt.run_id))
     assert images.tell("ready", size=700, image_id="sha256:c")["refused"] == []
     row = images.row()
@@ -246,6 +247,30 @@ def test_the_page_shows_the_bar_the_log_and_the_cancel_to_whoever_may(site: Site
     assert "It was canceled." in site.see(path).content.decode()
     assert site.see(f"runs/of/environments/{uuid7()}/images/").status_code == 404
     assert site.see(path, "stranger").status_code == 404
+
+
+def test_the_fetch_of_a_base_image_is_seen_in_bytes_and_canceled_by_the_same_button(site: Site) -> None:
+    images = Images(site)
+    name, tag = "registry.example/python@sha256:" + "e" * 64, "duto/pull:" + "f" * 32
+    row = images.begin(tag, recipe={"image": name}, lock_digest="")
+    images.tell("building", tag, recipe={"image": name}, lock_digest="",
+                progress={"done": 3 << 29, "total": 6 << 30, "text": "4 layers", "unit": "bytes"})  # fmt: skip
+    path = f"runs/of/environments/{images.version.pk}/images/"
+    text = site.see(path).content.decode()
+    assert f"Fetching {name} on alpha" in text and "1.6 GB of 6.4 GB" in text and 'value="25"' in text
+    assert "Cancel this fetch?" in text and "fetching" in text
+    shown = site.client.get(f"/api/v1/workspaces/{site.workspace.name}/images/{row.pk}/").json()
+    assert (shown["fetches"], shown["progress"]["unit"], shown["progress"]["total"]) == (name, "bytes", 6 << 30)
+    assert site.send(f"runs/of/images/{row.pk}/cancel/", "contributor").status_code == 302
+    assert images.tell("building", tag, progress={"done": 1, "total": 2, "unit": "ells"})["cancel"] == [
+        {"image": tag, "by": "a-contributor"}
+    ]
+    assert images.row(tag).progress["unit"] == "steps", "what is no unit of ours"
+    images.tell("failed", tag, message="It was canceled.")
+    other = images.environment("other", "1" * 64, "scipy")
+    assert "canceled" not in site.see(f"runs/of/environments/{other.pk}/images/").content.decode()
+    named = register(site.room, {"name": "named", "python": {"user_managed": True}, "docker": {"image": name}})
+    assert base_tag(named.definition) == "duto/pull:" + hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def test_a_page_with_many_images_asks_as_often_as_one_with_one(site: Site) -> None:

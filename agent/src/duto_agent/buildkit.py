@@ -80,11 +80,11 @@ def build(api: Any, params: Mapping[str, str], tar: bytes, watch: Watch) -> Iter
         timeout=BUILD_S,
     )
     api._raise_for_status(answer)
-    watch.opened(lambda: _hang_up(answer))
+    watch.opened(lambda: hang_up(answer))
     return _lines(answer, Steps(watch.moved))
 
 
-def _hang_up(answer: Any) -> None:
+def hang_up(answer: Any) -> None:
     """The engine gives up a build whose caller is gone. Whoever reads the answer in another thread sees its end."""
     with contextlib.suppress(OSError, AttributeError):
         answer.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from duto_agent import buildkit, conda, prefixes
+from duto_agent.bases import Bases
 from duto_agent.environments import BuildFailed, failure_of
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
-from duto_agent.making import Making, Round, Rounds
+from duto_agent.making import BYTES, Making, Round, Rounds
 from duto_agent.registry import Registry, RegistryRefused
 from duto_agent.room import full, is_told_in
 from duto_agent.shelf import Shelf, labelled
@@ -66,6 +68,7 @@ class Images:
         self.engine, self.base, self.shelf, self.labels, self.registry = engine, base, shelf, dict(labels), registry
         self.micromamba = micromamba
         self.rounds = Rounds()
+        self.bases = Bases(engine, shelf, self.rounds)
 
     def cancel(self, tag: str, by: str) -> None:
         """End the making of an image for all who wait for it; the studio hears of an end in any case."""
@@ -92,10 +95,10 @@ class Images:
         if container.get("base_dockerfile"):
             base = self._written(str(container["base_dockerfile"]), say, attempt)
         else:
-            base = self._ground(container.get("base_image"), say)
+            base = self._ground(container.get("base_image"), say, attempt)
         if environment.get("user_managed") or not lock.strip():
             return Image(base.id, PYTHON)
-        own = self._named(str(self.micromamba), say).id if conda.is_lock(lock) else ""
+        own = self.bases.get(str(self.micromamba), say, attempt).id if conda.is_lock(lock) else ""
         making = Making(tag_of(base.id, lock, own), recipe_of(base.id, lock, own), attempt)
         built = self._one(making, say, lambda: self._files(making.recipe, lock, say))
         # The id, not the name: after a removal the same name may be another image.
@@ -108,7 +111,7 @@ class Images:
         if conda.is_too_old(recipe.get("python")):
             raise BuildFailed(f"Steps cannot begin in Python {recipe['python']}; the oldest that they can is 3.8.")
         try:
-            micromamba, base = self._named(self.micromamba, say), self._ground(None, say)
+            micromamba, base = self.bases.get(self.micromamba, say), self._ground(None, say)
             files = prefixes.of_recipe(self._for_build(micromamba.id), self._for_build(base.id), recipe)
             tag = f"{prefixes.LOCKS}:{_digest(json.dumps(dict(recipe), sort_keys=True))[:32]}"
             with self.shelf.only_one(tag):
@@ -139,19 +142,19 @@ class Images:
         """The image of this name; if there is none it is made now, by one of those who ask for it."""
         with self.rounds.asked(making.tag) as mine, self.shelf.only_one(making.tag):
             mine.heed()
-            built = self.engine.image(making.tag) or self._fetched(making, say)
+            built = self.engine.image(making.tag) or self._fetched(making, mine, say)
             if built is None:
                 built = self._make(making, mine, say, files)
                 self._give(making, say)
             self.shelf.use(making.tag)
         return built
 
-    def _fetched(self, making: Making, say: Say) -> ImageFacts | None:
+    def _fetched(self, making: Making, mine: Round, say: Say) -> ImageFacts | None:
         """From the registry, where another host has built it. One that cannot be asked is no reason to fail."""
         if self.registry is None:
             return None
         try:
-            if not self.registry.fetch(making.tag):
+            if not self._fetch(self.registry, making, mine):
                 return None
         except RegistryRefused as refused:
             say(f"The registry {self.registry.place} was asked for the image in vain: {refused}")
@@ -163,6 +166,26 @@ class Images:
             self.shelf.teller.ready(making, found.id, found.size, fetched=True)
         return found
 
+    def _fetch(self, registry: Registry, making: Making, mine: Round) -> bool:
+        """The studio hears of it once there is something that comes. Raises BuildFailed where it was canceled."""
+        coming = threading.Event()
+
+        def moved(done: int, total: int, text: str) -> None:
+            if not coming.is_set():
+                coming.set()
+                self.shelf.teller.building(making)
+            self.shelf.teller.progress(making, done, total, text, BYTES)
+
+        try:
+            try:
+                return registry.fetch(making.tag, buildkit.Watch(moved, mine.may_end_by))
+            finally:
+                mine.heed()
+        except (BuildFailed, EngineAway, ValueError) as error:
+            if coming.is_set():
+                self.shelf.teller.failed(making, str(error))
+            raise
+
     def _give(self, making: Making, say: Say) -> None:
         if self.registry is None:
             return
@@ -172,33 +195,12 @@ class Images:
         except RegistryRefused as refused:
             say(f"The registry {self.registry.place} did not take the image: {refused}")
 
-    def _ground(self, wanted: object, say: Say) -> ImageFacts:
+    def _ground(self, wanted: object, say: Say, attempt: str = "") -> ImageFacts:
         """What the environment names, else this host; where it names only a micromamba, that has to do."""
         name = wanted or self.base or self.micromamba
         if not name:
             raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
-        return self._named(str(name), say)
-
-    def _named(self, name: str, say: Say) -> ImageFacts:
-        with self.shelf.only_one(name):
-            return self._base(name, say)
-
-    def _base(self, name: str, say: Say) -> ImageFacts:
-        found = self.engine.image(name)
-        if found is None:
-            say(f"Fetching the image {name}.")
-            try:
-                self.engine.pull(name)
-            except EngineRefused as error:
-                if is_told_in(str(error)):
-                    raise full(f"the base image '{name}'", self.engine.folder) from error
-                raise BuildFailed(
-                    f"The base image '{name}' is not on this host and cannot be fetched: {error}"
-                ) from error
-            found = self.engine.image(name)
-        if found is None:
-            raise BuildFailed(f"The base image '{name}' is not on this host and cannot be fetched.")
-        return found
+        return self.bases.get(str(name), say, attempt)
 
     def _written(self, dockerfile: str, say: Say, attempt: str) -> ImageFacts:
         """A base that the environment itself describes; there are no files beside its Dockerfile."""

@@ -14,13 +14,15 @@ from duto_agent.services import Tell
 
 PROGRESS_S = 1.0
 MESSAGE_MOST = 2000
+BUILD = "The build of its image"
+BYTES = "bytes"
 
 
 class Round:
-    """One making of an image, with everybody who waits for it. A cancel ends it for all of them."""
+    """One making of an image, with everybody who waits for it. A cancel ends it for all of them. `words` name it."""
 
-    def __init__(self) -> None:
-        self.waiting = 0
+    def __init__(self, words: str) -> None:
+        self.words, self.waiting = words, 0
         self.canceled_by: str | None = None
         self._end: Callable[[], None] | None = None
         self._lock = threading.Lock()
@@ -44,7 +46,7 @@ class Round:
         """Raises BuildFailed once it was canceled."""
         if self.canceled_by is not None:
             by = f" by {self.canceled_by}" if self.canceled_by else ""
-            raise BuildFailed(f"The build of its image was canceled{by}.")
+            raise BuildFailed(f"{self.words} was canceled{by}.")
 
 
 class Rounds:
@@ -55,12 +57,12 @@ class Rounds:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def asked(self, tag: str) -> Iterator[Round]:
+    def asked(self, tag: str, words: str = BUILD) -> Iterator[Round]:
         """Take part for the length of the block."""
         with self._lock:
             mine = next((each for each in self._of(tag) if each.canceled_by is None), None)
             if mine is None:
-                mine = Round()
+                mine = Round(words)
                 self._rounds.append((tag, mine))
             mine.waiting += 1
         try:
@@ -105,9 +107,10 @@ class Teller:
     def building(self, making: Making) -> None:
         self._tell(self._report("building", making, at=now()), urgent=True)
 
-    def progress(self, making: Making, done: int, total: int, text: str) -> None:
+    def progress(self, making: Making, done: int, total: int, text: str, unit: str = "steps") -> None:
         """Told at once, and then once a second what is new since; the last word is never lost."""
-        report = self._report("building", making, progress={"done": done, "total": total, "text": text})
+        told = {"done": done, "total": total, "text": text, "unit": unit}
+        report = self._report("building", making, progress=told)
         with self._lock:
             self._latest[making.tag] = report
             if making.tag in self._owed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from duto_agent.buildkit import UNWATCHED, Watch
 from duto_agent.launchers.engine import Engine, EngineRefused
 
 ABSENT = ("manifest unknown", "name unknown", "not found")
@@ -24,11 +25,11 @@ class Registry:
         # A registry takes no name that begins or ends with a mark, or that has two of them in a row.
         self.folder = f"{self.place}/{re.sub(r'[^a-z0-9]+', '-', installation[:12].lower()).strip('-')}"
 
-    def fetch(self, tag: str) -> bool:
+    def fetch(self, tag: str, watch: Watch = UNWATCHED) -> bool:
         """Whether it was there; it is then here under our own name. Raises RegistryRefused, EngineAway."""
         repository, version = self._repository(tag)
         try:
-            self.engine.pull(f"{repository}:{version}")
+            self.engine.pull(f"{repository}:{version}", watch)
         except EngineRefused as refused:
             if refused.status == 404 or any(word in str(refused) for word in ABSENT):
                 return False

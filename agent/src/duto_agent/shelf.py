@@ -48,11 +48,12 @@ class Shelf:
         with self._guard:
             return self._locks.setdefault(name, threading.Lock())
 
-    def use(self, tag: str) -> None:
-        """A stamp is never a reason to fail. It holds the name, by which a removal by others is noticed."""
+    def use(self, tag: str, name: str = "") -> None:
+        """A stamp is never a reason to fail. It holds what the studio calls the image, and the engine where that is
+        another `name`: by it a removal by others is noticed."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._stamp(tag).write_text(tag)
+            self._stamp(tag).write_text(f"{tag} {name}".strip())
 
     def was_fetched(self, tag: str) -> None:
         """Another host has built it and its labels say so; here it is ours to remove all the same."""
@@ -133,14 +134,14 @@ class Shelf:
         """Images that were used here and were removed by others."""
         for stamp in self.folder.glob("*.used"):
             with contextlib.suppress(OSError):
-                tag, used = stamp.read_text(), stamp.stat().st_mtime
-                if not tag or tag in names or moment - used < NEW_S:
+                (tag, _, name), used = stamp.read_text().partition(" "), stamp.stat().st_mtime
+                if not tag or (name or tag) in names or moment - used < NEW_S:
                     continue
                 lock = self.only_one(tag)
                 if not lock.acquire(blocking=False):
                     continue  # it is being made again
                 try:
-                    if self.engine.image(tag) is None:
+                    if self.engine.image(name or tag) is None:
                         self._is_gone(tag)
                 finally:
                     lock.release()

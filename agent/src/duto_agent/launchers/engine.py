@@ -16,7 +16,9 @@ import requests
 from docker import APIClient
 from docker.errors import APIError, DockerException
 
+from duto_agent.buildkit import UNWATCHED, Watch
 from duto_agent.launchers.base import EngineAway
+from duto_agent.pulling import Layers, pull
 
 SOCKET = "/var/run/docker.sock"
 CALL_S = 60
@@ -109,11 +111,14 @@ class Engine:
                 return None
             raise
 
-    def pull(self, name: str) -> None:
-        """By tag (`latest` unless told) or by digest. Raises EngineRefused with the registry's own words, EngineAway."""
-        for line in self.lines(lambda api: api.pull(name, stream=True, decode=True)):
-            if line.get("error"):
-                raise EngineRefused(502, str(line["error"]))
+    def pull(self, name: str, watch: Watch = UNWATCHED) -> None:
+        """By tag (`latest` unless told) or by digest; `watch` hears of bytes. Raises EngineRefused with the registry's
+        own words, EngineAway."""
+        layers = Layers(watch.moved)
+        for message in self.lines(lambda api: pull(api, name, watch)):
+            layers.take(message)
+            if message.get("error"):
+                raise EngineRefused(502, str(message["error"]))
 
     def push(self, repository: str, tag: str) -> None:
         """Raises EngineRefused with the registry's own words, EngineAway."""

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
-from functools import cache
 from typing import Any
 
-from channels.layers import get_channel_layer
-
-from core import postman
+from core import frames, postman
 from core.clock import now
 from core.models import Event
 from core.prepared import Prepared
 from core.work import after_commit
 
-log = logging.getLogger(__name__)
 CATCH_UP_LIMIT = 500
 BATCH = 500
-SEND_SECONDS = 5
 
 
 def group_of(topic: str) -> str:
@@ -42,43 +34,33 @@ _PENDING: Prepared[Event] = Prepared(lambda: Event.objects.filter(delivered_at__
 def deliver() -> int:
     """Send what is undelivered: read, commit, send, mark. A crash in between sends twice; frames carry versions."""
     pending = _PENDING.all()
-    for event in pending:
-        if not send(event.topic, {"version": event.version, **event.payload}):
-            return 0
-    for name in {name for event in pending for name in event.lists}:
-        send(name, {"version": pending[-1].pk})
+    if not pending:
+        return 0
+    told = [(event.topic, {"version": event.version, **event.payload}) for event in pending]
+    told += [(name, {"version": pending[-1].pk}) for name in {name for event in pending for name in event.lists}]
+    if not frames.publish([(group_of(topic), _frame(topic, frame)) for topic, frame in told]):
+        return 0
     Event.objects.filter(pk__in=[event.pk for event in pending]).update(delivered_at=now())
     return len(pending)
 
 
 def send(topic: str, frame: dict[str, Any]) -> bool:
     """Send one frame to those who watch the topic; False when the channel layer is away."""
-    layer = get_channel_layer()
-    try:
-        sending = layer.group_send(group_of(topic), {"type": "frame", "frame": {"topic": topic, **frame}})
-        asyncio.run_coroutine_threadsafe(sending, _loop()).result(SEND_SECONDS)
-    except Exception as error:  # any transport error: pages catch up by version
-        log.warning("frame for %s not sent: %s", topic, error)
-        return False
-    return True
+    return frames.publish([(group_of(topic), _frame(topic, frame))])
+
+
+def _frame(topic: str, frame: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "frame", "frame": {"topic": topic, **frame}}
 
 
 def hint(topic: str, frame: dict[str, Any] | None = None) -> None:
     """Tell watchers of a list or a log after commit; such frames are not journaled, the page reads the state itself."""
-    after_commit(lambda: send(topic, frame or {}))
+    after_commit(lambda: frames.post(group_of(topic), _frame(topic, frame or {})))
 
 
 def newest() -> int:
     """The last event's number: what a page has seen when it reads its rows after this."""
     return Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """One loop for all frames of this process: the layer keeps a connection a loop, and a new one costs more than a frame."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="frames", daemon=True).start()
-    return loop
 
 
 def missed(topic: str, since: int) -> list[Event] | None:

@@ -12,7 +12,7 @@ import time
 
 from django.db import connection
 
-from core import work
+from core import frames, work
 
 log = logging.getLogger(__name__)
 # The end of one step and the start of the next are told together.
@@ -25,6 +25,7 @@ def start() -> None:
     """Let this process deliver by itself. Called once by long-lived processes: web and worker."""
     global _thread
     if _thread is None:
+        frames.start()
         _thread = threading.Thread(target=_run, name="postman", daemon=True)
         _thread.start()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
@@ -19,28 +20,28 @@ from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
 Row = TypeVar("Row")
-Key = UUID | str
+Key = UUID | str | int | datetime
 
 
 @dataclass(frozen=True)
 class _Statement:
-    """A compiler that has built its statement, and which key goes where in the parameters, as text or as it is."""
+    """A compiler that has built its statement, and which key stands where in the parameters."""
 
     rows: QuerySet[Any, Any]
     compiler: Any
     sql: str
     parameters: tuple[Any, ...]
-    places: tuple[tuple[int, int, bool], ...]
+    places: tuple[tuple[int, int], ...]
 
 
 class Prepared(Generic[Row]):
-    """`build` makes the queryset from its keys: ids, or texts where `texts` names their positions.
+    """`build` makes the queryset from its keys, which are of these `kinds`; without any told all are ids.
 
     A key stands in plain comparisons (`pk=key`); whatever else the conditions hold is the same at each call.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Row]], *, texts: tuple[int, ...] = ()) -> None:
-        self._build, self._texts = build, texts
+    def __init__(self, build: Callable[..., QuerySet[Any, Row]], *kinds: type[Key]) -> None:
+        self._build, self._kinds = build, kinds
         self._statements: dict[str, _Statement] = {}
 
     def all(self, *keys: Key) -> list[Row]:
@@ -58,25 +59,39 @@ class Prepared(Generic[Row]):
         return next(iter(self.all(*keys)), None)
 
     def _prepare(self, connection: Any, count: int) -> _Statement:
-        marks: list[Key] = [f"mark {uuid4()}" if place in self._texts else uuid4() for place in range(count)]
+        marks = [_mark(kind) for kind in self._kinds or [UUID] * count]
         rows = self._build(*marks)
         compiler = rows.query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
-        forms: dict[object, tuple[int, bool]] = {mark: (number, False) for number, mark in enumerate(marks)}
-        forms |= {mark.hex: (number, True) for number, mark in enumerate(marks) if isinstance(mark, UUID)}
-        keyed = [(place, each) for place, each in enumerate(parameters) if isinstance(each, str | UUID)]
-        places = tuple((place, *forms[each]) for place, each in keyed if each in forms)
-        if {number for _, number, _ in places} != set(range(count)):
+        numbers = {_as_parameter(mark, connection): number for number, mark in enumerate(marks)}
+        keyed = [(place, each) for place, each in enumerate(parameters) if isinstance(each, Key)]
+        places = tuple((place, numbers[each]) for place, each in keyed if each in numbers)
+        if {number for _, number in places} != set(range(count)):
             raise ValueError("A key of a prepared statement does not stand in it as it is.")
         return _Statement(rows, compiler, sql, tuple(parameters), places)
 
 
+def _mark(kind: type[Key]) -> Key:
+    """A value that nothing else in a statement has."""
+    mark = uuid4()
+    if kind is datetime:
+        return datetime.fromtimestamp(mark.int % 10**15 / 10**6, UTC)
+    return mark.int % 2**31 if kind is int else str(mark) if kind is str else mark
+
+
+def _as_parameter(key: Key, connection: Any) -> Any:
+    """As the database takes it."""
+    if isinstance(key, UUID):
+        return key if connection.features.has_native_uuid_field else key.hex
+    return connection.ops.adapt_datetimefield_value(key) if isinstance(key, datetime) else key
+
+
 def _with_keys(statement: _Statement, connection: Any, keys: tuple[Key, ...]) -> QuerySet[Any, Any]:
     """The queryset, with a compiler that has this thread's connection and these keys."""
+    given = [_as_parameter(key, connection) for key in keys]
     parameters = list(statement.parameters)
-    for place, number, is_text in statement.places:
-        key = keys[number]
-        parameters[place] = key.hex if is_text and isinstance(key, UUID) else key
+    for place, number in statement.places:
+        parameters[place] = given[number]
     compiler = copy.copy(statement.compiler)
     compiler.connection = connection
     compiler.as_sql = lambda *_, **__: (statement.sql, tuple(parameters))

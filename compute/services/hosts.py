@@ -38,7 +38,7 @@ _noted: dict[UUID, tuple[str, ...]] = {}
 
 
 _BY_KEY: Prepared[Host] = Prepared(
-    lambda digest: Host.objects.filter(key_digest=digest, revoked_at__isnull=True)[:1], texts=(0,)
+    lambda digest: Host.objects.filter(key_digest=digest, revoked_at__isnull=True)[:1], str
 )
 
 

@@ -31,7 +31,7 @@ def _steps_of(root: UUID) -> QuerySet[Run]:
     return Run.objects.filter(root=root).select_related("step").defer("graph")
 
 
-_STEP: Prepared[Run] = Prepared(lambda root, node: _steps_of(root).filter(step__node_id=node), texts=(1,))
+_STEP: Prepared[Run] = Prepared(lambda root, node: _steps_of(root).filter(step__node_id=node), UUID, str)
 _STATES: Prepared[tuple[Any, ...]] = Prepared(
     lambda root: (
         Run.objects.filter(root=root, step__isnull=False)

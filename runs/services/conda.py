@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from compute.models import ComputeTarget, Host
 from core.errors import Unprocessable
+from core.prepared import Prepared
 from duto.spec.conda import only_there, refusal
 from duto.spec.graph import Step
 from environments import services as environments
@@ -49,9 +50,17 @@ def asking(runs: Sequence[UUID]) -> set[UUID]:
     """Of these step runs those whose environment has conda packages."""
     if not runs:
         return set()
+    rows = _OF_ONE.all(runs[0]) if len(runs) == 1 else _with_conda().filter(run__in=runs)
+    return {key for (key,) in rows}
+
+
+def _with_conda() -> QuerySet[StepRun, tuple[UUID]]:
     version = EnvironmentVersion.objects.filter(pk=OuterRef("environment_version_id"))
-    rows = StepRun.objects.filter(Exists(version.filter(definition__python__has_key="conda")), run__in=runs)
-    return set(rows.values_list("run_id", flat=True))
+    rows = StepRun.objects.filter(Exists(version.filter(definition__python__has_key="conda")))
+    return rows.values_list("run_id")
+
+
+_OF_ONE: Prepared[tuple[UUID]] = Prepared(lambda run: _with_conda().filter(run=run))
 
 
 def fail_unbuildable() -> int:

@@ -137,12 +137,26 @@ def is_alive(host: Host) -> bool:
     return host.last_seen_at is not None and host.last_seen_at >= alive_since()
 
 
-def _hosts(targets: list[ComputeTarget], *, lock: bool, all_hosts: bool) -> QuerySet[Host]:
+def _hosts(targets: list[ComputeTarget], *, lock: bool, all_hosts: bool) -> Iterable[Host]:
     workspaces = {target.workspace_id for target in targets}
-    rows = Host.objects.filter(Q(workspace__isnull=True) | Q(workspace__in=workspaces), revoked_at__isnull=True)
-    if not all_hosts:
-        rows = rows.filter(drained_at__isnull=True, last_seen_at__gte=alive_since())
-    return (rows.select_for_update(no_key=True) if lock else rows).order_by("id")
+    if lock and not all_hosts and len(workspaces) == 1:
+        return _HOSTS_OF_ONE.all(*workspaces, alive_since())
+    rows = _serving(Q(workspace__in=workspaces), lock=lock)
+    return rows if all_hosts else _speaking(rows, alive_since())
+
+
+def _serving(workspaces: Q, *, lock: bool) -> QuerySet[Host]:
+    rows = Host.objects.filter(Q(workspace__isnull=True) | workspaces, revoked_at__isnull=True).order_by("id")
+    return rows.select_for_update(no_key=True) if lock else rows
+
+
+def _speaking(hosts: QuerySet[Host], since: datetime) -> QuerySet[Host]:
+    return hosts.filter(drained_at__isnull=True, last_seen_at__gte=since)
+
+
+_HOSTS_OF_ONE: Prepared[Host] = Prepared(
+    lambda workspace, since: _speaking(_serving(Q(workspace=workspace), lock=True), since), UUID, datetime
+)
 
 
 def _attached(targets: Iterable[ComputeTarget]) -> dict[UUID, frozenset[UUID]]:

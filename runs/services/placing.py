@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery, Window
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 
 from compute import placement
@@ -18,6 +18,7 @@ from compute.models import ComputeTarget, Host, Node
 from core import journal
 from core.clock import now
 from core.ids import uuid7
+from core.prepared import Prepared
 from core.work import later
 from runs.models import Attempt
 from runs.services import conda, fleet, wishes
@@ -53,14 +54,25 @@ def heads(found: Fleet, moment: datetime) -> list[Attempt]:
     room = {key: left for key in found.targets if (left := found.room_of(key))}
     if not room or not found.machines:
         return []
+    if len(room) == 1:  # as after each end of a step where one cluster is waited for
+        return _HEADS_OF_ONE.all(*room, moment, *room.values())
+    return list(_heads(waiting().filter(compute_target__in=room), moment, max(room.values())))
+
+
+def _heads(queue: QuerySet[Attempt], moment: datetime, most: int) -> QuerySet[Attempt]:
     turn = Window(
         RowNumber(),
         partition_by=[F("compute_target"), F("user")],
         order_by=[F("priority").desc(), F("id").asc()],
     )
-    ready = waiting().filter(Q(not_before__isnull=True) | Q(not_before__lte=moment), compute_target__in=room)
-    rows = ready.annotate(turn=turn).filter(turn__lte=max(room.values()))
-    return list(rows.only("id", "compute_target", "priority", "user", "run", "not_before", "warnings").order_by("id"))
+    ready = queue.filter(Q(not_before__isnull=True) | Q(not_before__lte=moment))
+    rows = ready.annotate(turn=turn).filter(turn__lte=most)
+    return rows.only("id", "compute_target", "priority", "user", "run", "not_before", "warnings").order_by("id")
+
+
+_HEADS_OF_ONE: Prepared[Attempt] = Prepared(
+    lambda target, moment, most: _heads(waiting().filter(compute_target=target), moment, most), UUID, datetime, int
+)
 
 
 def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:

@@ -27,13 +27,15 @@ _EQUAL: Prepared[StepRun] = Prepared(
     lambda workspace, digest: _newest(workspace, fingerprint=digest).only(
         "node_id", "output_digests", "run__root__number"
     )[:1],
-    texts=(1,),
+    UUID,
+    str,
 )
 _NAMESAKE: Prepared[StepRun] = Prepared(
     lambda workspace, name: _newest(workspace, name=name).only(
         "node_id", "fingerprint_document", "snapshot_digest", "run__root__number"
     )[:1],
-    texts=(1,),
+    UUID,
+    str,
 )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -24,7 +25,7 @@ def of_steps(root: object, node: object) -> QuerySet[Run]:
 
 
 def test_rows_and_what_hangs_on_them_are_those_of_the_queryset(lab: Lab) -> None:
-    prepared: Prepared[Run] = Prepared(of_steps, texts=(1,))
+    prepared: Prepared[Run] = Prepared(of_steps, UUID, str)
     for root in (lab.pipeline("a -> b"), lab.pipeline("b -> a")):
         for node in ("a", "b", "a"):
             (plain,), (found,) = of_steps(root.pk, node), prepared.all(root.pk, node)
@@ -36,7 +37,7 @@ def test_rows_and_what_hangs_on_them_are_those_of_the_queryset(lab: Lab) -> None
 
 
 def test_nothing_is_found_by_a_key_that_is_not_there(lab: Lab) -> None:
-    prepared: Prepared[Run] = Prepared(of_steps, texts=(1,))
+    prepared: Prepared[Run] = Prepared(of_steps, UUID, str)
     root = lab.pipeline("a")
     assert prepared.first(root.pk, "b") is None and prepared.all(uuid4(), "a") == []
     assert prepared.first(root.pk, "a' OR '1'='1") is None
@@ -80,7 +81,7 @@ def test_it_sees_what_was_written_meanwhile(lab: Lab) -> None:
 
 
 def test_a_key_that_is_not_compared_as_it_is_is_refused(lab: Lab) -> None:
-    prepared: Prepared[Run] = Prepared(lambda text: Run.objects.filter(display_name__contains=text), texts=(0,))
+    prepared: Prepared[Run] = Prepared(lambda text: Run.objects.filter(display_name__contains=text), str)
     with pytest.raises(ValueError, match="as it is"):
         prepared.all("x")
 
@@ -103,3 +104,18 @@ def test_rows_are_locked_inside_a_transaction_only_and_each_thread_has_its_conne
         assert [each.result() for each in [pool.submit(read) for _ in range(4)]] == [[attempt]] * 4
     with pytest.raises(TransactionManagementError):
         prepared.all(run.pk)
+
+
+def test_keys_are_ids_texts_numbers_and_times(lab: Lab) -> None:
+    run = lab.pipeline("a")
+    prepared: Prepared[Run] = Prepared(
+        lambda key, name, number, since: Run.objects.filter(
+            pk=key, experiment__name=name, number__lte=number, created_at__gte=since
+        ),
+        UUID, str, int, datetime,
+    )  # fmt: skip
+    hour = timedelta(hours=1)
+    assert prepared.first(run.pk, "Palmer experiment", run.number, now() - hour) == run
+    assert prepared.first(run.pk, "Palmer experiment", run.number - 1, now() - hour) is None
+    assert prepared.first(run.pk, "Palmer experiment", run.number, now() + hour) is None
+    assert prepared.first(run.pk, "another", run.number, now() - hour) is None

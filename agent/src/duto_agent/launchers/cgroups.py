@@ -27,7 +27,7 @@ FOLDER = "duto"
 
 @dataclass(frozen=True)
 class Group:
-    """What the shim needs: files to write its pid to before and after it starts the script, and files to read."""
+    """What the shim needs: files to enter by before and after it starts the script, and files to read."""
 
     join: list[str]
     leave: list[str]
@@ -74,9 +74,11 @@ class Cgroups:
                 _write(folder / file, value)
         folders = self._folders(name)
         memory = folders["memory"]
+        # The shim has one thread. The kernel moves the thread that asks at once; for a process it waits milliseconds.
+        file = "tasks" if self.version == 1 else "cgroup.procs"
         return Group(
-            join=[str(folder / "cgroup.procs") for folder in dict.fromkeys(folders.values())],
-            leave=[str(self._home(folder) / "cgroup.procs") for folder in dict.fromkeys(self.own.values())],
+            join=[str(folder / file) for folder in dict.fromkeys(folders.values())],
+            leave=[str(self._home(folder) / file) for folder in dict.fromkeys(self.own.values())],
             oom=str(memory / ("memory.oom_control" if self.version == 1 else "memory.events")),
             peak=str(memory / ("memory.max_usage_in_bytes" if self.version == 1 else "memory.peak")),
             limit=reserved.memory,

@@ -31,7 +31,7 @@ def joined(group: dict[str, Any] | None) -> Iterator[None]:
 
 def _enter(path: str) -> None:
     with open(path, "w") as file:
-        file.write(str(os.getpid()))
+        file.write("0")  # whoever writes
 
 
 def oom_kills(group: dict[str, Any] | None) -> int | None:

@@ -38,7 +38,7 @@ def engine() -> Iterator[str]:
         ensure_image(SOCKET)
         yield SOCKET
         return
-    with _own() as path:
+    with own() as path:
         ensure_image(path)
         yield path
 
@@ -90,11 +90,14 @@ def _bootstrap(tar: Path) -> None:
 
 
 @contextmanager
-def _own() -> Iterator[str]:
-    """An engine with folders of its own, ended with the tests. Raises NoEngine."""
+def own(*, is_apart: bool = False) -> Iterator[str]:
+    """An engine with folders of its own, for the length of the block. Raises NoEngine.
+
+    One that `is_apart` has no network but its own loopback: beside another engine it would take that one's bridge away.
+    """
     daemon = shutil.which("dockerd") or "/usr/sbin/dockerd"
     if not Path(daemon).exists() or os.geteuid() != 0:
-        raise NoEngine(f"no engine answers at {SOCKET}, and starting one needs dockerd and root")
+        raise NoEngine(f"no engine answers at {SOCKET}, or one of its own is wanted, and that needs dockerd and root")
     folder = Path(tempfile.mkdtemp(prefix="duto-engine-"))
     path = str(folder / "docker.sock")
     command = [
@@ -107,6 +110,8 @@ def _own() -> Iterator[str]:
         str(folder / "exec"),
     ]
     command += ["--pidfile", str(folder / "pid")]
+    if is_apart:
+        command = ["unshare", "--net", *command, "--bridge=none", "--iptables=false", "--ip-masq=false"]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:

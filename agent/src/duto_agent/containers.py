@@ -31,7 +31,7 @@ class Containers:
             home / "attempts", self.engine, installation, host, identity.studio, bell, wanted.folders
         )
         labels = {"duto.installation": installation, "duto.host": host}
-        shelf = Shelf(self.engine, labels, home / "images", Teller(tell))
+        shelf = Shelf(self.engine, labels, home / "images", Teller(tell), wanted.build_cache)
         registry = Registry(self.engine, wanted.registry, installation) if wanted.registry else None
         self.images = Images(self.engine, wanted.base_image, shelf, labels, registry, wanted.conda_image)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.

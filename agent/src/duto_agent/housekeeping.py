@@ -101,6 +101,7 @@ class Housekeeper:
         if self.images is None:
             return
         self.images.tidy(moment)
+        self.images.trim()
         if (before := self._cutoff("images", moment)) is not None:
             for item in self.images.items(moment):
                 if item["used"] < before and not item["in_use"]:

@@ -22,6 +22,7 @@ VARIABLES = {
     "base_image": "DUTO_BASE_IMAGE",
     "registry": "DUTO_REGISTRY",
     "conda_image": "DUTO_CONDA_IMAGE",
+    "build_cache": "DUTO_BUILD_CACHE",
 }
 
 
@@ -37,22 +38,23 @@ class Identity:
 @dataclass(frozen=True)
 class Wanted:
     """What the owner of a host asks for: the engine's socket, an image, a registry, folders that every step sees, an
-    image with micromamba."""
+    image with micromamba, the most bytes of what builds leave."""
 
     engine: str | None
     base_image: str | None
     registry: str | None = None
     folders: tuple[Path, ...] = ()
     conda_image: str | None = None
+    build_cache: int | None = None
 
 
 def containers_of(
     home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None, tell: Tell = unheard
 ) -> Containers | None:
     """None for a host of processes. `given`: `launcher`, `engine` (a socket's path), `base_image`, `registry`,
-    `conda_image` and `folders` of host.json.
+    `conda_image`, `build_cache` and `folders` of host.json.
 
-    `auto` takes containers if the engine answers now and a base image is named. Raises Unprotected for another word, or a folder that is none.
+    `auto` takes containers if the engine answers now and a base image is named. Raises Unprotected for another word, a folder or a size that is none.
     """
     chosen = {name: os.environ.get(variable) or given.get(name) for name, variable in VARIABLES.items()}
     word, base = chosen["launcher"] or "process", chosen["base_image"]
@@ -63,6 +65,18 @@ def containers_of(
     from duto_agent.containers import Containers  # its library takes long to load; hosts of processes do without
 
     folders = tuple(shared_folders(given.get("folders")))
-    wanted = Wanted(chosen["engine"], base, chosen["registry"], folders, chosen["conda_image"])
+    cache = _size(chosen["build_cache"])
+    wanted = Wanted(chosen["engine"], base, chosen["registry"], folders, chosen["conda_image"], cache)
     found = Containers(home, identity, wanted, bell, tell)
     return found if word == "docker" or (base and found.answers()) else None
+
+
+def _size(given: str | None) -> int | None:
+    from duto_agent.launchers.container import size_of
+
+    if not given:
+        return None
+    try:
+        return size_of(given)
+    except ValueError as error:
+        raise Unprotected(f"DUTO_BUILD_CACHE cannot be {given!r}: {error}.") from error

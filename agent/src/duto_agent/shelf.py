@@ -32,9 +32,18 @@ Item = dict[str, Any]
 
 
 class Shelf:
-    """`folder` holds a stamp for each image: the engine does not know when one was last used."""
+    """`folder` holds a stamp for each image: the engine does not know when one was last used. `build_cache`: how many
+    bytes of what builds leave the engine may keep; None leaves that to the engine."""
 
-    def __init__(self, engine: Engine, labels: Mapping[str, str], folder: Path, teller: Teller | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        labels: Mapping[str, str],
+        folder: Path,
+        teller: Teller | None = None,
+        build_cache: int | None = None,
+    ) -> None:
+        self.build_cache = build_cache
         self.engine, self.labels, self.folder = engine, {**labels, "duto.kind": "image"}, folder
         self.teller = teller or Teller(unheard)
         self._has_told_all = False
@@ -97,6 +106,19 @@ class Shelf:
                     self.engine.remove_image(each["Id"])
         except (EngineAway, EngineRefused) as error:
             say.warning("images cannot be tidied: %s", error)
+
+    def trim(self) -> None:
+        """Keep the engine's cache of builds within its bounds. Nothing in it says whose it is, so that whoever else builds
+        on this engine has to build some steps anew."""
+        if self.build_cache is None:
+            return
+        try:
+            freed = self.engine.prune_builds(self.build_cache)
+        except (EngineAway, EngineRefused) as error:
+            say.warning("the cache of builds cannot be pruned: %s", error)
+            return
+        if freed:
+            say.info("removed %d MB of the cache of builds, which was over its bounds", freed // 10**6)
 
     def _look(self, moment: float) -> list[Item]:
         everything = {each["Id"]: each for each in self.engine.images({})}

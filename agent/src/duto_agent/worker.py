@@ -62,6 +62,7 @@ class HostConfig:
     base_image: str | None = None
     registry: str | None = None
     conda_image: str | None = None
+    build_cache: str | None = None
     installation: str | None = None
 
     def identity(self) -> Identity:

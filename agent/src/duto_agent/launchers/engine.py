@@ -135,6 +135,11 @@ class Engine:
         """One that is in use (409) or gone stays so."""
         self._suppressing(lambda api: api.remove_image(name))
 
+    def prune_builds(self, keep: int) -> int:
+        """Remove what builds have left, in the engine's own order, until no more than `keep` bytes are left; layers of
+        images that stand and what a build just uses stay. How many bytes came free. Raises EngineRefused, EngineAway."""
+        return int(self.call(lambda api: api.prune_builds(keep_storage=keep)).get("SpaceReclaimed") or 0)
+
     def tag(self, image: str, repository: str, tag: str) -> None:
         """A further name for an image."""
         self.call(lambda api: api.tag(image, repository, tag=tag, force=True))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SEND_SECONDS = 5
 Message = tuple[str, dict[str, Any]]
-# So many wait for a broker that is slow; those beyond are dropped, since nothing depends on them.
-_waiting: queue.Queue[Message] = queue.Queue(10_000)
+# So many wait for a broker that stands still; those beyond are dropped, since nothing depends on them.
+_waiting: queue.Queue[Message] = queue.Queue(1_000)
 _thread: threading.Thread | None = None
 
 
@@ -49,10 +49,14 @@ def post(group: str, message: dict[str, Any]) -> None:
 
 def _run() -> None:
     while True:
-        messages = [_waiting.get()]
-        while not _waiting.empty():  # nobody else takes from it
-            messages.append(_waiting.get())
-        publish(messages)
+        _send_waiting()
+
+
+def _send_waiting() -> None:
+    messages = [_waiting.get()]
+    while not _waiting.empty():  # nobody else takes from it
+        messages.append(_waiting.get())
+    publish(messages)
 
 
 def publish(messages: Sequence[Message]) -> bool:

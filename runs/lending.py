@@ -10,11 +10,12 @@ from uuid import UUID
 from compute.services import status, targets, upkeep
 from core.errors import NotFound
 from core.storage import artifact_store
+from environments import services as environments
 from pipelines import services as pipelines
 from registry import services as registry
 from registry.services.models import RunFiles
 from runs.models import Artifact, Attempt, Run
-from runs.services import clusters, departures, publish
+from runs.services import builders, clusters, departures, publish
 from workspaces.models import Workspace
 
 
@@ -26,6 +27,7 @@ def lend() -> None:
     status.runs_on.append(runs_on_nodes)
     status.waits_for.append(clusters.waiting_for)
     upkeep.after_revoke.append(departures.give_up)
+    environments.on_queued.append(builders.ring)
 
 
 def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -15,11 +15,14 @@ from core.clock import now
 from core.errors import Outrun
 from core.ids import as_key
 from core.prepared import Prepared
+from core.work import after_commit
 from environments.models import EnvironmentBuild, EnvironmentVersion
 
 S = EnvironmentBuild.Status
 # A build that says nothing for so long is given to another agent. Downloads may be silent for minutes.
 LEASE = timedelta(minutes=5)
+# Deeds of the apps above, called with the key of a build that waits for an agent once that is committed.
+on_queued: list[Callable[[UUID], object]] = []
 
 
 class HasKey(Protocol):
@@ -32,14 +35,21 @@ class HasKey(Protocol):
 def queue_build(recipe_digest: str, recipe: Mapping[str, Any]) -> EnvironmentBuild:
     """The build of this recipe that is under way or ready, or a new one."""
     live = EnvironmentBuild.objects.exclude(status=S.FAILED).filter(recipe_digest=recipe_digest)
-    if (found := live.first()) is not None:
-        return found
-    try:
-        with transaction.atomic():
-            return EnvironmentBuild.objects.create(recipe_digest=recipe_digest, recipe=dict(recipe))
-    except IntegrityError:
-        # Somebody asked in the same moment; the constraint let one of us through.
-        return live.get()
+    build = live.first()
+    if build is None:
+        try:
+            with transaction.atomic():
+                build = EnvironmentBuild.objects.create(recipe_digest=recipe_digest, recipe=dict(recipe))
+        except IntegrityError:
+            # Somebody asked in the same moment; the constraint let one of us through.
+            build = live.get()
+    if build.status == S.QUEUED:
+        _ring(build)
+    return build
+
+
+def _ring(build: EnvironmentBuild) -> None:
+    after_commit(lambda: [deed(build.pk) for deed in on_queued])
 
 
 _UNDER_WAY: Prepared[tuple[UUID]] = Prepared(
@@ -161,6 +171,7 @@ def _queue_again(which: Q, reason: str) -> int:
             build.move(S.QUEUED, host_id=None, lease_until=None, reason=reason)
         except Outrun:
             continue
+        _ring(build)
         count += 1
     return count
 

@@ -111,10 +111,10 @@ def _see(host: Host, facts: dict[str, Any]) -> None:
             environments.interrupt_images(host, "The agent of its host was started again.")
 
 
-def _news(host: Host, document: dict[str, Any]) -> dict[str, Any]:
+def _news(host: Host, document: dict[str, Any], mine: list[OpenAttempt] | None = None) -> dict[str, Any]:
     held = _held(document)
     want = int(_number(document, "want", MAX_WANT))
-    mine = claims.open_attempts(host)
+    mine = claims.open_attempts(host) if mine is None else mine
     _renew(host, held, mine)
     work = claims.claim(host, want, held, mine) if want > 0 else []
     if want > 0:
@@ -170,14 +170,28 @@ def _with_connection(deed: Callable[..., Any], *given: Any) -> Any:
 
 
 async def _wait(host: Host, document: dict[str, Any], answer: dict[str, Any], wait: float) -> dict[str, Any]:
-    """Sleep until this host's bell rings. Listening begins before the second look, so that no bell falls between."""
+    """Sleep until this host's bell rings, or until a lease of which its agent may not have heard is to be sent again.
+
+    Listening begins before the second look, so that no bell falls between. A bell that is lost costs what is left of the
+    wait: the agent asks again at once, and that is a look.
+    """
     deadline = time.monotonic() + wait
     document = {**document, "reports": [], "host": None}
     async with Bell(group_of(f"host:{host.name}")) as bell:
         while True:
-            answer = {**answer, **await _in_thread(_news, host, document)}
+            news, resend = await _in_thread(_look, host, document)
+            answer = {**answer, **news}
             left = deadline - time.monotonic()
             if _has_news(answer) or left <= 0:
                 return answer
-            if not await bell.rings(min(left, 2.0)):
+            if not await bell.rings(min(left, resend)):
                 deadline = 0.0  # the broker is away: one more look, and the agent asks again
+            elif time.monotonic() >= deadline:
+                return answer
+
+
+def _look(host: Host, document: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """What there is for this host, and in how many seconds one must look again, whether a bell rings or not."""
+    mine = claims.open_attempts(host)
+    wants = _number(document, "want", MAX_WANT) >= 1
+    return _news(host, document, mine), claims.seconds_to_resend(mine, _held(document)) if wants else float("inf")

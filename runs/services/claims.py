@@ -69,6 +69,13 @@ def claim(host: Host, want: int, holding: Collection[UUID], mine: Iterable[OpenA
     return [document for document in work if document is not None]
 
 
+def seconds_to_resend(mine: Iterable[OpenAttempt], holding: Collection[UUID]) -> float:
+    """Until the first lease that its agent does not hold is sent again; infinite where it holds them all."""
+    leased = (each.leased_at for each in mine if each.status == S.LEASED and each.id not in holding)
+    due = [(at + RESEND_AFTER - now()).total_seconds() for at in leased if at is not None]
+    return max(0.0, min(due, default=float("inf")))
+
+
 def _is_claimable(attempt: OpenAttempt, holding: Collection[UUID]) -> bool:
     if attempt.status == S.QUEUED:
         return attempt.node_id is not None

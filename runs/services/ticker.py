@@ -20,7 +20,7 @@ from core.work import ring
 from datasets import services as datasets
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import clusters, conda, departures, lost, nodes, placing, silence
+from runs.services import claims, clusters, conda, departures, lost, nodes, placing, silence
 from runs.services.progress import advance
 from workspaces.models import Workspace
 
@@ -94,10 +94,13 @@ def place_waiting() -> None:
 
 
 def ring_claims() -> None:
-    """Placed attempts that their host has not fetched."""
-    late = now() - timedelta(seconds=2)
-    rows = Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=False, queued_at__lt=late)
-    for name, is_local in rows.order_by().values_list("host__name", "host__is_local").distinct():
+    """Placed attempts that their host has not fetched, and those of which it may not have got what it fetched."""
+    moment, rows = now(), Attempt.objects.order_by().values_list("host__name", "host__is_local")
+    unfetched = rows.filter(
+        status=Attempt.Status.QUEUED, node__isnull=False, queued_at__lt=moment - timedelta(seconds=2)
+    )
+    unheard = rows.filter(status=Attempt.Status.LEASED, leased_at__lt=moment - claims.RESEND_AFTER)
+    for name, is_local in unfetched.union(unheard):
         placing.ring_host(name, by_queue=is_local)
 
 

@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from compute.fleet import GIB, Cluster, Machine, Need, Reason, Size, Slot, reservation
 from compute.line import User
 from compute.room import Room, takes_steps
 from core.clock import iso
+from core.words import decimal
 
-LAUNCHERS = {"process": "processes", "docker": "containers"}
+LAUNCHERS = {"process": gettext_lazy("processes"), "docker": gettext_lazy("containers")}
 NAMED = 5
 
 
@@ -31,7 +35,7 @@ def delay(need: Need, at: datetime | None) -> tuple[Reason, ...]:
     if need.not_before is None or at is None or need.not_before <= at:
         return ()
     seconds = (need.not_before - at) / timedelta(seconds=1)
-    text = f"It is tried again in {_seconds(seconds)}, as its step's retry delay says."
+    text = _("It is tried again in %(time)s, as its step's retry delay says.") % {"time": _seconds(seconds)}
     return (Reason("retry_delay", text, {"not_before": iso(need.not_before), "seconds": round(seconds, 1)}),)
 
 
@@ -43,11 +47,17 @@ def fair_share(need: Need, line: Sequence[Need], held: Mapping[User, Size]) -> t
         return ()
     other = later[0]
     mine, theirs = held.get(need.user, Size()), held.get(other.user, Size())
-    go = _verb(len(later), "goes", "go")
-    text = (
-        f"{_count(len(later), 'step')} that came later {go} first, to share fairly:"
-        f" {need.who or 'nobody'}'s running steps hold {_size(mine)}, {other.who or 'nobody'}'s {_size(theirs)}."
-    )
+    text = ngettext(
+        "%(n)d step that came later goes first, to share fairly: %(who)s's running steps hold %(mine)s, %(other)s's %(theirs)s.",
+        "%(n)d steps that came later go first, to share fairly: %(who)s's running steps hold %(mine)s, %(other)s's %(theirs)s.",
+        len(later),
+    ) % {
+        "n": len(later),
+        "who": need.who or _("nobody"),
+        "mine": _size(mine),
+        "other": other.who or _("nobody"),
+        "theirs": _size(theirs),
+    }
     facts = {"later_first": len(later), "mine": _numbers(mine), "theirs": _numbers(theirs)}
     return (Reason("fair_share", text, facts),)
 
@@ -56,8 +66,14 @@ def queued(need: Need, line: Sequence[Need], cluster: Cluster, since: datetime |
     """Where in the queue it is, and since when."""
     position, length = line.index(need) + 1, len(line)
     ahead = position - 1
-    text = f"It is number {position} of {length} in the queue of {cluster.name}"
-    text += f"; {_count(ahead, 'step')} {_verb(ahead, 'is', 'are')} ahead of it." if ahead else "."
+    text = _("It is number %(position)d of %(length)d in the queue of %(cluster)s.")
+    if ahead:
+        text = ngettext(
+            "It is number %(position)d of %(length)d in the queue of %(cluster)s; %(ahead)d step is ahead of it.",
+            "It is number %(position)d of %(length)d in the queue of %(cluster)s; %(ahead)d steps are ahead of it.",
+            ahead,
+        )
+    text %= {"position": position, "length": length, "cluster": cluster.name, "ahead": ahead}
     facts = {"position": position, "of": length, "ahead": ahead, "priority": need.priority, "since": iso(since)}
     return Reason("queue", text, facts)
 
@@ -65,8 +81,11 @@ def queued(need: Need, line: Sequence[Need], cluster: Cluster, since: datetime |
 def _no_host(cluster: Cluster, room: Room) -> Iterable[Reason]:
     if room.allowed(cluster):
         return
-    where = f"attached to {cluster.name} is there" if cluster.hosts is not None and room.machines else "is connected"
-    text = f"No host {where}. Start an agent, or look at the page Compute for why it is away."
+    text = _("No host is connected. Start an agent, or look at the page Compute for why it is away.")
+    if cluster.hosts is not None and room.machines:
+        text = _(
+            "No host attached to %(cluster)s is there. Start an agent, or look at the page Compute for why it is away."
+        ) % {"cluster": cluster.name}
     yield Reason("no_host", text, {"hosts": 0})
 
 
@@ -74,19 +93,19 @@ def _out_of_reach(cluster: Cluster, room: Room) -> Iterable[Reason]:
     """Machines that are silent, take no steps, or run them in another way."""
     allowed = room.allowed(cluster)
     if silent := [machine for machine in allowed if not machine.is_alive]:
-        names = _names(
-            (each, f"last heard of {_at(each.seen_at)}" if each.seen_at else "never heard") for each in silent
-        )
-        yield Reason("silent", f"No word from {names}.", {each.name: iso(each.seen_at) for each in silent[:NAMED]})
+        names = _names((each, _heard(each.seen_at)) for each in silent)
+        text = _("No word from %(hosts)s.") % {"hosts": names}
+        yield Reason("silent", text, {each.name: iso(each.seen_at) for each in silent[:NAMED]})
     alive = [machine for machine in allowed if machine.is_alive]
     if drained := [machine for machine in alive if machine.drained_at]:
-        names = _names((each, f"since {_at(each.drained_at)}") for each in drained)
-        text = f"Drained, so without new steps: {names}."
+        names = _names((each, _("since %(moment)s") % {"moment": _at(each.drained_at)}) for each in drained)
+        text = _("Drained, so without new steps: %(hosts)s.") % {"hosts": names}
         yield Reason("drained", text, {each.name: iso(each.drained_at) for each in drained[:NAMED]})
     other = [each for each in alive if not each.drained_at and cluster.launcher not in ("", each.launcher)]
     if other:
-        names = _names((each, f"runs {LAUNCHERS.get(each.launcher, each.launcher)}") for each in other)
-        text = f"{cluster.name} needs a host that runs {LAUNCHERS.get(cluster.launcher, cluster.launcher)}: {names}."
+        names = _names((each, _("runs %(what)s") % {"what": _launcher(each.launcher)}) for each in other)
+        facts = {"cluster": cluster.name, "what": _launcher(cluster.launcher), "hosts": names}
+        text = _("%(cluster)s needs a host that runs %(what)s: %(hosts)s.") % facts
         yield Reason("host_kind", text, {"needs": cluster.launcher, "hosts": len(other)})
 
 
@@ -104,16 +123,24 @@ def _too_small(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
     there = [machine for machine in room.allowed(cluster) if takes_steps(machine, cluster, conda)]
     small = [machine for machine in there if reservation(cluster, machine) is None]
     if small:
-        what = "No host is large enough" if len(small) == len(there) else f"{_count(len(small), 'host')} too small"
-        text = f"{what} for {cluster.size_name} ({_size(cluster.size)}): {_names((m, _size(m.has)) for m in small)}."
+        text = _("No host is large enough for %(size)s (%(needs)s): %(hosts)s.")
+        if len(small) < len(there):
+            text = ngettext(
+                "%(n)d host too small for %(size)s (%(needs)s): %(hosts)s.",
+                "%(n)d hosts too small for %(size)s (%(needs)s): %(hosts)s.",
+                len(small),
+            )
+        hosts = _names((machine, _size(machine.has)) for machine in small)
+        text %= {"n": len(small), "size": cluster.size_name, "needs": _size(cluster.size), "hosts": hosts}
         yield Reason("too_large", text, {"size": cluster.size_name, "hosts": len(small), **_numbers(cluster.size)})
 
 
 def _cluster_full(cluster: Cluster, room: Room) -> Reason:
     busy = room.busy[cluster.id]
-    text = f"All {busy} nodes of {cluster.name} are busy" if busy > 1 else f"The one node of {cluster.name} is busy"
+    text = _("All %(busy)d nodes of %(cluster)s are busy") if busy > 1 else _("The one node of %(cluster)s is busy")
     if busy > cluster.max_nodes:
-        text = f"{busy} nodes of {cluster.name} are busy, and since its resize it may have {cluster.max_nodes}"
+        text = _("%(busy)d nodes of %(cluster)s are busy, and since its resize it may have %(most)d")
+    text %= {"busy": busy, "cluster": cluster.name, "most": cluster.max_nodes}
     holders = _holders(slot for slots in room.holders.values() for slot in slots if slot.cluster == cluster.id)
     return Reason(
         "cluster_full",
@@ -128,12 +155,25 @@ def _no_devices(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
         free, wanted = len(room.free_devices(machine)), node.takes.gpus
         if free >= wanted:
             continue
-        text = f"{free} of {_count(len(machine.devices), 'GPU')} of {machine.name} {_verb(free)} free; a node of {cluster.name} takes {wanted}."
+        devices = len(machine.devices)
+        text = ngettext(
+            "%(free)d of %(devices)s of %(host)s is free; a node of %(cluster)s takes %(wanted)d.",
+            "%(free)d of %(devices)s of %(host)s are free; a node of %(cluster)s takes %(wanted)d.",
+            free,
+        ) % {
+            "free": free,
+            "devices": ngettext("%(n)d GPU", "%(n)d GPUs", devices) % {"n": devices},
+            "host": machine.name,
+            "cluster": cluster.name,
+            "wanted": wanted,
+        }
         text += _held_by(room, machine, (slot for slot in room.holders[machine.id] if slot.gpus))
         outside = [device for device in room.unheld(machine) if not device.has_room]
         for device in outside[:NAMED]:
             left = device.memory - (device.used or 0)
-            text += f" Of {device.name} {left / GIB:.0f} of {device.memory / GIB:.0f} GiB are free: something outside the studio uses it."
+            text += " " + _(
+                "Of %(device)s %(left).0f of %(all).0f GiB are free: something outside the studio uses it."
+            ) % {"device": device.name, "left": left / GIB, "all": device.memory / GIB}
         facts = {"host": machine.name, "free_gpus": free, "gpus": len(machine.devices), "takes": wanted}
         yield Reason("no_gpu", text, {**facts, "used_outside": len(outside)})
 
@@ -146,7 +186,12 @@ def _no_room(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
             continue
         kept = sum((Size(size.cores, size.memory) for _, size in room.kept[machine.id]), Size())
         free = room.free[machine.id] + kept
-        text = f"{machine.name} has {_size(Size(max(0, free.cores), max(0, free.memory)))} free; a node of {cluster.name} takes {_size(takes)}."
+        text = _("%(host)s has %(free)s free; a node of %(cluster)s takes %(takes)s.") % {
+            "host": machine.name,
+            "free": _size(Size(max(0, free.cores), max(0, free.memory))),
+            "cluster": cluster.name,
+            "takes": _size(takes),
+        }
         text += _held_by(room, machine, room.holders[machine.id])
         facts = {"host": machine.name, "free_cores": free.cores, "free_memory": free.memory, **_numbers(takes)}
         yield Reason("host_full", text, {**facts, "kept_for": [name for name, _ in room.kept[machine.id]]})
@@ -154,8 +199,12 @@ def _no_room(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
 
 def _held_by(room: Room, machine: Machine, slots: Iterable[Slot]) -> str:
     holders = _holders(slots)
-    kept = ", ".join(f"{_size(size)} for the next step of {name}" for name, size in room.kept[machine.id])
-    return (f" Held by {holders}." if holders else "") + (f" Kept: {kept}, which comes first." if kept else "")
+    kept = ", ".join(
+        _("%(size)s for the next step of %(cluster)s") % {"size": _size(size), "cluster": name}
+        for name, size in room.kept[machine.id]
+    )
+    held = " " + _("Held by %(holders)s.") % {"holders": holders} if holders else ""
+    return held + (" " + _("Kept: %(kept)s, which comes first.") % {"kept": kept} if kept else "")
 
 
 def _holders(slots: Iterable[Slot]) -> str:
@@ -163,11 +212,11 @@ def _holders(slots: Iterable[Slot]) -> str:
     nodes: Counter[str] = Counter()
     sums: dict[str, Size] = {}
     for slot in slots:
-        who = slot.holder or "a step"
+        who = slot.holder or _("a step")
         nodes[who] += 1
         sums[who] = sums.get(who, Size()) + slot.takes
     ranked = sorted(nodes, key=lambda who: (-sums[who].cores, who))
-    told = [f"{who} ({_count(nodes[who], 'node')}: {_size(sums[who])})" for who in ranked[:NAMED]]
+    told = [f"{who} ({_nodes(nodes[who])}: {_size(sums[who])})" for who in ranked[:NAMED]]
     return ", ".join(told) + _more(len(ranked))
 
 
@@ -177,29 +226,33 @@ def _names(pairs: Iterable[tuple[Machine, str]]) -> str:
 
 
 def _more(count: int) -> str:
-    return f" and {count - NAMED} more" if count > NAMED else ""
+    return " " + _("and %(n)d more") % {"n": count - NAMED} if count > NAMED else ""
 
 
 def _size(size: Size) -> str:
     """ "2 cores, 7 GiB, 1 GPU"."""
-    memory = f"{size.memory / GIB:.1f}".removesuffix(".0")
+    memory = decimal(f"{size.memory / GIB:.1f}".removesuffix(".0"))
     return f"{_cores(size.cores)}, {memory} GiB" + (f", {size.gpus} GPU" if size.gpus else "")
 
 
 def _cores(cores: float) -> str:
-    return f"{round(cores, 2):g} {'core' if cores == 1 else 'cores'}"
+    return f"{decimal(f'{round(cores, 2):g}')} {_('core') if cores == 1 else _('cores')}"
+
+
+def _nodes(count: int) -> str:
+    return ngettext("%(n)d node", "%(n)d nodes", count) % {"n": count}
 
 
 def _numbers(size: Size) -> dict[str, object]:
     return {"cores": size.cores, "memory": size.memory, "gpus": size.gpus}
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what if number == 1 else what + 's'}"
+def _launcher(key: str) -> str:
+    return str(LAUNCHERS.get(key, key))
 
 
-def _verb(number: int, one: str = "is", many: str = "are") -> str:
-    return one if number == 1 else many
+def _heard(moment: datetime | None) -> str:
+    return _("last heard of %(moment)s") % {"moment": _at(moment)} if moment else _("never heard")
 
 
 def _seconds(seconds: float) -> str:

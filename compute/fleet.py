@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 GIB = 1 << 30
 # A device that somebody outside the studio computes on is not given away; what a desktop takes does not count.
 FREE_SHARE = 0.8
@@ -171,9 +173,12 @@ def warning(cluster: Cluster, machine: Machine) -> str:
     """One sentence about a size that asks for more than the machine has."""
     lacks = []
     if cluster.size.gpus > machine.has.gpus:
-        lacks.append(f"{cluster.size.gpus} GPU (it has {machine.has.gpus or 'none'})")
+        facts = {"asked": cluster.size.gpus, "has": machine.has.gpus or _("none")}
+        lacks.append(_("%(asked)d GPU (it has %(has)s)") % facts)
     if cluster.size.cores > machine.has.cores:
-        lacks.append(f"{cluster.size.cores:g} cores (it has {machine.has.cores:g})")
+        lacks.append(_("%(asked)g cores (it has %(has)g)") % {"asked": cluster.size.cores, "has": machine.has.cores})
     if cluster.size.memory > machine.has.memory:
-        lacks.append(f"{cluster.size.memory / GIB:.0f} GiB of memory (it has {machine.has.memory / GIB:.0f})")
-    return f"{cluster.size_name} asks for {' and '.join(lacks)} on {machine.name}; the step runs with what there is."
+        memory = {"asked": cluster.size.memory / GIB, "has": machine.has.memory / GIB}
+        lacks.append(_("%(asked).0f GiB of memory (it has %(has).0f)") % memory)
+    told = {"size": cluster.size_name, "lacks": _(" and ").join(lacks), "host": machine.name}
+    return _("%(size)s asks for %(lacks)s on %(host)s; the step runs with what there is.") % told

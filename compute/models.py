@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from core.lifecycle import Lifecycle, Row
 from workspaces.models import User, Workspace
@@ -12,8 +14,8 @@ class Host(Row):
     """A machine with an agent. It speaks with a host key, of which only the digest is kept."""
 
     class Launcher(models.TextChoices):
-        PROCESS = "process", "Processes"
-        DOCKER = "docker", "Containers"
+        PROCESS = "process", _("Processes")
+        DOCKER = "docker", _("Containers")
 
     name = models.SlugField(max_length=64, unique=True)
     key_digest = models.CharField(max_length=64, unique=True)
@@ -73,13 +75,13 @@ class ComputeTarget(Row):
     """A cluster: up to `max_nodes` nodes of one size that come when they are needed and go when they are idle."""
 
     class Policy(models.TextChoices):
-        ELASTIC = "elastic", "Elastic"
-        STRICT = "strict", "Strict"
+        ELASTIC = "elastic", _("Elastic")
+        STRICT = "strict", _("Strict")
 
     class Network(models.TextChoices):
-        NONE = "none", "None"
-        STUDIO = "studio", "The studio only"
-        OPEN = "open", "Open"
+        NONE = "none", pgettext_lazy("network", "None")
+        STUDIO = "studio", _("The studio only")
+        OPEN = "open", pgettext_lazy("network", "Open")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="compute_targets")
     name = models.CharField(max_length=24)
@@ -120,11 +122,11 @@ class Node(Lifecycle):
     """A reservation of cores, memory and devices on one host for one cluster. It serves one step at a time."""
 
     class Status(models.TextChoices):
-        PREPARING = "preparing", "Preparing"
-        IDLE = "idle", "Idle"
-        RUNNING = "running", "Running"
-        LEAVING = "leaving", "Leaving"
-        UNUSABLE = "unusable", "Unusable"
+        PREPARING = "preparing", _("Preparing")
+        IDLE = "idle", _("Idle")
+        RUNNING = "running", _("Running")
+        LEAVING = "leaving", _("Leaving")
+        UNUSABLE = "unusable", _("Unusable")
 
     KIND = "node"
     MOVES = {

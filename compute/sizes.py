@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from core.errors import Invalid
 
 GIB = 1 << 30
@@ -85,5 +87,7 @@ def size_of(name: str) -> VmSize:
         "Standard_DS3_v2",
         "Standard_NC6",
     ]
-    what = f"There is no machine size '{name}'." if asked else "A compute target needs a machine size."
-    raise Invalid(f"{what} Near it: {', '.join(offers)}.", code="unknown_vm_size", near=offers)
+    told = _("There is no machine size '%(name)s'. Near it: %(names)s.")
+    if not asked:
+        told = _("A compute target needs a machine size. Near it: %(names)s.")
+    raise Invalid(told % {"name": name, "names": ", ".join(offers)}, code="unknown_vm_size", near=offers)

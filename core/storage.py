@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 
 import fsspec
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotFound
 
@@ -42,10 +43,14 @@ def safe(path: str) -> str:
         or path.startswith(("/", "\\"))
         or ":" in (parts[:1] or [""])[0]
     ):
-        raise Invalid(f"The path {path!r} leaves its folder. Use a relative path without '..'.", code="unsafe_path")
+        raise Invalid(
+            _("The path %(path)r leaves its folder. Use a relative path without '..'.") % {"path": path},
+            code="unsafe_path",
+        )
     if len(clean) > LONGEST or any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in parts):
         raise Invalid(
-            f"A path has at most {LONGEST} characters, and each name in it at most {LONGEST_NAME} bytes.",
+            _("A path has at most %(longest)s characters, and each name in it at most %(longest_name)s bytes.")
+            % {"longest": LONGEST, "longest_name": LONGEST_NAME},
             code="long_path",
         )
     return "/".join(parts)
@@ -86,20 +91,20 @@ class Root:
         try:
             return self._changed(self.fs.info(self.full(key)))
         except FileNotFoundError as error:
-            raise NotFound(f"There is no file {key!r}.") from error
+            raise NotFound(_("There is no file %(key)r.") % {"key": key}) from error
 
     def size(self, key: str) -> int:
         try:
             return int(self.fs.size(self.full(key)))
         except FileNotFoundError as error:
-            raise NotFound(f"There is no file {key!r}.") from error
+            raise NotFound(_("There is no file %(key)r.") % {"key": key}) from error
 
     def open(self, key: str) -> BinaryIO:
         """A seekable reader. Raises NotFound."""
         try:
             return cast(BinaryIO, self.fs.open(self.full(key), "rb"))
         except (FileNotFoundError, IsADirectoryError) as error:
-            raise NotFound(f"There is no file {key!r}.") from error
+            raise NotFound(_("There is no file %(key)r.") % {"key": key}) from error
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         with self.open(key) as source:
@@ -113,7 +118,7 @@ class Root:
         """
         target = self.full(key)
         if not overwrite and self.fs.exists(target):
-            raise Conflict(f"{key!r} exists already. Say overwrite to replace it.", code="exists")
+            raise Conflict(_("%(key)r exists already. Say overwrite to replace it.") % {"key": key}, code="exists")
         parent = str(PurePosixPath(target).parent)
         self.fs.makedirs(parent, exist_ok=True)
         part = f"{parent}/.part-{os.urandom(8).hex()}"
@@ -140,7 +145,7 @@ class Root:
                 size += len(chunk)
         if digest and seen.hexdigest() != digest:
             raise Invalid(
-                "The bytes that arrived are not those of the digest. Send them again.", code="digest_mismatch"
+                _("The bytes that arrived are not those of the digest. Send them again."), code="digest_mismatch"
             )
         return size
 
@@ -165,7 +170,7 @@ class Root:
         """One level: (name, is a folder, size), folders first."""
         start = self.full(prefix)
         if not self.fs.isdir(start):
-            raise NotFound(f"There is no folder {prefix!r}.")
+            raise NotFound(_("There is no folder %(prefix)r.") % {"prefix": prefix})
         entries = [
             (str(i["name"]).rsplit("/", 1)[-1], i["type"] == "directory", int(i["size"] or 0))
             for i in self.fs.ls(start, detail=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+
 from core.errors import Invalid
 from core.storage import safe
 from duto.spec import canonical
@@ -31,7 +33,7 @@ OF_FILES = frozenset({"take", "skip", "sample", "random_split"})
 def read(kind: str, given: object) -> dict[str, Any]:
     """The definition as it is stored. Raises Invalid that says what is wrong."""
     if kind not in KINDS:
-        raise Invalid(f"A dataset is 'file' or 'tabular', not {kind!r}.", code="bad_definition")
+        raise Invalid(_("A dataset is 'file' or 'tabular', not %(kind)r.") % {"kind": kind}, code="bad_definition")
     if not isinstance(given, Mapping):
         raise _bad("The definition of a dataset is an object with 'sources'.")
     sources = given.get("sources")

@@ -6,6 +6,7 @@ import time
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from core import journal
 from core.lifecycle import Lifecycle, Row
@@ -16,7 +17,7 @@ class Datastore(Row):
     """A place for files. A local one is a folder below the data directory, made and named by the studio."""
 
     class Kind(models.TextChoices):
-        LOCAL = "local", "Local folder"
+        LOCAL = "local", _("Local folder")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="datastores")
     name = models.CharField(max_length=64)
@@ -35,8 +36,8 @@ class Dataset(Row):
     """A name for data; its versions say what it means."""
 
     class Kind(models.TextChoices):
-        FILE = "file", "Files"
-        TABULAR = "tabular", "Table"
+        FILE = "file", _("Files")
+        TABULAR = "tabular", _("Table")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="datasets")
     name = models.CharField(max_length=255)
@@ -59,9 +60,9 @@ class DatasetVersion(Lifecycle):
     """
 
     class Status(models.TextChoices):
-        FETCHING = "fetching", "Fetching"
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"
+        FETCHING = "fetching", _("Fetching")
+        READY = "ready", _("Ready")
+        FAILED = "failed", _("Failed")
 
     KIND = "dataset version"
     MOVES: ClassVar[dict[str, frozenset[str]]] = {

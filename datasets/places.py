@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.errors import NotFound, StudioError
 from core.ids import as_uuid
 from core.storage import Root, safe
@@ -36,7 +38,11 @@ def root_by_name(workspace: Workspace, name: str) -> Root:
     """Raises NotFound."""
     store = Datastore.objects.filter(workspace=workspace, name=name).first()
     if store is None:
-        raise NotFound(f"There is no datastore '{name}' in workspace '{workspace.name}'.", code="unknown_datastore")
+        raise NotFound(
+            _("There is no datastore '%(name)s' in workspace '%(workspace)s'.")
+            % {"name": name, "workspace": workspace.name},
+            code="unknown_datastore",
+        )
     return root_of(store)
 
 
@@ -45,7 +51,10 @@ def files_below(workspace: Workspace, name: str, path: str) -> list[Found]:
     root, base = root_by_name(workspace, name), safe(path)
     found = [Found(name, each.path, _relative(each.path, base), each.size) for each in root.walk(base)]
     if not found:
-        raise NotFound(f"There is nothing at '{path or '/'}' on datastore '{name}'.", code="missing_data")
+        raise NotFound(
+            _("There is nothing at '%(path)s' on datastore '%(name)s'.") % {"path": path or "/", "name": name},
+            code="missing_data",
+        )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from core import journal
 from core.lifecycle import Lifecycle, Row
@@ -30,10 +31,10 @@ class EnvironmentBuild(Lifecycle):
     """One resolution of a recipe to a lock. Equal recipes of any name share it, in the whole installation."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        BUILDING = "building", "Building"
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"
+        QUEUED = "queued", _("Queued")
+        BUILDING = "building", _("Building")
+        READY = "ready", _("Ready")
+        FAILED = "failed", _("Failed")
 
     KIND = "environment build"
     MOVES = {
@@ -100,10 +101,10 @@ class Image(Lifecycle):
     fetch of a base image; the image's id is the truth."""
 
     class Status(models.TextChoices):
-        BUILDING = "building", "Building"
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"
-        REMOVED = "removed", "Removed"
+        BUILDING = "building", _("Building")
+        READY = "ready", _("Ready")
+        FAILED = "failed", _("Failed")
+        REMOVED = "removed", _("Removed")
 
     KIND = "image"
     MOVES = {

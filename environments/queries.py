@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import F, Prefetch, QuerySet
+from django.utils.translation import gettext as _
 
 from core.errors import NotFound
 from core.ids import as_key, as_uuid
@@ -26,7 +27,7 @@ def version_by_id(workspace: Workspace, version_id: object) -> EnvironmentVersio
     rows = EnvironmentVersion.objects.select_related("environment", "build")
     found = rows.filter(workspace=workspace, pk=as_key(version_id)).first()
     if found is None:
-        raise NotFound("There is no such environment in this workspace.")
+        raise NotFound(_("There is no such environment in this workspace."))
     return found
 
 
@@ -34,7 +35,7 @@ def build_in(workspace: Workspace, build_id: object) -> EnvironmentBuild:
     """A build is shared by the whole studio; a workspace sees those that its own versions use."""
     found = EnvironmentBuild.objects.filter(pk=as_key(build_id), versions__workspace=workspace).first()
     if found is None:
-        raise NotFound("There is no such build in this workspace.")
+        raise NotFound(_("There is no such build in this workspace."))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from core.lifecycle import Row
 from workspaces.models import User, Workspace
@@ -12,8 +13,8 @@ class PublishedPipeline(Row):
     """A frozen graph with parameters. Only its status changes."""
 
     class Status(models.TextChoices):
-        ACTIVE = "Active", "Active"
-        DISABLED = "Disabled", "Disabled"
+        ACTIVE = "Active", _("Active")
+        DISABLED = "Disabled", _("Disabled")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="published_pipelines")
     name = models.CharField(max_length=255)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from core.clock import iso
 from core.errors import NotFound
@@ -24,7 +25,10 @@ def one(workspace: Workspace, pipeline_id: object) -> PublishedPipeline:
     """A published pipeline by its id. Raises NotFound."""
     found = published_in(workspace).filter(pk=as_key(pipeline_id)).first()
     if found is None:
-        raise NotFound(f"There is no published pipeline {pipeline_id} in workspace '{workspace.name}'.")
+        raise NotFound(
+            _("There is no published pipeline %(pipeline_id)s in workspace '%(workspace)s'.")
+            % {"pipeline_id": pipeline_id, "workspace": workspace.name}
+        )
     return found
 
 

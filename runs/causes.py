@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+
+from core.words import decimal
 
 SIGNALS = ("TERM", "KILL")
 
@@ -106,9 +109,18 @@ def proof_words(proof: Mapping[str, Any] | None, *, by_itself: bool = False) -> 
         return ""
     left, signals = int(proof.get("left_over") or 0), list(proof.get("signals") or [])
     if not signals and not left:
-        return "Nothing of it was running."
-    ended = "The processes that it left were ended" if by_itself else "Ended"
-    how = f"{ended} with {' then '.join(signals)} in {proof.get('seconds') or 0:.1f} s" if signals else ended
-    gone = "nothing left running" if not left else f"{left} of its processes still running"
-    container = {"removed": ", its container removed"}.get(str(proof.get("container")), "")
-    return f"{how}, {gone}{container}."
+        return gettext("Nothing of it was running.")
+    how = gettext("The processes that it left were ended") if by_itself else gettext("Ended")
+    if signals:
+        with_signals = gettext("The processes that it left were ended with %(signals)s in %(time)s s")
+        how = (with_signals if by_itself else gettext("Ended with %(signals)s in %(time)s s")) % {
+            "signals": gettext("%(one)s then %(other)s") % {"one": signals[0], "other": signals[1]}
+            if len(signals) > 1
+            else signals[0],
+            "time": decimal(f"{proof.get('seconds') or 0:.1f}"),
+        }
+    running = ngettext("%(n)d of its processes still running", "%(n)d of its processes still running", left)
+    parts = [how, running % {"n": left} if left else gettext("nothing left running")]
+    if proof.get("container") == "removed":
+        parts.append(gettext("its container removed"))
+    return ", ".join(parts) + "."

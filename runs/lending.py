@@ -7,6 +7,8 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from compute.services import status, targets, upkeep
 from core.errors import NotFound
 from core.storage import artifact_store
@@ -34,13 +36,17 @@ def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
     """The artifacts at a path of a run: the file, or the folder under its own name. Raises NotFound."""
     run = Run.objects.select_related("experiment").filter(workspace=workspace, pk=run_id).first()
     if run is None:
-        raise NotFound(f"There is no run {run_id} in workspace '{workspace.name}'.")
+        raise NotFound(
+            _("There is no run %(run_id)s in workspace '%(workspace)s'.")
+            % {"run_id": run_id, "workspace": workspace.name}
+        )
     rows = list(Artifact.objects.filter(run=run, path=path))
     above = path.rpartition("/")[0]
     rows = rows or list(Artifact.objects.filter(run=run, path__startswith=f"{path}/").order_by("path"))
     if not rows:
         raise NotFound(
-            f"The run has no artifact '{path}'. Write it below 'outputs/' or upload it first.", code="no_artifact"
+            _("The run has no artifact '%(path)s'. Write it below 'outputs/' or upload it first.") % {"path": path},
+            code="no_artifact",
         )
     store = artifact_store(workspace.pk)
     files: list[tuple[str, Callable[[], BinaryIO]]] = [

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.errors import Invalid
 
 LONGEST_DAYS, MOST_KEPT = 3650, 1000
@@ -51,7 +53,10 @@ def read(document: Mapping[str, Any]) -> Policy:
     """The policy that a document asks for; what it leaves out has its default. Raises Invalid."""
     unknown = sorted(set(document) - {*DAYS, "keep_last"})
     if unknown:
-        raise Invalid(f"Retention knows no '{unknown[0]}'. It knows: {', '.join((*DAYS, 'keep_last'))}.")
+        raise Invalid(
+            _("Retention knows no '%(unknown)s'. It knows: %(names)s.")
+            % {"unknown": unknown[0], "names": ", ".join((*DAYS, "keep_last"))}
+        )
     values: dict[str, Any] = {name: _days(name, document[name]) for name in DAYS if name in document}
     if "keep_last" in document:
         values["keep_last"] = _number("keep_last", document["keep_last"], 0, MOST_KEPT)
@@ -80,7 +85,13 @@ def _number(name: str, value: Any, least: int, most: int) -> int:
     try:
         number = int(value)
     except (TypeError, ValueError) as error:
-        raise Invalid(f"'{name}' is a whole number of days, or empty to keep it for ever, not {value!r}.") from error
+        raise Invalid(
+            _("'%(name)s' is a whole number of days, or empty to keep it for ever, not %(value)r.")
+            % {"name": name, "value": value}
+        ) from error
     if isinstance(value, bool) or not least <= number <= most:
-        raise Invalid(f"'{name}' is from {least} to {most}, not {value!r}.")
+        raise Invalid(
+            _("'%(name)s' is from %(least)s to %(most)s, not %(value)r.")
+            % {"name": name, "least": least, "most": most, "value": value}
+        )
     return number

@@ -17,7 +17,7 @@ from studio.words import catalogues, collect, compiled, po, scripts
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "static" / "js").glob("*.js"))
 LANGUAGES = catalogues.catalogues(ROOT)
-HOLES = re.compile(r"%\(\w+\)[sdf]|%[sdf%]|\{\w+\}")
+HOLES = re.compile(r"%\(\w+\)[.\d]*[srdf]|%[sdf%]|\{\w+\}")
 # How many of a hundred texts a language may leave to English, until somebody translates what is new.
 LEFT_IN_ENGLISH = 5
 

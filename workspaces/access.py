@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from core.errors import Forbidden, NotFound, Unauthenticated
 from workspaces.models import ApiToken, Member, Role, User, Workspace
 
@@ -45,8 +47,10 @@ class Room:
         """The room itself. Raises Forbidden when the role is too small."""
         if not self.may(role):
             raise Forbidden(
-                f"This needs the role {role.value}, and yours in workspace '{self.workspace.name}' is"
-                f" {self.role.value}. Ask an owner of the workspace for it.",
+                _(
+                    "This needs the role %(role)s, and yours in workspace '%(workspace)s' is %(mine)s. Ask an owner of the workspace for it."
+                )
+                % {"role": role.value, "workspace": self.workspace.name, "mine": self.role.value},
                 needs=role.value,
                 role=self.role.value,
             )
@@ -55,7 +59,7 @@ class Room:
     def require_person(self) -> Room:
         """The room itself. Raises Forbidden for a run's token: steps do not manage people, keys or machines."""
         if self.is_run:
-            raise Forbidden("A step may not do this with its run's token. Use a token of your own.")
+            raise Forbidden(_("A step may not do this with its run's token. Use a token of your own."))
         return self
 
 
@@ -82,7 +86,7 @@ def may_touch_run(room: Room, run: Treed) -> bool:
 def require_run(room: Room, run: Treed) -> None:
     """Raises Forbidden when a step wants to change what is not of its own tree."""
     if not may_touch_run(room, run):
-        raise Forbidden("A step may change its own run and the runs of its tree only.", code="foreign_run")
+        raise Forbidden(_("A step may change its own run and the runs of its tree only."), code="foreign_run")
 
 
 def _who(caller: Any) -> tuple[User | None, ApiToken | None]:
@@ -98,7 +102,7 @@ def _who(caller: Any) -> tuple[User | None, ApiToken | None]:
 
 def _room_of_user(user: User | None, name: str) -> Room:
     if user is None:
-        raise Unauthenticated("Sign in first, or send a token: 'Authorization: Bearer duto_...'.")
+        raise Unauthenticated(_("Sign in first, or send a token: 'Authorization: Bearer duto_...'."))
     member = Member.objects.select_related("workspace").filter(user=user, workspace__name=name).first()
     if member is None:
         raise _no_workspace(name)
@@ -122,4 +126,4 @@ def _room_of_token(token: ApiToken, name: str) -> Room:
 
 
 def _no_workspace(name: str) -> NotFound:
-    return NotFound(f"There is no workspace '{name}', or you are no member of it.", workspace=name)
+    return NotFound(_("There is no workspace '%(name)s', or you are no member of it.") % {"name": name}, workspace=name)

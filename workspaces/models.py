@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from core.ids import uuid7
 from core.lifecycle import Row
@@ -21,9 +22,9 @@ class User(AbstractUser):
 
 
 class Role(models.TextChoices):
-    READER = "reader", "Reader"
-    CONTRIBUTOR = "contributor", "Contributor"
-    OWNER = "owner", "Owner"
+    READER = "reader", _("Reader")
+    CONTRIBUTOR = "contributor", _("Contributor")
+    OWNER = "owner", _("Owner")
 
     @property
     def rank(self) -> int:
@@ -57,8 +58,8 @@ class ApiToken(Row):
     """A hashed, scoped, expiring key for programs. The key itself is shown once and never stored."""
 
     class Kind(models.TextChoices):
-        PERSONAL = "personal", "Personal"
-        RUN = "run", "Run"
+        PERSONAL = "personal", _("Personal")
+        RUN = "run", _("Run")
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSONAL)
     user = models.ForeignKey(User, models.CASCADE, related_name="tokens", null=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from compute.models import Enrolment, Host
 from compute.services.hosts import KEY_PREFIX, digest_of, installation
@@ -46,7 +47,7 @@ def create(room: Room, name: str = "", hours: int = HOURS) -> Minted:
         _check(name)
         _refuse_taken(Host.objects.filter(name=name).first(), room.workspace.pk, name)
     if not 1 <= hours <= MOST_HOURS:
-        raise Invalid(f"'expires_in_hours' is a number from 1 to {MOST_HOURS}.")
+        raise Invalid(_("'expires_in_hours' is a number from 1 to %(most_hours)s.") % {"most_hours": MOST_HOURS})
     text = f"{TOKEN_PREFIX}_{secrets.token_urlsafe(32)}"
     enrolment = Enrolment.objects.create(
         workspace=room.workspace, token_digest=digest_of(text), name=name, created_by=room.user,
@@ -108,20 +109,22 @@ def _good(token: str) -> Enrolment:
     enrolment = rows.filter(token_digest=digest_of(token)).first()
     if enrolment is None:
         raise Unauthenticated(
-            "This enrolment token is not known here. Copy a new command from the page Compute.", code="bad_token"
+            _("This enrolment token is not known here. Copy a new command from the page Compute."), code="bad_token"
         )
     if enrolment.used_at is not None:
         raise _used()
     if enrolment.expires_at <= now():
         raise Unauthenticated(
-            "This enrolment token has expired. Copy a new command from the page Compute.", code="token_expired"
+            _("This enrolment token has expired. Copy a new command from the page Compute."), code="token_expired"
         )
     return enrolment
 
 
 def _used() -> Unauthenticated:
     return Unauthenticated(
-        "This enrolment token was used already; each is good for one machine. Copy a new command from the page Compute.",
+        _(
+            "This enrolment token was used already; each is good for one machine. Copy a new command from the page Compute."
+        ),
         code="token_used",
     )
 
@@ -129,7 +132,8 @@ def _used() -> Unauthenticated:
 def _check(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise Invalid(
-            f"{name!r} cannot name a host: use 1 to 63 small letters, digits and hyphens, with no hyphen at the ends.",
+            _("%(name)r cannot name a host: use 1 to 63 small letters, digits and hyphens, with no hyphen at the ends.")
+            % {"name": name},
             code="bad_name",
         )
 
@@ -145,5 +149,7 @@ def _refuse_taken(known: Host | None, workspace: object, name: str) -> None:
 
 def _taken(name: str) -> Conflict:
     return Conflict(
-        f"There is a host '{name}' already. Give this machine another name, or detach that host first.", code="exists"
+        _("There is a host '%(name)s' already. Give this machine another name, or detach that host first.")
+        % {"name": name},
+        code="exists",
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from compute import samples
 from compute.fleet import Size
@@ -62,7 +63,11 @@ def known_host(workspace: Workspace, name: str) -> Host:
     """A host of the workspace or of all, also one that was detached. Raises NotFound."""
     host = Host.objects.filter(Q(workspace=workspace) | Q(workspace__isnull=True), name=name).first()
     if host is None:
-        raise NotFound(f"There is no host '{name}' in workspace '{workspace.name}'.", code="unknown_host")
+        raise NotFound(
+            _("There is no host '%(name)s' in workspace '%(workspace)s'.")
+            % {"name": name, "workspace": workspace.name},
+            code="unknown_host",
+        )
     return host
 
 
@@ -100,7 +105,9 @@ def held_by(nodes: Iterable[Node]) -> Size:
 def usage_document(host: Host, window: str) -> dict[str, Any]:
     """What the host used over the last `hour` or `day`, as series. Raises Invalid for another window."""
     if window not in samples.WINDOWS:
-        raise Invalid(f"'window' is one of {', '.join(samples.WINDOWS)}, not {window!r}.")
+        raise Invalid(
+            _("'window' is one of %(names)s, not %(window)r.") % {"names": ", ".join(samples.WINDOWS), "window": window}
+        )
     chosen, until = samples.WINDOWS[window], now()
     since = samples.begin_of(until, chosen)
     disk, devices = disk_of(host), devices_of(host)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from compute import fleet
 from compute.models import ComputeTarget, Host, Node
@@ -74,9 +75,10 @@ def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, 
     """What is odd about a cluster here: a size that asks for more than any of its hosts has, or no host at all."""
     machines = [_machine(host) for host in hosts if _may_carry(target, host)]
     if not machines:
-        text = "No host is connected, so steps wait. Start an agent, or look at the page Compute for why it is away."
+        text = _("No host is connected, so steps wait. Start an agent, or look at the page Compute for why it is away.")
         if hosts:
-            text = f"None of the hosts that are connected may carry a node of {target.name}, so steps wait."
+            text = _("None of the hosts that are connected may carry a node of %(cluster)s, so steps wait.")
+            text %= {"cluster": target.name}
         return [{"code": "no_host", "text": text}]
     size = fleet.Size(target.cores, target.memory, target.gpus)
     cluster = fleet.Cluster(target.pk, target.name, size, target.vm_size, target.max_nodes, elastic=True)
@@ -86,7 +88,7 @@ def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, 
     largest = max(machines, key=lambda machine: (machine.has.gpus, machine.has.cores, machine.has.memory))
     text = fleet.warning(cluster, largest)
     if target.policy == ComputeTarget.Policy.STRICT:
-        return [{"code": "too_large", "text": text.split(";")[0] + "; its steps wait (policy strict)."}]
+        return [{"code": "too_large", "text": text.split(";")[0] + _("; its steps wait (policy strict).")}]
     return [{"code": "shrunk", "text": text}]
 
 

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from compute.models import ComputeTarget, Node
 from compute.services import terms
@@ -39,9 +41,9 @@ class Use:
         return bool(self.running or self.waiting)
 
     def __str__(self) -> str:
-        runs = f"{self.running} {'step runs' if self.running == 1 else 'steps run'} on it"
-        waits = f"{self.waiting} {'waits' if self.waiting == 1 else 'wait'} for it"
-        return " and ".join(words for count, words in ((self.running, runs), (self.waiting, waits)) if count)
+        runs = ngettext("%(n)d step runs on it", "%(n)d steps run on it", self.running) % {"n": self.running}
+        waits = ngettext("%(n)d waits for it", "%(n)d wait for it", self.waiting) % {"n": self.waiting}
+        return _(" and ").join(words for count, words in ((self.running, runs), (self.waiting, waits)) if count)
 
 
 # Apps above know what runs on a cluster and waits for it, and how to end that in somebody's name.
@@ -93,8 +95,10 @@ def create_target(
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise Invalid(
-            f"{name!r} cannot name a compute target: use 3 to 24 letters, digits and hyphens, with a letter first and"
-            " no hyphen last.",
+            _(
+                "%(name)r cannot name a compute target: use 3 to 24 letters, digits and hyphens, with a letter first and no hyphen last."
+            )
+            % {"name": name},
             code="bad_name",
         )
 
@@ -105,7 +109,9 @@ def _save_new(target: ComputeTarget) -> None:
         with transaction.atomic():
             target.save()
     except IntegrityError as error:
-        raise Conflict(f"There is a compute target '{target.name}' already.", code="exists") from error
+        raise Conflict(
+            _("There is a compute target '%(target)s' already.") % {"target": target.name}, code="exists"
+        ) from error
 
 
 def _same_name(workspace: Workspace, name: str, size: str) -> ComputeTarget | None:
@@ -113,8 +119,10 @@ def _same_name(workspace: Workspace, name: str, size: str) -> ComputeTarget | No
     known = ComputeTarget.objects.filter(workspace=workspace, name__iexact=name).first()
     if known is not None and known.vm_size.upper() != size.upper():
         raise Conflict(
-            f"There is a compute target '{known.name}' of size {known.vm_size}. Its size cannot change: delete it"
-            " first, or choose another name.",
+            _(
+                "There is a compute target '%(known)s' of size %(vm_size)s. Its size cannot change: delete it first, or choose another name."
+            )
+            % {"known": known.name, "vm_size": known.vm_size},
             code="exists",
         )
     return known
@@ -142,7 +150,10 @@ def update_target(
     found = find_target(room.workspace, name)
     target = ComputeTarget.objects.select_for_update(no_key=True).get(pk=found.pk)
     if target.is_leaving:
-        raise Conflict(f"'{target.name}' is being deleted: its last steps are ending.", code="being_deleted")
+        raise Conflict(
+            _("'%(target)s' is being deleted: its last steps are ending.") % {"target": target.name},
+            code="being_deleted",
+        )
     before = (target.min_nodes, target.max_nodes)
     _scale(target, min_nodes, max_nodes, idle_seconds)
     changed = terms.apply(room, target, asked)
@@ -175,7 +186,10 @@ def delete_target(room: Room, name: str, *, force: bool = False) -> bool:
     use = use_of(target)
     if use and not force:
         raise Conflict(
-            f"'{target.name}' is in use: {use}. Cancel them, let them end, or delete it with force, which cancels them.",
+            _(
+                "'%(target)s' is in use: %(use)s. Cancel them, let them end, or delete it with force, which cancels them."
+            )
+            % {"target": target.name, "use": use},
             code="in_use",
             running=use.running,
             waiting=use.waiting,
@@ -205,10 +219,12 @@ def find_target(workspace: Workspace, name: str) -> ComputeTarget:
     found = ComputeTarget.objects.filter(workspace=workspace, name__iexact=name).first()
     if found is None:
         names = ComputeTarget.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)
-        offer = f"use one of: {', '.join(names)}" if names else "there is none yet"
+        offer = _("use one of: %(names)s") % {"names": ", ".join(names)} if names else _("there is none yet")
         raise NotFound(
-            f"There is no compute target '{name}' in workspace '{workspace.name}'. Create it on the page Compute, or"
-            f" {offer}.",
+            _(
+                "There is no compute target '%(name)s' in workspace '%(workspace)s'. Create it on the page Compute, or %(offer)s."
+            )
+            % {"name": name, "workspace": workspace.name, "offer": offer},
             code="unknown_compute",
             name=name,
         )
@@ -221,12 +237,14 @@ def _scale(target: ComputeTarget, min_nodes: int | None, max_nodes: int | None, 
     idle = target.idle_seconds if idle_seconds is None else idle_seconds
     if not 0 <= least <= most or not 1 <= most <= MOST_NODES:
         raise Invalid(
-            f"A cluster of {least} to {most} nodes cannot be: 0 ≤ min_nodes ≤ max_nodes, and max_nodes is from 1 to"
-            f" {MOST_NODES}.",
+            _(
+                "A cluster of %(least)s to %(most)s nodes cannot be: 0 ≤ min_nodes ≤ max_nodes, and max_nodes is from 1 to %(most_nodes)s."
+            )
+            % {"least": least, "most": most, "most_nodes": MOST_NODES},
             code="bad_scale",
         )
     if not 0 <= idle <= 30 * 86400:
-        raise Invalid("'idle_seconds' is a number from 0 to 2592000 (30 days).", code="bad_scale")
+        raise Invalid(_("'idle_seconds' is a number from 0 to 2592000 (30 days)."), code="bad_scale")
     target.min_nodes, target.max_nodes, target.idle_seconds = least, most, idle
 
 
@@ -234,7 +252,7 @@ def _priority(text: str) -> str:
     try:
         return PRIORITIES[text.strip().lower()]
     except KeyError as error:
-        raise Invalid(f"'vm_priority' is dedicated or lowpriority, not {text!r}.") from error
+        raise Invalid(_("'vm_priority' is dedicated or lowpriority, not %(text)r.") % {"text": text}) from error
 
 
 def _tell(workspace: Workspace) -> None:

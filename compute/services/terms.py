@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from compute.models import ComputeTarget, Host
 from compute.relaxations import checked
 from compute.services.hosts import hosts_of
@@ -41,8 +43,14 @@ def hosts_named(workspace: Workspace, names: Sequence[str]) -> list[Host]:
     known = {host.name: host for host in hosts_of(workspace)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        offer = f"There are: {', '.join(known)}." if known else "There is none yet: add one on the page Compute."
-        raise Invalid(f"There is no host '{unknown[0]}' for workspace '{workspace.name}'. {offer}", code="unknown_host")
+        offer = _("There is none yet: add one on the page Compute.")
+        if known:
+            offer = _("There are: %(names)s.") % {"names": ", ".join(known)}
+        raise Invalid(
+            _("There is no host '%(unknown)s' for workspace '%(workspace)s'. %(offer)s")
+            % {"unknown": unknown[0], "workspace": workspace.name, "offer": offer},
+            code="unknown_host",
+        )
     return [known[name] for name in dict.fromkeys(names)]
 
 
@@ -50,5 +58,8 @@ def _chosen(word: str, value: str, choices: type[Any], *, empty: bool) -> str:
     values = [*choices.values]
     if value in values or (empty and not value):
         return value
-    offer = ", ".join(f"'{each}'" for each in values) + (", or empty for any" if empty else "")
-    raise Invalid(f"'{word}' is one of {offer}, not {value!r}.", code=f"bad_{word}")
+    offer = ", ".join(f"'{each}'" for each in values) + (_(", or empty for any") if empty else "")
+    raise Invalid(
+        _("'%(word)s' is one of %(offer)s, not %(value)r.") % {"word": word, "offer": offer, "value": value},
+        code=f"bad_{word}",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compute.models import Host
 from compute.services.hosts import hosts_of
@@ -24,8 +25,12 @@ def find_host(workspace: Workspace, name: str) -> Host:
     host = hosts_of(workspace).filter(name=name).first()
     if host is None:
         names = hosts_of(workspace).values_list("name", flat=True)[:20]
-        offer = f"It has: {', '.join(names)}." if names else "It has none yet."
-        raise NotFound(f"There is no host '{name}' in workspace '{workspace.name}'. {offer}", code="unknown_host")
+        offer = _("It has: %(names)s.") % {"names": ", ".join(names)} if names else _("It has none yet.")
+        raise NotFound(
+            _("There is no host '%(name)s' in workspace '%(workspace)s'. %(offer)s")
+            % {"name": name, "workspace": workspace.name, "offer": offer},
+            code="unknown_host",
+        )
     return host
 
 
@@ -63,7 +68,8 @@ def revoke(room: Room, name: str) -> None:
     host = find_host(room.workspace, name)
     if host.workspace_id is None:
         raise Conflict(
-            f"'{name}' is the studio's own machine and cannot be detached. Drain it to keep steps away from it.",
+            _("'%(name)s' is the studio's own machine and cannot be detached. Drain it to keep steps away from it.")
+            % {"name": name},
             code="own_machine",
         )
     # First the key, alone: whatever ends the steps waits for locks, and no new work may come meanwhile.

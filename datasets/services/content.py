@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.errors import Invalid, NotFound
 from datasets import preview, rows
 from datasets.models import Dataset, DatasetVersion
@@ -34,13 +36,13 @@ def file_in(version: DatasetVersion, path: str) -> files.ResolvedFile:
     for each in files.files_of(version):
         if each.path == wanted:
             return each
-    raise NotFound(f"The dataset has no file '{path}'.", path=path)
+    raise NotFound(_("The dataset has no file '%(path)s'.") % {"path": path}, path=path)
 
 
 def csv_of(version: DatasetVersion) -> Iterator[bytes]:
     """A table after its operations, as CSV, piece by piece. Raises Invalid for a dataset of files."""
     if version.kind == Dataset.Kind.FILE:
-        raise Invalid("Say which file: '?path=' with one of the paths of 'files/'.")
+        raise Invalid(_("Say which file: '?path=' with one of the paths of 'files/'."))
     found = files.files_of(version)
     with preview.opened(version.workspace, found, version.definition) as (columns, stream):
         buffer = io.StringIO()

@@ -7,6 +7,7 @@ import os
 from typing import BinaryIO
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Conflict, Invalid, NotFound
@@ -37,7 +38,8 @@ def datastore(workspace: Workspace, name: str) -> Datastore:
     if found is None:
         names = Datastore.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)
         raise NotFound(
-            f"There is no datastore '{name}' in workspace '{workspace.name}'. There are: {', '.join(names)}.",
+            _("There is no datastore '%(name)s' in workspace '%(workspace)s'. There are: %(names)s.")
+            % {"name": name, "workspace": workspace.name, "names": ", ".join(names)},
             code="unknown_datastore",
             name=name,
         )
@@ -62,7 +64,9 @@ def check_path(path: str) -> str:
     """A path that may be written on a datastore. Raises Invalid."""
     key = safe(path)
     if not key or len(key) > 1024 or any(len(part.encode()) > 255 for part in key.split("/")):
-        raise Invalid(f"{path[:80]!r} cannot name a file: use up to 1024 characters.", code="bad_path")
+        raise Invalid(
+            _("%(path)r cannot name a file: use up to 1024 characters.") % {"path": path[:80]}, code="bad_path"
+        )
     return key
 
 
@@ -75,7 +79,7 @@ def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: b
     store = open_to_people(room.workspace, name)
     root, key = root_of(store), check_path(path)
     if (folder := root.local) is not None and (folder / key).is_dir():
-        raise Conflict(f"{key!r} is a folder.", code="exists")
+        raise Conflict(_("%(key)r is a folder.") % {"key": key}, code="exists")
     before = _state(root, key) if overwrite else None
     reader = _Hashing(source)
     size = root.write(key, reader, overwrite=overwrite)  # type: ignore[arg-type]
@@ -90,7 +94,7 @@ def delete_file(room: Room, name: str, path: str) -> None:
     room.require(Role.CONTRIBUTOR)
     root, key = root_of(open_to_people(room.workspace, name)), check_path(path)
     if not root.exists(key):
-        raise NotFound(f"There is nothing at '{key}' on '{name}'.")
+        raise NotFound(_("There is nothing at '%(key)s' on '%(name)s'.") % {"key": key, "name": name})
     root.remove(key)
     audit.note(room, "datastore.removed", f"{name}/{key}")
     journal.hint(f"list:{room.workspace.name}:datasets")

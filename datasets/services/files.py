@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.clock import iso
 from core.errors import Unprocessable
 from core.storage import Stored, safe
@@ -90,8 +92,8 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
     if source.get("url"):
         copy = fetch.known_copy(workspace, source["url"])
         if copy is None:
-            text = f"The copy of '{source['url']}' is not there. Register the dataset again; then it is fetched anew."
-            raise Unprocessable(text, code="not_fetched", url=source["url"])
+            text = _("The copy of '%(url)s' is not there. Register the dataset again; then it is fetched anew.")
+            raise Unprocessable(text % {"url": source["url"]}, code="not_fetched", url=source["url"])
         return [ResolvedFile(WEB, copy.key, copy.name, copy.size, digest=copy.digest, url=copy.url)]
     store, path = source["datastore"], source.get("path", "")
     datastore(workspace, store)
@@ -99,10 +101,14 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
     for each in _walk(workspace, store, path):
         found.append(each)
         if len(found) > MOST_FILES:
-            raise Unprocessable(f"'{path}' on '{store}' has more than {MOST_FILES} files. Name a smaller part.")
+            raise Unprocessable(
+                _("'%(path)s' on '%(store)s' has more than %(most_files)s files. Name a smaller part.")
+                % {"path": path, "store": store, "most_files": MOST_FILES}
+            )
     if not found:
         raise Unprocessable(
-            f"'{path or '/'}' on datastore '{store}' finds no file. Upload files there, or correct the path.",
+            _("'%(path)s' on datastore '%(store)s' finds no file. Upload files there, or correct the path.")
+            % {"path": path or "/", "store": store},
             code="no_match",
             datastore=store,
             path=path,

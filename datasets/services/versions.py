@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.clock import now
@@ -70,7 +71,9 @@ def get_version(workspace: Workspace, version_id: object) -> DatasetVersion:
     found = VERSIONS.filter(workspace=workspace, pk=as_key(version_id)).first()
     if found is None:
         raise NotFound(
-            f"There is no dataset with the id '{version_id}' in workspace '{workspace.name}'.", code="unknown_dataset"
+            _("There is no dataset with the id '%(version_id)s' in workspace '%(workspace)s'.")
+            % {"version_id": version_id, "workspace": workspace.name},
+            code="unknown_dataset",
         )
     return found
 
@@ -83,9 +86,11 @@ def find_version(workspace: Workspace, name: str, version: object = "latest") ->
         versions = versions.filter(version=int(text)) if text.isdecimal() and len(text) < 9 else versions.none()
     found = _newest_first(versions).first()
     if found is None:
-        what = f"in version {version}" if text != "latest" else ""
+        told = _("There is no dataset '%(name)s' in workspace '%(workspace)s'.")
+        if text != "latest":
+            told = _("There is no dataset '%(name)s' in version %(version)s in workspace '%(workspace)s'.")
         raise NotFound(
-            f"There is no dataset '{name}' {what} in workspace '{workspace.name}'.".replace("  ", " "),
+            told % {"name": name, "version": version, "workspace": workspace.name},
             code="unknown_dataset",
             name=name,
         )
@@ -114,7 +119,11 @@ def unregister(room: Room, name: str) -> None:
     room.require(Role.CONTRIBUTOR)
     dataset = Dataset.objects.filter(workspace=room.workspace, name=name, archived_at__isnull=True)
     if not dataset.update(archived_at=now()):
-        raise NotFound(f"There is no dataset '{name}' in workspace '{room.workspace.name}'.", code="unknown_dataset")
+        raise NotFound(
+            _("There is no dataset '%(name)s' in workspace '%(workspace)s'.")
+            % {"name": name, "workspace": room.workspace.name},
+            code="unknown_dataset",
+        )
     audit.note(room, "dataset.unregistered", name)
     journal.hint(f"list:{room.workspace.name}:datasets")
 
@@ -168,12 +177,16 @@ def _next_number(dataset: Dataset, kind: str, is_new_wanted: bool) -> int:
         return dataset.latest_version + 1
     if dataset.latest_version and dataset.kind != kind:
         raise Conflict(
-            f"The dataset '{dataset.name}' is one of kind '{dataset.kind}'. Choose another name.", code="kind_differs"
+            _("The dataset '%(dataset)s' is one of kind '%(kind)s'. Choose another name.")
+            % {"dataset": dataset.name, "kind": dataset.kind},
+            code="kind_differs",
         )
     if dataset.latest_version and not is_new_wanted:
         raise Conflict(
-            f"There is a dataset '{dataset.name}' with another definition. Ask for a new version, or choose another"
-            " name.",
+            _(
+                "There is a dataset '%(dataset)s' with another definition. Ask for a new version, or choose another name."
+            )
+            % {"dataset": dataset.name},
             code="exists",
             version=dataset.latest_version,
         )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.clock import now, parse
@@ -170,7 +171,7 @@ def cancel_image(room: Room, image: Image) -> Image:
     with transaction.atomic():
         row = Image.objects.select_for_update().get(pk=image.pk)
         if row.status != S.BUILDING:
-            raise Conflict("This image is not being built now.", code="not_building", status=row.status)
+            raise Conflict(_("This image is not being built now."), code="not_building", status=row.status)
         if row.cancel_requested_at is None:
             _update(row, cancel_requested_at=now(), progress={**row.progress, "canceled_by": room.actor})
     return row

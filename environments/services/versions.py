@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Conflict, Invalid, NotFound
@@ -41,9 +42,11 @@ def register(room: Room, definition: Mapping[str, Any]) -> EnvironmentVersion:
     read = definitions.read(definition)
     name = read.document["name"]
     if not name:
-        raise Invalid("An environment needs a name to be registered.", code="bad_name")
+        raise Invalid(_("An environment needs a name to be registered."), code="bad_name")
     if Environment.objects.filter(workspace=room.workspace, name=name, is_curated=True).exists():
-        raise Conflict(f"'{name}' is curated and cannot be changed. Register a copy under another name.")
+        raise Conflict(
+            _("'%(name)s' is curated and cannot be changed. Register a copy under another name.") % {"name": name}
+        )
     version = _version_of(room.workspace, read)
     audit.note(room, "environment.registered", version.label)
     return version
@@ -114,16 +117,24 @@ def _number(version: object, name: str) -> int:
     try:
         return int(str(version))
     except ValueError as error:
-        raise NotFound(f"Versions of an environment are numbers; '{name}' has no version {version!r}.") from error
+        raise NotFound(
+            _("Versions of an environment are numbers; '%(name)s' has no version %(version)r.")
+            % {"name": name, "version": version}
+        ) from error
 
 
 def _missing(workspace: Workspace, name: str, version: object) -> NotFound:
     known = Environment.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)[:10]
     if name in known and version is not None:
-        return NotFound(f"The environment '{name}' has no version {version}.", code="unknown_environment", name=name)
+        return NotFound(
+            _("The environment '%(name)s' has no version %(version)s.") % {"name": name, "version": version},
+            code="unknown_environment",
+            name=name,
+        )
     names = ", ".join(known) or "none yet"
     return NotFound(
-        f"There is no environment '{name}' in workspace '{workspace.name}'. There are: {names}.",
+        _("There is no environment '%(name)s' in workspace '%(workspace)s'. There are: %(names)s.")
+        % {"name": name, "workspace": workspace.name, "names": names},
         code="unknown_environment",
         name=name,
     )

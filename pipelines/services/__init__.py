@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Invalid, Unprocessable
@@ -27,9 +28,9 @@ def publish(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
     """Publish a graph, or the graph of a run (docs/wire.md). Raises Unprocessable that names every problem."""
     room.require(Role.CONTRIBUTOR)
     if not _publishers:
-        raise Unprocessable("This studio cannot publish.", code="not_built")
+        raise Unprocessable(_("This studio cannot publish."), code="not_built")
     if bool(asked.get("graph")) == bool(asked.get("run_id")):
-        raise Invalid("Say what to publish: either 'graph' or 'run_id'.")
+        raise Invalid(_("Say what to publish: either 'graph' or 'run_id'."))
     made = _publishers[0](room, asked)
     audit.note(room, "pipeline.published", str(made.pk), name=made.name)
     return made
@@ -40,7 +41,9 @@ def set_status(room: Room, pipeline: PublishedPipeline, wanted: str) -> Publishe
     """Enable or disable: a disabled one refuses its triggers. Everything else about it is frozen."""
     room.require(Role.CONTRIBUTOR).require_person()
     if wanted not in PublishedPipeline.Status.values:
-        raise Invalid(f"The status of a published pipeline is Active or Disabled, not {wanted!r}.")
+        raise Invalid(
+            _("The status of a published pipeline is Active or Disabled, not %(wanted)r.") % {"wanted": wanted}
+        )
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(status=wanted)
     pipeline.refresh_from_db(fields=["status"])
     audit.note(room, "pipeline.status", str(pipeline.pk), status=wanted)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Invalid, NotFound, Unprocessable
@@ -80,7 +81,7 @@ def register(room: Room, name: str, sources: Iterable[Source], facts: Facts) -> 
 def register_from_run(room: Room, name: str, run_id: UUID, path: str, facts: Facts) -> ModelVersion:
     """Register artifacts of a run: a file, or a folder with all below it. Raises NotFound when it has none there."""
     if not _readers:
-        raise Unprocessable("This studio has no runs to register from.", code="not_built")
+        raise Unprocessable(_("This studio has no runs to register from."), code="not_built")
     lent = _readers[0](room.workspace, run_id, safe(path))
     known = Facts(**{**facts.__dict__, "run_id": run_id, "experiment_name": lent.experiment_name})
     return register(room, name, lent.files, known)
@@ -94,7 +95,8 @@ def blob_sources(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> li
         digest = str(each.get("digest", ""))
         if not digest.isalnum() or len(digest) != 64 or not store.is_file(blob_key(digest)):
             raise Unprocessable(
-                f"The file '{each.get('path')}' has not been uploaded. Send it to 'blobs/' first.", code="missing_blob"
+                _("The file '%(path)s' has not been uploaded. Send it to 'blobs/' first.") % {"path": each.get("path")},
+                code="missing_blob",
             )
         found.append((str(each.get("path", "")), partial(store.open, blob_key(digest))))
     return found
@@ -110,8 +112,13 @@ def find_model(workspace: Workspace, name: str, version: object = "latest") -> M
         found = found.filter(version=int(text)) if text.isdecimal() and len(text) < 9 else found.none()
     newest = found.order_by("-version").first()
     if newest is None:
-        what = "" if text == "latest" else f" in version {version}"
-        raise NotFound(f"There is no model '{name}'{what} in workspace '{workspace.name}'.", code="unknown_model")
+        told = _("There is no model '%(name)s' in workspace '%(workspace)s'.")
+        if text != "latest":
+            told = _("There is no model '%(name)s' in version %(version)s in workspace '%(workspace)s'.")
+        raise NotFound(
+            told % {"name": name, "version": version, "workspace": workspace.name},
+            code="unknown_model",
+        )
     return newest
 
 
@@ -156,14 +163,17 @@ def _checked(sources: Iterable[Source]) -> list[Source]:
     for path, opened in sources:
         clean = safe(path)
         if not clean or len(clean) > 512:
-            raise Invalid(f"{path[:80]!r} cannot name a file of a model.", code="bad_path")
+            raise Invalid(_("%(path)r cannot name a file of a model.") % {"path": path[:80]}, code="bad_path")
         if clean in files:
-            raise Invalid(f"The model names the file '{clean}' twice.", code="bad_path")
+            raise Invalid(_("The model names the file '%(clean)s' twice.") % {"clean": clean}, code="bad_path")
         files[clean] = (clean, opened)
     if not files:
-        raise Unprocessable("A model needs at least one file.", code="no_files")
+        raise Unprocessable(_("A model needs at least one file."), code="no_files")
     if len(files) > MOST_FILES:
-        raise Unprocessable(f"A model may have {MOST_FILES} files at most; this one has {len(files)}.")
+        raise Unprocessable(
+            _("A model may have %(most_files)s files at most; this one has %(count)s.")
+            % {"most_files": MOST_FILES, "count": len(files)}
+        )
     return list(files.values())
 
 

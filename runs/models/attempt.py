@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compute.models import ComputeTarget, Host, Node
 from core.lifecycle import Lifecycle
@@ -14,15 +15,15 @@ class Attempt(Lifecycle):
     """One try at executing a run: one row, one directory, one name. A retry is a new attempt."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        LEASED = "leased", "Leased"
-        PREPARING = "preparing", "Preparing"
-        RUNNING = "running", "Running"
-        COLLECTING = "collecting", "Collecting"
-        COMPLETED = "completed", "Completed"
-        FAILED = "failed", "Failed"
-        CANCELED = "canceled", "Canceled"
-        LOST = "lost", "Lost"
+        QUEUED = "queued", _("Queued")
+        LEASED = "leased", _("Leased")
+        PREPARING = "preparing", _("Preparing")
+        RUNNING = "running", _("Running")
+        COLLECTING = "collecting", _("Collecting")
+        COMPLETED = "completed", _("Completed")
+        FAILED = "failed", _("Failed")
+        CANCELED = "canceled", _("Canceled")
+        LOST = "lost", _("Lost")
 
     S = Status
     KIND = "attempt"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from core.lifecycle import Lifecycle, Row
 from duto.spec import status
@@ -31,25 +32,25 @@ class Run(Lifecycle):
     """A node of a tree of runs. Metrics, tags, properties and artifacts belong to any node; attempts to those that execute."""
 
     class Kind(models.TextChoices):
-        PIPELINE = "pipeline", "Pipeline"
-        STEP = "step", "Step"
-        SCRIPT = "script", "Script"
-        SWEEP = "sweep", "Sweep"
-        CHILD = "child", "Child"
-        INTERACTIVE = "interactive", "Interactive"
+        PIPELINE = "pipeline", _("Pipeline")
+        STEP = "step", _("Step")
+        SCRIPT = "script", _("Script")
+        SWEEP = "sweep", _("Sweep")
+        CHILD = "child", _("Child")
+        INTERACTIVE = "interactive", _("Interactive")
 
     class Status(models.TextChoices):
-        NOT_STARTED = "NotStarted", "Not started"
-        QUEUED = "Queued", "Queued"
-        PREPARING = "Preparing", "Preparing"
-        RUNNING = "Running", "Running"
-        FINALIZING = "Finalizing", "Finalizing"
-        CANCEL_REQUESTED = "CancelRequested", "Canceling"
-        NOT_RESPONDING = "NotResponding", "Not responding"
-        COMPLETED = "Completed", "Completed"
-        FAILED = "Failed", "Failed"
-        CANCELED = "Canceled", "Canceled"
-        SKIPPED = "Skipped", "Skipped"
+        NOT_STARTED = "NotStarted", _("Not started")
+        QUEUED = "Queued", _("Queued")
+        PREPARING = "Preparing", _("Preparing")
+        RUNNING = "Running", _("Running")
+        FINALIZING = "Finalizing", _("Finalizing")
+        CANCEL_REQUESTED = "CancelRequested", _("Canceling")
+        NOT_RESPONDING = "NotResponding", _("Not responding")
+        COMPLETED = "Completed", _("Completed")
+        FAILED = "Failed", _("Failed")
+        CANCELED = "Canceled", _("Canceled")
+        SKIPPED = "Skipped", _("Skipped")
 
     S = Status
     KIND = "run"

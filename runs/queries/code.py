@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext as _
+
 from core.errors import NotFound
 from core.storage import CHUNK, artifact_store, blob_key
 from runs.models import Run, Snapshot, StepRun
@@ -23,7 +25,7 @@ def file_of(snapshot: Snapshot, path: str) -> dict[str, Any]:
     for each in snapshot.files:
         if each["path"] == path:
             return dict(each)
-    raise NotFound(f"The snapshot has no file {path!r}.")
+    raise NotFound(_("The snapshot has no file %(path)r.") % {"path": path})
 
 
 def open_file(snapshot: Snapshot, path: str) -> tuple[BinaryIO, int]:

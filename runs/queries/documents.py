@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from compute.models import ComputeTarget
 from core.clock import iso
@@ -76,8 +78,11 @@ def _steps_before(run: Run) -> list[dict[str, Any]]:
         return []
     words = {value: str(label).lower() for value, label in Run.Status.choices}
     told = ", ".join(f"{name} ({words[status]})" for name, status in names[:NAMED])
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    text = f"It waits for {len(names)} {'step' if len(names) == 1 else 'steps'} before it: {told}{more}."
+    if len(names) > NAMED:
+        told += " " + _("and %(n)d more") % {"n": len(names) - NAMED}
+    text = ngettext(
+        "It waits for %(n)d step before it: %(steps)s.", "It waits for %(n)d steps before it: %(steps)s.", len(names)
+    ) % {"n": len(names), "steps": told}
     return [{"code": "steps", "text": text, "facts": {"steps": len(names)}}]
 
 

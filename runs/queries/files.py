@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from core.clock import iso
 from core.errors import NotFound
@@ -34,7 +35,7 @@ def open_artifact(run: Run, path: str) -> tuple[Artifact, BinaryIO]:
     """The artifact and a reader of its bytes. Raises NotFound."""
     found = artifacts_of(run).filter(path=safe(path)).first()
     if found is None:
-        raise NotFound(f"The run has no file {path!r}.")
+        raise NotFound(_("The run has no file %(path)r.") % {"path": path})
     return found, artifact_store(run.workspace_id).open(found.key)
 
 
@@ -58,7 +59,7 @@ def output_of(run: Run, name: str) -> Output:
     found = {output.name: output for output in Output.objects.filter(run_id=evidence_of(run))}
     if name not in found:
         there = ", ".join(sorted(found)) or "none"
-        raise NotFound(f"The run has no output '{name}'. There are: {there}.")
+        raise NotFound(_("The run has no output '%(name)s'. There are: %(there)s.") % {"name": name, "there": there})
     return found[name]
 
 
@@ -66,8 +67,10 @@ def require_kept(output: Output) -> None:
     """Raises NotFound (`removed`) for an output whose files the retention has taken away."""
     if output.removed_at is not None:
         raise NotFound(
-            f"The files of the output '{output.name}' were removed on {output.removed_at:%Y-%m-%d} by the workspace's"
-            " retention. Run the step again to have them.",
+            _(
+                "The files of the output '%(output)s' were removed on %(removed_at)s by the workspace's retention. Run the step again to have them."
+            )
+            % {"output": output.name, "removed_at": f"{output.removed_at:%Y-%m-%d}"},
             code="removed",
         )
 
@@ -95,7 +98,7 @@ def open_output(run: Run, name: str, path: str) -> tuple[BinaryIO, int, str]:
     output, wanted = output_of(run, name), safe(path)
     entry = next((each for each in output.files if each["path"] == wanted), None)
     if entry is None:
-        raise NotFound(f"The output '{name}' has no file {path!r}.")
+        raise NotFound(_("The output '%(name)s' has no file %(path)r.") % {"name": name, "path": path})
     require_kept(output)
     key = f"{output.path}/{wanted}" if output.is_directory else output.path
     root = datasets.root_by_name(run.workspace, output.datastore)

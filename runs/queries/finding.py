@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.fields.json import KeyTransform
+from django.utils.translation import gettext as _
 
 from core.clock import parse
 from core.errors import Invalid, NotFound
@@ -42,9 +43,9 @@ def read(query: Mapping[str, Any]) -> Filters:
     parent = as_uuid(query["parent"]) if query.get("parent") else None
     after = parse(query["created_after"]) if query.get("created_after") else None
     if query.get("parent") and parent is None:
-        raise Invalid("'parent' is the id of a run.")
+        raise Invalid(_("'parent' is the id of a run."))
     if query.get("created_after") and after is None:
-        raise Invalid("'created_after' is a time such as 2026-01-31T12:00:00Z.")
+        raise Invalid(_("'created_after' is a time such as 2026-01-31T12:00:00Z."))
     return Filters(
         experiment=str(query.get("experiment", "")),
         statuses=_words(query, "status", STORED),
@@ -68,7 +69,10 @@ def _words(query: Mapping[str, Any], name: str, known: Any) -> tuple[str, ...]:
     words = tuple(_values(query, name))
     for word in words:
         if word not in known:
-            raise Invalid(f"'{name}' is one of {', '.join(known)}, not '{word}'.")
+            raise Invalid(
+                _("'%(name)s' is one of %(names)s, not '%(word)s'.")
+                % {"name": name, "names": ", ".join(known), "word": word}
+            )
     return words
 
 
@@ -92,7 +96,11 @@ def get_run(workspace: Workspace, run_id: object) -> Run:
     rows = Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step")
     found = rows.filter(pk=key).first() if key else None
     if found is None:
-        raise NotFound(f"There is no run {run_id} in workspace '{workspace.name}'.", id=str(run_id))
+        raise NotFound(
+            _("There is no run %(run_id)s in workspace '%(workspace)s'.")
+            % {"run_id": run_id, "workspace": workspace.name},
+            id=str(run_id),
+        )
     found.workspace = workspace
     return found
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from compute.models import Host
 from core.clock import iso, parse
@@ -78,7 +79,7 @@ def image_in(workspace: Workspace, key: object) -> Image:
     """Raises NotFound."""
     found = images_in(workspace).filter(pk=as_key(key)).first()
     if found is None:
-        raise NotFound("There is no such image in this workspace.")
+        raise NotFound(_("There is no such image in this workspace."))
     return found
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext as _
+
 from core.errors import Invalid, NotFound
 from core.storage import artifact_store, data_dir
 from runs.models import Attempt, Run
@@ -58,15 +60,15 @@ def attempt_of(run: Run, number: int | None = None) -> Attempt:
     attempts = Attempt.objects.filter(run_id=source or run.pk).select_related("run").defer("run__graph")
     found = attempts.order_by("-number").first() if number is None else attempts.filter(number=number).first()
     if found is None:
-        text = "This run has no attempt yet." if number is None else f"This run has no attempt {number}."
-        raise NotFound(text)
+        told = _("This run has no attempt yet.") if number is None else _("This run has no attempt %(number)s.")
+        raise NotFound(told % {"number": number})
     return found
 
 
 def window(attempt: Attempt, offset: int = 0, limit: int = WINDOW) -> Window:
     """Up to `limit` bytes from `offset`; a negative offset counts from the end."""
     if not 0 < limit <= WINDOW_MAX:
-        raise Invalid(f"'limit' is a number of bytes from 1 to {WINDOW_MAX}.")
+        raise Invalid(_("'limit' is a number of bytes from 1 to %(window_max)s.") % {"window_max": WINDOW_MAX})
     size = attempt.log_size
     start = min(size, offset) if offset >= 0 else max(0, size + offset)
     length = min(limit, size - start)
@@ -85,7 +87,8 @@ def reader(attempt: Attempt) -> BinaryIO:
     except FileNotFoundError:
         if attempt.log_removed_at is not None:
             raise NotFound(
-                f"The log was removed on {attempt.log_removed_at:%Y-%m-%d} by the workspace's retention.",
+                _("The log was removed on %(log_removed_at)s by the workspace's retention.")
+                % {"log_removed_at": f"{attempt.log_removed_at:%Y-%m-%d}"},
                 code="removed",
             ) from None
         # Sealed, perhaps since this row was read.
@@ -96,7 +99,7 @@ def search(attempt: Attempt, needle: str, *, start: int = 0) -> Found:
     """Lines from byte `start` on that hold `needle`, whatever the case. Stops after some, and says where."""
     wanted = needle.encode("utf-8", "surrogateescape").lower()
     if not wanted:
-        raise Invalid("Say what to look for: 'q' is empty.")
+        raise Invalid(_("Say what to look for: 'q' is empty."))
     found = Found()
     if not attempt.log_size:
         return found

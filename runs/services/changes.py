@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.clock import iso
@@ -60,7 +61,7 @@ def changing(root_id: UUID | None) -> Iterator[Run]:
     with transaction.atomic(savepoint=False):
         root = _ROOT.first(root_id) if root_id else None
         if root is None:
-            raise NotFound("There is no such run.")
+            raise NotFound(_("There is no such run."))
         changes = Changes(root)
         token = _open.set(changes)
         try:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Node
 from compute.services.targets import Use, find_target
@@ -70,9 +71,12 @@ def _remove(room: Room, target: ComputeTarget, node_id: UUID, attempt: Attempt |
     ComputeTarget.objects.select_for_update(no_key=True).get(pk=target.pk)  # no round gives it away meanwhile
     node = Node.objects.filter(pk=node_id, compute_target=target).first()
     if node is None:
-        raise NotFound(f"Cluster '{target.name}' has no such node. It may have left a moment ago.", code="no_node")
+        raise NotFound(
+            _("Cluster '%(target)s' has no such node. It may have left a moment ago.") % {"target": target.name},
+            code="no_node",
+        )
     if node.status == N.RUNNING and attempt is None:
-        raise Conflict(f"Node {node.name} has just been given a step. Try again.", code="busy")
+        raise Conflict(_("Node %(node)s has just been given a step. Try again.") % {"node": node.name}, code="busy")
     audit.note(room, "compute.node_removed", node.name, cluster=target.name)
     placing.tell([target])
     if attempt is None or _waits_again(attempt):

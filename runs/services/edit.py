@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.clock import now
 from core.errors import Conflict, Invalid
 from runs.models import Run
@@ -33,7 +35,7 @@ def change(
     room.require(Role.CONTRIBUTOR)
     require_run(room, run)
     if display_name is not None and len(display_name) > NAME_MAX:
-        raise Invalid(f"A name has at most {NAME_MAX} characters.")
+        raise Invalid(_("A name has at most %(name_max)s characters.") % {"name_max": NAME_MAX})
     with changing(run.root_id or run.pk) as root:
         mine = root if root.pk == run.pk else Run.objects.select_for_update(no_key=True).get(pk=run.pk)
         facts: dict[str, Any] = {}
@@ -83,9 +85,9 @@ def added(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
 
 def _archived_at(run: Run, archived: bool) -> Any:
     if not run.is_root:
-        raise Invalid("Archive the run that this step belongs to.")
+        raise Invalid(_("Archive the run that this step belongs to."))
     if archived and not run.is_final:
-        raise Conflict("The run is not over yet. Cancel it first, or wait for its end.", code="still_running")
+        raise Conflict(_("The run is not over yet. Cancel it first, or wait for its end."), code="still_running")
     return now() if archived else None
 
 

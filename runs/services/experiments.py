@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from runs.models import Experiment
@@ -17,7 +19,7 @@ def ensure(room: Room, *, name: str, description: str = "") -> Experiment:
     """The experiment of this name, made where there is none."""
     room.require(Role.CONTRIBUTOR)
     if not name.strip():
-        raise Invalid("An experiment has a name.")
+        raise Invalid(_("An experiment has a name."))
     values = {"description": description}
     return Experiment.objects.get_or_create(workspace=room.workspace, name=name.strip(), defaults=values)[0]
 
@@ -26,7 +28,10 @@ def get(room: Room, name: str) -> Experiment:
     """Raises NotFound."""
     found = Experiment.objects.filter(workspace=room.workspace, name=name).first()
     if found is None:
-        raise NotFound(f"There is no experiment '{name}' in workspace '{room.workspace.name}'.")
+        raise NotFound(
+            _("There is no experiment '%(name)s' in workspace '%(workspace)s'.")
+            % {"name": name, "workspace": room.workspace.name}
+        )
     return found
 
 
@@ -43,7 +48,7 @@ def change(
     room.require(Role.CONTRIBUTOR)
     if name is not None and name.strip() != experiment.name:
         if Experiment.objects.filter(workspace=room.workspace, name=name.strip()).exists():
-            raise Conflict(f"There is an experiment '{name.strip()}' already.", code="exists")
+            raise Conflict(_("There is an experiment '%(name)s' already.") % {"name": name.strip()}, code="exists")
         experiment.name = name.strip()
     if description is not None:
         experiment.description = description

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from core import words
 from environments.models import EnvironmentBuild
 from runs import causes
 from runs.models import Attempt, Run
@@ -40,8 +41,10 @@ def canceled(attempt: Attempt) -> dict[str, Any]:
     """By whom, and what is left of the processes: the proof that its agent told."""
     run = attempt.run
     who = run.cancel_requested_by or (run.root or run).cancel_requested_by
-    words = [f"Canceled by {who}." if who else "Canceled.", causes.proof_words(attempt.proof)]
-    return failure("canceled", " ".join(filter(None, words)), attempt=attempt.number, proof=attempt.proof)
+    with words.stored():
+        proof = causes.proof_words(attempt.proof)
+    told = [f"Canceled by {who}." if who else "Canceled.", proof]
+    return failure("canceled", " ".join(filter(None, told)), attempt=attempt.number, proof=attempt.proof)
 
 
 def of_attempt(attempt: Attempt) -> dict[str, Any]:

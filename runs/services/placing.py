@@ -15,7 +15,7 @@ from compute import placement
 from compute.fleet import Need, NewNode, Place, Size
 from compute.line import User
 from compute.models import ComputeTarget, Host, Node
-from core import journal
+from core import journal, words
 from core.clock import now
 from core.ids import uuid7
 from core.prepared import Prepared
@@ -28,6 +28,7 @@ GIVEN = ["node", "host", "node_name", "launcher", "warnings"]
 
 
 @transaction.atomic
+@words.stored()
 def place() -> int:
     """One round over all that waits: how many attempts got a node. Reads no more of the queue than could be placed.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from compute.models import ComputeTarget
+from core import words
 from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
@@ -26,6 +27,7 @@ def advance(root_id: UUID) -> None:
         carry_forward(root)
 
 
+@words.stored()
 def carry_forward(root: Run) -> None:
     """The body of advance(), for those who hold the root's lock already."""
     if root.is_final or root.kind == Run.Kind.INTERACTIVE:

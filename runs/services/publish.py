@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.clock import now
@@ -39,7 +40,7 @@ def from_request(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
         return publish_graph(room, asked["graph"], name=asked["name"], continue_on_step_failure=keep, **words)
     run = get_run(room.workspace, asked["run_id"])
     if run.kind != Run.Kind.PIPELINE or not run.graph:
-        raise Invalid("Only a pipeline run can be published.")
+        raise Invalid(_("Only a pipeline run can be published."))
     return publish_graph(
         room,
         run.graph,
@@ -64,7 +65,7 @@ def publish_graph(
     """Freeze a graph. Raises Unprocessable naming every problem of it."""
     room.require(Role.CONTRIBUTOR)
     if not name.strip() or len(name) > NAME_MAX:
-        raise Invalid(f"The name of a pipeline has 1 to {NAME_MAX} characters.")
+        raise Invalid(_("The name of a pipeline has 1 to %(name_max)s characters.") % {"name_max": NAME_MAX})
     with refusing():
         graph = Graph.from_document(document)
     _check_snapshots(room, graph)
@@ -91,8 +92,8 @@ def _check_snapshots(room: Room, graph: Graph) -> None:
     )
     for step in graph.steps:
         if step.snapshot not in there:
-            text = f"The snapshot of step '{step.name}' has not been uploaded."
-            raise Unprocessable(text, code="missing_snapshot", step=step.id)
+            text = _("The snapshot of step '%(step)s' has not been uploaded.")
+            raise Unprocessable(text % {"step": step.name}, code="missing_snapshot", step=step.id)
 
 
 def get_published(room: Room, pipeline_id: object) -> PublishedPipeline:
@@ -100,7 +101,10 @@ def get_published(room: Room, pipeline_id: object) -> PublishedPipeline:
     key = as_uuid(pipeline_id)
     found = PublishedPipeline.objects.filter(workspace=room.workspace, pk=key).first() if key else None
     if found is None:
-        raise NotFound(f"There is no published pipeline {pipeline_id} in workspace '{room.workspace.name}'.")
+        raise NotFound(
+            _("There is no published pipeline %(pipeline_id)s in workspace '%(workspace)s'.")
+            % {"pipeline_id": pipeline_id, "workspace": room.workspace.name}
+        )
     return found
 
 
@@ -118,7 +122,10 @@ def trigger(
 ) -> Run:
     """Run a published pipeline. Raises Conflict when it is disabled, Unprocessable for parameters that do not fit."""
     if pipeline.status != PublishedPipeline.Status.ACTIVE:
-        raise Conflict(f"The pipeline '{pipeline.name}' is disabled. Enable it on its page first.", code="disabled")
+        raise Conflict(
+            _("The pipeline '%(pipeline)s' is disabled. Enable it on its page first.") % {"pipeline": pipeline.name},
+            code="disabled",
+        )
     keep = pipeline.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure
     run = submit_run(
         room,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.errors import Conflict, Invalid
 from runs.models import Run
 from runs.services.submit import submit_run
@@ -15,16 +17,21 @@ def check(run: Run) -> Run:
     """The run, when it can be resumed. Raises Invalid for what is no pipeline, Conflict for one that has no need."""
     if run.kind != Run.Kind.PIPELINE or not run.is_root:
         raise Invalid(
-            "Only a pipeline run can be resumed. Name the pipeline's run, not one of its steps; submit others again.",
+            _(
+                "Only a pipeline run can be resumed. Name the pipeline's run, not one of its steps; submit others again."
+            ),
             code="not_resumable",
         )
     if run.status not in Run.ENDS:
         raise Conflict(
-            f"Run #{run.number} is not over yet. Cancel it or wait for its end, then resume it.", code="not_over"
+            _("Run #%(number)s is not over yet. Cancel it or wait for its end, then resume it.")
+            % {"number": run.number},
+            code="not_over",
         )
     if run.status == Run.Status.COMPLETED:
         raise Conflict(
-            f"Nothing failed in run #{run.number}, so there is nothing to resume. Submit it again instead.",
+            _("Nothing failed in run #%(number)s, so there is nothing to resume. Submit it again instead.")
+            % {"number": run.number},
             code="nothing_failed",
         )
     return run

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Conflict, Invalid, StudioError
@@ -32,7 +33,7 @@ def delete(room: Room, run: Run) -> None:
     room.require(Role.CONTRIBUTOR)
     room.require_person()
     if not run.is_root:
-        raise Invalid("Delete the run that this step belongs to.")
+        raise Invalid(_("Delete the run that this step belongs to."))
     _close(run)
     _remove_outputs(run)
     _remove_files(run)
@@ -43,7 +44,7 @@ def _close(run: Run) -> None:
     """From here on nobody reuses it, whatever happens next."""
     with changing(run.pk) as root:
         if not root.is_final:
-            raise Conflict("The run is not over yet. Cancel it first, or wait for its end.", code="still_running")
+            raise Conflict(_("The run is not over yet. Cancel it first, or wait for its end."), code="still_running")
         StepRun.objects.filter(run__root=root).update(is_source=False)
 
 

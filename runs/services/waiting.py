@@ -6,6 +6,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from compute import placement
 from compute.blockers import fair_share, queued
@@ -19,7 +21,7 @@ from runs.services.fleet import Fleet, waiting
 from runs.services.placing import heads, held_by, needs_of
 from workspaces.models import User
 
-OTHERS = "another workspace"
+OTHERS = gettext_lazy("another workspace")
 
 
 def reasons(attempt: Attempt) -> list[Reason]:
@@ -71,12 +73,13 @@ def _told(found: Fleet, workspace: UUID) -> Fleet:
     fields = ("node_id", "user__username", "node__compute_target__name", "node__compute_target__workspace_id")
     words: dict[UUID, str] = {}
     for node, user, cluster, room in rows.values_list(*fields):
-        words[node] = f"{user or 'a program'} on {cluster}" if room == workspace else OTHERS
+        told = _("%(who)s on %(cluster)s") % {"who": user or _("a program"), "cluster": cluster}
+        words[node] = told if room == workspace else str(OTHERS)
     own = {target.pk for target in found.targets.values() if target.workspace_id == workspace}
     return replace(
         found,
         slots=[replace(slot, holder=words.get(slot.id, "")) for slot in found.slots],
-        clusters=[each if each.id in own else replace(each, name=OTHERS) for each in found.clusters],
+        clusters=[each if each.id in own else replace(each, name=str(OTHERS)) for each in found.clusters],
     )
 
 

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from core.words import decimal
 
 register = template.Library()
 DAY = 86_400
@@ -104,11 +105,6 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def decimal(number: float) -> str:
-    """One place after the language's own mark: 1.2, 1,2."""
-    return f"{number:.1f}".replace(".", str(get_format("DECIMAL_SEPARATOR")))
-
-
 def relative(seconds: float) -> str:
     """How long ago, in the coarsest unit that still says something."""
     past = abs(seconds)
@@ -124,7 +120,7 @@ def relative(seconds: float) -> str:
 def spoken(seconds: float) -> str:
     """A duration in its two largest units: 4 min 12 s."""
     if seconds < 10:
-        return f"{decimal(max(0.0, seconds))} s"
+        return f"{decimal(f'{max(0.0, seconds):.1f}')} s"
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -170,7 +166,7 @@ def bytes_filter(size: float | None) -> str:
         return "–"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(size) < 1000 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{decimal(size)} {unit}"
+            return f"{size:.0f} {unit}" if unit == "B" else f"{decimal(f'{size:.1f}')} {unit}"
         size /= 1000
     return ""
 

@@ -10,7 +10,9 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import get_language
 
+from runs.models import Run
 from tests.web.conftest import Site
 
 PORTUGUESE = "pt-PT,pt;q=0.9,en;q=0.5"
@@ -93,3 +95,34 @@ def test_another_language_costs_no_query_and_few_bytes(site: Site) -> None:
     (queries, size), (theirs, longer) = told
     assert theirs == queries
     assert longer < size * 1.1
+
+
+def test_the_language_ends_with_the_request(site: Site) -> None:
+    see(site)
+    assert get_language() == "en"
+    Client().get("/accounts/login/", headers={"Accept-Language": PORTUGUESE})
+    assert get_language() == "en"
+
+
+def test_a_refusal_is_told_in_the_readers_language_on_a_page_and_in_english_to_a_program(site: Site) -> None:
+    body = {"name": "cpu", "vm_size": "STANDARD_D2_V2", "min_nodes": 0, "max_nodes": 2, "idle_seconds": 60}
+    page = site.page.post("/w/lab/compute/create/", body, headers={"Accept-Language": PORTUGUESE})
+    assert "Há um destino de computação &#x27;cpu&#x27;" in page.content.decode()
+    api = site.page.post(
+        "/api/v1/workspaces/lab/compute/",
+        body,
+        content_type="application/json",
+        headers={"Accept-Language": PORTUGUESE},
+    )
+    assert api.json()["error"]["message"].startswith("There is a compute target 'cpu'")
+
+
+def test_what_is_stored_is_english_whoever_caused_it(site: Site) -> None:
+    run = site.pipeline("prepare -> train", status="Running", graph=site.graph())
+    step = site.step(run, "train")
+    Run.objects.filter(pk=step.pk).update(status="Queued")
+    site.attempt(step, 1, "queued")
+    site.page.post(f"/w/lab/runs/{run.pk}/cancel/", headers={"Accept-Language": PORTUGUESE})
+    step.refresh_from_db()
+    assert step.status == "Canceled"
+    assert step.error["message"].startswith("Canceled by ")

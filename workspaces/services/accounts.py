@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.errors import Invalid, NotFound
@@ -64,6 +65,6 @@ def _live(secret: str) -> SignInLink:
 
 def _spent() -> NotFound:
     return NotFound(
-        "This sign-in link was used already or has expired. 'python3 manage.py signin-link' prints a fresh one.",
+        _("This sign-in link was used already or has expired. 'python3 manage.py signin-link' prints a fresh one."),
         code="link_spent",
     )

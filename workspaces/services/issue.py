@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from core.errors import NotFound
 from workspaces.access import Room
 from workspaces.models import Member, Role, User, Workspace
@@ -24,7 +26,7 @@ def link(username: str) -> str:
     if username:
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:
-            raise NotFound(f"There is no account '{username}'.")
+            raise NotFound(_("There is no account '%(username)s'.") % {"username": username})
         return sign_in_link(user)
     return sign_in_link(_member(by_name(FIRST_WORKSPACE), "").user)
 
@@ -34,5 +36,8 @@ def _member(workspace: Workspace, username: str) -> Member:
     found = members.filter(user__username=username) if username else members.filter(role=Role.OWNER)
     member = found.first()
     if member is None:
-        raise NotFound(f"'{username or 'an owner'}' is no member of workspace '{workspace.name}'.")
+        raise NotFound(
+            _("'%(username)s' is no member of workspace '%(workspace)s'.")
+            % {"username": username or _("an owner"), "workspace": workspace.name}
+        )
     return member

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.ids import as_key
@@ -35,7 +36,9 @@ def add(room: Room, username: str, role: str, email: str = "") -> Invited:
         user = _new_user(username, email)
     member, created = Member.objects.get_or_create(workspace=room.workspace, user=user, defaults={"role": wanted})
     if not created:
-        raise Conflict(f"{username} is a member already. Change the role instead.", code="exists")
+        raise Conflict(
+            _("%(username)s is a member already. Change the role instead.") % {"username": username}, code="exists"
+        )
     audit.note(room, "member.added", username, role=wanted.value)
     return Invited(member, accounts.sign_in_link(user) if is_new else None)
 
@@ -71,11 +74,11 @@ def renew_link(room: Room, member_id: object) -> str:
     """
     member = _held(room, member_id)
     if member.user.has_usable_password():
-        raise Conflict("This member has a password and signs in with it.", code="has_password")
+        raise Conflict(_("This member has a password and signs in with it."), code="has_password")
     rooms = set(Member.objects.filter(user=member.user).values_list("workspace_id", flat=True))
     owned = set(Member.objects.filter(user=room.user, role=Role.OWNER).values_list("workspace_id", flat=True))
     if not rooms <= owned:
-        raise Forbidden("This member belongs to workspaces that are not yours. Ask who runs the studio for a link.")
+        raise Forbidden(_("This member belongs to workspaces that are not yours. Ask who runs the studio for a link."))
     audit.note(room, "member.link", member.user.get_username())
     return accounts.sign_in_link(member.user)
 
@@ -86,21 +89,26 @@ def _held(room: Room, member_id: object) -> Member:
     Workspace.objects.select_for_update().get(pk=room.workspace.pk)
     member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=as_key(member_id)).first()
     if member is None:
-        raise NotFound("There is no such member in this workspace.")
+        raise NotFound(_("There is no such member in this workspace."))
     return member
 
 
 def _keep_an_owner(member: Member) -> None:
     others = Member.objects.filter(workspace_id=member.workspace_id, role=Role.OWNER, user__is_active=True)
     if member.role == Role.OWNER and not others.exclude(pk=member.pk).exists():
-        raise Conflict("This is the last owner of the workspace. Make somebody else an owner first.", code="last_owner")
+        raise Conflict(
+            _("This is the last owner of the workspace. Make somebody else an owner first."), code="last_owner"
+        )
 
 
 def _new_user(username: str, email: str) -> User:
     try:
         UnicodeUsernameValidator()(username)
     except ValidationError as error:
-        raise Invalid(f"{username!r} cannot name an account: {' '.join(error.messages)}", code="bad_name") from error
+        raise Invalid(
+            _("%(username)r cannot name an account: %(why)s") % {"username": username, "why": " ".join(error.messages)},
+            code="bad_name",
+        ) from error
     if not username or len(username) > 150:
-        raise Invalid("A user name has 1 to 150 characters.", code="bad_name")
+        raise Invalid(_("A user name has 1 to 150 characters."), code="bad_name")
     return User.objects.create_user(username, email=email or None, password=None)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
@@ -51,15 +52,16 @@ def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days:
     """A token of the person in the room, with at most their own role."""
     room.require_person()
     if room.user is None:
-        raise Forbidden("Only a person has tokens.")
+        raise Forbidden(_("Only a person has tokens."))
     wanted = role_of(role)
     if not room.may(wanted):
         raise Forbidden(
-            f"A token cannot be {wanted.value} where you are {room.role.value}. Ask for a smaller role.",
+            _("A token cannot be %(role)s where you are %(mine)s. Ask for a smaller role.")
+            % {"role": wanted.value, "mine": room.role.value},
             code="role_too_large",
         )
     if not name.strip() or len(name) > 120:
-        raise Invalid("A token needs a name of 1 to 120 characters, so that you know it again.")
+        raise Invalid(_("A token needs a name of 1 to 120 characters, so that you know it again."))
     minted = mint(room.user, room.workspace, wanted, name.strip(), _end_of(expires_in_days))
     audit.note(room, "token.created", minted.token.prefix, name=name, role=wanted.value)
     return minted
@@ -93,13 +95,13 @@ def verify(text: str) -> ApiToken:
     """The token that has this text. Raises Unauthenticated, with the reason when it was once a good one."""
     token = ApiToken.objects.select_related("workspace", "user").filter(digest=digest_of(text)).first()
     if token is None:
-        raise Unauthenticated("This token is not known here. Make a new one on the page Settings.", code="bad_token")
+        raise Unauthenticated(_("This token is not known here. Make a new one on the page Settings."), code="bad_token")
     if token.revoked_at is not None:
-        raise Unauthenticated("This token was revoked. Make a new one on the page Settings.", code="token_revoked")
+        raise Unauthenticated(_("This token was revoked. Make a new one on the page Settings."), code="token_revoked")
     if token.expires_at is not None and token.expires_at <= now():
-        raise Unauthenticated("This token has expired. Make a new one on the page Settings.", code="token_expired")
+        raise Unauthenticated(_("This token has expired. Make a new one on the page Settings."), code="token_expired")
     if token.user is not None and not token.user.is_active:
-        raise Unauthenticated("The account of this token is closed.", code="account_closed")
+        raise Unauthenticated(_("The account of this token is closed."), code="account_closed")
     _mark_used(token)
     return token
 
@@ -113,7 +115,7 @@ def revoke(room: Room, token_id: object) -> ApiToken:
         tokens = tokens.filter(user=room.user)
     token = tokens.first()
     if token is None:
-        raise NotFound("There is no such token of yours.")
+        raise NotFound(_("There is no such token of yours."))
     if token.revoked_at is None:
         token.revoked_at = now()
         token.save(update_fields=["revoked_at"])
@@ -126,14 +128,18 @@ def role_of(role: str) -> Role:
         return Role(role)
     except ValueError as error:
         names = ", ".join(Role.values)
-        raise Invalid(f"There is no role {role!r}. Use one of: {names}.", code="unknown_role") from error
+        raise Invalid(
+            _("There is no role %(role)r. Use one of: %(names)s.") % {"role": role, "names": names}, code="unknown_role"
+        ) from error
 
 
 def _end_of(days: int | None) -> datetime | None:
     if days is None:
         return None
     if not 1 <= days <= MAX_DAYS:
-        raise Invalid(f"'expires_in_days' is a number from 1 to {MAX_DAYS}, or null for no end.")
+        raise Invalid(
+            _("'expires_in_days' is a number from 1 to %(max_days)s, or null for no end.") % {"max_days": MAX_DAYS}
+        )
     return now() + timedelta(days=days)
 
 

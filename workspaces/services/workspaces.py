@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from duto.spec.names import is_name
@@ -25,14 +26,17 @@ def create_workspace(user: User, name: str, description: str = "") -> Room:
     """A new workspace, furnished, with `user` as its owner."""
     if not is_name("workspace", name) or len(name) > 32 or name in TAKEN:
         raise Invalid(
-            f"{name!r} cannot name a workspace: use 1 to 32 letters, digits, hyphens and underscores.",
+            _("%(name)r cannot name a workspace: use 1 to 32 letters, digits, hyphens and underscores.")
+            % {"name": name},
             code="bad_name",
         )
     try:
         with transaction.atomic():
             workspace = Workspace.objects.create(name=name, description=description)
     except IntegrityError as error:
-        raise Conflict(f"There is a workspace '{name}' already. Choose another name.", code="exists") from error
+        raise Conflict(
+            _("There is a workspace '%(name)s' already. Choose another name.") % {"name": name}, code="exists"
+        ) from error
     Member.objects.create(workspace=workspace, user=user, role=Role.OWNER)
     furnish(workspace)
     room = Room(workspace, Role.OWNER, user=user)
@@ -43,7 +47,7 @@ def create_workspace(user: User, name: str, description: str = "") -> Room:
 def create_for_owner(user: User, name: str, description: str = "") -> Room:
     """A further workspace. Raises Forbidden for those who own none: they were let in to work, not to settle."""
     if not Member.objects.filter(user=user, role=Role.OWNER).exists():
-        raise Forbidden("Only who owns a workspace may make another. Ask an owner.")
+        raise Forbidden(_("Only who owns a workspace may make another. Ask an owner."))
     return create_workspace(user, name, description)
 
 
@@ -70,5 +74,5 @@ def by_name(name: str) -> Workspace:
     """The workspace, for commands on this machine. Raises NotFound."""
     workspace = Workspace.objects.filter(name=name).first()
     if workspace is None:
-        raise NotFound(f"There is no workspace '{name}'.", workspace=name)
+        raise NotFound(_("There is no workspace '%(name)s'.") % {"name": name}, workspace=name)
     return workspace

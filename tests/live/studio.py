@@ -40,6 +40,7 @@ class Studio:
         places = {"HOME": self.home, "XDG_CONFIG_HOME": self.home / ".config", "XDG_CACHE_HOME": self.home / ".cache"}
         self.env = {**{name: str(path) for name, path in places.items()}, **settings}
         self.live = LiveStudio(self.data_dir, env=self.env)
+        self.port = ""
         self._tokens: dict[str, str] = {}
 
     # --- its life ---
@@ -47,6 +48,7 @@ class Studio:
     def start(self) -> Studio:
         """Start it; the first start has made owner and workspace."""
         self.live.start()
+        self.port = self.url.rsplit(":", 1)[1]  # so that a second start can take the same one
         return self
 
     def again(self) -> Studio:
@@ -66,13 +68,6 @@ class Studio:
     def url(self) -> str:
         """The address, known as long as it runs."""
         return self.live.url
-
-    @property
-    def port(self) -> str:
-        """Kept, so that a second start can take the same one."""
-        if self.live.state:
-            self._port = self.url.rsplit(":", 1)[1]
-        return self._port
 
     @property
     def parts(self) -> dict[str, int]:

@@ -24,17 +24,23 @@ storage:
   filesystem: {{rootdirectory: {folder}/data}}
 http: {{addr: 127.0.0.1:{port}}}
 """
+GUARDED = "auth: {{htpasswd: {{realm: duto, path: {folder}/users}}}}\n"
 
 
 @contextmanager
-def registry() -> Iterator[str]:
-    """Its address, for the length of the block. Raises NoEngine."""
+def registry(users: str = "") -> Iterator[str]:
+    """Its address, for the length of the block. `users`: lines as htpasswd writes them; without any it lets everybody in.
+
+    Raises NoEngine.
+    """
     program = _program()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     folder = Path(tempfile.mkdtemp(prefix="duto-registry-"))
-    (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
+    (folder / "users").write_text(users)
+    config = CONFIG + GUARDED if users else CONFIG
+    (folder / "config.yml").write_text(config.format(folder=folder, port=port))
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
     try:
@@ -77,6 +83,8 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5):
                 return
+        except urllib.error.HTTPError:
+            return  # it asks who we are
         except (OSError, urllib.error.URLError) as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise NoEngine(f"the registry does not start: {log.read_text()[-500:]}") from error

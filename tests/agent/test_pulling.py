@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from duto_agent.bases import tag_of
+from duto_agent.dockerfiles import images_of
 from duto_agent.environments import BuildFailed
 from duto_agent.pulling import Layers
 from duto_agent.registry import Registry
@@ -48,6 +49,24 @@ def test_the_bytes_of_layers_are_summed_up() -> None:
         (150, 150, "unpacking, 0 of 2 layers done"),
         (150, 150, "unpacking, 1 of 2 layers done"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "wanted"),
+    [
+        ("FROM a", ["a"]),
+        ("# FROM x\nfrom --platform=linux/amd64 a:1 as One\nFROM one\nFROM scratch\nCOPY --from=0 /a /b\n", ["a:1"]),
+        ("ARG V=3 \nARG N\nFROM py:${V}\nFROM py:$V-${X:-slim}\nFROM $N\n", ["py:3", "py:3-slim"]),
+        ("FROM a AS b\nCOPY --chown=1 \\\n  --from=c/d@sha256:1 /x /y\nCOPY --from=b /x /y\n", ["a", "c/d@sha256:1"]),
+        (
+            "FROM a\nRUN --mount=type=bind,from=e:2,target=/m --mount=type=cache,target=/c echo --from=f from=g\n",
+            ["a", "e:2"],
+        ),
+        ("", []),
+    ],
+)
+def test_a_dockerfile_names_the_images_that_it_begins_with(dockerfile: str, wanted: list[str]) -> None:
+    assert images_of(dockerfile) == wanted
 
 
 @pytest.fixture
@@ -139,6 +158,30 @@ class TestEngine:
         assert host.engine.image(name) is None
         registry.rate = 1 << 30
         assert host.images.ensure(spec(name), host.said.append, "a"), "who asks again gets it"
+
+    def test_a_dockerfile_whose_first_image_is_not_wanted_any_more_fails_for_all_who_wait(
+        self, host: Host, pushed: str, registry: Slow
+    ) -> None:
+        registry.rate = 1 << 20
+        name, ends = f"{registry.place}/{pushed}", []
+        one = {"container": {"base_dockerfile": f"FROM {name}\n"}, "environment": {"user_managed": True}}
+
+        def ask() -> None:
+            try:
+                host.images.ensure(one, host.said.append, "a")
+            except BuildFailed as error:
+                ends.append(str(error))
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        for each in asking:
+            each.start()
+        until(lambda: any((each.get("progress") or {}).get("done") for each in told(host, tag_of(name))), 60)
+        host.images.cancel(tag_of(name), "ana")
+        for each in asking:
+            each.join(20)
+        fetch, build = f"The fetch of the base image '{name}'", "The build of its image"
+        assert sorted(ends) == [f"{build} was canceled by ana.", f"{fetch} was canceled by ana."]
+        assert host.said.count(f"Fetching the image {name}.") == 1
 
     def test_what_another_host_has_built_comes_in_bytes_too(self, host: Host, registry: Slow) -> None:
         text = f"FROM {IMAGE}\nRUN echo {uuid.uuid4().hex}\n"

@@ -12,10 +12,11 @@ from typing import Any
 
 from duto_agent import buildkit, conda, prefixes
 from duto_agent.bases import Bases
+from duto_agent.dockerfiles import images_of
 from duto_agent.environments import BuildFailed, failure_of
 from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
-from duto_agent.making import BYTES, Making, Round, Rounds
+from duto_agent.making import BYTES, Canceled, Making, Round, Rounds
 from duto_agent.registry import Registry, RegistryRefused
 from duto_agent.room import full, is_told_in
 from duto_agent.shelf import Shelf, labelled
@@ -138,16 +139,28 @@ class Images:
             self.engine.remove_image(tag)
         return conda.join(*(text.decode() for text in found))
 
-    def _one(self, making: Making, say: Say, files: Callable[[], Mapping[str, bytes]]) -> ImageFacts:
-        """The image of this name; if there is none it is made now, by one of those who ask for it."""
+    def _one(
+        self, making: Making, say: Say, files: Callable[[], Mapping[str, bytes]], needs: Sequence[str] = ()
+    ) -> ImageFacts:
+        """The image of this name; if there is none it is made now, by one of those who ask for it, of the images that it
+        `needs`."""
         with self.rounds.asked(making.tag) as mine, self.shelf.only_one(making.tag):
             mine.heed()
             built = self.engine.image(making.tag) or self._fetched(making, mine, say)
             if built is None:
+                self._bring(needs, making, say)
                 built = self._make(making, mine, say, files)
                 self._give(making, say)
             self.shelf.use(making.tag)
         return built
+
+    def _bring(self, names: Sequence[str], making: Making, say: Say) -> None:
+        try:
+            for name in names:
+                self.bases.get(name, say, making.attempt)
+        except Canceled as canceled:  # that ends it for all who wait for what was to be made of it
+            self.rounds.cancel(making.tag, canceled.by)
+            raise
 
     def _fetched(self, making: Making, mine: Round, say: Say) -> ImageFacts | None:
         """From the registry, where another host has built it. One that cannot be asked is no reason to fail."""
@@ -206,7 +219,7 @@ class Images:
         """A base that the environment itself describes; there are no files beside its Dockerfile."""
         digest = _digest(dockerfile)
         making = Making(f"{BASES}:{digest[:32]}", {"dockerfile": digest}, attempt)
-        return self._one(making, say, lambda: {"Dockerfile": dockerfile.encode()})
+        return self._one(making, say, lambda: {"Dockerfile": dockerfile.encode()}, images_of(dockerfile))
 
     def _files(self, recipe: Mapping[str, str], lock: str, say: Say) -> Mapping[str, bytes]:
         """What the build of an environment is shown."""

@@ -18,6 +18,14 @@ BUILD = "The build of its image"
 BYTES = "bytes"
 
 
+class Canceled(BuildFailed):
+    """A person has ended the making of an image; `by` is who."""
+
+    def __init__(self, message: str, by: str) -> None:
+        super().__init__(message)
+        self.by = by
+
+
 class Round:
     """One making of an image, with everybody who waits for it. A cancel ends it for all of them. `words` name it."""
 
@@ -43,10 +51,10 @@ class Round:
             end()
 
     def heed(self) -> None:
-        """Raises BuildFailed once it was canceled."""
+        """Raises Canceled once it was."""
         if self.canceled_by is not None:
             by = f" by {self.canceled_by}" if self.canceled_by else ""
-            raise BuildFailed(f"{self.words} was canceled{by}.")
+            raise Canceled(f"{self.words} was canceled{by}.", self.canceled_by)
 
 
 class Rounds:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from docker import auth
+from docker.errors import DockerException
 from docker.utils import parse_repository_tag
 
 from duto_agent.buildkit import Watch, hang_up
@@ -50,18 +51,32 @@ def _layers(count: int) -> str:
     return "1 layer" if count == 1 else f"{count} layers"
 
 
+class NoCredentials(Exception):
+    """What `docker login` has written cannot be used."""
+
+
+def credentials(api: Any, repository: str) -> dict[str, str]:
+    """The header that says who we are to the registry of a repository: as `docker login` of the agent's user has written
+    it by now, to its file or to the store that the file names. Raises NoCredentials."""
+    try:
+        api.reload_config()
+        registry, _ = auth.resolve_repository_name(repository)
+        header = auth.get_config_header(api, registry)
+    except DockerException as error:  # the program of a store, which may be missing
+        raise NoCredentials(f"The credentials of its registry cannot be read: {error}") from error
+    return {"X-Registry-Auth": header} if header else {}
+
+
 def pull(api: Any, name: str, watch: Watch) -> Iterator[Mapping[str, Any]]:
     """Each message of the engine as it comes; an error is a message too. By tag (`latest` unless told) or by digest.
 
-    Who we are to the registry is what `docker login` of the agent's user says. Raises what the API raises.
+    Raises NoCredentials, and what the API raises.
     """
     repository, tag = parse_repository_tag(name)
-    registry, _ = auth.resolve_repository_name(repository)
-    header = auth.get_config_header(api, registry)
     answer = api._post(
         api._url("/images/create"),
         params={"fromImage": repository, "tag": tag or "latest"},
-        headers={"X-Registry-Auth": header} if header else {},
+        headers=credentials(api, repository),
         stream=True,
         timeout=None,
     )

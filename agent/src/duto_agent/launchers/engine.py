@@ -18,7 +18,7 @@ from docker.errors import APIError, DockerException
 
 from duto_agent.buildkit import UNWATCHED, Watch
 from duto_agent.launchers.base import EngineAway
-from duto_agent.pulling import Layers, pull
+from duto_agent.pulling import Layers, NoCredentials, credentials, pull
 
 SOCKET = "/var/run/docker.sock"
 CALL_S = 60
@@ -122,6 +122,7 @@ class Engine:
 
     def push(self, repository: str, tag: str) -> None:
         """Raises EngineRefused with the registry's own words, EngineAway."""
+        self.call(lambda api: credentials(api, repository))  # read anew: it keeps what it has read
         for line in self.lines(lambda api: api.push(repository, tag=tag, stream=True, decode=True)):
             if line.get("error"):
                 raise EngineRefused(502, str(line["error"]))
@@ -217,6 +218,8 @@ class Engine:
         except APIError as error:
             status = int(getattr(error.response, "status_code", 500) or 500)
             raise EngineRefused(status, str(error.explanation or error)) from error
+        except NoCredentials as error:
+            raise EngineRefused(401, str(error)) from error
         except (requests.RequestException, DockerException, OSError) as error:
             raise EngineAway(f"The container engine at {self.socket} does not answer: {error}") from error
 

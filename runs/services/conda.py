@@ -6,18 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q
 
 from compute.models import ComputeTarget, Host
 from core.errors import Unprocessable
-from core.prepared import Prepared
 from duto.spec.conda import only_there, refusal
 from duto.spec.graph import Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
-from runs.models import StepRun
+from runs.models import Attempt, StepRun
 from runs.services import finish as finishing
 from workspaces.models import Workspace
+
+KNOWN_MOST = 10_000
+# Whether a version of an environment has conda packages.
+_with_conda: dict[UUID, bool] = {}
 
 
 def section_of(version: EnvironmentVersion | None) -> Mapping[str, Any]:
@@ -46,21 +49,21 @@ def require_hosts(
         raise Unprocessable("\n".join(p["message"] for p in problems), code="conda_only", problems=problems)
 
 
-def asking(runs: Sequence[UUID]) -> set[UUID]:
-    """Of these step runs those whose environment has conda packages."""
-    if not runs:
-        return set()
-    rows = _OF_ONE.all(runs[0]) if len(runs) == 1 else _with_conda().filter(run__in=runs)
-    return {key for (key,) in rows}
-
-
-def _with_conda() -> QuerySet[StepRun, tuple[UUID]]:
-    version = EnvironmentVersion.objects.filter(pk=OuterRef("environment_version_id"))
-    rows = StepRun.objects.filter(Exists(version.filter(definition__python__has_key="conda")))
-    return rows.values_list("run_id")
-
-
-_OF_ONE: Prepared[tuple[UUID]] = Prepared(lambda run: _with_conda().filter(run=run))
+def asking(queue: Sequence[Attempt]) -> set[UUID]:
+    """Of these attempts those whose environment has conda packages. A version never changes, so that each is looked up
+    once in a process; attempts bring theirs as `environment`, where they were read for a round."""
+    bare = [attempt.run_id for attempt in queue if not hasattr(attempt, "environment")]
+    rows = StepRun.objects.filter(run__in=bare).values_list("run_id", "environment_version_id") if bare else ()
+    looked_up = dict(rows)
+    versions = {each.pk: getattr(each, "environment", looked_up.get(each.run_id)) for each in queue}
+    known = {version: _with_conda.get(version) for version in versions.values() if version}
+    if unknown := [version for version, answer in known.items() if answer is None]:
+        found = EnvironmentVersion.objects.filter(pk__in=unknown, definition__python__has_key="conda")
+        known |= dict.fromkeys(unknown, False) | dict.fromkeys(found.values_list("pk", flat=True), True)
+        if len(_with_conda) > KNOWN_MOST:
+            _with_conda.clear()
+        _with_conda.update({version: bool(answer) for version, answer in known.items()})
+    return {attempt for attempt, version in versions.items() if known.get(version)}
 
 
 def fail_unbuildable() -> int:

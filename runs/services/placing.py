@@ -67,7 +67,7 @@ def _heads(queue: QuerySet[Attempt], moment: datetime, most: int) -> QuerySet[At
         order_by=[F("priority").desc(), F("id").asc()],
     )
     ready = queue.filter(Q(not_before__isnull=True) | Q(not_before__lte=moment))
-    rows = ready.annotate(turn=turn).filter(turn__lte=most)
+    rows = ready.annotate(turn=turn, environment=F("run__step__environment_version_id")).filter(turn__lte=most)
     return rows.only("id", "compute_target", "priority", "user", "run", "not_before", "warnings").order_by("id")
 
 
@@ -78,7 +78,7 @@ _HEADS_OF_ONE: Prepared[Attempt] = Prepared(
 
 def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:
     """What these attempts ask for. Where they would like to run is added by wishes.add()."""
-    with_conda = conda.asking([attempt.run_id for attempt in queue])
+    with_conda = conda.asking(queue)
     return [
         Need(
             attempt.pk,
@@ -86,7 +86,7 @@ def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:
             attempt.priority,
             attempt.user_id,
             not_before=attempt.not_before,
-            conda=attempt.run_id in with_conda,
+            conda=attempt.pk in with_conda,
         )
         for attempt in queue
     ]

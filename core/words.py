@@ -20,3 +20,8 @@ def stored() -> Iterator[None]:
 def decimal(written: str) -> str:
     """A number that is written already, with the mark that the reader's language puts before its decimals."""
     return written.replace(".", str(get_format("DECIMAL_SEPARATOR")))
+
+
+def is_of_the_code() -> bool:
+    """Whether the reader's language is the one that the code is written in."""
+    return translation.get_language() in (None, settings.LANGUAGE_CODE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
 import io
 import re
@@ -179,3 +180,33 @@ def test_a_translation_has_the_holes_of_its_text(path: Path) -> None:
 
 def test_the_languages_of_the_settings_are_those_with_a_catalogue() -> None:
     assert [code for code, _ in settings.LANGUAGES] == ["en", *map(catalogues.language, LANGUAGES)]
+
+
+PAGES = sorted(path for app in collect.APPS for path in (ROOT / app).glob("web/*.py"))
+# A sentence, or its beginning: what a page says. Names of headers and types are no sentences.
+PYTHON_SENTENCE = re.compile(r"[A-Z][a-z]+('s)? [a-z]+")
+
+
+def said_by_python(source: str) -> list[str]:
+    """Sentences in the code of a page that gettext does not know; what a log or an exception of ours tells is not shown."""
+    tree = ast.parse(source)
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):  # a docstring
+            skipped |= {id(node.value)}
+        called = node.func if isinstance(node, ast.Call) else None
+        name = getattr(called, "id", getattr(called, "attr", ""))
+        if name in {*collect.SINGLE, *collect.PLURAL, *collect.IN_CONTEXT, "ValueError", "TypeError"}:
+            skipped |= {id(each) for each in ast.walk(node)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [each.value for each in texts if id(each) not in skipped and PYTHON_SENTENCE.match(each.value)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_says_nothing_that_cannot_be_translated(path: Path) -> None:
+    assert said_by_python(path.read_text()) == []
+
+
+def test_what_a_page_says_plainly_is_found() -> None:
+    source = 'def view():\n    """It does this."""\n    a = _("Read it"); raise ValueError("No such thing")\n    b = f"You have {n} runs"'
+    assert said_by_python(source) == ["You have "]

@@ -41,9 +41,10 @@ class ClusterRow:
         return self.states.get(Node.Status.RUNNING, 0)
 
     @property
-    def words(self) -> list[tuple[int, str]]:
-        """Nodes by state, those that work first."""
-        return [(self.states[state.value], str(state.label).lower()) for state in ORDER if self.states.get(state.value)]
+    def words(self) -> list[str]:
+        """Nodes by state, those that work first: `2 running`."""
+        told = [(self.states[state.value], str(state.label).lower()) for state in ORDER if self.states.get(state.value)]
+        return [_("%(n)d %(state)s") % {"n": count, "state": word} for count, word in told]
 
 
 @dataclass(frozen=True)

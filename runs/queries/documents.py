@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from compute.models import ComputeTarget
 from core.clock import iso
+from runs import told
 from runs.models import Attempt, Run, StepRun
 from runs.queries.finding import Counts, step_counts
 
@@ -57,7 +58,7 @@ def waiting(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
     """Why a step waits: what its row says, and what placement says now."""
     from runs.services.waiting import reasons
 
-    stored = list(run.step.waiting)
+    stored = [{**each, "text": told.said(each)} for each in run.step.waiting]
     if not tries:
         return stored or _steps_before(run)
     if tries[-1].status != Attempt.Status.QUEUED:

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from core.clock import iso
 from core.ids import as_uuid
 from datasets.models import DatasetVersion
+from runs import told
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run
 
@@ -77,7 +78,7 @@ def _node(spec: Mapping[str, Any], run: Run) -> dict[str, Any]:
 
 
 def _text(warning: Any) -> str:
-    return str(warning.get("text", "")) if isinstance(warning, Mapping) else str(warning)
+    return told.said(warning) if isinstance(warning, Mapping) else str(warning)
 
 
 def _detail(run: Run, attempts: int) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from duto.spec import fingerprint, status
+from runs import told
 from runs.models import Output, Run, StepRun
 from runs.services import reuse
 from runs.services.board import Board
@@ -71,15 +74,27 @@ def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], 
     if source.fingerprint != digest:
         before = source.fingerprint_document or {}
         differences = fingerprint.compare(before, document, *reuse.files_of_both(board, source, node))
-        return _no(source, "different", f"It runs: {_listed(differences)} since #{number}.", differences)
+        return _no(
+            source,
+            "different",
+            _("It runs: %(differences)s since #%(number)s.") % {"differences": _listed(differences), "number": number},
+            differences,
+        )
     if source.reused_from_id is None and source.run.properties.get(status.IS_REUSED) == "true":
-        return _no(source, "source_gone", f"It runs again: the run that #{number} had its result from is deleted.")
+        return _no(source, "source_gone", told.say("source_gone", number=number))
     missing = _removed(board, source) or reuse.missing_output(board, source)
     if missing:
-        return _no(source, "output_gone", f"It runs again: the output `{missing}` of run #{number} is no longer there.")
-    text = f"Adopted from #{number}: it completed there, and nothing that it depends on has changed."
+        return _no(
+            source,
+            "output_gone",
+            _("It runs again: the output `%(name)s` of run #%(number)s is no longer there.")
+            % {"name": missing, "number": number},
+        )
+    text = told.say("adopted", number=number)
     if unknown := reuse.unhashable(document):
-        text += f" What input `{unknown}` holds was not compared: that cannot be told without reading it all."
+        text += " " + _("What input `%(name)s` holds was not compared: that cannot be told without reading it all.") % {
+            "name": unknown
+        }
     facts = {**_facts(source), **_evidence(source)}
     explanation = {"reused": True, "code": "adopted", "text": text, "differences": [], "compared_with": facts}
     return reuse.Answer(source.reused_from or source.run, explanation)
@@ -96,9 +111,9 @@ def _listed(differences: Iterable[fingerprint.Difference]) -> str:
 
 
 def _no(source: StepRun, code: str, text: str, differences: Iterable[fingerprint.Difference] = ()) -> reuse.Answer:
-    told = [each.to_document() for each in differences]
+    documents = [each.to_document() for each in differences]
     return reuse.Answer(
-        None, {"reused": False, "code": code, "text": text, "differences": told, "compared_with": _facts(source)}
+        None, {"reused": False, "code": code, "text": text, "differences": documents, "compared_with": _facts(source)}
     )
 
 

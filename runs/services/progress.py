@@ -12,7 +12,7 @@ from core.errors import StudioError
 from core.prepared import Prepared
 from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
-from runs import plan
+from runs import plan, told
 from runs.models import Attempt, Run
 from runs.services import adoption, failures, fingerprints, reuse
 from runs.services.board import Board
@@ -152,7 +152,7 @@ def _await_environment(board: Board, places: Places, node: str, build: Environme
         return
     places.waiting.add(node)
     if not board.runs[node].step.waiting:
-        text = "The environment is being built."
+        text = told.say("environment")
         board.touch(node).waiting = [{"code": "environment", "text": text, "facts": {"build": str(build.pk)}}]
         board.set(node, S.PREPARING)
         board.states[node] = S.NOT_STARTED

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from compute.models import ComputeTarget
 from core.errors import StudioError
 from duto.spec import fingerprint
@@ -102,7 +104,7 @@ class Draft(Board):
         """What would become of the step, knowing what becomes of those before it."""
         step, source = self.spec(node), self.sources.get(node)
         if source is None:
-            return Line(node, step.name, RUNS, "The earlier run has no such step.", [])
+            return Line(node, step.name, RUNS, _("The earlier run has no such step."), [])
         try:
             environment = self._environment(step)
             unknown = self._unknown(step, environment)
@@ -124,9 +126,12 @@ class Draft(Board):
         again = [each.step for each in step.inputs if each.step is not None and each.step not in self.runs]
         if again:
             name = self.spec(again[0]).name
-            return f"It reads what `{name}` writes, which runs again: adopted if that writes the same, else it runs."
+            text = _(
+                "It reads what `%(name)s` writes, which runs again: adopted if that writes the same, else it runs."
+            )
+            return text % {"name": name}
         if environment is not None and not _is_built(environment):
-            return "Its environment has to be built first: adopted if the packages are the same, else it runs."
+            return _("Its environment has to be built first: adopted if the packages are the same, else it runs.")
         return ""
 
     def _document(self, step: Step, environment: EnvironmentVersion | None) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from core.errors import NotFound
 from core.prepared import Prepared
 from core.storage import Root
 from datasets import places
 from duto.spec import fingerprint, status
+from runs import told
 from runs.models import Run, Snapshot, StepRun
 from runs.services.board import Board
 
@@ -53,9 +55,12 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
     if board.root.is_forced:
         return _no("forced", "Not reused: this run was submitted with regenerate_outputs=True.")
     if not step.allow_reuse:
-        return _no("not_allowed", "Not reused: the step says allow_reuse=False.")
+        return _no("not_allowed", told.say("not_allowed"))
     if unknown := unhashable(document):
-        return _no("unhashable", f"Not reused: what input `{unknown}` holds cannot be told without reading it all.")
+        return _no(
+            "unhashable",
+            _("Not reused: what input `%(name)s` holds cannot be told without reading it all.") % {"name": unknown},
+        )
     found = _EQUAL.first(board.root.workspace_id, digest)
     if found is None:
         return _nearest(board, node, document)
@@ -63,10 +68,11 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
     if missing:
         return _no(
             "output_gone",
-            f"Not reused: the output `{missing}` of run #{number_of(found)} is no longer there.",
+            _("Not reused: the output `%(name)s` of run #%(number)s is no longer there.")
+            % {"name": missing, "number": number_of(found)},
             run=str(found.run_id),
         )
-    text = f"Reused from #{number_of(found)}: nothing that the step depends on has changed."
+    text = told.say("reused", number=number_of(found))
     facts = {
         "run": str(found.run_id),
         "root": str(found.run.root_id),
@@ -138,7 +144,7 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     """Say what differs from the last completed run of the step of this name."""
     last = _NAMESAKE.first(board.root.workspace_id, board.spec(node).name)
     if last is None or last.fingerprint_document is None:
-        return _no("first", "Not reused: no step of this name has completed here before.")
+        return _no("first", told.say("first"))
     differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(board, last, node))
     facts = {
         "run": str(last.run_id),
@@ -147,14 +153,14 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
         "node": last.node_id,
     }
     text = fingerprint.explain(differences)
-    told = [each.to_document() for each in differences]
+    documents = [each.to_document() for each in differences]
     return Answer(
         None,
         {
             "reused": False,
             "code": "different",
             "text": text[:1].upper() + text[1:],
-            "differences": told,
+            "differences": documents,
             "compared_with": facts,
         },
     )

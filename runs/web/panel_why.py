@@ -11,6 +11,7 @@ from django.urls import reverse
 from compute.models import ComputeTarget
 from duto.spec import fingerprint
 from environments.models import EnvironmentVersion
+from runs import told
 from runs.models import Attempt, StepRun
 from runs.web import attempts as trials
 from runs.web.waits import Waits, waits_of
@@ -99,7 +100,7 @@ def why(ask: Ask) -> Why:
     return Why(
         is_over=ask.step.run.is_final,
         waits=waits_of(ask.step.run, ask.step.attempts),
-        explanation=explanation,
+        explanation={**explanation, "text": told.said(explanation)} if explanation else {},
         differences=explanation.get("differences", []),
         compared_url=url,
         parts=[

@@ -12,6 +12,7 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
 from core.errors import NotFound
+from runs import told
 from runs.models import Attempt, Run
 from workspaces.access import Room
 
@@ -70,7 +71,7 @@ class StepRow:
             return _("adopted") if self.is_adopted else ""
         waiting = self.run.step.waiting
         if waiting and self.status not in Run.ENDS:
-            return str(waiting[0].get("text", ""))
+            return told.said(waiting[0])
         return ""
 
 

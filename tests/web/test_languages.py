@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import get_language
 
-from runs.models import Run
+from runs.models import Run, StepRun
 from tests.web.conftest import Site
 
 PORTUGUESE = "pt-PT,pt;q=0.9,en;q=0.5"
@@ -126,3 +126,30 @@ def test_what_is_stored_is_english_whoever_caused_it(site: Site) -> None:
     step.refresh_from_db()
     assert step.status == "Canceled"
     assert step.error["message"].startswith("Canceled by ")
+
+
+def test_a_sentence_that_is_kept_is_told_to_each_reader_in_their_language(site: Site) -> None:
+    run = site.filled()
+    step = StepRun.objects.get(run__root=run, name="train")
+    kept = {"reused": False, "code": "first", "text": "Not reused: no step of this name has completed here before."}
+    path = f"runs/{run.pk}/?step=train&tab=why"
+    for text, english, theirs in (
+        (kept["text"], kept["text"], "Não reutilizado: ainda nenhum passo com este nome foi concluído aqui."),
+        ("Something else was said.", "Something else was said.", "Something else was said."),
+    ):
+        StepRun.objects.filter(pk=step.pk).update(reuse_explanation={**kept, "text": text})
+        assert english in see(site, path, **{"Accept-Language": "en"})
+        assert theirs in see(site, path)
+
+
+def test_numbers_are_read_with_a_comma_and_sent_with_a_point(site: Site) -> None:
+    run = site.failed()
+    form = see(site, f"runs/{run.pk}/clone/")
+    assert 'value="0.1"' in form
+    sent = {"trees": "300", "rate": "0.25", "scale": "true", "note": "x"}
+    values = {name: sent[key] for name, key in re.findall(r'name="([^"]*(trees|rate|scale|note))"', form)}
+    site.page.post(f"/w/lab/runs/{run.pk}/clone/", values, headers={"Accept-Language": PORTUGUESE})
+    made = Run.objects.filter(kind="pipeline").latest("created_at")
+    assert made.pk != run.pk
+    assert made.parameters["rate"] == 0.25
+    assert re.search(r"\d,\d [kMG]B", see(site, "compute/"))

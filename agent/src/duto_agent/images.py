@@ -15,7 +15,7 @@ from duto_agent.bases import Bases
 from duto_agent.dockerfiles import images_of
 from duto_agent.environments import BuildFailed, failure_of
 from duto_agent.launchers.base import EngineAway
-from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts
+from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts, is_passing
 from duto_agent.making import BYTES, Canceled, Making, Round, Rounds
 from duto_agent.registry import Registry, RegistryRefused
 from duto_agent.room import full, is_told_in
@@ -270,6 +270,8 @@ class Images:
         built = self.engine.image(making.tag)
         if built is None:
             mine.heed()
+            if said and is_passing(said[-1]):
+                raise EngineAway(f"The container engine went while it built: {said[-1][:300]}")
             raise self._reason(said)
         return built
 

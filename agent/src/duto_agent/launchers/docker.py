@@ -33,6 +33,7 @@ TIDY_S = 2.0
 BEGINS_S = 3.0
 DEAF_S = 8.0  # what a shim may take for the kill after its patience, before the container itself is killed
 LOOK_S = 0.5
+FAULTY_S = 30.0  # how long an engine may answer with faults of its own before a step is given up for it
 NEVER = "0001-01-01"  # the engine's time of what has not happened
 # The engine's words at the start of a container, and ours.
 STARTS = (
@@ -69,6 +70,8 @@ class DockerLauncher:
         self._endings = Endings()
         # What this launcher has started: an engine that is away afterwards says nothing against it.
         self._begun: set[AttemptKey] = set()
+        # When the engine first had a fault of its own over a step that waits for its start.
+        self._refused_at: dict[AttemptKey, float] = {}
         # What could not be put away, because the engine did not answer.
         self.left: set[AttemptKey] = set()
 
@@ -86,10 +89,21 @@ class DockerLauncher:
             self._ensure(launch)
             self._looked.pop(launch.key, None)
             self._begun.add(launch.key)
+            self._refused_at.pop(launch.key, None)
         except EngineRefused as refused:
             if is_told_in(str(refused)):
                 raise full("the step's container", self.engine.folder) from refused
+            if self._may_pass(launch.key, refused):
+                raise EngineAway(f"The container engine has a fault: {refused}") from refused
             raise LaunchFailed(_explain(str(refused))) from refused
+
+    def _may_pass(self, key: AttemptKey, refused: EngineRefused) -> bool:
+        """Whether it is worth while to ask again: for a while after the first fault, if the order is not to blame."""
+        first = self._refused_at.setdefault(key, time.monotonic())
+        if is_hopeless(refused) or time.monotonic() - first > FAULTY_S:
+            self._refused_at.pop(key)
+            return False
+        return True
 
     def studio_for(self, network: str, studio: str) -> str:
         return self.networks.studio_for(network, studio)
@@ -120,7 +134,7 @@ class DockerLauncher:
 
     def collect(self, key: AttemptKey) -> Probe:
         """A verdict may be there before the last process is gone; a script may even have forged it."""
-        name = self.name(key)
+        name, faulty_until = self.name(key), float("inf")
         while True:
             try:
                 found = self.engine.inspect(name)
@@ -128,8 +142,12 @@ class DockerLauncher:
                     self.engine.kill(name)
                     continue
                 return self.probe(key)
-            except EngineAway as away:
-                say.warning("%s waits for the engine: %s", key.folder, away)
+            except (EngineAway, EngineRefused) as error:
+                say.warning("%s waits for the engine: %s", key.folder, error)
+                if isinstance(error, EngineRefused):  # it answers, and cannot: the files must be believed some day
+                    faulty_until = min(faulty_until, time.monotonic() + FAULTY_S)
+                if time.monotonic() > faulty_until:
+                    return self.probe(key)
                 time.sleep(1.0)
 
     def cleanup(self, key: AttemptKey) -> None:
@@ -144,6 +162,7 @@ class DockerLauncher:
         self._looked.pop(key, None)
         self._deaf_after.pop(key, None)
         self._begun.discard(key)
+        self._refused_at.pop(key, None)
 
     def discover(self) -> list[AttemptKey]:
         """By directory: a start waits for no engine."""
@@ -317,7 +336,7 @@ def is_hopeless(refused: EngineRefused) -> bool:
 
     400 is the engine's own word for an order that is wrong.
     """
-    return refused.status == 400 or STARTS[0][0] in str(refused)
+    return refused.status == 400 or any(words in str(refused) for words in (STARTS[0][0], "No such image"))
 
 
 def is_of_network(refused: EngineRefused) -> bool:

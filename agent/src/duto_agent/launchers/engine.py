@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,26 @@ class EngineRefused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+# What the engine says while a part of it is down or it is just ending: its containerd, its builder, its own calls.
+PASSING = re.compile(
+    r"transport is closing|connection (?:error: desc|closed: )|code = Unavailable|: unavailable$|context canceled"
+    r"|client connection is closing|ttrpc: closed|containerd\.sock",
+    re.I,
+)
+
+
+def is_passing(words: str) -> bool:
+    """Whether the engine could not even try: nothing is wrong with what it was asked for."""
+    return PASSING.search(words.strip()) is not None
+
+
+def refusal(status: int, words: str) -> EngineRefused | EngineAway:
+    """What an error of the engine means to whoever asked."""
+    if status == 503 or (status >= 500 and is_passing(words)):
+        return EngineAway(f"A part of the container engine does not answer: {words[:300]}")
+    return EngineRefused(status, words)
 
 
 @dataclass(frozen=True)
@@ -125,7 +146,7 @@ class Engine:
         self.call(lambda api: credentials(api, repository))  # read anew: it keeps what it has read
         for line in self.lines(lambda api: api.push(repository, tag=tag, stream=True, decode=True)):
             if line.get("error"):
-                raise EngineRefused(502, str(line["error"]))
+                raise refusal(502, str(line["error"]))
 
     def images(self, labels: Mapping[str, str]) -> list[Facts]:
         """Images that carry all these labels."""
@@ -217,7 +238,7 @@ class Engine:
             yield
         except APIError as error:
             status = int(getattr(error.response, "status_code", 500) or 500)
-            raise EngineRefused(status, str(error.explanation or error)) from error
+            raise refusal(status, str(error.explanation or error)) from error
         except NoCredentials as error:
             raise EngineRefused(401, str(error)) from error
         except (requests.RequestException, DockerException, OSError) as error:

@@ -1,0 +1,179 @@
+"""An engine that is killed, or has a fault of its own, at any moment: its steps wait, run once, and end as they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.chaos import engines
+from duto_agent.launchers.base import EngineAway, Launch, LaunchFailed
+from duto_agent.launchers.engine import EngineRefused, is_passing, refusal
+from studio.testing.engine import NoEngine, answers
+from tests.agent.containers import Boxes
+from tests.agent.steps import until
+
+docker = [pytest.mark.docker, pytest.mark.timeout(900)]
+RUNS_ONCE = "open('ran', 'a').write('x')"
+
+
+@pytest.mark.parametrize(
+    ("words", "passes"),
+    [
+        ('connection error: desc = "transport: Error while dialing dial unix /x/containerd.sock: connect: refused": unavailable', True),
+        ("transport is closing: unavailable", True),
+        ("connection closed: unavailable", True),
+        ("failed to solve: rpc error: code = Unavailable desc = error reading from server", True),
+        ("failed to solve: rpc error: code = Canceled desc = context canceled", True),
+        ("received unexpected HTTP status: 503 Service Unavailable", False),
+        ("The version 2.0 is unavailable for this Python", False),
+        ("OCI runtime create failed: container_linux.go: starting container process caused", False),
+    ],
+)  # fmt: skip
+def test_an_engine_that_lacks_a_part_of_itself_is_away(words: str, passes: bool) -> None:
+    assert is_passing(words) is passes
+    assert isinstance(refusal(500, words), EngineAway if passes else EngineRefused)
+    assert isinstance(refusal(409, words), EngineRefused)
+
+
+def run(boxes: Boxes, launch: Launch) -> Any:
+    """As the agent does it: whoever hears that the engine is away asks again."""
+    while True:
+        try:
+            boxes.launcher.ensure(launch)
+            break
+        except EngineAway:
+            time.sleep(0.1)
+    boxes.wait(launch.key, 120)
+    return boxes.launcher.collect(launch.key)
+
+
+class TestFaults:
+    """One fault at one call, on a real engine."""
+
+    pytestmark = docker
+
+    @pytest.mark.parametrize("call", ["create", "inspect", "start", "ended_within", "image", "info"])
+    def test_a_fault_at_any_call_does_not_become_the_end_of_the_step(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch, call: str
+    ) -> None:
+        true, asked = getattr(boxes.engine, call), []
+
+        def faulty(*given: Any) -> Any:
+            asked.append(given)
+            if len(asked) in (1, 3):
+                raise EngineRefused(500, "the engine stumbled")
+            return true(*given)
+
+        monkeypatch.setattr(boxes.engine, call, faulty)
+        monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 0.2)
+        monkeypatch.setattr("duto_agent.launchers.docker.Endings.within", lambda *_: None)
+        launch = boxes.launch(RUNS_ONCE)
+        probe = run(boxes, launch)
+        assert probe.verdict["exit_code"] == 0 and asked
+        assert (launch.cwd / "ran").read_text() == "x"
+
+    def test_an_engine_that_never_gets_well_is_told_at_last(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: Any) -> Any:
+            raise EngineRefused(500, "the engine is broken")
+
+        monkeypatch.setattr(boxes.engine, "create", broken)
+        monkeypatch.setattr("duto_agent.launchers.docker.FAULTY_S", 0.3)
+        launch = boxes.launch(RUNS_ONCE)
+        with pytest.raises(LaunchFailed, match="could not be started: the engine is broken"):
+            run(boxes, launch)
+
+    def test_a_verdict_is_believed_where_the_engine_never_gets_well(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = boxes.start(RUNS_ONCE)
+        boxes.wait(key)
+
+        def broken(*_: Any) -> Any:
+            raise EngineRefused(500, "the engine is broken")
+
+        monkeypatch.setattr(boxes.engine, "inspect", broken)
+        monkeypatch.setattr("duto_agent.launchers.docker.FAULTY_S", 0.3)
+        assert boxes.launcher.collect(key).verdict["exit_code"] == 0  # type: ignore[index]
+
+
+class TestKills:
+    """Real blows to a real engine of our own."""
+
+    pytestmark = docker
+
+    @pytest.fixture
+    def engine(self) -> Iterator[engines.OwnEngine]:
+        if why := engines.missing():
+            pytest.skip(why)
+        with tempfile.TemporaryDirectory(prefix="duto-blows-", ignore_cleanup_errors=True) as folder:
+            name = f"bl{os.getpid()}"
+            made = engines.OwnEngine(Path(folder) / "engine", engines.Namespace(name, os.getpid() % engines.PLACES))
+            try:
+                made.start()
+            except NoEngine as error:
+                pytest.skip(str(error))
+            yield made
+            made.stop()
+
+    def test_steps_outlive_blows_to_their_engine_at_any_moment(self, engine: engines.OwnEngine) -> None:
+        boxes = Boxes(engine.socket)
+        launches = [boxes.launch(f"import time\n{RUNS_ONCE}\ntime.sleep({place % 3 / 5})") for place in range(6)]
+        over = threading.Event()
+        with ThreadPoolExecutor(len(launches) + 1) as pool:
+            blows = pool.submit(strike, engine, over)
+            probes = list(pool.map(lambda launch: run(boxes, launch), launches))
+            over.set()
+            blows.result()
+        assert [probe.verdict["exit_code"] for probe in probes] == [0] * len(launches)
+        assert [(launch.cwd / "ran").read_text() for launch in launches] == ["x"] * len(launches)
+        for launch in launches:
+            boxes.launcher.cleanup(launch.key)
+        boxes.launcher.tidy()
+        assert engine_has(boxes, "step") == []
+        boxes.close()
+
+
+def engine_has(boxes: Boxes, kind: str) -> list[str]:
+    return [each["Names"][0] for each in boxes.engine.containers({**boxes.launcher.labels, "duto.kind": kind})]
+
+
+def strike(engine: engines.OwnEngine, over: threading.Event) -> None:
+    """Its containerd alone, an orderly end, and a kill, each soon after it has answered; then it is left in peace."""
+    for place, deed in enumerate((_containerd, _ending, _killing)):
+        until(lambda: answers(engine.socket), 60)
+        over.wait(0.4 + place * 0.3)
+        deed(engine)
+    until(lambda: answers(engine.socket), 60)
+
+
+def _containerd(engine: engines.OwnEngine) -> None:
+    if pid := engine.containerd:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _ending(engine: engines.OwnEngine) -> None:
+    _again(engine, lambda: engine.signal(signal.SIGTERM))
+
+
+def _killing(engine: engines.OwnEngine) -> None:
+    _again(engine, lambda: engine.signal(signal.SIGKILL, whole=True))
+
+
+def _again(engine: engines.OwnEngine, end: Callable[[], object]) -> None:
+    """Its containerd goes with it; a number that is still known would be taken for one that runs, for a quarter minute."""
+    assert engine.process is not None
+    end()
+    engine.process.wait(60)
+    (engine.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
+    engine.launch()

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.chaos import script
+from studio.testing.engine import IMAGE
 
 CLUSTER, BOXES = "chaos", "boxes"
 BOX_SHARE = 0.25
+# Of the steps in containers some bring a Dockerfile: one of a few, so that steps wait for each other's builds.
+BUILD_SHARE, BUILDS = 0.4, 8
 FAIL_CODES = (1, 3, 17, 113)
 FAIL_SHARE, FLOOD_SHARE, SPAWN_SHARE, SHAPE_MAX = 0.12, 0.08, 0.15, 8
 FLOOD_BYTES, LINE_BYTES, FILE_BYTES = 1_500_000, 6_000, 40_000
@@ -25,6 +28,16 @@ class StepPlan:
     after: tuple[str, ...]
     document: dict[str, Any]
     in_container: bool = False
+
+    @property
+    def dockerfile(self) -> str:
+        """What its image is built from; empty where it runs in the base image. Drawn apart, so that a seed draws the same
+        steps as without."""
+        chance = random.Random(f"{self.name} image")
+        if not self.in_container or chance.random() >= BUILD_SHARE:
+            return ""
+        number = chance.randrange(BUILDS)
+        return f"FROM {IMAGE}\nRUN sleep 0.{number} && echo {number} > /number\nRUN sleep 0.{number} && cat /number\n"
 
     @property
     def code(self) -> int:
@@ -138,11 +151,14 @@ def graph(run: RunPlan, snapshot: str) -> dict[str, Any]:
             for place, each in enumerate(step.after)
         ]
         words = [f"{step.name}.json", {"output": "data"}, *({"input": each["name"]} for each in inputs)]
+        environment: dict[str, Any] = {"python": {"user_managed": True}}
+        if step.dockerfile:
+            environment["docker"] = {"dockerfile": step.dockerfile}
         output = {"name": "data", "kind": "pipeline_data", "datastore": "workspaceblobstore", "mode": "mount"}
         steps.append(
             {
                 "id": step.name, "name": step.name, "kind": "python_script", "script": "script.py",
-                "snapshot": snapshot, "compute": BOXES if step.in_container else CLUSTER, "environment": {"python": {"user_managed": True}},
+                "snapshot": snapshot, "compute": BOXES if step.in_container else CLUSTER, "environment": environment,
                 "arguments": words, "inputs": inputs, "outputs": [output], "allow_reuse": False, "run_after": [],
             }
         )  # fmt: skip

@@ -18,6 +18,8 @@ ATTEMPT_ENDS = frozenset({"completed", "failed", "canceled", "lost"})
 # How long after its database is back a web process may still tell of what it missed.
 SLACK_S = 5.0
 OWN_AGENTS = ("far", "dock", "isle")
+# With these lines the log of a build begins and ends.
+BUILD_BEGINS, BUILD_ENDS = b"Building the image ", b"The image is ready.\n"
 CONTAINER_HOSTS = ("dock", "isle")
 
 
@@ -172,9 +174,24 @@ def logs_are_whole(facts: Facts) -> Iterator[tuple[str, str]]:
             data = facts.logs.get(attempt["id"], b"")
             if len(data) != attempt["log_size"]:
                 yield name, f"attempt {attempt['number']}: {len(data)} bytes are read, {attempt['log_size']} are told"
-            text = _difference(data, steps[name].document, whole=attempt["status"] in ("completed", "failed"))
+            whole = attempt["status"] in ("completed", "failed")
+            own = _own(data, steps[name].document, whole=whole) if steps[name].dockerfile else data
+            text = _difference(own, steps[name].document, whole=whole)
             if text:
                 yield name, f"attempt {attempt['number']} ({attempt['status']}): {text}"
+
+
+def _own(data: bytes, document: dict[str, Any], *, whole: bool) -> bytes:
+    """What the step itself has said, without the log of its image's build, with which a log may begin.
+
+    An agent that was killed amid a build has left its lines, and the next one's follow, if it had to build it again.
+    """
+    if not data.startswith(BUILD_BEGINS):
+        return data
+    if whole:
+        return data[len(data) - sum(map(len, script.spoken(document))) :]
+    _, end, own = data.rpartition(BUILD_ENDS)
+    return own if end else b""
 
 
 def _difference(data: bytes, document: dict[str, Any], *, whole: bool) -> str:

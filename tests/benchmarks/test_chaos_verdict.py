@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,39 @@ def log(change: Callable[[bytes], bytes]) -> Callable[[Facts], None]:
         told.rows["attempts"][2]["log_size"] = len(told.logs[key])
 
     return lie
+
+
+def test_the_log_of_a_build_is_told_apart_from_what_the_step_itself_says() -> None:
+    built = next(each for n in range(99) if (each := replace(step(f"n{n}"), in_container=True)).dockerfile)
+    own, begun = mixed(built.document), b"Building the image duto/base:1.\n6\n"
+    ready = begun + b"The image is ready.\n"
+    for log_, status, good in (
+        (own, "completed", True),
+        (ready + own, "completed", True),
+        (begun + ready + own, "completed", True),
+        (begun + own, "completed", True),
+        (ready + own[:-1], "completed", False),
+        (ready + own[1:], "completed", False),
+        (ready + own[:40], "lost", True),
+        (begun, "lost", True),
+        (ready + own[1:40], "lost", False),
+    ):
+        told = facts()
+        told.plans = [RunPlan("one", True, (built,))]
+        told.rows["attempts"] = [attempt(built, 1, status, log_size=len(log_))]
+        told.logs = {f"try-{built.name}-1": log_}
+        assert (list(CHECKS["logs_are_whole"](told)) == []) is good, (log_[:80], status)
+
+
+def test_a_few_of_the_steps_in_containers_bring_a_dockerfile() -> None:
+    steps = [each for run in draw_load(7, 2000, "e", boxed=True) for each in run.steps]
+    boxed = [each for each in steps if each.in_container]
+    texts = [each.dockerfile for each in boxed if each.dockerfile]
+    assert 0.3 < len(texts) / len(boxed) < 0.5 and len(set(texts)) == 8
+    assert not any(each.dockerfile for each in steps if not each.in_container)
+    run = next(run for run in draw_load(7, 2000, "e", boxed=True) if any(each.dockerfile for each in run.steps))
+    documents = {each["id"]: each["environment"].get("docker") for each in graph(run, "s")["steps"]}
+    assert documents == {each.name: {"dockerfile": each.dockerfile} if each.dockerfile else None for each in run.steps}
 
 
 LIES: list[tuple[str, Callable[[Facts], Any]]] = [

@@ -295,6 +295,7 @@ def test_a_new_lock_of_an_environment_is_the_reason_of_a_new_image(images: Image
 
 
 OTHER = {**RECIPE, "base": "sha256:" + "c" * 64}
+CONDA = {**RECIPE, "micromamba": "sha256:" + "d" * 64}
 
 
 @pytest.mark.parametrize(
@@ -307,6 +308,13 @@ OTHER = {**RECIPE, "base": "sha256:" + "c" * 64}
         (RECIPE, "failed", [], set(), why.UNFINISHED),
         (RECIPE, None, [OTHER], set(), "The base image has changed from cccccccccccc to bbbbbbbbbbbb."),
         (RECIPE, None, [{**RECIPE, "template": "u"}, OTHER], set(), why.TEMPLATE),
+        (
+            CONDA,
+            None,
+            [{**CONDA, "micromamba": "sha256:" + "e" * 64}],
+            set(),
+            "The micromamba base has changed from eeeeeeeeeeee to dddddddddddd.",
+        ),
         (RECIPE, None, [{"lock": "x"}], {"x"}, why.LOCK),
         ({"dockerfile": "d"}, None, [{"dockerfile": "e"}], {"e"}, why.DOCKERFILE),
         ({"dockerfile": "d"}, None, [{}], {""}, why.FIRST),

@@ -106,7 +106,7 @@ class Images:
         return Image(built.id, f"{ENVIRONMENT}/bin/python")
 
     def resolve(self, recipe: Mapping[str, Any], say: Say) -> str:
-        """The lock of a recipe with conda packages, on the base of this host. Raises BuildFailed, EngineAway."""
+        """The lock of a recipe with conda packages, on the base of this host. Raises BuildFailed, DiskFull, EngineAway."""
         if not self.micromamba:
             raise BuildFailed(conda.NO_BASE)
         if conda.is_too_old(recipe.get("python")):
@@ -118,6 +118,8 @@ class Images:
             with self.shelf.only_one(tag):
                 return self._found(tag, {**files, **self._shown(say)}, say)
         except EngineRefused as refused:
+            if is_told_in(str(refused)):
+                raise full("the environment", self.engine.folder) from refused
             raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
 
     def _found(self, tag: str, files: Mapping[str, bytes], say: Say) -> str:

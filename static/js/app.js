@@ -1,5 +1,6 @@
 // What every page needs; the large elements are fetched only where they stand.
 import "../vendor/htmx.js";
+import "./words.js"; // first, since all others wait for it
 import "./notices.js";
 import "./behaviours.js";
 import "./dialogs.js";

@@ -47,8 +47,7 @@ def ensure_image(path: str) -> None:
     """Load the base image from the cache, which is filled at the first time. Raises NoEngine."""
     if _ask(path, "GET", f"/images/{IMAGE}/json")[0] == 200:
         return
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "duto"
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = cache_folder()
     tar = cache / f"engine-{SUITE}.tar"
     with (cache / "engine.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -59,6 +58,14 @@ def ensure_image(path: str) -> None:
         status, text = _ask(path, "POST", f"/images/create?fromSrc=-&repo={repository}&tag={tag}", body)
     if status != 200 or '"error"' in text:
         raise NoEngine(f"the base image cannot be imported: {text.strip()}")
+
+
+def cache_folder() -> Path:
+    """What is made once for the tests of this machine. They have a home of their own, so they are told where it is."""
+    given = os.environ.get("TESTS_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(given) if given else Path.home() / ".cache") / "duto"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def forget(path: str, installation: str) -> None:

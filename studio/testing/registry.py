@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from studio.testing.engine import NoEngine
+from studio.testing.engine import NoEngine, cache_folder
 
 PACKAGE = "docker-registry"
 READY_S = 20.0
@@ -56,9 +55,8 @@ def _program() -> str:
     """The one on the path, else the one in the user's cache, which is filled at the first time."""
     if found := shutil.which(PACKAGE):
         return found
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "duto"
+    cache = cache_folder()
     program = cache / PACKAGE
-    cache.mkdir(parents=True, exist_ok=True)
     with (cache / "registry.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():

@@ -93,6 +93,7 @@ def isolate(base: Path) -> None:
         "PYENV_ROOT": old / ".pyenv",
         "PIP_CONFIG_FILE": old / ".config" / "pip" / "pip.conf",
         "PLAYWRIGHT_BROWSERS_PATH": old / ".cache" / "ms-playwright",
+        "TESTS_CACHE": old / ".cache",
     }
     for name, path in keep.items():
         if name not in os.environ and path.exists():

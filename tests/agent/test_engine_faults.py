@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -126,7 +127,10 @@ class TestKills:
             yield made
             made.stop()
 
-    def test_steps_outlive_blows_to_their_engine_at_any_moment(self, engine: engines.OwnEngine) -> None:
+    def test_steps_outlive_blows_to_their_engine_at_any_moment(
+        self, engine: engines.OwnEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 0.2)
         boxes = Boxes(engine.socket)
         launches = [boxes.launch(f"import time\n{RUNS_ONCE}\ntime.sleep({place % 3 / 5})") for place in range(6)]
         over = threading.Event()
@@ -149,17 +153,22 @@ def engine_has(boxes: Boxes, kind: str) -> list[str]:
 
 
 def strike(engine: engines.OwnEngine, over: threading.Event) -> None:
-    """Its containerd alone, an orderly end, and a kill, each soon after it has answered; then it is left in peace."""
-    for place, deed in enumerate((_containerd, _ending, _killing)):
+    """Its containerd alone for a while, an orderly end, and a kill, each soon after it has answered; then it has peace."""
+    for pause, deed in ((0.0, _containerd), (0.7, _ending), (1.0, _killing)):
         until(lambda: answers(engine.socket), 60)
-        over.wait(0.4 + place * 0.3)
+        over.wait(pause)
         deed(engine)
     until(lambda: answers(engine.socket), 60)
 
 
 def _containerd(engine: engines.OwnEngine) -> None:
-    if pid := engine.containerd:
-        os.kill(pid, signal.SIGKILL)
+    """The engine starts it again by itself, and is refused for as long."""
+    peace = time.monotonic() + 3
+    while time.monotonic() < peace:
+        if pid := engine.containerd:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def _ending(engine: engines.OwnEngine) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from studio.bootstrap import ROOT
-from studio.testing.order import LONGEST, needs_the_thread, ordered
+from studio.testing.order import LONGEST, TOGETHER, needs_the_thread, ordered
 
 
 def test_the_files_that_begin_first_are_there() -> None:
-    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
+    assert [name for name in (*LONGEST, *TOGETHER, *TOGETHER.values()) if not (ROOT / name).is_file()] == []
 
 
 def test_what_asks_the_database_comes_before_all_others_and_the_long_before_the_short(

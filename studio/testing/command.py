@@ -23,16 +23,20 @@ def run(arguments: list[str]) -> int:
     if arguments:
         return pytest(arguments)
     print("On SQLite, as `up` configures it: the tests marked sqlite.", flush=True)
-    first = pytest(["--sqlite", *side_by_side()])
+    first = pytest(["--sqlite", *side_by_side(0)])
     print("\nOn PostgreSQL: the whole suite.", flush=True)
-    second = pytest(side_by_side())
+    second = pytest(side_by_side(1))
     # No test at all (5) is a failure, too; pytest's closing line is the last of the output.
     return second or first
 
 
-def side_by_side() -> list[str]:
-    """Files of tests on several workers, each with services of its own, in the order of the plugin."""
-    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+def side_by_side(more: int) -> list[str]:
+    """Files of tests on several workers, each with services of its own, in the order of the plugin.
+
+    `more`: workers beyond the cores, where much of the time is spent on waiting for other processes.
+    """
+    cores = os.cpu_count() or 1
+    workers = min(cores + more, MOST_WORKERS) if cores > 1 else 1
     return ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers > 1 else []
 
 

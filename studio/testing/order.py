@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from studio.bootstrap import ROOT
 
@@ -13,30 +14,47 @@ from studio.bootstrap import ROOT
 LONGEST = (
     "tests/live/test_walk.py",
     "tests/web/test_browser.py",
+    "tests/runs/test_resume.py",
+    "tests/runs/test_random_order.py",
     "tests/live/test_chaos.py",
     "tests/benchmarks/test_bench.py",
-    "tests/live/test_acts.py",
+    # The first of several that need the environment of the sample.
     "tests/live/test_two_hosts.py",
+    "tests/live/test_acts.py",
     "tests/live/test_frame.py",
+    "tests/live/test_fetch.py",
     "tests/live/test_second_host.py",
-    "tests/live/test_resilience.py",
     "tests/live/test_bad_input.py",
-    "tests/sdk/test_live_programs.py",
     "tests/live/test_sdk.py",
+    "tests/live/test_resilience.py",
+    "tests/sdk/test_live_programs.py",
     "tests/test_contracts.py",
-    "tests/agent/test_container_host.py",
     "tests/test_up.py",
+    "tests/agent/test_container_host.py",
     "tests/agent/test_agent.py",
     "tests/test_demo.py",
+    "tests/agent/test_launcher_contract.py",
     "tests/agent/test_images.py",
-    "tests/live/test_fetch.py",
     "tests/live/test_container_studio.py",
     "tests/live/test_far_host.py",
     "tests/test_compose.py",
     "tests/test_bootstrap.py",
-    "tests/runs/test_random_order.py",
 )
+# These share a studio, which one worker starts for all of them.
+TOGETHER = {
+    "tests/live/test_frame.py": "tests/live/test_acts.py",
+    "tests/live/test_fetch.py": "tests/live/test_acts.py",
+    "tests/live/test_sdk.py": "tests/live/test_bad_input.py",
+}
 DATABASE = frozenset({"db", "transactional_db", "live_server"})
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Whole files to whoever is free, and those that share a studio at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return TOGETHER.get(file, file)
 
 
 def ordered(items: Iterable[pytest.Item]) -> list[pytest.Item]:

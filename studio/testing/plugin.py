@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from studio.testing.order import ordered
+from studio.testing.order import Scheduling, ordered
 from studio.testing.quick import flush_quickly, hash_quickly
 from studio.testing.services import Services
 
@@ -56,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = [item for item in items if is_chosen(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = ordered(chosen)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """For whole files; another distribution that somebody asks for is theirs."""
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def find_chromium() -> str | None:

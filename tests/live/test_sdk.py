@@ -44,7 +44,7 @@ def test_a_copy_of_the_example_runs_to_its_end_and_is_reused_the_second_time(
     for name in ("prepare", "train forest", "train logistic", "compare"):
         assert f"Step '{name}': Finished in" in first.stdout
     assert "[train forest] round  20: accuracy" in first.stdout
-    assert "[compare] The best model is" in first.stdout
+    assert "[compare] The best model is" in first.stdout and "PipelineRun Status: Finished" in first.stdout
     assert f"{live_studio.url}/w/main/runs/" in first.stdout
     second = live_studio.program(folder, "pipeline.py")
     assert second.returncode == 0, second.stdout + second.stderr

@@ -1,4 +1,4 @@
-"""Whole programs, unchanged, against a studio of real processes: the examples, and one over the surface."""
+"""Whole programs, unchanged, against a studio of real processes: the small examples, and one over the surface."""
 
 from __future__ import annotations
 
@@ -43,13 +43,6 @@ def run(place: Path, env: dict[str, str], folder: str, program: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def test_the_penguins_are_compared_and_then_reused(place: Path, env: dict[str, str]) -> None:
-    first = run(place, env, "penguins", "pipeline.py")
-    assert "[compare] The best model is" in first and "PipelineRun Status: Finished" in first
-    second = run(place, env, "penguins", "pipeline.py")
-    assert second.count("Finished (reused)") == 4
 
 
 def test_hello(place: Path, env: dict[str, str]) -> None:

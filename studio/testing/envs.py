@@ -41,7 +41,9 @@ def take_over(agent: Path) -> None:
 
 def _link(made: Path, target: Path) -> None:
     """Its files are read-only, and links into uv's cache already. Whoever builds the same now is left alone."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    agent = target.parent.parent
+    for folder in (agent.parent, agent, target.parent):  # as a start makes them
+        folder.mkdir(mode=0o700, exist_ok=True)
     draft = target.with_name(f"{target.name}.tmp.{os.getpid()}")
     with target.with_name(f"{target.name}.lock").open("a") as lock, contextlib.suppress(OSError, shutil.Error):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

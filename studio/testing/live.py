@@ -68,7 +68,6 @@ class LiveStudio:
 
     def launch(self) -> subprocess.Popen[str]:
         """Start, and wait for nothing."""
-        self.take_over()
         self.process = subprocess.Popen(
             self.command,
             cwd=ROOT,

@@ -23,6 +23,7 @@ LONGEST = (
     "tests/live/test_acts.py",
     "tests/live/test_frame.py",
     "tests/live/test_fetch.py",
+    "tests/live/test_languages.py",
     "tests/live/test_second_host.py",
     "tests/live/test_bad_input.py",
     "tests/live/test_sdk.py",
@@ -44,6 +45,7 @@ LONGEST = (
 TOGETHER = {
     "tests/live/test_frame.py": "tests/live/test_acts.py",
     "tests/live/test_fetch.py": "tests/live/test_acts.py",
+    "tests/live/test_languages.py": "tests/live/test_acts.py",
     "tests/live/test_sdk.py": "tests/live/test_bad_input.py",
 }
 DATABASE = frozenset({"db", "transactional_db", "live_server"})

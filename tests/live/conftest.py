@@ -78,4 +78,4 @@ ECHO = "import sys\nprint('got', sys.argv[1:])"
 def echo(stage: Studio) -> LiveRun:
     """A run of one step that tells its parameters."""
     graph = stage.graph({"echo": ECHO}, arguments=[{"parameter": each["name"]} for each in PARAMETERS])
-    return stage.submit_graph({**graph, "parameters": PARAMETERS}, experiment="Acts").wait()
+    return stage.submit_graph({**graph, "parameters": PARAMETERS}, experiment="Rehearsal").wait()

@@ -47,6 +47,7 @@ class Studio:
 
     def start(self) -> Studio:
         """Start it; the first start has made owner and workspace."""
+        self.live.take_over()
         self.live.start()
         self.port = self.url.rsplit(":", 1)[1]  # so that a second start can take the same one
         return self
@@ -194,7 +195,7 @@ class Studio:
 
     def submit_graph(self, graph: Mapping[str, Any], **body: Any) -> LiveRun:
         """Submit a graph that must be accepted."""
-        asked = {"experiment": "Live", "kind": "pipeline", "graph": graph, **body}
+        asked = {"experiment": "Trial", "kind": "pipeline", "graph": graph, **body}
         return LiveRun(self, self.post("runs/", asked)["id"])
 
     def refusal(self, method: str, path: str, status: int, **options: Any) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def env(place: Path) -> dict[str, str]:
 @pytest.fixture(scope="module", autouse=True)
 def studio(place: Path, env: dict[str, str]) -> Iterator[LiveStudio]:
     with live_studio(place / "var", env=env) as running:
+        running.take_over()
         shutil.copytree(ROOT / "examples", place / "examples")
         shutil.copytree(Path(__file__).parent / "programs", place / "examples/varied")
         shutil.copy(ROOT / "examples/hello/config.json", place / "examples/varied/config.json")

@@ -223,7 +223,7 @@ class Attempt:
 
     def _watch(self) -> Probe:
         """Ship what the script says until it is gone and everything has arrived."""
-        moved_at = born = time.monotonic()
+        moved_at = seen = time.monotonic()
         while True:
             self.bell.clear()
             probe = self.services.launcher.probe(self.key)  # before reading: nothing is written after the verdict
@@ -233,7 +233,8 @@ class Attempt:
                 self._ship_all()
                 return probe
             moment = time.monotonic()
-            if probe.state == "none" and moment - born > START_S:
+            seen = seen if probe.state == "none" else moment  # an engine that was away may know less when it is back
+            if moment - seen > START_S:
                 fault = Cause("studio_fault", "The program that watches the script could not be started.")
                 raise Ended(self._starved() or fault)
             if moment < self._ship_after:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def later(task: str, *, queue: str | None = None, **ids: str) -> None:
     """Ring for the task named `task` after the transaction has committed. Never raises, never waits for long."""
-    transaction.on_commit(partial(ring, task, queue=queue, **ids), robust=True)
+    after_commit(partial(ring, task, queue=queue, **ids))
 
 
 def ring(task: str, *, queue: str | None = None, **ids: str) -> None:
@@ -31,4 +31,5 @@ def ring(task: str, *, queue: str | None = None, **ids: str) -> None:
 
 def after_commit(action: Callable[[], object]) -> None:
     """Run `action` once the transaction holds; its failure never fails the request."""
-    transaction.on_commit(action, robust=True)
+    # Django names what failed, and a partial has no name.
+    transaction.on_commit(lambda: action(), robust=True)

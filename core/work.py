@@ -32,4 +32,4 @@ def ring(task: str, *, queue: str | None = None, **ids: str) -> None:
 def after_commit(action: Callable[[], object]) -> None:
     """Run `action` once the transaction holds; its failure never fails the request."""
     # Django names what failed, and a partial has no name.
-    transaction.on_commit(lambda: action(), robust=True)
+    transaction.on_commit(lambda: action(), robust=True)  # noqa: PLW0108

@@ -68,7 +68,7 @@ def enter(argv: list[str]) -> None:
     """Return when the process runs in the locked environment; replace it until then."""
     if os.environ.get("DUTO_NO_BOOTSTRAP"):
         return
-    dev = argv[1:2] == ["test"]
+    dev = argv[1:2] in (["test"], ["words"])
     try:
         if not is_ready(dev):
             with one_at_a_time():

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 from django.conf import settings
 
 from studio.templatetags import duto
@@ -36,7 +37,7 @@ SELECTING = frozenset({"querySelector", "querySelectorAll", "closest", "matches"
 def said_plainly(source: str) -> list[str]:
     """Literals that people would read and that do not go through `t` or `n`."""
     every = scripts.tokens(source)
-    through = {text for each in scripts.messages(source, "") for text in (each.text, each.plural)}
+    through = {text for each in scripts.messages(source, "") for text in po.each(each.id)}
     found = []
     for place, token in enumerate(every):
         if token.kind not in ("string", "template") or not SENTENCE.search(token.text):
@@ -100,13 +101,15 @@ def test_words_are_collected_from_python_templates_and_scripts() -> None:
             *scripts.messages(script, "a.js"),
         ]
     )
-    assert {each.text: (each.plural, each.places) for each in found} == {
-        "One": ("", ("a.py", "a.html")),
-        "%(n)s two": ("%(n)s twos", ("a.py", "a.html")),
-        "place\4Three": ("", ("a.py",)),
-        "Four": ("", ("a.html",)),
-        "Five {name}": ("", ("a.js",)),
-        "{count} six": ("{count} sixes", ("a.js",)),
+    assert {
+        tuple(po.each(each.id)): (each.context, [place for place, _ in each.locations]) for each in found if each.id
+    } == {
+        ("One",): (None, ["a.py", "a.html"]),
+        ("%(n)s two", "%(n)s twos"): (None, ["a.py", "a.html"]),
+        ("Three",): ("place", ["a.py"]),
+        ("Four",): (None, ["a.html"]),
+        ("Five {name}",): (None, ["a.js"]),
+        ("{count} six", "{count} sixes"): (None, ["a.js"]),
     }
 
 
@@ -115,9 +118,12 @@ def test_words_are_collected_from_python_templates_and_scripts() -> None:
     [
         (lambda: list(collect.of_python("_(name)", "a.py")), "a.py:1: _"),
         (lambda: list(scripts.messages("t(`a ${b}`)", "a.js")), "a.js:1: t"),
-        (lambda: collect.gathered([po.Message("a", "as"), po.Message("a", "aa")]), "two plurals"),
+        (lambda: collect.gathered([Message(("a", "as")), Message(("a", "aa"))]), "two plurals"),
         (lambda: po.read('msgid "a"\nmsgstr "b"\nmsgid "a"\nmsgstr "c"\n'), "twice"),
         (lambda: po.read('msgid "a"\nnonsense\n'), "line 2"),
+        (lambda: po.read('msgid "a"\nmsgstr "b\n'), "line 2"),
+        (lambda: po.read('msgid "a"\n\nmsgid "b"\nmsgstr "c"\n'), "line 1 .*missing msgstr"),
+        (lambda: po.read('msgid "a"\nmsgstr "b"\n'), "names no Language"),
     ],
 )
 def test_what_cannot_be_collected_is_told_with_its_place(wrong: Callable[[], object], told: str) -> None:
@@ -125,31 +131,68 @@ def test_what_cannot_be_collected_is_told_with_its_place(wrong: Callable[[], obj
         wrong()
 
 
+HEADER = r"""
+msgid ""
+msgstr ""
+"Language: xx\n"
+"Content-Type: text/plain; charset=utf-8\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\n"
+"""
+TRANSLATED = r"""
+# Said at the door.
+#, fuzzy
+msgid "Perhaps"
+msgstr "Talvez"
+
+msgid ""
+"Say \"é\"\n"
+"\ttwice\\"
+msgstr "Diz «é»\n"
+
+msgid "%(n)s run"
+msgid_plural "%(n)s runs"
+msgstr[0] "%(n)s uma"
+msgstr[1] "%(n)s muitas"
+
+msgctxt "place"
+msgid "Open"
+msgstr "Aberto"
+
+msgid "Open"
+msgstr "Abrir"
+
+msgid "gone"
+msgstr "foi-se"
+"""
+
+
 def test_a_catalogue_comes_back_as_it_was_written_and_gettext_reads_what_is_compiled() -> None:
-    header = "Language: xx\nContent-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
+    said = 'Say "é"\n\ttwice\\'
     messages = [
-        po.Message('Say "é"\n\ttwice\\', "", ("a.py",)),
-        po.Message("%(n)s run", "%(n)s runs", ("b.html", "c.js")),
-        po.Message("place\4Open"),
-        po.Message("Open"),
-        po.Message("not yet said"),
+        Message(said, locations=[("a.py", 3)]),
+        Message(("%(n)s run", "%(n)s runs"), locations=[("b.html", 1), ("c.js", 2)]),
+        Message("Open", context="place"),
+        *(Message(each) for each in ("Open", "Perhaps", "not yet said")),
     ]
-    words = {messages[0].text: ("Diz «é»\n",), "%(n)s run": ("%(n)s uma", "%(n)s muitas"), "place\4Open": ("Aberto",)}
-    words |= {"Open": ("Abrir",), "gone": ("foi-se",)}
-    text = po.write(po.Catalogue(header, words, {}), messages)
-    read = po.read(text)
-    assert read.header == header
-    assert read.words == {key: forms for key, forms in words.items() if key != "gone"} | {"not yet said": ("",)}
-    assert po.write(read, messages) == text
+    catalogue = po.read(HEADER + TRANSLATED)
+    catalogue.update(collect.gathered(messages), no_fuzzy_matching=True)
+    text = po.write(catalogue)
+    for kept in ("#: b.html c.js\n", "# Said at the door.\n", '"Language: xx\\n"', 'msgid "not yet said"\nmsgstr ""\n'):
+        assert kept in text.decode()
+    for left_out in ("foi-se", "Date", "Babel"):
+        assert left_out not in text.decode()
+    read = po.read(text.decode())
+    assert po.write(read) == text
+    assert [each.id for each in read if not po.forms(each)] == ["Perhaps", "not yet said"]
     spoken = gettext.GNUTranslations(io.BytesIO(compiled.binary(read)))
-    assert spoken.gettext(messages[0].text) == "Diz «é»\n"
+    assert spoken.gettext(said) == "Diz «é»\n"
     assert [spoken.ngettext("%(n)s run", "%(n)s runs", n) for n in (0, 1, 2)] == [
         "%(n)s muitas",
         "%(n)s uma",
         "%(n)s muitas",
     ]
     assert (spoken.pgettext("place", "Open"), spoken.gettext("Open")) == ("Aberto", "Abrir")
-    assert spoken.gettext("not yet said") == "not yet said"
+    assert [spoken.gettext(each) for each in ("Perhaps", "not yet said")] == ["Perhaps", "not yet said"]
 
 
 @pytest.mark.parametrize("path", LANGUAGES, ids=catalogues.language)
@@ -163,19 +206,19 @@ def test_what_is_compiled_is_what_the_catalogue_says(path: Path) -> None:
 
 @pytest.mark.parametrize("path", LANGUAGES, ids=catalogues.language)
 def test_a_language_says_nearly_all_that_the_code_says(path: Path) -> None:
-    words = po.read(path.read_text()).words
-    said = [message.text for message in collect.everything(ROOT)]
-    english = [text for text in said if not all(words.get(text, ("",)))]
+    words = po.read(path.read_text())
+    said = [message for message in collect.everything(ROOT) if message.id]
+    english = [message.id for message in said if not po.forms(words.get(message.id, message.context))]
     assert 100 * len(english) <= LEFT_IN_ENGLISH * len(said), english
 
 
 @pytest.mark.parametrize("path", LANGUAGES, ids=catalogues.language)
 def test_a_translation_has_the_holes_of_its_text(path: Path) -> None:
     catalogue = po.read(path.read_text())
-    for text, forms in catalogue.words.items():
-        allowed = {frozenset(HOLES.findall(each)) for each in (text, catalogue.plurals.get(text, text))}
-        for form in filter(None, forms):
-            assert frozenset(HOLES.findall(form)) in allowed, (text, form)
+    for message in filter(po.forms, catalogue):
+        allowed = {frozenset(HOLES.findall(each)) for each in po.each(message.id)}
+        for form in po.forms(message):
+            assert frozenset(HOLES.findall(form)) in allowed, (message.id, form)
 
 
 def test_the_languages_of_the_settings_are_those_with_a_catalogue() -> None:

@@ -20,19 +20,18 @@ def language(path: Path) -> str:
 
 def files(root: Path, path: Path) -> dict[Path, bytes]:
     """What stands in the three files of a language when it is up to date. Raises ValueError for a broken .po."""
-    before = po.read(path.read_text())
-    text = po.write(before, collect.everything(root))
-    now = po.read(text)
+    now = po.read(path.read_text())
+    now.update(collect.everything(root), no_fuzzy_matching=True)
     return {
-        path: text.encode(),
+        path: po.write(now),
         path.with_suffix(".mo"): compiled.binary(now),
         root / "static" / "words" / f"{language(path)}.js": compiled.script(now, collect.of_scripts(root)).encode(),
     }
 
 
-def missing(path: Path) -> list[str]:
-    """The texts that a language says in English."""
-    return [text for text, forms in po.read(path.read_text()).words.items() if not all(forms)]
+def missing(path: Path) -> int:
+    """How many texts a language leaves to English."""
+    return sum(not po.forms(message) for message in po.read(path.read_text()))
 
 
 def renew(root: Path) -> Iterator[tuple[str, int]]:
@@ -41,4 +40,4 @@ def renew(root: Path) -> Iterator[tuple[str, int]]:
         for file, content in files(root, path).items():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        yield language(path), len(missing(path))
+        yield language(path), missing(path)

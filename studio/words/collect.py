@@ -1,4 +1,7 @@
-"""Every text of the studio that people see: from Python, from templates and from scripts."""
+"""Every text of the studio that people see: from Python, from templates and from scripts.
+
+Babel's extractors skip in silence what is no plain string, a call within a call, and templates within templates of a script.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from babel.messages.catalog import Message
 from django.utils.translation.template import templatize
 
 from studio.words import scripts
-from studio.words.po import CONTEXT_END, Message
+from studio.words.po import Catalogue
 
 APPS = ("core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio")
 SINGLE = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop"})
@@ -21,7 +25,7 @@ LITERAL = r"""u?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
 CALL = re.compile(rf"(?<![\w.])([np]?gettext|_)\(\s*{LITERAL}(?:\s*,\s*{LITERAL})?", re.S)
 
 
-def everything(root: Path) -> list[Message]:
+def everything(root: Path) -> Catalogue:
     """Each text once, in its order, with all files that say it."""
     python = (path for app in APPS for path in (root / app).rglob("*.py"))
     return gathered(
@@ -37,7 +41,7 @@ def everything(root: Path) -> list[Message]:
     )
 
 
-def of_scripts(root: Path) -> list[Message]:
+def of_scripts(root: Path) -> Catalogue:
     """What the scripts say, which is all that a browser's catalogue needs."""
     return gathered(
         message
@@ -54,16 +58,12 @@ def _name(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def gathered(messages: Iterable[Message]) -> list[Message]:
-    """One message for each text. Raises ValueError where two places give one text two plurals."""
-    known: dict[str, Message] = {}
+def gathered(messages: Iterable[Message]) -> Catalogue:
+    """Each text once. Raises ValueError where two places give one text two plurals."""
+    catalogue = Catalogue()
     for message in messages:
-        first = known.setdefault(message.text, message)
-        if first.plural and message.plural and first.plural != message.plural:
-            raise ValueError(f"{message.text!r} has two plurals: {first.plural!r} and {message.plural!r}")
-        places = tuple(dict.fromkeys((*first.places, *message.places)))
-        known[message.text] = Message(message.text, first.plural or message.plural, places)
-    return list(known.values())
+        catalogue[message.id] = message
+    return catalogue
 
 
 def of_python(source: str, name: str) -> Iterator[Message]:
@@ -88,5 +88,5 @@ def of_template(source: str, name: str) -> Iterator[Message]:
 
 def _message(call: str, texts: Sequence[str], name: str) -> Message:
     if call in IN_CONTEXT:
-        return Message(f"{texts[0]}{CONTEXT_END}{texts[1]}", "", (name,))
-    return Message(texts[0], texts[1] if call in PLURAL else "", (name,))
+        return Message(texts[1], context=texts[0], locations=[(name, 0)])
+    return Message((texts[0], texts[1]) if call in PLURAL else texts[0], locations=[(name, 0)])

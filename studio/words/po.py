@@ -1,112 +1,77 @@
-"""The part of the .po format that the catalogues here use: comments, contexts, plurals, a header. No fuzzy guesses."""
+"""Texts and what a language says for them, as Babel keeps them, without its dates and strict about what is wrong in a file."""
 
 from __future__ import annotations
 
-import ast
+import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-CONTEXT_END = "\4"
-KEYWORD = re.compile(r'(msgctxt|msgid|msgid_plural|msgstr|msgstr\[\d\])?\s*(".*")$')
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import PoFileError, PoFileParser, write_po
 
-
-@dataclass(frozen=True)
-class Message:
-    """What the code says: the text, its plural ("" for none), and where it stands.
-
-    A text that means two things has a context before it: `f"{context}{CONTEXT_END}{text}"`, as in a .mo file.
-    """
-
-    text: str
-    plural: str = ""
-    places: tuple[str, ...] = ()
+# A text, or one and its plural; what is said for it, or nothing yet.
+Texts = str | tuple[str, ...] | list[str]
+# Babel takes the ends of a text for its quotes, whatever they are.
+LINE = re.compile(r'\s*(#.*|(msg[a-z_]+(\[\d\])?\s+)?"(\\.|[^"\\])*"\s*)?')
 
 
-@dataclass
-class Catalogue:
-    """`words` maps a text to its forms in one language: one, or as many as the language has for plurals."""
-
-    header: str = ""
-    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    plurals: dict[str, str] = field(default_factory=dict)
+class Catalogue(Catalog):
+    """What the code says, or what a language says for it."""
 
     @property
-    def plural_rule(self) -> str:
-        """Which form a number takes, as an expression over `n`."""
-        found = re.search(r"plural=([^;\n]+);", self.header)
-        return found.group(1).strip() if found else "n != 1"
+    def mime_headers(self) -> list[tuple[str, str]]:
+        """What programs need to know; a date or a version would change the file where no word did."""
+        return [
+            ("Language", str(self.locale_identifier)),
+            ("MIME-Version", "1.0"),
+            ("Content-Type", f"text/plain; charset={self.charset}"),
+            ("Content-Transfer-Encoding", "8bit"),
+            ("Plural-Forms", f"{self.plural_forms}\n"),
+        ]
 
-    @property
-    def forms(self) -> int:
-        """How many forms a plural has."""
-        found = re.search(r"nplurals=(\d+)", self.header)
-        return int(found.group(1)) if found else 2
+    @mime_headers.setter
+    def mime_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        self._set_mime_headers(headers)
+
+    def __setitem__(self, id: Texts, message: Message) -> None:
+        """Raises ValueError where one text has two plurals or two translations, of which Babel would keep the first."""
+        known = self.get(id, message.context)
+        if known and known.pluralizable and message.pluralizable and known.id != message.id:
+            raise ValueError(f"{known.id[0]!r} has two plurals: {known.id[1]!r} and {message.id[1]!r}")
+        if known and any(known.string or ()) and any(message.string or ()):
+            raise ValueError(f"{known.id!r} stands in the file twice")
+        super().__setitem__(id, message)
 
 
 def read(content: str) -> Catalogue:
     """The catalogue of a .po file. Raises ValueError with the number of a line that says nothing known."""
-    catalogue = Catalogue()
-    for entry in _entries(content):
-        texts = tuple(entry[key] for key in sorted(entry) if key.startswith("msgstr"))
-        if entry["msgid"] == "":
-            catalogue.header = texts[0]
-            continue
-        text = f"{entry['msgctxt']}{CONTEXT_END}{entry['msgid']}" if "msgctxt" in entry else entry["msgid"]
-        if text in catalogue.words:
-            raise ValueError(f"{text!r} stands in the file twice")
-        catalogue.words[text] = texts
-        if "msgid_plural" in entry:
-            catalogue.plurals[text] = entry["msgid_plural"]
+    catalogue, lines = Catalogue(), content.split("\n")
+    for number, line in enumerate(lines, 1):
+        if not LINE.fullmatch(line):
+            raise ValueError(f"line {number} is no line of a .po file: {line}")
+    try:
+        PoFileParser(catalogue, ignore_obsolete=True, abort_invalid=True).parse(lines)
+    except PoFileError as wrong:
+        told = str(wrong).rpartition(" on ")[0]  # Babel counts lines from 0
+        raise ValueError(f"line {wrong.lineno + 1} of the .po file: {told}") from wrong
+    if not catalogue.locale_identifier:
+        raise ValueError("the header of the .po file names no Language")
     return catalogue
 
 
-def _entries(text: str) -> Iterator[dict[str, str]]:
-    entry: dict[str, str] = {}
-    key = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        found = KEYWORD.match(line)
-        if found is None:
-            raise ValueError(f"line {number} is no line of a .po file: {line}")
-        if found[1] in ("msgctxt", "msgid") and "msgstr" in "".join(entry):
-            yield entry
-            entry = {}
-        key = found[1] or key
-        entry[key] = entry.get(key, "") + ast.literal_eval(found[2])
-    if entry:
-        yield entry
+def write(catalogue: Catalogue) -> bytes:
+    """A .po file that changes only where words do: no lines are wrapped, and no numbers of lines are told."""
+    file = io.BytesIO()
+    write_po(file, catalogue, width=0, include_lineno=False, ignore_obsolete=True)
+    return file.getvalue().strip() + b"\n"
 
 
-def write(catalogue: Catalogue, messages: Iterable[Message]) -> str:
-    """A .po file with these messages and what the catalogue has for them; what the code no longer says is left out."""
-    blocks = [_block({"msgid": "", "msgstr": catalogue.header}, ())]
-    for message in messages:
-        known = catalogue.words.get(message.text, ())
-        context, _, text = message.text.rpartition(CONTEXT_END)
-        entry = {"msgctxt": context, "msgid": text} if context else {"msgid": text}
-        if message.plural:
-            entry["msgid_plural"] = message.plural
-            for form in range(catalogue.forms):
-                entry[f"msgstr[{form}]"] = known[form] if len(known) == catalogue.forms else ""
-        else:
-            entry["msgstr"] = known[0] if known else ""
-        blocks.append(_block(entry, message.places))
-    return "\n".join(blocks)
+def each(texts: Texts | None) -> list[str]:
+    """A text alone, or one and its plural, as a list."""
+    return [texts] if isinstance(texts, str) else list(texts or ())
 
 
-def _block(entry: Mapping[str, str], places: Iterable[str]) -> str:
-    lines = [f"#: {place}" for place in places]
-    if "%" in entry["msgid"]:
-        lines.append("#, python-format")
-    for key, text in entry.items():
-        parts = text.splitlines(keepends=True) if "\n" in text else [text]
-        lines += [f"{key} {_quoted(parts[0])}"] if len(parts) == 1 else [f'{key} ""', *map(_quoted, parts)]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
+def forms(message: Message | None) -> list[str]:
+    """How a language says a text: one form, or one for each plural; none where it leaves the text to English."""
+    said = each(message.string) if message and not message.fuzzy else []
+    return said if all(said) else []

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from studio.words.po import Message
+from babel.messages.catalog import Message
 
 TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*)
@@ -99,4 +99,5 @@ def messages(source: str, name: str) -> Iterator[Message]:
         texts = all_of_it[place + 2 : place + 2 + 2 * count : 2]
         if any(text.kind != "string" for text in texts):
             raise ValueError(f"{name}:{token.line}: {token.text}() is given something else than a plain string")
-        yield Message(texts[0].text, texts[1].text if count > 1 else "", (name,))
+        first, *plural = (text.text for text in texts)
+        yield Message((first, *plural) if plural else first, locations=[(name, 0)])

@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio.words import collect, po
+from studio.words import po
 from tests.live.browser import SLOW_MS, Person, has_ended, is_awake, mark, node, open_step, was_not_reloaded
 from tests.live.studio import LiveRun, Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS = po.read((ROOT / "locale/pt_PT/LC_MESSAGES/django.po").read_text()).words
+WORDS = po.read((ROOT / "locale/pt_PT/LC_MESSAGES/django.po").read_text())
 # What the page may say in English would stand alone in an element or a label; words that both languages have do not count.
-ENGLISH = {message.text for message in collect.everything(ROOT) if WORDS[message.text][0] != message.text}
+ENGLISH = {
+    po.each(message.id)[0]
+    for message in WORDS
+    if message.id and not message.context and po.forms(message)[:1] != po.each(message.id)[:1]
+}
 # The experiment of the tests that share this studio.
 NAMES = {"Acts"}
 SAID = """() => [...document.querySelectorAll("body *")].flatMap((element) => [

@@ -77,6 +77,11 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if event["frame"].get("topic") in self.topics:
             await self.send_json(event["frame"])
 
+    async def send_json(self, content: Any, close: bool = False) -> None:
+        """A page may go at any moment, with its farewell still to be read: what is sent then is sent to nobody."""
+        with contextlib.suppress(RuntimeError):
+            await super().send_json(content, close)
+
     async def _subscribe(self, asked: dict[str, Any]) -> None:
         topic = str(asked.get("topic", ""))[:200]
         if len(self.topics) >= MOST_TOPICS and topic not in self.topics:

@@ -44,7 +44,7 @@ def _link(made: Path, target: Path) -> None:
     agent = target.parent.parent
     for folder in (agent.parent, agent, target.parent):  # as a start makes them
         folder.mkdir(mode=0o700, exist_ok=True)
-    draft = target.with_name(f"{target.name}.tmp.{os.getpid()}")
+    draft = agent / f"draft.{os.getpid()}"  # not among the environments, where an agent that starts puts drafts away
     with target.with_name(f"{target.name}.lock").open("a") as lock, contextlib.suppress(OSError, shutil.Error):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not target.exists():

@@ -88,6 +88,8 @@ else:
     lines = Path(given.f).read_text().splitlines() if given.f else []
     assert given.override_channels or lines[0] == "@EXPLICIT"
     asyncio.run(create(given.p, given.c, given.command[1:], lines[1:]))
+    sys.stdout.flush()
+    os._exit(0)  # its threads may be caught by the end of the interpreter, which then aborts
 """
 
 

@@ -34,6 +34,28 @@ async def test_frames_reach_those_who_subscribed(transactional_db: None) -> None
     await page.close()
 
 
+async def test_a_frame_for_a_page_that_has_just_gone_is_no_error(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+    assert await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1}) == {"pong": 1}
+    assert await page.say({"ping": 1}) == {"pong": 1}
+    tried = asyncio.Event()
+
+    async def gone(*_: object) -> None:
+        tried.set()
+        raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+
+    with monkeypatch.context() as away:
+        away.setattr(consumers.AsyncJsonWebsocketConsumer, "send", gone)
+        await sync_to_async(journal.send)("list:lab:runs", {"version": 7})
+        await asyncio.wait_for(tried.wait(), 20)
+    assert await page.say({"ping": 1}) == {"pong": 1}
+    await page.close()
+
+
 async def test_what_is_not_yours_is_not_there(transactional_db: None) -> None:
     house = await sync_to_async(House)()
     stranger = await sync_to_async(house.person)("mallory", None)

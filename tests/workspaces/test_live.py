@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.sessions.models import Session
 
 from core import journal
@@ -44,12 +45,12 @@ async def test_a_frame_for_a_page_that_has_just_gone_is_no_error(
     assert await page.say({"ping": 1}) == {"pong": 1}
     tried = asyncio.Event()
 
-    async def gone(*_: object) -> None:
+    async def gone(*_: object, **__: object) -> None:
         tried.set()
         raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
 
     with monkeypatch.context() as away:
-        away.setattr(consumers.AsyncJsonWebsocketConsumer, "send", gone)
+        away.setattr(AsyncWebsocketConsumer, "send", gone)
         await sync_to_async(journal.send)("list:lab:runs", {"version": 7})
         await asyncio.wait_for(tried.wait(), 20)
     assert await page.say({"ping": 1}) == {"pong": 1}

@@ -61,10 +61,10 @@ def _send_waiting() -> None:
 
 def publish(messages: Sequence[Message]) -> bool:
     """Send each message to its group; False when the broker is away: pages catch up by version."""
-    layer = get_channel_layer()
-    if not hasattr(layer, "serialize"):  # the one inside a process that has no broker, and nobody to tell
-        return True
     try:
+        layer = get_channel_layer()
+        if not hasattr(layer, "serialize"):  # the one inside a process that has no broker, and nobody to tell
+            return True
         with _client().pipeline(transaction=False) as sending:
             for group, message in messages:
                 sending.publish(f"{_config('prefix')}__group__{group}", layer.serialize(message))

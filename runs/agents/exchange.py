@@ -95,10 +95,11 @@ def answer_to(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     """Take the reports, renew the leases, give the work."""
     facts = document.get("host")
     _see(host, facts if isinstance(facts, dict) else {})
-    placing.talking_to.set(host.name if document.get("want") else "")
-    refused = reports.take_reports(host, _objects(document, "reports"))
+    with placing.talking_to(host.name if document.get("want") else ""):
+        refused = reports.take_reports(host, _objects(document, "reports"))
+        news = _news(host, document)
     lease = settings.DUTO.lease_seconds
-    return {**_news(host, document), "refused": refused, "lease_seconds": lease, "keep": retention.for_host(host)}
+    return {**news, "refused": refused, "lease_seconds": lease, "keep": retention.for_host(host)}
 
 
 def _see(host: Host, facts: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from uuid import UUID
@@ -207,7 +208,17 @@ def _write_many(attempts: Sequence[Attempt]) -> int:
 
 
 # The host whose call is being answered: the answer itself brings it its work.
-talking_to: ContextVar[str] = ContextVar("talking_to", default="")
+_talking_to: ContextVar[str] = ContextVar("talking_to", default="")
+
+
+@contextmanager
+def talking_to(host: str) -> Iterator[None]:
+    """For the length of the block that host's bell need not ring."""
+    token = _talking_to.set(host)
+    try:
+        yield
+    finally:
+        _talking_to.reset(token)
 
 
 def ring_host(name: str, *, by_queue: bool) -> None:
@@ -215,7 +226,7 @@ def ring_host(name: str, *, by_queue: bool) -> None:
 
     To a queue that nobody reads, bells would be added for ever: only the studio's own machine knows the broker.
     """
-    if name == talking_to.get():
+    if name == _talking_to.get():
         return
     if by_queue:
         later("agent.bell", queue=f"host.{name}")

@@ -147,13 +147,7 @@ def update_target(
     Raises as create_target() does, and Conflict for one that is being deleted.
     """
     room.require(Role.CONTRIBUTOR).require_person()
-    found = find_target(room.workspace, name)
-    target = ComputeTarget.objects.select_for_update(no_key=True).get(pk=found.pk)
-    if target.is_leaving:
-        raise Conflict(
-            _("'%(target)s' is being deleted: its last steps are ending.") % {"target": target.name},
-            code="being_deleted",
-        )
+    target = _locked(room.workspace, name)
     before = (target.min_nodes, target.max_nodes)
     _scale(target, min_nodes, max_nodes, idle_seconds)
     changed = terms.apply(room, target, asked)
@@ -170,6 +164,18 @@ def update_target(
     scale = {"min_nodes": target.min_nodes, "max_nodes": target.max_nodes}
     audit.note(room, "compute.changed", target.name, **scale, **({"changed": changed} if changed else {}))
     _tell(room.workspace)
+    return target
+
+
+def _locked(workspace: Workspace, name: str) -> ComputeTarget:
+    """A cluster that is to be changed. Raises NotFound, and Conflict for one that is being deleted."""
+    found = find_target(workspace, name)
+    target = ComputeTarget.objects.select_for_update(no_key=True).get(pk=found.pk)
+    if target.is_leaving:
+        raise Conflict(
+            _("'%(target)s' is being deleted: its last steps are ending.") % {"target": target.name},
+            code="being_deleted",
+        )
     return target
 
 

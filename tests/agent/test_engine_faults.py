@@ -19,6 +19,7 @@ from benchmarks.chaos import engines
 from duto_agent.launchers.base import EngineAway, Launch, LaunchFailed
 from duto_agent.launchers.engine import EngineRefused, is_passing, refusal
 from studio.testing.engine import NoEngine, answers
+from studio.testing.plugin import lacking
 from tests.agent.containers import Boxes
 from tests.agent.steps import until
 
@@ -116,14 +117,14 @@ class TestKills:
     @pytest.fixture
     def engine(self) -> Iterator[engines.OwnEngine]:
         if why := engines.missing():
-            pytest.skip(why)
+            lacking(why, "DUTO_REQUIRE_DOCKER")
         with tempfile.TemporaryDirectory(prefix="duto-blows-", ignore_cleanup_errors=True) as folder:
             name = f"bl{os.getpid()}"
             made = engines.OwnEngine(Path(folder) / "engine", engines.Namespace(name, os.getpid() % engines.PLACES))
             try:
                 made.start()
             except NoEngine as error:
-                pytest.skip(str(error))
+                lacking(str(error), "DUTO_REQUIRE_DOCKER")
             yield made
             made.stop()
 

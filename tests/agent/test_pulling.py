@@ -104,6 +104,26 @@ def told(host: Host, tag: str) -> list[dict[str, Any]]:
     return [each for each in host.events if each["image"] == tag]
 
 
+def ends_of_two(host: Host, wanted: dict[str, Any], name: str) -> list[str]:
+    """Two ask for the same at once; when the first bytes of this image have come, ana cancels its fetch: what each is told."""
+    ends: list[str] = []
+
+    def ask() -> None:
+        try:
+            host.images.ensure(wanted, host.said.append, "a")
+        except BuildFailed as error:
+            ends.append(str(error))
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for each in asking:
+        each.start()
+    until(lambda: any((each.get("progress") or {}).get("done") for each in told(host, tag_of(name))), 60)
+    host.images.cancel(tag_of(name), "ana")
+    for each in asking:
+        each.join(20)
+    return ends
+
+
 @pytest.mark.docker
 @pytest.mark.timeout(600)
 class TestEngine:
@@ -136,21 +156,8 @@ class TestEngine:
 
     def test_a_cancel_ends_the_fetch_for_all_who_wait_for_it(self, host: Host, pushed: str, registry: Slow) -> None:
         registry.rate = 1 << 20
-        name, ends = f"{registry.place}/{pushed}", []
-
-        def ask() -> None:
-            try:
-                host.images.ensure(spec(name), host.said.append, "a")
-            except BuildFailed as error:
-                ends.append(str(error))
-
-        asking = [threading.Thread(target=ask) for _ in range(2)]
-        for each in asking:
-            each.start()
-        until(lambda: any((each.get("progress") or {}).get("done") for each in told(host, tag_of(name))), 60)
-        host.images.cancel(tag_of(name), "ana")
-        for each in asking:
-            each.join(20)
+        name = f"{registry.place}/{pushed}"
+        ends = ends_of_two(host, spec(name), name)
         assert ends == [f"The fetch of the base image '{name}' was canceled by ana."] * 2
         assert [each["message"] for each in told(host, tag_of(name)) if each["event"] == "failed"] == ends[:1]
         assert registry.cut.wait(30), "the engine has hung up"
@@ -163,22 +170,9 @@ class TestEngine:
         self, host: Host, pushed: str, registry: Slow
     ) -> None:
         registry.rate = 1 << 20
-        name, ends = f"{registry.place}/{pushed}", []
+        name = f"{registry.place}/{pushed}"
         one = {"container": {"base_dockerfile": f"FROM {name}\n"}, "environment": {"user_managed": True}}
-
-        def ask() -> None:
-            try:
-                host.images.ensure(one, host.said.append, "a")
-            except BuildFailed as error:
-                ends.append(str(error))
-
-        asking = [threading.Thread(target=ask) for _ in range(2)]
-        for each in asking:
-            each.start()
-        until(lambda: any((each.get("progress") or {}).get("done") for each in told(host, tag_of(name))), 60)
-        host.images.cancel(tag_of(name), "ana")
-        for each in asking:
-            each.join(20)
+        ends = ends_of_two(host, one, name)
         fetch, build = f"The fetch of the base image '{name}'", "The build of its image"
         assert sorted(ends) == [f"{build} was canceled by ana.", f"{fetch} was canceled by ana."]
         assert host.said.count(f"Fetching the image {name}.") == 1

@@ -186,9 +186,7 @@ class DockerLauncher:
     def _ensure(self, launch: Launch) -> None:
         given, name = relaxed(launch.options), self.name(launch.key)
         image, refused = self._image(launch.image), None
-        for _ in range(
-            3
-        ):  # a network that went meanwhile, a container that was removed under us, an engine killed amid it
+        for _ in range(3):  # its network or itself was removed meanwhile, or the engine was killed amid it
             network = self.networks.join(launch.group or launch.key.attempt, launch.network, image.id)
             place = self._place(launch, image, network)
             if not self.engine.create(name, config_of(launch, given, place)):

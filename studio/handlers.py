@@ -8,12 +8,33 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
+from django.db import connection
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 from core import postman
+from core.serving import one_by_one
 from studio import beat
 
 
-class PagesHandler(ASGIHandler):
+class StreamingHandler(ASGIHandler):
+    """Sends what is made in pieces in pieces: given a plain iterator, Django would gather all of it in memory first."""
+
+    async def send_response(self, response: HttpResponseBase, send: Any) -> None:
+        if isinstance(response, StreamingHttpResponse):
+            # Who reads slowly keeps no connection to the database from others meanwhile.
+            await sync_to_async(_give_connection_back)()
+            if not response.is_async:
+                response.streaming_content = one_by_one(response._iterator)  # type: ignore[attr-defined]
+        await super().send_response(response, send)
+
+
+def _give_connection_back() -> None:
+    if connection.vendor != "sqlite" and not connection.in_atomic_block:
+        connection.close()
+
+
+class PagesHandler(StreamingHandler):
     """All middleware in one thread: mixed with async ones each would cost two changes of thread a request."""
 
     _middleware_chain: Any
@@ -23,7 +44,7 @@ class PagesHandler(ASGIHandler):
         self._middleware_chain = sync_to_async(self._middleware_chain, thread_sensitive=True)
 
 
-class AgentsHandler(ASGIHandler):
+class AgentsHandler(StreamingHandler):
     """Agents carry a key and no cookies: sessions, CSRF, languages and static files have nothing to do for them."""
 
     def load_middleware(self, is_async: bool = False) -> None:

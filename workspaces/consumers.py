@@ -14,7 +14,9 @@ from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
+from rest_framework.exceptions import ParseError
 
+from core import parsers
 from core.journal import group_of
 from workspaces import live
 from workspaces.models import User
@@ -23,9 +25,12 @@ log = logging.getLogger(__name__)
 
 MOST_TOPICS = 200
 MOST_BYTES = 64 * 1024
+# Of versions and offsets; no database compares with a larger number.
+LARGEST = 1 << 62
 # Sign-out and a lost membership close what they opened within this many seconds.
 CHECK_EVERY = 30.0
-SIGNED_OUT, TRY_LATER = 4401, 1013
+# 1008: what was asked is against the rules; 1011: a fault of ours; 1013: the broker is away.
+SIGNED_OUT, AGAINST_RULES, FAULT, TRY_LATER = 4401, 1008, 1011, 1013
 
 
 class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
@@ -57,20 +62,30 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             return
         try:
             content = json.loads(text_data)
-        except ValueError:
+            parsers.check(content)
+        except (ValueError, RecursionError, ParseError):
             content = None
-        if isinstance(content, dict):
-            await self.receive_json(content)
-        else:
+        if not isinstance(content, dict):
             await self._refuse("invalid", "")
+            return
+        try:
+            await self.receive_json(content)
+        except Exception:  # the page comes back by itself; a socket that is open but deaf it would not notice
+            log.exception("a frame of a page could not be answered")
+            await self.close(FAULT)
 
     async def receive_json(self, content: dict[str, Any], **kwargs: Any) -> None:
+        leaving, joining = _list(content.get("unsubscribe")), _list(content.get("subscribe"))
+        if len(leaving) + len(joining) > MOST_TOPICS:
+            await self._refuse("too_many", "")
+            await self.close(AGAINST_RULES)
+            return
         if content.get("ping"):
             await self.send_json({"pong": 1})
-        for asked in _list(content.get("unsubscribe")):
+        for asked in leaving:
             await self._unsubscribe(str(asked))
-        for asked in _list(content.get("subscribe")):
-            await self._subscribe(asked if isinstance(asked, dict) else {"topic": str(asked)})
+        for asked in joining:
+            await self._subscribe(asked if isinstance(asked, dict) else {"topic": asked})
 
     async def frame(self, event: dict[str, Any]) -> None:
         """From the channel layer. Group names are a squeezed spelling of topics, so the topic decides."""
@@ -83,7 +98,11 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             await super().send_json(content, close)
 
     async def _subscribe(self, asked: dict[str, Any]) -> None:
-        topic = str(asked.get("topic", ""))[:200]
+        topic = asked.get("topic")
+        if not isinstance(topic, str):
+            await self._refuse("invalid", "")
+            return
+        topic = topic[:200]
         if len(self.topics) >= MOST_TOPICS and topic not in self.topics:
             await self._refuse("too_many", topic)
             return
@@ -93,7 +112,7 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         # First the group, then the journal: a change in between comes twice rather than never.
         if topic not in self.topics and not await self._join(topic):
             return
-        for frame in await database_sync_to_async(live.catch_up)(topic, asked):
+        for frame in await database_sync_to_async(live.catch_up)(topic, _known(asked)):
             await self.send_json(frame)
 
     async def _join(self, topic: str) -> bool:
@@ -151,3 +170,9 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _known(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the page says of its state, where that is a number that can be meant."""
+    given = ((name, asked.get(name)) for name in ("version", "offset"))
+    return {name: value for name, value in given if isinstance(value, int) and -LARGEST < value < LARGEST}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -39,7 +39,7 @@ def file_in(version: DatasetVersion, path: str) -> files.ResolvedFile:
     raise NotFound(_("The dataset has no file '%(path)s'.") % {"path": path}, path=path)
 
 
-def csv_of(version: DatasetVersion) -> Iterator[bytes]:
+def csv_of(version: DatasetVersion) -> Generator[bytes, None, None]:
     """A table after its operations, as CSV, piece by piece. Raises Invalid for a dataset of files."""
     if version.kind == Dataset.Kind.FILE:
         raise Invalid(_("Say which file: '?path=' with one of the paths of 'files/'."))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
+from core import serving
 from core.errors import NotFound
 from core.storage import safe
 from datasets.models import Datastore
@@ -16,6 +18,7 @@ from workspaces.access import Room
 from workspaces.web import door
 
 MOST = 500
+BYTES = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,13 @@ def browse(request: HttpRequest, room: Room, name: str) -> HttpResponse:
 
 
 @door.page()
-def download(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def download(request: HttpRequest, room: Room, name: str) -> HttpResponseBase:
     """A file's bytes, always as a download."""
     path = safe(request.GET.get("path", ""))
     root = root_of(open_to_people(room.workspace, name))
     if not path or not root.is_file(path):
         raise NotFound(_("There is no such file on this datastore."))
-    answer = FileResponse(
-        root.open(path), as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream"
-    )
-    return answer  # type: ignore[return-value]
+    return serving.serve(request, root.open(path), root.size(path), path, BYTES, as_file=True)
 
 
 def level_of(room: Room, name: str, path: str) -> Level:

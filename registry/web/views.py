@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import F
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
+from core import serving
 from core.errors import NotFound
 from core.paging import page_of
 from core.storage import artifact_store
@@ -96,13 +98,10 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
 
 
 @door.page()
-def file(request: HttpRequest, room: Room, version_id: UUID, path: str) -> HttpResponse:
+def file(request: HttpRequest, room: Room, version_id: UUID, path: str) -> HttpResponseBase:
     """One file of a model, always as a download."""
     version = ModelVersion.objects.filter(model__workspace=room.workspace, pk=version_id).first()
     if version is None:
         raise NotFound(_("There is no such model in this workspace."))
-    source = artifact_store(room.workspace.pk).open(f"{version.prefix}/{path}")
-    answer = FileResponse(
-        source, as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream"
-    )
-    return answer  # type: ignore[return-value]
+    store, key = artifact_store(room.workspace.pk), f"{version.prefix}/{path}"
+    return serving.serve(request, store.open(key), store.size(key), path, "application/octet-stream", as_file=True)

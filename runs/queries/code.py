@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, BinaryIO
 
 from django.utils.translation import gettext as _
@@ -34,7 +34,7 @@ def open_file(snapshot: Snapshot, path: str) -> tuple[BinaryIO, int]:
     return artifact_store(snapshot.workspace_id).open(blob_key(entry["digest"])), int(entry["size"])
 
 
-def archive(snapshot: Snapshot) -> Iterator[bytes]:
+def archive(snapshot: Snapshot) -> Generator[bytes, None, None]:
     """A zip of the snapshot, made while it is sent. Equal snapshots give equal bytes."""
     store, tap = artifact_store(snapshot.workspace_id), _Tap()
     with zipfile.ZipFile(tap, "w", zipfile.ZIP_DEFLATED) as bundle:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import mimetypes
-from typing import BinaryIO
 from uuid import UUID
 
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
+from core import serving
 from core.errors import NotFound
-from core.storage import artifact_store
+from core.storage import Root, artifact_store
 from datasets import services as datasets
 from runs.models import Artifact, Output, Snapshot
 from runs.queries import code
@@ -19,6 +20,7 @@ from runs.web.tree import root_of
 from workspaces.access import Room
 from workspaces.web import door
 
+BYTES = "application/octet-stream"
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"}
 # Nothing of ours is reachable from it: an origin of its own, no network, its own scripts at most.
 FRAME = (
@@ -29,30 +31,26 @@ LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:;
 
 
 @door.page()
-def artifact(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponse:
+def artifact(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponseBase:
     """A file of the run: a picture is shown, all else is a download."""
     found = _artifact(room, run_id, path)
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     shown = kind in PICTURES and "download" not in request.GET
-    return sent(
-        artifact_store(room.workspace.pk).open(found.key),
-        path,
-        kind if shown else "application/octet-stream",
-        not shown,
-    )
+    store = artifact_store(room.workspace.pk)
+    return sent(request, store, found.key, path, kind if shown else BYTES, as_file=not shown)
 
 
 @door.page()
-def framed(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponse:
+def framed(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponseBase:
     """A page that a user's script wrote, for the sandboxed frame only."""
     found = _artifact(room, run_id, path)
-    answer = sent(artifact_store(room.workspace.pk).open(found.key), path, "text/html; charset=utf-8", False)
+    answer = sent(request, artifact_store(room.workspace.pk), found.key, path, "text/html; charset=utf-8")
     answer["Content-Security-Policy"] = FRAME
     return answer
 
 
 @door.page()
-def output(request: HttpRequest, room: Room, run_id: UUID, output: str, path: str) -> HttpResponse:
+def output(request: HttpRequest, room: Room, run_id: UUID, output: str, path: str) -> HttpResponseBase:
     """A file of an output: only what its manifest names."""
     root_of(room, run_id)
     found = Output.objects.filter(run_id=run_id, run__workspace=room.workspace, name=output).first()
@@ -62,21 +60,18 @@ def output(request: HttpRequest, room: Room, run_id: UUID, output: str, path: st
     require_kept(found)
     root = datasets.root_by_name(room.workspace, found.datastore)
     key = f"{found.path}/{path}" if found.is_directory else found.path
-    return sent(root.open(key), path, "application/octet-stream", True)
+    return sent(request, root, key, path, BYTES, as_file=True)
 
 
 @door.page()
-def snapshot(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def snapshot(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponseBase:
     """All code of a step as one archive."""
     step = getattr(root_of(room, run_id), "step", None)
     found = Snapshot.objects.filter(workspace=room.workspace, digest=step.snapshot_digest).first() if step else None
     if step is None or found is None:
         raise NotFound(_("This run has no code of its own."))
-    answer = StreamingHttpResponse(code.archive(found), content_type="application/zip")
-    answer["Content-Disposition"] = (
-        f'attachment; filename="{"".join(c if c.isalnum() else "-" for c in step.name)}-code.zip"'
-    )
-    return answer  # type: ignore[return-value]
+    name = "".join(c if c.isalnum() else "-" for c in step.name)
+    return serving.stream(request, code.archive(found), f"{name}-code.zip", "application/zip", as_file=True)
 
 
 def _artifact(room: Room, run_id: UUID, path: str) -> Artifact:
@@ -88,9 +83,10 @@ def _artifact(room: Room, run_id: UUID, path: str) -> Artifact:
     return found
 
 
-def sent(source: BinaryIO, path: str, kind: str, as_download: bool) -> HttpResponse:
+def sent(
+    request: HttpRequest, root: Root, key: str, path: str, kind: str, *, as_file: bool = False
+) -> HttpResponseBase:
     """Whatever it is, it must not act as a page of this studio."""
-    answer = FileResponse(source, as_attachment=as_download, filename=path.rsplit("/", 1)[-1], content_type=kind)
+    answer = serving.serve(request, root.open(key), root.size(key), path, kind, as_file=as_file)
     answer["Content-Security-Policy"] = LOCKED
-    answer["X-Content-Type-Options"] = "nosniff"
-    return answer  # type: ignore[return-value]
+    return answer

@@ -15,6 +15,8 @@ import sys
 import threading
 
 PREPARE = "DUTO_PREPARE"
+# Beyond this a frame is not even read: the socket is closed with 1009.
+WEBSOCKET_MAX = 1 << 20
 
 
 def main() -> None:
@@ -39,6 +41,9 @@ def main() -> None:
     config = uvicorn.Config(
         application,
         ws="websockets",
+        ws_max_size=WEBSOCKET_MAX,
+        # Who asks is decided by the application, which knows whether a proxy is trusted.
+        proxy_headers=False,
         lifespan="off",
         access_log=False,
         log_config=None,

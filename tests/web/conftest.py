@@ -6,6 +6,7 @@ import io
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,14 @@ class Site(Lab):
 
     def send(self, at: str, /, who: str = "owner", **values: Any) -> Any:
         return self.people[who].post(f"/w/lab/{at}", values)
+
+    def put_store(self, path: str, source: Path) -> None:
+        """A file of this machine on the default datastore."""
+        with source.open("rb") as body:
+            put_file(self.room, "workspaceblobstore", path, body, overwrite=True)
+
+    def person(self, name: str) -> User:
+        return User.objects.get(username=name)
 
     def queries(self, at: str, /, **query: Any) -> int:
         with CaptureQueriesContext(connection) as seen:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -96,11 +97,51 @@ async def test_nonsense_is_refused_and_the_socket_lives_on(transactional_db: Non
     house = await sync_to_async(House)()
     page = await sync_to_async(Page.of)(house.owner)
     await page.connect()
-    for text in ("{", "[]", "7", "x" * (consumers.MOST_BYTES + 1)):
+    deep = '{"subscribe": ' + "[" * 200 + "]" * 200 + "}"
+    texts = (
+        "{",
+        "[]",
+        "7",
+        "[" * 30_000,
+        '{"a":' * 10_000,
+        deep,
+        "9" * 5000,
+        '{"subscribe": ["a\\u0000"]}',
+        '{"subscribe": [{}, 7]}',
+    )
+    for text in (*texts, '{"subscribe": ["list:\\ud800"]}', "x" * (consumers.MOST_BYTES + 1)):
         await page.send_text(text)
         assert (await page.hear())["error"]["code"] == "invalid"
+        if text == texts[-1]:
+            await page.hear()
+    for odd in (10**30, -(10**30), True, "1", 0.5, None):
+        await page.send_text(json.dumps({"subscribe": [{"topic": "list:lab:runs", "version": odd, "offset": odd}]}))
     assert await page.say({"ping": 1}) == {"pong": 1}
     await page.close()
+
+
+async def test_a_frame_of_too_many_topics_closes_the_socket_with_the_reason(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+    await page.send_text(json.dumps({"subscribe": [f"run:{number}" for number in range(5_000)]}))
+    assert await page.hear() == {"error": {"code": "too_many", "topic": ""}}
+    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.AGAINST_RULES}
+
+
+async def test_a_fault_closes_the_socket_so_that_its_page_comes_back(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+
+    def broken(*_: object) -> bool:
+        raise OverflowError("an odd value that nobody thought of")
+
+    monkeypatch.setattr(live, "may_watch", broken)
+    await page.send_text(json.dumps({"subscribe": ["list:lab:runs"]}))
+    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.FAULT}
 
 
 async def test_signing_out_closes_the_socket(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:

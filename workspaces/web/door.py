@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -21,7 +22,7 @@ from core.errors import StudioError
 from workspaces.access import Room, enter
 from workspaces.models import Role
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 LAST = "last_workspace"
 
 
@@ -45,7 +46,7 @@ def _door(
 ) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @wraps(view)
-        def inner(request: HttpRequest, workspace: str, **names: Any) -> HttpResponse:
+        def inner(request: HttpRequest, workspace: str, **names: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             try:
@@ -53,7 +54,7 @@ def _door(
                 request.room = room  # type: ignore[attr-defined]
                 _remember(request, room)
                 _look_at_the_journal(request)
-                answer = view(request, room, **names)
+                answer: HttpResponseBase = view(request, room, **names)
             except StudioError as error:
                 answer = refused(request, error)
             # What a member sees is nobody else's, and a page that was left must not come back stale.

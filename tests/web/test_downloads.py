@@ -1,0 +1,276 @@
+"""Downloads of pages, REST and agents: in pieces, by range, and nothing left behind by who reads slowly or leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import io
+import os
+import threading
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.test import RequestFactory
+
+from core import serving
+from core.clock import now
+from core.storage import Root, artifact_store, blob_key, data_dir
+from datasets.services import save
+from duto.spec import canonical
+from registry.models import ModelVersion, RegisteredModel
+from runs.models import Artifact, Output, Snapshot, StepRun
+from tests.asgi import Visit, visit
+from tests.runs.conftest import KEY
+from tests.web.conftest import Site
+from workspaces.models import Role
+from workspaces.services import tokens
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+SIZE = 24 << 20
+# What one request may hold of it: a piece being read, one being sent, and the answer's own.
+HELD = 6 << 20
+
+
+class Shelf:
+    """One large file of each kind that can be downloaded, and who may read it."""
+
+    def __init__(self) -> None:
+        site = Site()
+        path = Path(data_dir()) / "large.bin"
+        with path.open("wb") as file:
+            for _ in range(SIZE >> 20):
+                file.write(os.urandom(1 << 20))  # an archive of it is as large
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        store = artifact_store(site.workspace.pk)
+
+        def put(root: Root, key: str) -> None:
+            target = Path(root.full(key))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, target)
+
+        run = site.step(site.pipeline("a", status="Completed"), "a")
+        attempt = site.attempt(run, status="completed", log_size=SIZE, log_sealed_at=now())
+        going = site.attempt(site.step(site.pipeline("b"), "b"))
+        put(store, f"logs/{attempt.pk}")
+        put(store, f"artifacts/{run.pk}/large.bin")
+        put(store, f"artifacts/{run.pk}/page.html")
+        for name in ("large.bin", "page.html"):
+            Artifact.objects.create(run=run, path=name, size=SIZE)
+        site.put_store("large.bin", path)
+        files = [{"path": "large.bin", "size": SIZE, "digest": digest}]
+        Output.objects.create(
+            run=run, name="out", datastore="workspaceblobstore", path="kept", digest="0", files=files, file_count=1, size=SIZE
+        )  # fmt: skip
+        site.put_store("kept/large.bin", path)
+        put(store, blob_key(digest))
+        entries = [{"path": "large.bin", "digest": digest, "size": SIZE, "executable": False}]
+        key = canonical.digest({"schema": 1, "files": entries})
+        Snapshot.objects.create(workspace=site.workspace, digest=key, files=entries, file_count=1, size=SIZE)
+        StepRun.objects.filter(run=run).update(snapshot_digest=key)
+        model = RegisteredModel.objects.create(workspace=site.workspace, name="forest", latest_version=1)
+        held = ModelVersion.objects.create(model=model, version=1, run_id=run.pk, file_count=1, size=SIZE)
+        put(store, f"{held.prefix}/large.bin")
+        sources = {"sources": [{"datastore": "workspaceblobstore", "path": "large.bin"}]}
+        version = save(site.room, "large", "file", sources)
+        path.unlink()
+
+        page, rest = "/w/lab", "/api/v1/workspaces/lab"
+        self.ranged = {
+            "page of a datastore": f"{page}/data/stores/workspaceblobstore/file/?path=large.bin",
+            "page of an artifact": f"{page}/runs/{run.pk}/artifacts/large.bin",
+            "framed page": f"{page}/runs/{run.pk}/framed/page.html",
+            "page of an output": f"{page}/runs/{run.pk}/outputs/out/large.bin",
+            "page of a model": f"{page}/models/files/{held.pk}/large.bin",
+            "file": f"{rest}/datastores/workspaceblobstore/files/large.bin",
+            "artifact": f"{rest}/runs/{run.pk}/artifacts/large.bin",
+            "output": f"{rest}/runs/{run.pk}/outputs/out/files/large.bin",
+            "snapshot's file": f"{rest}/snapshots/{key}/files/large.bin",
+            "model": f"{rest}/models/forest/versions/1/content/?path=large.bin",
+            "dataset": f"{rest}/dataset-versions/{version.pk}/content/?path=large.bin",
+            "log": f"{rest}/runs/{run.pk}/log/?download=1",
+            "agent's blob": f"/agent/v1/attempts/{going.pk}/1/files/blob/{digest}",
+            "agent's data": f"/agent/v1/attempts/{going.pk}/1/files/data/workspaceblobstore/large.bin",
+        }
+        self.made = {
+            "page of code": f"{page}/runs/{run.pk}/snapshot.zip",
+            "archive of code": f"{rest}/snapshots/{key}/archive/",
+        }
+        self.all = {**self.ranged, **self.made}
+        reader = site.person("a-reader")
+        self.token = tokens.mint(reader, site.workspace, Role.READER, "tests").text
+        self.cookie = site.people["reader"].cookies[settings.SESSION_COOKIE_NAME].value
+
+    def headers(self, name: str) -> dict[str, str]:
+        if "page" in name:
+            return {"cookie": f"{settings.SESSION_COOKIE_NAME}={self.cookie}"}
+        return {"authorization": f"Bearer {KEY if 'agent' in name else self.token}"}
+
+
+class Counted(io.BufferedReader):
+    """A reader that counts what is read from it, by all of them."""
+
+    read_bytes = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        Counted.read_bytes += len(data)
+        return data
+
+
+@pytest.fixture
+def shelf(transactional_db: None) -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> type[Counted]:
+    monkeypatch.setattr(Root, "open", lambda root, key: Counted(io.FileIO(root.full(key))))
+    Counted.read_bytes = 0
+    return Counted
+
+
+def open_files() -> int:
+    """How many descriptors of the data directory this process holds."""
+    held = 0
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(each.readlink())
+        except FileNotFoundError:
+            continue
+        held += target.startswith(f"{data_dir()}/") and "sqlite3" not in target
+    return held
+
+
+async def settled(is_so: Callable[[], bool]) -> None:
+    """Until it is so; a hang guard, no measure."""
+    async with asyncio.timeout(30):
+        while not is_so():
+            gc.collect()
+            await asyncio.sleep(0.02)
+
+
+async def peak_of(deed: Callable[[], Awaitable[Any]]) -> int:
+    """The most bytes that Python held more than before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        await deed()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+async def test_no_download_passes_through_memory_as_a_whole(shelf: Shelf) -> None:
+    await visit(
+        "GET", shelf.all["file"], shelf.headers("file")
+    )  # what is imported at the first is not what is measured
+    for name, url in shelf.all.items():
+        got = Visit("GET", url, shelf.headers(name))
+        assert await peak_of(got.run) < HELD, name
+        assert got.answer.status == 200, (name, got.answer)
+        assert got.answer.size >= SIZE and got.answer.pieces > 20, name
+    assert open_files() == 0
+
+
+async def test_head_and_a_range_read_what_they_send(shelf: Shelf, counted: type[Counted]) -> None:
+    for name, url in shelf.all.items():
+        counted.read_bytes = 0
+        head = await visit("HEAD", url, shelf.headers(name))
+        if "agent" in name:
+            assert head.status == 405
+        else:
+            assert (head.status, head.size) == (200, 0), name
+            assert counted.read_bytes == 0 or (name in shelf.made and counted.read_bytes <= 2 << 20), name
+            assert head.headers["content-length"] == ("0" if name in shelf.made else str(SIZE))
+    for name, url in shelf.ranged.items():
+        counted.read_bytes = 0
+        part = await visit("GET", url, {**shelf.headers(name), "range": "bytes=0-0"})
+        assert (part.status, part.size, counted.read_bytes) == (206, 1, 1), name
+        assert part.headers["content-range"] == f"bytes 0-0/{SIZE}"
+        end = await visit("GET", url, {**shelf.headers(name), "range": f"bytes={SIZE - 3}-{'9' * 5000}"})
+        assert (end.status, end.size) == (206, 3), name
+        beyond = await visit("GET", url, {**shelf.headers(name), "range": f"bytes={'9' * 5000}-"})
+        assert (beyond.status, beyond.headers["content-range"]) == (416, f"bytes */{SIZE}"), name
+    assert open_files() == 0
+
+
+async def test_slow_readers_cost_a_piece_each_and_leave_nothing(shelf: Shelf) -> None:
+    many = [Visit("GET", url, shelf.headers(name)) for name, url in shelf.all.items() for _ in range(4)]
+    before = threading.active_count()
+    for each in many:
+        each.reading.clear()
+
+    async def hold_then_leave() -> None:
+        going = [asyncio.create_task(each.run()) for each in many]
+        await asyncio.gather(*(asyncio.wait_for(each.begun.wait(), 60) for each in many))
+        assert open_files() >= len(shelf.ranged) * 4
+        for each in many:
+            each.leave()
+        await asyncio.gather(*going)
+
+    assert await peak_of(hold_then_leave) < len(many) * (1 << 20)
+    await settled(lambda: open_files() == 0)
+    # Those of the pool for pieces stay: as many as the loop has, however many read.
+    await settled(lambda: threading.active_count() <= before + 40)
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no connections to run out of")
+async def test_slow_readers_keep_no_connection_from_others(shelf: Shelf) -> None:
+    readers = [Visit("GET", shelf.all["file"], shelf.headers("file")) for _ in range(settings.DUTO.database_pool + 2)]
+    for each in readers:
+        each.reading.clear()
+    going = [asyncio.create_task(each.run()) for each in readers]
+    await asyncio.gather(*(asyncio.wait_for(each.begun.wait(), 60) for each in readers))
+    assert (await visit("GET", "/api/v1/me/", shelf.headers("file"))).status == 200
+    for each in readers:
+        each.leave()
+    await asyncio.gather(*going)
+
+
+async def test_who_leaves_while_a_piece_is_made_ends_its_making() -> None:
+    made, may_go, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly() -> Any:
+        try:
+            while True:
+                made.set()
+                may_go.wait(30)
+                yield b"x"
+        finally:
+            closed.set()
+
+    pieces = slowly()
+    iterator = serving.one_by_one(pieces)
+    taking: asyncio.Future[bytes] = asyncio.ensure_future(anext(iterator))
+    await sync_to_async(made.wait, thread_sensitive=False)(30)
+    taking.cancel()
+    await asyncio.sleep(0)
+    may_go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "content"),
+    [
+        ("bytes=0-1", 206, b"01"), ("bytes=8-", 206, b"89"), ("bytes=-2", 206, b"89"), ("bytes=-99", 200, None),
+        ("bytes=3-99", 206, b"3456789"), ("bytes=10-", 416, b""), ("bytes=-0", 416, b""), (f"bytes=-{'0' * 5000}1", 206, b"9"),
+        (f"bytes={'9' * 5000}-{'9' * 5001}", 416, b""), (f"bytes=0-{'9' * 5000}", 200, None), (f"bytes=-{'9' * 5000}", 200, None),
+        ("bytes=5-2", 200, None), ("bytes=0-1,3-4", 200, None), ("bytes=-", 200, None), ("bytes=a-b", 200, None),
+        ("lines=0-1", 200, None), ("bytes=\u0661-\u0662", 200, None), ("bytes=1-2\n", 206, b"12"), ("bytes=--5", 200, None),
+    ],
+)  # fmt: skip
+def test_a_range_is_met_refused_or_not_one(header: str, status: int, content: bytes | None) -> None:
+    whole = b"0123456789"
+    request = RequestFactory().get("/", headers={"Range": header})
+    answer: Any = serving.serve(request, io.BytesIO(whole), len(whole), "a.bin")
+    assert (answer.status_code, answer.content) == (status, whole if content is None else content)

@@ -9,21 +9,13 @@ from django.http import Http404
 from rest_framework.exceptions import APIException, NotAuthenticated, ValidationError
 from rest_framework.response import Response
 
-from core.errors import Invalid, NotFound, StudioError, TooLarge
+from core.answers import CODES
+from core.busy import as_busy
+from core.errors import Invalid, NotFound, StudioBusy, StudioError, TooLarge
 from core.fullness import as_full
 from core.spec import unprocessable
 from duto.spec.errors import SpecError
 
-CODES = {
-    400: "invalid",
-    401: "unauthenticated",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    406: "not_acceptable",
-    415: "unsupported_media_type",
-    429: "too_many_requests",
-}
 WHO = "Sign in first, or send a token: 'Authorization: Bearer duto_...'."
 
 
@@ -37,6 +29,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = Response(refusal.as_document(), status=refusal.status)
     if refusal.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="duto"'
+    if isinstance(refusal, StudioBusy):
+        response["Retry-After"] = str(refusal.retry_after)
     return response
 
 
@@ -52,7 +46,7 @@ def as_refusal(error: Exception) -> StudioError | None:
         return NotFound("There is nothing at this address.")
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return TooLarge("The request is larger than this studio takes.")
-    return as_full(error)
+    return as_full(error) or as_busy(error)
 
 
 def _of_framework(error: APIException) -> Response:

@@ -63,6 +63,14 @@ class Unprocessable(StudioError):
     default_code = "unprocessable"
 
 
+class StudioBusy(StudioError):
+    """The database is held by others. Nothing was written: the same request may come again after `retry_after` seconds."""
+
+    status = 503
+    default_code = "busy"
+    retry_after: ClassVar[int] = 1
+
+
 class StudioFull(StudioError):
     """The studio's own disk has no room. Nothing is wrong with what was sent: it may come again."""
 

@@ -1,4 +1,4 @@
-"""The web's sign of life: nobody is called silent by a studio that was itself away."""
+"""The web's sign of life: nobody is called silent by a studio that was itself away. And what requests have noted."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ def _run() -> None:
     from django.db import close_old_connections
 
     from core.beats import WEB, beat, web_rhythm, web_silence
+    from workspaces.services import usage
 
     name = f"{WEB}{socket.gethostname()}"[:64]
     pause = threading.Event()
     while not pause.wait(web_rhythm().total_seconds()):
         try:
             beat(name, str(os.getppid()), silence=web_silence())
+            usage.write_down()
         except Exception as error:  # the database may be away for a while; the next beat tells again
             log.warning("no beat: %s", error)
         finally:

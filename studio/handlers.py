@@ -6,19 +6,30 @@ from functools import cache
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.exception import convert_exception_to_response
 from django.db import connection
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.http import parse_header_parameters
 
 from core import postman
 from core.serving import one_by_one
 from studio import beat
+from studio.middleware import ErrorDocuments
+
+
+class Utf8Request(ASGIRequest):
+    """Bodies and addresses are UTF-8. Django would read them by any codec that a stranger names, `hex` among them."""
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
 
 
 class StreamingHandler(ASGIHandler):
     """Sends what is made in pieces in pieces: given a plain iterator, Django would gather all of it in memory first."""
+
+    request_class = Utf8Request
 
     async def send_response(self, response: HttpResponseBase, send: Any) -> None:
         if isinstance(response, StreamingHttpResponse):
@@ -51,7 +62,8 @@ class AgentsHandler(StreamingHandler):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        self._middleware_chain: Any = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
+        answer: Any = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
+        self._middleware_chain: Any = ErrorDocuments(answer)
 
 
 def by_path() -> Any:

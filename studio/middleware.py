@@ -14,9 +14,12 @@ from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django.utils.translation import get_supported_language_variant
 
+from core.answers import document_of
 from core.errors import Invalid
 
 HEADER = "Content-Security-Policy"
+APIS = ("/api/", "/agent/")
+OF_THE_BODY = ("content-type", "content-length", "content-encoding", "content-disposition")
 
 
 def policy(host: str) -> str:
@@ -100,6 +103,30 @@ class Language(LocaleMiddleware):
         return answer
 
 
+class ErrorDocuments(EitherWay):
+    """The API answers its error document, also where Django refused before a view was asked, or none was found."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if iscoroutinefunction(self.get_response):
+            return cast(HttpResponse, self._later(request))
+        return self._as_document(request, self.get_response(request))
+
+    async def _later(self, request: HttpRequest) -> HttpResponse:
+        return self._as_document(request, await self.get_response(request))  # type: ignore[misc]
+
+    @staticmethod
+    def _as_document(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        is_ours = response.headers.get("Content-Type", "").startswith("application/json")
+        if response.status_code < 400 or is_ours or not request.path.startswith(APIS):
+            return response
+        document = JsonResponse(document_of(response.status_code), status=response.status_code)
+        for name, value in response.headers.items():
+            if name.lower() not in OF_THE_BODY:
+                document.headers[name] = value
+        document._resource_closers += response._resource_closers  # type: ignore[attr-defined]
+        return document
+
+
 class NoNulls(EitherWay):
     """Refuses an address with a null character: PostgreSQL stores none, so every look-up by it would be a fault."""
 
@@ -112,7 +139,7 @@ class NoNulls(EitherWay):
     @staticmethod
     def _refuse(request: HttpRequest) -> HttpResponse:
         text = "The address holds a null character (%00), which no name can have."
-        if request.path.startswith(("/api/", "/agent/")):
+        if request.path.startswith(APIS):
             return JsonResponse(Invalid(text).as_document(), status=400)
         raise BadRequest(text)
 

@@ -18,3 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *(path("w/<slug:workspace>/", include(f"{app}.web.urls")) for app in APPS),
     path("", include("workspaces.web.root_urls")),
 ]
+
+handler500 = "studio.faults.fault"

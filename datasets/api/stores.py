@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import serving
-from core.paging import decode, encode, limit_of
+from core.paging import part_of
 from core.storage import safe
 from datasets import queries
 from datasets.api import serializers as s
@@ -81,10 +81,6 @@ def file_document(each: files.ResolvedFile, path: str) -> dict[str, Any]:
 
 
 def page_of_files(request: Request, found: list[files.ResolvedFile], out: Any) -> dict[str, Any]:
-    """A page of a list that is in memory already: the cursor is the place in it."""
-    limit = limit_of(request.query_params.get("limit") or 500)
-    after = request.query_params.get("after")
-    start = int(decode(after, 1)[0]) if after else 0
-    page = found[start : start + limit]
-    following = encode([start + limit]) if start + limit < len(found) else None
+    query = request.query_params
+    page, following = part_of(found, after=query.get("after"), limit=query.get("limit") or 500, label="files")
     return {"items": [out(each) for each in page], "next": following}

@@ -8,14 +8,15 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from compute.models import Host
 from compute.services.hosts import authenticate
-from core.errors import Conflict, Invalid, NotFound, StudioError, TooLarge, Unauthenticated
+from core.busy import as_busy
+from core.errors import Conflict, Invalid, NotFound, StudioBusy, StudioError, TooLarge, Unauthenticated
 from core.fullness import as_full
 from runs.models import Attempt
 
@@ -36,7 +37,7 @@ def agent_call(*methods: str) -> Callable[[View], View]:
                 return view(request, host_of(request), **names)
             except StudioError as error:
                 return refusal(error)
-            except (OSError, DatabaseError) as error:
+            except (OSError, Error) as error:
                 return refusal_of(error)
 
         return inner
@@ -53,16 +54,17 @@ def host_of(request: HttpRequest) -> Host:
 
 
 def refusal(error: StudioError) -> JsonResponse:
-    return JsonResponse(error.as_document(), status=error.status)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, StudioBusy) else {}
+    return JsonResponse(error.as_document(), status=error.status, headers=headers)
 
 
 def refusal_of(error: Exception) -> JsonResponse:
-    """The answer where the studio's disk is full, which an agent waits out; any other error is raised again."""
-    full = as_full(error)
-    if full is None:
+    """The answer where the studio's disk is full or its database busy, which an agent waits out; any other error is raised again."""
+    known = as_full(error) or as_busy(error)
+    if known is None:
         raise error
-    log.error("%s (%s)", full.message, error)
-    return refusal(full)
+    log.error("%s (%s)", known.message, error)
+    return refusal(known)
 
 
 def attempt_for(host: Host, attempt_id: UUID, epoch: int) -> Attempt:

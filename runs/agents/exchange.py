@@ -11,7 +11,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -47,7 +47,7 @@ async def exchange(request: HttpRequest) -> HttpResponse:
             answer = await _wait(host, document, answer, wait)
     except StudioError as error:
         return refusal(error)
-    except (OSError, DatabaseError) as error:
+    except (OSError, Error) as error:
         return refusal_of(error)
     return JsonResponse(answer)
 

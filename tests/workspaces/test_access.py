@@ -6,7 +6,9 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from core.clock import now
 from core.errors import Forbidden, NotFound
@@ -14,7 +16,7 @@ from core.ids import uuid7
 from tests.house import Door, House, code, stays_constant
 from workspaces import access
 from workspaces.models import ApiToken, AuditEntry, Member, Role
-from workspaces.services import tokens
+from workspaces.services import tokens, usage
 from workspaces.services.workspaces import create_workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -98,13 +100,28 @@ def test_a_token_cannot_be_larger_than_its_maker(house: House) -> None:
     assert reader.post("tokens/", {"name": "small", "role": "reader"}).status_code == 201
 
 
-def test_use_is_written_down_at_most_once_a_minute(house: House) -> None:
+def test_a_read_with_a_token_writes_nothing(house: House) -> None:
+    with CaptureQueriesContext(connection) as seen:
+        assert Door(house.token(house.owner)).get("runs/").status_code == 200
+    tokens_made = [q for q in seen if q["sql"].startswith("INSERT")]
+    assert len(tokens_made) == 1  # the one that the test itself has made
+    assert not [q for q in seen if q["sql"].startswith(("UPDATE", "DELETE"))]
+
+
+def test_use_is_written_down_later_and_at_most_once_a_minute(house: House) -> None:
+    usage.write_down()
     text = house.token(house.owner)
-    first = tokens.verify(text).last_used_at
-    assert tokens.verify(text).last_used_at == first
-    ApiToken.objects.filter(digest=tokens.digest_of(text)).update(last_used_at=now() - timedelta(minutes=2))
-    later = tokens.verify(text).last_used_at
-    assert first is not None and later is not None and later > first
+    rows = ApiToken.objects.filter(digest=tokens.digest_of(text))
+    tokens.verify(text)
+    assert rows.get().last_used_at is None
+    assert usage.write_down() == 1
+    first = rows.get().last_used_at
+    tokens.verify(text)
+    assert (usage.write_down(), rows.get().last_used_at) == (0, first)
+    rows.update(last_used_at=now() - timedelta(minutes=2))
+    tokens.verify(text)
+    assert usage.write_down() == 1
+    assert first is not None and rows.get().last_used_at > first - timedelta(seconds=1)
 
 
 def test_a_run_token_reads_its_workspace_and_writes_to_its_own_tree(house: House) -> None:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from core.clock import now
@@ -17,9 +16,8 @@ from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
 from workspaces.access import Room
 from workspaces.models import ApiToken, Role, User, Workspace
-from workspaces.services import audit
+from workspaces.services import audit, usage
 
-USED_EVERY = timedelta(minutes=1)
 MAX_DAYS = 3650
 RUN_PREFIX = "duto_run"
 
@@ -102,7 +100,7 @@ def verify(text: str) -> ApiToken:
         raise Unauthenticated(_("This token has expired. Make a new one on the page Settings."), code="token_expired")
     if token.user is not None and not token.user.is_active:
         raise Unauthenticated(_("The account of this token is closed."), code="account_closed")
-    _mark_used(token)
+    usage.note(token)
     return token
 
 
@@ -141,13 +139,3 @@ def _end_of(days: int | None) -> datetime | None:
             _("'expires_in_days' is a number from 1 to %(max_days)s, or null for no end.") % {"max_days": MAX_DAYS}
         )
     return now() + timedelta(days=days)
-
-
-def _mark_used(token: ApiToken) -> None:
-    """At most one write a minute: a program that asks often must not turn each read into a write."""
-    moment = now()
-    if token.last_used_at is not None and moment - token.last_used_at < USED_EVERY:
-        return
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=moment - USED_EVERY)
-    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=moment)
-    token.last_used_at = moment

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from core import journal
+from core.busy import as_busy
 from core.errors import StudioError
 from workspaces.access import Room, enter
 from workspaces.models import Role
@@ -57,6 +59,12 @@ def _door(
                 answer: HttpResponseBase = view(request, room, **names)
             except StudioError as error:
                 answer = refused(request, error)
+            except Error as error:
+                busy = as_busy(error)
+                if busy is None:
+                    raise
+                answer = _error_page(request, busy)
+                answer.headers["Retry-After"] = str(busy.retry_after)
             # What a member sees is nobody else's, and a page that was left must not come back stale.
             patch_cache_control(answer, private=True, no_cache=True)
             patch_vary_headers(answer, ["Cookie", "HX-Request"])
@@ -134,6 +142,7 @@ TITLES = {
     404: lambda: _("Not here"),
     409: lambda: _("Something changed in the meantime"),
     413: lambda: _("Too large"),
+    503: lambda: _("The studio is busy"),
 }
 
 

@@ -9,10 +9,11 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 from django.conf import settings
@@ -32,6 +33,13 @@ class Stored:
     path: str
     size: int
     modified: float
+
+
+class Written(NamedTuple):
+    """What was written: its size in bytes, its sha256."""
+
+    size: int
+    digest: str
 
 
 def safe(path: str) -> str:
@@ -99,6 +107,27 @@ class Root:
         except FileNotFoundError as error:
             raise NotFound(_("There is no file %(key)r.") % {"key": key}) from error
 
+    def state(self, key: str) -> tuple[int, str] | None:
+        """(size, tag) of a file; None where there is none.
+
+        The tag changes whenever the content does, and may change without: the etag of a far store; of a local file
+        what a program cannot set back (its number and the time of its last change). Empty where a store tells neither.
+        """
+        try:
+            if self.local is not None:
+                found = Path(self.full(key)).stat()
+                tag = f"{found.st_mtime_ns}-{found.st_ctime_ns}-{found.st_ino}"
+                return (found.st_size, tag) if stat.S_ISREG(found.st_mode) else None
+            info = self.fs.info(self.full(key))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return (int(info["size"]), str(info.get("ETag") or info.get("etag") or "")) if info["type"] == "file" else None
+
+    def digest(self, key: str) -> str:
+        """The sha256 of a file's bytes. Raises NotFound."""
+        with self.open(key) as source:
+            return hashlib.file_digest(source, "sha256").hexdigest()  # type: ignore[arg-type]
+
     def open(self, key: str) -> BinaryIO:
         """A seekable reader. Raises NotFound."""
         try:
@@ -111,10 +140,18 @@ class Root:
             source.seek(start)
             return source.read() if length is None else source.read(length)
 
-    def write(self, key: str, source: BinaryIO, *, overwrite: bool = True, digest: str | None = None) -> int:
+    def write(
+        self,
+        key: str,
+        source: BinaryIO,
+        *,
+        overwrite: bool = True,
+        digest: str | None = None,
+        present: str | None = None,
+    ) -> Written:
         """Write a whole file: to a neighbour first, then by rename, so that a reader never sees half of it.
 
-        Raises Conflict when it exists and may not be replaced, Invalid when the bytes are not those of `digest`.
+        `present`: the digest of what lies there now; the same bytes again leave that file untouched. Raises Conflict when it exists and may not be replaced, Invalid when the bytes are not those of `digest`.
         """
         target = self.full(key)
         if not overwrite and self.fs.exists(target):
@@ -123,12 +160,13 @@ class Root:
         self.fs.makedirs(parent, exist_ok=True)
         part = f"{parent}/.part-{os.urandom(8).hex()}"
         try:
-            size = self._fill(part, source, digest)
-            self._rename(part, target)
+            written = self._fill(part, source, digest)
+            if written.digest != present:
+                self._rename(part, target)
         finally:
             if self.fs.exists(part):
                 self.fs.rm(part)
-        return size
+        return written
 
     def _rename(self, part: str, target: str) -> None:
         if self.local is None:
@@ -136,7 +174,7 @@ class Root:
         else:
             Path(part).replace(target)
 
-    def _fill(self, part: str, source: BinaryIO, digest: str | None) -> int:
+    def _fill(self, part: str, source: BinaryIO, digest: str | None) -> Written:
         seen, size = hashlib.sha256(), 0
         with self.fs.open(part, "wb") as target:
             while chunk := source.read(CHUNK):
@@ -147,7 +185,7 @@ class Root:
             raise Invalid(
                 _("The bytes that arrived are not those of the digest. Send them again."), code="digest_mismatch"
             )
-        return size
+        return Written(size, seen.hexdigest())
 
     def walk(self, prefix: str = "") -> Iterator[Stored]:
         """All files below the prefix (a folder or a file), sorted by path."""

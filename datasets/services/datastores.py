@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from typing import BinaryIO
 
 from django.db import transaction
@@ -11,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Conflict, Invalid, NotFound
-from core.storage import CHUNK, Root, Stored, safe
+from core.storage import Stored, safe
 from datasets.models import Datastore
 from datasets.stores import WEB, root_of
 from workspaces.access import Room
@@ -80,11 +78,8 @@ def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: b
     root, key = root_of(store), check_path(path)
     if (folder := root.local) is not None and (folder / key).is_dir():
         raise Conflict(_("%(key)r is a folder.") % {"key": key}, code="exists")
-    before = _state(root, key) if overwrite else None
-    reader = _Hashing(source)
-    size = root.write(key, reader, overwrite=overwrite)  # type: ignore[arg-type]
-    if before is not None and before[0] == reader.digest and root.local is not None:
-        os.utime(root.local / key, ns=(before[1], before[1]))
+    present = root.digest(key) if overwrite and root.is_file(key) else None
+    size = root.write(key, source, overwrite=overwrite, present=present).size
     journal.hint(f"list:{room.workspace.name}:datasets")
     return Stored(key, size, 0.0)
 
@@ -98,28 +93,3 @@ def delete_file(room: Room, name: str, path: str) -> None:
     root.remove(key)
     audit.note(room, "datastore.removed", f"{name}/{key}")
     journal.hint(f"list:{room.workspace.name}:datasets")
-
-
-class _Hashing:
-    """A reader that knows the digest of what has passed through it."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self._source, self._seen = source, hashlib.sha256()
-
-    def read(self, size: int = CHUNK) -> bytes:
-        chunk = self._source.read(size)
-        self._seen.update(chunk)
-        return chunk
-
-    @property
-    def digest(self) -> str:
-        return self._seen.hexdigest()
-
-
-def _state(root: Root, key: str) -> tuple[str, int] | None:
-    """(digest, time of change in ns) of a file that is about to be replaced."""
-    if root.local is None or not (root.local / key).is_file():
-        return None
-    path = root.local / key
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_mtime_ns

@@ -179,7 +179,7 @@ def _checked(sources: Iterable[Source]) -> list[Source]:
 
 def _copy(store: Root, key: str, opened: Callable[[], BinaryIO]) -> int:
     with closing(opened()) as source:
-        return store.write(key, source)
+        return store.write(key, source).size
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from runs.api.base import BYTES, PAGED, UPLOAD, RawView, RunView, query, stream_
 from runs.queries import files
 from runs.queries.metrics import WHOLE, WHOLE_MAX, metric_documents
 from runs.services import artifacts, spool
+from runs.services.kept import plain
 from workspaces.models import Role
 
 
@@ -106,7 +107,7 @@ class OutputFilesView(RunView):
 
     @extend_schema(operation_id="run_output_files", responses=s.FileList)
     def get(self, request: Request, id: UUID, name: str) -> Response:
-        return Response({"items": files.output_of(self.run(id), name).files})
+        return Response({"items": plain(files.output_of(self.run(id), name))})
 
 
 class OutputFileView(RawView):

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from core.clock import iso
-from core.errors import NotFound
-from core.storage import artifact_store, safe
+from core.errors import Conflict, NotFound
+from core.storage import Root, artifact_store, safe
 from datasets import services as datasets
 from runs.models import Artifact, Output, Run
 
@@ -99,7 +99,32 @@ def open_output(run: Run, name: str, path: str) -> tuple[BinaryIO, int, str]:
     entry = next((each for each in output.files if each["path"] == wanted), None)
     if entry is None:
         raise NotFound(_("The output '%(name)s' has no file %(path)r.") % {"name": name, "path": path})
-    require_kept(output)
-    key = f"{output.path}/{wanted}" if output.is_directory else output.path
     root = datasets.root_by_name(run.workspace, output.datastore)
+    key = unchanged_key(output, entry, root)
     return root.open(key), root.size(key), wanted.rsplit("/", 1)[-1]
+
+
+def unchanged_key(output: Output, entry: dict[str, Any], root: Root) -> str:
+    """Where one file of a manifest lies. Raises NotFound (`removed`, `output_gone`), Conflict (`output_changed`).
+
+    What another run wrote over it since is not given out as this run's.
+    """
+    require_kept(output)
+    key = f"{output.path}/{entry['path']}" if output.is_directory else output.path
+    found = root.state(key)
+    if found is None:
+        raise NotFound(
+            _("The file '%(path)s' of the output '%(output)s' was deleted since. Run the step again to have it.")
+            % {"path": entry["path"], "output": output.name},
+            code="output_gone",
+        )
+    known = bool(found[1]) and found[1] == entry.get("tag")
+    if found[0] != entry["size"] or not (known or root.digest(key) == entry["digest"]):
+        raise Conflict(
+            _(
+                "The file '%(path)s' of the output '%(output)s' was overwritten since, by another run or by hand. What lies there now is found on the datastore '%(datastore)s' at '%(key)s'."
+            )
+            % {"path": entry["path"], "output": output.name, "datastore": output.datastore, "key": key},
+            code="output_changed",
+        )
+    return key

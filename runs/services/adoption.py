@@ -23,7 +23,7 @@ HEAVY = ("run__graph", "run__root__graph", "reused_from__graph", "reused_from__r
 
 
 def learn(board: Board, nodes: Iterable[str]) -> None:
-    """Load the earlier steps of these nodes, and which of their outputs were removed: two queries.
+    """Load the earlier steps of these nodes, and what they wrote: two queries.
 
     None for a run that resumes none.
     """
@@ -34,8 +34,8 @@ def learn(board: Board, nodes: Iterable[str]) -> None:
     rows = rows.select_related("run__root", "reused_from__root", "reused_from__step").defer(*HEAVY)
     board.sources.update({row.node_id: row for row in rows})
     written_by = {row.reused_from_id or row.run_id for row in rows}
-    gone = Output.objects.filter(run__in=written_by, removed_at__isnull=False)
-    board.removed.update(gone.values_list("run_id", "name"))
+    for output in Output.objects.filter(run__in=written_by).order_by("name"):
+        board.written.setdefault(output.run_id, []).append(output)
 
 
 def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
@@ -82,48 +82,35 @@ def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], 
         )
     if source.reused_from_id is None and source.run.properties.get(status.IS_REUSED) == "true":
         return _no(source, "source_gone", told.say("source_gone", number=number))
-    missing = _removed(board, source) or reuse.missing_output(board, source)
-    if missing:
-        return _no(
-            source,
-            "output_gone",
-            _("It runs again: the output `%(name)s` of run #%(number)s is no longer there.")
-            % {"name": missing, "number": number},
-        )
+    if lost := reuse.changed_output(board, _written(board, source), number):
+        return _no(source, lost.code, _("It runs again: %(why)s.") % {"why": lost.why}, output=lost.as_document())
     text = told.say("adopted", number=number)
     if unknown := reuse.unhashable(document):
         text += " " + _("What input `%(name)s` holds was not compared: that cannot be told without reading it all.") % {
             "name": unknown
         }
-    facts = {**_facts(source), **_evidence(source)}
+    facts = {**reuse.facts_of(source), **_evidence(source)}
     explanation = {"reused": True, "code": "adopted", "text": text, "differences": [], "compared_with": facts}
     return reuse.Answer(source.reused_from or source.run, explanation)
 
 
-def _removed(board: Board, source: StepRun) -> str | None:
-    """The first output that the workspace no longer keeps: its folder may still be there, without its files."""
-    written_by = source.reused_from_id or source.run_id
-    return next((name for name in source.output_digests if (written_by, name) in board.removed), None)
+def _written(board: Board, source: StepRun) -> list[Output]:
+    rows = {row.name: row for row in board.written.get(source.reused_from_id or source.run_id, ())}
+    return [rows.get(name) or reuse.gone(name) for name in source.output_digests]
 
 
 def _listed(differences: Iterable[fingerprint.Difference]) -> str:
     return fingerprint.explain(differences).removeprefix("not reused: ")
 
 
-def _no(source: StepRun, code: str, text: str, differences: Iterable[fingerprint.Difference] = ()) -> reuse.Answer:
+def _no(
+    source: StepRun, code: str, text: str, differences: Iterable[fingerprint.Difference] = (), **more: Any
+) -> reuse.Answer:
     documents = [each.to_document() for each in differences]
+    compared = {**reuse.facts_of(source), **more}
     return reuse.Answer(
-        None, {"reused": False, "code": code, "text": text, "differences": documents, "compared_with": _facts(source)}
+        None, {"reused": False, "code": code, "text": text, "differences": documents, "compared_with": compared}
     )
-
-
-def _facts(source: StepRun) -> dict[str, Any]:
-    return {
-        "run": str(source.run_id),
-        "root": str(source.run.root_id),
-        "number": reuse.number_of(source),
-        "node": source.node_id,
-    }
 
 
 def _evidence(source: StepRun) -> dict[str, Any]:

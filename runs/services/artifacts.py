@@ -85,6 +85,6 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
         raise Conflict(f"The run has a file '{clean}' already. Say '?overwrite=1' to replace it.", code="exists")
     attempt = Attempt.objects.filter(run=run).order_by("-number").first()
     row = Artifact(run=run, attempt=attempt, path=clean, content_type=type_of(clean)[:120])
-    row.size = artifact_store(run.workspace_id).write(row.key, source)
-    values = {"attempt": attempt, "size": row.size, "content_type": row.content_type, "digest": ""}
+    written = artifact_store(run.workspace_id).write(row.key, source)
+    values = {"attempt": attempt, **written._asdict(), "content_type": row.content_type}
     return Artifact.objects.update_or_create(run=run, path=clean, defaults=values)[0]

@@ -17,7 +17,8 @@ from core.prepared import Prepared
 from core.storage import Root
 from duto.spec.graph import Graph, Step
 from duto.spec.reading import read_graph
-from runs.models import Run, StepRun
+from runs.models import Output, Run, StepRun
+from runs.services.kept import Look
 
 S = Run.Status
 Parsed = tuple[Graph, dict[str, Step]]
@@ -64,12 +65,13 @@ class Board:
 
     def look_back(self) -> None:
         """Begin with nothing known of earlier runs and of data: learned when asked for, and then kept."""
-        # The steps of the run that this one resumes, and which outputs of theirs were removed (runs.services.adoption).
+        # The steps of the run that this one resumes, and what they wrote (runs.services.adoption).
         self.sources: dict[str, StepRun] = {}
-        self.removed: set[tuple[UUID, str]] = set()
+        self.written: dict[UUID, list[Output]] = {}
         # What data outside the run are, and where datastores are.
         self.identities: dict[tuple[str | None, ...], Any] = {}
         self.roots: dict[str, Root | None] = {}
+        self.look = Look()
 
     def need(self, nodes: Iterable[str]) -> None:
         """Load the rows of these steps, in one query."""
@@ -124,6 +126,7 @@ class Board:
             same = all(getattr(run, name) == value for run in runs for name, value in shared.items())
             Run.move_all(runs, status, fields=() if same else names, **(shared if same else {}))
         self._moves, self._steps = {}, {}
+        self.look.remember()
 
 
 def parsed(root_id: UUID) -> Parsed:

@@ -15,6 +15,7 @@ from datasets.models import Datastore
 from duto.spec import canonical
 from duto.spec.graph import Step
 from runs.models import Attempt, Output, Run
+from runs.services import kept
 from runs.services.promotion import below, cut_links, left_at
 from workspaces.access import studio_room
 
@@ -91,6 +92,7 @@ def _promote(run: Run, output: Mapping[str, Any], told: Mapping[str, Any], base:
         file_count=len(files),
         size=sum(each["size"] for each in files),
     )
+    kept.tag(row, root)
     row.dataset_version_id = _register(run, output, row, datastore)
     row.save(force_insert=True)
     return row

@@ -24,7 +24,7 @@ from runs.queries.retention import Expired, Plan
 from runs.queries.retention import plan as plan_of
 from runs.queries.usage import samples_of
 from runs.retention import Policy
-from runs.services.retire import keys_of
+from runs.services.kept import keys_to_remove
 from runs.services.sweep import sweep
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
@@ -141,5 +141,5 @@ def _remove(output: Output) -> None:
         root = datasets.root_by_name(output.run.workspace, output.datastore)
     except StudioError:
         return  # the datastore is gone, and its files with it
-    for key in keys_of(output):
+    for key in keys_to_remove(output, root):
         root.remove(key)

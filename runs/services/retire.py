@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +17,7 @@ from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
 from runs.services.changes import changing
+from runs.services.kept import keys_to_remove
 from workspaces.access import Room
 from workspaces.models import ApiToken, Role
 from workspaces.services import audit
@@ -54,18 +54,8 @@ def _remove_outputs(run: Run) -> None:
             root = datasets.root_by_name(run.workspace, output.datastore)
         except StudioError:
             continue  # the datastore is gone, and its files with it
-        for key in keys_of(output):
+        for key in keys_to_remove(output, root):
             root.remove(key)
-
-
-def keys_of(output: Output) -> Iterator[str]:
-    """A folder of its own goes whole; of a folder that a program chose only the files that this run wrote."""
-    if str(output.run_id) in output.path.split("/"):
-        yield output.path
-    elif output.is_directory:
-        yield from (f"{output.path}/{each['path']}" for each in output.files)
-    else:
-        yield output.path
 
 
 def _remove_files(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,14 +10,16 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from core.clock import now
 from core.errors import NotFound
 from core.prepared import Prepared
 from core.storage import Root
 from datasets import places
 from duto.spec import fingerprint, status
 from runs import told
-from runs.models import Run, Snapshot, StepRun
+from runs.models import Output, Run, Snapshot, StepRun
 from runs.services.board import Board
+from runs.services.kept import Change
 
 
 def _newest(workspace: UUID, **same: str) -> QuerySet[StepRun]:
@@ -41,6 +44,9 @@ _NAMESAKE: Prepared[StepRun] = Prepared(
 )
 
 
+_OUTPUTS: Prepared[Output] = Prepared(lambda run: Output.objects.filter(run=run).order_by("name"))
+
+
 @dataclass(frozen=True)
 class Answer:
     """The run whose result is taken, or None; and the explanation that is kept with the step."""
@@ -50,7 +56,7 @@ class Answer:
 
 
 def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> Answer:
-    """Find a source for the step: completed, not forced, equal fingerprint, outputs still there."""
+    """Find a source for the step: completed, not forced, equal fingerprint, outputs still what it wrote."""
     step = board.spec(node)
     if board.root.is_forced:
         return _no("forced", "Not reused: this run was submitted with regenerate_outputs=True.")
@@ -64,21 +70,10 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
     found = _EQUAL.first(board.root.workspace_id, digest)
     if found is None:
         return _nearest(board, node, document)
-    missing = missing_output(board, found)
-    if missing:
-        return _no(
-            "output_gone",
-            _("Not reused: the output `%(name)s` of run #%(number)s is no longer there.")
-            % {"name": missing, "number": number_of(found)},
-            run=str(found.run_id),
-        )
+    facts = facts_of(found)
+    if found.output_digests and (lost := changed_output(board, outputs_of(found), number_of(found))):
+        return _no(lost.code, _("Not reused: %(why)s.") % {"why": lost.why}, **facts, output=lost.as_document())
     text = told.say("reused", number=number_of(found))
-    facts = {
-        "run": str(found.run_id),
-        "root": str(found.run.root_id),
-        "number": number_of(found),
-        "node": found.node_id,
-    }
     return Answer(
         found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts}
     )
@@ -92,6 +87,16 @@ def unhashable(document: dict[str, Any]) -> str | None:
 def number_of(step: StepRun) -> int:
     """The number that people know the step's run by: that of its root."""
     return (step.run.root or step.run).number
+
+
+def facts_of(step: StepRun) -> dict[str, Any]:
+    """The run that an explanation compares with, as it is kept."""
+    return {
+        "run": str(step.run_id),
+        "root": str(step.run.root_id),
+        "number": number_of(step),
+        "node": step.node_id,
+    }
 
 
 def take(board: Board, node: str, answer: Answer) -> None:
@@ -121,12 +126,40 @@ def _no(code: str, text: str, **compared: Any) -> Answer:
     )
 
 
-def missing_output(board: Board, found: StepRun) -> str | None:
-    """The first output of the step that is no longer where it was written."""
-    for name, place in found.output_digests.items():
-        root = _root(board, str(place["datastore"]))
-        if root is None or not root.exists(place["path"]):
-            return str(name)
+@dataclass(frozen=True)
+class Lost:
+    """An output that is no longer what its step wrote, and why in words."""
+
+    name: str
+    change: Change
+    why: str
+
+    @property
+    def code(self) -> str:
+        return "output_gone" if self.change.kind == "gone" else "output_changed"
+
+    def as_document(self) -> dict[str, str]:
+        return {"name": self.name, "path": self.change.path, "change": self.change.kind}
+
+
+def outputs_of(found: StepRun) -> list[Output]:
+    """What a step that ran itself wrote, with its manifests; what it named without a row is gone."""
+    rows = {row.name: row for row in _OUTPUTS.all(found.run_id)}
+    return [rows.get(name) or gone(name) for name in found.output_digests]
+
+
+def gone(name: str) -> Output:
+    """Stands for an output of which there is nothing left."""
+    return Output(name=name, removed_at=now())
+
+
+def changed_output(board: Board, outputs: Iterable[Output], number: int) -> Lost | None:
+    """The first of these outputs that is no longer what run `number` wrote."""
+    for output in outputs:
+        root = None if output.removed_at else _root(board, output.datastore)
+        change = board.look.change_of(output, root)
+        if change is not None:
+            return Lost(output.name, change, change.say(output.name, number))
     return None
 
 
@@ -146,12 +179,7 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     if last is None or last.fingerprint_document is None:
         return _no("first", told.say("first"))
     differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(board, last, node))
-    facts = {
-        "run": str(last.run_id),
-        "root": str(last.run.root_id),
-        "number": number_of(last),
-        "node": last.node_id,
-    }
+    facts = facts_of(last)
     text = fingerprint.explain(differences)
     documents = [each.to_document() for each in differences]
     return Answer(

@@ -46,7 +46,7 @@ def put_blob(workspace: Workspace, digest: str, source: BinaryIO) -> int:
     key, store = blob_key(checked(digest)), artifact_store(workspace.pk)
     if store.touch(key):
         return store.size(key)
-    return store.write(key, _Limited(source, limits().size), digest=digest)  # type: ignore[arg-type]
+    return store.write(key, _Limited(source, limits().size), digest=digest).size  # type: ignore[arg-type]
 
 
 class _Limited:

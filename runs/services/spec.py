@@ -8,17 +8,21 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget
+from core.clock import now
+from core.errors import Unprocessable
 from core.prepared import Prepared
 from core.storage import blob_key
-from datasets import places
+from datasets import places, stores
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step
 from duto.spec.parameters import as_text
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, Output, Run, Snapshot
+from runs.services import kept
 from runs.services.board import parsed
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 from workspaces.services.tokens import mint_run_token
@@ -35,6 +39,7 @@ class SpecOf:
         self.attempt, self.run, self.root = attempt, attempt.run, attempt.run.root or attempt.run
         self.step: Step = parsed(self.root.pk)[1][self.run.step.node_id]
         self.workspace = self.root.workspace
+        self._look = kept.Look()
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
 
     def document(self) -> dict[str, Any]:
@@ -134,7 +139,7 @@ class SpecOf:
     def _input(self, source: Input) -> dict[str, Any]:
         base: dict[str, Any] = {"name": source.name, "mode": source.mode, "path_on_compute": source.path_on_compute}
         if source.step is not None and source.output is not None:
-            return {**base, **self._upstream(source.step, source.output)}
+            return {**base, **self._upstream(source, source.step, source.output)}
         value: Any = source.dataset
         if source.parameter is not None:
             value = self.root.parameters.get(source.parameter)
@@ -143,16 +148,39 @@ class SpecOf:
         place = value if isinstance(value, Mapping) else {"datastore": source.datastore, "path": source.path}
         return {**base, **self._place(str(place["datastore"]), str(place.get("path") or ""))}
 
-    def _upstream(self, node: str, output: str) -> dict[str, Any]:
-        """What another step wrote, taken from where it really lies: a reused step has written nothing itself."""
+    def _upstream(self, source: Input, node: str, output: str) -> dict[str, Any]:
+        """What another step wrote, taken from where it really lies: a reused step has written nothing itself.
+
+        Raises Unprocessable when it is no longer what that step wrote.
+        """
         parent = Run.objects.select_related("step").defer("graph").get(root=self.root.pk, step__node_id=node)
         place = parent.step.output_digests[output]
-        found = Output.objects.get(run=parent.step.reused_from_id or parent.pk, name=output)
+        rows = Output.objects.filter(run=parent.step.reused_from_id or parent.pk, name=output)
+        found = rows.select_related("run__root").defer("run__graph", "run__root__graph").first() or Output(
+            name=output, run=parent, removed_at=now()
+        )
+        self._require_unchanged(found, source.name)
         base = f"{self.files}/data/{place['datastore']}/{place['path']}"
         one = not found.is_directory
-        files = [{**each, "get": base if one else f"{base}/{each['path']}"} for each in found.files]
+        files = [{**each, "get": base if one else f"{base}/{each['path']}"} for each in kept.plain(found)]
         root = places.relative_root(self.workspace, place["datastore"])
         return {"kind": "path", "is_file": one, "direct": f"{root}/{place['path']}", "files": files}
+
+    def _require_unchanged(self, output: Output, reader: str) -> None:
+        store = None if output.removed_at else stores.root_by_name(self.workspace, output.datastore)
+        change = self._look.change_of(output, store)
+        self._look.remember()
+        if change is None:
+            return
+        why = change.say(output.name, (output.run.root or output.run).number)
+        text = _(
+            "The input `%(input)s` cannot be read: %(why)s. Submit the pipeline again: the step that writes it runs again then."
+        ) % {"input": reader, "why": why}
+        if output.removed_at is None and not kept.is_own_place(output):
+            text += " " + _(
+                "Two runs at once that write to one place overwrite each other; a destination with {run-id} in it gives each its own."
+            )
+        raise Unprocessable(text, code="output_changed")
 
     def _dataset(self, source: Input, version: DatasetVersion) -> dict[str, Any]:
         if source.mode == "direct":

@@ -28,7 +28,7 @@ def put(attempt: Attempt, kind: str, rest: str, source: BinaryIO, digest: str | 
         key = f"work/{path}"
     else:
         raise NotFound(f"There is no transfer '{kind}' to write to.")
-    return Root(str(staging(attempt))).write(key, source, digest=digest)
+    return Root(str(staging(attempt))).write(key, source, digest=digest).size
 
 
 def get(attempt: Attempt, kind: str, rest: str) -> tuple[BinaryIO, int, str]:

@@ -15,7 +15,7 @@ from core.storage import Root, artifact_store
 from datasets import services as datasets
 from runs.models import Artifact, Output, Snapshot
 from runs.queries import code
-from runs.queries.files import require_kept
+from runs.queries.files import unchanged_key
 from runs.web.tree import root_of
 from workspaces.access import Room
 from workspaces.web import door
@@ -57,10 +57,8 @@ def output(request: HttpRequest, room: Room, run_id: UUID, output: str, path: st
     entry = next((each for each in found.files if each["path"] == path), None) if found else None
     if found is None or entry is None:
         raise NotFound(_("This output has no such file."))
-    require_kept(found)
     root = datasets.root_by_name(room.workspace, found.datastore)
-    key = f"{found.path}/{path}" if found.is_directory else found.path
-    return sent(request, root, key, path, BYTES, as_file=True)
+    return sent(request, root, unchanged_key(found, entry, root), path, BYTES, as_file=True)
 
 
 @door.page()

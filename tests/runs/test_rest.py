@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -267,7 +268,7 @@ def test_deleting_says_first_what_it_frees_and_breaks_and_then_does_it(lab):
     for path in (f"{mine}/m", f"{shared}/mine", f"{shared}/theirs"):
         store.write(path, __import__("io").BytesIO(b"1234"))
     for name, path, file in (("model", mine, "m"), ("table", shared, "mine")):
-        Output.objects.create(run=step, name=name, datastore="workspaceblobstore", path=path, digest="d", files=[{"path": file, "size": 4, "digest": ""}], file_count=1, size=4)  # fmt: skip
+        Output.objects.create(run=step, name=name, datastore="workspaceblobstore", path=path, digest="d", files=[{"path": file, "size": 4, "digest": hashlib.sha256(b"1234").hexdigest()}], file_count=1, size=4)  # fmt: skip
     lab.put(f"runs/{step.pk}/artifacts/outputs/m.json", b"{}")
     reuser = lab.step(lab.pipeline(status="Completed"), "train")
     StepRun.objects.filter(pk=reuser.pk).update(reused_from=step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from datetime import timedelta
@@ -140,7 +141,7 @@ class Site(Lab):
             artifact_store(self.workspace.pk).write(f"artifacts/{train.pk}/{path}", io.BytesIO(text.encode()))
             Artifact.objects.create(run=train, path=path, size=len(text))
         put_file(self.room, "workspaceblobstore", "azureml/x/model/deep/a.json", io.BytesIO(b"{}"), overwrite=True)
-        files = [{"path": "deep/a.json", "size": 2, "digest": "0"}]
+        files = [{"path": "deep/a.json", "size": 2, "digest": hashlib.sha256(b"{}").hexdigest()}]
         Output.objects.create(
             run=train,
             name="model",

@@ -1,0 +1,266 @@
+"""A step is a source for reuse only while its output is what it wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from core.errors import Conflict, NotFound
+from core.storage import data_dir
+from datasets import services as datasets
+from datasets.services import datastores
+from runs.models import Output, Run
+from runs.queries import files as reading
+from runs.services import kept, retire, submit
+from runs.services.resume_preview import preview
+from tests.runs.exchange import agent, cluster, graph_of, room, states
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+__all__ = ["agent", "cluster", "room"]  # fixtures
+
+STORE = "workspaceblobstore"
+
+
+def graph(room, value: Any = 1, destination: str | None = "fixed/place", reader: bool = True) -> dict[str, Any]:
+    """A step that writes the output `o`, and one that reads it."""
+    made = graph_of(room, "write -> read" if reader else "write")
+    kind = {"kind": "file_dataset", "destination": destination} if destination else {"kind": "pipeline_data"}
+    made["steps"][0].update(arguments=[str(value)], outputs=[{"name": "o", **kind}])
+    if reader:
+        made["steps"][1].update(inputs=[{"name": "i", "from": {"step": "write", "output": "o"}}], allow_reuse=False)
+    return made
+
+
+class Bench:
+    """Submits runs and plays their steps: what `write` writes is the value that it was given."""
+
+    def __init__(self, room, agent) -> None:
+        self.room, self.agent = room, agent
+        self.work: list[dict[str, Any]] = []
+
+    def submit(self, value: Any = 1, **more: Any) -> Run:
+        run = submit.submit_run(self.room, experiment="exp", graph=graph(self.room, value, **more))
+        self.work = self.agent.say()["work"]
+        return run
+
+    def write(self, **files: str) -> dict[str, Any]:
+        """End the step `write` with these files, or with its value in `f.txt`."""
+        work = next(each for each in self.work if each["spec"]["step"] == "write")
+        files = files or {"f.txt": f"value {work['spec']['arguments'][0]}"}
+        at = f"agent/attempts/{work['attempt']}-{work['epoch']}"
+        listed = []
+        for name, text in files.items():
+            place = data_dir() / at / "outputs/o" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+            listed.append({"path": name, "size": len(text), "digest": hashlib.sha256(text.encode()).hexdigest()})
+        told = [{"name": "o", "is_directory": True, "files": listed, "missing": False}]
+        answer = self.agent.finish(work, left_at=at, outputs=told)
+        self.work = answer["work"]
+        return answer
+
+    def read(self) -> list[tuple[str, str]]:
+        """End the step `read`; what its spec gives it to read: paths and bytes."""
+        work = next(each for each in self.work if each["spec"]["step"] == "read")
+        self.work = self.agent.finish(work)["work"]
+        (given,) = work["spec"]["inputs"]
+        return [(each["path"], (data_dir() / given["direct"] / each["path"]).read_text()) for each in given["files"]]
+
+    def ran(self, value: Any = 1, **more: Any) -> Run:
+        """A run of which both steps ran."""
+        run = self.submit(value, **more)
+        self.write()
+        self.read()
+        return run
+
+
+@pytest.fixture
+def bench(room, cluster, agent) -> Bench:
+    return Bench(room, agent)
+
+
+def explanation(run: Run, node: str = "write") -> dict[str, Any]:
+    return Run.objects.select_related("step").get(parent=run, step__node_id=node).step.reuse_explanation
+
+
+def store(room):
+    return datasets.root_by_name(room.workspace, STORE)
+
+
+def place(run: Run) -> str:
+    return Output.objects.get(run__root=run).path
+
+
+def test_three_runs_with_one_destination_each_read_their_own_value(bench):
+    first = bench.ran(1)
+    bench.ran(2)
+    third = bench.submit(1)
+    assert states(third)["write"] == "Preparing"
+    said = explanation(third)
+    assert (said["reused"], said["code"]) == (False, "output_changed")
+    assert said["text"] == (
+        f"Not reused: of the output `o` of run #{first.number} the file `f.txt` was overwritten since."
+    )
+    assert said["compared_with"]["root"] == str(first.pk)
+    assert said["compared_with"]["output"] == {"name": "o", "path": "f.txt", "change": "changed"}
+    bench.write()
+    assert bench.read() == [("f.txt", "value 1")]
+
+
+def test_an_output_that_was_written_with_the_time_and_size_of_another_is_still_another(bench, room):
+    """A script may set the time of its files back, as an unpacked archive does."""
+    run = bench.ran(1)
+    path = store(room).local / place(run) / "f.txt"
+    before = path.stat()
+    path.with_name("new").write_text("value 2")
+    path.with_name("new").replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert explanation(bench.submit(1))["code"] == "output_changed"
+
+
+@pytest.mark.parametrize("destination", ["fixed/place", "own/{run-id}", None])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_deleted_output_heals_itself_with_the_next_submit(bench, room, destination, whole):
+    first = bench.ran(7, destination=destination)
+    datastores.delete_file(room, STORE, place(first) + ("" if whole else "/f.txt"))
+    again = bench.submit(7, destination=destination)
+    assert explanation(again)["code"] == "output_gone"
+    bench.write()
+    assert bench.read() == [("f.txt", "value 7")]
+    third = bench.submit(7, destination=destination)
+    assert explanation(third)["reused"] is True
+    assert bench.read() == [("f.txt", "value 7")]
+
+
+def test_the_same_bytes_at_another_time_are_the_same_output(bench, room, django_assert_num_queries):
+    run = bench.ran(1)
+    root, path = store(room), place(run) + "/f.txt"
+    (root.local / path).unlink()
+    root.write(path, io.BytesIO(b"value 1"))
+    second = bench.submit(1)
+    assert explanation(second)["reused"] is True
+    bench.read()
+    row = Output.objects.get(run__root=run)
+    assert row.files[0]["tag"] == root.state(path)[1], "the bytes would be read again each time"
+    with django_assert_num_queries(0):
+        assert kept.Look(bytes_left=0).change_of(row, root) is None
+
+
+def test_an_upload_over_an_output_is_seen_and_one_of_the_same_bytes_is_none(bench, room):
+    run = bench.ran(1)
+    key = place(run) + "/f.txt"
+    before = store(room).state(key)
+    datastores.put_file(room, STORE, key, io.BytesIO(b"value 1"), overwrite=True)
+    assert store(room).state(key) == before
+    datastores.put_file(room, STORE, key, io.BytesIO(b"value 9"), overwrite=True)
+    assert explanation(bench.submit(1))["code"] == "output_changed"
+
+
+def test_a_file_more_is_a_change_in_a_folder_of_ones_own_and_none_in_a_shared_one(bench, room):
+    own = bench.ran(1, destination=None)
+    shared = bench.ran(1)
+    for run in (own, shared):
+        store(room).write(place(run) + "/more/g.txt", io.BytesIO(b"x"))
+    said = explanation(bench.submit(1, destination=None))
+    assert "to the output `o`" in said["text"] and "`more/g.txt` was added" in said["text"]
+    bench.write()
+    bench.read()
+    assert explanation(bench.submit(1))["reused"] is True
+    assert bench.read() == [("f.txt", "value 1")]
+
+
+def test_what_is_too_large_to_be_compared_runs_again(bench, room, monkeypatch):
+    run = bench.ran(1)
+    path = store(room).local / place(run) / "f.txt"
+    os.utime(path)
+    monkeypatch.setattr(kept, "MOST_BYTES", 3)
+    monkeypatch.setattr(kept.Look, "__init__", lambda self: vars(self).update(bytes_left=3, _seen=[]))
+    assert "too large to be compared" in explanation(bench.submit(1))["text"]
+
+
+def test_a_reader_whose_input_was_overwritten_meanwhile_fails_in_words(bench):
+    """Two runs at once that write to one place: the one that is read from no longer has its own."""
+    one = bench.submit(1)
+    bench.write()
+    reading_step = bench.work
+    two = bench.submit(2)
+    bench.write()
+    assert bench.read() == [("f.txt", "value 2")]
+    assert states(two)["read"] == "Completed"
+    # Its lease was lost on the way, so its spec is made once more.
+    from runs.models import Attempt
+
+    late = Attempt.objects.filter(pk=reading_step[0]["attempt"])
+    late.update(leased_at=late.get().leased_at.replace(year=2020))
+    bench.agent.held.clear()
+    assert bench.agent.say()["work"] == []
+    failed = Run.objects.get(root=one, step__node_id="read")
+    assert failed.status == "Failed" and failed.error["cause"] == "data_missing"
+    assert "`f.txt` was overwritten since" in failed.error["message"]
+    assert "{run-id}" in failed.error["message"]
+    bench.submit(1)
+    bench.write()
+    assert bench.read() == [("f.txt", "value 1")]
+
+
+def test_a_resumed_run_adopts_only_what_is_still_there(bench, room):
+    run = bench.submit(1)
+    bench.write()
+    (work,) = bench.work
+    bench.agent.finish(work, exit_code=1, cause="user_error", message="no")
+    store(room).write(place(run) + "/f.txt", io.BytesIO(b"value 8"))
+    run.refresh_from_db()
+    line = preview(run).lines[0]
+    assert line.outcome == "runs" and "was overwritten since" in line.text
+    again = submit.submit_run(room, experiment="exp", graph=run.graph, resumed_from=run)
+    said = explanation(again)
+    assert (said["code"], said["text"][:14]) == ("output_changed", "It runs again:")
+
+
+def test_a_download_never_gives_what_another_run_wrote(bench, room):
+    first = bench.ran(1)
+    step = Run.objects.get(parent=first, step__node_id="write")
+    source, size, name = reading.open_output(step, "o", "f.txt")
+    with source:
+        assert (source.read(), size, name) == (b"value 1", 7, "f.txt")
+    bench.ran(2)
+    with pytest.raises(Conflict, match="overwritten"):
+        reading.open_output(step, "o", "f.txt")
+    datastores.delete_file(room, STORE, place(first))
+    with pytest.raises(NotFound, match="deleted"):
+        reading.open_output(step, "o", "f.txt")
+
+
+def test_deleting_a_run_leaves_what_another_has_written_over_it(bench, room):
+    first, second = bench.ran(1), bench.ran(2)
+    retire.delete(room, Run.objects.get(pk=first.pk))
+    assert store(room).read(place(second) + "/f.txt") == b"value 2"
+    third = bench.submit(2)
+    assert explanation(third)["reused"] is True
+    bench.read()
+    retire.delete(room, Run.objects.get(pk=second.pk))
+    assert not store(room).is_file("fixed/place/f.txt")
+
+
+def test_reuse_with_an_output_costs_one_statement_more(bench, room):
+    bench.ran(1)
+
+    def cost(made: dict[str, Any]) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            run = submit.submit_run(room, experiment="exp", graph=made)
+        run.refresh_from_db()
+        assert run.status == "Completed"
+        return len(seen)
+
+    with_output, without = graph(room, reader=False), graph_of(room, "plain")
+    submit.submit_run(room, experiment="exp", graph=without)
+    bench.agent.finish(bench.agent.say()["work"][0])
+    cost(without), cost(with_output)  # what is built once a process
+    # Its manifest; and once a run the datastore with its workspace.
+    assert cost(with_output) == cost(without) + 1 + 2

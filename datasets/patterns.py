@@ -1,4 +1,4 @@
-"""Paths with wildcards: `*` and `?` within one folder, `**` across folders, `[...]` one of. Pure."""
+"""What a path with wildcards is seen from, and what its files are called. Pure; they are matched by `duto.spec.globs`."""
 
 from __future__ import annotations
 
@@ -20,19 +20,6 @@ def fixed_part(path: str) -> str:
             break
         kept.append(part)
     return "/".join(kept)
-
-
-def compile_pattern(path: str) -> re.Pattern[str]:
-    """What matches whole paths as this pattern does."""
-    parts = [part for part in path.split("/") if part]
-    text = ""
-    for place, part in enumerate(parts):
-        is_last = place == len(parts) - 1
-        if part == "**":
-            text += ".+" if is_last else "(?:[^/]+/)*"
-        else:
-            text += _segment(part) + ("" if is_last else "/")
-    return re.compile(text)
 
 
 def relative(key: str, root: str) -> str:
@@ -65,21 +52,3 @@ def unique(names: Iterable[str]) -> list[str]:
         seen.add(candidate)
         made.append(candidate)
     return made
-
-
-def _segment(part: str) -> str:
-    text, place = "", 0
-    while place < len(part):
-        char = part[place]
-        if char == "*":
-            text += "[^/]*"
-        elif char == "?":
-            text += "[^/]"
-        elif char == "[" and (end := part.find("]", place + 2)) > 0:
-            inner = part[place + 1 : end].replace("\\", r"\\")
-            text += f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
-            place = end
-        else:
-            text += re.escape(char)
-        place += 1
-    return text

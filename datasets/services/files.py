@@ -16,7 +16,7 @@ from datasets import fetch, patterns, readiness
 from datasets.models import DatasetVersion
 from datasets.services.datastores import datastore
 from datasets.stores import WEB, root_by_name
-from duto.spec import canonical
+from duto.spec import canonical, globs
 from duto.spec.selection import select
 from workspaces.models import Workspace
 
@@ -120,7 +120,7 @@ def _walk(workspace: Workspace, store: str, path: str) -> Iterable[ResolvedFile]
     root, clean = root_by_name(workspace, store), safe(path)
     is_pattern = patterns.has_wildcard(clean)
     start = patterns.fixed_part(clean) if is_pattern else clean
-    pattern = patterns.compile_pattern(clean) if is_pattern else None
+    pattern = globs.compiled(clean) if is_pattern else None
     for each in root.walk(start):
         if pattern is None or pattern.fullmatch(each.path):
             yield _file(store, each)

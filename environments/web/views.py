@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from workspaces.web import door
 
 LARGEST_LOG = 4 * 1024 * 1024
 MOST_VERSIONS = 200
-CONDA_FILE = re.compile(r"\.(?:conda|tar\.bz2)(?:#\S*)?$")
+CONDA_FILES = (".conda", ".tar.bz2")
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,16 @@ def channels_of(version: EnvironmentVersion) -> list[str]:
 def locked(lock: str) -> list[str]:
     """The pinned packages of a lock, without hashes and comments; of conda packages the names of their files."""
     lines = [line.split(" ")[0].split(";")[0].rstrip("\\").strip() for line in lock.splitlines()]
-    found = (_of_conda(line) if CONDA_FILE.search(line) else line for line in lines if not line.startswith(("#", "-")))
+    found = (_of_conda(line) for line in lines if not line.startswith(("#", "-")))
     return [line for line in found if "==" in line]
 
 
-def _of_conda(address: str) -> str:
-    """`…/python-3.11.4-hab00c5b_0.conda#…` as `python==3.11.4 (hab00c5b_0)`."""
-    name, version, build = CONDA_FILE.sub("", address).rpartition("/")[2].rsplit("-", 2)
-    return f"{name}=={version} ({build})"
+def _of_conda(line: str) -> str:
+    """`…/python-3.11.4-hab00c5b_0.conda#…` as `python==3.11.4 (hab00c5b_0)`; what is no such address as it is."""
+    file = line.partition("#")[0].rpartition("/")[2]
+    ending = next((each for each in CONDA_FILES if file.endswith(each)), None)
+    parts = file.removesuffix(ending).rsplit("-", 2) if ending else []
+    return f"{parts[0]}=={parts[1]} ({parts[2]})" if len(parts) == 3 else line
 
 
 @door.page()

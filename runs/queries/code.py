@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Generator
 from typing import Any, BinaryIO
 
@@ -17,6 +18,8 @@ from runs.models import Run, Snapshot, StepRun
 # Beyond these a difference is told, but not drawn.
 TEXT_MAX = 512 * 1024
 DRAWN_MAX = 200
+# Comparing may cost as much as each line of the one file against each of the other, where both differ.
+COMPARED_MAX = 25_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -94,13 +97,23 @@ def _drawn(old: Snapshot | None, before: Any, new: Snapshot | None, after: Any, 
     texts = [_text(old, before), _text(new, after)]
     if texts[0] is None or texts[1] is None:
         return {"diff": None, "binary": True}
-    lines = difflib.unified_diff(
-        texts[0].splitlines(keepends=True), texts[1].splitlines(keepends=True), f"a/{path}", f"b/{path}"
-    )
+    old_lines, new_lines = (text.splitlines(keepends=True) for text in texts if text is not None)
+    if _comparisons(old_lines, new_lines) > COMPARED_MAX:
+        return {"diff": None, "binary": False}
+    lines = difflib.unified_diff(old_lines, new_lines, f"a/{path}", f"b/{path}")
     return {
         "diff": "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines),
         "binary": False,
     }
+
+
+def _comparisons(old: list[str], new: list[str]) -> int:
+    """How many pairs of lines the difference may look at: those between what is equal at both ends, or equal pairs."""
+    shortest = min(len(old), len(new))
+    head = next((place for place in range(shortest) if old[place] != new[place]), shortest)
+    tail = next((place for place in range(shortest - head) if old[-1 - place] != new[-1 - place]), shortest - head)
+    repeated = Counter(new)
+    return max((len(old) - head - tail) * (len(new) - head - tail), sum(repeated[line] for line in old))
 
 
 def _text(snapshot: Snapshot | None, entry: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 LARGEST = 512 * 1024
 OTHERS = 20
 MOST_FILES = 2000
+# Highlighting is by backtracking patterns over what users wrote: only for what a pipeline is written in, and for lines
+# that somebody wrote.
+LONGEST_LINE = 2000
+COLOURED = (
+    ".py", ".pyi", ".json", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".sh", ".bash", ".sql", ".r", ".js", ".css", ".html",
+    ".xml", ".md", ".csv", "dockerfile", "makefile",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,15 +120,16 @@ def _open(snapshot: Snapshot, path: str, line: str) -> Opened | None:
     data = artifact_store(snapshot.workspace_id).read(blob_key(entry["digest"]))
     if b"\0" in data:
         return Opened(path, entry["size"], None)
-    return Opened(path, entry["size"], drawn(path, data.decode("utf-8", "replace"), int(line) if line.isdigit() else 0))
+    marked = int(line) if line.isascii() and line.isdigit() and len(line) < 10 else 0
+    return Opened(path, entry["size"], drawn(path, data.decode("utf-8", "replace"), marked))
 
 
 def drawn(path: str, text: str, line: int = 0) -> SafeString:
     """The text in the highlighter's short classes, each line with an anchor. Pygments escapes what it gets."""
-    try:
-        lexer: Any = get_lexer_for_filename(path, stripnl=False)
-    except ClassNotFound:
-        lexer = TextLexer(stripnl=False)
+    lexer: Any = TextLexer(stripnl=False)
+    if path.lower().endswith(COLOURED) and max(map(len, text.splitlines()), default=0) <= LONGEST_LINE:
+        with contextlib.suppress(ClassNotFound):
+            lexer = get_lexer_for_filename(path, stripnl=False)
     form = HtmlFormatter(
         linenos="inline",
         lineanchors="L",

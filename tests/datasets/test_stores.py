@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlencode
 
 import pytest
 
@@ -107,3 +108,18 @@ def test_the_list_of_datastores_costs_the_same_however_long(house: House) -> Non
     stays_constant(
         house.api, "datastores/", lambda n: Datastore.objects.create(workspace=house.workspace, name=f"store{n}")
     )
+
+
+ODD = ["x/" + "a*" * 120 + "b", "x/" + "**/" * 300 + "b", "x/[z-a]", "x/[!]", "x/[^]", "x/[a--b]", "x/[", "x/[]"]
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_any_pattern_gets_an_answer(house: House, path: str) -> None:
+    house.put("x/" + "a" * 240, b"x")
+    house.put("x/" + "a/" * 400 + "a", b"x")
+    definition = {"sources": [{"datastore": "workspaceblobstore", "path": path}]}
+    assert code(house.api.post("datasets/", {"kind": "file", "definition": definition})) == (422, "no_match")
+    assert house.api.get(f"{FILES}?{urlencode({'prefix': path})}").json()["items"] == []
+    if path.endswith(("]", "[")) and path != "x/[z-a]":
+        house.put(path if path != "x/[a--b]" else "x/b", b"x")
+        assert house.api.post("datasets/", {"kind": "file", "definition": definition}).status_code == 201

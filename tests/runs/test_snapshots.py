@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from runs.models import Snapshot
+from runs.queries import code
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
@@ -143,3 +144,14 @@ def test_a_reader_may_look_and_not_upload(lab):
     assert reader.get(f"{lab.base}snapshots/{key}/").status_code == 200
     put = reader.put(f"{lab.base}blobs/{digest_of(b'z')}/", b"z", content_type="application/octet-stream")
     assert put.status_code == 403
+
+
+def test_a_comparison_that_would_take_ever_is_told_and_not_drawn(lab):
+    numbers = [f"{number}\n" for number in range(20_000)]
+    same = lab.snapshot(a="".join([*numbers[:9_000], "old\n", *numbers[9_000:]]))
+    other = lab.snapshot(a="".join([*numbers[:9_000], "new\n", *numbers[9_000:]]))
+    [drawn] = code.difference(same, other)
+    assert "-old\n+new\n" in drawn["diff"]
+    for left, right in (("".join(numbers), "".join(reversed(numbers))), ("a\n" * 20_000, "b\n" + "a\n" * 20_000)):
+        [told] = code.difference(lab.snapshot(a=left), lab.snapshot(a=right))
+        assert (told["change"], told["diff"], told["binary"]) == ("changed", None, False)

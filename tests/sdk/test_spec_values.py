@@ -235,3 +235,14 @@ def test_the_parts_of_a_split_complement_each_other() -> None:
     rest = selection.indices(100, [{**split, "part": 1}])
     assert sorted(first + rest) == list(range(100)) and 15 < len(first) < 45
     assert selection.select("abcdef", [{"op": "skip", "count": 1}, {"op": "take", "count": 2}]) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "line", ["a" + " " * 50_000 + "\nx", "numpy\n--index-url=x", "a #\n" * 20_000 + "x", "x" * 100_000]
+)
+def test_a_line_of_packages_is_one_line_of_a_length_that_somebody_writes(line: str) -> None:
+    for given in ({"conda": [line]}, {"pip": [line]}):
+        with pytest.raises(SpecError) as refused:
+            recipe(python="3.11", **given)
+        [problem] = refused.value.problems
+        assert problem.code == "bad_requirement" and len(problem.message) < 100_000

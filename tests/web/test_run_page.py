@@ -12,6 +12,7 @@ import pytest
 from compute.models import Host
 from core.clock import now
 from runs.models import Attempt, Run
+from runs.web.panel_code import drawn
 from tests.web.conftest import Site
 
 
@@ -298,3 +299,15 @@ def test_a_canceled_step_says_by_whom_and_what_was_left(site: Site) -> None:
     )
     site.attempt(step, 1, "canceled", cause="canceled")
     assert "Canceled by ana. Nothing of it was running." in site.see(f"runs/{run.pk}/", step="a").content.decode()
+
+
+@pytest.mark.parametrize("line", ["9" * 5000, "²", "-1", "x", "1e3", "٣"])
+def test_any_line_may_be_asked_for(site: Site, line: str) -> None:
+    run = site.pipeline("train", status="Completed")
+    assert site.see(f"runs/{run.pk}/", step="train", tab="code", file="step.py", line=line).status_code == 200
+
+
+def test_only_code_that_somebody_wrote_is_highlighted() -> None:
+    assert 'class="k"' in drawn("a.py", "def f(): pass\n")
+    assert 'class="k"' not in drawn("a.py", "def f(): pass  # " + "x" * 3000)
+    assert 'class="k"' not in drawn("a.pl", "if (1) { print }\n")

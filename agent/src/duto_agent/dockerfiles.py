@@ -12,7 +12,7 @@ _ARG = re.compile(r"^ARG\s+(\w+)=(\S+)", re.I)
 _FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.I)
 _COPY = re.compile(r"^(?:COPY|ADD)\s+(?:--\S+\s+)*?--from=(\S+)", re.I)
 _MOUNT = re.compile(r"\s--mount=(?:\S*,)?from=([^\s,]+)", re.I)
-_COMMENT = re.compile(r"^\s*#.*$", re.M)
+_COMMENT = re.compile(r"^[ \t]*#.*$", re.M)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
 
 

@@ -28,7 +28,7 @@ FONT_FOLDER = "duto-matplotlib"
 PLAIN = {"PATH": "/usr/bin:/bin"}
 
 
-NO_SOURCE = re.compile(r"--no-build|build\w* [^.\n]*is disabled", re.I)
+NO_SOURCE = re.compile(r"--no-build|build\w{0,20} [^.\n]{0,300}is disabled", re.I)
 
 
 class BuildFailed(Exception):

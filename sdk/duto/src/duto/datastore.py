@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from duto._http import path_of, segment
 from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
 from duto.later import not_built
 from duto.references import DataReference
+from duto.spec import globs
 
 _AT_ONCE = 8
 
@@ -132,7 +132,8 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             return [
                 item for item in found if not wanted or item["path"] == wanted or item["path"].startswith(wanted + "/")
             ]
-        return [item for item in found if fnmatch.fnmatchcase(item["path"], wanted)]
+        pattern = globs.crossing(wanted)
+        return [item for item in found if pattern.fullmatch(item["path"])]
 
     def _send(
         self, pairs: List[Tuple[Path, str]], target_path: Optional[str], overwrite: bool, show_progress: bool

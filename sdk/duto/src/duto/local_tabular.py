@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 from pathlib import Path
 from typing import Any, List, Optional
 
+from duto.spec import globs
 from duto.tabular_dataset import TabularDataset
 
 _VARIABLE = "DUTO_TABULAR_"
@@ -51,4 +51,5 @@ class LocalTabularDataset(TabularDataset):
             return [str(root)]
         files = sorted(each for each in root.rglob("*") if each.is_file())
         wanted = str(form.get("glob") or "").lstrip("/") or f"*{form.get('extension') or ''}"
-        return [str(each) for each in files if fnmatch.fnmatch(each.relative_to(root).as_posix(), wanted)]
+        pattern = globs.crossing(wanted)
+        return [str(each) for each in files if pattern.fullmatch(each.relative_to(root).as_posix())]

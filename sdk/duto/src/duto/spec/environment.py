@@ -18,6 +18,8 @@ from duto.spec.packages import brought_by, from_conda, from_pip, is_own, normali
 
 SCHEMA = 1
 
+# What a line of packages may hold, an address with its digest included.
+LONGEST = 2000
 _CONDA = re.compile(r"^(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?P<rest>.*)$")
 _PIP = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)$", re.DOTALL)
 _VERSION = re.compile(r"(\d+(?:\.\d+)?)")
@@ -112,6 +114,8 @@ class _Collector:
 
     def conda(self, line: str, is_kept: bool = False) -> None:
         """One package of a conda list; where it `is_kept` conda's, only Python and what Azure's bring is taken."""
+        if not self._is_one_line(line):
+            return
         text = line.split("#")[0].strip()
         match = _CONDA.match(text)
         if match is None:
@@ -128,11 +132,10 @@ class _Collector:
             self._add(from_conda(name), name, conda_version(rest), line)
 
     def pip(self, line: str) -> None:
-        text = re.sub(r"(?:^|\s)#.*$", "", line).strip()
-        if not text:
+        if not self._is_one_line(line):
             return
-        if "\n" in text or "\r" in text:  # a second line would be an option that nobody has looked at
-            self._refuse(line)
+        text = re.sub(r"(?:^|\s)#.*$", "", line.strip()).strip()
+        if not text:
             return
         if text.startswith("-"):
             self.notes.append(f"'{text}' is left out: the studio's own package index is used.")
@@ -150,6 +153,14 @@ class _Collector:
             return
         shown = f"[{','.join(sorted(extras))}]" if extras else ""
         self._add(from_pip(match.group("name")), match.group("name"), shown + match.group("rest").strip(), line)
+
+    def _is_one_line(self, line: str) -> bool:
+        """A second line would be an option that nobody has looked at, and a long one is work for every pattern."""
+        text = line.strip()
+        if len(text) <= LONGEST and "\n" not in text and "\r" not in text:
+            return True
+        self._refuse(line)
+        return False
 
     def recipe(self, section: Optional[Conda] = None) -> Recipe:
         if self.problems:
@@ -175,7 +186,12 @@ class _Collector:
             self.found[target] = target + _tidy(rest)
 
     def _refuse(self, line: str) -> None:
-        self.problems.append(Problem("bad_requirement", f"{line.strip()!r} is no package requirement."))
+        self.problems.append(Problem("bad_requirement", f"{_shown(line)!r} is no package requirement."))
+
+
+def _shown(line: str) -> str:
+    text = line.strip()
+    return text if len(text) <= LONGEST else text[:200] + "…"
 
 
 def _tidy(rest: str) -> str:

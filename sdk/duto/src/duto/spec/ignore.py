@@ -7,23 +7,36 @@ take back a file below a folder that is ignored.
 
 from __future__ import annotations
 
-import re
-from typing import Iterable, List, Optional, Pattern, Tuple
+from typing import Iterable, List, NamedTuple, Optional
+
+from duto.spec import globs
+
+
+class Rule(NamedTuple):
+    """One line: the pattern, whether it names folders only, and whether it ignores or takes back."""
+
+    glob: globs.Glob
+    only_folders: bool
+    ignores: bool
+
+    def matches(self, path: str) -> bool:
+        """Whether it is about this file, or a folder around it."""
+        return self.glob.covers(path, self.only_folders)
 
 
 class Ignore:
     """A compiled list of patterns."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        compiled = (compile_pattern(line) for line in lines)
-        self.rules: List[Tuple[Pattern[str], bool]] = [rule for rule in compiled if rule is not None]
-        self._takes_back = any(not ignored for _, ignored in self.rules)
+        rules = (rule_of(line) for line in lines)
+        self.rules: List[Rule] = [rule for rule in rules if rule is not None]
+        self._takes_back = any(not rule.ignores for rule in self.rules)
 
     def __call__(self, path: str) -> bool:
         """Whether the file at this path stays behind; the path is relative, with forward slashes."""
-        for pattern, ignored in reversed(self.rules):
-            if pattern.match(path):
-                return ignored
+        for rule in reversed(self.rules):
+            if rule.matches(path):
+                return rule.ignores
         return False
 
     def prunes(self, folder: str) -> bool:
@@ -31,14 +44,13 @@ class Ignore:
         return not self._takes_back and self(folder + "/")
 
 
-def compile_pattern(line: str) -> Optional[Tuple[Pattern[str], bool]]:
-    """The pattern of a line and whether it ignores; None for a comment, a blank line, or what can match
-    nothing."""
+def rule_of(line: str) -> Optional[Rule]:
+    """The rule of a line; None for a comment, a blank line, or what can match nothing."""
     text = _strip(line.rstrip("\r\n"))
     if not text or text.startswith("#"):
         return None
-    ignored = not text.startswith("!")
-    if not ignored:
+    ignores = not text.startswith("!")
+    if not ignores:
         text = text[1:]
     only_folders = text.endswith("/")
     segments = text.rstrip("/").split("/") if only_folders else text.split("/")
@@ -47,13 +59,11 @@ def compile_pattern(line: str) -> Optional[Tuple[Pattern[str], bool]]:
         segments = segments[1:]
     if not any(segments):
         return None
-    body = _body(segments)
-    if body is None:
-        return None
-    start = "" if anchored else "(?:.+/)?"
-    # A folder's pattern covers all below it.
-    end = "/.*" if only_folders else "(?:/.*)?"
-    return re.compile(f"{start}{body}{end}\\Z", re.DOTALL), ignored
+    try:
+        parts = _parts(segments)
+    except ValueError:
+        return None  # a lone backslash at the end is no pattern
+    return Rule(globs.Glob(parts if anchored else [globs.Folders(), *parts]), only_folders, ignores)
 
 
 def _strip(line: str) -> str:
@@ -64,67 +74,14 @@ def _strip(line: str) -> str:
     return text
 
 
-def _body(segments: List[str]) -> Optional[str]:
-    parts: List[str] = []
+def _parts(segments: List[str]) -> List[object]:
+    parts: List[object] = []
     last = len(segments) - 1
     for index, segment in enumerate(segments):
         if segment == "**":
-            if index == last:
-                parts.append(".+" if index else ".*")
-            elif not parts or parts[-1] != "(?:.+/)?":
-                parts.append("(?:.+/)?")
+            parts += [globs.ANY, globs.Star(across=True)] if index == last else [globs.Folders()]
             continue
-        translated = _segment(segment)
-        if translated is None:
-            return None
-        parts.append(translated + ("" if index == last else "/"))
-    return "".join(parts)
-
-
-def _segment(segment: str) -> Optional[str]:
-    result, index = "", 0
-    while index < len(segment):
-        char = segment[index]
-        index += 1
-        if char == "*":
-            result += "[^/]*" if not result.endswith("[^/]*") else ""
-        elif char == "?":
-            result += "[^/]"
-        elif char == "\\":
-            if index == len(segment):
-                return None  # a lone backslash at the end is no pattern
-            result += re.escape(segment[index])
-            index += 1
-        elif char == "[":
-            taken = _char_class(segment, index)
-            if taken is None:
-                result += "\\["
-            else:
-                text, index = taken
-                result += text
-        else:
-            result += re.escape(char)
-    return result
-
-
-def _char_class(segment: str, index: int) -> Optional[Tuple[str, int]]:
-    """The class that starts after `[` at `index`, and where it ends; None when it never closes."""
-    end = index
-    if end < len(segment) and segment[end] in "!^":
-        end += 1
-    if end < len(segment) and segment[end] == "]":
-        end += 1
-    while end < len(segment) and segment[end] != "]":
-        end += 1
-    if end >= len(segment):
-        return None
-    inner = segment[index:end]
-    negated = inner[:1] in ("!", "^")
-    inner = (inner[1:] if negated else inner).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
-    inner = inner.replace("^", "\\^").replace("&&", "&\\&").replace("||", "|\\|").replace("~~", "~\\~")
-    text = f"[{'^' if negated else ''}{inner}]"
-    try:
-        re.compile(text)
-    except re.error:
-        return None
-    return text, end + 1
+        parts += globs.tokens(segment, escapes=True)
+        if index < last:
+            parts.append(globs.literal("/"))
+    return parts

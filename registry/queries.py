@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from core.clock import iso
 from core.storage import Stored, artifact_store
-from registry.models import ModelVersion
+from registry.models import ModelVersion, RegisteredModel
 from workspaces.models import Workspace
+
+_NEWEST = Subquery(ModelVersion.objects.filter(model=OuterRef("model")).order_by("-version").values("version")[:1])
 
 
 def versions_in(
@@ -22,7 +25,12 @@ def versions_in(
         found = found.filter(model__name=name)
     if run_id is not None:
         found = found.filter(run_id=run_id)
-    return found.filter(version=F("model__latest_version")) if latest else found
+    return found.filter(version=_NEWEST) if latest else found
+
+
+def newest_of(models: Iterable[RegisteredModel]) -> dict[UUID, ModelVersion]:
+    """The newest version of each that has any, by the model's id. The number given last may have been removed."""
+    return {each.model_id: each for each in ModelVersion.objects.filter(model__in=list(models), version=_NEWEST)}
 
 
 def files_of(version: ModelVersion, workspace: Workspace) -> Iterator[Stored]:

@@ -38,7 +38,9 @@ def save(
     *,
     validate: bool = True,
 ) -> DatasetVersion:
-    """Save a definition. The same one again, under the same name or without one, is the same version.
+    """Save a definition. The newest one of a name again, or one without a name again, is the same version.
+
+    An older definition of the name is a new version like any other, so that the newest is what was saved last.
 
     With web addresses among its sources the version is `fetching` until a worker has them, whatever `validate` says.
     Raises Invalid for a bad definition, NotFound for an unknown datastore, Unprocessable for a path without a match
@@ -134,6 +136,8 @@ def _stored(
     digest = definitions.digest_of(kind, definition)
     dataset, is_back = _locked(room.workspace, name, kind) if name is not None else (None, False)
     known = VERSIONS.filter(workspace=room.workspace, dataset=dataset, digest=digest).order_by("-version")
+    if dataset is not None:
+        known = known.filter(version=dataset.latest_version)
     if (found := known.first()) is not None:
         return found
     number = 0

@@ -37,7 +37,10 @@ def resolve(workspace: Workspace, reference: Mapping[str, Any]) -> EnvironmentVe
 
 @transaction.atomic
 def register(room: Room, definition: Mapping[str, Any]) -> EnvironmentVersion:
-    """Keep a definition under its name; the same definition again is the same version. Nothing is built yet."""
+    """Keep a definition under its name; the newest one again is the same version. Nothing is built yet.
+
+    An older definition of the name is a new version like any other, so that the newest is what was registered last.
+    """
     room.require(Role.CONTRIBUTOR)
     read = definitions.read(definition)
     name = read.document["name"]
@@ -47,7 +50,7 @@ def register(room: Room, definition: Mapping[str, Any]) -> EnvironmentVersion:
         raise Conflict(
             _("'%(name)s' is curated and cannot be changed. Register a copy under another name.") % {"name": name}
         )
-    version = _version_of(room.workspace, read)
+    version = add_version(room.workspace, _environment(room.workspace, name), read, newest_only=True)
     audit.note(room, "environment.registered", version.label)
     return version
 
@@ -86,14 +89,21 @@ def _version_of(workspace: Workspace, definition: Definition) -> EnvironmentVers
     return found or add_version(workspace, environment, definition)
 
 
-def add_version(workspace: Workspace, environment: Environment | None, definition: Definition) -> EnvironmentVersion:
-    """The next version under a name, or an anonymous one."""
+def add_version(
+    workspace: Workspace, environment: Environment | None, definition: Definition, *, newest_only: bool = False
+) -> EnvironmentVersion:
+    """The next version under a name, or an anonymous one.
+
+    One that the name has already is given again; with `newest_only` only if it is the newest.
+    """
     number = 0
     if environment is not None:
         # The row is the lock of the numbering: two submits of one change must not both take the next number.
         locked = Environment.objects.select_for_update().get(pk=environment.pk)
         again = VERSIONS.filter(environment=locked, digest=definition.digest, recipe_digest=definition.recipe_digest)
-        if (found := again.first()) is not None:
+        if newest_only:
+            again = again.filter(version=locked.latest_version)
+        if (found := again.order_by("-version").first()) is not None:
             return found
         number = locked.latest_version + 1
         Environment.objects.filter(pk=locked.pk).update(latest_version=number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from core.errors import NotFound
 from core.paging import page_of
 from core.storage import artifact_store
 from registry.models import ModelVersion, RegisteredModel
+from registry.queries import newest_of
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -64,10 +64,7 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     q = request.GET.get("q", "").strip()[:200]
     found = RegisteredModel.objects.filter(workspace=room.workspace)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
-    newest = {
-        each.model_id: each
-        for each in ModelVersion.objects.filter(model__in=page.items, version=F("model__latest_version"))
-    }
+    newest = newest_of(page.items)
     facts = ModelsPage(
         [Row(each, newest.get(each.pk)) for each in page.items], page.next, q, f"list:{room.workspace.name}:models"
     )

@@ -53,6 +53,21 @@ def test_the_same_definition_again_is_the_same_version(house: House) -> None:
     assert code(post(house.api, "p", source("a.csv"), "tabular", create_new_version=True)) == (409, "kind_differs")
 
 
+def test_what_was_registered_last_is_the_newest_also_when_it_is_an_older_definition(house: House) -> None:
+    for name in ("a.csv", "b.csv"):
+        house.put(name, PENGUINS)
+    made = [post(house.api, "p", source(f"{name}.csv"), create_new_version=True).json() for name in "abaab"]
+    assert [each["version"] for each in made] == [1, 2, 3, 3, 4]
+    assert made[2]["id"] == made[3]["id"] != made[0]["id"]
+    assert house.api.get("datasets/p/").json()["id"] == made[4]["id"]
+    assert house.api.get("datasets/p/versions/latest/").json()["definition"] == made[1]["definition"]
+    (listed,) = house.api.get("datasets/").json()["items"]
+    assert listed["latest_version"] == 4
+    # Without create_new_version an older definition is another one, like any that is not the newest.
+    assert code(post(house.api, "p", source("a.csv"))) == (409, "exists")
+    assert post(house.api, "p", source("b.csv")).json()["version"] == 4
+
+
 def test_without_a_name_it_is_kept_by_id_and_not_listed(house: House) -> None:
     house.put("a.csv", PENGUINS)
     made = post(house.api, None, source("a.csv")).json()

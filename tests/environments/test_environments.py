@@ -140,6 +140,15 @@ def test_a_host_of_a_workspace_builds_what_that_workspace_asked_for_alone(house:
     assert other is not None and [each.pk for each in environments.take_builds(shared, 5)] == [other.pk]
 
 
+def test_what_was_registered_last_is_the_newest_also_when_it_is_an_older_definition(house: House) -> None:
+    made = [environments.register(house.room, definition(package, name="p")) for package in ("a", "b", "a", "a")]
+    assert [each.version for each in made] == [1, 2, 3, 3]
+    assert environments.find(house.workspace, "p").pk == made[2].pk
+    assert house.api.get("environments/p/versions/latest/").json()["version"] == "3"
+    # A submit that brings a definition registers nothing: it takes the version that there is.
+    assert environments.resolve(house.workspace, definition("b", name="p")).version == 2
+
+
 def test_a_failed_build_says_why_and_the_next_use_tries_again(house: House) -> None:
     version = environments.resolve(house.workspace, definition("no-such-package"))
     first, agent = version.build, host()

@@ -91,6 +91,17 @@ def test_what_is_said_may_change_and_a_version_may_go(house: House) -> None:
     assert again["version"] == 2
 
 
+def test_the_newest_version_is_the_one_registered_last_of_those_that_are_there(house: House) -> None:
+    for data in (b"a", b"b", b"a"):
+        house.api.post("models/", {"name": "m", "files": [{"path": "f", **blob(house, data)}]})
+    place = "models/m/versions/latest/"
+    assert house.api.get(place).json()["version"] == 3
+    assert content(house.api.get(f"{place}content/?path=f")) == b"a"
+    house.api.delete("models/m/versions/3/")
+    assert house.api.get(place).json()["version"] == 2
+    assert [each["version"] for each in house.api.get("models/?latest=1").json()["items"]] == [2]
+
+
 def test_the_list_of_models_costs_the_same_however_long(house: House) -> None:
     stays_constant(
         house.api,

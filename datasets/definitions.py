@@ -1,8 +1,11 @@
-"""The definition of a dataset (docs/wire.md), normal and checked: pure."""
+"""The definition of a dataset (docs/wire.md), normal and checked: pure.
+
+Everything is looked at here, at the door: what is stored can be read later, by whatever reads it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,28 +14,21 @@ from django.utils.translation import gettext as _
 from core.errors import Invalid
 from core.storage import safe
 from duto.spec import canonical
+from duto.tables import form_of
+from duto.tables.errors import Misfit
+from duto.tables.moments import any_moment
 
 KINDS = ("file", "tabular")
-TYPES = frozenset({"delimited", "parquet", "json_lines"})
-COLUMN_TYPES = frozenset({"string", "long", "float", "bool", "datetime"})
 MOST_SOURCES = 1000
-# Each operation with the keys that it cannot do without.
-OPERATIONS: dict[str, tuple[str, ...]] = {
-    "keep_columns": ("columns",),
-    "drop_columns": ("columns",),
-    "take": ("count",),
-    "skip": ("count",),
-    "sample": ("probability",),
-    "random_split": ("percentage", "part"),
-    "timestamp_columns": (),
-    "time": (),
-}
-OF_FILES = frozenset({"take", "skip", "sample", "random_split"})
+MOST_OPERATIONS = 100
+MOST_NAMES = 20_000
+LONGEST = 4000
+LARGEST = 2**63 - 1
 
 
 def read(kind: str, given: object) -> dict[str, Any]:
     """The definition as it is stored. Raises Invalid that says what is wrong."""
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise Invalid(_("A dataset is 'file' or 'tabular', not %(kind)r.") % {"kind": kind}, code="bad_definition")
     if not isinstance(given, Mapping):
         raise _bad("The definition of a dataset is an object with 'sources'.")
@@ -41,14 +37,18 @@ def read(kind: str, given: object) -> dict[str, Any]:
         raise _bad("A dataset needs at least one source: a path on a datastore, or a web address.")
     if len(sources) > MOST_SOURCES:
         raise _bad(f"A dataset may have {MOST_SOURCES} sources at most. Name a folder or a pattern instead.")
+    if unknown := [key for key in given if key not in ("sources", "format", "operations")]:
+        raise _bad(f"A definition has no {_short(unknown[0])}; it has sources, format and operations.")
     operations = given.get("operations") or []
-    if not isinstance(operations, list):
-        raise _bad("'operations' is a list.")
-    return {
+    if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
+        raise _bad(f"'operations' is a list of at most {MOST_OPERATIONS}.")
+    made: dict[str, Any] = {
         "sources": [_source(each) for each in sources],
-        "format": _format(given.get("format") or {}) if kind == "tabular" else _plain(given.get("format") or {}),
+        "format": _format(given.get("format") or {}) if kind == "tabular" else _of_files(given.get("format") or {}),
         "operations": [_operation(kind, each) for each in operations],
     }
+    _check_times(made["operations"])
+    return made
 
 
 def digest_of(kind: str, definition: Mapping[str, Any]) -> str:
@@ -58,8 +58,10 @@ def digest_of(kind: str, definition: Mapping[str, Any]) -> str:
 def _source(each: object) -> dict[str, str]:
     if not isinstance(each, Mapping):
         raise _bad("A source is an object: {'datastore', 'path'} or {'url'}.")
+    if unknown := [key for key in each if key not in ("datastore", "path", "url")]:
+        raise _bad(f"A source has no {_short(unknown[0])}: it is {{'datastore', 'path'}} or {{'url'}}.")
     if each.get("url"):
-        url = str(each["url"]).strip()
+        url = _text(each["url"], "url").strip()
         try:
             parts = urlsplit(url)
         except ValueError as error:
@@ -69,60 +71,133 @@ def _source(each: object) -> dict[str, str]:
         return {"url": url}
     if not isinstance(each.get("datastore"), str) or not each["datastore"]:
         raise _bad("A source needs 'datastore' and 'path', or 'url'.")
-    path = str(each.get("path") or "").replace("\\", "/").lstrip("/")
+    _text(each["datastore"], "datastore")
+    path = _text(each.get("path") or "", "path").replace("\\", "/").lstrip("/")
     return {"datastore": each["datastore"], "path": safe(path) + ("/" if path.endswith("/") and safe(path) else "")}
 
 
-def _plain(given: object) -> dict[str, Any]:
+def _of_files(given: object) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise _bad("'format' is an object.")
-    return dict(given)
+    if unknown := [key for key in given if key != "partition_format"]:
+        raise _bad(f"The 'format' of a dataset of files has no {_short(unknown[0])}; it may have 'partition_format'.")
+    return {key: _text(value, key) for key, value in given.items()}
 
 
 def _format(given: object) -> dict[str, Any]:
-    form = _plain(given)
-    if form.get("type", "delimited") not in TYPES:
-        raise _bad(f"The format of a table is one of {', '.join(sorted(TYPES))}, not {form['type']!r}.")
-    separator = form.get("separator")
-    if separator is not None and (not isinstance(separator, str) or not 1 <= len(separator) <= 4):
-        raise _bad("'separator' is a text of 1 to 4 characters.")
-    if form.get("header", True) not in (True, False, "first"):
-        raise _bad("'header' is true, false, or 'first' when only the first file has one.")
-    columns = form.get("columns") or {}
-    if not isinstance(columns, Mapping):
-        raise _bad("'columns' is an object of names and types.")
-    for name, wanted in columns.items():
-        if type_name(wanted) not in COLUMN_TYPES:
-            known = ", ".join(sorted(COLUMN_TYPES))
-            raise _bad(f"The type of column '{name}' is one of {known}, not {type_name(wanted)!r}.")
-    return form
-
-
-def type_name(wanted: object) -> str:
-    """`"float"` of `"float"` and of `{"type": "float", ...}`."""
-    return str(wanted.get("type")) if isinstance(wanted, Mapping) else str(wanted)
+    try:
+        form = form_of(given)
+    except ValueError as error:
+        raise _bad(str(error)) from error
+    assert isinstance(given, Mapping)
+    for value in (form.separator, form.partition_format, form.glob, form.extension):
+        _text(value or "", "format")
+    for name, wanted in form.columns.items():
+        for text in (name, *wanted.formats):
+            _text(text, "columns")
+    return dict(given)
 
 
 def _operation(kind: str, each: object) -> dict[str, Any]:
-    if not isinstance(each, Mapping) or each.get("op") not in OPERATIONS:
-        raise _bad(f"An operation is one of {', '.join(OPERATIONS)}.")
-    name = each["op"]
+    name = each.get("op") if isinstance(each, Mapping) else None
+    if not isinstance(each, Mapping) or not isinstance(name, str) or name not in OPERATIONS:
+        raise _bad(f"An operation is an object whose 'op' is one of {', '.join(OPERATIONS)}.")
     if kind == "file" and name not in OF_FILES:
         raise _bad(f"'{name}' is an operation of tables; this dataset is one of files.")
-    missing = [key for key in OPERATIONS[name] if key not in each]
-    if missing:
+    needed, checks = OPERATIONS[name]
+    if missing := [key for key in needed if key not in each]:
         raise _bad(f"The operation '{name}' needs '{missing[0]}'.")
-    for key in ("count", "part"):
-        if key in each and (isinstance(each[key], bool) or not isinstance(each[key], int) or each[key] < 0):
-            raise _bad(f"'{key}' of '{name}' is a whole number from 0 on.")
-    for key in ("probability", "percentage"):
-        if key in each and (not isinstance(each[key], int | float) or not 0 <= each[key] <= 1):
-            raise _bad(f"'{key}' of '{name}' is a number from 0 to 1.")
-    if "columns" in each and not (
-        isinstance(each["columns"], list) and all(isinstance(name, str) for name in each["columns"])
-    ):
-        raise _bad(f"'columns' of '{name}' is a list of names.")
+    for key, value in each.items():
+        if key == "op":
+            continue
+        if key not in checks:
+            raise _bad(f"The operation '{name}' has no {_short(key)}; it has {', '.join(checks)}.")
+        checks[key](value, f"'{key}' of '{name}'")
     return dict(each)
+
+
+def _count(value: object, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise _bad(f"{what} is a whole number from 0 to {LARGEST}.")
+
+
+def _seed(value: object, what: str) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST):
+        raise _bad(f"{what} is a whole number from -{LARGEST} to {LARGEST}.")
+
+
+def _part(value: object, what: str) -> None:
+    if type(value) is not int or value not in (0, 1):
+        raise _bad(f"{what} is 0 for the share itself, 1 for the rest.")
+
+
+def _share(value: object, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _bad(f"{what} is a number from 0 to 1.")
+
+
+def _names(value: object, what: str) -> None:
+    if not isinstance(value, list) or len(value) > MOST_NAMES:
+        raise _bad(f"{what} is a list of at most {MOST_NAMES} names.")
+    for name in value:
+        _text(name, what)
+
+
+def _name(value: object, what: str) -> None:
+    if value is not None:
+        _text(value, what)
+
+
+def _moment(value: object, what: str) -> None:
+    try:
+        if value is not None:
+            any_moment(_text(value, what))
+    except Misfit as error:
+        raise _bad(f"{what} is a time by ISO 8601, such as 2021-03-04T05:06:07Z, or null.") from error
+
+
+def _flag(value: object, what: str) -> None:
+    if not isinstance(value, bool):
+        raise _bad(f"{what} is true or false.")
+
+
+Check = Callable[[object, str], None]
+# Each operation: the keys that it cannot do without, and all keys with how each is checked.
+OPERATIONS: dict[str, tuple[tuple[str, ...], dict[str, Check]]] = {
+    "keep_columns": (("columns",), {"columns": _names}),
+    "drop_columns": (("columns",), {"columns": _names}),
+    "take": (("count",), {"count": _count}),
+    "skip": (("count",), {"count": _count}),
+    "sample": (("probability",), {"probability": _share, "seed": _seed}),
+    "random_split": (("percentage", "part"), {"percentage": _share, "seed": _seed, "part": _part}),
+    "timestamp_columns": ((), {"timestamp": _name, "partition_timestamp": _name}),
+    "time": ((), {"start": _moment, "end": _moment, "include_boundary": _flag}),
+}
+OF_FILES = frozenset({"take", "skip", "sample", "random_split"})
+
+
+def _check_times(operations: list[dict[str, Any]]) -> None:
+    """A span of time is looked for in a column that was named before."""
+    is_named = False
+    for each in operations:
+        if each["op"] == "timestamp_columns":
+            is_named = bool(each.get("timestamp") or each.get("partition_timestamp"))
+        elif each["op"] == "time" and not is_named:
+            raise _bad("The operation 'time' needs 'timestamp_columns' with a column before it.")
+
+
+def _text(value: object, what: str) -> str:
+    """A text that a database and a page can hold."""
+    if not isinstance(value, str) or len(value) > LONGEST:
+        raise _bad(f"{what} is a text of at most {LONGEST} characters.")
+    if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise _bad(f"{what} has a character that is none of a text: {_short(value)}.")
+    return value
+
+
+def _short(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _bad(text: str) -> Invalid:

@@ -56,7 +56,8 @@ class Dataset(Row):
 class DatasetVersion(Lifecycle):
     """An immutable definition: sources, format, operations. Without a dataset it is anonymous: kept by id, not listed.
 
-    One with web addresses is `fetching` until a worker has copied what is there; saved again, it is asked for again.
+    One with web addresses is `fetching` until a worker has copied what is there, and a large table until a worker has
+    looked through it; saved again, it is asked for again.
     """
 
     class Status(models.TextChoices):
@@ -90,6 +91,8 @@ class DatasetVersion(Lifecycle):
     asked_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(default=0)
+    # How far looking through a table has come, while it is fetching: [done, total] in bytes.
+    progress = models.JSONField(null=True)
 
     class Meta:
         constraints = [

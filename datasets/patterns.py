@@ -12,16 +12,6 @@ def has_wildcard(path: str) -> bool:
     return _MAGIC.search(path) is not None
 
 
-def fixed_part(path: str) -> str:
-    """The folder above the first wildcard."""
-    kept = []
-    for part in path.split("/"):
-        if has_wildcard(part):
-            break
-        kept.append(part)
-    return "/".join(kept)
-
-
 def relative(key: str, root: str) -> str:
     """The key as seen from the folder `root`; a file that is the root itself keeps its name."""
     if root and key.startswith(root + "/"):

@@ -46,6 +46,10 @@ class DatasetVersionOut(serializers.Serializer[DatasetVersion]):
     error = serializers.JSONField(
         allow_null=True, help_text="`{code, message}`: why what is on the web could not be fetched when last asked."
     )
+    progress = serializers.ListField(
+        child=serializers.IntegerField(), allow_null=True,
+        help_text="`[done, total]` in bytes, while a worker looks through a large table.",
+    )  # fmt: skip
     columns = serializers.SerializerMethodField()
     file_count = serializers.IntegerField(allow_null=True)
     size = serializers.IntegerField(allow_null=True)

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api-dataset-numbered-version",
     ),
     path(VERSION, views.VersionView.as_view(), name="api-dataset-version"),
+    path(f"{VERSION}cancel/", views.VersionCancelView.as_view(), name="api-dataset-version-cancel"),
     path(f"{VERSION}files/", views.VersionFilesView.as_view(), name="api-dataset-version-files"),
     path(f"{VERSION}preview/", views.VersionPreviewView.as_view(), name="api-dataset-version-preview"),
     path(f"{VERSION}content/", views.VersionContentView.as_view(), name="api-dataset-version-content"),

@@ -16,7 +16,7 @@ from core import serving
 from datasets import queries
 from datasets.api import serializers as s
 from datasets.api.stores import file_document, page_of_files
-from datasets.services import content, files, versions
+from datasets.services import content, fetching, files, versions
 from datasets.stores import root_by_name
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
@@ -78,6 +78,16 @@ class VersionView(WorkspaceView):
         return Response(
             s.DatasetVersionOut(versions.annotate(self.room, id, **self.asked(s.DatasetVersionChange))).data
         )
+
+
+class VersionCancelView(WorkspaceView):
+    needs = {"post": Role.CONTRIBUTOR}
+
+    @extend_schema(request=None, responses=s.DatasetVersionOut)
+    def post(self, request: Request, id: UUID) -> Response:
+        """End the fetching of what is on the web, or the looking through a large table."""
+        fetching.cancel(self.room, versions.get_version(self.room.workspace, id))
+        return Response(s.DatasetVersionOut(versions.get_version(self.room.workspace, id)).data)
 
 
 class VersionFilesView(WorkspaceView):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Generator
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from core.errors import Invalid, NotFound
-from datasets import preview, rows
+from core.errors import Invalid, NotFound, Unprocessable
+from datasets import tables
 from datasets.models import Dataset, DatasetVersion
-from datasets.services import files
+from datasets.services import files, looking
 
 PREVIEW_ROWS = 500
+MOST_CELLS = 1_000_000
 
 
 def preview_of(version: DatasetVersion, limit: int) -> dict[str, Any]:
@@ -23,11 +22,14 @@ def preview_of(version: DatasetVersion, limit: int) -> dict[str, Any]:
     if version.kind == Dataset.Kind.FILE:
         columns = [{"name": "path", "type": "string"}, {"name": "size", "type": "long"}]
         return {"columns": columns, "rows": [[each.path, each.size] for each in found[:limit]]}
-    table = preview.read(version.workspace, found, version.definition, limit)
-    return {
-        "columns": [{"name": name, "type": type_} for name, type_ in table.columns],
-        "rows": [[rows.plain(value) for value in row] for row in table.rows],
-    }
+    asked = looking.question(version, found, tables.WAITED_FOR)
+    width = len(asked.survey or ())
+    if width * limit > MOST_CELLS:
+        text = _("%(rows)s rows of %(columns)s columns are too much for one answer. Ask for fewer: '?limit=%(fit)s'.")
+        facts = {"rows": limit, "columns": width, "fit": max(1, MOST_CELLS // width)}
+        raise Unprocessable(text % facts, code="too_many_values")
+    table = tables.first_rows(asked, limit, MOST_CELLS)
+    return {"columns": [{"name": name, "type": type_} for name, type_ in table.columns], "rows": table.rows}
 
 
 def file_in(version: DatasetVersion, path: str) -> files.ResolvedFile:
@@ -44,19 +46,4 @@ def csv_of(version: DatasetVersion) -> Generator[bytes, None, None]:
     if version.kind == Dataset.Kind.FILE:
         raise Invalid(_("Say which file: '?path=' with one of the paths of 'files/'."))
     found = files.files_of(version)
-    with preview.opened(version.workspace, found, version.definition) as (columns, stream):
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow([name for name, _ in columns])
-        for row in stream:
-            writer.writerow(["" if value is None else rows.plain(value) for value in row])
-            if buffer.tell() > 64 * 1024:
-                yield _taken(buffer)
-        yield _taken(buffer)
-
-
-def _taken(buffer: io.StringIO) -> bytes:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text.encode()
+    yield from tables.as_csv(looking.question(version, found, tables.AT_LENGTH))

@@ -1,4 +1,4 @@
-"""Versions with web addresses become ready here, in a worker. Every call may be repeated, doubled or lost."""
+"""Versions with web addresses, and large tables, become ready here, in a worker. Every call may be repeated, doubled or lost."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
+from core import journal
 from core.clock import now
-from core.errors import Outrun, StudioError
+from core.errors import Conflict, Outrun, StudioError
 from core.work import later, ring
 from datasets import fetch as web
+from datasets import tables
 from datasets.models import DatasetVersion
 from datasets.services import looking
+from workspaces.access import Room
+from workspaces.models import Role
 
 S = DatasetVersion.Status
 TASK = "datasets.fetch"
 # Longer than anything that gives no sign of life: reading a table and looking through its text.
 LEASE = timedelta(seconds=150)
 RENEW_SECONDS = 15.0
+TELL_SECONDS = 1.0
 LOST_AFTER = timedelta(seconds=2)
 MOST_TRIES = 5
 
@@ -30,9 +37,20 @@ def ask(version: DatasetVersion) -> None:
     """Fetch what is not here yet, and ask whether what is here has changed. Inside the caller's transaction."""
     locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
     if locked.status != S.FETCHING:
-        locked.move(S.FETCHING, asked_at=now(), lease_until=None, tries=0)
+        locked.move(S.FETCHING, asked_at=now(), lease_until=None, tries=0, progress=None)
         version.status = locked.status
     later(TASK, version_id=str(version.pk))
+
+
+@transaction.atomic
+def cancel(room: Room, version: DatasetVersion) -> None:
+    """End the fetching. What was there before stays usable as it was. Raises Conflict when nothing is under way."""
+    room.require(Role.CONTRIBUTOR)
+    locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
+    if locked.status != S.FETCHING:
+        raise Conflict(_("This dataset is not being fetched or read."), code="not_fetching")
+    # Its worker hears of it when it next signs its lease.
+    _give_up(locked, "canceled", "Reading it was canceled. Register it again to have it read.")
 
 
 def fetch(version_id: UUID) -> None:
@@ -43,7 +61,7 @@ def fetch(version_id: UUID) -> None:
         return
     if version.tries >= MOST_TRIES:
         text = (
-            f"The studio tried {MOST_TRIES} times to fetch it and was interrupted each time; its worker's log says why."
+            f"The studio tried {MOST_TRIES} times to read it and was interrupted each time; its worker's log says why."
         )
         _give_up(version, "not_fetched", text)
         return
@@ -86,19 +104,21 @@ def _carry(version: DatasetVersion, lease: _Lease) -> None:
             web.copy_of(version.workspace, url, alive=lease.renew)
             lease.renew()
         lease.renew(at_once=True)
-        facts = looking.look(version.workspace, version.kind, version.definition)
+        facts = looking.look(
+            version.workspace, version.kind, version.definition, seconds=tables.AT_LENGTH, alive=lease.tell
+        )  # fmt: skip
     except StudioError as error:
         if isinstance(error, Outrun):
             raise
         _give_up(version, error.code, error.message)
         return
-    version.move(S.READY, lease_until=None, error=None, **facts)
+    version.move(S.READY, lease_until=None, error=None, progress=None, **facts)
 
 
 def _give_up(version: DatasetVersion, code: str, text: str) -> None:
     """What was fetched before stays usable as it was; the rest has failed."""
     to = S.READY if version.is_usable else S.FAILED
-    version.move(to, lease_until=None, error={"code": code, "message": text})
+    version.move(to, lease_until=None, progress=None, error={"code": code, "message": text})
 
 
 class _Lease:
@@ -106,7 +126,7 @@ class _Lease:
 
     def __init__(self, version: DatasetVersion) -> None:
         self._version, self._until = version, version.lease_until
-        self._next = 0.0
+        self._next = self._told = 0.0
 
     def take(self) -> None:
         """Raises Outrun."""
@@ -117,14 +137,24 @@ class _Lease:
         if at_once or time.monotonic() >= self._next:
             self._write(now() + LEASE)
 
+    def tell(self, done: int, total: int) -> None:
+        """Note how far it has come, once a second. Raises Outrun, also when it was canceled."""
+        self.renew()
+        if time.monotonic() >= self._told + TELL_SECONDS:
+            self._told = time.monotonic()
+            if not self._mine().update(progress=[done, total]):
+                raise Outrun("This dataset is no longer being fetched.")
+            journal.hint(f"list:{self._version.workspace.name}:datasets")
+
     def give_back(self) -> None:
         with suppress(Outrun):
             self._write(None)
 
     def _write(self, until: datetime | None, **more: int) -> None:
-        mine = DatasetVersion.objects.filter(pk=self._version.pk, status=S.FETCHING, lease_until=self._until)
-        if self._until is None:
-            mine = DatasetVersion.objects.filter(pk=self._version.pk, status=S.FETCHING, lease_until__isnull=True)
-        if not mine.update(lease_until=until, **more):
+        if not self._mine().update(lease_until=until, **more):
             raise Outrun("Another worker fetches this dataset.")
         self._until, self._next = until, time.monotonic() + RENEW_SECONDS
+
+    def _mine(self) -> QuerySet[DatasetVersion]:
+        mine = DatasetVersion.objects.filter(pk=self._version.pk, status=S.FETCHING)
+        return mine.filter(lease_until__isnull=True) if self._until is None else mine.filter(lease_until=self._until)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from core.clock import iso
 from core.errors import Unprocessable
-from core.storage import Stored, safe
+from core.storage import Root, Stored, safe
 from datasets import fetch, patterns, readiness
 from datasets.models import DatasetVersion
 from datasets.services.datastores import datastore
@@ -56,7 +56,7 @@ def files_of(version: DatasetVersion) -> list[ResolvedFile]:
 
 def find(workspace: Workspace, sources: Iterable[Mapping[str, str]]) -> list[ResolvedFile]:
     """All files that the sources mean, in their order, each with its path inside the dataset."""
-    groups = [(_folder(source), _of_source(workspace, source)) for source in sources]
+    groups = [(_folder(workspace, source), _of_source(workspace, source)) for source in sources]
     if len(groups) == 1:
         folder, files = groups[0]
         return [_placed(each, folder) for each in files]
@@ -74,7 +74,7 @@ def find(workspace: Workspace, sources: Iterable[Mapping[str, str]]) -> list[Res
 def files_below(workspace: Workspace, store: str, path: str) -> list[ResolvedFile]:
     """The files at or below a path of a datastore, or those that a pattern matches; none is an answer, too."""
     datastore(workspace, store)
-    folder = _folder({"datastore": store, "path": path})
+    folder = _folder(workspace, {"datastore": store, "path": path})
     return [_placed(each, folder) for each in _walk(workspace, store, path)]
 
 
@@ -117,25 +117,33 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
 
 
 def _walk(workspace: Workspace, store: str, path: str) -> Iterable[ResolvedFile]:
-    root, clean = root_by_name(workspace, store), safe(path)
-    is_pattern = patterns.has_wildcard(clean)
-    start = patterns.fixed_part(clean) if is_pattern else clean
-    pattern = globs.compiled(clean) if is_pattern else None
+    root = root_by_name(workspace, store)
+    start, rest = _fixed(root, safe(path))
+    pattern = globs.compiled(rest) if rest else None
     for each in root.walk(start):
-        if pattern is None or pattern.fullmatch(each.path):
+        if pattern is None or pattern.fullmatch(each.path[len(start) :].lstrip("/") if start else each.path):
             yield _file(store, each)
+
+
+def _fixed(root: Root, path: str) -> tuple[str, str]:
+    """The part of a path that is names, and the rest that is a pattern. What lies there under the very name is meant."""
+    parts, kept = path.split("/"), 0
+    for part in parts:
+        if patterns.has_wildcard(part) and not root.exists("/".join(parts[: kept + 1])):
+            break
+        kept += 1
+    return "/".join(parts[:kept]), "/".join(parts[kept:])
 
 
 def _file(store: str, each: Stored) -> ResolvedFile:
     return ResolvedFile(store, each.path, each.path, each.size, each.modified)
 
 
-def _folder(source: Mapping[str, str]) -> str:
+def _folder(workspace: Workspace, source: Mapping[str, str]) -> str:
     """The folder that a source's files are seen from: itself, or the one above its pattern or file."""
     if source.get("url"):
         return ""
-    clean = safe(source.get("path", ""))
-    return patterns.fixed_part(clean) if patterns.has_wildcard(clean) else clean
+    return _fixed(root_by_name(workspace, source["datastore"]), safe(source.get("path", "")))[0]
 
 
 def _placed(each: ResolvedFile, folder: str | None) -> ResolvedFile:

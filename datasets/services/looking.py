@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets import fetch, preview
-from datasets.models import Dataset
+from datasets import fetch, tables
+from datasets.models import Dataset, DatasetVersion
 from datasets.services import files
 from datasets.services.datastores import datastore
 from workspaces.models import Workspace
 
+# Of duto.tables: a survey by other rules is not used.
+RULES = 1
+# Tables of more bytes are looked through by a worker.
+AT_ONCE = 32 << 20
 
-def look(workspace: Workspace, kind: str, definition: Mapping[str, Any]) -> dict[str, Any]:
+
+def look(
+    workspace: Workspace,
+    kind: str,
+    definition: Mapping[str, Any],
+    found: Sequence[files.ResolvedFile] | None = None,
+    *,
+    seconds: int = tables.WAITED_FOR,
+    alive: tables.Alive | None = None,
+) -> dict[str, Any]:
     """Counts, sizes, and the columns of a table. Asks no web address: their copies are there."""
-    found = files.find(workspace, definition["sources"])
+    found = files.find(workspace, definition["sources"]) if found is None else found
     facts: dict[str, Any] = {
         "file_count": len(found),
         "size": sum(each.size for each in found),
         "content_fingerprint": files.fingerprint(found),
     }
     if kind == Dataset.Kind.TABULAR:
-        table = preview.read(workspace, found, definition, limit=1, checked=preview.THOROUGH)
-        facts["profile"] = {"columns": [{"name": name, "type": type_} for name, type_ in table.columns]}
+        told = tables.look(tables.Question(workspace, found, definition, seconds=seconds, alive=alive))
+        columns = [{"name": name, "type": type_} for name, type_ in told["columns"]]
+        facts["profile"] = {"columns": columns, "survey": told["survey"], "rules": RULES}
     return facts
+
+
+def is_long(kind: str, definition: Mapping[str, Any], found: Sequence[files.ResolvedFile]) -> bool:
+    """Whether looking takes longer than a caller should wait. Of Parquet files only the ends are looked at."""
+    is_text = definition["format"].get("type", "delimited") != "parquet"
+    return kind == Dataset.Kind.TABULAR and is_text and sum(each.size for each in found) > AT_ONCE
+
+
+def question(version: DatasetVersion, found: Sequence[files.ResolvedFile], seconds: int) -> tables.Question:
+    """What is asked about a version's rows. While its files are those that were looked at, their types are known."""
+    profile = version.profile or {}
+    is_known = profile.get("rules") == RULES and version.content_fingerprint == files.fingerprint(found)
+    survey = profile.get("survey") if is_known else None
+    return tables.Question(version.workspace, found, version.definition, survey, seconds)
 
 
 def check(workspace: Workspace, definition: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from core.ids import as_key
 from core.spec import refusing
 from datasets import definitions
 from datasets.models import Dataset, DatasetVersion
-from datasets.services import fetching, looking
+from datasets.services import fetching, files, looking
 from duto.spec.names import check_name
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
@@ -42,7 +42,8 @@ def save(
 
     An older definition of the name is a new version like any other, so that the newest is what was saved last.
 
-    With web addresses among its sources the version is `fetching` until a worker has them, whatever `validate` says.
+    With web addresses among its sources the version is `fetching` until a worker has them, whatever `validate` says;
+    a large table is until a worker has looked through it.
     Raises Invalid for a bad definition, NotFound for an unknown datastore, Unprocessable for a path without a match
     or a table that is none, Conflict for another definition under a name that is taken.
     """
@@ -51,19 +52,18 @@ def save(
         with refusing():
             check_name("dataset", name)
     normal = definitions.read(kind, definition)
-    is_remote = bool(looking.urls_of(normal))
-    if is_remote:
-        looking.check(room.workspace, normal)
-    facts = looking.look(room.workspace, kind, normal) if validate and not is_remote else {}
-    status = DatasetVersion.Status.FETCHING if is_remote else DatasetVersion.Status.READY
+    is_later, facts = _looked(room.workspace, kind, normal, validate)
+    status = DatasetVersion.Status.FETCHING if is_later else DatasetVersion.Status.READY
     # Looking may read for long, so no transaction is open before here.
     with transaction.atomic():
         version = _stored(room, name, kind, normal, create_new_version, {
             "description": description, "tags": dict(tags or {}), "created_by": room.user, "status": status,
-            "asked_at": now() if is_remote else None, **facts,
+            "asked_at": now() if is_later else None, **facts,
         })  # fmt: skip
-        if is_remote:
+        if is_later and not _is_known(version, facts):
             fetching.ask(version)
+        elif not is_later:
+            _refresh(version, facts)
         journal.hint(f"list:{room.workspace.name}:datasets")
     return version
 
@@ -128,6 +128,34 @@ def unregister(room: Room, name: str) -> None:
         )
     audit.note(room, "dataset.unregistered", name)
     journal.hint(f"list:{room.workspace.name}:datasets")
+
+
+def _looked(workspace: Workspace, kind: str, definition: Mapping[str, Any], validate: bool) -> tuple[bool, Any]:
+    """Whether a worker looks at it, and what is known of it already. Raises as `save()` does."""
+    if looking.urls_of(definition):
+        looking.check(workspace, definition)
+        return True, {}
+    if not validate:
+        return False, {}
+    found = files.find(workspace, definition["sources"])
+    if looking.is_long(kind, definition, found):
+        return True, {"content_fingerprint": files.fingerprint(found)}
+    return False, looking.look(workspace, kind, definition, found)
+
+
+def _is_known(version: DatasetVersion, facts: Mapping[str, Any]) -> bool:
+    """Whether the same files were looked through before."""
+    told = facts.get("content_fingerprint")
+    is_ready = version.status == DatasetVersion.Status.READY and version.profile is not None
+    return bool(told) and is_ready and version.content_fingerprint == told
+
+
+def _refresh(version: DatasetVersion, facts: Mapping[str, Any]) -> None:
+    """A version that was there before is told what was found now."""
+    if facts and version.content_fingerprint != facts["content_fingerprint"]:
+        DatasetVersion.objects.filter(pk=version.pk).update(**facts)
+        for key, value in facts.items():
+            setattr(version, key, value)
 
 
 def _stored(

@@ -10,14 +10,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from core.errors import StudioError
-from datasets import preview
+from datasets import tables
 from datasets.models import DatasetVersion
-from datasets.services import ResolvedFile, files_of, find_version
+from datasets.services import ResolvedFile, fetching, files_of, find_version
+from datasets.services.looking import question, urls_of
 from datasets.services.versions import unregister as take_out
 from workspaces.access import Room
 from workspaces.web import door
 
 ROWS = 50
+COLUMNS = 100
 FILES = 200
 MOST_VERSIONS = 200
 
@@ -27,10 +29,12 @@ class Preview:
     """The first rows of a table or the first files, or why they cannot be shown."""
 
     columns: list[tuple[str, str]]
-    rows: list[tuple[object, ...]]
+    rows: list[list[object]]
     files: list[ResolvedFile]
     more_files: bool
+    column_count: int = 0
     error: str = ""
+    is_slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class DatasetPage:
     definition: str
     preview: Preview | None
     topic: str
+    has_urls: bool
 
 
 @door.page()
@@ -59,6 +64,7 @@ def dataset(request: HttpRequest, room: Room, name: str) -> HttpResponse:
         definition=json.dumps(version.definition, indent=2, ensure_ascii=False),
         preview=preview_of(version) if request.GET.get("part") == "preview" else None,
         topic=f"list:{room.workspace.name}:datasets",
+        has_urls=bool(urls_of(version.definition)),
     )
     return door.show(request, "datasets/dataset.html", page, section="data", parts=("preview", "head"))
 
@@ -71,10 +77,10 @@ def preview_of(version: DatasetVersion) -> Preview | None:
         files = files_of(version)
         if version.kind != "tabular":
             return Preview([], [], files[:FILES], len(files) > FILES)
-        table = preview.read(version.workspace, files, version.definition, ROWS)
+        table = tables.first_rows(question(version, files, tables.GLANCE), ROWS, COLUMNS)
     except StudioError as error:
-        return Preview([], [], [], False, error.message)
-    return Preview(table.columns, table.rows, files[:FILES], len(files) > FILES)
+        return Preview([], [], [], False, error=error.message, is_slow=error.code == "table_too_slow")
+    return Preview(table.columns[:COLUMNS], table.rows, files[:FILES], len(files) > FILES, len(table.columns))
 
 
 @door.deed()
@@ -82,3 +88,23 @@ def unregister(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     take_out(room, name)
     text = _("“%(name)s” is out of the list. The data stay where they are.") % {"name": name}
     return door.done(request, text, reverse("datasets:list", args=[room.workspace.name]))
+
+
+@door.deed()
+def read_again(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """Have a worker look at all of it, however long that takes."""
+    version = find_version(room.workspace, name, request.POST.get("version") or "latest")
+    fetching.ask(version)
+    return door.done(request, "", _place(room, version))
+
+
+@door.deed()
+def cancel(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    version = find_version(room.workspace, name, request.POST.get("version") or "latest")
+    fetching.cancel(room, version)
+    return door.done(request, "", _place(room, version))
+
+
+def _place(room: Room, version: DatasetVersion) -> str:
+    assert version.dataset is not None
+    return f"{reverse('datasets:dataset', args=[room.workspace.name, version.dataset.name])}?version={version.version}"

@@ -13,6 +13,8 @@ _data = [
     path("stores/<str:name>/", stores.browse, name="store"),
     path("stores/<str:name>/file/", stores.download, name="store-file"),
     path("unregister/<path:name>/", one.unregister, name="unregister"),
+    path("read/<path:name>/", one.read_again, name="read"),
+    path("cancel/<path:name>/", one.cancel, name="cancel"),
     path("sets/<path:name>/", one.dataset, name="dataset"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [path("data/", include((_data, "datasets")))]

@@ -147,7 +147,7 @@ def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datas
         return None
     pattern = f"{row.path}/**" if row.is_directory else row.path
     definition = {
-        **(wanted.get("definition") or {}),
+        **{key: wanted[key] for key in ("format", "operations") if wanted.get(key)},
         "sources": [{"datastore": datastore.name, "path": pattern}],
     }
     version = datasets.save(

@@ -120,15 +120,15 @@ def test_a_csv_that_is_none_is_a_clear_error(house: House, data: bytes) -> None:
     [
         (b'a,b\n1,"x\n2,y\n3,z\n', "line 2 is never closed"),
         (b'a,b\n1,2\n"3,z', "line 3 is never closed"),
-        (b'a,b\r1,2\r3, "z""\r4,5\r', "line 3 is never closed"),
+        (b'a,b\r1,2\r3,"z""\r4,5\r', "line 3 is never closed"),
         (b'\xef\xbb\xbf"a,b\n1,x\n', "line 1 is never closed"),
-        (b'a,b\n1,"x\n2,"y"\n3,z\n', "Line: 2"),
+        (b'a,b\n1,"x\n2,"y"\n3,z\n', "more text in line 3"),
         (b"a,b\n" + b"1,x\n" * 40_000 + b'1,"x\n' + b"2,y\n" * 700_000, "line 40002 is never closed"),
-        (b"a,b\n1,2\n1,2,3,4\n", "Line: 3"),
+        (b"a,b\n1,2\n1,2,3,4\n", "line 3 has 4 values"),
         (b"a,b\n" + b"1,2\n" * 40_000 + b"1,\0\n", "NUL byte in line 40002"),
         (b"a,b\n1,\0\n", "not a text file"),
         ("a,b\n1,2\n".encode("utf-16"), "looks like utf-16; name its encoding"),
-        (b"a,b\n1,Jos\xe9\n", "is not utf8; name its encoding"),
+        (b"a,b\n1,Jos\xe9\n", "line 2 is not utf8; name its encoding"),
     ],
 )
 def test_what_is_wrong_with_a_csv_is_told_with_its_line(house: House, data: bytes, said: str) -> None:
@@ -145,7 +145,7 @@ def test_an_encoding_that_fails_far_into_the_file_is_told(house: House) -> None:
     assert code(refused) == (422, "not_a_table") and "is not cp1252" in str(refused.json())
     house.put("b.csv", b"a,b\n" + b"1,2\n" * 400_000 + b"1,\xe9\n")
     refused = post(house.api, "q", source("b.csv"), "tabular")
-    assert code(refused) == (422, "not_a_table") and "line 400002 is not utf-8" in str(refused.json())
+    assert code(refused) == (422, "not_a_table") and "line 400002 is not utf8" in str(refused.json())
 
 
 @pytest.mark.parametrize("form", [{}, {"separator": "||"}, {"separator": "\t"}])
@@ -164,7 +164,7 @@ def test_a_table_in_another_encoding_is_read_when_it_is_said(house: House) -> No
     made = post(house.api, "p", source("a.csv", format=form), "tabular").json()
     assert house.api.get(f"dataset-versions/{made['id']}/preview/").json()["rows"] == [["José", 1]]
     odd = post(house.api, "q", source("a.csv", format={"encoding": "klingon"}), "tabular")
-    assert code(odd) == (422, "not_a_table")
+    assert code(odd) == (400, "bad_definition")
 
 
 def test_operations_are_done_in_their_order(house: House) -> None:

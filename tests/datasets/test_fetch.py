@@ -13,7 +13,7 @@ import pytest
 
 from core.clock import now
 from core.errors import Unprocessable
-from datasets import fetch, places, preview
+from datasets import fetch, places, tables
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from datasets.services import fetching
@@ -111,7 +111,8 @@ def test_a_table_from_the_web_is_kept_and_read_from_the_copy(house: House, site:
     found = datasets.files_of(version)
     hits = Site.hits
     assert [(each.path, each.size, each.url) for each in found] == [("moved", 8, f"{site}/moved")]
-    assert preview.read(house.workspace, found, version.definition, 5).rows == [(1, 2)]
+    asked = tables.Question(house.workspace, found, version.definition)
+    assert tables.first_rows(asked, 5, 100).rows == [[1, 2]]
     assert datasets.identity(version) == datasets.identity(version)
     assert Site.hits == hits
 

@@ -97,8 +97,15 @@ class TabularDatasetFactory:
         invalid_lines: str = "error",
         encoding: Any = "utf8",
     ) -> Any:
-        """A dataset of files with a JSON object per line."""
+        """A dataset of files with a JSON object per line. `invalid_lines` is "error", or "drop" to leave them out.
+
+        Raises `UserErrorException` for another.
+        """
+        if invalid_lines not in ("error", "drop"):
+            raise UserErrorException(f"invalid_lines is 'error' or 'drop', not {invalid_lines!r}.")
         form = {"type": "json_lines", "encoding": encoding_of(encoding)}
+        if invalid_lines == "drop":
+            form["invalid_lines"] = "drop"
         return _tabular(path, form, set_column_types, include_path, partition_format)
 
     @staticmethod

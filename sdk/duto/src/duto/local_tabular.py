@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any, List, Optional
 
-from duto.spec import globs
 from duto.tabular_dataset import TabularDataset
 
 _VARIABLE = "DUTO_TABULAR_"
@@ -34,22 +33,23 @@ class LocalTabularDataset(TabularDataset):
     path = ""
 
     def to_pandas_dataframe(self, on_error: str = "null", out_of_range_datetime: str = "null") -> Any:
-        """The rows as a pandas frame. Raises `UserErrorException` when pandas is not installed."""
+        """The rows as a pandas frame. Raises `UserErrorException` when pandas is not installed or a file is
+        unreadable."""
         from duto.tabular_reading import read_local
 
-        form = self._definition.get("format") or {}
-        return read_local(self._paths(form), form, self._definition.get("operations") or [])
+        return read_local(self._sources(), self._definition, on_error, out_of_range_datetime)
 
     def _with(self, **operation: Any) -> Any:
         made = super()._with(**operation)
         made.path = self.path
         return made
 
-    def _paths(self, form: Any) -> List[str]:
+    def _sources(self) -> List[Any]:
+        """The files by their paths inside the output, as the studio names them."""
+        from duto.tabular_reading import source_of
+
         root = Path(self.path)
         if root.is_file():
-            return [str(root)]
-        files = sorted(each for each in root.rglob("*") if each.is_file())
-        wanted = str(form.get("glob") or "").lstrip("/") or f"*{form.get('extension') or ''}"
-        pattern = globs.crossing(wanted)
-        return [str(each) for each in files if pattern.fullmatch(each.relative_to(root).as_posix())]
+            return [source_of(root.name, root)]
+        files = [each for each in root.rglob("*") if each.is_file()]
+        return [source_of(name, each) for name, each in sorted((e.relative_to(root).as_posix(), e) for e in files)]

@@ -60,8 +60,9 @@ class TransformationMixin:
         path_glob: Optional[str] = None,
         set_column_types: Optional[Dict[str, Any]] = None,
     ) -> OutputTabularDatasetConfig:
-        """The output's delimited files as rows and columns."""
-        form = {"type": "delimited", "separator": separator, "header": header_of(header)}
+        """The output's delimited files as rows and columns; columns that `set_column_types` does not name stay
+        texts."""
+        form = {"type": "delimited", "separator": separator, "header": header_of(header), "infer": False}
         return _tabular(self, form, include_path, partition_format, path_glob, set_column_types)
 
     def read_parquet_files(

@@ -247,11 +247,12 @@ class PipelineOutputFileDataset(PipelineOutputAbstractDataset):
         set_column_types: Optional[Dict[str, Any]] = None,
         quoted_line_breaks: bool = False,
     ) -> PipelineOutputTabularDataset:
-        """The files as rows and columns."""
+        """The files as rows and columns; columns that `set_column_types` does not name stay texts."""
         form = {
             "type": "delimited",
             "separator": separator,
             "header": header_of(header),
+            "infer": False,
             "multi_line": quoted_line_breaks,
             "extension": file_extension,
         }

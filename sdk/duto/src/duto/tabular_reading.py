@@ -1,157 +1,134 @@
-"""Files of a tabular dataset as one pandas frame, its operations done in order."""
+"""The rows of a tabular dataset as a pandas frame. How files become rows is said in `duto.tables`."""
 
 from __future__ import annotations
 
-import io
-from typing import Any, Dict, List, Mapping
+import tempfile
+from pathlib import Path
+from typing import Any, List, Mapping, Optional, Sequence
 
 from duto.exceptions import UserErrorException
-from duto.partitions import values_of
-from duto.spec.selection import CHOOSING, indices
+from duto.tables import Column, Source, Table, TableError, form_of, read, survey
+from duto.tables.values import EXACT
 
-_DTYPES = {"string": "object", "float": "float64", "bool": "boolean", "long": "Int64"}
+_RULES = ("null", "fail")
 
 
 def read_frame(dataset: Any, on_error: str = "null", out_of_range: str = "null") -> Any:
     """The frame of a saved or unsaved dataset. Raises `UserErrorException`."""
     pandas = _pandas()
-    form = dataset._definition.get("format") or {}
-    frames = []
-    for index, item in enumerate(dataset._files()):
-        data = dataset._client.fetch(dataset._content(), path=item["path"])[0]
-        frames.append(_file_frame(pandas, data, form, item["path"], index))
-    if not frames:
-        raise UserErrorException(f"The dataset finds no file: {dataset}")
-    frame = pandas.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    frame = _typed(pandas, frame, form.get("columns") or {}, "coerce" if on_error == "null" else "raise")
-    return apply(pandas, frame, dataset._definition.get("operations") or [])
+    _check_rules(on_error, out_of_range)
+    with tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
+        sources = []
+        for number, item in enumerate(dataset._files()):
+            copy = Path(folder) / str(number)
+            dataset._client.download(dataset._content(), copy, path=item["path"])
+            sources.append(source_of(str(item["path"]), copy))
+        if not sources:
+            raise UserErrorException(f"The dataset finds no file: {dataset}")
+        return _frame(pandas, sources, dataset._definition, on_error, out_of_range)
 
 
-def read_local(paths: List[str], form: Mapping[str, Any], operations: List[Mapping[str, Any]]) -> Any:
-    """The frame of files on this machine, as a step has its inputs."""
+def read_local(
+    sources: Sequence[Source], definition: Mapping[str, Any], on_error: str = "null", out_of_range: str = "null"
+) -> Any:
+    """The frame of files on this machine, as a step has its inputs. Raises `UserErrorException`."""
     pandas = _pandas()
-    frames = []
-    for index, path in enumerate(paths):
-        with open(path, "rb") as stream:  # noqa: PTH123 - a path from the environment
-            frames.append(_file_frame(pandas, stream.read(), form, path, index))
-    frame = pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame()
-    return apply(pandas, _typed(pandas, frame, form.get("columns") or {}, "coerce"), operations)
+    _check_rules(on_error, out_of_range)
+    if not sources:
+        return pandas.DataFrame()
+    return _frame(pandas, sources, definition, on_error, out_of_range)
 
 
-def apply(pandas: Any, frame: Any, operations: List[Mapping[str, Any]]) -> Any:
-    """The frame after the operations of a definition, in order."""
-    timestamp = None
-    for operation in operations:
-        deed = operation["op"]
-        if deed == "keep_columns":
-            frame = frame[_existing(frame, operation["columns"])]
-        elif deed == "drop_columns":
-            frame = frame.drop(columns=_existing(frame, operation["columns"]))
-        elif deed in CHOOSING:
-            frame = frame.iloc[indices(len(frame), [operation])].reset_index(drop=True)
-        elif deed == "timestamp_columns":
-            timestamp = operation.get("timestamp") or operation.get("partition_timestamp")
-        elif deed == "time":
-            frame = _between(pandas, frame, str(timestamp), operation)
-    return frame
+def source_of(name: str, path: Path) -> Source:
+    """A file of this machine under its name inside the dataset."""
+    return Source(name, path.stat().st_size, lambda: path.open("rb", buffering=1 << 18))
 
 
-def _file_frame(pandas: Any, data: bytes, form: Mapping[str, Any], path: str, index: int) -> Any:
-    kind = form.get("type") or "delimited"
-    try:
-        if kind == "parquet":
-            frame = pandas.read_parquet(io.BytesIO(data))
-        elif kind == "json_lines":
-            frame = pandas.read_json(io.BytesIO(data), lines=True, encoding=form.get("encoding") or "utf8")
-        else:
-            frame = _delimited(pandas, data, form, index)
-    except (ValueError, UnicodeDecodeError, ImportError) as error:
-        raise UserErrorException(f"'{path}' cannot be read as {kind}: {error}") from error
-    if form.get("partition_format"):
-        for name, value in (values_of(form["partition_format"], path) or {}).items():
-            frame[name] = value
-    if form.get("include_path"):
-        frame.insert(0, "Path", "/" + path.lstrip("/"))
-    return frame
-
-
-def _delimited(pandas: Any, data: bytes, form: Mapping[str, Any], index: int) -> Any:
-    header = form.get("header", True)
-    with_header = header is True or (header == "first" and index == 0)
-    options: Dict[str, Any] = {
-        "sep": form.get("separator") or ",",
-        "encoding": form.get("encoding") or "utf8",
-        "header": 0 if with_header else None,
+def frame_of(pandas: Any, table: Table, out_of_range: str = "null") -> Any:
+    """A table as a frame. Whole numbers with gaps are floats where those hold them, else objects; texts and truths
+    with gaps are objects with None; times have no zone and are in UTC."""
+    pieces: List[List[Any]] = [[] for _ in table.columns]
+    size = 0
+    for columns, count in table.batches:
+        size += count
+        for held, values, column in zip(pieces, columns, table.columns):
+            held.append(_packed(values, column))
+    made = {
+        place: _joined(pandas, held, column, out_of_range)
+        for place, (held, column) in enumerate(zip(pieces, table.columns))
     }
-    if form.get("infer") is False:
-        options["dtype"] = "object"
-    if form.get("empty_as_string"):
-        options["keep_default_na"] = False
-    elif isinstance(form.get("columns"), Mapping):
-        # Text stays text: "007" must not pass through a number.
-        texts = {name: "object" for name, kind in form["columns"].items() if _kind(kind) == "string"}
-        options.setdefault("dtype", texts)
-    if len(options["sep"]) > 1:
-        options["engine"] = "python"
-    frame = pandas.read_csv(io.BytesIO(data), **options)
-    if not with_header:
-        frame.columns = [f"Column{place}" for place in range(1, len(frame.columns) + 1)]
+    frame = pandas.DataFrame(made, index=pandas.RangeIndex(size))
+    names = [column.name for column in table.columns]
+    frame.columns = pandas.Index(names, dtype=object) if names else frame.columns
     return frame
 
 
-def _typed(pandas: Any, frame: Any, columns: Mapping[str, Any], errors: str) -> Any:
-    for name, wanted in columns.items():
-        if name not in frame.columns:
-            continue
-        kind = _kind(wanted)
-        if kind == "datetime":
-            frame[name] = _dates(pandas, frame[name], wanted, errors)
-        elif kind in ("float", "long"):
-            numbers = pandas.to_numeric(frame[name], errors=errors)
-            frame[name] = numbers if kind == "float" or numbers.isna().any() else numbers.astype("int64")
-        elif kind == "bool":
-            texts = frame[name].astype("object").map(lambda value: str(value).strip().lower())
-            frame[name] = texts.map({"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False})
-    return frame
+def _frame(
+    pandas: Any, sources: Sequence[Source], definition: Mapping[str, Any], on_error: str, out_of_range: str
+) -> Any:
+    try:
+        columns = survey(sources, form_of(definition.get("format") or {}))
+        return frame_of(pandas, read(sources, definition, columns, on_error), out_of_range)
+    except TableError as error:
+        raise UserErrorException(f"This cannot be read as a table: {error}.") from error
+    except ValueError as error:
+        raise UserErrorException(f"This table cannot be read: {error}") from error
 
 
-def _kind(wanted: Any) -> str:
-    return str(wanted.get("type")) if isinstance(wanted, Mapping) else str(wanted)
+def _packed(values: List[Any], column: Column) -> Any:
+    """A batch of a column as narrow as can be, so that a frame does not need several times its size."""
+    import numpy
+
+    if column.type == "float":
+        return numpy.array([float("nan") if each is None else each for each in values], dtype="float64")
+    if column.type == "datetime":
+        return numpy.array(values, dtype="datetime64[us]")
+    if column.type in ("long", "bool") and None not in values:
+        return numpy.array(values, dtype="int64" if column.type == "long" else "bool")
+    made = numpy.empty(len(values), dtype=object)
+    made[:] = values
+    return made
 
 
-def _dates(pandas: Any, column: Any, wanted: Any, errors: str) -> Any:
-    formats = wanted.get("formats") if isinstance(wanted, Mapping) else None
-    if not formats:
-        return pandas.to_datetime(column, errors=errors)
-    parsed = None
-    for form in formats:
-        tried = pandas.to_datetime(column, format=form, errors="coerce")
-        parsed = tried if parsed is None else parsed.fillna(tried)
-    return parsed
+def _joined(pandas: Any, held: List[Any], column: Column, out_of_range: str) -> Any:
+    import numpy
+
+    kinds = {"float": "float64", "datetime": "datetime64[us]", "long": "int64", "bool": "bool"}
+    if not held:
+        return numpy.empty(0, dtype=kinds.get(column.type, "object"))
+    whole = numpy.concatenate(held)
+    if column.type == "long" and whole.dtype == object:
+        told = [each for each in whole if each is not None]
+        if all(-EXACT <= each <= EXACT for each in told):
+            whole = numpy.array([float("nan") if each is None else float(each) for each in whole])
+    if column.type == "datetime":
+        return _times(pandas, whole, out_of_range)
+    # A series of objects stays one; a frame of newer pandas would make its own type of texts.
+    return pandas.Series(whole, dtype=object) if whole.dtype == object else whole
 
 
-def _between(pandas: Any, frame: Any, column: str, operation: Mapping[str, Any]) -> Any:
-    times = pandas.to_datetime(frame[column])
-    include = operation.get("include_boundary", True)
-    kept = times.notna()
-    if operation.get("start"):
-        start = pandas.Timestamp(operation["start"])
-        kept &= (times >= start) if include else (times > start)
-    if operation.get("end"):
-        end = pandas.Timestamp(operation["end"])
-        kept &= (times <= end) if include else (times < end)
-    return frame[kept].reset_index(drop=True)
+def _times(pandas: Any, whole: Any, out_of_range: str) -> Any:
+    """Nanoseconds, as programs know them; a time that those cannot hold is null or an error, as was asked."""
+    low, high = pandas.Timestamp.min.to_datetime64(), pandas.Timestamp.max.to_datetime64()
+    import numpy
+
+    outside = (whole < numpy.datetime64(low, "us")) | (whole > numpy.datetime64(high, "us"))
+    if not outside.any():
+        return whole.astype("datetime64[ns]")
+    if out_of_range == "fail":
+        raise TableError(f"the time {whole[outside][0]} is outside of the years 1678 to 2261")
+    whole = whole.copy()
+    whole[outside] = numpy.datetime64("NaT")
+    return whole.astype("datetime64[ns]")
 
 
-def _existing(frame: Any, columns: List[str]) -> List[str]:
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        known = ", ".join(map(str, frame.columns))
-        raise UserErrorException(f"The dataset has no column {', '.join(missing)}; it has: {known}.")
-    return list(columns)
+def _check_rules(on_error: str, out_of_range: str) -> None:
+    for name, value in (("on_error", on_error), ("out_of_range_datetime", out_of_range)):
+        if value not in _RULES:
+            raise UserErrorException(f"{name} is 'null' or 'fail', not {value!r}.")
 
 
-def _pandas() -> Any:
+def _pandas() -> Optional[Any]:
     try:
         import pandas
     except ImportError as error:

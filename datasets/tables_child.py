@@ -1,0 +1,130 @@
+"""The process in which tables are read for the studio: it knows no database, no secret and no network.
+
+It gets one question as JSON on its standard input and answers in lines of JSON: `{"progress": [done, total]}` in
+bytes, `{"columns": ..., ...}` once, `{"rows": ...}` or `{"bytes": n}` followed by n bytes, and at last `{"done": true}`
+or `{"error": {"code", "message"}}`. It is run by its path, so it imports nothing of the studio.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from duto.tables import Column, Form, Source, TableError, form_of, read, survey
+from duto.tables.reader import plain
+
+PIECE = 128 * 1024
+BEAT = 0.5
+
+
+def main() -> None:
+    asked = json.loads(sys.stdin.buffer.read())
+    # What a table takes beyond this is refused to this process alone.
+    resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (asked["seconds"], asked["seconds"] + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        _answer(asked)
+        _say({"done": True})
+    except TableError as error:
+        _say({"error": {"code": "not_a_table", "message": str(error)}})
+    except MemoryError:
+        _say({"error": {"code": "table_too_large", "message": "memory"}})
+    except FileNotFoundError:
+        _say({"error": {"code": "not_a_table", "message": "a file went away while it was read"}})
+
+
+def _answer(asked: Mapping[str, Any]) -> None:
+    sources = [_source(name, path) for name, path in asked["files"]]
+    definition = {"format": asked["format"], "operations": asked["operations"]}
+    form = form_of(asked["format"])
+    if asked.get("survey") is not None:
+        columns = [Column(*each) for each in asked["survey"]]
+    else:
+        columns = survey(sources, form, _tell)
+    table = read(sources, definition, columns)
+    names = [[each.name, each.type] for each in table.columns]
+    deed = asked["deed"]
+    if deed == "look":
+        _check(sources, form, definition, columns)
+        kept = [[each.name, each.type, each.order, each.is_extra] for each in columns]
+        _say({"columns": names, "survey": kept})
+    elif deed == "rows":
+        _say({"columns": names})
+        _rows(table.rows(), asked["limit"], asked["columns"])
+    else:
+        _say({"columns": names})
+        _csv([name for name, _ in names], table.rows())
+
+
+def _source(name: str, path: str) -> Source:
+    here = Path(path)
+    return Source(name, here.stat().st_size, lambda: here.open("rb", buffering=1 << 18))
+
+
+def _check(sources: list[Source], form: Form, definition: Mapping[str, Any], columns: list[Column]) -> None:
+    """Read all rows, where finding the types did not, so that what is saved can be read later."""
+    looked_through = form.type == "json_lines" or (form.type == "delimited" and form.infer)
+    batches = read(sources, definition if looked_through else {"format": definition["format"]}, columns, progress=_tell)
+    for _ in batches.batches:
+        if looked_through or form.type == "parquet":
+            break
+    if not looked_through:
+        next(iter(read(sources, definition, columns).batches), None)
+
+
+def _rows(rows: Iterator[tuple[Any, ...]], limit: int, most_columns: int) -> None:
+    size, taken = 0, []
+    for _, row in zip(range(limit), rows, strict=False):
+        taken.append([plain(value) for value in row[:most_columns]])
+        size += len(taken[-1])
+        if size > 5_000:
+            _say({"rows": taken})
+            size, taken = 0, []
+    _say({"rows": taken})
+
+
+def _csv(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(["" if value is None else plain(value) for value in row])
+        if buffer.tell() > PIECE:
+            _send(buffer)
+    _send(buffer)
+
+
+def _send(buffer: io.StringIO) -> None:
+    data = buffer.getvalue().encode("utf-8", "replace")
+    buffer.seek(0)
+    buffer.truncate()
+    sys.stdout.buffer.write(json.dumps({"bytes": len(data)}).encode() + b"\n" + data)
+    sys.stdout.buffer.flush()
+
+
+_last = 0.0
+
+
+def _tell(done: int, total: int) -> None:
+    """Progress, and by the way a sign that somebody still listens: writing to nobody ends this process."""
+    global _last
+    if time.monotonic() - _last > BEAT:
+        _last = time.monotonic()
+        _say({"progress": [done, total]})
+
+
+def _say(message: Mapping[str, Any]) -> None:
+    sys.stdout.buffer.write(json.dumps(message).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

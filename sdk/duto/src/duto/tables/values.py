@@ -1,0 +1,307 @@
+"""What a value means: the type that a column's texts show, and one value made into another type."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence
+
+from duto.tables import moments
+from duto.tables.errors import Misfit, TableError
+from duto.tables.forms import Wanted
+
+# In a column of numbers, times or truths these words say that nothing is there; in a column of texts they are texts.
+NULLS: FrozenSet[str] = frozenset({
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+})  # fmt: skip
+LONGS = range(-(2**63), 2**63)
+EXACT = 2**53
+# Values are looked at many at once, parted by a sign that no text has.
+_END = "\0"
+_LONG = re.compile(r"(?:[ \t]*[+-]?[0-9]{1,400}[ \t]*\0)*")
+_FLOAT = re.compile(
+    r"(?:[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[Ii]nf(?:inity)?)[ \t]*\0)*"
+)  # fmt: skip
+_DATE = re.compile(
+    r"(?:[ ]*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
+    r"(?:[ ]?(?:Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?[ ]*\0)*"
+)
+_WHOLE = re.compile(r"[+-]?[0-9]{16,400}")
+_ONE_LONG = re.compile(r"[+-]?[0-9]{1,400}")
+_ONE_FLOAT = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?|inf(?:inity)?)", re.IGNORECASE)
+_TRUTHS = {
+    "true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True,
+    "false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False,
+}  # fmt: skip
+
+
+class OfTexts:
+    """The narrowest type that every value of a column of delimited text has: long, float, bool, datetime, string."""
+
+    def __init__(self) -> None:
+        self.possible = ["long", "float", "bool", "datetime"]
+        self.is_empty = True
+        self._is_beyond = False
+
+    def look(self, values: Iterable[Optional[str]]) -> None:
+        if not self.possible:
+            return
+        told = [each for each in set(values) if each is not None and each.strip() not in NULLS]
+        if not told:
+            return
+        self.is_empty = False
+        joined = _END.join(told) + _END
+        self.possible = [kind for kind in self.possible if _TESTS[kind](joined, told)]
+        if "float" in self.possible and not self._is_beyond:
+            self._is_beyond = any(_is_beyond(each) for each in told if len(each) > 15)
+
+    @property
+    def type(self) -> str:
+        if self.is_empty or not self.possible:
+            return "string"
+        # A float would change the last digits of such a whole number.
+        left = [kind for kind in self.possible if kind != "float" or not self._is_beyond]
+        return left[0] if left else "string"
+
+
+def _all_long(joined: str, told: Sequence[str]) -> bool:
+    found = _LONG.match(joined)
+    if found is None or found.end() != len(joined):
+        return False
+    return all(int(each) in LONGS for each in told if len(each) > 18)
+
+
+def _all_float(joined: str, told: Sequence[str]) -> bool:
+    found = _FLOAT.match(joined)
+    return found is not None and found.end() == len(joined)
+
+
+def _all_bool(joined: str, told: Sequence[str]) -> bool:
+    return len(told) <= 16 and all(each.strip().lower() in ("true", "false") for each in told)
+
+
+def _all_dates(joined: str, told: Sequence[str]) -> bool:
+    found = _DATE.match(joined)
+    if found is None or found.end() != len(joined):
+        return False
+    try:
+        for each in told:
+            moments.moment_of(each)
+    except Misfit:
+        return False
+    return True
+
+
+_TESTS: Dict[str, Callable[[str, Sequence[str]], bool]] = {
+    "long": _all_long, "float": _all_float, "bool": _all_bool, "datetime": _all_dates,
+}  # fmt: skip
+
+
+def _is_beyond(text: str) -> bool:
+    return _WHOLE.fullmatch(text.strip()) is not None and abs(int(text)) > EXACT
+
+
+class OfValues:
+    """The type of a column whose values have types of their own, such as those of JSON: texts stay texts."""
+
+    def __init__(self) -> None:
+        self._kinds: set = set()  # type: ignore[type-arg]
+        self._is_beyond = self._is_huge = False
+
+    def look(self, values: Iterable[Any]) -> None:
+        held = list(values)
+        self._kinds.update(set(map(type, held)))
+        if int in self._kinds:
+            for each in held:
+                if type(each) is int and not -EXACT <= each <= EXACT:
+                    self._is_beyond = True
+                    self._is_huge = self._is_huge or each not in LONGS
+
+    @property
+    def type(self) -> str:
+        kinds = self._kinds - {type(None)}
+        if kinds == {int}:
+            return "string" if self._is_huge else "long"
+        if kinds and kinds <= {int, float}:
+            return "string" if self._is_beyond else "float"
+        if kinds == {bool}:
+            return "bool"
+        if kinds == {datetime}:
+            return "datetime"
+        return "string"
+
+
+def text_of(value: Any) -> Optional[str]:
+    """A value as a text: as JSON writes it, times by ISO 8601."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return None if value != value else repr(value)
+    if isinstance(value, (int, Decimal)):
+        return str(value)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode()
+    if isinstance(value, timedelta):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=text_of, separators=(",", ":"))
+
+
+def long_of(value: Any) -> int:
+    """A whole number from -2^63 to 2^63 - 1. Raises Misfit: 2.7 is none, 2.0 is one."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        clean = value.strip()
+        if _ONE_LONG.fullmatch(clean):
+            found = int(clean)
+        elif _ONE_FLOAT.fullmatch(clean) and clean[-1:] not in "fFyY":
+            exact = Decimal(clean)
+            if abs(exact.adjusted()) > 40 and exact != 0:
+                raise Misfit(f"{_short(value)} is no whole number")
+            if exact != exact.to_integral_value():
+                raise Misfit(f"{_short(value)} is no whole number")
+            found = int(exact)
+        else:
+            raise Misfit(f"{_short(value)} is no whole number")
+    elif isinstance(value, (int, float, Decimal)):
+        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+            raise Misfit(f"{value} is no whole number")
+        if value != int(value):
+            raise Misfit(f"{value} is no whole number")
+        found = int(value)
+    else:
+        raise Misfit(f"{_short(value)} is no whole number")
+    if found not in LONGS:
+        raise Misfit(f"{_short(value)} is beyond 64 bits")
+    return found
+
+
+def float_of(value: Any, decimal: str = ".") -> float:
+    """A number. Raises Misfit."""
+    if isinstance(value, str):
+        clean = value.strip()
+        if decimal != ".":
+            if "." in clean:
+                raise Misfit(f"{_short(value)} is no number with a decimal '{decimal}'")
+            clean = clean.replace(decimal, ".")
+        if not _ONE_FLOAT.fullmatch(clean):
+            raise Misfit(f"{_short(value)} is no number")
+        return float(clean)
+    if isinstance(value, (int, float, Decimal)):
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise Misfit(f"{_short(value)} is beyond a float") from error
+    raise Misfit(f"{_short(value)} is no number")
+
+
+def bool_of(value: Any) -> bool:
+    """True or False of true, yes, t, y, 1 and their contraries. Raises Misfit."""
+    if isinstance(value, bool):
+        return value
+    text = value.strip().lower() if isinstance(value, str) else str(value)
+    if text not in _TRUTHS:
+        raise Misfit(f"{_short(value)} is neither true nor false")
+    return _TRUTHS[text]
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a value says that there is none, for a column that is not of texts."""
+    return value is None or (isinstance(value, str) and value.strip() in NULLS) or value != value
+
+
+def declared(values: Sequence[Any], name: str, wanted: Wanted, order: Optional[str], on_error: str) -> List[Any]:
+    """A column made into the type that was declared. What does not fit is null, or raises with `fail`."""
+    if wanted.type == "string":
+        return [text_of(each) for each in values]
+    turn = _turn(wanted, order)
+    known: Dict[Any, Any] = {}
+    made: List[Any] = []
+    for each in values:
+        key = (type(each), each) if isinstance(each, (str, int, float, bool)) else None
+        if key is not None and key in known:
+            made.append(known[key])
+            continue
+        try:
+            value = None if is_nothing(each) else turn(each)
+        except Misfit as error:
+            if on_error == "fail":
+                raise TableError(f"in column '{name}', {error}") from error
+            value = None
+        if key is not None and len(known) < 10_000:
+            known[key] = value
+        made.append(value)
+    return made
+
+
+def _turn(wanted: Wanted, order: Optional[str]) -> Callable[[Any], Any]:
+    if wanted.type == "long":
+        return long_of
+    if wanted.type == "float":
+        return lambda value: float_of(value, wanted.decimal)
+    if wanted.type == "bool":
+        return bool_of
+
+    def time_of(value: Any) -> Optional[datetime]:
+        if isinstance(value, str):
+            return by_formats(value) if wanted.formats else moments.moment_of(value, order)
+        return moments.any_moment(value)
+
+    def by_formats(value: str) -> datetime:
+        return moments.by_formats(value, wanted.formats)
+
+    return time_of
+
+
+def guessed(values: Sequence[Any], kind: str, is_text: bool, empty_as_string: bool) -> List[Any]:
+    """A column made into the type that its values show; only texts of delimited files may say that nothing is there.
+
+    Raises ValueError when the values are others than those that were looked at, Misfit for a number without a place.
+    """
+    if kind == "string":
+        if not is_text:
+            return [text_of(each) for each in values]
+        if empty_as_string:
+            return list(values)
+        return [None if each is None or each == "NaN" or not each.strip() else each for each in values]
+    if not is_text:
+        return _of_values(values, kind)
+    turn: Callable[[Any], Any] = _TURNS[kind]
+    if kind in ("long", "float"):
+        try:
+            return list(map(turn, values))
+        except (ValueError, TypeError):
+            pass
+    known = {each: None if is_nothing(each) else turn(each) for each in set(values)}
+    return [known[each] for each in values]
+
+
+def _of_values(values: Sequence[Any], kind: str) -> List[Any]:
+    if kind == "float":
+        return [None if each is None else float(each) for each in values]
+    if kind == "long":
+        for each in values:
+            if each is not None and each not in LONGS:
+                raise Misfit(f"{each} is beyond 64 bits; declare the column as string")
+    return list(values)
+
+
+_TURNS: Dict[str, Callable[[Any], Any]] = {
+    "long": int, "float": float, "bool": bool_of, "datetime": moments.moment_of,
+}  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

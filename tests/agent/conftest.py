@@ -45,7 +45,7 @@ def guarded(tmp_path: Path, bare_python: str) -> Iterator[Steps]:
     """Local processes with all the walls and limits that this machine allows."""
     made = Steps(tmp_path / "home" / "attempts")
     program, made.python = bubblewrap.find(), bare_python
-    walls = Bubblewrap(program, [tmp_path / "home"]) if program else None
+    walls = Bubblewrap(program, tmp_path / "home") if program else None
     made.launcher = ProcessLauncher(made.root, made.zygote, None, Cgroups.find(), walls)
     yield made
     for key in made.launcher.discover():

@@ -30,7 +30,7 @@ def walled(tmp_path: Path) -> Iterator[Steps]:
     if program is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
     made = Steps(tmp_path / "home" / "attempts")
-    walls = Bubblewrap(program, [tmp_path / "home", tmp_path / "data"])
+    walls = Bubblewrap(program, tmp_path / "home", [tmp_path / "data"])
     made.launcher = ProcessLauncher(made.root, made.zygote, walls=walls)
     yield made
     made.close()
@@ -80,6 +80,7 @@ def test_mounted_data_are_read_only_by_force(walled: Steps, tmp_path: Path) -> N
     (tmp_path / "data").mkdir()
     raw = tmp_path / "data" / "raw.csv"
     raw.write_text("a\n1\n")
+    raw.chmod(0o666)  # not by permission
     code = f"print(open({str(raw)!r}).read().split())\nopen({str(raw)!r}, 'a')"
     probe, directory = walled.run(code, binds=(Bind(raw, raw),))
     assert probe.verdict is not None and probe.verdict["exit_code"] == 1

@@ -64,7 +64,7 @@ def walls_around(home: Path) -> Bubblewrap:
     program = bubblewrap.find()
     if program is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
-    return Bubblewrap(program, [home])
+    return Bubblewrap(program, home)
 
 
 def make(home: Path, walls: Bubblewrap | None) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from duto_agent.bindings import Bound
 from duto_agent.files import digest_of, remove_tree
+from duto_agent.launchers.ownership import keep
 from duto_agent.paths import stays_inside
 from duto_agent.room import DiskFull
 from duto_agent.transfers import copy
@@ -62,7 +63,11 @@ def _output(
 ) -> dict[str, Any]:
     name = str(given["name"])
     place, usual, whole = Path(bound.outputs[name]), directory / "outputs" / name, len(found.too_large)
-    if place != usual and (place.exists() or place.is_symlink()):
+    if place != usual and not is_below(place, directory):
+        found.warnings.append(
+            f"The output '{name}' was left out: a link on the way to it leads out of the step's folder."
+        )
+    elif place != usual and (place.exists() or place.is_symlink()):
         remove_tree(usual)
         place.rename(usual)
     settle(usual, directory, found)
@@ -73,6 +78,11 @@ def _output(
     if ended_well and len(found.too_large) == whole:
         found.warnings.append(f"The script ended without writing its output '{name}'.")
     return {"name": name, "is_directory": bool(given.get("is_directory")), "files": [], "missing": True}
+
+
+def is_below(place: Path, directory: Path) -> bool:
+    """Whether the folder of a place that the program chose is still the one that it was given."""
+    return not place.parent.exists() or stays_inside(directory / "work", place.parent)
 
 
 def manifest(folder: Path, directory: Path, found: Collected) -> list[dict[str, Any]]:
@@ -100,8 +110,7 @@ def settle(path: Path, directory: Path, found: Collected) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
-        if not kind & stat.S_IRUSR:
-            path.chmod(stat.S_IMODE(kind) | stat.S_IRUSR | (stat.S_IXUSR if stat.S_ISDIR(kind) else 0))
+        keep(path, kind)
         return
     label = path.relative_to(directory).as_posix()
     inner = [directory / name for name in ("work", "outputs", "tmp")]

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -138,6 +139,8 @@ class Environments:
                 file.write_text(lock)
                 self._install(new, file, say)
             self._draw_fonts(new, lock)
+            if self.workshop is not None:
+                self.workshop.take_back(new)
             digest = hashlib.sha256(lock.encode()).hexdigest()
             write_json(new / READY, {"python": choice.python.version, "lock_digest": digest, "built_at": now()})
             make_read_only(new)
@@ -227,12 +230,16 @@ def safe_name(key: str) -> str:
 
 
 def make_read_only(path: Path) -> None:
-    """Files are hard links into uv's cache: a step that wrote into one would change every environment."""
+    """Files are hard links into uv's cache: a step that wrote into one would change every environment.
+
+    Everybody may read: steps have users of their own where the agent is root.
+    """
     for folder, _, names in os.walk(path, topdown=False):
         for file in (Path(folder, name) for name in names):
             if not file.is_symlink():
-                file.chmod(file.stat().st_mode & ~0o222)
-        Path(folder).chmod(Path(folder).stat().st_mode & ~0o222)
+                mode = stat.S_IMODE(file.stat().st_mode)
+                file.chmod((0o555 if mode & stat.S_IXUSR else 0o444) | mode & 0o111)
+        Path(folder).chmod(0o555)
 
 
 UNKNOWN = re.compile(r"[Bb]ecause ([\w.\[\],-]+) was not found in the (?:package registry|provided package locations)")

@@ -11,6 +11,7 @@ from typing import Any
 from duto_agent.launchers import bubblewrap
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
+from duto_agent.launchers.users import BadRange, Range, range_of
 
 CHOICES = ("auto", "off", "required")
 
@@ -25,6 +26,7 @@ class Isolation:
 
     walls: Bubblewrap | None
     cgroups: Cgroups | None
+    limits_required: bool = False
 
     def facts(self) -> dict[str, Any]:
         """For the studio (docs/wire.md, `isolation`)."""
@@ -35,7 +37,7 @@ class Isolation:
 
 
 def isolate(home: Path, data_dir: str | None, wanted: Mapping[str, str | None]) -> Isolation:
-    """Find out, once, when the agent starts. `wanted`: `bwrap` and `limits`, each `auto`, `off` or `required`; `folders`.
+    """Find out, once, when the agent starts. `wanted`: `bwrap` and `limits`, each `auto`, `off` or `required`; `folders`, `users`.
 
     Raises Unprotected.
     """
@@ -43,7 +45,8 @@ def isolate(home: Path, data_dir: str | None, wanted: Mapping[str, str | None]) 
     program = bubblewrap.find() if chosen["bwrap"] != "off" else None
     if program is None and chosen["bwrap"] == "required":
         raise Unprotected(
-            "DUTO_BWRAP is 'required', and bubblewrap is not here or may not make namespaces: install it."
+            "DUTO_BWRAP is 'required', and bubblewrap is not here or may not make namespaces: install it, and for an"
+            " agent that is root setpriv too (util-linux)."
         )
     cgroups = Cgroups.find() if chosen["limits"] != "off" else None
     if cgroups is None and chosen["limits"] == "required":
@@ -51,9 +54,20 @@ def isolate(home: Path, data_dir: str | None, wanted: Mapping[str, str | None]) 
             "DUTO_STEP_LIMITS is 'required', and this agent may not make control groups: start it as root, or as a"
             " service with Delegate=yes."
         )
-    hidden = [home, Path.home(), *([Path(data_dir)] if data_dir else [])]
-    folders = shared_folders(wanted.get("folders"))
-    return Isolation(Bubblewrap(program, hidden, folders) if program else None, cgroups)
+    folders, users = shared_folders(wanted.get("folders")), step_users(wanted.get("users"))
+    hidden = [Path.home(), *([Path(data_dir)] if data_dir else [])]
+    walls = Bubblewrap(program, home, hidden, folders, users) if program else None
+    return Isolation(walls, cgroups, chosen["limits"] == "required")
+
+
+def step_users(given: str | None) -> Range | None:
+    """Who steps run as where the agent is root; None where it is not. Raises Unprotected for what is no range of users."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return range_of(os.environ.get("DUTO_STEP_USERS") or given)
+    except BadRange as error:
+        raise Unprotected(f"DUTO_STEP_USERS cannot be used: {error}.") from error
 
 
 def shared_folders(given: str | None) -> list[Path]:

@@ -57,6 +57,7 @@ class HostConfig:
     bwrap: str | None = None
     limits: str | None = None
     folders: str | None = None
+    step_users: str | None = None
     launcher: str | None = None
     engine: str | None = None
     base_image: str | None = None
@@ -93,7 +94,8 @@ class Agent:
         self.zygote = Zygote()
         self.zygote.start()  # first of all: it must be forked while this process is young
         pythons = Pythons()
-        wanted = {"bwrap": self.config.bwrap, "limits": self.config.limits, "folders": self.config.folders}
+        config = self.config
+        wanted = {"bwrap": config.bwrap, "limits": config.limits, "folders": config.folders, "users": config.step_users}
         isolation = isolate(self.home, self.config.data_dir, wanted)
         self.doorbell = Doorbell(self.home / "run" / "doorbell")
         self.containers = containers_of(
@@ -132,8 +134,9 @@ class Agent:
         if self.containers is not None:
             return self.containers.launcher
         return ProcessLauncher(
-            self.home / "attempts", self.zygote, self.doorbell.address, isolation.cgroups, isolation.walls
-        )
+            self.home / "attempts", self.zygote, self.doorbell.address, isolation.cgroups, isolation.walls,
+            isolation.limits_required,
+        )  # fmt: skip
 
     def start(self) -> None:
         if self.containers is not None:
@@ -170,6 +173,7 @@ def run(home: Path, studio: str | None = None) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    os.umask(0o022)  # what a step is shown, others than the agent's user must be able to read
     home.mkdir(parents=True, exist_ok=True)
     with _alone(home) as alone:
         if not alone:

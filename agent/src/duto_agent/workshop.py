@@ -2,15 +2,18 @@
 
 A package that comes as source runs its own program when it is resolved or built, and what is installed may run code
 whenever its Python starts. None of it sees the agent's home or key, and none of it can change uv's own cache, from
-whose files all other environments are made.
+whose files all other environments are made. Where the agent is root it runs as the first of the users of steps, who owns that cache and the folder that is made.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from duto_agent.files import remove_tree
 from duto_agent.launchers.base import Bind
 from duto_agent.launchers.bubblewrap import Bubblewrap, interpreter
 
@@ -26,22 +29,59 @@ class Workshop:
 
     def command(self, argv: Sequence[str], python: str, writable: Path) -> list[str]:
         """A program of the environment `writable` itself."""
+        self._give(writable)
         return self.walls.around(argv, [*interpreter(python), Bind(writable, writable, read_only=False)])
 
     def uv(
         self, argv: Sequence[str], variables: Mapping[str, str], python: str, writable: Path | None
     ) -> tuple[list[str], dict[str, str]]:
         """uv and its variables; it sees the indexes and certificates of this host that it is told of."""
-        self.cache.mkdir(parents=True, exist_ok=True)
+        self._keep_cache()
         program = Path(argv[0]).resolve()
+        places = local_places(variables)
+        secrets = [path for path in places if self.walls.users is not None and path.is_file() and is_closed(path)]
         shown = [
-            Bind(program, Path(argv[0])), *interpreter(python), *(Bind(path, path) for path in local_places(variables)),
+            Bind(program, Path(argv[0])), *interpreter(python), *(Bind(path, path) for path in places if path not in secrets),
             Bind(self.cache, self.cache, read_only=False),
         ]  # fmt: skip
         if writable is not None:
+            self._give(writable)
             shown.append(Bind(writable, writable, read_only=False))
         kept = {name: value for name, value in variables.items() if name != "TMPDIR"}
-        return self.walls.around(argv, shown), {**kept, "UV_CACHE_DIR": str(self.cache)}
+        if self.walls.users is not None and (home := kept.get("HOME")):
+            kept |= {"HOME": "/tmp", "NETRC": kept.get("NETRC") or f"{home}/.netrc"}  # noqa: S108 - behind walls
+        return self.walls.around(argv, shown, secrets), {**kept, "UV_CACHE_DIR": str(self.cache)}
+
+    def take_back(self, made: Path) -> None:
+        """What was made belongs to the agent again, before anybody uses it."""
+        if self.walls.users is None:
+            return
+        os.chown(made, 0, 0, follow_symlinks=False)
+        for folder, folders, files in os.walk(made):
+            for name in (*folders, *files):
+                path = os.path.join(folder, name)  # noqa: PTH118 - of some ten thousand
+                if os.lstat(path).st_uid != 0:
+                    os.chown(path, 0, 0, follow_symlinks=False)
+
+    def _give(self, writable: Path) -> None:
+        """Its folders alone: files may be links into the cache of all environments."""
+        users = self.walls.users
+        if users is not None:
+            for folder, _, _ in os.walk(writable):
+                os.chown(folder, users.builder, users.group)
+
+    def _keep_cache(self) -> None:
+        users = self.walls.users
+        if users is not None and self.cache.exists() and self.cache.stat().st_uid != users.builder:
+            remove_tree(self.cache)  # that of another user: it fills again
+        self.cache.mkdir(parents=True, exist_ok=True)
+        if users is not None:
+            os.chown(self.cache, users.builder, users.group)
+
+
+def is_closed(path: Path) -> bool:
+    """Whether others than its owner may not read this file."""
+    return not path.stat().st_mode & stat.S_IROTH
 
 
 def local_places(variables: Mapping[str, str]) -> list[Path]:

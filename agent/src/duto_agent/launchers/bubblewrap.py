@@ -1,60 +1,245 @@
 """Walls around a local process by bubblewrap: it sees the system read-only, its own directory, and what it was given.
 
 The studio's data directory, the agent's home and the user's home are hidden, and so are other people's processes.
-The network is shared: a local process reaches what its host reaches.
+Where the agent is root, the script is a user of its own without any capability; everywhere it can gain no privileges,
+make no namespaces, and a filter keeps it from the machinery of the kernel. The network is shared: a local process
+reaches what its host reaches.
 """
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import shutil
+import stat
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from duto_agent.launchers import seccomp
 from duto_agent.launchers.base import Bind, Launch
+from duto_agent.launchers.ownership import FOLDERS, SPOOL
+from duto_agent.launchers.users import NAME, Range, StepUsers, range_of
 
 DEVICES = ("nvidia*", "dri", "kfd")
 RUN = Path("/run")
+# What a shell opens for bubblewrap, which takes them by number: the filter, and files that only the agent may read.
+FILTER_FD, FIRST_FD, LAST_FD = 3, 4, 9
+NAMED = ("passwd", "group")
+# From then on a user's processes are counted for each of its namespaces: the limit is then that of one step.
+COUNTS_BY_NAMESPACE = (5, 14)
+# What the loader, the C library and shells take orders from (glibc's list of variables that are not for setuid programs).
+LOADERS = re.compile(
+    r"LD_|GLIBC_|GCONV_|GETCONF_|MALLOC_|BASH|(?:ENV|SHELLOPTS|PS4|IFS|CDPATH|LOCPATH|NLSPATH|TZDIR|NIS_PATH|HOSTALIASES|"
+    r"LOCALDOMAIN|RES_OPTIONS|RESOLV_HOST_CONF)$"
+)
+TO_CHANGE_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 
 
 def find() -> str | None:
     """The program, if it is here and may make the walls that we need."""
-    program = shutil.which("bwrap")
-    if program is None:
+    program, changer = shutil.which("bwrap"), shutil.which("setpriv")
+    if program is None or (_is_root() and changer is None):
         return None
+    inner = _become(str(changer), Range(1, 2), 2, []) if _is_root() else []
+    return program if _works([program, *_walls(_is_root()), "--", *inner, "/bin/true"]) else None
+
+
+def _works(command: list[str]) -> bool:
     try:
-        done = subprocess.run([program, *_walls(), "--", "/bin/true"], capture_output=True, timeout=10)
+        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return program if done.returncode == 0 else None
+        return False
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
 
 
 class Bubblewrap:
-    """Turns a launch's command into the same command behind walls."""
+    """Turns a launch's command into the same command behind walls. `home` is the agent's; it is hidden like the others.
 
-    def __init__(self, program: str, hidden: Iterable[Path], folders: Iterable[Path] = ()) -> None:
-        self.program = program
+    As root it is `users` who run what is behind them.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        home: Path,
+        hidden: Iterable[Path] = (),
+        folders: Iterable[Path] = (),
+        users: Range | None = None,
+    ) -> None:
+        self.program, self._changer = program, shutil.which("setpriv") or "setpriv"
+        self.users = StepUsers(users or range_of(None), home / "attempts") if _is_root() else None
         self.folders = tuple(Bind(folder, folder, read_only=False) for folder in folders)
-        # The outermost first: what is shown again inside a hidden folder must come after it.
-        self.hidden = sorted({path.resolve() for path in hidden if path.resolve() != Path("/")})
+        self.hidden = {path.resolve() for path in (home, *hidden) if path.resolve() != Path("/")}
+        self._walls = [*_walls(_is_root()), *self._without_more(program)]
+        self._filter = self._keep_filter(home / "run" / "walls.bpf")
 
-    def command(self, launch: Launch) -> list[str]:
-        """The argument list for this launch. Pure, but for looking at what exists."""
+    def command(self, launch: Launch, processes: int | None = None) -> list[str]:
+        """The argument list for this launch, to be started with the `outer` variables alone.
+
+        As root its directory must be its user's by now. `processes` is how many a step may have that is no user of its
+        own and in no control group.
+        """
         directory = launch.cwd.parent.resolve()
-        shown = [*interpreter(launch.argv[0]), *launch.binds, Bind(directory, directory, read_only=False)]
-        argv = [*_walls(), *_words(self.folders), *self._hidden(), *_words(shown)]
-        if launch.reserved.gpus:
-            argv += _devices()
-        return [self.program, *argv, "--chdir", str(launch.cwd), "--", *launch.argv]
+        shown = [*interpreter(launch.argv[0]), *launch.binds, *self._own(directory)]
+        walls = [*self._walls, *_words(self.folders), *self._hidden(shown), *_words(shown), *_named(directory)]
+        devices = _devices() if launch.reserved.gpus else []
+        walls += [word for path in devices for word in ("--dev-bind", str(path), str(path))]
+        inner = [*_last(launch.env), *launch.argv]
+        if self.users is not None:
+            inner = [*_become(self._changer, self.users.range, self.users.of(directory), devices), *inner]
+        elif processes:
+            inner = [*_counted(processes), *inner]
+        return self._open([*walls, "--chdir", str(launch.cwd), "--", *inner])
 
-    def around(self, argv: Sequence[str], shown: Iterable[Bind]) -> list[str]:
-        """A program that is no step's: it sees the system and what it is shown, not the folders that steps share."""
-        walls = [*_walls(), *self._hidden(), *_words(shown)]
-        return [self.program, *walls, "--die-with-parent", "--chdir", "/", "--", *argv]
+    def around(self, argv: Sequence[str], shown: Iterable[Bind], secrets: Iterable[Path] = ()) -> list[str]:
+        """A program that is no step's: it sees the system and what it is shown, not the folders that steps share.
 
-    def _hidden(self) -> list[str]:
-        # After the shared folders: one that holds the studio's does not show them.
-        return [word for path in self.hidden if path.is_dir() for word in ("--tmpfs", str(path))]
+        `secrets` are files that its user could not read: it sees copies.
+        """
+        shown, copied = list(shown), list(secrets)[: LAST_FD - FIRST_FD + 1]
+        walls = [*self._walls, *self._hidden([*shown, *(Bind(path, path) for path in copied)]), *_words(shown)]
+        for number, path in enumerate(copied, FIRST_FD):
+            walls += ["--perms", "0444", "--ro-bind-data", str(number), str(path)]
+        inner = list(argv)
+        if self.users is not None:
+            inner = [*_become(self._changer, self.users.range, self.users.builder, []), *inner]
+        return self._open([*walls, "--die-with-parent", "--chdir", "/", "--", *inner], copied)
+
+    def _open(self, words: list[str], copied: Sequence[Path] = ()) -> list[str]:
+        """bubblewrap with what it reads by number. A shell opens that, and is gone: the whole is a list of words."""
+        given = [str(self._filter)] if self._filter else []
+        opened = [f'{FILTER_FD}<"${{1}}"'] if given else []
+        opened += [
+            f'{number}<"${{{len(given) + place}}}"'
+            for place, number in enumerate(range(FIRST_FD, FIRST_FD + len(copied)), 1)
+        ]
+        paths = [*given, *map(str, copied)]
+        if not paths:
+            return [self.program, *words]
+        own = ["--seccomp", str(FILTER_FD)] if given else []
+        # The redirections are read before the words are shifted away; they stay open for the program.
+        script = f'exec {" ".join(opened)}; shift {len(paths)}; exec "$@"'
+        return ["/bin/sh", "-c", script, "walls", *paths, self.program, *own, *words]
+
+    def _own(self, directory: Path) -> list[Bind]:
+        """The attempt's directory. The script may write its folders and its spool; what the agent notes there is not its own."""
+        if self.users is not None:  # by permission: the whole stays one file system, in which files can be renamed
+            return [Bind(directory, directory, read_only=False)]
+        names = [name for name in (*FOLDERS, SPOOL) if (directory / name).exists()]
+        return [
+            Bind(directory, directory),
+            *(Bind(directory / name, directory / name, read_only=False) for name in names),
+        ]
+
+    def _hidden(self, shown: Iterable[Bind]) -> list[str]:
+        """The outermost first: what is shown again inside a hidden folder must come after it.
+
+        After the shared folders, too: one that holds the studio's does not show them. A folder into which only the agent
+        may look is hidden with the rest: else its user could not pass through it to what it is shown.
+        """
+        hidden = {path for path in self.hidden if path.is_dir()}
+        if self.users is None:
+            return [word for path in sorted(hidden) for word in ("--tmpfs", str(path))]
+        targets = {bind.target for bind in shown}
+        hidden |= {path for target in targets for path in _closed(target, hidden)}
+        # On the way to what is shown there, bubblewrap would make folders as closed as those outside.
+        ways = {path for target in targets for path in target.parents if not hidden.isdisjoint(path.parents)} - hidden
+        made = (
+            ("--tmpfs", str(path)) if path in hidden else ("--perms", "0755", "--dir", str(path))
+            for path in sorted(hidden | ways - targets)
+        )
+        return [word for words in made for word in words]
+
+    def _without_more(self, program: str) -> list[str]:
+        """No further user namespaces, where bubblewrap can say so; the filter says it again."""
+        words = ["--unshare-user", "--disable-userns"]
+        works = self.users is None and _works([program, *_walls(False), *words, "--", "/bin/true"])
+        return words if works else []
+
+    def _keep_filter(self, path: Path) -> Path | None:
+        program = seccomp.program()
+        if program is None:
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.{os.getpid()}.new")
+        new.write_bytes(program)
+        new.replace(path)
+        done = self._try_filter(path)
+        return path if done else None
+
+    def _try_filter(self, path: Path) -> bool:
+        """A kernel without filters is rare, and no reason to do without walls."""
+        self._filter = path
+        return _works(self._open([*self._walls, "--", "/bin/true"]))
+
+
+def _closed(target: Path, hidden: set[Path]) -> Iterator[Path]:
+    """Folders on the way to the target that others may not pass, the outermost alone."""
+    for path in reversed(target.parents):
+        if path in hidden:
+            return
+        try:
+            is_closed = not path.stat().st_mode & stat.S_IXOTH
+        except OSError:
+            return
+        if is_closed and path != Path("/"):
+            yield path
+            return
+
+
+def outer(variables: Mapping[str, str]) -> dict[str, str]:
+    """A step's variables without those that would change the programs that make the walls: those run before it is shut in."""
+    return {name: value for name, value in variables.items() if not LOADERS.match(name)}
+
+
+def _last(variables: Mapping[str, str]) -> list[str]:
+    """The others, set by the last program before the script."""
+    held = [f"{name}={value}" for name, value in variables.items() if LOADERS.match(name)]
+    return [shutil.which("env") or "/usr/bin/env", *held] if held else []
+
+
+def _become(program: str, users: Range, user: int, devices: Sequence[Path]) -> list[str]:
+    """Change from root to that user, for good; with the groups that may open its devices."""
+    groups = {facts.st_gid for path in devices if (facts := path.stat()) and not facts.st_mode & stat.S_IWOTH} - {0}
+    named = ["--groups", ",".join(map(str, sorted(groups)))] if groups else ["--clear-groups"]
+    return [
+        program, "--reuid", str(user), "--regid", str(users.first), *named,
+        "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--",
+    ]  # fmt: skip
+
+
+def _counted(pids: int) -> list[str]:
+    release = tuple(int(part) for part in platform.release().split(".")[:2] if part.isdigit())
+    program = shutil.which("prlimit")
+    return [program, f"--nproc={pids}", "--"] if program and release >= COUNTS_BY_NAMESPACE else []
+
+
+def _named(directory: Path) -> list[str]:
+    """The files that give the step's user a name, if it has one of its own."""
+    return [
+        word
+        for name in NAMED
+        if (directory / name).is_file()
+        for word in ("--ro-bind", str(directory / name), f"/etc/{name}")
+    ]
+
+
+def name_user(directory: Path, user: int, group: int) -> None:
+    """Programs ask for the name of whoever runs them, and some end where there is none."""
+    lines = {
+        "passwd": f"{NAME}:x:{user}:{group}:Duto step:{directory / 'tmp' / 'home'}:/bin/sh\n",
+        "group": f"{NAME}:x:{group}:\n",
+    }
+    for name, line in lines.items():
+        system = Path("/etc", name)
+        if system.is_file() and not system.is_symlink():
+            text = system.read_text(errors="surrogateescape")
+            (directory / name).write_text(text.rstrip("\n") + "\n" + line, errors="surrogateescape")
 
 
 def _words(binds: Iterable[Bind]) -> list[str]:
@@ -65,11 +250,17 @@ def _words(binds: Iterable[Bind]) -> list[str]:
     ]
 
 
-def _walls() -> list[str]:
+def _walls(as_root: bool) -> list[str]:
     """The system as it is, read-only; processes, temporary files and sockets of nobody else."""
+    everybody = ["--perms", "1777"] if as_root else []
+    capable = (
+        ["--cap-drop", "ALL", *(word for name in TO_CHANGE_USER for word in ("--cap-add", name))] if as_root else []
+    )
+    settings = ["--ro-bind", "/proc/sys", "/proc/sys"] if as_root else []
     walls = [
-        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-        "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp",  # noqa: S108 - hidden, not used
+        *capable, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        "--ro-bind", "/", "/", "--dev", "/dev", *everybody, "--tmpfs", "/dev/shm", "--proc", "/proc", *settings,  # noqa: S108 - hidden, not used
+        *everybody, "--tmpfs", "/tmp", *everybody, "--tmpfs", "/var/tmp",  # noqa: S108 - likewise
     ]  # fmt: skip
     if RUN.is_dir():
         walls += ["--tmpfs", str(RUN)]
@@ -108,6 +299,5 @@ def _is_system(path: Path) -> bool:
     return path in (Path("/usr"), Path("/usr/local")) or path.is_relative_to("/usr")
 
 
-def _devices() -> list[str]:
-    found: Sequence[Path] = [path for pattern in DEVICES for path in sorted(Path("/dev").glob(pattern))]
-    return [word for path in found for word in ("--dev-bind", str(path), str(path))]
+def _devices() -> list[Path]:
+    return [path for pattern in DEVICES for path in sorted(Path("/dev").glob(pattern))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ CONTROLLERS = ("memory", "pids", "cpu")
 PIDS = 4096
 PERIOD_US = 100_000
 FOLDER = "duto"
+ENTER = ("/bin/sh", "-c", 'for each; do echo 0 >"$each" || exit 1; done', "trial")
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,11 @@ class Cgroups:
         found = cls(*folders_of(root, text), len(os.sched_getaffinity(0)))
         try:
             found.prepare()
-        except OSError as error:
-            say.info("no control groups here (%s); memory is watched instead", error.strerror or error)
+            found.try_out()
+        except (OSError, subprocess.SubprocessError) as error:
+            say.info(
+                "no control groups here (%s); memory is watched instead", getattr(error, "strerror", None) or error
+            )
             return None
         return found
 
@@ -65,6 +70,16 @@ class Cgroups:
             (folder / FOLDER).mkdir(exist_ok=True)
             if self.version == 2:
                 self._delegate(folder)
+
+    def try_out(self) -> None:
+        """Make a group with every limit, enter and leave it, and remove it: the folder may be another user's, or a process
+        may not be moved. Raises OSError, SubprocessError."""
+        name = f"trial-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            group = self.make(name, Reservation(cores=min(1.0, self.cores / 2), memory=1 << 30))
+            subprocess.run([*ENTER, *group.join, *group.leave], check=True, capture_output=True, timeout=10)
+        finally:
+            self.remove(name)
 
     def make(self, name: str, reserved: Reservation, pids: int = PIDS) -> Group:
         """The group of one attempt, with its limits. May be repeated. Raises OSError."""

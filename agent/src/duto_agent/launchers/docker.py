@@ -20,7 +20,7 @@ from duto_agent.launchers.container import UID, Place, config_of, relaxed, scrip
 from duto_agent.launchers.endings import Endings, discard
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.launchers.networks import Networks
-from duto_agent.launchers.ownership import hand_over
+from duto_agent.launchers.ownership import hand_over, undo_swaps
 from duto_agent.launchers.relay import Relay
 from duto_agent.launchers.traces import ask_to_end, order_of, probe_files
 from duto_agent.launchers.weighing import Processes, is_in_group
@@ -133,6 +133,11 @@ class DockerLauncher:
         return processes.sample(shims[0], container) if shims and is_in_group(first, container) else None
 
     def collect(self, key: AttemptKey) -> Probe:
+        probe = self._collect(key)
+        undo_swaps(self.directory(key))
+        return probe
+
+    def _collect(self, key: AttemptKey) -> Probe:
         """A verdict may be there before the last process is gone; a script may even have forged it."""
         name, faulty_until = self.name(key), float("inf")
         while True:

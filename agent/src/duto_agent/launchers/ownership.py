@@ -1,4 +1,4 @@
-"""Hands the folders of an attempt to the user that its container runs as, and keeps the agent's own files from it."""
+"""Hands the folders of an attempt to the user that its script runs as, and keeps the agent's own files from it."""
 
 from __future__ import annotations
 
@@ -8,37 +8,75 @@ import stat
 from pathlib import Path
 
 FOLDERS = ("work", "inputs", "outputs", "tmp")
-FILES = ("spool.jsonl", "log.data", "log.idx")
+SPOOL = "spool.jsonl"
+FILES = (SPOOL, "log.data", "log.idx")
 
 
 def hand_over(directory: Path, user: int) -> None:
-    """Before the container starts, never later: what a script could have put there must not be followed.
+    """To a container whose shim is that user, too. Before it starts, never later: what a script could have put there
+    must not be followed.
 
     In the attempt's directory and its four folders the script may make what it likes, but it can neither move nor
     replace them or the agent's files (sticky). What lies in the folders becomes its own; mounted inputs stay as they are.
     """
     directory.parent.chmod(0o700)
     directory.chmod(0o1777)
-    for name in FILES:
-        with contextlib.suppress(FileNotFoundError):
-            os.chown(directory / name, user, user, follow_symlinks=False)
+    _give(directory, FILES, user, user)
     for name in FOLDERS:
         with contextlib.suppress(FileNotFoundError):
-            _give(directory / name, user)
+            (directory / name).chmod(0o1777)
 
 
-def _give(folder: Path, user: int) -> None:
-    for entry in os.scandir(folder):
-        kind = entry.stat(follow_symlinks=False).st_mode
-        if not (stat.S_ISDIR(kind) and not kind & stat.S_IWUSR):
-            os.chown(entry.path, user, user, follow_symlinks=False)
+def hand_over_work(directory: Path, user: int, group: int) -> None:
+    """To a local process whose shim stays outside: all else in the attempt's directory is the agent's alone."""
+    directory.parent.chmod(0o700)
+    directory.chmod(0o755)
+    _give(directory, (SPOOL,), user, group)
+    for name in FOLDERS:
+        with contextlib.suppress(FileNotFoundError):
+            os.chown(directory / name, user, group, follow_symlinks=False)
+            (directory / name).chmod(0o755)
+
+
+def undo_swaps(directory: Path) -> None:
+    """Before anything is collected: where a script put a link, or anything else, in the place of one of its folders, there
+    is an empty folder again. Nothing may run any more."""
+    for name in FOLDERS:
+        path = directory / name
+        try:
+            if stat.S_ISDIR(path.lstat().st_mode):
+                continue
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        path.mkdir()
+
+
+def keep(path: Path, mode: int) -> None:
+    """What is collected belongs to the agent from now on, and others may read it: the next step that gets it is another user.
+
+    Without the bits by which a program becomes somebody else. `mode` is that of the file or folder itself, no link.
+    """
+    permissions = stat.S_IMODE(mode)
+    wanted = permissions & 0o777 | stat.S_IRUSR | (stat.S_IXUSR if stat.S_ISDIR(mode) else 0)
+    if os.geteuid() == 0:
+        os.chown(path, 0, 0, follow_symlinks=False)
+        wanted |= stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH
+        wanted |= stat.S_IXGRP | stat.S_IXOTH if wanted & stat.S_IXUSR else 0
+    if wanted != permissions:
+        path.chmod(wanted)
+
+
+def _give(directory: Path, files: tuple[str, ...], user: int, group: int) -> None:
+    for name in files:
+        with contextlib.suppress(FileNotFoundError):
+            os.chown(directory / name, user, group, follow_symlinks=False)
+    folders = [directory / name for name in FOLDERS if (directory / name).is_dir()]
+    while folders:
+        for entry in os.scandir(folders.pop()):
+            kind = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISDIR(kind) and not kind & stat.S_IWUSR:
+                continue  # mounted
+            os.chown(entry.path, user, group, follow_symlinks=False)
             if stat.S_ISDIR(kind):
-                _own(entry.path, user)
-    folder.chmod(0o1777)
-
-
-def _own(folder: str, user: int) -> None:
-    for entry in os.scandir(folder):
-        os.chown(entry.path, user, user, follow_symlinks=False)
-        if entry.is_dir(follow_symlinks=False):
-            _own(entry.path, user)
+                folders.append(Path(entry.path))

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from duto_agent.files import read_json, remove_tree, write_json
-from duto_agent.launchers.base import AttemptKey, Launch, Probe, Sample
+from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe, Sample
+from duto_agent.launchers.bubblewrap import name_user, outer
 from duto_agent.launchers.cgroups import PIDS, Cgroups
+from duto_agent.launchers.ownership import hand_over_work, undo_swaps
 from duto_agent.launchers.traces import ask_to_end, order_of, probe_files
+from duto_agent.launchers.users import StepUsers
 from duto_agent.launchers.weighing import Processes
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.shim.tree import boot_id, start_ticks
@@ -22,8 +25,10 @@ say = logging.getLogger("duto.agent")
 class Walls(Protocol):
     """Puts walls around a command."""
 
-    def command(self, launch: Launch) -> list[str]:
-        """The same command behind them."""
+    users: StepUsers | None
+
+    def command(self, launch: Launch, processes: int | None = None) -> list[str]:
+        """The same command behind them, with at most so many processes, where nothing else counts them."""
 
 
 class ProcessLauncher:
@@ -36,9 +41,10 @@ class ProcessLauncher:
         bell: str | None = None,
         cgroups: Cgroups | None = None,
         walls: Walls | None = None,
+        limits_required: bool = False,
     ) -> None:
         self.attempts, self.zygote, self.bell = attempts, zygote, bell
-        self.cgroups, self.walls = cgroups, walls
+        self.cgroups, self.walls, self.limits_required = cgroups, walls, limits_required
 
     def directory(self, key: AttemptKey) -> Path:
         return self.attempts / key.folder
@@ -47,7 +53,7 @@ class ProcessLauncher:
         directory = self.directory(launch.key)
         if self.probe(launch.key).state != "none":
             return
-        write_json(directory / "launch.json", self._command(launch))
+        write_json(directory / "launch.json", self._order(launch))
         self.zygote.spawn(directory)
 
     def studio_for(self, network: str, studio: str) -> str:
@@ -67,6 +73,8 @@ class ProcessLauncher:
         probe = self.probe(key)
         if probe.state == "lost":
             self._kill_orphans(key)
+        if probe.state != "none":
+            undo_swaps(self.directory(key))
         return probe
 
     def cleanup(self, key: AttemptKey) -> None:
@@ -80,20 +88,38 @@ class ProcessLauncher:
         keys = (AttemptKey.of_folder(path.name) for path in sorted(self.attempts.iterdir()))
         return [key for key in keys if key is not None]
 
-    def _command(self, launch: Launch) -> dict[str, Any]:
-        argv = list(launch.argv) if self.walls is None else self.walls.command(launch)
-        walled = {"argv": argv, "wrapped": self.walls is not None}
-        return order_of(launch, self.bell) | walled | self._limits(launch)
+    def _order(self, launch: Launch) -> dict[str, Any]:
+        pids = int(launch.options.get("pids_limit") or PIDS)
+        limits = self._limits(launch, pids)
+        order = order_of(launch, self.bell) | limits
+        if self.walls is None:
+            return order
+        if (users := self.walls.users) is not None:
+            directory = self.directory(launch.key)
+            user = users.of(directory)
+            hand_over_work(directory, user, users.group)
+            name_user(directory, user, users.group)
+            order |= {"user": user, "limits": {**order["limits"], "processes": pids}}
+        argv = self.walls.command(launch, pids if "cgroup" not in limits else None)
+        return order | {"argv": argv, "env": outer(order["env"]), "wrapped": True}
 
-    def _limits(self, launch: Launch) -> dict[str, Any]:
-        """A control group where this agent may make one; without it the shim weighs the step's processes."""
+    def _limits(self, launch: Launch, pids: int) -> dict[str, Any]:
+        """A control group where this agent may make one; without it the shim weighs the step's processes.
+
+        Raises LaunchFailed where a group is a condition and cannot be made.
+        """
         reserved = launch.reserved
         if self.cgroups is None:
             return {"memory_watch": reserved.memory}
-        pids = int(launch.options.get("pids_limit") or PIDS)
         try:
             group = self.cgroups.make(launch.key.folder, reserved, pids)
         except OSError as error:
+            if self.limits_required:
+                raise LaunchFailed(
+                    f"This host has to limit its steps (DUTO_STEP_LIMITS is 'required'), and the control group of this"
+                    f" one could not be made: {error}.",
+                    "studio_fault",
+                ) from error
             say.warning("no control group for %s: %s", launch.key.folder, error)
             return {"memory_watch": reserved.memory}
         return {"cgroup": group.document()}

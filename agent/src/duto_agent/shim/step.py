@@ -120,6 +120,9 @@ class Step:
             except OSError:
                 pass  # the user's share of pipe memory is spent; the small pipe works as well
             os.set_blocking(read, False)
+        if self.launch.get("user") is not None:
+            for _, write in pipes:  # a script may open /dev/stdout by its name
+                os.fchown(write, self.launch["user"], -1)
         try:
             # No preexec_fn: subprocess then takes vfork, which costs the same however large we are.
             with group.joined(self.group):

@@ -10,7 +10,8 @@ import signal
 from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
-LIMITS = {"core": resource.RLIMIT_CORE, "nofile": resource.RLIMIT_NOFILE, "address_space": resource.RLIMIT_AS}
+LIMITS = {"core": resource.RLIMIT_CORE, "nofile": resource.RLIMIT_NOFILE, "address_space": resource.RLIMIT_AS,
+          "processes": resource.RLIMIT_NPROC}  # fmt: skip
 
 try:
     _libc: Any = ctypes.CDLL(None, use_errno=True)

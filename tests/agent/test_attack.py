@@ -1,0 +1,371 @@
+"""A script of somebody's tries to get out of its step: as a step of root's agent, of an ordinary user's, in a container."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+
+import duto_agent
+from duto_agent.bindings import Bound
+from duto_agent.collect import collect
+from duto_agent.launchers import bubblewrap, seccomp
+from duto_agent.launchers.base import Bind
+from duto_agent.launchers.bubblewrap import Bubblewrap
+from duto_agent.launchers.process import ProcessLauncher
+from duto_agent.launchers.users import BadRange, Range, StepUsers, range_of
+from tests.agent.containers import Boxes
+from tests.agent.steps import Steps
+
+SDK = Path(duto_agent.__file__).parents[3] / "sdk/duto/src/duto"
+ATTACK = Path(__file__).with_name("attack.py")
+MARKER = "the-password-of-the-broker"
+NOBODY = 65534
+# Some engines' own filter lets these through: processes of one's own container, without more power, and a socket.
+OWN_CONTAINER = ("ptrace", "vsock")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become others")
+
+
+class Prey:
+    """What a step must not get at: an agent's home, a studio's data, another attempt, a process with a secret."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.data, self.sdk = folder / "home", folder / "data", folder / "home" / "sdk"
+        for path in (
+            "host.json",
+            "agent.lock",
+            "attempts/other-1/work/secret",
+            "run/doorbell",
+            "cache/blobs/x",
+            "sdk/duto.py",
+        ):
+            self._leave(self.home / path)
+        for path in ("secret", "db.sqlite3", "run/broker", "store/x"):
+            self._leave(self.data / path)
+        (self.sdk / "duto.py").write_text("")
+        self.other = subprocess.Popen(["sleep", "300"], env={"REDISCLI_AUTH": MARKER})
+
+    def _leave(self, path: Path) -> None:
+        """As careless as can be: it is the walls that are tried, not the permissions."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(MARKER)
+        path.chmod(0o666)
+        path.parent.chmod(0o777)
+
+    def order(self, **facts: object) -> str:
+        given = {
+            "home": str(self.home),
+            "data": str(self.data),
+            "marker": MARKER[:10] + MARKER[10:],
+            "pid": self.other.pid,
+        }
+        return json.dumps(given | {"shown": [str(self.sdk)], **facts})
+
+    def close(self) -> None:
+        self.other.kill()
+        self.other.wait()
+
+
+@pytest.fixture
+def prey(tmp_path: Path) -> Iterator[Prey]:
+    made = Prey(tmp_path)
+    yield made
+    made.close()
+
+
+def code_of(order: str) -> str:
+    """The attack with its order in it: what it looks for must not stand in its own command."""
+    text = ATTACK.read_text()
+    assert text.count("json.loads(sys.argv[1])") == 1
+    return text.replace(
+        "json.loads(sys.argv[1])",
+        f"json.loads({order.replace(MARKER, 'MARK')!r}.replace('MARK', '-'.join({MARKER.split('-')!r})))",
+    )
+
+
+def nothing_done(log: str, allowed: Collection[str] = ()) -> None:
+    found: dict[str, str] = json.loads(log.strip().splitlines()[-1])
+    assert {name: came for name, came in found.items() if not came.startswith("refused") and name not in allowed} == {}
+    assert len(found) > 60
+
+
+@pytest.fixture
+def walled(prey: Prey) -> Iterator[Steps]:
+    program = bubblewrap.find()
+    if program is None:
+        pytest.skip("bubblewrap is not here, or may not make namespaces")
+    made = Steps(prey.home / "attempts")
+    made.launcher = ProcessLauncher(made.root, made.zygote, walls=Bubblewrap(program, prey.home, [prey.data]))
+    yield made
+    made.close()
+
+
+def test_a_step_behind_walls_gets_out_by_no_way(walled: Steps, prey: Prey, bare_python: str) -> None:
+    walled.python = bare_python
+    probe, directory = walled.run(code_of(prey.order()), binds=(Bind(prey.sdk, prey.sdk),))
+    assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()
+    nothing_done((directory / "log.data").read_text())
+    assert probe.verdict["left_over"] == 0 and prey.other.poll() is None
+
+
+ORDINARY = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from duto_agent.launchers import bubblewrap
+from duto_agent.launchers.base import Bind
+from duto_agent.launchers.bubblewrap import Bubblewrap
+from duto_agent.launchers.process import ProcessLauncher
+from tests.agent.steps import Steps
+program = bubblewrap.find()
+if program is None:
+    sys.exit("no walls")
+home, data = Path({home!r}), Path({data!r})
+steps = Steps(home / "attempts")
+walls = Bubblewrap(program, home, [data])
+assert walls.users is None
+steps.launcher, steps.python = ProcessLauncher(steps.root, steps.zygote, walls=walls), sys.executable
+probe, directory = steps.run(Path({code!r}).read_text(), binds=(Bind(home / "sdk", home / "sdk"),))
+print(probe.verdict)
+print((directory / "log.data").read_text())
+steps.close()
+"""
+
+
+@root_only
+def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, tmp_path: Path) -> None:
+    python = "/usr/bin/python3"
+    asked = subprocess.run([python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], capture_output=True)
+    if asked.returncode:
+        pytest.skip("there is no Python here that an ordinary user could run")
+    source = tmp_path / "source"
+    shutil.copytree(Path(duto_agent.__file__).parent, source / "duto_agent")
+    (source / "tests" / "agent").mkdir(parents=True)
+    shutil.copy(Path(__file__).with_name("steps.py"), source / "tests" / "agent")
+    shutil.copytree(Path(sys.modules["duto"].__path__[0]) if "duto" in sys.modules else SDK, source / "duto")
+    (tmp_path / "code.py").write_text(code_of(prey.order()))
+    text = ORDINARY.format(
+        paths=[str(source)], home=str(prey.home), data=str(prey.data), code=str(tmp_path / "code.py")
+    )
+    subprocess.run(["chown", "-R", str(NOBODY), tmp_path], check=True)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and folder != Path("/") and not folder.stat().st_mode & 1:
+            folder.chmod(folder.stat().st_mode | 0o11)
+    words = [
+        "setpriv",
+        f"--reuid={NOBODY}",
+        f"--regid={NOBODY}",
+        "--clear-groups",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+    ]
+    done = subprocess.run(
+        [*words, python, "-B", "-c", text],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+    if "no walls" in done.stderr:
+        pytest.skip("an ordinary user may make no namespaces here")
+    assert done.returncode == 0, done.stderr
+    nothing_done(done.stdout)
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(900)
+def test_a_step_in_a_container_gets_out_by_no_way(boxes: Boxes, prey: Prey) -> None:
+    probe, directory = boxes.run(code_of(prey.order(most=8, own=False)))
+    assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()
+    nothing_done((directory / "log.data").read_text(), OWN_CONTAINER)
+
+
+def test_a_program_of_the_steps_own_choice_does_not_run_before_the_walls_stand(walled: Steps, tmp_path: Path) -> None:
+    """The loader's variables are a step's own affair, not that of the programs that shut it in."""
+    launch = walled.launch("import os; print(os.environ['LD_PRELOAD'], os.environ['BASH_ENV'], os.environ['MINE'])")
+    traced = {
+        "LD_PRELOAD": str(launch.cwd / "evil.so"),
+        "BASH_ENV": "/x",
+        "MINE": "1",
+        "LD_DEBUG": "libs",
+        "LD_DEBUG_OUTPUT": str(tmp_path / "trace"),
+    }
+    launch.env.update(traced)
+    walled.launcher.ensure(launch)
+    assert walled.wait(launch.key).state == "exited"
+    order = json.loads((walled.launcher.directory(launch.key) / "launch.json").read_text())
+    assert set(order["env"]).isdisjoint(set(traced) - {"MINE"}) and order["env"]["MINE"] == "1"
+    assert f"{launch.cwd}/evil.so /x 1" in (walled.launcher.directory(launch.key) / "log.data").read_text()
+    assert not list(tmp_path.glob("trace*"))
+
+
+LINKS = {
+    "host's file": "os.symlink('/etc/shadow', '../outputs/o/shadow')",
+    "folder of the host": "os.symlink('/etc', '../outputs/o/etc')",
+    "pipe": "os.mkfifo('../outputs/o/pipe')",
+    "socket": "import socket; s = socket.socket(socket.AF_UNIX); s.bind('../outputs/o/socket')",
+    "setuid": "open('../outputs/o/su', 'w').close(); os.chmod('../outputs/o/su', 0o6755)",
+    "hard link": "os.link('../launch.json', '../outputs/o/hard')",
+}
+
+
+@pytest.mark.parametrize("what", LINKS)
+def test_nothing_but_files_of_the_step_is_taken_from_its_outputs(walled: Steps, what: str) -> None:
+    launch = walled.launch(
+        f"import os\nos.chmod('../outputs/o', 0o700)\nopen('../outputs/o/mine', 'w').close()\nos.chmod('../outputs/o/mine', 0)\ntry: {LINKS[what]}\nexcept OSError as error: print(error)"
+    )
+    directory = launch.cwd.parent
+    (directory / "outputs" / "o").mkdir(parents=True)
+    (directory / "spool.jsonl").touch()
+    walled.launcher.ensure(launch)
+    walled.wait(launch.key)
+    walled.launcher.collect(launch.key)
+    found = collect(
+        directory, {"outputs": [{"name": "o"}]}, Bound(outputs={"o": str(directory / "outputs/o")}), ended_well=True
+    )
+    names = {file["path"] for file in found.outputs[0]["files"]}
+    assert names == {"mine"} | ({"su"} if what == "setuid" else set())
+    for path in (directory / "outputs/o", *(directory / "outputs/o" / name for name in names)):
+        facts = path.lstat()
+        assert (facts.st_uid, facts.st_mode & 0o7022) == (os.geteuid(), 0)
+        assert facts.st_mode & 0o444 == (0o444 if os.geteuid() == 0 else facts.st_mode & 0o444)
+
+
+def test_a_folder_that_was_swapped_for_a_link_is_not_followed(steps: Steps, tmp_path: Path) -> None:
+    """Without walls, and in a container of the agent's own user, a script can move the folders themselves."""
+    prey = tmp_path / "prey"
+    (prey / "outputs").mkdir(parents=True)
+    (prey / "outputs" / "secret").write_text(MARKER)
+    (prey / "o").write_text(MARKER)
+    code = f"import os\nos.rename('../work', '../w')\nos.symlink({str(prey)!r}, '../work')\nos.rename('../outputs', '../x')\nos.symlink({str(prey)!r}, '../outputs')"
+    launch = steps.launch(code)
+    directory = launch.cwd.parent
+    (directory / "outputs").mkdir()
+    steps.launcher.ensure(launch)
+    steps.wait(launch.key)
+    assert (directory / "work").is_symlink() and (directory / "outputs").is_symlink()
+    steps.launcher.collect(launch.key)
+    found = collect(
+        directory, {"outputs": [{"name": "o"}]}, Bound(outputs={"o": str(directory / "outputs/o")}), ended_well=True
+    )
+    assert (found.outputs[0]["missing"], found.artifacts) == (True, [])
+    assert (prey / "o").read_text() == MARKER
+
+
+def test_the_way_to_a_place_that_the_program_chose_is_not_followed_out(tmp_path: Path) -> None:
+    directory, prey = tmp_path / "attempt", tmp_path / "prey"
+    for folder in (directory / "work", directory / "outputs", prey):
+        folder.mkdir(parents=True)
+    (prey / "o").write_text(MARKER)
+    (directory / "work" / "way").symlink_to(prey)
+    bound = Bound(outputs={"o": str(directory / "work/way/o")})
+    found = collect(directory, {"outputs": [{"name": "o"}]}, bound, ended_well=True)
+    assert found.outputs[0]["missing"] and "leads out" in found.warnings[0]
+    assert (prey / "o").read_text() == MARKER and not (directory / "outputs" / "o").exists()
+
+
+ORDINARY_WORK = """
+import getpass, multiprocessing, os, shutil, sqlite3, subprocess, sys, tempfile, threading
+def square(x): return x * x
+if __name__ == '__main__':
+    for method in ('fork', 'spawn', 'forkserver'):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            assert pool.map(square, range(9))[-1] == 64
+    from multiprocessing import shared_memory
+    piece = shared_memory.SharedMemory(create=True, size=1 << 16); piece.unlink()
+    lock = multiprocessing.Lock()
+    assert subprocess.run(['sh', '-c', 'echo $HOME | cat'], capture_output=True, check=True).stdout
+    assert getpass.getuser() and os.path.expanduser('~') and os.getloadavg()
+    with tempfile.NamedTemporaryFile(dir='.') as file: os.link(file.name, 'linked')
+    os.symlink('linked', 'soft'); os.chmod('linked', 0o600)
+    sqlite3.connect('x.db').execute('create table t (a)')
+    threading.Thread(target=print, args=('thread',)).start()
+    open('/dev/stdout', 'w').write('by name\\n'); open('/dev/stderr', 'w').write('by name\\n')
+    open('/dev/shm/x', 'w').close(); open('/tmp/x', 'w').close(); open('/dev/null', 'w').write('x')
+    os.sched_setaffinity(0, os.sched_getaffinity(0)); os.nice(1)
+    import ctypes, mmap, socket, ssl, resource
+    mmap.mmap(-1, 1 << 16); socket.create_server(('127.0.0.1', 0)); resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    if shutil.which('git'):
+        for words in ('init -q .', 'add linked', '-c user.name=a -c user.email=a@b commit -qm x'):
+            subprocess.run(['git', *words.split()], check=True)
+    print('all done')
+"""
+
+
+def test_what_programs_do_all_day_works_behind_walls(walled: Steps, bare_python: str) -> None:
+    walled.python = bare_python
+    probe, directory = walled.run(ORDINARY_WORK)
+    log = (directory / "log.data").read_text()
+    assert "all done" in log and log.count("by name") == 2, log
+    assert probe.verdict is not None and probe.verdict["exit_code"] == 0
+
+
+BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: break\nimport time; time.sleep(60)"
+
+
+@root_only
+def test_a_fork_bomb_without_control_groups_ends_at_the_limit_of_its_user(walled: Steps) -> None:
+    launch = walled.launch(BOMB, options={"pids_limit": 60}, timeout_seconds=3.0, grace_seconds=0.1)
+    walled.launcher.ensure(launch)
+    user = (walled.launcher.directory(launch.key) / "work").stat().st_uid
+    most = 0
+    while walled.launcher.probe(launch.key).state in ("none", "running"):
+        most = max(most, sum(_is_of(path, user) for path in Path("/proc").iterdir() if path.name.isdigit()))
+        time.sleep(0.02)
+    verdict = walled.launcher.probe(launch.key).verdict
+    assert verdict is not None and (verdict["timed_out"], verdict["left_over"]) == (True, 0)
+    assert 20 < most <= 60
+    assert not any(_is_of(path, user) for path in Path("/proc").iterdir() if path.name.isdigit())
+    _, directory = walled.run("print('next')")
+    assert (directory / "log.data").read_text() == "next\n"
+
+
+def _is_of(process: Path, user: int) -> bool:
+    try:
+        return process.stat().st_uid == user
+    except OSError:
+        return False
+
+
+@root_only
+def test_each_attempt_has_a_user_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name / "work").mkdir(parents=True)
+    users = StepUsers(Range(70_000, 3), tmp_path)
+    first, second = users.of(tmp_path / "a"), users.of(tmp_path / "b")
+    assert {first, second} == {70_001, 70_002}
+    assert StepUsers(Range(70_000, 3), tmp_path).of(tmp_path / "a") == first
+    assert users.of(tmp_path / "c") in (first, second)  # more attempts than users: two share one
+
+
+@pytest.mark.parametrize("given", ["", "0:9", "5", "5:1", "a:b", "4294967290:10", "1900000000:65536:1"])
+def test_a_range_of_users_that_is_none_is_refused(given: str) -> None:
+    whole = "0 0 4294967295\n"
+    if not given:
+        assert range_of(given, whole) == Range(1_900_000_000, 65_536)
+        assert range_of(given, "0 100000 65536\n").first + 477 < 65_535
+        return
+    with pytest.raises(BadRange):
+        range_of(given, whole)
+
+
+def test_the_filter_is_well_formed_on_each_machine_that_it_knows() -> None:
+    for machine in seccomp.MACHINES:
+        lines = seccomp.program(machine)
+        assert lines is not None and len(lines) % 8 == 0
+        count = len(lines) // 8
+        for place in range(count):
+            code, yes, no = (
+                int.from_bytes(lines[place * 8 : place * 8 + 2], "little"),
+                lines[place * 8 + 2],
+                lines[place * 8 + 3],
+            )
+            assert place + 1 + max(yes, no) < count or code == seccomp.RETURN
+    assert seccomp.program("mips") is None

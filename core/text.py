@@ -1,16 +1,44 @@
-"""Text from outside that must be taken, whatever it holds."""
+"""Text from outside, cleaned at every entrance by one function (`duto.spec.text`)."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+from duto.spec.text import DEEPEST, clean, cleaned
 
-def cleaned(document: Any) -> Any:
-    """The same JSON with a replacement character for what PostgreSQL stores in no text: nulls and half pairs."""
-    if isinstance(document, str):
-        return document.replace("\0", "�").encode("utf-8", "replace").decode()
-    if isinstance(document, dict):
-        return {cleaned(key): cleaned(value) for key, value in document.items()}
-    if isinstance(document, list):
-        return [cleaned(value) for value in document]
-    return document
+__all__ = ["DEEPEST", "clean", "cleaned", "document_of", "has_bad"]
+
+_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def has_bad(text: str) -> bool:
+    """Whether JSON, as text without surrogates of its own, spells a character that is none."""
+    return _ESCAPES.search(text) is not None
+
+
+def document_of(body: bytes) -> Any:
+    """The JSON of a body that must be taken whatever its texts hold. Raises ValueError for what is no JSON."""
+    text = body.decode("utf-8", "replace")
+    try:
+        document = json.loads(text)
+        return cleaned(document) if has_bad(text) or is_deep(document) else document
+    except RecursionError as error:
+        raise ValueError("It is nested too deep.") from error
+
+
+def is_deep(document: Any, most: int = DEEPEST) -> bool:
+    """Whether it is nested deeper than this. A loop, since depth is what it is about."""
+    level = [document]
+    for _ in range(most + 1):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += (each for each in value.values() if isinstance(each, dict | list))
+            elif isinstance(value, list):
+                below += (each for each in value if isinstance(each, dict | list))
+        if not below:
+            return False
+        level = below
+    return True

@@ -8,7 +8,7 @@ from typing import cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
@@ -16,6 +16,7 @@ from django.utils.translation import get_supported_language_variant
 
 from core.answers import document_of
 from core.errors import Invalid
+from core.text import clean
 
 HEADER = "Content-Security-Policy"
 APIS = ("/api/", "/agent/")
@@ -142,6 +143,27 @@ class NoNulls(EitherWay):
         if request.path.startswith(APIS):
             return JsonResponse(Invalid(text).as_document(), status=400)
         raise BadRequest(text)
+
+
+class CleanForms(EitherWay):
+    """What a form sends is cleaned as REST's bodies are, when it is read: a view may take a field as it comes."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        load = request._load_post_and_files
+
+        def clean_load() -> None:
+            load()
+            request._post = _clean_form(request._post)  # type: ignore[attr-defined]
+
+        request._load_post_and_files = clean_load  # type: ignore[method-assign]
+        return self.get_response(request)
+
+
+def _clean_form(sent: QueryDict) -> QueryDict:
+    found = QueryDict(mutable=True, encoding=sent.encoding)
+    for name, values in sent.lists():
+        found.setlist(clean(name), [clean(value) if isinstance(value, str) else value for value in values])
+    return found
 
 
 async def _at_once(answer: HttpResponse) -> HttpResponse:

@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "studio.middleware.NoNulls",
+    "studio.middleware.CleanForms",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "studio.middleware.Language",
     "django.middleware.common.CommonMiddleware",
@@ -80,7 +81,7 @@ ROOT_URLCONF = "studio.urls"
 ASGI_APPLICATION = "studio.asgi.application"
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "core.rendering.Templates",
         "DIRS": [ROOT / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
@@ -204,7 +205,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["workspaces.api.auth.IsKnown"],
     "EXCEPTION_HANDLER": "core.api.handle",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["core.rendering.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["core.parsers.Parser"],
     "DEFAULT_SCHEMA_CLASS": "workspaces.api.schema.StudioSchema",
 }

@@ -14,10 +14,9 @@ from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
-from rest_framework.exceptions import ParseError
 
-from core import parsers
 from core.journal import group_of
+from core.text import cleaned, is_deep
 from workspaces import live
 from workspaces.models import User
 
@@ -62,9 +61,9 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             return
         try:
             content = json.loads(text_data)
-            parsers.check(content)
-        except (ValueError, RecursionError, ParseError):
+        except (ValueError, RecursionError):
             content = None
+        content = None if is_deep(content) else cleaned(content)
         if not isinstance(content, dict):
             await self._refuse("invalid", "")
             return

@@ -90,9 +90,9 @@ def body_of(request: HttpRequest, limit: int) -> bytes:
     return bytes(data)
 
 
-def offset_of(request: HttpRequest) -> int:
-    """The `offset` of the query. Raises Invalid."""
-    text = request.GET.get("offset", "")
+def offset_of(request: HttpRequest, name: str = "offset") -> int:
+    """A number of bytes of the query. Raises Invalid."""
+    text = request.GET.get(name, "")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Invalid("Say where the bytes begin: '?offset=N'.")
+        raise Invalid(f"Say which bytes are meant: '?{name}=N'.")
     return int(text)

@@ -5,8 +5,6 @@ None of these takes a host's key: the first two hand out what every checkout hol
 
 from __future__ import annotations
 
-import json
-
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -15,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from compute.services import agent_package, enrolments
 from core.errors import Invalid, StudioError, Unauthenticated
-from core.text import cleaned
+from core.text import document_of
 from runs.agents.door import body_of, refusal
 
 BODY_MAX = 64 * 1024
@@ -63,8 +61,8 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 def _document(request: HttpRequest) -> dict[str, object]:
     try:
-        document = cleaned(json.loads(body_of(request, BODY_MAX) or b"{}"))
-    except (ValueError, RecursionError) as error:
+        document = document_of(body_of(request, BODY_MAX) or b"{}")
+    except ValueError as error:
         raise Invalid("The body is not JSON.") from error
     if not isinstance(document, dict):
         raise Invalid("The body is a JSON object.")

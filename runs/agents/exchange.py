@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +21,7 @@ from core.clock import now
 from core.errors import Invalid, StudioError
 from core.ids import as_uuid
 from core.journal import group_of
-from core.text import cleaned
+from core.text import document_of
 from environments import services as environments
 from runs.agents.bell import Bell
 from runs.agents.door import body_of, host_of, refusal, refusal_of
@@ -62,14 +61,10 @@ def _first(request: HttpRequest) -> tuple[Host, dict[str, Any], float, dict[str,
 
 def _read(request: HttpRequest) -> tuple[Host, dict[str, Any]]:
     host = host_of(request)
-    body = body_of(request, BODY_MAX) or b"{}"
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+    try:  # What a script raised stands in the verdict. An agent would send a refused one for ever.
+        document = document_of(body_of(request, BODY_MAX) or b"{}")
+    except ValueError as error:
         raise Invalid("The body is not JSON.") from error
-    if b"\\u0000" in body or b"\\ud" in body.lower():
-        # What a script raised stands in the verdict. An agent would send a refused one for ever.
-        document = cleaned(document)
     if not isinstance(document, dict):
         raise Invalid("The body is a JSON object.")
     return host, document

@@ -24,7 +24,7 @@ from environments.models import EnvironmentBuild
 from runs.agents.door import agent_call, attempt_for, body_of, offset_of, stale
 from runs.models import Attempt
 from runs.services import logs, transfers, usage
-from runs.services.spool import ingest
+from runs.services.spool import ingest, skip
 
 LOG_MAX = 8 * 1024 * 1024
 SPOOL_MAX = 8 * 1024 * 1024
@@ -39,7 +39,11 @@ def log(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResp
 @agent_call("PUT")
 def spool(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
-    return JsonResponse({"size": ingest(mine, offset_of(request), body_of(request, SPOOL_MAX))})
+    body = body_of(request, SPOOL_MAX)
+    if "skip" in request.GET:
+        why = body.decode("utf-8", "replace")
+        return JsonResponse({"size": skip(mine, offset_of(request), offset_of(request, "skip"), why)})
+    return JsonResponse({"size": ingest(mine, offset_of(request), body)})
 
 
 @agent_call("PUT")

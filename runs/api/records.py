@@ -14,7 +14,7 @@ from core.serving import serve
 from runs.api import serializers as s
 from runs.api.base import BYTES, PAGED, UPLOAD, RawView, RunView, query, stream_of
 from runs.queries import files
-from runs.queries.metrics import WHOLE, WHOLE_MAX, metric_documents
+from runs.queries.metrics import WHOLE, WHOLE_MAX, metric_documents, point_page
 from runs.services import artifacts, spool
 from runs.services.kept import plain
 from workspaces.models import Role
@@ -61,6 +61,27 @@ class MetricsView(RunView):
             return int(text)
         except ValueError as error:
             raise Invalid(f"'{name}' is a whole number, not {text!r}.") from error
+
+
+class MetricPointsView(RunView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(
+        operation_id="run_metric_points",
+        parameters=[
+            query("name", "One metric only."),
+            query("recursive", "`1` for the runs below it, too.", bool),
+            query("after", "The cursor `next` of the page before."),
+        ],
+        responses=s.PointPage,
+    )
+    def get(self, request: Request, id: UUID) -> Response:
+        """Every value as it was logged, in pages of up to 10,000: nothing is thinned."""
+        asked = request.query_params
+        found = point_page(
+            self.run(id), name=asked.get("name", ""), recursive=self.flag("recursive"), after=asked.get("after", "")
+        )
+        return Response(found)
 
 
 class ArtifactsView(RunView):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.errors import Invalid
+from core.text import document_of
 from runs.api import serializers as s
 from runs.api.base import RunView, query
 from runs.services.resume import resume
@@ -44,7 +44,7 @@ class ResumePreviewView(RunView):
 def _parameters(request: Request) -> dict[str, Any]:
     text = request.query_params.get("parameters") or "{}"
     try:
-        found = json.loads(text)
+        found = document_of(text.encode())
     except ValueError as error:
         raise Invalid(f"'parameters' is no JSON: {error}.") from error
     if not isinstance(found, dict):

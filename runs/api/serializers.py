@@ -267,6 +267,19 @@ class MetricsOut(s.Serializer):  # type: ignore[type-arg]
     metrics = SeriesOut(many=True)
 
 
+class PointsOut(s.Serializer):  # type: ignore[type-arg]
+    run = s.UUIDField()
+    name = s.CharField()
+    kind = s.CharField()
+    first = s.IntegerField(help_text="Series are in the order of this number as they were logged.")
+    points = s.ListField(child=s.ListField(), help_text="[index, value, time]")
+
+
+class PointPage(s.Serializer):  # type: ignore[type-arg]
+    items = PointsOut(many=True)
+    next = s.CharField(allow_null=True)
+
+
 class ArtifactOut(s.Serializer):  # type: ignore[type-arg]
     path = s.CharField()
     size = s.IntegerField()

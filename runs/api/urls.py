@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{RUN}log/", logs.LogView.as_view(), name="api-run-log"),
     path(f"{RUN}log/search/", logs.LogSearchView.as_view(), name="api-run-log-search"),
     path(f"{RUN}usage/", usage.UsageView.as_view(), name="api-run-usage"),
+    path(f"{RUN}metrics/points/", records.MetricPointsView.as_view(), name="api-run-metric-points"),
     path(f"{RUN}metrics/", records.MetricsView.as_view(), name="api-run-metrics"),
     path(f"{RUN}artifacts/", records.ArtifactsView.as_view(), name="api-run-artifacts"),
     path(f"{RUN}artifacts/<path:path>", records.ArtifactView.as_view(), name="api-run-artifact"),

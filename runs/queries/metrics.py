@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, FloatField, Max, Min, Q, QuerySet
-from django.db.models.functions import Cast, Floor
+from django.db import connection
+from django.db.models import Count, Exists, F, FloatField, Max, Min, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast, Coalesce, Floor
 
+from core import paging
 from core.clock import iso
+from core.errors import Invalid
+from core.ids import as_uuid
+from core.text import clean
 from runs.models import MetricPoint, Run
 
 WHOLE = 2000
 WHOLE_MAX = 100_000
 BUCKETS = 1000
 SERIES_MAX = 500
+# What one answer holds at most, whatever was logged: points, and characters of what is no number.
+POINTS_MAX, TEXT_MAX = 200_000, 32 << 20
+PAGE_POINTS, PAGE_TEXT = 10_000, 8 << 20
+# Rows that the database hands over at a time: one may hold a text of eight megabytes.
+FETCHED = 20
 
 
 def metric_documents(
@@ -41,33 +53,68 @@ def metric_documents(
     groups = points.order_by().values("run_id", "name", "kind")
     counted = groups.annotate(n=Count("id"), low=Min("index"), high=Max("index"), first=Min("id"))
     found: list[dict[str, Any]] = [dict(row) for row in counted.order_by("first")[:SERIES_MAX]]
-    small = _whole(points, [group for group in found if group["n"] <= whole])
-    return [{**_document(group, small, points), "run": str(shown[group["run_id"]])} for group in found]
+    small = _whole(points, _affordable(found, whole))
+    documents = [(_document(group, small, points), shown[group["run_id"]]) for group in found]
+    return [{**document, "run": str(own)} for document, owns in documents for own in owns]
 
 
-def _runs(run: Run, recursive: bool) -> dict[UUID, UUID]:
-    """Whose points are read, and whose they are shown as: a reused step shows those of its source."""
+def _rows_of(run: Run, recursive: bool) -> QuerySet[Any]:
+    """The runs whose metrics are shown, each with `source`, whose points those are: a reused step shows those of its own."""
     rows = Run.objects.filter(pk=run.pk)
     if recursive:
         rows = Run.objects.filter(root=run.pk) if run.is_root else Run.objects.filter(Q(pk=run.pk) | Q(parent=run.pk))
-    found = rows.values_list("id", "step__reused_from_id")
-    return {source or own: own for own, source in found}
+    return rows.annotate(source=Coalesce("step__reused_from_id", "id"))
+
+
+def _runs(run: Run, recursive: bool) -> dict[UUID, list[UUID]]:
+    """Whose points are read, and whose they are shown as: two steps may be reused from one."""
+    shown: dict[UUID, list[UUID]] = {}
+    for own, source in _rows_of(run, recursive).values_list("id", "source"):
+        shown.setdefault(source, []).append(own)
+    return shown
 
 
 Key = tuple[UUID, str, str]
 
 
 def _whole(points: QuerySet[MetricPoint], groups: list[dict[str, Any]]) -> dict[Key, list[list[Any]]]:
-    """All points of the small series, in one query."""
+    """All points of the small series, in one query; a series whose texts are too long for one answer is left out."""
     gathered: dict[Key, list[list[Any]]] = {_key(group): [] for group in groups}
     if not groups:
         return gathered
     rows = points.filter(run_id__in={group["run_id"] for group in groups}, name__in={group["name"] for group in groups})
     columns = ("run_id", "name", "kind", "index", "value", "data", "at")
-    for run_id, name, kind, index, value, data, at in rows.order_by("index", "id").values_list(*columns).iterator():
+    room = TEXT_MAX
+    for run_id, name, kind, index, value, data, at in _each(rows.order_by("index", "id").values_list(*columns)):
         if (series := gathered.get((run_id, name, kind))) is not None:
-            series.append([index, data if value is None else value, iso(at)])
+            room -= _weight(data)
+            if room < 0:
+                del gathered[run_id, name, kind]
+                continue
+            series.append([index, value if data is None else data, iso(at)])
     return gathered
+
+
+def _affordable(groups: list[dict[str, Any]], whole: int) -> list[dict[str, Any]]:
+    """The series that come whole: the small ones, as long as there is room for them in one answer."""
+    found, room = [], POINTS_MAX
+    for group in groups:
+        if group["n"] <= min(whole, room):
+            room -= group["n"]
+            found.append(group)
+    return found
+
+
+def _each(rows: Any) -> Iterator[Any]:
+    """Row by row. SQLite reads ahead by a cursor anyway, and a server's would be asked too often for small rows."""
+    return iter(rows.iterator(chunk_size=FETCHED if connection.vendor == "sqlite" else FETCHED * 10))
+
+
+def _weight(data: Any) -> int:
+    """About how many characters a value that is no number has."""
+    if data is None or isinstance(data, int | float):
+        return 0
+    return len(data) if isinstance(data, str) else len(json.dumps(data))
 
 
 def _document(
@@ -89,7 +136,10 @@ def _document(
 
 
 def _envelope(group: dict[str, Any], points: QuerySet[MetricPoint]) -> list[list[Any]]:
-    """Lowest and highest of each bucket of indexes: no peak is lost, however many points. One query."""
+    """Lowest and highest of each bucket of indexes: no peak is lost, however many points. One query.
+
+    NaN, infinities and what is no number at all are not drawn, so they are not in it.
+    """
     width = max(1.0, (group["high"] - group["low"] + 1) / BUCKETS)
     rows = points.filter(run_id=group["run_id"], name=group["name"], kind=group["kind"], value__isnull=False)
     place = Floor(Cast(F("index") - group["low"], FloatField()) / width)
@@ -107,3 +157,57 @@ def _envelope(group: dict[str, Any], points: QuerySet[MetricPoint]) -> list[list
 
 def _key(group: dict[str, Any]) -> Key:
     return group["run_id"], group["name"], group["kind"]
+
+
+def point_page(run: Run, *, name: str = "", recursive: bool = False, after: str = "") -> dict[str, Any]:
+    """Every value as it was logged, some thousand at a time, with the cursor of the following ones.
+
+    Ordered by run, name and index. Raises Invalid for a cursor that this list did not give.
+    """
+    begin = _cursor(after) if after else None
+    rows = _rows_of(run, recursive)
+    logged = rows.filter(Exists(MetricPoint.objects.filter(run_id=OuterRef("source")))).order_by("id")
+    pairs = logged.filter(id__gte=begin[0]) if begin else logged
+    items: list[dict[str, Any]] = []
+    points, text = PAGE_POINTS, PAGE_TEXT
+    last: list[Any] = []
+    for own, source in pairs.values_list("id", "source").iterator():
+        beyond = begin[1:] if begin is not None and own == begin[0] else None
+        for found in _points_of(source, name, beyond):
+            if points <= 0 or text <= 0:
+                return {"items": items, "next": paging.encode(last)}
+            points, text = points - 1, text - _weight(found[-1])
+            last = [str(own), *found[:3]]
+            _append(items, str(own), found)
+    return {"items": items, "next": None}
+
+
+def _points_of(run_id: UUID, name: str, beyond: tuple[str, int, int] | None) -> Iterator[Any]:
+    """The points of a run from a place on. Each condition is a piece of the index, which one for all would not be."""
+    rows = MetricPoint.objects.filter(run_id=run_id)
+    pieces = [Q()]
+    if beyond is not None:
+        series, index, number = beyond
+        pieces = [Q(name=series, index=index, id__gt=number), Q(name=series, index__gt=index), Q(name__gt=series)]
+    columns = ("name", "index", "id", "kind", "at", "value", "data")
+    for piece in pieces:
+        found = rows.filter(piece, name=name) if name else rows.filter(piece)
+        yield from _each(found.order_by("name", "index", "id").values_list(*columns)[: PAGE_POINTS + 1])
+
+
+def _append(items: list[dict[str, Any]], run: str, found: tuple[Any, ...]) -> None:
+    """To the series that it continues. `first` is the lowest number of its points: in their order things were logged."""
+    name, index, number, kind, at, value, data = found
+    if not items or (items[-1]["run"], items[-1]["name"], items[-1]["kind"]) != (run, name, kind):
+        items.append({"run": run, "name": name, "kind": kind, "first": number, "points": []})
+    series = items[-1]
+    series["first"] = min(series["first"], number)
+    series["points"].append([index, value if data is None else data, iso(at)])
+
+
+def _cursor(after: str) -> tuple[UUID, str, int, int]:
+    match paging.decode(after):
+        case [str(run), str(name), int(index), int(number)] if max(abs(index), abs(number)) < 1 << 63:
+            if (key := as_uuid(run)) is not None:
+                return key, clean(name), index, number
+    raise Invalid(paging.NO_CURSOR)

@@ -1,19 +1,23 @@
-"""Logged values: written in batches, each series counted on from where it was."""
+"""Logged values: written in bulk, each series counted on from where it was."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max
+from django.db import connection
 
 from core import journal
 from core.clock import now, parse
 from core.errors import Invalid
+from core.text import DEEPEST, is_deep
+from duto.spec.numbers import encoded, number_of, spelt
 from runs.models import MetricPoint
 
 KINDS = frozenset(
@@ -30,10 +34,15 @@ KINDS = frozenset(
     }
 )
 NAME_MAX = 255
-FRAME_POINTS = 500
+# What watchers are told at once; of a flood only that there is more, and the page reads the thinned series instead.
+FRAME_POINTS, FRAME_TEXT = 500, 1000
+SERIES_ASKED = 200
+COLUMNS = ("run_id", "name", "kind", "index", "value", "data", "at")
+# Whole numbers up to here are the same as floats, which scripts in pages take them for.
+EXACT = 1 << 53
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Record:
     """One logged value of one run. `index` is None where the series counts by itself."""
 
@@ -50,93 +59,114 @@ def read(run_id: UUID, document: Mapping[str, Any]) -> Record:
     name, kind, index = document.get("name"), document.get("kind", "scalar"), document.get("index")
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_MAX:
         raise Invalid(f"A metric's name is a text of 1 to {NAME_MAX} characters.")
-    if kind not in KINDS:
-        raise Invalid(f"There is no kind of metric {kind!r}.")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise Invalid(f"There is no kind of metric {kind!r:.60}.")
     if "value" not in document:
         raise Invalid(f"The metric '{name}' has no value.")
     if index is not None and (not isinstance(index, int) or isinstance(index, bool) or abs(index) >= 1 << 63):
         raise Invalid(f"The index of the metric '{name}' is no whole number.")
-    if kind in ("row", "table") and not isinstance(document["value"], Mapping):
+    value = document["value"]
+    if kind in ("row", "table") and not isinstance(value, Mapping):
         raise Invalid(f"The metric '{name}' is a {kind}: its value is an object of columns.")
-    return Record(run_id, name, kind, document["value"], index, parse(document.get("at")) or now())
+    if isinstance(value, dict | list) and is_deep(value):
+        raise Invalid(f"The value of the metric '{name}' is nested more than {DEEPEST} levels deep.")
+    at = document.get("at")
+    return Record(run_id, name, kind, value, index, (isinstance(at, str) and _moment(at)) or now())
+
+
+@lru_cache(maxsize=1024)
+def _moment(text: str) -> datetime | None:
+    """Scripts that log much say the same millisecond many times."""
+    return parse(text)
 
 
 def add(records: list[Record]) -> None:
-    """Store many values with two statements, and tell those who watch. Call inside a transaction that has locked
+    """Store many values with a few statements, and tell those who watch. Call inside a transaction that has locked
     what the records come from, for the series are counted on."""
     if not records:
         return
     last = _last_indexes(records)
-    points = []
+    rows: list[tuple[Any, ...]] = []
     for record in records:
-        key = (record.run_id, record.name)
-        index = last.get(key, -1) + 1 if record.index is None else record.index
-        last[key] = max(index, last.get(key, -1))
-        points.append(_point(record, index))
-    MetricPoint.objects.bulk_create(points, batch_size=500)
-    _tell(points)
+        key = (record.run_id.int, record.name)
+        known = last.get(key, -1)
+        index = known + 1 if record.index is None else record.index
+        last[key] = max(index, known)
+        rows.append((record.run_id, record.name, record.kind, index, *columns_of(record.value), record.at))
+    _write(rows)
+    _tell(records, rows)
 
 
-def _last_indexes(records: Iterable[Record]) -> dict[tuple[UUID, str], int]:
-    wanted = [record for record in records if record.index is None]
-    if not wanted:
-        return {}
-    found = MetricPoint.objects.filter(
-        run_id__in={record.run_id for record in wanted}, name__in={record.name for record in wanted}
-    )
-    rows = found.order_by().values_list("run_id", "name").annotate(last=Max("index"))
-    return {(run_id, name): last for run_id, name, last in rows}
+def _last_indexes(records: Iterable[Record]) -> dict[tuple[int, str], int]:
+    """Where each series that counts by itself stands. The index answers each series by one look, however long it is."""
+    wanted = list({(record.run_id.int, record.name): record for record in records if record.index is None}.items())
+    key = MetricPoint._meta.get_field("run")
+    one = f'SELECT %s, MAX("index") FROM {MetricPoint._meta.db_table} WHERE run_id = %s AND name = %s'  # noqa: S608
+    found: dict[tuple[int, str], int] = {}
+    with connection.cursor() as cursor:
+        for begin in range(0, len(wanted), SERIES_ASKED):
+            some = wanted[begin : begin + SERIES_ASKED]
+            asked = [
+                each
+                for number, (_, record) in enumerate(some)
+                for each in (number, key.get_db_prep_value(record.run_id, connection), record.name)
+            ]
+            cursor.execute(" UNION ALL ".join([one] * len(some)), asked)
+            found |= {some[int(number)][0]: int(last) for number, last in cursor.fetchall() if last is not None}
+    return found
 
 
-def _point(record: Record, index: int) -> MetricPoint:
-    number, data = split(record.value)
-    return MetricPoint(
-        run_id=record.run_id,
-        name=record.name,
-        kind=record.kind,
-        index=index,
-        value=number,
-        data=data,
-        at=record.at,
-    )
+def _write(rows: list[tuple[Any, ...]]) -> None:
+    """Straight to the table: building a statement for each few hundred rows would take most of the time."""
+    table = MetricPoint._meta.db_table
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        moment = lru_cache(maxsize=1024)(connection.ops.adapt_datetimefield_value)
+        values = [(run.hex, *rest, moment(at)) for run, *rest, at in rows]
+        marks = ", ".join(["%s"] * len(COLUMNS))
+        cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608
 
 
-def split(value: Any) -> tuple[float | None, Any]:
-    """A value as its columns hold it: finite numbers as such, everything else as JSON that any database takes."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            return None, str(value)
-        return (number, None) if math.isfinite(number) else (None, _spelt(number))
-    return None, plain(value)
+def columns_of(value: Any) -> tuple[float | None, str | None]:
+    """A value as its columns hold it: `value` for charts, and `data` (JSON) for what that cannot say exactly."""
+    value = number_of(value)
+    if type(value) is float:
+        if not math.isfinite(value):
+            return None, json.dumps(spelt(value))
+        return value, json.dumps(spelt(value)) if value == 0 and math.copysign(1, value) < 0 else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None, None if value is None else json.dumps(encoded(value))
+    try:
+        return float(value), str(value)
+    except OverflowError:
+        return None, str(value)
 
 
-def plain(value: Any) -> Any:
-    """JSON without NaN, infinity and NUL, which neither JSON nor PostgreSQL takes."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else _spelt(value)
-    if isinstance(value, str):
-        return value.replace("\0", "�")
-    if isinstance(value, Mapping):
-        return {str(key).replace("\0", "�"): plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    return value
-
-
-def _spelt(number: float) -> str:
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
-
-
-def _tell(points: list[MetricPoint]) -> None:
-    by_run: dict[UUID, list[dict[str, Any]]] = {}
-    for point in points:
-        shown = point.data if point.value is None else point.value
-        by_run.setdefault(point.run_id, []).append(
-            {"name": point.name, "kind": point.kind, "index": point.index, "value": shown}
-        )
+def _tell(records: list[Record], rows: list[tuple[Any, ...]]) -> None:
+    """Watchers draw numbers, so these travel; of anything larger they hear that it is there."""
+    by_run: dict[UUID, list[tuple[Record, int]]] = {}
+    for record, row in zip(records, rows, strict=True):
+        by_run.setdefault(record.run_id, []).append((record, row[3]))
     for run_id, told in by_run.items():
-        # A flood is told by its size: the page reads the thinned series instead.
-        frame: dict[str, Any] = {"points": told} if len(told) <= FRAME_POINTS else {"points": [], "reload": True}
+        frame: dict[str, Any] = {"points": [], "reload": True}
+        if len(told) <= FRAME_POINTS and all(_is_small(record.value) for record, _ in told):
+            frame = {"points": [_told(record, index) for record, index in told]}
         journal.hint(f"metrics:{run_id}", frame)
+
+
+def _is_small(value: Any) -> bool:
+    return isinstance(value, int | float | None) or (isinstance(value, str) and len(value) <= FRAME_TEXT)
+
+
+def _told(record: Record, index: int) -> dict[str, Any]:
+    """As a page draws it."""
+    value = record.value
+    if isinstance(value, int) and abs(value) > EXACT:
+        value = float(value) if abs(value) < 1 << 1000 else str(value)
+    shown = spelt(value) if isinstance(value, float) else value
+    return {"name": record.name, "kind": record.kind, "index": index, "value": shown}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.db import transaction
 
 from core.errors import Conflict, Invalid, TooLarge
 from core.ids import as_uuid
+from core.text import DEEPEST, clean, cleaned, has_bad, is_deep
 from runs.models import Attempt, Run
 from runs.services import metrics
 from runs.services.changes import changing, tell
@@ -21,6 +23,7 @@ KEY_MAX = 255
 VALUE_MAX = 8192
 WARNINGS_MAX = 20
 RECORDS_MAX = 10_000
+MORE = "More records that the script logged were skipped."
 
 
 @dataclass
@@ -34,7 +37,7 @@ class Batch:
 
     @property
     def targets(self) -> set[UUID]:
-        return {point.run_id for point in self.points} | self.tags.keys() | self.properties.keys()
+        return set({point.run_id.int: point.run_id for point in self.points}.values()) | {*self.tags, *self.properties}
 
 
 def ingest(attempt: Attempt, offset: int, data: bytes) -> int:
@@ -48,16 +51,34 @@ def ingest(attempt: Attempt, offset: int, data: bytes) -> int:
     whole = data[: data.rfind(b"\n") + 1]
     if not whole:
         return offset
-    batch = understand(whole.splitlines(), attempt.run_id)
-    size = offset + len(whole)
+    batch = understand(whole, attempt.run_id)
     with _writing(attempt.run, batch):
-        mine = Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch, spool_size=offset)
-        # Before anything else: of two who bring the same lines, one writes.
-        if not mine.update(spool_size=size):
-            raise refused(Attempt.objects.values_list("spool_size", flat=True).get(pk=attempt.pk))
+        size = _move_on(attempt, offset, len(whole))
         apply(attempt.run, batch)
         _warn(attempt, batch.problems)
     attempt.spool_size = size
+    return size
+
+
+def skip(attempt: Attempt, offset: int, length: int, why: str) -> int:
+    """Go on behind a line that its agent cannot bring, with a warning on the attempt; how many bytes are behind us.
+
+    Raises Conflict (`offset`, with the stored `size`) when the line does not follow what is stored.
+    """
+    if attempt.spool_size != offset:
+        raise refused(attempt.spool_size)
+    with transaction.atomic():
+        attempt.spool_size = _move_on(attempt, offset, length)
+        _warn(attempt, [clean(why)])
+    return attempt.spool_size
+
+
+def _move_on(attempt: Attempt, offset: int, length: int) -> int:
+    """Before anything else is written: of two who bring the same lines, one writes. Raises Conflict."""
+    size = offset + length
+    mine = Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch, spool_size=offset)
+    if not mine.update(spool_size=size):
+        raise refused(Attempt.objects.values_list("spool_size", flat=True).get(pk=attempt.pk))
     return size
 
 
@@ -97,18 +118,20 @@ def _writing(run: Run, batch: Batch) -> Iterator[None]:
             yield
 
 
-def understand(lines: list[bytes], default: UUID) -> Batch:
-    """Read spool lines; `default` is the run of a line that names none."""
+def understand(lines: bytes, default: UUID) -> Batch:
+    """Read spool lines; `default` is the run of a line that names none. What is no character is replaced."""
     batch = Batch()
-    for number, line in enumerate(lines, 1):
+    text = lines.decode("utf-8", "replace")
+    is_bad = has_bad(text)
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             document = json.loads(line)
         except (ValueError, RecursionError):
-            batch.problems.append(f"line {number} of a batch is no JSON")
+            batch.problems.append(f"line {number} of a batch is no JSON: {line[:60]!r}")
             continue
-        note(batch, document, default)
+        note(batch, cleaned(document) if is_bad and not is_deep(document) else document, default)
     return batch
 
 
@@ -117,9 +140,10 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
     try:
         if not isinstance(document, dict):
             raise Invalid("A record is a JSON object.")
-        run_id = as_uuid(document["run"]) if document.get("run") else default
+        named = document.get("run")
+        run_id = _run_named(named) if named else default
         if run_id is None:
-            raise Invalid(f"There is no run {document['run']!r}.")
+            raise Invalid(f"There is no run {named!r:.60}.")
         op = document.get("op")
         if op == "metric":
             batch.points.append(metrics.read(run_id, document))
@@ -133,23 +157,35 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
         batch.problems.append(error.message)
 
 
+@lru_cache(maxsize=1024)
+def _run_of(text: str) -> UUID | None:
+    return as_uuid(text)
+
+
+def _run_named(named: Any) -> UUID | None:
+    return _run_of(named) if isinstance(named, str) else None
+
+
 def pair(document: dict[str, Any]) -> tuple[str, str]:
     """Key and value of a tag or property; both are text. Raises Invalid."""
     key, value = document.get("key"), document.get("value")
     if not isinstance(key, str) or not key.strip() or len(key) > KEY_MAX:
         raise Invalid(f"The key of a tag or property is a text of 1 to {KEY_MAX} characters, not {key!r:.60}.")
+    if is_deep(value):
+        raise Invalid(f"The value of '{key}' is nested more than {DEEPEST} levels deep.")
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
     if len(text) > VALUE_MAX:
         raise Invalid(f"The value of '{key}' has more than {VALUE_MAX} characters.")
-    return key.replace("\0", "�"), text.replace("\0", "�")
+    return key, text
 
 
 def apply(run: Run, batch: Batch) -> None:
     """Write the batch to runs of the same tree; a record of another tree is a problem, not an error."""
-    known = _tree_members(run, batch)
-    strangers = batch.targets - known.keys()
+    targets = batch.targets
+    known = _tree_members(run, batch, targets)
+    strangers = targets - known.keys()
     batch.problems += [f"run {stranger} is not of this run's tree" for stranger in sorted(strangers)]
-    metrics.add([point for point in batch.points if point.run_id in known])
+    metrics.add([point for point in batch.points if point.run_id in known] if strangers else batch.points)
     for target_id, tags in batch.tags.items():
         if target_id in known:
             _tag(known[target_id], tags)
@@ -158,8 +194,7 @@ def apply(run: Run, batch: Batch) -> None:
             batch.problems += _describe(known[target_id], properties)
 
 
-def _tree_members(run: Run, batch: Batch) -> dict[UUID, Run]:
-    wanted = batch.targets
+def _tree_members(run: Run, batch: Batch, wanted: set[UUID]) -> dict[UUID, Run]:
     if wanted <= {run.pk} and not batch.tags and not batch.properties:
         return {run.pk: run}
     rows = Run.objects.filter(pk__in=wanted, root_id=run.root_id).only("id", "root_id", "tags", "properties")
@@ -187,6 +222,8 @@ def _warn(attempt: Attempt, problems: list[str]) -> None:
     # Under the row lock that the update of the size took.
     warnings = list(Attempt.objects.values_list("warnings", flat=True).get(pk=attempt.pk))
     room = max(0, WARNINGS_MAX - len(warnings))
-    told = [f"A record that the script logged was skipped: {problem[:300]}" for problem in problems[:room]]
+    told = [f"A record that the script logged was skipped: {clean(problem)[:300]}" for problem in problems[:room]]
+    if len(problems) > room and MORE not in warnings:
+        told.append(MORE)
     attempt.warnings = [*warnings, *told]
     Attempt.objects.filter(pk=attempt.pk).update(warnings=attempt.warnings)

@@ -27,7 +27,7 @@ def metric(run, name, value, **more):
 
 def points(run_id):
     rows = MetricPoint.objects.filter(run=run_id).order_by("name", "index")
-    return [(each.name, each.index, each.data if each.value is None else each.value) for each in rows]
+    return [(each.name, each.index, each.value if each.data is None else each.data) for each in rows]
 
 
 def test_metrics_count_on_from_where_the_series_was(lab, attempt):
@@ -76,13 +76,15 @@ def test_lines_that_make_no_sense_are_skipped_and_told(lab, attempt):
     assert "There is no kind of metric 'poem'." in " ".join(warnings)
 
 
-def test_values_that_json_lacks_are_kept_as_words(lab, attempt):
+def test_values_that_json_lacks_are_spelt_and_not_mistaken_for_words(lab, attempt):
     data = b'{"op":"metric","name":"x","value":NaN}\n{"op":"metric","name":"x","value":-Infinity}\n'
-    data += lines({"op": "metric", "name": "t", "kind": "table", "value": {"a\0": ["b\0", 1]}})
+    data += lines(metric(attempt.run_id, "x", "NaN"), metric(attempt.run_id, "x", {"$numberDouble": "Infinity"}))
     lab.bring(attempt, "spool?offset=0", data)
-    assert [value for name, _, value in points(attempt.run_id) if name == "x"] == ["NaN", "-Infinity"]
-    series = lab.get(f"runs/{attempt.run_id}/metrics/", name="x").json()["metrics"][0]
-    assert [point[1] for point in series["points"]] == ["NaN", "-Infinity"]
+    spelt = [{"$numberDouble": "NaN"}, {"$numberDouble": "-Infinity"}, "NaN", {"$numberDouble": "Infinity"}]
+    for place in ("metrics/", "metrics/points/"):
+        answer = lab.get(f"runs/{attempt.run_id}/{place}", name="x").json()
+        (series,) = answer.get("metrics") or answer["items"]
+        assert [point[1] for point in series["points"]] == spelt
 
 
 def test_a_step_may_log_to_its_parent_but_not_to_another_tree(lab, attempt):

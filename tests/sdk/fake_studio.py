@@ -125,8 +125,12 @@ class FakeStudio:
                                "root": RUN, "parent": RUN, "experiment": "e", "step": {"id": step["id"]}}
                               for number, step in enumerate(steps)], "next": None}  # fmt: skip
         if "/artifacts/" in rest or rest.endswith("/metrics/"):
+            return {}
+        if rest.endswith("/metrics/points/"):
+            points = [[0, 1, "t"], [1, {"$numberDouble": "NaN"}, "t"]]
             return {
-                "metrics": [{"run": RUN, "name": "loss", "kind": "scalar", "points": [[0, 1, "t"], [1, "NaN", "t"]]}]
+                "items": [{"run": RUN, "name": "loss", "kind": "scalar", "first": 1, "points": points}],
+                "next": None,
             }
         if rest.endswith(("/complete/", "/fail/", "/cancel/")):
             return self.run

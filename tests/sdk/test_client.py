@@ -261,7 +261,7 @@ def test_an_interactive_run_sends_what_it_logs(studio: FakeStudio, ws: Workspace
         studio.run["status"] = "Running"
     records = [r for method, path, body in studio.calls if path.endswith("/metrics/") and body for r in body["records"]]
     assert [(r["seq"], r["op"]) for r in records] == [(1, "metric"), (2, "metric"), (3, "tag")]
-    assert records[1]["value"] == "NaN"
+    assert records[1]["value"] == {"$numberDouble": "NaN"}
 
 
 def test_a_metric_in_a_step_is_a_line_and_no_request(

@@ -52,7 +52,7 @@ def test_hello(place: Path, env: dict[str, str]) -> None:
 
 def test_hello_data(place: Path, env: dict[str, str]) -> None:
     shown = run(place, env, "hello", "dataset_pipeline.py")
-    assert "{'rows': 20.0, 'mean': 6.75}" in shown and "Triggered run" in shown
+    assert "{'rows': 20, 'mean': 6.75}" in shown and "Triggered run" in shown
 
 
 def test_one_program_over_the_surface(place: Path, env: dict[str, str]) -> None:

@@ -270,16 +270,21 @@ class Attempt:
 
     def _ship_all(self) -> None:
         """The verdict travels only after every byte that it speaks of."""
-        self.spool.close_last_line()
         for shipment in (self.log, self.spool, self.samples):
             pause = pauses()
             while not self.wishes.abandon:
+                shipment.hurried = self.wishes.cancel_grace is not None
                 try:
                     if not shipment.ship():
                         break
                     pause = pauses()
                 except Away:
                     self._rest(next(pause))
+        self.warnings += [problem for problem in (self.log.problem, self.spool.problem) if problem]
+        if self.spool.rest and not self.spool.problem:
+            self.warnings.append(
+                f"The last {self.spool.rest} bytes that the script logged are no whole record: dropped."
+            )
 
     def _verdict(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
         """The finished report, kept on disk before it is told."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 from pathlib import Path
 
 from duto_agent.files import open_plain, write_text
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.shipping import Shipment
+from duto_agent.lineship import LineShipment
 from duto_agent.studio_client import StudioClient
 
+NAMED = re.compile(r'"(name|key)"\s*:\s*("(?:[^"\\]|\\.){0,300}")')
 
-class SpoolShipment(Shipment):
+
+class SpoolShipment(LineShipment):
     """`get_metrics` and `flush` in the script wait for the offset in `<spool>.ack`."""
 
     def __init__(self, directory: Path, key: AttemptKey, client: StudioClient) -> None:
@@ -24,7 +26,12 @@ class SpoolShipment(Shipment):
         except (OSError, ValueError):
             known = 0
         super().__init__(
-            spool, lambda at, data: client.put_spool(key.attempt, key.epoch, at, data), known, whole_lines=True
+            spool,
+            lambda at, data: client.put_spool(key.attempt, key.epoch, at, data),
+            known,
+            lambda at, length, head, why: client.skip_spool(
+                key.attempt, key.epoch, at, length, f"{named(head)}: {why}"
+            ),
         )
 
     def _stored(self, size: int) -> None:
@@ -32,13 +39,11 @@ class SpoolShipment(Shipment):
         with contextlib.suppress(OSError):  # a full disk: the script waits in vain, but nothing is lost
             write_text(self.ack, str(size))
 
-    def close_last_line(self) -> None:
-        """A script that was killed amid a line leaves half a record: it is cut off, for it says nothing."""
-        try:
-            with open_plain(self.path, os.O_RDWR) as file:
-                file.seek(self.offset)
-                data = file.read()
-                if data and not data.endswith(b"\n"):
-                    file.truncate(self.offset + data.rfind(b"\n") + 1)
-        except OSError:
-            return
+
+def named(head: bytes) -> str:
+    """What a record is about, by the beginning of its line."""
+    text = head.decode("utf-8", "replace")
+    found = NAMED.search(text)
+    if found is None:
+        return f"the line that begins with {text[:60]!r}"
+    return f"{'metric' if found[1] == 'name' else 'tag or property'} {found[2]}"

@@ -87,6 +87,11 @@ class StudioClient:
     def put_spool(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/spool", offset, data)
 
+    def skip_spool(self, attempt: str, epoch: int, offset: int, length: int, why: str) -> int:
+        """Go on behind a line that stays here; the attempt is told why."""
+        path = f"/agent/v1/attempts/{attempt}/{epoch}/spool?offset={offset}&skip={length}"
+        return int(self._send("PUT", path, content=why.encode("utf-8", "replace")).json()["size"])
+
     def put_samples(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/samples", offset, data)
 

@@ -20,7 +20,8 @@ from duto_agent.files import now
 from duto_agent.gpus import Gpus
 from duto_agent.launchers.base import AttemptKey, Launcher, Sample
 from duto_agent.launchers.weighing import Processes
-from duto_agent.shipping import Shipment, Stale
+from duto_agent.lineship import LineShipment
+from duto_agent.shipping import Stale
 from duto_agent.studio_client import StudioClient
 
 say = logging.getLogger("duto.agent")
@@ -135,12 +136,12 @@ def write(path: Path, data: bytes) -> None:
         os.close(number)
 
 
-class SampleShipment(Shipment):
+class SampleShipment(LineShipment):
     """Samples on their way to the studio. They promise nothing: a studio that refuses them gets no more, and no attempt ends for it."""
 
     def __init__(self, directory: Path, key: AttemptKey, client: StudioClient) -> None:
         put: Callable[[int, bytes], int] = lambda at, data: client.put_samples(key.attempt, key.epoch, at, data)  # noqa: E731
-        super().__init__(directory / FILE, put, whole_lines=True)
+        super().__init__(directory / FILE, put)
 
     def ship(self) -> bool:
         try:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
-_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+from duto.spec.numbers import decoded
+
+_SERIES = ("scalar", "list")
 
 
 def fold(series: Iterable[Mapping[str, Any]]) -> Dict[str, Any]:
-    """The metrics of one run by name, from the studio's series."""
-    return {str(each["name"]): _value(str(each.get("kind") or "scalar"), each.get("points") or []) for each in series}
+    """The metrics of one run by name, in the order in which they were first logged, from the studio's pieces of series.
+
+    A name that was used for several kinds of metrics has a list of what each of them would be.
+    """
+    kinds: Dict[str, Dict[str, Tuple[int, List[Any]]]] = {}
+    for each in series:
+        name, kind = str(each["name"]), str(each.get("kind") or "scalar")
+        first, points = kinds.setdefault(name, {}).get(kind, (each.get("first") or 0, []))
+        points += [(point[0], decoded(point[1])) for point in each.get("points") or []]
+        kinds[name][kind] = (min(first, each.get("first") or 0), points)
+    ordered = sorted(kinds, key=lambda name: min(first for first, _ in kinds[name].values()))
+    return {name: _folded(kinds[name]) for name in ordered}
 
 
 def fold_by_run(series: Iterable[Mapping[str, Any]]) -> Dict[str, Dict[str, Any]]:
@@ -20,12 +32,23 @@ def fold_by_run(series: Iterable[Mapping[str, Any]]) -> Dict[str, Dict[str, Any]
     return {run: fold(mine) for run, mine in runs.items()}
 
 
-def _value(kind: str, points: List[Any]) -> Any:
-    values = [_number(point[1]) for point in points]
+def _folded(kinds: Dict[str, Tuple[int, List[Any]]]) -> Any:
+    if len(kinds) > 1 and all(kind in _SERIES for kind in kinds):  # one list, in the order of its indexes
+        pairs = [(index, kind, value) for kind, (_, points) in kinds.items() for index, value in points]
+        pairs.sort(key=lambda pair: pair[0])
+        return [each for _, kind, value in pairs for each in (_listed(value) if kind == "list" else [value])]
+    values = [
+        _value(kind, [value for _, value in points])
+        for kind, (_, points) in sorted(kinds.items(), key=lambda pair: pair[1][0])
+    ]
+    return values[0] if len(values) == 1 else values
+
+
+def _value(kind: str, values: List[Any]) -> Any:
     if kind == "scalar":
         return values[0] if len(values) == 1 else values
     if kind == "list":
-        return [item for value in values for item in value]
+        return [item for value in values for item in _listed(value)]
     if kind in ("row", "table"):
         return _columns(kind, values)
     if kind == "image":
@@ -35,14 +58,19 @@ def _value(kind: str, points: List[Any]) -> Any:
 
 
 def _columns(kind: str, values: List[Mapping[str, Any]]) -> Dict[str, Any]:
-    columns: Dict[str, List[Any]] = {}
+    """Columns of the same length, None where a row has none of it: the rows stay together. A table that was logged
+    once is given as it was."""
+    if len(values) == 1:  # one row gives plain values, as Azure ML has it
+        return {name: cell if kind == "row" else _listed(cell) for name, cell in values[0].items()}
+    columns: Dict[str, List[Any]] = {name: [] for value in values for name in value}
     for value in values:
-        for name, cell in value.items():
-            columns.setdefault(name, []).extend(cell if kind == "table" and isinstance(cell, list) else [cell])
-    # One row gives plain values, as Azure ML has it.
-    single = kind == "row" and len(values) == 1
-    return {name: cells[0] if single else cells for name, cells in columns.items()}
+        cells = {name: _listed(cell) if kind == "table" else [cell] for name, cell in value.items()}
+        height = max((len(each) for each in cells.values()), default=0)
+        for name, column in columns.items():
+            mine = cells.get(name, [])
+            column += [*mine, *[None] * (height - len(mine))]
+    return columns
 
 
-def _number(value: Any) -> Any:
-    return _NUMBERS.get(value, value) if isinstance(value, str) else value
+def _listed(value: Any) -> List[Any]:
+    return list(value) if isinstance(value, list) else [value]

@@ -192,8 +192,7 @@ class Run(RunFiles, RunLogging):
         What this process logged before is in it.
         """
         self.flush()
-        answer = self._workspace._client.get(self._place + "metrics/", name=name, recursive=recursive or None)
-        series = answer.get("metrics") or []
+        series = self._workspace._client.pages(self._place + "metrics/points/", name=name, recursive=recursive or None)
         return metrics.fold_by_run(series) if recursive else metrics.fold(series)
 
     def get_children(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from duto.exceptions import UserErrorException
+from duto.spec.text import clean
 from duto.spool import plain, recorder
 
 
@@ -29,14 +30,13 @@ class RunLogging:
 
     def log_row(self, name: str, description: Optional[str] = None, **kwargs: Any) -> None:
         """One row of named columns; each call adds a row. Two columns are drawn as x and y."""
-        self._metric(name, "row", {key: plain(value) for key, value in kwargs.items()}, description or "")
+        self._metric(name, "row", plain(kwargs), description or "")
 
     def log_table(self, name: str, value: Mapping[str, Any], description: str = "") -> None:
         """A table, as columns of lists. Raises `UserErrorException` for what is no mapping."""
         if not isinstance(value, Mapping):
             raise UserErrorException("log_table takes a dict of lists, one per column.")
-        columns = {str(key): [plain(each) for each in _listed(column)] for key, column in value.items()}
-        self._metric(name, "table", columns, description)
+        self._metric(name, "table", plain({key: _listed(column) for key, column in value.items()}), description)
 
     def log_image(self, name: str, path: Optional[str] = None, plot: Any = None, description: str = "") -> None:
         """An image: a file, or a plot of matplotlib (a figure or `pyplot`). Raises `UserErrorException` for
@@ -74,7 +74,7 @@ class RunLogging:
 
     def tag(self, key: str, value: Any = None) -> None:
         """Set a tag; it may be set again."""
-        self._record({"op": "tag", "key": str(key), "value": "" if value is None else str(value)})
+        self._record({"op": "tag", "key": clean(str(key)), "value": "" if value is None else clean(str(value))})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set several tags."""
@@ -84,18 +84,18 @@ class RunLogging:
     def add_properties(self, properties: Mapping[str, Any]) -> None:
         """Set properties, each of which is set once and never changed."""
         for key, value in properties.items():
-            self._record({"op": "property", "key": str(key), "value": str(value)})
+            self._record({"op": "property", "key": clean(str(key)), "value": clean(str(value))})
 
     def flush(self, timeout_seconds: float = 300) -> None:
         """Wait until the studio has everything that was logged so far."""
         recorder(self._workspace, self.id).wait(timeout_seconds)
 
     def _metric(self, name: str, kind: str, value: Any, description: str, index: Optional[int] = None) -> None:
-        record: Dict[str, Any] = {"op": "metric", "name": str(name), "kind": kind, "value": value}
+        record: Dict[str, Any] = {"op": "metric", "name": clean(str(name)), "kind": kind, "value": value}
         if kind == "scalar":
             record["index"] = index
         if description:
-            record["description"] = description
+            record["description"] = clean(str(description))
         self._record(record)
 
     def _record(self, record: Dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ and writes the offset that the studio has acknowledged beside it.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import math
 import os
@@ -14,13 +15,20 @@ import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from duto._http import segment
+from duto.exceptions import UserErrorException
+from duto.spec.numbers import spelt
+from duto.spec.text import clean, keyed
 
 _BATCH = 500
 _DELAY = 0.5
+_BATCH_BYTES = 4 << 20
+_MARGIN = 1024  # for what is added to a record on its way
 _TAIL = 1 << 16
+# One record with its name, as JSON: what the studio takes of a step in one piece.
+RECORD_MAX = 8 << 20
 
 
 class Spool:
@@ -34,7 +42,8 @@ class Spool:
         self._seq = 0
 
     def write(self, record: Dict[str, Any]) -> None:
-        """Append one record; `seq` and `at` are added."""
+        """Append one record; `seq` and `at` are added. Raises `UserErrorException` for more than `RECORD_MAX`
+        bytes, OSError where the disk is full."""
         with self._lock:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
@@ -44,8 +53,10 @@ class Spool:
                     self._seq = _last_seq(descriptor, end)
                 self._seq += 1
                 line = json.dumps({"seq": self._seq, "at": now(), **record}, allow_nan=False) + "\n"
-                data = line.encode("utf-8")
-                os.write(descriptor, data)
+                data = checked(line.encode("utf-8"), record)
+                if end and os.pread(descriptor, 1, end - 1) != b"\n":
+                    data = b"\n" + data  # somebody else's half line must not take this one along
+                _append(descriptor, data, end)
                 self._end = end + len(data)
             finally:
                 os.close(descriptor)  # gives the lock back as well
@@ -82,14 +93,17 @@ class Posting:
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._timer: Optional[threading.Timer] = None
-        self._seq = 0
+        self._seq = self._bytes = 0
         atexit.register(self.wait, 10.0)
 
     def write(self, record: Dict[str, Any]) -> None:
+        """Keep one record for the next request. Raises `UserErrorException` for more than `RECORD_MAX` bytes."""
+        size = len(checked(json.dumps(record, allow_nan=False).encode("utf-8"), record))
         with self._lock:
             self._seq += 1
             self._pending.append({"seq": self._seq, "at": now(), **record})
-            full = len(self._pending) >= _BATCH
+            self._bytes += size
+            full = len(self._pending) >= _BATCH or self._bytes >= _BATCH_BYTES
             if not full and self._timer is None:
                 self._timer = threading.Timer(_DELAY, self.wait)
                 self._timer.daemon = True
@@ -101,7 +115,7 @@ class Posting:
         """Send what is pending now."""
         with self._sending:
             with self._lock:
-                records, self._pending = self._pending, []
+                records, self._pending, self._bytes = self._pending, [], 0
                 if self._timer is not None:
                     self._timer.cancel()
                     self._timer = None
@@ -134,27 +148,68 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def checked(data: bytes, record: Dict[str, Any]) -> bytes:
+    """The record's bytes. Raises `UserErrorException` where there are too many: the studio would not take them."""
+    if len(data) <= RECORD_MAX - _MARGIN:
+        return data
+    what = f"The metric '{record['name']}'" if "name" in record else f"'{record.get('key')}'"
+    raise UserErrorException(
+        f"{what} has {len(data):,} bytes as JSON, and one record may have {RECORD_MAX - _MARGIN:,}. Log less at a time, "
+        "or keep it as a file: upload_file() takes files of any size."
+    )
+
+
 def plain(value: Any) -> Any:
-    """A value as JSON: numbers of numpy and their like as Python's, NaN and infinity as text, the rest as
-    text."""
-    if value is None or isinstance(value, (bool, int, str)):
+    """A value as JSON. Numbers of numpy and their like become Python's, with their type: whole numbers in all their
+    digits, NaN and infinities as `duto.spec.numbers` spells them. Times become ISO 8601, the rest text."""
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return clean(str(value))
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple, set)):
+        return spelt(value)
+    if isinstance(value, Mapping):
+        return keyed((key, plain(each)) for key, each in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(each) for each in value]
-    if hasattr(value, "tolist"):  # numpy arrays and scalars, pandas series
-        return plain(value.tolist())
-    if hasattr(value, "item"):
-        return plain(value.item())
+    if type(value).__name__ in ("NAType", "NaTType"):  # pandas: nothing is known
+        return None
     if hasattr(value, "isoformat"):
         return value.isoformat()
+    return _unpacked(value)
+
+
+def _unpacked(value: Any) -> Any:
+    """What arrays, series, scalars of numpy and their like hold; anything else as a number or as text."""
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M") and type(value).__module__ == "numpy":
+        value = value.astype(str)  # as Python's these would be numbers of nanoseconds
+    for name in ("tolist", "item"):
+        if hasattr(value, name):
+            inner = getattr(value, name)()
+            if type(inner) is not type(value):
+                return plain(inner)
+    if hasattr(value, "__index__"):
+        return int(value)
     try:
-        return plain(float(value))
-    except (TypeError, ValueError):
-        return str(value)
+        number = float(value)
+        whole = int(value) if math.isfinite(number) and number != value and value == int(value) else None
+    except (TypeError, ValueError, OverflowError):
+        return clean(str(value))
+    return spelt(number) if whole is None else whole
+
+
+def _append(descriptor: int, data: bytes, end: int) -> None:
+    """All of it or nothing: half a line of a full disk would spoil the next one."""
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, end)
+        raise
 
 
 def _lock_file(descriptor: int) -> None:
@@ -166,14 +221,16 @@ def _lock_file(descriptor: int) -> None:
 
 
 def _last_seq(descriptor: int, end: int) -> int:
-    """The number of the last line, whoever wrote it."""
-    if end == 0:
-        return 0
+    """The number of the last line, whoever wrote it; 0 where that is no record."""
     size = _TAIL
-    while True:
+    while end and size <= 4 * RECORD_MAX:
         start = max(end - size, 0)
         tail = os.pread(descriptor, end - start, start).rstrip(b"\n")
         line = tail.rsplit(b"\n", 1)[-1]
         if b"\n" in tail or start == 0:
-            return int(json.loads(line)["seq"])
+            try:
+                return int(json.loads(line)["seq"])
+            except (ValueError, KeyError, TypeError):
+                return 0
         size *= 4
+    return 0

@@ -17,7 +17,8 @@ class Host(Row):
         PROCESS = "process", _("Processes")
         DOCKER = "docker", _("Containers")
 
-    name = models.SlugField(max_length=64, unique=True)
+    # Unique in its workspace alone: whether another workspace has a host of that name is nobody's business there.
+    name = models.SlugField(max_length=64)
     key_digest = models.CharField(max_length=64, unique=True)
     is_local = models.BooleanField(default=False)
     # Whose steps it runs; without a workspace those of every one (the studio's own machine).
@@ -39,6 +40,12 @@ class Host(Row):
     agent_started_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("workspace", "name", name="one_host_per_name"),
+            models.UniqueConstraint("name", name="one_shared_host_per_name", condition=models.Q(workspace=None)),
+        ]
 
     def __str__(self) -> str:
         return self.name

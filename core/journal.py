@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from core import frames, postman
 from core.clock import now
@@ -12,6 +17,7 @@ from core.work import after_commit
 
 CATCH_UP_LIMIT = 500
 BATCH = 500
+LIST_MEMORY_MS, LATE_MS = 3_600_000, 2_000
 
 
 def group_of(topic: str) -> str:
@@ -37,7 +43,7 @@ def deliver() -> int:
     if not pending:
         return 0
     told = [(event.topic, {"version": event.version, **event.payload}) for event in pending]
-    told += [(name, {"version": pending[-1].pk}) for name in {name for event in pending for name in event.lists}]
+    told += [(name, {"version": stamp()}) for name in {name for event in pending for name in event.lists}]
     if not frames.publish([(group_of(topic), _frame(topic, frame)) for topic, frame in told]):
         return 0
     Event.objects.filter(pk__in=[event.pk for event in pending]).update(delivered_at=now())
@@ -58,9 +64,23 @@ def hint(topic: str, frame: dict[str, Any] | None = None) -> None:
     after_commit(lambda: frames.post(group_of(topic), _frame(topic, frame or {})))
 
 
-def newest() -> int:
-    """The last event's number: what a page has seen when it reads its rows after this."""
-    return Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
+def stamp() -> int:
+    """The version of a list at this moment, in milliseconds: what a page has seen when it reads its rows after this.
+
+    Not a count of events: whoever looks at one list learns nothing of how much happens in the others.
+    """
+    return int(now().timestamp() * 1000)
+
+
+def has_moved(topic: str, since: int) -> bool:
+    """Whether anything of this list was journaled after that version; for one of long ago simply yes."""
+    moment = stamp()
+    if moment - since > LIST_MEMORY_MS:
+        return True
+    # An event is dated when it is written, and seen when its transaction holds: a page looks once too often at worst.
+    start = datetime.fromtimestamp((min(since, moment) - LATE_MS) / 1000, UTC)
+    texts = Event.objects.filter(created_at__gt=start).annotate(text=Cast("lists", TextField()))
+    return texts.filter(text__contains=json.dumps(topic)).exists()
 
 
 def missed(topic: str, since: int) -> list[Event] | None:

@@ -11,14 +11,18 @@ from django.utils.translation import gettext as _
 
 from compute.services import status, targets, upkeep
 from core.errors import NotFound
+from core.ids import as_uuid
 from core.storage import artifact_store
+from datasets.services import datastores
 from environments import services as environments
 from pipelines import services as pipelines
 from registry import services as registry
 from registry.services.models import RunFiles
 from runs.models import Artifact, Attempt, Run
-from runs.services import builders, clusters, departures, publish
+from runs.services import builders, clusters, departures, publish, submitters
+from workspaces.access import Room, require_run
 from workspaces.models import Workspace
+from workspaces.services import members
 
 
 def lend() -> None:
@@ -30,6 +34,8 @@ def lend() -> None:
     status.waits_for.append(clusters.waiting_for)
     upkeep.after_revoke.append(departures.give_up)
     environments.on_queued.append(builders.ring)
+    datastores.guards.append(keep_off_outputs)
+    members.on_narrowed.append(submitters.stop_later)
 
 
 def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
@@ -53,6 +59,15 @@ def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
         (row.path[len(above) :].lstrip("/"), partial(store.open, row.key)) for row in rows
     ]
     return RunFiles(files, run.experiment.name)
+
+
+def keep_off_outputs(room: Room, datastore: str, path: str) -> None:
+    """A step writes below `azureml/<run>/` of its own tree only. Raises Forbidden."""
+    top, _, rest = path.partition("/")
+    key = as_uuid(rest.partition("/")[0]) if top == "azureml" else None
+    run = Run.objects.only("root_id").filter(workspace=room.workspace, pk=key).first() if key else None
+    if run is not None:
+        require_run(room, run)
 
 
 def runs_on_nodes(nodes: Sequence[UUID]) -> dict[UUID, UUID]:

@@ -6,12 +6,17 @@ from uuid import UUID
 
 from celery import shared_task
 
-from runs.services import progress, retention
+from runs.services import progress, retention, submitters
 
 
 @shared_task(name="runs.advance", acks_late=True, ignore_result=True)
 def advance(root_id: str) -> None:
     progress.advance(UUID(root_id))
+
+
+@shared_task(name="runs.stop_unentitled", acks_late=True, ignore_result=True)
+def stop_unentitled() -> None:
+    submitters.stop_unentitled()
 
 
 @shared_task(name="runs.retain", acks_late=True, ignore_result=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from core.errors import Forbidden, NotFound, Unauthenticated
-from workspaces.models import ApiToken, Member, Role, User, Workspace
+from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
+from workspaces.scopes import Act, Scope, allows, scope_in
 
 
 class Treed(Protocol):
@@ -56,11 +58,59 @@ class Room:
             )
         return self
 
+    @property
+    def scope(self) -> Scope:
+        """How far the tokens of this workspace's runs reach."""
+        return scope_in(self.workspace.settings)
+
+    def can(self, act: Act) -> bool:
+        """Whether the scope allows it; only tokens of runs have one."""
+        return not self.is_run or allows(self.scope, act)
+
+    def require_act(self, act: Act) -> Room:
+        """The room itself. Raises Forbidden (`run_scope`) for a run's token whose scope does not reach so far."""
+        if self.can(act):
+            return self
+        facts = {"act": act.value, "scope": self.scope.value}
+        if not allows(Scope.PERMISSIVE, act):
+            text = _("A step may not do this with its run's token: no scope allows '%(act)s'. Use a token of your own.")
+        else:
+            text = _(
+                "A step may not do this with its run's token: the scope '%(scope)s' of this workspace does not allow "
+                "'%(act)s'. An owner can change the scope on the page Settings."
+            )
+        raise Forbidden(text % facts, code="run_scope", **facts)
+
     def require_person(self) -> Room:
         """The room itself. Raises Forbidden for a run's token: steps do not manage people, keys or machines."""
+        return self.require_act(Act.MANAGE)
+
+    def made(self, kind: str, key: object) -> None:
+        """Write down that this run's tree made a thing, so that it may change it. Of persons nothing is written down."""
+        if self.is_run and self.token is not None and self.token.root_run_id is not None:
+            values, digest = {"root_run_id": self.token.root_run_id}, _digest(kind, key)
+            RunMade.objects.update_or_create(workspace=self.workspace, digest=digest, defaults=values)
+
+    def replaced(self, kind: str, key: object) -> None:
+        """As made(), for what has a name that may have been another's: a person's file is no run's any more."""
         if self.is_run:
-            raise Forbidden(_("A step may not do this with its run's token. Use a token of your own."))
-        return self
+            self.made(kind, key)
+        else:
+            RunMade.objects.filter(workspace=self.workspace, digest=_digest(kind, key)).delete()
+
+    def has_made(self, kind: str, *keys: object) -> bool:
+        """Whether this run's tree made all of these things."""
+        if self.token is None or self.token.root_run_id is None:
+            return False
+        wanted = {_digest(kind, key) for key in keys}
+        rows = RunMade.objects.filter(workspace=self.workspace, root_run_id=self.token.root_run_id)
+        return bool(wanted) and all(
+            rows.filter(digest__in=some).count() == len(some) for some in _slices(sorted(wanted))
+        )
+
+    def require_own(self, kind: str, *keys: object) -> Room:
+        """The room itself. Raises Forbidden (`run_scope`) for a step that wants to change what another made."""
+        return self if not self.is_run or self.has_made(kind, *keys) else self.require_act(Act.CHANGE)
 
 
 def enter(caller: Any, workspace: str, needs: Role = Role.READER) -> Room:
@@ -79,14 +129,36 @@ def studio_room(workspace: Workspace) -> Room:
 
 
 def may_touch_run(room: Room, run: Treed) -> bool:
-    """Whether this caller may change that run: a run's token writes to its own tree only."""
-    return room.token is None or not room.is_run or room.token.root_run_id == run.root_id
+    """Whether this caller may change that run: a run's token writes to its own tree, and to what that submitted."""
+    if not room.is_run or room.token is None or room.token.root_run_id == run.root_id:
+        return True
+    return room.can(Act.CHANGE) or room.has_made("run", run.root_id)
 
 
 def require_run(room: Room, run: Treed) -> None:
-    """Raises Forbidden when a step wants to change what is not of its own tree."""
+    """Raises Forbidden (`run_scope`) when a step wants to change what is not of its own tree."""
     if not may_touch_run(room, run):
-        raise Forbidden(_("A step may change its own run and the runs of its tree only."), code="foreign_run")
+        room.require_act(Act.CHANGE)
+
+
+def effective_role(token: ApiToken) -> Role | None:
+    """What a token carries at this moment: never more than its user's present role; None where that is none.
+
+    The token of a run is no exception: it leans on who submitted the run.
+    """
+    if token.user_id is None:
+        return None
+    rows = Member.objects.filter(user=token.user_id, user__is_active=True, workspace_id=token.workspace_id)
+    role = rows.values_list("role", flat=True).first()
+    return None if role is None else min(Role(token.role), Role(role), key=lambda each: each.rank)
+
+
+def _digest(kind: str, key: object) -> str:
+    return sha256(f"{kind}:{key}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _slices(values: list[str], size: int = 500) -> list[list[str]]:
+    return [values[at : at + size] for at in range(0, len(values), size)]
 
 
 def _who(caller: Any) -> tuple[User | None, ApiToken | None]:
@@ -110,19 +182,10 @@ def _room_of_user(user: User | None, name: str) -> Room:
 
 
 def _room_of_token(token: ApiToken, name: str) -> Room:
-    """A personal token never carries more than its owner's present role; a run's token carries its own."""
-    if token.workspace.name != name:
+    role = effective_role(token) if token.workspace.name == name else None
+    if role is None:
         raise _no_workspace(name)
-    role = Role(token.role)
-    if token.kind == ApiToken.Kind.RUN:
-        return Room(token.workspace, role, user=token.user, token=token)
-    if token.user is None:
-        raise _no_workspace(name)
-    member = Member.objects.filter(user=token.user, workspace_id=token.workspace_id).first()
-    if member is None:
-        raise _no_workspace(name)
-    smaller = min(role, Role(member.role), key=lambda each: each.rank)
-    return Room(token.workspace, smaller, user=token.user, token=token)
+    return Room(token.workspace, role, user=token.user, token=token)
 
 
 def _no_workspace(name: str) -> NotFound:

@@ -19,6 +19,7 @@ from core.journal import group_of
 from core.text import cleaned, is_deep
 from workspaces import live
 from workspaces.models import User
+from workspaces.services import members
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             return
         self.user = user
         await self.accept()
+        with contextlib.suppress(Exception):  # a broker that is away: the check comes by time alone
+            await self.channel_layer.group_add(members.group_of(user), self.channel_name)
         self.check = asyncio.create_task(self._keep_checking())
 
     async def disconnect(self, code: int) -> None:
@@ -54,6 +57,9 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             self.check.cancel()
         for topic in self.topics:
             await self._leave(topic)
+        if hasattr(self, "user"):
+            with contextlib.suppress(Exception):
+                await self.channel_layer.group_discard(members.group_of(self.user), self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         if text_data is None or len(text_data) > MOST_BYTES:
@@ -90,6 +96,10 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         """From the channel layer. Group names are a squeezed spelling of topics, so the topic decides."""
         if event["frame"].get("topic") in self.topics:
             await self.send_json(event["frame"])
+
+    async def recheck(self, event: dict[str, Any]) -> None:
+        """From the channel layer: this person has lost rights just now."""
+        await self._check()
 
     async def send_json(self, content: Any, close: bool = False) -> None:
         """A page may go at any moment, with its farewell still to be read: what is sent then is sent to nobody."""
@@ -140,13 +150,19 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         """Ask again and again whether this person may still see what they watch."""
         while True:
             await asyncio.sleep(CHECK_EVERY)
-            if not await self._is_signed_in():
-                await self.close(SIGNED_OUT)
+            if not await self._check():
                 return
-            for topic in list(self.topics):
-                if not await database_sync_to_async(live.may_watch)(self.user, topic):
-                    await self._unsubscribe(topic)
-                    await self._refuse("not_found", topic)
+
+    async def _check(self) -> bool:
+        """Give up what may not be watched any more; False once the whole socket is closed."""
+        if not await self._is_signed_in():
+            await self.close(SIGNED_OUT)
+            return False
+        for topic in list(self.topics):
+            if not await database_sync_to_async(live.may_watch)(self.user, topic):
+                await self._unsubscribe(topic)
+                await self._refuse("not_found", topic)
+        return True
 
     async def _is_signed_in(self) -> bool:
         """Read the session anew: the one of the handshake would not know of a sign-out or a new password."""

@@ -68,10 +68,12 @@ def _may_watch_list(user: User, key: str) -> bool:
     return what in LISTS and Member.objects.filter(user=user, workspace__name=workspace).exists()
 
 
-def _list_frames(_key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """One frame when something was journaled since the page read its rows: it looks once too often at worst."""
-    version, newest = asked.get("version"), journal.newest()
-    return [{"version": newest}] if isinstance(version, int) and newest > version else []
+def _list_frames(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """One frame when something of this list was journaled since the page read its rows."""
+    version = asked.get("version")
+    if not isinstance(version, int) or not journal.has_moved(f"list:{key}", version):
+        return []
+    return [{"version": journal.stamp()}]
 
 
 register("list", _may_watch_list, _list_frames)

@@ -68,6 +68,8 @@ class ApiToken(Row):
     # A run's token opens that run and its tree only; the run lives in an app above, so its id stands here alone.
     run_id = models.UUIDField(null=True, db_index=True)
     root_run_id = models.UUIDField(null=True)
+    # The token that it was made with: it ends with that one.
+    parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
     name = models.CharField(max_length=120)
     prefix = models.CharField(max_length=24)
     digest = models.CharField(max_length=64, unique=True)
@@ -83,6 +85,37 @@ class SignInLink(Row):
     digest = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+
+
+class Invitation(Row):
+    """Somebody who shall come into one workspace. Whoever follows the link and proves to be them becomes a member.
+
+    The member's row gets this one's id. Only the link's digest is kept.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")
+    username = models.CharField(max_length=150)
+    email = models.EmailField(blank=True)
+    role = models.CharField(max_length=12, choices=Role)
+    digest = models.CharField(max_length=64, unique=True)
+    # It ends when this one is no owner any more.
+    created_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "username", name="one_invitation_per_name")]
+
+
+class RunMade(Row):
+    """What a step made outside of its tree, with its run's token: it may change that, and nothing else of the kind."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    root_run_id = models.UUIDField(db_index=True)
+    # Of the kind and the name, which may be a path of a thousand letters.
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "digest", name="one_maker")]
 
 
 class AuditEntry(Row):

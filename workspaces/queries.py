@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 
-from workspaces.access import Room
-from workspaces.models import ApiToken, AuditEntry, Member, User, Workspace
+from core.clock import now
+from workspaces.access import Room, effective_role
+from workspaces.models import ApiToken, AuditEntry, Invitation, Member, User, Workspace
 
 # Programs carry these in addresses and config.json; one studio has one of each.
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -21,13 +22,25 @@ def memberships_of(user: User) -> QuerySet[Member]:
 
 
 def rooms_of(user: User | None, token: ApiToken | None = None) -> QuerySet[Member]:
-    """As memberships_of, but a token opens its own workspace only."""
+    """As memberships_of, but a token opens its own workspace only, with the role that it carries there now."""
     found = Member.objects.filter(user=user).select_related("workspace")
-    return found.filter(workspace_id=token.workspace_id) if token else found
+    if token is None:
+        return found
+    role = effective_role(token)
+    return (
+        found.none()
+        if role is None
+        else found.filter(workspace_id=token.workspace_id).annotate(carried=Value(role.value))
+    )
 
 
 def members_of(workspace: Workspace) -> QuerySet[Member]:
     return Member.objects.filter(workspace=workspace).select_related("user")
+
+
+def invitations_of(workspace: Workspace) -> QuerySet[Invitation]:
+    """Those that may still be taken up."""
+    return Invitation.objects.filter(workspace=workspace, expires_at__gt=now())
 
 
 def tokens_of(room: Room) -> QuerySet[ApiToken]:

@@ -19,6 +19,7 @@ from compute.services.hostcard import card_of, known_host, usage_document
 from compute.services.hosts import hosts_of
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class HostOut(serializers.ModelSerializer[Host]):
@@ -99,7 +100,6 @@ class EnrolmentOut(serializers.Serializer[Any]):
 
 class HostsView(WorkspaceView):
     needs = {"get": Role.READER}
-    people_only = True
 
     @extend_schema(operation_id="hosts_list", responses=listed(HostOut))
     def get(self, request: Request) -> Response:
@@ -108,7 +108,7 @@ class HostsView(WorkspaceView):
 
 class HostView(WorkspaceView):
     needs = {"get": Role.READER, "delete": Role.OWNER}
-    people_only = True
+    acts = {"delete": Act.MANAGE}
 
     @extend_schema(operation_id="hosts_retrieve", responses=HostDetail)
     def get(self, request: Request, name: str) -> Response:
@@ -125,7 +125,6 @@ class HostView(WorkspaceView):
 
 class HostUsageView(WorkspaceView):
     needs = {"get": Role.READER}
-    people_only = True
 
     @extend_schema(
         operation_id="hosts_usage",
@@ -140,7 +139,7 @@ class HostUsageView(WorkspaceView):
 
 class DrainView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
-    people_only = True
+    acts = {"post": Act.MANAGE}
 
     @extend_schema(operation_id="hosts_drain", request=None, responses=HostOut)
     def post(self, request: Request, name: str) -> Response:
@@ -150,7 +149,7 @@ class DrainView(WorkspaceView):
 
 class UndrainView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
-    people_only = True
+    acts = {"post": Act.MANAGE}
 
     @extend_schema(operation_id="hosts_undrain", request=None, responses=HostOut)
     def post(self, request: Request, name: str) -> Response:
@@ -159,7 +158,7 @@ class UndrainView(WorkspaceView):
 
 class EnrolmentsView(WorkspaceView):
     needs = {"post": Role.OWNER}
-    people_only = True
+    acts = {"post": Act.MANAGE}
 
     @extend_schema(operation_id="host_enrolments_create", request=EnrolmentIn, responses={201: EnrolmentOut})
     @sensitive_variables("minted")

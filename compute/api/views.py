@@ -14,11 +14,12 @@ from compute.services import status, targets
 from compute.services.documents import target_document
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class TargetsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
-    people_only = True
+    acts = {"post": Act.MANAGE}
 
     @extend_schema(responses=listed(s.TargetOut))
     def get(self, request: Request) -> Response:
@@ -36,7 +37,7 @@ class TargetsView(WorkspaceView):
 
 class TargetView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
-    people_only = True
+    acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
 
     @extend_schema(responses=s.TargetDetail)
     def get(self, request: Request, name: str) -> Response:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from compute.models import Enrolment, Host
@@ -19,7 +20,7 @@ from core import journal
 from core.clock import now
 from core.errors import Conflict, Invalid, Unauthenticated
 from workspaces.access import Room
-from workspaces.models import Role
+from workspaces.models import Member, Role
 from workspaces.services import audit
 
 TOKEN_PREFIX = "duto_enrol"  # noqa: S105 - what each of them begins with
@@ -45,7 +46,7 @@ def create(room: Room, name: str = "", hours: int = HOURS) -> Minted:
     name = name.strip().lower()
     if name:
         _check(name)
-        _refuse_taken(Host.objects.filter(name=name).first(), room.workspace.pk, name)
+        _refuse_taken(_named(room.workspace.pk, name).first(), room.workspace.pk, name)
     if not 1 <= hours <= MOST_HOURS:
         raise Invalid(_("'expires_in_hours' is a number from 1 to %(most_hours)s.") % {"most_hours": MOST_HOURS})
     text = f"{TOKEN_PREFIX}_{secrets.token_urlsafe(32)}"
@@ -88,7 +89,7 @@ def _exchange(token: str, name: str, agent: str, key: str) -> Host:
     enrolment = _good(token)
     name = enrolment.name or name.strip().lower()
     _check(name)
-    known = Host.objects.select_for_update().filter(name=name).first()
+    known = _named(enrolment.workspace_id, name).select_for_update().first()
     _refuse_taken(known, enrolment.workspace_id, name)
     host = known or Host(name=name)
     host.workspace, host.key_digest, host.agent_version = enrolment.workspace, digest_of(key), agent[:32]
@@ -113,11 +114,22 @@ def _good(token: str) -> Enrolment:
         )
     if enrolment.used_at is not None:
         raise _used()
+    if not _is_owner(enrolment):
+        raise Unauthenticated(
+            _("Who made this enrolment token is no owner of the workspace any more. Ask an owner for a new command."),
+            code="token_revoked",
+        )
     if enrolment.expires_at <= now():
         raise Unauthenticated(
             _("This enrolment token has expired. Copy a new command from the page Compute."), code="token_expired"
         )
     return enrolment
+
+
+def _is_owner(enrolment: Enrolment) -> bool:
+    """A token leans on its maker: it is worth nothing once that one may not let machines in."""
+    owners = Member.objects.filter(workspace=enrolment.workspace, role=Role.OWNER, user__is_active=True)
+    return owners.filter(user=enrolment.created_by_id).exists() if enrolment.created_by_id else False
 
 
 def _used() -> Unauthenticated:
@@ -136,6 +148,11 @@ def _check(name: str) -> None:
             % {"name": name},
             code="bad_name",
         )
+
+
+def _named(workspace: object, name: str) -> QuerySet[Host]:
+    """The host that this workspace sees by this name: its own, or one that every workspace shares."""
+    return Host.objects.filter(Q(workspace=workspace) | Q(workspace=None), name=name)
 
 
 def _refuse_taken(known: Host | None, workspace: object, name: str) -> None:

@@ -19,6 +19,7 @@ from datasets.services import datastores, files
 from datasets.stores import root_of
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class DatastoresView(WorkspaceView):
@@ -31,6 +32,7 @@ class DatastoresView(WorkspaceView):
 
 class DatastoreView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.OWNER}
+    acts = {"patch": Act.MANAGE}
 
     @extend_schema(responses=s.DatastoreOut)
     def get(self, request: Request, name: str) -> Response:
@@ -57,6 +59,7 @@ class FilesView(WorkspaceView):
 
 class FileView(WorkspaceView):
     needs = {"get": Role.READER, "put": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
+    acts = {"put": Act.UPLOAD, "delete": Act.OWN}
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, name: str, path: str) -> HttpResponseBase:

@@ -20,10 +20,12 @@ from datasets.services import content, fetching, files, versions
 from datasets.stores import root_by_name
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class DatasetsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.REGISTER}
 
     @extend_schema(responses=listed(s.DatasetOut))
     def get(self, request: Request) -> Response:
@@ -38,6 +40,7 @@ class DatasetsView(WorkspaceView):
 
 class DatasetView(WorkspaceView):
     needs = {"get": Role.READER, "delete": Role.CONTRIBUTOR}
+    acts = {"delete": Act.OWN}
 
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, name: str) -> Response:
@@ -68,6 +71,7 @@ class NumberedVersionView(WorkspaceView):
 
 class VersionView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
+    acts = {"patch": Act.OWN}
 
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, id: UUID) -> Response:
@@ -82,6 +86,7 @@ class VersionView(WorkspaceView):
 
 class VersionCancelView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.OWN}
 
     @extend_schema(request=None, responses=s.DatasetVersionOut)
     def post(self, request: Request, id: UUID) -> Response:

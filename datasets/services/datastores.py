@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from django.db import transaction
@@ -9,15 +10,19 @@ from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Conflict, Invalid, NotFound
-from core.storage import Stored, safe
+from core.storage import Root, Stored, safe
 from datasets.models import Datastore
 from datasets.stores import WEB, root_of
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
+from workspaces.scopes import Act
 from workspaces.services import audit, workspaces
 
 # Both are in every workspace from its first moment; programs name them.
 STANDARD = ("workspaceblobstore", "workspacefilestore")
+
+# What apps above refuse a step that writes to a place on a datastore: `guard(room, datastore, path)` raises Forbidden.
+guards: list[Callable[[Room, str, str], None]] = []
 
 
 def furnish(workspace: Workspace) -> None:
@@ -73,13 +78,16 @@ def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: b
 
     Raises Conflict when it exists and may not be replaced.
     """
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
     store = open_to_people(room.workspace, name)
     root, key = root_of(store), check_path(path)
     if (folder := root.local) is not None and (folder / key).is_dir():
         raise Conflict(_("%(key)r is a folder.") % {"key": key}, code="exists")
+    if room.is_run:
+        overwrite = _may_replace(room, store, root, key, overwrite)
     present = root.digest(key) if overwrite and root.is_file(key) else None
     size = root.write(key, source, overwrite=overwrite, present=present).size
+    room.replaced("file", f"{store.name}/{key}")
     journal.hint(f"list:{room.workspace.name}:datasets")
     return Stored(key, size, 0.0)
 
@@ -87,9 +95,23 @@ def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: b
 def delete_file(room: Room, name: str, path: str) -> None:
     """Remove one file or folder. Raises NotFound."""
     room.require(Role.CONTRIBUTOR)
-    root, key = root_of(open_to_people(room.workspace, name)), check_path(path)
+    store = open_to_people(room.workspace, name)
+    root, key = root_of(store), check_path(path)
     if not root.exists(key):
         raise NotFound(_("There is nothing at '%(key)s' on '%(name)s'.") % {"key": key, "name": name})
+    if room.is_run:
+        held = [key] if root.is_file(key) else [each.path for each in root.walk(key)]
+        room.require_own("file", *(f"{store.name}/{each}" for each in held))
     root.remove(key)
     audit.note(room, "datastore.removed", f"{name}/{key}")
     journal.hint(f"list:{room.workspace.name}:datasets")
+
+
+def _may_replace(room: Room, store: Datastore, root: Root, key: str, wanted: bool) -> bool:
+    """Whether a step replaces the file at `key`. Raises Forbidden for one that is another's."""
+    for guard in guards:
+        guard(room, store.name, key)
+    if not wanted or not root.exists(key):
+        return False  # one that comes in this very moment is another's: writing then refuses
+    room.require_own("file", f"{store.name}/{key}")
+    return True

@@ -45,7 +45,7 @@ def ask(version: DatasetVersion) -> None:
 @transaction.atomic
 def cancel(room: Room, version: DatasetVersion) -> None:
     """End the fetching. What was there before stays usable as it was. Raises Conflict when nothing is under way."""
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_own("dataset version", version.pk)
     locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
     if locked.status != S.FETCHING:
         raise Conflict(_("This dataset is not being fetched or read."), code="not_fetching")

@@ -20,6 +20,7 @@ from datasets.services import fetching, files, looking
 from duto.spec.names import check_name
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
+from workspaces.scopes import Act
 from workspaces.services import audit
 
 VERSIONS = DatasetVersion.objects.select_related("dataset", "workspace")
@@ -47,7 +48,7 @@ def save(
     Raises Invalid for a bad definition, NotFound for an unknown datastore, Unprocessable for a path without a match
     or a table that is none, Conflict for another definition under a name that is taken.
     """
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
     if name is not None:
         with refusing():
             check_name("dataset", name)
@@ -106,6 +107,7 @@ def annotate(
     """Change what is only said about a version."""
     room.require(Role.CONTRIBUTOR)
     version = get_version(room.workspace, version_id)
+    room.require_own("dataset version", version.pk)
     if description is not None:
         version.description = description
     if tags is not None:
@@ -120,6 +122,8 @@ def unregister(room: Room, name: str) -> None:
     """Take a name out of the lists. Its versions stay for the runs that used them, and so do the data."""
     room.require(Role.CONTRIBUTOR)
     dataset = Dataset.objects.filter(workspace=room.workspace, name=name, archived_at__isnull=True)
+    if (found := dataset.first()) is not None:
+        room.require_own("dataset version", *found.versions.values_list("id", flat=True))
     if not dataset.update(archived_at=now()):
         raise NotFound(
             _("There is no dataset '%(name)s' in workspace '%(workspace)s'.")
@@ -175,10 +179,12 @@ def _stored(
         dataset.latest_version = number
         dataset.save(update_fields=["kind", "description", "latest_version"])
         audit.note(room, "dataset.registered", f"{name}:{number}")
-    return DatasetVersion.objects.create(
+    version = DatasetVersion.objects.create(
         workspace=room.workspace, dataset=dataset, version=number, kind=kind, definition=definition, digest=digest,
         **fields,
     )  # fmt: skip
+    room.made("dataset version", version.pk)
+    return version
 
 
 def _newest_first(versions: QuerySet[DatasetVersion]) -> QuerySet[DatasetVersion]:

@@ -16,10 +16,12 @@ from environments.services import logs
 from environments.services import versions as service
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class EnvironmentsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.REGISTER}
 
     @extend_schema(responses=listed(s.EnvironmentOut))
     def get(self, request: Request) -> Response:
@@ -49,6 +51,7 @@ class VersionView(WorkspaceView):
 
 class VersionBuildView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.REGISTER}
 
     @extend_schema(request=None, responses={202: s.EnvironmentVersionOut})
     def post(self, request: Request, name: str, version: str) -> Response:

@@ -16,6 +16,7 @@ from environments.models import Environment, EnvironmentBuild, EnvironmentVersio
 from environments.services import builds
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
+from workspaces.scopes import Act
 from workspaces.services import audit
 
 VERSIONS = EnvironmentVersion.objects.select_related("environment", "build")
@@ -41,7 +42,7 @@ def register(room: Room, definition: Mapping[str, Any]) -> EnvironmentVersion:
 
     An older definition of the name is a new version like any other, so that the newest is what was registered last.
     """
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
     read = definitions.read(definition)
     name = read.document["name"]
     if not name:

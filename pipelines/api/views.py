@@ -12,10 +12,12 @@ from pipelines import queries, services
 from pipelines.api import serializers as s
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class PipelinesView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.PUBLISH}
 
     @extend_schema(responses=listed(s.PipelineOut))
     def get(self, request: Request) -> Response:
@@ -30,6 +32,7 @@ class PipelinesView(WorkspaceView):
 
 class PipelineView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
+    acts = {"patch": Act.OWN}
 
     @extend_schema(responses=s.PipelineDetail)
     def get(self, request: Request, id: UUID) -> Response:

@@ -13,6 +13,7 @@ from core.errors import Invalid, Unprocessable
 from pipelines.models import PublishedPipeline
 from workspaces.access import Room
 from workspaces.models import Role
+from workspaces.scopes import Act
 from workspaces.services import audit
 
 Publisher = Callable[[Room, Mapping[str, Any]], PublishedPipeline]
@@ -26,12 +27,13 @@ def publish_with(publisher: Publisher) -> None:
 
 def publish(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
     """Publish a graph, or the graph of a run (docs/wire.md). Raises Unprocessable that names every problem."""
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.PUBLISH)
     if not _publishers:
         raise Unprocessable(_("This studio cannot publish."), code="not_built")
     if bool(asked.get("graph")) == bool(asked.get("run_id")):
         raise Invalid(_("Say what to publish: either 'graph' or 'run_id'."))
     made = _publishers[0](room, asked)
+    room.made("pipeline", made.pk)
     audit.note(room, "pipeline.published", str(made.pk), name=made.name)
     return made
 
@@ -39,7 +41,7 @@ def publish(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
 @transaction.atomic
 def set_status(room: Room, pipeline: PublishedPipeline, wanted: str) -> PublishedPipeline:
     """Enable or disable: a disabled one refuses its triggers. Everything else about it is frozen."""
-    room.require(Role.CONTRIBUTOR).require_person()
+    room.require(Role.CONTRIBUTOR).require_own("pipeline", pipeline.pk)
     if wanted not in PublishedPipeline.Status.values:
         raise Invalid(
             _("The status of a published pipeline is Active or Disabled, not %(wanted)r.") % {"wanted": wanted}

@@ -22,10 +22,12 @@ from registry.models import ModelVersion
 from registry.services import models as service
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class ModelsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.REGISTER}
     parser_classes = [Parser, MultiPartParser]
 
     @extend_schema(responses=listed(s.ModelOut))
@@ -58,6 +60,7 @@ class ModelsView(WorkspaceView):
 
 class VersionView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
+    acts = {"patch": Act.OWN, "delete": Act.OWN}
 
     @extend_schema(responses=s.ModelOut)
     def get(self, request: Request, name: str, version: str) -> Response:

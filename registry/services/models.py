@@ -20,6 +20,7 @@ from duto.spec.names import check_name
 from registry.models import ModelVersion, RegisteredModel
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
+from workspaces.scopes import Act
 from workspaces.services import audit
 
 MOST_FILES = 10_000
@@ -61,7 +62,7 @@ def take_runs_from(reader: RunReader) -> None:
 
 def register(room: Room, name: str, sources: Iterable[Source], facts: Facts) -> ModelVersion:
     """The next version under a name. Raises Invalid for bad names and paths, Unprocessable without files."""
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
     with refusing():
         check_name("model", name)
     files = _checked(sources)
@@ -125,7 +126,7 @@ def find_model(workspace: Workspace, name: str, version: object = "latest") -> M
 @transaction.atomic
 def annotate(room: Room, version: ModelVersion, **changes: Any) -> ModelVersion:
     """Change what is only said about a version."""
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_own("model", version.pk)
     for name in ("description", "tags", "properties", "datasets"):
         if changes.get(name) is not None:
             setattr(version, name, changes[name])
@@ -137,7 +138,7 @@ def annotate(room: Room, version: ModelVersion, **changes: Any) -> ModelVersion:
 @transaction.atomic
 def remove(room: Room, version: ModelVersion) -> None:
     """Remove one version with its files. Its number is not given again."""
-    room.require(Role.CONTRIBUTOR).require_person()
+    room.require(Role.CONTRIBUTOR).require_own("model", version.pk)
     prefix = version.prefix
     version.delete()
     audit.note(room, "model.removed", f"{version.model.name}:{version.version}")
@@ -195,5 +196,6 @@ def _number(room: Room, name: str, version: ModelVersion) -> None:
     model.save(update_fields=["latest_version"])
     version.model, version.version = model, model.latest_version
     version.save(force_insert=True)
+    room.made("model", version.pk)
     audit.note(room, "model.registered", f"{name}:{version.version}")
     journal.hint(f"list:{room.workspace.name}:models")

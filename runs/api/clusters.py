@@ -13,11 +13,12 @@ from compute.services.status import node_documents
 from runs.services.clusters import remove_node
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class NodeView(WorkspaceView):
     needs = {"delete": Role.CONTRIBUTOR}
-    people_only = True
+    acts = {"delete": Act.MANAGE}
 
     @extend_schema(operation_id="compute_node_remove", responses={204: None, 202: NodeOut})
     def delete(self, request: Request, name: str, node: UUID) -> Response:

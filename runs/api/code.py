@@ -18,10 +18,12 @@ from runs.queries import code
 from runs.services import snapshots
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class MissingBlobsView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.UPLOAD}
 
     @extend_schema(operation_id="blobs_missing", request=s.MissingIn, responses=s.MissingOut)
     def post(self, request: Request) -> Response:
@@ -31,6 +33,7 @@ class MissingBlobsView(WorkspaceView):
 
 class BlobView(WorkspaceView):
     needs = {"put": Role.CONTRIBUTOR}
+    acts = {"put": Act.UPLOAD}
 
     @extend_schema(operation_id="blob_put", request=UPLOAD, responses={201: s.SizeOut})
     def put(self, request: Request, digest: str) -> Response:
@@ -40,6 +43,7 @@ class BlobView(WorkspaceView):
 
 class SnapshotsView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.UPLOAD}
 
     @extend_schema(operation_id="snapshots_create", request=s.Manifest, responses={201: s.SnapshotOut})
     def post(self, request: Request) -> Response:

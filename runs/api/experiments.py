@@ -12,10 +12,12 @@ from runs.models import Experiment
 from runs.services import experiments
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class ExperimentsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.REGISTER}
 
     @extend_schema(operation_id="experiments_list", parameters=PAGED, responses=s.ExperimentPage)
     def get(self, request: Request) -> Response:
@@ -29,6 +31,7 @@ class ExperimentsView(WorkspaceView):
 
 class ExperimentView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
+    acts = {"patch": Act.OWN}
 
     @extend_schema(operation_id="experiment", responses=s.ExperimentOut)
     def get(self, request: Request, name: str) -> Response:

@@ -17,6 +17,7 @@ from runs.queries import images as queries
 from runs.services import images as service
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class ImageProgressOut(s.Serializer):  # type: ignore[type-arg]
@@ -83,7 +84,7 @@ class ImageView(WorkspaceView):
 
 class ImageCancelView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
-    people_only = True
+    acts = {"post": Act.MANAGE}
 
     @extend_schema(operation_id="image_cancel", request=None, responses={202: ImageOut})
     def post(self, request: Request, id: UUID) -> Response:

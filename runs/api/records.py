@@ -18,10 +18,12 @@ from runs.queries.metrics import WHOLE, WHOLE_MAX, metric_documents, point_page
 from runs.services import artifacts, spool
 from runs.services.kept import plain
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class MetricsView(RunView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.OWN}
 
     @extend_schema(
         operation_id="run_metrics",
@@ -96,6 +98,7 @@ class ArtifactsView(RunView):
 
 class ArtifactView(RawView):
     needs = {"get": Role.READER, "put": Role.CONTRIBUTOR}
+    acts = {"put": Act.OWN}
 
     @extend_schema(operation_id="run_artifact", responses=BYTES)
     def get(self, request: Request, id: UUID, path: str) -> HttpResponseBase:

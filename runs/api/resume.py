@@ -16,10 +16,12 @@ from runs.api.base import RunView, query
 from runs.services.resume import resume
 from runs.services.resume_preview import preview
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class ResumeView(RunView):
     needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.SUBMIT}
 
     @extend_schema(operation_id="run_resume", request=s.ResumeIn, responses={201: s.RunOut})
     def post(self, request: Request, id: UUID) -> Response:

@@ -11,6 +11,7 @@ from runs import retention
 from runs.services import retention as keeping
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 DAYS = "Days after which they go; null keeps them for ever."
 
@@ -55,7 +56,7 @@ class RemovedOut(s.Serializer):  # type: ignore[type-arg]
 
 class RetentionView(WorkspaceView):
     needs = {"get": Role.READER, "put": Role.OWNER}
-    people_only = True
+    acts = {"get": Act.MANAGE, "put": Act.MANAGE}
 
     @extend_schema(operation_id="retention", responses=PolicyDocument)
     def get(self, request: Request) -> Response:
@@ -70,6 +71,7 @@ class RetentionView(WorkspaceView):
 
 class RetentionPreviewView(WorkspaceView):
     needs = {"post": Role.READER}
+    acts = {"post": Act.MANAGE}
 
     @extend_schema(operation_id="retention_preview", request=PolicyDocument, responses=RetentionPlanOut)
     def post(self, request: Request) -> Response:
@@ -80,7 +82,7 @@ class RetentionPreviewView(WorkspaceView):
 
 class RetentionApplyView(WorkspaceView):
     needs = {"post": Role.OWNER}
-    people_only = True
+    acts = {"post": Act.MANAGE}
 
     @extend_schema(operation_id="retention_apply", request=None, responses=RemovedOut)
     def post(self, request: Request) -> Response:

@@ -24,6 +24,7 @@ from runs.services.finish import close_interactive
 from runs.services.resume import check as resumable
 from runs.services.submit import resubmit, start_interactive, submit_run
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 READ = Role.READER
 WRITE = Role.CONTRIBUTOR
@@ -43,6 +44,7 @@ FILTERS = [
 
 class RunsView(RunView):
     needs = {"get": READ, "post": WRITE}
+    acts = {"post": Act.OWN}
 
     @extend_schema(operation_id="runs_list", parameters=[*FILTERS, *PAGED], responses=s.RunPage)
     def get(self, request: Request) -> Response:
@@ -92,6 +94,7 @@ def source_of(request: Request) -> str:
 
 class RunDetailView(RunView):
     needs = {"get": READ, "patch": WRITE, "delete": WRITE}
+    acts = {"patch": Act.OWN, "delete": Act.OWN}
 
     @extend_schema(operation_id="run", responses=s.RunOut)
     def get(self, request: Request, id: UUID) -> Response:
@@ -120,6 +123,7 @@ class DeletePreviewView(RunView):
 
 class CancelView(RunView):
     needs = {"post": WRITE}
+    acts = {"post": Act.OWN}
 
     @extend_schema(operation_id="run_cancel", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
@@ -128,6 +132,7 @@ class CancelView(RunView):
 
 class CompleteView(RunView):
     needs = {"post": WRITE}
+    acts = {"post": Act.OWN}
 
     @extend_schema(operation_id="run_complete", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
@@ -137,6 +142,7 @@ class CompleteView(RunView):
 
 class FailView(RunView):
     needs = {"post": WRITE}
+    acts = {"post": Act.OWN}
 
     @extend_schema(operation_id="run_fail", request=s.FailIn, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
@@ -147,6 +153,7 @@ class FailView(RunView):
 
 class ResubmitView(RunView):
     needs = {"post": WRITE}
+    acts = {"post": Act.SUBMIT}
 
     @extend_schema(operation_id="run_resubmit", request=s.ResubmitIn, responses={201: s.RunOut})
     def post(self, request: Request, id: UUID) -> Response:

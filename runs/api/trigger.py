@@ -15,10 +15,12 @@ from runs.queries.documents import url_of
 from runs.services import publish
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 class TriggerView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.SUBMIT}
 
     @extend_schema(operation_id="pipeline_trigger", request=s.TriggerIn, responses=s.TriggerOut)
     def post(self, request: Request, subscription: str, group: str, id: UUID) -> Response:

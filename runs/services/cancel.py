@@ -32,6 +32,13 @@ def cancel_run(room: Room, run: Run) -> Run:
     return mine
 
 
+def cancel_tree(root_id: UUID, by: str) -> None:
+    """Cancel a whole run, in somebody's name. What is over stays as it is."""
+    with changing(root_id) as root:
+        if not root.is_final:
+            _cancel(root, root, by)
+
+
 def cancel_steps(root_id: UUID, nodes: Sequence[str], by: str) -> None:
     """Cancel some steps of one run, in somebody's name."""
     with changing(root_id) as root:

@@ -13,15 +13,19 @@ from runs.models import Experiment
 from runs.services.edit import merged
 from workspaces.access import Room
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 
 def ensure(room: Room, *, name: str, description: str = "") -> Experiment:
     """The experiment of this name, made where there is none."""
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
     if not name.strip():
         raise Invalid(_("An experiment has a name."))
     values = {"description": description}
-    return Experiment.objects.get_or_create(workspace=room.workspace, name=name.strip(), defaults=values)[0]
+    found, is_new = Experiment.objects.get_or_create(workspace=room.workspace, name=name.strip(), defaults=values)
+    if is_new:
+        room.made("experiment", found.pk)
+    return found
 
 
 def get(room: Room, name: str) -> Experiment:
@@ -45,7 +49,7 @@ def change(
     archived: bool | None = None,
 ) -> Experiment:
     """Change what is given; `tags` are all tags that it then has. Raises Conflict for a name that is taken."""
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_own("experiment", experiment.pk)
     if name is not None and name.strip() != experiment.name:
         if Experiment.objects.filter(workspace=room.workspace, name=name.strip()).exists():
             raise Conflict(_("There is an experiment '%(name)s' already.") % {"name": name.strip()}, code="exists")

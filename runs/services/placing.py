@@ -225,6 +225,7 @@ def ring_host(name: str, *, by_queue: bool) -> None:
     """Tell a host's agent to ask for work: by the long poll it may be holding, and by its Celery queue, if it has one.
 
     To a queue that nobody reads, bells would be added for ever: only the studio's own machine knows the broker.
+    Hosts of two workspaces may have one name, and one bell with it: then both look, and find what is theirs.
     """
     if name == _talking_to.get():
         return

@@ -18,8 +18,8 @@ from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
 from runs.services.changes import changing
 from runs.services.kept import keys_to_remove
-from workspaces.access import Room
-from workspaces.models import ApiToken, Role
+from workspaces.access import Room, require_run
+from workspaces.models import ApiToken, Role, RunMade
 from workspaces.services import audit
 
 
@@ -31,7 +31,7 @@ def preview(room: Room, run: Run) -> Preview:
 def delete(room: Room, run: Run) -> None:
     """Delete a root run that is over. Raises Conflict while it is not, Invalid for a step."""
     room.require(Role.CONTRIBUTOR)
-    room.require_person()
+    require_run(room, run)
     if not run.is_root:
         raise Invalid(_("Delete the run that this step belongs to."))
     _close(run)
@@ -72,6 +72,7 @@ def _remove_files(run: Run) -> None:
 @transaction.atomic
 def _remove_rows(room: Room, run: Run) -> None:
     ApiToken.objects.filter(root_run_id=run.pk).delete()
+    RunMade.objects.filter(root_run_id=run.pk).delete()
     audit.note(
         room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
     )

@@ -23,8 +23,9 @@ from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
 from runs.services import conda, progress
 from runs.services.changes import changing
-from workspaces.access import Room
+from workspaces.access import Room, require_run
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 # A run of up to so many steps is carried forward by the call that submits it; a larger one would keep its caller waiting.
 AT_ONCE = 100
@@ -45,10 +46,12 @@ def submit_run(
 ) -> Run:
     """Submit a pipeline or a script run.
 
-    Raises Unprocessable naming every problem of the graph at once, Forbidden for readers. `more`: display_name,
-    trigger, published_pipeline_id, cloned_from, priority.
+    Raises Unprocessable naming every problem of the graph at once, Forbidden for readers and for a step beyond its
+    scope. `more`: display_name, trigger, published_pipeline_id, cloned_from, resumed_from, priority.
     """
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
+    if (resumed := more.get("resumed_from")) is not None:
+        require_run(room, resumed)
     plan = _check(room, graph, parameters or {})
     with transaction.atomic():
         environments_of = _environments(room, plan.graph)
@@ -81,7 +84,7 @@ def _go(root: Run, steps: int) -> None:
 
 def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
     """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
-    room.require(Role.CONTRIBUTOR)
+    room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     with transaction.atomic():
         root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
         with changing(root.pk) as locked:
@@ -97,7 +100,8 @@ def resubmit(
     regenerate_outputs: bool = False,
     graph: dict[str, Any] | None = None,
 ) -> Run:
-    """Run the same graph again, with the same parameters or changed ones."""
+    """Run the same graph again, with the same parameters or changed ones. Raises Forbidden, also for a foreign run's step."""
+    require_run(room, run)
     return submit_run(
         room,
         experiment=run.experiment.name,
@@ -194,12 +198,15 @@ def _environments(room: Room, graph: Graph) -> dict[str, EnvironmentVersion | No
 def _make_root(room: Room, experiment: str, **fields: Any) -> Run:
     """The root row, numbered within its experiment by the experiment's own row lock."""
     rows = Experiment.objects.select_for_update(no_key=True)
-    home, _ = rows.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
+    home, is_new = rows.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
     number = home.run_count + 1
     Experiment.objects.filter(pk=home.pk).update(run_count=number, last_run_at=now(), archived_at=None)
     root = Run(workspace=room.workspace, experiment=home, number=number, submitted_by=room.user, version=1, **fields)
     root.root = root
     root.save(force_insert=True)
+    room.made("run", root.pk)  # a step may cancel and tag what it submits
+    if is_new:
+        room.made("experiment", home.pk)
     journal.record(root.topic, 1, {"changes": []}, lists=(f"list:{room.workspace.name}:runs",))
     return root
 

@@ -20,7 +20,7 @@ from core.work import ring
 from datasets import services as datasets
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import claims, clusters, conda, departures, lost, nodes, placing, silence
+from runs.services import claims, clusters, conda, departures, lost, nodes, placing, silence, submitters
 from runs.services.progress import advance
 from workspaces.models import Workspace
 
@@ -67,6 +67,7 @@ def tick(count: int) -> None:
         (2, clusters.drop_left),
         (2, clusters.finish_leaving),
         (2, datasets.ring_waiting),
+        (5, submitters.stop_unentitled),
         (5, environments.expire_builds),
         (5, conda.fail_unbuildable),
         (600, prune_events),

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 
 from compute.models import Enrolment, Host
-from compute.services import agent_package, hosts
+from compute.services import agent_package, enrolments, hosts
 from core.clock import now
+from core.errors import Conflict
 from tests.house import House, code, stays_constant
 from workspaces.models import AuditEntry, Role, User
 from workspaces.services.workspaces import create_workspace
@@ -148,15 +149,27 @@ def test_a_detached_host_is_refused_and_may_come_back_under_its_name(house: Hous
     assert code(speak(key)) == (401, "bad_host_key")
 
 
-def test_another_workspace_neither_sees_a_host_nor_takes_its_name(house: House) -> None:
-    speak(enrol(invite(house)).json()["key"])
+def test_another_workspace_sees_no_foreign_host_and_hears_of_none_by_its_name(house: House) -> None:
+    mine = enrol(invite(house)).json()["key"]
+    speak(mine)
     other = create_workspace(User.objects.create_user("bob"), "elsewhere")
-    from compute.services import enrolments
-
-    house.api.delete("hosts/beta/")
-    token = enrolments.create(other, "").text
-    assert code(enrol(token)) == (409, "exists")
     assert not hosts.hosts_of(other.workspace).exists()
+    theirs = enrol(enrolments.create(other, "beta").text, "").json()["key"]
+    assert speak(theirs).status_code == speak(mine).status_code == 200
+    assert code(enrol(enrolments.create(other, "").text)) == (409, "exists")
+    assert [host.workspace for host in Host.objects.filter(name="beta").order_by("id")] == [
+        house.workspace,
+        other.workspace,
+    ]
+    assert house.api.delete("hosts/beta/").status_code == 204
+    assert code(speak(mine)) == (401, "bad_host_key") and speak(theirs).status_code == 200
+
+
+def test_no_workspace_takes_the_name_of_a_host_that_all_share(house: House) -> None:
+    Host.objects.create(name="own", key_digest="d", is_local=True)
+    with pytest.raises(Conflict):
+        enrolments.create(house.room, "own")
+    assert code(enrol(invite(house), "own")) == (409, "exists")
 
 
 def test_a_host_is_drained_and_takes_steps_again(house: House) -> None:

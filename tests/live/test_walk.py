@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,13 +16,17 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from compute.models import Host, Node
+from compute.services import enrolments
+from core.clock import now
 from duto.spec import canonical
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from registry.models import ModelVersion
 from runs.models import Attempt, Run
+from tests.runs.conftest import KEY
 from tests.web.conftest import Site
 from workspaces.access import Room
 from workspaces.models import ApiToken, Member, Role, User
+from workspaces.scopes import Act, Scope, allows
 from workspaces.services import tokens
 from workspaces.services.workspaces import create_workspace
 
@@ -63,6 +68,10 @@ OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
     "api-workspaces": ({401}, {200, 201, 400, 403}),
 }
 AGENTS = re.compile("^agent-")
+# Keys of those who are no members any more, or never were; what they ask for does not exist for them.
+LEFT = ("removed member's token", "removed member's run", "nobody's run")
+# Keys that REST knows nothing of, or no more: told so, whatever they ask.
+REFUSED = ("revoked token", "expired token", "host key", "enrolment token")
 # Forms that readers may look at and contributors send.
 SENT_BY: dict[str, Role] = {"w/<slug:workspace>/pipelines/<uuid:pipeline_id>/": Role.CONTRIBUTOR}
 # What stands behind these is made of a path that the walk does not have.
@@ -101,10 +110,11 @@ class Address:
     def is_declared(self) -> bool:
         return any(self.needs(method) for method in METHODS)
 
-    @property
-    def is_of_people(self) -> bool:
+    def act(self, method: str) -> Act:
+        """What a method is for a run's token."""
         view = getattr(self.view, "view_class", None) or getattr(self.view, "cls", None)
-        return bool(getattr(view, "people_only", False))
+        acts: dict[str, Act] = getattr(view, "acts", None) or {}
+        return acts.get("get" if method == "head" else method, Act.READ)
 
 
 def addresses(patterns: Any = None, prefix: str = "") -> Iterator[Address]:
@@ -162,13 +172,31 @@ class World:
         other = create_workspace(User.objects.create_user("bob"), "elsewhere")
         revoked = tokens.create(site.room, "gone", Role.OWNER)
         tokens.revoke(site.room, revoked.token.pk)
+        end = now() - timedelta(seconds=1)
+        expired = tokens.mint(site.owner, site.workspace, Role.OWNER, "old", expires_at=end)
+        # A member who is let go without a word: what counts is asked at each call, whatever rows are left.
+        gone = User.objects.create_user("gone")
+        Member.objects.create(workspace=site.workspace, user=gone, role=Role.OWNER)
+        left = tokens.create(Room(site.workspace, Role.OWNER, user=gone), "t", Role.OWNER)
+        Member.objects.filter(user=gone).delete()
+        reader = User.objects.get(username="a-reader")
+        step = (site.workspace, self.step.pk, self.step.root_id)
+        enrolment = enrolments.create(site.room, "")
         made = {
             "nobody": Client(),
             "stranger": site.people["stranger"],
             **{role.value: site.people[role.value] for role in RANKED},
             "revoked token": bearer(revoked.text),
             "stranger's token": bearer(tokens.create(other, "t", Role.OWNER).text),
-            "run": bearer(tokens.mint_run_token(site.workspace, self.step.pk, self.step.root_id, user=site.owner)),
+            "run": bearer(tokens.mint_run_token(*step, user=site.owner)),
+            "reader's run": bearer(tokens.mint_run_token(*step, user=reader)),
+            "removed member": site.visitor(gone),
+            "removed member's token": bearer(left.text),
+            "removed member's run": bearer(tokens.mint_run_token(*step, user=gone)),
+            "nobody's run": bearer(tokens.mint_run_token(*step)),
+            "expired token": bearer(expired.text),
+            "host key": bearer(KEY),
+            "enrolment token": bearer(enrolment.text),
         }
         for role in RANKED:
             user = site.owner if role is Role.OWNER else User.objects.get(username=f"a-{role.value}")
@@ -241,7 +269,8 @@ def wrong(world: World, address: Address, caller: str, method: str) -> str | Non
 def expected(world: World, address: Address, caller: str, method: str) -> set[int]:
     """The statuses that may come; empty for anything but a fault."""
     if AGENTS.match(address.name):
-        return {401, 404, 405}
+        # The host is asked for attempts and builds that are none of its own.
+        return set() if caller == "host key" else {401, 405}
     if address.name in OUTSIDE and not address.is_declared:
         return outside(address, caller, method)
     needs = address.needs(method)
@@ -255,24 +284,25 @@ def expected(world: World, address: Address, caller: str, method: str) -> set[in
 def outside(address: Address, caller: str, method: str) -> set[int]:
     nobody, somebody = OUTSIDE[address.name]
     if address.is_api:
-        known = caller not in ("nobody", "revoked token")
+        known = caller not in ("nobody", *REFUSED)
         # Who comes with a bad token is told so, even where none is needed.
         return (somebody | {405, 401} if known else nobody | {405, 401}) | (
             {403} if caller not in ("nobody",) else set()
         )
-    with_session = caller in ("stranger", *(role.value for role in RANKED))
+    with_session = caller in ("stranger", "removed member", *(role.value for role in RANKED))
     return (somebody if with_session else nobody) | {405} if method == "get" else set()
 
 
 def inside(address: Address, caller: str, method: str, needs: Role) -> set[int]:
     """Of a workspace: 401 or the sign-in page for nobody, 404 for strangers, 403 for a role that is too small."""
-    is_token = "token" in caller or caller == "run"
-    if caller in ("nobody", "revoked token") or (is_token and not address.is_api):
+    is_token = "token" in caller or "run" in caller or caller in REFUSED
+    if caller in ("nobody", *REFUSED) or (is_token and not address.is_api):
         return {401} if address.is_api else {302}
-    if caller.startswith("stranger"):
+    if caller.startswith(("stranger", "removed member", "nobody")):
         return {404}
-    if caller == "run":
-        small = needs is Role.OWNER or (address.is_of_people and method not in ("get", "head"))
+    if caller.endswith("run"):
+        role = Role.READER if caller == "reader's run" else Role.CONTRIBUTOR
+        small = needs.rank > role.rank or not allows(Scope.STANDARD, address.act(method))
         return {403} if small else set()
     role = Role(caller.removesuffix("'s token"))
     return {403} if role.rank < needs.rank else permitted(address, method)
@@ -295,14 +325,27 @@ def test_every_address_says_who_may_use_it() -> None:
     assert OUTSIDE.keys() <= names
 
 
-@pytest.mark.parametrize("caller", ["nobody", "stranger", "revoked token", "stranger's token"])
+@pytest.mark.parametrize("caller", ["nobody", "stranger", "stranger's token", "removed member"])
 def test_who_does_not_belong_here_gets_nothing(world: World, caller: str) -> None:
     faults = [fault for each in addresses() for method in METHODS if (fault := wrong(world, each, caller, method))]
     assert not faults, "\n".join(faults)
 
 
+def test_a_key_that_does_not_count_here_opens_nothing(world: World) -> None:
+    """Pages look at no key at all; REST and the agents' addresses do."""
+    keyed = [each for each in addresses() if each.is_api or AGENTS.match(each.name)]
+    faults = [
+        fault
+        for caller in (*REFUSED, *LEFT)
+        for each in keyed
+        for method in METHODS
+        if (fault := wrong(world, each, caller, method))
+    ]
+    assert not faults, "\n".join(faults)
+
+
 @pytest.mark.parametrize(
-    "caller", [f"{role.value}{suffix}" for role in RANKED for suffix in ("", "'s token")] + ["run"]
+    "caller", [f"{role.value}{suffix}" for role in RANKED for suffix in ("", "'s token")] + ["run", "reader's run"]
 )
 def test_a_member_gets_what_the_role_allows_and_no_more(world: World, caller: str) -> None:
     # Looking comes first: what a deed does to files is not taken back with its rows.

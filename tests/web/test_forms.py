@@ -123,7 +123,7 @@ def test_a_new_member_gets_a_link_that_works_once(site: Site) -> None:
     path = "/start/" + page.split("/start/")[1].split('"')[0].split("<")[0]
     door = Client()
     assert b"Welcome, bo" in door.get(path).content
-    assert door.post(path, {"password": "a good long one 7", "again": "a good long one 7"})["Location"] == "/"
+    assert door.post(path, {"password": "a good long one 7", "again": "a good long one 7"})["Location"] == "/w/lab/"
     assert door.get("/w/lab/").status_code == 200
     assert Client().get(path).status_code == 404
 

@@ -16,7 +16,8 @@ from core.models import Event
 from tests.house import House
 from tests.socket import Page
 from workspaces import consumers, live
-from workspaces.models import Member
+from workspaces.models import Member, Role
+from workspaces.services import members
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -167,4 +168,52 @@ async def test_who_leaves_the_workspace_hears_no_more(transactional_db: None, mo
     assert await page.hear() == {"error": {"code": "not_found", "topic": "list:lab:runs"}}
     await sync_to_async(journal.send)("list:lab:runs", {"version": 8})
     assert await page.receive_nothing(timeout=0.3)
+    await page.close()
+
+
+async def test_who_is_removed_hears_no_more_from_that_moment_on(transactional_db: None) -> None:
+    """Not only at the next look, which comes twice a minute."""
+    house = await sync_to_async(House)()
+    bo = await sync_to_async(house.person)("bo", Role.READER)
+    page = await sync_to_async(Page.of)(bo)
+    await page.connect()
+    await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1})
+    place = await sync_to_async(Member.objects.get)(user=bo)
+    await sync_to_async(members.remove)(house.room, place.pk)
+    assert await page.hear() == {"error": {"code": "not_found", "topic": "list:lab:runs"}}
+    await page.close()
+
+
+async def test_a_closed_account_loses_its_open_pages(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    bo = await sync_to_async(house.person)("bo", Role.READER)
+    page = await sync_to_async(Page.of)(bo)
+    await page.connect()
+    assert await page.say({"ping": 1}) == {"pong": 1}
+    await sync_to_async(members.close_account)("bo")
+    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.SIGNED_OUT}
+
+
+async def test_versions_of_a_list_tell_nothing_of_others(transactional_db: None) -> None:
+    house = await sync_to_async(House)()
+    page = await sync_to_async(Page.of)(house.owner)
+    await page.connect()
+    hour = 3_600_000
+    before = await sync_to_async(journal.stamp)() - hour // 2
+    for version in range(1, 20):
+        await sync_to_async(journal.record)("run:theirs", version, {"changes": []}, lists=("list:theirs:runs",))
+    asked = {"subscribe": [{"topic": "list:lab:runs", "version": before}], "ping": 1}
+    assert await page.say(asked) == {"pong": 1}
+    assert await page.receive_nothing(timeout=0.3), "what happened elsewhere is no reason to look"
+    await sync_to_async(journal.record)("run:mine", 1, {"changes": []}, lists=("list:lab:runs",))
+    frame = await page.say(
+        {"unsubscribe": ["list:lab:runs"], "subscribe": [{"topic": "list:lab:runs", "version": before}]}
+    )
+    while "version" not in frame:
+        frame = await page.hear()
+    assert frame["topic"] == "list:lab:runs" and abs(frame["version"] - await sync_to_async(journal.stamp)()) < hour
+    for odd in (-(10**30), 10**30, 0, True):
+        await page.send_text(json.dumps({"subscribe": [{"topic": "list:lab:runs", "version": odd}]}))
+    while await page.say({"ping": 1}) != {"pong": 1}:
+        pass
     await page.close()

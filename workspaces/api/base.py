@@ -18,6 +18,7 @@ from core.errors import Invalid
 from core.paging import page_of
 from workspaces.access import Room, enter
 from workspaces.models import Role
+from workspaces.scopes import Act
 
 T = TypeVar("T", bound=Model)
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -77,8 +78,8 @@ class WorkspaceView(StudioView):
     `self.room` is entered before the method runs; the methods themselves do not get the workspace's name.
     """
 
-    # True where a step's own token has no business: people, keys, machines.
-    people_only: ClassVar[bool] = False
+    # What each method is for a run's token (workspaces.scopes); looking is Act.READ where nothing else is said.
+    acts: ClassVar[dict[str, Act]] = {}
     room: Room
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -86,6 +87,9 @@ class WorkspaceView(StudioView):
         undeclared = [name for name in METHODS if hasattr(cls, name) and name not in cls.needs]
         if undeclared:
             raise TypeError(f"{cls.__qualname__} does not say in `needs` which role may {', '.join(undeclared)}.")
+        unnamed = [name for name in METHODS if name != "get" and hasattr(cls, name) and name not in cls.acts]
+        if unnamed:
+            raise TypeError(f"{cls.__qualname__} does not say in `acts` what {', '.join(unnamed)} is for a step.")
 
     def dispatch(self, request: HttpRequest, *args: Any, workspace: str = "", **kwargs: Any) -> HttpResponseBase:
         self.workspace_name = workspace
@@ -96,5 +100,4 @@ class WorkspaceView(StudioView):
         method = (request.method or "get").lower()
         asked = "get" if method == "head" else method
         self.room = enter(request, self.workspace_name, needs=self.needs.get(asked, Role.READER))
-        if self.people_only and asked != "get":
-            self.room.require_person()
+        self.room.require_act(self.acts.get(asked, Act.READ))

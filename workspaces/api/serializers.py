@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from workspaces.models import ApiToken, Member, Role
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
+from workspaces.scopes import Scope, scope_in
 
 
 class WorkspaceOut(serializers.Serializer[Member]):
@@ -20,9 +21,17 @@ class WorkspaceOut(serializers.Serializer[Member]):
     role = serializers.ChoiceField(Role.choices)
     created_at = serializers.DateTimeField(source="workspace.created_at")
     default_datastore = serializers.CharField(source="workspace.default_datastore")
+    run_token_scope = serializers.SerializerMethodField(help_text="How far the tokens of runs reach.")
     studio_url = serializers.SerializerMethodField()
     subscription_id = serializers.SerializerMethodField()
     resource_group = serializers.SerializerMethodField()
+
+    def to_representation(self, member: Member) -> dict[str, Any]:
+        """A token is told what it carries itself, which may be less than its user's role."""
+        return {**super().to_representation(member), "role": getattr(member, "carried", member.role)}
+
+    def get_run_token_scope(self, member: Member) -> str:
+        return scope_in(member.workspace.settings).value
 
     def get_studio_url(self, member: Member) -> str:
         return str(settings.DUTO.url)
@@ -40,13 +49,14 @@ class WorkspaceIn(serializers.Serializer[Any]):
 
 
 class WorkspaceChange(serializers.Serializer[Any]):
-    description = serializers.CharField(allow_blank=True)
+    description = serializers.CharField(required=False, allow_blank=True)
+    run_token_scope = serializers.ChoiceField(Scope.choices, required=False)
 
 
 class MeOut(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="user.id", allow_null=True)
     username = serializers.CharField()
-    email = serializers.CharField(source="user.email", allow_null=True)
+    email = serializers.CharField(allow_null=True)
     token = serializers.CharField(source="token.prefix", allow_null=True)
     workspaces = WorkspaceOut(many=True)
 
@@ -85,8 +95,20 @@ class MemberOut(serializers.Serializer[Member]):
     created_at = serializers.DateTimeField()
 
 
+class InvitationOut(serializers.Serializer[Any]):
+    """Somebody who was invited. The member gets this id; until then `members/{id}/` changes and withdraws it."""
+
+    id = serializers.UUIDField()
+    username = serializers.CharField()
+    role = serializers.ChoiceField(Role.choices)
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+
+
 class InvitedOut(MemberOut):
-    sign_in_link = serializers.CharField(allow_null=True, help_text="For a new account: an address that works once.")
+    sign_in_link = serializers.CharField(
+        allow_null=True, help_text="The address to give to them; it works once. Null for who came in at once."
+    )
 
 
 class MemberIn(serializers.Serializer[Any]):

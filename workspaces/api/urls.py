@@ -16,5 +16,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}tokens/", views.TokensView.as_view(), name="api-tokens"),
     path(f"{W}tokens/<uuid:id>/", views.TokenView.as_view(), name="api-token"),
     path(f"{W}members/", views.MembersView.as_view(), name="api-members"),
+    path(f"{W}invitations/", views.InvitationsView.as_view(), name="api-invitations"),
     path(f"{W}members/<uuid:id>/", views.MemberView.as_view(), name="api-member"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +15,8 @@ from core.errors import Forbidden
 from workspaces import queries
 from workspaces.api import serializers as s
 from workspaces.api.base import StudioView, WorkspaceView, listed
-from workspaces.models import ApiToken, Member, Role, User
+from workspaces.models import ApiToken, Invitation, Member, Role, User
+from workspaces.scopes import Act
 from workspaces.services import members, tokens, workspaces
 
 VERSION = "0.1.0"
@@ -37,7 +39,10 @@ class MeView(StudioView):
         user, token = _caller(request)
         found = list(queries.rooms_of(user, token).order_by("workspace__name"))
         name = user.username if user else token.name if token else ""
-        me = {"user": user, "username": name, "token": token, "workspaces": found}
+        # A step needs to know its workspace; how to write to its submitter is a person's matter.
+        is_step = token is not None and token.kind == ApiToken.Kind.RUN
+        email = user.email if user and not is_step else None
+        me = {"user": user, "username": name, "email": email, "token": token, "workspaces": found}
         return Response(s.MeOut(me).data)
 
 
@@ -59,7 +64,7 @@ class WorkspacesView(StudioView):
 
 class WorkspaceDetailView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.OWNER}
-    people_only = True
+    acts = {"patch": Act.MANAGE}
 
     @extend_schema(responses=s.WorkspaceOut)
     def get(self, request: Request) -> Response:
@@ -67,13 +72,16 @@ class WorkspaceDetailView(WorkspaceView):
 
     @extend_schema(request=s.WorkspaceChange, responses=s.WorkspaceOut)
     def patch(self, request: Request) -> Response:
-        workspace = workspaces.change(self.room, **self.asked(s.WorkspaceChange))
+        asked = self.asked(s.WorkspaceChange)
+        if (scope := asked.pop("run_token_scope", None)) is not None:
+            workspaces.set_run_token_scope(self.room, scope)
+        workspace = workspaces.change(self.room, **asked) if asked else self.room.workspace
         return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.room.role)).data)
 
 
 class TokensView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.READER}
-    people_only = True
+    acts = {"get": Act.MANAGE, "post": Act.MANAGE}
 
     @extend_schema(responses=listed(s.TokenOut))
     def get(self, request: Request) -> Response:
@@ -87,7 +95,7 @@ class TokensView(WorkspaceView):
 
 class TokenView(WorkspaceView):
     needs = {"delete": Role.READER}
-    people_only = True
+    acts = {"delete": Act.MANAGE}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
@@ -97,7 +105,7 @@ class TokenView(WorkspaceView):
 
 class MembersView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.OWNER}
-    people_only = True
+    acts = {"get": Act.MANAGE, "post": Act.MANAGE}
 
     @extend_schema(responses=listed(s.MemberOut))
     def get(self, request: Request) -> Response:
@@ -105,23 +113,42 @@ class MembersView(WorkspaceView):
 
     @extend_schema(request=s.MemberIn, responses={201: s.InvitedOut})
     def post(self, request: Request) -> Response:
+        """Invite somebody. The answer does not tell whether they have an account in this studio."""
         invited = members.add(self.room, **self.asked(s.MemberIn))
         link = settings.DUTO.url + invited.link if invited.link else None
-        return Response({**s.MemberOut(invited.member).data, "sign_in_link": link}, status=201)
+        return Response({**person(invited.member), "sign_in_link": link}, status=201)
+
+
+class InvitationsView(WorkspaceView):
+    needs = {"get": Role.OWNER}
+    acts = {"get": Act.MANAGE}
+
+    @extend_schema(responses=listed(s.InvitationOut))
+    def get(self, request: Request) -> Response:
+        """Who was invited and has not come yet; an expired one ends by itself."""
+        return self.paged(queries.invitations_of(self.room.workspace), s.InvitationOut, keys=("id",))
 
 
 class MemberView(WorkspaceView):
     needs = {"patch": Role.OWNER, "delete": Role.OWNER}
-    people_only = True
+    acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
 
     @extend_schema(request=s.MemberChange, responses=s.MemberOut)
     def patch(self, request: Request, id: UUID) -> Response:
-        return Response(s.MemberOut(members.change_role(self.room, id, **self.asked(s.MemberChange))).data)
+        return Response(person(members.change_role(self.room, id, **self.asked(s.MemberChange))))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
         members.remove(self.room, id)
         return Response(status=204)
+
+
+def person(found: Member | Invitation) -> dict[str, Any]:
+    """A member, or one who shall be: both by the same fields."""
+    if isinstance(found, Member):
+        return dict(s.MemberOut(found).data)
+    told = s.InvitationOut(found).data
+    return {name: told[name] for name in ("id", "username", "role", "created_at")}
 
 
 def _caller(request: Request) -> tuple[User | None, ApiToken | None]:

@@ -46,14 +46,19 @@ def redeem(secret: str) -> User:
 @transaction.atomic
 def set_password(user: User, password: str) -> None:
     """Give the account a password. Raises Invalid with everything that is wrong with it."""
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise Invalid(" ".join(error.messages), code="weak_password") from error
+    validated(user, password)
     user.set_password(password)
     user.save(update_fields=["password"])
     SignInLink.objects.filter(user=user, used_at__isnull=True).delete()
     audit.write(user.get_username(), "account.password_set")
+
+
+def validated(user: User, password: str) -> None:
+    """Raises Invalid with everything that is wrong with this password for this person."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages), code="weak_password") from error
 
 
 def _live(secret: str) -> SignInLink:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core.clock import now
+from core.clock import now, told
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
 from workspaces.access import Room
@@ -34,20 +34,30 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def mint(user: User, workspace: Workspace, role: Role, name: str, expires_at: datetime | None = None) -> Minted:
-    """Make a personal token. Callers have checked that the role is not more than the user's."""
+def mint(
+    user: User,
+    workspace: Workspace,
+    role: Role,
+    name: str,
+    expires_at: datetime | None = None,
+    parent: ApiToken | None = None,
+) -> Minted:
+    """Make a personal token. Callers have checked that it carries no more than the user or the parent does."""
     prefix = f"duto_{secrets.token_hex(4)}"
     text = f"{prefix}_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
         user=user, workspace=workspace, role=role, name=name, prefix=prefix, digest=digest_of(text),
-        expires_at=expires_at,
+        expires_at=expires_at, parent=parent,
     )  # fmt: skip
     return Minted(token, text)
 
 
 @transaction.atomic
 def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days: int | None = None) -> Minted:
-    """A token of the person in the room, with at most their own role."""
+    """A token of the person in the room, with at most their own role.
+
+    One that is made with a token is no wider and lasts no longer than that, and ends with it. Raises Forbidden.
+    """
     room.require_person()
     if room.user is None:
         raise Forbidden(_("Only a person has tokens."))
@@ -60,7 +70,14 @@ def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days:
         )
     if not name.strip() or len(name) > 120:
         raise Invalid(_("A token needs a name of 1 to 120 characters, so that you know it again."))
-    minted = mint(room.user, room.workspace, wanted, name.strip(), _end_of(expires_in_days))
+    end = _end_of(expires_in_days)
+    if room.token is not None and _outlives(end, room.token):
+        raise Forbidden(
+            _("A token that is made with a token does not last longer, and this one ends at %(end)s. Ask for less, or make it while signed in.")
+            % {"end": told(room.token.expires_at)},
+            code="outlives_parent",
+        )  # fmt: skip
+    minted = mint(room.user, room.workspace, wanted, name.strip(), end, parent=room.token)
     audit.note(room, "token.created", minted.token.prefix, name=name, role=wanted.value)
     return minted
 
@@ -74,7 +91,7 @@ def mint_run_token(
     role: Role = Role.CONTRIBUTOR,
     lifetime: timedelta | None = None,
 ) -> str:
-    """The key of one execution of a run: it writes to its own tree and reads its workspace."""
+    """The key of one execution of a run: within the workspace's scope, and never with more than its user's role then."""
     text = f"{RUN_PREFIX}_{secrets.token_urlsafe(32)}"
     ApiToken.objects.create(
         kind=ApiToken.Kind.RUN, user=user, workspace=workspace, role=role, run_id=run_id, root_run_id=root_run_id,
@@ -106,7 +123,10 @@ def verify(text: str) -> ApiToken:
 
 @transaction.atomic
 def revoke(room: Room, token_id: object) -> ApiToken:
-    """Revoke one's own token; an owner may revoke anybody's of the workspace."""
+    """Revoke one's own token; an owner may revoke anybody's of the workspace. What was made with it ends with it.
+
+    A token revokes only what is no wider and lasts no longer than itself. Raises Forbidden, NotFound.
+    """
     room.require_person()
     tokens = ApiToken.objects.filter(workspace=room.workspace, kind=ApiToken.Kind.PERSONAL, pk=as_key(token_id))
     if not room.may(Role.OWNER):
@@ -114,11 +134,39 @@ def revoke(room: Room, token_id: object) -> ApiToken:
     token = tokens.first()
     if token is None:
         raise NotFound(_("There is no such token of yours."))
+    if room.token is not None and (_is_wider(token, room.token) or _outlives(token.expires_at, room.token)):
+        raise Forbidden(
+            _("A token revokes only what carries and lasts no more than itself. Revoke this one while signed in."),
+            code="role_too_large",
+        )
     if token.revoked_at is None:
         token.revoked_at = now()
-        token.save(update_fields=["revoked_at"])
-        audit.note(room, "token.revoked", token.prefix, name=token.name)
+        ended = _with_children([token.pk])
+        ApiToken.objects.filter(pk__in=ended, revoked_at__isnull=True).update(revoked_at=token.revoked_at)
+        audit.note(room, "token.revoked", token.prefix, name=token.name, made_with_it=len(ended) - 1)
     return token
+
+
+def end_all_of(user: User, workspace: Workspace) -> int:
+    """Who leaves takes along every token that leans on them: their own, and those of their runs; how many."""
+    return ApiToken.objects.filter(workspace=workspace, user=user).delete()[0]
+
+
+def _with_children(keys: list[UUID]) -> list[UUID]:
+    """These tokens and all that were made with them, at whatever distance."""
+    found, level = list(keys), list(keys)
+    while level:
+        level = list(ApiToken.objects.filter(parent__in=level).values_list("id", flat=True))
+        found += level
+    return found
+
+
+def _is_wider(token: ApiToken, than: ApiToken) -> bool:
+    return Role(token.role).rank > Role(than.role).rank
+
+
+def _outlives(end: datetime | None, parent: ApiToken) -> bool:
+    return parent.expires_at is not None and (end is None or end > parent.expires_at)
 
 
 def role_of(role: str) -> Role:

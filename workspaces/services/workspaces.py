@@ -11,6 +11,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound
 from duto.spec.names import is_name
 from workspaces.access import Room
 from workspaces.models import Member, Role, User, Workspace
+from workspaces.scopes import SETTING, Scope, scope_in
 from workspaces.services import audit
 
 # What apps above put into a new workspace (datastores, curated environments). They add in their AppConfig.ready();
@@ -68,6 +69,25 @@ def change(room: Room, *, description: str | None = None, default_datastore: str
     workspace.save(update_fields=["description", "default_datastore"])
     audit.note(room, "workspace.changed", workspace.name)
     return workspace
+
+
+@transaction.atomic
+def set_run_token_scope(room: Room, wanted: str) -> Workspace:
+    """How far the tokens of runs reach, from the next call on. Raises Invalid for no scope, Forbidden for no owner."""
+    room.require(Role.OWNER).require_person()
+    if wanted not in Scope.values:
+        raise Invalid(
+            _("%(wanted)r is no scope of run tokens. Use one of: %(names)s.")
+            % {"wanted": wanted, "names": ", ".join(Scope.values)}
+        )
+    # Locked and read anew: other settings stand in the same document.
+    workspace = Workspace.objects.select_for_update().get(pk=room.workspace.pk)
+    was = scope_in(workspace.settings)
+    workspace.settings = {**workspace.settings, SETTING: wanted}
+    workspace.save(update_fields=["settings"])
+    room.workspace.settings = workspace.settings
+    audit.note(room, "workspace.run_token_scope", wanted, was=was.value)
+    return room.workspace
 
 
 def by_name(name: str) -> Workspace:

@@ -85,7 +85,7 @@ def _remember(request: HttpRequest, room: Room) -> None:
 def _look_at_the_journal(request: HttpRequest) -> None:
     """Before the rows are read: live regions then miss nothing that happens until they listen."""
     if request.method == "GET" and "part" not in request.GET and not request.headers.get("HX-Request"):
-        request.seen = journal.newest()  # type: ignore[attr-defined]
+        request.seen = journal.stamp()  # type: ignore[attr-defined]
 
 
 def show(

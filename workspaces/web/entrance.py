@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django import forms
 from django.conf import settings
 from django.contrib.auth import login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from core.errors import Invalid, StudioError
-from workspaces.models import Workspace
+from core.errors import Conflict, Invalid, StudioError
+from workspaces.models import Invitation, User, Workspace
+from workspaces.services import invitations
 from workspaces.services.accounts import holder_of, redeem, set_password
 from workspaces.web.door import LAST
 
@@ -63,7 +66,37 @@ def root(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def first_start(request: HttpRequest, secret: str) -> HttpResponse:
-    """A one-time link asks for a password and signs in. It is used up by the POST: previewers only GET."""
+    """A one-time link: an account's own, or an invitation. It is used up by the POST: previewers only GET."""
+    invitation = invitations.of_link(secret)
+    return _account_link(request, secret) if invitation is None else _invited(request, secret, invitation)
+
+
+def _invited(request: HttpRequest, secret: str, invitation: Invitation) -> HttpResponse:
+    """Join with the account that is signed in, or with a new one. Looking does not tell whether there is one."""
+    user, form = request.user, PasswordForm(request.POST or None)
+    is_mine = isinstance(user, User) and user.get_username() == invitation.username
+    try:
+        if request.method == "POST" and isinstance(user, User) and is_mine:
+            invitations.accept(secret, user)
+            return redirect("home", invitation.workspace.name)
+        if request.method == "POST" and form.is_valid():
+            made = invitations.accept_as_new(secret, form.cleaned_data["password"])
+            login(request, made, backend="django.contrib.auth.backends.ModelBackend")
+            return redirect("home", invitation.workspace.name)
+    except (Invalid, Conflict) as error:
+        form.add_error("password", error.message)
+    except StudioError as error:
+        return _spent(request, error)
+    facts = {
+        "form": form, "invitation": invitation, "is_mine": is_mine, "other": "" if is_mine else user.get_username(),
+        # Who is signed in as somebody else is led to the sign-out first.
+        "sign_in": f"{resolve_url('account_logout' if isinstance(user, User) else settings.LOGIN_URL)}?{urlencode({'next': request.path})}",
+    }  # fmt: skip
+    return render(request, "workspaces/invitation.html", facts)
+
+
+def _account_link(request: HttpRequest, secret: str) -> HttpResponse:
+    """Asks for a password and signs in."""
     form = PasswordForm(request.POST or None)
     try:
         user = holder_of(secret)
@@ -77,9 +110,13 @@ def first_start(request: HttpRequest, secret: str) -> HttpResponse:
     except Invalid as error:
         form.add_error("password", error.message)
     except StudioError as error:
-        facts = {"code": error.status, "title": _("This link is spent"), "text": error.message}
-        return render(request, "refusal.html", {"refusal": facts}, status=error.status)
+        return _spent(request, error)
     return render(request, "workspaces/first_start.html", {"form": form, "name": user.get_username()})
+
+
+def _spent(request: HttpRequest, error: StudioError) -> HttpResponse:
+    facts = {"code": error.status, "title": _("This link is spent"), "text": error.message}
+    return render(request, "refusal.html", {"refusal": facts}, status=error.status)
 
 
 @require_POST

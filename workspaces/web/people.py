@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from core.clock import now
 from workspaces.access import Room
-from workspaces.models import ApiToken, Member, Role, Workspace
+from workspaces.models import ApiToken, Invitation, Member, Role, Workspace
+from workspaces.scopes import Scope
+from workspaces.services.invitations import open_ones
 
 ROLES = {
     Role.READER: _("Reader – looks at everything"),
@@ -44,13 +46,15 @@ class SettingsPage:
 
     workspace: Workspace
     members: list[Member]
+    invitations: list[Invitation]
     tokens: list[TokenRow]
     config: str
     me: object
+    scope: Scope
 
 
 def settings_page(room: Room, config: str) -> SettingsPage:
-    """Three queries, however many members and tokens."""
+    """As many queries however many members and tokens there are."""
     workspace = room.workspace
     members = list(Member.objects.filter(workspace=workspace).select_related("user").order_by("id")[:500])
     tokens = ApiToken.objects.filter(
@@ -63,7 +67,8 @@ def settings_page(room: Room, config: str) -> SettingsPage:
         TokenRow(token, token.user_id == getattr(room.user, "pk", None), moment)
         for token in tokens.order_by("-id")[:200]
     ]
-    return SettingsPage(workspace, members, rows, config, room.user)
+    invited = open_ones(workspace) if room.may(Role.OWNER) else []
+    return SettingsPage(workspace, members, invited, rows, config, room.user, room.scope)
 
 
 def choices_up_to(room: Room) -> list[tuple[str, Any]]:

@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 
 from core.errors import StudioError
 from workspaces.access import Room
-from workspaces.models import Role
-from workspaces.services import members
+from workspaces.models import Member, Role
+from workspaces.scopes import Scope
+from workspaces.services import members, workspaces
 from workspaces.web import door
 from workspaces.web.people import ROLES, MemberForm, TokenForm, settings_page
 
@@ -28,7 +29,13 @@ def overview(request: HttpRequest, room: Room) -> HttpResponse:
 
 def render(request: HttpRequest, room: Room, **more: Any) -> HttpResponse:
     """The page, perhaps with a form that was refused or a secret that is shown once."""
-    facts: dict[str, Any] = {"member_form": MemberForm(), "token_form": TokenForm(room), "roles": ROLES, **more}
+    facts: dict[str, Any] = {
+        "member_form": MemberForm(),
+        "token_form": TokenForm(room),
+        "roles": ROLES,
+        "scopes": Scope.choices,
+        **more,
+    }
     return door.show(request, TEMPLATE, settings_page(room, config_text(request, room)), section="settings", **facts)
 
 
@@ -65,7 +72,7 @@ def add_member(request: HttpRequest, room: Room) -> HttpResponse:
             form.add_error("username", error.message)
         else:
             link = request.build_absolute_uri(invited.link) if invited.link else ""
-            return render(request, room, invited=invited.member.user.get_username(), link=link)
+            return render(request, room, invited=form.cleaned_data["username"], link=link)
     return render(request, room, member_form=form, open_dialog="add-member")
 
 
@@ -73,7 +80,7 @@ def add_member(request: HttpRequest, room: Room) -> HttpResponse:
 def change_role(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
     member = members.change_role(room, member_id, request.POST.get("role", ""))
     text = _("%(name)s is now %(role)s.") % {
-        "name": member.user.get_username(),
+        "name": member.user.get_username() if isinstance(member, Member) else member.username,
         "role": Role(member.role).label.lower(),
     }
     return door.done(request, text, reverse("workspaces:settings", args=[room.workspace.name]))
@@ -83,5 +90,26 @@ def change_role(request: HttpRequest, room: Room, member_id: str) -> HttpRespons
 def remove_member(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
     members.remove(room, member_id)
     return door.done(
-        request, _("Removed, and their tokens with them."), reverse("workspaces:settings", args=[room.workspace.name])
+        request,
+        _("Removed, with their tokens; their open runs are canceled."),
+        reverse("workspaces:settings", args=[room.workspace.name]),
+    )
+
+
+@door.deed(Role.OWNER)
+def withdraw(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
+    members.remove(room, member_id)
+    return door.done(
+        request, _("Withdrawn: the link is spent."), reverse("workspaces:settings", args=[room.workspace.name])
+    )
+
+
+@door.deed(Role.OWNER)
+def run_token_scope(request: HttpRequest, room: Room) -> HttpResponse:
+    """How far the tokens of runs reach."""
+    workspaces.set_run_token_scope(room, request.POST.get("scope", ""))
+    return door.done(
+        request,
+        _("Saved. It holds for running steps, too."),
+        reverse("workspaces:settings", args=[room.workspace.name]) + "#steps",
     )

@@ -1,0 +1,270 @@
+"""What a step may do with its run's token: the table of scopes, deed by deed, through the doors."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from datasets.services.datastores import put_file
+from runs.models import Experiment, Run
+from tests.house import content
+from tests.runs.conftest import Lab
+from workspaces.models import AuditEntry, Member, Role
+from workspaces.scopes import TABLE, Act, Scope
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+FILES = "datastores/workspaceblobstore/files/"
+
+
+class Scene:
+    """What a person made, and a step of a run of the same person that speaks for itself."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.root = lab.pipeline()
+        self.step = lab.run_token(lab.step(self.root, "train"))
+        self.other = lab.pipeline()
+        self.ended = lab.pipeline(status="Failed")
+        put_file(lab.room, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"x,y\n1,2\n"), overwrite=True)
+        foreign = f"azureml/{lab.step(self.other, 'train').pk}/model/a.bin"
+        put_file(lab.room, "workspaceblobstore", foreign, io.BytesIO(b"x"), overwrite=True)
+        self.foreign_output = foreign
+        self.dataset = self.made(lab.post("datasets/", dataset("theirs")))
+        self.model = self.made(lab.post("models/", model(lab, "theirs")))
+        self.pipeline = self.made(lab.post("pipelines/", {"name": "theirs", "graph": lab.graph()}))
+        self.experiment = self.made(lab.post("experiments/", {"name": "theirs"}))
+        self.member = Member.objects.get(user=lab.owner)
+
+    def made(self, answer: Any) -> dict[str, Any]:
+        assert answer.status_code in (200, 201), answer.content
+        return dict(answer.json())
+
+    def ask(
+        self, method: str, path: str, body: Any = None, raw: bytes | None = None, client: Client | None = None
+    ) -> Any:
+        send = getattr(client or self.step, method)
+        at = path if path.startswith("/") else self.lab.base + path
+        if method == "get":
+            return send(at)
+        if raw is not None:
+            return send(at, raw, content_type="application/octet-stream")
+        return send(at, json.dumps(body or {}), content_type="application/json")
+
+
+def dataset(name: str) -> dict[str, Any]:
+    source = {"datastore": "workspaceblobstore", "path": "raw/a.csv"}
+    return {"name": name, "kind": "file", "definition": {"sources": [source]}, "create_new_version": True}
+
+
+def model(lab: Lab, name: str) -> dict[str, Any]:
+    files = lab.snapshot(m_py="print()\n").files
+    return {"name": name, "files": [{"path": each["path"], "digest": each["digest"]} for each in files]}
+
+
+Deed = Callable[[Scene], Any]
+# Kind of deed → requests of that kind, each of which works where the scope allows it.
+DEEDS: dict[Act, dict[str, Deed]] = {
+    Act.READ: {
+        "its workspace": lambda s: s.ask("get", ""),
+        "another run": lambda s: s.ask("get", f"runs/{s.other.pk}/"),
+        "a file": lambda s: s.ask("get", f"{FILES}raw/a.csv"),
+        "who it is": lambda s: s.ask("get", "/api/v1/me/"),
+        "clusters": lambda s: s.ask("get", "compute/"),
+    },
+    Act.OWN: {
+        "tag its run": lambda s: s.ask("patch", f"runs/{s.root.pk}/", {"tags": {"a": "b"}}),
+        "log": lambda s: s.ask("post", f"runs/{s.root.pk}/metrics/", {"records": []}),
+        "upload an artifact": lambda s: s.ask("put", f"runs/{s.root.pk}/artifacts/a.txt", raw=b"x"),
+        "open a child": lambda s: s.ask("post", "runs/", {"experiment": "e", "kind": "interactive", "parent": str(s.root.pk)}),
+    },
+    Act.SUBMIT: {
+        "a run": lambda s: s.ask("post", "runs/", {"experiment": "new", "graph": s.lab.graph()}),
+        "an interactive run": lambda s: s.ask("post", "runs/", {"experiment": "new", "kind": "interactive"}),
+        "its own run again": lambda s: s.ask("post", f"runs/{s.root.pk}/resubmit/"),
+        "a published pipeline": lambda s: s.ask(
+            "post",
+            f"/api/v1/pipelines/v1.0/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/lab/PipelineRuns/PipelineSubmit/{s.pipeline['id']}",
+        ),
+    },
+    Act.REGISTER: {
+        "a dataset": lambda s: s.ask("post", "datasets/", dataset("mine")),
+        "a version of a foreign dataset": lambda s: s.ask("post", "datasets/", {**dataset("theirs"), "kind": "file", "definition": {"sources": [{"datastore": "workspaceblobstore", "path": "raw/*.csv"}]}}),
+        "a model": lambda s: s.ask("post", "models/", model(s.lab, "mine")),
+        "a version of a foreign model": lambda s: s.ask("post", "models/", model(s.lab, "theirs")),
+        "an environment": lambda s: s.ask("post", "environments/", {"name": "mine", "python": {"version": "3.11", "packages": []}}),
+        "an experiment": lambda s: s.ask("post", "experiments/", {"name": "mine"}),
+    },
+    Act.PUBLISH: {"a graph": lambda s: s.ask("post", "pipelines/", {"name": "mine", "graph": s.lab.graph()})},
+    Act.UPLOAD: {
+        "a file": lambda s: s.ask("put", f"{FILES}new/a.txt", raw=b"x"),
+        "a file, to be replaced": lambda s: s.ask("put", f"{FILES}new/b.txt?overwrite=1", raw=b"x"),
+        "code": lambda s: s.ask("post", "blobs/missing/", {"digests": []}),
+        "into an output of its own": lambda s: s.ask("put", f"{FILES}azureml/{s.root.pk}/extra/a.txt", raw=b"x"),
+    },
+    Act.CHANGE: {
+        "replace a file": lambda s: s.ask("put", f"{FILES}raw/a.csv?overwrite=1", raw=b"changed"),
+        "delete a file": lambda s: s.ask("delete", f"{FILES}raw/a.csv"),
+        "delete a folder": lambda s: s.ask("delete", f"{FILES}raw"),
+        "replace a foreign output": lambda s: s.ask("put", f"{FILES}{s.foreign_output}?overwrite=1", raw=b"changed"),
+        "add to a foreign output": lambda s: s.ask("put", f"{FILES}{s.foreign_output}2", raw=b"x"),
+        "delete a foreign output": lambda s: s.ask("delete", f"{FILES}{s.foreign_output}"),
+        "unregister a dataset": lambda s: s.ask("delete", "datasets/theirs/"),
+        "annotate a dataset": lambda s: s.ask("patch", f"dataset-versions/{s.dataset['id']}/", {"tags": {"a": "b"}}),
+        "annotate a model": lambda s: s.ask("patch", "models/theirs/versions/1/", {"tags": {"a": "b"}}),
+        "delete a model": lambda s: s.ask("delete", "models/theirs/versions/1/"),
+        "disable a pipeline": lambda s: s.ask("patch", f"pipelines/{s.pipeline['id']}/", {"status": "Disabled"}),
+        "archive an experiment": lambda s: s.ask("patch", "experiments/theirs/", {"archived": True}),
+        "tag a foreign run": lambda s: s.ask("patch", f"runs/{s.other.pk}/", {"tags": {"a": "b"}}),
+        "resubmit a foreign run": lambda s: s.ask("post", f"runs/{s.other.pk}/resubmit/"),
+        "resume a foreign run": lambda s: s.ask("post", f"runs/{s.ended.pk}/resume/"),
+        "resume by submitting": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": s.lab.graph(), "resume_from": str(s.ended.pk)}),
+        "delete a foreign run": lambda s: s.ask("delete", f"runs/{s.ended.pk}/"),
+        "upload to a foreign run": lambda s: s.ask("put", f"runs/{s.other.pk}/artifacts/a.txt", raw=b"x"),
+        "log for a foreign run": lambda s: s.ask("post", f"runs/{s.other.pk}/metrics/", {"records": []}),
+        "open a child of a foreign run": lambda s: s.ask("post", "runs/", {"experiment": "e", "kind": "interactive", "parent": str(s.other.pk)}),
+        "cancel a foreign run": lambda s: s.ask("post", f"runs/{s.other.pk}/cancel/"),
+    },
+    Act.MANAGE: {
+        "see members": lambda s: s.ask("get", "members/"),
+        "invite": lambda s: s.ask("post", "members/", {"username": "eve"}),
+        "see invitations": lambda s: s.ask("get", "invitations/"),
+        "change a member": lambda s: s.ask("patch", f"members/{s.member.pk}/", {"role": "reader"}),
+        "remove a member": lambda s: s.ask("delete", f"members/{s.member.pk}/"),
+        "see tokens": lambda s: s.ask("get", "tokens/"),
+        "make a token": lambda s: s.ask("post", "tokens/", {"name": "t", "role": "reader"}),
+        "revoke a token": lambda s: s.ask("delete", f"tokens/{s.member.pk}/"),
+        "invite a host": lambda s: s.ask("post", "host-enrolments/", {}),
+        "detach a host": lambda s: s.ask("delete", "hosts/alpha/"),
+        "drain a host": lambda s: s.ask("post", "hosts/alpha/drain/"),
+        "make a cluster": lambda s: s.ask("post", "compute/", {"name": "big", "vm_size": "STANDARD_DS1_V2"}),
+        "delete a cluster": lambda s: s.ask("delete", "compute/cpu/"),
+        "change the workspace": lambda s: s.ask("patch", "", {"description": "mine"}),
+        "widen its own scope": lambda s: s.ask("patch", "", {"run_token_scope": "permissive"}),
+        "change the default datastore": lambda s: s.ask("patch", "datastores/workspaceblobstore/", {"is_default": True}),
+        "see the retention": lambda s: s.ask("get", "retention/"),
+        "change the retention": lambda s: s.ask("put", "retention/", {"logs": 1}),
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def scene(lab: Lab) -> Scene:
+    return Scene(lab)
+
+
+def test_every_kind_of_deed_is_tried() -> None:
+    assert set(DEEDS) == set(TABLE) == set(Act)
+
+
+@pytest.mark.parametrize("scope", [None, *Scope])
+@pytest.mark.parametrize("act", list(Act))
+def test_a_step_does_what_the_scope_allows_and_no_more(scene: Scene, act: Act, scope: Scope | None) -> None:
+    if scope is not None:
+        assert scene.lab.patch("", {"run_token_scope": scope.value}).json()["run_token_scope"] == scope.value
+    least = TABLE[act].least
+    allowed = least is not None and (scope or Scope.STANDARD).rank >= least.rank
+    for name, deed in DEEDS[act].items():
+        answer = deed(scene)
+        if allowed:
+            gone = act is Act.CHANGE and answer.status_code == 404  # the deed before has removed it
+            assert answer.status_code < 300 or gone, (name, answer.content)
+            continue
+        assert answer.status_code == 403, (name, answer.status_code, answer.content)
+        error = answer.json()["error"]
+        if error["code"] == "forbidden":  # asks for more than a contributor, which is all that a run's token carries
+            assert act is Act.MANAGE and error["facts"]["needs"] == "owner"
+            continue
+        assert error["code"] == "run_scope"
+        assert error["facts"]["scope"] in error["message"] or act is Act.MANAGE
+        assert act is Act.MANAGE or "An owner can change the scope" in error["message"]
+
+
+def test_what_was_refused_did_not_happen(scene: Scene) -> None:
+    for deed in (*DEEDS[Act.CHANGE].values(), *DEEDS[Act.MANAGE].values()):
+        assert deed(scene).status_code == 403
+    assert content(scene.lab.get(f"{FILES}raw/a.csv")) == b"x,y\n1,2\n"
+    assert scene.lab.get("datasets/theirs/").status_code == 200
+    assert scene.lab.get("models/theirs/versions/1/").json()["tags"] == {}
+    assert Run.objects.get(pk=scene.other.pk).status == "Running"
+    assert Run.objects.filter(pk=scene.ended.pk).exists()
+    assert Experiment.objects.get(name="theirs").archived_at is None
+    assert Member.objects.get().role == Role.OWNER
+
+
+def test_a_step_changes_what_its_own_tree_made_outside_of_it(scene: Scene) -> None:
+    brother = scene.lab.run_token(scene.lab.step(scene.root, "prepare"))
+    stranger = scene.lab.run_token(scene.lab.step(scene.other, "train"))
+    made = {
+        "a file": (f"{FILES}new/a.txt", scene.ask("put", f"{FILES}new/a.txt", raw=b"1")),
+        "a run": ("", scene.ask("post", "runs/", {"experiment": "new", "graph": scene.lab.graph()})),
+        "a dataset": ("", scene.ask("post", "datasets/", dataset("mine"))),
+        "a model": ("", scene.ask("post", "models/", model(scene.lab, "mine"))),
+        "an experiment": ("", scene.ask("post", "experiments/", {"name": "mine"})),
+        "a pipeline": ("", scene.ask("post", "pipelines/", {"name": "mine", "graph": scene.lab.graph()})),
+    }
+    told = {name: scene.made(answer) for name, (_, answer) in made.items()}
+    changes: list[tuple[str, str, Any, bytes | None]] = [
+        ("put", f"{FILES}new/a.txt?overwrite=1", None, b"2"),
+        ("patch", f"runs/{told['a run']['id']}/", {"tags": {"a": "b"}}, None),
+        ("post", f"runs/{told['a run']['id']}/cancel/", None, None),
+        ("patch", f"dataset-versions/{told['a dataset']['id']}/", {"tags": {"a": "b"}}, None),
+        ("patch", "models/mine/versions/1/", {"tags": {"a": "b"}}, None),
+        ("patch", "experiments/mine/", {"tags": {"a": "b"}}, None),
+        ("patch", "experiments/new/", {"tags": {"a": "b"}}, None),
+        ("patch", f"pipelines/{told['a pipeline']['id']}/", {"status": "Disabled"}, None),
+        ("delete", "models/mine/versions/1/", None, None),
+        ("delete", "datasets/mine/", None, None),
+        ("delete", f"{FILES}new", None, None),
+    ]
+    for method, path, body, raw in changes:
+        refused = scene.ask(method, path, body, raw, client=stranger)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "run_scope"), path
+        answer = scene.ask(method, path, body, raw, client=brother)
+        assert answer.status_code < 300, (path, answer.content)
+
+
+def test_what_a_person_put_in_its_place_is_no_steps_any_more(scene: Scene) -> None:
+    assert scene.ask("put", f"{FILES}new/a.txt", raw=b"1").status_code == 201
+    assert scene.lab.put(f"{FILES}new/a.txt", b"2", overwrite=1).status_code == 201
+    assert scene.ask("put", f"{FILES}new/a.txt?overwrite=1", raw=b"3").status_code == 403
+    assert scene.ask("delete", f"{FILES}new/a.txt").status_code == 403
+
+
+def test_a_folder_with_one_foreign_file_stays(scene: Scene) -> None:
+    assert scene.ask("put", f"{FILES}raw/mine.csv", raw=b"1").status_code == 201
+    assert scene.ask("delete", f"{FILES}raw").status_code == 403
+    assert scene.ask("delete", f"{FILES}raw/mine.csv").status_code == 204
+
+
+def test_an_owner_chooses_the_scope_and_the_audit_tells(scene: Scene) -> None:
+    lab = scene.lab
+    contributor = lab.member("bo", Role.CONTRIBUTOR)
+    body = json.dumps({"run_token_scope": "permissive"})
+    assert contributor.patch(lab.base, body, content_type="application/json").status_code == 403
+    assert lab.patch("", {"run_token_scope": "everything"}).status_code == 400
+    assert lab.get("").json()["run_token_scope"] == "standard"
+    page = Client()
+    page.force_login(lab.owner)
+    assert page.post("/w/lab/settings/run-token-scope/", {"scope": "restricted"}).status_code == 302
+    assert lab.get("").json()["run_token_scope"] == "restricted"
+    entry = AuditEntry.objects.get(action="workspace.run_token_scope")
+    assert (entry.actor, entry.target, entry.facts) == ("ana", "restricted", {"was": "standard"})
+    assert scene.ask("post", "experiments/", {"name": "x"}).status_code == 403
+
+
+def test_the_document_has_the_same_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (yes|–) \| (yes|–) \| (yes|–) \|$", text, re.M)
+    told = {act: (words, *marks) for act, words, *marks in rows}
+    assert told == {
+        act.value: (rule.text, *("yes" if rule.least and scope.rank >= rule.least.rank else "–" for scope in Scope))
+        for act, rule in TABLE.items()
+    }

@@ -1,0 +1,26 @@
+"""Close a person's account, or open it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from core.errors import StudioError
+from workspaces.services import members
+
+
+class Command(BaseCommand):
+    help = "Close an account: its tokens end, its open runs are canceled, nobody signs in with it. Or open it again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("deed", choices=["close", "open"])
+        parser.add_argument("--user", required=True, help="Name of the account.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        deed = members.close_account if options["deed"] == "close" else members.open_account
+        try:
+            deed(options["user"])
+        except StudioError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(f"The account '{options['user']}' is {'closed' if options['deed'] == 'close' else 'open'}.")

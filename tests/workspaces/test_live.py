@@ -112,11 +112,11 @@ async def test_nonsense_is_refused_and_the_socket_lives_on(transactional_db: Non
     for text in (*texts, "x" * (consumers.MOST_BYTES + 1)):
         await page.send_text(text)
         assert (await page.hear())["error"]["code"] == "invalid"
+        if text == texts[-1]:
+            await page.hear()
     for text in ('{"subscribe": ["list:a\\u0000:runs"]}', '{"subscribe": ["run:\\ud800"]}'):
         await page.send_text(text)
         assert (await page.hear())["error"]["code"] == "not_found"
-        if text == texts[-1]:
-            await page.hear()
     for odd in (10**30, -(10**30), True, "1", 0.5, None):
         await page.send_text(json.dumps({"subscribe": [{"topic": "list:lab:runs", "version": odd, "offset": odd}]}))
     assert await page.say({"ping": 1}) == {"pong": 1}

@@ -13,6 +13,7 @@ import pytest
 
 from duto_agent.collect import collect
 from duto_agent.launchers.base import AttemptKey
+from duto_agent.launchers.ownership import hand_over_work
 from duto_agent.paths import BadPath, inside
 from duto_agent.staging import launch_of, stage
 from duto_agent.transfers import DataMissing, Store, Transfers
@@ -218,3 +219,30 @@ def test_links_do_not_smuggle_files_out(remote: Room) -> None:
     assert found.outputs[1]["missing"] and not (place / "inner").is_symlink()
     assert sorted(path.name for path in place.iterdir()) == ["good", "inner"]
     assert len(found.warnings) == 5 and "without writing its output 'p'" in found.warnings[-1]
+
+
+def test_a_mount_that_is_a_copy_is_as_read_only_as_one_of_links(shared: Room) -> None:
+    shared.keep("ds/raw/a.csv", "a")
+    listed = [{"path": "deep/a.csv", "size": 1, "direct": "ds/raw/a.csv"}]
+    for mode, modes in (("download", (0o755, 0o755, 0o644)), ("mount", (0o555, 0o555, 0o444))):
+        (shared.directory / "staged.json").unlink(missing_ok=True)
+        bound = shared.stage(inputs=[{"name": "raw", "mode": mode, "direct": None, "files": listed}])
+        place = Path(bound.inputs["raw"])
+        made = (place, place / "deep", place / "deep" / "a.csv")
+        assert tuple(path.stat().st_mode & 0o777 for path in made) == modes
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands files over")
+def test_what_is_mounted_stays_the_agents_and_can_be_copied_and_written(shared: Room) -> None:
+    shared.keep("ds/raw/a.csv", "a")
+    listed = [{"path": "deep/a.csv", "size": 1, "direct": "ds/raw/a.csv"}]
+    given = [{"name": name, "mode": name, "direct": None, "files": listed} for name in ("mount", "download")]
+    bound = shared.stage(inputs=given)
+    hand_over_work(shared.directory, 12_345, 12_345)
+    for name, owner in (("mount", 0), ("download", 12_345)):
+        for path in (
+            Path(bound.inputs[name]),
+            Path(bound.inputs[name], "deep"),
+            Path(bound.inputs[name], "deep/a.csv"),
+        ):
+            assert (path.stat().st_uid, path.stat().st_mode & 0o200) == (owner, 0o200)

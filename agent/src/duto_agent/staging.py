@@ -94,6 +94,8 @@ def _input(directory: Path, given: Mapping[str, Any], transfers: Transfers, boun
         _mount(place, root, files, bool(given.get("is_file")), transfers, bound)
     else:
         _download(place, root, files, bool(given.get("is_file")), transfers)
+        if mode == "mount":
+            _close(place)
     bound.inputs[name] = str(place)
 
 
@@ -121,7 +123,17 @@ def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: 
         if not source.is_file():
             raise DataMissing(f"'{file['path']}' is not in the store any more.")
         target.symlink_to(source)
-    for folder, _, _ in os.walk(place, topdown=False):
+    _close(place)
+
+
+def _close(place: Path) -> None:
+    """What is mounted is read-only, a copy that takes its place, too."""
+    if place.is_file():
+        place.chmod(0o444)
+    for folder, _, names in os.walk(place, topdown=False):
+        for file in (Path(folder, name) for name in names):
+            if not file.is_symlink():
+                file.chmod(0o444)
         Path(folder).chmod(0o555)
 
 

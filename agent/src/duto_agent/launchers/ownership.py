@@ -38,6 +38,17 @@ def hand_over_work(directory: Path, user: int, group: int) -> None:
             (directory / name).chmod(0o755)
 
 
+def _keep_from(path: str) -> None:
+    """What is mounted stays the agent's, which suffices: without its own write permission a copy of it could not be written."""
+    pending = [path]
+    while pending:
+        path = pending.pop()
+        is_folder = Path(path).is_dir()
+        Path(path).chmod(0o755 if is_folder else 0o644)
+        if is_folder:
+            pending += [entry.path for entry in os.scandir(path) if not entry.is_symlink()]
+
+
 def undo_swaps(directory: Path) -> None:
     """Before anything is collected: where a script put a link, or anything else, in the place of one of its folders, there
     is an empty folder again. Nothing may run any more."""
@@ -75,8 +86,9 @@ def _give(directory: Path, files: tuple[str, ...], user: int, group: int) -> Non
     while folders:
         for entry in os.scandir(folders.pop()):
             kind = entry.stat(follow_symlinks=False).st_mode
-            if stat.S_ISDIR(kind) and not kind & stat.S_IWUSR:
-                continue  # mounted
+            if not (stat.S_ISLNK(kind) or kind & stat.S_IWUSR):
+                _keep_from(entry.path)
+                continue
             os.chown(entry.path, user, group, follow_symlinks=False)
             if stat.S_ISDIR(kind):
                 folders.append(Path(entry.path))

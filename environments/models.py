@@ -82,6 +82,8 @@ class EnvironmentVersion(Row):
     digest = models.CharField(max_length=64)
     recipe_digest = models.CharField(max_length=64)
     build = models.ForeignKey(EnvironmentBuild, models.SET_NULL, null=True, related_name="versions")
+    # What its images are built on: the tag of the base that it describes or names itself, empty for that of the host.
+    ground = models.CharField(max_length=64, blank=True)
 
     class Meta:
         constraints = [
@@ -121,6 +123,8 @@ class Image(Lifecycle):
     tag = models.CharField(max_length=128)
     image_id = models.CharField(max_length=80, blank=True)
     lock_digest = models.CharField(max_length=64, blank=True, db_index=True)
+    # That of the environment it was first built for; null where nobody knows.
+    ground = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unknown is not the host's own
     # The named parts that the tag is a digest of: comparing two says why it was built anew.
     recipe = models.JSONField(default=dict)
     reason = models.TextField(blank=True)

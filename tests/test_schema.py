@@ -72,7 +72,10 @@ def test_no_migration_moves_data_behind_the_back_of_a_first_start() -> None:
             continue
         module = importlib.import_module(f"{app}.migrations.{name}")
         moves = [one for one in module.Migration.operations if isinstance(one, RunPython | RunSQL)]
-        assert not moves, f"{app}.{name} moves data: studio.supervisor.schema.create must do the same"
+        # What only mends rows of an earlier release has nothing to do where there are none.
+        assert not moves or getattr(module, "MENDS_OLD_ROWS", False), (
+            f"{app}.{name} moves data: studio.supervisor.schema.create must do the same"
+        )
 
 
 @pytest.mark.django_db

@@ -15,12 +15,15 @@ from core.clock import now
 from core.errors import Outrun
 from core.ids import as_key
 from core.prepared import Prepared
+from core.text import cleaned
 from core.work import after_commit
+from environments import lockfile
 from environments.models import EnvironmentBuild, EnvironmentVersion
 
 S = EnvironmentBuild.Status
 # A build that says nothing for so long is given to another agent. Downloads may be silent for minutes.
 LEASE = timedelta(minutes=5)
+MESSAGE_MOST, WARNINGS_MOST = 4000, 20
 # Deeds of the apps above, called with the key of a build that waits for an agent once that is committed.
 on_queued: list[Callable[[UUID], object]] = []
 
@@ -117,24 +120,45 @@ def renew_builds(host: HasKey, builds: Iterable[UUID]) -> None:
 def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | None:
     """What an agent says of a build. Safe to repeat; returns the build when this report has ended it.
 
-    A lock is a lock, whoever made it: `ready` counts from any host. `failed` counts from the one that has the build.
+    Only the host that holds the build is heard. What names the environment from now on, the lock's digest, is the studio's
+    own; a lock that cannot be what the recipe resolves to fails the build.
     """
     build = EnvironmentBuild.objects.select_for_update().filter(pk=as_key(report.get("build"))).first()
-    if build is None or build.is_final:
+    if build is None or build.is_final or build.host_id != host.pk:
         return None
-    event, mine = report.get("event"), build.host_id == host.pk
+    event = report.get("event")
     if event == "ready":
-        facts = {key: report.get(key) or "" for key in ("lock", "lock_digest", "python", "message")}
-        build.move(S.READY, finished_at=now(), lease_until=None, warnings=list(report.get("warnings") or []), **facts)
-    elif event == "failed" and mine:
-        message = str(report.get("message") or "The build failed. Its log says why.")
-        build.move(S.FAILED, finished_at=now(), lease_until=None, message=message)
+        _take_lock(build, report)
+    elif event == "failed":
+        _fail(build, cleaned(str(report.get("message") or ""))[:MESSAGE_MOST] or "The build failed. Its log says why.")
     else:
-        if event == "started" and mine:
+        if event == "started":
             renew_builds(host, [build.pk])
         return None
     _tell_lists(build)
     return build
+
+
+def _take_lock(build: EnvironmentBuild, report: Mapping[str, Any]) -> None:
+    try:
+        lock, python = lockfile.checked(report.get("lock"), report.get("python"), build.recipe)
+    except lockfile.BadLock as error:
+        _fail(build, f"What the host resolved the packages to is not taken: {error}.")
+        return
+    told = report.get("warnings")
+    warnings = [
+        cleaned(each)[:MESSAGE_MOST]
+        for each in (told if isinstance(told, list) else [])[:WARNINGS_MOST]
+        if isinstance(each, str)
+    ]
+    build.move(
+        S.READY, finished_at=now(), lease_until=None, lock=lock, lock_digest=lockfile.digest_of(lock), python=python,
+        message=cleaned(str(report.get("message") or ""))[:MESSAGE_MOST], warnings=warnings,
+    )  # fmt: skip
+
+
+def _fail(build: EnvironmentBuild, message: str) -> None:
+    build.move(S.FAILED, finished_at=now(), lease_until=None, message=message)
 
 
 def queued_with_conda() -> list[tuple[EnvironmentBuild, set[UUID]]]:

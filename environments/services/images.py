@@ -24,7 +24,7 @@ from workspaces.models import Role
 log = logging.getLogger(__name__)
 S = Image.Status
 TAG = re.compile(r"duto/(env|base|pull):[0-9a-f]{1,64}")
-BASES, PULLS = "duto/base", "duto/pull"
+ENVS, BASES, PULLS = "duto/env", "duto/base", "duto/pull"
 PARTS = ("base", "micromamba", "lock", "template", "dockerfile", "image")
 TEXT_MOST, NAME_MOST, MESSAGE_MOST, BYTES_MOST = 128, 255, 4000, (1 << 63) - 1
 UNITS = ("steps", "bytes")
@@ -79,6 +79,11 @@ class _Told:
         recipe = given if isinstance(given, dict) else {}
         self.recipe = {name: _text(recipe[name], NAME_MOST) for name in PARTS if isinstance(recipe.get(name), str)}
         self.lock_digest = _text(report.get("lock_digest"), 64)
+        self.ground: str | None = None
+        if version is not None and tag.startswith(f"{ENVS}:"):
+            self.ground = version.ground
+            # What it was asked to install is not for the host to say.
+            self.lock_digest = version.build.lock_digest if version.build else ""
         self.message = _text(report.get("message"), MESSAGE_MOST)
         self.progress = _progress(report.get("progress"))
         # The agent's own time names this making of the image: the same word again is no second one.
@@ -88,6 +93,7 @@ class _Told:
         """What it is made of, and who asked for it."""
         found: dict[str, Any] = {"host_name": self.host.name, "recipe": self.recipe, "lock_digest": self.lock_digest}
         found = {name: value for name, value in found.items() if value}
+        found |= {"ground": self.ground} if self.ground is not None else {}
         return found | ({"attempt_id": self.attempt} if self.attempt else {})
 
     def new(self, status: str, **facts: Any) -> Image:
@@ -97,7 +103,7 @@ class _Told:
 def _building(row: Image | None, told: _Told) -> None:
     if told.progress:
         if row is not None and row.status == S.BUILDING:
-            kept = {name: row.progress[name] for name in ("canceled_by",) if name in row.progress}
+            kept = {name: row.progress[name] for name in ("canceled_by", "canceled_in") if name in row.progress}
             _update(row, progress={**told.progress, **kept})
         return
     started = told.at or now()
@@ -173,7 +179,8 @@ def cancel_image(room: Room, image: Image) -> Image:
         if row.status != S.BUILDING:
             raise Conflict(_("This image is not being built now."), code="not_building", status=row.status)
         if row.cancel_requested_at is None:
-            _update(row, cancel_requested_at=now(), progress={**row.progress, "canceled_by": room.actor})
+            who = {"canceled_by": room.actor, "canceled_in": str(room.workspace.pk)}
+            _update(row, cancel_requested_at=now(), progress={**row.progress, **who})
     return row
 
 

@@ -14,6 +14,7 @@ from environments import definitions
 from environments.definitions import Definition
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from environments.services import builds
+from environments.services.images import base_tag
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
@@ -112,7 +113,7 @@ def add_version(
     journal.hint(f"list:{workspace.name}:environments")
     return EnvironmentVersion.objects.create(
         workspace=workspace, environment=environment, version=number, definition=definition.document,
-        digest=definition.digest, recipe_digest=definition.recipe_digest,
+        digest=definition.digest, recipe_digest=definition.recipe_digest, ground=base_tag(definition.document) or "",
     )  # fmt: skip
 
 

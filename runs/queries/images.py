@@ -21,6 +21,7 @@ from runs.models import Attempt, StepRun
 from workspaces.models import Workspace
 
 SHOWN = 50
+S = Attempt.Status
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,25 @@ class Standing:
     used_at: datetime | None
     in_use: bool
     attempt: Attempt | None
+    workspace: Workspace
+
+    @property
+    def is_others(self) -> bool:
+        """Whether it was built for a step of another workspace: that it stands is told, not what its build says."""
+        return self.image.attempt_id is not None and self.attempt is None
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """How far the build is (docs/wire.md), its words only to those whose build it is."""
+        names = ("done", "total", "unit") if self.is_others else ("done", "total", "text", "unit")
+        found = {name: self.image.progress[name] for name in names if name in self.image.progress}
+        return {**found, "text": ""} if found and self.is_others else found
+
+    @property
+    def message(self) -> str:
+        if self.image.message and self.is_others:
+            return _("It was built for another workspace, which alone is told why that failed.")
+        return self.image.message
 
     @property
     def percent(self) -> int:
@@ -40,7 +60,11 @@ class Standing:
 
     @property
     def canceled_by(self) -> str:
-        return str(self.image.progress.get("canceled_by") or "") if self.image.cancel_requested_at else ""
+        progress = self.image.progress
+        if not self.image.cancel_requested_at:
+            return ""
+        is_own = progress.get("canceled_in") in (None, str(self.workspace.pk))
+        return str(progress.get("canceled_by") or "") if is_own else str(_("another workspace"))
 
     @property
     def fetches(self) -> str:
@@ -54,11 +78,10 @@ class Standing:
     def as_document(self) -> dict[str, Any]:
         """docs/wire.md, `images/`."""
         image, attempt = self.image, self.attempt
-        progress = {name: image.progress[name] for name in ("done", "total", "text", "unit") if name in image.progress}
         return {
             "id": str(image.pk), "host": image.host_name, "tag": image.tag, "image_id": image.image_id,
             "status": image.status, "size": image.size, "base": self.base, "fetches": self.fetches, "lock_digest": image.lock_digest,
-            "reason": image.reason, "message": image.message, "progress": progress or None,
+            "reason": image.reason, "message": self.message, "progress": self.progress or None,
             "cancel_requested_at": iso(image.cancel_requested_at), "started_at": iso(image.started_at),
             "finished_at": iso(image.finished_at), "last_used_at": iso(self.used_at), "in_use": self.in_use,
             "attempt": str(attempt.pk) if attempt else None, "run": str(attempt.run_id) if attempt else None,
@@ -66,13 +89,27 @@ class Standing:
 
 
 def images_in(workspace: Workspace) -> QuerySet[Image]:
-    """Images of the workspace's own environments, or built for its steps, on hosts that it can use."""
-    mine = Q(workspace=workspace) | Q(workspace__isnull=True)
-    hosts = Host.objects.filter(mine, revoked_at__isnull=True)
-    locks = EnvironmentVersion.objects.filter(workspace=workspace, build__lock_digest=OuterRef("lock_digest"))
+    """Images that were built for the workspace's steps; those that its own environments are, with the same lock on the
+    same base; and all on hosts that are its alone."""
+    standing = Host.objects.filter(revoked_at__isnull=True)
+    alone = standing.filter(workspace=workspace)
+    hosts = standing.filter(Q(workspace=workspace) | Q(workspace__isnull=True))
+    same = EnvironmentVersion.objects.filter(
+        workspace=workspace, build__lock_digest=OuterRef("lock_digest"), ground=OuterRef("ground")
+    )
     attempts = Attempt.objects.filter(run__workspace=workspace, pk=OuterRef("attempt_id"))
-    own = Exists(locks.exclude(build__lock_digest="")) | Exists(attempts)
+    own = Exists(same.exclude(build__lock_digest="")) | Exists(attempts) | Q(host_id__in=alone.values("pk"))
     return Image.objects.filter(own, host_id__in=hosts.values("pk"))
+
+
+def is_waited_for_elsewhere(workspace: Workspace, image: Image) -> bool:
+    """Whether steps of other workspaces are being prepared on its host that need the image too."""
+    needs = EnvironmentVersion.objects.filter(ground=image.tag)
+    if image.lock_digest and image.ground is not None:
+        needs = EnvironmentVersion.objects.filter(build__lock_digest=image.lock_digest, ground=image.ground)
+    waiting = Attempt.objects.filter(host_id=image.host_id, status__in=[S.LEASED, S.PREPARING])
+    others = waiting.exclude(run__workspace=workspace)
+    return others.filter(run__step__environment_version_id__in=needs.values("pk")).exists()
 
 
 def image_in(workspace: Workspace, key: object) -> Image:
@@ -106,7 +143,7 @@ def standing(workspace: Workspace, images: Sequence[Image]) -> list[Standing]:
     for image in images:
         told = used.get((image.host_id, image.tag), {}) if image.status == Image.Status.READY else {}
         attempt = logs.get(image.attempt_id) if image.attempt_id else None
-        found.append(Standing(image, parse(told.get("used_at")), bool(told.get("in_use")), attempt))
+        found.append(Standing(image, parse(told.get("used_at")), bool(told.get("in_use")), attempt, workspace))
     return found
 
 

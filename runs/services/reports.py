@@ -132,7 +132,9 @@ def _take_image(host: Host, report: dict[str, Any]) -> None:
     rows = Attempt.objects.filter(pk=key, host=host) if key else Attempt.objects.none()
     found = list(rows.values_list("run__step__environment_version_id", flat=True))
     version = (
-        EnvironmentVersion.objects.select_related("workspace").filter(pk__in=[each for each in found if each]).first()
+        EnvironmentVersion.objects.select_related("workspace", "build")
+        .filter(pk__in=[each for each in found if each])
+        .first()
     )
     environments.report_image(host, report, key if found else None, version)
 

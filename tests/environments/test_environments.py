@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
 from core.ids import uuid7
+from environments import lockfile
 from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from environments.services import curated, logs, versions
@@ -125,6 +127,79 @@ def test_an_agent_takes_a_build_once_and_its_report_counts_once(house: House) ->
     assert environments.report_build(one, {**ready, "event": "failed"}) is None
     build.refresh_from_db()
     assert (build.lock, build.python, build.status) == ("pandas==2\n", "3.11.7", "ready")
+    assert build.lock_digest == hashlib.sha256(b"pandas==2\n").hexdigest(), "the studio's own, whatever the host says"
+
+
+def test_only_the_host_that_holds_a_build_is_heard(house: House) -> None:
+    build = environments.resolve(house.workspace, definition("pandas")).build
+    assert build is not None
+    holder, liar = host(), host()
+    ready = {"build": str(build.pk), "event": "ready", "lock": "pandas==2\n", "python": "3.11.7"}
+    for told in (ready, {**ready, "event": "failed"}, {**ready, "event": "started"}):
+        assert environments.report_build(liar, told) is None, "nobody holds it yet"
+    environments.take_builds(holder)
+    for told in (ready, {**ready, "event": "failed"}):
+        assert environments.report_build(liar, told) is None
+    build.refresh_from_db()
+    assert (build.status, build.lock, build.host_id) == ("building", "", holder.pk)
+    assert environments.report_build(holder, ready) is not None
+
+
+@pytest.mark.parametrize(
+    ("packages", "lock"),
+    [
+        (["six==1.16.0"], "idna==3.7\n"),
+        (["six==1.16.0"], "six==1.17.0\n"),
+        (["six==1.16.0"], "six==1.16.0\nidna\n"),
+        (["six"], "six @ https://elsewhere.example/six.whl\n"),
+        (["six"], "--index-url https://elsewhere.example/\nsix==1.16.0\n"),
+        (["six"], "six==1.16.0 --config-settings=a=b\n"),
+        (["six"], "-r /etc/passwd\nsix==1.16.0\n"),
+        (["six"], "@EXPLICIT\nhttps://elsewhere.example/six.conda\n@PIP\n"),
+        (["own @ https://a.example/own.tar.gz"], "own @ https://b.example/own.tar.gz\n"),
+        (["six"], "six==1.16.0\ud800\n"),
+        (["six"], ["six==1.16.0"]),
+        (["six"], None),
+    ],
+)
+def test_a_lock_that_cannot_be_what_was_asked_for_fails_the_build(house: House, packages: list[str], lock: Any) -> None:
+    build = environments.resolve(house.workspace, definition(*packages)).build
+    agent = host()
+    assert build is not None and environments.take_builds(agent)
+    told = {"build": str(build.pk), "event": "ready", "lock": lock, "python": "3.11.7"}
+    ended = environments.report_build(agent, told)
+    assert ended is not None and (ended.status, ended.lock, ended.lock_digest) == ("failed", "", "")
+    assert "is not taken" in ended.message
+
+
+@pytest.mark.parametrize(
+    ("packages", "lock"),
+    [
+        ([], ""),
+        (
+            ["Six>=1.10", "zope.interface[test]~=6.0"],
+            "# by uv\nsix==1.16.0\nzope-interface==6.4.post2 ; python_version > '3'\n",
+        ),
+        (["torch==2.3.1+cpu"], "torch==2.3.1+cpu\n"),
+        (["six; python_version < '3'"], "\n"),
+        (["six"], "six==1.16.0 --hash=sha256:" + "a" * 64 + "\n"),
+        (["own @ https://a.example/own.tar.gz"], "own @ https://a.example/own.tar.gz\n"),
+        (["pandas==3.0.0rc1"], "pandas==3.0.0rc1\n"),
+    ],
+)
+def test_what_resolvers_write_is_taken(packages: list[str], lock: str) -> None:
+    assert lockfile.checked(lock, "3.11.7", {"packages": packages}) == (lock, "3.11.7")
+
+
+def test_a_curated_environment_is_made_of_the_studios_own_locks(house: House) -> None:
+    recipe = {"packages": ["six"], "locks": {"3.11": "six==1.16.0\n"}}
+    assert lockfile.checked("six==1.16.0\n", "3.11.7", recipe)[0] == "six==1.16.0\n"
+    with pytest.raises(lockfile.BadLock, match="its own lock"):
+        lockfile.checked("six==1.17.0\n", "3.11.7", recipe)
+    assert lockfile.checked("six==1.17.0\n", "3.12.1", recipe)[1] == "3.12.1"
+    for odd in ("3.11; import os", "", None, 3.11, "3"):
+        with pytest.raises(lockfile.BadLock, match="no version of Python"):
+            lockfile.checked("six==1.16.0\n", odd, recipe)
 
 
 def test_a_host_of_a_workspace_builds_what_that_workspace_asked_for_alone(house: House) -> None:

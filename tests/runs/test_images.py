@@ -203,6 +203,53 @@ def test_images_of_other_workspaces_and_of_hosts_that_are_gone_are_not_shown(ima
     assert images.lab.get("images/").json()["items"] == []
 
 
+def test_an_image_of_an_equal_lock_is_shown_where_its_base_is_the_same_alone(images: Images) -> None:
+    other = create_workspace(User.objects.create_user("bob"), "elsewhere")
+    stranger, base = images.lab.door(_token(other)), "/api/v1/workspaces/elsewhere/images/"
+    theirs = register(other, {"name": "same", "python": {"packages": ["pandas"]}})
+    EnvironmentVersion.objects.filter(pk=theirs.pk).update(build=images.version.build)
+    own = images.begin()
+    docker = {"dockerfile": "FROM secret.example/base"}
+    special = register(images.lab.room, {"name": "special", "python": {"packages": ["pandas"]}, "docker": docker})
+    EnvironmentVersion.objects.filter(pk=special.pk).update(build=images.version.build)
+    images.attempt = images.step_of(special)
+    hidden = images.begin("duto/env:" + "f" * 32, recipe={**RECIPE, "base": "sha256:" + "e" * 64})
+    images.tell("building", hidden.tag, progress={"done": 1, "total": 2, "text": "RUN fetch secret"})
+    images.tell("building", progress={"done": 1, "total": 2, "text": "RUN fetch secret"})
+    (shown,) = stranger.get(base).json()["items"]
+    assert (shown["id"], shown["progress"]["text"], shown["attempt"], shown["run"]) == (str(own.pk), "", None, None)
+    for method, path in (("get", f"{base}{hidden.pk}/"), ("post", f"{base}{hidden.pk}/cancel/")):
+        assert getattr(stranger, method)(path).status_code == 404
+    # The host cannot say by another digest whose image it is.
+    images.tell("ready", hidden.tag, lock_digest="0" * 64, size=1)
+    assert images.row(hidden.tag).lock_digest == LOCK
+
+
+def test_a_build_for_which_another_workspace_waits_is_not_canceled_and_its_failure_not_told(images: Images) -> None:
+    other = create_workspace(User.objects.create_user("bob"), "elsewhere")
+    stranger, base = images.lab.door(_token(other)), "/api/v1/workspaces/elsewhere/images/"
+    theirs = register(other, {"name": "same", "python": {"packages": ["pandas"]}})
+    EnvironmentVersion.objects.filter(pk=theirs.pk).update(build=images.version.build)
+    row = images.begin()
+    refused = stranger.post(f"{base}{row.pk}/cancel/")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "shared_build")
+    assert images.row().cancel_requested_at is None
+    assert images.lab.post(f"images/{row.pk}/cancel/").status_code == 202
+    images.tell("failed", message="canceled by ana, who builds secret.example")
+    told = stranger.get(f"{base}{row.pk}/").json()
+    assert (
+        "ana" not in str(told) and "secret" not in str(told) and told["message"].startswith("It was built for another")
+    )
+    assert "ana" in images.lab.get(f"images/{row.pk}/").json()["message"]
+
+
+def test_a_host_of_a_workspace_alone_shows_it_all_its_images(images: Images) -> None:
+    exchange.answer_to(images.lab.host, {"reports": [{"image": "duto/env:9", "event": "ready", "size": 1}]})
+    assert images.lab.get("images/").json()["items"] == []
+    Host.objects.filter(pk=images.lab.host.pk).update(workspace=images.lab.workspace)
+    assert [each["tag"] for each in images.lab.get("images/").json()["items"]] == ["duto/env:9"]
+
+
 def test_the_list_costs_the_same_however_many_there_are_and_is_asked_for_by_state(images: Images) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as seen:

@@ -1,0 +1,101 @@
+"""What a host says a recipe resolved to, read with care: it names exact versions of what was asked for, and nothing else.
+
+A lock is installed by every workspace that asks for the same packages. A line that is an option or an address of its
+own would let the host that resolved it choose where all of them fetch from. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from core.text import cleaned
+
+EXPLICIT, PIP = "@EXPLICIT", "@PIP"
+LARGEST = 1 << 20
+_PINNED = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w.,\s-]*\])?==(?P<version>[\w.!+-]+)(?:\s*;[^\n]*)?(?:\s+--hash=sha256:[0-9a-f]{64})*"
+)
+_PLACED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w.,\s-]*\])?\s*@\s*(?P<url>\S+)(?:\s*;[^\n]*)?")
+_ADDRESS = re.compile(r"(?:https?|file)://[^\s]+")
+_PYTHON = re.compile(r"\d{1,2}\.\d{1,3}(?:\.\d{1,3}[\w.+-]{0,20})?")
+
+
+class BadLock(ValueError):
+    """Why this cannot be what the recipe resolves to; a sentence for people."""
+
+
+def digest_of(lock: str) -> str:
+    """What an environment is known by, on every host."""
+    return sha256(lock.encode()).hexdigest()
+
+
+def checked(lock: object, python: object, recipe: Mapping[str, Any]) -> tuple[str, str]:
+    """(lock, Python's version). Raises BadLock."""
+    if not isinstance(lock, str) or len(lock) > LARGEST or cleaned(lock) != lock:
+        raise BadLock("a lock is a clean text of at most a mebibyte")
+    if not isinstance(python, str) or not _PYTHON.fullmatch(python):
+        raise BadLock(f"{str(python)[:40]!r} is no version of Python")
+    known = (recipe.get("locks") or {}).get(".".join(python.split(".")[:2]))
+    if known is not None:
+        if lock != known:
+            raise BadLock("the studio has its own lock for this Python, and this is another one")
+        return lock, python
+    lines = [line.strip() for line in lock.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    pins = dict(_pins(_without_conda(lines, recipe), recipe))
+    if not recipe.get("conda"):  # which may have brought what pip was asked for
+        _compare(pins, recipe.get("packages") or ())
+    return lock, python
+
+
+def _without_conda(lines: list[str], recipe: Mapping[str, Any]) -> list[str]:
+    """The part that pip takes; that of conda names files by their addresses, which only channels know."""
+    if bool(recipe.get("conda")) != (lines[:1] == [EXPLICIT]):
+        raise BadLock("conda packages are locked if and only if they were asked for")
+    if not recipe.get("conda"):
+        return lines
+    end = lines.index(PIP) if PIP in lines else len(lines)
+    for line in lines[1:end]:
+        if not _ADDRESS.fullmatch(line):
+            raise BadLock(f"{line[:80]!r} is no address of a package")
+    return lines[end + 1 :]
+
+
+def _pins(lines: Iterable[str], recipe: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """(name, version) of each line; no version for an address that the recipe names itself."""
+    places = {place["url"] for each in recipe.get("packages") or () if (place := _PLACED.fullmatch(str(each).strip()))}
+    for line in lines:
+        if pinned := _PINNED.fullmatch(line):
+            yield canonicalize_name(pinned["name"]), pinned["version"]
+        elif (placed := _PLACED.fullmatch(line)) and placed["url"] in places:
+            yield canonicalize_name(placed["name"]), None
+        else:
+            raise BadLock(f"{line[:80]!r} is not one package with its exact version")
+
+
+def _compare(pins: Mapping[str, str | None], packages: Iterable[Any]) -> None:
+    for text in packages:
+        try:
+            wanted = Requirement(str(text))
+        except InvalidRequirement:
+            continue  # the studio has taken it, so that it is the resolver's affair
+        name = canonicalize_name(wanted.name)
+        if wanted.marker is not None:
+            continue
+        if name not in pins:
+            raise BadLock(f"the package '{wanted.name}' was asked for and is not in it")
+        if (version := pins[name]) is not None and not _fits(version, wanted):
+            raise BadLock(f"'{wanted}' was asked for, and it holds version {version}")
+
+
+def _fits(version: str, wanted: Requirement) -> bool:
+    try:
+        return wanted.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False

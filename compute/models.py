@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from core.lifecycle import Lifecycle, Row
-from workspaces.models import User, Workspace
+from workspaces.models import ApiToken, User, Workspace
 
 
 class Host(Row):
@@ -58,6 +58,8 @@ class Enrolment(Row):
     token_digest = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=64, blank=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    # What it was made with, if not in a session: it ends with that.
+    token = models.ForeignKey(ApiToken, models.CASCADE, null=True, related_name="+")
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     host = models.ForeignKey(Host, models.SET_NULL, null=True, related_name="+")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from core.clock import told
 from core.errors import Forbidden, NotFound, Unauthenticated
 from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
 from workspaces.scopes import Act, Scope, allows, scope_in
@@ -80,6 +82,16 @@ class Room:
                 "'%(act)s'. An owner can change the scope on the page Settings."
             )
         raise Forbidden(text % facts, code="run_scope", **facts)
+
+    def require_end(self, end: datetime | None) -> Room:
+        """The room itself. Raises Forbidden for a token that makes what lasts longer than itself; None is for ever."""
+        if self.token is not None and self.token.ends_before(end):
+            raise Forbidden(
+                _("What is made with a token does not last longer than that, and this one ends at %(end)s. Ask for less, or do it while signed in.")
+                % {"end": told(self.token.expires_at)},
+                code="outlives_parent",
+            )  # fmt: skip
+        return self
 
     def require_person(self) -> Room:
         """The room itself. Raises Forbidden for a run's token: steps do not manage people, keys or machines."""

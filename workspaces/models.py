@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -77,6 +78,14 @@ class ApiToken(Row):
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
 
+    def is_good(self, moment: datetime) -> bool:
+        """Whether it is neither revoked nor expired then."""
+        return self.revoked_at is None and not self.ends_before(moment)
+
+    def ends_before(self, moment: datetime | None) -> bool:
+        """Whether it expires before that; None is never."""
+        return self.expires_at is not None and (moment is None or self.expires_at < moment)
+
 
 class SignInLink(Row):
     """A one-time address that signs a user in and asks for a password."""
@@ -98,8 +107,9 @@ class Invitation(Row):
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=12, choices=Role)
     digest = models.CharField(max_length=64, unique=True)
-    # It ends when this one is no owner any more.
+    # It ends when this one is no owner any more, and with the token that it was made with.
     created_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    token = models.ForeignKey(ApiToken, models.CASCADE, null=True, related_name="+")
     expires_at = models.DateTimeField()
 
     class Meta:

@@ -49,10 +49,12 @@ def create(room: Room, name: str = "", hours: int = HOURS) -> Minted:
         _refuse_taken(_named(room.workspace.pk, name).first(), room.workspace.pk, name)
     if not 1 <= hours <= MOST_HOURS:
         raise Invalid(_("'expires_in_hours' is a number from 1 to %(most_hours)s.") % {"most_hours": MOST_HOURS})
+    end = now() + timedelta(hours=hours)
+    room.require_end(end)
     text = f"{TOKEN_PREFIX}_{secrets.token_urlsafe(32)}"
     enrolment = Enrolment.objects.create(
         workspace=room.workspace, token_digest=digest_of(text), name=name, created_by=room.user,
-        expires_at=now() + timedelta(hours=hours),
+        token=room.token, expires_at=end,
     )  # fmt: skip
     audit.note(room, "host.invited", name, expires_in_hours=hours)
     return Minted(enrolment, text)
@@ -106,7 +108,7 @@ def _exchange(token: str, name: str, agent: str, key: str) -> Host:
 
 def _good(token: str) -> Enrolment:
     """The enrolment of a token that may be used now. Raises Unauthenticated."""
-    rows = Enrolment.objects.select_related("workspace", "created_by")
+    rows = Enrolment.objects.select_related("workspace", "created_by", "token")
     enrolment = rows.filter(token_digest=digest_of(token)).first()
     if enrolment is None:
         raise Unauthenticated(
@@ -114,9 +116,11 @@ def _good(token: str) -> Enrolment:
         )
     if enrolment.used_at is not None:
         raise _used()
-    if not _is_owner(enrolment):
+    if not _is_owner(enrolment) or (enrolment.token is not None and not enrolment.token.is_good(now())):
         raise Unauthenticated(
-            _("Who made this enrolment token is no owner of the workspace any more. Ask an owner for a new command."),
+            _(
+                "Who made this enrolment token is no owner of the workspace any more, or it was made with a token that has ended. Ask an owner for a new command."
+            ),
             code="token_revoked",
         )
     if enrolment.expires_at <= now():

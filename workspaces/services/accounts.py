@@ -70,6 +70,8 @@ def _live(secret: str) -> SignInLink:
 
 def _spent() -> NotFound:
     return NotFound(
-        _("This sign-in link was used already or has expired. 'python3 manage.py signin-link' prints a fresh one."),
+        _(
+            "This link was used already, was withdrawn or has expired. Ask who gave it to you for a fresh one; on the studio's machine 'python3 manage.py signin-link' prints one."
+        ),
         code="link_spent",
     )

@@ -29,9 +29,12 @@ def invite(room: Room, username: str, role: Role, email: str = "") -> tuple[Invi
     if room.user is None:
         raise Forbidden(_("Only a person invites others."))
     secret = secrets.token_urlsafe(32)
+    end = now() + LIFETIME
+    if room.token is not None and room.token.expires_at is not None:
+        end = min(end, room.token.expires_at)
     values = {
-        "role": role, "email": email, "digest": digest_of(secret), "created_by": room.user,
-        "expires_at": now() + LIFETIME,
+        "role": role, "email": email, "digest": digest_of(secret), "created_by": room.user, "token": room.token,
+        "expires_at": end,
     }  # fmt: skip
     made, _new = Invitation.objects.update_or_create(workspace=room.workspace, username=username, defaults=values)
     audit.note(room, "member.invited", username, role=role.value)
@@ -47,11 +50,11 @@ def open_ones(workspace: Workspace) -> list[Invitation]:
 def of_link(secret: str) -> Invitation | None:
     """The invitation of this link without using it up; None where it is no link of one that is open.
 
-    One ends with its time, and with its maker's right to let people in.
+    One ends with its time, with its maker's right to let people in, and with the token that it was made with.
     """
-    rows = Invitation.objects.select_related("workspace", "created_by")
+    rows = Invitation.objects.select_related("workspace", "created_by", "token")
     found = rows.filter(digest=digest_of(secret), expires_at__gt=now()).first()
-    if found is None:
+    if found is None or (found.token is not None and not found.token.is_good(now())):
         return None
     makers = Member.objects.filter(workspace=found.workspace, user=found.created_by, user__is_active=True)
     return found if makers.filter(role=Role.OWNER).exists() else None

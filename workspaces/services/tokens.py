@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core.clock import now, told
+from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
 from workspaces.access import Room
@@ -71,12 +71,7 @@ def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days:
     if not name.strip() or len(name) > 120:
         raise Invalid(_("A token needs a name of 1 to 120 characters, so that you know it again."))
     end = _end_of(expires_in_days)
-    if room.token is not None and _outlives(end, room.token):
-        raise Forbidden(
-            _("A token that is made with a token does not last longer, and this one ends at %(end)s. Ask for less, or make it while signed in.")
-            % {"end": told(room.token.expires_at)},
-            code="outlives_parent",
-        )  # fmt: skip
+    room.require_end(end)
     minted = mint(room.user, room.workspace, wanted, name.strip(), end, parent=room.token)
     audit.note(room, "token.created", minted.token.prefix, name=name, role=wanted.value)
     return minted
@@ -134,7 +129,7 @@ def revoke(room: Room, token_id: object) -> ApiToken:
     token = tokens.first()
     if token is None:
         raise NotFound(_("There is no such token of yours."))
-    if room.token is not None and (_is_wider(token, room.token) or _outlives(token.expires_at, room.token)):
+    if room.token is not None and (_is_wider(token, room.token) or room.token.ends_before(token.expires_at)):
         raise Forbidden(
             _("A token revokes only what carries and lasts no more than itself. Revoke this one while signed in."),
             code="role_too_large",
@@ -163,10 +158,6 @@ def _with_children(keys: list[UUID]) -> list[UUID]:
 
 def _is_wider(token: ApiToken, than: ApiToken) -> bool:
     return Role(token.role).rank > Role(than.role).rank
-
-
-def _outlives(end: datetime | None, parent: ApiToken) -> bool:
-    return parent.expires_at is not None and (end is None or end > parent.expires_at)
 
 
 def role_of(role: str) -> Role:

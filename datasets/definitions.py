@@ -39,12 +39,13 @@ def read(kind: str, given: object) -> dict[str, Any]:
         raise _bad(f"A dataset may have {MOST_SOURCES} sources at most. Name a folder or a pattern instead.")
     if unknown := [key for key in given if key not in ("sources", "format", "operations")]:
         raise _bad(f"A definition has no {_short(unknown[0])}; it has sources, format and operations.")
-    operations = given.get("operations") or []
+    form, operations = given.get("format"), given.get("operations")
+    form, operations = {} if form is None else form, [] if operations is None else operations
     if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
         raise _bad(f"'operations' is a list of at most {MOST_OPERATIONS}.")
     made: dict[str, Any] = {
         "sources": [_source(each) for each in sources],
-        "format": _format(given.get("format") or {}) if kind == "tabular" else _of_files(given.get("format") or {}),
+        "format": _format(form) if kind == "tabular" else _of_files(form),
         "operations": [_operation(kind, each) for each in operations],
     }
     _check_times(made["operations"])

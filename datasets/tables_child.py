@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from duto.tables import Column, Form, Source, TableError, form_of, read, survey
+from duto.tables import Column, Form, Source, Table, TableError, form_of, read, survey
 from duto.tables.reader import plain
 
 PIECE = 128 * 1024
@@ -61,7 +61,7 @@ def _answer(asked: Mapping[str, Any]) -> None:
         _rows(table.rows(), asked["limit"], asked["columns"])
     else:
         _say({"columns": names})
-        _csv([name for name, _ in names], table.rows())
+        _csv(table)
 
 
 def _source(name: str, path: str) -> Source:
@@ -91,15 +91,23 @@ def _rows(rows: Iterator[tuple[Any, ...]], limit: int, most_columns: int) -> Non
     _say({"rows": taken})
 
 
-def _csv(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+def _csv(table: Table) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow(["" if value is None else plain(value) for value in row])
+    writer.writerow([column.name for column in table.columns])
+    for columns, size in table.batches:
+        shown = [_shown(values, column.type) for values, column in zip(columns, table.columns, strict=True)]
+        writer.writerows(zip(*shown, strict=True) if shown else [()] * size)
         if buffer.tell() > PIECE:
             _send(buffer)
     _send(buffer)
+
+
+def _shown(values: list[Any], kind: str) -> list[Any]:
+    """As CSV has it: nothing for null, times by ISO 8601."""
+    if kind == "float":
+        return [None if each != each else each for each in values]
+    return [each and each.isoformat() for each in values] if kind == "datetime" else values
 
 
 def _send(buffer: io.StringIO) -> None:

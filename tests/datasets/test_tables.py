@@ -1,0 +1,494 @@
+"""Tables in the studio: every door gives what the reference gives, and reading is bounded, cancelable and elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.errors import Conflict, StudioError
+from core.ids import uuid7
+from datasets import definitions, tables
+from datasets.models import DatasetVersion
+from datasets.services import fetching, files_of, looking
+from datasets.services.versions import get_version, save
+from datasets.stores import root_by_name
+from duto.tabular_reading import read_frame, read_local, source_of
+from tests.house import House, code, content
+from workspaces.models import Role
+
+pytestmark = pytest.mark.django_db
+STORE = "workspaceblobstore"
+TYPES = {"int64": "long", "float64": "float", "bool": "bool", "datetime64[ns]": "datetime", "object": "string"}
+
+
+def source(*paths: str, **more: Any) -> dict[str, Any]:
+    return {"sources": [{"datastore": STORE, "path": path} for path in paths], **more}
+
+
+def table(house: House, path: str = "t.csv", data: str | bytes = "a,b\n1,2\n", **form: Any) -> DatasetVersion:
+    house.put(path, data)
+    return save(house.room, None, "tabular", source(path, format=form))
+
+
+# --- every door gives what the reference gives ---
+
+TEXTS = st.sampled_from([
+    "", "1", "007", "-3", "2.5", "1e3", "9007199254740993", "12345678901234567890", "true", "False", "NA", "NaN", "null",
+    "2021-03-04", "2021-03-04T05:06:07Z", "2021-3-4 05:06", "x", "a b", 'say "x"', "a,b;c", "line\nbreak", "José", " 4 ",
+])  # fmt: skip
+COLUMN = st.lists(TEXTS, min_size=1, max_size=3, unique=True)
+
+
+@st.composite
+def odd_tables(draw: st.DrawFn) -> tuple[list[list[list[str]]], dict[str, Any], str]:
+    """Files as lists of records with their headers, how they are written, and the ends of their lines."""
+    names = draw(st.lists(st.sampled_from(["a", "b", "c d", "é", '"q"']), min_size=1, max_size=4, unique=True))
+    kinds = {name: draw(COLUMN) for name in names}
+    made = []
+    for _ in range(draw(st.integers(1, 3))):
+        held = draw(st.permutations(names))[: draw(st.integers(1, len(names)))]
+        count = draw(st.integers(0, 4))
+        rows = [[draw(st.sampled_from(kinds[name])) for name in held] for _ in range(count)]
+        made.append([held, *rows])
+    return made, {"separator": draw(st.sampled_from([",", ";", "\t", "||"]))}, draw(st.sampled_from(["\n", "\r\n"]))
+
+
+def written(records: list[list[str]], separator: str, end: str) -> str:
+    lines = []
+    for record in records:
+        cells = [f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in record]
+        lines.append(separator.join(cells) + end)
+    return "".join(lines)
+
+
+def reference(files: list[list[list[str]]]) -> tuple[list[tuple[str, str]], list[list[Any]]]:
+    """The rules of docs/data.md, spelled out value by value over records that the standard library has read."""
+    names = list(dict.fromkeys(name for records in files for name in records[0]))
+    rows = [dict(zip(records[0], row, strict=True)) for records in files for row in records[1:]]
+    columns, values = [], []
+    for name in names:
+        kind, made = column_of([row.get(name) for row in rows])
+        columns.append((name, kind))
+        values.append(made)
+    return columns, [list(row) for row in zip(*values, strict=True)] if rows else []
+
+
+def column_of(texts: list[str | None]) -> tuple[str, list[Any]]:
+    words = {"", "NA", "NaN", "null"}
+    told = [text for text in texts if text is not None and text.strip() not in words]
+    for kind, turn in (("long", whole), ("float", number), ("bool", truth), ("datetime", moment)):
+        try:
+            known = {text: turn(text) for text in told}
+        except ValueError:
+            continue
+        lossy = kind == "float" and any(text.strip().isdigit() and int(text) > 2**53 for text in told)
+        if known and not lossy:
+            return kind, [None if text is None else known.get(text) for text in texts]
+    return "string", [None if text is None or text == "NaN" or not text.strip() else text for text in texts]
+
+
+def whole(text: str) -> int:
+    if not -(2**63) <= int(text) < 2**63:
+        raise ValueError
+    return int(text)
+
+
+def number(text: str) -> float:
+    return float(text)
+
+
+def truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError
+    return text.lower() == "true"
+
+
+def moment(text: str) -> str:
+    for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M"):
+        try:
+            return datetime.strptime(text, form).isoformat()
+        except ValueError:
+            continue
+    raise ValueError
+
+
+class Remote:
+    """A dataset as a program outside of the studio has it: its files come through REST."""
+
+    def __init__(self, house: House, version: DatasetVersion) -> None:
+        self._definition, self._house, self._client = version.definition, house, self
+        self._at = f"dataset-versions/{version.pk}/"
+
+    def _files(self) -> Any:
+        return self._house.api.get(self._at + "files/").json()["items"]
+
+    def _content(self) -> str:
+        return self._at + "content/"
+
+    def download(self, at: str, target: Path, *, path: str) -> None:
+        target.write_bytes(content(self._house.api.client.get(self._house.api._at(at), {"path": path})))
+
+
+def of_frame(frame: Any) -> tuple[list[str], list[list[Any]]]:
+    columns = []
+    for place in range(frame.shape[1]):
+        cells = frame.iloc[:, place]
+        plain = [each.isoformat() if hasattr(each, "isoformat") and each == each else each for each in cells]
+        columns.append([None if each is None or each != each else each for each in plain])
+    return list(frame.columns), [list(row) for row in zip(*columns, strict=True)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(odd=odd_tables())
+def test_every_door_gives_what_the_reference_gives(house: House, tmp_path: Path, odd: Any) -> None:
+    files, form, end = odd
+    place = tmp_path / uuid7().hex
+    texts = [written(records, form["separator"], end) for records in files]
+    for number_, text in enumerate(texts):
+        house.put(f"{place.name}/{number_}.csv", text)
+        (place / f"{number_}.csv").parent.mkdir(exist_ok=True)
+        (place / f"{number_}.csv").write_bytes(text.encode())
+    version = save(house.room, None, "tabular", source(f"{place.name}/", format=form))
+    columns, rows = reference(files)
+    at = f"dataset-versions/{version.pk}/"
+
+    assert [(each["name"], each["type"]) for each in house.api.get(at).json()["columns"]] == columns
+    shown = house.api.get(at + "preview/").json()
+    assert [(each["name"], each["type"]) for each in shown["columns"]] == columns
+    assert shown["rows"] == rows
+    told = list(csv.reader(io.StringIO(content(house.api.get(at + "content/")).decode(), newline="")))
+    assert told[0] == [name for name, _ in columns]
+    assert told[1:] == [["" if cell is None else str(cell) for cell in row] for row in rows]
+    local = [source_of(each.name, each) for each in sorted(place.iterdir())]
+    for frame in (read_frame(Remote(house, version)), read_local(local, version.definition)):
+        names, cells = of_frame(frame)
+        assert (names, cells) == ([name for name, _ in columns], rows)
+        assert all(
+            TYPES[str(kind)] in (told_, "float", "string")
+            for kind, (_, told_) in zip(frame.dtypes, columns, strict=True)
+        )
+
+
+def test_the_doors_agree_about_declared_types_and_paths(house: House) -> None:
+    house.put("d/CA/1.csv", "n;d;zip\n2,7;31.12.2021;007\n")
+    house.put("d/NY/2.csv", "zip;n\nNA;3,5\n")
+    form = {
+        "separator": ";", "include_path": True, "partition_format": "/{state}/*.csv",
+        "columns": {"n": {"type": "float", "decimal": ","}, "d": {"type": "datetime", "formats": ["%d.%m.%Y"]}, "zip": "string"},
+    }  # fmt: skip
+    version = save(house.room, None, "tabular", source("d/**", format=form))
+    rows = [["/CA/1.csv", 2.7, "2021-12-31T00:00:00", "007", "CA"], ["/NY/2.csv", 3.5, None, "NA", "NY"]]
+    shown = house.api.get(f"dataset-versions/{version.pk}/preview/").json()
+    assert [each["name"] for each in shown["columns"]] == ["Path", "n", "d", "zip", "state"]
+    assert shown["rows"] == rows
+    assert of_frame(read_frame(Remote(house, version)))[1] == rows
+    text = content(house.api.get(f"dataset-versions/{version.pk}/content/")).decode()
+    assert text == "Path,n,d,zip,state\n/CA/1.csv,2.7,2021-12-31T00:00:00,007,CA\n/NY/2.csv,3.5,,NA,NY\n"
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "st*r.csv", "who?.csv", "[a]/x.csv", "it's.csv", 'q"q.csv'])
+def test_a_name_that_lies_there_means_itself(house: House, name: str) -> None:
+    for other in ("a1.csv", "stir.csv", "whom.csv", "a/x.csv"):
+        house.put(f"n/{other}", "x\nwrong\n")
+    house.put(f"n/{name}", "x\nright\n")
+    version = save(house.room, None, "tabular", source(f"n/{name}"))
+    assert house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["right"]]
+    folder = save(house.room, None, "tabular", source(f"n/{name}" if "/" not in name else "n/[a]/*.csv"))
+    assert [each.key for each in files_of(folder)] == [f"n/{name}"]
+    everything = save(house.room, None, "tabular", source("n/"))
+    assert len(house.api.get(f"dataset-versions/{everything.pk}/preview/").json()["rows"]) == 5
+
+
+# --- what cannot be meant is refused at the door ---
+
+
+def formats(key: str, *values: Any) -> list[dict[str, Any]]:
+    return [{"format": {key: value}} for value in values]
+
+
+def deeds(deed: str, key: str, *values: Any, **more: Any) -> list[dict[str, Any]]:
+    return [{"operations": [{"op": deed, **more, key: value}]} for value in values]
+
+
+BAD: list[dict[str, Any]] = [
+    *formats("encoding", "hex", "base64", "bz2", "zip", "zlib", "uu", "rot13", "punycode", "idna", "undefined"),
+    *formats("encoding", "unicode_escape", "klingon", "x" * 99, 7, ["utf8"]),
+    *formats("separator", "12345", '"', "\n", "\0", 7, ["a"]),
+    *formats(
+        "columns", ["a"], {"a": "complex"}, {"a": ["long"]}, {"\0": "long"}, {"a": {"type": "float", "decimal": "x"}}
+    ),
+    *formats("columns", {"a": {"type": "datetime", "formats": "%d"}}, {"a": {"type": "datetime", "formats": ["%Q"]}}),
+    *formats("type", ["delimited"], "csv", 7),
+    *formats("header", "last", 1, []),
+    *formats("infer", "no", 0),
+    *formats("invalid_lines", "skip", ["drop"]),
+    *formats("partition_format", 7, "x" * 1001),
+    *formats("glob", ["*"]),
+    *formats("odd", 1),
+    *({"format": value} for value in ("x", [], 7)),
+    *deeds("take", "count", 10**30, -1, 1.5, True, "1", None, [1]),
+    *deeds("skip", "count", 10**30, 2**63),
+    *deeds("sample", "seed", "x", 10**30, 1.5, True, [], probability=0.5),
+    *deeds("random_split", "percentage", 1.1, -0.1, "0.5", True, float("nan"), part=0),
+    *deeds("random_split", "part", 2, -1, True, "0", 0.0, percentage=0.5),
+    *deeds("keep_columns", "columns", "a", [1], [["a"]], ["\0"], ["\ud800"], {}),
+    *deeds("take", "odd", 1, count=1),
+    *deeds("timestamp_columns", "timestamp", ["a"], 7),
+    *deeds("time", "start", "2021-03-04"),
+    *({"operations": [value]} for value in (["take"], {"op": ["take"]}, {"op": {}}, {"op": None}, {}, 7)),
+    *({"operations": value} for value in ({"op": "take"}, "take", [{"op": "take", "count": 1}] * 101)),
+    *(
+        {"operations": [{"op": "timestamp_columns", "timestamp": "a"}, {"op": "time", "start": value}]}
+        for value in ("soon", 7, [], "2021-13-01")
+    ),
+    *({"sources": [{"datastore": STORE, "path": value}]} for value in (["a"], 7, "a\ud800")),
+    *({"sources": [value]} for value in (7, {"datastore": [STORE]}, {"url": ["https://example.com"]}, {})),
+    {"sources": [{"datastore": STORE, "path": "a", "odd": 1}]},
+    {"odd": 1},
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: ascii(bad)[:80])
+def test_what_a_definition_cannot_mean_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(StudioError) as refused:
+        definitions.read("tabular", {**source("t.csv"), **bad})
+    assert (refused.value.status, refused.value.code) == (400, "bad_definition")
+    assert len(refused.value.message) < 400
+
+
+@pytest.mark.parametrize("kind", [None, 7, ["file"], {}, "table", ""])
+def test_a_kind_is_one_of_two(kind: Any) -> None:
+    with pytest.raises(StudioError, match="file"):
+        definitions.read(kind, source("t.csv"))
+
+
+def test_json_however_odd_is_answered(house: House) -> None:
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    for definition in (
+        deep,
+        {"sources": deep},
+        source("t.csv", format={"columns": deep}),
+        source("t.csv", operations=deep),
+    ):
+        answer = house.api.post("datasets/", {"kind": "tabular", "definition": definition})
+        assert answer.status_code == 400 and answer.json()["error"]["code"] in ("bad_definition", "invalid")
+    text = '{"kind":"tabular","definition":' + "[" * 100_000 + "]" * 100_000 + "}"
+    answer = house.api.client.post(house.api._at("datasets/"), text, content_type="application/json")
+    assert answer.status_code == 400 and answer.json()["error"]["code"]
+
+
+# --- reading is bounded ---
+
+
+@contextmanager
+def pipe(version: DatasetVersion) -> Iterator[Any]:
+    """A file of this datastore that nobody ever writes to: its reader waits for ever."""
+    root = root_by_name(version.workspace, STORE)
+    assert root.local is not None
+    os.mkfifo(root.local / "pipe.csv")
+    yield SimpleNamespace(datastore=STORE, key="pipe.csv", path="pipe.csv")
+
+
+def question(version: DatasetVersion, found: Any, **more: Any) -> tables.Question:
+    return tables.Question(version.workspace, [found], {"format": {}, "operations": []}, **more)
+
+
+def refused(deed: Callable[[], object]) -> StudioError:
+    with pytest.raises(StudioError) as told:
+        deed()
+    return told.value
+
+
+def test_what_takes_too_long_is_ended_and_told(house: House) -> None:
+    version = table(house)
+    with pipe(version) as waits:
+        told = refused(lambda: tables.look(question(version, waits, seconds=1)))
+    assert (told.status, told.code) == (422, "table_too_slow")
+    assert "longer than 1 seconds" in told.message
+    assert not children()
+
+
+def test_a_reader_that_is_killed_is_told(house: House) -> None:
+    version = table(house)
+
+    def kill() -> None:
+        while not (found := children()):
+            pass
+        found[0].kill()
+
+    with pipe(version) as waits:
+        killer = threading.Thread(target=kill)
+        killer.start()
+        assert refused(lambda: tables.look(question(version, waits))).code == "table_killed"
+        killer.join()
+
+
+def children() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children() if "tables_child" in " ".join(each.cmdline())]
+
+
+def test_memory_is_bounded_and_the_studio_lives(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MEMORY", 80 << 20)
+    house.put("wide.json", "{" + ",".join(f'"k{n}": {n}' for n in range(900_000)) + "}\n")
+    told = refused(lambda: tables.look(tables.Question(house.workspace, files_of(save(house.room, None, "file", source("wide.json"))), {"format": {"type": "json_lines"}})))  # fmt: skip
+    assert told.code == "table_too_large" and "GiB of memory" in told.message
+    monkeypatch.undo()
+    assert table(house).profile is not None
+
+
+def test_only_so_many_are_read_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = table(house)
+    monkeypatch.setattr(tables, "PATIENCE", 0.01)
+    monkeypatch.setitem(tables._turns, "rows", threading.BoundedSemaphore(1))
+    tables._turns["rows"].acquire()
+    answer = house.api.get(f"dataset-versions/{version.pk}/preview/")
+    assert code(answer) == (503, "busy")
+    tables._turns["rows"].release()
+    assert house.api.get(f"dataset-versions/{version.pk}/preview/").status_code == 200
+
+
+def test_a_download_that_is_left_ends_its_reader(house: House) -> None:
+    version = table(house, data="a\n" + "some text\n" * 500_000)
+    answer = house.api.get(f"dataset-versions/{version.pk}/content/")
+    assert next(iter(answer.streaming_content)).startswith(b"a\nsome text\n")
+    assert len(children()) == 1
+    answer.close()
+    del answer
+    assert not children()
+
+
+def test_the_reader_has_nothing_of_the_studio(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUTO_SECRET_KEY", "secret")
+    version = table(house)
+    with pipe(version) as waits:
+        seen: list[dict[str, str]] = []
+
+        def look() -> None:
+            while not (found := children()):
+                pass
+            seen.append(found[0].environ())
+            found[0].kill()
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        refused(lambda: tables.look(question(version, waits)))
+        watcher.join()
+    assert set(seen[0]) <= {"PATH", "OMP_NUM_THREADS", "ARROW_DEFAULT_MEMORY_POOL", "LC_CTYPE"}
+
+
+def test_many_columns_are_read_and_too_many_values_refused(house: House) -> None:
+    wide = ",".join(f"c{n}" for n in range(10_000)) + "\n" + (",".join("1" * 10_000) + "\n") * 5
+    version = table(house, data=wide)
+    at = f"dataset-versions/{version.pk}/preview/"
+    assert len(house.api.get(at + "?limit=5").json()["rows"][4]) == 10_000
+    assert code(house.api.get(at + "?limit=500")) == (422, "too_many_values")
+
+
+# --- large tables are looked through by a worker ---
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten bytes are much."""
+    monkeypatch.setattr(looking, "AT_ONCE", 10)
+
+
+@pytest.mark.sqlite
+def test_a_large_table_is_looked_through_by_a_worker(house: House, large: None) -> None:
+    house.put("t.csv", "a,b\n1,2\n3,x\n")
+    version = save(house.room, "t", "tabular", source("t.csv"))
+    at = f"dataset-versions/{version.pk}/"
+    assert house.api.get(at).json()["status"] == "fetching"
+    fetching.fetch(version.pk)
+    told = house.api.get(at).json()
+    assert (told["status"], told["error"], told["progress"], told["file_count"]) == ("ready", None, None, 1)
+    assert told["columns"] == [{"name": "a", "type": "long"}, {"name": "b", "type": "string"}]
+    assert save(house.room, "t", "tabular", source("t.csv")).status == "ready"
+    house.put("t.csv", "a,b\n1,2\n3,4\n")
+    assert save(house.room, "t", "tabular", source("t.csv")).status == "fetching"
+    assert house.api.get(at + "preview/").json()["rows"] == [[1, 2], [3, 4]]
+    house.put("t.csv", 'a,b\n1,"2\n3,4\n')
+    fetching.fetch(version.pk)
+    told = house.api.get(at).json()
+    assert told["status"] == "ready" and "never closed" in told["error"]["message"]
+
+
+@pytest.mark.sqlite
+def test_looking_through_shows_how_far_it_is_and_can_be_canceled(
+    house: House, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.put("t.csv", "a,b\n1,2\n3,4\n")
+    version = save(house.room, "t", "tabular", source("t.csv"))
+    at, seen = f"dataset-versions/{version.pk}/", []
+    reader = house.door(Role.READER)
+
+    def look(asked: tables.Question) -> dict[str, Any]:
+        assert asked.alive is not None
+        asked.alive(5, 12)
+        seen.append(house.api.get(at).json()["progress"])
+        assert code(reader.post(at + "cancel/")) == (403, "forbidden")
+        assert house.api.post(at + "cancel/").json()["status"] == "failed"
+        monkeypatch.setattr(fetching, "TELL_SECONDS", 0.0)
+        asked.alive(6, 12)
+        raise AssertionError("it was canceled")
+
+    monkeypatch.setattr(tables, "look", look)
+    fetching.fetch(version.pk)
+    told = house.api.get(at).json()
+    assert seen == [[5, 12]]
+    assert (told["status"], told["error"]["code"], told["progress"]) == ("failed", "canceled", None)
+    assert code(house.api.post(at + "cancel/")) == (409, "not_fetching")
+    monkeypatch.undo()
+    fetching.ask(get_version(house.workspace, version.pk))
+    fetching.fetch(version.pk)
+    assert house.api.get(at).json()["status"] == "ready"
+
+
+def test_what_was_found_is_used_while_the_files_are_the_same(house: House) -> None:
+    version = table(house)
+    found = files_of(version)
+    assert looking.question(version, found, 1).survey is not None
+    house.put("t.csv", "a,b\n1,2\nx,4\n")
+    assert looking.question(version, files_of(version), 1).survey is None
+    assert house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["1", 2], ["x", 4]]
+    assert save(house.room, None, "tabular", source("t.csv", format={})).pk == version.pk
+    version.refresh_from_db()
+    assert [each["type"] for each in (version.profile or {})["columns"]] == ["string", "long"]
+
+
+def test_a_page_shows_some_of_many_columns_and_says_so(house: House) -> None:
+    from django.test import Client
+
+    page = Client()
+    page.force_login(house.owner, backend="django.contrib.auth.backends.ModelBackend")
+    house.put("w.csv", ",".join(f"c{n}" for n in range(300)) + "\n" + ",".join("1" * 300) + "\n")
+    save(house.room, "w", "tabular", source("w.csv"))
+    text = page.get("/w/lab/data/sets/w/?part=preview").content.decode()
+    assert "the first 100 of 300 columns" in text and text.count("<th ") == 100
+
+
+def test_canceling_what_is_not_under_way_is_a_conflict(house: House) -> None:
+    with pytest.raises(Conflict):
+        fetching.cancel(house.room, table(house))
+
+
+def test_a_survey_is_what_a_row_can_hold(house: House) -> None:
+    version = table(house, data='"a\n",é\n1,2021-03-04\n')
+    assert json.dumps(version.profile)
+    assert [each[1] for each in (version.profile or {})["survey"]] == ["long", "datetime"]

@@ -51,6 +51,13 @@ class Conflict(StudioError):
     default_code = "conflict"
 
 
+class TooSlow(StudioError):
+    """The body did not come in time."""
+
+    status = 408
+    default_code = "too_slow"
+
+
 class TooLarge(StudioError):
     status = 413
     default_code = "too_large"

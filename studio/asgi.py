@@ -17,18 +17,20 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.urls import path
 
+from studio.forwarded import Forwarded
 from studio.handlers import by_path
-from studio.limits import BodyLimit
+from studio.limits import Guard
 from workspaces.consumers import WorkspaceConsumer
 
 _live = URLRouter([path("ws/", WorkspaceConsumer.as_asgi())])
-application = BodyLimit(
-    ProtocolTypeRouter(
-        {
-            "http": by_path(),
-            "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(_live)),
-        }
+application = Forwarded(
+    Guard(
+        ProtocolTypeRouter(
+            {
+                "http": by_path(),
+                "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(_live)),
+            }
+        )
     ),
-    ordinary=settings.DUTO.request_max_bytes,
-    files=settings.DUTO.upload_max_bytes,
+    trusted=settings.DUTO.trust_proxy,
 )

@@ -1,76 +1,107 @@
-"""Bodies that are too large are refused before they are stored anywhere."""
+"""Bodies of requests: who may send one is asked before it is read, and it has a limit of size and of time."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+
+from core.errors import TooSlow
+from core.fullness import as_full
+from studio.admission import FREE, Refused, limit_for, refusal, too_large
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-FILES = (b"multipart/form-data", b"application/octet-stream", b"application/zip", b"text/csv")
+# A body may take this many seconds, and one more for each so many bytes that have come.
+GRACE, SLOWEST = 30.0, 16 * 1024
+# So long may pass without a byte.
+IDLE = 60.0
 
 
-class TooLarge(Exception):
-    """The body went over its limit while it was read."""
+class Guard:
+    """Stands before everything that reads a body. A small one passes: the view itself says who may send it."""
 
-
-class BodyLimit:
-    """Counts what arrives: a Content-Length may be absent, or a lie."""
-
-    def __init__(self, app: App, ordinary: int, files: int) -> None:
-        self.app, self.ordinary, self.files = app, ordinary, files
+    def __init__(self, app: App) -> None:
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        limit = self.files if headers.get(b"content-type", b"").startswith(FILES) else self.ordinary
-        declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit:
-            await refuse(send, limit)
-            return
-        started = False
+        body, started = Body(scope, receive), False
 
         async def watched(message: dict[str, Any]) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            started = True
             await send(message)
 
         try:
-            await self.app(scope, counted(receive, limit), watched)
-        except TooLarge:
+            await body.expect(declared(scope))
+            await self.app(scope, body.receive, watched)
+        except Refused as refused:
             if not started:
-                await refuse(send, limit)
+                await tell(send, refused)
+        except OSError as error:
+            full = as_full(error)
+            if full is None or started:
+                raise
+            await tell(send, refusal(full))
 
 
-def counted(receive: Receive, limit: int) -> Receive:
-    """The same stream, which raises once it has carried too much."""
-    seen = 0
+class Body:
+    """What arrives, counted: a Content-Length may be absent, or a lie."""
 
-    async def read() -> dict[str, Any]:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            raise TooLarge
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope, self._receive = scope, receive
+        self._limit, self._is_known = FREE, False
+        self._seen, self._is_over, self._began = 0, False, time.monotonic()
+
+    async def receive(self) -> dict[str, Any]:
+        """The next piece. Raises Refused for one that is too much, or too late."""
+        if self._is_over:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._patience()):
+                message = await self._receive()
+        except TimeoutError as error:
+            text = f"The request's body came too slowly: {self._seen} bytes in {time.monotonic() - self._began:.0f} seconds."
+            raise refusal(TooSlow(text, received=self._seen)) from error
+        self._seen += len(message.get("body", b""))
+        self._is_over = message["type"] != "http.request" or not message.get("more_body", False)
+        await self.expect(self._seen)
         return message
 
-    return read
+    async def expect(self, size: int) -> None:
+        """Raises Refused unless so many bytes may come. Who sends them is asked once, when they are more than anybody's."""
+        if size > self._limit and not self._is_known:
+            async with ThreadSensitiveContext():
+                self._limit = await sync_to_async(limit_for)(self._scope)
+            self._is_known = True
+        if size > self._limit:
+            raise too_large(self._limit)
+
+    def _patience(self) -> float:
+        left = self._began + GRACE + self._seen / SLOWEST - time.monotonic()
+        return max(0.0, min(IDLE, left))
 
 
-async def refuse(send: Send, limit: int) -> None:
-    """413 with the limit in words, in the shape of the other errors of the API."""
-    text = f"The request is larger than {limit} bytes, the most that this studio takes."
-    body = json.dumps({"error": {"code": "too_large", "message": text, "facts": {"limit": limit}}}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+def declared(scope: Scope) -> int:
+    """The Content-Length, 0 where it is absent or none."""
+    text: bytes = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(text) if text.isdigit() and len(text) < 20 else 0
+
+
+async def tell(send: Send, refused: Refused) -> None:
+    """The refusal in the shape of the API's other errors."""
+    body = json.dumps(refused.document, default=str).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **refused.headers}
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refused.status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

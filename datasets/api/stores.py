@@ -60,6 +60,7 @@ class FilesView(WorkspaceView):
 class FileView(WorkspaceView):
     needs = {"get": Role.READER, "put": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
     acts = {"put": Act.UPLOAD, "delete": Act.OWN}
+    takes_files = frozenset({"put"})
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, name: str, path: str) -> HttpResponseBase:

@@ -42,7 +42,7 @@ class RegisterPage:
     level: Level | None
 
 
-@door.dialog()
+@door.dialog(takes_files=True)
 def register(request: HttpRequest, room: Room) -> HttpResponse:
     """One of three forms; `part=picker` and `part=place` are the browser beside the path."""
     way = request.GET.get("from", "upload")

@@ -28,6 +28,7 @@ from workspaces.scopes import Act
 class ModelsView(WorkspaceView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
     acts = {"post": Act.REGISTER}
+    takes_files = frozenset({"post"})
     parser_classes = [Parser, MultiPartParser]
 
     @extend_schema(responses=listed(s.ModelOut))

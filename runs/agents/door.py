@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
 
 
-def agent_call(*methods: str) -> Callable[[View], View]:
-    """A view for agents: `view(request, host, ...)`, without session and CSRF, for the host of the key."""
+def agent_call(*methods: str, most: int | None) -> Callable[[View], View]:
+    """A view for agents: `view(request, host, ...)`, without session and CSRF, for the host of the key.
+
+    `most` are the bytes that a body may have; None: it is a file.
+    """
 
     def wrap(view: View) -> View:
         @csrf_exempt
@@ -40,6 +43,7 @@ def agent_call(*methods: str) -> Callable[[View], View]:
             except (OSError, Error) as error:
                 return refusal_of(error)
 
+        inner.most = most  # type: ignore[attr-defined]
         return inner
 
     return wrap

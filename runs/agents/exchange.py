@@ -51,6 +51,9 @@ async def exchange(request: HttpRequest) -> HttpResponse:
     return JsonResponse(answer)
 
 
+exchange.most = BODY_MAX  # type: ignore[attr-defined]
+
+
 def _first(request: HttpRequest) -> tuple[Host, dict[str, Any], float, dict[str, Any]]:
     """The host, what it says, how long it waits for work, and the answer for now: all in one turn of one thread."""
     host, document = _read(request)

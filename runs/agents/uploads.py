@@ -30,13 +30,13 @@ LOG_MAX = 8 * 1024 * 1024
 SPOOL_MAX = 8 * 1024 * 1024
 
 
-@agent_call("PUT")
+@agent_call("PUT", most=LOG_MAX)
 def log(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
     return JsonResponse({"size": logs.append(mine, offset_of(request), body_of(request, LOG_MAX))})
 
 
-@agent_call("PUT")
+@agent_call("PUT", most=SPOOL_MAX)
 def spool(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
     body = body_of(request, SPOOL_MAX)
@@ -46,13 +46,13 @@ def spool(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpRe
     return JsonResponse({"size": ingest(mine, offset_of(request), body)})
 
 
-@agent_call("PUT")
+@agent_call("PUT", most=SPOOL_MAX)
 def samples(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
     return JsonResponse({"size": usage.append(mine, offset_of(request), body_of(request, SPOOL_MAX))})
 
 
-@agent_call("PUT")
+@agent_call("PUT", most=LOG_MAX)
 def build_log(request: HttpRequest, host: Host, build: UUID) -> HttpResponse:
     mine = EnvironmentBuild.objects.filter(pk=build, host_id=host.pk).first()
     if mine is None:
@@ -61,7 +61,7 @@ def build_log(request: HttpRequest, host: Host, build: UUID) -> HttpResponse:
     return JsonResponse({"size": size})
 
 
-@agent_call("GET", "PUT")
+@agent_call("GET", "PUT", most=None)
 def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transfer: str) -> HttpResponseBase:
     mine = attempt_for(host, attempt, epoch)
     kind, _, rest = transfer.partition("/")

@@ -34,6 +34,7 @@ class MissingBlobsView(WorkspaceView):
 class BlobView(WorkspaceView):
     needs = {"put": Role.CONTRIBUTOR}
     acts = {"put": Act.UPLOAD}
+    takes_files = frozenset({"put"})
 
     @extend_schema(operation_id="blob_put", request=UPLOAD, responses={201: s.SizeOut})
     def put(self, request: Request, digest: str) -> Response:

@@ -99,6 +99,7 @@ class ArtifactsView(RunView):
 class ArtifactView(RawView):
     needs = {"get": Role.READER, "put": Role.CONTRIBUTOR}
     acts = {"put": Act.OWN}
+    takes_files = frozenset({"put"})
 
     @extend_schema(operation_id="run_artifact", responses=BYTES)
     def get(self, request: Request, id: UUID, path: str) -> HttpResponseBase:

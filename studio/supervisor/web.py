@@ -15,8 +15,6 @@ import sys
 import threading
 
 PREPARE = "DUTO_PREPARE"
-# Beyond this a frame is not even read: the socket is closed with 1009.
-WEBSOCKET_MAX = 1 << 20
 
 
 def main() -> None:
@@ -30,6 +28,7 @@ def main() -> None:
     import uvicorn
 
     from studio.asgi import application
+    from studio.server import config_of
 
     if os.environ.pop(PREPARE, ""):
         report = prepare()
@@ -38,19 +37,7 @@ def main() -> None:
         if "refusal" in report:
             sys.exit(1)
     warm_up()
-    config = uvicorn.Config(
-        application,
-        ws="websockets",
-        ws_max_size=WEBSOCKET_MAX,
-        # Who asks is decided by the application, which knows whether a proxy is trusted.
-        proxy_headers=False,
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=75,
-    )
+    config = config_of(application, timeout_graceful_shutdown=2)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=options.socket)])
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import connection
 from django.test import RequestFactory
 
 from core import serving
@@ -222,8 +223,9 @@ async def test_slow_readers_cost_a_piece_each_and_leave_nothing(shelf: Shelf) ->
     await settled(lambda: threading.active_count() <= before + 40)
 
 
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no connections to run out of")
 async def test_slow_readers_keep_no_connection_from_others(shelf: Shelf) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no connections to run out of")
     readers = [Visit("GET", shelf.all["file"], shelf.headers("file")) for _ in range(settings.DUTO.database_pool + 2)]
     for each in readers:
         each.reading.clear()

@@ -37,6 +37,8 @@ class StudioView(APIView):
 
     # Declared so that a test can walk every address with every role. Empty: any known caller.
     needs: ClassVar[dict[str, Role]] = {}
+    # Methods whose bodies are files: they may be as large as DUTO_UPLOAD_MAX_BYTES.
+    takes_files: ClassVar[frozenset[str]] = frozenset()
 
     def asked(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The body as that serializer reads it. Raises a refusal that names the field."""

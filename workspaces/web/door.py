@@ -38,13 +38,20 @@ def deed(needs: Role = Role.CONTRIBUTOR) -> Callable[[View], View]:
     return _door(needs, ["POST"], _notice)
 
 
-def dialog(needs: Role = Role.CONTRIBUTOR) -> Callable[[View], View]:
-    """A form that is fetched with GET and sent with POST to the same address; it tells refusals at its fields."""
-    return _door(needs, ["GET", "HEAD", "POST"], _error_page)
+def dialog(needs: Role = Role.CONTRIBUTOR, *, takes_files: bool = False) -> Callable[[View], View]:
+    """A form that is fetched with GET and sent with POST to the same address; it tells refusals at its fields.
+
+    One that takes files may be as large as DUTO_UPLOAD_MAX_BYTES.
+    """
+    return _door(needs, ["GET", "HEAD", "POST"], _error_page, takes_files=takes_files)
 
 
 def _door(
-    needs: Role, methods: list[str], refused: Callable[[HttpRequest, StudioError], HttpResponse]
+    needs: Role,
+    methods: list[str],
+    refused: Callable[[HttpRequest, StudioError], HttpResponse],
+    *,
+    takes_files: bool = False,
 ) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @wraps(view)
@@ -70,8 +77,8 @@ def _door(
             patch_vary_headers(answer, ["Cookie", "HX-Request"])
             return answer
 
-        # Declared so that a test can walk every address with every role.
-        inner.needs, inner.methods = needs, methods  # type: ignore[attr-defined]
+        # Declared so that a test can walk every address with every role, and for who asks before the body is read.
+        inner.needs, inner.methods, inner.takes_files = needs, methods, takes_files  # type: ignore[attr-defined]
         return require_http_methods(methods)(inner)
 
     return wrap

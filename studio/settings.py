@@ -81,6 +81,8 @@ ROOT_URLCONF = "studio.urls"
 ASGI_APPLICATION = "studio.asgi.application"
 TEMPLATES = [
     {
+        # The name by which template_partials finds it: without it no fragment of a page is found.
+        "NAME": "django",
         "BACKEND": "core.rendering.Templates",
         "DIRS": [ROOT / "templates"],
         "APP_DIRS": True,

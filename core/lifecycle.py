@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
+from django.db.models.options import Options
 
 from core.errors import IllegalMove, Outrun
 from core.ids import uuid7
 
 
 def write_all(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
-    """Write these fields of these rows by one statement; for a single row by a plain one, which is cheaper to build."""
+    """Write these fields of these rows in one go: Django's `bulk_update` takes seconds for some hundred documents."""
     if len(rows) == 1:
         rows[0].save(update_fields=list(fields))
     elif rows:
-        type(rows[0])._default_manager.bulk_update(rows, list(fields), batch_size=100)
+        meta = type(rows[0])._meta
+        columns: list[models.Field[Any, Any]] = [*(_column(meta, name) for name in fields), meta.pk]
+        quoted = [connection.ops.quote_name(str(each.column)) for each in columns]
+        values = ", ".join(f"{name} = %s" for name in quoted[:-1])
+        table = connection.ops.quote_name(meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {table} SET {values} WHERE {quoted[-1]} = %s",  # noqa: S608 - names of our own columns
+                [[each.get_db_prep_save(getattr(row, each.attname), connection) for each in columns] for row in rows],
+            )
+
+
+def _column(meta: Options[Any], name: str) -> models.Field[Any, Any]:
+    return cast("models.Field[Any, Any]", meta.get_field(name))
 
 
 class Row(models.Model):

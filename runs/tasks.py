@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from runs.services import progress, retention, submitters
+from runs.services import progress, retention, retire, submitters
 
 
 @shared_task(name="runs.advance", acks_late=True, ignore_result=True)
@@ -17,6 +17,11 @@ def advance(root_id: str) -> None:
 @shared_task(name="runs.stop_unentitled", acks_late=True, ignore_result=True)
 def stop_unentitled() -> None:
     submitters.stop_unentitled()
+
+
+@shared_task(name="runs.remove", acks_late=True, ignore_result=True)
+def remove(root_id: str) -> None:
+    retire.finish(UUID(root_id))
 
 
 @shared_task(name="runs.retain", acks_late=True, ignore_result=True)

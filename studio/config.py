@@ -81,6 +81,7 @@ class Config:
     lease_seconds: int = setting(30, "How long an attempt may be silent before it counts as lost.", 3, 3600)
     worker_threads: int = setting(8, "Tasks that one worker process runs at the same time.", 1, 256)
 
+    run_max_steps: int = setting(20_000, "Most steps of one run.", 1)
     snapshot_max_bytes: int = setting(300 * MEGABYTE, "Largest source folder of a step, in bytes.", 1)
     snapshot_max_files: int = setting(2000, "Most files in the source folder of a step.", 1)
     log_cap_bytes: int = setting(

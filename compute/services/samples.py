@@ -10,6 +10,7 @@ from uuid import UUID
 
 from compute.models import Host, HostSample
 from compute.samples import EVERY, KEEP
+from core import slices
 from core.clock import now
 
 # When this process last looked whether a sample of each host is due: most words of a host then cost no statement.
@@ -31,7 +32,7 @@ def prune() -> None:
     """Remove what no chart shows any more."""
     # Named one by one, so that the index by host and time serves.
     hosts = list(Host.objects.values_list("id", flat=True))
-    HostSample.objects.filter(host__in=hosts, at__lt=now() - KEEP).delete()
+    slices.delete(HostSample.objects.filter(host__in=hosts, at__lt=now() - KEEP))
 
 
 def _is_due(key: UUID, moment: datetime) -> bool:

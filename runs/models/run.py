@@ -74,6 +74,7 @@ class Run(Lifecycle):
     kind = models.CharField(max_length=12, choices=Kind)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="runs")
     experiment = models.ForeignKey(Experiment, models.CASCADE, related_name="runs")
+    # Null for a root. A root that is its own parent is hidden (`is_hidden`): no list of roots has it.
     parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
     # The root of the tree; a root points at itself, so that one index serves "all of this tree".
     root = models.ForeignKey("self", models.CASCADE, null=True, related_name="tree")
@@ -150,6 +151,11 @@ class Run(Lifecycle):
     @property
     def is_root(self) -> bool:
         return self.root_id == self.pk
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether this is a root whose steps are still being laid out, or are being removed: nothing carries it forward."""
+        return self.parent_id == self.pk
 
     @property
     def is_adopted(self) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 from django.utils.translation import gettext as _
 
@@ -94,6 +94,7 @@ def get_run(workspace: Workspace, run_id: object) -> Run:
     """One run with its graph. Raises NotFound: a malformed id is simply not found."""
     key = as_uuid(run_id)
     rows = Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step")
+    rows = rows.exclude(parent=F("id"))  # hidden: still being laid out, or being removed
     found = rows.filter(pk=key).first() if key else None
     if found is None:
         raise NotFound(

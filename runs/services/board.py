@@ -17,10 +17,12 @@ from core.prepared import Prepared
 from core.storage import Root
 from duto.spec.graph import Graph, Step
 from duto.spec.reading import read_graph
+from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs.models import Output, Run, StepRun
 from runs.services.kept import Look
 
 S = Run.Status
+B = EnvironmentBuild.Status
 Parsed = tuple[Graph, dict[str, Step]]
 # Graphs of so many roots are kept parsed in a process.
 KEPT = 64
@@ -87,6 +89,13 @@ class Board:
             run.root = self.root
             run.workspace = self.root.workspace
             self.runs[run.step.node_id] = run
+
+    def still_waiting(self) -> set[str]:
+        """The steps whose environment is being built."""
+        busy = EnvironmentBuild.objects.exclude(status__in=[B.READY, B.FAILED])
+        versions = EnvironmentVersion.objects.filter(build__in=busy).values("id")
+        rows = StepRun.objects.filter(run__root=self.root, run__status=S.PREPARING, environment_version_id__in=versions)
+        return set(rows.values_list("node_id", flat=True))
 
     def spec(self, node: str) -> Step:
         return self.specs[node]

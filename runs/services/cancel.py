@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from core import slices
 from core.clock import now
 from runs.models import Attempt, Run
 from runs.services import failures, placing
@@ -40,29 +41,29 @@ def cancel_tree(root_id: UUID, by: str) -> None:
 
 
 def cancel_steps(root_id: UUID, nodes: Sequence[str], by: str) -> None:
-    """Cancel some steps of one run, in somebody's name."""
-    with changing(root_id) as root:
-        if root.is_final:
-            return
-        board = Board(root)
-        nodes = [node for node in nodes if board.states.get(node) not in Run.ENDS]
-        board.need(nodes)
-        stop_steps(board, nodes, by=by)
-        carry_forward(root)
+    """Cancel some steps of one run, in somebody's name; many of them slice by slice."""
+    for part in slices.of(nodes):
+        with changing(root_id) as root:
+            if root.is_final or root.is_hidden:
+                return
+            board = Board(root)
+            open_ones = [node for node in part if board.states.get(node) not in Run.ENDS]
+            board.need(open_ones)
+            stop_steps(board, open_ones, by=by)
+            carry_forward(root)
 
 
 def _cancel(root: Run, run: Run, by: str) -> None:
+    """Of a large run the first slice of steps here; a worker goes on with the others."""
     if run.kind in (Run.Kind.INTERACTIVE, Run.Kind.CHILD):
         run.move(S.CANCELED, finished_at=now(), cancel_requested_by=by, cancel_requested_at=now())
         return
-    board = Board(root)
     if run is root:
         _request(root, by)
-        nodes = [node for node, state in board.states.items() if state not in Run.ENDS]
     else:
-        nodes = [run.step.node_id]
-    board.need(nodes)
-    stop_steps(board, nodes, by=by)
+        board = Board(root)
+        board.need([run.step.node_id])
+        stop_steps(board, [run.step.node_id], by=by)
     carry_forward(root)
 
 
@@ -74,21 +75,19 @@ def _request(root: Run, by: str) -> None:
         root.move(S.CANCEL_REQUESTED)
 
 
-def stop_steps(board: Board, nodes: Iterable[str], *, by: str) -> None:
+def stop_steps(board: Board, nodes: Sequence[str], *, by: str) -> None:
     """Steps without an attempt at an agent end at once; the others when their agent says so."""
-    open_attempts = {
-        attempt.run_id: attempt
-        for attempt in Attempt.objects.filter(run__root=board.root.pk)
-        .exclude(status__in=Attempt.ENDS)
-        .select_related("node")
-    }
-    hosts = set()
+    runs = [board.runs[node].pk for node in nodes]
+    rows = Attempt.objects.filter(run__in=runs).exclude(status__in=Attempt.ENDS).select_related("node")
+    open_attempts = {attempt.run_id: attempt for attempt in rows}
+    hosts, dropped = set(), []
     for node in nodes:
         run = board.runs[node]
         attempt = open_attempts.get(run.pk)
         if attempt is None or attempt.status == A.QUEUED:
             if attempt is not None:
-                _drop(attempt, run)
+                attempt.run = run
+                dropped.append(attempt)
             board.touch(node).waiting = []
             board.set(
                 node, S.CANCELED, error=failures.failure("canceled", f"Canceled by {by}."), cancel_requested_by=by
@@ -98,16 +97,17 @@ def stop_steps(board: Board, nodes: Iterable[str], *, by: str) -> None:
             run.move(S.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())
             board.states[node] = S.CANCEL_REQUESTED
             hosts.add(attempt.host_id)
+    _drop(dropped)
     board.save()
     _ring(hosts)
 
 
-def _drop(attempt: Attempt, run: Run) -> None:
-    """No agent has it yet: it ends here, and gives back the node it may have been promised."""
-    attempt.run = run
-    attempt.move(A.CANCELED, finished_at=now(), cause="canceled")
-    placing.free_node(attempt)
-    place_after(run, attempt.compute_target_id)
+def _drop(attempts: Sequence[Attempt]) -> None:
+    """No agent has them yet: they end here, and give back the nodes that they may have been promised."""
+    Attempt.move_all(attempts, A.CANCELED, finished_at=now(), cause="canceled")
+    placing.free_nodes(attempts)
+    for attempt in attempts:
+        place_after(attempt.run, attempt.compute_target_id)
 
 
 def _ring(host_ids: Iterable[object]) -> None:

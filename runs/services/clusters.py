@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Node
 from compute.services.targets import Use, find_target
+from core import slices
 from core.clock import now
 from core.errors import Conflict, NotFound
 from runs.models import Attempt, Run
@@ -112,16 +113,21 @@ def judged(attempt: Attempt, status: str, facts: dict[str, Any]) -> tuple[str, d
 
 
 def clear(target_id: UUID, by: str = BY, most: int = AT_ONCE) -> int:
-    """Cancel what runs on a cluster and waits for it, run by run; how many runs still have such steps."""
+    """Cancel what runs on a cluster and waits for it, run by run, a slice of steps at most; how many runs still have such steps."""
     rows = Attempt.objects.filter(compute_target=target_id).exclude(status__in=Attempt.ENDS)
     rows = rows.exclude(run__status=Run.Status.CANCEL_REQUESTED).order_by("run__root_id")
     by_root: dict[UUID, list[str]] = defaultdict(list)
     for root, node in rows.values_list("run__root_id", "run__step__node_id"):
         if root is not None:
             by_root[root].append(node)
-    for root in list(by_root)[:most]:
-        cancel_steps(root, by_root[root], by)
-    return max(0, len(by_root) - most)
+    left, done = slices.SLICE, 0
+    for root, nodes in list(by_root.items())[:most]:
+        if left <= 0:
+            break
+        cancel_steps(root, nodes[:left], by)
+        done += len(nodes) <= left
+        left -= len(nodes)
+    return len(by_root) - done
 
 
 def finish_leaving() -> int:

@@ -13,7 +13,7 @@ from runs.models import Attempt, Run
 from runs.services import artifacts, clusters, failures, logs, outputs, placing, usage
 from runs.services.board import parsed, parsed_followers
 from runs.services.changes import changing, place_after
-from runs.services.progress import advance, carry_forward
+from runs.services.progress import advance_some, carry_forward
 from workspaces.services.tokens import revoke_run_tokens
 
 # Documents of a step that its end does not look into.
@@ -156,7 +156,7 @@ def build_ended(build_id: Any) -> None:
     """An environment is ready or has failed: carry forward the runs that wait for it."""
     rows = Run.objects.filter(step__waiting__0__facts__build=str(build_id)).exclude(status__in=Run.ENDS)
     for root_id in set(rows.values_list("root_id", flat=True)):
-        advance(root_id)
+        advance_some(root_id)
 
 
 _FRESH: Prepared[Attempt] = Prepared(

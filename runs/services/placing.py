@@ -131,6 +131,13 @@ def free_node(attempt: Attempt) -> None:
     Node.objects.filter(pk__in=mine, status=Node.Status.RUNNING).update(status=Node.Status.IDLE, idle_since=now())
 
 
+def free_nodes(attempts: Sequence[Attempt]) -> None:
+    """The same of many at once."""
+    mine = Attempt.objects.filter(pk__in=[attempt.pk for attempt in attempts], node__isnull=False).values("node")
+    if attempts:
+        Node.objects.filter(pk__in=mine, status=Node.Status.RUNNING).update(status=Node.Status.IDLE, idle_since=now())
+
+
 def remove(nodes: Sequence[Node]) -> None:
     """Let these nodes go."""
     if nodes:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from compute.models import ComputeTarget
-from core import words
+from core import slices, words
 from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
+from core.work import later
 from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan, told
@@ -22,30 +23,56 @@ S = Run.Status
 
 
 def advance(root_id: UUID) -> None:
-    """Decide and carry out what comes next for a run. Called twice, the second call finds nothing to do."""
+    """Decide and carry out what comes next for a run, slice by slice. Called twice, the second call finds nothing to do."""
+    while True:
+        with changing(root_id) as root:
+            if not _carry(root):
+                return
+        slices.pause()
+
+
+def advance_some(root_id: UUID) -> None:
+    """The same for those who must not take long: what is beyond one slice is left to a worker."""
     with changing(root_id) as root:
         carry_forward(root)
 
 
-@words.stored()
 def carry_forward(root: Run) -> None:
-    """The body of advance(), for those who hold the root's lock already."""
-    if root.is_final or root.kind == Run.Kind.INTERACTIVE:
-        return
+    """The body of advance_some(), for those who hold the root's lock already."""
+    if _carry(root):
+        later("runs.advance", root_id=str(root.pk))
+
+
+@words.stored()
+def _carry(root: Run) -> bool:
+    """Carry out at most a slice of decisions, since others wait for the lock; whether there are more."""
+    if root.is_final or root.is_hidden or root.kind == Run.Kind.INTERACTIVE:
+        return False
     board = Board(root)
     if root.status == S.NOT_STARTED and root.kind != Run.Kind.SCRIPT:
         root.move(S.RUNNING, started_at=now())
     places = Places(board)
-    rounds = 0
-    while decisions := _decisions(board, places):
-        if rounds:  # one reuse leads to the next: load what may follow at once instead of step by step
-            board.need(node for node, state in board.states.items() if state == plan.WAITING)
-        _carry_out(board, places, decisions)
-        rounds += 1
-    _stop(board)
+    more = False
+    if root.cancel_requested_at is None:
+        more = _decide(board, places)
+    more = _stop(board) or more
     board.save()
     places.queue()
     _end(board)
+    return more
+
+
+def _decide(board: Board, places: Places) -> bool:
+    left, rounds = slices.SLICE, 0
+    while decisions := _decisions(board, places, left):
+        if rounds:  # one reuse leads to the next: load what may follow at once instead of step by step
+            board.need([node for node, state in board.states.items() if state == plan.WAITING][: slices.SLICE])
+        _carry_out(board, places, decisions)
+        rounds += 1
+        left -= len(decisions)
+        if left <= 0:
+            return True
+    return False
 
 
 _TARGET: Prepared[ComputeTarget] = Prepared(lambda key: ComputeTarget.objects.filter(pk=key))
@@ -98,10 +125,14 @@ class Places:
             place_after(run, run.step.compute_target_id)
 
 
-def _decisions(board: Board, places: Places) -> list[plan.Decision]:
+def _decisions(board: Board, places: Places, most: int) -> list[plan.Decision]:
     """What the plan says now, without the steps that wait for their environment."""
     decisions = plan.decide(board.needs, board.states, go_on=board.go_on)
-    return [decision for decision in decisions if decision.step not in places.waiting]
+    found = [decision for decision in decisions if decision.step not in places.waiting]
+    if len(found) > most:  # those that go on waiting would come first again and again
+        still = board.still_waiting()
+        found = [decision for decision in found if decision.act is plan.Act.SKIP or decision.step not in still]
+    return found[:most]
 
 
 def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision]) -> None:
@@ -158,16 +189,24 @@ def _await_environment(board: Board, places: Places, node: str, build: Environme
         board.states[node] = S.NOT_STARTED
 
 
-def _stop(board: Board) -> None:
-    """A failure cancels what still runs, unless the run goes on after failures."""
-    nodes = list(plan.to_stop(board.states, go_on=board.go_on))
+def _stop(board: Board) -> bool:
+    """A canceled run stops all its steps, and a failure those that still run, unless the run goes on after failures.
+
+    Whether there are more than one slice of them.
+    """
+    root = board.root
+    if root.cancel_requested_at is not None:
+        nodes = [node for node, state in board.states.items() if state not in Run.ENDS and state != S.CANCEL_REQUESTED]
+    else:
+        nodes = list(plan.to_stop(board.states, go_on=board.go_on))
     if not nodes:
-        return
+        return False
     from runs.services.cancel import stop_steps
 
     board.save()
-    board.need(nodes)
-    stop_steps(board, nodes, by="another step's failure")
+    board.need(nodes[: slices.SLICE])
+    stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or "another step's failure")
+    return len(nodes) > slices.SLICE
 
 
 def _end(board: Board) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import journal, slices
+from core.clock import now
 from core.errors import Conflict, Invalid, StudioError
 from core.storage import artifact_store
+from core.work import later
 from datasets import services as datasets
-from runs.models import Attempt, Output, Run, StepRun
+from runs.models import Artifact, Attempt, MetricPoint, Output, Run, StepRun
 from runs.queries.deletion import Preview
 from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
@@ -22,6 +25,11 @@ from workspaces.access import Room, require_run
 from workspaces.models import ApiToken, Role, RunMade
 from workspaces.services import audit
 
+# A submit that takes longer than this has died on its way.
+LONGEST_SUBMIT = timedelta(hours=1)
+# So many runs are removed by one look of the ticker.
+MOST = 10
+
 
 def preview(room: Room, run: Run) -> Preview:
     """What deleting would free and break."""
@@ -29,23 +37,58 @@ def preview(room: Room, run: Run) -> Preview:
 
 
 def delete(room: Room, run: Run) -> None:
-    """Delete a root run that is over. Raises Conflict while it is not, Invalid for a step."""
+    """Delete a root run that is over. Raises Conflict while it is not, Invalid for a step.
+
+    From here on nobody sees it. A large one is removed by a worker, slice by slice.
+    """
     room.require(Role.CONTRIBUTOR)
     require_run(room, run)
     if not run.is_root:
         raise Invalid(_("Delete the run that this step belongs to."))
-    _close(run)
-    _remove_outputs(run)
-    _remove_files(run)
-    _remove_rows(room, run)
+    _hide(room, run)
+    if Run.objects.filter(root=run).count() > slices.SLICE:
+        later("runs.remove", root_id=str(run.pk))
+    else:
+        finish(run.pk)
 
 
-def _close(run: Run) -> None:
-    """From here on nobody reuses it, whatever happens next."""
+def _hide(room: Room, run: Run) -> None:
     with changing(run.pk) as root:
         if not root.is_final:
             raise Conflict(_("The run is not over yet. Cancel it first, or wait for its end."), code="still_running")
-        StepRun.objects.filter(run__root=root).update(is_source=False)
+        ApiToken.objects.filter(root_run_id=run.pk).delete()
+        RunMade.objects.filter(root_run_id=run.pk).delete()
+        audit.note(
+            room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
+        )
+        Run.objects.filter(pk=run.pk).update(parent=run.pk)
+        journal.hint(f"list:{room.workspace.name}:runs")
+
+
+def remove_hidden() -> int:
+    """Remove what was being deleted, and submits that died on their way, where nobody does; how many runs."""
+    left_behind = Q(status__in=Run.ENDS) | Q(created_at__lt=now() - LONGEST_SUBMIT)
+    found = list(Run.objects.filter(left_behind, parent=F("id")).values_list("id", flat=True)[:MOST])
+    for key in found:
+        finish(key)
+    return len(found)
+
+
+def finish(root_id: UUID) -> None:
+    """Remove a hidden run: its results are nobody's source any more, then the data go, then the rows. May be repeated."""
+    run = Run.objects.filter(pk=root_id, parent=root_id).select_related("workspace").defer("graph").first()
+    if run is None:
+        return
+    _close(run)
+    _remove_outputs(run)
+    _remove_files(run)
+    _remove_rows(run)
+
+
+def _close(run: Run) -> None:
+    keys = list(StepRun.objects.filter(run__root=run, is_source=True).values_list("pk", flat=True))
+    for part in slices.of(keys):
+        StepRun.objects.filter(pk__in=part).update(is_source=False)
 
 
 def _remove_outputs(run: Run) -> None:
@@ -69,12 +112,9 @@ def _remove_files(run: Run) -> None:
             store.remove(sealed_key(kept))
 
 
-@transaction.atomic
-def _remove_rows(room: Room, run: Run) -> None:
-    ApiToken.objects.filter(root_run_id=run.pk).delete()
-    RunMade.objects.filter(root_run_id=run.pk).delete()
-    audit.note(
-        room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
-    )
+def _remove_rows(run: Run) -> None:
+    """What there may be a million of first; then the runs, the newest first, for children come after their parents."""
+    for kind in (MetricPoint, Artifact, Output):
+        slices.delete(kind._default_manager.filter(run__root=run))
+    slices.delete(Run.objects.filter(root=run).exclude(pk=run.pk).order_by("-id"))
     Run.objects.filter(pk=run.pk).delete()
-    journal.hint(f"list:{room.workspace.name}:runs")

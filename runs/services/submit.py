@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from compute.models import ComputeTarget
-from core import journal
+from core import journal, slices
 from core.clock import now
-from core.errors import Unprocessable
+from core.errors import Conflict, Unprocessable
 from core.work import after_commit, later
 from datasets import places
 from duto.spec import canonical, status
@@ -27,6 +28,8 @@ from workspaces.access import Room, require_run
 from workspaces.models import Role
 from workspaces.scopes import Act
 
+# What a hidden root is not found by.
+LINKS = ("cloned_from", "resumed_from", "published_pipeline_id")
 # A run of up to so many steps is carried forward by the call that submits it; a larger one would keep its caller waiting.
 AT_ONCE = 100
 
@@ -53,31 +56,56 @@ def submit_run(
     if (resumed := more.get("resumed_from")) is not None:
         require_run(room, resumed)
     plan = _check(room, graph, parameters or {})
+    fields = {
+        "kind": kind,
+        "graph": plan.document,
+        "graph_digest": canonical.digest(plan.document),
+        "parameters": plan.parameters,
+        "tags": dict(tags or {}),
+        "properties": {**(properties or {}), **_root_properties(kind, plan.parameters, more)},
+        "is_forced": regenerate_outputs,
+        "continue_on_step_failure": plan.goes_on(continue_on_step_failure),
+        **more,
+    }
+    if len(plan.graph.steps) > slices.SLICE and kind != Run.Kind.SCRIPT:
+        return _submit_large(room, experiment, plan, fields)
     with transaction.atomic():
-        environments_of = _environments(room, plan.graph)
-        conda.require_hosts(room.workspace, plan.graph.steps, environments_of, plan.targets)
-        root = _make_root(
-            room,
-            experiment,
-            kind=kind,
-            graph=plan.document,
-            graph_digest=canonical.digest(plan.document),
-            parameters=plan.parameters,
-            tags=dict(tags or {}),
-            properties={**(properties or {}), **_root_properties(kind, plan.parameters, more)},
-            is_forced=regenerate_outputs,
-            continue_on_step_failure=plan.goes_on(continue_on_step_failure),
-            **more,
-        )
-        _lay_out(root, plan, environments_of)
+        environments_of = _environments(room, plan)
+        root = _make_root(room, experiment, **fields)
+        runs, details = _rows(root, plan, environments_of)
+        Run.objects.bulk_create(runs)
+        StepRun.objects.bulk_create(details)
         _go(root, len(plan.graph.steps))
+    return root
+
+
+def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, Any]) -> Run:
+    """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
+    with transaction.atomic():
+        environments_of = _environments(room, plan)
+    with transaction.atomic():
+        root = _make_hidden(room, experiment, **fields)
+    try:
+        runs, details = _rows(root, plan, environments_of)
+        for part in slices.of(range(len(runs))):
+            with transaction.atomic():
+                Run.objects.bulk_create([runs[place] for place in part])
+                StepRun.objects.bulk_create([details[place] for place in part])
+        slices.pause()
+        with transaction.atomic():
+            _show(room, root, fields)
+            _go(root, len(runs))
+    except BaseException:
+        # Whoever dies here in silence leaves it to the ticker.
+        later("runs.remove", root_id=str(root.pk))
+        raise
     return root
 
 
 def _go(root: Run, steps: int) -> None:
     """Carry the run forward once the transaction holds: here, or by a worker when it is large."""
     if steps <= AT_ONCE:
-        after_commit(partial(progress.advance, root.pk))
+        after_commit(partial(progress.advance_some, root.pk))
     else:
         later("runs.advance", root_id=str(root.pk))
 
@@ -134,6 +162,14 @@ def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) ->
     """Read the graph and look up what it names. Every problem is told at once."""
     # Not read yet, so anything may stand here: the graph's own reader says what is wrong with it.
     told = document.get("steps")
+    most = settings.DUTO.run_max_steps
+    if isinstance(told, list) and len(told) > most:
+        raise Unprocessable(
+            f"The graph has {len(told)} steps, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
+            "Let a step do more, or submit several runs.",
+            code="too_many_steps",
+            most=most,
+        )
     digests = [step.get("snapshot") for step in told if isinstance(step, Mapping)] if isinstance(told, list) else []
     rows = Snapshot.objects.filter(workspace=room.workspace, digest__in=[d for d in digests if isinstance(d, str)])
     files = {row.digest: {each["path"] for each in row.files} for row in rows}
@@ -180,11 +216,11 @@ def _lookups(
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 
 
-def _environments(room: Room, graph: Graph) -> dict[str, EnvironmentVersion | None]:
-    """The environment of each step; one that many steps share is looked up once."""
+def _environments(room: Room, plan: _Plan) -> dict[str, EnvironmentVersion | None]:
+    """The environment of each step; one that many steps share is looked up once. Raises Unprocessable."""
     known: dict[str, EnvironmentVersion] = {}
     found: dict[str, EnvironmentVersion | None] = {}
-    for step in graph.steps:
+    for step in plan.graph.steps:
         if not step.environment:
             found[step.id] = None
             continue
@@ -192,39 +228,74 @@ def _environments(room: Room, graph: Graph) -> dict[str, EnvironmentVersion | No
         if key not in known:
             known[key] = environments.resolve(room.workspace, dict(step.environment))
         found[step.id] = known[key]
+    conda.require_hosts(room.workspace, plan.graph.steps, found, plan.targets)
     return found
 
 
 def _make_root(room: Room, experiment: str, **fields: Any) -> Run:
     """The root row, numbered within its experiment by the experiment's own row lock."""
-    rows = Experiment.objects.select_for_update(no_key=True)
-    home, is_new = rows.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
-    number = home.run_count + 1
-    Experiment.objects.filter(pk=home.pk).update(run_count=number, last_run_at=now(), archived_at=None)
-    root = Run(workspace=room.workspace, experiment=home, number=number, submitted_by=room.user, version=1, **fields)
+    home = _home(room, experiment)
+    root = Run(
+        workspace=room.workspace, experiment=home, number=_number(home), submitted_by=room.user, version=1, **fields
+    )
     root.root = root
     root.save(force_insert=True)
     room.made("run", root.pk)  # a step may cancel and tag what it submits
-    if is_new:
-        room.made("experiment", home.pk)
-    journal.record(root.topic, 1, {"changes": []}, lists=(f"list:{room.workspace.name}:runs",))
+    _tell(root)
     return root
 
 
-def _lay_out(root: Run, plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None]) -> None:
-    """One row and one detail row a step, in the order of the graph, in a handful of statements."""
-    # A script run is one run: its single step is the root itself.
+def _make_hidden(room: Room, experiment: str, **fields: Any) -> Run:
+    """The row of a root whose steps are still to come. Nothing refers to others yet, so that nobody finds it by them."""
+    quiet = {name: value for name, value in fields.items() if name not in LINKS}
+    root = Run(workspace=room.workspace, experiment=_home(room, experiment), submitted_by=room.user, version=1, **quiet)
+    root.root = root.parent = root
+    root.save(force_insert=True)
+    return root
+
+
+def _show(room: Room, root: Run, fields: Mapping[str, Any]) -> None:
+    """Let a hidden root be seen. Raises Conflict where it was taken for left behind and removed."""
+    home = Experiment.objects.select_for_update(no_key=True).get(pk=root.experiment_id)
+    links = {name: fields[name] for name in LINKS if fields.get(name) is not None}
+    seen = {"parent": None, "number": _number(home), "created_at": now(), **links}
+    if not Run.objects.filter(pk=root.pk).update(**seen):
+        raise Conflict("The submit took too long and was given up. Submit the run again.", code="given_up")
+    for name, value in seen.items():
+        setattr(root, name, value)
+    room.made("run", root.pk)
+    _tell(root)
+
+
+def _home(room: Room, experiment: str) -> Experiment:
+    rows = Experiment.objects.select_for_update(no_key=True)
+    home, is_new = rows.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
+    if is_new:
+        room.made("experiment", home.pk)
+    return home
+
+
+def _number(home: Experiment) -> int:
+    """The next number of an experiment whose row is locked."""
+    number = home.run_count + 1
+    Experiment.objects.filter(pk=home.pk).update(run_count=number, last_run_at=now(), archived_at=None)
+    return number
+
+
+def _tell(root: Run) -> None:
+    journal.record(root.topic, 1, {"changes": []}, lists=(f"list:{root.workspace.name}:runs",))
+
+
+def _rows(
+    root: Run, plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None]
+) -> tuple[list[Run], list[StepRun]]:
+    """One row and one detail row a step, in the order of the graph. A script run is one run: its single step is the root itself."""
     alone = root.kind == Run.Kind.SCRIPT
-    runs: list[Run] = []
-    details: list[StepRun] = []
-    for node in plan.graph.order:
-        step = plan.graph.step(node)
-        run = root if alone else _step_row(root, step)
-        runs.append(run)
-        details.append(_detail_row(run, step, plan, environments_of[node]))
-    if not alone:
-        Run.objects.bulk_create(runs, batch_size=500)
-    StepRun.objects.bulk_create(details, batch_size=500)
+    by_id = {step.id: step for step in plan.graph.steps}
+    steps = [by_id[node] for node in plan.graph.order]
+    runs = [root if alone else _step_row(root, step) for step in steps]
+    details = [_detail_row(run, step, plan, environments_of[step.id]) for run, step in zip(runs, steps, strict=True)]
+    return [] if alone else runs, details
 
 
 def _step_row(root: Run, step: Step) -> Run:

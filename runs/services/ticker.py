@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db import close_old_connections
 
 from compute.services import samples
-from core import journal
+from core import journal, slices
 from core.beats import beat
 from core.clock import now
 from core.models import Event
@@ -20,13 +20,14 @@ from core.work import ring
 from datasets import services as datasets
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import claims, clusters, conda, departures, lost, nodes, placing, silence, submitters
-from runs.services.progress import advance
+from runs.services import claims, clusters, conda, departures, lost, nodes, placing, retire, silence, submitters
+from runs.services.progress import advance_some
 from workspaces.models import Workspace
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=10)
 KEEP_EVENTS = timedelta(days=7)
+PRUNED = 5_000
 
 
 def start() -> threading.Thread:
@@ -70,6 +71,7 @@ def tick(count: int) -> None:
         (5, submitters.stop_unentitled),
         (5, environments.expire_builds),
         (5, conda.fail_unbuildable),
+        (60, retire.remove_hidden),
         (600, prune_events),
         (600, samples.prune),
         (3600, ring_retention),
@@ -108,13 +110,16 @@ def ring_claims() -> None:
 def advance_silent() -> None:
     for run in lost.silent_runs():
         try:
-            advance(run.pk)
+            advance_some(run.pk)
         except Exception:  # nor one run's fault the other runs
             log.exception("advance of %s failed", run.pk)
 
 
 def prune_events() -> None:
-    Event.objects.filter(created_at__lt=now() - KEEP_EVENTS, delivered_at__isnull=False).delete()
+    """So many at a time: a day of a busy studio is a million rows."""
+    slices.delete(
+        Event.objects.filter(created_at__lt=now() - KEEP_EVENTS, delivered_at__isnull=False).order_by("id"), PRUNED
+    )
 
 
 def ring_retention() -> None:

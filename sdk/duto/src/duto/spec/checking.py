@@ -39,15 +39,35 @@ def problems_of(graph: Graph, files: Optional[Mapping[str, Any]] = None) -> List
 
 def sort(needs: Mapping[str, FrozenSet[str]]) -> Tuple[List[str], List[str]]:
     """The ids with parents first, and a cycle as the path around it (empty where there is none)."""
+    place = {step: number for number, step in enumerate(needs)}
+    missing = {step: sum(parent in needs for parent in parents) for step, parents in needs.items()}
+    followers = followers_of(needs)
     done: Dict[str, None] = {}
-    waiting = list(needs)
-    while waiting:
-        ready = [step for step in waiting if all(parent in done or parent not in needs for parent in needs[step])]
-        if not ready:
-            return list(done), _walk_cycle({step: needs[step] & frozenset(waiting) for step in waiting})
+    ready = [step for step, count in missing.items() if not count]
+    while ready:
         done.update(dict.fromkeys(ready))
-        waiting = [step for step in waiting if step not in done]
+        following: List[str] = []
+        for step in ready:
+            for other in followers[step]:
+                missing[other] -= 1
+                if not missing[other]:
+                    following.append(other)
+        ready = sorted(following, key=place.__getitem__)
+    waiting = [step for step in needs if step not in done]
+    if waiting:
+        rest = frozenset(waiting)
+        return list(done), _walk_cycle({step: needs[step] & rest for step in waiting})
     return list(done), []
+
+
+def followers_of(needs: Mapping[str, FrozenSet[str]]) -> Dict[str, List[str]]:
+    """For each step those that wait for it directly, in the order of `needs`."""
+    found: Dict[str, List[str]] = {step: [] for step in needs}
+    for step, parents in needs.items():
+        for parent in parents:
+            if parent in found:
+                found[parent].append(step)
+    return found
 
 
 def cycle_problem(cycle: List[str]) -> Problem:
@@ -58,12 +78,13 @@ def cycle_problem(cycle: List[str]) -> Problem:
 
 def _walk_cycle(needs: Mapping[str, FrozenSet[str]]) -> List[str]:
     # Every step here has a parent here, so walking up must meet itself.
-    path: List[str] = []
+    path: Dict[str, None] = {}
     step = next(iter(needs))
     while step not in path:
-        path.append(step)
+        path[step] = None
         step = min(needs[step])
-    ring = path[path.index(step) :]
+    walked = list(path)
+    ring = walked[walked.index(step) :]
     return [step, *reversed(ring[1:]), step]
 
 

@@ -173,7 +173,6 @@ class Graph:
     @property
     def followers(self) -> Dict[str, FrozenSet[str]]:
         """For each step the ids of those that wait for it directly."""
-        needs = self.needs
-        return {
-            step.id: frozenset(other for other, parents in needs.items() if step.id in parents) for step in self.steps
-        }
+        from duto.spec.checking import followers_of
+
+        return {step: frozenset(others) for step, others in followers_of(self.needs).items()}

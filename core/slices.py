@@ -1,0 +1,42 @@
+"""Long writes in slices: nobody holds the database for longer than one of them takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import QuerySet
+
+T = TypeVar("T")
+# So many rows are written by one transaction, where a deed is about many.
+SLICE = 500
+# SQLite's waiting writers look again after a tenth of a second at the latest: shorter, and they would never get in.
+PAUSE_S = 0.12
+
+
+def of(items: Sequence[T], size: int = 0) -> Iterator[Sequence[T]]:
+    """The items in order, at most `size` at a time; between two of them others may write."""
+    size = size or SLICE
+    for start in range(0, len(items), size):
+        if start:
+            pause()
+        yield items[start : start + size]
+
+
+def delete(rows: QuerySet[Any, Any], size: int = 0) -> int:
+    """Delete these rows, with what hangs on them; how many of them."""
+    count = 0
+    while keys := list(rows.values_list("pk", flat=True)[: size or SLICE]):
+        if count:
+            pause()
+        rows.model._default_manager.filter(pk__in=keys).delete()
+        count += len(keys)
+    return count
+
+
+def pause() -> None:
+    """Let others write: called between two transactions, never inside one."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        time.sleep(PAUSE_S)

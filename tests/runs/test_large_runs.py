@@ -1,0 +1,273 @@
+"""Runs of many steps: no transaction writes more than a slice, whoever submits, carries on, cancels or deletes them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from core import slices
+from core.clock import now
+from core.errors import Conflict, Unprocessable
+from runs.models import Attempt, MetricPoint, Run, StepRun
+from runs.services import lost, progress, retire, submit
+from runs.services.cancel import cancel_run
+from runs.services.clusters import clear
+from runs.services.submit import submit_run
+from tests.runs.conftest import Lab
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+SLICE = 20
+# What a slice of steps may write in one transaction: a run, its step and its attempt each, and what tells of them.
+MOST = 5 * SLICE
+STEPS = 3 * SLICE + 7
+
+
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices that a test fills; and nobody to wait for."""
+    monkeypatch.setattr(slices, "SLICE", SLICE)
+    monkeypatch.setattr(slices, "PAUSE_S", 0)
+    monkeypatch.setattr(submit, "AT_ONCE", 0)
+
+
+class Written:
+    """Rows written by each transaction."""
+
+    def __init__(self) -> None:
+        self.transactions: list[int] = []
+        self.open = 0
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")):
+            self.open += max(context["cursor"].rowcount, 0)
+            if not connection.in_atomic_block:
+                self.close()
+        return result
+
+    def close(self) -> None:
+        self.transactions.append(self.open)
+        self.open = 0
+
+    @property
+    def largest(self) -> int:
+        return max(self.transactions)
+
+
+@contextmanager
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+    seen = Written()
+    commit = connection.commit
+    with monkeypatch.context() as patched, connection.execute_wrapper(seen):
+        patched.setattr(connection, "commit", lambda: (commit(), seen.close()))
+        yield seen
+
+
+def wide(lab: Lab, count: int = STEPS, **step: Any) -> dict[str, Any]:
+    """A graph of so many steps that need nothing of each other."""
+    graph = lab.graph("s0", **step)
+    graph["steps"] = [{**graph["steps"][0], "id": f"s{n}", "name": f"s{n}"} for n in range(count)]
+    return graph
+
+
+def chained(lab: Lab, count: int = STEPS) -> dict[str, Any]:
+    graph = wide(lab, count)
+    for step in graph["steps"][1:]:
+        step["run_after"] = ["s0"]
+    return graph
+
+
+def states(root: Run) -> set[str]:
+    return set(Run.objects.filter(root=root).values_list("status", flat=True))
+
+
+def test_a_submit_writes_slices_and_the_run_appears_at_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, bool]] = []
+    laid_out = StepRun.objects.bulk_create
+
+    def look(details: Any) -> Any:
+        made = laid_out(details)
+        hidden = Run.objects.get(root_id=details[0].run.root_id, kind="pipeline")
+        listed = lab.get("runs/").json()["items"], lab.get(f"runs/{hidden.pk}/").status_code
+        progress.advance(hidden.pk)
+        assert (listed, lost.silent_runs(), states(hidden)) == (([], 404), [], {"NotStarted"})
+        seen.append((hidden.number, hidden.is_hidden))
+        return made
+
+    monkeypatch.setattr(StepRun.objects, "bulk_create", look)
+    with written(monkeypatch) as rows:
+        root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    assert seen == [(0, True)] * 4
+    assert rows.largest <= MOST
+    shown = Run.objects.get(pk=root.pk)
+    assert (shown.parent_id, shown.number, shown.is_hidden) == (None, 1, False)
+    assert StepRun.objects.filter(run__root=root).count() == STEPS
+    assert [item["id"] for item in lab.get("runs/").json()["items"]] == [str(root.pk)]
+    # The order of the graph is the order of the rows, over all slices.
+    names = StepRun.objects.filter(run__root=root).order_by("run").values_list("name", flat=True)
+    assert list(names) == [f"s{n}" for n in range(STEPS)]
+
+
+def test_a_submit_that_died_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = StepRun.objects.bulk_create
+    calls: list[int] = []
+
+    def die(details: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return rows(details)
+
+    monkeypatch.setattr(StepRun.objects, "bulk_create", die)
+    with pytest.raises(KeyboardInterrupt):
+        submit_run(lab.room, experiment="Large", graph=wide(lab))
+    assert Run.objects.count() == 2 * SLICE + 1
+    assert lab.get("runs/").json()["items"] == []
+    assert retire.remove_hidden() == 0  # it may still be on its way
+    Run.objects.update(created_at=now() - timedelta(hours=2))
+    assert retire.remove_hidden() == 1
+    assert Run.objects.count() == StepRun.objects.count() == 0
+
+
+def test_a_submit_that_was_given_up_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = StepRun.objects.bulk_create
+
+    def be_slow(details: Any) -> Any:
+        made = rows(details)
+        if len(details) < SLICE:
+            with transaction.atomic():
+                Run.objects.all().delete()
+        return made
+
+    monkeypatch.setattr(StepRun.objects, "bulk_create", be_slow)
+    with pytest.raises(Conflict) as refused:
+        submit_run(lab.room, experiment="Large", graph=wide(lab))
+    assert refused.value.code == "given_up"
+
+
+def test_more_steps_than_the_studio_takes_are_refused(lab: Lab, settings: Any) -> None:
+    settings.DUTO = type(
+        "Config",
+        (),
+        {**{k: getattr(settings.DUTO, k) for k in dir(settings.DUTO) if not k.startswith("__")}, "run_max_steps": 5},
+    )
+    with pytest.raises(Unprocessable, match=r"6 steps.*at most 5 .DUTO_RUN_MAX_STEPS") as refused:
+        submit_run(lab.room, experiment="Large", graph=wide(lab, 6))
+    assert refused.value.code == "too_many_steps"
+    assert submit_run(lab.room, experiment="Large", graph=wide(lab, 5)).number == 1
+
+
+def test_steps_are_started_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    with written(monkeypatch) as rows:
+        progress.advance(root.pk)
+    assert rows.largest <= MOST
+    assert Attempt.objects.filter(status="queued").count() == STEPS
+    assert states(root) == {"Running", "Queued"}
+
+
+def test_one_who_must_not_take_long_starts_one_slice(lab: Lab) -> None:
+    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    for number in (1, 2):
+        progress.advance_some(root.pk)
+        assert Attempt.objects.count() == number * SLICE
+
+
+def test_a_failure_skips_the_others_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(lab.room, experiment="Large", graph=chained(lab))
+    progress.advance(root.pk)
+    Attempt.objects.update(status="failed")
+    Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
+    with written(monkeypatch) as rows:
+        progress.advance(root.pk)
+    assert rows.largest <= MOST
+    assert states(root) == {"Failed", "Skipped"}
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_cancel_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch, started: bool) -> None:
+    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    if started:
+        progress.advance(root.pk)
+    with written(monkeypatch) as rows:
+        cancel_run(lab.room, Run.objects.get(pk=root.pk))
+        assert Run.objects.get(pk=root.pk).status == "CancelRequested"
+        assert Run.objects.filter(root=root, status="Canceled").count() == SLICE
+        progress.advance(root.pk)  # as the worker's task and, if its bell is lost, the ticker do
+    assert rows.largest <= MOST
+    assert states(root) == {"Canceled"}
+    assert not Attempt.objects.exclude(status="canceled").exists()
+    assert Attempt.objects.count() == (STEPS if started else 0)
+
+
+def test_nothing_starts_while_a_cancel_is_under_way(lab: Lab) -> None:
+    graph = {**chained(lab), "continue_on_step_failure": True}
+    root = submit_run(lab.room, experiment="Large", graph=graph)
+    progress.advance(root.pk)
+    cancel_run(lab.room, Run.objects.get(pk=root.pk))
+    for _ in range(STEPS):
+        progress.advance_some(root.pk)
+        assert Attempt.objects.count() == 1
+    assert states(root) == {"Canceled"}
+
+
+def test_a_cluster_is_cleared_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    progress.advance(root.pk)
+    with written(monkeypatch) as rows:
+        left = [clear(lab.cluster.pk) for _ in range(4)]
+        assert left == [1, 1, 1, 0]
+    assert rows.largest <= MOST
+    assert states(root) == {"Canceled"}
+
+
+def test_a_delete_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    cancel_run(lab.room, Run.objects.get(pk=root.pk))
+    progress.advance(root.pk)
+    step = lab.step(root, "s3")
+    moment = now()
+    MetricPoint.objects.bulk_create(
+        [MetricPoint(run=step, name="loss", kind="scalar", index=n, value=1.0, at=moment) for n in range(3 * MOST)]
+    )
+    with written(monkeypatch) as rows:
+        assert lab.client.delete(f"{lab.base}runs/{root.pk}/").status_code == 204
+        assert lab.get(f"runs/{root.pk}/").status_code == 404
+        assert lab.get("runs/").json()["items"] == []
+        assert Run.objects.filter(root=root).exists()
+        assert retire.remove_hidden() == 1
+    assert rows.largest <= MOST
+    assert not Run.objects.filter(root=root).exists() and not MetricPoint.objects.exists()
+
+
+def test_others_write_between_the_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second writer, with a connection of its own, while a large run is submitted and canceled."""
+    monkeypatch.setattr(slices, "PAUSE_S", 0.12)
+    told: list[int] = []
+    over = threading.Event()
+
+    def write() -> None:
+        try:
+            while not over.wait(0.01):
+                told.append(lab.patch("experiments/Palmer experiment/", {"description": f"{len(told)}"}).status_code)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=write)
+    other.start()
+    try:
+        root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+        during = len(told)
+        cancel_run(lab.room, root)
+        progress.advance(root.pk)
+    finally:
+        over.set()
+        other.join(60)
+    assert set(told) == {200} and 0 < during < len(told)
+    assert states(root) == {"Canceled"}

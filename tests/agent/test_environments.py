@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
-from duto_agent.environments import BuildFailed, Environments, explain
+from duto_agent.environments import READY, BuildFailed, Environments, explain
+from duto_agent.files import write_json
 from duto_agent.pythons import Python, Pythons, choose, own
 from duto_agent.sdk_folder import sdk_folder
 from duto_agent.uvtool import pip_settings, uv_environment
@@ -26,7 +28,7 @@ def test_many_who_ask_get_one_build(environments: Environments) -> None:
     found: list[Path] = []
 
     def ask() -> None:
-        found.append(environments.ensure("lock-" + own().minor, LOCK, own().minor, lines.append).path)
+        found.append(environments.ensure(LOCK, own().minor, lines.append).path)
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
@@ -38,7 +40,7 @@ def test_many_who_ask_get_one_build(environments: Environments) -> None:
 
 
 def test_an_environment_is_compiled_read_only_and_works_after_its_rename(environments: Environments) -> None:
-    built = environments.ensure("k-" + own().minor, LOCK, None, lambda line: None)
+    built = environments.ensure(LOCK, None, lambda line: None)
     (module,) = built.path.glob("lib/python*/site-packages/six.py")
     assert list(module.parent.glob("__pycache__/six*.pyc"))
     assert not module.stat().st_mode & 0o222 and not module.parent.stat().st_mode & 0o222
@@ -49,14 +51,28 @@ def test_an_environment_is_compiled_read_only_and_works_after_its_rename(environ
     (built.path.with_name(built.path.name + ".used")).stat()
 
 
+def test_what_stands_under_a_name_is_used_only_if_it_is_of_that_lock(environments: Environments) -> None:
+    """An environment of an earlier release may have been made of another lock than its name says."""
+    built = environments.ensure(LOCK, None, lambda line: None)
+    assert environments.ready(LOCK, None) == built and environments.ready("idna==3.7\n", None) is None
+    assert built.path.name.startswith(hashlib.sha256(LOCK.encode()).hexdigest()[:40])
+    for forged in ({"lock_digest": "0" * 64}, {}, [], "x"):
+        (built.path / READY).unlink()
+        write_json(built.path / READY, forged)
+        assert environments.ready(LOCK, None) is None
+    (built.path / "planted").touch()
+    again = environments.ensure(LOCK, None, lambda line: None)
+    assert again.path == built.path and not (again.path / "planted").exists()
+
+
 def test_a_package_that_does_not_exist_is_named_and_the_log_is_whole(environments: Environments) -> None:
     lines: list[str] = []
     with pytest.raises(BuildFailed, match="The package 'no-such-package-of-duto' does not exist"):
         environments.resolve(["no-such-package-of-duto"], own(), lines.append)
     assert any("no-such-package-of-duto" in line for line in lines)
     with pytest.raises(BuildFailed, match="six==99"):
-        environments.ensure("bad", "six==99\n", None, lines.append)
-    assert not list(environments.folder.glob("bad*.tmp*"))
+        environments.ensure("six==99\n", None, lines.append)
+    assert not list(environments.folder.glob("*.tmp*"))
 
 
 @pytest.mark.parametrize(

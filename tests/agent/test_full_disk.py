@@ -134,9 +134,9 @@ def test_an_environment_without_room_is_told_as_that(small: Path) -> None:
     environments = Environments(small / "envs", Pythons())
     others = fill(small, leave=4096)
     with pytest.raises(DiskFull, match=r"no room for the environment .*" + ADVICE):
-        environments.ensure("k", "", None, lambda line: None)
+        environments.ensure("", None, lambda line: None)
     others.unlink()
-    assert environments.ensure("k", "", None, lambda line: None).executable.exists()
+    assert environments.ensure("", None, lambda line: None).executable.exists()
 
 
 def test_the_words_of_a_builder_that_found_no_room() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from duto_agent.environments import key_of
 from duto_agent.housekeeping import DAY_S, Housekeeper, told
 from duto_agent.launchers.base import AttemptKey
 
@@ -49,15 +50,15 @@ def test_without_a_policy_everything_stays_and_is_told(tmp_path: Path, keeper: H
 def test_what_nobody_used_for_long_enough_goes_and_the_rest_stays(tmp_path: Path, keeper: Housekeeper) -> None:
     made(tmp_path / "envs" / "old-3.11", 31)
     made(tmp_path / "envs" / "young-3.11", 29)
-    made(tmp_path / "envs" / "bare-3.11", 400)
-    needed = made(tmp_path / "envs" / "needed-3.11", 400)
+    bare = made(tmp_path / "envs" / f"{key_of('')}-3.11", 400)
+    needed = made(tmp_path / "envs" / f"{key_of('six==1')}-3.11", 400)
     held = made(tmp_path / "attempts" / "held-1", 400)
-    (held / "spec.json").write_text(json.dumps({"environment": {"key": needed.name}}))
+    (held / "spec.json").write_text(json.dumps({"environment": {"key": "another", "lock": "six==1"}}))
     made(tmp_path / "attempts" / "left-1", 8)
     made(tmp_path / "attempts" / "late-1", 6)
     keeper.policy = {"attempts": 7, "environments": 30}
     keeper.look_around(NOW)
-    assert names(tmp_path, "envs") == {"young-3.11", "bare-3.11", "needed-3.11"}
+    assert names(tmp_path, "envs") == {"young-3.11", bare.name, needed.name}
     assert names(tmp_path, "attempts") == {"held-1", "late-1"}
     assert not (tmp_path / "envs" / "old-3.11.used").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
@@ -94,6 +95,21 @@ def test_what_one_host_has_built_the_other_fetches_and_removes_by_its_own_policy
     two.keeper.look_around(time.time())
     assert two.engine.image(tag) is None and two.events[-1] == {"image": tag, "event": "removed"}
     assert list(two.shelf.folder.iterdir()) == []
+
+
+def test_an_image_that_others_gave_our_name_is_not_used_here_nor_fetched(hosts: tuple[Host, Host]) -> None:
+    one, two = hosts
+    text = fresh()
+    _, tag = one.ensure(text)
+    foreign = one.engine.image(IMAGE)
+    assert foreign is not None
+    repository, _, version = tag.rpartition(":")
+    one.engine.tag(foreign.id, repository, version)
+    one.images.registry.give(tag)  # type: ignore[union-attr]
+    spec = {"container": {"base_dockerfile": text}, "environment": {"user_managed": True}}
+    again = two.images.ensure(spec, two.said.append, "a")
+    assert again.name != foreign.id and any("made of something else" in line for line in two.said)
+    assert json.loads((two.engine.inspect_image(tag) or {})["Config"]["Labels"]["duto.made-of"])["dockerfile"]
 
 
 def test_any_installation_has_a_folder_that_a_registry_takes(engine_socket: str) -> None:

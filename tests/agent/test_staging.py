@@ -246,3 +246,20 @@ def test_what_is_mounted_stays_the_agents_and_can_be_copied_and_written(shared: 
             Path(bound.inputs[name], "deep/a.csv"),
         ):
             assert (path.stat().st_uid, path.stat().st_mode & 0o200) == (owner, 0o200)
+
+
+def test_code_is_compared_with_its_digest_and_fetched_anew_where_it_differs(remote: Room) -> None:
+    remote.shelf.files["/b"] = b"print()"
+    listed = [file("a.py", b"print()", get="/b")]
+    remote.stage(snapshot={"files": listed})
+    (cached,) = (path for path in (remote.directory.parent / "cache").rglob("*") if path.is_file())
+    cached.write_bytes(b"plant()")
+    (remote.directory / "staged.json").unlink()
+    remote.stage(snapshot={"files": listed})
+    assert (remote.directory / "work/a.py").read_bytes() == b"print()" and remote.shelf.asked == ["/b", "/b"]
+
+
+def test_code_that_was_changed_in_the_store_is_not_run(shared: Room) -> None:
+    shared.keep("store/b", "plant()")
+    with pytest.raises(DataMissing, match="other bytes"):
+        shared.stage(snapshot={"files": [file("a.py", b"print()", direct="store/b")]})

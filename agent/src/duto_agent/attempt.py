@@ -181,9 +181,8 @@ class Attempt:
         if wanted.get("user_managed"):
             return environments.user_managed(wanted.get("interpreter"))
         lock, asked = str(wanted.get("lock") or ""), wanted.get("python")
-        key = str(wanted.get("key") or "bare")
-        environment = environments.ready(key, asked) or self._with_log(
-            lambda say: environments.ensure(key, lock, asked, say)
+        environment = environments.ready(lock, asked) or self._with_log(
+            lambda say: environments.ensure(lock, asked, say)
         )
         self.warnings += environment.warnings
         return str(environment.executable)

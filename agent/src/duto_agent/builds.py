@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -66,13 +65,10 @@ class Build:
             what = "1 package" if len(packages) == 1 else f"{len(packages)} packages"
             self._line(f"Resolving {what} for Python {choice.python.version}.")
             lock = environments.resolve(packages, choice.python, self._line)
-        digest = str(recipe.get("lock_digest") or hashlib.sha256(lock.encode()).hexdigest())
-        # The studio names environments of attempts by the first forty characters of the digest.
-        key = str(recipe.get("key") or f"{digest[:40]}-{choice.python.minor}")
-        built = environments.ensure(key, lock, choice.python.version, self._line)
+        built = environments.ensure(lock, choice.python.version, self._line)
         warnings = [choice.warning] if choice.warning else []
         return {
-            "event": "ready", "lock": lock, "lock_digest": digest, "python": built.python,
+            "event": "ready", "lock": lock, "python": built.python,
             "message": "", "warnings": warnings,
         }  # fmt: skip
 
@@ -88,9 +84,7 @@ class Build:
             except EngineAway as away:
                 self._line(f"{away} It is waited for.")
                 time.sleep(next(pause))
-        digest = hashlib.sha256(lock.encode()).hexdigest()
-        python = conda.python_of(lock)
-        return {"event": "ready", "lock": lock, "lock_digest": digest, "python": python, "message": "", "warnings": []}
+        return {"event": "ready", "lock": lock, "python": conda.python_of(lock), "message": "", "warnings": []}
 
     def _line(self, line: str) -> None:
         with self.path.open("a", encoding="utf-8") as file:

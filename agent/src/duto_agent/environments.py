@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duto_agent import conda
-from duto_agent.files import now, remove_tree, write_json
+from duto_agent.files import now, read_json, remove_tree, write_json
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.pythons import Choice, Python, Pythons
 from duto_agent.room import DiskFull, full, is_told_in, room_for
@@ -73,33 +73,35 @@ class Environments:
         pinned = [line.strip() for line in lines if line.strip() and not line.startswith(("#", " ", "warning"))]
         return "".join(f"{line}\n" for line in sorted(pinned, key=str.lower))
 
-    def ensure(self, key: str, lock: str, asked: str | None, say: Say) -> Built:
+    def ensure(self, lock: str, asked: str | None, say: Say) -> Built:
         """The environment of this lock; whoever asks while it is built waits for the one build.
+
+        It is known by what it is made of: a name that came over the wire could be that of another lock.
 
         Raises BuildFailed, DiskFull, OSError.
         """
         if conda.is_lock(lock):
             raise BuildFailed(conda.NO_PROCESSES)
         choice = self.pythons.choose(asked)
-        path = self._path(key, choice)
+        path = self._path(lock, choice)
         if not lock.strip():
             say = _nothing  # made in a blink: no news
-        if not (path / READY).exists():
+        if not is_of(path, lock):
             with room_for(f"the environment {path.name}", self.folder), self._only_one(path):
-                if not (path / READY).exists():
+                if not is_of(path, lock):
+                    remove_tree(path)  # what stands there is something else, or was changed
                     self._build(path, lock, choice, say)
         return self._built(path, choice)
 
-    def ready(self, key: str, asked: str | None) -> Built | None:
+    def ready(self, lock: str, asked: str | None) -> Built | None:
         """The environment, if it stands already."""
         choice = self.pythons.choose(asked)
-        path = self._path(key, choice)
-        return self._built(path, choice) if (path / READY).exists() else None
+        path = self._path(lock, choice)
+        return self._built(path, choice) if is_of(path, lock) else None
 
-    def _path(self, key: str, choice: Choice) -> Path:
+    def _path(self, lock: str, choice: Choice) -> Path:
         """A lock that another Python serves is another environment: wheels differ."""
-        minor = choice.python.minor
-        return self.folder / safe_name(key if key.endswith(f"-{minor}") else f"{key}-{minor}")
+        return self.folder / f"{key_of(lock)}-{choice.python.minor}"
 
     def _built(self, path: Path, choice: Choice) -> Built:
         """With the stamp by which the least recently used are found; a stamp is never a reason to fail."""
@@ -109,7 +111,7 @@ class Environments:
 
     def bare(self) -> Built:
         """An environment with nothing in it, for steps that bring their own."""
-        return self.ensure("bare", "", None, _nothing)
+        return self.ensure("", None, _nothing)
 
     def user_managed(self, interpreter: str | None) -> str:
         """The Python of a step whose packages are its author's affair."""
@@ -141,8 +143,8 @@ class Environments:
             self._draw_fonts(new, lock)
             if self.workshop is not None:
                 self.workshop.take_back(new)
-            digest = hashlib.sha256(lock.encode()).hexdigest()
-            write_json(new / READY, {"python": choice.python.version, "lock_digest": digest, "built_at": now()})
+            made = {"python": choice.python.version, "lock_digest": digest_of(lock), "built_at": now()}
+            write_json(new / READY, made)
             make_read_only(new)
             new.rename(path)
         except BaseException:
@@ -176,7 +178,11 @@ class Environments:
         except UvMissing as error:
             raise BuildFailed(str(error)) from error
         if python and self.workshop is not None:
-            command, variables = self.workshop.uv(command, variables, python, writable)
+            with self.workshop.uv(command, variables, python, writable) as (walled, shown):
+                return self._run(walled, shown, say, stdin)
+        return self._run(command, variables, say, stdin)
+
+    def _run(self, command: list[str], variables: dict[str, str], say: Say, stdin: str) -> list[str]:
         process = subprocess.Popen(
             command, env=variables, text=True, errors="replace",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
@@ -218,6 +224,22 @@ class Environments:
         with path.with_name(path.name + ".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def digest_of(lock: str) -> str:
+    """sha256 of a lock, as the studio makes it."""
+    return hashlib.sha256(lock.encode()).hexdigest()
+
+
+def key_of(lock: str) -> str:
+    """The beginning of the name of its environments."""
+    return digest_of(lock)[:40]
+
+
+def is_of(path: Path, lock: str) -> bool:
+    """Whether a whole environment stands there, and is of this lock by the word of whoever made it."""
+    made = read_json(path / READY)
+    return isinstance(made, dict) and made.get("lock_digest") == digest_of(lock)
 
 
 def _nothing(line: str) -> None:

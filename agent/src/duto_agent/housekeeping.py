@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duto_agent.environments import READY, safe_name
+from duto_agent.environments import READY, key_of
 from duto_agent.files import read_json, remove_tree
 from duto_agent.launchers.base import AttemptKey
 
@@ -81,8 +81,8 @@ class Housekeeper:
 
     def _needed(self) -> set[str]:
         specs = (read_json(self.home / "attempts" / key.folder / "spec.json") for key in self.holding())
-        keys = ((spec.get("environment") or {}).get("key") for spec in specs if isinstance(spec, dict))
-        return {safe_name(str(key)) for key in keys if key} | {"bare"}
+        locks = ((spec.get("environment") or {}).get("lock") for spec in specs if isinstance(spec, dict))
+        return {key_of(str(lock)) for lock in locks if lock} | {key_of("")}
 
     def _clean(self, moment: float) -> None:
         for kind, items, folder in (

@@ -19,7 +19,7 @@ from duto_agent.launchers.engine import Engine, EngineRefused, ImageFacts, is_pa
 from duto_agent.making import BYTES, Canceled, Making, Round, Rounds
 from duto_agent.registry import Registry, RegistryRefused
 from duto_agent.room import full, is_told_in
-from duto_agent.shelf import Shelf, labelled
+from duto_agent.shelf import Shelf, labelled, made_of
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
 
 Say = Callable[[str], None]
@@ -148,13 +148,18 @@ class Images:
         `needs`."""
         with self.rounds.asked(making.tag) as mine, self.shelf.only_one(making.tag):
             mine.heed()
-            built = self.engine.image(making.tag) or self._fetched(making, mine, say)
+            built = self._standing(making) or self._fetched(making, mine, say)
             if built is None:
                 self._bring(needs, making, say)
                 built = self._make(making, mine, say, files)
                 self._give(making, say)
             self.shelf.use(making.tag)
         return built
+
+    def _standing(self, making: Making) -> ImageFacts | None:
+        """The image of this name, if its labels say that it is made of the same: others may have given it the name."""
+        found = self.engine.image(making.tag)
+        return found if found is not None and made_of(found.labels) == making.recipe else None
 
     def _bring(self, names: Sequence[str], making: Making, say: Say) -> None:
         try:
@@ -174,8 +179,10 @@ class Images:
         except RegistryRefused as refused:
             say(f"The registry {self.registry.place} was asked for the image in vain: {refused}")
             return None
-        found = self.engine.image(making.tag)
-        if found is not None:
+        found = self._standing(making)
+        if found is None:
+            say(f"The registry's image {making.tag} is made of something else by its labels, and not used.")
+        else:
             say(f"Fetched the image {making.tag} from the registry.")
             self.shelf.was_fetched(making.tag)
             self.shelf.teller.ready(making, found.id, found.size, fetched=True)

@@ -149,7 +149,7 @@ class Shelf:
     def _tell(self, image: Facts, tag: str) -> None:
         """With an agent's first look the studio hears of all images: a report may have gone with the last agent."""
         if not self._has_told_all:
-            making = Making(tag, _recipe(image), "")
+            making = Making(tag, made_of(image.get("Labels")), "")
             self.teller.ready(making, str(image["Id"]), int(image.get("Size") or 0))
 
     def _miss(self, names: Collection[str], moment: float) -> None:
@@ -231,10 +231,10 @@ def labelled(labels: Mapping[str, str], tag: str, recipe: Mapping[str, str]) -> 
     return {**labels, **own}
 
 
-def _recipe(image: Facts) -> dict[str, str]:
-    """What it is made of, by its label; nothing for one of an earlier release."""
+def made_of(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """What an image is made of, by its label; nothing for one that is none of ours."""
     try:
-        found = json.loads((image.get("Labels") or {}).get(MADE_OF) or "{}")
+        found = json.loads((labels or {}).get(MADE_OF) or "{}")
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -57,7 +57,7 @@ def _stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bo
 def _snapshot_file(work: Path, file: Mapping[str, Any], transfers: Transfers) -> None:
     target = inside(work, str(file["path"]))
     target.parent.mkdir(parents=True, exist_ok=True)
-    transfers.bring(file, target)
+    transfers.bring(file, target, exact=True)
     if file.get("executable"):
         target.chmod(0o755)
 

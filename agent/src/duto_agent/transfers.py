@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from duto_agent.paths import inside
 from duto_agent.room import room_for
 
+DIGEST = re.compile("[0-9a-f]{64}")
 FICLONE = 0x40049409
 
 
@@ -49,28 +51,35 @@ class Transfers:
     def __init__(self, store: Store, cache: Path, fetcher: Fetcher) -> None:
         self.store, self.cache, self.fetcher = store, cache, fetcher
 
-    def bring(self, file: Mapping[str, Any], target: Path) -> None:
-        """Put one file of the spec at the target, as a copy that may be written to."""
+    def bring(self, file: Mapping[str, Any], target: Path, *, exact: bool = False) -> None:
+        """Put one file of the spec at the target, as a copy that may be written to.
+
+        What is known by its digest alone is looked at before it is used: this host's copies, and code (`exact`) also
+        where it comes from the studio's disk. Data that lie there may have changed since they were listed.
+        """
         # `local` is this agent's own word for a file it found below a direct folder.
         direct = Path(file["local"]) if file.get("local") else self.store.path(file.get("direct"))
-        source = direct if direct is not None and direct.is_file() else self._cached(file)
-        copy(source, target, str(file.get("path")))
+        own = direct if direct is not None and direct.is_file() else None
+        copy(own or self._cached(file), target, str(file.get("path")))
+        if (exact or own is None) and not _is_whole(file, target):
+            if own is not None:
+                raise DataMissing(f"'{file.get('path')}' holds other bytes in the store than its digest promises.")
+            self._place(file).unlink(missing_ok=True)  # this host's copy has changed
+            copy(self._cached(file), target, str(file.get("path")))
         size = file.get("size")
         if size is not None and target.stat().st_size != size:
             raise DataMissing(f"'{file.get('path')}' has {target.stat().st_size} bytes instead of {size}.")
 
     def _cached(self, file: Mapping[str, Any]) -> Path:
         """The file in the host's cache, fetched once per digest."""
-        digest, url = str(file.get("digest") or ""), file.get("get")
-        name = digest or hashlib.sha256(str(url).encode()).hexdigest()
-        place = self.cache / name[:2] / name
+        digest, url, place = str(file.get("digest") or ""), file.get("get"), self._place(file)
         if digest and place.is_file():
             with contextlib.suppress(OSError):
                 os.utime(place)
             return place
         if not url:
             raise DataMissing(f"'{file.get('path')}' is not in the studio's store.")
-        new = place.with_name(f"{name}.{os.getpid()}.{id(file)}")
+        new = place.with_name(f"{place.name}.{os.getpid()}.{id(file)}")
         with room_for(f"'{file.get('path')}' in this host's cache", self.cache, file.get("size"), part=new):
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -80,6 +89,12 @@ class Transfers:
                 new.unlink(missing_ok=True)
         return place
 
+    def _place(self, file: Mapping[str, Any]) -> Path:
+        name = str(file.get("digest") or "")
+        if not DIGEST.fullmatch(name):
+            name = hashlib.sha256(f"{name}{file.get('get')}".encode()).hexdigest()
+        return self.cache / name[:2] / name
+
     def _fetch(self, url: str, new: Path, digest: str, name: str) -> None:
         total = hashlib.sha256()
         with self.fetcher.download(url) as chunks, new.open("wb") as out:
@@ -88,6 +103,13 @@ class Transfers:
                 out.write(chunk)
         if digest and total.hexdigest() != digest:
             raise DataMissing(f"'{name}' arrived with other bytes than its digest promises.")
+
+
+def _is_whole(file: Mapping[str, Any], target: Path) -> bool:
+    if not file.get("digest"):
+        return True
+    with target.open("rb", buffering=0) as copied:
+        return hashlib.file_digest(copied, "sha256").hexdigest() == str(file["digest"])
 
 
 def copy(source: Path, target: Path, what: str) -> None:

@@ -1,14 +1,16 @@
-"""Where the code of packages runs while an environment is made: behind walls, with a cache of its own.
+"""Where the code of packages runs while an environment is made: behind walls, with a cache for each build.
 
 A package that comes as source runs its own program when it is resolved or built, and what is installed may run code
 whenever its Python starts. None of it sees the agent's home or key, and none of it can change uv's own cache, from
-whose files all other environments are made. Where the agent is root it runs as the first of the users of steps, who owns that cache and the folder that is made.
+whose files all other environments are made. Where the agent is root it runs as the first of the users of steps, who owns the cache and the folder that is made.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,25 +26,36 @@ LINKS, INDEXES = "UV_FIND_LINKS", ("UV_DEFAULT_INDEX", "UV_INDEX")
 class Workshop:
     """Commands that make environments, behind walls."""
 
-    def __init__(self, walls: Bubblewrap, cache: Path) -> None:
-        self.walls, self.cache = walls, cache
+    def __init__(self, walls: Bubblewrap, caches: Path) -> None:
+        self.walls, self.caches = walls, caches
+        remove_tree(caches)  # of builds that an agent was killed amid
 
     def command(self, argv: Sequence[str], python: str, writable: Path) -> list[str]:
         """A program of the environment `writable` itself."""
         self._give(writable)
         return self.walls.around(argv, [*interpreter(python), Bind(writable, writable, read_only=False)])
 
+    @contextlib.contextmanager
     def uv(
         self, argv: Sequence[str], variables: Mapping[str, str], python: str, writable: Path | None
+    ) -> Iterator[tuple[list[str], dict[str, str]]]:
+        """uv and its variables, with a cache of its own that goes with the block; it sees the indexes and certificates of
+        this host that it is told of."""
+        cache = self._cache()
+        try:
+            yield self._uv(argv, variables, python, writable, cache)
+        finally:
+            remove_tree(cache)
+
+    def _uv(
+        self, argv: Sequence[str], variables: Mapping[str, str], python: str, writable: Path | None, cache: Path
     ) -> tuple[list[str], dict[str, str]]:
-        """uv and its variables; it sees the indexes and certificates of this host that it is told of."""
-        self._keep_cache()
         program = Path(argv[0]).resolve()
         places = local_places(variables)
         secrets = [path for path in places if self.walls.users is not None and path.is_file() and is_closed(path)]
         shown = [
             Bind(program, Path(argv[0])), *interpreter(python), *(Bind(path, path) for path in places if path not in secrets),
-            Bind(self.cache, self.cache, read_only=False),
+            Bind(cache, cache, read_only=False),
         ]  # fmt: skip
         if writable is not None:
             self._give(writable)
@@ -50,7 +63,7 @@ class Workshop:
         kept = {name: value for name, value in variables.items() if name != "TMPDIR"}
         if self.walls.users is not None and (home := kept.get("HOME")):
             kept |= {"HOME": "/tmp", "NETRC": kept.get("NETRC") or f"{home}/.netrc"}  # noqa: S108 - behind walls
-        return self.walls.around(argv, shown, secrets), {**kept, "UV_CACHE_DIR": str(self.cache)}
+        return self.walls.around(argv, shown, secrets), {**kept, "UV_CACHE_DIR": str(cache)}
 
     def take_back(self, made: Path) -> None:
         """What was made belongs to the agent again, before anybody uses it."""
@@ -70,13 +83,13 @@ class Workshop:
             for folder, _, _ in os.walk(writable):
                 os.chown(folder, users.builder, users.group)
 
-    def _keep_cache(self) -> None:
-        users = self.walls.users
-        if users is not None and self.cache.exists() and self.cache.stat().st_uid != users.builder:
-            remove_tree(self.cache)  # that of another user: it fills again
-        self.cache.mkdir(parents=True, exist_ok=True)
-        if users is not None:
-            os.chown(self.cache, users.builder, users.group)
+    def _cache(self) -> Path:
+        """Nothing that one build's packages have left is taken for another's."""
+        self.caches.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=self.caches))
+        if (users := self.walls.users) is not None:
+            os.chown(made, users.builder, users.group)
+        return made
 
 
 def is_closed(path: Path) -> bool:

@@ -8,7 +8,7 @@ import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +63,7 @@ class ImageFacts:
     id: str
     env: Mapping[str, str]
     size: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine:
@@ -121,7 +122,8 @@ class Engine:
             return None
         pairs = (str(each).partition("=") for each in (found.get("Config") or {}).get("Env") or ())
         env = {key: value for key, _, value in pairs}
-        return ImageFacts(str(found["Id"]), env, int(found.get("Size") or 0))
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        return ImageFacts(str(found["Id"]), env, int(found.get("Size") or 0), labels)
 
     def inspect_image(self, name: str) -> Facts | None:
         """All that the engine tells of an image, or None."""

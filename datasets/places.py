@@ -11,16 +11,20 @@ from django.utils.translation import gettext as _
 from core.errors import NotFound, StudioError
 from core.ids import as_uuid
 from core.storage import Root, safe
-from datasets import readiness
+from datasets import definitions, readiness
 from datasets.models import DatasetVersion, Datastore
 from datasets.stores import relative_root, root_of
 from duto.spec import canonical
+from duto.spec.errors import SpecError
 from duto.spec.graph import Input, Output
+from duto.spec.names import check_name
 from workspaces.models import Workspace
 
 __all__ = ["Found", "files_below", "path_identity", "problems_of", "relative_root", "root_by_name", "store_names"]
 
 MISSING = "missing_data"
+# What the registration of an output says of its definition, beside the place that only its run knows.
+PARTS = ("format", "operations")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def problems_of(
         if name not in stores:
             text = f"There is no datastore '{name}'. There are: {', '.join(sorted(stores)) or 'none'}."
             problems.append((MISSING, text))
+    problems += [problem for each in outputs for problem in _unregistrable(each)]
     for each in inputs:
         value = each.dataset if each.parameter is None else (parameters or {}).get(each.parameter)
         if isinstance(value, str):
@@ -89,6 +94,22 @@ def problems_of(
         elif each.datastore in stores:
             problems += [(MISSING, text) for text in _nothing_there(workspace, each)]
     return problems
+
+
+def _unregistrable(output: Output) -> list[tuple[str, str]]:
+    """What is wrong with the dataset that an output is to become: told before the step runs, not after."""
+    wanted = output.register
+    if not wanted or not wanted.get("name"):
+        return []
+    definition = {"sources": [{"datastore": "any", "path": "any"}]}
+    try:
+        check_name("dataset", wanted["name"])
+        definitions.read(
+            wanted.get("kind") or "file", {**definition, **{key: wanted[key] for key in PARTS if wanted.get(key)}}
+        )  # fmt: skip
+    except (StudioError, SpecError) as error:
+        return [("bad_definition", f"The output '{output.name}' cannot be registered as a dataset. {error}")]
+    return []
 
 
 def _nothing_there(workspace: Workspace, source: Input) -> list[str]:

@@ -38,13 +38,15 @@ def save(
     create_new_version: bool = False,
     *,
     validate: bool = True,
+    known: Mapping[str, int] | None = None,
 ) -> DatasetVersion:
     """Save a definition. The newest one of a name again, or one without a name again, is the same version.
 
     An older definition of the name is a new version like any other, so that the newest is what was saved last.
 
     With web addresses among its sources the version is `fetching` until a worker has them, whatever `validate` says;
-    a large table is until a worker has looked through it.
+    a large table is until a worker has looked through it. With `known` (`file_count`, `size`) nobody waits: the version
+    can be used at once, and a worker looks through a table.
     Raises Invalid for a bad definition, NotFound for an unknown datastore, Unprocessable for a path without a match
     or a table that is none, Conflict for another definition under a name that is taken.
     """
@@ -53,7 +55,7 @@ def save(
         with refusing():
             check_name("dataset", name)
     normal = definitions.read(kind, definition)
-    is_later, facts = _looked(room.workspace, kind, normal, validate)
+    is_later, facts = (False, dict(known)) if known else _looked(room.workspace, kind, normal, validate)
     status = DatasetVersion.Status.FETCHING if is_later else DatasetVersion.Status.READY
     # Looking may read for long, so no transaction is open before here.
     with transaction.atomic():
@@ -61,7 +63,9 @@ def save(
             "description": description, "tags": dict(tags or {}), "created_by": room.user, "status": status,
             "asked_at": now() if is_later else None, **facts,
         })  # fmt: skip
-        if is_later and not _is_known(version, facts):
+        if known:
+            DatasetVersion.objects.filter(pk=version.pk).update(**facts)
+        if (is_later and not _is_known(version, facts)) or (known and kind == Dataset.Kind.TABULAR):
             fetching.ask(version)
         elif not is_later:
             _refresh(version, facts)
@@ -156,7 +160,7 @@ def _is_known(version: DatasetVersion, facts: Mapping[str, Any]) -> bool:
 
 def _refresh(version: DatasetVersion, facts: Mapping[str, Any]) -> None:
     """A version that was there before is told what was found now."""
-    if facts and version.content_fingerprint != facts["content_fingerprint"]:
+    if "content_fingerprint" in facts and version.content_fingerprint != facts["content_fingerprint"]:
         DatasetVersion.objects.filter(pk=version.pk).update(**facts)
         for key, value in facts.items():
             setattr(version, key, value)

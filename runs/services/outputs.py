@@ -10,6 +10,7 @@ from uuid import UUID
 
 from core.errors import Conflict, Unprocessable
 from core.storage import Root, safe
+from datasets import places
 from datasets import services as datasets
 from datasets.models import Datastore
 from duto.spec import canonical
@@ -147,7 +148,7 @@ def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datas
         return None
     pattern = f"{row.path}/**" if row.is_directory else row.path
     definition = {
-        **{key: wanted[key] for key in ("format", "operations") if wanted.get(key)},
+        **{key: wanted[key] for key in places.PARTS if wanted.get(key)},
         "sources": [{"datastore": datastore.name, "path": pattern}],
     }
     version = datasets.save(
@@ -158,5 +159,7 @@ def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datas
         wanted.get("description") or "",
         wanted.get("tags") or {},
         create_new_version=True,
+        # This is a step's verdict, with its run locked: nothing is read here.
+        known={"file_count": row.file_count, "size": row.size},
     )
     return version.pk

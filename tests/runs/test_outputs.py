@@ -10,8 +10,10 @@ import pytest
 
 from core.errors import StudioError
 from core.storage import data_dir
+from datasets import places
 from datasets import services as datasets
 from datasets.models import DatasetVersion
+from datasets.services import fetching
 from duto.spec.graph import Graph
 from runs.models import Artifact, Output
 from runs.services import artifacts, outputs
@@ -140,6 +142,31 @@ def test_an_output_may_become_a_dataset(lab):
     version = DatasetVersion.objects.get(pk=row.dataset_version_id)
     assert (version.dataset.name, version.version, version.tags) == ("predictions", 1, {"a": "b"})
     assert [each.path for each in datasets.files_of(version)] == ["a"]
+
+
+def test_an_output_that_becomes_a_table_keeps_how_it_is_read_and_is_looked_through_later(lab):
+    wanted = {"name": "rows", "kind": "tabular", "format": {"separator": ";", "infer": False}, "operations": []}
+    attempt = attempt_with(lab, kind="file_dataset", register=wanted)
+    report = leave(attempt, outputs__model__a="zip;n\n007;1\n")
+    (row,) = outputs.promote(attempt, report)
+    version = DatasetVersion.objects.get(pk=row.dataset_version_id)
+    assert (version.status, version.is_usable, version.file_count, version.profile) == ("fetching", True, 1, None)
+    fetching.fetch(version.pk)
+    version.refresh_from_db()
+    assert version.status == "ready"
+    assert [(each["name"], each["type"]) for each in version.profile["columns"]] == [("zip", "string"), ("n", "string")]
+    assert lab.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["007", "1"]]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "rows"}, {"kind": "tabular", "format": {"separator": 7}}, {"operations": ["take"]}, {"name": "a/b"}],
+)
+def test_an_output_that_cannot_become_a_dataset_is_refused_before_it_runs(lab, wrong):
+    graph = lab.graph("train", outputs=[{"name": "model", "register": {"name": "made", **wrong}}])
+    step = Graph.from_document(graph).step("train")
+    ((code, text),) = places.problems_of(lab.workspace, step.inputs, step.outputs)
+    assert code == "bad_definition" and "'model' cannot be registered" in text
 
 
 def test_a_declared_output_that_was_not_written_is_named_in_plain_words(lab):

@@ -38,3 +38,27 @@ class Beat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.owner}"
+
+
+class IdempotencyKey(models.Model):
+    """A request that was carried out: who asked by which key, and what came of it (core.once)."""
+
+    id = models.BigAutoField(primary_key=True)
+    scope = models.CharField(max_length=120)
+    key = models.CharField(max_length=255)
+    # Of method, address and body: the same key with another request is a mistake.
+    fingerprint = models.CharField(max_length=64, blank=True)
+    # What it made, by model and id; or the answer itself where it made nothing that can be shown again.
+    made = models.CharField(max_length=64, blank=True)
+    made_id = models.CharField(max_length=64, blank=True)
+    status = models.PositiveSmallIntegerField(default=200)
+    body = models.JSONField(null=True)
+    location = models.CharField(max_length=1000, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("scope", "key", name="one_deed_per_key")]
+        indexes = [models.Index("created_at", name="idempotency_key_age")]
+
+    def __str__(self) -> str:
+        return f"{self.scope}:{self.key}"

@@ -168,6 +168,12 @@ class Root:
                 self.fs.rm(part)
         return written
 
+    def move(self, key: str, to: str) -> None:
+        """Give a file another key; what was there is replaced."""
+        target = self.full(to)
+        self.fs.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
+        self._rename(self.full(key), target)
+
     def _rename(self, part: str, target: str) -> None:
         if self.local is None:
             self.fs.mv(part, target)

@@ -44,6 +44,12 @@ class Room:
         """True for a step that speaks with its run's own token."""
         return self.token is not None and self.token.kind == ApiToken.Kind.RUN
 
+    @property
+    def keys_of(self) -> str:
+        """Whose idempotency keys are meant here: those of one person, or of one step, in one workspace."""
+        who = f"run:{self.token.run_id}" if self.is_run and self.token else f"user:{self.user.pk if self.user else ''}"
+        return f"{self.workspace.pk}:{who}"
+
     def may(self, role: Role) -> bool:
         return self.role.rank >= role.rank
 

@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.api.serializers import NodeOut
-from compute.models import Host
+from compute.models import Enrolment, Host
 from compute.samples import UNITS, WINDOWS
 from compute.services import enrolments, upkeep
 from compute.services.hostcard import card_of, known_host, usage_document
 from compute.services.hosts import hosts_of
+from core.errors import Conflict
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -175,3 +176,9 @@ class EnrolmentsView(WorkspaceView):
             "command": enrolments.command_of(studio, minted.text),
         }
         return Response(EnrolmentOut(document).data, status=201)
+
+    def repeated(self, made: Enrolment) -> Response:
+        text = (
+            "This request has made a token before, and its text is shown once. Make another; this one ends by itself."
+        )
+        raise Conflict(text, code="shown_once", id=str(made.pk))

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from compute.models import Enrolment, Host
 from compute.services.hosts import KEY_PREFIX, digest_of, installation
-from core import journal
+from core import journal, once
 from core.clock import now
 from core.errors import Conflict, Invalid, Unauthenticated
 from workspaces.access import Room
@@ -56,6 +56,7 @@ def create(room: Room, name: str = "", hours: int = HOURS) -> Minted:
         workspace=room.workspace, token_digest=digest_of(text), name=name, created_by=room.user,
         token=room.token, expires_at=end,
     )  # fmt: skip
+    once.settle(enrolment)
     audit.note(room, "host.invited", name, expires_in_hours=hours)
     return Minted(enrolment, text)
 

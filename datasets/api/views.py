@@ -16,6 +16,7 @@ from core import serving
 from datasets import queries
 from datasets.api import serializers as s
 from datasets.api.stores import file_document, page_of_files
+from datasets.models import DatasetVersion
 from datasets.services import content, fetching, files, versions
 from datasets.stores import root_by_name
 from workspaces.api.base import WorkspaceView, listed
@@ -35,7 +36,10 @@ class DatasetsView(WorkspaceView):
     @extend_schema(request=s.DatasetIn, responses={201: s.DatasetVersionOut})
     def post(self, request: Request) -> Response:
         asked = self.asked(s.DatasetIn)
-        return Response(s.DatasetVersionOut(versions.save(self.room, asked.pop("name"), **asked)).data, status=201)
+        return self.repeated(versions.save(self.room, asked.pop("name"), **asked))
+
+    def repeated(self, made: DatasetVersion) -> Response:
+        return Response(s.DatasetVersionOut(made).data, status=201)
 
 
 class DatasetView(WorkspaceView):

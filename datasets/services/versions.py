@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import journal, once
 from core.clock import now
 from core.errors import Conflict, NotFound
 from core.ids import as_key
@@ -63,6 +63,7 @@ def save(
             "description": description, "tags": dict(tags or {}), "created_by": room.user, "status": status,
             "asked_at": now() if is_later else None, **facts,
         })  # fmt: skip
+        once.settle(version)
         if known:
             DatasetVersion.objects.filter(pk=version.pk).update(**facts)
         if (is_later and not _is_known(version, facts)) or (known and kind == Dataset.Kind.TABULAR):

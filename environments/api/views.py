@@ -52,6 +52,7 @@ class VersionView(WorkspaceView):
 class VersionBuildView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
     acts = {"post": Act.REGISTER}
+    keeps_keys = False
 
     @extend_schema(request=None, responses={202: s.EnvironmentVersionOut})
     def post(self, request: Request, name: str, version: str) -> Response:

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from pipelines import queries, services
 from pipelines.api import serializers as s
+from pipelines.models import PublishedPipeline
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -26,7 +27,9 @@ class PipelinesView(WorkspaceView):
 
     @extend_schema(request=s.PipelineIn, responses={201: s.PipelineDetail})
     def post(self, request: Request) -> Response:
-        made = services.publish(self.room, self.asked(s.PipelineIn))
+        return self.repeated(services.publish(self.room, self.asked(s.PipelineIn)))
+
+    def repeated(self, made: PublishedPipeline) -> Response:
         return Response(queries.document(made, with_graph=True), status=201)
 
 

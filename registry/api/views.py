@@ -45,8 +45,10 @@ class ModelsView(WorkspaceView):
 
     @extend_schema(request=s.ModelIn, responses={201: s.ModelOut})
     def post(self, request: Request) -> Response:
-        version = self._register(request, self.asked(s.ModelIn))
-        return Response(queries.document(version), status=201)
+        return self.repeated(self._register(request, self.asked(s.ModelIn)))
+
+    def repeated(self, made: ModelVersion) -> Response:
+        return Response(queries.document(made), status=201)
 
     def _register(self, request: Request, asked: dict[str, Any]) -> ModelVersion:
         name, run_id, path = asked.pop("name"), asked.pop("run_id"), asked.pop("path")

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import journal, once
 from core.errors import Invalid, NotFound, Unprocessable
 from core.spec import refusing
 from core.storage import Root, artifact_store, blob_key, safe
@@ -197,5 +197,6 @@ def _number(room: Room, name: str, version: ModelVersion) -> None:
     version.model, version.version = model, model.latest_version
     version.save(force_insert=True)
     room.made("model", version.pk)
+    once.settle(version)
     audit.note(room, "model.registered", f"{name}:{version.version}")
     journal.hint(f"list:{room.workspace.name}:models")

@@ -8,6 +8,7 @@ from uuid import UUID
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from runs.models import Run
 from runs.queries.documents import run_document
@@ -41,6 +42,10 @@ class RunView(WorkspaceView):
         found = self.run(id)
         require_run(self.room, found)
         return found
+
+    def made(self, run: Run, status: int = 201) -> Response:
+        """The answer of what makes or changes a run."""
+        return Response(self.told(run), status=status)
 
     def told(self, run: Run) -> dict[str, Any]:
         """The run as it now stands."""

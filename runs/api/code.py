@@ -24,6 +24,7 @@ from workspaces.scopes import Act
 class MissingBlobsView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
     acts = {"post": Act.UPLOAD}
+    keeps_keys = False
 
     @extend_schema(operation_id="blobs_missing", request=s.MissingIn, responses=s.MissingOut)
     def post(self, request: Request) -> Response:
@@ -45,6 +46,7 @@ class BlobView(WorkspaceView):
 class SnapshotsView(WorkspaceView):
     needs = {"post": Role.CONTRIBUTOR}
     acts = {"post": Act.UPLOAD}
+    keeps_keys = False
 
     @extend_schema(operation_id="snapshots_create", request=s.Manifest, responses={201: s.SnapshotOut})
     def post(self, request: Request) -> Response:

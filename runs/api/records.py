@@ -13,10 +13,12 @@ from core.errors import Invalid
 from core.serving import serve
 from runs.api import serializers as s
 from runs.api.base import BYTES, PAGED, UPLOAD, RawView, RunView, query, stream_of
+from runs.models import Artifact
 from runs.queries import files
 from runs.queries.metrics import WHOLE, WHOLE_MAX, metric_documents, point_page
 from runs.services import artifacts, spool
 from runs.services.kept import plain
+from workspaces.api.base import keyed
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -112,10 +114,13 @@ class ArtifactView(RawView):
         request=UPLOAD,
         responses={201: s.ArtifactOut},
     )
+    @keyed
     def put(self, request: Request, id: UUID, path: str) -> Response:
         run = self.own_run(id)
-        kept = artifacts.put(run, path, stream_of(request), overwrite=self.flag("overwrite"))
-        return Response(files.artifact_document(kept), status=201)
+        return self.repeated(artifacts.put(run, path, stream_of(request), overwrite=self.flag("overwrite")))
+
+    def repeated(self, made: Artifact) -> Response:
+        return Response(files.artifact_document(made), status=201)
 
 
 class OutputsView(RunView):

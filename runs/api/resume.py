@@ -13,6 +13,7 @@ from core.errors import Invalid
 from core.text import document_of
 from runs.api import serializers as s
 from runs.api.base import RunView, query
+from runs.models import Run
 from runs.services.resume import resume
 from runs.services.resume_preview import preview
 from workspaces.models import Role
@@ -27,7 +28,10 @@ class ResumeView(RunView):
     def post(self, request: Request, id: UUID) -> Response:
         """Run a failed or canceled pipeline again as a new run that adopts the steps that were finished."""
         made = resume(self.room, self.run(id), parameters=self.asked(s.ResumeIn)["parameters"])
-        return Response(self.told(made), status=201)
+        return self.made(made)
+
+    def repeated(self, made: Run) -> Response:
+        return self.made(made)
 
 
 class ResumePreviewView(RunView):

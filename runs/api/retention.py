@@ -72,6 +72,7 @@ class RetentionView(WorkspaceView):
 class RetentionPreviewView(WorkspaceView):
     needs = {"post": Role.READER}
     acts = {"post": Act.MANAGE}
+    keeps_keys = False
 
     @extend_schema(operation_id="retention_preview", request=PolicyDocument, responses=RetentionPlanOut)
     def post(self, request: Request) -> Response:
@@ -83,6 +84,7 @@ class RetentionPreviewView(WorkspaceView):
 class RetentionApplyView(WorkspaceView):
     needs = {"post": Role.OWNER}
     acts = {"post": Act.MANAGE}
+    keeps_keys = False
 
     @extend_schema(operation_id="retention_apply", request=None, responses=RemovedOut)
     def post(self, request: Request) -> Response:

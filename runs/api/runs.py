@@ -57,7 +57,10 @@ class RunsView(RunView):
     @extend_schema(operation_id="runs_submit", request=s.RunIn, responses={201: s.RunOut})
     def post(self, request: Request) -> Response:
         """Submit a run. A script run is a graph of one step; an interactive run has no graph and stays open."""
-        return Response(self.told(self._submitted(self.asked(s.RunIn))), status=201)
+        return self.made(self._submitted(self.asked(s.RunIn)))
+
+    def repeated(self, made: Run) -> Response:
+        return self.made(made)
 
     def _submitted(self, asked: dict[str, Any]) -> Run:
         shared: dict[str, Any] = {name: asked[name] or "" for name in ("display_name", "description")}
@@ -161,8 +164,10 @@ class ResubmitView(RunView):
         run = self.run(id)
         if not run.graph:
             raise Invalid("Only a pipeline or script run can be submitted again. Name the run, not one of its steps.")
-        made = resubmit(self.room, run, **self.asked(s.ResubmitIn))
-        return Response(self.told(made), status=201)
+        return self.made(resubmit(self.room, run, **self.asked(s.ResubmitIn)))
+
+    def repeated(self, made: Run) -> Response:
+        return self.made(made)
 
 
 class StepsView(RunView):

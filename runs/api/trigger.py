@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from runs.api import serializers as s
+from runs.models import Run
 from runs.queries.documents import url_of
 from runs.services import publish
 from workspaces.api.base import WorkspaceView
@@ -36,7 +37,10 @@ class TriggerView(WorkspaceView):
             continue_on_step_failure=asked["ContinueRunOnStepFailure"],
             source="rest",
         )
-        return Response({"Id": str(run.pk), "RunUrl": url_of(run, self.room.workspace.name), "Status": run.status})
+        return self.repeated(run)
+
+    def repeated(self, made: Run) -> Response:
+        return Response({"Id": str(made.pk), "RunUrl": url_of(made, self.room.workspace.name), "Status": made.status})
 
 
 def parameters_of(asked: Mapping[str, Any]) -> dict[str, Any]:

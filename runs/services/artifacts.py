@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from django.db import transaction
 
+from core import once
 from core.errors import Conflict, Invalid
 from core.serving import type_of
 from core.storage import Root, artifact_store, safe
@@ -73,7 +75,6 @@ def step_aside(attempt: Attempt, store: Root, paths: Iterable[str]) -> None:
         row.save(update_fields=["path"])
 
 
-@transaction.atomic
 def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Artifact:
     """Keep a file that a program uploads. Raises Conflict when the name is taken, Invalid for a bad name."""
     clean = safe(path)
@@ -82,9 +83,25 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
     if clean.startswith(RESERVED):
         raise Invalid("Names below 'user_logs/' belong to the studio. Choose another folder.", code="reserved_path")
     if not overwrite and Artifact.objects.filter(run=run, path=clean).exists():
-        raise Conflict(f"The run has a file '{clean}' already. Say '?overwrite=1' to replace it.", code="exists")
+        raise _taken(clean)
     attempt = Attempt.objects.filter(run=run).order_by("-number").first()
     row = Artifact(run=run, attempt=attempt, path=clean, content_type=type_of(clean)[:120])
-    written = artifact_store(run.workspace_id).write(row.key, source)
-    values = {"attempt": attempt, **written._asdict(), "content_type": row.content_type}
-    return Artifact.objects.update_or_create(run=run, path=clean, defaults=values)[0]
+    store = artifact_store(run.workspace_id)
+    # The bytes come first, beside the place: how long they take is up to their sender, and no transaction waits for it.
+    part = f"artifacts/{run.pk}/.part-{uuid4().hex}"
+    try:
+        written = store.write(part, source)
+        values = {"attempt": attempt, **written._asdict(), "content_type": row.content_type}
+        with transaction.atomic():
+            kept, is_new = Artifact.objects.update_or_create(run=run, path=clean, defaults=values)
+            if not is_new and not overwrite:
+                raise _taken(clean)
+            once.settle(kept)
+            store.move(part, row.key)
+    finally:
+        store.remove(part)
+    return kept
+
+
+def _taken(path: str) -> Conflict:
+    return Conflict(f"The run has a file '{path}' already. Say '?overwrite=1' to replace it.", code="exists")

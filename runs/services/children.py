@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core import once
 from core.clock import now
 from core.errors import Conflict
 from runs.models import Run
@@ -29,5 +30,6 @@ def start_child(room: Room, parent: Run, **fields: Any) -> Run:
             submitted_by=room.user,
             **fields,
         )
+        once.settle(child)
         child.move(Run.Status.RUNNING, started_at=now())
     return child

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import journal, once
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
 from core.ids import as_uuid
@@ -81,6 +81,7 @@ def publish_graph(
         source_run_id=source_run_id,
         published_by=room.user,
     )
+    once.settle(made)
     journal.hint(f"list:{room.workspace.name}:pipelines")
     return made
 

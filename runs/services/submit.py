@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from compute.models import ComputeTarget
-from core import journal, slices
+from core import journal, once, slices
 from core.clock import now
 from core.errors import Conflict, Unprocessable
 from core.work import after_commit, later
@@ -72,6 +72,7 @@ def submit_run(
     with transaction.atomic():
         environments_of = _environments(room, plan)
         root = _make_root(room, experiment, **fields)
+        once.settle(root)
         runs, details = _rows(root, plan, environments_of)
         Run.objects.bulk_create(runs)
         StepRun.objects.bulk_create(details)
@@ -93,6 +94,7 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
                 StepRun.objects.bulk_create([details[place] for place in part])
         slices.pause()
         with transaction.atomic():
+            once.settle(root)
             _show(room, root, fields)
             _go(root, len(runs))
     except BaseException:
@@ -115,6 +117,7 @@ def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
     room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     with transaction.atomic():
         root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
+        once.settle(root)
         with changing(root.pk) as locked:
             locked.move(Run.Status.RUNNING, started_at=now())
     return locked

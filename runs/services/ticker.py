@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db import close_old_connections
 
 from compute.services import samples
-from core import journal, slices
+from core import journal, once, slices
 from core.beats import beat
 from core.clock import now
 from core.models import Event
@@ -73,6 +73,7 @@ def tick(count: int) -> None:
         (5, conda.fail_unbuildable),
         (60, retire.remove_hidden),
         (600, prune_events),
+        (600, once.prune),
         (600, samples.prune),
         (3600, ring_retention),
     ]

@@ -51,6 +51,16 @@ document.addEventListener("submit", (event) => {
     hold(event, form, () => form.requestSubmit(submitter));
   }
 }, true);
+// A second click sends a form that makes something no second time: its first answer is the one that is to be seen.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !form.elements.once || form.matches("[hx-post]")) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-confirm]");
   if (link && !link.matches("[hx-get], [hx-post]")) hold(event, link, () => link.click());

@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.ids import uuid7
+from core.once import FIELD
 from core.words import decimal
 
 register = template.Library()
@@ -92,6 +94,12 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
     return format_html(
         '<svg class="{}"{}><use href="{}#{}"/></svg>', f"icon {css}".strip(), said, static("icons.svg"), name
     )
+
+
+@register.simple_tag
+def once() -> SafeString:
+    """The key of a form that makes something: sent twice, it is carried out once."""
+    return format_html('<input type="hidden" name="{}" value="{}">', FIELD, uuid7())
 
 
 @register.simple_tag

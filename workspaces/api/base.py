@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, wraps
 from typing import Any, ClassVar, TypeVar
 
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
 
-from core.errors import Invalid
+from core import once
+from core.errors import Invalid, NotFound
+from core.models import IdempotencyKey
 from core.paging import page_of
 from workspaces.access import Room, enter
 from workspaces.models import Role
 from workspaces.scopes import Act
 
 T = TypeVar("T", bound=Model)
+Handler = Callable[..., Response]
 METHODS = ("get", "post", "put", "patch", "delete")
 Out = type[Serializer[Any]] | Callable[[Any], Any]
 
@@ -30,6 +37,42 @@ def listed(out: type[Serializer[Any]]) -> type[Serializer[Any]]:
     """How the OpenAPI document shows one page of a list."""
     fields = {"items": out(many=True), "next": CharField(allow_null=True)}
     return type(f"{out.__name__}List", (Serializer,), fields)
+
+
+def keyed(handler: Handler) -> Handler:
+    """The method of a view, carried out once for each key that a caller sends."""
+
+    @wraps(handler)
+    def inner(view: WorkspaceView, request: Request, *args: Any, **names: Any) -> Response:
+        key = request.headers.get(once.HEADER)
+        if key is None:
+            return handler(view, request, *args, **names)
+        try:
+            with once.asking(view.room.keys_of, key, _fingerprint(request)):
+                return _carried_out(handler, view, request, *args, **names)
+        except once.Repeated as done:
+            return view.again(done.kept)
+
+    return inner
+
+
+def _carried_out(handler: Handler, view: WorkspaceView, *args: Any, **names: Any) -> Response:
+    if type(view).repeated is not WorkspaceView.repeated:  # its service settles what it makes
+        return handler(view, *args, **names)
+    with transaction.atomic():
+        answer = handler(view, *args, **names)
+        once.settle(status=answer.status_code, body=json.loads(JSONRenderer().render(answer.data) or b"null"))
+    return answer
+
+
+def _fingerprint(request: Request) -> str:
+    """What is asked for. Files do not pass through memory, so that of them only the length counts."""
+    seen = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    if request.content_type.startswith("application/json"):
+        seen.update(request._request.body)
+    else:
+        seen.update(request.headers.get("Content-Length", "").encode())
+    return seen.hexdigest()
 
 
 class StudioView(APIView):
@@ -82,6 +125,8 @@ class WorkspaceView(StudioView):
 
     # What each method is for a run's token (workspaces.scopes); looking is Act.READ where nothing else is said.
     acts: ClassVar[dict[str, Act]] = {}
+    # False where doing it again by itself does nothing more, so that a key would be written for nothing.
+    keeps_keys: ClassVar[bool] = True
     room: Room
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -92,10 +137,25 @@ class WorkspaceView(StudioView):
         unnamed = [name for name in METHODS if name != "get" and hasattr(cls, name) and name not in cls.acts]
         if unnamed:
             raise TypeError(f"{cls.__qualname__} does not say in `acts` what {', '.join(unnamed)} is for a step.")
+        if "post" in cls.__dict__ and cls.keeps_keys:
+            cls.post = keyed(cls.__dict__["post"])  # type: ignore[attr-defined]
 
     def dispatch(self, request: HttpRequest, *args: Any, workspace: str = "", **kwargs: Any) -> HttpResponseBase:
         self.workspace_name = workspace
         return super().dispatch(request, *args, **kwargs)
+
+    def repeated(self, made: Any) -> Response | None:
+        """The answer to a request whose key made this row before. None: the view settles no row (core.once)."""
+        return None
+
+    def again(self, kept: IdempotencyKey) -> Response:
+        """What a request is answered that was carried out before."""
+        made = once.made_by(kept) if kept.made else None
+        if kept.made and made is None:
+            raise NotFound("What this request made before is no longer there.", code="gone")
+        answer = (self.repeated(made) if made is not None else None) or Response(kept.body, status=kept.status)
+        answer["Idempotent-Replayed"] = "true"
+        return answer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -7,7 +7,15 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from core import once
+
 LIMIT = OpenApiParameter("limit", int, description="How many, from 1 to 500.")
+KEY = OpenApiParameter(
+    once.HEADER,
+    str,
+    OpenApiParameter.HEADER,
+    description="Of a key that was sent before with the same request, the answer tells what that did; nothing is done again.",
+)
 AFTER = OpenApiParameter("after", str, description="The cursor `next` of the page before.")
 
 
@@ -22,6 +30,8 @@ class StudioSchema(AutoSchema):
         given = list(super().get_override_parameters())
         known = {each.name for each in given if isinstance(each, OpenApiParameter)}
         paged = [LIMIT, AFTER] if self._is_page() else []
+        if self.method == "POST" and getattr(self.view, "keeps_keys", False):
+            paged.append(KEY)
         return [*given, *(each for each in paged if each.name not in known)]
 
     def _is_page(self) -> bool:

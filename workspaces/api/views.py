@@ -11,7 +11,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import Forbidden
+from core.errors import Conflict, Forbidden
 from workspaces import queries
 from workspaces.api import serializers as s
 from workspaces.api.base import StudioView, WorkspaceView, listed
@@ -91,6 +91,10 @@ class TokensView(WorkspaceView):
     def post(self, request: Request) -> Response:
         minted = tokens.create(self.room, **self.asked(s.TokenIn))
         return Response({**s.TokenOut(minted.token).data, "token": minted.text}, status=201)
+
+    def repeated(self, made: ApiToken) -> Response:
+        text = f"This request has made the token '{made.name}' before, and its text is shown once. Revoke it and make another."
+        raise Conflict(text, code="shown_once", id=str(made.pk))
 
 
 class TokenView(WorkspaceView):

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from core import once
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
@@ -73,6 +74,7 @@ def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days:
     end = _end_of(expires_in_days)
     room.require_end(end)
     minted = mint(room.user, room.workspace, wanted, name.strip(), end, parent=room.token)
+    once.settle(minted.token)
     audit.note(room, "token.created", minted.token.prefix, name=name, role=wanted.value)
     return minted
 

@@ -18,9 +18,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from core import journal
+from core import journal, once
 from core.busy import as_busy
 from core.errors import StudioError
+from core.models import IdempotencyKey
 from workspaces.access import Room, enter
 from workspaces.models import Role
 
@@ -63,7 +64,11 @@ def _door(
                 request.room = room  # type: ignore[attr-defined]
                 _remember(request, room)
                 _look_at_the_journal(request)
-                answer: HttpResponseBase = view(request, room, **names)
+                with once.asking(room.keys_of, request.POST.get(once.FIELD) if request.method == "POST" else None):
+                    answer: HttpResponseBase = view(request, room, **names)
+                    once.led_to(answer.headers.get("HX-Redirect") or answer.headers.get("Location") or "")
+            except once.Repeated as done_before:
+                answer = _sent_before(request, done_before.kept)
             except StudioError as error:
                 answer = refused(request, error)
             except Error as error:
@@ -125,6 +130,15 @@ def done(request: HttpRequest, text: str, to: str) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": to})
     return HttpResponseRedirect(to)
+
+
+def _sent_before(request: HttpRequest, kept: IdempotencyKey) -> HttpResponse:
+    """A form that was sent twice: by a double click, or from a page that was gone back to."""
+    messages.info(
+        request,
+        _("This form was sent before, and was not carried out again. To do it once more, load its page anew."),
+    )
+    return done(request, "", kept.location or back(request, "/"))
 
 
 def back(request: HttpRequest, otherwise: str) -> str:

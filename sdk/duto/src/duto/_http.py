@@ -6,11 +6,16 @@ import http.client
 import json
 import os
 import random
+import socket
 import ssl
+import sys
 import threading
 import time
+import uuid
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, Mapping, Optional, Tuple, Type, Union
+from typing import IO, Any, Dict, Iterator, Mapping, Optional, Set, Tuple, Type, Union
 from urllib.parse import quote, urlencode, urlsplit
 
 from duto.exceptions import (
@@ -34,10 +39,20 @@ _CLASSES: Dict[int, Type[AzureMLException]] = {
     422: UserErrorException,
 }
 _AGAIN = frozenset({502, 503, 504})
+# What may be sent again although it was sent whole: doing it twice is doing it once. A PATCH here sets values.
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
+KEY = "Idempotency-Key"
 _CHUNK = 1 << 20
-# A studio may be restarted under a running step, which has nobody to start it again.
-PATIENCE_IN_STEP = 600.0
-PATIENCE_OUTSIDE = 3.0
+# How long an absence of the studio is waited out, in seconds. A restart or an upgrade takes minutes: steps, which have
+# nobody to start them again, and whoever waits for a run outlive it. Other calls tell sooner, and an address that has
+# never answered is probably wrong.
+PATIENCE_VARIABLE = "DUTO_PATIENCE"
+PATIENCE, PATIENCE_OUTSIDE, PATIENCE_WITH_STRANGERS = 600.0, 30.0, 3.0
+_CONNECT, _LONGEST_PAUSE = 10.0, 5.0
+# Without a word of the other machine's system for so long, it is gone: an answer itself may take much longer.
+_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
+_waiting: ContextVar[bool] = ContextVar("duto_waiting", default=False)
+_answered: Set[str] = set()
 
 Body = Union[bytes, IO[bytes]]
 
@@ -52,6 +67,31 @@ def path_of(value: str) -> str:
     return quote(value, safe="/")
 
 
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Within it, and within what it decorates, calls outlive an absence of the studio for as long as patience
+    lasts."""
+    token = _waiting.set(True)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+
+
+def patience_of_surroundings() -> float:
+    """`DUTO_PATIENCE` in seconds, or ten minutes. Raises `UserErrorException` for what is no number."""
+    text = os.environ.get(PATIENCE_VARIABLE, "").strip()
+    if not text:
+        return PATIENCE
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise UserErrorException(f"{PATIENCE_VARIABLE} is a number of seconds, such as 600, not {text!r}.")
+    return value
+
+
 class Client:
     """Speaks with one studio under one token. Safe to share between threads: each has its own connection."""
 
@@ -62,12 +102,16 @@ class Client:
         *,
         address_file: Optional[str] = None,
         patience: Optional[float] = None,
-        timeout: float = 60.0,
+        timeout: float = 600.0,
     ) -> None:
+        """`patience`: for how many seconds every call outlives an absence of the studio, whatever it is for.
+
+        `timeout`: how many seconds a single answer may take.
+        """
         self._url = url.rstrip("/")
         self.token = token
         self._address_file = address_file
-        self.patience = patience if patience is not None else (PATIENCE_IN_STEP if address_file else PATIENCE_OUTSIDE)
+        self.patience = patience
         self.timeout = timeout
         self._local = threading.local()
 
@@ -86,8 +130,9 @@ class Client:
     def get(self, path: str, /, **query: Any) -> Any:
         return self._json("GET", path, query)
 
-    def post(self, path: str, body: Any = None, /, **query: Any) -> Any:
-        return self._json("POST", path, query, body if body is not None else {})
+    def post(self, path: str, body: Any = None, key: Optional[str] = None, /, **query: Any) -> Any:
+        """Carried out once, however often it has to be sent: by its key, which the studio remembers."""
+        return self._json("POST", path, query, body if body is not None else {}, key or new_key())
 
     def patch(self, path: str, body: Any) -> Any:
         return self._json("PATCH", path, {}, body)
@@ -98,7 +143,8 @@ class Client:
     def put(self, path: str, body: Body, size: Optional[int] = None, /, **query: Any) -> Any:
         """Send raw bytes. A stream must be seekable, for it may have to be sent again; `size` is its
         length."""
-        data = self._call("PUT", path, query, body, {"Content-Type": "application/octet-stream"}, size)[1]
+        headers = {"Content-Type": "application/octet-stream", KEY: new_key()}
+        data = self._call("PUT", path, query, body, headers, size)[1]
         return _parsed(data)
 
     def upload(self, path: str, file: Path, /, **query: Any) -> Any:
@@ -139,9 +185,13 @@ class Client:
             if not after:
                 return
 
-    def _json(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Any:
+    def _json(
+        self, method: str, path: str, query: Mapping[str, Any], body: Any = None, key: Optional[str] = None
+    ) -> Any:
         payload = None if body is None else json.dumps(body).encode("utf-8")
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if key is not None:
+            headers[KEY] = key
         return _parsed(self._call(method, path, query, payload, headers)[1])
 
     def _call(
@@ -154,25 +204,49 @@ class Client:
         size: Optional[int] = None,
         sink: Optional[IO[bytes]] = None,
     ) -> Tuple[int, bytes, Mapping[str, str]]:
-        """One exchange, tried again while the studio is away and patience lasts."""
-        target = path + _query(query)
-        deadline = time.monotonic() + self.patience
-        pause, fresh = 0.1, False
+        """One exchange, tried again while the studio is away and patience lasts.
+
+        What was sent whole may have been done: it is sent again only if that does nothing more.
+        """
+        target, given = path + _query(query), headers or {}
+        absence: Optional[_Absence] = None
+        lost = False
         while True:
             try:
-                status, data, found = self._exchange(method, target, body, headers or {}, size, sink, fresh)
-                if status not in _AGAIN or time.monotonic() >= deadline:
+                status, data, found = self._exchange(method, target, body, given, size, sink, absence is not None)
+                if status not in _AGAIN:
                     break
+                trouble: BaseException = refusal(status, data, method, path)
+                pause = _seconds(found.get("retry-after"))
+                # "Busy" of the studio itself is no answer to a deed; that of a proxy may hide one.
+                was_sent = not (status == 503 and pause is not None)
             except (OSError, http.client.HTTPException) as error:
+                trouble, pause, was_sent = error, None, self._local.sent
                 self._close()
-                if time.monotonic() >= deadline:
-                    raise self._away(error) from error
-            fresh = True
-            time.sleep(min(pause, max(deadline - time.monotonic(), 0.0)) * (0.5 + random.random() / 2))  # noqa: S311
-            pause = min(pause * 2, 5.0)
+            lost = lost or was_sent
+            absence = absence or _Absence(self._url, self._patience())
+            if was_sent and method not in _REPEATABLE and KEY not in given:
+                raise self._away(trouble, "Whether it has done what was asked is not known.") from trouble
+            if absence.is_over():
+                raise trouble if isinstance(trouble, AzureMLException) else self._away(trouble) from trouble
+            absence.rest(trouble, pause)
+        _answered.add(self._url)
+        if status == 404 and method == "DELETE" and lost:
+            return 204, b"", found
         if status >= 400:
             raise refusal(status, data, method, path)
         return status, data, found
+
+    def _patience(self) -> float:
+        """How long this call waits for the studio."""
+        if self.patience is not None:
+            return self.patience
+        longest = patience_of_surroundings()
+        if self._address_file:
+            return longest
+        if self._url not in _answered:
+            return min(PATIENCE_WITH_STRANGERS, longest)
+        return longest if _waiting.get() else min(PATIENCE_OUTSIDE, longest)
 
     def _exchange(
         self,
@@ -184,6 +258,7 @@ class Client:
         sink: Optional[IO[bytes]],
         fresh: bool,
     ) -> Tuple[int, bytes, Mapping[str, str]]:
+        self._local.sent = False
         connection = self._connection(fresh)
         sent = {"Accept": "application/json", "User-Agent": "duto-sdk", **headers}
         if self.token:
@@ -193,6 +268,7 @@ class Client:
         if body is not None and not isinstance(body, bytes):
             body.seek(0)
         connection.request(method, self._prefix + target, body=body, headers=sent)
+        self._local.sent = True
         answer = connection.getresponse()
         found = {name.lower(): value for name, value in answer.getheaders()}
         if sink is not None and answer.status < 400:
@@ -212,15 +288,21 @@ class Client:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise UserErrorException(f"{url!r} is no address of a studio; it looks like http://127.0.0.1:8000.")
+            connect = min(_CONNECT, self.timeout)
             if parts.scheme == "https":
                 self._local.connection = http.client.HTTPSConnection(
-                    parts.hostname, parts.port, timeout=self.timeout, context=ssl.create_default_context()
+                    parts.hostname, parts.port, timeout=connect, context=ssl.create_default_context()
                 )
             else:
-                self._local.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=self.timeout)
+                self._local.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=connect)
             self._local.key = key
             self._local.prefix = parts.path.rstrip("/")
-        return self._local.connection  # type: ignore[no-any-return]
+        connection = self._local.connection
+        if connection.sock is None:
+            connection.connect()
+            _keep_alive(connection.sock)
+            connection.sock.settimeout(self.timeout)
+        return connection  # type: ignore[no-any-return]
 
     @property
     def _prefix(self) -> str:
@@ -232,9 +314,55 @@ class Client:
         if connection is not None:
             connection.close()
 
-    def _away(self, error: BaseException) -> AzureMLException:
-        text = f"The studio at {self._url} does not answer ({error or type(error).__name__}). Is it running?"
+    def _away(self, error: BaseException, more: str = "Is it running?") -> AzureMLException:
+        text = f"The studio at {self._url} does not answer ({error or type(error).__name__}). {more}"
         return StudioUnavailableException(text, inner_exception=error)
+
+
+class _Absence:
+    """The studio is away since now: told once, waited out for so many seconds."""
+
+    def __init__(self, url: str, patience: float) -> None:
+        self._url, self._patience = url, patience
+        self._end = time.monotonic() + patience
+        self._pause, self._rests = 0.1, 0
+
+    def is_over(self) -> bool:
+        return self._rests > 0 and time.monotonic() >= self._end
+
+    def rest(self, trouble: BaseException, asked: Optional[float]) -> None:
+        """Wait before the next try: longer each time, or as long as the studio asks."""
+        self._rests += 1
+        # A kept connection that has gone stale is no absence: the next try comes at once.
+        if self._rests == 2 and self._patience > PATIENCE_WITH_STRANGERS:
+            sys.stderr.write(
+                f"The studio at {self._url} does not answer ({trouble or type(trouble).__name__}). "
+                f"It is waited for, for up to {self._patience:g} seconds ({PATIENCE_VARIABLE}).\n"
+            )
+            sys.stderr.flush()
+        left = max(self._end - time.monotonic(), 0.0)
+        if asked is not None:
+            time.sleep(min(asked, left))
+            return
+        time.sleep(min(self._pause, left) * (0.5 + random.random() / 2))  # noqa: S311
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+
+def new_key() -> str:
+    """A key that no other request has."""
+    return uuid.uuid4().hex
+
+
+def _seconds(text: Optional[str]) -> Optional[float]:
+    """`Retry-After` as a number of seconds; dates are left to our own pauses."""
+    return float(text) if text is not None and text.isdigit() and len(text) < 6 else None
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _ALIVE.items():
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def refusal(status: int, data: bytes, method: str, path: str) -> AzureMLException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Mapping, Optional
 
-from duto._http import segment
+from duto._http import segment, waiting
 from duto.compute_status import AmlComputeStatus
 from duto.exceptions import AzureMLException, ComputeTargetException, NotFoundException
 from duto.later import not_built
@@ -126,6 +126,7 @@ class AmlCompute(ComputeTarget):
             description=description,
         )
 
+    @waiting()
     def wait_for_completion(
         self,
         show_output: bool = False,

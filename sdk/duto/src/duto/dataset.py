@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from duto._http import segment
+from duto._http import segment, waiting
 from duto.consumption import DatasetConsumptionConfig
 from duto.dataset_types import Scenario
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
@@ -209,6 +209,7 @@ class AbstractDataset:
     __repr__ = __str__
 
 
+@waiting()
 def _when_ready(workspace: Any, saved: Mapping[str, Any]) -> Dict[str, Any]:
     """The version once the studio has fetched what of it lies on the web.
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from duto._http import segment
+from duto._http import segment, waiting
 from duto.conda_dependencies import CondaDependencies
 from duto.environment_sections import DockerSection, PythonSection, RSection, SparkSection
 from duto.exceptions import NotFoundException, UserErrorException
@@ -220,6 +220,7 @@ class ImageBuildDetails:
         """The log so far."""
         return self._workspace._client.fetch(self._path + "log/")[0].decode("utf-8", "replace")
 
+    @waiting()
     def wait_for_completion(self, show_output: bool = True) -> ImageBuildDetails:
         """Wait until the build is over. Raises `UserErrorException` when it failed."""
         shown = 0

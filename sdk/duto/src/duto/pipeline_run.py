@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
+from duto._http import waiting
 from duto.exceptions import ActivityFailedException, UserErrorException
 from duto.parameter import value_of
 from duto.port_data import PortDataReference, StepRunOutput
@@ -65,6 +66,7 @@ class PipelineRun(Run):
                 return step.get_output_data(wanted["output"])
         raise UserErrorException(f"The step '{wanted['step']}' has no run.")
 
+    @waiting()
     def wait_for_completion(
         self,
         show_output: bool = True,
@@ -208,6 +210,7 @@ class StepRun(Run):
         """Why the step was reused or not: `reused`, `text` in plain words, and what is known beyond."""
         return dict(self._workspace._client.get(self._place + "reuse/"))
 
+    @waiting()
     def wait_for_completion(
         self,
         show_output: bool = True,

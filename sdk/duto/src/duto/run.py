@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from duto import metrics
-from duto._http import segment
+from duto._http import segment, waiting
 from duto.context import Context, context_run
 from duto.exceptions import ActivityFailedException, RunEnvironmentException
 from duto.later import not_built
@@ -299,6 +299,7 @@ class Run(RunFiles, RunLogging):
         """Ask for the run, and all below it, to be stopped."""
         self._document = self._workspace._client.post(self._place + "cancel/")
 
+    @waiting()
     def wait_for_completion(
         self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
     ) -> Any:

@@ -113,18 +113,29 @@ class RunFiles:
 
     def _log(self, offset: int = 0) -> bytes:
         """The log from an offset on, as far as it has come."""
-        return b"".join(chunk for chunk, _ in self._log_windows(offset))
+        return b"".join(chunk for chunk, _offset, _attempt in self._log_windows(offset))
 
-    def _log_windows(self, offset: int = 0) -> Iterator[Tuple[bytes, int]]:
+    def _log_windows(
+        self, offset: int = 0, attempt: Optional[str] = None
+    ) -> Iterator[Tuple[bytes, int, Optional[str]]]:
+        """Pieces of the newest attempt's log: bytes, the offset behind them, the attempt's number.
+
+        `offset` counts in the log of `attempt`; where there is another by now, its log comes from its beginning.
+        """
         while True:
             try:
                 data, headers = self._workspace._client.fetch(self._place + "log/", offset=offset, limit=_WINDOW)
             except NotFoundException:
                 return  # no attempt has started, so there is no log
+            found = headers.get("x-log-attempt")
+            if attempt is not None and found is not None and found != attempt:
+                attempt, offset = found, 0
+                continue
+            attempt = found
             if not data:
                 return
             offset = int(headers.get("x-log-offset", offset)) + len(data)
-            yield data, offset
+            yield data, offset, attempt
             if offset >= int(headers.get("x-log-size", offset)):
                 return
 

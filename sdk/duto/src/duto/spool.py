@@ -15,10 +15,10 @@ import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from duto._http import segment
-from duto.exceptions import UserErrorException
+from duto._http import new_key, segment
+from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
 from duto.spec.numbers import spelt
 from duto.spec.text import clean, keyed
 
@@ -90,6 +90,7 @@ class Posting:
         self._client = client
         self._place = place
         self._pending: List[Dict[str, Any]] = []
+        self._batches: List[Tuple[str, List[Dict[str, Any]]]] = []
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._timer: Optional[threading.Timer] = None
@@ -120,7 +121,18 @@ class Posting:
                     self._timer.cancel()
                     self._timer = None
             if records:
-                self._client.post(self._place, {"records": records})
+                self._batches.append((new_key(), records))
+            # One that could not be sent goes first the next time, by the key that it had.
+            while self._batches:
+                key, batch = self._batches[0]
+                try:
+                    self._client.post(self._place, {"records": batch}, key)
+                except StudioUnavailableException:
+                    raise
+                except AzureMLException:
+                    del self._batches[0]  # refused: sent again it would be refused again, with all behind it
+                    raise
+                del self._batches[0]
         return True
 
 

@@ -8,6 +8,7 @@ import time
 from datetime import datetime
 from typing import Any, Dict, Mapping, Optional
 
+from duto._http import waiting
 from duto.spec import status as statuses
 
 _FIRST, _LONGEST = 0.2, 2.0
@@ -20,20 +21,31 @@ class Follower:
         self._run = run
         self._prefix = prefix
         self._offset = 0
+        self._attempt: Optional[str] = None
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
 
     def show(self, last: bool = False) -> bool:
         """Print what has come; whether there was anything."""
         found = False
-        for data, offset in self._run._log_windows(self._offset):
-            self._offset = offset
+        for data, offset, attempt in self._run._log_windows(self._offset, self._attempt):
+            if attempt != self._attempt and self._attempt is not None:
+                self._begin_anew(attempt)
+            self._offset, self._attempt = offset, attempt
             found = True
             self._write(self._decoder.decode(data))
         if last and self._rest:
             say(self._prefix + self._rest)
             self._rest = ""
         return found
+
+    def _begin_anew(self, attempt: Optional[str]) -> None:
+        """Another attempt has a log of its own."""
+        if self._rest:
+            say(self._prefix + self._rest)
+        self._rest = ""
+        self._decoder.reset()
+        say(f"{self._prefix}--- attempt {attempt} ---")
 
     def _write(self, text: str) -> None:
         lines = (self._rest + text).split("\n")
@@ -42,6 +54,7 @@ class Follower:
             say("\n".join(self._prefix + line.rstrip("\r") for line in lines))
 
 
+@waiting()
 def watch_run(run: Any, show_output: bool, timeout: Optional[float] = None) -> bool:
     """Wait for the end of a run of one script; whether it came in time."""
     follower = Follower(run)
@@ -66,6 +79,7 @@ def watch_run(run: Any, show_output: bool, timeout: Optional[float] = None) -> b
     return True
 
 
+@waiting()
 def watch_pipeline(run: Any, show_output: bool, timeout: float) -> bool:
     """Wait for the end of a pipeline; with `show_output` its steps' states and logs are printed as they
     come."""

@@ -1,0 +1,274 @@
+"""A request with a key is carried out once, whatever becomes of its answers."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from core import once, slices
+from core.clock import now
+from core.models import IdempotencyKey
+from core.storage import artifact_store, blob_key
+from datasets.models import DatasetVersion
+from environments.models import EnvironmentVersion
+from pipelines.models import PublishedPipeline
+from registry.models import ModelVersion
+from runs.models import Artifact, MetricPoint, Run
+from runs.services import submit
+from tests.runs.conftest import Lab
+from workspaces.api.base import StudioView
+from workspaces.models import ApiToken, Role
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+KEY = "Idempotency-Key"
+
+
+def send(lab: Lab, path: str, body: Any, key: str, client: Client | None = None) -> Any:
+    return (client or lab.client).post(
+        lab.base + path, json.dumps(body), content_type="application/json", headers={KEY: key}
+    )
+
+
+def run_body(lab: Lab, **more: Any) -> dict[str, Any]:
+    return {"experiment": "e", "kind": "pipeline", "graph": lab.graph("train"), **more}
+
+
+def blob(lab: Lab, data: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    artifact_store(lab.workspace.pk).write(blob_key(digest), io.BytesIO(data))
+    return {"path": "m", "digest": digest}
+
+
+def test_a_submit_that_comes_twice_is_one_run(lab: Lab) -> None:
+    body = run_body(lab)
+    first, second = send(lab, "runs/", body, "k"), send(lab, "runs/", body, "k")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["id"] == second.json()["id"]
+    assert "Idempotent-Replayed" not in first and second["Idempotent-Replayed"] == "true"
+    assert Run.objects.filter(parent=None).count() == 1
+    assert send(lab, "runs/", body, "other").json()["id"] != first.json()["id"]
+
+
+def test_a_key_is_of_one_request_and_of_one_caller(lab: Lab) -> None:
+    first = send(lab, "runs/", run_body(lab), "k")
+    refused = send(lab, "runs/", run_body(lab, display_name="other"), "k")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "idempotency_key_reused")
+    bob = lab.member("bob", Role.CONTRIBUTOR)
+    theirs = send(lab, "runs/", run_body(lab), "k", bob)
+    assert theirs.json()["id"] != first.json()["id"]
+    step = lab.step(Run.objects.get(pk=first.json()["id"]), "train")
+    assert send(lab, "runs/", run_body(lab), "k", lab.run_token(step)).status_code in (201, 403)
+    assert IdempotencyKey.objects.filter(key="k").count() >= 2
+
+
+def test_another_token_of_the_same_person_is_the_same_caller(lab: Lab) -> None:
+    from workspaces.services import tokens
+
+    first = send(lab, "runs/", run_body(lab), "k")
+    again = lab.door(tokens.create(lab.room, "another", Role.CONTRIBUTOR).text)
+    assert send(lab, "runs/", run_body(lab), "k", again).json()["id"] == first.json()["id"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "é", '""', "a\tb"])
+def test_a_key_that_is_none_is_refused(lab: Lab, key: str) -> None:
+    answer = send(lab, "runs/", run_body(lab), key)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_idempotency_key")
+    assert not Run.objects.exists()
+
+
+def test_a_quoted_key_is_the_same_key(lab: Lab) -> None:
+    assert send(lab, "runs/", run_body(lab), '"k"').json()["id"] == send(lab, "runs/", run_body(lab), "k").json()["id"]
+
+
+def test_what_was_refused_may_be_sent_again_by_its_key(lab: Lab) -> None:
+    body = run_body(lab)
+    body["graph"]["steps"][0]["compute"] = "later"
+    assert send(lab, "runs/", body, "k").status_code == 422
+    lab.cluster.name = "later"
+    lab.cluster.save()
+    assert send(lab, "runs/", body, "k").status_code == 201
+
+
+def test_a_deed_that_breaks_off_leaves_no_key(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is in the deed's transaction: a studio that dies in between has done neither."""
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("the studio died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(submit, "_go", dies)
+        with pytest.raises(RuntimeError):
+            send(lab, "runs/", run_body(lab), "k")
+    assert not Run.objects.exists() and not IdempotencyKey.objects.exists()
+    assert send(lab, "runs/", run_body(lab), "k").status_code == 201
+
+
+def test_a_large_submit_that_comes_twice_is_one_run(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "SLICE", 2)
+    body = run_body(lab, graph=lab.graph("a -> b -> c -> d -> e"))
+    first, second = send(lab, "runs/", body, "k"), send(lab, "runs/", body, "k")
+    assert (first.status_code, first.json()["id"]) == (201, second.json()["id"])
+    assert Run.objects.filter(parent=None).count() == 1 and Run.objects.filter(parent__isnull=False).count() == 5
+
+
+def test_a_studio_that_dies_after_the_deed_answers_the_next_time(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runs.api.runs import RunsView
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("the studio died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunsView, "told", dies)
+        with pytest.raises(RuntimeError):
+            send(lab, "runs/", run_body(lab), "k")
+    assert send(lab, "runs/", run_body(lab), "k").json()["id"] == str(Run.objects.get(parent=None).pk)
+
+
+def test_every_request_that_makes_something_makes_it_once(lab: Lab) -> None:
+    run = lab.pipeline("train", status="Failed")
+    open_run = lab.post("runs/", {"experiment": "e", "kind": "interactive"}).json()["id"]
+    published = send(lab, "pipelines/", {"name": "p", "run_id": str(run.pk)}, "publish").json()["id"]
+    trigger = (
+        "/api/v1/pipelines/v1.0/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/"
+        f"workspaces/lab/PipelineRuns/PipelineSubmit/{published}"
+    )
+    from datasets.services.datastores import put_file
+
+    put_file(lab.room, "workspaceblobstore", "a.csv", io.BytesIO(b"a,b\n1,2\n"), overwrite=True)
+    definition = {"sources": [{"datastore": "workspaceblobstore", "path": "a.csv"}]}
+    python = {"python": {"version": "3.11", "packages": ["six"]}, "name": "env"}
+    kinds: list[tuple[str, Any, Any]] = [
+        ("models/", {"name": "m", "files": [blob(lab, b"x")]}, ModelVersion),
+        ("datasets/", {"name": "d", "kind": "file", "definition": definition, "create_new_version": True}, DatasetVersion),
+        ("environments/", python, EnvironmentVersion),
+        ("pipelines/", {"name": "p", "run_id": str(run.pk)}, PublishedPipeline),
+        ("runs/", {"experiment": "e", "kind": "interactive"}, Run),
+        ("runs/", {"experiment": "e", "kind": "interactive", "parent": open_run}, Run),
+        (f"runs/{run.pk}/resubmit/", {}, Run),
+        (f"runs/{run.pk}/resume/", {}, Run),
+        (f"runs/{open_run}/metrics/", {"records": [{"seq": 1, "op": "metric", "name": "x", "kind": "scalar", "value": 1}]}, MetricPoint),
+        (trigger, {"ExperimentName": "e"}, Run),
+    ]  # fmt: skip
+    for number, (path, body, kind) in enumerate(kinds):
+        before = kind.objects.count()
+        url = path if path.startswith("/") else lab.base + path
+        headers = {KEY: f"k{number}"}
+        data = json.dumps(body)
+        answers = [lab.client.post(url, data, content_type="application/json", headers=headers) for _ in range(3)]
+        assert {each.status_code for each in answers} <= {200, 201}, (path, answers[0].content)
+        ids = {json.dumps({k: v for k, v in each.json().items() if k.lower() == "id"}) for each in answers}
+        assert len(ids) == 1, path
+        assert kind.objects.count() - before in (1, 2), path  # a run with its step
+        assert [each.get("Idempotent-Replayed") for each in answers] == [None, "true", "true"], path
+
+
+def test_an_upload_that_must_not_overwrite_is_no_conflict_with_itself(lab: Lab) -> None:
+    run = lab.pipeline("train")
+
+    def put(key: str) -> Any:
+        return lab.client.put(
+            f"{lab.base}runs/{run.pk}/artifacts/outputs/a.txt", b"x", content_type="application/octet-stream",
+            headers={KEY: key},
+        )  # fmt: skip
+
+    assert put("k").status_code == 201
+    again = put("k")
+    assert (again.status_code, again.json()["path"]) == (201, "outputs/a.txt")
+    assert put("other").status_code == 409
+    assert Artifact.objects.get().digest == hashlib.sha256(b"x").hexdigest()
+    stored = [each.path for each in artifact_store(lab.workspace.pk).walk(f"artifacts/{run.pk}")]
+    assert stored == [f"artifacts/{run.pk}/outputs/a.txt"]
+
+
+def test_a_token_is_made_once_and_its_text_is_kept_nowhere(lab: Lab) -> None:
+    first = send(lab, "tokens/", {"name": "t", "role": "reader"}, "k").json()
+    again = send(lab, "tokens/", {"name": "t", "role": "reader"}, "k")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "shown_once")
+    assert ApiToken.objects.filter(name="t").count() == 1
+    kept = IdempotencyKey.objects.get()
+    assert first["token"] not in json.dumps([kept.body, kept.location, kept.made_id])
+
+
+def test_what_was_made_and_is_gone_is_not_made_again(lab: Lab) -> None:
+    body = {"name": "m", "files": [blob(lab, b"x")]}
+    send(lab, "models/", body, "k")
+    lab.client.delete(lab.base + "models/m/versions/1/")
+    again = send(lab, "models/", body, "k")
+    assert (again.status_code, again.json()["error"]["code"]) == (404, "gone")
+
+
+def test_two_at_once_make_one(lab: Lab) -> None:
+    body, answers = {"name": "m", "files": [blob(lab, b"x")]}, []
+    begin = threading.Barrier(4)
+
+    def register() -> None:
+        begin.wait(20)
+        try:
+            answers.append(send(lab, "models/", body, "k").json()["id"])
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=register) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert answers == ["m:1"] * 4
+    version = ModelVersion.objects.get()
+    kept = {each.path.split("/")[1] for each in artifact_store(lab.workspace.pk).walk("models")}
+    assert kept == {str(version.pk)}, "what the others had copied is gone"
+
+
+def test_keys_are_forgotten_after_two_days(lab: Lab) -> None:
+    send(lab, "runs/", run_body(lab), "k")
+    once.prune()
+    assert IdempotencyKey.objects.count() == 1
+    IdempotencyKey.objects.update(created_at=now() - timedelta(days=2, minutes=1))
+    once.prune()
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_a_key_is_settled_inside_a_transaction_only(lab: Lab) -> None:
+    with once.asking("s", "k"):
+        with pytest.raises(RuntimeError):
+            once.settle(lab.host)
+        with transaction.atomic():
+            once.settle(lab.host)
+            once.settle(lab.cluster)
+    assert IdempotencyKey.objects.get().made_id == str(lab.host.pk)
+
+
+def test_a_request_without_a_key_costs_nothing_for_it(lab: Lab, django_assert_num_queries: Any) -> None:
+    with once.asking("s", None), django_assert_num_queries(0):
+        once.settle(lab.host)
+        once.led_to("/")
+
+
+def test_every_post_of_the_api_keeps_keys_or_says_that_it_needs_none() -> None:
+    """Of those that keep none, doing it again by itself does nothing more."""
+    none_kept = {
+        view.__qualname__
+        for view in _views(get_resolver().url_patterns)
+        if issubclass(view, StudioView) and hasattr(view, "post") and not getattr(view, "keeps_keys", False)
+    }
+    assert none_kept == {
+        "MissingBlobsView", "SnapshotsView", "RetentionPreviewView", "RetentionApplyView", "VersionBuildView",
+        "WorkspacesView",
+    }  # fmt: skip
+
+
+def _views(patterns: Any) -> Any:
+    for each in patterns:
+        if isinstance(each, URLResolver):
+            yield from _views(each.url_patterns)
+        elif isinstance(each, URLPattern) and hasattr(each.callback, "view_class"):
+            yield each.callback.view_class

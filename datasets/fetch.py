@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import socket
+import ssl
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
+import httpcore
 import httpx
 from django.conf import settings
 
 from core.errors import Unprocessable
 from core.storage import Root
+from datasets import addresses
 from datasets.stores import WEB, root_by_name
 from workspaces.models import Workspace
 
 MOST_REDIRECTS = 5
+# One of them, once: others, and one in another, make gigabytes of what fits into one piece.
+CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,17 @@ def _download(
     url: str, known: Copy | None, sink: IO[bytes], alive: Callable[[], None]
 ) -> tuple[str, int, httpx.Response] | None:
     """Fetch into the sink: (digest, size, answer), or None when the copy is still what is there."""
-    headers = {"user-agent": "duto"}
+    headers = {"user-agent": "duto", "accept-encoding": "gzip"}
     if known is not None and known.etag:
         headers["if-none-match"] = known.etag
     elif known is not None and known.changed:
         headers["if-modified-since"] = known.changed
     deadline = time.monotonic() + settings.DUTO.fetch_seconds
     try:
-        with httpx.Client(transport=_Guarded(), follow_redirects=False, timeout=20, trust_env=False) as client:
+        with _client(deadline) as client:
             for _ in range(MOST_REDIRECTS + 1):
+                if urlsplit(url).scheme not in ("http", "https"):
+                    raise _refuse(url, "only http and https are fetched")
                 with client.stream("GET", url, headers=headers) as answer:
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
@@ -89,7 +95,8 @@ def _download(
                         raise _refuse(url, f"it answers {answer.status_code}")
                     return (*_drain(url, answer, sink, deadline, alive), answer)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise _refuse(url, str(error) or type(error).__name__) from error
+        is_late = time.monotonic() >= deadline
+        raise _refuse(url, _late() if is_late else str(error) or type(error).__name__) from error
     raise _refuse(url, f"it redirects more than {MOST_REDIRECTS} times")
 
 
@@ -97,6 +104,9 @@ def _drain(
     url: str, answer: httpx.Response, sink: IO[bytes], deadline: float, alive: Callable[[], None]
 ) -> tuple[str, int]:
     """The whole body, within the limits of size and time."""
+    coding = answer.headers.get("content-encoding", "").strip().lower()
+    if coding not in CODINGS:
+        raise _refuse(url, f"it is packed as {coding[:60]!r}, and only gzip is unpacked")
     most, seen, size = settings.DUTO.fetch_max_bytes, hashlib.sha256(), 0
     # As they come: filling a chunk from a slow server would outlast every limit of time.
     for chunk in answer.iter_bytes():
@@ -105,50 +115,105 @@ def _drain(
         if size > most:
             raise _refuse(url, f"it is larger than {most} bytes (DUTO_FETCH_MAX_BYTES)")
         if time.monotonic() > deadline:
-            raise _refuse(url, f"it took longer than {settings.DUTO.fetch_seconds} seconds (DUTO_FETCH_SECONDS)")
+            raise _refuse(url, _late())
         sink.write(chunk)
         seen.update(chunk)
     return seen.hexdigest(), size
 
 
-class _Guarded(httpx.HTTPTransport):
-    """Resolves a name once, checks every address, and connects to the one it has checked."""
+class _Backend(httpcore.NetworkBackend):
+    """Opens connections to checked addresses alone: the name is looked up once, and what was checked is connected to."""
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        if url.scheme not in ("http", "https"):
-            raise _refuse(str(url), "only http and https are fetched")
-        address = allowed_address(url.host, url.port or (443 if url.scheme == "https" else 80))
-        # A second look-up could give another answer than the one that was checked.
-        request.extensions["sni_hostname"] = url.host
-        request.url = url.copy_with(host=address)
-        return super().handle_request(request)
+    def __init__(self, deadline: float) -> None:
+        self.deadline, self.inner = deadline, httpcore.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
+    ) -> httpcore.NetworkStream:  # fmt: skip
+        failure: Exception | None = None
+        for address in allowed_addresses(host, port):
+            try:
+                wire = self.inner.connect_tcp(
+                    address, port, _left(self.deadline, timeout), local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+                continue
+            return _Wire(wire, self.deadline)
+        raise failure or httpcore.ConnectError("no address answers")
+
+
+class _Wire(httpcore.NetworkStream):
+    """A connection that ends with the time of its fetch: a server that drips a byte a second renews every other limit."""
+
+    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
+        self.inner, self.deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self.inner.read(max_bytes, _left(self.deadline, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.inner.write(buffer, _left(self.deadline, timeout))
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        inner = self.inner.start_tls(ssl_context, server_hostname, _left(self.deadline, timeout))
+        return _Wire(inner, self.deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.inner.get_extra_info(info)
+
+
+def _left(deadline: float, timeout: float | None) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout(_late())
+    return min(left, timeout) if timeout else left
+
+
+def _late() -> str:
+    return f"it took longer than {settings.DUTO.fetch_seconds} seconds (DUTO_FETCH_SECONDS)"
+
+
+def _client(deadline: float) -> httpx.Client:
+    """Follows nothing by itself, asks no proxy and no file of passwords, and keeps no connection for another host."""
+    context = httpx.create_ssl_context()
+    transport = httpx.HTTPTransport(verify=context, trust_env=False)
+    transport._pool = httpcore.ConnectionPool(
+        ssl_context=context, max_keepalive_connections=0, network_backend=_Backend(deadline)
+    )
+    return httpx.Client(transport=transport, follow_redirects=False, timeout=20, trust_env=False)
 
 
 def check(url: str) -> None:
     """Refuse an address that is a private one as it stands, without asking anybody for a name."""
     host = urlsplit(url).hostname or ""
     try:
-        ipaddress.ip_address(host)
+        _allow(host, ipaddress.ip_address(host.split("%")[0]))
     except ValueError:
         return
-    allowed_address(host, 80)
 
 
-def allowed_address(host: str, port: int) -> str:
-    """An address of the host that may be asked. Raises Unprocessable for private and link-local ones."""
+def allowed_addresses(host: str, port: int) -> list[str]:
+    """The addresses of a host that may be asked. Raises Unprocessable if any of them is a private one."""
     try:
-        found = [info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        found = addresses.resolve(host.rstrip("."), port)
     except (OSError, UnicodeError) as error:
         raise _refuse(host, "there is no such host") from error
-    addresses = [ipaddress.ip_address(str(each).split("%")[0]) for each in found]
-    for each in addresses:
-        plain = each.ipv4_mapped or each if isinstance(each, ipaddress.IPv6Address) else each
-        if not plain.is_global and not settings.DUTO.fetch_private:
-            raise _refuse(host, "it lies in a private network (DUTO_FETCH_PRIVATE allows that)", code="private_address")
-        if plain.is_multicast or plain.is_unspecified:
-            raise _refuse(host, "its address is not one of a web server", code="private_address")
-    return str(addresses[0])
+    for each in found:
+        _allow(host, each)
+    return [str(each) for each in found]
+
+
+def _allow(host: str, address: addresses.Address) -> None:
+    if not addresses.is_a_host(address):
+        raise _refuse(host, "its address is not one of a web server", code="private_address")
+    if not addresses.is_public(address) and not settings.DUTO.fetch_private:
+        raise _refuse(host, "it lies in a private network (DUTO_FETCH_PRIVATE allows that)", code="private_address")
 
 
 def _index(url: str) -> str:

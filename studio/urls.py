@@ -11,7 +11,7 @@ APPS = ("workspaces", "datasets", "environments", "compute", "registry", "pipeli
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("workspaces.web.account_urls")),
     LazyInclude("agent/v1/", ("runs.agents.urls",), "agent"),
     # Names in here are reversed as `api:...`.
     LazyInclude("api/v1/", ("studio.api_urls", *(f"{app}.api.urls" for app in APPS)), "api"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.internal.ratelimit import get_ip
 from django.http import HttpRequest
 
 
@@ -11,3 +15,11 @@ class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What wrong passwords are counted by: name and address together, so that nobody shuts out somebody elsewhere.
+
+        The studio's own name is no part of it: it may have several, and each would give further tries.
+        """
+        login = str(credentials.get("email") or credentials.get("username") or "")
+        return f"{get_ip(request)} {unicodedata.normalize('NFKC', login).casefold()}"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
+import ipaddress
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +19,7 @@ import pytest
 
 from core.clock import now
 from core.errors import Unprocessable
-from datasets import fetch, places, tables
+from datasets import addresses, fetch, places, tables
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from datasets.services import fetching
@@ -294,6 +300,137 @@ def test_private_addresses_are_refused_unless_they_are_allowed(house: House, sit
     with pytest.raises(Unprocessable, match="private network") as refused:
         fetch.copy_of(house.workspace, f"{site}/data.csv")
     assert refused.value.code == "private_address" and Site.hits == 0
-    for host in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "0.0.0.0"):
-        with pytest.raises(Unprocessable):
-            fetch.allowed_address(host, 80)
+
+
+PRIVATE = [
+    "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "10.0.0.1", "172.31.0.1", "192.168.1.1", "169.254.169.254",
+    "100.64.0.1", "0.0.0.0", "0.1.2.3", "192.0.0.8", "192.0.2.1", "198.18.0.1", "203.0.113.9", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+    "localhost", "localhost.", "LOCALHOST", "::1", "::", "::ffff:10.0.0.1", "::ffff:7f00:1", "::127.0.0.1", "::ffff:0:127.0.0.1",
+    "64:ff9b::7f00:1", "64:ff9b::10.0.0.1", "64:ff9b:1::7f00:1", "64:ff9b:1:a::1", "2002:7f00:1::", "2002:c0a8:101::1", "2002:808:808::1",
+    "2001:0:53aa:64c:0:fbff:ae51:a4a8", "2001:db8::1", "fe80::1", "fe80::1%lo", "fec0::1", "fc00::1", "fd12::1", "ff02::1",
+    "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:7f00:1", "100::1", "3fff::1", "5f00::1",
+]  # fmt: skip
+PUBLIC = [
+    "8.8.8.8",
+    "1.1.1.1",
+    "2606:4700::1111",
+    "2a00:1450:4001:81b::200e",
+    "64:ff9b::808:808",
+    "::ffff:8.8.8.8",
+    "192.0.1.1",
+]
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_no_spelling_of_a_private_address_passes(host: str) -> None:
+    with pytest.raises(Unprocessable) as refused:
+        fetch.allowed_addresses(host, 80)
+    # A spelling that this machine's resolver does not take leads nowhere.
+    assert refused.value.code == "private_address" or "no such host" in refused.value.message
+    url = f"http://user:word@{f'[{host}]' if ':' in host else host}/x"
+    with pytest.raises(Unprocessable):
+        fetch._download(url, None, io.BytesIO(), lambda: None)
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+def test_what_is_public_passes_in_every_spelling(host: str) -> None:
+    assert addresses.is_public(ipaddress.ip_address(host))
+    fetch.check(f"http://{f'[{host}]' if ':' in host else host}/")
+
+
+@pytest.mark.parametrize("host", ["224.0.0.1", "0.0.0.0", "::", "ff02::1", "255.255.255.255", "64:ff9b::e000:1"])
+def test_what_is_no_machine_is_refused_where_private_ones_are_allowed(host: str, settings: Any) -> None:
+    settings.DUTO = replace(settings.DUTO, fetch_private=True)
+    with pytest.raises(Unprocessable, match="not one of a web server"):
+        fetch.allowed_addresses(host, 80)
+
+
+class Odd(BaseHTTPRequestHandler):
+    """A site that leads astray, packs oddly, and never comes to an end."""
+
+    to: ClassVar[str] = ""
+
+    def do_GET(self) -> None:
+        if self.path == "/to":
+            self._head(302, Location=self.to)
+        elif self.path.startswith("/packed/"):
+            coding = self.path.rpartition("/")[2].replace("+", ", ")
+            body = gzip.compress(b"0" * 20_000_000)
+            self._head(200, **{"Content-Encoding": coding, "Content-Length": str(len(body))})
+            self.wfile.write(body)
+        elif self.path == "/drip":
+            with contextlib.suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+                for _ in range(600):
+                    self.wfile.write(b"x")
+                    self.wfile.flush()
+                    time.sleep(0.1)
+        else:
+            self._head(200, **{"Content-Length": "2"})
+            self.wfile.write(b"ok")
+
+    def _head(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None: ...
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """It lies on this machine, which counts as the open internet here; every other private address does not."""
+    kept = tuple(each for each in addresses._NOT_PUBLIC if str(each) != "127.0.0.0/8")
+    monkeypatch.setattr(addresses, "_NOT_PUBLIC", kept)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["http://10.0.0.1/", "http://[::127.0.0.1]/", "http://[64:ff9b::a00:1]/", "//192.168.0.1/", "http://[2002:7f00:1::]:80/x",
+     "gopher://127.0.0.1/", "file:///etc/passwd", "http://a@10.0.0.1:1/", "http://", "http://[", "http://\xff/"],
+)  # fmt: skip
+def test_a_redirect_is_looked_at_like_the_first_address(odd: str, to: str) -> None:
+    Odd.to = to
+    with pytest.raises(Unprocessable):
+        fetch._download(f"{odd}/to", None, io.BytesIO(), lambda: None)
+
+
+def test_a_name_is_looked_up_once_and_no_proxy_is_asked(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def changing(host: Any, port: Any, *given: Any, **more: Any) -> Any:
+        if host != "rebinding.example":
+            return real(host, port, *given, **more)
+        asked.append(host)
+        return real("127.0.0.1" if len(asked) == 1 else "10.0.0.1", port, *given, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", changing)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://10.0.0.1:9")
+    sink = io.BytesIO()
+    assert fetch._download(f"{odd.replace('127.0.0.1', 'rebinding.example')}/x", None, sink, lambda: None)
+    assert (asked, sink.getvalue()) == (["rebinding.example"], b"ok")
+    with pytest.raises(Unprocessable, match="private network"):
+        fetch._download(f"{odd.replace('127.0.0.1', 'rebinding.example')}/x", None, sink, lambda: None)
+
+
+def test_sizes_are_those_of_what_is_unpacked(odd: str, settings: Any) -> None:
+    settings.DUTO = replace(settings.DUTO, fetch_max_bytes=1_000_000)
+    with pytest.raises(Unprocessable, match="larger than 1000000 bytes"):
+        fetch._download(f"{odd}/packed/gzip", None, io.BytesIO(), lambda: None)
+    for coding in ("br", "zstd", "gzip+gzip", "gzip+br"):
+        with pytest.raises(Unprocessable, match="only gzip is unpacked"):
+            fetch._download(f"{odd}/packed/{coding}", None, io.BytesIO(), lambda: None)
+
+
+def test_a_server_that_drips_its_head_has_an_end(odd: str, settings: Any) -> None:
+    settings.DUTO = replace(settings.DUTO, fetch_seconds=1)
+    with pytest.raises(Unprocessable, match="longer than 1 seconds"):
+        fetch._download(f"{odd}/drip", None, io.BytesIO(), lambda: None)

@@ -115,6 +115,28 @@ def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site,
     assert ours(said) == []
 
 
+def test_the_documentation_of_rest_works_under_its_policy(site: Site, page: Any, live_server: Any) -> None:
+    said = open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/api/v1/docs")
+    # One operation opened, one tried out: scripts, styles and the call itself pass.
+    page.locator("#operations-api-me_retrieve, [id*=me_retrieve]").first.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    page.locator(".live-responses-table .response-col_status", has_text="200").wait_for()
+    assert ours(said) == []
+
+
+def test_the_pages_of_accounts_hold_together(site: Site, page: Any, live_server: Any) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    for path in ("password/reset/", "inactive/", "login/"):
+        for size in (WIDE, NARROW):
+            page.set_viewport_size(size)
+            page.goto(f"{live_server.url}/accounts/{path}")
+            assert fits(page), path
+    assert ours(said) == []
+
+
 def test_a_token_form_that_was_refused_comes_back_open(site: Site, page: Any, live_server: Any) -> None:
     open_page(site, page, live_server)
     page.goto(f"{live_server.url}/w/lab/settings/")

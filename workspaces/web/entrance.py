@@ -119,6 +119,21 @@ def _spent(request: HttpRequest, error: StudioError) -> HttpResponse:
     return render(request, "refusal.html", {"refusal": facts}, status=error.status)
 
 
+def forgotten(request: HttpRequest, **names: str) -> HttpResponse:
+    """What to do about a forgotten password: the same for everybody, whatever is asked."""
+    return render(request, "account/password_reset.html")
+
+
+def no_such_door(request: HttpRequest, **names: str) -> HttpResponse:
+    """What leans on mail, or is for strangers."""
+    facts = {
+        "code": 404,
+        "title": _("Not here"),
+        "text": _("There is no sign-up, and this studio sends no mail. An owner of a workspace adds people to it."),
+    }
+    return render(request, "refusal.html", {"refusal": facts}, status=404)
+
+
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Keep the choice with the account, so that it holds in every browser."""

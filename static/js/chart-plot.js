@@ -22,6 +22,21 @@ export function number(value) {
   return Number.isInteger(value) ? whole(value) : decimal(Number(value.toPrecision(4)));
 }
 
+/** A logged value as a number where it is one: JSON has no NaN and no infinities, so the studio spells them (docs/wire.md, Numbers). */
+export function numberOf(value) {
+  const text = value?.$numberDouble;
+  return typeof text === "string" ? Number(text) : value;
+}
+
+/** What a line can be drawn through; NaN and infinities are gaps. */
+export const drawn = (value) => (Number.isFinite(value) ? value : null);
+
+/** A value in words, those included that no chart shows. */
+export function worded(value) {
+  if (typeof value !== "number") return value === null ? "–" : typeof value === "string" ? value : JSON.stringify(value);
+  return Number.isNaN(value) ? "NaN" : Number.isFinite(value) ? number(value) : value > 0 ? "∞" : "−∞";
+}
+
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
 const MINUTES = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440];
 

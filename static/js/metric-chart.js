@@ -1,6 +1,6 @@
 // <metric-chart>: one metric, of one run or of several, growing while the run does.
 import { dataBlock, fetchJSON, h, throttle } from "./dom.js";
-import { inkName, number, plot } from "./chart-plot.js";
+import { drawn, inkName, number, numberOf, plot } from "./chart-plot.js";
 import { live } from "./live.js";
 import { hourOf } from "./time.js";
 import { t } from "./words.js";
@@ -52,7 +52,7 @@ class MetricChart extends HTMLElement {
     if (!src) return;
     const wanted = this.getAttribute("name");
     const { metrics } = await fetchJSON(src);
-    this.series = metrics.filter((metric) => !wanted || metric.name === wanted).map(({ name, run, points }) => ({ name, run, points }));
+    this.series = metrics.filter((metric) => !wanted || metric.name === wanted).map(({ name, run, points }) => ({ name, run, points: points.map(([index, value]) => [index, numberOf(value)]) }));
   }
 
   /** The same chart with other numbers, perhaps in another unit. */
@@ -67,8 +67,9 @@ class MetricChart extends HTMLElement {
       let own = this.series.find((one) => one.name === name);
       // The first point of a metric that this chart was made for.
       if (!own && name === this.getAttribute("name")) this.series.push(own = { name, points: [] });
-      if (!own || typeof value !== "number") continue;
-      own.points.push([index ?? own.points.length, value]);
+      const told = numberOf(value);
+      if (!own || typeof told !== "number") continue;
+      own.points.push([index ?? own.points.length, told]);
     }
     this.#redraw();
   }
@@ -76,11 +77,11 @@ class MetricChart extends HTMLElement {
   get #data() {
     if (this.series.length === 1) {
       const points = this.series[0].points;
-      return [points.map(([index], place) => index ?? place), points.map(([, value]) => value)];
+      return [points.map(([index], place) => index ?? place), points.map(([, value]) => drawn(value))];
     }
     const all = [...new Set(this.series.flatMap(({ points }) => points.map(([index], place) => index ?? place)))].sort((a, b) => a - b);
     const columns = this.series.map(({ points }) => {
-      const byIndex = new Map(points.map(([index, value], place) => [index ?? place, value]));
+      const byIndex = new Map(points.map(([index, value], place) => [index ?? place, drawn(value)]));
       return all.map((index) => byIndex.get(index) ?? null);
     });
     return [all, ...columns];

@@ -1,15 +1,27 @@
 // <metric-grid>: every number that a run logged; single ones as tiles, the others as charts.
-import { dataBlock, fetchJSON, h } from "./dom.js";
-import { number } from "./chart-plot.js";
+import { dataBlock, fetchJSON, h, throttle } from "./dom.js";
+import { numberOf, worded } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
 import { t } from "./words.js";
 
 const KINDS = new Set(["scalar", "list"]);
 
+/** The points of a series; what log_list kept as a list is one point for each of its values. */
+function flat(kind, points) {
+  if (kind !== "list") return points.map(([index, value]) => [index, numberOf(value)]);
+  return points.flatMap(([, value]) => value).map((value, index) => [index, numberOf(value)]);
+}
+
 class MetricGrid extends HTMLElement {
   #metrics = new Map();
   #stop = null;
+  #isLoading = false;
+  // A flood of points says "reload" many times a second.
+  #again = throttle(2000, async () => {
+    if (this.#isLoading) { this.#again(); return; }
+    try { await this.#load(); } catch { /* the next frame asks again */ }
+  });
 
   async connectedCallback() {
     this.tiles ??= h("div", { class: "tiles" });
@@ -18,16 +30,17 @@ class MetricGrid extends HTMLElement {
     if (!this.tiles.isConnected) this.append(this.tiles, this.charts, this.note);
     try { await this.#load(dataBlock(this)); } catch (error) { this.note.hidden = false; this.note.textContent = error.message; }
     const topic = this.getAttribute("topic");
-    if (topic) this.#stop = live.watch(topic, (frame) => (frame.reload ? this.#load() : this.#heard(frame.points ?? [])));
+    if (topic) this.#stop = live.watch(topic, (frame) => (frame.reload ? this.#again() : this.#heard(frame.points ?? [])));
   }
 
-  disconnectedCallback() { this.#stop?.(); }
+  disconnectedCallback() { this.#stop?.(); this.#again.cancel(); }
 
   async #load(block) {
-    const { metrics } = block ?? (await fetchJSON(this.getAttribute("src")));
-    for (const { name, kind, points } of metrics) {
-      if (KINDS.has(kind)) this.#show(name, points.filter(([, value]) => typeof value === "number"));
-    }
+    this.#isLoading = true;
+    try {
+      const { metrics } = block ?? (await fetchJSON(this.getAttribute("src")));
+      for (const { name, kind, points } of metrics) if (KINDS.has(kind)) this.#show(name, flat(kind, points));
+    } finally { this.#isLoading = false; }
     this.#say();
   }
 
@@ -39,12 +52,14 @@ class MetricGrid extends HTMLElement {
   #show(name, points) {
     const known = this.#metrics.get(name);
     if (known?.chart) { known.chart.series[0].points = points; known.chart.push([]); return; }
-    if (points.length > 1) this.#chart(name, points);
+    const numbers = points.filter(([, value]) => typeof value === "number");
+    if (numbers.length > 1) this.#chart(name, numbers);
     else if (points.length) this.#tile(name, points);
   }
 
   #tile(name, points) {
-    const value = h("div", { class: "v" }, number(points[0][1]));
+    const text = worded(points.at(-1)[1]);
+    const value = h("div", { class: typeof points.at(-1)[1] === "number" ? "v" : "v truncate", title: text.slice(0, 1000) }, text.slice(0, 200));
     const tile = h("div", { class: "tile" }, h("div", { class: "k truncate", title: name }, name), value);
     this.#metrics.get(name)?.tile?.remove();
     this.#metrics.set(name, { tile, points });
@@ -61,10 +76,10 @@ class MetricGrid extends HTMLElement {
 
   #heard(points) {
     for (const point of points) {
-      if (!KINDS.has(point.kind ?? "scalar") || typeof point.value !== "number") continue;
+      if (!KINDS.has(point.kind ?? "scalar")) continue;
       const known = this.#metrics.get(point.name);
       if (known?.chart) known.chart.push([point]);
-      else this.#show(point.name, [...(known?.points ?? []), [point.index ?? known?.points.length ?? 0, point.value]]);
+      else this.#show(point.name, [...(known?.points ?? []), [point.index ?? known?.points.length ?? 0, numberOf(point.value)]]);
     }
     this.#say();
   }

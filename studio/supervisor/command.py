@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import webbrowser
@@ -114,8 +115,9 @@ def greet(url: str, link: str, layout: Layout) -> None:
 
 
 def say(text: str) -> None:
-    """One line for the person at the terminal."""
-    print(f"  {text}", flush=True)
+    """One line for the person at the terminal, if there still is one: nobody's ear is no reason to end."""
+    with contextlib.suppress(OSError):
+        print(f"  {text}", flush=True)
 
 
 def complain(text: str) -> int:

@@ -18,12 +18,13 @@ from studio.bootstrap import index_settings
 from studio.config import Config
 from studio.supervisor import broker as brokers
 from studio.supervisor.layout import Layout, Refusal
-from studio.supervisor.parts import Part, stop_all
+from studio.supervisor.parts import WINDOW, Part, stop_all
 from studio.supervisor.running import clear_state, write_state
 from studio.supervisor.web import PREPARE
 
 STOP_SECONDS = 3.5
 START_SECONDS = 60.0
+ROOM = 8 * 1024 * 1024
 
 
 class Stopped(Exception):
@@ -38,6 +39,10 @@ class House:
         self.parts: dict[str, Part] = {}
         self.stopping = False
         self.failed = False
+        self.full_at: float | None = None
+        # Whether the state on disk is the present one, and of which error it was told last that it is not.
+        self.is_told = True
+        self.complaint: int | None = None
         self.socket = listen_on(config.host, config.port)
         self.port = int(self.socket.getsockname()[1])
         # A port of 0 means any; from here on all parts know which.
@@ -154,21 +159,20 @@ class House:
 
     def look(self) -> None:
         """One round: notice deaths, start again, rotate logs, give up where there is no hope."""
-        changed = False
         for part in self.parts.values():
             before = part.pid
             line = part.look()
-            changed = changed or part.pid != before
+            self.is_told = self.is_told and part.pid == before
             if line:
                 self.say(line)
-            if part.is_hopeless and not part.is_up:
+            if part.is_hopeless and not part.is_up and not self._waits_for_room():
                 self.say(
                     f"{part.name} died {len(part.deaths)} times within a minute; the studio stops. "
                     f"Its log: {part.log}\n{part.tail()}"
                 )
                 self.failed = self.stopping = True
             part.rotate()
-        if changed:
+        if not self.is_told:
             self._write_state()
 
     def watch(self) -> None:
@@ -186,7 +190,23 @@ class House:
         clear_state(self.layout)
 
     def _write_state(self) -> None:
-        write_state(self.layout, self.url, {name: part.pid for name, part in self.parts.items()})
+        """A convenience for other commands, written again until it succeeds: without room the studio goes on."""
+        try:
+            write_state(self.layout, self.url, {name: part.pid for name, part in self.parts.items()})
+            self.is_told, self.complaint = True, None
+        except OSError as error:
+            if self.complaint != error.errno:
+                self.say(f"{self.layout.state} could not be written: {error.strerror}. It is tried again.")
+            self.is_told, self.complaint = False, error.errno
+
+    def _waits_for_room(self) -> bool:
+        """Whether parts die of a full disk, or did a moment ago: they are started again until somebody has made room."""
+        moment, told = time.monotonic(), self.full_at
+        if self.layout.free() < ROOM:
+            self.full_at = moment
+            if told is None or moment - told > WINDOW:
+                self.say(f"The disk of {self.layout.home} is full. Make room there: the studio waits for it.")
+        return self.full_at is not None and moment - self.full_at <= WINDOW
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self.stopping:

@@ -58,6 +58,13 @@ class Layout:
         """Where a part's output goes."""
         return self.run / f"{part}.log"
 
+    def free(self) -> int:
+        """Bytes that are free on the disk of the data directory."""
+        try:
+            return shutil.disk_usage(self.home).free
+        except OSError:
+            return 0
+
     def prepare(self) -> None:
         """Create every folder, private to this user, and prove that it can be written."""
         try:
@@ -84,7 +91,11 @@ class Layout:
 def write_private(path: Path, text: str) -> None:
     """Replace a file in one move, readable for this user alone."""
     draft = path.with_name(f".{path.name}-{os.getpid()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    draft.replace(path)
+    try:
+        descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError:  # half of it would only take the room away
+        draft.unlink(missing_ok=True)
+        raise

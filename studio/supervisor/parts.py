@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 MAX_DEATHS = 5
 WINDOW = 60.0
@@ -58,8 +60,7 @@ class Part:
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C is for the supervisor, which stops in the right order."""
-        self.again_at = None
-        with self.log.open("ab") as log:
+        with self._log() as log:
             self.process = subprocess.Popen(
                 self.command,
                 env=self.env,
@@ -70,6 +71,16 @@ class Part:
                 pass_fds=self.pass_fds,
                 preexec_fn=_bind_to_parent(),  # noqa: PLW1509 - the supervisor has one thread when it forks
             )
+        self.again_at = None
+
+    def _log(self) -> IO[bytes]:
+        """The log, or nothing where a full disk has no room for a new file: the part itself may need none."""
+        try:
+            return self.log.open("ab")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return open(os.devnull, "ab")  # noqa: PTH123
 
     def look(self) -> str | None:
         """Notice a death and plan the next start; a line for the terminal when something happened."""
@@ -82,8 +93,13 @@ class Part:
             pause = min(LONGEST_PAUSE, 0.25 * 2 ** (recent - 1))
             self.again_at = now + pause
             return f"{self.name} {ending(self.process.returncode)}; it is started again"
-        if now >= self.again_at:
+        if now < self.again_at:
+            return None
+        try:
             self.start()
+        except OSError as error:
+            self.again_at = now + LONGEST_PAUSE
+            return f"{self.name} cannot be started: {error.strerror}; it is tried again"
         return None
 
     def ask_to_stop(self) -> None:

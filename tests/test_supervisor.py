@@ -1,0 +1,117 @@
+"""The supervisor where its data directory's disk is full: it says so, waits for room, and ends nothing for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from studio.config import load
+from studio.supervisor import broker, parts
+from studio.supervisor.house import House
+from studio.supervisor.layout import Layout
+from studio.supervisor.parts import Part
+from studio.supervisor.running import read_state
+from tests.agent.test_full_disk import fill, mounted, unmount
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Layout]:
+    """A data directory on a disk of sixteen megabytes."""
+    layout = Layout(mounted(tmp_path / "small", "16m"))
+    for folder in (layout.run, layout.valkey):
+        folder.mkdir()
+    yield layout
+    unmount(layout.home)
+
+
+@pytest.fixture
+def house(small: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setattr(parts, "LONGEST_PAUSE", 0.01)
+    for name in ("DUTO_DATA_DIR", "DUTO_HOST", "DUTO_PORT", "DUTO_EMBEDDED"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # the house sets them for its parts
+    said: list[str] = []
+    made = House(dataclasses.replace(load(), port=0), small, said.append)
+    made.said = said  # type: ignore[attr-defined]
+    yield made
+    for part in made.parts.values():
+        part.kill()
+    made.socket.close()
+
+
+def looked(house: House, until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < deadline
+        house.look()
+        time.sleep(0.005)
+
+
+def test_a_part_that_dies_of_a_full_disk_is_started_again_until_there_is_room(house: House) -> None:
+    others = fill(house.layout.home)
+    house._run("worker", ("sh", "-c", "exit 1"))
+    starts: list[int] = []
+
+    def died_often() -> bool:
+        pid = house.parts["worker"].pid
+        starts.extend([pid] if starts[-1:] != [pid] else [])
+        return len(starts) > 12
+
+    looked(house, died_often)
+    assert not house.stopping and not house.failed and not house.is_told
+    told = " ".join(house.said)  # type: ignore[attr-defined]
+    assert told.count("No space left on device") == 1 and told.count("Make room there") == 1
+    others.unlink()
+    house.parts["worker"].command = ["sleep", "600"]
+    looked(house, lambda: house.parts["worker"].is_up and house.is_told)
+    assert read_state(house.layout)["parts"] == {"worker": house.parts["worker"].pid}
+    assert not house.stopping
+
+
+def test_a_part_that_dies_for_another_reason_ends_the_studio(house: House) -> None:
+    house._run("worker", ("sh", "-c", "exit 1"))
+    looked(house, lambda: house.stopping)
+    assert house.failed and "died 5 times" in house.said[-1]  # type: ignore[attr-defined]
+
+
+def test_a_state_that_cannot_be_written_leaves_the_old_one_and_no_half(house: House) -> None:
+    house._write_state()
+    fill(house.layout.home)
+    before = house.layout.state.read_bytes()
+    house.parts = {f"part-{number}": Part("x", ["true"], {}, house.layout.log("x")) for number in range(1000)}
+    house._write_state()
+    assert house.layout.state.read_bytes() == before and json.loads(before)
+    assert [path.name for path in house.layout.run.iterdir()] == ["state.json"]
+
+
+def test_a_part_is_started_where_there_is_no_room_for_its_log(small: Layout) -> None:
+    fill(small.home)
+    for number in range(100_000):  # neither data nor another name fits
+        try:
+            (small.run / f"{number}").touch()
+        except OSError:
+            break
+    part = Part("worker", ["true"], dict(os.environ), small.log("worker"))
+    part.start()
+    assert part.wait(time.monotonic() + 30) and part.process is not None and part.process.returncode == 0
+
+
+def test_the_broker_takes_bells_where_its_disk_is_full(small: Layout) -> None:
+    made = broker.plan(small, "", "")
+    fill(small.home)
+    running = subprocess.Popen(made.command, stdout=subprocess.DEVNULL)
+    try:
+        assert broker.wait_for(made.port, 30)
+        with redis.Redis.from_url(made.url) as client:
+            for number in range(50):
+                assert client.lpush("studio", b"x" * 100_000) == number + 1
+    finally:
+        running.kill()
+        running.wait()

@@ -89,16 +89,17 @@ class Standing:
 
 
 def images_in(workspace: Workspace) -> QuerySet[Image]:
-    """Images that were built for the workspace's steps; those that its own environments are, with the same lock on the
-    same base; and all on hosts that are its alone."""
+    """Images that were built for the workspace's steps, and all on hosts that are its alone. Of those that were built for
+    nobody's, as far as is known now, such as its own environments have: the same lock on the same base."""
     standing = Host.objects.filter(revoked_at__isnull=True)
     alone = standing.filter(workspace=workspace)
     hosts = standing.filter(Q(workspace=workspace) | Q(workspace__isnull=True))
     same = EnvironmentVersion.objects.filter(
         workspace=workspace, build__lock_digest=OuterRef("lock_digest"), ground=OuterRef("ground")
     )
-    attempts = Attempt.objects.filter(run__workspace=workspace, pk=OuterRef("attempt_id"))
-    own = Exists(same.exclude(build__lock_digest="")) | Exists(attempts) | Q(host_id__in=alone.values("pk"))
+    attempts = Attempt.objects.filter(pk=OuterRef("attempt_id"))
+    left = Exists(same.exclude(build__lock_digest="")) & ~Exists(attempts)
+    own = Exists(attempts.filter(run__workspace=workspace)) | Q(host_id__in=alone.values("pk")) | left
     return Image.objects.filter(own, host_id__in=hosts.values("pk"))
 
 

@@ -18,7 +18,7 @@ from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from environments.services.images import base_tag
 from environments.services.versions import register
 from runs.agents import exchange
-from runs.models import Attempt, StepRun
+from runs.models import Attempt, Run, StepRun
 from runs.services import departures
 from tests.runs.conftest import Lab
 from tests.web.conftest import Site
@@ -203,7 +203,7 @@ def test_images_of_other_workspaces_and_of_hosts_that_are_gone_are_not_shown(ima
     assert images.lab.get("images/").json()["items"] == []
 
 
-def test_an_image_of_an_equal_lock_is_shown_where_its_base_is_the_same_alone(images: Images) -> None:
+def test_an_image_of_an_equal_lock_is_shown_to_whose_it_is_and_when_it_is_nobodys_with_its_base(images: Images) -> None:
     other = create_workspace(User.objects.create_user("bob"), "elsewhere")
     stranger, base = images.lab.door(_token(other)), "/api/v1/workspaces/elsewhere/images/"
     theirs = register(other, {"name": "same", "python": {"packages": ["pandas"]}})
@@ -216,13 +216,18 @@ def test_an_image_of_an_equal_lock_is_shown_where_its_base_is_the_same_alone(ima
     hidden = images.begin("duto/env:" + "f" * 32, recipe={**RECIPE, "base": "sha256:" + "e" * 64})
     images.tell("building", hidden.tag, progress={"done": 1, "total": 2, "text": "RUN fetch secret"})
     images.tell("building", progress={"done": 1, "total": 2, "text": "RUN fetch secret"})
-    (shown,) = stranger.get(base).json()["items"]
-    assert (shown["id"], shown["progress"]["text"], shown["attempt"], shown["run"]) == (str(own.pk), "", None, None)
-    for method, path in (("get", f"{base}{hidden.pk}/"), ("post", f"{base}{hidden.pk}/cancel/")):
-        assert getattr(stranger, method)(path).status_code == 404
+    assert stranger.get(base).json()["items"] == []
+    for row in (own, hidden):
+        for method, path in (("get", f"{base}{row.pk}/"), ("post", f"{base}{row.pk}/cancel/")):
+            assert getattr(stranger, method)(path).status_code == 404
+    assert len(images.lab.get("images/").json()["items"]) == 2
     # The host cannot say by another digest whose image it is.
     images.tell("ready", hidden.tag, lock_digest="0" * 64, size=1)
     assert images.row(hidden.tag).lock_digest == LOCK
+    # The runs go, the images stay.
+    Image.objects.update(attempt_id=uuid7())
+    (shown,) = stranger.get(base).json()["items"]
+    assert (shown["id"], shown["progress"]["text"], shown["attempt"], shown["run"]) == (str(own.pk), "", None, None)
 
 
 def test_a_build_for_which_another_workspace_waits_is_not_canceled_and_its_failure_not_told(images: Images) -> None:
@@ -231,16 +236,20 @@ def test_a_build_for_which_another_workspace_waits_is_not_canceled_and_its_failu
     theirs = register(other, {"name": "same", "python": {"packages": ["pandas"]}})
     EnvironmentVersion.objects.filter(pk=theirs.pk).update(build=images.version.build)
     row = images.begin()
-    refused = stranger.post(f"{base}{row.pk}/cancel/")
+    waiting = images.step_of(theirs)  # on the same host, and a step of theirs from now on
+    Run.objects.filter(pk=waiting.run_id).update(workspace=other.workspace)
+    refused = images.lab.post(f"images/{row.pk}/cancel/")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "shared_build")
     assert images.row().cancel_requested_at is None
+    Attempt.objects.filter(pk=waiting.pk).update(status="failed")
     assert images.lab.post(f"images/{row.pk}/cancel/").status_code == 202
     images.tell("failed", message="canceled by ana, who builds secret.example")
+    assert "ana" in images.lab.get(f"images/{row.pk}/").json()["message"]
+    Image.objects.update(attempt_id=uuid7())
     told = stranger.get(f"{base}{row.pk}/").json()
     assert (
         "ana" not in str(told) and "secret" not in str(told) and told["message"].startswith("It was built for another")
     )
-    assert "ana" in images.lab.get(f"images/{row.pk}/").json()["message"]
 
 
 def test_a_host_of_a_workspace_alone_shows_it_all_its_images(images: Images) -> None:

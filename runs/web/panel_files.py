@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from core.ids import as_uuid
 from datasets.models import DatasetVersion
 from runs.models import Artifact, Output
+from runs.web.windows import Window, window
 
 if TYPE_CHECKING:
     from runs.web.panel import Ask
@@ -40,7 +41,7 @@ class Browsed:
     folder: str
     trail: list[tuple[str, str]]
     entries: list[Entry]
-    cut: bool
+    window: Window
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Outputs:
     run_id: UUID
     outputs: list[Browsed]
     artifacts: list[Artifact]
+    window: Window
     declared: list[str]
     is_over: bool
 
@@ -77,26 +79,29 @@ class Inputs:
 
 
 def outputs(ask: Ask) -> Outputs:
-    """Two queries: outputs with their manifests, and the files of the run."""
+    """Three queries: outputs with their manifests, and the files of the run."""
     run_id = ask.step.evidence_id
     opened, folder = ask.query.get("output", ""), ask.query.get("folder", "").strip("/")
     found = [
-        browse(each, folder if each.name == opened else "")
+        browse(each, folder, ask.query.get("from")) if each.name == opened else browse(each)
         for each in Output.objects.filter(run_id=run_id).order_by("name")
     ]
-    artifacts = list(Artifact.objects.filter(run_id=run_id).order_by("path")[:MOST_FILES])
+    rows = Artifact.objects.filter(run_id=run_id).order_by("path")
+    shown = window("files", ask.query.get("files"), rows.count(), MOST_FILES)
+    artifacts = list(rows[shown.start : shown.end])
     declared = [each["name"] for each in spec_of(ask).get("outputs", [])]
-    return Outputs(run_id, found, artifacts, declared, ask.step.run.is_final)
+    return Outputs(run_id, found, artifacts, shown, declared, ask.step.run.is_final)
 
 
-def browse(output: Output, folder: str) -> Browsed:
+def browse(output: Output, folder: str = "", asked: str | None = None) -> Browsed:
     """One level of an output's manifest: no look at the datastore is needed."""
     prefix = f"{folder}/" if folder else ""
     below = [each for each in output.files if str(each["path"]).startswith(prefix)]
     entries = level(((each["path"], each["size"]) for each in below), prefix)
     parts = folder.split("/") if folder else []
     trail = [(part, "/".join(parts[: place + 1])) for place, part in enumerate(parts)]
-    return Browsed(output, folder, trail, entries[:MOST_FILES], len(entries) > MOST_FILES)
+    shown = window("from", asked, len(entries), MOST_FILES)
+    return Browsed(output, folder, trail, entries[shown.start : shown.end], shown)
 
 
 def level(files: Iterable[tuple[str, int]], prefix: str) -> list[Entry]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from runs.models import Artifact, MetricPoint
+from runs.web.windows import Window, window
 
 if TYPE_CHECKING:
     from runs.web.panel import Ask
@@ -47,6 +48,7 @@ class Images:
     run_id: UUID
     pictures: list[Artifact]
     pages: list[Artifact]
+    window: Window
 
 
 def metrics(ask: Ask) -> Metrics:
@@ -71,13 +73,15 @@ def images(ask: Ask) -> Images:
     ends = Q()
     for ending in (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".html", ".htm"):
         ends |= Q(path__iendswith=ending)
-    found = list(Artifact.objects.filter(run_id=run_id).filter(wanted | ends).order_by("path")[:MOST_IMAGES])
+    rows = Artifact.objects.filter(run_id=run_id).filter(wanted | ends).order_by("path")
+    shown = window("from", ask.query.get("from"), rows.count(), MOST_IMAGES)
+    found = list(rows[shown.start : shown.end])
     pages = [
         each
         for each in found
         if each.path.lower().endswith((".html", ".htm")) or each.content_type.startswith("text/html")
     ]
-    return Images(run_id, [each for each in found if each not in pages], pages)
+    return Images(run_id, [each for each in found if each not in pages], pages, shown)
 
 
 def _tables(points: list[MetricPoint]) -> list[Table]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -132,32 +132,32 @@ steps = Steps(home / "attempts")
 walls = Bubblewrap(program, home, [data])
 assert walls.users is None
 steps.launcher, steps.python = ProcessLauncher(steps.root, steps.zygote, walls=walls), sys.executable
-probe, directory = steps.run(Path({code!r}).read_text(), binds=(Bind(home / "sdk", home / "sdk"),))
-print(probe.verdict)
+probe, directory = steps.run(Path({code!r}).read_text(), binds=(Bind(home / "sdk", home / "sdk"),), {options})
+print(probe.verdict["exit_code"], probe.verdict["timed_out"], probe.verdict["left_over"])
 print((directory / "log.data").read_text())
 steps.close()
 """
 
 
-@root_only
-def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, tmp_path: Path) -> None:
+def as_an_ordinary_user(prey: Prey, folder: Path, code: str, options: str = "") -> str:
+    """What a step of this code says, and its verdict, of an agent that is nobody's."""
     python = "/usr/bin/python3"
     asked = subprocess.run([python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], capture_output=True)
     if asked.returncode:
         pytest.skip("there is no Python here that an ordinary user could run")
-    source = tmp_path / "source"
+    source = folder / "source"
     shutil.copytree(Path(duto_agent.__file__).parent, source / "duto_agent")
+    shutil.copytree(SDK, source / "duto")
     (source / "tests" / "agent").mkdir(parents=True)
     shutil.copy(Path(__file__).with_name("steps.py"), source / "tests" / "agent")
-    shutil.copytree(Path(sys.modules["duto"].__path__[0]) if "duto" in sys.modules else SDK, source / "duto")
-    (tmp_path / "code.py").write_text(code_of(prey.order()))
+    (folder / "code.py").write_text(code)
     text = ORDINARY.format(
-        paths=[str(source)], home=str(prey.home), data=str(prey.data), code=str(tmp_path / "code.py")
+        paths=[str(source)], home=str(prey.home), data=str(prey.data), code=str(folder / "code.py"), options=options
     )
-    subprocess.run(["chown", "-R", str(NOBODY), tmp_path], check=True)
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == 0 and folder != Path("/") and not folder.stat().st_mode & 1:
-            folder.chmod(folder.stat().st_mode | 0o11)
+    subprocess.run(["chown", "-R", str(NOBODY), folder], check=True)
+    for each in folder.parents:
+        if each.stat().st_uid == 0 and each != Path("/") and not each.stat().st_mode & 1:
+            each.chmod(each.stat().st_mode | 0o11)
     words = [
         "setpriv",
         f"--reuid={NOBODY}",
@@ -166,17 +166,33 @@ def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, tmp_pa
         "--bounding-set=-all",
         "--inh-caps=-all",
     ]
-    done = subprocess.run(
-        [*words, python, "-B", "-c", text],
-        capture_output=True,
-        text=True,
-        cwd="/",
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-    )
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    command = [*words, python, "-B", "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", env=variables, timeout=120)
     if "no walls" in done.stderr:
         pytest.skip("an ordinary user may make no namespaces here")
     assert done.returncode == 0, done.stderr
-    nothing_done(done.stdout)
+    return done.stdout
+
+
+@root_only
+def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, tmp_path: Path) -> None:
+    nothing_done(as_an_ordinary_user(prey, tmp_path, code_of(prey.order())))
+
+
+@root_only
+def test_what_programs_do_all_day_works_for_an_ordinary_users_agent_too(prey: Prey, tmp_path: Path) -> None:
+    log = as_an_ordinary_user(prey, tmp_path, ORDINARY_WORK)
+    assert log.startswith("0 False 0") and "all done" in log, log
+
+
+@root_only
+def test_a_fork_bomb_of_an_ordinary_users_agent_is_counted_in_its_namespace(prey: Prey, tmp_path: Path) -> None:
+    if tuple(int(part) for part in platform.release().split(".")[:2]) < bubblewrap.COUNTS_BY_NAMESPACE:
+        pytest.skip("this kernel counts the processes of a user in all namespaces together")
+    log = as_an_ordinary_user(prey, tmp_path, COUNTED, "options={'pids_limit': 60}, grace_seconds=0.1")
+    assert log.startswith("0 False 0")
+    assert 20 < int(log.splitlines()[1]) < 60
 
 
 @pytest.mark.docker
@@ -307,6 +323,18 @@ def test_what_programs_do_all_day_works_behind_walls(walled: Steps, bare_python:
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0
 
 
+COUNTED = """
+import os, time
+made = 0
+try:
+    while made < 500:
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+        made += 1
+except OSError:
+    print(made)
+"""
 BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: break\nimport time; time.sleep(60)"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+import duto_agent
 from duto_agent.bindings import Bound
 from duto_agent.causes import cause_of
 from duto_agent.isolation import Unprotected, isolate
 from duto_agent.launchers import bubblewrap
-from duto_agent.launchers.base import Bind, Reservation
+from duto_agent.launchers.base import Bind, LaunchFailed, Reservation
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
 from duto_agent.launchers.process import ProcessLauncher
@@ -207,3 +210,53 @@ def test_the_walls_themselves_are_nothing_that_a_script_left(walled: Steps) -> N
     for code in ("print('on')", "raise ValueError"):
         probe, _ = walled.run(code)
         assert probe.verdict is not None and probe.verdict["proof"] is None
+
+
+@pytest.fixture
+def anothers_groups(grouped: Steps) -> Iterator[str]:
+    """Groups that root has made, with the folder in them that an agent would make: the memberships of a process there."""
+    name = f"duto-test-{os.getpid()}"
+    made = [Path("/sys/fs/cgroup", controller, name) for controller in ("memory", "pids", "cpu")]
+    if not Path("/sys/fs/cgroup/memory").is_dir():
+        pytest.skip("this machine has control groups of version 2")
+    for folder in made:
+        (folder / "duto").mkdir(parents=True)
+    yield "".join(f"{number}:{each.parent.name}:/{name}\n" for number, each in enumerate(made, 1))
+    for folder in made:
+        for left in (*(folder / "duto").glob("*/"), folder / "duto", folder):
+            left.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make groups and become another user")
+def test_groups_that_are_there_and_cannot_be_used_are_none(anothers_groups: str, tmp_path: Path) -> None:
+    own = Cgroups.find(memberships=anothers_groups)
+    assert own is not None and own.version == 1
+    assert not list(Path("/sys/fs/cgroup/pids").glob("duto-test-*/duto/*/")), "what was tried is gone"
+    shutil.copytree(Path(duto_agent.__file__).parent, tmp_path / "source" / "duto_agent")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path / 'source')!r}]\n"
+        "from duto_agent.launchers.cgroups import Cgroups\n"
+        f"print(Cgroups.find(memberships={anothers_groups!r}))"
+    )
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-B", "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, cwd="/", env={})
+    if "No such file" in done.stderr or "SyntaxError" in done.stderr:
+        pytest.skip("there is no Python here that an ordinary user could run")
+    assert done.stdout.strip() == "None", done.stderr
+
+
+def test_a_step_whose_group_cannot_be_made_fails_where_limits_are_required(grouped: Steps, tmp_path: Path) -> None:
+    gone = Cgroups(1, {"memory": tmp_path / "nowhere"}, 1)
+    for required in (False, True):
+        grouped.launcher = ProcessLauncher(grouped.root, grouped.zygote, cgroups=gone, limits_required=required)
+        launch = grouped.launch("print('ran')")
+        if required:
+            with pytest.raises(LaunchFailed, match="'required'"):
+                grouped.launcher.ensure(launch)
+            assert grouped.launcher.probe(launch.key).state == "none"
+            continue
+        grouped.launcher.ensure(launch)
+        assert grouped.wait(launch.key).verdict is not None
+    grouped.launcher.cgroups = None

@@ -11,8 +11,10 @@ import pytest
 
 from compute.models import Host
 from core.clock import now
-from runs.models import Attempt, Run
+from runs.models import Artifact, Attempt, Output, Run
 from runs.web.panel_code import drawn
+from runs.web.panel_files import MOST_FILES
+from runs.web.panel_metrics import MOST_IMAGES
 from tests.web.conftest import Site
 
 
@@ -311,3 +313,36 @@ def test_only_code_that_somebody_wrote_is_highlighted() -> None:
     assert 'class="k"' in drawn("a.py", "def f(): pass\n")
     assert 'class="k"' not in drawn("a.py", "def f(): pass  # " + "x" * 3000)
     assert 'class="k"' not in drawn("a.pl", "if (1) { print }\n")
+
+
+def test_two_thousand_images_are_walked_through_and_none_is_left_out(site: Site) -> None:
+    run = site.step(site.filled(), "train")
+    Artifact.objects.filter(run=run).delete()
+    names = [f"images/{number:04}.png" for number in range(2000)]
+    Artifact.objects.bulk_create([Artifact(run=run, path=name, size=1, content_type="image/png") for name in names])
+    path, asked = f"runs/{run.root_id}/", {"step": "train"}
+    for tab, word, most in (("images", "from", MOST_IMAGES), ("outputs", "files", MOST_FILES)):
+        seen: list[str] = []
+        start: str | None = "0"
+        while start is not None:
+            page = site.see(path, **asked, tab=tab, **{word: start}).content.decode()
+            seen += dict.fromkeys(re.findall(r"images/\d{4}\.png(?=</span>|</td>)", page))
+            last = min(int(start) + most, 2000)
+            assert f"{int(start) + 1} to {last} of 2000" in page.replace(",", "")
+            found = [int(each) for each in re.findall(rf"[?&;]{word}=(\d+)", page)]
+            start = str(int(start) + most) if int(start) + most in found else None
+        assert seen == names
+    for odd in ("9999999", "-1", "x", "1" * 5000, "²"):
+        assert "1 to 60 of 2000" in site.see(path, **asked, tab="images", **{"from": odd}).content.decode().replace(
+            ",", ""
+        )
+
+
+def test_a_large_folder_of_an_output_is_walked_through_too(site: Site) -> None:
+    run = site.step(site.filled(), "train")
+    files = [{"path": f"{number:04}.bin", "size": 1, "digest": "d"} for number in range(1200)]
+    Output.objects.filter(run=run, name="model").update(files=files, file_count=1200)
+    page = site.see(f"runs/{run.root_id}/", step="train", tab="outputs", output="model", **{"from": "500"})
+    text = page.content.decode()
+    assert "501 to 1000 of 1200" in text.replace(",", "") and "0500.bin" in text and "0499.bin" not in text
+    assert "from=1000" in text and "from=0" in text

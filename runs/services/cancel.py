@@ -36,7 +36,7 @@ def cancel_run(room: Room, run: Run) -> Run:
 def cancel_tree(root_id: UUID, by: str) -> None:
     """Cancel a whole run, in somebody's name. What is over stays as it is."""
     with changing(root_id) as root:
-        if not root.is_final:
+        if not root.is_final and not root.is_hidden:
             _cancel(root, root, by)
 
 

@@ -28,7 +28,7 @@ def unentitled() -> QuerySet[Run]:
         workspace=OuterRef("workspace"),
         role__in=[role for role in Role if role.rank >= Role.CONTRIBUTOR.rank],
     )
-    open_ones = Run.objects.filter(parent__isnull=True).exclude(status__in=[*Run.ENDS, Run.Status.CANCEL_REQUESTED])
+    open_ones = Run.objects.filter(parent__isnull=True, cancel_requested_at__isnull=True).exclude(status__in=Run.ENDS)
     return open_ones.filter(~Exists(entitled), submitted_by__isnull=False)
 
 

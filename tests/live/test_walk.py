@@ -155,7 +155,7 @@ class World:
         # By what stands before the variable in the route; the first that fits.
         self.values: list[tuple[str, str, str]] = [
             ("", "workspace", "lab"), ("datastores/", "name", "workspaceblobstore"), ("stores/", "name", "workspaceblobstore"), ("datasets/", "name", "penguins"),
-            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
+            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("data/read/", "name", "penguins"), ("data/cancel/", "name", "penguins"), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
             ("outputs/", "name", "model"), ("images/", "id", str(image.pk)), ("of/environments/", "version", str(slim.pk)), ("images/", "image", str(image.pk)), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
             ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),

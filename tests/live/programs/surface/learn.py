@@ -8,6 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from azureml.core import Dataset, Datastore, Run
+from azureml.exceptions import UserErrorException
 from matplotlib import pyplot as plt
 
 parser = argparse.ArgumentParser()
@@ -55,4 +56,18 @@ Path("loose.txt").write_text("loose")
 run.upload_file("kept/loose.txt", "loose.txt")
 model = run.register_model("surface model", "outputs/model.json", tags={"rows": "10"})
 assert model.version >= 1
+model.add_tags({"seen": "in a step"})
+
+# What is new may be uploaded and registered from a step; what others made stays.
+store, mine = Datastore(ws, "workspaceblobstore"), f"surface/of-steps/{run.id}"
+for overwrite in (False, True):
+    store.upload_files(["loose.txt"], target_path=mine, overwrite=overwrite, show_progress=False)
+assert Dataset.File.from_files([(store, f"{mine}/*")]).register(ws, "surface of steps", create_new_version=True).id
+Path("numbers.csv").write_text("changed")
+try:
+    store.upload_files(["numbers.csv"], target_path="surface/one", overwrite=True, show_progress=False)
+except UserErrorException as refusal:
+    assert "the scope 'standard' of this workspace does not allow 'change'" in str(refusal), refusal
+else:
+    raise AssertionError("a step has overwritten what it did not make")
 print("learnt from", len(frame), "rows")

@@ -1,13 +1,16 @@
 """The one storage module: every byte the studio keeps or serves goes through here, over fsspec.
 
 Keys are relative, `/`-separated and made by the studio. A path that a person gave is joined below a root by `safe()` alone.
+A key is text; on a disk its names may be any bytes (`duto.spec.filenames`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -20,10 +23,14 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotFound
+from duto.spec import trees
+from duto.spec.filenames import LONGEST_NAME, is_elsewhere, leads_out, spelled, unspelled
 
 CHUNK = 1 << 20
-# What file systems take for a name, and what the longest stored path (1,024) needs with the folders before it.
-LONGEST_NAME, LONGEST = 255, 1280
+# What the longest stored path (1,024) needs with the folders before it.
+LONGEST = 1280
+# Half a file that is being written; a name that nobody else gives.
+PART = re.compile(r"\.duto-part-[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -44,18 +51,14 @@ class Written(NamedTuple):
 
 def safe(path: str) -> str:
     """The path, normal and relative. Raises Invalid for anything that could leave its root."""
-    clean = path.replace("\\", "/").strip("/")
-    parts = [part for part in clean.split("/") if part not in ("", ".")]
-    if (
-        any(part == ".." or "\0" in part for part in parts)
-        or path.startswith(("/", "\\"))
-        or ":" in (parts[:1] or [""])[0]
-    ):
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if leads_out(path) or is_elsewhere(path):
         raise Invalid(
             _("The path %(path)r leaves its folder. Use a relative path without '..'.") % {"path": path},
             code="unsafe_path",
         )
-    if len(clean) > LONGEST or any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in parts):
+    names = unspelled("/".join(parts)).encode("utf-8", "surrogateescape").split(b"/")
+    if sum(map(len, parts)) + len(parts) - 1 > LONGEST or any(len(name) > LONGEST_NAME for name in names):
         raise Invalid(
             _("A path has at most %(longest)s characters, and each name in it at most %(longest_name)s bytes.")
             % {"longest": LONGEST, "longest_name": LONGEST_NAME},
@@ -76,7 +79,14 @@ class Root:
         return Path(self.base) if "file" in _protocols(self.fs) else None
 
     def full(self, key: str) -> str:
-        return f"{self.base}/{safe(key)}" if key else str(self.base)
+        """Where a key is: on a disk by the bytes of its names."""
+        if not key:
+            return str(self.base)
+        return f"{self.base}/{safe(key) if self.local is None else unspelled(safe(key))}"
+
+    def place(self, key: str) -> Path | None:
+        """The file or folder of a key on this machine's disk."""
+        return Path(self.full(key)) if self.local is not None else None
 
     def exists(self, key: str) -> bool:
         return bool(self.fs.exists(self.full(key)))
@@ -132,7 +142,7 @@ class Root:
         """A seekable reader. Raises NotFound."""
         try:
             return cast(BinaryIO, self.fs.open(self.full(key), "rb"))
-        except (FileNotFoundError, IsADirectoryError) as error:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise NotFound(_("There is no file %(key)r.") % {"key": key}) from error
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
@@ -157,22 +167,24 @@ class Root:
         if not overwrite and self.fs.exists(target):
             raise Conflict(_("%(key)r exists already. Say overwrite to replace it.") % {"key": key}, code="exists")
         parent = str(PurePosixPath(target).parent)
-        self.fs.makedirs(parent, exist_ok=True)
-        part = f"{parent}/.part-{os.urandom(8).hex()}"
-        try:
-            written = self._fill(part, source, digest)
-            if written.digest != present:
-                self._rename(part, target)
-        finally:
-            if self.fs.exists(part):
-                self.fs.rm(part)
+        part = f"{parent}/.duto-part-{os.urandom(8).hex()}"
+        with _nothing_in_the_way(key):
+            self.fs.makedirs(parent, exist_ok=True)
+            try:
+                written = self._fill(part, source, digest)
+                if written.digest != present:
+                    self._rename(part, target)
+            finally:
+                if self.fs.exists(part):
+                    self.fs.rm(part)
         return written
 
     def move(self, key: str, to: str) -> None:
-        """Give a file another key; what was there is replaced."""
+        """Give a file another key; what was there is replaced. Raises Conflict."""
         target = self.full(to)
-        self.fs.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
-        self._rename(self.full(key), target)
+        with _nothing_in_the_way(to):
+            self.fs.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
+            self._rename(self.full(key), target)
 
     def _rename(self, part: str, target: str) -> None:
         if self.local is None:
@@ -201,10 +213,22 @@ class Root:
             return
         if not self.fs.exists(start):
             return
+        yield from sorted(self._found(start), key=lambda each: each.path)
+
+    def _found(self, start: str) -> Iterator[Stored]:
+        if self.local is not None:
+            folder = spelled(start[len(str(self.base)) :].strip("/"))
+            for path, place in trees.files(start):
+                with contextlib.suppress(OSError):  # it went in this moment
+                    facts = place.stat()
+                    key = f"{folder}/{spelled(path)}" if folder else spelled(path)
+                    if not PART.fullmatch(place.name):
+                        yield Stored(key, facts.st_size, facts.st_mtime)
+            return
         found = self.fs.find(start, detail=True)
-        for name in sorted(found):
+        for name in found:
             key = str(name)[len(str(self.base)) :].lstrip("/")
-            if not PurePosixPath(key).name.startswith(".part-"):
+            if not PART.fullmatch(PurePosixPath(key).name):
                 yield Stored(key, int(found[name]["size"]), self._changed(found[name]))
 
     def _changed(self, info: dict[str, object]) -> float:
@@ -216,15 +240,17 @@ class Root:
         if not self.fs.isdir(start):
             raise NotFound(_("There is no folder %(prefix)r.") % {"prefix": prefix})
         entries = [
-            (str(i["name"]).rsplit("/", 1)[-1], i["type"] == "directory", int(i["size"] or 0))
+            (spelled(str(i["name"]).rsplit("/", 1)[-1]), i["type"] == "directory", int(i["size"] or 0))
             for i in self.fs.ls(start, detail=True)
         ]
-        yield from sorted((e for e in entries if not e[0].startswith(".part-")), key=lambda e: (not e[1], e[0].lower()))
+        yield from sorted((e for e in entries if not PART.fullmatch(e[0])), key=lambda e: (not e[1], e[0].lower()))
 
     def remove(self, key: str) -> None:
         """Remove a file or a whole folder; nothing to remove is fine."""
         target = self.full(key)
-        if self.fs.exists(target):
+        if self.local is not None:
+            trees.remove(target)
+        elif self.fs.exists(target):
             self.fs.rm(target, recursive=True)
 
     def adopt(self, source: Path, key: str) -> None:
@@ -233,14 +259,48 @@ class Root:
         if self.local is None:
             self.fs.put(str(source), target, recursive=source.is_dir())
             return
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
         try:
-            shutil.move(str(source), target)
+            with _nothing_in_the_way(key):
+                Path(target).parent.mkdir(parents=True, exist_ok=True)
+                _move(source, Path(target))
         except OSError:
             if source.is_file():  # from another disk, and this one is full: half a copy must not pass for the file
                 with contextlib.suppress(OSError):
                     Path(target).unlink()
             raise
+
+
+@contextlib.contextmanager
+def _nothing_in_the_way(key: str) -> Iterator[None]:
+    """Raises Conflict where a folder of the path is a file, or the file a folder."""
+    try:
+        yield
+    except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+        text = _("%(key)r cannot be written: a file is where it needs a folder, or a folder where it is.")
+        raise Conflict(text % {"key": key}, code="exists") from error
+
+
+def _move(source: Path, target: Path) -> None:
+    """By rename, else by copying: never into a folder of the target's name. Raises OSError."""
+    try:
+        source.rename(target)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    if not source.is_dir():
+        shutil.copyfile(source, target)
+        source.unlink()
+        return
+    target.mkdir()
+    for folder, entries in trees.walk(source):
+        for each in entries:
+            inner = target / folder / each.name
+            if each.is_dir(follow_symlinks=False):
+                inner.mkdir()
+            elif each.is_file():
+                shutil.copyfile(each.path, inner)
+    trees.remove(source)
 
 
 def _protocols(fs: object) -> tuple[str, ...]:

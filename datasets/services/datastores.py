@@ -13,6 +13,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.storage import Root, Stored, safe
 from datasets.models import Datastore
 from datasets.stores import WEB, root_of
+from duto.spec.filenames import too_long, unspelled
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
@@ -66,7 +67,7 @@ def set_default(room: Room, name: str) -> Datastore:
 def check_path(path: str) -> str:
     """A path that may be written on a datastore. Raises Invalid."""
     key = safe(path)
-    if not key or len(key) > 1024 or any(len(part.encode()) > 255 for part in key.split("/")):
+    if not key or too_long(unspelled(key)):
         raise Invalid(
             _("%(path)r cannot name a file: use up to 1024 characters.") % {"path": path[:80]}, code="bad_path"
         )
@@ -81,7 +82,8 @@ def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: b
     room.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
     store = open_to_people(room.workspace, name)
     root, key = root_of(store), check_path(path)
-    if (folder := root.local) is not None and (folder / key).is_dir():
+    place = root.place(key)
+    if place is not None and place.is_dir():
         raise Conflict(_("%(key)r is a folder.") % {"key": key}, code="exists")
     if room.is_run:
         overwrite = _may_replace(room, store, root, key, overwrite)

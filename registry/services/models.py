@@ -16,6 +16,7 @@ from core import journal, once
 from core.errors import Invalid, NotFound, Unprocessable
 from core.spec import refusing
 from core.storage import Root, artifact_store, blob_key, safe
+from duto.spec.filenames import LONGEST
 from duto.spec.names import check_name
 from registry.models import ModelVersion, RegisteredModel
 from workspaces.access import Room
@@ -163,7 +164,7 @@ def _checked(sources: Iterable[Source]) -> list[Source]:
     files: dict[str, Source] = {}
     for path, opened in sources:
         clean = safe(path)
-        if not clean or len(clean) > 512:
+        if not clean or len(clean) > LONGEST:
             raise Invalid(_("%(path)r cannot name a file of a model.") % {"path": path[:80]}, code="bad_path")
         if clean in files:
             raise Invalid(_("The model names the file '%(clean)s' twice.") % {"clean": clean}, code="bad_path")

@@ -8,7 +8,7 @@ from registry.web import views
 
 _models = [
     path("", views.all_of_them, name="list"),
-    path("files/<uuid:version_id>/<path:path>", views.file, name="file"),
+    path("files/<uuid:version_id>/<file:path>", views.file, name="file"),
     path("named/<path:name>/", views.one, name="model"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [path("models/", include((_models, "models")))]

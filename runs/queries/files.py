@@ -95,8 +95,10 @@ def output_documents(outputs: Iterable[Output]) -> list[dict[str, Any]]:
 
 def open_output(run: Run, name: str, path: str) -> tuple[BinaryIO, int, str]:
     """(reader, size, name) of one file of an output; the manifest says which there are. Raises NotFound."""
-    output, wanted = output_of(run, name), safe(path)
-    entry = next((each for each in output.files if each["path"] == wanted), None)
+    output = output_of(run, name)
+    entry = next((each for each in output.files if each["path"] == path), None)
+    wanted = path if entry is not None else safe(path)
+    entry = entry or next((each for each in output.files if each["path"] == wanted), None)
     if entry is None:
         raise NotFound(_("The output '%(name)s' has no file %(path)r.") % {"name": name, "path": path})
     root = datasets.root_by_name(run.workspace, output.datastore)

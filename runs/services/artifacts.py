@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -9,7 +10,8 @@ from uuid import uuid4
 from django.db import transaction
 
 from core import once
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, StudioError
+from core.fullness import as_full
 from core.serving import type_of
 from core.storage import Root, artifact_store, safe
 from core.work import after_commit
@@ -19,17 +21,33 @@ from runs.services.transfers import clear
 
 RESERVED = "user_logs/"
 PATH_MAX = 1024
+# Of names in a warning: how many, and how much of each.
+NAMED, SHOWN = 10, 200
+log = logging.getLogger(__name__)
 
 
 def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Artifact]:
     """Take the artifacts of an attempt that ended into the store, and name them in rows. May be called again."""
-    told = {safe(str(each["path"])): each for each in report.get("artifacts", [])}
-    told = {
-        path: each for path, each in told.items() if path and not path.startswith(RESERVED) and len(path) <= PATH_MAX
-    }
+    told, odd = _named(report.get("artifacts", []))
     store, base = artifact_store(attempt.run.workspace_id), left_at(attempt, report)
     step_aside(attempt, store, told)
-    rows = [row for path, each in told.items() if (row := _adopt(attempt, store, base, path, each))]
+    rows = []
+    for path, each in told.items():
+        try:
+            row = _adopt(attempt, store, base, path, each)
+        except (StudioError, OSError) as error:
+            if as_full(error) is not None:
+                raise
+            log.warning("the file %r of attempt %s is not kept: %s", path, attempt.pk, error)
+            row = None
+        if row is None:
+            odd.append(path)
+        else:
+            rows.append(row)
+    if odd:
+        names = ", ".join(f"'{path[:SHOWN]}'" for path in odd[:NAMED])
+        more = f" and {len(odd) - NAMED:,} more" if len(odd) > NAMED else ""
+        attempt.warnings = [*attempt.warnings, f"Files that the step left could not be kept: {names}{more}."]
     Artifact.objects.bulk_create(
         rows,
         batch_size=500,
@@ -40,6 +58,23 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Artifact]:
     # The outputs are promoted in the same transaction, perhaps after this.
     after_commit(lambda: clear(attempt))
     return rows
+
+
+def _named(told: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+    """The artifacts of a report by their paths, and the paths that cannot be those of artifacts."""
+    found: dict[str, Mapping[str, Any]] = {}
+    odd: list[str] = []
+    for each in told:
+        path = str(each["path"])
+        try:
+            clean = safe(path)
+        except Invalid:
+            clean = ""
+        if clean and not clean.startswith(RESERVED) and len(clean) <= PATH_MAX:
+            found[clean] = each
+        else:
+            odd.append(path)
+    return found, odd
 
 
 def _adopt(attempt: Attempt, store: Root, base: Any, path: str, told: Mapping[str, Any]) -> Artifact | None:
@@ -69,9 +104,9 @@ def step_aside(attempt: Attempt, store: Root, paths: Iterable[str]) -> None:
     for row in rows.select_related("attempt"):
         old = row.key
         row.path = f"attempt-{row.attempt.number if row.attempt else 0}/{row.path}"
-        local = store.local
-        if local is not None and store.is_file(old):
-            store.adopt(local / old, row.key)
+        place = store.place(old)
+        if place is not None and store.is_file(old):
+            store.adopt(place, row.key)
         row.save(update_fields=["path"])
 
 

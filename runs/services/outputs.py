@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from core.storage import Root, safe
 from datasets import places
 from datasets import services as datasets
 from datasets.models import Datastore
-from duto.spec import canonical
+from duto.spec import canonical, trees
+from duto.spec.filenames import spelled
 from duto.spec.graph import Step
 from runs.models import Attempt, Output, Run
 from runs.services import kept
@@ -112,14 +112,12 @@ def _move(root: Root, source: Path, path: str, output: Mapping[str, Any]) -> Non
         root.adopt(source, path)
         return
     # A folder that a program chose may hold files of other runs; they stay.
-    for folder, _, names in os.walk(source) if source.is_dir() else [(str(source.parent), [], [source.name])]:
-        for name in names:
-            file = Path(folder) / name
-            key = f"{path}/{file.relative_to(source)}" if source.is_dir() else path
-            if root.exists(key):
-                _allow_overwrite(output, key)
-                root.remove(key)
-            root.adopt(file, key)
+    below = [(f"{path}/{spelled(name)}", file) for name, file in trees.files(source)]
+    for key, file in below if source.is_dir() else [(path, source)]:
+        if root.exists(key):
+            _allow_overwrite(output, key)
+            root.remove(key)
+        root.adopt(file, key)
 
 
 def _allow_overwrite(output: Mapping[str, Any], key: str) -> None:

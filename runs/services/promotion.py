@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from core.errors import Invalid
 from core.storage import data_dir, safe
+from duto.spec import trees
+from duto.spec.filenames import spelled, unspelled
 from runs.models import Attempt
 from runs.services.transfers import staging
 
@@ -35,15 +36,14 @@ def cut_links(path: Path) -> list[str]:
         return [path.name]
     cut: list[str] = []
     home = path.resolve()
-    for folder, names, files in os.walk(path):
-        for name in (*names, *files):
-            entry = Path(folder) / name
-            if entry.is_symlink() and not entry.resolve().is_relative_to(home):
-                entry.unlink()
-                cut.append(str(entry.relative_to(path)))
+    for folder, entries in trees.walk(path):
+        for each in entries:
+            if each.is_symlink() and not Path(each.path).resolve().is_relative_to(home):
+                Path(each.path).unlink()
+                cut.append(spelled(f"{folder}/{each.name}".lstrip("/")))
     return cut
 
 
 def below(base: Path, name: str) -> Path:
     """A path below an attempt's directory, by a name that a report gave. Raises Invalid."""
-    return base / safe(name)
+    return base / unspelled(safe(name))

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import DataError
+from django.db import InterfaceError, OperationalError
 
 from compute.models import Host
 from core.clock import now, parse
-from core.errors import StudioError
+from core.errors import StudioError, StudioFull
+from core.fullness import as_full
 from core.ids import as_uuid
 from core.prepared import Prepared
 from environments import services as environments
@@ -41,9 +42,10 @@ def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str
         if "image" in report:
             _take_image(host, report)
             continue
-        code = _take(host, report)
+        code, message = _take(host, report)
         if code:
-            refused.append({"attempt": report.get("attempt"), "epoch": report.get("epoch"), "code": code})
+            told = {"attempt": report.get("attempt"), "epoch": report.get("epoch"), "code": code}
+            refused.append({**told, "message": message} if message else told)
     return refused
 
 
@@ -66,30 +68,37 @@ def _key(report: dict[str, Any]) -> tuple[str, str]:
     return repr(report.get("attempt")), repr(report.get("epoch"))
 
 
-def _take(host: Host, report: dict[str, Any]) -> str:
+def _take(host: Host, report: dict[str, Any]) -> tuple[str, str]:
+    """Why it is refused, as (code, sentence); empty where it is not."""
     key = as_uuid(report.get("attempt"))
     attempt = _OF_HOST.first(key, host.pk) if key else None
     if attempt is None:
-        return "not_found"
+        return "not_found", ""
     if attempt.epoch != report.get("epoch"):
-        return "stale_epoch"
+        return "stale_epoch", ""
     if attempt.status == A.QUEUED:  # its lease was taken back: nobody holds it, whatever number the report carries
-        return "stale_epoch"
+        return "stale_epoch", ""
     if attempt.is_final:
         # The same verdict again is fine; a verdict of an attempt that was given up is a stale one.
-        return "" if report.get("event") == "finished" and attempt.status != A.LOST else "stale_epoch"
+        return ("" if report.get("event") == "finished" and attempt.status != A.LOST else "stale_epoch"), ""
     take = _EVENTS.get(str(report.get("event")))
     if take is None:
-        return "unknown_event"
+        return "unknown_event", ""
     try:
         take(attempt, report)
     except StudioError as error:
-        return error.code
-    except (LookupError, TypeError, ValueError, DataError):
+        if isinstance(error, StudioFull):
+            raise
+        return error.code, error.message
+    except (OperationalError, InterfaceError):
+        raise  # the database is busy or away: so it is for the other reports
+    except Exception as error:
+        if as_full(error) is not None:
+            raise
         # One report that cannot be taken must not hold up its host's other reports and claims for ever.
         log.exception("the report %r of attempt %s cannot be taken", report.get("event"), attempt.pk)
-        return "studio_fault"
-    return ""
+        return "studio_fault", f"{type(error).__name__}: {error}"[:500]
+    return "", ""
 
 
 def _preparing(attempt: Attempt, report: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from core.errors import Invalid, NotFound, TooLarge, Unprocessable
 from core.spec import refusing
 from core.storage import artifact_store, blob_key
 from duto.spec import snapshot as rules
+from duto.spec.filenames import unspelled
 from runs.models import Snapshot
 from workspaces.models import Workspace
 
@@ -103,7 +104,7 @@ def take(workspace: Workspace, folder: Path) -> Snapshot:
     store = artifact_store(workspace.pk)
     for each in manifest.files:
         if not store.touch(blob_key(each.digest)):
-            with (folder / each.path).open("rb") as source:
+            with (folder / unspelled(each.path)).open("rb") as source:
                 store.write(blob_key(each.digest), source, digest=each.digest)
     return create(workspace, manifest.to_document())
 

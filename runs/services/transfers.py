@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
+import logging
 from pathlib import Path
 from typing import BinaryIO
 
 from core.errors import Invalid, NotFound
 from core.storage import Root, artifact_store, blob_key, data_dir, safe
 from datasets import services as datasets
+from duto.spec import trees
 from runs.models import Attempt
+
+log = logging.getLogger(__name__)
 
 
 def staging(attempt: Attempt) -> Path:
@@ -51,4 +54,7 @@ def _place(attempt: Attempt, kind: str, rest: str) -> tuple[Root, str]:
 
 def clear(attempt: Attempt) -> None:
     """Forget what was staged: it is promoted, or nobody wants it."""
-    shutil.rmtree(staging(attempt), ignore_errors=True)
+    try:
+        trees.remove(staging(attempt))
+    except OSError as error:  # it takes room and does no harm: the sweep comes by again
+        log.warning("what was staged for attempt %s is still there: %s", attempt.pk, error)

@@ -39,9 +39,9 @@ _runs = [
     path("<uuid:run_id>/resume/", resume.dialog, name="resume"),
     path("<uuid:run_id>/publish/", forms_views.publish, name="publish"),
     path("<uuid:run_id>/delete/", forms_views.delete, name="delete"),
-    path("<uuid:run_id>/artifacts/<path:path>", files.artifact, name="artifact"),
-    path("<uuid:run_id>/framed/<path:path>", files.framed, name="framed"),
-    path("<uuid:run_id>/outputs/<str:output>/<path:path>", files.output, name="output-file"),
+    path("<uuid:run_id>/artifacts/<file:path>", files.artifact, name="artifact"),
+    path("<uuid:run_id>/framed/<file:path>", files.framed, name="framed"),
+    path("<uuid:run_id>/outputs/<str:output>/<file:path>", files.output, name="output-file"),
     path("<uuid:run_id>/snapshot.zip", files.snapshot, name="snapshot"),
 ]
 _experiments = [

@@ -57,6 +57,7 @@ def test_a_step_is_sampled_from_its_first_second_on_until_it_ends(steps: Steps) 
     assert first["gpus"] == [] and first["at"] < second["at"] and second["cpu"] >= first["cpu"] > 0
     steps.launcher.signal(launch.key, 0)
     steps.wait(launch.key)
+    until(lambda: steps.launcher._shim(launch.key) is None)
     rounds.round(30)
     assert len(rounds.lines(launch.key)) == 2
     rounds.keys.clear()

@@ -101,7 +101,9 @@ def test_a_link_in_a_circle_ends(tmp_path: Path) -> None:
     assert set(take(tmp_path).paths) == {"sub/a.py"}
 
 
-@pytest.mark.parametrize("path", ["../a", "/a", "a/../b", "a\\b", "c:/a", "", "a//b", "./a"])
+@pytest.mark.parametrize(
+    "path", ["../a", "/a", "a/../b", "a\\..\\b", "c:/a", "c:\\a", "\\\\host\\a", "", "a//b", "./a"]
+)
 def test_paths_that_leave_the_folder(path: str) -> None:
     assert not is_safe(path)
     with pytest.raises(SpecError):

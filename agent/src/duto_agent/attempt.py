@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from duto_agent import causes, staging
 from duto_agent.bindings import Bound, Unbound
 from duto_agent.causes import Cause
-from duto_agent.collect import collect, send
+from duto_agent.closing import Abandoned, Closing, Cut, Wishes
+from duto_agent.collect import Collected, Collector, send, shown
 from duto_agent.environments import BuildFailed
+from duto_agent.exchange import last_word
 from duto_agent.files import now, read_json, write_json
 from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Probe
 from duto_agent.logship import log_shipment
@@ -34,6 +35,7 @@ from duto_agent.usage import SampleShipment
 say = logging.getLogger("duto.agent")
 B = TypeVar("B")
 FINISHED = "finished.json"
+WARNINGS_MOST = 200
 QUICK_S, QUIET_S = 0.02, 0.1
 LIVELY_FOR_S = 1.0
 SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
@@ -47,18 +49,6 @@ class Ended(Exception):
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.message)
         self.cause = cause
-
-
-class Abandoned(Exception):
-    """The studio does not want this attempt any more: end it and tell nothing."""
-
-
-@dataclass
-class Wishes:
-    """What others ask of the attempt, at any time."""
-
-    cancel_grace: float | None = None
-    abandon: bool = False
 
 
 class Attempt:
@@ -76,6 +66,8 @@ class Attempt:
         self._pause = pauses()
         self._ship_after = 0.0
         self._asked_to_end = False
+        self.closing = Closing(self.wishes, None, self._tell_closing)
+        self._unsent: list[str] = []
 
     def run(self) -> bool:
         """Whether the studio now has the verdict (False: the attempt was abandoned)."""
@@ -88,13 +80,12 @@ class Attempt:
             self._end_quietly()
             return False
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """A fault of the agent's own is told like any other end, and its directory stays for whoever looks."""
         cause = Cause("studio_fault", f"The agent could not finish this step: {type(error).__name__}: {error}")
         if is_full(error) or isinstance(error, DiskFull):
             cause = self._of_disk(error)
-        report = self._event("finished") | {"exit_code": None, "cause": cause.code, "message": cause.message}
-        self.services.tell(report, urgent=True)
+        self.services.tell(last_word(self._event("finished"), cause.message, cause.code or "studio_fault"), urgent=True)
 
     def cancel(self, grace_seconds: float) -> None:
         self.wishes.cancel_grace = grace_seconds
@@ -114,12 +105,11 @@ class Attempt:
             bound = staging.stage(self.directory, self.spec, self.services.transfers)
             probe = self._watch()
         except Ended as error:
-            self._ship_all()
-            return self._verdict(error.cause, Probe("none"), bound)
+            return self._close(error.cause, Probe("none"), bound)
         if probe.verdict is None:
-            return self._verdict(self._starved() or causes.LOST, probe, bound)
+            return self._close(self._starved() or causes.LOST, probe, bound)
         self.warnings += causes.warnings_of(probe.verdict)
-        return self._verdict(causes.cause_of(probe.verdict, self.spec, bound), probe, bound)
+        return self._close(causes.cause_of(probe.verdict, self.spec, bound), probe, bound)
 
     def _prepare(self) -> None:
         """Stage, find the environment, launch; every failure becomes a cause with words."""
@@ -221,16 +211,14 @@ class Attempt:
         return studio
 
     def _watch(self) -> Probe:
-        """Ship what the script says until it is gone and everything has arrived."""
+        """Ship what the script says until it is gone."""
         moved_at = seen = time.monotonic()
         while True:
             self.bell.clear()
             probe = self.services.launcher.probe(self.key)  # before reading: nothing is written after the verdict
             self._heed()
             if probe.state in ("exited", "lost"):
-                probe = self.services.launcher.collect(self.key)
-                self._ship_all()
-                return probe
+                return self.services.launcher.collect(self.key)
             moment = time.monotonic()
             seen = seen if probe.state == "none" else moment  # an engine that was away may know less when it is back
             if moment - seen > START_S:
@@ -271,7 +259,8 @@ class Attempt:
         """The verdict travels only after every byte that it speaks of."""
         for shipment in (self.log, self.spool, self.samples):
             pause = pauses()
-            while not self.wishes.abandon:
+            while True:
+                self.closing.heed()
                 shipment.hurried = self.wishes.cancel_grace is not None
                 try:
                     if not shipment.ship():
@@ -285,10 +274,33 @@ class Attempt:
                 f"The last {self.spool.rest} bytes that the script logged are no whole record: dropped."
             )
 
-    def _verdict(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
-        """The finished report, kept on disk before it is told."""
+    def _close(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
+        """The finished report, kept on disk before it is told. Whatever is cut short, the verdict holds what there is."""
+        limit = self.spec.get("timeout_seconds")
+        self.closing = Closing(self.wishes, float(limit) if limit else None, self._tell_closing)
+        found = Collected() if bound.places or probe.state != "none" else None
+        try:
+            self._ship_all()
+            if found is not None:
+                Collector(self.directory, found, self.closing.heed).collect(self.spec, bound, cause.code is None)
+            if found is not None and self.services.at(self.key) is None:
+                self._upload(found)
+        except Cut as cut:
+            self.warnings.append(f"Not everything that the step left was kept: {cut}")
+            cause = cause if cause.code else cut.cause
         if self.wishes.abandon:
             raise Abandoned
+        report = self._verdict(cause, probe, found)
+        try:
+            write_json(self.directory / FINISHED, report)
+        except OSError as error:  # what it says can be found out again, as long as the directory is there
+            say.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
+        return report
+
+    def _tell_closing(self) -> None:
+        self.services.tell(self._event("collecting"))
+
+    def _verdict(self, cause: Cause, probe: Probe, found: Collected | None) -> dict[str, Any]:
         verdict = probe.verdict or {}
         report = self._event("finished") | {
             "exit_code": verdict.get("exit_code"), "signal": verdict.get("signal"),
@@ -297,16 +309,13 @@ class Attempt:
             "log_dropped": verdict.get("log_dropped", 0), "left_over": verdict.get("left_over", 0),
             "proof": verdict.get("proof") or cause.proof,
         }  # fmt: skip
-        found = None
-        if bound.places or probe.state != "none":
-            found = collect(self.directory, self.spec, bound, ended_well=cause.code is None)
+        if found is not None:
             report |= {"outputs": found.outputs, "artifacts": found.artifacts}
             self.warnings += found.warnings
-            self._tell_too_large(found.too_large, report)
+            self._tell_unkept("disk_full", found.too_large, report)
+            self._tell_unkept("studio_fault", self._unsent, report)
         if self.services.at(self.key) is not None:
             report["left_at"] = self.services.at(self.key)
-        elif found is not None and (found.artifacts or found.outputs):
-            self._upload(found, report)
         if verdict.get("log_dropped"):
             why = (
                 f"could not be written: {verdict['log_error']}"
@@ -314,39 +323,41 @@ class Attempt:
                 else "beyond its limit were dropped"
             )
             self.warnings.append(f"{verdict['log_dropped']} bytes of the log {why}.")
-        report["warnings"] = list(dict.fromkeys(self.warnings))
-        try:
-            write_json(self.directory / FINISHED, report)
-        except OSError as error:  # what it says can be found out again, as long as the directory is there
-            say.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
+        report["warnings"] = few(list(dict.fromkeys(self.warnings)))
         return report
 
-    def _tell_too_large(self, sentences: list[str], report: dict[str, Any]) -> None:
+    def _tell_unkept(self, code: str, sentences: list[str], report: dict[str, Any]) -> None:
         """A step whose files could not all be kept has failed; of one that failed by itself it is a remark."""
         if sentences and not report["cause"]:
-            report |= {"cause": "disk_full", "message": sentences[0]}
+            report |= {"cause": code, "message": sentences[0]}
             sentences = sentences[1:]
         self.warnings += sentences
 
-    def _upload(self, found: Any, report: dict[str, Any]) -> None:
-        self.services.tell(self._event("collecting"))
+    def _upload(self, found: Collected) -> None:
         try:
             send(self.directory, self.spec, found, self._upload_one)
-        except (Refused, StudioFaulty) as error:
-            report |= {
-                "cause": report["cause"] or "studio_fault",
-                "message": f"The studio did not take the outputs: {error}",
-            }
+        except StudioFaulty as error:
+            self._unsent.append(f"The studio did not take the outputs: {error}")
 
     def _upload_one(self, put: str, path: str, file: Path) -> None:
-        """For as long as the studio is away or full: the files are all that is left of the step's work."""
+        """For as long as the studio is away or full: the files are all that is left of the step's work.
+
+        One that it does not take is told, and costs no other. Raises StudioFaulty, Abandoned, Cut.
+        """
         began, pause = time.monotonic(), pauses()
         while True:
+            self.closing.heed()
             try:
-                return self.services.client.upload(put, path, file)
+                return self.services.client.upload(put, path, file, self.closing.heed)
+            except Refused as refused:
+                if refused.code == "stale_epoch":
+                    raise Abandoned from refused
+                self._unsent.append(f"The studio did not take the file '{shown(path or file.name)}': {refused}")
+                return None
+            except OSError as error:
+                self._unsent.append(f"The file '{shown(path or file.name)}' cannot be read: {error.strerror}")
+                return None
             except Away as away:
-                if self.wishes.abandon:
-                    raise Abandoned from away
                 if isinstance(away, StudioFaulty) and time.monotonic() - began > PATIENCE_S:
                     raise
                 if isinstance(away, StudioFull) and WAITED not in self.warnings:
@@ -374,7 +385,7 @@ class Attempt:
             time.sleep(QUICK_S)
         self.services.launcher.collect(self.key)
 
-    def _of_disk(self, error: Exception) -> Cause:
+    def _of_disk(self, error: BaseException) -> Cause:
         """Of an error that came while the step's files were written."""
         if is_full(error):
             error = full("the step's files", self.directory, error=error)
@@ -395,3 +406,9 @@ class Attempt:
 
     def _event(self, event: str, **facts: Any) -> dict[str, Any]:
         return {"attempt": self.key.attempt, "epoch": self.key.epoch, "event": event, "at": now(), **facts}
+
+
+def few(sentences: list[str]) -> list[str]:
+    """As many warnings as a person reads; of the others how many there are."""
+    more = len(sentences) - WARNINGS_MOST
+    return sentences if more <= 0 else [*sentences[:WARNINGS_MOST], f"There are {more:,} more such warnings."]

@@ -7,8 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from duto_agent.loops import keep_going
+
 say = logging.getLogger("duto.agent")
 TASK = "agent.bell"
+AGAIN_S = 30.0
 
 
 class Bell:
@@ -17,24 +20,29 @@ class Bell:
     def __init__(self, redis_url: str, name: str, ring: Callable[[], None]) -> None:
         self.redis_url, self.queue, self.ring = redis_url, f"host.{name}", ring
         self._worker: Any = None
+        self._stopped = threading.Event()
 
     def start(self) -> None:
         """In the background: the broker may be away, and importing Celery takes its time."""
-        threading.Thread(target=self._serve, name="bell", daemon=True).start()
+        keep_going("bell", self._serve, self._stopped)
 
     def stop(self) -> None:
         """Let go of the broker; the process ends without waiting for it."""
+        self._stopped.set()
         if self._worker is not None:
             from celery.worker import state
 
             state.should_terminate = 0
 
     def _serve(self) -> None:
+        """Until it is told to stop, or the worker gives up; then another one is made, and work is found by asking
+        meanwhile."""
         try:
             self._worker = self._make()
             self._worker.start()
         except (Exception, SystemExit) as error:
             say.warning("the bell is out of order, work is found by asking: %s", error)
+        self._stopped.wait(AGAIN_S)
 
     def _make(self) -> Any:
         from celery import Celery

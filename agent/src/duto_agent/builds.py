@@ -11,6 +11,7 @@ from typing import Any
 from duto_agent import conda
 from duto_agent.environments import BuildFailed
 from duto_agent.launchers.base import EngineAway
+from duto_agent.loops import keep_going
 from duto_agent.room import DiskFull, room_for
 from duto_agent.services import Services
 from duto_agent.shipping import Shipment, Stale
@@ -28,19 +29,20 @@ class Build:
         self.build, self.spec, self.services = build, spec, services
         self.path = folder / f"{Path(build).name}.log"
         self.shipment = Shipment(self.path, lambda at, data: services.client.put_build_log(build, at, data))
-        self.done = threading.Event()
+        self.done, self.shipped = threading.Event(), threading.Event()
+        self._told_at = time.monotonic()
 
     def run(self) -> None:
         self.services.tell({"build": self.build, "event": "started"}, urgent=True)
-        shipper = threading.Thread(target=self._ship, name="build-log", daemon=True)
-        shipper.start()
+        shipper = keep_going("build-log", self._ship, self.shipped)
         try:
             report = self._begin_and_make()
         except (BuildFailed, DiskFull) as error:
             report = {"event": "failed", "message": str(error)}
         except OSError as error:
             report = {"event": "failed", "message": f"The environment could not be built on this host: {error}."}
-        self.done.set()
+        finally:
+            self.done.set()
         shipper.join()
         self.services.tell({"build": self.build, **report}, urgent=True)
         say.info("build %s: %s %s", self.build, report["event"], report.get("message", ""))
@@ -92,20 +94,21 @@ class Build:
 
     def _ship(self) -> None:
         """Until the build is over and its last line has arrived. A long silence is filled: we still work on it."""
-        pause, told_at = pauses(), time.monotonic()
+        pause = pauses()
         while True:
             last = self.done.is_set()
-            if time.monotonic() - told_at > RENEW_S:
-                told_at = time.monotonic()
+            if time.monotonic() - self._told_at > RENEW_S:
+                self._told_at = time.monotonic()
                 self.services.tell({"build": self.build, "event": "started"})
             try:
                 while self.shipment.ship():
                     pause = pauses()
             except Stale:
-                return
+                last = True
             except Away:
                 time.sleep(next(pause))
                 continue
             if last:
+                self.shipped.set()
                 return
             self.done.wait(SHIP_EVERY_S)

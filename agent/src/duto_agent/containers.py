@@ -12,6 +12,7 @@ from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.docker import DockerLauncher
 from duto_agent.launchers.engine import SOCKET, Engine, EngineRefused, Facts
 from duto_agent.launching import Identity, Wanted
+from duto_agent.loops import keep_going
 from duto_agent.making import Teller
 from duto_agent.registry import Registry
 from duto_agent.services import Tell
@@ -44,22 +45,20 @@ class Containers:
             self.launcher.networks.start()
         except OSError as error:
             raise Unprotected(f"Containers cannot reach the studio: {error.strerror}.") from error
-        threading.Thread(target=self._run, name="engine", daemon=True).start()
+        keep_going("engine", self._look_after, self._stop)
 
     def stop(self) -> None:
         self._stop.set()
         self.launcher.networks.stop()
 
-    def _run(self) -> None:
+    def _look_after(self) -> None:
         """Never in the way of the exchange: an engine that stands still answers nothing for as long as it does."""
-        while True:
-            self.facts = self.engine.facts() or self.facts
-            try:
-                self.launcher.tidy()
-            except (EngineAway, EngineRefused) as error:
-                say.warning("containers cannot be tidied: %s", error)
-            if self._stop.wait(EVERY_S if self.facts and not self.launcher.left else SOON_S):
-                return
+        self.facts = self.engine.facts() or self.facts
+        try:
+            self.launcher.tidy()
+        except (EngineAway, EngineRefused) as error:
+            say.warning("containers cannot be tidied: %s", error)
+        self._stop.wait(EVERY_S if self.facts and not self.launcher.left else SOON_S)
 
     def answers(self) -> bool:
         """Whether the engine is there now."""

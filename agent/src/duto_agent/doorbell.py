@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+from duto_agent.loops import keep_going
 
 LONGEST_ADDRESS = 100
 
@@ -16,6 +17,7 @@ class Doorbell:
 
     def __init__(self, path: Path) -> None:
         self.address: str | None = str(path) if len(str(path)) <= LONGEST_ADDRESS else None
+        self._closed = threading.Event()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         if self.address:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,12 +27,9 @@ class Doorbell:
 
     def listen(self, ring: Callable[[str], None]) -> None:
         if self.address:
-            threading.Thread(target=self._listen, args=(ring,), name="doorbell", daemon=True).start()
+            keep_going("doorbell", lambda: ring(self._socket.recv(1024).decode("utf-8", "replace")), self._closed)
 
     def close(self) -> None:
+        """The thread that listens goes with the process."""
+        self._closed.set()
         self._socket.close()
-
-    def _listen(self, ring: Callable[[str], None]) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                ring(self._socket.recv(1024).decode("utf-8", "replace"))

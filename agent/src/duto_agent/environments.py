@@ -11,11 +11,14 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from duto.spec import trees
 from duto_agent import conda
 from duto_agent.files import now, read_json, remove_tree, write_json
 from duto_agent.launchers.bubblewrap import Bubblewrap
+from duto_agent.loops import attempted
 from duto_agent.pythons import Choice, Python, Pythons
 from duto_agent.room import DiskFull, full, is_told_in, room_for
 from duto_agent.uvtool import UvMissing, uv_binary, uv_environment
@@ -62,7 +65,7 @@ class Environments:
         self._running: set[subprocess.Popen[str]] = set()
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("*.tmp.*"):  # an agent that was killed amid a build
-            remove_tree(left)
+            attempted(f"removal of {left}", partial(remove_tree, left))
 
     def resolve(self, packages: Sequence[str], python: Python, say: Say) -> str:
         """The lock of these requirements: one `name==version` per line, sorted."""
@@ -256,12 +259,11 @@ def make_read_only(path: Path) -> None:
 
     Everybody may read: steps have users of their own where the agent is root.
     """
-    for folder, _, names in os.walk(path, topdown=False):
-        for file in (Path(folder, name) for name in names):
-            if not file.is_symlink():
-                mode = stat.S_IMODE(file.stat().st_mode)
-                file.chmod((0o555 if mode & stat.S_IXUSR else 0o444) | mode & 0o111)
-        Path(folder).chmod(0o555)
+    for folder, entries in reversed(list(trees.walk(path))):
+        for file in (Path(each.path) for each in entries if each.is_file(follow_symlinks=False)):
+            mode = stat.S_IMODE(file.stat().st_mode)
+            file.chmod((0o555 if mode & stat.S_IXUSR else 0o444) | mode & 0o111)
+        (path / folder).chmod(0o555)
 
 
 UNKNOWN = re.compile(r"[Bb]ecause ([\w.\[\],-]+) was not found in the (?:package registry|provided package locations)")

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import stat
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from duto.spec import trees
+
 LARGEST_JSON = 64 << 20
+PIECE = 1 << 20
+# What is being removed: no attempt and no environment has this name, and housekeeping finishes what was cut off.
+GONE = ".tmp.gone"
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -66,10 +71,14 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
     return os.fdopen(number, "rb" if flags == os.O_RDONLY else "rb+", buffering=0)
 
 
-def digest_of(path: Path) -> str:
-    """sha256 of a file, in one pass."""
+def digest_of(path: Path, heed: Callable[[], None]) -> str:
+    """sha256 of a file, in one pass; `heed` is asked after each piece whether to go on."""
+    total = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(PIECE):
+            total.update(piece)
+            heed()
+    return total.hexdigest()
 
 
 def now() -> str:
@@ -78,21 +87,18 @@ def now() -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree although folders in it are read-only; never follows a link."""
-    if path.is_symlink() or not path.exists():
-        path.unlink(missing_ok=True)
+    """Remove a tree, however deep, although folders in it are read-only; never follows a link. Raises OSError."""
+    trees.remove(path)
+
+
+def put_away(path: Path) -> None:
+    """Remove a folder that means something: it loses its name first, so that half of it is never taken for the whole.
+
+    Raises OSError; what then stays goes by housekeeping.
+    """
+    aside = path.with_name(f"{path.name}.{os.urandom(4).hex()}{GONE}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
         return
-
-    def unlock(function: Any, name: str, _: BaseException) -> None:
-        try:
-            os.chmod(Path(name).parent, 0o700)  # noqa: PTH101
-            if Path(name).is_dir() and not Path(name).is_symlink():
-                os.chmod(name, 0o700)  # noqa: PTH101
-            function(name)
-        except OSError:
-            pass
-
-    for _ in range(2):  # the first pass may only have unlocked a folder
-        shutil.rmtree(path, onerror=lambda function, name, info: unlock(function, name, info[1]))
-        if not path.exists():
-            return
+    remove_tree(aside)

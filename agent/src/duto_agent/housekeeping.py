@@ -9,23 +9,26 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from duto.spec import trees
 from duto_agent.environments import READY, key_of
-from duto_agent.files import read_json, remove_tree
+from duto_agent.files import GONE, read_json, remove_tree
 from duto_agent.launchers.base import AttemptKey
+from duto_agent.loops import attempted, keep_going
 
 if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
     from duto_agent.shelf import Shelf
 
 say = logging.getLogger("duto.agent")
-EVERY_S = 600.0
+FIRST_S, EVERY_S = 5.0, 600.0
 DAY_S = 86400.0
 TOLD = ("key", "bytes", "used_at", "in_use")
 Item = dict[str, Any]
@@ -42,24 +45,21 @@ class Housekeeper:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="housekeeping", daemon=True).start()
+        keep_going("housekeeping", self._turn, self._stop)
 
     def stop(self) -> None:
         self._stop.set()
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S if self.storage else 5.0):
-            try:
-                self.look_around(time.time())
-            except Exception:  # a disk that cannot be tidied is no reason to stop serving steps
-                say.exception("housekeeping failed")
+    def _turn(self) -> None:
+        if not self._stop.wait(EVERY_S if self.storage else FIRST_S):
+            self.look_around(time.time())
 
     def look_around(self, moment: float) -> None:
-        """One round: remove what may go, then measure what is left."""
-        for left in (*self.home.glob("attempts/*.tmp.gone"), *self.home.glob("envs/*.tmp.gone")):
-            remove_tree(left)  # an agent that was killed amid a removal
-        self._clean(moment)
-        self._clean_images(moment)
+        """One round: remove what may go, then measure what is left. What cannot go is told, and tried again."""
+        for left in (*self.home.glob(f"attempts/*{GONE}"), *self.home.glob(f"envs/*{GONE}")):
+            attempted(f"removal of {left}", partial(remove_tree, left))  # of an agent that was killed amid it
+        attempted("removal of what nobody uses", partial(self._clean, moment))
+        attempted("removal of images", partial(self._clean_images, moment))
         images = self.images.items(moment) if self.images is not None else []
         self.storage = {
             "attempts": list(self.attempts()), "environments": list(self.environments()), "images": images,
@@ -113,7 +113,7 @@ class Housekeeper:
 
     def _remove(self, path: Path, before: float) -> None:
         """Renamed first, looked at again, then removed: whoever began to use it meanwhile gets it back."""
-        aside = path.with_name(f"{path.name}.tmp.gone")
+        aside = path.with_name(f"{path.name}{GONE}")
         try:
             path.rename(aside)
         except OSError:
@@ -121,7 +121,7 @@ class Housekeeper:
         if (path.parent / f"{path.name}.used").exists() and _stamp(path) >= before:
             aside.rename(path)
             return
-        remove_tree(aside)
+        attempted(f"removal of {aside}", partial(remove_tree, aside))
         path.with_name(f"{path.name}.used").unlink(missing_ok=True)
         self._sizes.pop(path, None)
         say.info("removed %s, which was not needed any more", path.name)
@@ -169,9 +169,9 @@ def _stamp(path: Path) -> float:
 def _size(path: Path) -> int:
     """Bytes that removing it gives back: files that others share by hard links stay."""
     total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
+    for _, entries in trees.walk(path):
+        for each in entries:
             with contextlib.suppress(OSError):
-                facts = os.lstat(Path(folder, name))
-                total += facts.st_blocks * 512 if facts.st_nlink == 1 else 0
+                facts = each.stat(follow_symlinks=False)
+                total += facts.st_blocks * 512 if facts.st_nlink == 1 or stat.S_ISDIR(facts.st_mode) else 0
     return total

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
+from duto.spec.filenames import leads_out, unspelled
+
 
 class BadPath(Exception):
     """A path that points out of its folder, or is none."""
 
 
 def inside(folder: Path, relative: str) -> Path:
-    """`folder/relative`, if it stays in the folder by its text and through every link on the way."""
-    pure = PurePosixPath(relative)
-    if not relative or "\0" in relative or "\\" in relative or pure.is_absolute() or ".." in pure.parts:
+    """`folder/relative`, if it stays in the folder by its text and through every link on the way.
+
+    `relative` is the text of a path (`duto.spec.filenames`), as it stands in specs and manifests.
+    """
+    pure = PurePosixPath(unspelled(relative))
+    if not relative or leads_out(relative) or leads_out(str(pure)):
         raise BadPath(f"'{relative}' is not a path inside its folder.")
     if pure == PurePosixPath("."):
         raise BadPath(f"'{relative}' names no file.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from duto.spec import trees
+from duto.spec.filenames import spelled, unspelled
 from duto_agent import bindings
 from duto_agent.bindings import Bound
 from duto_agent.environments import FONT_FOLDER
@@ -130,11 +131,12 @@ def _close(place: Path) -> None:
     """What is mounted is read-only, a copy that takes its place, too."""
     if place.is_file():
         place.chmod(0o444)
-    for folder, _, names in os.walk(place, topdown=False):
-        for file in (Path(folder, name) for name in names):
-            if not file.is_symlink():
-                file.chmod(0o444)
-        Path(folder).chmod(0o555)
+        return
+    for folder, entries in reversed(list(trees.walk(place))):
+        for each in entries:
+            if each.is_file(follow_symlinks=False):
+                Path(each.path).chmod(0o444)
+        (place / folder).chmod(0o555)
 
 
 def _download(place: Path, root: Path | None, files: list[Any], is_file: bool, transfers: Transfers) -> None:
@@ -156,11 +158,19 @@ def _copy_all(root: Path, place: Path) -> None:
     if root.is_file():
         copy(root, place, root.name)
         return
-    for folder, _, names in os.walk(root, followlinks=True):
-        below = Path(folder).relative_to(root)
-        (place / below).mkdir()
-        for name in names:
-            copy(Path(folder, name), place / below / name, (below / name).as_posix())
+    pending, entered = [Path()], set()
+    while pending:
+        below = pending.pop()
+        facts = (root / below).stat()
+        (place / below).mkdir(exist_ok=True)
+        if (facts.st_dev, facts.st_ino) in entered:  # a link that leads back
+            continue
+        entered.add((facts.st_dev, facts.st_ino))
+        for each in sorted((root / below).iterdir()):
+            if each.is_dir():
+                pending.append(below / each.name)
+            elif each.is_file():
+                copy(each, place / below / each.name, spelled((below / each.name).as_posix()))
 
 
 def _with_direct(file: Mapping[str, Any], root: Path | None) -> Mapping[str, Any]:
@@ -203,7 +213,7 @@ def launch_of(
     given = bindings.arguments(list(spec.get("arguments") or ()), bound, spec.get("params") or {})
     return Launch(
         key=key,
-        argv=(python, script, *given),
+        argv=(python, unspelled(script), *given),
         cwd=directory / "work",
         env=variables | _variables(key, directory, spec, bound, python, sdk) | _access(spec, studio),
         grace_seconds=float(spec.get("grace_seconds") or 10),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from duto_agent import staging
 from duto_agent.attempt import FINISHED, Attempt
 from duto_agent.builds import Build
-from duto_agent.files import is_own, now, read_json, write_json
+from duto_agent.exchange import last_word
+from duto_agent.files import is_own, read_json, write_json
 from duto_agent.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
+from duto_agent.loops import attempted
 from duto_agent.room import is_full
 from duto_agent.services import Services
 
@@ -29,6 +32,8 @@ class Supervisor:
         self._lock = threading.Lock()
         self._attempts: dict[AttemptKey, Attempt] = {}
         self._told: set[AttemptKey] = set()
+        # Attempts of whose end the studio has refused a word, which was then told in the fewest.
+        self._refusals: set[AttemptKey] = set()
         self.housekeeper = Housekeeper(home, self.held, services.images.shelf if services.images else None)
         self._builds: set[str] = set()
         self._pool: Executor = ThreadPoolExecutor(AT_ONCE * 2, thread_name_prefix="attempt")
@@ -37,14 +42,21 @@ class Supervisor:
         """Take up every attempt that an earlier agent left, wherever it stands."""
         keys = self.services.launcher.discover()
         for key in keys:
-            spec = read_json(self.services.launcher.directory(key) / "spec.json", own=True)
-            if isinstance(spec, dict):
-                attempt = self._register(key, spec, adopted=True)
-                if attempt is not None:
-                    self._pool.submit(self._run, key, attempt)
-            else:  # the crash came before the spec: the studio will send it again
-                self.services.launcher.cleanup(key)
+            attempted(f"adoption of {key.folder}", partial(self._adopt, key))
         return len(keys)
+
+    def _adopt(self, key: AttemptKey) -> None:
+        spec = read_json(self.services.launcher.directory(key) / "spec.json", own=True)
+        if isinstance(spec, dict):
+            attempt = self._register(key, spec, adopted=True)
+            if attempt is not None:
+                self._pool.submit(self._run, key, attempt)
+        else:  # the crash came before the spec: the studio will send it again
+            self._pool.submit(self._clean_up, key)
+
+    def _clean_up(self, key: AttemptKey) -> None:
+        """Of a folder that cannot go now, housekeeping takes care."""
+        attempted(f"clean-up of {key.folder}", partial(self.services.launcher.cleanup, key))
 
     def holding(self) -> list[dict[str, Any]]:
         """What this host has, the reported ones too: the studio answers those with `drop`."""
@@ -74,23 +86,20 @@ class Supervisor:
             attempt.bell.set()
 
     def take(self, answer: dict[str, Any]) -> None:
-        """Do what an answer of the studio says."""
+        """Do what an answer of the studio says. One thing of it that cannot be done costs no other."""
         if isinstance(keep := answer.get("keep"), dict):
             self.housekeeper.policy = keep
-        for refused in answer.get("refused") or ():
-            self._refused(refused)
-        for item in answer.get("cancel") or ():
-            if "image" in item and self.services.images is not None:
-                self.services.images.cancel(str(item["image"]), str(item.get("by") or ""))
-            elif (attempt := self._find(item)) is not None:
-                attempt.cancel(float(item.get("grace_seconds") or 0))
-        for item in answer.get("drop") or ():
-            self._drop(str(item["attempt"]))
-        for work in answer.get("work") or ():
-            try:
-                self._take_work(work)
-            except Exception:  # the studio sends it again; the rest of the answer must not suffer
-                say.exception("a piece of work could not be taken up")
+        deeds = {"refused": self._refused, "cancel": self._cancel, "drop": self._drop, "work": self._take_work}
+        for part, deed in deeds.items():
+            items = answer.get(part)
+            for item in items if isinstance(items, list) else ():
+                attempted(f"{part} of an answer", partial(deed, item))
+
+    def _cancel(self, item: dict[str, Any]) -> None:
+        if "image" in item and self.services.images is not None:
+            self.services.images.cancel(str(item["image"]), str(item.get("by") or ""))
+        elif (attempt := self._find(item)) is not None:
+            attempt.cancel(float(item.get("grace_seconds") or 0))
 
     def _take_work(self, work: dict[str, Any]) -> None:
         if work.get("type") == "attempt":
@@ -113,16 +122,15 @@ class Supervisor:
         try:
             attempt.directory.mkdir(parents=True, exist_ok=True)
             write_json(attempt.directory / "spec.json", spec)
-        except OSError as error:
+            self._pool.submit(self._run, key, attempt)
+        except Exception as error:
             with self._lock:
-                del self._attempts[key]  # not held: the studio sends it again, or gives it to another host
+                self._attempts.pop(key, None)  # not held: the studio sends it again, or gives it to another host
                 if is_full(error):
                     self._told.add(key)  # held as one that has ended: the studio's `drop` puts away what there is of it
             if not is_full(error):
                 raise
             attempt.fail(error)
-            return
-        self._pool.submit(self._run, key, attempt)
 
     def _register(self, key: AttemptKey, spec: dict[str, Any], adopted: bool) -> Attempt | None:
         """Two answers may bring the same work at the same moment; one of them gets it."""
@@ -137,9 +145,9 @@ class Supervisor:
         told = False
         try:
             told = attempt.run()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             say.exception("attempt %s stopped with a fault of the agent", key.folder)
-            attempt.fail(error)
+            attempted(f"the end of {key.folder}", partial(attempt.fail, error))
             return
         finally:
             with self._lock:
@@ -147,7 +155,7 @@ class Supervisor:
                 if told:
                     self._told.add(key)
         if not told:
-            self.services.launcher.cleanup(key)
+            self._clean_up(key)
 
     def _find(self, item: dict[str, Any]) -> Attempt | None:
         return self._attempts.get(AttemptKey(str(item.get("attempt")), int(item.get("epoch") or 0)))
@@ -163,16 +171,18 @@ class Supervisor:
         say.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
         with self._lock:
             ended = key in self._told or is_own(self.services.launcher.directory(key) / FINISHED)
-        if ended:  # it must not hang for ever because of a verdict that the studio cannot take
-            message = f"The studio could not take the end of this step as its host told it ({item.get('code')})."
-            self.services.tell(
-                {"attempt": key.attempt, "epoch": key.epoch, "event": "finished", "at": now(), "exit_code": None,
-                 "cause": "studio_fault", "message": message},
-                urgent=True,
-            )  # fmt: skip
+            again = key in self._refusals
+            self._refusals.add(key)
+        if again:  # not even in the fewest words: its lease must end, for it would hang for ever
+            self._forget(key)
+        elif ended:
+            why = item.get("message") or item.get("code")
+            message = f"The studio could not take the end of this step as its host told it ({why})."
+            self.services.tell(last_word({"attempt": key.attempt, "epoch": key.epoch}, message), urgent=True)
 
-    def _drop(self, attempt: str) -> None:
+    def _drop(self, item: dict[str, Any]) -> None:
         """The studio has everything, or wants nothing."""
+        attempt = str(item["attempt"])
         with self._lock:
             keys = [key for key in (*self._attempts, *self._told) if key.attempt == attempt]
         for key in keys:
@@ -185,8 +195,9 @@ class Supervisor:
         with self._lock:
             known = key in self._told
             self._told.discard(key)
+            self._refusals.discard(key)
         if known:
-            self._pool.submit(self.services.launcher.cleanup, key)
+            self._pool.submit(self._clean_up, key)
 
     def _build(self, build: str, spec: dict[str, Any]) -> None:
         with self._lock:
@@ -197,8 +208,11 @@ class Supervisor:
         def run() -> None:
             try:
                 Build(build, spec, self.services, self.home / "builds").run()
-            except Exception:
+            except Exception as error:
                 say.exception("build %s stopped with a fault of the agent", build)
+                message = f"The agent could not build this environment: {type(error).__name__}: {error}"
+                failed = {"build": build, "event": "failed", "message": message[:2000]}
+                attempted(f"the end of build {build}", partial(self.services.tell, failed, True))
             finally:
                 with self._lock:
                     self._builds.discard(build)

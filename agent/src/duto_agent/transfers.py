@@ -7,8 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from duto_agent.room import room_for
 
 DIGEST = re.compile("[0-9a-f]{64}")
 FICLONE = 0x40049409
+PIECE = 1 << 20
 
 
 class DataMissing(Exception):
@@ -112,10 +112,10 @@ def _is_whole(file: Mapping[str, Any], target: Path) -> bool:
         return hashlib.file_digest(copied, "sha256").hexdigest() == str(file["digest"])
 
 
-def copy(source: Path, target: Path, what: str) -> None:
+def copy(source: Path, target: Path, what: str, heed: Callable[[], None] = lambda: None) -> None:
     """A file of its own: a clone where the disk can, else a copy. Never a hard link, which would share writes.
 
-    Raises DiskFull, which tells it by the name `what`.
+    Raises DiskFull, which tells it by the name `what`; `heed` may raise between pieces.
     """
     with source.open("rb") as reader:
         size = os.fstat(reader.fileno()).st_size
@@ -123,4 +123,6 @@ def copy(source: Path, target: Path, what: str) -> None:
             try:
                 fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
             except OSError:
-                shutil.copyfileobj(reader, writer, 1 << 20)
+                while piece := reader.read(PIECE):
+                    heed()
+                    writer.write(piece)

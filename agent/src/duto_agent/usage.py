@@ -7,12 +7,12 @@ it is young and seldom when it is old, so that a day of work stays a small file.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from duto_agent.gpus import Gpus
 from duto_agent.launchers.base import AttemptKey, Launcher, Sample
 from duto_agent.launchers.weighing import Processes
 from duto_agent.lineship import LineShipment
+from duto_agent.loops import attempted, keep_going
 from duto_agent.shipping import Stale
 from duto_agent.studio_client import StudioClient
 
-say = logging.getLogger("duto.agent")
 FILE = "samples.jsonl"
 TICK_S = 0.5
 # Until this age (seconds) a sample this often (seconds).
@@ -42,17 +42,14 @@ class Sampler:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="usage", daemon=True).start()
+        keep_going("usage", self._turn, self._stop)
 
     def stop(self) -> None:
         self._stop.set()
 
-    def _run(self) -> None:
-        while not self._stop.wait(TICK_S):
-            try:
-                self.look(time.monotonic())
-            except Exception:  # a step that cannot be weighed runs all the same
-                say.exception("the steps could not be weighed")
+    def _turn(self) -> None:
+        if not self._stop.wait(TICK_S):
+            self.look(time.monotonic())
 
     def look(self, moment: float) -> None:
         """One round: weigh those whose time has come."""
@@ -65,13 +62,19 @@ class Sampler:
         if not due:
             return
         processes = Processes.now()
-        samples = {key: sample for key in due if (sample := self.launcher.stats(key, processes)) is not None}
-        devices = self._devices({key: held[key] for key in samples})
-        for key in due:
-            if key in samples:
-                self._begun.setdefault(key, moment)
-                write(self.launcher.directory(key) / FILE, line(samples[key], devices(key, samples[key])))
+        for key in due:  # whatever comes of it: a step that cannot be weighed now is weighed again in its time
             self._due[key] = moment + pause(moment - self._begun.get(key, moment))
+        samples: dict[AttemptKey, Sample] = {}
+        for key in due:
+            attempted(f"weighing of {key.folder}", partial(self._weigh, key, processes, samples))
+        devices = self._devices({key: held[key] for key in samples})
+        for key, sample in samples.items():
+            self._begun.setdefault(key, moment)
+            write(self.launcher.directory(key) / FILE, line(sample, devices(key, sample)))
+
+    def _weigh(self, key: AttemptKey, processes: Processes, samples: dict[AttemptKey, Sample]) -> None:
+        if (sample := self.launcher.stats(key, processes)) is not None:
+            samples[key] = sample
 
     def _devices(self, holders: Devices) -> Callable[[AttemptKey, Sample], list[dict[str, Any]]]:
         """Asks the driver once for all of them, and not at all where nobody holds a device."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from duto_agent.files import remove_tree, write_json
+from duto_agent.files import put_away, write_json
 from duto_agent.launchers.base import AttemptKey, Bind, EngineAway, Launch, LaunchFailed, Probe, Sample
 from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
 from duto_agent.launchers.endings import Endings, discard
@@ -163,7 +163,7 @@ class DockerLauncher:
             say.warning("the container of %s is still there: %s", key.folder, error)
             self.left.add(key)
             return
-        remove_tree(self.directory(key))
+        put_away(self.directory(key))
         self._looked.pop(key, None)
         self._deaf_after.pop(key, None)
         self._begun.discard(key)

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any, Protocol
 
-from duto_agent.files import read_json, remove_tree, write_json
+from duto_agent.files import put_away, read_json, write_json
 from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe, Sample
 from duto_agent.launchers.bubblewrap import name_user, outer
 from duto_agent.launchers.cgroups import PIDS, Cgroups
@@ -78,9 +78,11 @@ class ProcessLauncher:
         return probe
 
     def cleanup(self, key: AttemptKey) -> None:
-        remove_tree(self.directory(key))
-        if self.cgroups is not None:
-            self.cgroups.remove(key.folder)
+        try:
+            put_away(self.directory(key))
+        finally:
+            if self.cgroups is not None:
+                self.cgroups.remove(key.folder)
 
     def discover(self) -> list[AttemptKey]:
         if not self.attempts.is_dir():

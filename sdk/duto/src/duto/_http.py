@@ -161,7 +161,7 @@ class Client:
         """Write the answer to a file, whole or not at all; the count of bytes."""
         target = Path(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.part")
+        part = target.with_name(f".duto-{os.urandom(8).hex()}.part")  # short, whatever the name of the file
         try:
             with part.open("wb") as stream:
                 self._call("GET", path, query, sink=stream)

@@ -10,8 +10,10 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 from duto._http import path_of, segment
 from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
 from duto.later import not_built
+from duto.local_files import files_below, place_of
 from duto.references import DataReference
 from duto.spec import globs
+from duto.spec.filenames import spelled
 
 _AT_ONCE = 8
 
@@ -75,10 +77,8 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         root = Path(src_dir)
         if not root.is_dir():
             raise UserErrorException(f"The folder '{src_dir}' does not exist.")
-        files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-        return self._send(
-            [(path, path.relative_to(root).as_posix()) for path in files], target_path, overwrite, show_progress
-        )
+        pairs = [(place, path) for path, place in files_below(root)]
+        return self._send(pairs, target_path, overwrite, show_progress)
 
     def upload_files(
         self,
@@ -99,7 +99,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             raise UserErrorException(f"The file '{missing[0]}' does not exist.")
         root = Path(relative_root or os.path.commonpath([path.parent for path in paths] or [Path()])).absolute()
         try:
-            pairs = [(path, path.relative_to(root).as_posix()) for path in paths]
+            pairs = [(path, spelled(path.relative_to(root).as_posix())) for path in paths]
         except ValueError:
             raise UserErrorException(f"Not all of the files lie in '{relative_root}'.") from None
         return self._send(pairs, target_path, overwrite, show_progress)
@@ -112,7 +112,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         found = [item["path"] for item in self._list(prefix)]
 
         def fetch(path: str) -> bool:
-            target = Path(target_path) / path
+            target = place_of(target_path, path)
             if target.exists() and not overwrite:
                 return False
             self._client.download(self._files + path_of(path), target)

@@ -10,6 +10,7 @@ from duto.consumption import DatasetConsumptionConfig
 from duto.dataset import AbstractDataset
 from duto.exceptions import UserErrorException
 from duto.later import not_built
+from duto.local_files import place_of
 from duto.spec import canonical
 from duto.spec.selection import CHOOSING, select
 
@@ -46,7 +47,7 @@ class FileDataset(AbstractDataset):
             raise UserErrorException(f"The dataset finds no file: {self}")
         copies = []
         for item in files:
-            target = root / str(item["path"]).lstrip("/")
+            target = place_of(root, str(item["path"]).lstrip("/"))
             if target.exists() and not overwrite:
                 raise UserErrorException(f"'{target}' exists already; copy with overwrite=True.")
             self._client.download(self._content(), target, path=item["path"])

@@ -15,6 +15,7 @@ from duto.exceptions import (
     WebserviceException,
 )
 from duto.later import not_built
+from duto.local_files import files_below, place_of, text_of
 from duto.model_registering import datasets_of, facts_of, send_files
 
 
@@ -103,13 +104,12 @@ class Model:
         source = Path(model_path)
         if not source.exists():
             raise ModelPathNotFoundException(f"There is no model at '{model_path}'.")
-        files = [source] if source.is_file() else sorted(each for each in source.rglob("*") if each.is_file())
-        wanted = set(child_paths or ())
-        pairs = [
-            (each.relative_to(source.parent).as_posix(), each)
-            for each in files
-            if not wanted or each.relative_to(source).as_posix() in wanted
-        ]
+        wanted = {text_of(str(each)) for each in child_paths or ()}
+        top = text_of(source.name)
+        below = [] if source.is_file() else files_below(source)
+        pairs = [(f"{top}/{path}".lstrip("/"), place) for path, place in below if not wanted or path in wanted]
+        if source.is_file() and not wanted:
+            pairs = [(top, source)]
         facts = facts_of(model_name, tags, properties, description, model_framework, model_framework_version, datasets)
         return Model(workspace, _document=send_files(workspace, facts, pairs))
 
@@ -172,11 +172,11 @@ class Model:
             raise WebserviceException(f"The model {self.id} has no files.")
         roots = set()
         for item in items:
-            target = Path(target_dir) / str(item["path"])
+            target = place_of(target_dir, str(item["path"]))
             if target.exists() and not allowed:
                 raise WebserviceException(f"'{target}' exists already; download with exist_ok=True.")
             self.workspace._client.download(self._place + "content/", target, path=item["path"])
-            roots.add(Path(target_dir) / str(item["path"]).split("/")[0])
+            roots.add(place_of(target_dir, str(item["path"]).split("/")[0]))
         return str(roots.pop() if len(roots) == 1 else Path(target_dir))
 
     def update(

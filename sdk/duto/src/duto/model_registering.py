@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from duto._http import path_of
 from duto.exceptions import ModelPathNotFoundException, NotFoundException
+from duto.local_files import text_of
 
 
 def register_from_run(
@@ -46,8 +47,8 @@ def _artifact_name(path: Path) -> str:
         try:
             path = path.relative_to(Path.cwd())
         except ValueError:
-            return path.name
-    return path.as_posix()
+            return text_of(path.name)
+    return text_of(path.as_posix())
 
 
 def facts_of(

@@ -8,6 +8,7 @@ from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from duto._http import path_of, segment
 from duto.exceptions import NotFoundException, UserErrorException
+from duto.local_files import each_of, files_below, place_of, text_of
 
 LOG_NAME = "user_logs/std_log.txt"
 _WINDOW = 1 << 20
@@ -55,8 +56,8 @@ class RunFiles:
         root = Path(path)
         if not root.is_dir():
             raise UserErrorException(f"The folder '{path}' does not exist.")
-        for file in sorted(each for each in root.rglob("*") if each.is_file()):
-            self.upload_file(f"{name.rstrip('/')}/{file.relative_to(root).as_posix()}", str(file))
+        for path, file in files_below(root):
+            self.upload_file(f"{name.rstrip('/')}/{path}", str(file))
         return None
 
     def get_file_names(self) -> List[str]:
@@ -70,9 +71,10 @@ class RunFiles:
 
         Raises `UserErrorException` when the run has no such artifact.
         """
-        target = Path(output_file_path or Path(name).name)
+        last = name.rstrip("/").rsplit("/", 1)[-1]
+        target = Path(output_file_path) if output_file_path else place_of(".", last)
         if target.is_dir() or (output_file_path or "").endswith(("/", os.sep)):
-            target = target / Path(name).name
+            target = place_of(target, last)
         try:
             self._workspace._client.download(self._artifact(name), target)
         except NotFoundException as error:
@@ -88,28 +90,32 @@ class RunFiles:
         timeout_seconds: Any = None,
     ) -> None:
         """Copy the artifacts whose names start with `prefix` to a folder; without `append_prefix` their names
-        are shortened by it."""
+        are shortened by it. Raises `UserErrorException` that names the files that could not be copied, when all others
+        have been."""
         names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
         if output_paths and len(output_paths) != len(names):
             raise UserErrorException(f"There are {len(names)} files and {len(output_paths)} paths for them.")
         root = Path(output_directory or ".")
-        for place, name in enumerate(names):
+        wanted = dict(zip(names, output_paths)) if output_paths else {}
+
+        def copy(name: str) -> None:
             short = name if append_prefix or not prefix else name[len(prefix) :].lstrip("/")
-            target = root / (output_paths[place] if output_paths else short or Path(name).name)
+            target = root / wanted[name] if wanted else place_of(root, short or name.rsplit("/", 1)[-1])
             self._workspace._client.download(self._artifact(name), target)
+
+        each_of(names, copy)
 
     def get_all_logs(self, destination: Optional[str] = None) -> List[str]:
         """Copy the logs to a folder; the paths of the copies."""
         root = Path(destination or ".")
         names = [name for name in self.get_file_names() if name.startswith(("user_logs/", "logs/", "system_logs/"))]
-        for name in names:
-            self._workspace._client.download(self._artifact(name), root / name)
+        each_of(names, lambda name: self._workspace._client.download(self._artifact(name), place_of(root, name)))
         if LOG_NAME not in names:
             target = root / LOG_NAME
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self._log())
             names.append(LOG_NAME)
-        return [str(root / name) for name in names]
+        return [str(place_of(root, name)) for name in names]
 
     def _log(self, offset: int = 0) -> bytes:
         """The log from an offset on, as far as it has come."""
@@ -143,7 +149,7 @@ class RunFiles:
         return list(self._workspace._client.pages(self._place + "artifacts/"))
 
     def _artifact(self, name: str) -> str:
-        return f"{self._place}artifacts/{path_of(name.lstrip('/'))}"
+        return f"{self._place}artifacts/{path_of(text_of(name.lstrip('/')))}"
 
     def _put_artifact(self, name: str, data: bytes) -> None:
         self._workspace._client.put(self._artifact(name), data)

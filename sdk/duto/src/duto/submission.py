@@ -15,6 +15,7 @@ from duto.graph_builder import GraphBuilder
 from duto.parameter import value_of
 from duto.spec import snapshot
 from duto.spec.errors import Problem, SpecError
+from duto.spec.filenames import unspelled
 from duto.spec.graph import Graph
 from duto.spec.parameters import bind
 
@@ -155,7 +156,7 @@ def upload(workspace: Any, root: Path, manifest: snapshot.Manifest) -> None:
         missing += client.post(workspace._path("blobs/missing/"), body)["missing"]
 
     def send(digest: str) -> None:
-        client.upload(workspace._path(f"blobs/{digest}/"), root / wanted[digest])
+        client.upload(workspace._path(f"blobs/{digest}/"), root / unspelled(wanted[digest]))
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         list(pool.map(send, missing))

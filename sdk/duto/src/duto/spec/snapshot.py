@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List, Mapping, MutableMapping, Optional,
 
 from duto.spec import canonical
 from duto.spec.errors import refuse
+from duto.spec.filenames import is_elsewhere, leads_out, spelled
 from duto.spec.ignore import Ignore
 
 SCHEMA = 1
@@ -41,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class File:
-    """One file: `path` relative with forward slashes, sha256 `digest`, `size` in bytes."""
+    """One file: `path` relative with forward slashes, spelled as text, sha256 `digest`, `size` in bytes."""
 
     path: str
     digest: str
@@ -101,10 +102,10 @@ class Manifest:
 
 
 def is_safe(path: str) -> bool:
-    """Whether a relative path stays below its folder on every system: no `..`, drive, backslash or root."""
-    if not path or "\\" in path or "\x00" in path or path.startswith("/") or (len(path) > 1 and path[1] == ":"):
+    """Whether a relative path stays below its folder on every system: no root, drive or `..`."""
+    if leads_out(path) or is_elsewhere(path):
         return False
-    return all(part not in ("", ".", "..") for part in path.split("/"))
+    return all(part not in ("", ".") for part in path.split("/"))
 
 
 def ignore_of(root: Path) -> Ignore:
@@ -151,9 +152,16 @@ def take(root: Path, limits: Optional[Limits] = None, cache: Optional[StatCache]
     check_limits([(path, status.st_size) for path, status in found], limits or Limits(), str(root))
     files = []
     for path, status in found:
+        name = spelled(path)
+        if not is_safe(name):
+            raise refuse(
+                "bad_file_name",
+                f"'{root}' holds a file that no other system could keep below its folder: {name!r}. Rename it, or name "
+                "it in .amlignore.",
+            )
         digest = _digest(root / path, status, cache)
-        files.append(File(path, digest, status.st_size, bool(status.st_mode & stat.S_IXUSR)))
-    return Manifest(tuple(files))
+        files.append(File(name, digest, status.st_size, bool(status.st_mode & stat.S_IXUSR)))
+    return Manifest(tuple(sorted(files, key=lambda each: each.path)))
 
 
 def check_limits(files: List[Tuple[str, int]], limits: Limits, name: str = "The snapshot") -> None:

@@ -1,0 +1,40 @@
+"""Threads that serve all attempts of this host: none of them dies of what one attempt, or one answer, brings."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+
+from duto_agent.studio_client import pauses
+
+say = logging.getLogger("duto.agent")
+
+
+def keep_going(name: str, turn: Callable[[], object], stop: threading.Event) -> threading.Thread:
+    """A started thread that repeats `turn` until `stop` is set. What a turn raises is told, and the next turn comes after
+    a pause, which grows while turns fail."""
+
+    def run() -> None:
+        pause = pauses()
+        while not stop.is_set():
+            if attempted(name, turn):
+                pause = pauses()
+            else:
+                stop.wait(next(pause))
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def attempted(name: str, deed: Callable[[], object]) -> bool:
+    """Whether the deed was done; what it raises is told in the log and goes no further."""
+    try:
+        deed()
+        return True
+    except (Exception, SystemExit):
+        with contextlib.suppress(Exception):  # an error whose words cannot be had
+            say.exception("a fault in '%s'; it goes on", name)
+        return False

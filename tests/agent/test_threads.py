@@ -1,0 +1,362 @@
+"""No thread of the agent dies of one attempt, and no attempt stops another."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duto_agent.builds import Build
+from duto_agent.doorbell import Doorbell
+from duto_agent.exchange import Exchange, Told, last_word
+from duto_agent.housekeeping import Housekeeper
+from duto_agent.launchers.base import AttemptKey
+from duto_agent.loops import attempted, keep_going
+from duto_agent.studio_client import Away, Refused, StudioFaulty
+from duto_agent.supervisor import Supervisor
+from duto_agent.usage import Sampler
+from tests.agent.steps import until
+
+FAULTS: list[Callable[[], BaseException]] = [
+    lambda: ValueError("no"), lambda: UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"),
+    lambda: RecursionError("too deep"), MemoryError, lambda: OSError(36, "File name too long"),
+    lambda: KeyError("attempt"), lambda: TypeError("no"), lambda: AttributeError("no"), lambda: SystemExit(1),
+    lambda: NotADirectoryError(20, "no"), lambda: OverflowError("no"), AssertionError,
+]  # fmt: skip
+ALL = pytest.mark.parametrize("fault", FAULTS, ids=lambda each: type(each()).__name__)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duto_agent.studio_client.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("duto_agent.exchange.LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr("duto_agent.exchange.RENEW_S", 0.01)
+
+
+class Failing:
+    """Raises at its first calls, then does what it should."""
+
+    def __init__(self, fault: Callable[[], BaseException], then: Any = None, times: int = 2) -> None:
+        self.fault, self.then, self.left, self.calls = fault, then, times, 0
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        self.calls += 1
+        if self.left:
+            self.left -= 1
+            raise self.fault()
+        return self.then(*given, **named) if callable(self.then) else self.then
+
+
+@ALL
+def test_a_thread_goes_on_after_what_a_turn_raised(fault: Callable[[], BaseException]) -> None:
+    stop = threading.Event()
+    turn = Failing(fault, stop.set)
+    thread = keep_going("any", turn, stop)
+    thread.join(20)
+    assert not thread.is_alive() and turn.calls == 3
+    assert not attempted("any", Failing(fault)) and attempted("any", lambda: None)
+
+
+def test_an_error_without_words_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    assert not attempted("any", Failing(Mute, times=1))
+
+
+class Client:
+    """The studio as the exchange sees it: `deaf` says for which reports it fails, and how."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.deaf: Callable[[dict[str, Any]], BaseException | None] = lambda report: None
+        self.answers: list[Any] = []
+        self.faults: list[BaseException] = []
+
+    def exchange(self, document: dict[str, Any], reports: Any = (), wait: float = 0) -> dict[str, Any]:
+        if self.faults:
+            raise self.faults.pop(0)
+        known = [json.loads(each) for each in reports]
+        for each in known:
+            if (error := self.deaf(each)) is not None:
+                raise error
+        self.told += known
+        if wait and not self.answers:
+            threading.Event().wait(0.005)
+        return self.answers.pop(0) if wait and self.answers else {}
+
+
+class Hands:
+    """What the exchange hands answers to."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.holding: Callable[[], Any] = list
+        self.capacity: Callable[[], Any] = lambda: 1
+
+    def take(self, answer: dict[str, Any]) -> None:
+        if answer:
+            self.taken.append(answer)
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def exchange(client: Client) -> Iterator[Exchange]:
+    made = Exchange(client, dict)  # type: ignore[arg-type]
+    yield made
+    made.stop()
+
+
+def heard_of(exchange: Exchange, report: dict[str, Any]) -> threading.Event:
+    event = threading.Event()
+    exchange.tell(report, urgent=True, heard=event.set)
+    return event
+
+
+def finished(attempt: str, **facts: Any) -> dict[str, Any]:
+    return {"attempt": attempt, "epoch": 1, "event": "finished", "exit_code": 0, **facts}
+
+
+@ALL
+def test_claims_and_reports_outlive_what_the_client_raises(
+    exchange: Exchange, client: Client, fault: Callable[[], BaseException]
+) -> None:
+    client.faults = [fault() for _ in range(6)]
+    exchange.start(Hands())
+    assert heard_of(exchange, finished("a")).wait(20)
+    client.answers = [{"work": [1]}]
+    until(lambda: not client.answers)
+
+
+@ALL
+def test_claims_and_reports_outlive_what_the_host_cannot_tell(
+    exchange: Exchange, client: Client, fault: Callable[[], BaseException]
+) -> None:
+    hands = Hands()
+    exchange.facts = Failing(fault, {}, times=10)
+    hands.holding, hands.capacity = Failing(fault, [], times=3), Failing(fault, 1, times=3)
+    hands.take = Failing(fault, times=3)  # type: ignore[method-assign]
+    exchange.start(hands)
+    assert heard_of(exchange, finished("a")).wait(20)
+    assert heard_of(exchange, finished("b")).wait(20)
+    assert [each["attempt"] for each in client.told] == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
+def test_what_is_no_json_is_refused_to_whoever_tells_it(exchange: Exchange, value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        exchange.tell(finished("a", usage=value))
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(RecursionError):
+        exchange.tell(finished("a", usage=nested))
+    exchange.tell(finished("b", message="half a pair: \udcff"))
+    assert [each.attempt for each in exchange._pending] == ["b"]
+
+
+def refused(status: int) -> Refused:
+    return Refused(status, {"error": {"code": "too_large", "message": "Send less."}})
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_report_that_the_studio_refuses_ends_its_own_attempt_alone(
+    exchange: Exchange, client: Client, status: int
+) -> None:
+    client.deaf = lambda report: refused(status) if report.get("artifacts") else None
+    bad = heard_of(exchange, finished("bad", artifacts=[1]))
+    exchange.tell({"attempt": "c", "epoch": 1, "event": "preparing", "artifacts": [1]})
+    good = [heard_of(exchange, finished(name)) for name in ("a", "b")]
+    exchange.start(Hands())
+    assert bad.wait(20) and all(each.wait(20) for each in good)
+    told = {each["attempt"]: each for each in client.told}
+    assert set(told) == {"a", "b", "bad"} and told["a"]["exit_code"] == 0
+    assert (told["bad"]["cause"], told["bad"]["exit_code"]) == ("studio_fault", None)
+    assert f"{status} too_large Send less." in told["bad"]["message"]
+
+
+def test_a_studio_that_fails_at_everything_ends_no_attempt(exchange: Exchange, client: Client) -> None:
+    client.faults = [StudioFaulty("500"), refused(400), Away("gone"), StudioFaulty("500")] * 5
+    events = [heard_of(exchange, finished(name)) for name in "abc"]
+    exchange.start(Hands())
+    assert all(each.wait(20) for each in events)
+    assert all(each["exit_code"] == 0 for each in client.told)
+
+
+def test_a_fault_over_one_report_may_pass_but_does_not_last_for_ever(
+    exchange: Exchange, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [3]
+
+    def deaf(report: dict[str, Any]) -> BaseException | None:
+        if report["attempt"] == "passing" and left[0]:
+            left[0] -= 1
+            return StudioFaulty("The studio answered 500.")
+        return StudioFaulty("The studio answered 500.") if report.get("artifacts") else None
+
+    client.deaf = deaf
+    passing, lasting = heard_of(exchange, finished("passing")), heard_of(exchange, finished("lasting", artifacts=[1]))
+    exchange.start(Hands())
+    assert passing.wait(20) and not lasting.is_set()
+    monkeypatch.setattr("duto_agent.exchange.PATIENCE_S", 0.0)
+    assert lasting.wait(20)
+    told = {each["attempt"]: each for each in client.told}
+    assert told["passing"]["exit_code"] == 0 and told["lasting"]["cause"] == "studio_fault"
+
+
+def test_a_large_report_travels_without_others() -> None:
+    exchange = Exchange(None, dict)  # type: ignore[arg-type]
+    for name in "abc":
+        exchange.tell(finished(name, message="x" * (9 << 20)))
+    assert [each.attempt for each in exchange._batch()] == ["a"]
+    assert Told.of(last_word({"attempt": "a", "epoch": 1}, "y" * 9000)).data.count(b"y") == 2000
+
+
+@ALL
+def test_usage_is_sampled_of_the_others(fault: Callable[[], BaseException], tmp_path: Path) -> None:
+    keys = [AttemptKey("bad", 1), AttemptKey("good", 1)]
+    weighed: list[AttemptKey] = []
+
+    class Launcher:
+        def stats(self, key: AttemptKey, processes: Any) -> None:
+            weighed.append(key)
+            if key == keys[0]:
+                raise fault()
+
+    sampler = Sampler(Launcher(), lambda: dict.fromkeys(keys, ()), None)  # type: ignore[arg-type]
+    for moment in range(0, 6, 2):
+        sampler.look(float(moment))
+    assert weighed.count(keys[1]) == weighed.count(keys[0]) >= 2
+    sampler.held = Failing(fault, dict)  # type: ignore[assignment]
+    sampler.start()
+    until(lambda: sampler.held.calls > 2)  # type: ignore[attr-defined]
+    sampler.stop()
+
+
+@ALL
+def test_the_doorbell_goes_on(fault: Callable[[], BaseException], tmp_path: Path) -> None:
+    bell, ring = Doorbell(tmp_path / "bell"), Failing(fault, times=2)
+    bell.listen(ring)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+        for _ in range(3):
+            link.sendto(b"a-1", str(tmp_path / "bell"))
+    until(lambda: ring.calls == 3)
+    bell.close()
+
+
+@ALL
+def test_housekeeping_goes_on_with_the_rest(
+    fault: Callable[[], BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [tmp_path / "attempts" / f"{name}.tmp.gone" for name in ("a-1", "b-1")]
+    for each in left:
+        each.mkdir(parents=True)
+    removed: list[Path] = []
+
+    def remove(path: Path) -> None:
+        removed.append(path)
+        if len(removed) == 1:
+            raise fault()
+
+    monkeypatch.setattr("duto_agent.housekeeping.remove_tree", remove)
+    keeper = Housekeeper(tmp_path, list)
+    keeper.look_around(0.0)
+    assert sorted(removed) == left and keeper.storage["attempts"] == []
+    keeper.look_around(0.0)  # and it is tried again
+    assert len(removed) == 4
+
+
+class Services:
+    """As much of the agent as a supervisor needs to take attempts up and to put them away."""
+
+    def __init__(self, attempts: Path) -> None:
+        self.launcher, self.images, self.told = self, None, []  # type: ignore[var-annotated]
+        self.attempts, self.client, self.fault = attempts, None, ValueError
+        self.cleaned: list[str] = []
+
+    def directory(self, key: AttemptKey) -> Path:
+        return self.attempts / key.folder
+
+    def discover(self) -> list[AttemptKey]:
+        return [AttemptKey("bad", 1), AttemptKey("good", 1)]
+
+    def cleanup(self, key: AttemptKey) -> None:
+        self.cleaned.append(key.attempt)
+        if key.attempt == "bad":
+            raise self.fault()
+
+    def tell(self, report: dict[str, Any], urgent: bool = False, heard: Any = None) -> None:
+        self.told.append(report)
+
+
+@ALL
+def test_a_start_survives_what_cannot_be_put_away(fault: Callable[[], BaseException], tmp_path: Path) -> None:
+    services = Services(tmp_path / "attempts")
+    services.fault = fault  # type: ignore[assignment]
+    supervisor = Supervisor(services, tmp_path)  # type: ignore[arg-type]
+    assert supervisor.adopt() == 2
+    until(lambda: sorted(services.cleaned) == ["bad", "good"])
+    supervisor._told.add(AttemptKey("bad", 1))
+    supervisor.take({"drop": [{}, None, {"attempt": "bad"}], "cancel": [None, {"attempt": None}], "work": 3})
+    until(lambda: services.cleaned.count("bad") == 2)
+    supervisor._pool.shutdown()  # type: ignore[attr-defined]
+
+
+@ALL
+def test_an_attempt_that_stops_with_any_fault_is_told_and_others_go_on(
+    fault: Callable[[], BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = Services(tmp_path / "attempts")
+    monkeypatch.setattr("duto_agent.attempt.Attempt.run", lambda self: Failing(fault, times=1)())
+    supervisor = Supervisor(services, tmp_path)  # type: ignore[arg-type]
+    work = {"type": "attempt", "epoch": 1, "spec": {}}
+    supervisor.take({"work": [{"type": "attempt"}, "?", {**work, "attempt": "a"}, {**work, "attempt": "b"}]})
+    until(lambda: len(services.told) == 2)
+    assert {each["attempt"] for each in services.told} == {"a", "b"}
+    assert all(type(fault()).__name__ in each["message"] for each in services.told)
+    assert supervisor.holding() == []
+    supervisor._pool.shutdown()  # type: ignore[attr-defined]
+
+
+def test_an_end_that_the_studio_refuses_twice_is_let_go(tmp_path: Path) -> None:
+    services = Services(tmp_path / "attempts")
+    supervisor, key = Supervisor(services, tmp_path), AttemptKey("a", 1)  # type: ignore[arg-type]
+    supervisor._told.add(key)
+    item = {"attempt": "a", "epoch": 1, "code": "studio_fault", "message": "OSError: too long"}
+    supervisor.take({"refused": [item]})
+    assert "OSError: too long" in services.told[-1]["message"] and supervisor.holding()
+    supervisor.take({"refused": [item]})
+    assert len(services.told) == 1 and supervisor.holding() == []
+    until(lambda: services.cleaned == ["a"])
+
+
+@ALL
+def test_the_log_of_a_build_is_shipped_whatever_one_piece_raised(
+    fault: Callable[[], BaseException], tmp_path: Path
+) -> None:
+    sent: list[bytes] = []
+
+    class Studio:
+        client = None
+
+        def tell(self, *given: Any, **named: Any) -> None:
+            """Nobody listens."""
+
+    services = Studio()
+    services.client = services  # type: ignore[assignment]
+    put = Failing(fault, lambda build, at, data: sent.append(data) or at + len(data))
+    services.put_build_log = put  # type: ignore[attr-defined]
+    build = Build("b", {}, services, tmp_path)  # type: ignore[arg-type]
+    build._begin_and_make = lambda: build.path.write_text("line\n") and {"event": "ready"}  # type: ignore
+    build.run()
+    assert b"".join(sent) == b"line\n"

@@ -1,0 +1,177 @@
+"""Files of any name from a host to the page: kept, listed, served; and none of them costs another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from core.storage import Root, data_dir, safe
+from datasets import services as datasets
+from duto.spec.filenames import spelled
+from duto.spec.graph import Input
+from registry.models import ModelVersion
+from runs.models import Artifact, Attempt
+from runs.services import artifacts, outputs
+from runs.services.spec import SpecOf
+from tests.runs.test_outputs import attempt_with
+from tests.sdk.test_filenames import ODD
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+TEXTS = sorted(spelled(os.fsdecode(name)) for name in ODD)
+
+
+def left(attempt: Attempt) -> dict[str, Any]:
+    """Files of all odd names, as an agent on the studio's disk leaves and reports them."""
+    at = f"agent/attempts/{attempt.pk}-1"
+    files = []
+    for name in ODD:
+        for folder in ("work/outputs", "outputs/model"):
+            place = Path(os.fsdecode(os.fsencode(data_dir() / at / folder) + b"/" + name))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(name)
+        digest = hashlib.sha256(name).hexdigest()
+        files.append({"path": spelled(os.fsdecode(name)), "size": len(name), "digest": digest})
+    told = [{**each, "path": f"outputs/{each['path']}"} for each in files]
+    return {
+        "left_at": at, "artifacts": told,
+        "outputs": [{"name": "model", "is_directory": True, "files": files, "missing": False}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def kept(lab: Any) -> Attempt:
+    attempt: Attempt = attempt_with(lab)
+    report = left(attempt)
+    outputs.promote(attempt, report)
+    artifacts.adopt(attempt, report)
+    assert attempt.warnings == []
+    return attempt
+
+
+def test_every_name_is_listed_and_served_by_rest(lab: Any, kept: Attempt) -> None:
+    listed = lab.get(f"runs/{kept.run_id}/artifacts/?limit=100").json()["items"]
+    assert [each["path"].removeprefix("outputs/") for each in listed if each["path"].startswith("outputs/")] == TEXTS
+    names = [each["path"] for each in lab.get(f"runs/{kept.run_id}/outputs/model/files/").json()["items"]]
+    assert names == TEXTS
+    stored = lab.get(f"datastores/workspaceblobstore/files/?prefix=azureml/{kept.run_id}/model").json()["items"]
+    assert len(stored) == len(ODD)
+    for name in ODD:
+        path = quote(spelled(os.fsdecode(name)))
+        assert lab.get(f"runs/{kept.run_id}/artifacts/outputs/{path}").getvalue() == name
+        assert lab.get(f"runs/{kept.run_id}/outputs/model/files/{path}").getvalue() == name
+        key = f"azureml/{kept.run_id}/model/{path}"
+        assert lab.get(f"datastores/workspaceblobstore/files/{key}").getvalue() == name
+
+
+def test_every_name_stands_on_the_page_and_is_downloaded_from_it(lab: Any, kept: Attempt) -> None:
+    person = Client()
+    person.force_login(lab.owner)
+    root = kept.run.root_id
+    query = "?step=train&tab=outputs"
+    page = person.get(reverse("runs:run", args=["lab", root]) + query)
+    assert page.status_code == 200
+    for view, more in (("runs:artifact", ["outputs/"]), ("runs:framed", ["outputs/"])):
+        for name in ODD:
+            path = more[0] + spelled(os.fsdecode(name))
+            got = person.get(reverse(view, args=["lab", kept.run_id, path]))
+            assert got.status_code == 200 and got.getvalue() == name
+    for name in ODD:
+        got = person.get(reverse("runs:output-file", args=["lab", kept.run_id, "model", spelled(os.fsdecode(name))]))
+        assert got.status_code == 200 and got.getvalue() == name
+
+
+def test_every_name_may_be_part_of_a_model(lab: Any, kept: Attempt) -> None:
+    body = {"name": "odd", "run_id": str(kept.run_id), "path": "outputs"}
+    assert lab.post("models/", body).status_code == 201
+    listed = [each["path"] for each in lab.get("models/odd/versions/1/files/").json()["items"]]
+    assert sorted(each.rpartition("outputs/")[2] for each in listed) == TEXTS
+    person = Client()
+    person.force_login(lab.owner)
+    assert person.get(reverse("models:model", args=["lab", "odd"])).status_code == 200
+    version = ModelVersion.objects.get()
+    for path in listed:
+        got = person.get(reverse("models:file", args=["lab", version.pk, path]))
+        assert spelled(os.fsdecode(got.getvalue())) == path.rpartition("outputs/")[2]
+        assert lab.get(f"models/odd/versions/1/content/?path={quote(path)}").status_code == 200
+
+
+def test_the_next_step_is_told_all_of_them(lab: Any, kept: Attempt) -> None:
+    lab.step(kept.run.root, "train")
+    step = kept.run.step
+    step.output_digests = {"model": {"datastore": "workspaceblobstore", "path": f"azureml/{kept.run_id}/model"}}
+    step.save()
+    told = SpecOf(kept)._input(Input(name="raw", step="train", output="model"))
+    assert [each["path"] for each in told["files"]] == TEXTS
+    for each in told["files"]:
+        got = lab.agent.get(quote(each["get"]))
+        assert got.status_code == 200 and spelled(os.fsdecode(got.getvalue())) == each["path"]
+
+
+def test_names_travel_over_http_where_the_disk_is_not_shared(lab: Any) -> None:
+    attempt = attempt_with(lab)
+    report = left(attempt)
+    del report["left_at"]
+    for name in ODD:
+        path = quote(spelled(os.fsdecode(name)))
+        for kind in ("output/model", "artifact/outputs"):
+            assert lab.bring(attempt, f"files/{kind}/{path}", name).status_code == 200
+    (row,) = outputs.promote(attempt, report)
+    artifacts.adopt(attempt, report)
+    root = datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    there = root.place(row.path)
+    assert there is not None and sorted(os.listdir(os.fsencode(there))) == sorted(ODD)  # noqa: PTH208
+    assert Artifact.objects.filter(path__startswith="outputs/").count() == len(ODD)
+
+
+def test_a_file_that_cannot_be_kept_costs_no_other_and_is_named(lab: Any) -> None:
+    attempt = attempt_with(lab)
+    report = left(attempt)
+    entry = {"size": 1, "digest": ""}
+    bad = ["outputs/gone", "user_logs/mine", "../up", "outputs/" + "x/" * 600]
+    report["artifacts"] = [*({"path": path, **entry} for path in bad), *report["artifacts"]]
+    (data_dir() / report["left_at"] / "work/outputs/folder").mkdir()
+    report["artifacts"].append({"path": "outputs/-dash/below", **entry})
+    rows = artifacts.adopt(attempt, report)
+    assert len(rows) == len(ODD)
+    (warning,) = attempt.warnings
+    assert warning.startswith("Files that the step left could not be kept:")
+    assert all(f"'{path[:200]}'" in warning for path in [*bad, "outputs/-dash/below"])
+
+
+def test_a_program_uploads_and_reads_any_text(lab: Any, kept: Attempt) -> None:
+    for name in ("back\\slash", "line\nbreak", "12:30.txt", "-dash", ".part-00000.crc", "blank "):
+        path = f"runs/{kept.run_id}/artifacts/mine/{quote(name)}"
+        assert lab.put(path, name.encode()).status_code == 201
+        assert lab.get(path).getvalue() == name.encode()
+        path = f"datastores/workspaceblobstore/files/mine/{quote(name)}"
+        assert lab.put(path, name.encode()).status_code == 201
+        assert lab.get(path).getvalue() == name.encode()
+    listed = lab.get("datastores/workspaceblobstore/files/?prefix=mine").json()["items"]
+    assert len(listed) == 6
+    assert lab.put(f"runs/{kept.run_id}/artifacts/mine/-dash/below", b"x").json()["error"]["code"] == "exists"
+
+
+def test_a_store_is_walked_and_cleared_however_deep_it_is(lab: Any, tmp_path: Path) -> None:
+    from tests.sdk.test_filenames import deep
+
+    root = Root(str(tmp_path / "store"))
+    deep(tmp_path / "store" / "deep", 1500)
+    (tmp_path / "store" / os.fsdecode(b"raw\xff")).write_text("x")
+    found = [each.path for each in root.walk()]
+    assert found[-1] == "raw%FF" and found[0].count("/") == 1501
+    assert root.read("raw%FF") == b"x" and [name for name, *_ in root.list()] == ["deep", "raw%FF"]
+    root.remove("deep")
+    root.remove("raw%FF")
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["a\\b", "a:b", "\\part.csv", "...", "a/..b", "~", "%2e%2e/x"])
+def test_what_is_only_a_name_is_safe(path: str) -> None:
+    assert safe(path) == path

@@ -32,6 +32,8 @@ PATIENCE = 30.0
 # For a page, for an answer that a program waits for, and for what goes on in a worker or as a download.
 GLANCE, WAITED_FOR, AT_LENGTH = 20, 45, 3600
 CHUNK = 1 << 20
+# What rows may be of JSON, all together: they are held in memory to be shown.
+MOST_BYTES = 64 << 20
 _turns = {name: threading.BoundedSemaphore(AT_ONCE) for name in ("look", "rows", "csv")}
 
 # Done and total, in bytes. What it raises ends the reading.
@@ -72,9 +74,12 @@ def look(question: Question) -> dict[str, Any]:
         return dict(next(answers))
 
 
-def first_rows(question: Question, limit: int, most_columns: int) -> Rows:
-    """The first rows after the definition's operations. Raises Unprocessable."""
-    question.more = {"limit": limit, "columns": most_columns}
+def first_rows(question: Question, limit: int, most_columns: int, longest: int = 0) -> Rows:
+    """The first rows after the definition's operations; texts are cut after `longest` characters, unless that is 0.
+
+    Raises Unprocessable.
+    """
+    question.more = {"limit": limit, "columns": most_columns, "longest": longest, "most": MOST_BYTES}
     with _asked(question, "rows") as answers:
         columns = [(name, kind) for name, kind in next(answers)["columns"]]
         return Rows(columns, [row for answer in answers for row in answer["rows"]])
@@ -209,6 +214,9 @@ def _killed() -> StudioError:
 def _refusal(error: Mapping[str, str]) -> StudioError:
     if error["code"] == "table_too_large":
         return _too_large()
+    if error["code"] == "too_many_values":
+        text = _("These rows are more than %(mib)s MiB. Ask for fewer: '?limit='.") % {"mib": MOST_BYTES >> 20}
+        return Unprocessable(text, code=error["code"])
     text = _("This cannot be read as a table: %(why)s.") % {"why": error["message"]}
     return Unprocessable(text.replace("..", "."), code=error["code"])
 

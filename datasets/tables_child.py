@@ -58,7 +58,7 @@ def _answer(asked: Mapping[str, Any]) -> None:
         _say({"columns": names, "survey": kept})
     elif deed == "rows":
         _say({"columns": names})
-        _rows(table.rows(), asked["limit"], asked["columns"])
+        _rows(table.rows(), asked)
     else:
         _say({"columns": names})
         _csv(table)
@@ -80,15 +80,19 @@ def _check(sources: list[Source], form: Form, definition: Mapping[str, Any], col
         next(iter(read(sources, definition, columns).batches), None)
 
 
-def _rows(rows: Iterator[tuple[Any, ...]], limit: int, most_columns: int) -> None:
-    size, taken = 0, []
-    for _, row in zip(range(limit), rows, strict=False):
-        taken.append([plain(value) for value in row[:most_columns]])
-        size += len(taken[-1])
-        if size > 5_000:
-            _say({"rows": taken})
-            size, taken = 0, []
-    _say({"rows": taken})
+def _rows(rows: Iterator[tuple[Any, ...]], asked: Mapping[str, Any]) -> None:
+    """As JSON has them, of the first columns, texts cut where the asker wants no more of them."""
+    longest, left = asked["longest"], asked["most"]
+    for _, row in zip(range(asked["limit"]), rows, strict=False):
+        shown = [plain(value) for value in row[: asked["columns"]]]
+        if longest:
+            shown = [f"{each[:longest]}…" if isinstance(each, str) and len(each) > longest else each for each in shown]
+        line = json.dumps({"rows": [shown]}).encode()
+        left -= len(line)
+        if left < 0:
+            _say({"error": {"code": "too_many_values", "message": ""}})
+            return
+        sys.stdout.buffer.write(line + b"\n")
 
 
 def _csv(table: Table) -> None:
@@ -111,10 +115,12 @@ def _shown(values: list[Any], kind: str) -> list[Any]:
 
 
 def _send(buffer: io.StringIO) -> None:
-    data = buffer.getvalue().encode("utf-8", "replace")
+    text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()
-    sys.stdout.buffer.write(json.dumps({"bytes": len(data)}).encode() + b"\n" + data)
+    for start in range(0, len(text), PIECE):
+        data = text[start : start + PIECE].encode("utf-8", "replace")
+        sys.stdout.buffer.write(json.dumps({"bytes": len(data)}).encode() + b"\n" + data)
     sys.stdout.buffer.flush()
 
 

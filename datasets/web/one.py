@@ -20,6 +20,8 @@ from workspaces.web import door
 
 ROWS = 50
 COLUMNS = 100
+# Of a value, in characters.
+LONGEST = 500
 FILES = 200
 MOST_VERSIONS = 200
 
@@ -77,7 +79,7 @@ def preview_of(version: DatasetVersion) -> Preview | None:
         files = files_of(version)
         if version.kind != "tabular":
             return Preview([], [], files[:FILES], len(files) > FILES)
-        table = tables.first_rows(question(version, files, tables.GLANCE), ROWS, COLUMNS)
+        table = tables.first_rows(question(version, files, tables.GLANCE), ROWS, COLUMNS, LONGEST)
     except StudioError as error:
         return Preview([], [], [], False, error=error.message, is_slow=error.code == "table_too_slow")
     return Preview(table.columns[:COLUMNS], table.rows, files[:FILES], len(files) > FILES, len(table.columns))

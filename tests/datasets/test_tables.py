@@ -492,3 +492,28 @@ def test_a_survey_is_what_a_row_can_hold(house: House) -> None:
     version = table(house, data='"a\n",é\n1,2021-03-04\n')
     assert json.dumps(version.profile)
     assert [each[1] for each in (version.profile or {})["survey"]] == ["long", "datetime"]
+
+
+def test_rows_that_are_much_text_are_cut_on_the_page_and_refused_beyond(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = table(house, data="a,b\n" + ("x" * 20_000 + ",1\n") * 40)
+    asked = looking.question(version, files_of(version), 10)
+    assert {len(row[0]) for row in tables.first_rows(asked, 50, 100, longest=500).rows} == {501}
+    at = f"dataset-versions/{version.pk}/preview/"
+    assert len(house.api.get(at).json()["rows"][0][0]) == 20_000
+    monkeypatch.setattr(tables, "MOST_BYTES", 100_000)
+    assert code(house.api.get(at)) == (422, "too_many_values")
+    assert len(house.api.get(at + "?limit=3").json()["rows"]) == 3
+
+
+def test_thousands_of_files_are_one_table(house: House) -> None:
+    root = root_by_name(house.workspace, STORE)
+    assert root.local is not None
+    (root.local / "many").mkdir(parents=True)
+    for number_ in range(3000):
+        (root.local / f"many/{number_:04}.csv").write_text("n\n7\n" if number_ != 2999 else "n\nA7\n")
+    version = save(house.room, None, "tabular", source("many/*.csv"))
+    assert (version.profile or {})["columns"] == [{"name": "n", "type": "string"}]
+    text = content(house.api.get(f"dataset-versions/{version.pk}/content/"))
+    assert text == b"n\n" + b"7\n" * 2999 + b"A7\n"

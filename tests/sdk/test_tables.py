@@ -353,3 +353,10 @@ def test_a_wide_and_a_long_table_are_read_in_batches() -> None:
     assert [(len(columns), size) for columns, size in found.batches] == [(10_000, 5)]
     long = "a,b\n" + "1,x\n" * 20_000
     assert max(size for _, size in read(sources({"a": long}), {}).batches) <= 5000
+
+
+def test_a_batch_ends_where_its_text_is_long() -> None:
+    long = "a\n" + ("x" * (1 << 20) + "\n") * 40
+    assert max(size for _, size in read(sources({"a": long}), {}).batches) <= 17
+    lines = ('{"a":"' + "x" * (1 << 20) + '"}\n') * 40
+    assert max(size for _, size in read(sources({"a": lines}), {"format": JSON}).batches) <= 17

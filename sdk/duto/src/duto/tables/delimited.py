@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, BinaryIO, Iterator, List, Optional, Sequence, Tuple
 
 from duto.tables.errors import TableError
@@ -13,8 +13,8 @@ from duto.tables.forms import Form
 
 SNIFFED = 64 * 1024
 LONGEST_VALUE = 64 << 20
-# A batch has about as many cells, whatever its columns.
-CELLS, MOST_ROWS = 200_000, 5_000
+# A batch has about as many cells, whatever its columns, and ends where its text is longer.
+CELLS, MOST_ROWS, MOST_TEXT = 200_000, 5_000, 16 << 20
 # Stands for a separator of several characters while a line is taken apart; Unicode promises that no text has it.
 _STAND_IN = "\ufdd0"
 # The standard library's limit is of 128 KiB and for the whole process; a larger one hurts nobody.
@@ -30,6 +30,7 @@ class Delimited:
     def __init__(self, stream: BinaryIO, name: str, form: Form, names: Optional[Sequence[str]] = None) -> None:
         self._stream, self._name, self._form = stream, name, form
         self._check_head()
+        self._length = 0
         # Held for as long as this reader: a wrapper that is collected closes the file.
         self._text = io.TextIOWrapper(stream, encoding=form.encoding, errors="strict", newline="")
         self._records = self._parse()
@@ -46,11 +47,13 @@ class Delimited:
         """The cells by column, and how many rows they are of."""
         width = len(self.names)
         most = max(1, min(MOST_ROWS, CELLS // max(1, width)))
-        waiting = [self._first] if self._first is not None else []
-        place = 0
-        while True:
-            rows: List[List[Any]] = [*waiting, *islice(self._records, most)]
-            waiting = []
+        rows: List[List[Any]] = [self._first] if self._first is not None else []
+        place, ends = 0, self._length + MOST_TEXT
+        for row in chain(self._records, [None]):
+            if row is not None:
+                rows.append(row)
+                if len(rows) < most and self._length < ends:
+                    continue
             if not rows:
                 return
             widths = set(map(len, rows))
@@ -58,6 +61,7 @@ class Delimited:
                 rows = [self._fitted(row, width, place + n) for n, row in enumerate(rows)]
             place += len(rows)
             yield [list(column) for column in zip(*rows)], len(rows)
+            rows, ends = [], self._length + MOST_TEXT
 
     def _fitted(self, row: List[Any], width: int, place: int) -> List[Any]:
         """A row as wide as the table: empty values beyond the last column are only separators at the line's end."""
@@ -92,6 +96,7 @@ class Delimited:
         separator = self._form.separator
         is_long = len(separator) > 1
         for number, line in enumerate(self._text, 1):
+            self._length += len(line)
             if "\0" in line:
                 raise self._fault(f"it has a NUL byte in line {number}, so it is not a text file")
             if is_long:

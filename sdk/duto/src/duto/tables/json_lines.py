@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import io
 import json
-from itertools import islice
+from itertools import chain
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
 from duto.tables.errors import TableError
 from duto.tables.forms import Form
 
-CELLS, MOST_ROWS, SOME_ROWS = 200_000, 5_000, 100
+CELLS, MOST_ROWS, SOME_ROWS, MOST_TEXT = 200_000, 5_000, 100, 16 << 20
 
 
 def batches(stream: BinaryIO, name: str, form: Form) -> Iterator[Tuple[List[str], List[List[Any]], int]]:
     """Names, cells by column and how many rows they are of; a key may first come in a later batch."""
-    objects = _objects(io.TextIOWrapper(stream, encoding=form.encoding, errors="strict", newline="\n"), name, form)
-    most = SOME_ROWS
-    while True:
-        rows = list(islice(objects, most))
+    most, rows, length = SOME_ROWS, [], 0
+    text = io.TextIOWrapper(stream, encoding=form.encoding, errors="strict", newline="\n")
+    for size, row in chain(_objects(text, name, form), [(0, None)]):
+        if row is not None:
+            rows.append(row)
+            length += size
+            if len(rows) < most and length < MOST_TEXT:
+                continue
         if not rows:
             return
-        names = list(dict.fromkeys(key for row in rows for key in row))
-        yield names, [[row.get(key) for row in rows] for key in names], len(rows)
-        most = max(1, min(MOST_ROWS, CELLS // max(1, len(names))))
+        names = list(dict.fromkeys(key for each in rows for key in each))
+        yield names, [[each.get(key) for each in rows] for key in names], len(rows)
+        most, rows, length = max(1, min(MOST_ROWS, CELLS // max(1, len(names)))), [], 0
 
 
-def _objects(text: io.TextIOWrapper, name: str, form: Form) -> Iterator[Dict[str, Any]]:
+def _objects(text: io.TextIOWrapper, name: str, form: Form) -> Iterator[Tuple[int, Optional[Dict[str, Any]]]]:
     number = 0
     try:
         for line in text:
@@ -35,7 +39,7 @@ def _objects(text: io.TextIOWrapper, name: str, form: Form) -> Iterator[Dict[str
                 continue
             found = _object(line, name, number, form.drop_invalid)
             if found is not None:
-                yield found
+                yield len(line), found
     except UnicodeError as error:
         told = f"after line {number} it is not {form.encoding_name}; name its encoding"
         raise TableError(f"in '{name}', {told}") from error

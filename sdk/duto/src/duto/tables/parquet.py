@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Iterator, List, Tuple
 
 from duto.tables.errors import TableError
 
-CELLS, MOST_ROWS = 200_000, 5_000
+CELLS, MOST_ROWS, MOST_BYTES = 200_000, 5_000, 16 << 20
 
 
 def opened(stream: BinaryIO, name: str) -> Any:
@@ -30,7 +30,9 @@ def types(file: Any) -> List[Tuple[str, str]]:
 def batches(file: Any, name: str) -> Iterator[Tuple[List[str], List[List[Any]], int]]:
     """Names, values by column and how many rows they are of."""
     names = [field.name for field in file.schema_arrow]
-    rows = max(1, min(MOST_ROWS, CELLS // max(1, len(names))))
+    kept = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
+    wide = max((each.total_byte_size // max(1, each.num_rows) for each in kept), default=1)
+    rows = max(1, min(MOST_ROWS, CELLS // max(1, len(names)), MOST_BYTES // max(1, wide)))
     try:
         for batch in file.iter_batches(batch_size=rows, use_threads=False):
             yield names, [_values(column) for column in batch.columns], batch.num_rows

@@ -167,15 +167,16 @@ tried("shadow", lambda: os.open("/etc/shadow", os.O_RDONLY) if os.getuid() else 
 
 # Places that others trust.
 own = os.path.dirname(os.getcwd())
-for path in ("/etc", "/usr/bin", "/", "/var", sys.prefix, os.path.dirname(os.__file__), os.path.dirname(HOME),
+for path in (HOME, DATA, "/etc", "/usr/bin", "/", "/var", sys.prefix, os.path.dirname(os.__file__), os.path.dirname(HOME),
              *filter(None, given.get("shown", []))):  # fmt: skip
     if os.path.isdir(path) and not (path == os.path.dirname(HOME) and path.startswith("/tmp")):
         tried(f"write {path}", made(path))
 if given.get("own", True):  # in a container the shim is the same user
     for name in ("launch.json", "spec.json", "staged.json", "log.data", "runner.lock", "pid.json", "passwd"):
         if os.path.exists(f"{own}/{name}"):
+            open("mine", "w").close()
             tried(f"change {name}", written(f"{own}/{name}"))
-            tried(f"replace {name}", lambda name=name: os.rename("attack.py", f"{own}/{name}"))  # type: ignore[misc]
+            tried(f"replace {name}", lambda name=name: os.rename("mine", f"{own}/{name}"))  # type: ignore[misc]
             tried(f"remove {name}", lambda name=name: os.unlink(f"{own}/{name}"))  # type: ignore[misc]
     for name in ("finished.json", "status.json", "cancel"):
         tried(f"forge {name}", lambda name=name: os.close(os.open(f"{own}/{name}", os.O_CREAT | os.O_WRONLY)))  # type: ignore[misc]

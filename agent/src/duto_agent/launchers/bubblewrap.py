@@ -89,6 +89,8 @@ class Bubblewrap:
         walls = [*self._walls, *_words(self.folders), *self._hidden(shown), *_words(shown), *_named(directory)]
         devices = _devices() if launch.reserved.gpus else []
         walls += [word for path in devices for word in ("--dev-bind", str(path), str(path))]
+        # Nothing is kept that is written where something is hidden: so nobody shall think that it is.
+        walls += [word for path in sorted(self.hidden) if path.is_dir() for word in ("--remount-ro", str(path))]
         inner = [*_last(launch.env), *launch.argv]
         if self.users is not None:
             inner = [*_become(self._changer, self.users.range, self.users.of(directory), devices), *inner]

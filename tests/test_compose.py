@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import jsonschema
 import psycopg
 import pytest
@@ -127,6 +128,16 @@ class Stack:
     def log(self, name: str) -> str:
         return (self.home / f"{name}.log").read_text(errors="replace")
 
+    def tries_to_sign_in(self, forwarded: str, name: str) -> bool:
+        """With a wrong password, from behind the proxy; whether that was once too often."""
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{self.ports['web']}", headers={"X-Forwarded-For": forwarded}
+        ) as web:
+            form = web.get("/accounts/login/").text
+            token = re.findall(r'csrfmiddlewaretoken" value="([^"]+)"', form)[0]
+            fields = {"csrfmiddlewaretoken": token, "login": name, "password": "wrong"}
+            return "Too many" in web.post("/accounts/login/", data=fields).text
+
     def answers(self) -> bool:
         with contextlib.suppress(OSError):
             return bool(
@@ -164,6 +175,10 @@ def test_each_command_works_with_its_environment(stack: Stack) -> None:
     web = stack.start("web")
     eventually(lambda: stack.answers() or web.poll() is not None, 60, "the first page")
     assert web.poll() is None, stack.log("web")
+    # The proxy's word about the browser is believed, and the browser's own about itself is not.
+    assert [stack.tries_to_sign_in("9.9.9.9", f"name-{number}") for number in range(11)] == [False] * 10 + [True]
+    assert stack.tries_to_sign_in("8.8.8.8, 9.9.9.9", "name")
+    assert not stack.tries_to_sign_in("9.9.9.9, 8.8.8.8", "name")
     worker = stack.start("worker")
     eventually(lambda: "ready" in stack.log("worker") or worker.poll() is not None, 60, "the worker")
     assert worker.poll() is None, stack.log("worker")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
+import tarfile
 import tempfile
 import threading
 import time
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 
 from benchmarks.chaos import engines
+from duto_agent.launchers import engine
 from duto_agent.launchers.base import EngineAway, Launch, LaunchFailed
 from duto_agent.launchers.engine import EngineRefused, is_passing, refusal
 from studio.testing.engine import NoEngine, answers
@@ -187,3 +190,30 @@ def _again(engine: engines.OwnEngine, end: Callable[[], object]) -> None:
     engine.process.wait(60)
     (engine.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
     engine.launch()
+
+
+def test_a_file_of_a_container_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "FILE_MAX", 20_000)
+
+    def read(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            entry = tarfile.TarInfo("f")
+            entry.size, entry.type = size if kind == tarfile.REGTYPE else 0, kind
+            tar.addfile(entry, io.BytesIO(b"x" * size))
+        sent: list[bytes] = []
+
+        class Api:
+            def get_archive(self, name: str, path: str) -> tuple[Iterator[bytes], dict[str, Any]]:
+                data = packed.getvalue()
+                return (sent.append(data[at : at + 512]) or data[at : at + 512] for at in range(0, len(data), 512)), {}
+
+        try:
+            return engine._file_of(Api(), "c", "/f")
+        finally:
+            assert sum(map(len, sent)) <= 21_000
+
+    assert read(5) == b"xxxxx"
+    assert read(5, tarfile.DIRTYPE) == b""
+    with pytest.raises(engine.EngineRefused, match="larger than 20000 bytes"):
+        read(1_000_000)

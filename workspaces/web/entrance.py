@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -119,6 +120,7 @@ def _spent(request: HttpRequest, error: StudioError) -> HttpResponse:
     return render(request, "refusal.html", {"refusal": facts}, status=error.status)
 
 
+@csrf_exempt  # it does nothing, and its page has no form that could bring a token
 def forgotten(request: HttpRequest, **names: str) -> HttpResponse:
     """What to do about a forgotten password: the same for everybody, whatever is asked."""
     return render(request, "account/password_reset.html")

@@ -36,6 +36,9 @@ class EngineRefused(Exception):
         self.status = status
 
 
+# The most that is read of a file of a container.
+FILE_MAX = 16 << 20
+
 # What the engine says while a part of it is down or it is just ending: its containerd, its builder, its own calls.
 PASSING = re.compile(
     r"transport is closing|connection (?:error: desc|closed: )|code = Unavailable|: unavailable$|context canceled"
@@ -256,8 +259,22 @@ class Engine:
 
 
 def _file_of(api: Any, name: str, path: str) -> bytes:
-    """The engine sends a tar, whatever is asked for."""
+    """The engine sends a tar, whatever is asked for. What it holds was written by what ran there: it has a limit, packed and
+    unpacked (a file may say that it is mostly empty)."""
     pieces, _ = api.get_archive(name, path)
-    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
-        member = tar.extractfile(tar.getmembers()[0])
-        return member.read() if member is not None else b""
+    packed = bytearray()
+    for piece in pieces:
+        packed += piece
+        if len(packed) > FILE_MAX:
+            raise _too_large(path)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        first = tar.next()
+        member = tar.extractfile(first) if first is not None and first.isreg() else None
+        data = member.read(FILE_MAX + 1) if member is not None else b""
+    if len(data) > FILE_MAX:
+        raise _too_large(path)
+    return data
+
+
+def _too_large(path: str) -> EngineRefused:
+    return EngineRefused(413, f"'{path}' in the container is larger than {FILE_MAX} bytes.")

@@ -13,10 +13,10 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import fsspec
 from django.conf import settings
@@ -137,6 +137,19 @@ class Root:
         """The sha256 of a file's bytes. Raises NotFound."""
         with self.open(key) as source:
             return hashlib.file_digest(source, "sha256").hexdigest()  # type: ignore[arg-type]
+
+    def differs(self, key: str, known: Mapping[str, Any]) -> Literal["", "gone", "changed"]:
+        """How a file differs from what is known of it (`size`, `digest` and, where it was noted, its `tag`).
+
+        Its bytes are read only where size and tag do not settle it.
+        """
+        found = self.state(key)
+        if found is None:
+            return "gone"
+        if found[0] != known["size"]:
+            return "changed"
+        is_known = bool(found[1]) and found[1] == known.get("tag")
+        return "" if is_known or self.digest(key) == known["digest"] else "changed"
 
     def open(self, key: str) -> BinaryIO:
         """A seekable reader. Raises NotFound."""

@@ -40,6 +40,8 @@ class ModelVersion(Row):
     is_file = models.BooleanField(default=True)
     file_count = models.PositiveIntegerField(default=0)
     size = models.BigIntegerField(default=0)
+    # What was registered: [{path, size, digest, tag}], the tag as core.storage tells it. Empty of older versions.
+    files = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.UniqueConstraint("model", "version", name="one_model_version")]

@@ -57,3 +57,6 @@ class ModelOut(serializers.Serializer[Any]):
 class ModelFileOut(serializers.Serializer[Any]):
     path = serializers.CharField()
     size = serializers.IntegerField()
+    digest = serializers.CharField(allow_null=True)
+    # What became of it since it was registered.
+    state = serializers.ChoiceField(["kept", "gone", "changed"])

@@ -87,7 +87,7 @@ class FilesView(WorkspaceView):
     def get(self, request: Request, name: str, version: str) -> Response:
         found = service.find_model(self.room.workspace, name, version)
         files = queries.files_of(found, self.room.workspace)
-        return Response({"items": [{"path": each.path, "size": each.size} for each in files], "next": None})
+        return Response({"items": [vars(each) for each in files], "next": None})
 
 
 class ContentView(WorkspaceView):
@@ -100,5 +100,5 @@ class ContentView(WorkspaceView):
         if not path:
             raise Invalid("Say which file: '?path=' with one of the paths of 'files/'.")
         store = artifact_store(self.room.workspace.pk)
-        key = f"{found.prefix}/{path}"
+        key = queries.content_key(found, store, path)
         return serving.serve(request._request, store.open(key), store.size(key), path)

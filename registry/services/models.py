@@ -70,8 +70,8 @@ def register(room: Room, name: str, sources: Iterable[Source], facts: Facts) -> 
     version = ModelVersion(created_by=room.user, **_columns(facts))
     store = artifact_store(room.workspace.pk)
     try:
-        sizes = [_copy(store, f"{version.prefix}/{path}", opened) for path, opened in files]
-        version.file_count, version.size = len(files), sum(sizes)
+        version.files = [_copy(store, version.prefix, path, opened) for path, opened in files]
+        version.file_count, version.size = len(files), sum(each["size"] for each in version.files)
         version.is_file = len(files) == 1 and "/" not in files[0][0]
         _number(room, name, version)
     except BaseException:
@@ -179,9 +179,12 @@ def _checked(sources: Iterable[Source]) -> list[Source]:
     return list(files.values())
 
 
-def _copy(store: Root, key: str, opened: Callable[[], BinaryIO]) -> int:
+def _copy(store: Root, prefix: str, path: str, opened: Callable[[], BinaryIO]) -> dict[str, Any]:
+    key = f"{prefix}/{path}"
     with closing(opened()) as source:
-        return store.write(key, source).size
+        written = store.write(key, source)
+    state = store.state(key)
+    return {"path": path, **written._asdict(), "tag": state[1] if state else ""}
 
 
 @transaction.atomic

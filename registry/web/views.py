@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +15,7 @@ from core.errors import NotFound
 from core.paging import page_of
 from core.storage import artifact_store
 from registry.models import ModelVersion, RegisteredModel
-from registry.queries import newest_of
+from registry.queries import ModelFile, content_key, files_of, newest_of
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -41,21 +42,13 @@ class ModelsPage:
 
 
 @dataclass(frozen=True)
-class FileRow:
-    """A file of a model version."""
-
-    path: str
-    size: int
-
-
-@dataclass(frozen=True)
 class ModelPage:
     """What registry/model.html may show."""
 
     model: RegisteredModel
     version: ModelVersion
     versions: list[ModelVersion]
-    files: list[FileRow]
+    files: list[ModelFile]
 
 
 @door.page()
@@ -77,18 +70,14 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     rows = ModelVersion.objects.filter(model__workspace=room.workspace, model__name=name).select_related(
         "model", "created_by"
     )
-    versions = list(rows.order_by("-version")[:MOST_VERSIONS])
+    versions = list(rows.defer("files").order_by("-version")[:MOST_VERSIONS])
     asked = request.GET.get("version", "")
     version = next(
         (each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None
     )
     if version is None:
         raise NotFound(_("There is no such model or version in this workspace."))
-    store = artifact_store(room.workspace.pk)
-    files = [
-        FileRow(each.path.removeprefix(f"{version.prefix}/"), each.size)
-        for each, _place in zip(store.walk(version.prefix), range(MOST_FILES), strict=False)
-    ]
+    files = list(islice(files_of(version, room.workspace), MOST_FILES))
     return door.show(
         request, "registry/model.html", ModelPage(version.model, version, versions, files), section="models"
     )
@@ -100,5 +89,6 @@ def file(request: HttpRequest, room: Room, version_id: UUID, path: str) -> HttpR
     version = ModelVersion.objects.filter(model__workspace=room.workspace, pk=version_id).first()
     if version is None:
         raise NotFound(_("There is no such model in this workspace."))
-    store, key = artifact_store(room.workspace.pk), f"{version.prefix}/{path}"
+    store = artifact_store(room.workspace.pk)
+    key = content_key(version, store, path)
     return serving.serve(request, store.open(key), store.size(key), path, "application/octet-stream", as_file=True)

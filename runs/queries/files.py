@@ -113,15 +113,14 @@ def unchanged_key(output: Output, entry: dict[str, Any], root: Root) -> str:
     """
     require_kept(output)
     key = f"{output.path}/{entry['path']}" if output.is_directory else output.path
-    found = root.state(key)
-    if found is None:
+    change = root.differs(key, entry)
+    if change == "gone":
         raise NotFound(
             _("The file '%(path)s' of the output '%(output)s' was deleted since. Run the step again to have it.")
             % {"path": entry["path"], "output": output.name},
             code="output_gone",
         )
-    known = bool(found[1]) and found[1] == entry.get("tag")
-    if found[0] != entry["size"] or not (known or root.digest(key) == entry["digest"]):
+    if change:
         raise Conflict(
             _(
                 "The file '%(path)s' of the output '%(output)s' was overwritten since, by another run or by hand. What lies there now is found on the datastore '%(datastore)s' at '%(key)s'."

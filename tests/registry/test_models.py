@@ -102,6 +102,28 @@ def test_the_newest_version_is_the_one_registered_last_of_those_that_are_there(h
     assert [each["version"] for each in house.api.get("models/?latest=1").json()["items"]] == [2]
 
 
+def test_a_model_whose_files_are_not_those_that_were_registered_is_refused(house: House) -> None:
+    files = [{"path": name, **blob(house, name.encode())} for name in ("kept", "gone", "other", "same", "size")]
+    house.api.post("models/", {"name": "m", "files": files})
+    version, store = ModelVersion.objects.get(), artifact_store(house.workspace.pk)
+    store.remove(f"{version.prefix}/gone")
+    for name, data in (("other", b"OTHER"), ("same", b"same"), ("size", b"longer")):
+        store.write(f"{version.prefix}/{name}", io.BytesIO(data))
+    listed = {each["path"]: each for each in house.api.get("models/m/versions/1/files/").json()["items"]}
+    assert {name: each["state"] for name, each in listed.items()} == {
+        "kept": "kept", "gone": "gone", "other": "kept", "same": "kept", "size": "changed",
+    }  # fmt: skip
+    assert listed["other"]["digest"] == hashlib.sha256(b"other").hexdigest()
+
+    def get(name: str) -> Any:
+        return house.api.get(f"models/m/versions/1/content/?path={name}")
+
+    assert content(get("kept")) == b"kept" and content(get("same")) == b"same"
+    assert code(get("gone")) == (404, "model_gone")
+    assert code(get("other")) == (409, "model_changed")
+    assert code(get("size")) == (409, "model_changed")
+
+
 def test_the_list_of_models_costs_the_same_however_long(house: House) -> None:
     stays_constant(
         house.api,

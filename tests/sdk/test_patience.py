@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from duto import _http, watching
 from duto._http import Client
-from duto.exceptions import NotFoundException, StudioUnavailableException, UserErrorException
+from duto.exceptions import AzureMLException, NotFoundException, StudioUnavailableException, UserErrorException
 from duto.spool import Posting
 from tests.sdk.gate import Gate
 
@@ -325,6 +326,15 @@ def test_another_attempt_is_shown_from_its_beginning(clock, studio, capsys):
     follower.show()
     follower.show(True)
     assert capsys.readouterr().out.splitlines() == ["first try", "half", "--- attempt 2 ---", "second try", "done"]
+
+
+def test_a_download_of_other_bytes_than_were_promised_keeps_nothing(studio, tmp_path):
+    studio.reply = lambda method, path: (200, {}, b"other")
+    target = tmp_path / "f"
+    with pytest.raises(AzureMLException, match="other bytes"):
+        Client(studio.url).download("/f", target, hashlib.sha256(b"mine").hexdigest())
+    assert not list(tmp_path.iterdir())
+    assert Client(studio.url).download("/f", target, hashlib.sha256(b"other").hexdigest()) == 5
 
 
 def test_records_that_could_not_be_sent_are_sent_later_by_the_key_that_they_had(clock, studio, gate):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -157,8 +158,11 @@ class Client:
         data, headers = self._call("GET", path, query)[1:]
         return data, headers
 
-    def download(self, path: str, target: Path, /, **query: Any) -> int:
-        """Write the answer to a file, whole or not at all; the count of bytes."""
+    def download(self, path: str, target: Path, digest: Optional[str] = None, /, **query: Any) -> int:
+        """Write the answer to a file, whole or not at all; the count of bytes.
+
+        Raises `AzureMLException` when its sha256 is not `digest`.
+        """
         target = Path(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".duto-{os.urandom(8).hex()}.part")  # short, whatever the name of the file
@@ -166,6 +170,8 @@ class Client:
             with part.open("wb") as stream:
                 self._call("GET", path, query, sink=stream)
                 count = stream.tell()
+            if digest is not None and digest_of(part) != digest:
+                raise AzureMLException(f"'{target.name}' arrived with other bytes than were written. Nothing was kept.")
             part.replace(target)
         finally:
             if part.exists():
@@ -346,6 +352,15 @@ class _Absence:
             return
         time.sleep(min(self._pause, left) * (0.5 + random.random() / 2))  # noqa: S311
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+
+def digest_of(file: Path) -> str:
+    """The sha256 of a file, in hex."""
+    seen = hashlib.sha256()
+    with file.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(_CHUNK), b""):
+            seen.update(chunk)
+    return seen.hexdigest()
 
 
 def new_key() -> str:

@@ -118,7 +118,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             self._client.download(self._files + path_of(path), target)
             return True
 
-        return sum(_each(fetch, found, "Downloading", show_progress))
+        return sum(in_parallel(fetch, found, "Downloading", show_progress))
 
     def _list(self, prefix: Optional[str]) -> List[Mapping[str, Any]]:
         """Files at or below a prefix; a prefix that holds `*` or `?` is a pattern."""
@@ -148,7 +148,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             self._client.upload(self._files + path_of(path), source, overwrite=1)
             return True
 
-        _each(send, pairs, "Uploading", show_progress)
+        in_parallel(send, pairs, "Uploading", show_progress)
         return DataReference(self, None, target or None)
 
     def _exists(self, path: str) -> bool:
@@ -316,7 +316,7 @@ for _name in (
     setattr(Datastore, _name, staticmethod(_later(_name)))
 
 
-def _each(deed: Callable[[Any], bool], items: List[Any], verb: str, show: bool) -> List[bool]:
+def in_parallel(deed: Callable[[Any], bool], items: List[Any], verb: str, show: bool) -> List[bool]:
     """Do the deed for all items, several at once; what was skipped is told."""
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         done = list(pool.map(deed, items))

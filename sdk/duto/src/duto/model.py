@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from duto._http import segment
 from duto.exceptions import (
+    ConflictException,
     ModelNotFoundException,
     ModelPathNotFoundException,
     NotFoundException,
@@ -164,7 +165,8 @@ class Model:
     def download(self, target_dir: str = ".", exist_ok: bool = False, exists_ok: Optional[bool] = None) -> str:
         """Copy the model's files to a folder; the path of the file, or of the folder when there are several.
 
-        Raises `WebserviceException` when a file is there already and `exist_ok` is not set.
+        Raises `WebserviceException` when a file is there already and `exist_ok` is not set, and when the studio's
+        copy is no longer what was registered.
         """
         allowed = exist_ok if exists_ok is None else exists_ok
         items = list(self.workspace._client.pages(self._place + "files/"))
@@ -175,7 +177,11 @@ class Model:
             target = place_of(target_dir, str(item["path"]))
             if target.exists() and not allowed:
                 raise WebserviceException(f"'{target}' exists already; download with exist_ok=True.")
-            self.workspace._client.download(self._place + "content/", target, path=item["path"])
+            place = self._place + "content/"
+            try:
+                self.workspace._client.download(place, target, item.get("digest"), path=item["path"])
+            except (NotFoundException, ConflictException) as error:
+                raise WebserviceException(f"The model {self.id} cannot be downloaded: {error}") from error
             roots.add(place_of(target_dir, str(item["path"]).split("/")[0]))
         return str(roots.pop() if len(roots) == 1 else Path(target_dir))
 

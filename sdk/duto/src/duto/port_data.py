@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional
 
+from duto._http import path_of, segment
 from duto.pipeline_data import ReadableData
 
 
@@ -36,15 +37,28 @@ class PortDataReference(ReadableData):
 
     def download(self, local_path: str, overwrite: Optional[bool] = None, show_progress: Optional[bool] = None) -> int:
         """Copy the output below a folder, under its path on the datastore, as Azure ML does; the count of
-        files."""
-        return int(
-            self.datastore.download(
-                local_path,
-                prefix=self.path_on_datastore,
-                overwrite=bool(overwrite),
-                show_progress=show_progress is not False,
-            )
-        )
+        files.
+
+        They are the files that the step wrote. Raises `ConflictException` for one that was overwritten since, by
+        another run at the same destination for example, and `NotFoundException` for one that was deleted.
+        """
+        from duto.datastore import in_parallel
+        from duto.local_files import place_of
+
+        step = self._step_run
+        place = f"{step._place}outputs/{segment(self.name)}/files/"
+        is_folder = bool(self._reference.get("is_directory", True))
+
+        def fetch(item: Mapping[str, Any]) -> bool:
+            path = f"{self.path_on_datastore}/{item['path']}" if is_folder else self.path_on_datastore
+            target = place_of(local_path, path)
+            if target.exists() and not overwrite:
+                return False
+            step._workspace._client.download(place + path_of(str(item["path"])), target, item.get("digest"))
+            return True
+
+        items = list(step._workspace._client.pages(place))
+        return sum(in_parallel(fetch, items, "Downloading", show_progress is not False))
 
     def __str__(self) -> str:
         return f"$AZUREML_DATAREFERENCE_{self.name}"

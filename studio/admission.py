@@ -106,8 +106,7 @@ def _of_rest(request: ASGIRequest, func: Any, names: dict[str, Any]) -> int:
             if name in ("WWW-Authenticate", "Retry-After", "Allow")
         }
         raise Refused(answer.status_code, getattr(answer, "data", document_of(answer.status_code)), told) from error
-    takes_file = method in getattr(view, "takes_files", ())
-    return int(settings.DUTO.upload_max_bytes if takes_file else settings.DUTO.request_max_bytes)
+    return _most(request, takes_files=method in getattr(view, "takes_files", ()))
 
 
 def _of_page(request: ASGIRequest, view: Any, names: dict[str, Any]) -> int:
@@ -116,7 +115,13 @@ def _of_page(request: ASGIRequest, view: Any, names: dict[str, Any]) -> int:
     if needs is None or "workspace" not in names or request.method not in view.methods:
         raise too_large(FREE)
     enter(request, names["workspace"], needs=needs)
-    return int(settings.DUTO.upload_max_bytes if view.takes_files else settings.DUTO.request_max_bytes)
+    return _most(request, takes_files=view.takes_files)
+
+
+def _most(request: ASGIRequest, *, takes_files: bool) -> int:
+    """A POST carries files in a form of parts; in any other shape it is a document, which is read as a whole."""
+    is_file = takes_files and (request.method != "POST" or request.content_type == "multipart/form-data")
+    return int(settings.DUTO.upload_max_bytes if is_file else settings.DUTO.request_max_bytes)
 
 
 def _know(request: ASGIRequest) -> None:

@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_SECONDS, HEAD_MAX = 30.0, 64 * 1024
 # A body that was refused is thrown away for so long: closed at once, the client might never see the answer.
 LINGER_SECONDS = 5.0
+# A reader that takes nothing for so long has gone, whether it says so or not.
+READ_SECONDS = 120.0
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -17,6 +19,7 @@ class Protocol(HttpToolsProtocol):
     """One connection. The time of bodies is kept by `studio.limits`, which knows what they are for."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
     _in_head, _head_size = False, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -25,7 +28,17 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stay()
+        self._has_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._has_read()
+        self._patience = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._has_read()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         self._head_size += len(data)
@@ -67,6 +80,11 @@ class Protocol(HttpToolsProtocol):
         """Whether something came that begins no request, which would end the wait for the next one."""
         is_between = not self._in_head and (self.cycle is None or self.cycle.response_complete)
         return is_between and self._deadline is None and self.timeout_keep_alive_task is None
+
+    def _has_read(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _close_in(self, seconds: float) -> None:
         self._stay()

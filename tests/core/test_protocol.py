@@ -17,8 +17,15 @@ GUARD = 20
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Reads no body at `/refused`, all of it elsewhere."""
+    """Reads no body at `/refused`, all of it elsewhere; sends without end at `/endless`, until the client has gone."""
     size = 0
+    if scope["path"] == "/endless":
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        sending = asyncio.create_task(_endlessly(send))
+        assert (await receive())["type"] == "http.disconnect"
+        sending.cancel()
+        return
     while scope["path"] != "/refused":
         message = await receive()
         size += len(message.get("body", b""))
@@ -30,6 +37,11 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         {"type": "http.response.start", "status": status, "headers": [(b"content-length", str(len(text)).encode())]}
     )
     await send({"type": "http.response.body", "body": text})
+
+
+async def _endlessly(send: Any) -> None:
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
 
 
 class Talk:
@@ -128,6 +140,27 @@ async def test_a_refused_body_is_not_waited_for_for_ever(server: Any, monkeypatc
     talk = await server()
     await talk.say(b"PUT /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\nxx")
     assert (await talk.rest()).startswith(b"HTTP/1.1 401")
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off_and_a_slow_one_is_not(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "READ_SECONDS", 0.5)
+    deaf, slow = await server(), await server()
+    for each in (deaf, slow):
+        await each.say(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+    deaf.writer.transport.pause_reading()
+    place = deaf.writer.get_extra_info("sockname")
+    async with asyncio.timeout(GUARD):
+        while any(
+            each.transport.get_extra_info("peername") == place
+            for each in _protocols()
+            if not each.transport.is_closing()
+        ):
+            assert await slow.reader.read(1 << 22)
+            await asyncio.sleep(0.02)
+    assert await asyncio.wait_for(slow.reader.readexactly(8 << 20), GUARD)
+    slow.writer.close()
 
 
 async def test_who_asks_before_sending_is_told_at_once(server: Any) -> None:

@@ -102,6 +102,7 @@ async def test_no_body_of_a_stranger_reaches_the_disk(callers: Callers, spooled:
         ("POST", FILE, "contributor", 405, "method_not_allowed"),
         ("POST", f"{REST}/runs/", "contributor", 413, "too_large"),
         ("POST", f"{REST}/models/", "reader", 403, "forbidden"),
+        ("POST", f"{REST}/models/", "contributor", 413, "too_large"),  # a document, as its type says
         ("GET", f"{REST}/runs/", "nobody", 401, "unauthenticated"),
         ("POST", "/api/v1/", "nobody", 405, "method_not_allowed"),
         ("POST", "/agent/v1/exchange", "nobody", 401, "unauthenticated"),

@@ -7,3 +7,6 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         import core.addresses  # noqa: F401 (its converters are registered by that)
+        from core.rows import read_clean
+
+        read_clean()

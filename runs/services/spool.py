@@ -151,8 +151,10 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
             batch.tags.setdefault(run_id, {}).update([pair(document)])
         elif op == "property":
             batch.properties.setdefault(run_id, {}).update([pair(document)])
+        elif op == "skipped":
+            batch.problems.append(str(document.get("why")))
         else:
-            raise Invalid(f"There is no operation {op!r}.")
+            raise Invalid(f"There is no operation {op!r:.60}.")
     except Invalid as error:
         batch.problems.append(error.message)
 

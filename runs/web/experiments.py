@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
@@ -103,11 +103,10 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
 def _trends(runs: list[Run]) -> list[Trend]:
     """Metrics that the runs themselves carry (`run.parent.log` in a step), the last value of each."""
     numbers = {run.pk: run.number for run in runs[:POINTS]}
-    rows = (
-        MetricPoint.objects.filter(run_id__in=list(numbers), kind="scalar", value__isnull=False)
-        .order_by("index")
-        .values_list("run_id", "name", "value")[: POINTS * 200]
-    )
+    points = MetricPoint.objects.filter(run_id__in=list(numbers), kind="scalar", value__isnull=False).order_by()
+    newest = points.filter(run_id=OuterRef("run_id"), name=OuterRef("name")).order_by("-index", "-id")
+    series = points.values("run_id", "name").distinct()[: POINTS * 200]
+    rows = series.annotate(last=Subquery(newest.values("value")[:1])).values_list("run_id", "name", "last")
     last: dict[str, dict[int, float]] = {}
     for run_id, name, value in rows:
         last.setdefault(name, {})[numbers[run_id]] = value or 0.0

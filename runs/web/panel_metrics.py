@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from duto.spec.numbers import decoded
 from runs.models import Artifact, MetricPoint
 from runs.web.windows import Window, window
 
@@ -18,6 +20,7 @@ NUMBERS = ("scalar", "list")
 TABLES = ("table", "row")
 MOST_ROWS = 500
 MOST_IMAGES = 60
+MOST_COLUMNS, MOST_CELL, MOST_TEXT = 200, 1000, 16 << 20
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def metrics(ask: Ask) -> Metrics:
     run_id = ask.step.evidence_id
     points = MetricPoint.objects.filter(run_id=run_id)
     has_numbers = points.filter(kind__in=NUMBERS).exists()
-    others = list(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index")[: MOST_ROWS * 4])
+    others = _others(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index", "id"))
     return Metrics(
         run_id=run_id,
         has_numbers=has_numbers,
@@ -64,6 +67,19 @@ def metrics(ask: Ask) -> Metrics:
         matrices=[_matrix(point) for point in others if point.kind not in TABLES],
         is_over=ask.step.run.is_final,
     )
+
+
+def _others(points: QuerySet[MetricPoint]) -> list[MetricPoint]:
+    """As many as a page may hold: of each name the first rows, and no more text than it can show."""
+    found: list[MetricPoint] = []
+    room = MOST_TEXT
+    for point in points[: MOST_ROWS * 4].iterator(chunk_size=20):  # one may hold megabytes
+        point.data = decoded(point.data)
+        room -= len(json.dumps(point.data))
+        found.append(point)
+        if room < 0:
+            break
+    return found
 
 
 def images(ask: Ask) -> Images:
@@ -89,9 +105,7 @@ def _tables(points: list[MetricPoint]) -> list[Table]:
     gathered: dict[str, list[dict[str, Any]]] = {}
     for point in points:
         value = (
-            point.data
-            if isinstance(point.data, dict)
-            else {"value": point.data if point.data is not None else point.value}
+            point.data if isinstance(point.data, dict) else {"value": point.value if point.data is None else point.data}
         )
         gathered.setdefault(point.name, []).extend(_rows(value) if point.kind == "table" else [value])
     return [_table(name, rows) for name, rows in gathered.items()]
@@ -109,14 +123,21 @@ def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    shown = [[row.get(column) for column in columns] for row in rows[:MOST_ROWS]]
-    return Table(name, columns, shown, len(rows) > MOST_ROWS)
+    shown = [[_cut(row.get(column)) for column in columns[:MOST_COLUMNS]] for row in rows[:MOST_ROWS]]
+    return Table(name, columns[:MOST_COLUMNS], shown, len(rows) > MOST_ROWS)
+
+
+def _cut(cell: Any) -> Any:
+    """A cell that is no novel."""
+    text = cell if isinstance(cell, str) else json.dumps(cell) if isinstance(cell, dict | list) else ""
+    return cell if len(text) <= MOST_CELL else f"{text[:MOST_CELL]}…"
 
 
 def _matrix(point: MetricPoint) -> Table:
     """A confusion matrix as a table; other documents by their keys."""
     data = point.data if isinstance(point.data, dict) else {}
     inner = data.get("data", data)
+    inner = inner if isinstance(inner, dict) else {"data": inner}
     matrix, labels = inner.get("matrix"), inner.get("class_labels")
     if isinstance(matrix, list) and matrix and isinstance(matrix[0], list):
         names = (
@@ -124,5 +145,7 @@ def _matrix(point: MetricPoint) -> Table:
             if isinstance(labels, list)
             else [str(place) for place in range(len(matrix))]
         )
-        return Table(point.name, ["", *names], [[name, *row] for name, row in zip(names, matrix, strict=False)], False)
-    return Table(point.name, ["", ""], [[key, value] for key, value in list(inner.items())[:MOST_ROWS]], False)
+        rows = [[name, *(row if isinstance(row, list) else [row])] for name, row in zip(names, matrix, strict=False)]
+        shown = [[_cut(cell) for cell in row[: MOST_COLUMNS + 1]] for row in rows[:MOST_ROWS]]
+        return Table(point.name, ["", *names[:MOST_COLUMNS]], shown, len(rows) > MOST_ROWS)
+    return Table(point.name, ["", ""], [[key, _cut(value)] for key, value in list(inner.items())[:MOST_ROWS]], False)

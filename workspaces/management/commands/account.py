@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import StudioError
+from core.text import clean
 from workspaces.services import members
 
 
@@ -15,7 +16,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("deed", choices=["close", "open"])
-        parser.add_argument("--user", required=True, help="Name of the account.")
+        parser.add_argument("--user", required=True, type=clean, help="Name of the account.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         deed = members.close_account if options["deed"] == "close" else members.open_account

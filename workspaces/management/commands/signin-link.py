@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import StudioError
+from core.text import clean
 from workspaces.services import issue
 
 
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     help = "Prints a one-time sign-in link."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--user", default="", help="The user name; by default the first owner.")
+        parser.add_argument("--user", default="", type=clean, help="The user name; by default the first owner.")
         parser.add_argument("--data-dir", default="", help="The studio's data directory.")
 
     def handle(self, *args: Any, **options: Any) -> None:

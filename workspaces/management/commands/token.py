@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import StudioError
+from core.text import clean
 from workspaces.models import Role
 from workspaces.services import issue
 
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     help = "Prints a new API token."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--workspace", default="main")
+        parser.add_argument("--workspace", default="main", type=clean)
         parser.add_argument("--role", default=Role.CONTRIBUTOR.value, choices=Role.values)
         parser.add_argument("--user", default="", help="Whose token it is; by default the workspace's first owner.")
         parser.add_argument("--name", default="command line")

@@ -13,6 +13,7 @@ import math
 import os
 import threading
 import time
+import warnings
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
@@ -42,8 +43,10 @@ class Spool:
         self._seq = 0
 
     def write(self, record: Dict[str, Any]) -> None:
-        """Append one record; `seq` and `at` are added. Raises `UserErrorException` for more than `RECORD_MAX`
-        bytes, OSError where the disk is full."""
+        """Append one record; `seq` and `at` are added. Raises OSError where the disk is full.
+
+        One of more than `RECORD_MAX` bytes is left out with a warning, here and on the run: hours of work must not
+        end for it."""
         with self._lock:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
@@ -52,14 +55,23 @@ class Spool:
                 if end != self._end:
                     self._seq = _last_seq(descriptor, end)
                 self._seq += 1
-                line = json.dumps({"seq": self._seq, "at": now(), **record}, allow_nan=False) + "\n"
-                data = checked(line.encode("utf-8"), record)
+                data = self._line(record)
                 if end and os.pread(descriptor, 1, end - 1) != b"\n":
                     data = b"\n" + data  # somebody else's half line must not take this one along
                 _append(descriptor, data, end)
                 self._end = end + len(data)
             finally:
                 os.close(descriptor)  # gives the lock back as well
+
+    def _line(self, record: Dict[str, Any]) -> bytes:
+        numbered = {"seq": self._seq, "at": now(), **record}
+        try:
+            return checked((json.dumps(numbered, allow_nan=False) + "\n").encode("utf-8"), record)
+        except UserErrorException as refused:
+            why = str(refused)
+        warnings.warn(f"Left out: {why}", stacklevel=6)
+        left = {"seq": self._seq, "at": now(), "run": record.get("run"), "op": "skipped", "why": why}
+        return (json.dumps(left) + "\n").encode("utf-8")
 
     def wait(self, timeout: float) -> bool:
         """Wait until the studio has every line that was written; whether it has."""

@@ -274,8 +274,11 @@ class Root:
             return
         try:
             with _nothing_in_the_way(key):
-                Path(target).parent.mkdir(parents=True, exist_ok=True)
-                _move(source, Path(target))
+                try:
+                    _move(source, Path(target))
+                except FileNotFoundError:  # most files come to a folder that is there
+                    Path(target).parent.mkdir(parents=True, exist_ok=True)
+                    _move(source, Path(target))
         except OSError:
             if source.is_file():  # from another disk, and this one is full: half a copy must not pass for the file
                 with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -23,15 +24,32 @@ RESERVED = "user_logs/"
 PATH_MAX = 1024
 # Of names in a warning: how many, and how much of each.
 NAMED, SHOWN = 10, 200
+# Artifacts that are named in one transaction.
+SLICE = 1000
 log = logging.getLogger(__name__)
 
 
-def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Artifact]:
-    """Take the artifacts of an attempt that ended into the store, and name them in rows. May be called again."""
+def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[str]:
+    """Take the artifacts of an attempt that ended into the store, and name them in rows; sentences on those that cannot be
+    kept. May be called again. Many are taken in slices, so that nobody waits for all of their rows."""
     told, odd = _named(report.get("artifacts", []))
+    paths = list(told)
+    for start in range(0, len(paths), SLICE):
+        some = paths[start : start + SLICE]
+        odd += _adopt_some(attempt, report, {path: told[path] for path in some})
+    after_commit(lambda: clear(attempt))
+    if not odd:
+        return []
+    names = ", ".join(f"'{path[:SHOWN]}'" for path in odd[:NAMED])
+    more = f" and {len(odd) - NAMED:,} more" if len(odd) > NAMED else ""
+    return [f"Files that the step left could not be kept: {names}{more}."]
+
+
+def _adopt_some(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The paths of those that cannot be kept."""
     store, base = artifact_store(attempt.run.workspace_id), left_at(attempt, report)
     step_aside(attempt, store, told)
-    rows = []
+    rows, odd = [], []
     for path, each in told.items():
         try:
             row = _adopt(attempt, store, base, path, each)
@@ -44,10 +62,6 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Artifact]:
             odd.append(path)
         else:
             rows.append(row)
-    if odd:
-        names = ", ".join(f"'{path[:SHOWN]}'" for path in odd[:NAMED])
-        more = f" and {len(odd) - NAMED:,} more" if len(odd) > NAMED else ""
-        attempt.warnings = [*attempt.warnings, f"Files that the step left could not be kept: {names}{more}."]
     Artifact.objects.bulk_create(
         rows,
         batch_size=500,
@@ -55,9 +69,7 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Artifact]:
         unique_fields=["run", "path"],
         update_fields=["attempt", "size", "digest", "content_type"],
     )
-    # The outputs are promoted in the same transaction, perhaps after this.
-    after_commit(lambda: clear(attempt))
-    return rows
+    return odd
 
 
 def _named(told: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
@@ -88,11 +100,17 @@ def _adopt(attempt: Attempt, store: Root, base: Any, path: str, told: Mapping[st
     source = below(base, f"work/{path}")
     if source.is_symlink():
         cut_links(source)
-    if source.is_file():
-        store.adopt(source, row.key)
-    if not store.is_file(row.key):
+    try:
+        facts = source.stat()
+    except (FileNotFoundError, NotADirectoryError):  # taken already, by an earlier telling of this report
+        if not store.is_file(row.key):
+            return None
+        row.size = store.size(row.key)
+        return row
+    if not stat.S_ISREG(facts.st_mode):
         return None
-    row.size = store.size(row.key)
+    store.adopt(source, row.key)
+    row.size = facts.st_size
     return row
 
 

@@ -31,13 +31,13 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         )
         return
     digests, refusal = _take_outputs(attempt, report)
+    unkept = artifacts.adopt(attempt, report)
     with changing(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if fresh.is_final:
             return
-        artifacts.adopt(fresh, report)
         fresh.run.step.output_digests = digests
-        fresh.warnings = [*fresh.warnings, *map(str, report.get("warnings") or [])]
+        fresh.warnings = [*fresh.warnings, *unkept, *map(str, report.get("warnings") or [])]
         status, facts = clusters.judged(fresh, *_verdict(report, refusal))
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
 

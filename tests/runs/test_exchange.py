@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from compute.models import ComputeTarget, Node
 from core.clock import iso, now
 from environments import services as environments
 from runs.models import Attempt, Run
-from runs.services import progress, submit
+from runs.services import progress, reports, submit
 from runs.services.cancel import cancel_run
 from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
 from workspaces.access import Room
@@ -219,6 +220,37 @@ def test_a_report_that_cannot_be_taken_does_not_hold_up_the_others(room, cluster
     agent.finish(first, exit_code=None, cause="studio_fault", message="The studio could not take it.")
     run.refresh_from_db()
     assert run.error["cause"] == "studio_fault"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(36, "File name too long"),
+        RecursionError("too deep"),
+        MemoryError(),
+        AttributeError("no"),
+        IntegrityError(),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_whatever_one_report_raises_costs_no_other(room, cluster, agent, monkeypatch, fault):
+    submit_chain(room, "a")
+    other = submit_chain(room, "b")
+    first, second = agent.say()["work"]
+    finish = reports.finishing.finish
+
+    def failing(attempt, report):
+        if str(attempt.pk) == first["attempt"]:
+            raise fault
+        finish(attempt, report)
+
+    monkeypatch.setattr(reports.finishing, "finish", failing)
+    told = [{"attempt": each["attempt"], "epoch": 1, "event": "finished", "exit_code": 0} for each in (first, second)]
+    (refused,) = agent.say(*told)["refused"]
+    assert (refused["attempt"], refused["code"]) == (first["attempt"], "studio_fault")
+    assert refused["message"].startswith(type(fault).__name__)
+    other.refresh_from_db()
+    assert other.status == "Completed"
 
 
 def test_data_that_went_between_submit_and_start_fail_the_step(room, cluster, agent, monkeypatch):

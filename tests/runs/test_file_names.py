@@ -50,8 +50,7 @@ def kept(lab: Any) -> Attempt:
     attempt: Attempt = attempt_with(lab)
     report = left(attempt)
     outputs.promote(attempt, report)
-    artifacts.adopt(attempt, report)
-    assert attempt.warnings == []
+    assert artifacts.adopt(attempt, report) == []
     return attempt
 
 
@@ -138,9 +137,8 @@ def test_a_file_that_cannot_be_kept_costs_no_other_and_is_named(lab: Any) -> Non
     report["artifacts"] = [*({"path": path, **entry} for path in bad), *report["artifacts"]]
     (data_dir() / report["left_at"] / "work/outputs/folder").mkdir()
     report["artifacts"].append({"path": "outputs/-dash/below", **entry})
-    rows = artifacts.adopt(attempt, report)
-    assert len(rows) == len(ODD)
-    (warning,) = attempt.warnings
+    (warning,) = artifacts.adopt(attempt, report)
+    assert Artifact.objects.filter(run=attempt.run_id, path__startswith="outputs/").count() == len(ODD)
     assert warning.startswith("Files that the step left could not be kept:")
     assert all(f"'{path[:200]}'" in warning for path in [*bad, "outputs/-dash/below"])
 
@@ -175,3 +173,34 @@ def test_a_store_is_walked_and_cleared_however_deep_it_is(lab: Any, tmp_path: Pa
 @pytest.mark.parametrize("path", ["a\\b", "a:b", "\\part.csv", "...", "a/..b", "~", "%2e%2e/x"])
 def test_what_is_only_a_name_is_safe(path: str) -> None:
     assert safe(path) == path
+
+
+def test_many_files_are_taken_in_slices_and_listed_in_pages(
+    lab: Any, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    attempt = attempt_with(lab)
+    at = f"agent/attempts/{attempt.pk}-1"
+    told = []
+    for number in range(2500):
+        path = f"outputs/{number // 1000}/{number}.txt"
+        place = data_dir() / at / "work" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("x")
+        told.append({"path": path, "size": 1, "digest": ""})
+    made: list[int] = []
+    whole = Artifact.objects.bulk_create
+
+    def counting(rows: Any, **more: Any) -> Any:
+        made.append(len(rows))
+        return whole(rows, **more)
+
+    monkeypatch.setattr(type(Artifact.objects), "bulk_create", lambda self, rows, **more: counting(rows, **more))
+    with django_assert_max_num_queries(40):
+        assert artifacts.adopt(attempt, {"left_at": at, "artifacts": told}) == []
+    assert made == [1000, 1000, 500]
+    assert Artifact.objects.filter(path__startswith="outputs/").count() == 2500
+    assert len(lab.get(f"runs/{attempt.run_id}/artifacts/?limit=50").json()["items"]) == 50
+    person = Client()
+    person.force_login(lab.owner)
+    page = person.get(reverse("runs:run", args=["lab", attempt.run.root_id]) + "?step=train&tab=outputs")
+    assert page.status_code == 200 and len(page.content) < 1_000_000

@@ -19,8 +19,8 @@ from duto_agent.transfers import DataMissing
 PROTOCOL = 1
 PATIENCE_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 600.0, 0.1, 5.0
 PIECE = 1 << 20
-# Beyond what it waits for work: a verdict on many files takes the studio a while.
-EXCHANGE_S = 60.0
+# Beyond what it waits for work: a verdict on many files takes the studio a while. Seconds, and bytes in each further one.
+EXCHANGE_S, EXCHANGE_RATE = 15.0, 50_000
 FAULT, FULL = 500, 507
 T = TypeVar("T")
 
@@ -82,7 +82,8 @@ class StudioClient:
         head = json.dumps({**document, "wait": wait}, separators=(",", ":")).encode()
         body = head[:-1] + b',"reports":[' + b",".join(reports) + b"]}"
         headers = {"Content-Type": "application/json"}
-        answer = self._send("POST", "/agent/v1/exchange", content=body, headers=headers, timeout=wait + EXCHANGE_S)
+        seconds = wait + EXCHANGE_S + len(body) / EXCHANGE_RATE
+        answer = self._send("POST", "/agent/v1/exchange", content=body, headers=headers, timeout=seconds)
         try:
             return dict(answer.json())
         except (ValueError, TypeError, RecursionError) as error:  # of somebody else that listens at its address

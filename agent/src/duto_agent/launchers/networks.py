@@ -17,6 +17,7 @@ from duto_agent.launchers.container import LOG, UID
 from duto_agent.launchers.endings import discard
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts
 from duto_agent.launchers.relay import Relay
+from duto_agent.loops import keep_going
 
 POLICIES = ("none", "studio", "open")
 RELAY = Path(__file__).resolve().parent.parent / "shim" / "relay.py"
@@ -79,15 +80,15 @@ class Networks:
     def start(self) -> None:
         """Serve the relay, and let unused networks go. Raises OSError."""
         self.relay.start()
-        threading.Thread(target=self._run, name="networks", daemon=True).start()
+        keep_going("networks", self._turn, self._stop)
 
     def stop(self) -> None:
         """Networks stay: steps that run are in them."""
         self._stop.set()
         self.relay.stop()
 
-    def _run(self) -> None:
-        while not self._stop.wait(IDLE_S / 2):
+    def _turn(self) -> None:
+        if not self._stop.wait(IDLE_S / 2):
             with contextlib.suppress(EngineAway, EngineRefused):
                 self.tidy()
 

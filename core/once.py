@@ -43,6 +43,7 @@ class _Asked:
     scope: str
     key: str
     fingerprint: str
+    by_answer: bool = False
     kept: IdempotencyKey | None = None
 
 
@@ -50,8 +51,9 @@ _asked: ContextVar[_Asked | None] = ContextVar("idempotency", default=None)
 
 
 @contextmanager
-def asking(scope: str, key: str | None, fingerprint: str = "") -> Iterator[None]:
+def asking(scope: str, key: str | None, fingerprint: str = "", *, by_answer: bool = False) -> Iterator[None]:
     """Carry out a request with its key, if it has one; `scope` is who asks and where, `fingerprint` what for.
+    `by_answer`: it is the answer that the key stands for, whatever rows are made on the way.
 
     Raises Repeated for one that was carried out before, Invalid for a key that is none, Unprocessable
     (`idempotency_key_reused`) for a key that stood for another request.
@@ -59,7 +61,7 @@ def asking(scope: str, key: str | None, fingerprint: str = "") -> Iterator[None]
     if key is None:
         yield
         return
-    asked = _Asked(scope, _read(key), fingerprint)
+    asked = _Asked(scope, _read(key), fingerprint, by_answer)
     _look(asked)
     token = _asked.set(asked)
     try:
@@ -80,7 +82,7 @@ def settle(made: models.Model | None = None, *, status: int = 200, body: Any = N
     Of several of one request the first counts; without a key it does nothing. Raises Repeated.
     """
     asked = _asked.get()
-    if asked is None or asked.kept is not None:
+    if asked is None or asked.kept is not None or (asked.by_answer and made is not None):
         return
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("A key is settled in the transaction of its deed.")

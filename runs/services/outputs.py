@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+from django.db.models import F
 
 from core.errors import Conflict, Unprocessable
 from core.storage import Root, safe
 from datasets import places
 from datasets import services as datasets
-from datasets.models import Datastore
+from datasets.models import DatasetVersion, Datastore
 from duto.spec import canonical, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
@@ -137,6 +139,27 @@ def _verify(root: Root, path: str, files: list[dict[str, Any]], is_directory: bo
         if not root.is_file(key) or root.size(key) != each["size"]:
             text = f"The file '{each['path']}' of the output '{name}' is not the one that was reported."
             raise Unprocessable(text, code="output_changed", name=name)
+
+
+def register_again(run: Run, step: Step, written: Iterable[Output]) -> None:
+    """Register a reused result as if it had been written anew, so that its name means what was made last.
+
+    One that the name means already stays as it is. Raises StudioError.
+    """
+    rows = {row.name: row for row in written}
+    for output in step.outputs:
+        row, wanted = rows.get(output.name), output.register or {}
+        if row is None or not wanted.get("name") or _is_meant(row, wanted["name"]):
+            continue
+        _register(run, {"register": wanted}, row, datasets.datastore(run.workspace, row.datastore))
+
+
+def _is_meant(row: Output, name: str) -> bool:
+    """Whether this output is what the dataset of this name gives."""
+    if row.dataset_version_id is None:
+        return False
+    newest = DatasetVersion.objects.filter(pk=row.dataset_version_id, version=F("dataset__latest_version"))
+    return newest.filter(dataset__name=name, dataset__archived_at__isnull=True).exists()
 
 
 def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datastore) -> UUID | None:

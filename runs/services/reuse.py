@@ -11,13 +11,14 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from core.clock import now
-from core.errors import NotFound
+from core.errors import NotFound, StudioError
 from core.prepared import Prepared
 from core.storage import Root
 from datasets import places
 from duto.spec import fingerprint, status
 from runs import told
 from runs.models import Output, Run, Snapshot, StepRun
+from runs.services import outputs
 from runs.services.board import Board
 from runs.services.kept import Change
 
@@ -117,7 +118,21 @@ def take(board: Board, node: str, answer: Answer) -> None:
     }
     if answer.explanation["code"] == "adopted":
         properties[status.IS_ADOPTED] = "true"
+    if any(output.register for output in board.spec(node).outputs):
+        _register(board, node, source)
     board.set(node, Run.Status.COMPLETED, properties=properties)
+
+
+def _register(board: Board, node: str, source: Run) -> None:
+    step = board.runs[node].step
+    try:
+        outputs.register_again(board.runs[node], board.spec(node), _OUTPUTS.all(source.pk))
+    except StudioError as error:
+        text = _("Its dataset could not be registered again: %(why)s") % {"why": error.message}
+        step.reuse_explanation = {
+            **(step.reuse_explanation or {}),
+            "text": f"{(step.reuse_explanation or {}).get('text', '')} {text}".strip(),
+        }
 
 
 def _no(code: str, text: str, **compared: Any) -> Answer:

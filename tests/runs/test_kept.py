@@ -223,6 +223,30 @@ def test_a_resumed_run_adopts_only_what_is_still_there(bench, room):
     assert (said["code"], said["text"][:14]) == ("output_changed", "It runs again:")
 
 
+def test_the_dataset_of_a_reused_output_is_what_its_name_gives(bench, room):
+    """Registered as A, B, and A again by reuse: the name gives A."""
+
+    def submitted(value: int) -> Run:
+        made = graph(room, value, "own/{run-id}", reader=False)
+        made["steps"][0]["outputs"][0]["register"] = {"name": "made"}
+        run = submit.submit_run(room, experiment="exp", graph=made)
+        bench.work = bench.agent.say()["work"]
+        return run
+
+    for value in (1, 2):
+        submitted(value)
+        bench.write()
+    assert datasets.find_version(room.workspace, "made").version == 2
+    for _ in range(2):
+        third = submitted(1)
+        assert explanation(third)["reused"] is True
+        newest = datasets.find_version(room.workspace, "made")
+        assert [each.path for each in datasets.files_of(newest)] == ["f.txt"]
+        (found,) = datasets.files_of(newest)
+        assert store(room).read(found.key) == b"value 1"
+    assert newest.version == 3, "what the name means already is not registered again"
+
+
 def test_a_download_never_gives_what_another_run_wrote(bench, room):
     first = bench.ran(1)
     step = Run.objects.get(parent=first, step__node_id="write")

@@ -48,17 +48,18 @@ def keyed(handler: Handler) -> Handler:
         if key is None:
             return handler(view, request, *args, **names)
         try:
-            with once.asking(view.room.keys_of, key, _fingerprint(request)):
-                return _carried_out(handler, view, request, *args, **names)
+            by_answer = type(view).repeated is WorkspaceView.repeated  # else its service settles what it makes
+            with once.asking(view.room.keys_of, key, _fingerprint(request), by_answer=by_answer):
+                if by_answer:
+                    return _kept(handler, view, request, *args, **names)
+                return handler(view, request, *args, **names)
         except once.Repeated as done:
             return view.again(done.kept)
 
     return inner
 
 
-def _carried_out(handler: Handler, view: WorkspaceView, *args: Any, **names: Any) -> Response:
-    if type(view).repeated is not WorkspaceView.repeated:  # its service settles what it makes
-        return handler(view, *args, **names)
+def _kept(handler: Handler, view: WorkspaceView, *args: Any, **names: Any) -> Response:
     with transaction.atomic():
         answer = handler(view, *args, **names)
         once.settle(status=answer.status_code, body=json.loads(JSONRenderer().render(answer.data) or b"null"))

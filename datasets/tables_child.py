@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +32,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
     resource.setrlimit(resource.RLIMIT_CPU, (asked["seconds"], asked["seconds"] + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_beat, daemon=True).start()
     try:
         _answer(asked)
         _say({"done": True})
@@ -87,12 +90,11 @@ def _rows(rows: Iterator[tuple[Any, ...]], asked: Mapping[str, Any]) -> None:
         shown = [plain(value) for value in row[: asked["columns"]]]
         if longest:
             shown = [f"{each[:longest]}…" if isinstance(each, str) and len(each) > longest else each for each in shown]
-        line = json.dumps({"rows": [shown]}).encode()
-        left -= len(line)
+        left -= len(json.dumps(shown))
         if left < 0:
             _say({"error": {"code": "too_many_values", "message": ""}})
             return
-        sys.stdout.buffer.write(line + b"\n")
+        _say({"rows": [shown]})
 
 
 def _csv(table: Table) -> None:
@@ -120,24 +122,32 @@ def _send(buffer: io.StringIO) -> None:
     buffer.truncate()
     for start in range(0, len(text), PIECE):
         data = text[start : start + PIECE].encode("utf-8", "replace")
-        sys.stdout.buffer.write(json.dumps({"bytes": len(data)}).encode() + b"\n" + data)
-    sys.stdout.buffer.flush()
+        _say({"bytes": len(data)}, data)
 
 
-_last = 0.0
+# How far it is, for the beat; and whose turn it is to write.
+_far = [0, 0]
+_turn = threading.Lock()
 
 
 def _tell(done: int, total: int) -> None:
-    """Progress, and by the way a sign that somebody still listens: writing to nobody ends this process."""
-    global _last
-    if time.monotonic() - _last > BEAT:
-        _last = time.monotonic()
-        _say({"progress": [done, total]})
+    _far[:] = done, total
 
 
-def _say(message: Mapping[str, Any]) -> None:
-    sys.stdout.buffer.write(json.dumps(message).encode() + b"\n")
-    sys.stdout.buffer.flush()
+def _beat() -> None:
+    """Say how far it is, also while a file keeps this process waiting. When nobody listens any more, it ends."""
+    while True:
+        time.sleep(BEAT)
+        try:
+            _say({"progress": _far})
+        except (OSError, ValueError):
+            os._exit(1)
+
+
+def _say(message: Mapping[str, Any], data: bytes = b"") -> None:
+    with _turn:
+        sys.stdout.buffer.write(json.dumps(message).encode() + b"\n" + data)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

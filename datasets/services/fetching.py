@@ -142,7 +142,7 @@ class _Lease:
         self.renew()
         if time.monotonic() >= self._told + TELL_SECONDS:
             self._told = time.monotonic()
-            if not self._mine().update(progress=[done, total]):
+            if not self._mine().update(progress=[done, total] if total else None):
                 raise Outrun("This dataset is no longer being fetched.")
             journal.hint(f"list:{self._version.workspace.name}:datasets")
 

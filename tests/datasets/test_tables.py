@@ -324,6 +324,17 @@ def test_what_takes_too_long_is_ended_and_told(house: House) -> None:
     assert not children()
 
 
+def test_a_reader_that_waits_can_be_called_off(house: House) -> None:
+    version = table(house)
+
+    def off(done: int, total: int) -> None:
+        raise Conflict("It was called off.", code="off")
+
+    with pipe(version) as waits:
+        assert refused(lambda: tables.look(question(version, waits, alive=off))).code == "off"
+    assert not children()
+
+
 def test_a_reader_that_is_killed_is_told(house: House) -> None:
     version = table(house)
 

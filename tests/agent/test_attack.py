@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import duto_agent
 from duto_agent.bindings import Bound
 from duto_agent.collect import collect
+from duto_agent.files import remove_tree
 from duto_agent.launchers import bubblewrap, seccomp
 from duto_agent.launchers.base import Bind
 from duto_agent.launchers.bubblewrap import Bubblewrap
@@ -74,8 +76,17 @@ class Prey:
 
 
 @pytest.fixture
-def prey(tmp_path: Path) -> Iterator[Prey]:
-    made = Prey(tmp_path)
+def folder() -> Iterator[Path]:
+    """Not below that of the other tests, which nobody else may enter."""
+    made = Path(tempfile.mkdtemp(prefix="duto-attack-"))
+    made.chmod(0o755)
+    yield made
+    remove_tree(made)
+
+
+@pytest.fixture
+def prey(folder: Path) -> Iterator[Prey]:
+    made = Prey(folder)
     yield made
     made.close()
 
@@ -117,6 +128,7 @@ def test_a_step_behind_walls_gets_out_by_no_way(walled: Steps, prey: Prey, bare_
 
 ORDINARY = """
 import sys
+import tempfile
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from duto_agent.launchers import bubblewrap
@@ -155,9 +167,6 @@ def as_an_ordinary_user(prey: Prey, folder: Path, code: str, options: str = "") 
         paths=[str(source)], home=str(prey.home), data=str(prey.data), code=str(folder / "code.py"), options=options
     )
     subprocess.run(["chown", "-R", str(NOBODY), folder], check=True)
-    for each in folder.parents:
-        if each.stat().st_uid == 0 and each != Path("/") and not each.stat().st_mode & 1:
-            each.chmod(each.stat().st_mode | 0o11)
     words = [
         "setpriv",
         f"--reuid={NOBODY}",
@@ -176,21 +185,21 @@ def as_an_ordinary_user(prey: Prey, folder: Path, code: str, options: str = "") 
 
 
 @root_only
-def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, tmp_path: Path) -> None:
-    nothing_done(as_an_ordinary_user(prey, tmp_path, code_of(prey.order())))
+def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, folder: Path) -> None:
+    nothing_done(as_an_ordinary_user(prey, folder, code_of(prey.order())))
 
 
 @root_only
-def test_what_programs_do_all_day_works_for_an_ordinary_users_agent_too(prey: Prey, tmp_path: Path) -> None:
-    log = as_an_ordinary_user(prey, tmp_path, ORDINARY_WORK)
+def test_what_programs_do_all_day_works_for_an_ordinary_users_agent_too(prey: Prey, folder: Path) -> None:
+    log = as_an_ordinary_user(prey, folder, ORDINARY_WORK)
     assert log.startswith("0 False 0") and "all done" in log, log
 
 
 @root_only
-def test_a_fork_bomb_of_an_ordinary_users_agent_is_counted_in_its_namespace(prey: Prey, tmp_path: Path) -> None:
+def test_a_fork_bomb_of_an_ordinary_users_agent_is_counted_in_its_namespace(prey: Prey, folder: Path) -> None:
     if tuple(int(part) for part in platform.release().split(".")[:2]) < bubblewrap.COUNTS_BY_NAMESPACE:
         pytest.skip("this kernel counts the processes of a user in all namespaces together")
-    log = as_an_ordinary_user(prey, tmp_path, COUNTED, "options={'pids_limit': 60}, grace_seconds=0.1")
+    log = as_an_ordinary_user(prey, folder, COUNTED, "options={'pids_limit': 60}, grace_seconds=0.1")
     assert log.startswith("0 False 0")
     assert 20 < int(log.splitlines()[1]) < 60
 
@@ -397,3 +406,21 @@ def test_the_filter_is_well_formed_on_each_machine_that_it_knows() -> None:
             )
             assert place + 1 + max(yes, no) < count or code == seccomp.RETURN
     assert seccomp.program("mips") is None
+
+
+def test_folders_of_the_host_are_shared_by_steps_of_different_users(prey: Prey, folder: Path) -> None:
+    """Also where they lie below a folder that only root may enter, and hold the agent's home."""
+    program = bubblewrap.find()
+    if program is None:
+        pytest.skip("bubblewrap is not here, or may not make namespaces")
+    folder.chmod(0o700)
+    (shared := folder / "shared").mkdir()
+    shared.chmod(0o777)
+    made = Steps(prey.home / "attempts")
+    walls = Bubblewrap(program, prey.home, [prey.data], [shared])
+    made.launcher = ProcessLauncher(made.root, made.zygote, walls=walls)
+    for _ in range(2):
+        probe, directory = made.run(f"open({str(shared / 'marks')!r}, 'a').write('x')")
+        assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()
+    made.close()
+    assert (shared / "marks").read_text() == "xx"

@@ -33,7 +33,8 @@ print("the end")
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """One of its own: what happens here must not disturb the others."""
-    folders = str(tmp_path_factory.getbasetemp())  # steps leave marks there
+    folders = str(tmp_path_factory.getbasetemp())  # steps leave marks there, as users of their own
+    Path(folders).chmod(0o711)
     made = Studio(tmp_path_factory.mktemp("resilience"), DUTO_LEASE_SECONDS="60", DUTO_STEP_FOLDERS=folders)
     try:
         made.start()
@@ -48,6 +49,7 @@ class Going:
     """A run whose only step goes on until `finish`."""
 
     def __init__(self, studio: Studio, place: Path) -> None:
+        place.chmod(0o777)  # steps are other users
         self.place, self.run = place, studio.submit({"step": STEP.format(place=str(place))})
         self.run.until("step", b"line 3\n")
 

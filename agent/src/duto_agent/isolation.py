@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
 from duto_agent.launchers.users import BadRange, Range, range_of
 
+say = logging.getLogger("duto.agent")
 CHOICES = ("auto", "off", "required")
 
 
@@ -55,9 +58,19 @@ def isolate(home: Path, data_dir: str | None, wanted: Mapping[str, str | None]) 
             " service with Delegate=yes."
         )
     folders, users = shared_folders(wanted.get("folders")), step_users(wanted.get("users"))
+    if program and users is not None:
+        tell_unwritable(folders, users.first)
     hidden = [Path.home(), *([Path(data_dir)] if data_dir else [])]
     walls = Bubblewrap(program, home, hidden, folders, users) if program else None
     return Isolation(walls, cgroups, chosen["limits"] == "required")
+
+
+def tell_unwritable(folders: list[Path], group: int) -> None:
+    """Every step may write there, it is said; as another user it can only where permissions let it."""
+    for folder in folders:
+        facts = folder.stat()
+        if not (facts.st_mode & stat.S_IWOTH or (facts.st_gid == group and facts.st_mode & stat.S_IWGRP)):
+            say.warning("steps can only read '%s': let the group %d, or everybody, write there", folder, group)
 
 
 def step_users(given: str | None) -> Range | None:

@@ -86,7 +86,11 @@ class Bubblewrap:
         """
         directory = launch.cwd.parent.resolve()
         shown = [*interpreter(launch.argv[0]), *launch.binds, *self._own(directory)]
-        walls = [*self._walls, *_words(self.folders), *self._hidden(shown), *_words(shown), *_named(directory)]
+        folders = [bind.target for bind in self.folders]
+        closed = self._closed([*shown, *self.folders], folders)
+        first = {path for path in closed if not any(path.is_relative_to(folder) for folder in folders)}
+        walls = [*self._walls, *self._made(first, [*self.folders, *shown]), *_words(self.folders)]
+        walls += [*self._made((self._standing() | closed) - first, shown), *_words(shown), *_named(directory)]
         devices = _devices() if launch.reserved.gpus else []
         walls += [word for path in devices for word in ("--dev-bind", str(path), str(path))]
         # Nothing is kept that is written where something is hidden: so nobody shall think that it is.
@@ -104,7 +108,8 @@ class Bubblewrap:
         `secrets` are files that its user could not read: it sees copies.
         """
         shown, copied = list(shown), list(secrets)[: LAST_FD - FIRST_FD + 1]
-        walls = [*self._walls, *self._hidden([*shown, *(Bind(path, path) for path in copied)]), *_words(shown)]
+        targets = [*shown, *(Bind(path, path) for path in copied)]
+        walls = [*self._walls, *self._made(self._standing() | self._closed(targets), targets), *_words(shown)]
         for number, path in enumerate(copied, FIRST_FD):
             walls += ["--perms", "0444", "--ro-bind-data", str(number), str(path)]
         inner = list(argv)
@@ -138,24 +143,32 @@ class Bubblewrap:
             *(Bind(directory / name, directory / name, read_only=False) for name in names),
         ]
 
-    def _hidden(self, shown: Iterable[Bind]) -> list[str]:
-        """The outermost first: what is shown again inside a hidden folder must come after it.
+    def _standing(self) -> set[Path]:
+        return {path for path in self.hidden if path.is_dir()}
 
-        After the shared folders, too: one that holds the studio's does not show them. A folder into which only the agent
-        may look is hidden with the rest: else its user could not pass through it to what it is shown.
+    def _closed(self, shown: Iterable[Bind], folders: Sequence[Path] = ()) -> set[Path]:
+        """Folders into which only the agent may look: hidden like the others, or its steps' users could not pass through
+        them to what they are shown."""
+        if self.users is None:
+            return set()
+        hidden = self._standing()
+        return {path for bind in shown for path in _closed(bind.target, hidden, folders)}
+
+    def _made(self, hidden: set[Path], shown: Iterable[Bind]) -> list[str]:
+        """Hide these folders, the outermost first: what is shown again inside one must come after it.
+
+        What is always hidden comes after the folders that steps share: one that holds the studio's does not show them.
         """
-        hidden = {path for path in self.hidden if path.is_dir()}
         if self.users is None:
             return [word for path in sorted(hidden) for word in ("--tmpfs", str(path))]
-        targets = {bind.target for bind in shown}
-        hidden |= {path for target in targets for path in _closed(target, hidden)}
         # On the way to what is shown there, bubblewrap would make folders as closed as those outside.
+        targets = {bind.target for bind in shown}
         ways = {path for target in targets for path in target.parents if not hidden.isdisjoint(path.parents)} - hidden
-        made = (
+        words = (
             ("--tmpfs", str(path)) if path in hidden else ("--perms", "0755", "--dir", str(path))
             for path in sorted(hidden | ways - targets)
         )
-        return [word for words in made for word in words]
+        return [word for each in words for word in each]
 
     def _without_more(self, program: str) -> list[str]:
         """No further user namespaces, where bubblewrap can say so; the filter says it again."""
@@ -180,8 +193,9 @@ class Bubblewrap:
         return _works(self._open([*self._walls, "--", "/bin/true"]))
 
 
-def _closed(target: Path, hidden: set[Path]) -> Iterator[Path]:
-    """Folders on the way to the target that others may not pass, the outermost alone."""
+def _closed(target: Path, hidden: set[Path], folders: Sequence[Path]) -> Iterator[Path]:
+    """Folders on the way to the target that others may not pass: the outermost, and below it that of each shared folder,
+    which shows what is really there."""
     for path in reversed(target.parents):
         if path in hidden:
             return
@@ -189,9 +203,12 @@ def _closed(target: Path, hidden: set[Path]) -> Iterator[Path]:
             is_closed = not path.stat().st_mode & stat.S_IXOTH
         except OSError:
             return
-        if is_closed and path != Path("/"):
+        if is_closed and path != Path("/") and path not in folders:
             yield path
-            return
+            if not any(
+                folder != path and folder.is_relative_to(path) and target.is_relative_to(folder) for folder in folders
+            ):
+                return
 
 
 def outer(variables: Mapping[str, str]) -> dict[str, str]:

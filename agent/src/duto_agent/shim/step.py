@@ -121,6 +121,9 @@ class Step:
                 pass  # the user's share of pipe memory is spent; the small pipe works as well
             os.set_blocking(read, False)
         if self.launch.get("user") is not None:
+            os.umask(
+                0o002
+            )  # steps have one group, by which they share the folders that their host shows to all of them
             for _, write in pipes:  # a script may open /dev/stdout by its name
                 os.fchown(write, self.launch["user"], -1)
         try:

@@ -69,7 +69,7 @@ def part_of(
 
 def limit_of(limit: int | str | None) -> int:
     try:
-        count = int(limit) if limit not in (None, "") else DEFAULT_LIMIT
+        count = int(limit) if limit is not None else DEFAULT_LIMIT
     except ValueError as error:  # also for thousands of digits
         raise Invalid(f"'limit' is a number from 1 to {MAX_LIMIT}, not {str(limit)[:40]!r}.") from error
     if not 1 <= count <= MAX_LIMIT:

@@ -88,7 +88,9 @@ class HostUsage(serializers.Serializer[Any]):
 
 class EnrolmentIn(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
-    expires_in_hours = serializers.IntegerField(required=False, default=enrolments.HOURS)
+    expires_in_hours = serializers.IntegerField(
+        required=False, default=enrolments.HOURS, min_value=1, max_value=enrolments.MOST_HOURS
+    )
 
 
 class EnrolmentOut(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import serving
-from core.paging import part_of
+from core.paging import MAX_LIMIT, part_of
 from core.storage import safe
 from datasets import queries
 from datasets.api import serializers as s
@@ -86,5 +86,5 @@ def file_document(each: files.ResolvedFile, path: str) -> dict[str, Any]:
 
 def page_of_files(request: Request, found: list[files.ResolvedFile], out: Any) -> dict[str, Any]:
     query = request.query_params
-    page, following = part_of(found, after=query.get("after"), limit=query.get("limit") or 500, label="files")
+    page, following = part_of(found, after=query.get("after"), limit=query.get("limit", MAX_LIMIT), label="files")
     return {"items": [out(each) for each in page], "next": following}

@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from pipelines.models import PublishedPipeline
+
 
 class PipelineIn(serializers.Serializer[Any]):
     """Either a graph or a run to take it from."""
@@ -19,7 +21,7 @@ class PipelineIn(serializers.Serializer[Any]):
 
 
 class PipelineChange(serializers.Serializer[Any]):
-    status = serializers.CharField()
+    status = serializers.ChoiceField(PublishedPipeline.Status.choices)
 
 
 class PipelineOut(serializers.Serializer[Any]):

@@ -31,7 +31,7 @@ def publish(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
     if not _publishers:
         raise Unprocessable(_("This studio cannot publish."), code="not_built")
     if bool(asked.get("graph")) == bool(asked.get("run_id")):
-        raise Invalid(_("Say what to publish: either 'graph' or 'run_id'."))
+        raise Invalid(_("Say what to publish: either 'graph' or 'run_id'."), code="nothing_to_publish")
     made = _publishers[0](room, asked)
     room.made("pipeline", made.pk)
     audit.note(room, "pipeline.published", str(made.pk), name=made.name)

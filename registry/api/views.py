@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from core import serving
 from core.errors import Invalid
 from core.ids import as_uuid
+from core.paging import part_of
 from core.parsers import Parser
 from core.storage import artifact_store, safe
 from registry import queries
@@ -86,19 +87,25 @@ class FilesView(WorkspaceView):
     @extend_schema(responses=listed(s.ModelFileOut))
     def get(self, request: Request, name: str, version: str) -> Response:
         found = service.find_model(self.room.workspace, name, version)
-        files = queries.files_of(found, self.room.workspace)
-        return Response({"items": [vars(each) for each in files], "next": None})
+        files = list(queries.files_of(found, self.room.workspace))
+        query, following = request.query_params, None
+        if "limit" in query or "after" in query:  # all of them, unless pages are asked for
+            files, following = part_of(files, after=query.get("after"), limit=query.get("limit"), label="files")
+        return Response({"items": [vars(each) for each in files], "next": following})
 
 
 class ContentView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(
+        parameters=[OpenApiParameter("path", str, required=True, description="One of the paths of `files/`.")],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
     def get(self, request: Request, name: str, version: str) -> HttpResponseBase:
         found = service.find_model(self.room.workspace, name, version)
         path = safe(request.query_params.get("path", ""))
         if not path:
-            raise Invalid("Say which file: '?path=' with one of the paths of 'files/'.")
+            raise Invalid("Say which file: '?path=' with one of the paths of 'files/'.", code="no_path")
         store = artifact_store(self.room.workspace.pk)
         key = queries.content_key(found, store, path)
         return serving.serve(request._request, store.open(key), store.size(key), path)

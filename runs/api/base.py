@@ -15,6 +15,7 @@ from runs.queries.documents import run_document
 from runs.queries.finding import get_run
 from workspaces.access import require_run
 from workspaces.api.base import WorkspaceView
+from workspaces.api.schema import AFTER, LIMIT
 
 BYTES = OpenApiResponse(
     OpenApiTypes.BINARY, description="The bytes. Ranges are honoured; `?download=1` saves as a file."
@@ -27,7 +28,7 @@ def query(name: str, text: str = "", kind: Any = str) -> OpenApiParameter:
     return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=text)
 
 
-PAGED = [query("limit", "How many, from 1 to 500.", int), query("after", "The cursor `next` of the page before.")]
+PAGED = [LIMIT, AFTER]
 
 
 class RunView(WorkspaceView):

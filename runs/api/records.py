@@ -59,7 +59,7 @@ class MetricsView(RunView):
 
     def _index(self, name: str) -> int | None:
         text = self.request.query_params.get(name)
-        if not text:
+        if text is None:
             return None
         try:
             return int(text)

@@ -19,13 +19,30 @@ DAYS = "Days after which they go; null keeps them for ever."
 class PolicyDocument(s.Serializer):  # type: ignore[type-arg]
     """What a workspace keeps for how long."""
 
-    logs = s.IntegerField(allow_null=True, required=False, help_text=DAYS)
-    artifacts = s.IntegerField(allow_null=True, required=False, help_text=DAYS)
-    outputs = s.IntegerField(allow_null=True, required=False, help_text=DAYS)
-    attempts = s.IntegerField(allow_null=True, required=False, help_text=DAYS)
-    environments = s.IntegerField(allow_null=True, required=False, help_text=DAYS)
-    images = s.IntegerField(allow_null=True, required=False, help_text=DAYS)
-    keep_last = s.IntegerField(required=False, help_text="Newest completed runs of each experiment that keep all.")
+    logs = s.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=retention.LONGEST_DAYS, help_text=DAYS
+    )
+    artifacts = s.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=retention.LONGEST_DAYS, help_text=DAYS
+    )
+    outputs = s.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=retention.LONGEST_DAYS, help_text=DAYS
+    )
+    attempts = s.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=retention.LONGEST_DAYS, help_text=DAYS
+    )
+    environments = s.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=retention.LONGEST_DAYS, help_text=DAYS
+    )
+    images = s.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=retention.LONGEST_DAYS, help_text=DAYS
+    )
+    keep_last = s.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=retention.MOST_KEPT,
+        help_text="Newest completed runs of each experiment that keep all.",
+    )
 
 
 class PortionOut(s.Serializer):  # type: ignore[type-arg]

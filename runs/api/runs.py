@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +38,7 @@ FILTERS = [
     query("parent", "Id of a run: its children instead of root runs.", UUID),
     query("tags", "`key` or `key=value`; may repeat."),
     query("properties", "`key` or `key=value`; may repeat."),
-    query("created_after", "A time."),
+    query("created_after", "A time.", datetime),
     query("q", "Part of a name, `#number` or an id."),
     query("archived", "`1` for archived runs.", bool),
 ]
@@ -49,7 +51,8 @@ class RunsView(RunView):
     @extend_schema(operation_id="runs_list", parameters=[*FILTERS, *PAGED], responses=s.RunPage)
     def get(self, request: Request) -> Response:
         """Runs, newest first."""
-        rows = finding.find(self.room.workspace, finding.read(request.query_params))
+        asked = replace(finding.read(request.query_params), archived=self.flag("archived"))
+        rows = finding.find(self.room.workspace, asked)
         page = self.paged(rows, lambda run: run)
         page.data["items"] = run_documents(page.data["items"], workspace=self.room.workspace.name)
         return page
@@ -74,7 +77,7 @@ class RunsView(RunView):
         if asked["kind"] == Run.Kind.INTERACTIVE:
             return start_interactive(self.room, experiment=asked["experiment"], **shared)
         if "graph" not in asked:
-            raise Invalid("A pipeline or script run needs a 'graph'.")
+            raise Invalid("A pipeline or script run needs a 'graph'.", code="no_graph")
         names = ("kind", "graph", "experiment", "parameters", "regenerate_outputs", "continue_on_step_failure")
         more = {**{name: asked[name] for name in names}, **shared}
         return submit_run(self.room, priority=asked["priority"], resumed_from=resumed, **more)
@@ -213,7 +216,7 @@ class ReuseView(RunView):
         """Why the step was reused or not, with the differences part by part."""
         run = self.run(id)
         if not hasattr(run, "step"):
-            raise Invalid("Only a step is reused or not. Ask for one of the run's steps.")
+            raise Invalid("Only a step is reused or not. Ask for one of the run's steps.", code="no_step")
         return Response(
             run.step.reuse_explanation or {"reused": None, "code": "undecided", "text": "", "differences": []}
         )

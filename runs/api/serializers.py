@@ -36,7 +36,7 @@ class ExperimentPage(s.Serializer):  # type: ignore[type-arg]
 
 
 class MissingIn(s.Serializer):  # type: ignore[type-arg]
-    digests = s.ListField(child=s.CharField())
+    digests = s.ListField(child=s.RegexField(r"^[0-9a-f]{64}$"))
 
 
 class MissingOut(s.Serializer):  # type: ignore[type-arg]
@@ -250,7 +250,7 @@ class Records(s.Serializer):  # type: ignore[type-arg]
 
 class RecordsOut(s.Serializer):  # type: ignore[type-arg]
     accepted = s.IntegerField()
-    problems = s.ListField(child=s.CharField())
+    problems = s.ListField(child=s.CharField(), required=False)
 
 
 class SeriesOut(s.Serializer):  # type: ignore[type-arg]

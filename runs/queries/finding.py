@@ -71,7 +71,8 @@ def _words(query: Mapping[str, Any], name: str, known: Any) -> tuple[str, ...]:
         if word not in known:
             raise Invalid(
                 _("'%(name)s' is one of %(names)s, not '%(word)s'.")
-                % {"name": name, "names": ", ".join(known), "word": word}
+                % {"name": name, "names": ", ".join(known), "word": word},
+                code=f"unknown_{name}",
             )
     return words
 

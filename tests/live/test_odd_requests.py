@@ -7,6 +7,7 @@ import os
 import random
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -23,9 +24,9 @@ from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.slow, pytest.mark.timeout(400)]
 
-# More, by hand: DUTO_ODD_REQUESTS=20 pytest ...
-EACH = int(os.environ.get("DUTO_ODD_REQUESTS", "1"))
-SEED = os.environ.get("DUTO_ODD_SEED", "1")
+# More, by hand: ODD_REQUESTS=20 pytest ...
+EACH = int(os.environ.get("ODD_REQUESTS", "2"))
+SEED = os.environ.get("ODD_SEED", "1")
 HUGE = "1" + "0" * 30
 CURSORS = (
     "WyJ4Il0", "x", "%00", "é", "W10", "bnVsbA", encode(["run:-id", "x"]), encode(["run:-id", None]), encode([["run:-id"], {}]), encode([10**400]),
@@ -65,6 +66,7 @@ def world(db: None) -> World:
     return World(Site())
 
 
+@cache
 def parameters_of_queries() -> list[str]:
     """The names that any view reads from its query string."""
     read = re.compile(r'(?:\.get(?:list)?|number|flag|_index)\(\s*"(\w+)"')
@@ -76,6 +78,7 @@ def parameters_of_queries() -> list[str]:
     return sorted(found)
 
 
+@cache
 def fields_of_bodies() -> dict[str, list[str]]:
     """The fields of the JSON body of each operation, by method and path without its variables."""
     document = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
@@ -158,6 +161,7 @@ def ask(client: Client, method: str, path: str, body: bytes, kind: str, headers:
             content(answer)
         return answer
     finally:
+        transaction.set_rollback(False)
         transaction.savepoint_rollback(point)
 
 

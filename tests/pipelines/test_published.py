@@ -37,7 +37,7 @@ def test_only_its_status_changes(house: House) -> None:
 
 
 def test_what_cannot_be_published_is_a_clear_error(house: House) -> None:
-    assert code(house.api.post("pipelines/", {"name": "p"})) == (400, "invalid")
+    assert code(house.api.post("pipelines/", {"name": "p"})) == (400, "nothing_to_publish")
     assert code(house.api.post("pipelines/", {"name": "p", "graph": {"schema": 1, "steps": []}}))[0] == 422
     assert code(house.api.post("pipelines/", {"name": "p", "run_id": str(uuid7())})) == (404, "not_found")
     assert code(house.api.get(f"pipelines/{uuid7()}/")) == (404, "not_found")

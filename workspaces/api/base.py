@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
 
-from core import once
+from core import once, strictness
 from core.errors import Invalid, NotFound
 from core.models import IdempotencyKey
 from core.paging import page_of
@@ -28,6 +28,7 @@ from workspaces.scopes import Act
 
 T = TypeVar("T", bound=Model)
 Handler = Callable[..., Response]
+YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")
 METHODS = ("get", "post", "put", "patch", "delete")
 Out = type[Serializer[Any]] | Callable[[Any], Any]
 
@@ -84,9 +85,14 @@ class StudioView(APIView):
     # Methods whose bodies are files: they may be as large as DUTO_UPLOAD_MAX_BYTES.
     takes_files: ClassVar[frozenset[str]] = frozenset()
 
+    # True where programs of elsewhere have long been sending texts for numbers, and the other way round.
+    is_lenient: ClassVar[bool] = False
+
     def asked(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The body as that serializer reads it. Raises a refusal that names the field."""
         reader = serializer(data=self.request.data)
+        if not self.is_lenient and (self.request.content_type or "").startswith("application/json"):
+            strictness.check(reader, self.request.data)
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 
@@ -104,7 +110,7 @@ class StudioView(APIView):
     def number(self, name: str, default: int, least: int = 0, most: int | None = None) -> int:
         """A number of the query string. Raises Invalid."""
         text = self.request.query_params.get(name)
-        if text is None or text == "":
+        if text is None:
             return default
         try:
             value = int(text)
@@ -115,7 +121,11 @@ class StudioView(APIView):
         return value
 
     def flag(self, name: str) -> bool:
-        return self.request.query_params.get(name, "").lower() in ("1", "true", "yes")
+        """A yes or no of the query string; without it no. Raises Invalid."""
+        text = self.request.query_params.get(name, "").lower()
+        if text not in (*YES, *NO):
+            raise Invalid(f"'{name}' is 1 or 0, not {text[:40]!r}.")
+        return text in YES
 
 
 class WorkspaceView(StudioView):

@@ -50,7 +50,7 @@ export function plot(host, { labels, height, moved, fromZero = false, clock = fa
     scales: { x: { time: clock }, ...(fromZero && { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } }) },
     axes: [{ ...axis, size: 24, gap: 4, ...(clock ? { incrs: MINUTES.map((minutes) => minutes * 60), values: (_, values) => values.map(hourOf) } : { incrs: STEPS }) },
       { ...axis, size: 52, gap: 5, values: (_, values) => values.map(number) }],
-    series: [{}, ...labels.map((label, place) => ({ label, stroke: ink(INKS[place % INKS.length]), width: 1.75, spanGaps: !clock, points: { size: 5 } }))],
+    series: [{}, ...labels.map((label, place) => ({ label, stroke: ink(INKS[place % INKS.length]), width: 1.75, spanGaps: !clock && labels.length > 1, points: { size: 5 } }))],
     hooks: { setCursor: [(chart) => moved(chart.cursor.idx)] },
   };
   return (data) => new uPlot(options, data, host);

@@ -25,7 +25,7 @@ from tests.web.conftest import Site
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.slow, pytest.mark.timeout(400)]
 
 # More, by hand: ODD_REQUESTS=20 pytest ...
-EACH = int(os.environ.get("ODD_REQUESTS", "2"))
+EACH = int(os.environ.get("ODD_REQUESTS", "1"))
 SEED = os.environ.get("ODD_SEED", "1")
 HUGE = "1" + "0" * 30
 CURSORS = (
@@ -186,7 +186,7 @@ def test_no_odd_request_is_a_fault(world: World) -> None:
                 )
             elif answer.status_code >= 400 and (address.is_api or is_agents) and not is_document(answer, method):
                 failed.append(f"{told}, which is no error document: {answer.content[:80]!r}")
-    assert count > 300
+    assert count > 200
     assert not failed, f"{len(failed)} of {count}:\n" + "\n".join(failed)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from core.clock import told
+from core.clock import now, told
 from core.errors import Forbidden, NotFound, Unauthenticated
 from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
 from workspaces.scopes import Act, Scope, allows, scope_in
@@ -139,6 +139,23 @@ def enter(caller: Any, workspace: str, needs: Role = Role.READER) -> Room:
     user, token = _who(caller)
     room = _room_of_token(token, workspace) if token else _room_of_user(user, workspace)
     return room.require(needs)
+
+
+def hold(room: Room) -> Room:
+    """The room as its caller stands in it now, with the workspace's row locked: its people and their tokens change one
+    at a time, and who lost their rights while they waited has lost them. Inside a transaction.
+
+    Raises as enter() does, and Unauthenticated for a token that ended meanwhile.
+    """
+    Workspace.objects.select_for_update(no_key=True).get(pk=room.workspace.pk)
+    if room.token is not None:
+        token = ApiToken.objects.select_related("workspace", "user").filter(pk=room.token.pk).first()
+        if token is None or not token.is_good(now()):
+            raise Unauthenticated(_("This token has ended. Make a new one on the page Settings."), code="token_revoked")
+        return _room_of_token(token, room.workspace.name)
+    if room.user is None:
+        return room
+    return _room_of_user(User.objects.filter(pk=room.user.pk, is_active=True).first(), room.workspace.name)
 
 
 def studio_room(workspace: Workspace) -> Room:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import threading
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
 
 from core import once, slices
 from core.clock import now
@@ -25,7 +27,7 @@ from registry.models import ModelVersion
 from runs.models import Artifact, MetricPoint, Run
 from runs.services import submit
 from tests.runs.conftest import Lab
-from workspaces.api.base import StudioView
+from workspaces.api.base import StudioView, WorkspaceView
 from workspaces.models import ApiToken, Role
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -196,6 +198,40 @@ def test_a_token_is_made_once_and_its_text_is_kept_nowhere(lab: Lab) -> None:
     assert ApiToken.objects.filter(name="t").count() == 1
     kept = IdempotencyKey.objects.get()
     assert first["token"] not in json.dumps([kept.body, kept.location, kept.made_id])
+
+
+def test_an_invitation_is_made_once_and_its_link_is_kept_nowhere(lab: Lab) -> None:
+    body = {"username": "zoe", "role": "reader"}
+    first = send(lab, "members/", body, "k").json()
+    again = send(lab, "members/", body, "k")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "shown_once")
+    assert first["sign_in_link"] not in again.content.decode()
+    secret = first["sign_in_link"].rstrip("/").rpartition("/")[2]
+    kept = IdempotencyKey.objects.get()
+    assert len(secret) > 30 and secret not in json.dumps([kept.body, kept.location, kept.made_id])
+
+
+def test_no_answer_that_is_kept_as_it_is_has_a_secret() -> None:
+    """What is shown once is settled by its row: kept answers lie in clear, and are told again to whoever has the key."""
+    secrets = re.compile(r"token|link|secret|command|password|key$")
+    generator = SchemaGenerator()
+    document = generator.get_schema(request=None, public=True)
+    seen = 0
+    for path, _regex, method, view in generator._get_paths_and_endpoints():
+        is_kept = method == "POST" and getattr(view, "keeps_keys", False)
+        if not is_kept or type(view).repeated is not WorkspaceView.repeated:
+            continue
+        answers = document["paths"][path]["post"]["responses"]
+        names = {name for code, answer in answers.items() if code[0] == "2" for name in _fields(document, answer)}
+        assert not {name for name in names if secrets.search(name)}, type(view).__qualname__
+        seen += 1
+    assert seen > 5
+
+
+def _fields(document: dict[str, Any], answer: dict[str, Any]) -> set[str]:
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return set(document["components"]["schemas"][name]["properties"]) if name else set()
 
 
 def test_what_was_made_and_is_gone_is_not_made_again(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,11 +11,12 @@ from django.test import Client
 
 from compute.services import enrolments
 from core.clock import now
-from core.errors import Unauthenticated
+from core.errors import Forbidden, NotFound, Unauthenticated
 from tests.house import Door, House, code
+from workspaces.access import enter
 from workspaces.models import ApiToken, AuditEntry, Invitation, Member, Role
 from workspaces.services import invitations, members
-from workspaces.services.tokens import mint
+from workspaces.services.tokens import create, mint, verify
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -115,3 +117,29 @@ def test_an_invitation_of_a_token_lasts_no_longer_than_that(house: House) -> Non
     assert Invitation.objects.get().expires_at == end
     members.add(house.room, "eve", "reader")
     assert Invitation.objects.get(username="eve").expires_at > end
+
+
+def test_who_waited_acts_with_the_rights_that_they_have_by_then(house: House) -> None:
+    """A request that was let in and then waited for another that ended its rights."""
+    bo = house.person("bo", Role.OWNER)
+    stale = enter(bo, "lab")
+    text = house.token(bo, Role.OWNER)
+    spoken = replace(stale, token=verify(text))
+    mine = Member.objects.get(user=bo)
+    members.change_role(house.room, mine.pk, "reader")
+    for room in (stale, spoken):
+        with pytest.raises(Forbidden):
+            members.change_role(room, mine.pk, "owner")
+        with pytest.raises(Forbidden):
+            members.add(room, "friend", "owner")
+        with pytest.raises(Forbidden):
+            create(room, "t", "contributor")
+    assert Member.objects.get(user=bo).role == Role.READER
+    ApiToken.objects.filter(user=bo).update(revoked_at=now())
+    with pytest.raises(Unauthenticated):
+        create(spoken, "t", "reader")
+    members.remove(house.room, mine.pk)
+    for room in (stale, spoken):
+        with pytest.raises((NotFound, Unauthenticated)):
+            create(room, "t", "reader")
+    assert not ApiToken.objects.filter(user=bo).exists()

@@ -122,6 +122,12 @@ class MembersView(WorkspaceView):
         link = settings.DUTO.url + invited.link if invited.link else None
         return Response({**person(invited.member), "sign_in_link": link}, status=201)
 
+    def repeated(self, made: Member | Invitation) -> Response:
+        if isinstance(made, Member):
+            return Response({**person(made), "sign_in_link": None}, status=201)
+        text = f"This request has invited '{made.username}' before, and the link is shown once. Invite them again for another."
+        raise Conflict(text, code="shown_once", id=str(made.pk))
+
 
 class InvitationsView(WorkspaceView):
     needs = {"get": Role.OWNER}

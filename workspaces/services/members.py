@@ -12,11 +12,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import frames, journal
+from core import frames, journal, once
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import as_key
 from core.work import after_commit
-from workspaces.access import Room
+from workspaces.access import Room, hold
 from workspaces.models import Invitation, Member, Role, SignInLink, User, Workspace
 from workspaces.services import audit, invitations, tokens
 from workspaces.services.tokens import role_of
@@ -41,7 +41,7 @@ def add(room: Room, username: str, role: str, email: str = "") -> Invited:
     Whom the caller sees in another workspace already comes in at once. Of all others the answer does not tell whether
     they have an account in this studio. Raises Conflict for a member.
     """
-    room.require(Role.OWNER).require_person()
+    room = hold(room).require(Role.OWNER).require_person()
     wanted = role_of(role)
     _check_name(username)
     if Member.objects.filter(workspace=room.workspace, user__username=username).exists():
@@ -49,9 +49,12 @@ def add(room: Room, username: str, role: str, email: str = "") -> Invited:
             _("%(username)s is a member already. Change the role instead.") % {"username": username}, code="exists"
         )
     if (known := _neighbour(room, username)) is None:
-        return Invited(*invitations.invite(room, username, wanted, email))
+        invitation, link = invitations.invite(room, username, wanted, email)
+        once.settle(invitation)
+        return Invited(invitation, link)
     member = Member.objects.create(workspace=room.workspace, user=known, role=wanted)
     Invitation.objects.filter(workspace=room.workspace, username=username).delete()
+    once.settle(member)
     audit.note(room, "member.added", username, role=wanted.value)
     return Invited(member, None)
 
@@ -102,7 +105,8 @@ def close_account(username: str) -> User:
     user = User.objects.select_for_update().filter(username=username).first()
     if user is None:
         raise NotFound(_("There is no account '%(username)s'.") % {"username": username})
-    for member in Member.objects.select_related("workspace").filter(user=user):
+    for member in Member.objects.select_related("workspace").filter(user=user).order_by("workspace"):
+        Workspace.objects.select_for_update(no_key=True).get(pk=member.workspace_id)
         _keep_an_owner(member)
         tokens.end_all_of(user, member.workspace)
         _narrow(user, member.workspace)
@@ -145,9 +149,9 @@ def _neighbour(room: Room, username: str) -> User | None:
 
 
 def _held(room: Room, member_id: object) -> Member | Invitation:
-    """The member, with the workspace's row locked: two owners must not remove each other at once."""
-    room.require(Role.OWNER).require_person()
-    Workspace.objects.select_for_update().get(pk=room.workspace.pk)
+    """The member, with the workspace's row locked: two owners must not remove each other at once, and who is demoted
+    meanwhile must not raise themselves again."""
+    hold(room).require(Role.OWNER).require_person()
     key = as_key(member_id)
     member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=key).first()
     found = member or Invitation.objects.filter(workspace=room.workspace, pk=key).first()

@@ -15,7 +15,7 @@ from core import once
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
-from workspaces.access import Room
+from workspaces.access import Room, hold
 from workspaces.models import ApiToken, Role, User, Workspace
 from workspaces.services import audit, usage
 
@@ -59,7 +59,7 @@ def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days:
 
     One that is made with a token is no wider and lasts no longer than that, and ends with it. Raises Forbidden.
     """
-    room.require_person()
+    room = hold(room).require_person()
     if room.user is None:
         raise Forbidden(_("Only a person has tokens."))
     wanted = role_of(role)
@@ -124,7 +124,7 @@ def revoke(room: Room, token_id: object) -> ApiToken:
 
     A token revokes only what is no wider and lasts no longer than itself. Raises Forbidden, NotFound.
     """
-    room.require_person()
+    room = hold(room).require_person()
     tokens = ApiToken.objects.filter(workspace=room.workspace, kind=ApiToken.Kind.PERSONAL, pk=as_key(token_id))
     if not room.may(Role.OWNER):
         tokens = tokens.filter(user=room.user)

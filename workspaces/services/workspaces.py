@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from duto.spec.names import is_name
-from workspaces.access import Room
+from workspaces.access import Room, hold
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.scopes import SETTING, Scope, scope_in
 from workspaces.services import audit
@@ -81,7 +81,7 @@ def set_run_token_scope(room: Room, wanted: str) -> Workspace:
             % {"wanted": wanted, "names": ", ".join(Scope.values)}
         )
     # Locked and read anew: other settings stand in the same document.
-    workspace = Workspace.objects.select_for_update().get(pk=room.workspace.pk)
+    workspace = hold(room).require(Role.OWNER).workspace
     was = scope_in(workspace.settings)
     workspace.settings = {**workspace.settings, SETTING: wanted}
     workspace.save(update_fields=["settings"])

@@ -190,4 +190,4 @@ def _list(value: object) -> list[Any]:
 def _known(asked: dict[str, Any]) -> dict[str, Any]:
     """What the page says of its state, where that is a number that can be meant."""
     given = ((name, asked.get(name)) for name in ("version", "offset"))
-    return {name: value for name, value in given if isinstance(value, int) and -LARGEST < value < LARGEST}
+    return {name: value for name, value in given if type(value) is int and -LARGEST < value < LARGEST}

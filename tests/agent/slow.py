@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the tests look at `sent`."""
 
 
-def publish(place: str, name: str, tag: str, size: int) -> None:
+def publish(place: str, name: str, tag: str, size: int, labels: dict[str, str] | None = None) -> None:
     """Put an image of one layer into a registry that no engine has ever had: random bytes, of no use but to be fetched."""
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as layer:
@@ -96,7 +96,9 @@ def publish(place: str, name: str, tag: str, size: int) -> None:
         layer.addfile(entry, io.BytesIO(os.urandom(size)))
     packed = gzip.compress(tar.getvalue(), 1)
     root = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar.getvalue()).hexdigest()}"]}
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": root}).encode()
+    config = json.dumps(
+        {"architecture": "amd64", "os": "linux", "config": {"Labels": labels or {}}, "rootfs": root}
+    ).encode()
     kind = "application/vnd.docker"
     manifest = {
         "schemaVersion": 2, "mediaType": f"{kind}.distribution.manifest.v2+json",

@@ -18,6 +18,7 @@ from duto_agent.dockerfiles import images_of
 from duto_agent.environments import BuildFailed
 from duto_agent.pulling import Layers
 from duto_agent.registry import Registry
+from duto_agent.shelf import labelled
 from studio.testing.engine import IMAGE, forget
 from tests.agent.slow import Slow, publish, slow
 from tests.agent.steps import until
@@ -179,8 +180,10 @@ class TestEngine:
 
     def test_what_another_host_has_built_comes_in_bytes_too(self, host: Host, registry: Slow) -> None:
         text = f"FROM {IMAGE}\nRUN echo {uuid.uuid4().hex}\n"
-        version = hashlib.sha256(text.encode()).hexdigest()[:32]
-        publish(registry.behind, "dutopulls/base", version, SIZE)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        version = digest[:32]
+        labels = labelled({}, f"duto/base:{version}", {"dockerfile": digest})
+        publish(registry.behind, "dutopulls/base", version, SIZE, labels)
         one = {"container": {"base_dockerfile": text}, "environment": {"user_managed": True}}
         host.images.registry = Registry(host.engine, registry.place, "dutopulls")
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,12 @@ def grouped(tmp_path: Path) -> Iterator[Steps]:
     made.close()
 
 
+def let_others_pass(path: Path) -> None:
+    """Folders of tests are closed to other users; open the way to this one."""
+    for folder in (path, *itertools.takewhile(lambda each: each != Path(tempfile.gettempdir()), path.parents)):
+        folder.chmod(0o711)
+
+
 def log_of(directory: Path) -> str:
     return (directory / "log.data").read_text()
 
@@ -77,6 +85,19 @@ except OSError as error:
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, log_of(directory)
     assert log_of(directory).split() == ["False", "False", "True", "True", "OSError"]
     assert (directory / "work" / "mine").read_text() == "x"
+
+
+def test_a_folder_that_steps_share_leaves_the_way_to_their_own_open(walled: Steps, tmp_path: Path) -> None:
+    program = bubblewrap.find()
+    assert program is not None
+    (shared := tmp_path / "shared").mkdir()
+    shared.chmod(0o777)
+    let_others_pass(tmp_path)  # a folder that they may not pass is hidden with all that is in it
+    walls = Bubblewrap(program, tmp_path / "home", folders=[shared])
+    walled.launcher = ProcessLauncher(walled.root, walled.zygote, walls=walls)
+    probe, directory = walled.run(f"open('mine', 'w').close(); open({str(shared / 'ours')!r}, 'w').close()")
+    assert probe.verdict is not None and probe.verdict["exit_code"] == 0, log_of(directory)
+    assert (directory / "work" / "mine").exists() and (shared / "ours").exists()
 
 
 def test_mounted_data_are_read_only_by_force(walled: Steps, tmp_path: Path) -> None:
@@ -233,8 +254,7 @@ def test_groups_that_are_there_and_cannot_be_used_are_none(anothers_groups: str,
     assert own is not None and own.version == 1
     assert not list(Path("/sys/fs/cgroup/pids").glob("duto-test-*/duto/*/")), "what was tried is gone"
     shutil.copytree(Path(duto_agent.__file__).parent, tmp_path / "source" / "duto_agent")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_others_pass(tmp_path)
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path / 'source')!r}]\n"
         "from duto_agent.launchers.cgroups import Cgroups\n"

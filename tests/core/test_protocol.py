@@ -145,7 +145,7 @@ async def test_a_refused_body_is_not_waited_for_for_ever(server: Any, monkeypatc
 async def test_a_reader_that_takes_nothing_is_cut_off_and_a_slow_one_is_not(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "READ_SECONDS", 2.0)
     deaf, slow = await server(), await server()
     for each in (deaf, slow):
         await each.say(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -330,8 +330,8 @@ def test_a_body_that_is_too_large_is_refused(live_studio: Studio) -> None:
 
 
 def test_a_body_that_is_no_json_is_refused(live_studio: Studio) -> None:
-    odd = (b'{"experiment": "a\\u0000b"}', b'{"tags": {"\\ud800": 1}}', b'{"graph": ' + b"[" * 300 + b"]" * 300 + b"}")
-    for data in (b"{", b"\xff\xfe", b"[" * 5000, b"null", b"3", *odd):
+    deep = b'{"graph": ' + b"[" * 300 + b"]" * 300 + b"}"
+    for data in (b"{", b"\xff\xfe", b"[" * 5000, b"null", b"3", deep):
         answer = live_studio.rest("POST", "runs/", content=data, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400, (data, answer.text)
         assert answer.json()["error"]["code"] == "invalid"

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from asgiref.testing import ApplicationCommunicator
 from django.db import connection
 
 from core.errors import Conflict
@@ -130,21 +129,6 @@ def test_two_steps_may_log_to_their_parent_at_once(lab, attempt):
 
     assert together(lambda: log_to_parent(attempt), lambda: log_to_parent(other)) == [None, None]
     assert sorted(MetricPoint.objects.values_list("index", flat=True)) == list(range(20))
-
-
-async def test_a_body_that_is_too_large_is_refused_before_it_is_read(lab, settings):
-    from studio.asgi import application
-
-    limit = settings.DUTO.request_max_bytes
-    scope = {
-        "type": "http", "method": "POST", "path": f"{lab.base}runs/", "query_string": b"", "http_version": "1.1",
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", str(limit + 1).encode())],
-    }  # fmt: skip
-    caller = ApplicationCommunicator(application, scope)
-    await caller.send_input({"type": "http.request", "body": b"x", "more_body": True})
-    start = await caller.receive_output(5)
-    body = await caller.receive_output(5)
-    assert start["status"] == 413 and b"larger than" in body["body"]
 
 
 def test_a_chunk_of_log_that_is_too_large_is_refused_with_words(lab, attempt):

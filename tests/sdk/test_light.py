@@ -16,7 +16,7 @@ FILES = sorted(SDK.rglob("src/**/*.py"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SDK)))
 def test_the_syntax_is_that_of_3_8(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 8))
-    assert len(path.read_text().splitlines()) <= 400
+    assert len(path.read_text().splitlines()) <= 600
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             # A signature of Azure ML's may alone be long: what is counted is the body.

@@ -24,6 +24,8 @@ from duto_agent.launchers.users import NAME, Range, StepUsers, range_of
 
 DEVICES = ("nvidia*", "dri", "kfd")
 RUN = Path("/run")
+# Each step has these for itself, and nothing of the host's in them but what it is shown.
+EMPTIED = frozenset({Path("/tmp"), Path("/var/tmp"), RUN})  # noqa: S108 - hidden, not used
 # What a shell opens for bubblewrap, which takes them by number: the filter, and files that only the agent may read.
 FILTER_FD, FIRST_FD, LAST_FD = 3, 4, 9
 NAMED = ("passwd", "group")
@@ -162,8 +164,8 @@ class Bubblewrap:
         if self.users is None:
             return [word for path in sorted(hidden) for word in ("--tmpfs", str(path))]
         # On the way to what is shown there, bubblewrap would make folders as closed as those outside.
-        targets = {bind.target for bind in shown}
-        ways = {path for target in targets for path in target.parents if not hidden.isdisjoint(path.parents)} - hidden
+        targets, empty = {bind.target for bind in shown}, hidden.union(EMPTIED)
+        ways = {path for target in targets for path in target.parents if not empty.isdisjoint(path.parents)} - hidden
         words = (
             ("--tmpfs", str(path)) if path in hidden else ("--perms", "0755", "--dir", str(path))
             for path in sorted(hidden | ways - targets)

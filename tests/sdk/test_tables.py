@@ -355,6 +355,20 @@ def test_a_wide_and_a_long_table_are_read_in_batches() -> None:
     assert max(size for _, size in read(sources({"a": long}), {}).batches) <= 5000
 
 
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (",".join(f"c{n}" for n in range(100_001)) + "\n1\n", {}),
+        (",".join(f"c{n}" for n in range(100_001)) + "\n1\n", {"infer": False}),
+        (",".join("x" * 30_000 + str(n) for n in range(80)) + "\n1\n", {}),
+        ("{" + ",".join(f'"c{n}": 1' for n in range(100_001)) + "}", JSON),
+    ],
+)  # fmt: skip
+def test_what_a_table_is_known_by_has_a_limit(data: str, form: Any) -> None:
+    with pytest.raises(TableError, match=r"100000 columns|names of its columns"):
+        survey(sources({"a": data}), form_of(form))
+
+
 def test_a_batch_ends_where_its_text_is_long() -> None:
     long = "a\n" + ("x" * (1 << 20) + "\n") * 40
     assert max(size for _, size in read(sources({"a": long}), {}).batches) <= 17

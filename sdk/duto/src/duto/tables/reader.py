@@ -15,6 +15,8 @@ from duto.tables.errors import Misfit, TableError
 from duto.tables.forms import Form, form_of
 
 PATH = "Path"
+# What a table is known by is kept and shown: so many columns, and so many characters of their names all together.
+MOST_COLUMNS, LONGEST_NAMES = 100_000, 2 << 20
 # How much was looked through, and of how much, in bytes.
 Progress = Callable[[int, int], None]
 Raw = Tuple[List[str], List[List[Any]], int]
@@ -112,6 +114,7 @@ def _of_values(sources: Sequence[Source], form: Form, progress: Optional[Progres
     is_text = form.type == "delimited"
     wants_values = not is_text or form.infer or any(_needs_order(each) for each in form.columns.values())
     for names, cells, _size in _raw(sources, form, progress, with_rows=wants_values):
+        known = len(seen)
         for place, name in enumerate(names):
             look = seen.get(name)
             if look is None:
@@ -124,7 +127,16 @@ def _of_values(sources: Sequence[Source], form: Form, progress: Optional[Progres
             elif _needs_order(wanted):
                 shown = moments.order_of([each for each in cells[place] if isinstance(each, str)])
                 orders[name] = moments.together(orders.get(name), shown)
+        if len(seen) > known:
+            _check_names(seen)
     return [_column(name, look, form, orders.get(name)) for name, look in seen.items()]
+
+
+def _check_names(names: Mapping[str, Any]) -> None:
+    if len(names) > MOST_COLUMNS:
+        raise TableError(f"it has more than {MOST_COLUMNS} columns; write a row for each value instead of a column")
+    if sum(map(len, names)) > LONGEST_NAMES:
+        raise TableError(f"the names of its columns are longer than {LONGEST_NAMES} characters all together")
 
 
 def _column(name: str, look: Any, form: Form, order: Optional[str]) -> Column:
@@ -148,6 +160,7 @@ def _of_parquet(sources: Sequence[Source], form: Form) -> List[Column]:
                 earlier = found.get(name, kind)
                 numbers = {earlier, kind} == {"long", "float"}
                 found[name] = kind if earlier == kind else "float" if numbers else "string"
+        _check_names(found)
     return [
         Column(name, form.columns[name].type if name in form.columns else kind) for name, kind in found.items()
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from environments import services as environments
 from pipelines import services as pipelines
 from registry import services as registry
 from registry.services.models import RunFiles
-from runs.models import Artifact, Attempt, Run
+from runs.models import Artifact, Attempt, Output, Run
 from runs.services import builders, clusters, departures, publish, submitters
 from workspaces.access import Room, require_run
 from workspaces.models import Workspace
@@ -62,12 +62,22 @@ def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
 
 
 def keep_off_outputs(room: Room, datastore: str, path: str) -> None:
-    """A step writes below `azureml/<run>/` of its own tree only. Raises Forbidden."""
+    """A step writes below outputs of its own tree only: in `azureml/<run>/` as in a place that a program chose.
+
+    Of several runs whose outputs were kept in one place it is the last one's. Raises Forbidden.
+    """
     top, _, rest = path.partition("/")
     key = as_uuid(rest.partition("/")[0]) if top == "azureml" else None
     run = Run.objects.only("root_id").filter(workspace=room.workspace, pk=key).first() if key else None
     if run is not None:
         require_run(room, run)
+        return
+    parts = path.split("/")
+    above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    kept = Output.objects.filter(run__workspace=room.workspace, datastore=datastore, path__in=above, removed_at=None)
+    last = kept.select_related("run").only("run__root_id").order_by("-id").first()
+    if last is not None:
+        require_run(room, last.run)
 
 
 def runs_on_nodes(nodes: Sequence[UUID]) -> dict[UUID, UUID]:

@@ -13,6 +13,8 @@ from compute.models import ComputeTarget
 from core import journal, once, slices
 from core.clock import now
 from core.errors import Conflict, Unprocessable
+from core.ids import as_uuid
+from core.storage import safe
 from core.work import after_commit, later
 from datasets import places
 from duto.spec import canonical, status
@@ -56,6 +58,7 @@ def submit_run(
     if (resumed := more.get("resumed_from")) is not None:
         require_run(room, resumed)
     plan = _check(room, graph, parameters or {})
+    _keep_off_runs(room, plan.graph)
     fields = {
         "kind": kind,
         "graph": plan.document,
@@ -217,6 +220,18 @@ def _lookups(
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
     found += places.problems_of(room.workspace, step.inputs, step.outputs, stores, parameters)
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
+
+
+def _keep_off_runs(room: Room, graph: Graph) -> None:
+    """A step lets nothing be kept below the folder of a run of another tree. Raises Forbidden."""
+    if not room.is_run:
+        return
+    outputs = (output for step in graph.steps for output in step.outputs if output.destination)
+    chosen = (safe(str(each.destination).replace("{output-name}", each.name)) for each in outputs)
+    parts = [path.split("/") for path in chosen]
+    named = {key for part in parts if part[0] == "azureml" and len(part) > 1 and (key := as_uuid(part[1]))}
+    for run in Run.objects.only("root_id").filter(workspace=room.workspace, pk__in=named):
+        require_run(room, run)
 
 
 def _environments(room: Room, plan: _Plan) -> dict[str, EnvironmentVersion | None]:

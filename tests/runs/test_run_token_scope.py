@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 
 from datasets.services.datastores import put_file
-from runs.models import Experiment, Run
+from runs.models import Experiment, Output, Run
 from tests.house import content
 from tests.runs.conftest import Lab
 from workspaces.models import AuditEntry, Member, Role
@@ -37,6 +37,8 @@ class Scene:
         foreign = f"azureml/{lab.step(self.other, 'train').pk}/model/a.bin"
         put_file(lab.room, "workspaceblobstore", foreign, io.BytesIO(b"x"), overwrite=True)
         self.foreign_output = foreign
+        written = lab.step(self.other, "train")
+        Output.objects.create(run=written, name="out", datastore="workspaceblobstore", path="chosen/out", digest="")
         self.dataset = self.made(lab.post("datasets/", dataset("theirs")))
         self.model = self.made(lab.post("models/", model(lab, "theirs")))
         self.pipeline = self.made(lab.post("pipelines/", {"name": "theirs", "graph": lab.graph()}))
@@ -64,6 +66,15 @@ def dataset(name: str) -> dict[str, Any]:
     return {"name": name, "kind": "file", "definition": {"sources": [source]}, "create_new_version": True}
 
 
+def kept_in(scene: Scene, destination: str) -> dict[str, Any]:
+    """A graph whose step has its output kept there."""
+    graph = scene.lab.graph()
+    graph["steps"][0]["outputs"] = [
+        {"name": "out", "kind": "file_dataset", "mode": "upload", "destination": destination}
+    ]
+    return dict(graph)
+
+
 def model(lab: Lab, name: str) -> dict[str, Any]:
     files = lab.snapshot(m_py="print()\n").files
     return {"name": name, "files": [{"path": each["path"], "digest": each["digest"]} for each in files]}
@@ -89,6 +100,7 @@ DEEDS: dict[Act, dict[str, Deed]] = {
         "a run": lambda s: s.ask("post", "runs/", {"experiment": "new", "graph": s.lab.graph()}),
         "an interactive run": lambda s: s.ask("post", "runs/", {"experiment": "new", "kind": "interactive"}),
         "its own run again": lambda s: s.ask("post", f"runs/{s.root.pk}/resubmit/"),
+        "a run that writes to a place of its choice": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, "chosen/out")}),
         "a published pipeline": lambda s: s.ask(
             "post",
             f"/api/v1/pipelines/v1.0/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/lab/PipelineRuns/PipelineSubmit/{s.pipeline['id']}",
@@ -107,6 +119,7 @@ DEEDS: dict[Act, dict[str, Deed]] = {
         "a file": lambda s: s.ask("put", f"{FILES}new/a.txt", raw=b"x"),
         "a file, to be replaced": lambda s: s.ask("put", f"{FILES}new/b.txt?overwrite=1", raw=b"x"),
         "code": lambda s: s.ask("post", "blobs/missing/", {"digests": []}),
+        "beside a foreign output": lambda s: s.ask("put", f"{FILES}chosen/output.txt", raw=b"x"),
         "into an output of its own": lambda s: s.ask("put", f"{FILES}azureml/{s.root.pk}/extra/a.txt", raw=b"x"),
     },
     Act.CHANGE: {
@@ -115,6 +128,8 @@ DEEDS: dict[Act, dict[str, Deed]] = {
         "delete a folder": lambda s: s.ask("delete", f"{FILES}raw"),
         "replace a foreign output": lambda s: s.ask("put", f"{FILES}{s.foreign_output}?overwrite=1", raw=b"changed"),
         "add to a foreign output": lambda s: s.ask("put", f"{FILES}{s.foreign_output}2", raw=b"x"),
+        "add to a foreign output in a chosen place": lambda s: s.ask("put", f"{FILES}chosen//./out/a.txt", raw=b"x"),
+        "have its output kept in a foreign one": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, f"azureml/{s.other.pk}/model")}),
         "delete a foreign output": lambda s: s.ask("delete", f"{FILES}{s.foreign_output}"),
         "unregister a dataset": lambda s: s.ask("delete", "datasets/theirs/"),
         "annotate a dataset": lambda s: s.ask("patch", f"dataset-versions/{s.dataset['id']}/", {"tags": {"a": "b"}}),

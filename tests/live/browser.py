@@ -18,6 +18,7 @@ expect.set_options(timeout=STEP_MS)
 # Chromium gives up whatever it is loading when this machine gets another address, as each container with a network of
 # its own brings one. A page that misses a script or a style for that is loaded once more.
 CHANGED = "net::ERR_NETWORK_CHANGED"
+MODULE_MISSED = "Failed to fetch dynamically imported module"
 ONCE_MORE = """
 addEventListener("error", ({target}) => {
   if (!["SCRIPT", "LINK"].includes(target.tagName) || sessionStorage.loadedOnceMore) return;
@@ -33,6 +34,7 @@ class Person:
     def __init__(self, studio: Studio, browser: Browser) -> None:
         self.studio, self.browser = studio, browser
         self.complaints: list[str] = []
+        self.network_changed = False
         self.state: Any = None
 
     def context(self, **options: Any) -> BrowserContext:
@@ -41,11 +43,17 @@ class Person:
         made.set_default_timeout(STEP_MS)
         made.add_init_script(ONCE_MORE)
         made.on("console", self._heard)
-        made.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
+        made.on("weberror", lambda error: self._missed(str(error.error)))
         return made
 
+    def _missed(self, error: str) -> None:
+        if not (self.network_changed and MODULE_MISSED in error):
+            self.complaints.append(f"uncaught: {error}")
+
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and CHANGED not in message.text:
+        if CHANGED in message.text:
+            self.network_changed = True
+        elif message.type == "error":
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def sign_in(self) -> None:

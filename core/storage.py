@@ -50,21 +50,25 @@ class Written(NamedTuple):
 
 
 def safe(path: str) -> str:
-    """The path, normal and relative. Raises Invalid for anything that could leave its root."""
+    """The path, normal and relative: of all texts that mean one file the one that it is listed by.
+
+    Raises Invalid for anything that could leave its root.
+    """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if leads_out(path) or is_elsewhere(path):
         raise Invalid(
             _("The path %(path)r leaves its folder. Use a relative path without '..'.") % {"path": path},
             code="unsafe_path",
         )
-    names = unspelled("/".join(parts)).encode("utf-8", "surrogateescape").split(b"/")
+    plain = unspelled("/".join(parts))
+    names = plain.encode("utf-8", "surrogateescape").split(b"/")
     if sum(map(len, parts)) + len(parts) - 1 > LONGEST or any(len(name) > LONGEST_NAME for name in names):
         raise Invalid(
             _("A path has at most %(longest)s characters, and each name in it at most %(longest_name)s bytes.")
             % {"longest": LONGEST, "longest_name": LONGEST_NAME},
             code="long_path",
         )
-    return "/".join(parts)
+    return spelled(plain)
 
 
 class Root:

@@ -130,6 +130,8 @@ class DeletePreviewView(RunView):
 class CancelView(RunView):
     needs = {"post": WRITE}
     acts = {"post": Act.OWN}
+    # Canceling again does nothing more, and the answer holds the run's whole graph.
+    keeps_keys = False
 
     @extend_schema(operation_id="run_cancel", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:

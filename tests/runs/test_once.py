@@ -191,6 +191,13 @@ def test_an_upload_that_must_not_overwrite_is_no_conflict_with_itself(lab: Lab) 
     assert stored == [f"artifacts/{run.pk}/outputs/a.txt"]
 
 
+def test_a_cancel_comes_twice_and_nothing_of_the_run_is_kept_for_it(lab: Lab) -> None:
+    run = lab.pipeline("train")
+    answers = [send(lab, f"runs/{run.pk}/cancel/", {}, "k") for _ in range(2)]
+    assert [(each.status_code, each.json()["status"]) for each in answers] == [(200, "Canceled")] * 2
+    assert not IdempotencyKey.objects.exists()
+
+
 def test_a_token_is_made_once_and_its_text_is_kept_nowhere(lab: Lab) -> None:
     first = send(lab, "tokens/", {"name": "t", "role": "reader"}, "k").json()
     again = send(lab, "tokens/", {"name": "t", "role": "reader"}, "k")
@@ -298,7 +305,7 @@ def test_every_post_of_the_api_keeps_keys_or_says_that_it_needs_none() -> None:
     }
     assert none_kept == {
         "MissingBlobsView", "SnapshotsView", "RetentionPreviewView", "RetentionApplyView", "VersionBuildView",
-        "WorkspacesView",
+        "WorkspacesView", "CancelView",
     }  # fmt: skip
 
 

@@ -264,20 +264,25 @@ def test_an_interactive_run_sends_what_it_logs(studio: FakeStudio, ws: Workspace
     assert records[1]["value"] == {"$numberDouble": "NaN"}
 
 
-def test_a_metric_in_a_step_is_a_line_and_no_request(
-    studio: FakeStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "spool.jsonl"
+def in_a_step(studio: FakeStudio, spool_file: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The run of a step as its script sees it."""
     values = {
         "AZUREML_ARM_SUBSCRIPTION": "s", "AZUREML_ARM_RESOURCEGROUP": "g", "AZUREML_ARM_WORKSPACE_NAME": "main",
         "AZUREML_ARM_PROJECT_NAME": "e", "AZUREML_RUN_ID": "step-1", "AZUREML_ROOT_RUN_ID": RUN,
-        "AZUREML_RUN_TOKEN": "t", "AZUREML_SERVICE_ENDPOINT": studio.url, "DUTO_SPOOL": str(file),
+        "AZUREML_RUN_TOKEN": "t", "AZUREML_SERVICE_ENDPOINT": studio.url, "DUTO_SPOOL": str(spool_file),
         "AZUREML_DATASET_ENVIRONMENT_VARS": "raw:mount", "raw": "/data/raw",
     }  # fmt: skip
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     context._RUNS.clear()
-    run = Run.get_context()
+    return Run.get_context()
+
+
+def test_a_metric_in_a_step_is_a_line_and_no_request(
+    studio: FakeStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "spool.jsonl"
+    run = in_a_step(studio, file, monkeypatch)
     run.log("loss", 0.3, step=2)
     run.parent.log("best", 1)
     if os.fork() == 0:  # another process of the step
@@ -293,6 +298,19 @@ def test_a_metric_in_a_step_is_a_line_and_no_request(
     assert studio.calls == []
     Path(f"{file}.ack").write_text(str(file.stat().st_size))
     run.flush(timeout_seconds=5)
+
+
+def test_a_script_ends_the_runs_that_it_opened_and_leaves_its_own_end_to_the_studio(
+    studio: FakeStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = in_a_step(studio, tmp_path / "spool.jsonl", monkeypatch)
+    run.complete()
+    assert studio.calls == []
+    opened = Run(run.experiment, "opened-there")
+    with opened:
+        pass
+    opened.complete()
+    assert [path for _, path, _ in studio.calls] == ["runs/opened-there/complete/"] * 2
 
 
 def test_a_table_is_read(studio: FakeStudio, ws: Workspace) -> None:

@@ -282,10 +282,11 @@ class Run(RunFiles, RunLogging):
         )
 
     def complete(self, _set_status: bool = True) -> None:
-        """Say that the run is done. Inside a step it only waits for what was logged: the end of the script
-        ends it."""
+        """Say that the run is done. Of the step around this process and its run it only waits for what was
+        logged: the end of the script ends them. A run that the script opened itself ends here."""
         self.flush()
-        if Context.of_process() is None:
+        around = Context.of_process()
+        if around is None or self.id not in (around.run_id, around.root_id):
             self._upload_outputs()
             self._document = self._workspace._client.post(self._place + "complete/")
 

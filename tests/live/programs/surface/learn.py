@@ -50,6 +50,10 @@ run.parent.log("best", 0.5)
 run.parent.tag("winner", "learn")
 assert run.get_metrics("loss") == {"loss": [3.0, 2.0, 1.0]}, run.get_metrics("loss")
 
+with run.child_run("fold") as fold:
+    fold.log("score", 0.5)
+assert fold.get_status() == "Completed" and fold.get_metrics() == {"score": 0.5}, fold.get_details()
+
 Path("outputs").mkdir(exist_ok=True)
 Path("outputs/model.json").write_text(json.dumps({"mean": float(frame["y"].mean())}))
 Path("loose.txt").write_text("loose")

@@ -26,6 +26,7 @@ LONGEST = (
     "tests/live/test_languages.py",
     "tests/live/test_second_host.py",
     "tests/live/test_bad_input.py",
+    "tests/live/test_floods.py",
     "tests/live/test_sdk.py",
     "tests/live/test_resilience.py",
     "tests/sdk/test_live_programs.py",
@@ -47,6 +48,7 @@ TOGETHER = {
     "tests/live/test_fetch.py": "tests/live/test_acts.py",
     "tests/live/test_languages.py": "tests/live/test_acts.py",
     "tests/live/test_sdk.py": "tests/live/test_bad_input.py",
+    "tests/live/test_floods.py": "tests/live/test_bad_input.py",
 }
 DATABASE = frozenset({"db", "transactional_db", "live_server"})
 

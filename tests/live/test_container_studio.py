@@ -20,6 +20,7 @@ from studio.testing.plugin import lacking
 from tests.agent import micromamba
 from tests.agent.containers import gateway_of
 from tests.agent.test_conda import Served
+from tests.live.floods import FLOODS, survives
 from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
@@ -84,6 +85,11 @@ def test_steps_in_containers_share_data_metrics_and_the_studio(container_studio:
     run = container_studio.submit_graph(graph).wait()
     assert b"0.5" in run.log("write"), run.log("write")
     assert run.log("read").splitlines() == [b"from a container", b"Read-only file system"]
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_out_of_a_container_is_kept_whole_in_bounded_memory(container_studio: Studio, name: str) -> None:
+    survives(container_studio, name)
 
 
 def test_the_build_of_an_image_is_seen_while_it_runs_and_ends_by_a_cancel(container_studio: Studio) -> None:

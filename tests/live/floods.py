@@ -64,7 +64,8 @@ FLOODS = {
         _line,
     ),
     "points": Flood(
-        f"from azureml.core import Run\nrun = Run.get_context()\nfor n in range({POINTS}): run.log('loss', n / 7)", _points
+        f"from azureml.core import Run\nrun = Run.get_context()\nfor n in range({POINTS}): run.log('loss', n / 7)",
+        _points,
     ),
     "files": Flood(
         "import pathlib\n"

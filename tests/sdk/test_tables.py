@@ -17,6 +17,7 @@ from duto import Dataset
 from duto.exceptions import UserErrorException
 from duto.partitions import values_of
 from duto.tables import Source, TableError, form_of, read, survey
+from duto.tables.values import text_of
 from duto.tabular_reading import frame_of, read_local, source_of
 
 JSON = {"type": "json_lines"}
@@ -374,3 +375,9 @@ def test_a_batch_ends_where_its_text_is_long() -> None:
     assert max(size for _, size in read(sources({"a": long}), {}).batches) <= 17
     lines = ('{"a":"' + "x" * (1 << 20) + '"}\n') * 40
     assert max(size for _, size in read(sources({"a": lines}), {"format": JSON}).batches) <= 17
+
+
+def test_binary_values_never_look_like_one_another() -> None:
+    given = [b"plain", "ç".encode(), b"\xff\x00", b"/wA=", b"base64:/wA=", b""]
+    texts = [text_of(each) for each in given]
+    assert texts == ["plain", "ç", "base64:/wA=", "/wA=", "base64:YmFzZTY0Oi93QT0=", ""]

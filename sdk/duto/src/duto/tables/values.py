@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from datetime import date, datetime, time, timedelta
@@ -20,6 +21,7 @@ NULLS: FrozenSet[str] = frozenset({
 })  # fmt: skip
 LONGS = range(-(2**63), 2**63)
 EXACT = 2**53
+BASE64 = "base64:"
 # Values are looked at many at once, parted by a sign that no text has.
 _END = "\0"
 _LONG = re.compile(r"(?:[ \t]*[+-]?[0-9]{1,400}[ \t]*\0)*")
@@ -148,13 +150,19 @@ def text_of(value: Any) -> Optional[str]:
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return base64.b64encode(value).decode()
+        return _text_of_bytes(value)
     if isinstance(value, timedelta):
         return str(value)
     return json.dumps(value, ensure_ascii=False, default=text_of, separators=(",", ":"))
+
+
+def _text_of_bytes(value: bytes) -> str:
+    """As UTF-8, else as base64 behind a mark; a text that begins with the mark gets it too, so two values never look the same."""
+    with contextlib.suppress(UnicodeDecodeError):
+        text = value.decode()
+        if not text.startswith(BASE64):
+            return text
+    return BASE64 + base64.b64encode(value).decode()
 
 
 def long_of(value: Any) -> int:

@@ -20,8 +20,8 @@ from studio.testing.engine import IMAGE, forget
 from studio.testing.live import LiveStudio, clean_env, live_studio
 
 KEYS = {"bench", "value", "unit", "floor", "ratio", "goal", "met"}
-WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat", "place"}
-ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat", "soak"]
+WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat", "place", "floods"}
+ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat", "soak", "floods"]
 # What builds a world of its own; `chaos` is judged in tests/live.
 ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container"]
 
@@ -46,7 +46,8 @@ def holds(result: dict[str, Any]) -> bool:
 def test_a_benchmark_measures_running_work(live: LiveStudio, name: str) -> None:
     result = registry.run(name, print, database="sqlite", rounds=1, small=True, live=live)
     assert holds(json.loads(registry.line(result)))
-    assert result["figures"].get("missing_bytes", 0) == 0
+    for name in ("missing_bytes", "lost", "left", "refused_pages"):
+        assert result["figures"].get(name, 0) == 0, result
 
 
 @pytest.mark.slow

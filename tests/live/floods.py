@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psutil
 
 from studio.testing.live import eventually
-from tests.live.studio import LiveRun, Studio
+from tests.live.studio import ENDS, LiveRun, Studio
 
 PARTS = ("web", "worker", "agent")
 MIB = 1 << 20
-# What a part may hold beyond what it held before: windows, slices and caches, but never a flood.
-MOST_GROWTH = 192 * MIB
-LINES, LINE_MIB, POINTS, FILES = 300_000, 64, 20_000, 3_000
+# What a part may hold beyond what it held before: windows, slices and caches, but not the whole of the long line.
+MOST_GROWTH = 96 * MIB
+LINES, LINE_MIB, POINTS, FILES = 300_000, 192, 20_000, 3_000
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,14 @@ FLOODS = {
 def survives(studio: Studio, name: str) -> None:
     """Run a flood to its end: the verdict right, what it left whole, pages answering meanwhile, memory bounded, nothing left."""
     flood = FLOODS[name]
+    studio.submit({"first": "pass"}).wait()  # parts load some of their modules when there is something to do
     processes = {part: psutil.Process(pid) for part, pid in studio.parts.items() if part in PARTS}
     before = {part: process.memory_info().rss for part, process in processes.items()}
     with watched(processes) as peaks:
         run = studio.submit({"flood": flood.code})
-        while run.status not in ("Completed", "Failed", "Canceled"):
+        while run.status not in ENDS:
             assert studio.rest("GET", f"runs/{run.id}/steps/").status_code == 200
-            assert studio.rest("GET", "runs/").status_code == 200
+            time.sleep(0.2)
         run.wait(flood.status)
         flood.holds(run)
     assert studio.parts.keys() >= set(PARTS) and all(process.is_running() for process in processes.values())
@@ -109,7 +111,7 @@ def survives(studio: Studio, name: str) -> None:
     attempt = run.step("flood")["step"]["attempts"][0]["id"]
     folder = studio.data_dir / "agent" / "attempts"
     eventually(lambda: not any(each.name.startswith(attempt) for each in folder.iterdir()), 30, "an empty host")
-    assert [line for line in commands() if attempt in line] == []
+    eventually(lambda: not [line for line in commands() if attempt in line], 30, "the end of all its processes")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from azureml.pipeline.steps import PythonScriptStep
 from msrest.exceptions import HttpOperationError
 
 from duto import context, credentials, spool
+from duto._http import Client
+from duto.exceptions import NotFoundException, StudioUnavailableException
 from tests.sdk.fake_studio import RUN, FakeStudio
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -331,6 +333,28 @@ def test_upload_and_download_keep_the_paths(studio: FakeStudio, ws: Workspace, t
     store.upload(str(tmp_path / "in"), "azureml/run/out")
     assert store.download(str(tmp_path / "local"), prefix="azureml/run/out") == 1
     assert (tmp_path / "local/azureml/run/out/sub/a.txt").read_text() == "a"
+
+
+@pytest.mark.parametrize(
+    ("fault", "had"),
+    [(NotFoundException, ["b.txt", "d.txt", "e.txt"]), (OSError, ["b.txt", "d.txt", "e.txt"]), (StudioUnavailableException, ["b.txt"])],
+)  # fmt: skip
+def test_one_file_that_fails_costs_no_other_but_an_absence_ends_it(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[Exception], had: list[str]
+) -> None:
+    def download(client: Client, address: str, target: Path, *more: Any, **query: Any) -> None:
+        if (fault is StudioUnavailableException and target.name > "b.txt") or target.name in ("a.txt", "c.txt"):
+            raise fault(f"{target.name} is not to be had")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("b")
+
+    dataset = Dataset.File.from_files((ws.get_default_datastore(), "raw/*.txt"))
+    monkeypatch.setattr(dataset, "_chosen", lambda: [{"path": f"/{letter}.txt"} for letter in "abcde"])
+    monkeypatch.setattr(Client, "download", download)
+    with pytest.raises((UserErrorException, StudioUnavailableException)) as told:
+        dataset.download(str(tmp_path / "here"))
+    assert "d.txt is not" in str(told.value) or all(f"{name} is not" in str(told.value) for name in ("a.txt", "c.txt"))
+    assert sorted(path.name for path in tmp_path.rglob("*.txt")) == had
 
 
 def test_an_environment_is_named_while_nobody_touches_it(ws: Workspace) -> None:

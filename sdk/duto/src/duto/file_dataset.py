@@ -10,7 +10,7 @@ from duto.consumption import DatasetConsumptionConfig
 from duto.dataset import AbstractDataset
 from duto.exceptions import UserErrorException
 from duto.later import not_built
-from duto.local_files import place_of
+from duto.local_files import each_of, place_of
 from duto.spec import canonical
 from duto.spec.selection import CHOOSING, select
 
@@ -38,21 +38,23 @@ class FileDataset(AbstractDataset):
     ) -> List[str]:
         """Copy the files to a folder, by default a new temporary one; the paths of the copies.
 
-        Raises `UserErrorException` when one is there already and `overwrite` is not set, or when the dataset
-        finds no file and `ignore_not_found` is not set.
+        Raises `UserErrorException` that names those that could not be copied, when all others have been: also where one
+        is there already and `overwrite` is not set. The same when the dataset finds no file and `ignore_not_found` is
+        not set.
         """
         root = Path(target_path) if target_path else Path(tempfile.mkdtemp(prefix="duto-dataset-"))
         files = self._chosen()
         if not files and not ignore_not_found:
             raise UserErrorException(f"The dataset finds no file: {self}")
-        copies = []
-        for item in files:
-            target = place_of(root, str(item["path"]).lstrip("/"))
-            if target.exists() and not overwrite:
-                raise UserErrorException(f"'{target}' exists already; copy with overwrite=True.")
-            self._client.download(self._content(), target, path=item["path"])
-            copies.append(str(target))
-        return copies
+        copies = {str(item["path"]): place_of(root, str(item["path"]).lstrip("/")) for item in files}
+
+        def copy(path: str) -> None:
+            if copies[path].exists() and not overwrite:
+                raise UserErrorException(f"'{copies[path]}' exists already; copy with overwrite=True.")
+            self._client.download(self._content(), copies[path], path=path)
+
+        each_of(copies, copy)
+        return [str(target) for target in copies.values()]
 
     def mount(self, mount_point: Optional[str] = None, **kwargs: Any) -> MountContext:
         """The files in a folder, inside `with`; outside a step they are copied there."""

@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 from typing import Any, Callable, Iterable, List, Tuple, Union
 
-from duto.exceptions import AzureMLException, UserErrorException
+from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
 from duto.spec import trees
 from duto.spec.filenames import leads_out, spelled, unspelled
 
 # What Windows takes in no name, and names that it takes for devices.
 _NO_NAME = re.compile(r'[\x00-\x1f<>:"\\|?*]|[ .]$|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)).', re.I)
 _TOLD = 10
+# One file may be the studio's own fault; so many in a row are its absence.
+_UNANSWERED = 2
 
 
 def files_below(root: Union[str, Path]) -> List[Tuple[str, Path]]:
@@ -43,12 +45,21 @@ def place_of(root: Union[str, Path], name: str) -> Path:
 
 
 def each_of(names: Iterable[str], copy: Callable[[str], Any]) -> None:
-    """Copy all of them; one that fails costs no other. Raises `UserErrorException` that names those that failed."""
-    failed = []
+    """Copy all of them; one that fails costs no other. Raises `UserErrorException` that names those that failed, and
+    `StudioUnavailableException` where the studio has no answer for one after the other: each would wait for it as long."""
+    failed: List[Tuple[str, Exception]] = []
+    unanswered = 0
     for name in names:
         try:
             copy(name)
+            unanswered = 0
+        except StudioUnavailableException as error:
+            unanswered += 1
+            if unanswered == _UNANSWERED:
+                raise
+            failed.append((name, error))
         except (AzureMLException, OSError) as error:
+            unanswered = 0
             failed.append((name, error))
     if failed:
         told = "\n".join(f"  {name!r}: {error}" for name, error in failed[:_TOLD])

@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from duto._http import segment
 from duto.exceptions import (
-    ConflictException,
     ModelNotFoundException,
     ModelPathNotFoundException,
     NotFoundException,
@@ -16,7 +15,7 @@ from duto.exceptions import (
     WebserviceException,
 )
 from duto.later import not_built
-from duto.local_files import files_below, place_of, text_of
+from duto.local_files import each_of, files_below, place_of, text_of
 from duto.model_registering import datasets_of, facts_of, send_files
 
 
@@ -165,24 +164,23 @@ class Model:
     def download(self, target_dir: str = ".", exist_ok: bool = False, exists_ok: Optional[bool] = None) -> str:
         """Copy the model's files to a folder; the path of the file, or of the folder when there are several.
 
-        Raises `WebserviceException` when a file is there already and `exist_ok` is not set, and when the studio's
-        copy is no longer what was registered.
+        Raises `WebserviceException` when a file is there already and `exist_ok` is not set, and one that names the files
+        that could not be copied, when all others have been: also where the studio's copy is no longer what was registered.
         """
         allowed = exist_ok if exists_ok is None else exists_ok
         items = list(self.workspace._client.pages(self._place + "files/"))
         if not items:
             raise WebserviceException(f"The model {self.id} has no files.")
-        roots = set()
-        for item in items:
-            target = place_of(target_dir, str(item["path"]))
+        wanted = {str(item["path"]): (place_of(target_dir, str(item["path"])), item.get("digest")) for item in items}
+        for target, _digest in wanted.values():
             if target.exists() and not allowed:
                 raise WebserviceException(f"'{target}' exists already; download with exist_ok=True.")
-            place = self._place + "content/"
-            try:
-                self.workspace._client.download(place, target, item.get("digest"), path=item["path"])
-            except (NotFoundException, ConflictException) as error:
-                raise WebserviceException(f"The model {self.id} cannot be downloaded: {error}") from error
-            roots.add(place_of(target_dir, str(item["path"]).split("/")[0]))
+        place = self._place + "content/"
+        try:
+            each_of(wanted, lambda path: self.workspace._client.download(place, *wanted[path], path=path))
+        except UserErrorException as error:
+            raise WebserviceException(f"The model {self.id} cannot be downloaded: {error}") from error
+        roots = {place_of(target_dir, path.split("/")[0]) for path in wanted}
         return str(roots.pop() if len(roots) == 1 else Path(target_dir))
 
     def update(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from duto.spec.text import CUT, clean, cleaned
 from runs.models import Attempt, Experiment, Run
@@ -220,10 +219,9 @@ def test_what_commands_are_told(site: Site) -> None:
             call_command(*words)
 
 
+@pytest.mark.sqlite(only=True)
 def test_rows_that_hold_such_text_already_end_no_page(site: Site) -> None:
     """SQLite keeps JSON as it is spelt; PostgreSQL takes none of these, so there are none."""
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL has no such rows")
     odd = {"a\ud800": "b\udcff", "nul \0": "\0"}
     site.failed()
     run = site.filled()

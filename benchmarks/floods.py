@@ -54,7 +54,7 @@ class Watch:
     refusals: int = 0
 
 
-@benchmark("floods", "MiB", "value <= 320", "lost <= 0", "left <= 0", "refused_pages <= 0", rounds=1)
+@benchmark("floods", "MiB", "value <= 192", "lost <= 0", "left <= 0", "refused_pages <= 0", rounds=1)
 def floods(setting: Setting) -> Iterator[Sample]:
     """The most that a part holds beyond what it held before: 10^7 lines, a line of 1 GiB, 10^6 points, 10^5 files, a fork bomb."""
     sizes: list[tuple[str, str, int, Callable[[Lab, str], int]]] = [

@@ -232,7 +232,7 @@ def _local(workspace: Workspace, each: Any, copy: Path) -> str:
     """The file on this disk: where it lies, or a copy when it lies elsewhere."""
     root = root_by_name(workspace, each.datastore)
     if root.local is not None:
-        return str(root.local / each.key)
+        return root.full(each.key)  # the key is a spelling of the name on the disk
     with root.open(each.key) as source, copy.open("wb") as target:
         while chunk := source.read(CHUNK):
             target.write(chunk)

@@ -213,6 +213,16 @@ def test_a_name_that_lies_there_means_itself(house: House, name: str) -> None:
     assert len(house.api.get(f"dataset-versions/{everything.pk}/preview/").json()["rows"]) == 5
 
 
+def test_a_table_whose_name_is_not_utf_8_is_read(house: House) -> None:
+    house.put("odd/plain.csv", "x\n1\n")
+    root = root_by_name(house.room.workspace, STORE)
+    folder = root.place("odd")
+    assert folder is not None
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv")).write_text("x\n2\n")
+    version = save(house.room, None, "tabular", source("odd/"))
+    assert sorted(house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"]) == [[1], [2]]
+
+
 # --- what cannot be meant is refused at the door ---
 
 

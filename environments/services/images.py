@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from core import journal
@@ -201,9 +202,18 @@ def base_tag(definition: Mapping[str, Any]) -> str | None:
 
 
 def _reason(row: Image | None, told: _Told) -> str:
-    rows = Image.objects.filter(host_id=told.host.pk).exclude(tag=told.tag).order_by("-id")
+    rows = _known_to(told.version).filter(host_id=told.host.pk).exclude(tag=told.tag).order_by("-id")
     others = list(rows.values_list("recipe", flat=True)[:COMPARED])
     return why.reason(told.recipe, row.status if row else None, others, _earlier(told.version))
+
+
+def _known_to(version: EnvironmentVersion | None) -> QuerySet[Image]:
+    """Images such as the environments of its workspace have: a reason tells of no base of another's on a shared host."""
+    if version is None:
+        return Image.objects.none()
+    mine = EnvironmentVersion.objects.filter(workspace=version.workspace_id)
+    same = mine.filter(build__lock_digest=OuterRef("lock_digest"), ground=OuterRef("ground"))
+    return Image.objects.filter((Exists(same) & ~Q(lock_digest="")) | Exists(mine.filter(ground=OuterRef("tag"))))
 
 
 def _earlier(version: EnvironmentVersion | None) -> set[str]:

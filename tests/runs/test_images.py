@@ -341,6 +341,16 @@ def test_a_page_with_many_images_asks_as_often_as_one_with_one(site: Site) -> No
     assert site.queries(path) == first
 
 
+@pytest.mark.parametrize(("ground", "told"), [("duto/base:of-another-workspace", False), ("", True)])
+def test_a_reason_tells_of_no_base_but_the_workspaces_own(images: Images, ground: str, told: bool) -> None:
+    host = images.lab.host
+    recipe = {**RECIPE, "base": f"sha256:{'fe' * 32}"}
+    Image.objects.create(
+        host_id=host.pk, host_name=host.name, tag="duto/env:before", lock_digest=LOCK, ground=ground, recipe=recipe, status="ready"
+    )  # fmt: skip
+    assert ("fefe" in images.begin().reason) is told
+
+
 def test_a_new_lock_of_an_environment_is_the_reason_of_a_new_image(images: Images) -> None:
     images.begin()
     images.tell("ready", size=1)

@@ -53,7 +53,8 @@ def test_a_template_carries_neither_script_nor_style(path: Path) -> None:
 
 
 def test_every_stylesheet_is_loaded_and_every_loaded_one_exists() -> None:
-    assert sorted(f"{name}.css" for name in duto.STYLESHEETS) == [path.name for path in SHEETS]
+    here = [*SHEETS, *(STATIC / "vendor").glob("*.css")]
+    assert sorted(duto.STYLESHEETS) == sorted(path.relative_to(STATIC).as_posix() for path in here)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=named)

@@ -102,8 +102,11 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         await self._check()
 
     async def send_json(self, content: Any, close: bool = False) -> None:
-        """A page may go at any moment, with its farewell still to be read: what is sent then is sent to nobody."""
-        with contextlib.suppress(RuntimeError):
+        """A page may go at any moment, with its farewell still to be read: what is sent then is sent to nobody.
+
+        Servers say so in two ways: a closed state machine (RuntimeError), and a lost connection (OSError).
+        """
+        with contextlib.suppress(RuntimeError, OSError):
             await super().send_json(content, close)
 
     async def _subscribe(self, asked: dict[str, Any]) -> None:

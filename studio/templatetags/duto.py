@@ -54,10 +54,13 @@ WORDS = {
 }
 STATES = {key: State(key, word) for key, word in WORDS.items()}
 
-# Each file is a layer of its own and small; the browser fetches them side by side.
+# Each file is small and stands in a layer; the browser fetches them side by side. The layers' order comes first.
 STYLESHEETS = (
-    "layers", "tokens", "fonts", "base", "states", "layout", "nav", "controls", "card", "table", "overlay",
-    "code", "log", "graph", "timeline", "chart", "upload", "pages",
+    *(f"css/{name}.css" for name in (
+        "layers", "tokens", "fonts", "base", "states", "layout", "nav", "controls", "card", "table", "overlay",
+        "code", "log", "graph", "timeline", "chart", "upload", "pages",
+    )),
+    "vendor/uplot.css",
 )  # fmt: skip
 
 
@@ -104,9 +107,7 @@ def once() -> SafeString:
 
 @register.simple_tag
 def stylesheets() -> SafeString:
-    return format_html_join(
-        "\n", '<link rel="stylesheet" href="{}">', ((static(f"css/{name}.css"),) for name in STYLESHEETS)
-    )
+    return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(path),) for path in STYLESHEETS))
 
 
 def _iso(moment: datetime) -> str:

@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.sessions.models import Session
+from uvicorn.protocols.utils import ClientDisconnected
 
 from core import journal
 from core.models import Event
@@ -37,8 +38,13 @@ async def test_frames_reach_those_who_subscribed(transactional_db: None) -> None
     await page.close()
 
 
+@pytest.mark.parametrize(
+    "farewell",
+    [RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'."), ClientDisconnected()],
+    ids=["closed", "lost"],
+)
 async def test_a_frame_for_a_page_that_has_just_gone_is_no_error(
-    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, farewell: Exception
 ) -> None:
     house = await sync_to_async(House)()
     page = await sync_to_async(Page.of)(house.owner)
@@ -49,12 +55,16 @@ async def test_a_frame_for_a_page_that_has_just_gone_is_no_error(
 
     async def gone(*_: object, **__: object) -> None:
         tried.set()
-        raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+        raise farewell
 
     with monkeypatch.context() as away:
         away.setattr(AsyncWebsocketConsumer, "send", gone)
         await sync_to_async(journal.send)("list:lab:runs", {"version": 7})
         await asyncio.wait_for(tried.wait(), 20)
+        tried.clear()
+        await page.send_text('{"ping": 1}')
+        await asyncio.wait_for(tried.wait(), 20)
+    assert not caplog.records
     assert await page.say({"ping": 1}) == {"pong": 1}
     await page.close()
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml: right by the schema, and each of its commands works as a plain process."""
+"""docker-compose.yml: right by the schema, and each of its commands works as a plain process, behind the real proxy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import contextlib
 import json
 import os
 import re
+import secrets
+import shutil
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -19,11 +22,16 @@ import jsonschema
 import psycopg
 import pytest
 import yaml
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from studio.bootstrap import ROOT
 from studio.supervisor.broker import find_binary, free_port
 from studio.testing.live import clean_env, eventually
+from studio.testing.plugin import lacking
 
+PASSWORD = "a long pass phrase 7"
+REST = "/api/v1/workspaces/main"
 SECRETS = {
     "POSTGRES_PASSWORD": "p" * 32,
     "VALKEY_PASSWORD": "v" * 32,
@@ -82,10 +90,11 @@ class Stack:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.ports = {"web": free_port(), "valkey": free_port()}
+        self.ports = {"web": free_port(), "valkey": free_port(), "https": free_port(), "http": free_port()}
         server = urlsplit(os.environ["DUTO_DATABASE_URL"])
         self.database = f"{server.hostname}:{server.port}"
-        self.services = compose({**SECRETS, "DUTO_PUBLIC_URL": f"http://127.0.0.1:{self.ports['web']}"})["services"]
+        self.public = f"https://localhost:{self.ports['https']}"
+        self.services = compose({**SECRETS, "DUTO_PUBLIC_URL": self.public})["services"]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def here(self, word: object) -> str:
@@ -104,6 +113,15 @@ class Stack:
         return text
 
     def command(self, name: str) -> list[str]:
+        if name == "proxy":  # the image's own command
+            return [
+                shutil.which("caddy") or "caddy",
+                "run",
+                "--adapter",
+                "caddyfile",
+                "--config",
+                str(self.caddyfile()),
+            ]
         words = [self.here(word) for word in self.services[name]["command"]]
         programs = {"python": sys.executable, "valkey-server": find_binary("")}
         if name == "web":
@@ -112,9 +130,22 @@ class Stack:
             words += ["--port", str(self.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(self.home)]
         return [programs[words[0]], *words[1:]]
 
+    def caddyfile(self) -> Path:
+        """The file of the repository at the places of this machine; its authority stays out of the machine's own list."""
+        made = self.home / "Caddyfile"
+        own = f"{{\n\tadmin off\n\tskip_install_trust\n\thttp_port {self.ports['http']}\n}}\n"
+        made.write_text(own + self.here((ROOT / "deploy" / "Caddyfile").read_text()))
+        return made
+
+    def authority(self) -> ssl.SSLContext:
+        """Who signed the proxy's certificate."""
+        root = self.home / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+        eventually(root.is_file, 30, "the proxy's authority")
+        return ssl.create_default_context(cafile=str(root))
+
     def environment(self, name: str) -> dict[str, str]:
         said = {key: self.here(value) for key, value in self.services[name].get("environment", {}).items()}
-        return clean_env({**said, "DUTO_NO_BOOTSTRAP": "1"})
+        return clean_env({**said, "DUTO_NO_BOOTSTRAP": "1", "XDG_DATA_HOME": str(self.home)})
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         with (self.home / f"{name}.log").open("wb") as log:
@@ -187,3 +218,94 @@ def test_each_command_works_with_its_environment(stack: Stack) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             agent.wait(4)
         assert agent.poll() is None, stack.log("agent")
+
+
+def sign_in(web: httpx.Client, link: str) -> None:
+    """By the link that the log shows, as the owner of a new studio does."""
+    fields = {"csrfmiddlewaretoken": hidden(web.get(link).text), "password": PASSWORD, "again": PASSWORD}
+    done = web.post(link, data=fields, headers={"Referer": link})
+    assert done.status_code == 302, done.text
+
+
+def hidden(page: str) -> str:
+    return re.findall(r'csrfmiddlewaretoken" value="([^"]+)"', page)[0]
+
+
+def socket(stack: Stack, web: httpx.Client, origin: str) -> ClientConnection:
+    cookies = "; ".join(f"{name}={value}" for name, value in web.cookies.items())
+    return connect(
+        stack.public.replace("https", "wss") + "/ws/", ssl=stack.authority(), origin=origin,  # type: ignore[arg-type]
+        additional_headers={"Cookie": cookies},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_browsers_and_programs_come_through_the_real_proxy(stack: Stack) -> None:
+    if shutil.which("caddy") is None:
+        lacking("Caddy is not installed", "DUTO_REQUIRE_PROXY")
+    stack.start("valkey")
+    assert stack.start("prepare").wait(120) == 0, stack.log("prepare")
+    (link,) = re.findall(rf"{stack.public}/\S+", stack.log("prepare"))
+    web, proxy = stack.start("web"), stack.start("proxy")
+    eventually(lambda: stack.answers() or web.poll() is not None, 60, "the first page")
+    assert web.poll() is None and proxy.poll() is None, stack.log("web") + stack.log("proxy")
+    with httpx.Client(base_url=stack.public, verify=stack.authority(), timeout=30) as person:
+        sign_in(person, link)
+        assert all(cookie.secure for cookie in person.cookies.jar)
+        _live_frames(stack, person)
+        token = _token(person)
+    with httpx.Client(base_url=stack.public, verify=stack.authority(), timeout=30) as stranger:
+        _bytes_travel(stack, stranger, {"Authorization": f"Bearer {token}"})
+        _strangers_are_stopped(stranger)
+
+
+def _live_frames(stack: Stack, person: httpx.Client) -> None:
+    with socket(stack, person, stack.public) as live:
+        live.send('{"ping": 1}')
+        assert json.loads(live.recv(20)) == {"pong": 1}
+    with pytest.raises(InvalidStatus, match="403"):
+        socket(stack, person, "https://elsewhere.example")
+
+
+def _token(person: httpx.Client) -> str:
+    """A form that is sent by https passes the guard against forged ones, whose origin is that of the proxy."""
+    home = person.get("/w/main/").text
+    (guard,) = re.findall(r'name="csrf-token" content="([^"]+)"', home)
+    headers = {"X-CSRFToken": guard, "Referer": str(person.base_url)}
+    made = person.post(f"{REST}/tokens/", json={"name": "program", "role": "contributor"}, headers=headers)
+    assert made.status_code == 201, made.text
+    return str(made.json()["token"])
+
+
+def _bytes_travel(stack: Stack, program: httpx.Client, known: dict[str, str]) -> None:
+    """Compressed on the way or not, whole or in part, the bytes are the same; so they are for the SDK."""
+    path = f"{REST}/datastores/workspaceblobstore/files/data/large.csv"
+    content = b"".join(b"%d,%s\n" % (number, secrets.token_hex(8).encode()) for number in range(100_000))
+    sent = program.put(path, content=content, headers={**known, "Content-Type": "application/octet-stream"})
+    assert sent.status_code in (200, 201), sent.text
+    for encoding in ("identity", "gzip"):
+        whole = program.get(path, headers={**known, "Accept-Encoding": encoding})
+        assert (whole.status_code, whole.content == content) == (200, True), encoding
+        part = program.get(path, headers={**known, "Accept-Encoding": encoding, "Range": "bytes=1000-1999"})
+        assert (part.status_code, part.content) == (206, content[1000:2000]), encoding
+    code = 'from duto import Workspace; print(*Workspace.get("main").datastores)'
+    env = clean_env({
+        "DUTO_URL": stack.public, "DUTO_TOKEN": known["Authorization"].split()[1], "HOME": str(stack.home),
+        "SSL_CERT_FILE": str(stack.home / "caddy" / "pki" / "authorities" / "local" / "root.crt"),
+    })  # fmt: skip
+    said = subprocess.run([sys.executable, "-c", code], env=env, cwd=stack.home, capture_output=True, text=True)
+    assert "workspaceblobstore" in said.stdout.split(), said.stderr
+
+
+def _strangers_are_stopped(stranger: httpx.Client) -> None:
+    """Before their bytes are read, and by the address that the proxy sees, whatever they say of themselves."""
+    large = stranger.put(
+        f"{REST}/datastores/workspaceblobstore/files/large", content=(b"x" * 65_536 for _ in range(800))
+    )
+    assert large.status_code == 401, large.text
+    for number in range(11):
+        page = stranger.get("/accounts/login/")
+        fields = {"csrfmiddlewaretoken": hidden(page.text), "login": f"name-{number}", "password": "wrong"}
+        forged = {"X-Forwarded-For": f"9.9.9.{number}", "Referer": str(stranger.base_url)}
+        said = "Too many" in stranger.post("/accounts/login/", data=fields, headers=forged).text
+        assert said == (number == 10), number

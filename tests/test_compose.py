@@ -93,9 +93,13 @@ class Stack:
         self.ports = {"web": free_port(), "valkey": free_port(), "https": free_port(), "http": free_port()}
         server = urlsplit(os.environ["DUTO_DATABASE_URL"])
         self.database = f"{server.hostname}:{server.port}"
-        self.public = f"https://localhost:{self.ports['https']}"
-        self.services = compose({**SECRETS, "DUTO_PUBLIC_URL": self.public})["services"]
+        self.open_at(f"http://127.0.0.1:{self.ports['web']}")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def open_at(self, public: str) -> None:
+        """Before anything starts: the address that browsers use."""
+        self.public = public
+        self.services = compose({**SECRETS, "DUTO_PUBLIC_URL": public})["services"]
 
     def here(self, word: object) -> str:
         """A word of the file in terms of this machine."""
@@ -243,6 +247,7 @@ def socket(stack: Stack, web: httpx.Client, origin: str) -> ClientConnection:
 def test_browsers_and_programs_come_through_the_real_proxy(stack: Stack) -> None:
     if shutil.which("caddy") is None:
         lacking("Caddy is not installed", "DUTO_REQUIRE_PROXY")
+    stack.open_at(f"https://localhost:{stack.ports['https']}")
     stack.start("valkey")
     assert stack.start("prepare").wait(120) == 0, stack.log("prepare")
     (link,) = re.findall(rf"{stack.public}/\S+", stack.log("prepare"))

@@ -32,6 +32,14 @@ for number in range({size}):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / str(number)).write_text(str(number))
 """
+# As many figures as a long training logs; each is a request of its own before the next.
+IMAGES = """
+import pathlib
+from azureml.core import Run
+run = Run.get_context()
+pathlib.Path('figure.png').write_bytes(bytes(range(256)) * 100)
+for number in range({size}): run.log_image(f'epoch {{number}}', 'figure.png')
+"""
 # Children that outlive the script, as many as the host lets it have.
 FORKS = """
 import os, time
@@ -56,7 +64,7 @@ class Watch:
 
 @benchmark("floods", "MiB", "value <= 192", "lost <= 0", "left <= 0", "refused_pages <= 0", rounds=1)
 def floods(setting: Setting) -> Iterator[Sample]:
-    """The most that a part holds beyond what it held before: 10^7 lines, a line of 1 GiB, 10^6 points, 10^5 files, a fork bomb."""
+    """The most that a part holds beyond what it held before: 10^7 lines, a line of 1 GiB, 10^6 points, 10^5 files, 2,000 images, a fork bomb."""
     sizes: list[tuple[str, str, int, Callable[[Lab, str], int]]] = [
         ("lines", LINES, setting.size(10_000_000, 20_000), lambda warm, run: log_of(warm, run, b"\n")),
         ("line", LINE, setting.size(1024, 8), lambda warm, run: log_of(warm, run, b"x") // MIB),
@@ -135,12 +143,26 @@ def points_of(warm: Lab, run: str) -> int:
     return sum(int(each["count"]) for each in warm.rest.get(f"runs/{run}/metrics/")["metrics"])
 
 
+def images_of(warm: Lab, run: str) -> int:
+    """Logged images, and whether each has its file."""
+    found, after = 0, ""
+    while after is not None:
+        page = warm.rest.get(f"runs/{run}/metrics/points/" + (f"?after={after}" if after else ""))
+        found += sum(len(each["points"]) for each in page["items"] if each["kind"] == "image")
+        after = page["next"]
+    return min(found, artifacts_of(warm, run, "images/"))
+
+
 def files_of(warm: Lab, run: str) -> int:
-    """Artifacts below `outputs/`."""
+    return artifacts_of(warm, run, "outputs/")
+
+
+def artifacts_of(warm: Lab, run: str, folder: str) -> int:
+    """Files of a run below a folder."""
     found, after = 0, ""
     while True:
         page = warm.rest.get(f"runs/{run}/artifacts/?limit=500{f'&after={after}' if after else ''}")
-        found += sum(each["path"].startswith("outputs/") for each in page["items"])
+        found += sum(each["path"].startswith(folder) for each in page["items"])
         if not (after := page["next"]):
             return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import threading
 import time
@@ -17,7 +18,8 @@ PARTS = ("web", "worker", "agent")
 MIB = 1 << 20
 # What a part may hold beyond what it held before: windows, slices and caches, but not the whole of the long line.
 MOST_GROWTH = 128 * MIB
-LINES, LINE_MIB, POINTS, FILES = 300_000, 192, 20_000, 3_000
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LINES, LINE_MIB, POINTS, FILES, IMAGES = 300_000, 192, 20_000, 3_000, 300
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ def _files(run: LiveRun) -> None:
     assert {f"outputs/{number % 50}/{number}.txt" for number in range(FILES)} <= paths
 
 
+def _images(run: LiveRun) -> None:
+    step, after, names = run.step("flood")["id"], "", []
+    while after is not None:
+        page = run.studio.get(f"runs/{step}/metrics/points/", **({"after": after} if after else {}))
+        names += [each["name"] for each in page["items"]]
+        after = page["next"]
+    assert sorted(names) == sorted(f"epoch {number}" for number in range(IMAGES))
+    first = run.studio.rest("GET", f"runs/{step}/artifacts/images/epoch 0.png")
+    assert first.content == base64.b64decode(DOT)
+
+
 def _forks(run: LiveRun) -> None:
     step = run.step("flood")
     assert b"no more" in run.log("flood") and step["error"]["cause"] == "user_error", step["error"]
@@ -75,6 +88,14 @@ FLOODS = {
         "    folder.mkdir(parents=True, exist_ok=True)\n"
         "    (folder / f'{number}.txt').write_text(str(number))\n",
         _files,
+    ),
+    "images": Flood(
+        "import base64, pathlib\n"
+        "from azureml.core import Run\n"
+        f"pathlib.Path('dot.png').write_bytes(base64.b64decode('{DOT}'))\n"
+        "run = Run.get_context()\n"
+        f"for number in range({IMAGES}): run.log_image(f'epoch {{number}}', 'dot.png')\n",
+        _images,
     ),
     "forks": Flood(
         "import os, time\n"

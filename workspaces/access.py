@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -14,6 +15,10 @@ from core.clock import now, told
 from core.errors import Forbidden, NotFound, Unauthenticated
 from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
 from workspaces.scopes import Act, Scope, allows, scope_in
+
+T = TypeVar("T")
+# So many names are asked for by one statement.
+SLICE = 500
 
 
 class Treed(Protocol):
@@ -106,25 +111,20 @@ class Room:
     def made(self, kind: str, key: object) -> None:
         """Write down that this run's tree made a thing, so that it may change it. Of persons nothing is written down."""
         if self.is_run and self.token is not None and self.token.root_run_id is not None:
-            values, digest = {"root_run_id": self.token.root_run_id}, _digest(kind, key)
-            RunMade.objects.update_or_create(workspace=self.workspace, digest=digest, defaults=values)
+            note_made(self.workspace, self.token.root_run_id, kind, [key])
 
     def replaced(self, kind: str, key: object) -> None:
         """As made(), for what has a name that may have been another's: a person's file is no run's any more."""
         if self.is_run:
             self.made(kind, key)
         else:
-            RunMade.objects.filter(workspace=self.workspace, digest=_digest(kind, key)).delete()
+            forget_made(self.workspace, kind, [key])
 
     def has_made(self, kind: str, *keys: object) -> bool:
         """Whether this run's tree made all of these things."""
         if self.token is None or self.token.root_run_id is None:
             return False
-        wanted = {_digest(kind, key) for key in keys}
-        rows = RunMade.objects.filter(workspace=self.workspace, root_run_id=self.token.root_run_id)
-        return bool(wanted) and all(
-            rows.filter(digest__in=some).count() == len(some) for some in _slices(sorted(wanted))
-        )
+        return bool(keys) and made_by(self.workspace, {self.token.root_run_id}, kind, keys) == set(keys)
 
     def require_own(self, kind: str, *keys: object) -> Room:
         """The room itself. Raises Forbidden (`run_scope`) for a step that wants to change what another made."""
@@ -188,11 +188,34 @@ def effective_role(token: ApiToken) -> Role | None:
     return None if role is None else min(Role(token.role), Role(role), key=lambda each: each.rank)
 
 
+def note_made(workspace: Workspace, root_run: UUID, kind: str, keys: Iterable[object]) -> None:
+    """Write down that the tree of this root made these things: whoever made them before did so no more."""
+    rows = [RunMade(workspace=workspace, root_run_id=root_run, digest=_digest(kind, key)) for key in keys]
+    RunMade.objects.bulk_create(
+        rows, batch_size=SLICE, update_conflicts=True, update_fields=["root_run_id"],
+        unique_fields=["workspace", "digest"],
+    )  # fmt: skip
+
+
+def forget_made(workspace: Workspace, kind: str, keys: Iterable[object]) -> None:
+    """What a person or the studio put in its place is no tree's any more."""
+    for some in _slices([_digest(kind, key) for key in keys]):
+        RunMade.objects.filter(workspace=workspace, digest__in=some).delete()
+
+
+def made_by(workspace: Workspace, trees: Collection[UUID], kind: str, keys: Iterable[T]) -> set[T]:
+    """Those of these things that the trees of these roots made."""
+    wanted = {_digest(kind, key): key for key in keys}
+    rows = RunMade.objects.filter(workspace=workspace, root_run_id__in=trees)
+    found = (rows.filter(digest__in=some).values_list("digest", flat=True) for some in _slices(sorted(wanted)))
+    return {wanted[digest] for some in found for digest in some}
+
+
 def _digest(kind: str, key: object) -> str:
     return sha256(f"{kind}:{key}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _slices(values: list[str], size: int = 500) -> list[list[str]]:
+def _slices(values: list[str], size: int = SLICE) -> list[list[str]]:
     return [values[at : at + size] for at in range(0, len(values), size)]
 
 

@@ -93,6 +93,8 @@ class Run(Lifecycle):
     continue_on_step_failure = models.BooleanField(default=False)
 
     submitted_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    # The root of the tree whose step submitted this root; null where a person did.
+    submitted_in = models.UUIDField(null=True)
     trigger = models.JSONField(default=dict)
     published_pipeline_id = models.UUIDField(null=True, db_index=True)
     cloned_from = models.ForeignKey("self", models.SET_NULL, null=True, related_name="clones")

@@ -18,7 +18,7 @@ from duto.spec import canonical, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
 from runs.models import Attempt, Output, Run
-from runs.services import kept
+from runs.services import foreign, kept
 from runs.services.promotion import below, cut_links, left_at
 from workspaces.access import studio_room
 
@@ -81,7 +81,7 @@ def _promote(run: Run, output: Mapping[str, Any], told: Mapping[str, Any], base:
     source = below(base, f"outputs/{output['name']}")
     if source.is_symlink() or source.exists():
         cut_links(source)
-        _move(root, source, path, output)
+        _move(run, output, source, root, name, path)
     files = manifest(told.get("files", []))
     _verify(root, path, files, bool(told.get("is_directory")), str(output["name"]))
     row = Output(
@@ -98,6 +98,8 @@ def _promote(run: Run, output: Mapping[str, Any], told: Mapping[str, Any], base:
     kept.tag(row, root)
     row.dataset_version_id = _register(run, output, row, datastore)
     row.save(force_insert=True)
+    if output.get("destination"):
+        foreign.settle(run, name, (kept.key_of(row, each) for each in files))
     return row
 
 
@@ -107,17 +109,23 @@ def manifest(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(plain, key=lambda each: str(each["path"]))
 
 
-def _move(root: Root, source: Path, path: str, output: Mapping[str, Any]) -> None:
+def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: str, path: str) -> None:
     if not output.get("destination"):
         # Left by a finish that was not committed: this attempt's files are the ones that count.
         root.remove(path)
         root.adopt(source, path)
         return
     # A folder that a program chose may hold files of other runs; they stay.
-    below = [(f"{path}/{spelled(name)}", file) for name, file in trees.files(source)]
-    for key, file in below if source.is_dir() else [(path, source)]:
+    files = {path: source}
+    if source.is_dir():
+        files = {f"{path}/{spelled(name)}": file for name, file in trees.files(source)}
+    taken = [key for key in files if root.exists(key)]
+    if taken:
+        _allow_overwrite(output, taken[0])
+        foreign.keep_off_again(run, str(output["name"]), store, root, path, taken)
+    foreign.claim(run, store, files)
+    for key, file in files.items():
         if root.exists(key):
-            _allow_overwrite(output, key)
             root.remove(key)
         root.adopt(file, key)
 

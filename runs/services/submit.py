@@ -24,7 +24,7 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
-from runs.services import conda, progress
+from runs.services import conda, foreign, progress
 from runs.services.changes import changing
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -59,6 +59,7 @@ def submit_run(
         require_run(room, resumed)
     plan = _check(room, graph, parameters or {})
     _keep_off_runs(room, plan.graph)
+    foreign.keep_off(room, plan.graph)
     fields = {
         "kind": kind,
         "graph": plan.document,
@@ -68,6 +69,7 @@ def submit_run(
         "properties": {**(properties or {}), **_root_properties(kind, plan.parameters, more)},
         "is_forced": regenerate_outputs,
         "continue_on_step_failure": plan.goes_on(continue_on_step_failure),
+        "submitted_in": room.token.root_run_id if room.is_run and room.token else None,
         **more,
     }
     if len(plan.graph.steps) > slices.SLICE and kind != Run.Kind.SCRIPT:

@@ -13,9 +13,10 @@ import pytest
 from django.test import Client
 
 from datasets.services.datastores import put_file
-from runs.models import Experiment, Output, Run
+from runs.models import Attempt, Experiment, Output, Run
 from tests.house import content
 from tests.runs.conftest import Lab
+from tests.runs.test_outputs import leave
 from workspaces.models import AuditEntry, Member, Role
 from workspaces.scopes import TABLE, Act, Scope
 
@@ -101,6 +102,7 @@ DEEDS: dict[Act, dict[str, Deed]] = {
         "an interactive run": lambda s: s.ask("post", "runs/", {"experiment": "new", "kind": "interactive"}),
         "its own run again": lambda s: s.ask("post", f"runs/{s.root.pk}/resubmit/"),
         "a run that writes to a place of its choice": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, "chosen/out")}),
+        "a run that writes beside files": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, "raw/{run-id}")}),
         "a published pipeline": lambda s: s.ask(
             "post",
             f"/api/v1/pipelines/v1.0/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/lab/PipelineRuns/PipelineSubmit/{s.pipeline['id']}",
@@ -130,6 +132,8 @@ DEEDS: dict[Act, dict[str, Deed]] = {
         "add to a foreign output": lambda s: s.ask("put", f"{FILES}{s.foreign_output}2", raw=b"x"),
         "add to a foreign output in a chosen place": lambda s: s.ask("put", f"{FILES}chosen//./out/a.txt", raw=b"x"),
         "have its output kept in a foreign one": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, f"azureml/{s.other.pk}/model")}),
+        "have its output kept over a file": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, "raw//./a.csv")}),
+        "have its output kept among files": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, "raw")}),
         "delete a foreign output": lambda s: s.ask("delete", f"{FILES}{s.foreign_output}"),
         "unregister a dataset": lambda s: s.ask("delete", "datasets/theirs/"),
         "annotate a dataset": lambda s: s.ask("patch", f"dataset-versions/{s.dataset['id']}/", {"tags": {"a": "b"}}),
@@ -261,6 +265,88 @@ def test_a_folder_with_one_foreign_file_stays(scene: Scene) -> None:
     assert scene.ask("put", f"{FILES}raw/mine.csv", raw=b"1").status_code == 201
     assert scene.ask("delete", f"{FILES}raw").status_code == 403
     assert scene.ask("delete", f"{FILES}raw/mine.csv").status_code == 204
+
+
+def carried_out(scene: Scene, destination: str, **files: str) -> Run:
+    """A run that the step submits, and whose own step leaves these files; as it stands after the agent's verdict."""
+    lab = scene.lab
+    graph = kept_in(scene, destination)
+    graph["steps"][0]["allow_reuse"] = False
+    graph["steps"] = graph["steps"][:1]
+    answer = scene.ask("post", "runs/", {"experiment": "e", "graph": graph})
+    assert answer.status_code == 201, answer.content
+    return end(lab, Run.objects.get(parent=answer.json()["id"]), **files)
+
+
+def end(lab: Lab, run: Run, **files: str) -> Run:
+    """The run once an agent has claimed its attempt and told that the script left these files as the output `out`."""
+    exchange(lab, want=8)
+    attempt = Attempt.objects.get(run=run)
+    report = leave(attempt, **{f"outputs__out__{name}": text for name, text in files.items()})
+    told = {"attempt": str(attempt.pk), "epoch": attempt.epoch, "event": "finished", "exit_code": 0, **report}
+    assert not exchange(lab, told)["refused"]
+    run.refresh_from_db()
+    return run
+
+
+def exchange(lab: Lab, *reports: dict[str, Any], want: int = 0) -> dict[str, Any]:
+    body = {"host": {}, "holding": [], "reports": reports, "want": want, "wait": 0}
+    answer = lab.agent.post("/agent/v1/exchange", json.dumps(body), content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    return dict(answer.json())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_of_a_step_replaces_what_its_own_trees_wrote(scene: Scene) -> None:
+    lab = scene.lab
+    first = carried_out(scene, "mine/table", a="1", b="2")
+    assert (first.status, content(lab.get(f"{FILES}mine/table/a"))) == ("Completed", b"1")
+    again = carried_out(scene, "mine/table", a="3")
+    assert (again.status, content(lab.get(f"{FILES}mine/table/a"))) == ("Completed", b"3")
+    assert scene.ask("put", f"{FILES}up/a", raw=b"1").status_code == 201
+    assert carried_out(scene, "up", a="2").status == "Completed"
+    # What was promoted is no upload any more, and no other tree's step has it replaced either.
+    assert scene.ask("put", f"{FILES}up/a?overwrite=1", raw=b"3").status_code == 403
+    assert scene.ask("delete", f"{FILES}up/a").status_code == 403
+    stranger = lab.run_token(lab.step(scene.other, "train"))
+    body = {"experiment": "e", "graph": kept_in(scene, "mine")}
+    error = scene.ask("post", "runs/", body, client=stranger).json()["error"]
+    assert error["code"] == "run_scope" and "'out'" in error["message"] and "'mine/table/a'" in error["message"]
+    assert (error["facts"]["output"], error["facts"]["path"]) == ("out", "mine")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_persons_file_among_a_trees_own_is_seen(scene: Scene) -> None:
+    assert carried_out(scene, "mine", a="1", b="2").status == "Completed"
+    assert scene.lab.put(f"{FILES}mine/a", b"a person's", overwrite=1).status_code == 201
+    body = {"experiment": "e", "graph": kept_in(scene, "mine")}
+    assert scene.ask("post", "runs/", body).status_code == 403
+    scene.lab.patch("", {"run_token_scope": "permissive"})
+    assert scene.ask("post", "runs/", body).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_comes_after_the_submit_is_not_replaced(scene: Scene) -> None:
+    lab = scene.lab
+    answer = scene.ask("post", "runs/", {"experiment": "e", "graph": kept_in(scene, "later")})
+    root = Run.objects.get(pk=answer.json()["id"])
+    assert lab.put(f"{FILES}later/b", b"a person's").status_code == 201
+    run = end(lab, lab.step(root, "prepare"), a="1", b="2")
+    assert run.status == "Failed" and "'later/b'" in run.error["message"] and "'out'" in run.error["message"]
+    assert content(lab.get(f"{FILES}later/b")) == b"a person's"
+    assert lab.get(f"{FILES}later/a").status_code == 404, "of a refused output nothing is kept"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_person_submits_may_replace_what_was_there(scene: Scene) -> None:
+    lab = scene.lab
+    assert scene.ask("put", f"{FILES}theirs/a", raw=b"a step's").status_code == 201
+    answer = lab.post("runs/", {"experiment": "e", "graph": kept_in(scene, "theirs")})
+    run = end(lab, lab.step(Run.objects.get(pk=answer.json()["id"]), "prepare"), a="2")
+    assert (run.status, content(lab.get(f"{FILES}theirs/a"))) == ("Completed", b"2")
+    # The step's upload is gone, and with it the step's say.
+    assert scene.ask("delete", f"{FILES}theirs/a").status_code == 403
+    assert scene.ask("post", "runs/", {"experiment": "e", "graph": kept_in(scene, "theirs/a")}).status_code == 403
 
 
 def test_an_owner_chooses_the_scope_and_the_audit_tells(scene: Scene) -> None:

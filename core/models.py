@@ -48,6 +48,8 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     # Of method, address and body: the same key with another request is a mistake.
     fingerprint = models.CharField(max_length=64, blank=True)
+    # The sha256 of the bytes that an upload brought; they are counted once they have come.
+    content = models.CharField(max_length=64, blank=True)
     # What it made, by model and id; or the answer itself where it made nothing that can be shown again.
     made = models.CharField(max_length=64, blank=True)
     made_id = models.CharField(max_length=64, blank=True)

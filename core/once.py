@@ -6,7 +6,7 @@ first, and is then told what that made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -44,6 +44,9 @@ class _Asked:
     key: str
     fingerprint: str
     by_answer: bool = False
+    # What the digest of an upload is found by while nobody has read it, and the digest itself.
+    read: Callable[[], str] | None = None
+    content: str = ""
     kept: IdempotencyKey | None = None
 
 
@@ -51,9 +54,17 @@ _asked: ContextVar[_Asked | None] = ContextVar("idempotency", default=None)
 
 
 @contextmanager
-def asking(scope: str, key: str | None, fingerprint: str = "", *, by_answer: bool = False) -> Iterator[None]:
+def asking(
+    scope: str,
+    key: str | None,
+    fingerprint: str = "",
+    *,
+    by_answer: bool = False,
+    read: Callable[[], str] | None = None,
+) -> Iterator[None]:
     """Carry out a request with its key, if it has one; `scope` is who asks and where, `fingerprint` what for.
-    `by_answer`: it is the answer that the key stands for, whatever rows are made on the way.
+    `by_answer`: it is the answer that the key stands for, whatever rows are made on the way. `read`: reads an upload to
+    its end and gives its sha256; it is called only where the key is known, to tell a repetition from other bytes.
 
     Raises Repeated for one that was carried out before, Invalid for a key that is none, Unprocessable
     (`idempotency_key_reused`) for a key that stood for another request.
@@ -61,7 +72,7 @@ def asking(scope: str, key: str | None, fingerprint: str = "", *, by_answer: boo
     if key is None:
         yield
         return
-    asked = _Asked(scope, _read(key), fingerprint, by_answer)
+    asked = _Asked(scope, _read(key), fingerprint, by_answer, read)
     _look(asked)
     token = _asked.set(asked)
     try:
@@ -76,8 +87,9 @@ def is_asked() -> bool:
     return asked is not None and asked.kept is None
 
 
-def settle(made: models.Model | None = None, *, status: int = 200, body: Any = None) -> None:
+def settle(made: models.Model | None = None, *, status: int = 200, body: Any = None, content: str = "") -> None:
     """What the present request's key stands for from now on: a row, or an answer. Inside the transaction of the deed.
+    `content`: the sha256 of what an upload has brought.
 
     Of several of one request the first counts; without a key it does nothing. Raises Repeated.
     """
@@ -86,8 +98,9 @@ def settle(made: models.Model | None = None, *, status: int = 200, body: Any = N
         return
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("A key is settled in the transaction of its deed.")
+    asked.content = content
     row = IdempotencyKey(
-        scope=asked.scope, key=asked.key, fingerprint=asked.fingerprint, status=status, body=body,
+        scope=asked.scope, key=asked.key, fingerprint=asked.fingerprint, content=content, status=status, body=body,
         made=made._meta.label if made is not None else "", made_id=str(made.pk) if made is not None else "",
     )  # fmt: skip
     try:
@@ -136,9 +149,16 @@ def _look(asked: _Asked) -> None:
     kept = IdempotencyKey.objects.filter(scope=asked.scope, key=asked.key).first()
     if kept is None:
         return
-    if kept.fingerprint != asked.fingerprint:
+    if kept.fingerprint != asked.fingerprint or not _is_content(asked, kept.content):
         raise Unprocessable(
             _("This '%(header)s' stood for another request. Send a new key with a new request.") % {"header": HEADER},
             code="idempotency_key_reused",
         )
     raise Repeated(kept)
+
+
+def _is_content(asked: _Asked, kept: str) -> bool:
+    """Whether the request brings the bytes that the key stands for."""
+    if kept and not asked.content and asked.read is not None:
+        asked.content = asked.read()
+    return not kept or asked.content == kept

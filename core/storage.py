@@ -49,6 +49,23 @@ class Written(NamedTuple):
     digest: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """A file that was written beside its place."""
+
+    root: Root
+    at: str
+    key: str
+    overwrite: bool
+    written: Written
+
+    def take_place(self) -> None:
+        """Raises Conflict when something is there that may not be replaced."""
+        self.root._refuse_taken(self.key, self.overwrite)
+        with _nothing_in_the_way(self.key):
+            self.root._rename(self.at, self.root.full(self.key))
+
+
 def safe(path: str) -> str:
     """The path, normal and relative: of all texts that mean one file the one that it is listed by.
 
@@ -167,34 +184,36 @@ class Root:
             source.seek(start)
             return source.read() if length is None else source.read(length)
 
-    def write(
-        self,
-        key: str,
-        source: BinaryIO,
-        *,
-        overwrite: bool = True,
-        digest: str | None = None,
-        present: str | None = None,
-    ) -> Written:
+    def write(self, key: str, source: BinaryIO, *, overwrite: bool = True, digest: str | None = None) -> Written:
         """Write a whole file: to a neighbour first, then by rename, so that a reader never sees half of it.
 
-        `present`: the digest of what lies there now; the same bytes again leave that file untouched. Raises Conflict when it exists and may not be replaced, Invalid when the bytes are not those of `digest`.
+        Raises Conflict when it exists and may not be replaced, Invalid when the bytes are not those of `digest`.
         """
+        with self.beside(key, source, overwrite=overwrite, digest=digest) as part:
+            part.take_place()
+        return part.written
+
+    @contextlib.contextmanager
+    def beside(
+        self, key: str, source: BinaryIO, *, overwrite: bool = True, digest: str | None = None
+    ) -> Iterator[Part]:
+        """The same bytes as a neighbour of the file, which takes its place when it is told to and else is gone after it."""
         target = self.full(key)
-        if not overwrite and self.fs.exists(target):
-            raise Conflict(_("%(key)r exists already. Say overwrite to replace it.") % {"key": key}, code="exists")
+        self._refuse_taken(key, overwrite)
         parent = str(PurePosixPath(target).parent)
         part = f"{parent}/.duto-part-{os.urandom(8).hex()}"
-        with _nothing_in_the_way(key):
-            self.fs.makedirs(parent, exist_ok=True)
-            try:
+        try:
+            with _nothing_in_the_way(key):
+                self.fs.makedirs(parent, exist_ok=True)
                 written = self._fill(part, source, digest)
-                if written.digest != present:
-                    self._rename(part, target)
-            finally:
-                if self.fs.exists(part):
-                    self.fs.rm(part)
-        return written
+            yield Part(self, part, key, overwrite, written)
+        finally:
+            if self.fs.exists(part):
+                self.fs.rm(part)
+
+    def _refuse_taken(self, key: str, overwrite: bool) -> None:
+        if not overwrite and self.fs.exists(self.full(key)):
+            raise Conflict(_("%(key)r exists already. Say overwrite to replace it.") % {"key": key}, code="exists")
 
     def move(self, key: str, to: str) -> None:
         """Give a file another key; what was there is replaced. Raises Conflict."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
 from dataclasses import dataclass
@@ -18,13 +19,16 @@ from compute.models import Enrolment, Host
 from compute.services.hosts import KEY_PREFIX, digest_of, installation
 from core import journal, once
 from core.clock import now
-from core.errors import Conflict, Invalid, Unauthenticated
+from core.errors import Conflict, Invalid, StudioError, Unauthenticated
 from workspaces.access import Room
 from workspaces.models import Member, Role
 from workspaces.services import audit
 
 TOKEN_PREFIX = "duto_enrol"  # noqa: S105 - what each of them begins with
 HOURS, MOST_HOURS = 1, 168
+# For so long an agent whose answer was lost may ask for it again.
+REPEATED = timedelta(minutes=10)
+_KEY = re.compile(KEY_PREFIX + r"_[A-Za-z0-9_-]{43,128}")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -66,18 +70,24 @@ def command_of(studio: str, token: str) -> str:
     return f"curl -fsSL {studio.rstrip('/')}/agent/v1/install | python3 - --token {token}"
 
 
-def enrol(token: str, name: str, agent: str, studio: str) -> dict[str, Any]:
+def enrol(token: str, name: str, agent: str, studio: str, key: str = "") -> dict[str, Any]:
     """Exchange the token for a host key: what the agent keeps in its `host.json` (docs/wire.md).
 
-    Raises Unauthenticated with the reason for a token that is of no use, Invalid for a bad name, Conflict for one that
-    is taken; the token stays good then.
+    `key`: the one that the agent proposes; with the same token and key it may ask again, as its answer may have been
+    lost. Raises Unauthenticated with the reason for a token that is of no use, Invalid for a bad name or key, Conflict
+    for a name that is taken; the token stays good then.
     """
-    key = f"{KEY_PREFIX}_{secrets.token_urlsafe(32)}"
+    key = _proposed(key) if key else f"{KEY_PREFIX}_{secrets.token_urlsafe(32)}"
     try:
         with transaction.atomic():
             host = _exchange(token, name, agent, key)
-    except IntegrityError as error:  # two machines came with one name in the same moment
-        raise _taken(name) from error
+    except (IntegrityError, StudioError) as error:
+        before = _enrolled(token, key)
+        if before is None and isinstance(error, IntegrityError):  # two machines came with one name in the same moment
+            raise _taken(name) from error
+        if before is None:
+            raise
+        host = before
     return {
         "name": host.name,
         "key": key,
@@ -88,12 +98,30 @@ def enrol(token: str, name: str, agent: str, studio: str) -> dict[str, Any]:
     }
 
 
+def _proposed(key: str) -> str:
+    """An agent's own key. Raises Invalid for one that could be guessed."""
+    if not _KEY.fullmatch(key):
+        raise Invalid(_("'key' is '%(prefix)s_' and 43 to 128 random letters, digits, '-' and '_'.") % {"prefix": KEY_PREFIX}, code="bad_key")  # fmt: skip
+    return key
+
+
+def _enrolled(token: str, key: str) -> Host | None:
+    """The host that came by this very token and key within the last minutes, and still speaks with it."""
+    rows = Enrolment.objects.select_related("host").filter(token_digest=digest_of(token), used_at__gt=now() - REPEATED)
+    enrolment = rows.first()
+    host = enrolment.host if enrolment else None
+    is_same = host is not None and host.revoked_at is None and hmac.compare_digest(host.key_digest, digest_of(key))
+    return host if is_same else None
+
+
 def _exchange(token: str, name: str, agent: str, key: str) -> Host:
     enrolment = _good(token)
     name = enrolment.name or name.strip().lower()
     _check(name)
     known = _named(enrolment.workspace_id, name).select_for_update().first()
     _refuse_taken(known, enrolment.workspace_id, name)
+    if Host.objects.filter(key_digest=digest_of(key)).exists():
+        raise Invalid(_("This host key is in use. Propose another one."), code="bad_key")
     host = known or Host(name=name)
     host.workspace, host.key_digest, host.agent_version = enrolment.workspace, digest_of(key), agent[:32]
     host.revoked_at = host.drained_at = None

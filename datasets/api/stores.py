@@ -12,12 +12,12 @@ from rest_framework.response import Response
 
 from core import serving
 from core.paging import MAX_LIMIT, part_of
-from core.storage import safe
+from core.storage import Stored, safe
 from datasets import queries
 from datasets.api import serializers as s
 from datasets.services import datastores, files
 from datasets.stores import root_of
-from workspaces.api.base import WorkspaceView, listed
+from workspaces.api.base import WorkspaceView, keyed, listed
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -69,15 +69,21 @@ class FileView(WorkspaceView):
         return serving.serve(request._request, root.open(key), root.size(key), key)
 
     @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: s.StoredOut})
+    @keyed
     def put(self, request: Request, name: str, path: str) -> Response:
         body = cast(BinaryIO, request._request)
-        stored = datastores.put_file(self.room, name, path, body, overwrite=self.flag("overwrite"))
-        return Response({"path": stored.path, "size": stored.size, "modified_at": None}, status=201)
+        overwrite = self.flag("overwrite")
+        stored = datastores.put_file(self.room, name, path, body, overwrite=overwrite, answer=stored_document)
+        return Response(stored_document(stored), status=201)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, path: str) -> Response:
         datastores.delete_file(self.room, name, path)
         return Response(status=204)
+
+
+def stored_document(stored: Stored) -> dict[str, Any]:
+    return {"path": stored.path, "size": stored.size, "modified_at": None}
 
 
 def file_document(each: files.ResolvedFile, path: str) -> dict[str, Any]:

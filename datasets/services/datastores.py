@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import journal, once
 from core.errors import Conflict, Invalid, NotFound
 from core.storage import Root, Stored, safe
 from datasets.models import Datastore
@@ -74,10 +74,19 @@ def check_path(path: str) -> str:
     return key
 
 
-def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: bool) -> Stored:
+def put_file(
+    room: Room,
+    name: str,
+    path: str,
+    source: BinaryIO,
+    *,
+    overwrite: bool,
+    answer: Callable[[Stored], dict[str, Any]] | None = None,
+) -> Stored:
     """Write one file. The same bytes again leave the stored file, and with it every fingerprint, as it was.
 
-    Raises Conflict when it exists and may not be replaced.
+    `answer`: what the present request's key stands for, where this file is all that it brings (core.once). Raises
+    Conflict when it exists and may not be replaced, Repeated.
     """
     room.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
     store = open_to_people(room.workspace, name)
@@ -88,10 +97,16 @@ def put_file(room: Room, name: str, path: str, source: BinaryIO, *, overwrite: b
     if room.is_run:
         overwrite = _may_replace(room, store, root, key, overwrite)
     present = root.digest(key) if overwrite and root.is_file(key) else None
-    size = root.write(key, source, overwrite=overwrite, present=present).size
-    room.replaced("file", f"{store.name}/{key}")
+    with root.beside(key, source, overwrite=overwrite) as part:
+        stored = Stored(key, part.written.size, 0.0)
+        with transaction.atomic():
+            if answer is not None:
+                once.settle(status=201, body=answer(stored), content=part.written.digest)
+            room.replaced("file", f"{store.name}/{key}")
+            if part.written.digest != present:
+                part.take_place()
     journal.hint(f"list:{room.workspace.name}:datasets")
-    return Stored(key, size, 0.0)
+    return stored
 
 
 def delete_file(room: Room, name: str, path: str) -> None:

@@ -41,7 +41,7 @@ def package(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-@sensitive_variables("token", "document")
+@sensitive_variables("token", "document", "key")
 def enrol(request: HttpRequest) -> HttpResponse:
     """POST enrol (docs/wire.md, *Agents' API*)."""
     if request.method != "POST":
@@ -51,10 +51,10 @@ def enrol(request: HttpRequest) -> HttpResponse:
         token = document.get("token")
         if not isinstance(token, str) or not token:
             raise Unauthenticated('Send the enrolment token that the page Compute shows: {"token": …}.')
-        name, agent = document.get("name") or "", document.get("agent") or ""
-        if not isinstance(name, str) or not isinstance(agent, str):
-            raise Invalid("'name' and 'agent' are texts.")
-        return JsonResponse(enrolments.enrol(token, name, agent, address_of(request)))
+        name, agent, key = (document.get(each) or "" for each in ("name", "agent", "key"))
+        if not isinstance(name, str) or not isinstance(agent, str) or not isinstance(key, str):
+            raise Invalid("'name', 'agent' and 'key' are texts.")
+        return JsonResponse(enrolments.enrol(token, name, agent, address_of(request), key))
     except StudioError as error:
         return refusal(error)
 

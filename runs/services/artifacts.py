@@ -149,7 +149,7 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
             kept, is_new = Artifact.objects.update_or_create(run=run, path=clean, defaults=values)
             if not is_new and not overwrite:
                 raise _taken(clean)
-            once.settle(kept)
+            once.settle(kept, content=written.digest)
             store.move(part, row.key)
     finally:
         store.remove(part)

@@ -130,6 +130,44 @@ def test_no_machine_takes_the_name_of_a_host_that_serves(house: House) -> None:
     assert code(house.api.post("host-enrolments/", {"name": "beta"})) == (409, "exists")
 
 
+KEY = "duto_host_" + "k" * 43
+
+
+def test_a_lost_answer_is_given_again_for_the_key_that_the_agent_proposed(house: House) -> None:
+    token = invite(house)
+    first, again = enrol(token, key=KEY), enrol(token, key=KEY)
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json() and first.json()["key"] == KEY
+    assert speak(KEY).status_code == 200 and Host.objects.count() == 1
+    assert AuditEntry.objects.filter(action="host.enrolled").count() == 1
+    assert KEY not in str(list(Host.objects.values())) + str(list(Enrolment.objects.values()))
+    assert code(enrol(token, key=KEY[:-1] + "x")) == code(enrol(token)) == (401, "token_used")
+    assert code(enrol("duto_enrol_guess", key=KEY)) == (401, "bad_token")
+
+
+def test_a_lost_answer_is_given_for_some_minutes_and_while_the_key_is_good(house: House) -> None:
+    token = invite(house)
+    assert enrol(token, key=KEY).status_code == 200
+    Host.objects.update(revoked_at=now())
+    assert code(enrol(token, key=KEY)) == (401, "token_used")
+    Host.objects.update(revoked_at=None)
+    Enrolment.objects.update(used_at=now() - enrolments.REPEATED)
+    assert code(enrol(token, key=KEY)) == (401, "token_used")
+
+
+@pytest.mark.parametrize("key", ["k", "duto_host_" + "k" * 42, "duto_host_" + "k" * 129, "duto_host_" + "é" * 43])
+def test_a_key_that_could_be_guessed_is_refused_and_the_token_stays_good(house: House, key: str) -> None:
+    token = invite(house)
+    assert code(enrol(token, key=key)) == (400, "bad_key") and code(enrol(token, key=["k"])) == (400, "invalid")
+    assert enrol(token).status_code == 200
+
+
+def test_no_two_hosts_have_one_key(house: House) -> None:
+    assert enrol(invite(house), key=KEY).status_code == 200
+    assert code(enrol(invite(house), "gamma", key=KEY)) == (400, "bad_key")
+    assert Host.objects.count() == 1
+
+
 def test_a_lost_answer_does_not_keep_the_name(house: House) -> None:
     lost = enrol(invite(house)).json()["key"]
     assert enrol(invite(house)).status_code == 200

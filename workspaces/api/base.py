@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import Any, ClassVar, TypeVar
 
 from django.db import transaction
@@ -22,6 +22,7 @@ from core import once, strictness
 from core.errors import Invalid, NotFound
 from core.models import IdempotencyKey
 from core.paging import page_of
+from core.storage import CHUNK
 from workspaces.access import Room, enter
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -44,14 +45,18 @@ def keyed(handler: Handler) -> Handler:
     """The method of a view, carried out once for each key that a caller sends."""
 
     @wraps(handler)
-    def inner(view: WorkspaceView, request: Request, *args: Any, **names: Any) -> Response:
+    def inner(view: StudioView, request: Request, *args: Any, **names: Any) -> Response:
         key = request.headers.get(once.HEADER)
         if key is None:
             return handler(view, request, *args, **names)
         try:
-            by_answer = type(view).repeated is WorkspaceView.repeated  # else its service settles what it makes
-            with once.asking(view.room.keys_of, key, _fingerprint(request), by_answer=by_answer):
-                if by_answer:
+            by_answer = type(view).repeated is StudioView.repeated  # else its service settles what it makes
+            is_upload = (
+                request.method or ""
+            ).lower() in view.takes_files  # its service settles when the bytes are there
+            read = partial(_digest_of, request) if is_upload else None
+            with once.asking(view.keys_of, key, _fingerprint(request), by_answer=by_answer, read=read):
+                if by_answer and not is_upload:
                     return _kept(handler, view, request, *args, **names)
                 return handler(view, request, *args, **names)
         except once.Repeated as done:
@@ -60,7 +65,7 @@ def keyed(handler: Handler) -> Handler:
     return inner
 
 
-def _kept(handler: Handler, view: WorkspaceView, *args: Any, **names: Any) -> Response:
+def _kept(handler: Handler, view: StudioView, *args: Any, **names: Any) -> Response:
     with transaction.atomic():
         answer = handler(view, *args, **names)
         once.settle(status=answer.status_code, body=json.loads(JSONRenderer().render(answer.data) or b"null"))
@@ -68,12 +73,20 @@ def _kept(handler: Handler, view: WorkspaceView, *args: Any, **names: Any) -> Re
 
 
 def _fingerprint(request: Request) -> str:
-    """What is asked for. Files do not pass through memory, so that of them only the length counts."""
+    """What is asked for. The bytes of a file count once they were read (core.once): here it is their length."""
     seen = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
     if request.content_type.startswith("application/json"):
         seen.update(request._request.body)
     else:
         seen.update(request.headers.get("Content-Length", "").encode())
+    return seen.hexdigest()
+
+
+def _digest_of(request: Request) -> str:
+    """The sha256 of a raw body, read in pieces to its end."""
+    seen = hashlib.sha256()
+    while piece := request._request.read(CHUNK):
+        seen.update(piece)
     return seen.hexdigest()
 
 
@@ -87,6 +100,24 @@ class StudioView(APIView):
 
     # True where programs of elsewhere have long been sending texts for numbers, and the other way round.
     is_lenient: ClassVar[bool] = False
+
+    @property
+    def keys_of(self) -> str:
+        """Whose idempotency keys are meant here."""
+        raise NotImplementedError(f"{type(self).__qualname__} keeps no keys.")
+
+    def repeated(self, made: Any) -> Response | None:
+        """The answer to a request whose key made this row before. None: the view settles no row (core.once)."""
+        return None
+
+    def again(self, kept: IdempotencyKey) -> Response:
+        """What a request is answered that was carried out before."""
+        made = once.made_by(kept) if kept.made else None
+        if kept.made and made is None:
+            raise NotFound("What this request made before is no longer there.", code="gone")
+        answer = (self.repeated(made) if made is not None else None) or Response(kept.body, status=kept.status)
+        answer["Idempotent-Replayed"] = "true"
+        return answer
 
     def asked(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The body as that serializer reads it. Raises a refusal that names the field."""
@@ -155,18 +186,9 @@ class WorkspaceView(StudioView):
         self.workspace_name = workspace
         return super().dispatch(request, *args, **kwargs)
 
-    def repeated(self, made: Any) -> Response | None:
-        """The answer to a request whose key made this row before. None: the view settles no row (core.once)."""
-        return None
-
-    def again(self, kept: IdempotencyKey) -> Response:
-        """What a request is answered that was carried out before."""
-        made = once.made_by(kept) if kept.made else None
-        if kept.made and made is None:
-            raise NotFound("What this request made before is no longer there.", code="gone")
-        answer = (self.repeated(made) if made is not None else None) or Response(kept.body, status=kept.status)
-        answer["Idempotent-Replayed"] = "true"
-        return answer
+    @property
+    def keys_of(self) -> str:
+        return self.room.keys_of
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

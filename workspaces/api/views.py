@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from core.errors import Conflict, Forbidden
 from workspaces import queries
 from workspaces.api import serializers as s
-from workspaces.api.base import StudioView, WorkspaceView, listed
+from workspaces.api.base import StudioView, WorkspaceView, keyed, listed
 from workspaces.models import ApiToken, Invitation, Member, Role, User
 from workspaces.scopes import Act
 from workspaces.services import members, tokens, workspaces
@@ -47,12 +47,20 @@ class MeView(StudioView):
 
 
 class WorkspacesView(StudioView):
+    keeps_keys = True
+
+    @property
+    def keys_of(self) -> str:
+        user, _token = _caller(self.request)
+        return f"user:{user.pk if user else ''}"
+
     @extend_schema(responses=listed(s.WorkspaceOut))
     def get(self, request: Request) -> Response:
         user, token = _caller(request)
         return self.paged(queries.rooms_of(user, token), s.WorkspaceOut, keys=("id",))
 
     @extend_schema(request=s.WorkspaceIn, responses={201: s.WorkspaceOut})
+    @keyed
     def post(self, request: Request) -> Response:
         """A new workspace, for those who own one already."""
         user, token = _caller(request)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 import re
+import secrets
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from duto_agent import __version__
-from duto_agent.studio_client import Away, KeyRefused, Refused, StudioClient
+from duto_agent.studio_client import Away, KeyRefused, Refused, StudioClient, pauses
 from duto_agent.worker import HostConfig, NotConfigured
+
+# Where the key that is proposed lies until it is the host's.
+DRAFT = "enrolling.json"
+TRIES = 5
 
 
 def enrol(home: Path, studio: str, token: str, name: str = "") -> int:
@@ -23,15 +33,45 @@ def enrol(home: Path, studio: str, token: str, name: str = "") -> int:
             return _say(f"this machine is host {kept} already; its key is kept", 0)
         if not token:
             return _say("a token is needed: copy a new command from the page Compute of the studio", 2)
-        asked = {"token": token, "name": name or own_name(), "agent": __version__}
-        document = StudioClient(studio, "").enrol(asked)
+        home.mkdir(parents=True, exist_ok=True)
+        asked = {"token": token, "name": name or own_name(), "agent": __version__, "key": _own_key(home, token)}
+        document = _ask(StudioClient(studio, ""), asked)
     except (KeyRefused, Refused) as error:
         return _say(_words(error), 2)
     except Away as error:
         return _say(f"the studio {studio} cannot be reached: {error}", 3)
-    home.mkdir(parents=True, exist_ok=True)
     _write(home / "host.json", {**document, "studio": studio})
+    (home / DRAFT).unlink(missing_ok=True)
     return _say(f"this machine is host {document['name']} of {studio} now", 0)
+
+
+def _own_key(home: Path, token: str) -> str:
+    """The key that this machine proposes with the token. It is kept before it is sent: should the answer be lost, the
+    same key with the same token is answered again."""
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    try:
+        draft = json.loads((home / DRAFT).read_text("utf-8"))
+        if draft["token_digest"] == digest:
+            return str(draft["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none was kept, or not for this token
+    key = f"duto_host_{secrets.token_urlsafe(32)}"
+    _write(home / DRAFT, {"token_digest": digest, "key": key})
+    return key
+
+
+def _ask(studio: StudioClient, asked: dict[str, Any]) -> dict[str, Any]:
+    """Ask again where an answer may have been lost. Raises Away, KeyRefused, Refused."""
+    for pause in itertools.islice(pauses(), TRIES - 1):
+        try:
+            return studio.enrol(asked)
+        except KeyRefused:
+            raise
+        except Away as error:
+            if isinstance(error.__cause__, httpx.ConnectError):
+                raise  # nobody is there, who could have done it
+            time.sleep(pause)
+    return studio.enrol(asked)
 
 
 def own_name() -> str:

@@ -6,12 +6,17 @@ from uuid import UUID
 
 from celery import shared_task
 
-from runs.services import progress, retention, retire, submitters
+from runs.services import changes, progress, retention, retire, submitters
 
 
 @shared_task(name="runs.advance", acks_late=True, ignore_result=True)
 def advance(root_id: str) -> None:
     progress.advance(UUID(root_id))
+
+
+@shared_task(name="runs.end_left", acks_late=True, ignore_result=True)
+def end_left(root_id: str) -> None:
+    changes.end_left(UUID(root_id))
 
 
 @shared_task(name="runs.stop_unentitled", acks_late=True, ignore_result=True)

@@ -22,7 +22,7 @@ from runs.queries.graph import graph_document
 from runs.services import edit, retire
 from runs.services.cancel import cancel_run
 from runs.services.children import start_child
-from runs.services.finish import close_interactive
+from runs.services.closing import complete_run, fail_run
 from runs.services.resume import check as resumable
 from runs.services.submit import resubmit, start_interactive, submit_run
 from workspaces.models import Role
@@ -144,8 +144,8 @@ class CompleteView(RunView):
 
     @extend_schema(operation_id="run_complete", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
-        """End an interactive run well."""
-        return Response(self.told(close_interactive(self.own_run(id), ok=True)))
+        """End an interactive run well. What has a script ends with that."""
+        return Response(self.told(complete_run(self.own_run(id))))
 
 
 class FailView(RunView):
@@ -154,9 +154,9 @@ class FailView(RunView):
 
     @extend_schema(operation_id="run_fail", request=s.FailIn, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
-        """End an interactive run as failed."""
-        message = self.asked(s.FailIn)["message"]
-        return Response(self.told(close_interactive(self.own_run(id), ok=False, error=message or "")))
+        """End an interactive run as failed. A step that runs is failed when its script ends, however well that ends."""
+        asked = self.asked(s.FailIn)
+        return Response(self.told(fail_run(self.own_run(id), message=asked["message"] or "", code=asked["code"] or "")))
 
 
 class ResubmitView(RunView):

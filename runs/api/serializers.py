@@ -154,6 +154,7 @@ class Usage(s.Serializer):  # type: ignore[type-arg]
 
 class FailIn(s.Serializer):  # type: ignore[type-arg]
     message = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    code = s.CharField(required=False, allow_blank=True, allow_null=True, default="", max_length=255)
 
 
 class AttemptOut(s.Serializer):  # type: ignore[type-arg]
@@ -261,6 +262,7 @@ class SeriesOut(s.Serializer):  # type: ignore[type-arg]
     thinned = s.BooleanField()
     points = s.ListField(child=s.ListField(), help_text="[index, value, time]")
     columns = s.ListField(child=s.CharField(), required=False)
+    description = s.CharField(help_text="What the script says that it is; may be empty.")
 
 
 class MetricsOut(s.Serializer):  # type: ignore[type-arg]

@@ -1,8 +1,18 @@
 """What was asked, what happened, and what came of it."""
 
 from runs.models.attempt import Attempt
-from runs.models.record import Artifact, MetricPoint, Output
+from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
 from runs.models.run import Experiment, Run, StepRun
 from runs.models.snapshot import Snapshot
 
-__all__ = ["Artifact", "Attempt", "Experiment", "MetricPoint", "Output", "Run", "Snapshot", "StepRun"]
+__all__ = [
+    "Artifact",
+    "Attempt",
+    "Experiment",
+    "MetricDescription",
+    "MetricPoint",
+    "Output",
+    "Run",
+    "Snapshot",
+    "StepRun",
+]

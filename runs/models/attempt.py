@@ -70,6 +70,8 @@ class Attempt(Lifecycle):
     cause = models.CharField(max_length=16, blank=True)
     message = models.TextField(blank=True)
     traceback = models.JSONField(null=True)
+    # What the script said by `run.fail()` while it ran: {"message", "code"}. Its end is a failure then.
+    declared = models.JSONField(null=True)
     usage = models.JSONField(null=True)
     # What the agent saw after it ended the attempt's processes.
     proof = models.JSONField(null=True)

@@ -69,3 +69,18 @@ class MetricPoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}[{self.index}]"
+
+
+class MetricDescription(models.Model):
+    """What a script says that a metric is, the last time that it said so."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="metric_descriptions")
+    name = models.CharField(max_length=255)
+    text = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("run", "name", name="one_description_per_metric")]
+
+    def __str__(self) -> str:
+        return self.text

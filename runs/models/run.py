@@ -134,6 +134,12 @@ class Run(Lifecycle):
             ),
             models.Index("root", "id", name="run_tree"),
             models.Index(fields=["parent", "-id"], name="run_children"),
+            # Asked for at the end of every run: what is still open below it.
+            models.Index(
+                "parent",
+                name="run_open_children",
+                condition=models.Q(kind="child") & ~models.Q(status__in=["Completed", "Failed", "Canceled", "Skipped"]),
+            ),
             # The ticker asks for roots that are not final.
             models.Index(
                 "id",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from core.clock import iso
 from core.errors import Invalid
 from core.ids import as_uuid
 from core.text import clean
-from runs.models import MetricPoint, Run
+from runs.models import MetricDescription, MetricPoint, Run
 
 WHOLE = 2000
 WHOLE_MAX = 100_000
@@ -54,8 +54,21 @@ def metric_documents(
     counted = groups.annotate(n=Count("id"), low=Min("index"), high=Max("index"), first=Min("id"))
     found: list[dict[str, Any]] = [dict(row) for row in counted.order_by("first")[:SERIES_MAX]]
     small = _whole(points, _affordable(found, whole))
-    documents = [(_document(group, small, points), shown[group["run_id"]]) for group in found]
+    told = descriptions(shown) if found else {}
+    documents = [
+        (
+            {**_document(group, small, points), "description": told.get((group["run_id"], group["name"]), "")},
+            shown[group["run_id"]],
+        )
+        for group in found
+    ]
     return [{**document, "run": str(own)} for document, owns in documents for own in owns]
+
+
+def descriptions(runs: Collection[UUID]) -> dict[tuple[UUID, str], str]:
+    """What the scripts of these runs say of their metrics, by run and name."""
+    rows = MetricDescription.objects.filter(run_id__in=runs).values_list("run_id", "name", "text")
+    return {(run_id, name): text for run_id, name, text in rows[: SERIES_MAX * 2]}
 
 
 def _rows_of(run: Run, recursive: bool) -> QuerySet[Any]:

@@ -12,13 +12,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import journal, slices
 from core.clock import iso
 from core.errors import NotFound
 from core.prepared import Prepared
-from core.work import after_commit
+from core.work import after_commit, later
 from runs.models import Attempt, Run
-from runs.services import placing
+from runs.services import below, placing
 
 TOLD = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at", "error", "cancel_requested_by")
 
@@ -29,6 +29,8 @@ class Changes:
 
     root: Run
     entries: list[dict[str, Any]] = field(default_factory=list)
+    # Runs that ended: what programs left open below them ends before the transaction does.
+    ended: list[UUID] = field(default_factory=list)
     # Whether something came to wait or gave back its node: then there is a round once the transaction holds.
     places: bool = False
 
@@ -66,6 +68,7 @@ def changing(root_id: UUID | None) -> Iterator[Run]:
         token = _open.set(changes)
         try:
             yield root
+            _end_below(changes)
         finally:
             _open.reset(token)
         _journal(changes)
@@ -83,7 +86,18 @@ def note(run: Run, to: str, facts: dict[str, Any]) -> None:
         entry["facts"]["reused"] = run.step.reused_from_id is not None
         if run.is_adopted:
             entry["facts"]["adopted"] = True
-    _current(run).entries.append(entry)
+    changes = _current(run)
+    changes.entries.append(entry)
+    if to in Run.ENDS:
+        changes.ended.append(run.pk)
+
+
+def end_left(root_id: UUID) -> None:
+    """End what is still open below ended runs of a tree, slice by slice. Called twice, the second call finds nothing."""
+    while parents := below.parents_left(root_id):
+        with changing(root_id) as root:
+            _current(root).ended += parents
+        slices.pause()
 
 
 def note_attempt(attempt: Attempt, to: str) -> None:
@@ -110,6 +124,14 @@ def _current(run: Run) -> Changes:
             "A run's tree changes only inside changing(root): that is what keeps its version free of gaps."
         )
     return changes
+
+
+def _end_below(changes: Changes) -> None:
+    """Level by level; what is more than a slice is left to a worker."""
+    while changes.ended:
+        parents, changes.ended = changes.ended, []
+        if below.end(parents):
+            later("runs.end_left", root_id=str(changes.root.pk))
 
 
 def _journal(changes: Changes) -> None:

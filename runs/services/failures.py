@@ -56,6 +56,7 @@ def of_attempt(attempt: Attempt) -> dict[str, Any]:
         signal=attempt.signal,
         traceback=attempt.traceback,
         attempt=attempt.number,
+        **({"code": attempt.declared["code"]} if attempt.declared and attempt.declared["code"] else {}),
     )
 
 

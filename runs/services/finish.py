@@ -10,7 +10,7 @@ from core.errors import StudioError
 from core.prepared import Prepared
 from runs import causes
 from runs.models import Attempt, Run
-from runs.services import artifacts, clusters, failures, logs, outputs, placing, usage
+from runs.services import artifacts, below, clusters, failures, logs, outputs, placing, usage
 from runs.services.board import parsed, parsed_followers
 from runs.services.changes import changing, place_after
 from runs.services.progress import advance_some, carry_forward
@@ -39,13 +39,14 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         fresh.run.step.output_digests = digests
         fresh.warnings = [*fresh.warnings, *unkept, *map(str, report.get("warnings") or [])]
         status, facts = clusters.judged(fresh, *_verdict(report, refusal))
+        status, facts = _as_declared(fresh, status, facts)
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
 
 
 def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The outputs where they belong, by name; or why the script's success is none."""
     step = parsed(attempt.run.root_id or attempt.run_id)[1][attempt.run.step.node_id]
-    if not _succeeded(report) or not step.outputs:
+    if not _succeeded(report) or not step.outputs or attempt.declared:
         return {}, ""
     missing = outputs.missing_outputs(report, step)
     if missing:
@@ -69,6 +70,14 @@ def _verdict(report: dict[str, Any], refusal: str) -> tuple[str, dict[str, Any]]
         "cause": str(report.get("cause") or "user_error")[:16],
         "message": message or "The script failed.",
     }
+
+
+def _as_declared(attempt: Attempt, status: str, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What the script said by `run.fail()` holds, however well it ended, unless something else ended it."""
+    is_its_own = status == A.COMPLETED or (status == A.FAILED and facts.get("cause") == "user_error")
+    if not attempt.declared or not is_its_own:
+        return status, facts
+    return A.FAILED, {**facts, "cause": "user_error", "message": attempt.declared["message"]}
 
 
 def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
@@ -124,24 +133,13 @@ def next_try(attempt: Attempt) -> causes.Retry | None:
 def _retry(attempt: Attempt, retry: causes.Retry) -> None:
     """A new attempt with a directory of its own; what the earlier one said and left stays."""
     run, moment = attempt.run, now()
+    below.abandon(run, attempt.number, attempt.cause)
     run.move(S.QUEUED, queued_at=moment)
     Attempt.objects.create(
         run=run, number=retry.number, compute_target_id=attempt.compute_target_id, queued_at=moment,
         priority=attempt.priority, user_id=attempt.user_id,
         not_before=moment + timedelta(seconds=retry.delay) if retry.delay else None,
     )  # fmt: skip
-
-
-def close_interactive(run: Run, *, ok: bool, error: str = "") -> Run:
-    """A program says that its run is over (`run.complete()`, `run.fail()`). An ended run stays as it is."""
-    with changing(run.root_id or run.pk) as root:
-        mine = root if root.pk == run.pk else Run.objects.select_related("step").get(pk=run.pk)
-        if mine.is_final or mine.kind not in (Run.Kind.INTERACTIVE, Run.Kind.CHILD):
-            return mine
-        mine.root = root
-        failed = failures.failure("user_error", error or "The program called run.fail().")
-        mine.move(S.COMPLETED if ok else S.FAILED, finished_at=now(), error=None if ok else failed)
-    return mine
 
 
 def lose(attempt: Attempt, message: str) -> None:

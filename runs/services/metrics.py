@@ -18,7 +18,7 @@ from core.clock import now, parse
 from core.errors import Invalid
 from core.text import DEEPEST, is_deep
 from duto.spec.numbers import encoded, number_of, spelt
-from runs.models import MetricPoint
+from runs.models import MetricDescription, MetricPoint
 
 KINDS = frozenset(
     {
@@ -34,6 +34,7 @@ KINDS = frozenset(
     }
 )
 NAME_MAX = 255
+DESCRIPTION_MAX = 2000
 # What watchers are told at once; of a flood only that there is more, and the page reads the thinned series instead.
 FRAME_POINTS, FRAME_TEXT = 500, 1000
 SERIES_ASKED = 200
@@ -52,6 +53,7 @@ class Record:
     value: Any
     index: int | None
     at: datetime
+    description: str = ""
 
 
 def read(run_id: UUID, document: Mapping[str, Any]) -> Record:
@@ -70,8 +72,17 @@ def read(run_id: UUID, document: Mapping[str, Any]) -> Record:
         raise Invalid(f"The metric '{name}' is a {kind}: its value is an object of columns.")
     if isinstance(value, dict | list) and is_deep(value):
         raise Invalid(f"The value of the metric '{name}' is nested more than {DEEPEST} levels deep.")
-    at = document.get("at")
-    return Record(run_id, name, kind, value, index, (isinstance(at, str) and _moment(at)) or now())
+    at, description = document.get("at"), document.get("description")
+    words = description if isinstance(description, str) and len(description) <= DESCRIPTION_MAX else ""
+    return Record(run_id, name, kind, value, index, (isinstance(at, str) and _moment(at)) or now(), words)
+
+
+def unkept(document: Mapping[str, Any]) -> str:
+    """What of a record that is no reason to refuse its value is not kept, in words."""
+    description = document.get("description")
+    if description is None or (isinstance(description, str) and len(description) <= DESCRIPTION_MAX):
+        return ""
+    return f"The description of the metric '{document.get('name')}' is no text of at most {DESCRIPTION_MAX} characters."
 
 
 @lru_cache(maxsize=1024)
@@ -94,7 +105,19 @@ def add(records: list[Record]) -> None:
         last[key] = max(index, known)
         rows.append((record.run_id, record.name, record.kind, index, *columns_of(record.value), record.at))
     _write(rows)
+    _describe(records)
     _tell(records, rows)
+
+
+def _describe(records: Iterable[Record]) -> None:
+    told = {(record.run_id.int, record.name): record for record in records if record.description}
+    if told:
+        MetricDescription.objects.bulk_create(
+            [MetricDescription(run_id=each.run_id, name=each.name, text=each.description) for each in told.values()],
+            update_conflicts=True,
+            unique_fields=["run", "name"],
+            update_fields=["text"],
+        )
 
 
 def _last_indexes(records: Iterable[Record]) -> dict[tuple[int, str], int]:
@@ -169,4 +192,5 @@ def _told(record: Record, index: int) -> dict[str, Any]:
     if isinstance(value, int) and abs(value) > EXACT:
         value = float(value) if abs(value) < 1 << 1000 else str(value)
     shown = spelt(value) if isinstance(value, float) else value
-    return {"name": record.name, "kind": record.kind, "index": index, "value": shown}
+    point = {"name": record.name, "kind": record.kind, "index": index, "value": shown}
+    return {**point, "description": record.description} if record.description else point

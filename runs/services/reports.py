@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 A = Attempt.Status
 S = Run.Status
 # What a first look needs; whatever is changed is read again under the root's lock.
-LOOKED_AT = ("epoch", "status", "number", "run__root", "run__workspace", "run__step__node_id")
+LOOKED_AT = ("epoch", "status", "number", "declared", "run__root", "run__workspace", "run__step__node_id")
 
 
 _OF_HOST: Prepared[Attempt] = Prepared(

@@ -147,6 +147,8 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
         op = document.get("op")
         if op == "metric":
             batch.points.append(metrics.read(run_id, document))
+            if left_out := metrics.unkept(document):
+                batch.problems.append(left_out)
         elif op == "tag":
             batch.tags.setdefault(run_id, {}).update([pair(document)])
         elif op == "property":

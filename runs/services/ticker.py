@@ -20,7 +20,20 @@ from core.work import ring
 from datasets import services as datasets
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import claims, clusters, conda, departures, lost, nodes, placing, retire, silence, submitters
+from runs.services import (
+    below,
+    changes,
+    claims,
+    clusters,
+    conda,
+    departures,
+    lost,
+    nodes,
+    placing,
+    retire,
+    silence,
+    submitters,
+)
 from runs.services.progress import advance_some
 from workspaces.models import Workspace
 
@@ -69,6 +82,7 @@ def tick(count: int) -> None:
         (2, clusters.finish_leaving),
         (2, datasets.ring_waiting),
         (5, submitters.stop_unentitled),
+        (5, end_left),
         (5, environments.expire_builds),
         (5, conda.fail_unbuildable),
         (60, retire.remove_hidden),
@@ -114,6 +128,12 @@ def advance_silent() -> None:
             advance_some(run.pk)
         except Exception:  # nor one run's fault the other runs
             log.exception("advance of %s failed", run.pk)
+
+
+def end_left() -> None:
+    """What programs left open below runs that are over."""
+    for root_id in below.left_open():
+        changes.end_left(root_id)
 
 
 def prune_events() -> None:

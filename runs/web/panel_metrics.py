@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from duto.spec.numbers import decoded
 from runs.models import Artifact, MetricPoint
+from runs.queries.metrics import descriptions
 from runs.web.windows import Window, window
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Table:
     columns: list[str]
     rows: list[list[Any]]
     cut: bool
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,23 @@ class Images:
 
 
 def metrics(ask: Ask) -> Metrics:
-    """Two queries, however many metrics: the page's element fetches the numbers itself, thinned."""
+    """Three queries, however many metrics: the page's element fetches the numbers itself, thinned."""
     run_id = ask.step.evidence_id
     points = MetricPoint.objects.filter(run_id=run_id)
     has_numbers = points.filter(kind__in=NUMBERS).exists()
     others = _others(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index", "id"))
+    words = {name: text for (_, name), text in descriptions([run_id]).items()} if others else {}
     return Metrics(
         run_id=run_id,
         has_numbers=has_numbers,
-        tables=_tables([point for point in others if point.kind in TABLES]),
-        matrices=[_matrix(point) for point in others if point.kind not in TABLES],
+        tables=_described(_tables([point for point in others if point.kind in TABLES]), words),
+        matrices=_described([_matrix(point) for point in others if point.kind not in TABLES], words),
         is_over=ask.step.run.is_final,
     )
+
+
+def _described(tables: list[Table], words: Mapping[str, str]) -> list[Table]:
+    return [replace(table, description=words.get(table.name, "")) for table in tables]
 
 
 def _others(points: QuerySet[MetricPoint]) -> list[MetricPoint]:

@@ -15,6 +15,8 @@ function flat(kind, points) {
 
 class MetricGrid extends HTMLElement {
   #metrics = new Map();
+  // What the script says that each metric is.
+  #words = new Map();
   #stop = null;
   #isLoading = false;
   // A flood of points says "reload" many times a second.
@@ -39,7 +41,7 @@ class MetricGrid extends HTMLElement {
     this.#isLoading = true;
     try {
       const { metrics } = block ?? (await fetchJSON(this.getAttribute("src")));
-      for (const { name, kind, points } of metrics) if (KINDS.has(kind)) this.#show(name, flat(kind, points));
+      for (const { name, kind, points, description } of metrics) if (KINDS.has(kind)) this.#show(name, flat(kind, points), description);
     } finally { this.#isLoading = false; }
     this.#say();
   }
@@ -49,7 +51,8 @@ class MetricGrid extends HTMLElement {
     this.note.textContent = t("No numbers were logged. In the script: {code}", { code: 'run.log("loss", 0.31)' });
   }
 
-  #show(name, points) {
+  #show(name, points, description) {
+    if (description) this.#words.set(name, description);
     const known = this.#metrics.get(name);
     if (known?.chart) { known.chart.series[0].points = points; known.chart.push([]); return; }
     const numbers = points.filter(([, value]) => typeof value === "number");
@@ -57,10 +60,12 @@ class MetricGrid extends HTMLElement {
     else if (points.length) this.#tile(name, points);
   }
 
+  #titled(name) { return this.#words.has(name) ? `${name}: ${this.#words.get(name)}` : name; }
+
   #tile(name, points) {
     const text = worded(points.at(-1)[1]);
     const value = h("div", { class: typeof points.at(-1)[1] === "number" ? "v" : "v truncate", title: text.slice(0, 1000) }, text.slice(0, 200));
-    const tile = h("div", { class: "tile" }, h("div", { class: "k truncate", title: name }, name), value);
+    const tile = h("div", { class: "tile" }, h("div", { class: "k truncate", title: this.#titled(name) }, name), value);
     this.#metrics.get(name)?.tile?.remove();
     this.#metrics.set(name, { tile, points });
     this.tiles.append(tile);
@@ -68,7 +73,7 @@ class MetricGrid extends HTMLElement {
 
   #chart(name, points) {
     this.#metrics.get(name)?.tile?.remove();
-    const chart = h("metric-chart", { label: name });
+    const chart = h("metric-chart", { label: name, title: this.#words.get(name) });
     chart.series = [{ name, points }];
     this.#metrics.set(name, { chart });
     this.charts.append(chart);
@@ -79,7 +84,7 @@ class MetricGrid extends HTMLElement {
       if (!KINDS.has(point.kind ?? "scalar")) continue;
       const known = this.#metrics.get(point.name);
       if (known?.chart) known.chart.push([point]);
-      else this.#show(point.name, [...(known?.points ?? []), [point.index ?? known?.points.length ?? 0, numberOf(point.value)]]);
+      else this.#show(point.name, [...(known?.points ?? []), [point.index ?? known?.points.length ?? 0, numberOf(point.value)]], point.description);
     }
     this.#say();
   }

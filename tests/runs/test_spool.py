@@ -39,6 +39,29 @@ def test_metrics_count_on_from_where_the_series_was(lab, attempt):
     assert points(attempt.run_id) == [("loss", 0, 0.5), ("loss", 1, 0.4), ("loss", 2, 0.3), ("lr", 0, 1.0)]
 
 
+def test_what_a_script_says_of_a_metric_is_kept_and_the_last_word_counts(lab, attempt):
+    run = attempt.run_id
+    data = lines(
+        metric(run, "loss", 0.5, description="of the first batch"),
+        metric(run, "loss", 0.4, description="cross entropy"),
+        metric(run, "lr", 1),
+        metric(run, "long", 2, description="x" * 2001),
+        metric(run, "odd", 3, description=["x"]),
+    )
+    size = lab.bring(attempt, "spool?offset=0", data).json()["size"]
+    lab.bring(attempt, f"spool?offset={size}", lines(metric(run, "loss", 0.3)))
+    told = {each["name"]: each["description"] for each in lab.get(f"runs/{run}/metrics/").json()["metrics"]}
+    assert told == {"loss": "cross entropy", "lr": "", "long": "", "odd": ""}
+    attempt.refresh_from_db()
+    assert [any(f"'{name}'" in each for each in attempt.warnings) for name in ("long", "odd", "loss")] == [
+        True,
+        True,
+        False,
+    ]
+    refused = lab.post(f"runs/{run}/metrics/", {"records": [metric(run, "x", 1, description="x" * 2001)]})
+    assert refused.status_code == 400 and "2000 characters" in refused.json()["error"]["message"]
+
+
 def test_lines_brought_twice_are_written_once(lab, attempt):
     data = lines(metric(attempt.run_id, "loss", 0.5))
     lab.bring(attempt, "spool?offset=0", data)
@@ -148,7 +171,7 @@ def test_reading_metrics_costs_the_same_for_one_series_and_for_forty(lab, attemp
     for many in (1, 40):
         records = [metric(attempt.run_id, f"m{number}", 1) for number in range(many)]
         lab.post(f"runs/{attempt.run_id}/metrics/", {"records": records})
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             assert len(lab.get(f"runs/{attempt.run_id}/metrics/").json()["metrics"]) == many
 
 

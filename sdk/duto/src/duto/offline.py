@@ -93,10 +93,10 @@ class _OfflineRun:
         return self
 
     def __exit__(self, exit_type: Any, value: Any, traceback: Any) -> None:
-        if value is not None:
-            self.fail(value)
-        else:
+        if value is None or (isinstance(value, SystemExit) and value.code in (None, 0)):
             self.complete()
+        else:
+            self.fail(value)
 
 
 def _told(deed: str) -> None:

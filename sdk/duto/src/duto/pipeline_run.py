@@ -229,10 +229,6 @@ class StepRun(Run):
             raise ActivityFailedException(failure_text(self))
         return status
 
-    def complete(self, _set_status: bool = True) -> None:
-        """Wait for what was logged; the end of the script ends the step."""
-        self.flush()
-
     def _outputs_by_name(self) -> Dict[str, Dict[str, Any]]:
         items = self._workspace._client.pages(self._place + "outputs/")
         return {str(item["name"]): item for item in items}

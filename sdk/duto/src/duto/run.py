@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from duto import metrics
@@ -214,7 +215,10 @@ class Run(RunFiles, RunLogging):
                 yield from child.get_children(True, tags, properties, type, status)
 
     def child_run(self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Optional[str] = None) -> Any:
-        """A new interactive run below this one."""
+        """A new interactive run below this one. It ends by `complete()` or `fail()`, at the end of a `with` block, and
+        with this one at the latest. The studio gives the ids, so that `run_id` is passed over with a warning."""
+        if run_id is not None:
+            warnings.warn(f"The studio gives runs their ids: run_id={run_id!r} is not used.", stacklevel=2)
         body = {
             "experiment": self.experiment.name,
             "kind": "interactive",
@@ -283,7 +287,11 @@ class Run(RunFiles, RunLogging):
 
     def complete(self, _set_status: bool = True) -> None:
         """Say that the run is done. Of the step around this process and its run it only waits for what was
-        logged: the end of the script ends them. A run that the script opened itself ends here."""
+        logged: the end of the script ends them. A run that a program opened itself ends here, and so do the runs
+        that are still open below it.
+
+        Raises `ConflictException` for a run that is still at work and ends with its script.
+        """
         self.flush()
         around = Context.of_process()
         if around is None or self.id not in (around.run_id, around.root_id):
@@ -291,9 +299,16 @@ class Run(RunFiles, RunLogging):
             self._document = self._workspace._client.post(self._place + "complete/")
 
     def fail(self, error_details: Any = None, error_code: Any = None, _set_status: bool = True) -> None:
-        """Say that the run has failed, and why."""
+        """Say that the run has failed, and why: `error_details` is its error's message, `error_code` its code.
+
+        A run that a program opened itself ends here. The script of a step goes on, and the step has failed when that
+        ends, however it ends. Raises `ConflictException` for a step whose script does not run.
+        """
         self.flush()
-        body = {"message": "" if error_details is None else str(error_details), "code": error_code}
+        body = {
+            "message": "" if error_details is None else str(error_details),
+            "code": "" if error_code is None else str(error_code),
+        }
         self._document = self._workspace._client.post(self._place + "fail/", body)
 
     def cancel(self) -> None:
@@ -386,10 +401,10 @@ class Run(RunFiles, RunLogging):
         return self
 
     def __exit__(self, exit_type: Any, value: Any, traceback: Any) -> None:
-        if value is not None:
-            self.fail(f"{exit_type.__name__}: {value}")
-        else:
+        if value is None or (isinstance(value, SystemExit) and value.code in (None, 0)):
             self.complete()
+        else:
+            self.fail(f"{exit_type.__name__}: {value}")
 
     def __repr__(self) -> str:
         return f"Run(Experiment: {self.experiment.name},\nId: {self.id},\nType: {type(self).__name__})"

@@ -118,10 +118,10 @@ def _log_files(run: Any, facts: Mapping[str, Any]) -> Dict[str, str]:
 
 def _error(error: Mapping[str, Any]) -> Dict[str, Any]:
     """Azure's nesting of an error, with the studio's own facts beside it."""
-    code = "UserError" if error.get("cause") in (None, "user_error", "out_of_memory", "timeout") else "ServiceError"
+    known = "UserError" if error.get("cause") in (None, "user_error", "out_of_memory", "timeout") else "ServiceError"
     return {
         "error": {
-            "code": code,
+            "code": error.get("code") or known,
             "message": error.get("message") or "",
             "details": [],
             "innerError": None,

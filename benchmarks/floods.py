@@ -70,6 +70,7 @@ def floods(setting: Setting) -> Iterator[Sample]:
         ("line", LINE, setting.size(1024, 8), lambda warm, run: log_of(warm, run, b"x") // MIB),
         ("points", POINTS, setting.size(1_000_000, 2_000), points_of),
         ("files", FILES, setting.size(100_000, 200), files_of),
+        ("images", IMAGES, setting.size(2_000, 20), images_of),
         ("forks", FORKS, 1_000_000, refused_forks),
     ]
     while True:

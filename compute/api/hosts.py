@@ -131,7 +131,7 @@ class HostUsageView(WorkspaceView):
 
     @extend_schema(
         operation_id="hosts_usage",
-        parameters=[OpenApiParameter("window", str, enum=list(WINDOWS), default="hour")],
+        parameters=[OpenApiParameter("window", str, enum=["", *WINDOWS], default="hour")],
         responses=HostUsage,
     )
     def get(self, request: Request, name: str) -> Response:

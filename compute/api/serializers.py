@@ -12,7 +12,9 @@ class Terms(serializers.Serializer[Any]):
 
     policy = serializers.CharField(required=False, help_text="`elastic` or `strict`.")
     hosts = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="Names of hosts; none: all hosts of the workspace."
+        child=serializers.CharField(trim_whitespace=False),
+        required=False,
+        help_text="Names of hosts; none: all hosts of the workspace.",
     )
     launcher = serializers.CharField(
         required=False, allow_blank=True, help_text="`process` or `docker`; empty: any host."
@@ -61,7 +63,7 @@ class TargetOut(serializers.Serializer[Any]):
     max_nodes = serializers.IntegerField()
     idle_seconds = serializers.IntegerField()
     policy = serializers.CharField()
-    hosts = serializers.ListField(child=serializers.CharField())
+    hosts = serializers.ListField(child=serializers.CharField(trim_whitespace=False))
     launcher = serializers.CharField()
     network = serializers.CharField()
     container_options = serializers.JSONField()

@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 
 class BlobIn(serializers.Serializer[Any]):
-    path = serializers.CharField()
-    digest = serializers.CharField()
+    path = serializers.CharField(trim_whitespace=False)
+    digest = serializers.CharField(trim_whitespace=False)
     size = serializers.IntegerField(required=False)
 
 

@@ -56,7 +56,11 @@ class ImagesView(WorkspaceView):
 
     @extend_schema(
         operation_id="images",
-        parameters=[*PAGED, query("status", "building, ready, failed or removed"), query("lock_digest")],
+        parameters=[
+            *PAGED,
+            query("status", kind={"type": "string", "enum": ["", *Image.Status.values]}),
+            query("lock_digest"),
+        ],
         responses=listed(ImageOut),
     )
     def get(self, request: Request) -> Response:

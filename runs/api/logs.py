@@ -17,7 +17,9 @@ from runs.models import Attempt
 from runs.queries import logs
 from workspaces.models import Role
 
-ATTEMPT = query("attempt", "Number of an attempt; the last one where it is left out.", int)
+ATTEMPT = query(
+    "attempt", "Number of an attempt; the last one where it is left out or 0.", {"type": "integer", "minimum": 0}
+)
 LAST = 1 << 62
 
 

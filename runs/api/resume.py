@@ -52,7 +52,7 @@ def _parameters(request: Request) -> dict[str, Any]:
     try:
         found = document_of(text.encode())
     except ValueError as error:
-        raise Invalid(f"'parameters' is no JSON: {error}.") from error
+        raise Invalid(f"'parameters' is no JSON: {error}.", code="bad_parameters") from error
     if not isinstance(found, dict):
-        raise Invalid("'parameters' is a JSON object of names and values.")
+        raise Invalid("'parameters' is a JSON object of names and values.", code="bad_parameters")
     return found

@@ -174,7 +174,8 @@ def pair(document: dict[str, Any]) -> tuple[str, str]:
     """Key and value of a tag or property; both are text. Raises Invalid."""
     key, value = document.get("key"), document.get("value")
     if not isinstance(key, str) or not key.strip() or len(key) > KEY_MAX:
-        raise Invalid(f"The key of a tag or property is a text of 1 to {KEY_MAX} characters, not {key!r:.60}.")
+        text = f"The key of a tag or property is a text of 1 to {KEY_MAX} characters, not {key!r:.60}."
+        raise Invalid(text, code="bad_key")
     if is_deep(value):
         raise Invalid(f"The value of '{key}' is nested more than {DEEPEST} levels deep.")
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -83,9 +83,11 @@ def test_requests_drawn_from_the_document_are_answered_as_it_says(world: World) 
     def look(case: Any, mode: GenerationMode) -> None:
         nonlocal count
         count += 1
+        if "header" in negated(case) or has_null_in_form(case):  # who asks is settled above
+            return
         point = transaction.savepoint()
         try:
-            if count % 4 and "path_parameters" not in negated(case):  # else what was drawn, which nothing stands behind
+            if count % 4 and "path" not in negated(case):  # else what was drawn, which nothing stands behind
                 case.path_parameters = {**case.path_parameters, **real(world, case.operation.path)}
             if mode is GenerationMode.POSITIVE and isinstance(case.query, dict):
                 case.query.pop("after", None)  # nobody but the studio makes cursors
@@ -133,6 +135,11 @@ def test_requests_drawn_from_the_document_are_answered_as_it_says(world: World) 
 def is_by_a_rule(response: Any) -> bool:
     """Refused for what the studio holds, or by a rule that has a code of its own: no disagreement about the shape."""
     return response.status_code in FITTING or response.json()["error"]["code"] != "invalid"
+
+
+def has_null_in_form(case: Any) -> bool:
+    """A form has no way to say null: it would travel as a text."""
+    return case.media_type == "multipart/form-data" and None in dict(case.body).values()
 
 
 def takes_anything(case: Any) -> bool:

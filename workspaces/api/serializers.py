@@ -10,6 +10,7 @@ from rest_framework import serializers
 from workspaces.models import ApiToken, Member, Role
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 from workspaces.scopes import Scope, scope_in
+from workspaces.services.tokens import MAX_DAYS
 
 
 class WorkspaceOut(serializers.Serializer[Member]):
@@ -85,7 +86,9 @@ class MintedOut(TokenOut):
 class TokenIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     role = serializers.CharField(default=Role.CONTRIBUTOR.value)
-    expires_in_days = serializers.IntegerField(required=False, allow_null=True, default=None)
+    expires_in_days = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=MAX_DAYS
+    )
 
 
 class MemberOut(serializers.Serializer[Member]):

@@ -68,9 +68,9 @@ def waiting(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
 
 def _steps_before(run: Run) -> list[dict[str, Any]]:
     """The steps that a step waits for, when it has not been started: which, and how far they are."""
-    from runs.services.board import parsed_needs
+    from runs.services.board import parsed
 
-    needs = parsed_needs(run.root_id or run.pk).get(run.step.node_id, frozenset())
+    needs = parsed(run.root_id or run.pk).needs.get(run.step.node_id, frozenset())
     if run.is_final or not needs:
         return []
     rows = Run.objects.filter(root=run.root_id, step__node_id__in=needs).exclude(status__in=Run.ENDS).order_by("id")

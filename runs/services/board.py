@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
 
 from core.clock import now
 from core.lifecycle import write_all
@@ -23,9 +25,30 @@ from runs.services.kept import Look
 
 S = Run.Status
 B = EnvironmentBuild.Status
-Parsed = tuple[Graph, dict[str, Step]]
-# Graphs of so many roots are kept parsed in a process.
-KEPT = 64
+# Graphs of so many roots are kept parsed in a process, and no more of them than have so many steps in all.
+KEPT, KEPT_STEPS = 64, 50_000
+NOTHING = "[]"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The graph of a root, and what is asked of it again and again."""
+
+    graph: Graph
+
+    @cached_property
+    def steps(self) -> dict[str, Step]:
+        return {step.id: step for step in self.graph.steps}
+
+    @cached_property
+    def needs(self) -> dict[str, frozenset[str]]:
+        return self.graph.needs
+
+    @cached_property
+    def followers(self) -> dict[str, frozenset[str]]:
+        return self.graph.followers
+
+
 _graphs: OrderedDict[UUID, Parsed] = OrderedDict()
 _graphs_lock = Lock()
 
@@ -39,7 +62,8 @@ _STATES: Prepared[tuple[Any, ...]] = Prepared(
     lambda root: (
         Run.objects.filter(root=root, step__isnull=False)
         .order_by("id")
-        .values_list("step__node_id", "status", "step__waiting")
+        # As it is spelt: of a long run most of the time went into reading that nothing is waited for.
+        .values_list("step__node_id", "status", Cast("step__waiting", TextField()))
     )
 )
 
@@ -53,7 +77,7 @@ class Board:
 
     def __init__(self, root: Run) -> None:
         self.root = root
-        self.graph, self.specs = parsed(root.pk)
+        self.parsed = parsed(root.pk)
         self.states: dict[str, str] = {}
         self.runs: dict[str, Run] = {}
         self.look_back()
@@ -63,7 +87,7 @@ class Board:
         self._steps: dict[str, StepRun] = {}
         for node, status, waiting in _STATES.all(root.pk):
             # A step that only waits for its environment is still to be started.
-            self.states[node] = S.NOT_STARTED if status == S.PREPARING and waiting else status
+            self.states[node] = S.NOT_STARTED if status == S.PREPARING and waiting != NOTHING else status
 
     def look_back(self) -> None:
         """Begin with nothing known of earlier runs and of data: learned when asked for, and then kept."""
@@ -98,11 +122,7 @@ class Board:
         return set(rows.values_list("node_id", flat=True))
 
     def spec(self, node: str) -> Step:
-        return self.specs[node]
-
-    @property
-    def needs(self) -> dict[str, frozenset[str]]:
-        return parsed_needs(self.root.pk)
+        return self.parsed.steps[node]
 
     @property
     def go_on(self) -> bool:
@@ -139,11 +159,20 @@ class Board:
 
 
 def parsed(root_id: UUID) -> Parsed:
-    """The graph of a root and its steps by id. A run's graph never changes, so it is parsed once a process."""
+    """The graph of a root. It never changes, so it is parsed once a process.
+
+    That of a long run takes seconds: who is going to lock the root calls learn() before.
+    """
     found = parsed_all([root_id])
     if root_id not in found:
         raise Run.DoesNotExist(f"There is no run {root_id}.")
     return found[root_id]
+
+
+def learn(root_id: UUID | None) -> None:
+    """Have the graph of a root parsed, if there is one."""
+    if root_id is not None:
+        parsed_all([root_id])
 
 
 def parsed_all(root_ids: Iterable[UUID]) -> dict[UUID, Parsed]:
@@ -155,28 +184,19 @@ def parsed_all(root_ids: Iterable[UUID]) -> dict[UUID, Parsed]:
             _graphs.move_to_end(key)
     if missing := wanted - found.keys():
         rows = Run.objects.filter(pk__in=missing).values_list("pk", "graph")
-        fresh = {key: _parse(document) for key, document in rows}
+        fresh = {key: Parsed(read_graph(document or {"steps": []})) for key, document in rows}
         found |= fresh
-        with _graphs_lock:
-            _graphs.update(fresh)
-            while len(_graphs) > KEPT:
-                _graphs.popitem(last=False)
+        keep(fresh)
     return found
 
 
-def _parse(document: dict[str, Any] | None) -> Parsed:
-    graph = read_graph(document or {"steps": []})
-    return graph, {step.id: step for step in graph.steps}
-
-
-@lru_cache(maxsize=KEPT)
-def parsed_needs(root_id: UUID) -> dict[str, frozenset[str]]:
-    return parsed(root_id)[0].needs
-
-
-@lru_cache(maxsize=KEPT)
-def parsed_followers(root_id: UUID) -> dict[str, frozenset[str]]:
-    return parsed(root_id)[0].followers
+def keep(graphs: Mapping[UUID, Parsed]) -> None:
+    """Remember these graphs, and forget those that were not asked for the longest; the newest is always kept."""
+    with _graphs_lock:
+        _graphs.update(graphs)
+        steps = sum(len(each.graph.steps) for each in _graphs.values())
+        while len(_graphs) > KEPT or (steps > KEPT_STEPS and len(_graphs) > 1):
+            steps -= len(_graphs.popitem(last=False)[1].graph.steps)
 
 
 _STAMPS: dict[str, tuple[str, ...]] = {

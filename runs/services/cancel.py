@@ -9,7 +9,7 @@ from core import slices
 from core.clock import now
 from runs.models import Attempt, Run
 from runs.services import failures, placing
-from runs.services.board import Board
+from runs.services.board import Board, learn
 from runs.services.changes import changing, place_after
 from runs.services.progress import carry_forward
 from workspaces.access import Room, require_run
@@ -23,6 +23,7 @@ def cancel_run(room: Room, run: Run) -> Run:
     """Cancel a run, or one step of it. Canceling what is over changes nothing."""
     room.require(Role.CONTRIBUTOR)
     require_run(room, run)
+    learn(run.root_id)
     with changing(run.root_id or run.pk) as root:
         mine = root if run.pk == root.pk else Run.objects.select_related("step").defer("graph").get(pk=run.pk)
         if mine.is_final:
@@ -35,6 +36,7 @@ def cancel_run(room: Room, run: Run) -> Run:
 
 def cancel_tree(root_id: UUID, by: str) -> None:
     """Cancel a whole run, in somebody's name. What is over stays as it is."""
+    learn(root_id)
     with changing(root_id) as root:
         if not root.is_final and not root.is_hidden:
             _cancel(root, root, by)
@@ -42,6 +44,7 @@ def cancel_tree(root_id: UUID, by: str) -> None:
 
 def cancel_steps(root_id: UUID, nodes: Sequence[str], by: str) -> None:
     """Cancel some steps of one run, in somebody's name; many of them slice by slice."""
+    learn(root_id)
     for part in slices.of(nodes):
         with changing(root_id) as root:
             if root.is_final or root.is_hidden:

@@ -14,6 +14,7 @@ from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
 from runs.models import Attempt, Run
+from runs.services.board import learn
 from runs.services.changes import changing
 from runs.services.finish import BULKY
 from runs.services.spec import SpecOf
@@ -89,6 +90,7 @@ def _was_lost(attempt: Attempt | OpenAttempt) -> bool:
 
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None:
+    learn(root_id)
     with changing(root_id) as root:
         attempt = _TO_LEASE.first(key, host.pk)
         # Another call of the same agent may have got it a moment ago: then it is not sent twice.

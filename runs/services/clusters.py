@@ -18,6 +18,7 @@ from core.clock import now
 from core.errors import Conflict, NotFound
 from runs.models import Attempt, Run
 from runs.services import placing
+from runs.services.board import learn
 from runs.services.cancel import cancel_steps
 from runs.services.changes import changing, place_after
 from runs.services.fleet import waiting
@@ -58,6 +59,7 @@ def remove_node(room: Room, cluster: str, node_id: UUID) -> Node | None:
     if attempt is None:
         return _remove(room, target, node_id, None)
 
+    learn(attempt.run.root_id)
     with changing(attempt.run.root_id) as root:
         again = Attempt.objects.select_related("run", "host").filter(pk=attempt.pk, node=node_id).first()
         still = again if again is not None and not again.is_final else None

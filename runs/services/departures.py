@@ -13,6 +13,7 @@ from core.clock import now, told
 from environments import services as environments
 from runs.models import Attempt
 from runs.services import placing
+from runs.services.board import learn
 from runs.services.changes import changing, place_after
 from runs.services.finish import end_attempt, fresh_of
 
@@ -40,6 +41,7 @@ def give_back_unfetched(limit: int = 100) -> int:
 
 
 def _lose(host: Host, key: UUID, root_id: UUID | None) -> None:
+    learn(root_id)
     with changing(root_id) as root:
         rows = Attempt.objects.filter(pk=key).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
         attempt = rows.defer("run__graph").first()

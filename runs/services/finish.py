@@ -11,7 +11,7 @@ from core.prepared import Prepared
 from runs import causes
 from runs.models import Attempt, Run
 from runs.services import artifacts, below, clusters, failures, logs, outputs, placing, usage
-from runs.services.board import parsed, parsed_followers
+from runs.services.board import learn, parsed
 from runs.services.changes import changing, place_after
 from runs.services.progress import advance_some, carry_forward
 from workspaces.services.tokens import revoke_run_tokens
@@ -45,7 +45,7 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
 
 def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The outputs where they belong, by name; or why the script's success is none."""
-    step = parsed(attempt.run.root_id or attempt.run_id)[1][attempt.run.step.node_id]
+    step = parsed(attempt.run.root_id or attempt.run_id).steps[attempt.run.step.node_id]
     if not _succeeded(report) or not step.outputs or attempt.declared:
         return {}, ""
     missing = outputs.missing_outputs(report, step)
@@ -108,7 +108,7 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
 
 def _matters(root: Run, run: Run) -> bool:
     """Whether the end of this step changes anything else: one of many equals mostly does not."""
-    if run.status != S.COMPLETED or parsed_followers(root.pk)[run.step.node_id]:
+    if run.status != S.COMPLETED or parsed(root.pk).followers[run.step.node_id]:
         return True
     return not Run.objects.filter(root=root.pk, step__isnull=False).exclude(status__in=Run.ENDS).exists()
 
@@ -126,7 +126,7 @@ def _complete(run: Run, attempt: Attempt, begun: dict[str, Any]) -> None:
 def next_try(attempt: Attempt) -> causes.Retry | None:
     """What the step's settings and the policy of its cause say of an attempt that ended badly."""
     run = attempt.run
-    step = parsed(run.root_id or run.pk)[1][run.step.node_id]
+    step = parsed(run.root_id or run.pk).steps[run.step.node_id]
     return causes.next_try(attempt.cause, attempt.number, step.retries, step.retry_delay_seconds)
 
 
@@ -144,6 +144,7 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
 
 def lose(attempt: Attempt, message: str) -> None:
     """No verdict was left: the attempt's shim was killed, on a living host."""
+    learn(attempt.run.root_id)
     with changing(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if not fresh.is_final:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from core.beats import lease, web_listened
 from core.clock import now, told
 from runs.models import Attempt, Run
+from runs.services.board import learn
 from runs.services.changes import changing
 from runs.services.finish import end_attempt, fresh_of
 
@@ -29,6 +30,7 @@ def _overdue() -> QuerySet[Attempt]:
 
 
 def _give_up(key: Any, root_id: Any) -> int:
+    learn(root_id)
     with changing(root_id) as root:
         # With its row: a word of the agent renews a lease without the root's lock.
         rows = _overdue().filter(pk=key).select_for_update(of=("self",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from compute.models import ComputeTarget
@@ -16,14 +16,17 @@ from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan, told
 from runs.models import Attempt, Run
 from runs.services import adoption, failures, fingerprints, reuse
-from runs.services.board import Board
+from runs.services.board import Board, learn
 from runs.services.changes import changing, place_after
 
 S = Run.Status
+# One step that is reused may lead to the next so often within one transaction.
+ROUNDS = 120
 
 
 def advance(root_id: UUID) -> None:
     """Decide and carry out what comes next for a run, slice by slice. Called twice, the second call finds nothing to do."""
+    learn(root_id)
     while True:
         with changing(root_id) as root:
             if not _carry(root):
@@ -33,6 +36,7 @@ def advance(root_id: UUID) -> None:
 
 def advance_some(root_id: UUID) -> None:
     """The same for those who must not take long: what is beyond one slice is left to a worker."""
+    learn(root_id)
     with changing(root_id) as root:
         carry_forward(root)
 
@@ -63,16 +67,30 @@ def _carry(root: Run) -> bool:
 
 
 def _decide(board: Board, places: Places) -> bool:
-    left, rounds = slices.SLICE, 0
-    while decisions := _decisions(board, places, left):
-        if rounds:  # one reuse leads to the next: load what may follow at once instead of step by step
+    left, needs = slices.SLICE, board.parsed.needs
+    for rounds in range(ROUNDS):
+        decisions = _decisions(board, places, needs, left)
+        if not decisions:
+            return False
+        nodes = [decision.step for decision in decisions]
+        if rounds and any(node not in board.runs for node in nodes):
+            # One reuse leads to the next: load what may follow at once instead of step by step.
             board.need([node for node, state in board.states.items() if state == plan.WAITING][: slices.SLICE])
         _carry_out(board, places, decisions)
-        rounds += 1
         left -= len(decisions)
         if left <= 0:
             return True
-    return False
+        needs = _following(board, nodes)
+    return True
+
+
+def _following(board: Board, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
+    """What may have come nearer by the new states of these steps: those after them, unless one that failed stops all."""
+    needs = board.parsed.needs
+    if not board.go_on and any(board.states[node] in plan.BAD for node in nodes):
+        return needs
+    after = dict.fromkeys(other for node in nodes for other in board.parsed.followers[node])
+    return {node: needs[node] for node in after}
 
 
 _TARGET: Prepared[ComputeTarget] = Prepared(lambda key: ComputeTarget.objects.filter(pk=key))
@@ -125,9 +143,9 @@ class Places:
             place_after(run, run.step.compute_target_id)
 
 
-def _decisions(board: Board, places: Places, most: int) -> list[plan.Decision]:
-    """What the plan says now, without the steps that wait for their environment."""
-    decisions = plan.decide(board.needs, board.states, go_on=board.go_on)
+def _decisions(board: Board, places: Places, needs: Mapping[str, frozenset[str]], most: int) -> list[plan.Decision]:
+    """What the plan says now of these steps, without those that wait for their environment."""
+    decisions = plan.decide(needs, board.states, go_on=board.go_on)
     found = [decision for decision in decisions if decision.step not in places.waiting]
     if len(found) > most:  # those that go on waiting would come first again and again
         still = board.still_waiting()

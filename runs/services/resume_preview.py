@@ -19,7 +19,7 @@ from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs.models import Run
 from runs.services import adoption, fingerprints
-from runs.services.board import Board
+from runs.services.board import Board, Parsed
 from runs.services.resume import check
 from runs.services.submit import refused
 
@@ -88,7 +88,7 @@ class Draft(Board):
 
     def __init__(self, source: Run, graph: Graph, parameters: dict[str, Any]) -> None:
         self.root = Run(workspace=source.workspace, parameters=parameters, resumed_from=source)
-        self.graph, self.specs = graph, {step.id: step for step in graph.steps}
+        self.parsed = Parsed(graph)
         self.runs = {}
         self.look_back()
 

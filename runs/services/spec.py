@@ -37,7 +37,7 @@ class SpecOf:
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt, self.run, self.root = attempt, attempt.run, attempt.run.root or attempt.run
-        self.step: Step = parsed(self.root.pk)[1][self.run.step.node_id]
+        self.step: Step = parsed(self.root.pk).steps[self.run.step.node_id]
         self.workspace = self.root.workspace
         self._look = kept.Look()
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"

@@ -24,7 +24,7 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
-from runs.services import conda, foreign, progress
+from runs.services import board, conda, foreign, progress
 from runs.services.changes import changing
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -91,6 +91,7 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
         environments_of = _environments(room, plan)
     with transaction.atomic():
         root = _make_hidden(room, experiment, **fields)
+    board.keep({root.pk: board.Parsed(plan.graph)})
     try:
         runs, details = _rows(root, plan, environments_of)
         for part in slices.of(range(len(runs))):

@@ -66,7 +66,7 @@ def of(queue: Sequence[Attempt], found: Fleet) -> dict[UUID, Wish]:
     steps = {run: (root or run, node, version) for run, root, node, version in rows}
     ready = _ready({version for _, _, version in steps.values() if version}, list(found.hosts.values()))
     graphs = parsed_all({root for root, _, _ in steps.values()})
-    before = {run: graphs[root][1][node].parents for run, (root, node, _) in steps.items()}
+    before = {run: graphs[root].steps[node].parents for run, (root, node, _) in steps.items()}
     wrote = _wrote({root for root, _, _ in steps.values()}, {node for nodes in before.values() for node in nodes})
     wishes = {}
     for attempt in queue:

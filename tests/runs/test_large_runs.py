@@ -14,8 +14,9 @@ from django.db import connection, transaction
 from core import slices
 from core.clock import now
 from core.errors import Conflict, Unprocessable
+from runs import plan
 from runs.models import Attempt, MetricPoint, Run, StepRun
-from runs.services import lost, progress, retire, submit
+from runs.services import board, lost, progress, retire, submit
 from runs.services.cancel import cancel_run
 from runs.services.clusters import clear
 from runs.services.submit import submit_run
@@ -170,6 +171,71 @@ def test_steps_are_started_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     assert rows.largest <= MOST
     assert Attempt.objects.filter(status="queued").count() == STEPS
     assert states(root) == {"Running", "Queued"}
+
+
+def test_a_long_row_of_steps_is_decided_step_by_step(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One end leads to the next; after each only those behind it are looked at, not the whole run."""
+    graph = {**wide(lab), "continue_on_step_failure": True}
+    for before, step in zip(graph["steps"], graph["steps"][1:], strict=False):
+        step["run_after"] = [before["id"]]
+    root = submit_run(lab.room, experiment="Large", graph=graph)
+    Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
+    looked_at: list[int] = []
+    decide = plan.decide
+
+    def count(needs: Any, *more: Any, **named: Any) -> Any:
+        looked_at.append(len(needs))
+        return decide(needs, *more, **named)
+
+    monkeypatch.setattr(plan, "decide", count)
+    with written(monkeypatch) as rows:
+        progress.advance(root.pk)
+    assert states(root) == {"Failed", "Skipped"}
+    assert rows.largest <= MOST
+    assert sum(looked_at) <= STEPS + STEPS * len(rows.transactions)
+
+
+def test_rounds_of_one_transaction_are_bounded(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "ROUNDS", 5)
+    graph = {**wide(lab), "continue_on_step_failure": True}
+    for before, step in zip(graph["steps"], graph["steps"][1:], strict=False):
+        step["run_after"] = [before["id"]]
+    root = submit_run(lab.room, experiment="Large", graph=graph)
+    Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
+    progress.advance_some(root.pk)
+    assert Run.objects.filter(root=root, status="Skipped").count() == 5
+    progress.advance(root.pk)
+    assert states(root) == {"Failed", "Skipped"}
+
+
+def test_no_graph_is_read_while_its_root_is_locked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    locked: list[bool] = []
+    read = board.read_graph
+
+    def look(document: Any) -> Any:
+        locked.append(connection.in_atomic_block)
+        return read(document)
+
+    monkeypatch.setattr(board, "read_graph", look)
+    for deed in (progress.advance, progress.advance_some, lambda key: cancel_run(lab.room, Run.objects.get(pk=key))):
+        board._graphs.clear()
+        deed(root.pk)
+    assert locked == [False] * 3
+
+
+def test_long_graphs_make_room_for_each_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "KEPT_STEPS", 10)
+    graphs = {number: board.Parsed(board.read_graph(wide(lab, number))) for number in (4, 5, 6, 20)}
+    board._graphs.clear()
+    board.keep({4: graphs[4]})  # type: ignore[dict-item]
+    board.keep({5: graphs[5]})  # type: ignore[dict-item]
+    assert [*board._graphs] == [4, 5]
+    board.keep({6: graphs[6]})  # type: ignore[dict-item]
+    assert [*board._graphs] == [6]
+    board.keep({20: graphs[20]})  # type: ignore[dict-item]
+    assert [*board._graphs] == [20]
+    board._graphs.clear()
 
 
 def test_one_who_must_not_take_long_starts_one_slice(lab: Lab) -> None:

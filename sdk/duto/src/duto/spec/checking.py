@@ -31,7 +31,8 @@ def problems_of(graph: Graph, files: Optional[Mapping[str, Any]] = None) -> List
         found += _references(step, declared)
         found += _inputs(step, steps, declared)
     found += _pipeline_outputs(graph, steps)
-    cycle = sort({step_id: step.parents & frozenset(steps) for step_id, step in steps.items()})[1]
+    known = frozenset(steps)
+    cycle = sort({step_id: step.parents & known for step_id, step in steps.items()})[1]
     if cycle:
         found.append(cycle_problem(cycle))
     return found

@@ -11,6 +11,7 @@ from duto._http import path_of, segment
 from duto.dataset_types import columns_of, encoding_of, header_of
 from duto.exceptions import UserErrorException
 from duto.later import not_built
+from duto.local_files import path_on_datastore
 from duto.references import DataPath, DataReference
 
 
@@ -178,8 +179,14 @@ def sources_of(path: Any) -> Tuple[List[Dict[str, str]], Any]:
             )
         workspace = workspace or datastore.workspace
         for each in where if isinstance(where, (list, tuple)) else [where]:
-            sources.append({"datastore": datastore.name, "path": str(each).lstrip("/")})
+            sources.append({"datastore": datastore.name, "path": _source_path(str(each))})
     return sources, workspace
+
+
+def _source_path(path: str) -> str:
+    """A slash at the end says that a folder is meant."""
+    found = path_on_datastore(path.replace("\\", "/"))
+    return f"{found}/" if found and path.endswith("/") else found
 
 
 def _tabular(
@@ -202,9 +209,9 @@ def _tabular(
 
 def _target(target: Any) -> Tuple[Any, str]:
     if isinstance(target, (DataPath, DataReference)):
-        return target.datastore, str(target.path_on_datastore or "").strip("/")
+        return target.datastore, path_on_datastore(target.path_on_datastore)
     if isinstance(target, (tuple, list)):
-        return target[0], str(target[1] if len(target) > 1 else "").strip("/")
+        return target[0], path_on_datastore(target[1] if len(target) > 1 else "")
     return target, "managed-dataset"
 
 

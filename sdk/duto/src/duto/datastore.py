@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 from duto._http import path_of, segment
 from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
 from duto.later import not_built
-from duto.local_files import files_below, place_of
+from duto.local_files import files_below, path_on_datastore, place_of
 from duto.references import DataReference
 from duto.spec import globs
 from duto.spec.filenames import spelled
@@ -122,7 +122,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
 
     def _list(self, prefix: Optional[str]) -> List[Mapping[str, Any]]:
         """Files at or below a prefix; a prefix that holds `*` or `?` is a pattern."""
-        wanted = (prefix or "").strip("/")
+        wanted = path_on_datastore(prefix)
         fixed = wanted
         if any(mark in wanted for mark in "*?["):
             head = wanted.replace("?", "*").replace("[", "*").split("*")[0]
@@ -138,7 +138,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
     def _send(
         self, pairs: List[Tuple[Path, str]], target_path: Optional[str], overwrite: bool, show_progress: bool
     ) -> DataReference:
-        target = (target_path or "").strip("/")
+        target = path_on_datastore(target_path)
 
         def send(pair: Tuple[Path, str]) -> bool:
             source, name = pair

@@ -10,6 +10,7 @@ from duto import ports
 from duto.exceptions import UserErrorException
 from duto.local_tabular import variable_of
 from duto.parameter import PipelineParameter
+from duto.pipeline_data import WrittenData
 from duto.spec.errors import Problem, SpecError
 from duto.spec.graph import Graph, Parameter, Step
 from duto.steps import PythonScriptStep, flatten
@@ -45,7 +46,7 @@ class GraphBuilder:
 
         What cannot even be built is left in `problems`.
         """
-        self.problems = self._shared_outputs()
+        self.problems = self._shared_outputs() + self._unclear_writers()
         parameters: Dict[str, Parameter] = {}
         outputs: Dict[str, Tuple[str, str]] = {}
         built = []
@@ -112,12 +113,12 @@ class GraphBuilder:
             return None
 
     def _producer(self, root: Any) -> str:
-        producer = getattr(root, "_producer", None)
-        if producer is None:
-            return f"(nothing writes '{root.name}')"
-        return str(self.ids.get(producer, producer.name))
+        producer = root._writer
+        return "" if producer is None else str(self.ids.get(producer, producer.name))
 
     def _argument(self, step: PythonScriptStep, inputs: List[ports.InPort], item: Any) -> Any:
+        if isinstance(item, str):
+            return ports.renamed(item, inputs, step.out_roots)
         if isinstance(item, (str, int, float, PipelineParameter)):
             return self._plain(step, item)
         root = ports.output_root(item)
@@ -167,6 +168,20 @@ class GraphBuilder:
             for steps in writers.values()
             if len(steps) > 1
         ]
+
+    def _unclear_writers(self) -> List[Problem]:
+        """Data in the arguments of several steps and in the outputs of none."""
+        found: Dict[str, Problem] = {}
+        for step in self.steps:
+            for root in (port.source for port in step.in_ports if isinstance(port.source, WrittenData)):
+                if root._writer is None and len(root._named) > 1:
+                    text = (
+                        f"'{root.name}' stands in the arguments of {' and '.join(map(repr, root._named))}, so it cannot "
+                        "be told which of them writes it: name it in the `outputs` of that one and in the `inputs` of "
+                        "those that read it."
+                    )
+                    found.setdefault(text, Problem("dangling_input", text, self.ids[step]))
+        return list(found.values())
 
 
 def _seconds(step: PythonScriptStep, name: str) -> Optional[float]:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, List, Tuple, Union
 
 from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
 from duto.spec import trees
-from duto.spec.filenames import leads_out, spelled, unspelled
+from duto.spec.filenames import leads_out, place_on, spelled, unspelled, why_no_place
 
 # What Windows takes in no name, and names that it takes for devices.
 _NO_NAME = re.compile(r'[\x00-\x1f<>:"\\|?*]|[ .]$|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)).', re.I)
@@ -30,6 +30,15 @@ def text_of(name: str) -> str:
         return name
     except UnicodeEncodeError:
         return spelled(name)
+
+
+def path_on_datastore(path: Any) -> str:
+    """A path on a datastore as the studio names it; empty for the whole of it. Raises `UserErrorException` for what cannot
+    be one."""
+    text = place_on(text_of(str(path or "")))
+    if why := why_no_place(text):
+        raise UserErrorException(f"'{path}' is no path on a datastore: {why}.")
+    return text
 
 
 def place_of(root: Union[str, Path], name: str) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import PurePath
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from duto.consumption import DatasetConsumptionConfig
 from duto.dataset_types import PromoteHeadersBehavior, columns_of, header_of
 from duto.later import not_built
+from duto.pipeline_data import WrittenData
 from duto.spec.names import check_name
 
 # Counted, not random as in Azure ML: the same program names its outputs the same each time, so that they are
@@ -15,13 +17,12 @@ from duto.spec.names import check_name
 _UNNAMED = itertools.count(1)
 
 
-class OutputDatasetConfig:
+class OutputDatasetConfig(WrittenData):
     """What a step writes, kept as a dataset."""
 
     def __init__(self, mode: str, name: Optional[str] = None, **kwargs: Any) -> None:
         self.name = check_name("port", name) if name else f"output_{next(_UNNAMED):08x}"
         self.mode = mode
-        self._producer: Any = None
         self._register: Optional[Dict[str, Any]] = None
 
     def as_input(self, name: Optional[str] = None) -> DatasetConsumptionConfig:
@@ -92,8 +93,8 @@ class OutputFileDatasetConfig(OutputDatasetConfig, TransformationMixin):
     ) -> None:
         """Raises `ValueError` for a destination that is no pair of a datastore and a path."""
         super().__init__("mount", name)
-        if destination is not None and (not isinstance(destination, (tuple, list)) or len(destination) > 2):
-            raise ValueError("The destination of an output is a pair: (datastore, 'path').")
+        if destination is not None and not _is_destination(destination):
+            raise ValueError(f"The destination of an output is a pair (datastore, 'path'), not {destination!r}.")
         self.destination = tuple(destination) if destination else None
         self.source = source
         self.partition_format = partition_format
@@ -119,12 +120,21 @@ class OutputFileDatasetConfig(OutputDatasetConfig, TransformationMixin):
         if not self.destination:
             return None
         datastore = self.destination[0]
-        return datastore if isinstance(datastore, str) else str(datastore.name)
+        return datastore if isinstance(datastore, str) or datastore is None else str(datastore.name)
 
     @property
     def path(self) -> Optional[str]:
         """The destination's path with its tokens."""
-        return str(self.destination[1]) if self.destination and len(self.destination) > 1 else None
+        path = self.destination[1] if self.destination and len(self.destination) > 1 else None
+        return None if path is None else str(path)
+
+
+def _is_destination(given: Any) -> bool:
+    if not isinstance(given, (tuple, list)) or not 1 <= len(given) <= 2:
+        return False
+    datastore, path = given[0], given[1] if len(given) > 1 else None
+    is_store = datastore is None or isinstance(datastore, str) or isinstance(getattr(datastore, "name", None), str)
+    return is_store and (path is None or isinstance(path, (str, PurePath)))
 
 
 class OutputTabularDatasetConfig(OutputDatasetConfig):

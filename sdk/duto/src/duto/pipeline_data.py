@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from duto.dataset_types import PromoteHeadersBehavior, columns_of, header_of
 from duto.later import not_built
@@ -41,13 +41,37 @@ class InputPortBinding:
     __repr__ = __str__
 
 
+class WrittenData:
+    """What one step writes.
+
+    The step that names it in its `outputs` is its producer. Data that stand in nobody's `outputs` are written by the
+    step in whose arguments they stand as they are; so each step leaves a note of that.
+    """
+
+    _producer: Any = None
+    _argued: Tuple[Any, ...] = ()
+
+    @property
+    def _named(self) -> Tuple[str, ...]:
+        """The names of the steps that may be meant to write it."""
+        return tuple(dict.fromkeys(step.name for step in self._argued))
+
+    @property
+    def _writer(self) -> Any:
+        """The step that writes it; None where none does, or where it cannot be told which. A step that a program makes
+        again under the same name takes the place of the first."""
+        if self._producer is not None or len(self._named) != 1:
+            return self._producer
+        return self._argued[-1]
+
+
 class ReadableData:
     """What can become an input of a step, in each of the ways that a step may read it."""
 
     name: str
 
-    def as_input(self, input_name: str) -> InputPortBinding:
-        """The data as an input of another name."""
+    def as_input(self, input_name: Optional[str] = None) -> InputPortBinding:
+        """The data as an input, under another name if one is given."""
         return self.create_input_binding(input_name)
 
     def as_mount(self, input_name: Optional[str] = None) -> InputPortBinding:
@@ -75,7 +99,7 @@ class ReadableData:
         return InputPortBinding(name, self, mode or "mount", path_on_compute, overwrite)
 
 
-class OutputPortBinding:
+class OutputPortBinding(WrittenData):
     """Something that a step writes, under a name of its own."""
 
     def __init__(
@@ -111,7 +135,7 @@ class OutputPortBinding:
     __repr__ = __str__
 
 
-class PipelineData(ReadableData):
+class PipelineData(ReadableData, WrittenData):
     """What one step writes and others read, at `azureml/<step run id>/<output name>` on its datastore.
 
     The path does not exist when the script starts unless `is_directory` is True: the script writes a file
@@ -149,7 +173,6 @@ class PipelineData(ReadableData):
         self.data_type = data_type
         self.is_directory = is_directory
         self.pipeline_output_name = pipeline_output_name
-        self._producer: Any = None
         self._register: Optional[Dict[str, Any]] = None
 
     def as_dataset(self) -> PipelineOutputFileDataset:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Iterable, Mapping, Match, Optional
 
 from duto.consumption import DatasetConsumptionConfig
 from duto.dataset import AbstractDataset
@@ -17,6 +18,7 @@ from duto.pipeline_data import (
     PipelineOutputAbstractDataset,
 )
 from duto.references import DataPath, DataPathComputeBinding, DataReference, port_name
+from duto.spec.filenames import place_on, placed
 from duto.spec.graph import Input, Output
 
 
@@ -43,7 +45,7 @@ class InPort:
         if isinstance(source, PipelineParameter):
             return Input(parameter=source.name, **common)
         if isinstance(source, DataPath):
-            return Input(datastore=source.datastore_name, path=source.path_on_datastore, **common)
+            return Input(datastore=source.datastore_name, path=place_on(source.path_on_datastore), **common)
         if isinstance(source, AbstractDataset):
             version = str(source.save(workspace)["id"]) if save else "unsaved"
             return Input(dataset=version, **common)
@@ -73,7 +75,7 @@ def in_port(item: Any) -> InPort:
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], DataPathComputeBinding):
         parameter, binding = item
         return InPort(port_name(parameter.name), parameter, binding.mode, binding.path_on_compute)
-    if hasattr(item, "path_on_datastore") and hasattr(item, "datastore_name"):  # the output of an earlier run
+    if _is_earlier(item):
         return InPort(port_name(item.name), DataPath(item.datastore_name, item.path_on_datastore))
     raise UserErrorException(f"{item!r} cannot be an input of a step.")
 
@@ -90,7 +92,25 @@ def is_input(item: Any) -> bool:
             DataReference,
             tuple,
         ),
-    )
+    ) or _is_earlier(item)
+
+
+def same_source(one: Any, other: Any) -> bool:
+    """Whether two inputs read the same: objects may be made twice for one dataset, path or parameter."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, DataPath):
+        return bool(one.to_value() == other.to_value())
+    if isinstance(one, PipelineParameter):
+        return bool(one.name == other.name)
+    if isinstance(one, AbstractDataset):
+        return bool(one._definition == other._definition)
+    return one is other
+
+
+def _is_earlier(item: Any) -> bool:
+    """Whether it is the output of an earlier run."""
+    return hasattr(item, "path_on_datastore") and hasattr(item, "datastore_name") and not isinstance(item, DataPath)
 
 
 def output_root(item: Any) -> Any:
@@ -107,6 +127,32 @@ def output_name(root: Any) -> str:
     return str(getattr(root, "output_name", None) or root.name)
 
 
+_PLACEHOLDER = r"(\$\{?AZUREML_DATAREFERENCE_|DatasetOutputConfig:|DatasetConsumptionConfig:)(%s)"
+
+
+def renamed(text: str, inputs: Iterable[InPort], outputs: Iterable[Any]) -> str:
+    """A text whose placeholders name data by the names that they have in the step.
+
+    An output that another step wrote may be called otherwise where it is read, and `output_name` otherwise than the data.
+    """
+    names = {port.name: port.name for port in inputs}
+    names.update({output_name(root): output_name(root) for root in outputs})
+    for root in outputs:
+        names.setdefault(root.name, output_name(root))
+    for port in inputs:
+        names.setdefault(str(getattr(port.source, "name", None) or port.name), port.name)
+    if all(name == known for name, known in names.items()):
+        return text
+
+    def rename(found: Match[str]) -> str:
+        prefix = found[1] if found[1].startswith("$") else "$AZUREML_DATAREFERENCE_"
+        return found[0] if names[found[2]] == found[2] else prefix + names[found[2]]
+
+    # The longest name first: `data` must not eat the head of `data_test`.
+    known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(_PLACEHOLDER % known, rename, text)
+
+
 def build_output(root: Any) -> Output:
     """The output of the graph."""
     if isinstance(root, OutputFileDatasetConfig):
@@ -118,7 +164,7 @@ def build_output(root: Any) -> Output:
             True,
             root.source,
             root.overwrite or None,
-            root.path,
+            placed(root.path),
             root._register,
         )
     mode: str = getattr(root, "output_mode", None) or root.bind_mode

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Optional
 
+from duto.spec.filenames import place_on
+
 
 def port_name(text: str) -> str:
     """A text as the name of an input or output: letters, digits and underscores."""
@@ -48,7 +50,7 @@ class DataReference:
 
     def path(self, path: Optional[str] = None, data_reference_name: Optional[str] = None) -> DataReference:
         """The reference to a path below this one."""
-        joined = "/".join(part.strip("/") for part in (self.path_on_datastore, path) if part)
+        joined = place_on("/".join(part for part in (self.path_on_datastore, path) if part))
         return DataReference(self.datastore, data_reference_name, joined or None, self.mode)
 
     def as_mount(self) -> DataReference:
@@ -102,7 +104,7 @@ class DataPath:
 
     def to_value(self) -> Dict[str, str]:
         """The value of the parameter as the graph document holds it."""
-        return {"datastore": self.datastore_name, "path": self.path_on_datastore}
+        return {"datastore": self.datastore_name, "path": place_on(self.path_on_datastore)}
 
     def __str__(self) -> str:
         return f"{self.datastore_name}/{self.path_on_datastore}"

@@ -7,7 +7,6 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from duto import ports
 from duto.exceptions import UserErrorException
-from duto.parameter import PipelineParameter
 from duto.runconfig import RunConfiguration
 
 
@@ -24,15 +23,31 @@ class PipelineStep:
         resource_inputs: Any = None,
     ) -> None:
         self.name = name
-        self._inputs: List[Any] = list(inputs or ())
-        self._outputs: List[Any] = list(outputs or ())
+        self._inputs: List[Any] = _entries("inputs", name, inputs)
+        self._outputs: List[Any] = _entries("outputs", name, outputs)
         self._arguments: List[Any] = list(_flat(arguments or ()))
         self._after: List[PipelineStep] = []
-        for item in self._outputs + [each for each in self._arguments if _writes(each)]:
+        self._written: Dict[int, Any] = {}
+        for item in self._outputs:
             root = ports.output_root(item)
             if root is None:
                 raise UserErrorException(f"{item!r} cannot be an output of step '{name}'.")
+            self._written[id(root)] = root
+        self._take_written_arguments()
+        for root in self._written.values():
             root._producer = self
+
+    def _take_written_arguments(self) -> None:
+        """Outputs that stand in the arguments alone. What `inputs` takes is read, however it stands there."""
+        read = {id(ports.in_port(item).source) for item in self._inputs}
+        for item in self._arguments:
+            root = ports.output_root(item)
+            if root is None or id(root) in read or id(root) in self._written:
+                continue
+            if isinstance(item, ports.OutputFileDatasetConfig):  # who reads it says `as_input()`
+                self._written[id(root)] = root
+            else:
+                root._argued += (self,)
 
     def run_after(self, step: Any) -> None:
         """Run after another step, or after all steps of a list, without data between them."""
@@ -45,31 +60,31 @@ class PipelineStep:
         """The inputs, those included that only stand in the arguments. Raises `UserErrorException`."""
         found: Dict[str, ports.InPort] = {}
         own = {id(root) for root in self.out_roots}
+        twins: List[ports.InPort] = []
         for item in [*self._inputs, *(each for each in self._arguments if self._reads(each, own))]:
             port = ports.in_port(item)
             known = any(port.source is each.source for each in found.values())
             if known and item not in self._inputs and ports.output_root(item) is not None:
                 continue  # the same data under the name that `inputs` gave it
-            found.setdefault(port.name, port)
-        return list(found.values())
+            if not ports.same_source(found.setdefault(port.name, port).source, port.source):
+                twins.append(port)  # for the graph to refuse: one of the two would be lost
+        return [*found.values(), *twins]
 
     def _reads(self, item: Any, own: Any) -> bool:
         root = ports.output_root(item)
-        if isinstance(item, (str, int, float, PipelineParameter)):
-            return False
-        return ports.is_input(item) or (root is not None and id(root) not in own)
+        return ports.is_input(item) if root is None else id(root) not in own
 
     @property
     def out_roots(self) -> List[Any]:
         """The objects that stand for the outputs."""
-        found = [ports.output_root(item) for item in self._outputs]
-        found += [item for item in self._arguments if _writes(item) and item not in found]
-        return found
+        argued = {id(root): root for root in map(ports.output_root, self._arguments) if root is not None}
+        more = [root for key, root in argued.items() if key not in self._written and root._writer is self]
+        return [*self._written.values(), *more]
 
     @property
     def sources(self) -> List[PipelineStep]:
         """The steps that this one waits for, where they are known."""
-        made = [getattr(port.source, "_producer", None) for port in self.in_ports]
+        made = [getattr(port.source, "_writer", None) for port in self.in_ports]
         return [step for step in made if step is not None] + self._after
 
     def __repr__(self) -> str:
@@ -189,12 +204,11 @@ def flatten(steps: Any) -> Iterator[PipelineStep]:
         raise UserErrorException(f"{steps!r} is no step of a pipeline.")
 
 
-def _writes(item: Any) -> bool:
-    """An `OutputFileDatasetConfig` in the arguments is an output without being listed; it is read by
-    `as_input()`."""
-    from duto.output_config import OutputFileDatasetConfig
-
-    return isinstance(item, OutputFileDatasetConfig)
+def _entries(what: str, step: str, given: Any) -> List[Any]:
+    """The entries of `inputs` or `outputs`. Raises `UserErrorException` for what is no list."""
+    if given is not None and not isinstance(given, (list, tuple, set)):
+        raise UserErrorException(f"Step '{step}': {what}={given!r} is no list: write {what}=[...].")
+    return list(given or ())
 
 
 def _flat(arguments: Iterable[Any]) -> Iterator[Any]:

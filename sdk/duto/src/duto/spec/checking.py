@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 from duto.spec.errors import Problem
-from duto.spec.graph import INPUT_MODES, KINDS, OUTPUT_KINDS, OUTPUT_MODES, Graph, Input, Step
+from duto.spec.filenames import LONGEST_DESTINATION, is_elsewhere, leads_out, place_on, too_long, why_no_place
+from duto.spec.graph import INPUT_MODES, KINDS, OUTPUT_KINDS, OUTPUT_MODES, Graph, Input, Output, Step
 from duto.spec.names import RULES, is_name
 
 MAX_RETRIES = 100
@@ -155,11 +156,45 @@ def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
             refuse("bad_mode", f"output '{output.name}' has mode {output.mode!r}; use one of mount, upload.")
         if output.kind not in OUTPUT_KINDS:
             refuse("unknown_kind", f"output '{output.name}' has kind {output.kind!r}.")
+    for what, text in _places(step):
+        refuse("bad_path", f"{what}: {text}.")
     if step.node_count < 1:
         refuse("bad_node_count", "its node count is below 1.")
     for code, message in _limits(step):
         refuse(code, message)
     return found
+
+
+def _places(step: Step) -> Iterable[Tuple[str, str]]:
+    """What is wrong with the paths of its data, on datastores and on the node: told before anything runs."""
+    for each in step.inputs:
+        if each.path and (why := why_no_place(place_on(each.path))):
+            yield f"input '{each.name}' reads '{each.path}' on '{each.datastore}'", why
+    for output in step.outputs:
+        if output.destination and (why := _why_no_destination(output)):
+            yield f"output '{output.name}' has the destination '{output.destination}'", why
+    for port in (*step.inputs, *step.outputs):
+        wanted = port.path_on_compute
+        if wanted and not wanted.startswith("/") and (why := _why_no_place_on_compute(place_on(wanted))):
+            yield f"'{port.name}' asks for the path '{wanted}' on the node", why
+
+
+def _why_no_destination(output: Output) -> str:
+    path = place_on(str(output.destination))
+    if not path:
+        return "that is the datastore itself; name a folder in it"
+    path = path.replace("{run-id}", "0" * 36).replace("{output-name}", output.name)
+    if len(path) > LONGEST_DESTINATION:
+        return f"it has more than {LONGEST_DESTINATION} characters, which leaves no room for the names of files in it"
+    return why_no_place(path)
+
+
+def _why_no_place_on_compute(path: str) -> str:
+    if not path:
+        return "that is the folder of the script itself; name one below it"
+    if leads_out(path) or is_elsewhere(path):
+        return "it leads out of the folder of the script"
+    return too_long(path)
 
 
 def _limits(step: Step) -> Iterable[Tuple[str, str]]:
@@ -230,6 +265,8 @@ def _inputs(step: Step, steps: Mapping[str, Step], declared: Mapping[str, str]) 
 def _dangling(each: Input, steps: Mapping[str, Step]) -> str:
     if each.step is None:
         return ""
+    if not each.step:
+        return "is written by no step: name it in the `outputs` of the step that writes it."
     if each.step not in steps:
         return f"comes from '{each.step}', which is no step of this pipeline."
     if each.output not in {output.name for output in steps[each.step].outputs}:

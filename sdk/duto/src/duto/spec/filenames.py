@@ -9,10 +9,13 @@ well, so that no two names share a text: `bad\\xff.txt` is `bad%FF.txt`, and a f
 from __future__ import annotations
 
 import re
+from typing import Optional
 from urllib.parse import unquote_to_bytes
 
 # What a path may have below its root: characters and bytes in all, and bytes in each name.
 LONGEST, LONGEST_BYTES, LONGEST_NAME = 1024, 3072, 255
+# Of the folder that an output is kept in, so that any file of the output has room below it.
+LONGEST_DESTINATION = 255
 
 _ESCAPED = re.compile("[%\udc80-\udcff]")
 _PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
@@ -39,6 +42,27 @@ def leads_out(path: str) -> bool:
 def is_elsewhere(path: str) -> bool:
     """Whether a path that stands alone is a drive, a share or an address rather than a name below some folder."""
     return path.startswith("\\\\") or _PLACE.match(path) is not None
+
+
+def place_on(path: str) -> str:
+    """A path below a root as it is kept: slashes before, after and beside others mean nothing, and neither does `.`."""
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def placed(path: Optional[str]) -> Optional[str]:
+    """The same of a path that may not be given. One that is the root itself stays a slash: it was given."""
+    return path and (place_on(path) or "/")
+
+
+def why_no_place(path: str) -> str:
+    """Why a path that `place_on` gave cannot be one below a root; empty where it can."""
+    if "\0" in path:
+        return "it has a NUL in it"
+    if is_elsewhere(path):
+        return "it is a drive, a share or an address; name the path below the datastore alone"
+    if leads_out(path):
+        return "'..' leads out of the datastore"
+    return too_long(unspelled(path))
 
 
 def too_long(path: str) -> str:

@@ -10,6 +10,7 @@ import math
 from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from duto.spec.errors import Problem, SpecError, refuse
+from duto.spec.filenames import place_on, why_no_place
 
 TYPES: Tuple[str, ...] = ("string", "int", "float", "bool", "dataset", "data_path")
 """`dataset` is the id of a dataset version; `data_path` is `{"datastore", "path"}` or `datastore/path`."""
@@ -122,7 +123,10 @@ def _data_path(value: Any) -> Dict[str, str]:
         value = {"datastore": datastore, "path": path}
     if not isinstance(value, Mapping) or not value.get("datastore"):
         raise ValueError
-    return {"datastore": str(value["datastore"]), "path": str(value.get("path") or "")}
+    path = place_on(str(value.get("path") or ""))
+    if why_no_place(path):
+        raise ValueError
+    return {"datastore": str(value["datastore"]), "path": path}
 
 
 _COERCE = {
@@ -139,7 +143,7 @@ _WORDS = {
     "float": "a number",
     "bool": "true or false",
     "dataset": "the id of a dataset version",
-    "data_path": "a path on a datastore",
+    "data_path": "a path on a datastore, without '..' and not an address",
 }
 
 

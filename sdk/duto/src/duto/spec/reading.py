@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from duto.spec import parameters
 from duto.spec.errors import Problem, SpecError
+from duto.spec.filenames import placed
 from duto.spec.graph import SCHEMA, Graph, Input, Output, Parameter, Step
 
 _MISSING = object()
@@ -160,6 +161,7 @@ def _input(reader: _Reader) -> Optional[Input]:
     taken: Dict[str, Any] = {
         key: source.take(key, _TEXT, None) for key in ("step", "output", "dataset", "datastore", "path", "parameter")
     }
+    taken["path"] = placed(taken["path"])
     if sum(taken[key] is not None for key in ("step", "dataset", "datastore", "parameter")) != 1:
         reader.note("invalid", f"{reader.where}`from` names one of step, dataset, datastore and parameter.")
         return None
@@ -183,7 +185,7 @@ def _output(reader: _Reader) -> Output:
         is_directory=reader.take("is_directory", _FLAG, None),
         path_on_compute=reader.take("path_on_compute", _TEXT, None),
         overwrite=reader.take("overwrite", _FLAG, None),
-        destination=reader.take("destination", _TEXT, None),
+        destination=placed(reader.take("destination", _TEXT, None)),
         register=reader.take("register", _OBJECT, None),
     )
 

@@ -81,19 +81,29 @@ def problems_of(
     """
     problems: list[tuple[str, str]] = []
     stores = store_names(workspace) if stores is None else stores
-    wanted = [*(each.datastore for each in inputs), *(each.datastore for each in outputs)]
+    read = [(each, _source_of(each, parameters or {})) for each in inputs]
+    wanted = [*(each.datastore for each, _ in read), *(each.datastore for each in outputs)]
+    wanted += [str(value["datastore"]) for _, value in read if isinstance(value, Mapping)]
     for name in dict.fromkeys(name for name in wanted if name):
         if name not in stores:
             text = f"There is no datastore '{name}'. There are: {', '.join(sorted(stores)) or 'none'}."
             problems.append((MISSING, text))
     problems += [problem for each in outputs for problem in _unregistrable(each)]
-    for each in inputs:
-        value = each.dataset if each.parameter is None else (parameters or {}).get(each.parameter)
+    for each, value in read:
         if isinstance(value, str):
             problems += _unusable(workspace, each, value)
-        elif each.datastore in stores:
-            problems += [(MISSING, text) for text in _nothing_there(workspace, each)]
+        elif isinstance(value, Mapping) and value["datastore"] in stores:
+            problems += [(MISSING, text) for text in _nothing_there(workspace, each.name, value)]
     return problems
+
+
+def _source_of(source: Input, parameters: Mapping[str, Any]) -> Any:
+    """The id of a dataset version, or a place as datastore and path; None for what another step writes."""
+    if source.parameter is not None:
+        return parameters.get(source.parameter)
+    if source.datastore is not None:
+        return {"datastore": source.datastore, "path": source.path or ""}
+    return source.dataset
 
 
 def _unregistrable(output: Output) -> list[tuple[str, str]]:
@@ -112,12 +122,12 @@ def _unregistrable(output: Output) -> list[tuple[str, str]]:
     return []
 
 
-def _nothing_there(workspace: Workspace, source: Input) -> list[str]:
+def _nothing_there(workspace: Workspace, name: str, place: Mapping[str, Any]) -> list[str]:
     try:
-        root = root_by_name(workspace, source.datastore or "")
-        if not root.exists(safe(source.path or "")):
+        root = root_by_name(workspace, place["datastore"])
+        if not root.exists(safe(place["path"])):
             return [
-                f"The input '{source.name}' reads '{source.path}' on datastore '{source.datastore}', where there is nothing."
+                f"The input '{name}' reads '{place['path']}' on datastore '{place['datastore']}', where there is nothing."
             ]
     except StudioError as error:
         return [error.message]

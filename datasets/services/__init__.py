@@ -7,6 +7,7 @@ from datasets.services.files import (
     files_below,
     files_of,
     identity,
+    is_one_file,
 )
 from datasets.services.versions import find_version, get_version, save
 from datasets.stores import relative_root, root_by_name, root_of
@@ -19,6 +20,7 @@ __all__ = [
     "find_version",
     "get_version",
     "identity",
+    "is_one_file",
     "relative_root",
     "ring_waiting",
     "root_by_name",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +52,12 @@ def files_of(version: DatasetVersion) -> list[ResolvedFile]:
     readiness.require(version)
     found = find(version.workspace, version.definition["sources"])
     return select(found, version.definition["operations"]) if version.kind == "file" else found
+
+
+def is_one_file(version: DatasetVersion, found: Sequence[ResolvedFile]) -> bool:
+    """Whether a version is made of the path or address of a single file, not of a folder or a pattern that holds one."""
+    sources = version.definition["sources"]
+    return len(sources) == len(found) == 1 and (bool(sources[0].get("url")) or found[0].key == sources[0].get("path"))
 
 
 def find(workspace: Workspace, sources: Iterable[Mapping[str, str]]) -> list[ResolvedFile]:

@@ -14,7 +14,7 @@ from compute.models import ComputeTarget
 from core.clock import now
 from core.errors import Unprocessable
 from core.prepared import Prepared
-from core.storage import blob_key
+from core.storage import blob_key, safe
 from datasets import places, stores
 from datasets import services as datasets
 from datasets.models import DatasetVersion
@@ -189,21 +189,26 @@ class SpecOf:
                 "dataset": str(version.pk),
                 "name_of_dataset": version.dataset.name if version.dataset else "",
             }
+        found = datasets.files_of(version)
+        one = datasets.is_one_file(version, found)
         return {
             "kind": "path",
-            "is_file": False,
-            "direct": None,
-            "files": [self._file(each) for each in datasets.files_of(version)],
+            "is_file": one,
+            "file_name": found[0].path if one else None,
+            "direct": self._file(found[0])["direct"] if one else None,
+            "files": [self._file(each) for each in found],
         }
 
     def _place(self, datastore: str, path: str) -> dict[str, Any]:
         root = places.relative_root(self.workspace, datastore)
         found = places.files_below(self.workspace, datastore, path)
-        one = len(found) == 1 and found[0].key == path.strip("/")
+        key = safe(path)
+        one = len(found) == 1 and found[0].key == key
         return {
             "kind": "path",
             "is_file": one,
-            "direct": f"{root}/{path.strip('/')}",
+            "file_name": found[0].path if one else None,
+            "direct": f"{root}/{key}",
             "files": [self._file(each) for each in found],
         }
 

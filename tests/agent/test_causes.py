@@ -64,3 +64,20 @@ def test_a_cause_and_its_words(verdict: dict[str, Any], code: str | None, words:
 )
 def test_a_step_that_ended_well_is_warned_of_children_that_were_killed(verdict: dict[str, Any], words: str) -> None:
     assert words in " ".join(warnings_of(verdict)) and bool(words) == bool(warnings_of(verdict))
+
+
+@pytest.mark.parametrize(
+    ("files", "missing", "words"),
+    [
+        (["deep/step.py", "other.py"], "shared", "The step's environment has no module 'shared' (train.py, line 3): add it to"),
+        (["deep/step.py", "shared.txt", "data/shared"], "shared", "add it to its packages"),
+        (["deep/step.py", "src/shared.py"], "shared", "lies in the snapshot's folder 'src', where Python does not look (train.py, line 3): import it as 'src.shared'"),
+        (["deep/step.py", "a/b/shared/more/x.py"], "shared.more", "'a/b', where Python does not look (train.py, line 3): import it as 'a.b.shared'"),
+        (["deep/step.py", "shared/__init__.py"], "shared.gone", "The snapshot has 'shared', but there is no module 'shared.gone' in it"),
+        (["deep/step.py", "deep/shared/x.py"], "shared.gone", "there is no module 'shared.gone' in it"),
+    ],
+)  # fmt: skip
+def test_a_module_of_the_snapshot_is_no_matter_of_packages(files: list[str], missing: str, words: str) -> None:
+    spec = {"script": "deep/step.py", "snapshot": {"files": [{"path": path} for path in files]}}
+    told = cause_of(failed(f"ModuleNotFoundError: No module named '{missing}'"), spec, BOUND).message
+    assert words in told and ("add it to its packages" in told) == ("environment has no" in told)

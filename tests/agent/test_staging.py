@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from duto_agent.bindings import variables
 from duto_agent.collect import collect
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.launchers.ownership import hand_over_work
@@ -143,6 +144,21 @@ def test_an_input_that_is_a_file_is_a_file(shared: Room) -> None:
         assert Path(bound.inputs["m"]).read_text() == "model"
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_file_that_has_a_name_keeps_it(tmp_path: Path, is_shared: bool) -> None:
+    room = Room(tmp_path, is_shared)
+    room.keep("ds/one.csv", "a")
+    room.shelf.files["/one"] = b"a"
+    listed = [{"path": "one.csv", "size": 1, "get": "/one", "direct": "ds/one.csv"}]
+    for mode in ("mount", "download"):
+        for wanted in (None, "mine"):
+            (room.directory / "staged.json").unlink(missing_ok=True)
+            given = {"name": "m", "mode": mode, "is_file": True, "file_name": "one.csv", "direct": "ds/one.csv"}
+            bound = room.stage(inputs=[{**given, "files": listed, "path_on_compute": wanted}])
+            place = room.directory / ("work/mine" if wanted else "inputs/m") / "one.csv"
+            assert bound.inputs["m"] == variables({}, bound)["m"] == str(place) and place.read_text() == "a"
+
+
 def test_a_download_may_be_written(shared: Room) -> None:
     shared.keep("ds/raw/a.csv", "1")
     listed = [{"path": "a.csv", "size": 1}]
@@ -191,12 +207,12 @@ def test_the_environment_is_clean(remote: Room, monkeypatch: pytest.MonkeyPatch)
     remote.shelf.files["/b"] = b""
     spec: dict[str, Any] = {
         "script": "a.py", "snapshot": {"files": [file("a.py", b"", get="/b")]}, "token": "t",
-        "environment": {"variables": {"MINE": 1}}, "variables": {"AZUREML_RUN_ID": "r"}, "limits": {"cores": 2},
+        "environment": {"variables": {"MINE": 1, "PYTHONPATH": "src"}}, "variables": {"AZUREML_RUN_ID": "r"}, "limits": {"cores": 2},
     }  # fmt: skip
     bound = remote.stage(**spec)
     launch = launch_of(AttemptKey("a", 1), remote.directory, spec, bound, sys.executable, Path("/sdk"), "http://studio")
     assert "AGENT_SECRET" not in launch.env and launch.env["MINE"] == "1" and launch.env["AZUREML_RUN_TOKEN"] == "t"
-    assert launch.env["PYTHONPATH"] == "/sdk" and launch.env["OMP_NUM_THREADS"] == "2"
+    assert launch.env["PYTHONPATH"] == f"/sdk:{launch.cwd}:src" and launch.env["OMP_NUM_THREADS"] == "2"
     assert launch.env["HOME"].startswith(str(remote.directory)) and "PYTHONDONTWRITEBYTECODE" not in launch.env
     with pytest.raises(BadPath):
         launch_of(AttemptKey("a", 1), remote.directory, {**spec, "script": "no.py"}, bound, "p", Path("/sdk"), "")

@@ -57,3 +57,7 @@ def test_hello_data(place: Path, env: dict[str, str]) -> None:
 
 def test_one_program_over_the_surface(place: Path, env: dict[str, str]) -> None:
     run(place, env, "varied", "main.py")
+
+
+def test_the_spellings_of_public_programs(place: Path, env: dict[str, str]) -> None:
+    run(place, env, "varied", "spelled.py")

@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from duto_agent.bindings import Bound
@@ -117,13 +118,42 @@ def _of_error(
         if explained is not None:
             return explained
     if found := MISSING_MODULE.match(text):
-        name = found[1].partition(".")[0]
-        return Cause("user_error", f"The step's environment has no module '{name}'{where}: add it to its packages.")
+        return Cause("user_error", _missing_module(found[1], spec, where))
     if text:
         return Cause("user_error", f"{text}{where}")
     if verdict["exit_code"] == 127:
         return Cause("environment", "The script could not be started; the log says why.")
     return Cause("user_error", f"The script ended with exit code {verdict['exit_code']}.")
+
+
+def _missing_module(name: str, spec: Mapping[str, Any], where: str) -> str:
+    """What to do depends on where the module lies: in no folder of the snapshot, or in one that Python does not look at."""
+    top = name.partition(".")[0]
+    folders = {
+        folder
+        for file in (spec.get("snapshot") or {}).get("files") or ()
+        if (folder := _folder_of_module(PurePosixPath(str(file["path"])), top)) is not None
+    }
+    if not folders:
+        return f"The step's environment has no module '{top}'{where}: add it to its packages."
+    if folders & {".", str(PurePosixPath(str(spec.get("script") or "")).parent)}:
+        return (
+            f"The snapshot has '{top}', but there is no module '{name}' in it{where}: look whether its file lies in the "
+            "source directory, and whether .amlignore or .gitignore leaves it out."
+        )
+    folder = min(folders)
+    return (
+        f"The module '{top}' lies in the snapshot's folder '{folder}', where Python does not look{where}: import it as "
+        f"'{folder.replace('/', '.')}.{top}', or name the folder in the environment variable PYTHONPATH."
+    )
+
+
+def _folder_of_module(path: PurePosixPath, name: str) -> str | None:
+    """The folder in which a module of this name lies, if the file is it or is one of its package."""
+    if path.suffix != ".py":
+        return None
+    parts = (*path.parts[:-1], path.stem)
+    return str(PurePosixPath(*parts[: parts.index(name)])) if name in parts else None
 
 
 def _of_disk(where: str, free: int | None) -> Cause:

@@ -84,6 +84,8 @@ def _input(directory: Path, given: Mapping[str, Any], transfers: Transfers, boun
         bound.inputs[name] = str(given.get("dataset") or "")
         return
     place = _place(directory, given, "inputs", bound)
+    if given.get("is_file") and given.get("file_name"):  # a file keeps its name: scripts look at its end
+        place = inside(place, str(given["file_name"]))
     place.parent.mkdir(parents=True, exist_ok=True)
     root = transfers.store.path(given.get("direct"))
     files = list(given.get("files") or ())
@@ -243,7 +245,8 @@ def _variables(
     fonts = Path(python).parent.parent / FONT_FOLDER
     if "/" in python and fonts.is_dir():
         folders["MPLCONFIGDIR"] = str(_own_fonts(fonts, directory / "tmp/matplotlib"))
-    path = ":".join(part for part in (str(sdk), own.pop("PYTHONPATH", "")) if part)
+    # A script in a sub-folder imports from the snapshot's root, too.
+    path = ":".join(part for part in (str(sdk), str(directory / "work"), own.pop("PYTHONPATH", "")) if part)
     cores = (spec.get("limits") or {}).get("cores")
     given = {str(name): str(value) for name, value in (spec.get("variables") or {}).items() if value is not None}
     return {

@@ -1,0 +1,106 @@
+"""What a step is given to read: files by their paths, folders, and what is told at submit where nothing is there."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from core.errors import Unprocessable
+from datasets import services as datasets
+from datasets.services.datastores import put_file
+from runs.services import submit
+from runs.services.spec import SpecOf
+from tests.runs.exchange import Agent, agent, cluster, graph_of, room, submit_chain
+
+__all__ = ["agent", "cluster", "room"]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+STORE = "workspaceblobstore"
+
+
+@pytest.fixture(autouse=True)
+def files(room: Any, cluster: Any) -> None:
+    for path in ("raw/one.csv", "raw/b[1].csv", "single/only.csv"):
+        put_file(room, STORE, path, io.BytesIO(b"a\n1\n"), overwrite=True)
+
+
+def given(agent: Agent) -> dict[str, dict[str, Any]]:
+    """The inputs of the one step that waits, by name."""
+    (work,) = agent.say()["work"]
+    return {each["name"]: each for each in work["spec"]["inputs"]}
+
+
+@pytest.mark.parametrize(
+    ("sources", "name"),
+    [
+        (["raw/one.csv"], "one.csv"),
+        (["/raw//one.csv"], "one.csv"),
+        (["raw/b[1].csv"], "b[1].csv"),
+        (["single"], None),
+        (["single/"], None),
+        (["single/*.csv"], None),
+        (["single/only.csv", "raw/one.csv"], None),
+        (["raw"], None),
+    ],
+)
+def test_a_dataset_of_one_file_is_that_file(room: Any, agent: Agent, sources: list[str], name: str | None) -> None:
+    definition = {"sources": [{"datastore": STORE, "path": path} for path in sources]}
+    version = datasets.save(room, None, kind="file", definition=definition)
+    made = ("mount", "download")
+    inputs = [{"name": mode, "from": {"dataset": str(version.pk)}, "mode": mode} for mode in made]
+    submit_chain(room, "a", step={"inputs": inputs})
+    for each in given(agent).values():
+        assert (each["is_file"], each["file_name"]) == (name is not None, name)
+        assert bool(each["direct"]) == (name is not None)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("raw/one.csv", "one.csv"), ("/raw//one.csv/", "one.csv"), ("single", None)]
+)
+def test_a_path_of_one_file_is_that_file(room: Any, agent: Agent, path: str, name: str | None) -> None:
+    graph = graph_of(
+        room,
+        "a",
+        inputs=[
+            {"name": "reference", "from": {"datastore": STORE, "path": path}},
+            {"name": "chosen", "from": {"parameter": "p"}},
+        ],
+    )
+    graph["parameters"] = [{"name": "p", "type": "data_path", "default": {"datastore": STORE, "path": path}}]
+    run = submit.submit_run(room, experiment="exp", graph=graph)
+    assert run.parameters["p"]["path"] == path.strip("/").replace("//", "/")
+    for each in given(agent).values():
+        assert (each["is_file"], each["file_name"]) == (name is not None, name)
+
+
+def test_a_path_with_nothing_at_it_is_told_at_submit(room: Any) -> None:
+    graph = graph_of(room, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}}])
+    graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/raw"}]
+    for value, words in (
+        (f"{STORE}/gone", f"The input 'chosen' reads 'gone' on datastore '{STORE}', where there is nothing."),
+        ("nowhere/raw", "There is no datastore 'nowhere'."),
+        (f"{STORE}/../x", "a path on a datastore, without '..'"),
+    ):
+        with pytest.raises(Unprocessable, match=words.replace(".", r"\.")):
+            submit.submit_run(room, experiment="exp", graph=graph, parameters={"p": value})
+    assert submit.submit_run(room, experiment="exp", graph=graph).parameters["p"]["path"] == "raw"
+
+
+def test_a_destination_is_kept_as_it_is_listed(room: Any, agent: Agent) -> None:
+    output = {"name": "out", "kind": "file_dataset", "destination": "//kept//here/"}
+    run = submit_chain(room, "a", step={"outputs": [output]})
+    assert run.graph["steps"][0]["outputs"][0]["destination"] == "kept/here"
+    with pytest.raises(Unprocessable, match="leads out of the datastore") as refused:
+        submit_chain(room, "a", step={"outputs": [{**output, "destination": "../x"}]})
+    assert refused.value.code == "bad_path"
+
+
+def test_the_spec_names_the_key_that_a_path_means(room: Any, agent: Agent) -> None:
+    submit_chain(room, "a")
+    (work,) = agent.say()["work"]
+    from runs.models import Attempt
+
+    attempt = Attempt.objects.select_related("run__root", "run__workspace", "run__step").get(pk=work["attempt"])
+    told = SpecOf(attempt)._place(STORE, "raw/./one.csv")
+    assert told["is_file"] and told["direct"].endswith("/raw/one.csv")

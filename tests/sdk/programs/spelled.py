@@ -1,0 +1,55 @@
+"""The spellings of inputs, outputs, paths and modules that public programs use, in one pipeline."""
+
+from pathlib import Path
+
+from azureml.core import Dataset, Environment, Experiment, Workspace
+from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.core.runconfig import RunConfiguration
+from azureml.data import OutputFileDatasetConfig
+from azureml.data.data_reference import DataReference
+from azureml.data.datapath import DataPath, DataPathComputeBinding
+from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter
+from azureml.pipeline.steps import PythonScriptStep
+
+ws = Workspace.from_config()
+store = ws.get_default_datastore()
+if "cpu-cluster" not in ws.compute_targets:
+    ComputeTarget.create(ws, "cpu-cluster", AmlCompute.provisioning_configuration("STANDARD_D2_V2", max_nodes=2))
+config = RunConfiguration()
+config.target = ws.compute_targets["cpu-cluster"]
+config.environment = Environment.get(ws, "AzureML-Tutorial")
+config.environment.environment_variables = {"ONE_FILE": "mounted copied reference path"}
+
+Path("one.txt").write_text("seven")
+store.upload_files(["one.txt"], target_path="//spelled/", overwrite=True, show_progress=False)
+one = Dataset.File.from_files((store, "/spelled/one.txt"))
+folder = Dataset.File.from_files((store, "spelled/*.txt")).as_named_input("folder").as_mount()
+reference = DataReference(store, "reference", "/spelled/one.txt")
+parameter = PipelineParameter("path", DataPath(store, "/spelled/one.txt"))
+path = (parameter, DataPathComputeBinding(mode="download"))
+
+argued = PipelineData("argued", store)
+numbers = PipelineData("numbers", store).as_dataset()
+kept = OutputFileDatasetConfig("kept", destination=(store, "/spelled_kept//{run-id}/"))
+
+
+def step(script, arguments, **more):
+    return PythonScriptStep(
+        f"steps/{script}.py", script, arguments, runconfig=config, source_directory="spelled", allow_reuse=False, **more
+    )
+
+
+step("write", [argued, numbers, kept], outputs=[numbers])
+mounted, copied = one.as_named_input("mounted").as_mount(), one.as_named_input("copied").as_download()
+read = step(
+    "read",
+    [argued.as_input(), numbers, kept, mounted, copied, reference, path, folder],
+    inputs=[numbers, kept, reference, path],
+)
+pipeline = Pipeline(ws, [read])
+assert pipeline.validate() == []
+run = Experiment(ws, "Spelled").submit(pipeline)
+run.wait_for_completion(show_output=True)
+(writing,) = run.find_step_run("write")
+assert run.find_step_run("read")[0].get_status() == "Finished"
+assert writing.get_output_data("kept").path_on_datastore == f"spelled_kept/{writing.id}"

@@ -1,0 +1,3 @@
+"""Lies at the root of the source directory, beside the folder of the scripts."""
+
+WORD = "seven"

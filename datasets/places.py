@@ -46,6 +46,8 @@ def root_by_name(workspace: Workspace, name: str) -> Root:
             _("There is no datastore '%(name)s' in workspace '%(workspace)s'.")
             % {"name": name, "workspace": workspace.name},
             code="unknown_datastore",
+            name=name,
+            workspace=workspace.name,
         )
     return root_of(store)
 
@@ -58,6 +60,8 @@ def files_below(workspace: Workspace, name: str, path: str) -> list[Found]:
         raise NotFound(
             _("There is nothing at '%(path)s' on datastore '%(name)s'.") % {"path": path or "/", "name": name},
             code="missing_data",
+            path=path or "/",
+            name=name,
         )
     return found
 

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from core import words
+from core.errors import StudioError
 
 SENTENCES: Mapping[str, str | Promise] = {
     "environment": _("The environment is being built."),
@@ -17,25 +18,104 @@ SENTENCES: Mapping[str, str | Promise] = {
     "reused": _("Reused from #%(number)s: nothing that the step depends on has changed."),
     "adopted": _("Adopted from #%(number)s: it completed there, and nothing that it depends on has changed."),
     "source_gone": _("It runs again: the run that #%(number)s had its result from is deleted."),
+    "not_reused": _("Not reused: %(why)s."),
+    "not_adopted": _("It runs again: %(why)s."),
+    "unreadable": _(
+        "The input `%(input)s` cannot be read: %(why)s. Submit the pipeline again: the step that writes it runs again then."
+    ),
+    "not_arrived": _("The files of the output '%(name)s' did not arrive."),
+    "not_reported": _("The file '%(path)s' of the output '%(name)s' is not the one that was reported."),
+    "exists": _(
+        "The output '%(name)s' would replace '%(path)s', and it was declared with overwrite=False. Give it another "
+        "destination, for example one with %(free)s in it, or say overwrite=True."
+    ),
+    "run_scope": _(
+        "The output '%(output)s' would be kept at '%(path)s' on '%(store)s', and the file '%(file)s' there was not "
+        "written by this step's own tree. Choose another destination, for example one with %(free)s in it. The scope "
+        "'%(scope)s' of this workspace keeps steps off what others made; an owner can change it on the page Settings."
+    ),
+    # These are raised by datasets, which do not know this table: the same texts, with the facts that come with them.
+    "missing_data": _("There is nothing at '%(path)s' on datastore '%(name)s'."),
+    "unknown_datastore": _("There is no datastore '%(name)s' in workspace '%(workspace)s'."),
+    "datastores": _("There is no datastore '%(name)s' in workspace '%(workspace)s'. There are: %(names)s."),
+    "no_match": _("'%(path)s' on datastore '%(datastore)s' finds no file. Upload files there, or correct the path."),
+    "not_fetched": _("The copy of '%(url)s' is not there. Register the dataset again; then it is fetched anew."),
 }
+# The sentences of a code that is told in several ways, longer ones first.
+OF_CODE: Mapping[str, tuple[str, ...]] = {
+    "output_gone": ("not_reused", "not_adopted"),
+    "output_changed": ("not_reused", "not_adopted", "unreadable", "not_arrived", "not_reported"),
+    "unknown_datastore": ("datastores", "unknown_datastore"),
+}
+# How an output differs from what its step wrote: by one of its files, or (without a path) as a whole.
+CHANGES: Mapping[str, str | Promise] = {
+    "gone_whole": _("the output `%(name)s` of run #%(number)s is no longer there"),
+    "gone": _("of the output `%(name)s` of run #%(number)s the file `%(path)s` is no longer there"),
+    "changed": _("of the output `%(name)s` of run #%(number)s the file `%(path)s` was overwritten since"),
+    "added": _("to the output `%(name)s` of run #%(number)s the file `%(path)s` was added since"),
+    "unknown": _(
+        "of the output `%(name)s` of run #%(number)s the file `%(path)s` was touched since, and it is too large to be compared here"
+    ),
+}
+# What may stand behind a sentence.
+SHARED = _(
+    "Two runs at once that write to one place overwrite each other; a destination with {run-id} in it gives each its own."
+)
 # The names of what differs are listed beside it, and a sentence made of them is English.
 DIFFERENT = _("It differs from #%(number)s in what is listed here.")
 
 
-def say(code: str, **facts: Any) -> str:
-    """The sentence of this code in the present language."""
-    return str(SENTENCES[code]) % facts
+def say(name: str, /, **facts: Any) -> str:
+    """The sentence of this name in the present language."""
+    return str(SENTENCES[name]) % facts
+
+
+def change(kind: str, output: str, number: object, path: str = "") -> str:
+    """A clause, without a full stop, of how an output of run `number` is no longer what its step wrote."""
+    which = "gone_whole" if kind == "gone" and not path else kind
+    return str(CHANGES[which]) % {"name": output, "number": number, "path": path}
 
 
 def said(kept: Mapping[str, Any]) -> str:
     """The `text` of what is kept, as far as its `code` and its facts are enough to say it to another reader."""
     text, code = str(kept.get("text", "")), str(kept.get("code", ""))
-    facts = {"number": (kept.get("compared_with") or {}).get("number")}
-    if code == "different":
-        return str(DIFFERENT) % facts if not words.is_of_the_code() else text
-    if code not in SENTENCES:
+    if words.is_of_the_code():
         return text
-    with words.stored():
-        beginning = say(code, **facts)
-    # What an older studio or another service has said otherwise is told as it is.
-    return say(code, **facts) + text.removeprefix(beginning) if text.startswith(beginning) else text
+    if code == "different":
+        return str(DIFFERENT) % _facts(kept)
+    for name in OF_CODE.get(code, (code,) if code in SENTENCES else ()):
+        with words.stored():
+            beginning, shared = _say(name, kept), str(SHARED)
+        # What an older studio or another service has said otherwise is told as it is.
+        if beginning and text.startswith(beginning):
+            rest = text.removeprefix(beginning)
+            return _say(name, kept) + (f" {SHARED}" if rest.strip() == shared else rest)
+    return text
+
+
+def kept_of(error: StudioError) -> dict[str, Any]:
+    """What of a refusal is kept beside its message, so that it can be said to another reader."""
+    return {"code": error.code, "facts": error.facts}
+
+
+def error_text(error: Mapping[str, Any] | None) -> str:
+    """The message of a run's error, or of an attempt's end, in the reader's language."""
+    found = error or {}
+    return said({**(found.get("said") or {}), "text": str(found.get("message") or "")})
+
+
+def _say(name: str, kept: Mapping[str, Any]) -> str:
+    """The sentence in the present language; empty where a fact is missing."""
+    try:
+        return say(name, **_facts(kept))
+    except KeyError:
+        return ""
+
+
+def _facts(kept: Mapping[str, Any]) -> dict[str, Any]:
+    compared = kept.get("compared_with") or {}
+    facts = {**(kept.get("facts") or {}), **{each: compared[each] for each in ("number", "output") if each in compared}}
+    found = facts.get("output")
+    if isinstance(found, Mapping) and str(found.get("change")) in CHANGES:
+        facts["why"] = change(found["change"], found.get("name", ""), facts.get("number"), found.get("path") or "")
+    return facts

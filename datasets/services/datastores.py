@@ -46,6 +46,8 @@ def datastore(workspace: Workspace, name: str) -> Datastore:
             % {"name": name, "workspace": workspace.name, "names": ", ".join(names)},
             code="unknown_datastore",
             name=name,
+            workspace=workspace.name,
+            names=", ".join(names),
         )
     return found
 

@@ -113,11 +113,11 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
             )
     if not found:
         raise Unprocessable(
-            _("'%(path)s' on datastore '%(store)s' finds no file. Upload files there, or correct the path.")
-            % {"path": path or "/", "store": store},
+            _("'%(path)s' on datastore '%(datastore)s' finds no file. Upload files there, or correct the path.")
+            % {"path": path or "/", "datastore": store},
             code="no_match",
             datastore=store,
-            path=path,
+            path=path or "/",
         )
     return found
 

@@ -83,7 +83,7 @@ def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], 
     if source.reused_from_id is None and source.run.properties.get(status.IS_REUSED) == "true":
         return _no(source, "source_gone", told.say("source_gone", number=number))
     if lost := reuse.changed_output(board, _written(board, source), number):
-        return _no(source, lost.code, _("It runs again: %(why)s.") % {"why": lost.why}, output=lost.as_document())
+        return _no(source, lost.code, told.say("not_adopted", why=lost.why), output=lost.as_document())
     text = told.say("adopted", number=number)
     if unknown := reuse.unhashable(document):
         text += " " + _("What input `%(name)s` holds was not compared: that cannot be told without reading it all.") % {

@@ -10,9 +10,11 @@ from uuid import UUID
 from django.conf import settings
 
 from compute.models import Host
+from core import words
 from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
+from runs import told
 from runs.models import Attempt, Run
 from runs.services.board import learn
 from runs.services.changes import changing
@@ -117,10 +119,11 @@ def _prepare(run: Run) -> None:
 def _work(attempt: Attempt) -> dict[str, Any] | None:
     """The work item. Data that is gone by now ends the attempt in words instead of failing the call for ever."""
     try:
-        spec = SpecOf(attempt).document()
+        with words.stored():
+            spec = SpecOf(attempt).document()
     except StudioError as error:
         from runs.services.finish import end_attempt
 
-        end_attempt(attempt, S.FAILED, cause="data_missing", message=error.message)
+        end_attempt(attempt, S.FAILED, cause="data_missing", message=error.message, said=told.kept_of(error))
         return None
     return {"type": "attempt", "attempt": str(attempt.pk), "epoch": attempt.epoch, "spec": spec}

@@ -6,13 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from core import words
+from core.errors import StudioError
 from environments.models import EnvironmentBuild
-from runs import causes
+from runs import causes, told
 from runs.models import Attempt, Run
 
 
 def failure(cause: str, message: str, **more: Any) -> dict[str, Any]:
     return {"cause": cause, "message": message, "exit_code": None, "signal": None, "traceback": None, **more}
+
+
+def refused(cause: str, error: StudioError) -> dict[str, Any]:
+    """Of what the studio refused itself: with what it takes to say it in another reader's language."""
+    return failure(cause, error.message, said=told.kept_of(error))
 
 
 def skipped(because: Iterable[str]) -> dict[str, Any]:
@@ -43,8 +49,8 @@ def canceled(attempt: Attempt) -> dict[str, Any]:
     who = run.cancel_requested_by or (run.root or run).cancel_requested_by
     with words.stored():
         proof = causes.proof_words(attempt.proof)
-    told = [f"Canceled by {who}." if who else "Canceled.", proof]
-    return failure("canceled", " ".join(filter(None, told)), attempt=attempt.number, proof=attempt.proof)
+    sentences = [f"Canceled by {who}." if who else "Canceled.", proof]
+    return failure("canceled", " ".join(filter(None, sentences)), attempt=attempt.number, proof=attempt.proof)
 
 
 def of_attempt(attempt: Attempt) -> dict[str, Any]:
@@ -57,6 +63,7 @@ def of_attempt(attempt: Attempt) -> dict[str, Any]:
         traceback=attempt.traceback,
         attempt=attempt.number,
         **({"code": attempt.declared["code"]} if attempt.declared and attempt.declared["code"] else {}),
+        **({"said": attempt.said} if attempt.said else {}),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from core import words
 from core.clock import now, parse
 from core.errors import StudioError
 from core.prepared import Prepared
-from runs import causes
+from runs import causes, told
 from runs.models import Attempt, Run
 from runs.services import artifacts, below, clusters, failures, logs, outputs, placing, usage
 from runs.services.board import learn, parsed
@@ -43,25 +44,26 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
 
 
-def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The outputs where they belong, by name; or why the script's success is none."""
     step = parsed(attempt.run.root_id or attempt.run_id).steps[attempt.run.step.node_id]
     if not _succeeded(report) or not step.outputs or attempt.declared:
-        return {}, ""
+        return {}, {}
     missing = outputs.missing_outputs(report, step)
     if missing:
-        return {}, missing
+        return {}, {"message": missing}
     try:
-        rows = outputs.promote(attempt, report)
+        with words.stored():
+            rows = outputs.promote(attempt, report)
     except StudioError as error:
-        return {}, error.message
-    return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, ""
+        return {}, {"message": error.message, "said": told.kept_of(error)}
+    return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, {}
 
 
-def _verdict(report: dict[str, Any], refusal: str) -> tuple[str, dict[str, Any]]:
+def _verdict(report: dict[str, Any], refusal: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     message = str(report.get("message") or "")
     if refusal:
-        return A.FAILED, {"cause": "user_error", "message": refusal}
+        return A.FAILED, {"cause": "user_error", **refusal}
     if report.get("canceled") or report.get("cause") == "canceled":
         return A.CANCELED, {"cause": "canceled", "message": message}
     if _succeeded(report):

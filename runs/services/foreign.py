@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from core.errors import Forbidden
 from core.storage import Root, safe
 from datasets import services as datasets
 from duto.spec.graph import Graph
+from runs import told
 from runs.models import Output, Run
 from runs.services.kept import key_of
 from workspaces import access
@@ -76,21 +76,8 @@ def _refuse_foreign(place: _Place, trees: set[UUID], name: str, keys: Sequence[s
     if not file:
         return
     scope = scope_in(place.workspace.settings).value
-    facts = {"name": name, "path": place.path, "store": place.store, "file": file, "scope": scope, "free": OWN_PLACE}
-    raise Forbidden(
-        _(
-            "The output '%(name)s' would be kept at '%(path)s' on '%(store)s', and the file '%(file)s' there was not "
-            "written by this step's own tree. Choose another destination, for example one with %(free)s in it. The "
-            "scope '%(scope)s' of this workspace keeps steps off what others made; an owner can change it on the page "
-            "Settings."
-        )
-        % facts,
-        code="run_scope",
-        act=Act.CHANGE.value,
-        scope=scope,
-        output=name,
-        path=place.path,
-    )
+    facts = {"output": name, "path": place.path, "store": place.store, "file": file, "scope": scope, "free": OWN_PLACE}
+    raise Forbidden(told.say("run_scope", **facts), code="run_scope", act=Act.CHANGE.value, **facts)
 
 
 def _first_foreign(place: _Place, trees: set[UUID], keys: Sequence[str]) -> str:

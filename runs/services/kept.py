@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from django.utils.translation import gettext as _
-
 from core.storage import Root
+from runs import told
 from runs.models import Output
 
 # A look happens under a run's lock, so it reads no more than this. What would need more is taken for changed.
@@ -24,21 +23,10 @@ class Change:
 
     def say(self, output: str, number: int) -> str:
         """A clause about it, without a full stop."""
-        facts = {"name": output, "number": number, "path": self.path}
-        if self.kind == "gone" and not self.path:
-            return _("the output `%(name)s` of run #%(number)s is no longer there") % facts
-        if self.kind == "gone":
-            return _("of the output `%(name)s` of run #%(number)s the file `%(path)s` is no longer there") % facts
-        if self.kind == "changed":
-            return _("of the output `%(name)s` of run #%(number)s the file `%(path)s` was overwritten since") % facts
-        if self.kind == "added":
-            return _("to the output `%(name)s` of run #%(number)s the file `%(path)s` was added since") % facts
-        return (
-            _(
-                "of the output `%(name)s` of run #%(number)s the file `%(path)s` was touched since, and it is too large to be compared here"
-            )
-            % facts
-        )
+        return told.change(self.kind, output, number, self.path)
+
+    def as_document(self, output: str) -> dict[str, str]:
+        return {"name": output, "path": self.path, "change": self.kind}
 
 
 @dataclass

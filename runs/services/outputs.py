@@ -17,6 +17,7 @@ from datasets.models import DatasetVersion, Datastore
 from duto.spec import canonical, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
+from runs import told
 from runs.models import Attempt, Output, Run
 from runs.services import foreign, kept
 from runs.services.promotion import below, cut_links, left_at
@@ -46,11 +47,11 @@ def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
     declared = {each["name"]: each for each in step_of(run)["outputs"]}
     known = {output.name: output for output in Output.objects.filter(run=run)}
     base = left_at(attempt, report)
-    for told in report.get("outputs", []):
-        name = told["name"]
-        if told.get("missing") or name in known or name not in declared:
+    for entry in report.get("outputs", []):
+        name = entry["name"]
+        if entry.get("missing") or name in known or name not in declared:
             continue
-        known[name] = _promote(run, declared[name], told, base)
+        known[name] = _promote(run, declared[name], entry, base)
     return [known[name] for name in declared if name in known]
 
 
@@ -74,7 +75,7 @@ def place_of(run: Run, output: Mapping[str, Any]) -> tuple[str, str]:
     return datastore, safe(path)
 
 
-def _promote(run: Run, output: Mapping[str, Any], told: Mapping[str, Any], base: Path) -> Output:
+def _promote(run: Run, output: Mapping[str, Any], entry: Mapping[str, Any], base: Path) -> Output:
     name, path = place_of(run, output)
     datastore = datasets.datastore(run.workspace, name)
     root = datasets.root_of(datastore)
@@ -82,14 +83,14 @@ def _promote(run: Run, output: Mapping[str, Any], told: Mapping[str, Any], base:
     if source.is_symlink() or source.exists():
         cut_links(source)
         _move(run, output, source, root, name, path)
-    files = manifest(told.get("files", []))
-    _verify(root, path, files, bool(told.get("is_directory")), str(output["name"]))
+    files = manifest(entry.get("files", []))
+    _verify(root, path, files, bool(entry.get("is_directory")), str(output["name"]))
     row = Output(
         run=run,
         name=output["name"],
         datastore=name,
         path=path,
-        is_directory=bool(told.get("is_directory")),
+        is_directory=bool(entry.get("is_directory")),
         digest=canonical.digest(files),
         files=files,
         file_count=len(files),
@@ -132,21 +133,18 @@ def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: 
 
 def _allow_overwrite(output: Mapping[str, Any], key: str) -> None:
     if output.get("overwrite") is False and output.get("mode") == "upload":
-        raise Conflict(
-            f"The output '{output['name']}' would replace '{key}', and it was declared with overwrite=False. Give it "
-            "another destination, for example one with {run-id} in it, or say overwrite=True.",
-            code="exists",
-        )
+        facts = {"name": output["name"], "path": key, "free": foreign.OWN_PLACE}
+        raise Conflict(told.say("exists", **facts), code="exists", **facts)
 
 
 def _verify(root: Root, path: str, files: list[dict[str, Any]], is_directory: bool, name: str) -> None:
     if not root.exists(path):
-        raise Unprocessable(f"The files of the output '{name}' did not arrive.", code="output_changed", name=name)
+        raise Unprocessable(told.say("not_arrived", name=name), code="output_changed", name=name)
     for each in files:
         key = f"{path}/{each['path']}" if is_directory else path
         if not root.is_file(key) or root.size(key) != each["size"]:
-            text = f"The file '{each['path']}' of the output '{name}' is not the one that was reported."
-            raise Unprocessable(text, code="output_changed", name=name)
+            facts = {"name": name, "path": each["path"]}
+            raise Unprocessable(told.say("not_reported", **facts), code="output_changed", **facts)
 
 
 def register_again(run: Run, step: Step, written: Iterable[Output]) -> None:

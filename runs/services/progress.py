@@ -182,7 +182,7 @@ def _start(board: Board, places: Places, node: str) -> None:
     try:
         document = fingerprints.document_of(board, node, environment=environment, compute=compute)
     except StudioError as error:  # data that were there at submit are gone
-        board.set(node, S.FAILED, error=failures.failure("data_missing", error.message))
+        board.set(node, S.FAILED, error=failures.refused("data_missing", error))
         return
     step.fingerprint_document, step.fingerprint = document, fingerprint.digest(document)
     answer = adoption.look_up(board, node, document, step.fingerprint)

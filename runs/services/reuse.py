@@ -73,7 +73,7 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
         return _nearest(board, node, document)
     facts = facts_of(found)
     if found.output_digests and (lost := changed_output(board, outputs_of(found), number_of(found))):
-        return _no(lost.code, _("Not reused: %(why)s.") % {"why": lost.why}, **facts, output=lost.as_document())
+        return _no(lost.code, told.say("not_reused", why=lost.why), **facts, output=lost.as_document())
     text = told.say("reused", number=number_of(found))
     return Answer(
         found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts}
@@ -154,7 +154,7 @@ class Lost:
         return "output_gone" if self.change.kind == "gone" else "output_changed"
 
     def as_document(self) -> dict[str, str]:
-        return {"name": self.name, "path": self.change.path, "change": self.change.kind}
+        return self.change.as_document(self.name)
 
 
 def outputs_of(found: StepRun) -> list[Output]:

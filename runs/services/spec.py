@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget
 from core.clock import now
@@ -21,6 +20,7 @@ from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step
 from duto.spec.parameters import as_text
 from environments.models import EnvironmentVersion
+from runs import told
 from runs.models import Attempt, Output, Run, Snapshot
 from runs.services import kept
 from runs.services.board import parsed
@@ -172,15 +172,12 @@ class SpecOf:
         self._look.remember()
         if change is None:
             return
-        why = change.say(output.name, (output.run.root or output.run).number)
-        text = _(
-            "The input `%(input)s` cannot be read: %(why)s. Submit the pipeline again: the step that writes it runs again then."
-        ) % {"input": reader, "why": why}
+        number = (output.run.root or output.run).number
+        text = told.say("unreadable", input=reader, why=change.say(output.name, number))
         if output.removed_at is None and not kept.is_own_place(output):
-            text += " " + _(
-                "Two runs at once that write to one place overwrite each other; a destination with {run-id} in it gives each its own."
-            )
-        raise Unprocessable(text, code="output_changed")
+            text += f" {told.SHARED}"
+        facts = {"input": reader, "number": number, "output": change.as_document(output.name)}
+        raise Unprocessable(text, code="output_changed", **facts)
 
     def _dataset(self, source: Input, version: DatasetVersion) -> dict[str, Any]:
         if source.mode == "direct":

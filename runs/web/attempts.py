@@ -14,6 +14,7 @@ from core.clock import now
 from runs import causes
 from runs.models import Attempt, Run
 from runs.services import silence
+from runs.told import error_text
 from runs.web.tree import StepRow
 
 S = Run.Status
@@ -47,7 +48,7 @@ def told(attempts: list[Attempt]) -> list[Told]:
             attempt,
             icon=causes.cause_of(attempt.cause).icon if attempt.cause else "",
             word=str(causes.cause_of(attempt.cause).word) if attempt.cause else "",
-            message=attempt.message,
+            message=error_text({"message": attempt.message, "said": attempt.said}),
             proof=causes.proof_words(attempt.proof, by_itself=attempt.cause in ("", "user_error")),
             frame=_frame(attempt.traceback),
         )

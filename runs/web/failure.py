@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from runs import causes
 from runs.models import Run
+from runs.told import error_text
 from runs.web.tree import StepRow, Tree, first_line
 
 
@@ -60,7 +61,7 @@ def told(error: dict[str, Any], step: StepRow | None) -> str:
             "n": error.get("attempt") or len(step.attempts),
             "all": len(step.attempts),
         }
-    said = str(error.get("message") or "").strip()
+    said = error_text(error).strip()
     return f"{text}. {said}" if said and said != first_line(error) else f"{text}."
 
 

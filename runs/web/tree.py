@@ -63,6 +63,11 @@ class StepRow:
         return attempts[-1] if attempts else None
 
     @property
+    def error_text(self) -> str:
+        """The message of its error, in the reader's language."""
+        return told.error_text(self.run.error)
+
+    @property
     def detail(self) -> str:
         """What the table says beside the state."""
         if self.run.error and self.status in (S.FAILED, S.SKIPPED):
@@ -174,5 +179,5 @@ def parents_of(step: dict[str, Any]) -> list[str]:
 
 
 def first_line(error: dict[str, Any]) -> str:
-    text = (error.get("traceback") or {}).get("text") or error.get("message") or ""
+    text = (error.get("traceback") or {}).get("text") or told.error_text(error)
     return str(text).strip().split("\n")[0][:300]

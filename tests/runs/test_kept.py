@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from html import unescape
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from core.errors import Conflict, NotFound
 from core.storage import data_dir
 from datasets import services as datasets
 from datasets.services import datastores
+from runs import told
 from runs.models import Output, Run
 from runs.queries import files as reading
 from runs.services import kept, retire, submit
 from runs.services.resume_preview import preview
 from tests.runs.exchange import agent, cluster, graph_of, room, states
+from workspaces.models import User
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 __all__ = ["agent", "cluster", "room"]  # fixtures
@@ -109,8 +114,20 @@ def test_three_runs_with_one_destination_each_read_their_own_value(bench):
     )
     assert said["compared_with"]["root"] == str(first.pk)
     assert said["compared_with"]["output"] == {"name": "o", "path": "f.txt", "change": "changed"}
+    assert told.said(said) == said["text"]
+    page = in_portuguese(third, "write", "why")
+    assert f"da execução #{first.number}" in page and "foi substituído entretanto" in page
+    assert "was overwritten" not in page
     bench.write()
     assert bench.read() == [("f.txt", "value 1")]
+
+
+def in_portuguese(run: Run, step: str, tab: str) -> str:
+    """A tab of the run's page as a Portuguese reader has it."""
+    person = Client()
+    person.force_login(User.objects.get())
+    address = f"/w/lab/runs/{run.pk}/?step={step}&tab={tab}"
+    return unescape(person.get(address, headers={"Accept-Language": "pt-PT"}).content.decode())
 
 
 def test_an_output_that_was_written_with_the_time_and_size_of_another_is_still_another(bench, room):
@@ -130,7 +147,10 @@ def test_a_deleted_output_heals_itself_with_the_next_submit(bench, room, destina
     first = bench.ran(7, destination=destination)
     datastores.delete_file(room, STORE, place(first) + ("" if whole else "/f.txt"))
     again = bench.submit(7, destination=destination)
-    assert explanation(again)["code"] == "output_gone"
+    said = explanation(again)
+    assert said["code"] == "output_gone" and "is no longer there" in said["text"]
+    with translation.override("pt-pt"):
+        assert "já não existe" in told.said(said) and "no longer" not in told.said(said)
     bench.write()
     assert bench.read() == [("f.txt", "value 7")]
     third = bench.submit(7, destination=destination)
@@ -204,6 +224,9 @@ def test_a_reader_whose_input_was_overwritten_meanwhile_fails_in_words(bench):
     assert failed.status == "Failed" and failed.error["cause"] == "data_missing"
     assert "`f.txt` was overwritten since" in failed.error["message"]
     assert "{run-id}" in failed.error["message"]
+    for tab in ("why", "logs"):
+        page = in_portuguese(one, "read", tab)
+        assert "A entrada `i` não pode ser lida: da saída `o`" in page and "overwrite" not in page, tab
     bench.submit(1)
     bench.write()
     assert bench.read() == [("f.txt", "value 1")]
@@ -221,6 +244,51 @@ def test_a_resumed_run_adopts_only_what_is_still_there(bench, room):
     again = submit.submit_run(room, experiment="exp", graph=run.graph, resumed_from=run)
     said = explanation(again)
     assert (said["code"], said["text"][:14]) == ("output_changed", "It runs again:")
+    with translation.override("pt-pt"):
+        assert "o ficheiro `f.txt` foi" in told.said(said) and "overwritten" not in told.said(said)
+
+
+def test_data_that_went_before_the_step_began_are_told_in_the_readers_language(bench, room):
+    """As the step comes to its start, and as an agent claims it."""
+    datastores.put_file(room, STORE, "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
+    source = {"sources": [{"datastore": STORE, "path": "raw/a.csv"}]}
+    version = datasets.save(room, "raw", "file", source)
+
+    def submitted(source: dict[str, Any]) -> Run:
+        made = graph_of(room, "write -> read")
+        made["steps"][0]["allow_reuse"] = False
+        made["steps"][1].update(inputs=[{"name": "i", "from": source}], allow_reuse=False)
+        run = submit.submit_run(room, experiment="exp", graph=made)
+        bench.work += bench.agent.say()["work"]
+        return run
+
+    by_start = submitted({"dataset": str(version.pk)})
+    by_claim = submitted({"datastore": STORE, "path": "raw/a.csv"})
+    datastores.delete_file(room, STORE, "raw/a.csv")
+    for work in bench.work:
+        bench.agent.finish(work)
+    bench.agent.say()
+    for run, english, portuguese in (
+        (
+            by_start,
+            "'raw/a.csv' on datastore 'workspaceblobstore' finds no file.",
+            "'raw/a.csv' no armazenamento de dados",
+        ),
+        (by_claim, "There is nothing at 'raw/a.csv' on datastore 'workspaceblobstore'.", "Não há nada em 'raw/a.csv'"),
+    ):
+        error = Run.objects.get(root=run, step__node_id="read").error
+        assert error["cause"] == "data_missing" and english in error["message"]
+        page = in_portuguese(run, "read", "logs")
+        assert portuguese in page and english not in page
+
+
+def test_what_an_older_studio_or_an_agent_has_said_is_told_as_it_is():
+    with translation.override("pt-pt"):
+        assert told.error_text({"message": "It broke."}) == "It broke."
+        kept_before = {"message": "No data.", "said": {"code": "missing_data", "facts": {"path": "a", "name": "b"}}}
+        assert told.error_text(kept_before) == "No data."
+        without = {"code": "output_changed", "text": "Not reused: the output was overwritten."}
+        assert told.said(without) == without["text"] and told.error_text(None) == ""
 
 
 def test_the_dataset_of_a_reused_output_is_what_its_name_gives(bench, room):

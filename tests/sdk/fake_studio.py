@@ -25,6 +25,8 @@ class FakeStudio:
         self.datasets: list[dict[str, Any]] = []
         self.run: dict[str, Any] = {}
         self.fail_next = 0
+        # What is refused, by the last name of its address: the status.
+        self.refused: dict[str, int] = {}
         studio = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -57,6 +59,9 @@ class FakeStudio:
         raw = (rest.startswith(("blobs/", "datastores/")) and method == "PUT") or "/artifacts/" in rest
         body = data if raw else json.loads(data or b"null")
         self.calls.append((method, rest, body))
+        if refused := self.refused.get(rest.rpartition("/")[2]):
+            error = {"code": "refused", "message": f"{rest} is refused.", "facts": {}}
+            return refused, json.dumps({"error": error}).encode()
         found = self.reply(method, rest, query, body)
         if found is None:
             error = {"code": "not_found", "message": f"No {rest}.", "facts": {}}
@@ -132,6 +137,10 @@ class FakeStudio:
                 "items": [{"run": RUN, "name": "loss", "kind": "scalar", "first": 1, "points": points}],
                 "next": None,
             }
+        if rest == f"runs/{RUN}/outputs/out/files/":
+            return {"items": [{"path": name} for name in self.files], "next": None}
+        if rest.startswith(f"runs/{RUN}/outputs/out/files/"):
+            return self.files.get(rest.rpartition("/")[2])
         if rest.endswith(("/complete/", "/fail/", "/cancel/")):
             return self.run
         if rest.endswith("/log/"):

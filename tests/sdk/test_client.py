@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ from msrest.exceptions import HttpOperationError
 
 from duto import context, credentials, spool
 from duto._http import Client
-from duto.exceptions import NotFoundException, StudioUnavailableException
+from duto.exceptions import ConflictException, NotFoundException, StudioUnavailableException
+from duto.port_data import PortDataReference
 from tests.sdk.fake_studio import RUN, FakeStudio
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -333,6 +335,98 @@ def test_upload_and_download_keep_the_paths(studio: FakeStudio, ws: Workspace, t
     store.upload(str(tmp_path / "in"), "azureml/run/out")
     assert store.download(str(tmp_path / "local"), prefix="azureml/run/out") == 1
     assert (tmp_path / "local/azureml/run/out/sub/a.txt").read_text() == "a"
+
+
+def letters(folder: Path) -> Path:
+    folder.mkdir()
+    for letter in "abcde":
+        (folder / f"{letter}.txt").write_text(letter)
+    return folder
+
+
+def sent(studio: FakeStudio) -> list[str]:
+    return sorted(path.rpartition("/")[2] for method, path, _ in studio.calls if method == "PUT")
+
+
+def test_an_upload_carries_all_others_on_and_names_what_failed(
+    studio: FakeStudio, ws: Workspace, tmp_path: Path
+) -> None:
+    folder = letters(tmp_path / "in")
+    files = [str(folder / f"{letter}.txt") for letter in "abcde"]
+    store, run = ws.get_default_datastore(), Run(Experiment(ws, "e"), RUN)
+    studio.refused = {"b.txt": 413, "d.txt": 409}
+    deeds = {
+        "a folder to a datastore": lambda: store.upload(str(folder), "x", overwrite=True),
+        "files to a datastore": lambda: store.upload_files(files, str(folder), "x", overwrite=True),
+        "files of a run": lambda: run.upload_files([f"f/{letter}.txt" for letter in "abcde"], files),
+        "a folder of a run": lambda: run.upload_folder("f", str(folder)),
+    }
+    for name, deed in deeds.items():
+        studio.calls.clear()
+        with pytest.raises(UserErrorException, match="2 files could not be copied") as told:
+            deed()
+        assert "b.txt is refused" in str(told.value) and "d.txt is refused" in str(told.value), name
+        assert type(told.value) is UserErrorException and sent(studio) == [f"{each}.txt" for each in "abcde"], name
+    with pytest.raises(UserErrorException) as missing:
+        store.upload_files([*files, str(folder / "y"), str(folder / "z")])
+    assert "/y' does" in str(missing.value) and "/z' does" in str(missing.value)
+
+
+def test_a_file_of_a_run_that_is_missing_here_costs_no_other(studio: FakeStudio, ws: Workspace, tmp_path: Path) -> None:
+    folder, run = letters(tmp_path / "in"), Run(Experiment(ws, "e"), RUN)
+    with pytest.raises(UserErrorException, match="1 file could not"):
+        run.upload_files(["0.txt", "a.txt"], [str(folder / "0.txt"), str(folder / "a.txt")])
+    assert sent(studio) == ["a.txt"]
+
+
+def test_a_download_carries_all_others_on_and_keeps_the_kind_of_error(
+    studio: FakeStudio, ws: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studio.files = {f"{letter}.txt": letter.encode() for letter in "abcde"}
+    store = ws.get_default_datastore()
+    step = SimpleNamespace(_workspace=ws, _place=ws._path(f"runs/{RUN}/"))
+    output = PortDataReference(None, RUN, {"name": "out", "datastore": store.name, "path": "p"}, step)
+    for number, deed in enumerate((store.download, output.download)):
+        for statuses, kind in (
+            ((409, 409), ConflictException), ((404, 404), NotFoundException), ((409, 404), UserErrorException),
+        ):  # fmt: skip
+            folder = tmp_path / f"{number}{statuses}"
+            studio.refused = dict(zip(("b.txt", "d.txt"), statuses, strict=True))
+            with pytest.raises(UserErrorException, match="2 files could not be copied") as told:
+                deed(str(folder))
+            assert type(told.value) is kind and "b.txt is" in str(told.value) and "d.txt is" in str(told.value)
+            assert told.value.code == ("refused" if kind is not UserErrorException else None)
+            assert sorted(each.name for each in folder.rglob("*.txt")) == ["a.txt", "c.txt", "e.txt"]
+            assert capsys.readouterr().out == "Downloading 5 files: 3 copied, 2 not copied.\n"
+
+
+def test_a_studio_that_is_away_ends_a_transfer(studio: FakeStudio, ws: Workspace, tmp_path: Path) -> None:
+    studio.files = {f"{number:03}.txt": b"x" for number in range(200)}
+    studio.refused = dict.fromkeys(studio.files, 500)
+    with pytest.raises(StudioUnavailableException):
+        ws.get_default_datastore().download(str(tmp_path))
+    assert len(studio.calls) < 50
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        (None, ["a.csv", "b.txt", "sub/.hidden.csv", "sub/c.csv", "sub/deep/d.csv"]),
+        ("*.csv", ["a.csv", "sub/.hidden.csv", "sub/c.csv", "sub/deep/d.csv"]),
+        ("sub/*.csv", ["sub/.hidden.csv", "sub/c.csv"]),
+        ("sub/**/*.csv", ["sub/.hidden.csv", "sub/c.csv", "sub/deep/d.csv"]),
+    ],
+)
+def test_a_folder_becomes_a_dataset_by_a_pattern(
+    studio: FakeStudio, ws: Workspace, tmp_path: Path, pattern: str | None, names: list[str]
+) -> None:
+    root = tmp_path / "in"
+    for name in ("a.csv", "b.txt", "sub/c.csv", "sub/deep/d.csv", "sub/.hidden.csv"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    (root / "link").symlink_to(root / "sub")
+    Dataset.File.upload_directory(str(root), (ws.get_default_datastore(), "to"), pattern)
+    assert sorted(studio.files) == sorted(f"to/{name}" for name in names)
 
 
 @pytest.mark.parametrize(

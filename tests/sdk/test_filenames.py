@@ -100,7 +100,7 @@ def test_a_file_that_fails_costs_no_other() -> None:
             raise OSError(5, "no")
         done.append(name)
 
-    with pytest.raises(UserErrorException, match="1 files could not be copied:\n  'b'"):
+    with pytest.raises(UserErrorException, match="1 file could not be copied:\n  'b'"):
         local_files.each_of("abc", copy)
     assert done == ["a", "c"]
 

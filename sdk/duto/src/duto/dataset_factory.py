@@ -11,8 +11,9 @@ from duto._http import path_of, segment
 from duto.dataset_types import columns_of, encoding_of, header_of
 from duto.exceptions import UserErrorException
 from duto.later import not_built
-from duto.local_files import path_on_datastore
+from duto.local_files import files_below, path_on_datastore
 from duto.references import DataPath, DataReference
+from duto.spec import globs
 
 
 class FileDatasetFactory:
@@ -43,7 +44,8 @@ class FileDatasetFactory:
         if not root.is_dir():
             raise UserErrorException(f"The folder '{src_dir}' does not exist.")
         datastore, path = _target(target)
-        files = [str(each) for each in sorted(root.rglob(pattern or "*")) if each.is_file()]
+        wanted = globs.compiled(f"**/{pattern or '*'}")
+        files = [str(place) for path, place in files_below(root) if wanted.fullmatch(path)]
         datastore.upload_files(files, str(root), path, overwrite, show_progress)
         return FileDatasetFactory.from_files((datastore, path))
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 from duto._http import path_of, segment
 from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
 from duto.later import not_built
-from duto.local_files import files_below, path_on_datastore, place_of
+from duto.local_files import Failures, files_below, path_on_datastore, place_of
 from duto.references import DataReference
 from duto.spec import globs
 from duto.spec.filenames import spelled
@@ -72,7 +72,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         """Copy a folder with all below it to `target_path`; the reference to it.
 
         Files that are there already stay as they are unless `overwrite`. Raises `UserErrorException` when
-        `src_dir` is no folder.
+        `src_dir` is no folder, and one that names the files that could not be copied, when all others have been.
         """
         root = Path(src_dir)
         if not root.is_dir():
@@ -91,12 +91,13 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         """Copy files to `target_path`, each by its path below `relative_root`, by default their common
         folder.
 
-        Raises `UserErrorException` for a file that is missing or lies outside `relative_root`.
+        Raises `UserErrorException` that names the files that are missing, before any is copied, or that could not be
+        copied, when all others have been; also for a file outside `relative_root`.
         """
         paths = [Path(file).absolute() for file in files]
         missing = [str(path) for path in paths if not path.is_file()]
         if missing:
-            raise UserErrorException(f"The file '{missing[0]}' does not exist.")
+            raise UserErrorException("\n".join(f"The file '{path}' does not exist." for path in missing))
         root = Path(relative_root or os.path.commonpath([path.parent for path in paths] or [Path()])).absolute()
         try:
             pairs = [(path, spelled(path.relative_to(root).as_posix())) for path in paths]
@@ -107,8 +108,10 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
     def download(
         self, target_path: str, prefix: Optional[str] = None, overwrite: bool = False, show_progress: bool = True
     ) -> int:
-        """Copy the files below `prefix` to a folder, each under its path on the datastore; the count of
-        files."""
+        """Copy the files below `prefix` to a folder, each under its path on the datastore; the count of files.
+
+        Raises `UserErrorException` that names the files that could not be copied, when all others have been.
+        """
         found = [item["path"] for item in self._list(prefix)]
 
         def fetch(path: str) -> bool:
@@ -118,7 +121,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             self._client.download(self._files + path_of(path), target)
             return True
 
-        return sum(in_parallel(fetch, found, "Downloading", show_progress))
+        return in_parallel(fetch, found, "Downloading", show_progress)
 
     def _list(self, prefix: Optional[str]) -> List[Mapping[str, Any]]:
         """Files at or below a prefix; a prefix that holds `*` or `?` is a pattern."""
@@ -148,7 +151,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             self._client.upload(self._files + path_of(path), source, overwrite=1)
             return True
 
-        in_parallel(send, pairs, "Uploading", show_progress)
+        in_parallel(send, pairs, "Uploading", show_progress, lambda pair: str(pair[0]))
         return DataReference(self, None, target or None)
 
     def _exists(self, path: str) -> bool:
@@ -316,11 +319,19 @@ for _name in (
     setattr(Datastore, _name, staticmethod(_later(_name)))
 
 
-def in_parallel(deed: Callable[[Any], bool], items: List[Any], verb: str, show: bool) -> List[bool]:
-    """Do the deed for all items, several at once; what was skipped is told."""
+def in_parallel(
+    deed: Callable[[Any], bool], items: List[Any], verb: str, show: bool, name: Callable[[Any], str] = str
+) -> int:
+    """Do the deed for all items, several at once; what was skipped is told. The count of those that it was done for.
+
+    Raises `UserErrorException` that names those that failed when all others are done (`Failures.tell`).
+    """
+    failures = Failures()
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        done = list(pool.map(deed, items))
+        done = list(pool.map(lambda item: failures.take(name(item), deed, item), items))
     if show and items:
-        kept = f", {len(done) - sum(done)} already there" if not all(done) else ""
-        print(f"{verb} {len(items)} file{'s' if len(items) != 1 else ''}: {sum(done)} copied{kept}.")
-    return done
+        kept = f", {done.count(False)} already there" if False in done else ""
+        failed = f", {done.count(None)} not copied" if None in done else ""
+        print(f"{verb} {len(items)} file{'s' if len(items) != 1 else ''}: {done.count(True)} copied{kept}{failed}.")
+    failures.tell()
+    return done.count(True)

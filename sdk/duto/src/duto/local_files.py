@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Tuple, Union
+from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar, Union
 
 from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
 from duto.spec import trees
 from duto.spec.filenames import leads_out, place_on, spelled, unspelled, why_no_place
 
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 # What Windows takes in no name, and names that it takes for devices.
 _NO_NAME = re.compile(r'[\x00-\x1f<>:"\\|?*]|[ .]$|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)).', re.I)
 _TOLD = 10
@@ -53,27 +56,65 @@ def place_of(root: Union[str, Path], name: str) -> Path:
     return Path(root).joinpath(*(_NO_NAME.sub(_escaped, part) for part in name.split("/")))
 
 
-def each_of(names: Iterable[str], copy: Callable[[str], Any]) -> None:
-    """Copy all of them; one that fails costs no other. Raises `UserErrorException` that names those that failed, and
-    `StudioUnavailableException` where the studio has no answer for one after the other: each would wait for it as long."""
-    failed: List[Tuple[str, Exception]] = []
-    unanswered = 0
-    for name in names:
+def each_of(items: Iterable[Item], copy: Callable[[Item], Any], name: Callable[[Item], str] = str) -> None:
+    """Copy all of them; one that fails costs no other. Raises what `Failures.tell` does."""
+    failures = Failures()
+    for item in items:
+        failures.take(name(item), copy, item)
+    failures.tell()
+
+
+class Failures:
+    """Copies that failed, while the others go on; for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failed: List[Tuple[str, Exception]] = []
+        self._unanswered = 0
+        self._away: Optional[StudioUnavailableException] = None
+
+    def take(self, name: str, copy: Callable[[Item], Done], item: Item) -> Optional[Done]:
+        """Copy the item; None where that failed. Once the studio has no answer for one after the other nothing is
+        tried any more: each would wait for it as long."""
+        if self._away is not None:
+            return None
         try:
-            copy(name)
-            unanswered = 0
-        except StudioUnavailableException as error:
-            unanswered += 1
-            if unanswered == _UNANSWERED:
-                raise
-            failed.append((name, error))
+            done = copy(item)
         except (AzureMLException, OSError) as error:
-            unanswered = 0
-            failed.append((name, error))
-    if failed:
-        told = "\n".join(f"  {name!r}: {error}" for name, error in failed[:_TOLD])
-        more = f"\n  and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
-        raise UserErrorException(f"{len(failed)} files could not be copied:\n{told}{more}") from failed[0][1]
+            self._note(name, error)
+            return None
+        with self._lock:
+            self._unanswered = 0
+        return done
+
+    def _note(self, name: str, error: Exception) -> None:
+        with self._lock:
+            self._failed.append((name, error))
+            if not isinstance(error, StudioUnavailableException):
+                self._unanswered = 0
+                return
+            self._unanswered += 1
+            if self._unanswered == _UNANSWERED:
+                self._away = error
+
+    def tell(self) -> None:
+        """Raises `UserErrorException` that names those that failed, as the class that all of them are of where there is
+        one; `StudioUnavailableException` where the studio is away."""
+        if self._away is not None:
+            raise self._away
+        if not self._failed:
+            return
+        first = self._failed[0][1]
+        kinds = {type(error) for _name, error in self._failed}
+        is_one = len(kinds) == 1 and isinstance(first, UserErrorException)
+        kind: Type[UserErrorException] = type(first) if is_one else UserErrorException  # type: ignore[assignment]
+        told = "\n".join(f"  {name!r}: {error}" for name, error in self._failed[:_TOLD])
+        more = f"\n  and {len(self._failed) - _TOLD} more" if len(self._failed) > _TOLD else ""
+        count = f"{len(self._failed)} files" if len(self._failed) > 1 else "1 file"
+        failure = kind(f"{count} could not be copied:\n{told}{more}")
+        if is_one:
+            failure.code, failure.status, failure.facts = first.code, first.status, first.facts  # type: ignore[attr-defined]
+        raise failure from first
 
 
 def _escaped(found: Any) -> str:

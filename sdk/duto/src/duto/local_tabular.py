@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, List, Optional
 
+from duto.local_files import files_below
 from duto.tabular_dataset import TabularDataset
 
 _VARIABLE = "DUTO_TABULAR_"
@@ -51,5 +52,4 @@ class LocalTabularDataset(TabularDataset):
         root = Path(self.path)
         if root.is_file():
             return [source_of(root.name, root)]
-        files = [each for each in root.rglob("*") if each.is_file()]
-        return [source_of(name, each) for name, each in sorted((e.relative_to(root).as_posix(), e) for e in files)]
+        return [source_of(name, place) for name, place in files_below(root)]

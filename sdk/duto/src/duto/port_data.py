@@ -39,8 +39,9 @@ class PortDataReference(ReadableData):
         """Copy the output below a folder, under its path on the datastore, as Azure ML does; the count of
         files.
 
-        They are the files that the step wrote. Raises `ConflictException` for one that was overwritten since, by
-        another run at the same destination for example, and `NotFoundException` for one that was deleted.
+        They are the files that the step wrote. Raises `ConflictException` where some were overwritten since, by
+        another run at the same destination for example, `NotFoundException` where some were deleted, and
+        `UserErrorException` for failures of several kinds: when all others have been copied, with the names.
         """
         from duto.datastore import in_parallel
         from duto.local_files import place_of
@@ -58,7 +59,7 @@ class PortDataReference(ReadableData):
             return True
 
         items = list(step._workspace._client.pages(place))
-        return sum(in_parallel(fetch, items, "Downloading", show_progress is not False))
+        return in_parallel(fetch, items, "Downloading", show_progress is not False, lambda item: str(item["path"]))
 
     def __str__(self) -> str:
         return f"$AZUREML_DATAREFERENCE_{self.name}"

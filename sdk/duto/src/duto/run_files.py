@@ -43,21 +43,24 @@ class RunFiles:
         timeout_seconds: Any = None,
         datastore_name: Optional[str] = None,
     ) -> Any:
-        """Keep several files. Raises `UserErrorException` when the lists are not of one length."""
+        """Keep several files. Raises `UserErrorException` when the lists are not of one length, and one that names the
+        files that could not be kept, when all others have been."""
         if len(names) != len(paths):
             raise UserErrorException("upload_files takes as many names as paths.")
-        for name, path in zip(names, paths):
-            self.upload_file(name, path)
+        each_of(zip(names, paths), lambda pair: self.upload_file(*pair), lambda pair: str(pair[1]))
         return None
 
     def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> Any:
-        """Keep all files of a folder below `name`. Raises `UserErrorException` when there is no such
-        folder."""
+        """Keep all files of a folder below `name`. Raises `UserErrorException` when there is no such folder, and one that
+        names the files that could not be kept, when all others have been."""
         root = Path(path)
         if not root.is_dir():
             raise UserErrorException(f"The folder '{path}' does not exist.")
-        for path, file in files_below(root):
-            self.upload_file(f"{name.rstrip('/')}/{path}", str(file))
+
+        def keep(found: Tuple[str, Path]) -> None:
+            self.upload_file(f"{name.rstrip('/')}/{found[0]}", str(found[1]))
+
+        each_of(files_below(root), keep, lambda found: found[0])
         return None
 
     def get_file_names(self) -> List[str]:

@@ -161,4 +161,4 @@ def _is_content(asked: _Asked, kept: str) -> bool:
     """Whether the request brings the bytes that the key stands for."""
     if kept and not asked.content and asked.read is not None:
         asked.content = asked.read()
-    return not kept or asked.content == kept
+    return not kept or not asked.content or asked.content == kept

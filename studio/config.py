@@ -5,6 +5,7 @@ Plain dataclasses: this is read by every process at its start, where a library f
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -115,6 +116,18 @@ class Config:
         """The address to give to people and agents."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104 - compared, not bound
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def running_url(self) -> str:
+        """The same as it is now: `up` may have found the port taken, or been told another one."""
+        if self.public_url:
+            return self.public_url
+        try:
+            state = json.loads((self.data_dir / "run" / "state.json").read_text())
+        except (OSError, ValueError):
+            return self.url
+        url = state.get("url") if isinstance(state, dict) else None
+        return url if isinstance(url, str) and url else self.url
 
     @property
     def broker_url(self) -> str:

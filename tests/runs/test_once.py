@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -213,6 +214,19 @@ def test_a_file_on_a_datastore_is_no_conflict_with_itself(lab: Lab) -> None:
     assert files.read("raw/a.txt") == b"two" and [each.path for each in files.walk()] == ["raw/a.txt"]
     kept = {each.key: each.content for each in IdempotencyKey.objects.all()}
     assert kept == {key: hashlib.sha256(data).hexdigest() for key, data in (("k", b"one"), ("third", b"two"))}
+
+
+def test_a_model_that_is_sent_as_a_form_is_told_from_another_of_the_same_length(lab: Lab) -> None:
+    def send_form(data: bytes, name: str = "m", file: str = "a") -> Any:
+        fields = {"name": name, "file": SimpleUploadedFile(file, data)}
+        return lab.client.post(lab.base + "models/", fields, headers={KEY: "k"})
+
+    first, again = send_form(b"one"), send_form(b"one")
+    assert (first.status_code, again.status_code, again["Idempotent-Replayed"]) == (201, 201, "true")
+    assert first.json()["id"] == again.json()["id"]
+    assert reused(send_form(b"two")) and reused(send_form(b"one", name="n")) and reused(send_form(b"one", file="b"))
+    version = ModelVersion.objects.get()
+    assert artifact_store(lab.workspace.pk).read(f"{version.prefix}/a") == b"one"
 
 
 def test_two_uploads_at_once_with_one_key_and_other_bytes_are_told_apart(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
 from core.errors import Invalid, NotFound
+from studio.supervisor.layout import Layout
+from studio.supervisor.running import write_state
 from tests.house import Door, House
 from workspaces.models import ApiToken, Role, User, Workspace
 from workspaces.services import accounts, first_start
@@ -97,6 +101,27 @@ def test_the_command_prints_a_sign_in_link() -> None:
     assert first_start.redeem(out.getvalue().strip().rstrip("/").rsplit("/", 1)[-1]).username == "ana"
     with pytest.raises(CommandError, match="no account"):
         call_command("signin-link", "--user", "nobody")
+
+
+def test_the_sign_in_link_leads_to_the_studio_that_runs(settings: Any, tmp_path: Path) -> None:
+    """The port of `up` may be another than the one that is set; the public address goes before both."""
+    first_start.ensure_first_owner("ana")
+
+    def printed(**set_: Any) -> str:
+        settings.DUTO = replace(settings.DUTO, data_dir=tmp_path, **set_)
+        out = StringIO()
+        call_command("signin-link", "--user", "ana", stdout=out)
+        return out.getvalue()
+
+    layout = Layout(tmp_path)
+    layout.run.mkdir()
+    assert printed(public_url="", port=8123).startswith("http://127.0.0.1:8123/")
+    write_state(layout, "http://127.0.0.1:9456", {})
+    assert printed().startswith("http://127.0.0.1:9456/")
+    assert printed(public_url="https://duto.example").startswith("https://duto.example/")
+    for left in ("", "[]", '{"url": 7}'):
+        layout.state.write_text(left)
+        assert printed(public_url="").startswith("http://127.0.0.1:8123/")
 
 
 def test_strangers_cannot_sign_up(house: House) -> None:

@@ -30,6 +30,7 @@ from workspaces.scopes import Act
 T = TypeVar("T", bound=Model)
 Handler = Callable[..., Response]
 YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")
+FORM = "multipart/form-data"
 METHODS = ("get", "post", "put", "patch", "delete")
 Out = type[Serializer[Any]] | Callable[[Any], Any]
 
@@ -51,9 +52,7 @@ def keyed(handler: Handler) -> Handler:
             return handler(view, request, *args, **names)
         try:
             by_answer = type(view).repeated is StudioView.repeated  # else its service settles what it makes
-            is_upload = (
-                request.method or ""
-            ).lower() in view.takes_files  # its service settles when the bytes are there
+            is_upload = _is_raw(view, request)  # its service settles when the bytes are there
             read = partial(_digest_of, request) if is_upload else None
             with once.asking(view.keys_of, key, _fingerprint(request), by_answer=by_answer, read=read):
                 if by_answer and not is_upload:
@@ -77,15 +76,36 @@ def _fingerprint(request: Request) -> str:
     seen = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
     if request.content_type.startswith("application/json"):
         seen.update(request._request.body)
+    elif request.content_type.startswith(FORM):
+        seen.update(_form_of(request))
     else:
         seen.update(request.headers.get("Content-Length", "").encode())
     return seen.hexdigest()
 
 
+def _form_of(request: Request) -> bytes:
+    """Fields and files of a form, which lie on the disk already; the text between them is another each time."""
+    files = [[name, each.name, _digest(each.chunks(CHUNK))] for name, some in request.FILES.lists() for each in some]
+    for _name, some in request.FILES.lists():
+        for each in some:
+            each.seek(0)
+    return json.dumps([sorted(request._request.POST.lists()), sorted(files)]).encode()
+
+
+def _is_raw(view: StudioView, request: Request) -> bool:
+    """Whether the body is a file as it is."""
+    is_document = (request.content_type or "").startswith(("application/json", FORM))
+    return (request.method or "").lower() in view.takes_files and not is_document
+
+
 def _digest_of(request: Request) -> str:
     """The sha256 of a raw body, read in pieces to its end."""
+    return _digest(iter(partial(request._request.read, CHUNK), b""))
+
+
+def _digest(pieces: Iterable[bytes]) -> str:
     seen = hashlib.sha256()
-    while piece := request._request.read(CHUNK):
+    for piece in pieces:
         seen.update(piece)
     return seen.hexdigest()
 

@@ -24,4 +24,4 @@ class Command(BaseCommand):
             path = issue.link(options["user"])
         except StudioError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(settings.DUTO.url + path)
+        self.stdout.write(settings.DUTO.running_url + path)

@@ -25,8 +25,8 @@ from workspaces.access import Room, require_run
 from workspaces.models import ApiToken, Role, RunMade
 from workspaces.services import audit
 
-# A submit that takes longer than this has died on its way.
-LONGEST_SUBMIT = timedelta(hours=1)
+# A submit signs with each slice. One that did not for so long has died on its way.
+SILENT_SUBMIT = timedelta(minutes=3)
 # So many runs are removed by one look of the ticker.
 MOST = 10
 
@@ -67,8 +67,12 @@ def _hide(room: Room, run: Run) -> None:
 
 def remove_hidden() -> int:
     """Remove what was being deleted, and submits that died on their way, where nobody does; how many runs."""
-    left_behind = Q(status__in=Run.ENDS) | Q(created_at__lt=now() - LONGEST_SUBMIT)
-    found = list(Run.objects.filter(left_behind, parent=F("id")).values_list("id", flat=True)[:MOST])
+    hidden = Run.objects.filter(parent=F("id"))
+    # Given up in one statement: whoever signs after it is told, and whoever signed before it goes on.
+    open_ones = hidden.filter(cancel_requested_at__isnull=True).exclude(status__in=Run.ENDS)
+    open_ones.filter(created_at__lt=now() - SILENT_SUBMIT).update(cancel_requested_at=now())
+    left_behind = Q(status__in=Run.ENDS) | Q(cancel_requested_at__isnull=False)
+    found = list(hidden.filter(left_behind).values_list("id", flat=True)[:MOST])
     for key in found:
         finish(key)
     return len(found)

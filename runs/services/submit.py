@@ -96,6 +96,7 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
         runs, details = _rows(root, plan, environments_of)
         for part in slices.of(range(len(runs))):
             with transaction.atomic():
+                _sign(root)
                 Run.objects.bulk_create([runs[place] for place in part])
                 StepRun.objects.bulk_create([details[place] for place in part])
         slices.pause()
@@ -108,6 +109,13 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
         later("runs.remove", root_id=str(root.pk))
         raise
     return root
+
+
+def _sign(root: Run, **seen: Any) -> None:
+    """Show a sign of life: the date of a hidden root is that of the last one. Raises Conflict where it was given up."""
+    mine = Run.objects.filter(pk=root.pk, cancel_requested_at__isnull=True)
+    if not mine.update(created_at=now(), **seen):
+        raise Conflict("The submit took too long and was given up. Submit the run again.", code="given_up")
 
 
 def _go(root: Run, steps: int) -> None:
@@ -279,9 +287,9 @@ def _show(room: Room, root: Run, fields: Mapping[str, Any]) -> None:
     """Let a hidden root be seen. Raises Conflict where it was taken for left behind and removed."""
     home = Experiment.objects.select_for_update(no_key=True).get(pk=root.experiment_id)
     links = {name: fields[name] for name in LINKS if fields.get(name) is not None}
-    seen = {"parent": None, "number": _number(home), "created_at": now(), **links}
-    if not Run.objects.filter(pk=root.pk).update(**seen):
-        raise Conflict("The submit took too long and was given up. Submit the run again.", code="given_up")
+    seen = {"parent": None, "number": _number(home), **links}
+    _sign(root, **seen)
+    root.refresh_from_db(fields=["created_at"])
     for name, value in seen.items():
         setattr(root, name, value)
     room.made("run", root.pk)

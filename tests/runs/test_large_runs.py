@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 
 from core import slices
 from core.clock import now
@@ -133,6 +137,63 @@ def test_a_submit_that_died_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyP
     assert retire.remove_hidden() == 0  # it may still be on its way
     Run.objects.update(created_at=now() - timedelta(hours=2))
     assert retire.remove_hidden() == 1
+    assert Run.objects.count() == StepRun.objects.count() == 0
+
+
+def test_a_submit_that_is_killed_is_removed_within_minutes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of its own submits, and is killed between two slices; it has no time to say so."""
+    if connection.vendor == "sqlite":
+        pytest.skip("the database of these tests is in the memory of one process")
+    graph = wide(lab)
+    told, tell = os.pipe()
+    connection.close()  # not to be shared with the child
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(slices, "pause", lambda: (os.write(tell, b"."), time.sleep(0.2)))
+        submit_run(lab.room, experiment="Large", graph=graph)
+        os._exit(0)
+    try:
+        assert os.read(told, 1) == b"."
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert Run.objects.filter(kind="step").exists() and Run.objects.get(kind="pipeline").is_hidden
+    assert retire.remove_hidden() == 0  # it may still be on its way
+    late = now() + retire.SILENT_SUBMIT + timedelta(seconds=1)
+    monkeypatch.setattr(retire, "now", lambda: late)
+    assert retire.remove_hidden() == 1
+    assert Run.objects.count() == StepRun.objects.count() == 0
+
+
+def test_a_slow_submit_signs_with_each_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = StepRun.objects.bulk_create
+    removed: list[int] = []
+
+    def be_slow(details: Any) -> Any:
+        made = rows(details)
+        # As if each slice had taken almost as long as one may be silent.
+        Run.objects.filter(kind="pipeline").update(created_at=F("created_at") - 0.9 * retire.SILENT_SUBMIT)
+        return made
+
+    def look() -> None:
+        removed.append(retire.remove_hidden())
+
+    monkeypatch.setattr(StepRun.objects, "bulk_create", be_slow)
+    monkeypatch.setattr(slices, "pause", look)
+    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    assert set(removed) == {0} and len(removed) == 4
+    assert Run.objects.get(pk=root.pk).created_at > now() - timedelta(minutes=1)
+
+
+def test_a_submit_that_was_given_up_stops_at_its_next_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up() -> None:
+        Run.objects.filter(kind="pipeline").update(created_at=now() - timedelta(hours=1))
+        assert retire.remove_hidden() == 1
+
+    monkeypatch.setattr(slices, "pause", give_up)
+    with pytest.raises(Conflict) as refused:
+        submit_run(lab.room, experiment="Large", graph=wide(lab))
+    assert refused.value.code == "given_up"
     assert Run.objects.count() == StepRun.objects.count() == 0
 
 

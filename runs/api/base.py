@@ -34,9 +34,9 @@ PAGED = [LIMIT, AFTER]
 class RunView(WorkspaceView):
     """A view about one run of the workspace."""
 
-    def run(self, id: UUID) -> Run:
-        """The run of the address. Raises NotFound."""
-        return get_run(self.room.workspace, id)
+    def run(self, id: UUID, *, graph: bool = True) -> Run:
+        """The run of the address, with its graph or without it. Raises NotFound."""
+        return get_run(self.room.workspace, id, graph=graph)
 
     def own_run(self, id: UUID) -> Run:
         """The run of the address, which is to be changed. Raises Forbidden for a step of another tree."""

@@ -11,13 +11,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import paging
 from core.errors import Invalid
 from runs.api import serializers as s
 from runs.api.base import PAGED, RunView, query
 from runs.models import Run
 from runs.queries import finding
 from runs.queries.deletion import preview
-from runs.queries.documents import run_documents, scripts_of, step_documents
+from runs.queries.documents import nodes_of, run_document, run_documents, step_documents
 from runs.queries.graph import graph_document
 from runs.services import edit, retire
 from runs.services.cancel import cancel_run
@@ -30,7 +31,6 @@ from workspaces.scopes import Act
 
 READ = Role.READER
 WRITE = Role.CONTRIBUTOR
-TREE_MAX = 5000
 FILTERS = [
     query("experiment", "Name of an experiment."),
     query("status", "One or more stored states, separated by commas."),
@@ -102,9 +102,14 @@ class RunDetailView(RunView):
     needs = {"get": READ, "patch": WRITE, "delete": WRITE}
     acts = {"patch": Act.OWN, "delete": Act.OWN}
 
-    @extend_schema(operation_id="run", responses=s.RunOut)
+    @extend_schema(
+        operation_id="run",
+        parameters=[query("graph", "`0` leaves the graph out, which may be large and never changes.", bool)],
+        responses=s.RunOut,
+    )
     def get(self, request: Request, id: UUID) -> Response:
-        return Response(self.told(self.run(id)))
+        whole = request.query_params.get("graph", "1") != "0"
+        return Response(run_document(self.run(id, graph=whole), graph=whole))
 
     @extend_schema(operation_id="run_change", request=s.RunChange, responses=s.RunOut)
     def patch(self, request: Request, id: UUID) -> Response:
@@ -178,27 +183,34 @@ class ResubmitView(RunView):
 class StepsView(RunView):
     needs = {"get": READ}
 
-    @extend_schema(operation_id="run_steps", responses=s.RunList)
+    @extend_schema(operation_id="run_steps", parameters=PAGED, responses=s.RunPage)
     def get(self, request: Request, id: UUID) -> Response:
-        """The step runs of a pipeline run, in the order of its graph; a script run is its own step."""
-        root = self.run(id)
-        rows = finding.runs_of(self.room.workspace).filter(root=root.root_id, step__isnull=False)
-        rows = rows.filter(pk=root.pk) if not root.is_root else rows
+        """The step runs of a pipeline run, in the order of its graph, 500 a page; a script run is its own step."""
+        root = self.run(id, graph=False)
         # Ids of one millisecond do not tell which came first; the graph does.
-        place = {node: number for number, node in enumerate(scripts_of(root.graph or {}))}
-        steps = sorted(rows.order_by("id")[:TREE_MAX], key=lambda run: place.get(run.step.node_id, len(place)))
-        return Response({"items": step_documents(root, steps)})
+        nodes, following = paging.part_of(nodes_of(root), **_page(request), label=f"steps:{root.pk}")
+        rows = finding.runs_of(self.room.workspace).filter(root=root.root_id, step__node_id__in=nodes)
+        found = {run.step.node_id: run for run in rows}
+        steps = [found[node] for node in nodes if node in found]
+        return Response({"items": step_documents(root, steps), "next": following})
 
 
 class ChildrenView(RunView):
     needs = {"get": READ}
 
-    @extend_schema(operation_id="run_children", responses=s.RunList)
+    @extend_schema(operation_id="run_children", parameters=PAGED, responses=s.RunPage)
     def get(self, request: Request, id: UUID) -> Response:
-        """The runs directly below this one, newest first."""
-        run = self.run(id)
-        rows = finding.runs_of(self.room.workspace).filter(parent=run.pk).order_by("-id")[:TREE_MAX]
-        return Response({"items": step_documents(run, list(rows))})
+        """The runs directly below this one, newest first, 500 a page."""
+        run = self.run(id, graph=False)
+        rows = finding.runs_of(self.room.workspace).filter(parent=run.pk)
+        page = paging.page_of(rows, **_page(request))
+        return Response({"items": step_documents(run, page.items), "next": page.next})
+
+
+def _page(request: Request) -> dict[str, Any]:
+    """Where the page begins, and how long it is; without a word as long as one may be."""
+    asked = request.query_params
+    return {"after": asked.get("after"), "limit": asked.get("limit", paging.MAX_LIMIT)}
 
 
 class GraphView(RunView):

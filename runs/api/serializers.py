@@ -241,10 +241,6 @@ class RunPage(s.Serializer):  # type: ignore[type-arg]
     next = s.CharField(allow_null=True)
 
 
-class RunList(s.Serializer):  # type: ignore[type-arg]
-    items = RunOut(many=True)
-
-
 class Records(s.Serializer):  # type: ignore[type-arg]
     records = s.ListField(child=s.DictField())
 

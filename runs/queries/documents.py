@@ -27,14 +27,14 @@ def run_documents(runs: Sequence[Run], *, workspace: str) -> list[dict[str, Any]
     return [_document(run, workspace, counts.get(run.pk), computes) for run in runs]
 
 
-def run_document(run: Run, *, reasons: bool = True) -> dict[str, Any]:
+def run_document(run: Run, *, reasons: bool = True, graph: bool = True) -> dict[str, Any]:
     """One run with everything: its graph, its attempts, why it waits."""
     counts = step_counts([run])
     document = _document(run, run.workspace.name, counts.get(run.pk), compute_names([run]))
-    document["graph"] = run.graph
+    if graph:
+        document["graph"] = run.graph
     if hasattr(run, "step"):
-        root = run if run.is_root else run.root
-        document["step"]["script"] = scripts_of((root.graph if root else None) or {}).get(run.step.node_id, "")
+        document["step"]["script"] = script_of(run)
         tries = attempts_of([run]).get(run.pk, [])
         document["step"]["attempts"] = [attempt_document(each) for each in tries]
         document["step"]["waiting"] = waiting(run, tries) if reasons else run.step.waiting
@@ -43,12 +43,12 @@ def run_document(run: Run, *, reasons: bool = True) -> dict[str, Any]:
 
 def step_documents(root: Run, steps: Sequence[Run]) -> list[dict[str, Any]]:
     """The steps of a run with their attempts: a constant number of queries."""
-    scripts, computes, tries = scripts_of(root.graph or {}), compute_names(steps), attempts_of(steps)
+    computes, tries = compute_names(steps), attempts_of(steps)
     documents = []
     for step in steps:
         document = _document(step, root.workspace.name, None, computes)
         if "step" in document:
-            document["step"]["script"] = scripts.get(step.step.node_id, "")
+            document["step"]["script"] = script_of(step)
             document["step"]["attempts"] = [attempt_document(each) for each in tries.get(step.pk, [])]
         documents.append(document)
     return documents
@@ -87,8 +87,19 @@ def _steps_before(run: Run) -> list[dict[str, Any]]:
     return [{"code": "steps", "text": text, "facts": {"steps": len(names)}}]
 
 
-def scripts_of(graph: Mapping[str, Any]) -> dict[str, str]:
-    return {step["id"]: step.get("script", "") for step in graph.get("steps", [])}
+def script_of(run: Run) -> str:
+    """The script of a step; empty where its root's graph does not hold it."""
+    from runs.services.board import parsed
+
+    spec = parsed(run.root_id or run.pk).steps.get(run.step.node_id)
+    return spec.script if spec else ""
+
+
+def nodes_of(run: Run) -> list[str]:
+    """The nodes of a root in the order of its graph; of a step its own."""
+    from runs.services.board import parsed
+
+    return list(parsed(run.pk).steps) if run.is_root else [run.step.node_id] if hasattr(run, "step") else []
 
 
 def compute_names(runs: Iterable[Run]) -> dict[UUID, str]:

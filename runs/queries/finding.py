@@ -91,11 +91,12 @@ def runs_of(workspace: Workspace) -> QuerySet[Run]:
     return Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step").defer(*HEAVY)
 
 
-def get_run(workspace: Workspace, run_id: object) -> Run:
-    """One run with its graph. Raises NotFound: a malformed id is simply not found."""
+def get_run(workspace: Workspace, run_id: object, *, graph: bool = True) -> Run:
+    """One run, with its graph or without it. Raises NotFound: a malformed id is simply not found."""
     key = as_uuid(run_id)
     rows = Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step")
     rows = rows.exclude(parent=F("id"))  # hidden: still being laid out, or being removed
+    rows = rows if graph else rows.defer(*HEAVY)
     found = rows.filter(pk=key).first() if key else None
     if found is None:
         raise NotFound(

@@ -162,6 +162,32 @@ def test_a_run_costs_the_same_with_one_step_and_with_forty(lab, django_assert_ma
             assert len(lab.get(f"runs/{root.pk}/graph/").json()["nodes"]) == many
 
 
+def test_steps_and_children_come_in_pages(lab):
+    root = lab.pipeline(" -> ".join(f"s{number}" for number in range(7)))
+    found = {}
+    for place in ("steps", "children"):
+        names, after, pages = [], "", 0
+        while after is not None:
+            page = lab.get(f"runs/{root.pk}/{place}/", limit=3, **({"after": after} if after else {})).json()
+            names += [item["step"]["id"] for item in page["items"]]
+            after, pages = page["next"], pages + 1
+            assert len(page["items"]) <= 3
+        assert pages == 3
+        found[place] = names
+    assert found["steps"] == [f"s{number}" for number in range(7)] and sorted(found["children"]) == found["steps"]
+    assert lab.get(f"runs/{root.pk}/steps/").json()["next"] is None
+    other = lab.pipeline("a -> b -> c")
+    cursor = lab.get(f"runs/{root.pk}/steps/", limit=1).json()["next"]
+    assert lab.get(f"runs/{other.pk}/steps/", after=cursor).status_code == 400
+    assert lab.get(f"runs/{lab.step(root, 's3').pk}/steps/").json()["items"][0]["step"]["id"] == "s3"
+
+
+def test_a_run_is_told_without_its_graph(lab):
+    root = lab.pipeline("a -> b")
+    whole, bare = lab.get(f"runs/{root.pk}/").json(), lab.get(f"runs/{root.pk}/", graph="0").json()
+    assert "graph" not in bare and whole.pop("graph") == root.graph and whole == bare
+
+
 # --- look at ---
 
 

@@ -137,7 +137,7 @@ class PipelineRun(Run):
 
     def _detail(self) -> Dict[str, Any]:
         facts = self._facts()
-        return facts if facts.get("graph") else self._fresh()
+        return facts if facts.get("graph") else self._fresh(graph=True)
 
 
 class StepRun(Run):

@@ -159,7 +159,7 @@ class Run(RunFiles, RunLogging):
 
     def get_details(self) -> Dict[str, Any]:
         """Status, times, error, properties, datasets, definition and log files, under Azure ML's keys."""
-        return details_of(self, self._fresh())
+        return details_of(self, self._fresh(graph=True))
 
     def get_details_with_logs(self) -> Dict[str, Any]:
         """The details, with the text of each log."""
@@ -390,8 +390,13 @@ class Run(RunFiles, RunLogging):
     def _facts(self) -> Dict[str, Any]:
         return self._document if self._document is not None else self._fresh()
 
-    def _fresh(self) -> Dict[str, Any]:
-        self._document = dict(self._workspace._client.get(self._place))
+    def _fresh(self, graph: bool = False) -> Dict[str, Any]:
+        """The run as it is now. Its graph, which may be large and never changes, comes only where it is asked for."""
+        known = (self._document or {}).get("graph")
+        wanted = {} if graph else {"graph": "0"}
+        self._document = dict(self._workspace._client.get(self._place, **wanted))
+        if known is not None:
+            self._document.setdefault("graph", known)
         return self._document
 
     def _change(self, body: Mapping[str, Any]) -> None:

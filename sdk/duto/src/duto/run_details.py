@@ -54,6 +54,8 @@ def step_document(run: Any) -> Optional[Dict[str, Any]]:
     if not graph and facts.get("kind") == "step" and facts.get("root"):
         root = run._workspace._client.get(run._workspace._path(f"runs/{facts['root']}/"))
         graph = root.get("graph")
+    elif not graph and facts.get("kind") == "script":
+        graph = run._fresh(graph=True).get("graph")
     steps: List[Dict[str, Any]] = (graph or {}).get("steps") or []
     if facts.get("kind") == "script" and len(steps) == 1:
         return steps[0]

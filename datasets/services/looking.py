@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from core.errors import Unprocessable
 from datasets import fetch, tables
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import files
 from datasets.services.datastores import datastore
+from duto.partitions import mismatch
 from workspaces.models import Workspace
 
 # Of duto.tables: a survey by other rules is not used.
@@ -33,6 +37,11 @@ def look(
         "size": sum(each.size for each in found),
         "content_fingerprint": files.fingerprint(found),
     }
+    odd = mismatch(definition["format"].get("partition_format", ""), [each.path for each in found])
+    if odd and kind == Dataset.Kind.FILE:
+        raise Unprocessable(
+            _("The files are not as the dataset says: %(problem)s.") % {"problem": odd}, code="no_partition"
+        )
     if kind == Dataset.Kind.TABULAR:
         told = tables.look(tables.Question(workspace, found, definition, seconds=seconds, alive=alive))
         columns = [{"name": name, "type": type_} for name, type_ in told["columns"]]

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy
 
+from core.forms import TextArea
 from datasets.models import Dataset
 
 SEPARATORS = (
@@ -32,9 +33,7 @@ class Named(forms.Form):
     )
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=KINDS)
     separator = forms.ChoiceField(label=gettext_lazy("Columns are separated by"), choices=SEPARATORS, required=False)
-    description = forms.CharField(
-        label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={"rows": 2})
-    )
+    description = TextArea(label=gettext_lazy("Description"), required=False, rows=2)
     new_version = forms.BooleanField(
         label=gettext_lazy("If the name is taken, make a new version of it"), required=False
     )

@@ -10,12 +10,12 @@ AT_MOST = 256
 
 
 class ExperimentIn(s.Serializer):  # type: ignore[type-arg]
-    name = s.CharField(max_length=255)
+    name = s.CharField(trim_whitespace=False)
     description = s.CharField(required=False, allow_blank=True, default="")
 
 
 class ExperimentChange(s.Serializer):  # type: ignore[type-arg]
-    name = s.CharField(required=False, max_length=255)
+    name = s.CharField(required=False, trim_whitespace=False)
     description = s.CharField(required=False, allow_blank=True)
     tags = s.DictField(required=False)
     archived = s.BooleanField(required=False)
@@ -69,7 +69,7 @@ class SnapshotOut(s.Serializer):  # type: ignore[type-arg]
 class RunIn(s.Serializer):  # type: ignore[type-arg]
     """The graph is checked by the rules of docs/wire.md, not here."""
 
-    experiment = s.CharField(max_length=255)
+    experiment = s.CharField(trim_whitespace=False)
     kind = s.ChoiceField(["pipeline", "script", "interactive"], default="pipeline")
     graph = s.DictField(required=False)
     parameters = s.DictField(required=False, default=dict)
@@ -369,7 +369,7 @@ class Palette(s.Serializer):  # type: ignore[type-arg]
 class TriggerIn(s.Serializer):  # type: ignore[type-arg]
     """Azure ML's own names; what this studio has no use for is ignored."""
 
-    ExperimentName = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
+    ExperimentName = s.CharField(required=False, allow_blank=True, allow_null=True, default="", trim_whitespace=False)
     ParameterAssignments = s.DictField(required=False, allow_null=True, default=dict)
     DataPathAssignments = s.DictField(required=False, allow_null=True, default=dict)
     DataSetDefinitionValueAssignments = s.DictField(required=False, allow_null=True, default=dict)

@@ -20,6 +20,7 @@ from pipelines.models import PublishedPipeline
 from pipelines.services import publish
 from runs.models import Run, Snapshot
 from runs.queries.finding import get_run
+from runs.services import experiments
 from runs.services.submit import submit_run
 from workspaces.access import Room
 from workspaces.models import Role
@@ -130,7 +131,7 @@ def trigger(
     keep = pipeline.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure
     run = submit_run(
         room,
-        experiment=experiment.strip() or pipeline.name,
+        experiment=experiment or experiments.name_from(pipeline.name),
         graph=pipeline.graph,
         parameters=parameters or {},
         tags={str(key): str(value) for key, value in (tags or {}).items()},

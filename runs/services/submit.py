@@ -24,7 +24,7 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Experiment, Run, Snapshot, StepRun
-from runs.services import board, conda, foreign, progress
+from runs.services import board, conda, experiments, foreign, progress
 from runs.services.changes import changing
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -297,11 +297,8 @@ def _show(room: Room, root: Run, fields: Mapping[str, Any]) -> None:
 
 
 def _home(room: Room, experiment: str) -> Experiment:
-    rows = Experiment.objects.select_for_update(no_key=True)
-    home, is_new = rows.get_or_create(workspace=room.workspace, name=experiment.strip() or "Default")
-    if is_new:
-        room.made("experiment", home.pk)
-    return home
+    home = experiments.named(room, experiment or "Default")
+    return Experiment.objects.select_for_update(no_key=True).get(pk=home.pk)
 
 
 def _number(home: Experiment) -> int:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.errors import StudioError
+from core.forms import TextArea
 from runs.models import Run
 from runs.services import publish as publishing
 from runs.services import retire
@@ -41,9 +42,7 @@ class PublishForm(forms.Form):
         required=False,
         help_text=gettext_lazy("As you count: 1.0, 2024-06, …"),
     )
-    description = forms.CharField(
-        label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3})
-    )
+    description = TextArea(label=gettext_lazy("Description"), required=False)
 
 
 @dataclass(frozen=True)

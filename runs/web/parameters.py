@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from core.forms import TextArea
+
 PREFIX = "p_"
 
 
@@ -67,10 +69,9 @@ def field_of(name: str, kind: str, value: Any) -> forms.Field:
     if kind == "data_path":
         shown = "/".join(str(part) for part in (value or {}).values()) if isinstance(value, dict) else value
         return forms.CharField(help_text=_("datastore/path"), **{**common, "initial": shown})
-    widget = (
-        forms.Textarea(attrs={"rows": 3}) if isinstance(value, str) and ("\n" in value or len(value) > 80) else None
-    )
-    return forms.CharField(help_text=_("text"), strip=False, widget=widget, **common)
+    # One line alone would lose its breaks in the browser.
+    is_long = isinstance(value, str) and ("\n" in value or "\r" in value or len(value) > 80)
+    return (TextArea if is_long else forms.CharField)(help_text=_("text"), strip=False, **common)
 
 
 def as_json(values: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
 from runs.services import publish as publishing
+from runs.services.experiments import name_from
 from runs.web.parameters import ParameterForm
 from runs.web.rows import HEAVY, Line, lines
 from workspaces.access import Room
@@ -34,7 +35,7 @@ LAST = 10
 class TriggerForm(ParameterForm):
     """The pipeline's own parameters, and what every run has."""
 
-    experiment = forms.CharField(label=gettext_lazy("Experiment"), max_length=255)
+    experiment = forms.CharField(label=gettext_lazy("Experiment"), strip=False)
     force = forms.BooleanField(label=gettext_lazy("Run every step again, reuse nothing"), required=False)
 
 
@@ -113,7 +114,7 @@ def _one(room: Room, pipeline_id: UUID) -> PublishedPipeline:
 def one(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
     """The pipeline; a POST triggers it with the values of the form."""
     pipeline = _one(room, pipeline_id)
-    form = TriggerForm(pipeline.graph, None, request.POST or None, initial={"experiment": pipeline.name})
+    form = TriggerForm(pipeline.graph, None, request.POST or None, initial={"experiment": name_from(pipeline.name)})
     error = ""
     if request.method == "POST":
         room.require(Role.CONTRIBUTOR)

@@ -68,6 +68,19 @@ def test_what_was_registered_last_is_the_newest_also_when_it_is_an_older_definit
     assert post(house.api, "p", source("b.csv")).json()["version"] == 4
 
 
+@pytest.mark.parametrize("kind", ["file", "tabular"])
+def test_what_is_not_to_be_looked_at_is_registered_before_it_is_there(house: House, kind: str) -> None:
+    assert code(post(house.api, "later", source("not/yet/*.csv"), kind)) == (422, "no_match")
+    made = post(house.api, "later", source("not/yet/*.csv"), kind, validate=False)
+    assert (made.status_code, made.json()["status"], made.json()["file_count"]) == (201, "ready", None)
+    place = f"dataset-versions/{made.json()['id']}/"
+    assert code(house.api.get(f"{place}files/")) == (422, "no_match")
+    house.put("not/yet/a.csv", "x\n1\n")
+    assert [each["path"] for each in house.api.get(f"{place}files/").json()["items"]] == ["a.csv"]
+    again = post(house.api, "later", source("not/yet/*.csv"), kind)
+    assert (again.json()["version"], again.json()["file_count"]) == (1, 1)
+
+
 def test_without_a_name_it_is_kept_by_id_and_not_listed(house: House) -> None:
     house.put("a.csv", PENGUINS)
     made = post(house.api, None, source("a.csv")).json()

@@ -26,6 +26,7 @@ from datasets.models import DatasetVersion
 from datasets.services import fetching, files_of, looking
 from datasets.services.versions import get_version, save
 from datasets.stores import root_by_name
+from duto.exceptions import UserErrorException
 from duto.tabular_reading import read_frame, read_local, source_of
 from tests.house import House, code, content
 from workspaces.models import Role
@@ -200,6 +201,22 @@ def test_the_doors_agree_about_declared_types_and_paths(house: House) -> None:
     assert text == "Path,n,d,zip,state\n/CA/1.csv,2.7,2021-12-31T00:00:00,007,CA\n/NY/2.csv,3.5,,NA,NY\n"
 
 
+def test_a_path_that_is_not_of_the_partition_format_says_so(house: House) -> None:
+    house.put("d/CA/1.csv", "n\n1\n")
+    house.put("d/2.csv", "n\n2\n")
+    form = {"partition_format": "/{state}/*.csv"}
+    for kind, why in (("tabular", "not_a_table"), ("file", "no_partition")):
+        refused = house.api.post("datasets/", {"kind": kind, "definition": source("d/**", format=form)})
+        assert code(refused) == (422, why)
+        assert "1 of 2 paths are not of the partition format '/{state}/*.csv'; one is '/2.csv'" in str(refused.json())
+        made = house.api.post("datasets/", {"kind": kind, "definition": source("d/*/1.csv", format=form)})
+        assert made.status_code == 201
+    unlooked = save(house.room, None, "tabular", source("d/**", format=form), validate=False)
+    assert "'/2.csv'" in str(house.api.get(f"dataset-versions/{unlooked.pk}/preview/").json())
+    with pytest.raises(UserErrorException, match=r"'/2\.csv'"):
+        read_frame(Remote(house, unlooked))
+
+
 @pytest.mark.parametrize("name", ["a[1].csv", "st*r.csv", "who?.csv", "[a]/x.csv", "it's.csv", 'q"q.csv'])
 def test_a_name_that_lies_there_means_itself(house: House, name: str) -> None:
     for other in ("a1.csv", "stir.csv", "whom.csv", "a/x.csv"):
@@ -242,6 +259,7 @@ BAD: list[dict[str, Any]] = [
         "columns", ["a"], {"a": "complex"}, {"a": ["long"]}, {"\0": "long"}, {"a": {"type": "float", "decimal": "x"}}
     ),
     *formats("columns", {"a": {"type": "datetime", "formats": "%d"}}, {"a": {"type": "datetime", "formats": ["%Q"]}}),
+    *formats("index", "a", 7, ["a", 7], ["x" * 1001]),
     *formats("type", ["delimited"], "csv", 7),
     *formats("header", "last", 1, []),
     *formats("infer", "no", 0),

@@ -10,12 +10,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
 def test_an_experiment_is_made_on_first_use(lab):
-    assert lab.post("experiments/", {"name": "a/b c"}).status_code == 201
-    assert lab.post("experiments/", {"name": "a/b c"}).status_code == 201
-    assert lab.get("experiments/a/b c/").json()["name"] == "a/b c"
-    assert {each["name"] for each in lab.get("experiments/").json()["items"]} == {"a/b c", "Palmer experiment"}
+    assert lab.post("experiments/", {"name": "a-b c"}).status_code == 201
+    assert lab.post("experiments/", {"name": "a-b c"}).status_code == 201
+    assert lab.get("experiments/a-b c/").json()["name"] == "a-b c"
+    assert {each["name"] for each in lab.get("experiments/").json()["items"]} == {"a-b c", "Palmer experiment"}
     assert lab.get("experiments/none/").status_code == 404
-    assert lab.post("experiments/", {"name": " "}).status_code == 400
+    assert lab.post("experiments/", {"name": " "}).status_code == 422
 
 
 def test_the_palette_finds_everything_with_a_name(lab):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -326,6 +327,51 @@ def test_a_table_is_read(studio: FakeStudio, ws: Workspace) -> None:
     assert list(frame.columns) == ["y", "x"] and list(frame["x"]) == [2, 3] and frame["y"][1] == "008"
     first, rest = table.random_split(0.5, seed=1)
     assert len(first.to_pandas_dataframe()) + len(rest.to_pandas_dataframe()) == 3
+
+
+def test_validate_is_the_studios_to_obey(studio: FakeStudio, ws: Workspace) -> None:
+    store = ws.get_default_datastore()
+    Dataset.File.from_files((store, "later/*"), validate=False).take(2).register(ws, "files")
+    for make in (
+        Dataset.Tabular.from_delimited_files,
+        Dataset.Tabular.from_parquet_files,
+        Dataset.Tabular.from_json_lines_files,
+    ):
+        make((store, "later/*"), validate=False).keep_columns(["x"]).register(ws, "rows")
+    assert Dataset.File.from_files((store, "later/*"), validate=False).id
+    Dataset.File.from_files((store, "now/*")).register(ws, "now")
+    assert [each["validate"] for each in studio.datasets] == [False] * 5 + [True]
+
+
+def test_an_index_of_times_is_the_index_again(studio: FakeStudio, ws: Workspace) -> None:
+    pandas = pytest.importorskip("pandas")
+    store = ws.get_default_datastore()
+
+    def again(frame: Any, **more: Any) -> Any:
+        studio.files = {}
+        made = Dataset.Tabular.register_pandas_dataframe(frame, store, "frame", **more)
+        (path,) = studio.files
+        studio.files = {path.rsplit("/", 1)[-1]: studio.files[path]}
+        return made
+
+    days = pandas.date_range("2021-03-04", periods=3, freq="D", unit="ns")
+    for name in (None, "day"):
+        frame = pandas.DataFrame({"x": [1, 2, 3]}, index=pandas.DatetimeIndex(days, name=name))
+        pandas.testing.assert_frame_equal(
+            again(frame).to_pandas_dataframe(), frame, check_freq=False, check_column_type=False
+        )
+        assert list(again(frame).keep_columns("x").to_pandas_dataframe().columns) == ["x"]
+    both = pandas.DataFrame({"x": [1, 2]}, index=pandas.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", "n"]))
+    found = again(both).to_pandas_dataframe()
+    assert (list(found.index), list(found.index.names), list(found.x)) == ([("a", 1), ("b", 2)], ["k", "n"], [1, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = again(pandas.DataFrame({"x": [1, 2, 3]}).query("x > 1")).to_pandas_dataframe()
+        assert list(kept.columns) == ["x"] and list(kept.index) == [0, 1]
+    with pytest.warns(UserWarning, match="index has no name"):
+        again(pandas.DataFrame({"x": [1, 2]}, index=["a", "b"]))
+    with pytest.raises(UserErrorException, match="the name 'x'"):
+        again(pandas.DataFrame({"x": [1, 2]}, index=pandas.Index([1, 2], name="x")))
 
 
 def test_upload_and_download_keep_the_paths(studio: FakeStudio, ws: Workspace, tmp_path: Path) -> None:

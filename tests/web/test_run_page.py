@@ -173,6 +173,26 @@ def test_the_form_of_a_pipeline_starts_it_with_typed_values(site: Site) -> None:
     assert run.parameters == {"trees": 9, "rate": 0.2, "scale": False, "note": "x"}
 
 
+@pytest.mark.parametrize("default", ["a\nb", "a\r\nb", "a\rb\n", "\n a \n"])
+def test_lines_that_nobody_touched_come_back_as_they_were(site: Site, default: str) -> None:
+    graph = site.graph("train", parameters=[{"name": "note", "type": "string", "default": default}])
+    run = site.pipeline(graph=graph, status="Completed")
+    made = site.send(f"runs/{run.pk}/publish/", name="lines")["Location"].removeprefix("/w/lab/")
+    page = site.see(made).content.decode()
+    assert '<textarea name="p_note"' in page
+    sent = default.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")  # as browsers do
+    site.send(made, p_note=sent, experiment="same")
+    site.send(made, p_note=sent + "c\r\nd", experiment="other")
+    told = {
+        each.experiment.name: each.parameters["note"]
+        for each in Run.objects.filter(published_pipeline_id__isnull=False)
+    }
+    assert told["same"] == default
+    assert told["other"] == sent.replace("\r\n", "\n") + "c\nd"
+    site.send(f"runs/{run.pk}/clone/", p_note=sent)
+    assert Run.objects.filter(parent=None).order_by("-id")[0].parameters["note"] == default
+
+
 def test_a_disabled_pipeline_is_not_started_and_says_so(site: Site) -> None:
     made = site.send(f"runs/{site.filled().pk}/publish/", name="nightly")["Location"].removeprefix("/w/lab/")
     site.send(f"{made}status/", status="Disabled")

@@ -29,20 +29,28 @@ class AbstractDataset:
         self._definition: Dict[str, Any] = {"sources": [], "format": {}, "operations": []}
         self._workspace: Any = None
         self._saved: Optional[Dict[str, Any]] = None
+        self._validate = True
 
     @classmethod
-    def _of(cls, definition: Mapping[str, Any], workspace: Any, saved: Optional[Mapping[str, Any]] = None) -> Any:
+    def _of(
+        cls,
+        definition: Mapping[str, Any],
+        workspace: Any,
+        saved: Optional[Mapping[str, Any]] = None,
+        validate: bool = True,
+    ) -> Any:
         made = cls()
         made._definition = copy.deepcopy(dict(definition))
         made._workspace = workspace
         made._saved = dict(saved) if saved else None
+        made._validate = bool(validate)
         return made
 
     def _with(self, **operation: Any) -> Any:
         """The same dataset with one more operation."""
         definition = copy.deepcopy(self._definition)
         definition.setdefault("operations", []).append(operation)
-        return type(self)._of(definition, self._workspace)
+        return type(self)._of(definition, self._workspace, validate=self._validate)
 
     @staticmethod
     def get_by_name(workspace: Any, name: str, version: Any = "latest", **kwargs: Any) -> Any:
@@ -85,6 +93,7 @@ class AbstractDataset:
             "description": description or "",
             "tags": dict(tags or {}),
             "create_new_version": bool(create_new_version),
+            "validate": self._validate,
         }
         try:
             saved = workspace._client.post(workspace._path("datasets/"), body)
@@ -106,7 +115,7 @@ class AbstractDataset:
             place = self._workspace or workspace
             if place is None:
                 raise UserErrorException("This dataset of web addresses has no workspace: register it first.")
-            body = {"kind": self.kind, "definition": self._definition}
+            body = {"kind": self.kind, "definition": self._definition, "validate": self._validate}
             saved = place._client.post(place._path("datasets/"), body)
             self._workspace, self._saved = place, _when_ready(place, saved)
         return self._saved

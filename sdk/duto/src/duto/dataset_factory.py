@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -14,6 +15,7 @@ from duto.later import not_built
 from duto.local_files import files_below, path_on_datastore
 from duto.references import DataPath, DataReference
 from duto.spec import globs
+from duto.tabular_reading import UNNAMED
 
 
 class FileDatasetFactory:
@@ -25,14 +27,15 @@ class FileDatasetFactory:
     ) -> Any:
         """A dataset of files: `(datastore, 'folder/*.png')`, a list of such, or web addresses.
 
-        Nothing is looked up before the dataset is used. Raises `UserErrorException` for a path that is none
+        Nothing is looked up before the dataset is used or registered; with `validate=False` it is registered without
+        a look, and reading it fails as long as there are no files. Raises `UserErrorException` for a path that is none
         of these.
         """
         from duto.file_dataset import FileDataset
 
         sources, workspace = sources_of(path)
         form = {"partition_format": partition_format} if partition_format else {}
-        return FileDataset._of({"sources": sources, "format": form, "operations": []}, workspace)
+        return FileDataset._of({"sources": sources, "format": form, "operations": []}, workspace, validate=validate)
 
     @staticmethod
     def upload_directory(
@@ -67,7 +70,8 @@ class TabularDatasetFactory:
         empty_as_string: bool = False,
         encoding: Any = "utf8",
     ) -> Any:
-        """A dataset of CSV files and their like. Nothing is read before the dataset is used."""
+        """A dataset of CSV files and their like. Nothing is read before the dataset is used or registered; with
+        `validate=False` it is registered without a look, for files that are not there yet."""
         form = {
             "type": "delimited",
             "separator": separator,
@@ -77,7 +81,7 @@ class TabularDatasetFactory:
             "multi_line": bool(support_multi_line),
             "empty_as_string": bool(empty_as_string),
         }
-        return _tabular(path, form, set_column_types, include_path, partition_format)
+        return _tabular(path, form, set_column_types, include_path, partition_format, validate)
 
     @staticmethod
     def from_parquet_files(
@@ -88,7 +92,7 @@ class TabularDatasetFactory:
         partition_format: Optional[str] = None,
     ) -> Any:
         """A dataset of parquet files."""
-        return _tabular(path, {"type": "parquet"}, set_column_types, include_path, partition_format)
+        return _tabular(path, {"type": "parquet"}, set_column_types, include_path, partition_format, validate)
 
     @staticmethod
     def from_json_lines_files(
@@ -109,7 +113,7 @@ class TabularDatasetFactory:
         form = {"type": "json_lines", "encoding": encoding_of(encoding)}
         if invalid_lines == "drop":
             form["invalid_lines"] = "drop"
-        return _tabular(path, form, set_column_types, include_path, partition_format)
+        return _tabular(path, form, set_column_types, include_path, partition_format, validate)
 
     @staticmethod
     def from_sql_query(query: Any, validate: bool = True, set_column_types: Any = None, query_timeout: int = 30) -> Any:
@@ -131,9 +135,12 @@ class TabularDatasetFactory:
         register it.
 
         With `make_target_path_unique` the folder carries the content's digest, so that no other data are
-        touched.
+        touched. An index of times, or one with names, is kept as columns and is the index again in
+        `to_pandas_dataframe()`; of another index nothing is kept, with a warning where it holds more than places.
+        Raises `UserErrorException` for an index that has the name of a column.
         """
         datastore, path = _target(target)
+        dataframe, index = _with_index(dataframe)
         data, suffix = _frame_bytes(dataframe, row_group_size)
         unique = f"{path}/{hashlib.sha256(data).hexdigest()[:16]}" if make_target_path_unique else path
         file = f"{unique}/data.{suffix}".lstrip("/")
@@ -142,7 +149,10 @@ class TabularDatasetFactory:
         workspace._client.put(place, data, overwrite=1)
         factory = TabularDatasetFactory
         make = factory.from_parquet_files if suffix == "parquet" else factory.from_delimited_files
-        return make((datastore, file)).register(workspace, name, description, tags, create_new_version=True)
+        made = make((datastore, file))
+        if index:
+            made._definition["format"]["index"] = index
+        return made.register(workspace, name, description, tags, create_new_version=True)
 
     @staticmethod
     def register_spark_dataframe(
@@ -197,6 +207,7 @@ def _tabular(
     types: Optional[Dict[str, Any]],
     include_path: bool,
     partition_format: Optional[str],
+    validate: bool,
 ) -> Any:
     from duto.tabular_dataset import TabularDataset
 
@@ -206,7 +217,7 @@ def _tabular(
         form["include_path"] = True
     if partition_format:
         form["partition_format"] = partition_format
-    return TabularDataset._of({"sources": sources, "format": form, "operations": []}, workspace)
+    return TabularDataset._of({"sources": sources, "format": form, "operations": []}, workspace, validate=validate)
 
 
 def _target(target: Any) -> Tuple[Any, str]:
@@ -215,6 +226,23 @@ def _target(target: Any) -> Tuple[Any, str]:
     if isinstance(target, (tuple, list)):
         return target[0], path_on_datastore(target[1] if len(target) > 1 else "")
     return target, "managed-dataset"
+
+
+def _with_index(frame: Any) -> Tuple[Any, List[str]]:
+    """The frame with its index among its columns, where that is kept; and what those columns are called."""
+    names = list(frame.index.names)
+    is_of_times = type(frame.index).__name__ == "DatetimeIndex"
+    if not is_of_times and not all(name is not None for name in names):
+        if type(frame.index).__name__ == "MultiIndex" or frame.index.dtype.kind not in "iu":
+            text = "The frame's index has no name and is not kept. Name it, or make it a column with reset_index()."
+            warnings.warn(text, stacklevel=3)
+        return frame, []
+    kept = [UNNAMED if name is None else str(name) for name in names]
+    if taken := [name for name in kept if name in frame.columns]:
+        raise UserErrorException(f"The frame's index and one of its columns have the name '{taken[0]}'. Rename one.")
+    made = frame.copy(deep=False)
+    made.index.names = kept
+    return made.reset_index(), kept
 
 
 def _frame_bytes(frame: Any, row_group_size: Optional[int]) -> Tuple[bytes, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 _FIELD = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 _MARKS = {"yyyy": ("%Y", 4, 4), "MM": ("%m", 1, 2), "dd": ("%d", 1, 2), "HH": ("%H", 1, 2), "mm": ("%M", 1, 2),
@@ -61,6 +61,15 @@ def values_of(partition_format: str, path: str) -> Optional[Dict[str, Any]]:
         }  # fmt: skip
     except ValueError:
         return None
+
+
+def mismatch(partition_format: str, paths: Sequence[str]) -> str:
+    """What is wrong where paths are not of the format: a column of theirs would have no value. Empty without one."""
+    odd = [path for path in paths if values_of(partition_format, path) is None] if partition_format else []
+    if not odd:
+        return ""
+    count = f"{len(odd)} of {len(paths)} paths are" if len(paths) > 1 else "the path is"
+    return f"{count} not of the partition format '{partition_format}'; one is '/{odd[0].lstrip('/')}'"
 
 
 def _pieces(partition_format: str) -> List[_Piece]:

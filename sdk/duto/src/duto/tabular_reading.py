@@ -11,6 +11,8 @@ from duto.tables import Column, Source, Table, TableError, form_of, read, survey
 from duto.tables.values import EXACT
 
 _RULES = ("null", "fail")
+# The column that an index without a name is kept as.
+UNNAMED = "index"
 
 
 def read_frame(dataset: Any, on_error: str = "null", out_of_range: str = "null") -> Any:
@@ -67,12 +69,23 @@ def _frame(
     pandas: Any, sources: Sequence[Source], definition: Mapping[str, Any], on_error: str, out_of_range: str
 ) -> Any:
     try:
-        columns = survey(sources, form_of(definition.get("format") or {}))
-        return frame_of(pandas, read(sources, definition, columns, on_error), out_of_range)
+        form = form_of(definition.get("format") or {})
+        columns = survey(sources, form)
+        frame = frame_of(pandas, read(sources, definition, columns, on_error), out_of_range)
+        return _indexed(frame, form.index)
     except TableError as error:
         raise UserErrorException(f"This cannot be read as a table: {error}.") from error
     except ValueError as error:
         raise UserErrorException(f"This table cannot be read: {error}") from error
+
+
+def _indexed(frame: Any, names: Sequence[str]) -> Any:
+    """The frame with the index that it was registered with, unless an operation took a column of it away."""
+    if not names or not all(name in frame.columns for name in names):
+        return frame
+    made = frame.set_index(list(names))
+    made.index.names = [None if name == UNNAMED else name for name in names]
+    return made
 
 
 def _packed(values: List[Any], column: Column) -> Any:

@@ -12,6 +12,8 @@ from typing import Dict, Pattern, Tuple
 from duto.spec.errors import refuse
 
 _FREE = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
+# Two that differ in what nobody sees would be two experiments.
+_TRIM = re.compile(r"(?!\s)[^/\\\x00-\x1f\x7f]{1,255}(?<!\s)")
 
 RULES: Dict[str, Tuple[Pattern[str], str]] = {
     "port": (re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and underscores, at most 255"),
@@ -30,7 +32,7 @@ RULES: Dict[str, Tuple[Pattern[str], str]] = {
     ),
     "variable": (re.compile(r"[^\x00=]{1,255}"), "1 to 255 characters, without `=`"),
     "step": (re.compile(r"[^\x00-\x1f\x7f]{1,255}"), "1 to 255 characters, without line breaks"),
-    "experiment": (_FREE, "1 to 255 characters, without slashes and line breaks"),
+    "experiment": (_TRIM, "1 to 255 characters, without slashes, line breaks and blanks at the ends"),
     "dataset": (_FREE, "1 to 255 characters, without slashes and line breaks"),
     "model": (_FREE, "1 to 255 characters, without slashes and line breaks"),
     "environment": (_FREE, "1 to 255 characters, without slashes and line breaks"),

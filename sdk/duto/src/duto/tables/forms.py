@@ -21,7 +21,7 @@ ENCODINGS = {
 _NO_TEXTS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem", "utf-7"})
 _KEYS = frozenset({
     "type", "separator", "header", "encoding", "infer", "multi_line", "empty_as_string", "columns", "include_path",
-    "partition_format", "invalid_lines", "glob", "extension",
+    "partition_format", "invalid_lines", "glob", "extension", "index",
 })  # fmt: skip
 _FLAGS = ("infer", "multi_line", "empty_as_string", "include_path")
 _TEXTS = ("partition_format", "glob", "extension")
@@ -53,6 +53,7 @@ class Form:
     drop_invalid: bool = False
     glob: Optional[str] = None
     extension: Optional[str] = None
+    index: Tuple[str, ...] = ()
 
     @property
     def encoding_name(self) -> str:
@@ -87,7 +88,17 @@ def form_of(given: Any) -> Form:
         drop_invalid=invalid == "drop",
         glob=given.get("glob") or None,
         extension=given.get("extension") or None,
+        index=_index(given.get("index")),
     )
+
+
+def _index(given: Any) -> Tuple[str, ...]:
+    """The columns that were the index of a frame, and are it again."""
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(isinstance(each, str) and len(each) <= LONGEST_TEXT for each in given):
+        raise ValueError("'index' is a list of names of columns.")
+    return tuple(given)
 
 
 def encoding_of(given: Any) -> str:

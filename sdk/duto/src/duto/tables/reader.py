@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from duto.partitions import keys_of, types_of, values_of
+from duto.partitions import keys_of, mismatch, types_of, values_of
 from duto.spec import globs
 from duto.tables import json_lines, moments, operations, parquet, values
 from duto.tables.delimited import Delimited
@@ -271,8 +271,9 @@ def _extra_values(source: Source, form: Form) -> Dict[str, Any]:
 
 
 def _check_partitions(sources: Sequence[Source], form: Form) -> None:
-    if form.partition_format and not any(values_of(form.partition_format, each.name) for each in sources):
-        raise TableError(f"no path is of the partition format '{form.partition_format}'; one is '/{sources[0].name}'")
+    told = mismatch(form.partition_format or "", [each.name for each in sources])
+    if told:
+        raise TableError(told)
 
 
 def _told(sources: Sequence[Source]) -> str:

@@ -57,6 +57,8 @@ class DatasetVersionOut(serializers.Serializer[DatasetVersion]):
 
     def get_columns(self, version: DatasetVersion) -> list[dict[str, str]]:
         """Names and types of a table, as they were when it was saved."""
+        if hasattr(version, "listed_columns"):
+            return list(version.listed_columns or [])
         return list((version.profile or {}).get("columns", []))
 
 

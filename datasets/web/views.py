@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 
 from core.paging import page_of
 from datasets.models import Dataset, DatasetVersion
+from datasets.queries import newest_of
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -44,10 +44,7 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     if kind in Dataset.Kind.values:
         found = found.filter(kind=kind)
     page = page_of(found, after=request.GET.get("after"))
-    newest = {
-        each.dataset_id: each
-        for each in DatasetVersion.objects.filter(dataset__in=page.items, version=F("dataset__latest_version"))
-    }
+    newest = newest_of(page.items)
     facts = DatasetsPage(
         [Row(each, newest.get(each.pk)) for each in page.items],
         page.next,

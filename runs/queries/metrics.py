@@ -22,7 +22,8 @@ WHOLE = 2000
 WHOLE_MAX = 100_000
 BUCKETS = 1000
 SERIES_MAX = 500
-# What one answer holds at most, whatever was logged: points, and characters of what is no number.
+# What one answer holds at most, whatever was logged: points of whole series, as many of thinned ones, and characters of
+# what is no number.
 POINTS_MAX, TEXT_MAX = 200_000, 32 << 20
 PAGE_POINTS, PAGE_TEXT = 10_000, 8 << 20
 # Rows that the database hands over at a time: one may hold a text of eight megabytes.
@@ -55,9 +56,10 @@ def metric_documents(
     found: list[dict[str, Any]] = [dict(row) for row in counted.order_by("first")[:SERIES_MAX]]
     small = _whole(points, _affordable(found, whole))
     told = descriptions(shown) if found else {}
+    buckets = min(BUCKETS, max(1, POINTS_MAX // 2 // max(1, len(found) - len(small))))
     documents = [
         (
-            {**_document(group, small, points), "description": told.get((group["run_id"], group["name"]), "")},
+            {**_document(group, small, points, buckets), "description": told.get((group["run_id"], group["name"]), "")},
             shown[group["run_id"]],
         )
         for group in found
@@ -131,7 +133,7 @@ def _weight(data: Any) -> int:
 
 
 def _document(
-    group: dict[str, Any], small: dict[Key, list[list[Any]]], points: QuerySet[MetricPoint]
+    group: dict[str, Any], small: dict[Key, list[list[Any]]], points: QuerySet[MetricPoint], buckets: int
 ) -> dict[str, Any]:
     series = small.get(_key(group))
     document: dict[str, Any] = {
@@ -139,7 +141,7 @@ def _document(
         "kind": group["kind"],
         "count": group["n"],
         "thinned": series is None,
-        "points": _envelope(group, points) if series is None else series,
+        "points": _envelope(group, points, buckets) if series is None else series,
     }
     if group["kind"] in ("row", "table") and series is not None:
         document["columns"] = list(
@@ -148,17 +150,26 @@ def _document(
     return document
 
 
-def _envelope(group: dict[str, Any], points: QuerySet[MetricPoint]) -> list[list[Any]]:
+def _envelope(group: dict[str, Any], points: QuerySet[MetricPoint], buckets: int) -> list[list[Any]]:
     """Lowest and highest of each bucket of indexes: no peak is lost, however many points. One query.
 
     NaN, infinities and what is no number at all are not drawn, so they are not in it.
     """
-    width = max(1.0, (group["high"] - group["low"] + 1) / BUCKETS)
+    width = max(1.0, (group["high"] - group["low"] + 1) / buckets)
     rows = points.filter(run_id=group["run_id"], name=group["name"], kind=group["kind"], value__isnull=False)
     place = Floor(Cast(F("index") - group["low"], FloatField()) / width)
-    buckets = rows.order_by().annotate(bucket=place).values("bucket")
-    found = buckets.annotate(
-        first=Min("index"), last=Max("index"), lowest=Min("value"), highest=Max("value"), begin=Min("at"), end=Max("at")
+    found = (
+        rows.order_by()
+        .annotate(bucket=place)
+        .values("bucket")
+        .annotate(
+            first=Min("index"),
+            last=Max("index"),
+            lowest=Min("value"),
+            highest=Max("value"),
+            begin=Min("at"),
+            end=Max("at"),
+        )
     )
     series: list[list[Any]] = []
     for row in found.order_by("bucket"):

@@ -136,7 +136,9 @@ def inputs(ask: Ask) -> Inputs:
     ids = [found for _entry, source in sources if (found := as_uuid(source.get("dataset")))]
     versions = {
         str(each.pk): each
-        for each in DatasetVersion.objects.filter(pk__in=ids, workspace=ask.room.workspace).select_related("dataset")
+        for each in DatasetVersion.objects.filter(pk__in=ids, workspace=ask.room.workspace)
+        .select_related("dataset")
+        .defer("definition", "profile")
     }
     used = {
         value["parameter"]

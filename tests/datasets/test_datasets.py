@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db.models import JSONField
+from django.test import Client
+from django.urls import reverse
 
 from core.ids import uuid7
 from datasets import services as datasets
+from datasets.models import DatasetVersion
 from datasets.services.versions import save
 from tests.house import Door, House, code, content, stays_constant
 from workspaces.models import Role
@@ -329,3 +333,41 @@ def test_a_version_of_another_workspace_does_not_exist_here(house: House) -> Non
 def test_the_list_of_datasets_costs_the_same_however_long(house: House) -> None:
     house.put("a.csv", PENGUINS)
     stays_constant(house.api, "datasets/", lambda n: save(house.room, f"d{n}", "file", source("a.csv")))
+
+
+def test_no_list_reads_what_a_version_was_found_to_be(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile of a wide table is megabytes; a list shows of it the columns, the page's list their count."""
+    house.put("raw/p.csv", PENGUINS)
+    for name in ("one", "two"):
+        assert post(house.api, name, source("raw/p.csv"), "tabular").status_code == 201
+    assert post(house.api, "one", source("raw/*.csv"), "tabular", create_new_version=True).status_code == 201
+    house.put("raw/a.bin", "x")
+    assert post(house.api, "files", source("raw/a.bin")).status_code == 201
+    bulk = "x" * (1 << 20)
+    for version in DatasetVersion.objects.filter(kind="tabular"):
+        version.profile["survey"] = bulk
+        version.save(update_fields=["profile"])
+    seen: list[int] = []
+    read = JSONField.from_db_value
+
+    def counted(field: Any, value: Any, *more: Any) -> Any:
+        seen.append(len(value) if isinstance(value, str) else 0)
+        return read(field, value, *more)
+
+    monkeypatch.setattr(JSONField, "from_db_value", counted)
+    listed = house.api.get("datasets/").json()["items"]
+    assert {each["name"]: len(each["latest"]["columns"]) for each in listed} == {"one": 4, "two": 4, "files": 0}
+    versions = house.api.get("datasets/one/versions/").json()["items"]
+    assert [[column["name"] for column in each["columns"]] for each in versions] == [
+        ["species", "mass", "when", "ok"]
+    ] * 2
+    person = Client()
+    person.force_login(house.owner)
+    page = person.get("/w/lab/data/").content.decode()
+    assert page.count('<td class="num">4</td>') == 2
+    assert person.get(reverse("datasets:dataset", args=["lab", "one"])).status_code == 200 and sum(seen) > len(
+        bulk
+    )  # this one is looked at
+    seen.clear()
+    house.api.get("datasets/"), house.api.get("datasets/one/versions/"), person.get("/w/lab/data/")
+    assert seen and sum(seen) < 10_000

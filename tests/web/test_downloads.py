@@ -23,9 +23,11 @@ from core import serving
 from core.clock import now
 from core.storage import Root, artifact_store, blob_key, data_dir
 from datasets.services import save
+from datasets.services.datastores import put_file
 from duto.spec import canonical
 from registry.models import ModelVersion, RegisteredModel
-from runs.models import Artifact, Output, Snapshot, StepRun
+from runs.models import Artifact, MetricPoint, Output, Snapshot, StepRun
+from runs.queries import metrics
 from tests.asgi import Visit, visit
 from tests.runs.conftest import KEY
 from tests.web.conftest import Site
@@ -104,6 +106,8 @@ class Shelf:
             "archive of code": f"{rest}/snapshots/{key}/archive/",
         }
         self.all = {**self.ranged, **self.made}
+        self.run, self.metrics = run, f"{rest}/runs/{run.pk}/metrics/"
+        self.site = site
         reader = site.person("a-reader")
         self.token = tokens.mint(reader, site.workspace, Role.READER, "tests").text
         self.cookie = site.people["reader"].cookies[settings.SESSION_COOKIE_NAME].value
@@ -179,6 +183,51 @@ async def test_no_download_passes_through_memory_as_a_whole(shelf: Shelf) -> Non
         assert got.answer.status == 200, (name, got.answer)
         assert got.answer.size >= SIZE and got.answer.pieces > 20, name
     assert open_files() == 0
+
+
+async def test_a_table_becomes_csv_in_pieces(shelf: Shelf) -> None:
+    def table() -> str:
+        lines = ("a,b\n" + "".join(f"{number},{os.urandom(50).hex()}\n" for number in range(SIZE // 100))).encode()
+        put_file(shelf.site.room, "workspaceblobstore", "t.csv", io.BytesIO(lines), overwrite=True)
+        sources = {"sources": [{"datastore": "workspaceblobstore", "path": "t.csv"}]}
+        known = {"file_count": 1, "size": len(lines)}
+        version = save(shelf.site.room, "table", "tabular", {**sources, "format": {"type": "delimited"}}, known=known)
+        return f"/api/v1/workspaces/lab/dataset-versions/{version.pk}/content/"
+
+    got = Visit("GET", await sync_to_async(table)(), shelf.headers("dataset"))
+    assert await peak_of(got.run) < HELD
+    assert got.answer.status == 200 and got.answer.size >= SIZE and got.answer.pieces > 20, got.answer
+
+
+async def test_metrics_take_no_more_than_an_answer_may_hold(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was logged: of many long series each comes thinner, of many short ones some come thinned."""
+    for name in ("POINTS_MAX", "PAGE_POINTS"):
+        monkeypatch.setattr(metrics, name, 10_000)
+    monkeypatch.setattr(metrics, "TEXT_MAX", 4 << 20)
+
+    def log(prefix: str, series: int, length: int, **more: Any) -> None:
+        MetricPoint.objects.bulk_create(
+            [
+                MetricPoint(
+                    run=shelf.run, name=f"{prefix}{which}", kind="scalar", index=index, at=now(),
+                    **(more or {"value": 1 / (index + 1)}),
+                )
+                for which in range(series) for index in range(length)
+            ],
+            batch_size=5000,
+        )  # fmt: skip
+
+    await sync_to_async(log)("long", 20, 3000)
+    await sync_to_async(log)("short", 20, 1000)
+    await sync_to_async(log)("text", 8, 2, data="x" * (1 << 20))
+    found = await sync_to_async(metrics.metric_documents)(shelf.run, whole=metrics.WHOLE_MAX)
+    assert len(found) == 48 and sum(len(each["points"]) for each in found) <= 2 * metrics.POINTS_MAX
+    for address in ("?whole=1", "?recursive=1", "points/", "?name=long1"):
+        got = Visit("GET", shelf.metrics + address, shelf.headers("rest"))
+        await visit("GET", shelf.metrics + "?name=none", shelf.headers("rest"))
+        peak = await peak_of(got.run)
+        assert peak < 12 << 20, address
+        assert got.answer.status == 200 and got.answer.size < 10 << 20, (address, got.answer)
 
 
 async def test_head_and_a_range_read_what_they_send(shelf: Shelf, counted: type[Counted]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -39,9 +39,16 @@ def newest_of(models: Iterable[RegisteredModel]) -> dict[UUID, ModelVersion]:
     }
 
 
+# What may have become of a file since it was registered, the worst first: `touched` is one of the same size that was
+# written anew, and is too large to be compared here. Its download compares it.
+STATES = ("gone", "changed", "touched", "kept")
+# A look at a version reads no more than this, and only of files that were written anew.
+MOST_BYTES = 16 << 20
+
+
 @dataclass(frozen=True)
 class ModelFile:
-    """A file of a version: its path inside the model, and `kept`, or `gone` or `changed` since it was registered."""
+    """A file of a version: its path inside the model, its size in bytes, its sha256, and one of STATES."""
 
     path: str
     size: int
@@ -50,15 +57,31 @@ class ModelFile:
 
 
 def files_of(version: ModelVersion, workspace: Workspace) -> Iterator[ModelFile]:
-    """The files of a version. A change that leaves the size as it was is told by content_key() only."""
-    store = artifact_store(workspace.pk)
+    """The files of a version, each by its size and tag; bytes are read where these cannot tell, as long as they are few."""
+    store, left = artifact_store(workspace.pk), MOST_BYTES
     if not version.files:  # registered before files were written down
         for each in store.walk(version.prefix):
             yield ModelFile(each.path.removeprefix(f"{version.prefix}/"), each.size, None, "kept")
     for each in version.files:
-        found = store.state(f"{version.prefix}/{each['path']}")
-        state = "gone" if found is None else "kept" if found[0] == each["size"] else "changed"
+        key = f"{version.prefix}/{each['path']}"
+        state = _by_looks(store.state(key), each)
+        if state == "touched" and each["size"] <= left:
+            left -= each["size"]
+            state = store.differs(key, each) or "kept"
         yield ModelFile(each["path"], each["size"], each["digest"], state)
+
+
+def _by_looks(found: tuple[int, str] | None, known: Mapping[str, Any]) -> str:
+    if found is None:
+        return "gone"
+    if found[0] != known["size"]:
+        return "changed"
+    return "kept" if found[1] and found[1] == known.get("tag") else "touched"
+
+
+def worst_of(files: Iterable[ModelFile]) -> str:
+    """The state of a version: that of the file that fares worst."""
+    return min((each.state for each in files), key=STATES.index, default="gone")
 
 
 def content_key(version: ModelVersion, store: Root, path: str) -> str:
@@ -79,6 +102,11 @@ def content_key(version: ModelVersion, store: Root, path: str) -> str:
             code="model_changed",
         )  # fmt: skip
     return key
+
+
+def detail(version: ModelVersion, workspace: Workspace) -> dict[str, Any]:
+    """One version as REST shows it by itself: with what became of its files."""
+    return {**document(version), "state": worst_of(files_of(version, workspace))}
 
 
 def document(version: ModelVersion) -> dict[str, Any]:

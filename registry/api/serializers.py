@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from registry.queries import STATES
+
 
 class BlobIn(serializers.Serializer[Any]):
     path = serializers.CharField(trim_whitespace=False)
@@ -54,9 +56,18 @@ class ModelOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+class ModelDetail(ModelOut):
+    state = serializers.ChoiceField(
+        STATES, help_text="What became of its files since it was registered: of the one that fares worst."
+    )
+
+
 class ModelFileOut(serializers.Serializer[Any]):
     path = serializers.CharField()
     size = serializers.IntegerField()
     digest = serializers.CharField(allow_null=True)
-    # What became of it since it was registered.
-    state = serializers.ChoiceField(["kept", "gone", "changed"])
+    state = serializers.ChoiceField(
+        STATES,
+        help_text="What became of it since it was registered. `touched`: written anew with the same size, and too large "
+        "to be compared here; its download compares it.",
+    )

@@ -66,14 +66,16 @@ class VersionView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN, "delete": Act.OWN}
 
-    @extend_schema(responses=s.ModelOut)
+    @extend_schema(responses=s.ModelDetail)
     def get(self, request: Request, name: str, version: str) -> Response:
-        return Response(queries.document(service.find_model(self.room.workspace, name, version)))
+        return Response(queries.detail(service.find_model(self.room.workspace, name, version), self.room.workspace))
 
-    @extend_schema(request=s.ModelChange, responses=s.ModelOut)
+    @extend_schema(request=s.ModelChange, responses=s.ModelDetail)
     def patch(self, request: Request, name: str, version: str) -> Response:
         found = service.find_model(self.room.workspace, name, version)
-        return Response(queries.document(service.annotate(self.room, found, **self.asked(s.ModelChange))))
+        return Response(
+            queries.detail(service.annotate(self.room, found, **self.asked(s.ModelChange)), self.room.workspace)
+        )
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, version: str) -> Response:

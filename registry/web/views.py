@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +14,7 @@ from core.errors import NotFound
 from core.paging import page_of
 from core.storage import artifact_store
 from registry.models import ModelVersion, RegisteredModel
-from registry.queries import ModelFile, content_key, files_of, newest_of
+from registry.queries import ModelFile, content_key, files_of, newest_of, worst_of
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -49,6 +48,8 @@ class ModelPage:
     version: ModelVersion
     versions: list[ModelVersion]
     files: list[ModelFile]
+    # What became of the files since they were registered (registry.queries.STATES).
+    state: str
 
 
 @door.page()
@@ -77,10 +78,9 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     )
     if version is None:
         raise NotFound(_("There is no such model or version in this workspace."))
-    files = list(islice(files_of(version, room.workspace), MOST_FILES))
-    return door.show(
-        request, "registry/model.html", ModelPage(version.model, version, versions, files), section="models"
-    )
+    files = list(files_of(version, room.workspace))
+    page = ModelPage(version.model, version, versions, files[:MOST_FILES], worst_of(files))
+    return door.show(request, "registry/model.html", page, section="models")
 
 
 @door.page()

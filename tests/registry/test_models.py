@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from core.ids import uuid7
-from core.storage import artifact_store, blob_key
+from core.storage import Root, artifact_store, blob_key
+from registry import queries
 from registry.models import ModelVersion
 from registry.services import models
 from tests.house import House, code, content, stays_constant
@@ -111,7 +114,7 @@ def test_a_model_whose_files_are_not_those_that_were_registered_is_refused(house
         store.write(f"{version.prefix}/{name}", io.BytesIO(data))
     listed = {each["path"]: each for each in house.api.get("models/m/versions/1/files/").json()["items"]}
     assert {name: each["state"] for name, each in listed.items()} == {
-        "kept": "kept", "gone": "gone", "other": "kept", "same": "kept", "size": "changed",
+        "kept": "kept", "gone": "gone", "other": "changed", "same": "kept", "size": "changed",
     }  # fmt: skip
     assert listed["other"]["digest"] == hashlib.sha256(b"other").hexdigest()
 
@@ -122,6 +125,48 @@ def test_a_model_whose_files_are_not_those_that_were_registered_is_refused(house
     assert code(get("gone")) == (404, "model_gone")
     assert code(get("other")) == (409, "model_changed")
     assert code(get("size")) == (409, "model_changed")
+
+
+def test_what_became_of_a_version_is_told_by_its_document_and_its_page(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cheaply: nothing is read of files that look as they did, and little of those that do not."""
+    files = [{"path": name, **blob(house, name.encode() * 10)} for name in ("a", "b", "c")]
+    house.api.post("models/", {"name": "m", "files": files})
+    version, store = ModelVersion.objects.get(), artifact_store(house.workspace.pk)
+    person, opened = Client(), []
+    person.force_login(house.owner)
+    read = Root.open
+
+    def counted(root: Root, key: str) -> Any:
+        opened.append(key.rpartition("/")[2])
+        return read(root, key)
+
+    monkeypatch.setattr(Root, "open", counted)
+
+    def told() -> tuple[str, str]:
+        opened.clear()
+        page = person.get("/w/lab/models/named/m/").content.decode()
+        found = re.search(r'<div class="banner [^>]*>.*?<span>(.*?)</span>', page)
+        state = house.api.get("models/m/versions/1/").json()["state"]
+        assert house.api.patch("models/m/versions/1/", {"tags": {}}).json()["state"] == state
+        return state, found[1] if found else ""
+
+    assert told() == ("kept", "") and opened == []
+    store.write(f"{version.prefix}/a", io.BytesIO(b"a" * 10))
+    assert told() == ("kept", "") and set(opened) == {"a"}
+    store.write(f"{version.prefix}/b", io.BytesIO(b"B" * 10))
+    state, text = told()
+    assert state == "changed" and "overwritten" in text
+    monkeypatch.setattr(queries, "MOST_BYTES", 9)
+    state, text = told()
+    assert state == "touched" and "written anew" in text and opened == []
+    store.write(f"{version.prefix}/c", io.BytesIO(b"c"))
+    assert told()[0] == "changed"
+    store.remove(f"{version.prefix}/c")
+    state, text = told()
+    assert state == "gone" and "deleted" in text
+    assert "state" not in house.api.get("models/").json()["items"][0], "a list looks at no file"
 
 
 def test_the_list_of_models_costs_the_same_however_long(house: House) -> None:

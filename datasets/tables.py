@@ -215,7 +215,7 @@ def _refusal(error: Mapping[str, str]) -> StudioError:
     if error["code"] == "table_too_large":
         return _too_large()
     if error["code"] == "too_many_values":
-        text = _("These rows are more than %(mib)s MiB. Ask for fewer: '?limit='.") % {"mib": MOST_BYTES >> 20}
+        text = _("These rows are more than %(mib)s MiB. Ask for fewer rows.") % {"mib": MOST_BYTES >> 20}
         return Unprocessable(text, code=error["code"])
     text = _("This cannot be read as a table: %(why)s.") % {"why": error["message"]}
     return Unprocessable(text.replace("..", "."), code=error["code"])

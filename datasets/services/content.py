@@ -25,7 +25,7 @@ def preview_of(version: DatasetVersion, limit: int) -> dict[str, Any]:
     asked = looking.question(version, found, tables.WAITED_FOR)
     width = len(asked.survey or ())
     if width * limit > MOST_CELLS:
-        text = _("%(rows)s rows of %(columns)s columns are too much for one answer. Ask for fewer: '?limit=%(fit)s'.")
+        text = _("%(rows)s rows of %(columns)s columns are too much for one answer. Ask for %(fit)s rows at most.")
         facts = {"rows": limit, "columns": width, "fit": max(1, MOST_CELLS // width)}
         raise Unprocessable(text % facts, code="too_many_values")
     table = tables.first_rows(asked, limit, MOST_CELLS)
@@ -44,6 +44,6 @@ def file_in(version: DatasetVersion, path: str) -> files.ResolvedFile:
 def csv_of(version: DatasetVersion) -> Generator[bytes, None, None]:
     """A table after its operations, as CSV, piece by piece. Raises Invalid for a dataset of files."""
     if version.kind == Dataset.Kind.FILE:
-        raise Invalid(_("Say which file: '?path=' with one of the paths of 'files/'."))
+        raise Invalid(_("Say which file is meant: one of the paths that 'files/' lists."))
     found = files.files_of(version)
     yield from tables.as_csv(looking.question(version, found, tables.AT_LENGTH))

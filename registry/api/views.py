@@ -107,7 +107,7 @@ class ContentView(WorkspaceView):
         found = service.find_model(self.room.workspace, name, version)
         path = safe(request.query_params.get("path", ""))
         if not path:
-            raise Invalid("Say which file: '?path=' with one of the paths of 'files/'.", code="no_path")
+            raise Invalid("Say which file is meant: one of the paths that 'files/' lists.", code="no_path")
         store = artifact_store(self.room.workspace.pk)
         key = queries.content_key(found, store, path)
         return serving.serve(request._request, store.open(key), store.size(key), path)

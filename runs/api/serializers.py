@@ -281,6 +281,7 @@ class PointPage(s.Serializer):  # type: ignore[type-arg]
 class ArtifactOut(s.Serializer):  # type: ignore[type-arg]
     path = s.CharField()
     size = s.IntegerField()
+    digest = s.CharField(allow_blank=True)
     attempt = s.IntegerField(allow_null=True)
     content_type = s.CharField()
 

@@ -26,6 +26,7 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
     return {
         "path": artifact.path,
         "size": artifact.size,
+        "digest": artifact.digest,
         "attempt": artifact.attempt.number if artifact.attempt else None,
         "content_type": artifact.content_type,
     }

@@ -129,14 +129,15 @@ def step_aside(attempt: Attempt, store: Root, paths: Iterable[str]) -> None:
 
 
 def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Artifact:
-    """Keep a file that a program uploads. Raises Conflict when the name is taken, Invalid for a bad name."""
+    """Keep a file that a program uploads; one of an earlier attempt steps aside.
+
+    Raises Conflict when this attempt has other bytes under the name, Invalid for a bad name.
+    """
     clean = safe(path)
     if not clean or len(clean) > PATH_MAX:
         raise Invalid(f"The name of an artifact has 1 to {PATH_MAX} characters.")
     if clean.startswith(RESERVED):
         raise Invalid("Names below 'user_logs/' belong to the studio. Choose another folder.", code="reserved_path")
-    if not overwrite and Artifact.objects.filter(run=run, path=clean).exists():
-        raise _taken(clean)
     attempt = Attempt.objects.filter(run=run).order_by("-number").first()
     row = Artifact(run=run, attempt=attempt, path=clean, content_type=type_of(clean)[:120])
     store = artifact_store(run.workspace_id)
@@ -146,9 +147,12 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
         written = store.write(part, source)
         values = {"attempt": attempt, **written._asdict(), "content_type": row.content_type}
         with transaction.atomic():
-            kept, is_new = Artifact.objects.update_or_create(run=run, path=clean, defaults=values)
-            if not is_new and not overwrite:
-                raise _taken(clean)
+            if attempt is not None:
+                step_aside(attempt, store, [clean])
+            rows = Artifact.objects.select_for_update()
+            kept, is_new = rows.get_or_create(run=run, path=clean, defaults=values)
+            if not is_new:
+                _replace(kept, values, overwrite)
             once.settle(kept, content=written.digest)
             store.move(part, row.key)
     finally:
@@ -156,5 +160,11 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
     return kept
 
 
-def _taken(path: str) -> Conflict:
-    return Conflict(f"The run has a file '{path}' already. Say '?overwrite=1' to replace it.", code="exists")
+def _replace(kept: Artifact, values: Mapping[str, Any], overwrite: bool) -> None:
+    """The same bytes again are no conflict."""
+    if not overwrite and kept.digest != values["digest"]:
+        text = f"The run has a file '{kept.path}' already, with other bytes. Choose another name for this one."
+        raise Conflict(text, code="exists")
+    for name, value in values.items():
+        setattr(kept, name, value)
+    kept.save(update_fields=list(values))

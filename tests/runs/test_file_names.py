@@ -213,12 +213,12 @@ def test_all_texts_of_one_file_are_one_path(lab: Any, path: str) -> None:
     assert all(safe(safe(each)) == safe(each) for each in (path, *TEXTS, "a%2F..%2Fb%FF", "%252E%25FF", "%2E%2E%FF"))
     run = lab.pipeline()
 
-    def put(at: str, name: str) -> Any:
-        return lab.client.put(f"{lab.base}{at}/{quote(name)}", b"x", content_type="application/octet-stream")
+    def put(at: str, name: str, data: bytes = b"x") -> Any:
+        return lab.client.put(f"{lab.base}{at}/{quote(name)}", data, content_type="application/octet-stream")
 
     for at in (f"runs/{run.pk}/artifacts/outputs", "datastores/workspaceblobstore/files"):
         assert put(at, "A%FF").status_code == 201
-        assert put(at, path).status_code == 409
+        assert put(at, path, b"y").status_code == 409
     assert Artifact.objects.filter(run=run).count() == 1
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from azureml.core import Dataset, Environment, Experiment, Workspace
+from azureml.core import Dataset, Environment, Experiment, Model, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.runconfig import RunConfiguration
 from azureml.data import OutputFileDatasetConfig
@@ -53,3 +53,14 @@ run.wait_for_completion(show_output=True)
 (writing,) = run.find_step_run("write")
 assert run.find_step_run("read")[0].get_status() == "Finished"
 assert writing.get_output_data("kept").path_on_datastore == f"spelled_kept/{writing.id}"
+
+config.environment.environment_variables = {}
+keeping = Experiment(ws, "Spelled").submit(Pipeline(ws, [step("keep", [])]))
+keeping.wait_for_completion(show_output=True)
+for name, version, text in (("a", 1, "one"), ("a", 2, "two"), ("b", 1, "one"), ("c", 2, "one")):
+    place = Path(Model(ws, name, version=version).download(f"models/{name}{version}", exist_ok=True))
+    assert next(file for file in (place, *place.rglob("m.txt")) if file.is_file()).read_text() == text, (name, version)
+Path("outputs/models").mkdir(parents=True)
+Path("outputs/models/m.txt").write_text("of this machine")
+late = keeping.find_step_run("keep")[0].register_model("d", "outputs/models/m.txt")
+assert Path(late.download("late")).read_text() == "two", "a run that is over keeps its own files"

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from duto._http import path_of
+from duto.context import Context
 from duto.exceptions import ModelPathNotFoundException, NotFoundException
-from duto.local_files import text_of
+from duto.local_files import files_below, text_of
+from duto.spec import status as statuses
+from duto.spec.snapshot import file_digest
 
 
 def register_from_run(
@@ -21,14 +24,13 @@ def register_from_run(
     framework_version: Optional[str],
     datasets: Any,
 ) -> Any:
-    """Register artifacts of a run. What the script has just written at that path is uploaded first."""
+    """Register artifacts of a run. What the script has just written at that path is uploaded first, unless the run has the
+    same bytes already."""
+    from duto.model import Model
+
     wanted = path or name
     local = Path(wanted)
-    if local.is_file():
-        run.upload_file(_artifact_name(local), str(local))
-    elif local.is_dir():
-        run.upload_folder(_artifact_name(local), str(local))
-    from duto.model import Model
+    _bring(run, _artifact_name(local), local)
 
     body = {
         **facts_of(name, tags, properties, description, framework, framework_version, datasets),
@@ -40,6 +42,33 @@ def register_from_run(
     except NotFoundException as error:
         raise ModelPathNotFoundException(f"The run has no file or folder '{wanted}': {error}") from error
     return Model(run._workspace, _document=document)
+
+
+def _bring(run: Any, name: str, local: Path) -> None:
+    """Files of this machine that the run lacks, or has as they were before.
+
+    Those of a run that this process does not do are the run's own: what lies here under their name is something else.
+    """
+    files = [(name, local)] if local.is_file() else []
+    if local.is_dir():
+        files = [(f"{name}/{path}" if name != "." else path, place) for path, place in files_below(local)]
+    if not files:
+        return
+    known = {item["path"]: item.get("digest") for item in run._artifacts("" if name == "." else name)}
+    if known and not _is_done_here(run):
+        return
+    for path, place in files:
+        if known.get(path) != file_digest(place):
+            run._workspace._client.upload(run._artifact(path), place, overwrite=1)
+
+
+def _is_done_here(run: Any) -> bool:
+    """Whether this process does the run: it is its step, or it has opened the run itself."""
+    around = Context.of_process()
+    if around is not None and around.run_id == run.id:
+        return True
+    facts = run._fresh()
+    return facts.get("kind") == "interactive" and not statuses.is_terminal(str(facts.get("status")))
 
 
 def _artifact_name(path: Path) -> str:
@@ -80,8 +109,6 @@ def datasets_of(datasets: Any) -> Dict[str, List[str]]:
 
 def send_files(workspace: Any, facts: Mapping[str, Any], pairs: Any) -> Dict[str, Any]:
     """Files travel as blobs, as a snapshot's do; the model then names them."""
-    from duto.spec.snapshot import file_digest
-
     client = workspace._client
     files = [{"path": name, "digest": file_digest(path), "size": path.stat().st_size} for name, path in pairs]
     missing = set(

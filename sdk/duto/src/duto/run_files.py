@@ -148,8 +148,8 @@ class RunFiles:
             if offset >= int(headers.get("x-log-size", offset)):
                 return
 
-    def _artifacts(self) -> List[Dict[str, Any]]:
-        return list(self._workspace._client.pages(self._place + "artifacts/"))
+    def _artifacts(self, prefix: str = "") -> List[Dict[str, Any]]:
+        return list(self._workspace._client.pages(self._place + "artifacts/", prefix=prefix or None))
 
     def _artifact(self, name: str) -> str:
         return f"{self._place}artifacts/{path_of(text_of(name.lstrip('/')))}"

@@ -1,0 +1,46 @@
+"""Files that a program gives to its run: the same again, others under the same name, and those of an earlier attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runs.models import Artifact
+from tests.house import content
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+def files_of(lab: Any, run: Any) -> dict[str, bytes]:
+    """What the run has, by name."""
+    place = f"runs/{run.pk}/artifacts/"
+    return {each["path"]: content(lab.get(place + each["path"])) for each in lab.get(place).json()["items"]}
+
+
+def test_the_same_bytes_are_no_conflict(lab: Any) -> None:
+    run = lab.step(lab.pipeline(), "train")
+    place = f"runs/{run.pk}/artifacts/outputs/m.pkl"
+    first = lab.put(place, b"one")
+    assert first.status_code == 201 and lab.put(place, b"one").json() == first.json()
+    refused = lab.put(place, b"two")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "exists")
+    text = refused.json()["error"]["message"]
+    assert "'outputs/m.pkl' already, with other bytes" in text and "?" not in text
+    assert files_of(lab, run) == {"outputs/m.pkl": b"one"}
+    assert lab.put(place, b"two", overwrite=1).json()["digest"] != first.json()["digest"]
+    assert files_of(lab, run) == {"outputs/m.pkl": b"two"}
+
+
+def test_what_an_earlier_attempt_gave_is_kept_aside(lab: Any) -> None:
+    run = lab.step(lab.pipeline(), "train")
+    place = f"runs/{run.pk}/artifacts/outputs/m.pkl"
+    lab.attempt(run, 1)
+    assert lab.put(place, b"one").status_code == 201
+    lab.attempt(run, 2)
+    assert lab.put(place, b"two").status_code == 201
+    assert files_of(lab, run) == {"attempt-1/outputs/m.pkl": b"one", "outputs/m.pkl": b"two"}
+    assert {row.path: row.attempt.number for row in Artifact.objects.select_related("attempt")} == {
+        "attempt-1/outputs/m.pkl": 1,
+        "outputs/m.pkl": 2,
+    }

@@ -103,3 +103,13 @@ def test_the_surface_that_programs_use(live_studio: Studio, tmp_path: Path) -> N
         "cancel",
         "publish",
     ]
+
+
+def test_a_step_keeps_off_a_persons_files_and_replaces_its_own(live_studio: Studio, tmp_path: Path) -> None:
+    folder = tmp_path / "destinations"
+    shutil.copytree(PROGRAMS / "destinations", folder)
+    config(folder)
+    token = live_studio.manage("token", "--role", "contributor").split()[-1]
+    done = live_studio.program(folder, "program.py", token=token)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+    assert done.stdout.endswith("ok: destinations\n")

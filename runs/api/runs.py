@@ -216,10 +216,14 @@ def _page(request: Request) -> dict[str, Any]:
 class GraphView(RunView):
     needs = {"get": READ}
 
-    @extend_schema(operation_id="run_graph", responses={200: dict})
+    @extend_schema(
+        operation_id="run_graph",
+        parameters=[query("open", "Name of a group of a folded graph that is to be shown step by step; may repeat.")],
+        responses={200: dict},
+    )
     def get(self, request: Request, id: UUID) -> Response:
-        """What the page's graph takes (docs/wire.md, *Page documents*)."""
-        return Response(graph_document(self.run(id)))
+        """What the page's graph takes (docs/wire.md, *Page documents*). Above 300 steps it is folded."""
+        return Response(graph_document(self.run(id), request.query_params.getlist("open")))
 
 
 class ReuseView(RunView):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, TextField
+from django.db.models.functions import Cast
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,16 +19,30 @@ from datasets.models import DatasetVersion
 from runs import told
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run
+from runs.queries.folding import FOLD_ABOVE, Folded, Group, fold
 
 TIMES = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at")
 TIMES_OF_ATTEMPT = ("queued_at", "started_at", "finished_at")
+MORE_DATA = "data:"
+S = Run.Status
+# Of the states of a group's steps the first of these is the group's.
+WORST = (
+    S.FAILED, S.NOT_RESPONDING, S.RUNNING, S.FINALIZING, S.PREPARING, S.CANCEL_REQUESTED, S.QUEUED, S.NOT_STARTED,
+    S.CANCELED, S.SKIPPED, S.COMPLETED,
+)  # fmt: skip
 
 
-def graph_document(run: Run) -> dict[str, Any]:
-    """Nodes, edges and the critical path of the run's tree: four queries, however many steps."""
+def graph_document(run: Run, opened: Sequence[str] = ()) -> dict[str, Any]:
+    """Nodes, edges and the critical path of the run's tree: four queries, however many steps.
+
+    Above FOLD_ABOVE steps those that are alike are one node each, but for the groups that are `opened`; there is no
+    critical path then.
+    """
     root = run if run.is_root else (run.root or run)
     graph = root.graph or {}
     specs: list[dict[str, Any]] = graph.get("steps", [])
+    if len(specs) > FOLD_ABOVE:
+        return _folded(root, specs, fold({spec["id"]: spec["name"] for spec in specs}, opened))
     rows = {step.step.node_id: step for step in steps_of(root)}
     sources = _Sources(root, specs)
     nodes = [*sources.nodes(), *(_node(spec, rows[spec["id"]]) for spec in specs if spec["id"] in rows)]
@@ -41,12 +58,88 @@ def graph_document(run: Run) -> dict[str, Any]:
     }
 
 
-def steps_of(root: Run) -> list[Run]:
-    """The runs that execute the nodes of this root's graph, attempts with them. A script run executes itself."""
+def _folded(root: Run, specs: Sequence[Mapping[str, Any]], folded: Folded) -> dict[str, Any]:
+    sources = _Sources(root, specs)
+    states = _states(root)
+    rows = {step.step.node_id: step for step in steps_of(root, folded.steps)}
+    by_id = {spec["id"]: spec for spec in specs}
+    nodes = [
+        *_few(sources.nodes()),
+        *(_group(group, [states[node] for node in group.members if node in states]) for group in folded.groups),
+        *(_node(by_id[node], rows[node]) for node in folded.steps if node in rows),
+    ]
+    drawn = {node["id"] for node in nodes}
+    edges: dict[tuple[str, str], dict[str, str]] = {}
+    for edge in (*sources.edges, *_edges(specs)):
+        start, end = folded.home.get(edge["from"], edge["from"]), folded.home.get(edge["to"], edge["to"])
+        start = start if start in drawn else MORE_DATA
+        if start != end:
+            edges.setdefault((start, end), {"from": start, "to": end, "label": edge["label"]})
+    return {
+        "version": root.version,
+        "status": root.status,
+        "hash": root.graph_digest,
+        "folded": True,
+        "nodes": nodes,
+        "edges": list(edges.values()),
+        "critical_path": [],
+    }
+
+
+def _few(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Data as they are; of very many the others are one node."""
+    if len(sources) <= FOLD_ABOVE:
+        return sources
+    more = len(sources) - FOLD_ABOVE
+    label = ngettext("%(n)d more", "%(n)d more", more) % {"n": more}
+    return [*sources[:FOLD_ABOVE], {"id": MORE_DATA, "type": "data", "label": label, "detail": "", "url": None}]
+
+
+def _states(root: Run) -> dict[str, tuple[Any, ...]]:
+    """By node: status, source of the result, then when it was queued, started and finished, as the database spells it.
+
+    To read the times of very many rows took longer than all else.
+    """
+    rows = Run.objects.filter(root=root.root_id, step__isnull=False).order_by()
+    times = [Cast(name, TextField()) for name in TIMES_OF_ATTEMPT]
+    found = rows.values_list("step__node_id", "status", "step__reused_from", *times)
+    return {node: facts for node, *facts in found}
+
+
+def _group(group: Group, states: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """A group as a step that is all of its members: the state that matters most, from the first start to the last end."""
+    found = {status for status, *_ in states}
+    status = next((state for state in WORST if state in found), Run.Status.NOT_STARTED)
+    done = sum(1 for state, *_ in states if state in Run.ENDS)
+    queued, started, finished = ([facts[place] for facts in states if facts[place]] for place in (2, 3, 4))
+    over = done == len(states)
+    return {
+        "id": group.node,
+        "type": "group",
+        "name": group.name,
+        "label": group.label,
+        "status": status,
+        "reused": over and all(source is not None for _, source, *_ in states),
+        "detail": _("%(part)d of %(whole)d done") % {"part": done, "whole": len(group.members)},
+        "queued_at": _time(min(queued, default=None)),
+        "started_at": _time(min(started, default=None)),
+        "finished_at": _time(max(finished, default=None)) if over else None,
+    }
+
+
+def _time(text: str | None) -> str | None:
+    found = parse_datetime(text) if text else None
+    return iso(found if found is None or found.tzinfo else found.replace(tzinfo=UTC))
+
+
+def steps_of(root: Run, nodes: Sequence[str] | None = None) -> list[Run]:
+    """The runs that execute the nodes of this root's graph, or these of them, attempts with them. A script run
+    executes itself."""
     attempts = Prefetch(
         "attempts", Attempt.objects.order_by("number").only("run_id", "number", "status", *TIMES_OF_ATTEMPT)
     )
     rows = Run.objects.filter(root=root.root_id, step__isnull=False).select_related("step")
+    rows = rows if nodes is None else rows.filter(step__node_id__in=nodes)
     heavy = ("graph", "step__fingerprint_document", "step__reuse_explanation")
     return list(rows.defer(*heavy).order_by("id").prefetch_related(attempts))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -39,6 +39,26 @@ class Parsed:
     @cached_property
     def steps(self) -> dict[str, Step]:
         return {step.id: step for step in self.graph.steps}
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Steps after those they wait for, else as written."""
+        placed: dict[str, None] = {}
+        for first in self.steps:
+            path = [(first, self._before(first))]
+            while path:
+                node, before = path[-1]
+                wanted = next((each for each in before if each in self.steps and each not in placed), None)
+                if wanted is not None:
+                    path.append((wanted, self._before(wanted)))
+                else:
+                    placed.setdefault(node)
+                    path.pop()
+        return tuple(placed)
+
+    def _before(self, node: str) -> Iterator[str]:
+        step = self.steps[node]
+        return iter([*(each.step for each in step.inputs if each.step), *step.run_after])
 
     @cached_property
     def needs(self) -> dict[str, frozenset[str]]:

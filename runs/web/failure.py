@@ -32,7 +32,7 @@ def failure_of(tree: Tree) -> Failure | None:
     error = tree.root.error
     if not error or tree.root.status != Run.Status.FAILED:
         return None
-    step = next((each for each in tree.steps if each.node == error.get("step")), None) or _only(tree)
+    step = tree.row(str(error.get("step"))) or _only(tree)
     name = step.name if step else _("The run")
     others = len(error.get("failed_steps", [])) - 1
     title = _("%(step)s failed") % {"step": name}
@@ -43,7 +43,7 @@ def failure_of(tree: Tree) -> Failure | None:
 
 
 def _only(tree: Tree) -> StepRow | None:
-    return tree.steps[0] if len(tree.steps) == 1 else None
+    return tree.row(next(iter(tree.states))) if tree.total == 1 else None
 
 
 def told(error: dict[str, Any], step: StepRow | None) -> str:

@@ -77,7 +77,7 @@ class Panel:
 
 def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel | None:
     """The panel that the address asks for; None for a run without steps."""
-    step = tree.chosen(query.get("step", ""))
+    step = tree.row(tree.chosen(query.get("step", "")))
     if step is None:
         return None
     tab = query.get("tab", "")

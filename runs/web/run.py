@@ -11,18 +11,20 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from runs.models import Run
+from runs.queries.folding import FOLD_ABOVE
 from runs.queries.graph import graph_document
 from runs.web import offers
 from runs.web.failure import Failure, failure_of
 from runs.web.panel import Panel, panel_of
 from runs.web.rows import who
-from runs.web.tree import Tree, root_of, tree_of
+from runs.web.tree import StepRow, Tree, root_of
+from runs.web.windows import Window, window
 from workspaces.access import Room
 from workspaces.web import door
 
 VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
-# Above this many steps a graph is a carpet: bars tell more.
-MANY = 300
+# So many steps are a page of the table.
+ROWS = 300
 # Whoever resumes a run more often than this looks at the newest.
 RESUMES = 3
 
@@ -41,6 +43,8 @@ class RunPage:
     deeds: offers.Deeds
     selected: str
     resumed_by: list[Run]
+    rows: list[StepRow]
+    window: Window
 
     @property
     def run(self) -> Run:
@@ -58,21 +62,25 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     if not run.is_root and run.root_id:
         return _at_its_root(room, run)
     part = request.GET.get("part", "")
-    tree = tree_of(run)
+    tree = Tree(run)
     wants_panel, wants_stage = part in ("", "panel"), part in ("", "stage")
     chosen = tree.chosen(request.GET.get("step", ""))
     view = _view(request.GET.get("view", ""), tree)
+    shown = _window(request.GET.get("rows"), tree, request.GET.get("step", ""))
+    wants_rows, wants_graph = view == "table" and part in ("", "stage", "table"), wants_stage and view != "table"
     facts = RunPage(
         tree=tree,
         view=view,
-        views=list(VIEWS.items()) if tree.steps else [],
+        views=list(VIEWS.items()) if tree.total else [],
         by=who(run),
         failure=failure_of(tree),
-        graph=graph_document(run) if wants_stage and tree.steps else None,
+        graph=graph_document(run) if wants_graph and tree.total else None,
         panel=panel_of(room, tree, request.GET) if wants_panel else None,
         deeds=offers.deeds_of(room, tree),
-        selected=chosen.node if chosen else "",
+        selected=chosen,
         resumed_by=resumed_by(run) if part in ("", "head") else [],
+        rows=tree.rows(list(tree.states)[shown.start : shown.end]) if wants_rows else [],
+        window=shown,
     )
     return door.show(
         request, "runs/run.html", facts, section="runs", parts=("head", "stage", "counts", "table", "panel")
@@ -88,7 +96,14 @@ def resumed_by(run: Run) -> list[Run]:
 def _view(asked: str, tree: Tree) -> str:
     if asked in VIEWS:
         return asked
-    return "timeline" if len(tree.steps) > MANY else "graph"
+    return "timeline" if tree.total > FOLD_ABOVE else "graph"
+
+
+def _window(asked: str | None, tree: Tree, step: str) -> Window:
+    """The page of rows that is asked for, else the one with the step of the address."""
+    if asked is None and step in tree.states:
+        asked = str(list(tree.states).index(step))
+    return window("rows", asked, tree.total, ROWS)
 
 
 def _at_its_root(room: Room, run: Run) -> HttpResponse:

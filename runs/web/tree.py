@@ -1,8 +1,8 @@
-"""A run and its steps as the run page knows them: three queries, however many steps."""
+"""A run and its steps as the run page knows them: the states of all, and the rows of those that it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,13 +12,16 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
 from core.errors import NotFound
+from duto.spec.writing import step_document
 from runs import told
 from runs.models import Attempt, Run
+from runs.services.board import parsed
 from workspaces.access import Room
 
 S = Run.Status
 # The step that a reader most likely came for, by state.
 FIRST = (S.FAILED, S.NOT_RESPONDING, S.RUNNING, S.FINALIZING, S.PREPARING, S.QUEUED)
+STATE = ("step__node_id", "status", "step__reused_from")
 STEP_HEAVY = ("graph", "step__fingerprint_document", "step__reuse_explanation")
 
 
@@ -80,28 +83,32 @@ class StepRow:
         return ""
 
 
-@dataclass(frozen=True)
 class Tree:
-    """A root run with its steps in the order of the graph."""
+    """A root run with the states of its steps, in the order of the graph. Rows come for those that are shown."""
 
-    root: Run
-    steps: list[StepRow]
+    def __init__(self, root: Run) -> None:
+        self.root = root
+        rows = Run.objects.filter(root=root.pk, step__isnull=False).order_by("id")
+        found = {node: (status, bool(source)) for node, status, source in rows.values_list(*STATE)}
+        order = parsed(root.pk).order if found else ()
+        known = [node for node in order if node in found]
+        self.states = {node: found[node] for node in (*known, *found)}
 
     @cached_property
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}
-        for step in self.steps:
-            key = "Reused" if step.status == S.COMPLETED and step.is_reused else step.status
+        for status, is_reused in self.states.values():
+            key = "Reused" if status == S.COMPLETED and is_reused else status
             found[key] = found.get(key, 0) + 1
         return found
 
     @property
-    def done(self) -> int:
-        return sum(1 for step in self.steps if step.status in Run.ENDS)
+    def total(self) -> int:
+        return len(self.states)
 
     @property
     def is_reused(self) -> bool:
-        return bool(self.steps) and all(step.is_reused and step.status == S.COMPLETED for step in self.steps)
+        return self.counts.keys() == {"Reused"}
 
     @property
     def status(self) -> str:
@@ -109,24 +116,41 @@ class Tree:
 
     def spec(self, node: str) -> dict[str, Any]:
         """What the graph says of a step; empty for one that it does not hold."""
-        steps = (self.root.graph or {}).get("steps", [])
-        return next((step for step in steps if step.get("id") == node), {})
+        step = parsed(self.root.pk).steps.get(node)
+        return step_document(step) if step else {}
 
-    def chosen(self, node: str) -> StepRow | None:
-        """The step of the address, else the one that tells most."""
-        for step in self.steps:
-            if step.node == node:
-                return step
-        wanted = (self.root.error or {}).get("step")
-        for step in self.steps:
-            if step.node == wanted:
-                return step
+    def rows(self, nodes: Sequence[str]) -> list[StepRow]:
+        """These steps with their attempts, in two queries."""
+        attempts = Attempt.objects.order_by("number").select_related("host")
+        rows = Run.objects.filter(root=self.root.pk, step__node_id__in=nodes).select_related("step").defer(*STEP_HEAVY)
+        found = {run.step.node_id: StepRow(run) for run in rows.prefetch_related(Prefetch("attempts", attempts))}
+        return [found[node] for node in nodes if node in found]
+
+    def row(self, node: str) -> StepRow | None:
+        """One step, read once however often it is asked for."""
+        if node not in self.states:
+            return None
+        if node not in self._rows:
+            self._rows[node] = next(iter(self.rows([node])), None)
+        return self._rows[node]
+
+    @cached_property
+    def _rows(self) -> dict[str, StepRow | None]:
+        return {}
+
+    def chosen(self, node: str) -> str:
+        """The step of the address, else the one that tells most; empty where there is none."""
+        for named in (node, (self.root.error or {}).get("step")):
+            if named in self.states:
+                return str(named)
         for state in FIRST:
-            for step in self.steps:
-                if step.status == state:
-                    return step
-        done = [step for step in self.steps if step.status == S.COMPLETED]
-        return done[-1] if done else (self.steps[0] if self.steps else None)
+            if found := self._nodes(state):
+                return found[0]
+        done = self._nodes(S.COMPLETED)
+        return done[-1] if done else next(iter(self.states), "")
+
+    def _nodes(self, state: str) -> list[str]:
+        return [node for node, (status, _source) in self.states.items() if status == state]
 
 
 def root_of(room: Room, run_id: UUID) -> Run:
@@ -140,42 +164,6 @@ def root_of(room: Room, run_id: UUID) -> Run:
     if run is None:
         raise NotFound(_("There is no such run in this workspace. It may have been deleted."))
     return run
-
-
-def tree_of(root: Run) -> Tree:
-    attempts = Attempt.objects.order_by("number").select_related("host")
-    rows: Iterable[Run] = (
-        Run.objects.filter(root=root.pk, step__isnull=False)
-        .select_related("step")
-        .defer(*STEP_HEAVY)
-        .prefetch_related(Prefetch("attempts", attempts))
-    )
-    order = {step.get("id"): place for place, step in enumerate(ordered(root.graph or {}))}
-    steps = [StepRow(run) for run in rows]
-    return Tree(root, sorted(steps, key=lambda step: (order.get(step.node, len(order)), step.run.pk)))
-
-
-def ordered(graph: dict[str, Any]) -> list[dict[str, Any]]:
-    """Steps after those they wait for, else as written."""
-    steps = {step["id"]: step for step in graph.get("steps", [])}
-    placed: dict[str, dict[str, Any]] = {}
-
-    def place(node: str) -> None:
-        # The graph has no cycle: it was checked when it was submitted.
-        if node in placed or node not in steps:
-            return
-        for parent in parents_of(steps[node]):
-            place(parent)
-        placed[node] = steps[node]
-
-    for node in steps:
-        place(node)
-    return list(placed.values())
-
-
-def parents_of(step: dict[str, Any]) -> list[str]:
-    sources = [(entry.get("from") or {}).get("step") for entry in step.get("inputs", [])]
-    return [node for node in (*sources, *step.get("run_after", [])) if node]
 
 
 def first_line(error: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ export function draw(node, { x, y }) {
 export function patch(group, node) {
   if (node.type === "data") { group.setAttribute("aria-label", `${t("data")} ${node.label} ${node.detail ?? ""}`); return; }
   const state = stateOf(node);
-  const said = node.type === "group" ? `${word(state).toLowerCase()} · ${node.detail}` : describe(node);
+  const said = describe(node);
   const sub = group.querySelector(".sub");
   if (sub.textContent !== said) {
     sub.textContent = fit(said, STEP.width - 58, SUB());

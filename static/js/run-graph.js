@@ -1,6 +1,5 @@
 // <run-graph>: the steps of a run and the data between them.
 import { dataBlock, h, icon, s } from "./dom.js";
-import { fold, refreshGroup } from "./graph-fold.js";
 import { curve, layoutOf } from "./graph-layout.js";
 import { mirror, reflect } from "./graph-mirror.js";
 import { draw, patch, sizeOf } from "./graph-nodes.js";
@@ -11,7 +10,6 @@ import { Viewport } from "./viewport.js";
 import { t } from "./words.js";
 
 class RunGraph extends HTMLElement {
-  #open = new Set();
   #groups = new Map();
   #focus = null;
   #stop = [];
@@ -60,12 +58,11 @@ class RunGraph extends HTMLElement {
 
   async #render() {
     await document.fonts.ready;
-    const seen = this.store.doc;
-    const doc = fold(seen, this.#open);
+    const doc = this.store.doc;
     if (!doc.nodes.length) return;
     const layout = await layoutOf(doc.nodes.map((node) => ({ id: node.id, ...sizeOf(node) })), doc.edges);
     // A reload has brought other objects while the layout was made: these would be drawn as they were, for good.
-    if (seen !== this.store.doc) return this.#render();
+    if (doc !== this.store.doc) return this.#render();
     const { places, paths } = layout;
     // All at once: a change that came meanwhile finds either the old picture or the new one.
     Object.assign(this, { doc, layout, byId: new Map(doc.nodes.map((node) => [node.id, this.store.nodes.get(node.id) ?? node])) });
@@ -98,9 +95,7 @@ class RunGraph extends HTMLElement {
   }
 
   get selected() {
-    const step = selectedStep() ?? this.getAttribute("selected");
-    if (!step || this.byId?.has(step)) return step;
-    return this.doc?.nodes.find((node) => node.members?.some((member) => member.id === step))?.id;
+    return selectedStep() ?? this.getAttribute("selected");
   }
 
   #patch(steps) {
@@ -109,12 +104,6 @@ class RunGraph extends HTMLElement {
       if (this.byId?.has(node.id)) this.byId.set(node.id, node);
       const group = this.#groups.get(node.id);
       if (group) { patch(group, node); reflect(this.#mirror, node); }
-    }
-    for (const node of this.doc?.nodes ?? []) {
-      if (node.type !== "group" || !node.members.some((member) => steps.some(({ id }) => id === member.id))) continue;
-      node.members = node.members.map(({ id }) => this.store.nodes.get(id) ?? { id });
-      refreshGroup(node);
-      patch(this.#groups.get(node.id), node);
     }
     this.#flow();
   }
@@ -156,7 +145,7 @@ class RunGraph extends HTMLElement {
 
   #enter(id) {
     const node = this.byId.get(id);
-    if (node.type === "group") { this.#open.add(node.name); this.#render(); }
+    if (node.type === "group") this.store.open(node.name);
     else if (node.type === "data") { if (node.url) location.assign(node.url); }
     else { select(id); this.dispatchEvent(new CustomEvent("step-open", { bubbles: true, detail: { step: id, run: node.run } })); }
   }

@@ -11,11 +11,16 @@ const TOLD = new Set(["Failed", "Completed", "Canceled", "NotResponding"]);
 const stores = new Map();
 
 class RunStore extends EventTarget {
+  #opened;
+
   constructor(doc, src, topic) {
     super();
     this.src = src;
     this.topic = topic;
+    this.#opened = new Set();
     this.reload = throttle(500, () => this.#load());
+    // A folded picture has no steps to be changed one by one; the studio counts them anew.
+    this.recount = throttle(3_000, () => this.#load());
     this.#take(doc);
     if (topic) live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
   }
@@ -23,13 +28,25 @@ class RunStore extends EventTarget {
   #take(doc) {
     this.doc = doc;
     this.nodes = new Map(doc.nodes.map((node) => [node.id, node]));
-    this.steps = doc.nodes.filter((node) => node.type === "step");
+    this.steps = doc.nodes.filter((node) => node.type !== "data");
+  }
+
+  /** Shows what a folded group holds. */
+  open(name) {
+    this.#opened.add(name);
+    return this.#load();
+  }
+
+  get #address() {
+    const url = new URL(this.src, location.href);
+    for (const name of this.#opened) url.searchParams.append("open", name);
+    return url;
   }
 
   async #load() {
     if (!this.src) return;
     try {
-      const doc = await fetchJSON(this.src);
+      const doc = await fetchJSON(this.#address);
       const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length;
       this.#take(doc);
       live.known(this.topic, doc.version);
@@ -42,6 +59,7 @@ class RunStore extends EventTarget {
     const changed = (frame.changes ?? []).map((change) => this.#apply(change)).filter(Boolean);
     if (changed.length) this.dispatchEvent(new CustomEvent("states", { detail: { steps: changed } }));
     if (frame.reload) this.reload();
+    else if (this.doc.folded && frame.changes?.some(({ step }) => step && !this.nodes.has(step))) this.recount();
   }
 
   #apply({ run, step, status, facts: { attempt: tried, ...facts } = {} }) {
@@ -97,6 +115,7 @@ const nth = (node) => t("attempt {number}", { number: attempt(node) });
 
 /** The second line of a node: state, time, attempt. */
 export function describe(node) {
+  if (node.type === "group") return `${word(stateOf(node)).toLowerCase()} · ${node.detail}`;
   const state = stateOf(node), said = state === "Reused" && node.adopted ? t("adopted") : word(state).toLowerCase();
   const detail = node.touched || !ended(state) ? "" : node.detail ?? "";
   if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;

@@ -1,7 +1,7 @@
 // <run-timeline>: when each step waited, was prepared, ran and was put away.
 import { dataBlock, h, icon } from "./dom.js";
 import { attempt, describe, storeFor } from "./run-store.js";
-import { selectedStep } from "./selection.js";
+import { select, selectedStep } from "./selection.js";
 import { ended, stateIcon, stateOf, word } from "./states.js";
 import { at, domainOf, percent, segments, ticks, tickWord } from "./timeline-scale.js";
 import { clock } from "./time.js";
@@ -65,7 +65,8 @@ class RunTimeline extends HTMLElement {
     const track = h("span", { class: "track" });
     const sign = h("span", { class: "sign" });
     const time = h("span", { class: "took" });
-    const row = h("button", { type: "button", class: `line${critical ? " critical" : ""}`, "data-step": node.id }, sign, h("span", { class: "name" }, node.label), time, track);
+    const enter = () => (node.type === "group" ? this.store.open(node.name) : select(node.id));
+    const row = h("button", { type: "button", class: `line${critical ? " critical" : ""}`, "data-step": node.id, onclick: enter }, sign, h("span", { class: "name" }, node.label), time, track);
     return { row: h("div", { role: "listitem" }, row), line: row, track, sign, time, key: "" };
   }
 

@@ -18,8 +18,6 @@ export const WORDS = {
 };
 
 const ENDED = new Set(["Completed", "Reused", "Failed", "Canceled", "Skipped"]);
-const WORST = ["Failed", "NotResponding", "Running", "Finalizing", "Preparing", "CancelRequested", "Queued", "NotStarted",
-  "Canceled", "Skipped", "Completed", "Reused"];
 
 /** Reused is a completed step with a source; attempts may come in lower case. */
 export function stateOf(thing) {
@@ -32,7 +30,6 @@ export function stateOf(thing) {
 export const word = (state) => WORDS[state] ?? state;
 export const ended = (state) => ENDED.has(state);
 export const stateIcon = (state) => `state-${state.toLowerCase()}`;
-export const worst = (states) => WORST.find((state) => states.includes(state)) ?? "NotStarted";
 
 export function showFavicon(state) {
   const link = document.getElementById("favicon");

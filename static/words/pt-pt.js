@@ -95,7 +95,6 @@ globalThis.dutoWords={form:(n)=>Number((n != 1)),words:{
 "{count} line":["{count} linha","{count} linhas"],
 "{number} cores":"{number} núcleos",
 "{part} of {whole}":"{part} de {whole}",
-"{part} of {whole} done":"{part} de {whole} feitos",
 "{time} ago":"há {time}",
 "{time} left":"faltam {time}"
 }};

@@ -285,6 +285,14 @@ def test_no_graph_is_read_while_its_root_is_locked(lab: Lab, monkeypatch: pytest
     assert locked == [False] * 3
 
 
+def test_the_order_of_a_chain_has_no_end_in_the_stack(lab: Lab) -> None:
+    graph = wide(lab, 3000)
+    for after, step in zip(graph["steps"], graph["steps"][1:], strict=False):
+        after["run_after"] = [step["id"]]
+    order = board.Parsed(board.read_graph(graph)).order
+    assert order == tuple(f"s{n}" for n in reversed(range(3000)))
+
+
 def test_long_graphs_make_room_for_each_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board, "KEPT_STEPS", 10)
     graphs = {number: board.Parsed(board.read_graph(wide(lab, number))) for number in (4, 5, 6, 20)}

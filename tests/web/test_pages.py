@@ -126,6 +126,21 @@ def test_a_run_page_costs_the_same_with_two_steps_and_with_forty(site: Site) -> 
         assert site.queries(f"runs/{large.pk}/", **query) == site.queries(f"runs/{small.pk}/", **query)
 
 
+def test_the_table_of_a_long_run_comes_in_pages_and_shows_the_step_of_the_address(site: Site) -> None:
+    run = site.pipeline(" -> ".join(f"s{number}" for number in range(310)))
+    short = site.pipeline("a -> b")
+    site.see(f"runs/{short.pk}/", view="table")
+    site.see(f"runs/{run.pk}/", view="table")
+    assert site.queries(f"runs/{run.pk}/", view="table") == site.queries(f"runs/{short.pk}/", view="table")
+    first = site.see(f"runs/{run.pk}/", view="table").content.decode()
+    assert "1 to 300 of 310" in first and 'data-step="s299"' in first and 'data-step="s300"' not in first
+    for query in ({"rows": "300"}, {"step": "s305"}):
+        page = site.see(f"runs/{run.pk}/", view="table", **query).content.decode()
+        assert "301 to 310 of 310" in page and 'data-step="s300"' in page and 'data-step="s299"' not in page
+    folded = site.see(f"runs/{run.pk}/").content.decode()
+    assert "<run-timeline" in folded and '"folded": true' in folded and folded.count('"type": "step"') == 0
+
+
 def test_a_fragment_is_the_part_of_the_page_that_it_renews(site: Site) -> None:
     run = site.failed()
     for path, parts in (

@@ -9,20 +9,26 @@ import sys
 from types import ModuleType
 from typing import Any, List, Optional, Sequence
 
-from azureml._table import CONSTANTS, MODULES, OTHER_NAMES
+from azureml._beyond import CONSTANTS
+from azureml._table import ANOTHER, MODULES, OTHER_NAMES
 
 
-def resolve(name: str) -> Any:
-    """The object that a name of the table means."""
+def resolve(module: str, name: str) -> Any:
+    """The object that a name of the table means: the very one of `duto`, a plain value, or one that says what to do."""
     from duto import later
     from duto._names import PUBLIC
 
     wanted = OTHER_NAMES.get(name, name)
+    if name in ANOTHER.get(module, ""):
+        return later.of_place(module, name)
     if wanted in CONSTANTS:
         return CONSTANTS[wanted]
     if wanted in PUBLIC:
         return getattr(importlib.import_module(PUBLIC[wanted]), wanted)
-    return getattr(later, wanted)
+    try:
+        return getattr(later, wanted)
+    except AttributeError:
+        return later.of_place(module, wanted)
 
 
 class _Loader(importlib.abc.Loader):
@@ -41,7 +47,7 @@ class _Module(ModuleType):
     def __getattr__(self, name: str) -> Any:
         names = MODULES[self.__name__].split()
         if name in names:
-            value = resolve(name)
+            value = resolve(self.__name__, name)
             setattr(self, name, value)
             return value
         below = f"{self.__name__}.{name}"

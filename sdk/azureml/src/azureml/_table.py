@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Dict, Tuple
+
+from azureml._beyond import BEYOND
 
 _COMPUTE = (
     "ComputeTarget AmlCompute AksCompute AdlaCompute BatchCompute BatchAiCompute ComputeInstance "
@@ -47,7 +49,7 @@ _EXPRESSIONS = "choice uniform loguniform quniform qloguniform normal lognormal 
 _SECTIONS = "PythonSection DockerSection SparkSection RSection SparkPackage"
 _SCHEDULE = "Schedule ScheduleRecurrence TimeZone"
 
-MODULES: Dict[str, str] = {
+_USED: Dict[str, str] = {
     "azureml.core": "ComputeTarget ContainerRegistry Dataset Datastore diagnostic_log Environment Experiment Image "
     "Keyvault Model PrivateEndPoint PrivateEndPointConfig Run RunConfiguration ScriptRun "
     "ScriptRunConfig Webservice Workspace attach_legacy_compute_target get_run "
@@ -178,14 +180,25 @@ MODULES: Dict[str, str] = {
     "azureml._logging.debug_mode": "diagnostic_log",
     # Programs catch its exception by name; where msrest is installed, that one is used.
     "msrest": "",
-    "msrest.exceptions": "HttpOperationError",
+    "msrest.exceptions": "HttpOperationError ClientException AuthenticationError ClientRequestError "
+    "DeserializationError SerializationError TokenExpiredError ValidationError",
+}
+MODULES: Dict[str, str] = {
+    module: f"{_USED.get(module, '')} {BEYOND.get(module, '')}".strip() for module in {**BEYOND, **_USED}
+}
+# Names that mean something else there than in the modules where programs know them from.
+ANOTHER: Dict[str, Tuple[str, ...]] = {
+    "azureml.pipeline.core.graph": ("DataType",),
+    "azureml.core.runconfig": ("Dataset", "DataPath", "DataReferenceConfiguration"),
 }
 
-# Names that stand for another, and names whose value is plain.
+# Names that stand for another.
 OTHER_NAMES: Dict[str, str] = {
     **dict.fromkeys(("MNIST", "OjSalesSimulated"), "OpenDataset"),
     **dict.fromkeys(("JarLibrary", "MavenLibrary", "PyPiLibrary", "EggLibrary"), "DatabricksStep"),
     **dict.fromkeys(("PyTorchConfiguration", "TensorflowConfiguration", "ParallelTaskConfiguration"), "MpiStep"),
-    "DataReferenceConfiguration": "DataReference",
+    # What programs do where data are no table, or cannot be had.
+    **dict.fromkeys(("DatasetExecutionError", "DatasetValidationError"), "UserErrorException"),
+    "AuthenticationError": "AuthenticationException",
+    "ClientRequestError": "StudioUnavailableException",
 }
-CONSTANTS: Dict[str, str] = {"VERSION": "1.60.0"}

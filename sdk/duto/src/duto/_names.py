@@ -36,9 +36,11 @@ _BY_MODULE = {
     "duto.script_run_config": "ScriptRunConfig",
     "duto.model": "Model",
     "duto.authentication": "AbstractAuthentication InteractiveLoginAuthentication AzureCliAuthentication "
-    "MsiAuthentication ServicePrincipalAuthentication TokenAuthentication ArcTokenAuthentication",
+    "MsiAuthentication ServicePrincipalAuthentication TokenAuthentication ArcTokenAuthentication AccessToken "
+    "ArmTokenAuthentication",
     "duto.widgets": "RunDetails",
-    "duto.telemetry": "set_diagnostics_collection diagnostic_log",
+    "duto.telemetry": "set_diagnostics_collection diagnostic_log NewLoggingLevel experimental "
+    "perform_interactive_login",
     "duto.resources": "ResourceConfiguration RunStatus ViewType PrimaryMetricGoal TimeSeries",
     "duto.exceptions": "AzureMLException UserErrorException AuthenticationException ForbiddenException "
     "NotFoundException ConflictException TooLargeException StudioUnavailableException "

@@ -12,7 +12,9 @@ from duto.exceptions import AuthenticationException
 
 __all__ = [
     "AbstractAuthentication",
+    "AccessToken",
     "ArcTokenAuthentication",
+    "ArmTokenAuthentication",
     "AuthenticationException",
     "AzureCliAuthentication",
     "InteractiveLoginAuthentication",
@@ -32,7 +34,7 @@ class AccessToken(NamedTuple):
 class AbstractAuthentication:
     """Gives the header that the studio's REST addresses take."""
 
-    def __init__(self) -> None:
+    def __init__(self, cloud: Any = None) -> None:
         self._token: Optional[str] = None
 
     def get_authentication_header(self) -> Dict[str, str]:
@@ -107,6 +109,16 @@ class TokenAuthentication(AbstractAuthentication):
 
     def get_authentication_header(self) -> Dict[str, str]:
         return {"Authorization": f"Bearer {self._get(None)}"}
+
+
+class ArmTokenAuthentication(AbstractAuthentication):
+    """The user's own credentials; a token of Azure's is nothing to a studio."""
+
+    def __init__(self, arm_access_token: Optional[str] = None, cloud: Any = None) -> None:
+        super().__init__()
+
+    def update_arm_access_token(self, new_arm_access_token: str) -> None:
+        """Kept for its name."""
 
 
 class ArcTokenAuthentication(AbstractAuthentication):

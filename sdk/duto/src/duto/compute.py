@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from duto._http import segment, waiting
 from duto.compute_status import AmlComputeStatus
 from duto.exceptions import AzureMLException, ComputeTargetException, NotFoundException
-from duto.later import not_built
+from duto.later import not_built, passed_over, refusing
 from duto.spec.names import RULES, is_name
 
 _POLL = 1.0
@@ -22,6 +22,10 @@ class _TargetType(type):
         return target_of(workspace, _fetch(workspace, name))
 
 
+@refusing(
+    "delete detach get_status refresh_state serialize wait_for_completion",
+    "ComputeTarget(workspace, name) gives a target that has it.",
+)
 class ComputeTarget(metaclass=_TargetType):
     """A place where steps run. `ComputeTarget(workspace, name)` raises `ComputeTargetException` for an
     unknown name."""
@@ -63,6 +67,10 @@ class ComputeTarget(metaclass=_TargetType):
         return ComputeTarget(workspace, object_dict["name"])
 
 
+@refusing(
+    "add_identity remove_identity list_quotas list_usages update_quotas",
+    "Hosts of a studio have neither identities nor quotas.",
+)
 class AmlCompute(ComputeTarget):
     """A cluster: nodes come when steps wait and go after the idle time."""
 
@@ -122,8 +130,19 @@ class AmlCompute(ComputeTarget):
             min_nodes,
             max_nodes,
             idle_seconds_before_scaledown,
-            tags=tags,
-            description=description,
+            admin_username,
+            admin_user_password,
+            admin_user_ssh_key,
+            vnet_resourcegroup_name,
+            vnet_name,
+            subnet_name,
+            tags,
+            description,
+            remote_login_port_public_access,
+            identity_type,
+            identity_id,
+            location,
+            enable_node_public_ip,
         )
 
     @waiting()
@@ -216,10 +235,12 @@ class AmlCompute(ComputeTarget):
         ]
 
     def get_active_runs(self, type: Any = None, tags: Any = None, properties: Any = None, status: Any = None) -> Any:
-        """The runs that are on the cluster's nodes."""
+        """The runs that are on the cluster's nodes and fit."""
         from duto.run import Run
+        from duto.run_lookup import fits
 
-        return [Run.get(self.workspace, node["runId"]) for node in self.list_nodes() if node["runId"]]
+        found = (Run.get(self.workspace, node["runId"]) for node in self.list_nodes() if node["runId"])
+        return [run for run in found if fits(run, run._facts(), type, tags, properties, status)]
 
     def serialize(self) -> Dict[str, Any]:
         """The cluster as Azure ML's `serialize()` nests it."""
@@ -306,6 +327,13 @@ class AmlComputeProvisioningConfiguration:
         compute_location: Any = None,
         enable_node_public_ip: bool = True,
     ) -> None:
+        passed_over(
+            "A cluster",
+            "steps run on the studio's hosts, with what those have. A cluster's network is chosen on its page.",
+            admin_username=admin_username, admin_user_password=admin_user_password,
+            admin_user_ssh_key=admin_user_ssh_key, vnet_resourcegroup_name=vnet_resourcegroup_name,
+            vnet_name=vnet_name, subnet_name=subnet_name, identity_type=identity_type, identity_id=identity_id,
+        )  # fmt: skip
         self.vm_size = vm_size
         self.vm_priority = vm_priority
         # Programs pass numbers read from the environment as text.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from duto import conda_file
+from duto.later import refusing
 from duto.spec.environment import Recipe, recipe
 from duto.spec.packages import is_own
 
@@ -16,6 +17,10 @@ class _Unasked(str):
     """The default Python version, told apart from the same version asked for by name."""
 
 
+@refusing(
+    "add_cntk_package sdk_origin_url",
+    "Name packages with add_pip_package, and an index with set_pip_index_url.",
+)
 class CondaDependencies:
     """The packages of an environment. Names are mapped to PyPI's when a run is submitted, not here."""
 

@@ -11,6 +11,7 @@ from duto._http import segment, waiting
 from duto.consumption import DatasetConsumptionConfig
 from duto.dataset_types import Scenario
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
+from duto.later import not_built, refusing
 from duto.spec import canonical
 
 _POLL = 1.0
@@ -147,6 +148,33 @@ class AbstractDataset:
 
         return keys_of((self._definition.get("format") or {}).get("partition_format"))
 
+    def get_partition_key_values(self, partition_keys: Optional[List[str]] = None) -> List[Dict[str, Any]]:
+        """The values of the partition keys, or of some of them, each combination once, as the files' paths have them.
+
+        Raises `UserErrorException` for a key that the `partition_format` does not name.
+        """
+        from duto.partitions import values_of
+
+        wanted = self.partition_keys if partition_keys is None else list(partition_keys)
+        if unknown := [key for key in wanted if key not in self.partition_keys]:
+            known = ", ".join(self.partition_keys) or "none"
+            raise UserErrorException(f"The dataset has no partition key '{unknown[0]}'; it has: {known}.")
+        form = (self._definition.get("format") or {}).get("partition_format") or ""
+        found: List[Dict[str, Any]] = []
+        for item in self._files() if wanted else ():
+            values = values_of(form, str(item["path"])) or {}
+            row = {key: values.get(key) for key in wanted}
+            if row not in found:
+                found.append(row)
+        return found
+
+    def __getitem__(self, key: str) -> Any:
+        """Not built. Raises `NotBuiltException`."""
+        raise not_built(f"{type(self).__name__}[...]", "Filter the frame of to_pandas_dataframe().")
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"A {type(self).__name__} is not iterable; read it with to_pandas_dataframe() or to_path().")
+
     @property
     def data_changed_time(self) -> Optional[datetime]:
         """When the newest of the files was changed, in UTC, where the studio knows it."""
@@ -250,6 +278,13 @@ def dataset_of(workspace: Any, saved: Mapping[str, Any]) -> Any:
     return kind._of(saved.get("definition") or {}, workspace, saved)
 
 
+@refusing(
+    "archive auto_read_files compare_profiles create_snapshot delete_snapshot deprecate diff from_binary_files "
+    "from_excel_files from_json_files from_pandas_dataframe from_parquet_files from_sql_query generate_profile "
+    "get_all_snapshots get_definition get_definitions get_profile get_snapshot head reactivate sample "
+    "to_pandas_dataframe to_spark_dataframe update_definition",
+    "Use Dataset.File, Dataset.Tabular and what they give.",
+)
 class Dataset(AbstractDataset):
     """The door to datasets: `Dataset.File`, `Dataset.Tabular`, `Dataset.get_by_name`, `Dataset.get_by_id`."""
 

@@ -9,13 +9,14 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 
 from duto._http import path_of, segment
 from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
-from duto.later import not_built
+from duto.later import not_built, passed_over, refusing
 from duto.local_files import Failures, files_below, path_on_datastore, place_of
 from duto.references import DataReference
 from duto.spec import globs
 from duto.spec.filenames import spelled
 
 _AT_ONCE = 8
+_ITS_OWN = "datastores lie with the studio, which needs no key."
 
 
 class AbstractDatastore:
@@ -189,6 +190,7 @@ class AzureBlobDatastore(AbstractAzureStorageDatastore):
         resource_group: Any = None,
         service_data_access_auth_identity: Any = None,
     ) -> None:
+        passed_over("AzureBlobDatastore", _ITS_OWN, sas_token=sas_token, account_key=account_key)
         super().__init__(workspace, name, "AzureBlob")
         self.container_name = container_name
         self.account_name = account_name
@@ -212,6 +214,7 @@ class AzureFileDatastore(AbstractAzureStorageDatastore):
         request_session: Any = None,
         service_data_access_auth_identity: Any = None,
     ) -> None:
+        passed_over("AzureFileDatastore", _ITS_OWN, sas_token=sas_token, account_key=account_key)
         super().__init__(workspace, name, "AzureFile")
         self.container_name = container_name
         self.account_name = account_name
@@ -231,6 +234,10 @@ class _DatastoreType(type):
         return Datastore.get(workspace, name) if name else Datastore.get_default(workspace)
 
 
+@refusing(
+    "set_as_default unregister",
+    "Datastore(workspace, name) gives one that has it.",
+)
 class Datastore(metaclass=_DatastoreType):
     """Looks datastores up. `Datastore(workspace, name)` is `Datastore.get`, without a name the default."""
 

@@ -12,7 +12,7 @@ from duto._http import segment, waiting
 from duto.conda_dependencies import CondaDependencies
 from duto.environment_sections import DockerSection, PythonSection, RSection, SparkSection
 from duto.exceptions import NotFoundException, UserErrorException
-from duto.later import not_built
+from duto.later import not_built, passed_over, refusing
 from duto.spec.environment import definition as definition_of
 
 DEFAULT_CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"
@@ -21,6 +21,10 @@ _POLL = 0.5
 _OVER = frozenset({"ready", "failed", "succeeded", "Ready", "Failed", "Succeeded"})
 
 
+@refusing(
+    "label",
+    "Name the version.",
+)
 class Environment:
     """A named definition. What the studio builds of it is shared by all definitions with the same
     packages."""
@@ -42,7 +46,9 @@ class Environment:
     @staticmethod
     def get(workspace: Any, name: str, version: Optional[str] = None, label: Optional[str] = None) -> Environment:
         """The registered environment. Raises an error of class `Exception` and `NotFoundException` for
-        none."""
+        none. The one label is "latest"; another raises `UserErrorException`."""
+        if label not in (None, "latest"):
+            raise UserErrorException(f"Environments have versions and the label 'latest'; there is no {label!r}.")
         wanted = segment(version or "latest")
         try:
             item = workspace._client.get(workspace._path(f"environments/{segment(name)}/versions/{wanted}/"))
@@ -66,6 +72,7 @@ class Environment:
     @staticmethod
     def from_pip_requirements(name: str, file_path: str, pip_version: Optional[str] = None) -> Environment:
         """The environment of a requirements file. Raises `UserErrorException` when it is missing."""
+        passed_over("Environment.from_pip_requirements", "the studio's own resolver is used.", pip_version=pip_version)
         made = Environment(name)
         made.python.conda_dependencies = CondaDependencies()
         for line in requirement_lines(Path(file_path)):
@@ -86,6 +93,9 @@ class Environment:
         pip_requirements: Optional[str] = None,
     ) -> Environment:
         """An environment that names an image; where steps run as processes its packages alone count."""
+        passed_over(
+            "Environment.from_docker_image", "hosts know their registries.", container_registry=container_registry
+        )
         made = _with_packages(name, conda_specification, pip_requirements)
         made.docker.base_image = image
         return made
@@ -164,6 +174,7 @@ class Environment:
 
     def build(self, workspace: Any, image_build_compute: Any = None) -> ImageBuildDetails:
         """Register and build on the studio's host; what was built already is not built again."""
+        passed_over("Environment.build", "hosts build for themselves.", image_build_compute=image_build_compute)
         made = self.register(workspace)
         path = f"environments/{segment(made.name)}/versions/{segment(made.version)}/build/"
         return ImageBuildDetails(workspace, workspace._client.post(workspace._path(path)))

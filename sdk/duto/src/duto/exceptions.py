@@ -77,9 +77,13 @@ class ActivityFailedException(AzureMLException):
 class RunEnvironmentException(AzureMLException):
     """There is no run around: `Run.get_context(allow_offline=False)` outside one."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        text = "This script does not run inside a submitted run: AZUREML_RUN_ID and its companions are not set."
-        super().__init__(kwargs.pop("exception_message", text), **kwargs)
+    def __init__(
+        self,
+        exception_message: str = "This script does not run inside a submitted run: AZUREML_RUN_ID and its companions are "
+        "not set.",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(exception_message, **kwargs)
 
 
 class RunConfigurationException(AzureMLException):

@@ -7,9 +7,15 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from duto._http import segment
 from duto.exceptions import NotFoundException, UserErrorException
+from duto.later import refusing
+from duto.run_lookup import has
 from duto.spec.names import check_name
 
 
+@refusing(
+    "delete from_directory get_docs_url",
+    "Archive an experiment with archive(); the studio's REST deletes runs.",
+)
 class Experiment:
     """An experiment of a workspace; it comes to be with its first run."""
 
@@ -113,16 +119,33 @@ class Experiment:
     def list(
         workspace: Any, experiment_name: Optional[str] = None, view_type: str = "ActiveOnly", tags: Any = None
     ) -> List[Experiment]:
-        """The workspace's experiments, or the one of a name."""
+        """The workspace's experiments, or the one of a name; `view_type` "ActiveOnly", "ArchivedOnly" or "All", `tags` a
+        key or keys with values. Raises `UserErrorException` for another view."""
+        wanted = str(getattr(view_type, "value", view_type))
+        if wanted not in ("ActiveOnly", "ArchivedOnly", "All"):
+            raise UserErrorException(f"view_type is 'ActiveOnly', 'ArchivedOnly' or 'All', not {view_type!r}.")
         found = [
             Experiment(workspace, item["name"], True, _experiment_dto=item) for item in workspace._pages("experiments/")
         ]
-        return [each for each in found if experiment_name in (None, each.name)]
+        views = {"ActiveOnly": (False,), "ArchivedOnly": (True,), "All": (False, True)}[wanted]
+        return [
+            each
+            for each in found
+            if experiment_name in (None, each.name) and bool(each.archived_time) in views and has(each.tags, tags)
+        ]
 
     @property
     def id(self) -> str:
         """The experiment's id; it is created when it does not exist."""
         return str(self._load()["id"])
+
+    @property
+    def identity(self) -> str:
+        return self.id
+
+    @property
+    def workspace_object(self) -> Any:
+        return self.workspace
 
     @property
     def tags(self) -> Dict[str, str]:

@@ -9,12 +9,16 @@ from typing import Any, Dict, List, Optional
 from duto.consumption import DatasetConsumptionConfig
 from duto.dataset import AbstractDataset
 from duto.exceptions import UserErrorException
-from duto.later import not_built
+from duto.later import not_built, refusing
 from duto.local_files import each_of, place_of
 from duto.spec import canonical
 from duto.spec.selection import CHOOSING, select
 
 
+@refusing(
+    "as_cache file_metadata hydrate",
+    "Use as_mount() or as_download().",
+)
 class FileDataset(AbstractDataset):
     """Files by path, pattern or web address."""
 

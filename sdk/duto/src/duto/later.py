@@ -3,9 +3,12 @@ used."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, NoReturn
+import warnings
+from typing import Any, Callable, Dict, NoReturn, TypeVar
 
-from duto.exceptions import NotBuiltException
+from duto.exceptions import AzureMLException, NotBuiltException
+
+_Kind = TypeVar("_Kind", bound=type)
 
 _STEPS = "Use PythonScriptStep with a script that does the work."
 _SERVE = "A studio runs pipelines and serves no models: load the model with `Model.get_model_path`."
@@ -13,6 +16,7 @@ _SWEEP = "Submit one run per setting, or loop over the settings inside a step."
 _AUTOML = "Train the candidates in steps of your own and compare their metrics."
 _ATTACH = "Use AmlCompute, which runs on the studio's hosts."
 _ESTIMATOR = "Use ScriptRunConfig, or PythonScriptStep with a RunConfiguration."
+_MLFLOW = "Log with Run.get_context().log and register with run.register_model."
 _SCHEDULE = "Publish the pipeline and call its address from cron."
 
 ADVICE: Dict[str, str] = {
@@ -158,6 +162,37 @@ def later_function(name: str, advice: str = "") -> Any:
     return refuse
 
 
+def of_place(module: str, name: str) -> Any:
+    """What stands for a name that only its module tells something of: an exception that may be caught, a class or a
+    function that says on use what to do."""
+    longest = max((place for place in PLACES if f"{module}.".startswith(f"{place}.")), key=len, default="")
+    advice = PLACES.get(longest, "")
+    if name.endswith(("Exception", "Error")):
+        if name not in _MADE:
+            members = {"__module__": __name__, "__doc__": "Kept for its name: nothing here raises it."}
+            _MADE[name] = type(name, (AzureMLException,), members)
+        return _MADE[name]
+    return later_class(name, advice) if name.lstrip("_")[:1].isupper() else later_function(name, advice)
+
+
+def refusing(names: str, advice: str) -> Callable[[_Kind], _Kind]:
+    """A class with these members more, each of which says on use that it is not built."""
+
+    def grown(kind: _Kind) -> _Kind:
+        for name in names.split():
+            setattr(kind, name, staticmethod(later_function(f"{kind.__name__}.{name}", advice)))
+        return kind
+
+    return grown
+
+
+def passed_over(where: str, why: str, **given: Any) -> None:
+    """Warn of arguments that were given (anything but None and False) and change nothing here."""
+    names = [name for name, value in given.items() if value is not None and value is not False]
+    if names:
+        warnings.warn(f"{where} passes over {', '.join(names)}: {why}", stacklevel=3)
+
+
 def __getattr__(name: str) -> Any:
     """Every name of `ADVICE`, and functions such as `choice` under a lower-case name."""
     if name in ADVICE:
@@ -190,4 +225,38 @@ FUNCTIONS: Dict[str, str] = {
     "prepare_compute_target": _ATTACH,
     "remove_legacy_compute_target": _ATTACH,
     "is_compute_target_prepared": _ATTACH,
+}
+
+# By the beginning of a module's name: what to do instead of what its other names are for.
+PLACES: Dict[str, str] = {
+    "azureml.automl": _AUTOML,
+    "azureml.train.automl": _AUTOML,
+    "azureml.train.hyperdrive": _SWEEP,
+    "azureml.train": _ESTIMATOR,
+    "azureml.core.webservice": _SERVE,
+    "azureml.core.image": _SERVE,
+    "azureml.core.profile": _SERVE,
+    "azureml.core.model": _SERVE,
+    "azureml.core.compute": _ATTACH,
+    "azureml.core.compute_target": _ATTACH,
+    "azureml.core.linked_service": _ATTACH,
+    "azureml.core.private_endpoint": _ATTACH,
+    "azureml.core.databricks": _STEPS,
+    "azureml.core.environment": "Name the packages in CondaDependencies, or an image in environment.docker.",
+    "azureml.core.container_registry": "Hosts know their registries; name the image in environment.docker.base_image.",
+    "azureml.core.runconfig": "Give datasets and outputs to the step: inputs, outputs and arguments take them.",
+    "azureml.core.script_run_config": "Use ScriptRunConfig with Experiment.submit.",
+    "azureml.core.run": "Read Run.get_context().input_datasets and output_datasets.",
+    "azureml.core": "Use Experiment, Run and Workspace.",
+    "azureml.data": "Use Dataset.File, Dataset.Tabular and the workspace's own datastores.",
+    "azureml.pipeline.core.graph": "Pipeline makes the graph; PipelineRun.get_graph() gives it.",
+    "azureml.pipeline.core.module": _STEPS,
+    "azureml.pipeline.core": "Use Pipeline, PublishedPipeline and PythonScriptStep.",
+    "azureml.pipeline.steps": _STEPS,
+    "azureml.contrib.notebook": "Make the notebook a script: jupyter nbconvert --to script.",
+    "azureml.mlflow": _MLFLOW,
+    "azureml.contrib.mlflow": _MLFLOW,
+    "azureml._restclient": "Use Run, Experiment and Workspace, or the studio's REST.",
+    "azureml._base_sdk_common": "Use Run, Experiment and Workspace, or the studio's REST.",
+    "azureml_user": _STEPS,
 }

@@ -14,7 +14,7 @@ from duto.exceptions import (
     UserErrorException,
     WebserviceException,
 )
-from duto.later import not_built
+from duto.later import not_built, passed_over, refusing
 from duto.local_files import each_of, files_below, place_of, text_of
 from duto.model_registering import datasets_of, facts_of, send_files
 
@@ -31,6 +31,10 @@ class Framework:
     TFKERAS = "TfKeras"
 
 
+@refusing(
+    "get_sas_urls print_configuration profile",
+    "Copy the files with download(); a studio serves no models.",
+)
 class Model:
     """A version of a registered model. Its `id` is `name:version`."""
 
@@ -101,6 +105,10 @@ class Model:
     ) -> Model:
         """Register a file or a folder of this machine. Raises `ModelPathNotFoundException` when there is
         none."""
+        passed_over(
+            "Model.register", _SERVE, sample_input_dataset=sample_input_dataset,
+            sample_output_dataset=sample_output_dataset, resource_configuration=resource_configuration,
+        )  # fmt: skip
         source = Path(model_path)
         if not source.exists():
             raise ModelPathNotFoundException(f"There is no model at '{model_path}'.")
@@ -128,13 +136,16 @@ class Model:
     ) -> List[Model]:
         """The models that fit, newest first; with `latest` one version of each name.
 
-        `tags` and `properties` hold keys, or pairs of a key and a value.
+        `tags` and `properties` hold keys, or pairs of a key and a value; `dataset_id` is that of one that the model
+        came from.
         """
         found = [
             Model(workspace, _document=item)
             for item in workspace._pages("models/", name=name, run_id=run_id, latest=latest or None)
         ]
         fitting = [each for each in found if _fits(each, name, tags, properties, run_id, model_framework)]
+        if dataset_id is not None:
+            fitting = [each for each in fitting if any(dataset_id in ids for ids in each.datasets.values())]
         fitting.sort(key=lambda each: (str(each.created_time), each.version), reverse=True)
         if latest:
             newest: Dict[str, Model] = {}
@@ -192,6 +203,10 @@ class Model:
         resource_configuration: Any = None,
     ) -> None:
         """Change tags or description."""
+        passed_over(
+            "Model.update", _SERVE, sample_input_dataset=sample_input_dataset,
+            sample_output_dataset=sample_output_dataset, resource_configuration=resource_configuration,
+        )  # fmt: skip
         changes = {"tags": dict(tags) if tags is not None else None, "description": description}
         self._change({key: value for key, value in changes.items() if value is not None})
 
@@ -204,6 +219,14 @@ class Model:
 
     def add_properties(self, properties: Mapping[str, Any]) -> None:
         self._change({"properties": {**self.properties, **{key: str(value) for key, value in properties.items()}}})
+
+    def update_tags_properties(self, add_tags: Any = None, remove_tags: Any = None, add_properties: Any = None) -> None:
+        """Change tags and properties in one go."""
+        gone = [remove_tags] if isinstance(remove_tags, str) else list(remove_tags or ())
+        tags = {**self.tags, **{key: str(value) for key, value in (add_tags or {}).items()}}
+        added = {key: str(value) for key, value in (add_properties or {}).items()}
+        kept = {key: value for key, value in tags.items() if key not in gone}
+        self._change({"tags": kept, "properties": {**self.properties, **added}})
 
     def add_dataset_references(self, datasets: Any) -> None:
         """Say which datasets the model came from: pairs of a scenario and a dataset."""

@@ -10,7 +10,7 @@ from typing import Any, Optional
 class _OfflineRun:
     """Members and printed lines as Azure ML SDK v1 has them; programs test this very class."""
 
-    def __init__(self, run_id: Optional[str] = None, outputs: Any = None) -> None:
+    def __init__(self, parent_logger: Any = None, run_id: Optional[str] = None, **kwargs: Any) -> None:
         self._run_id = run_id or f"OfflineRun_{uuid.uuid4()}"
 
     @property
@@ -48,8 +48,9 @@ class _OfflineRun:
     def log_accuracy_table(self, name: str, value: Any, description: str = "") -> None:
         _told(f"log accuracy table {name}:\n{value}")
 
-    def tag(self, key: str, value: Any = None) -> None:
-        _told(f"tag {key} with {value}")
+    def tag(self, name: Optional[str] = None, value: Any = None, key: Optional[str] = None) -> None:
+        """`key` is the argument's name where a studio runs the script."""
+        _told(f"tag {key if name is None else name} with {value}")
 
     def set_tags(self, tags: Any) -> None:
         _told(f"set tags {tags}")
@@ -62,20 +63,22 @@ class _OfflineRun:
 
     def upload_files(
         self,
-        names: Any,
-        paths: Any,
+        name: Any = None,
+        paths: Any = None,
         return_artifacts: bool = False,
         timeout_seconds: Any = None,
         datastore_name: Optional[str] = None,
+        names: Any = None,
     ) -> None:
-        _told(f"upload files {names} from {paths}")
+        """`names` is the argument's name where a studio runs the script."""
+        _told(f"upload files {names if name is None else name} from {paths}")
 
     def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> None:
         _told(f"upload folder {name} from {path}")
 
     def child_run(self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Any = None) -> _OfflineRun:
         _told(f"create a child run {name or ''}".rstrip())
-        return _OfflineRun(run_id, outputs)
+        return _OfflineRun(run_id=run_id)
 
     def complete(self, _set_status: bool = True) -> None:
         _told("complete the run")

@@ -6,9 +6,11 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from duto import submission
 from duto.graph_builder import GraphBuilder
-from duto.later import not_built
+from duto.later import not_built, passed_over
 from duto.spec.errors import Problem
 from duto.spec.graph import Graph
+
+NO_PARENT = "a pipeline run stands for itself. Tag it to find it again."
 
 
 class Pipeline:
@@ -29,13 +31,20 @@ class Pipeline:
         """`steps`: a step, a `StepSequence`, or nested lists; with `resolve_closure` all that is upstream
         joins.
 
-        Raises `UserErrorException` for what is no step.
+        Raises `UserErrorException` for what is no step, `ValueError` for an argument that there is not.
         """
+        _known("Pipeline", kwargs, ("enable_email_notification",))
+        passed_over("Pipeline", "a studio sends no mail.", **kwargs)
         self._workspace = workspace
         self._builder = GraphBuilder(
             workspace, steps, description, default_source_directory, resolve_closure, default_datastore
         )
         self.description = description
+        self._name: Optional[str] = None
+
+    def _set_experiment_name(self, name: str) -> None:
+        """What programs call to give the pipeline a name; `publish` takes it where it is given none."""
+        self._name = self._name or name
 
     @property
     def graph(self) -> Graph:
@@ -83,6 +92,11 @@ class Pipeline:
         """
         from duto.experiment import Experiment
 
+        passed_over("Pipeline.submit", NO_PARENT, parent_run_id=parent_run_id)
+        passed_over(
+            "Pipeline.submit", "steps speak with their run's token.", credential_passthrough=credential_passthrough
+        )
+        _known("Pipeline.submit", kwargs, ("tags", "priority"))
         return submission.submit_pipeline(
             Experiment(self._workspace, experiment_name),
             self._builder,
@@ -106,7 +120,7 @@ class Pipeline:
 
         graph = submission.prepare(self._builder, bool(continue_on_step_failure))
         body: Dict[str, Any] = {
-            "name": name or "pipeline",
+            "name": name or self._name or "pipeline",
             "description": description or self.description or "",
             "version": version,
             "graph": graph.to_document(),
@@ -126,3 +140,9 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline(steps={[step.name for step in self._builder.steps]})"
+
+
+def _known(where: str, given: Mapping[str, Any], names: Any) -> None:
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise ValueError(f"{where} has no argument '{unknown[0]}'.")

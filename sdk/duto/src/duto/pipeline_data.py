@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any, Dict, Optional, Tuple
 
 from duto.dataset_types import PromoteHeadersBehavior, columns_of, header_of
-from duto.later import not_built
+from duto.later import not_built, refusing
 from duto.spec.names import is_name
 
 
+@refusing(
+    "as_resource get_bind_object_data_type get_bind_object_name",
+    "Look at bind_object.",
+)
 class InputPortBinding:
     """Something that a step reads, under a name of its own."""
 
@@ -30,6 +34,11 @@ class InputPortBinding:
         self.overwrite = overwrite
         self.is_resource = is_resource
         self.additional_transformations = additional_transformations
+
+    @property
+    def data_type(self) -> Any:
+        """That of what is read; None where that has none."""
+        return getattr(self.bind_object, "data_type", None)
 
     @property
     def data_reference_name(self) -> str:

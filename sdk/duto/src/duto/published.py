@@ -6,7 +6,9 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from duto._http import segment
 from duto.exceptions import NotFoundException, UserErrorException
+from duto.later import passed_over
 from duto.parameter import value_of
+from duto.pipeline import NO_PARENT
 from duto.spec.graph import Graph
 
 
@@ -77,6 +79,7 @@ class PublishedPipeline:
         parameters."""
         from duto.run import Run
 
+        passed_over("PublishedPipeline.submit", NO_PARENT, parent_run_id=parent_run_id)
         values = {name: value_of(value, workspace, True) for name, value in (pipeline_parameters or {}).items()}
         body: Dict[str, Any] = {"ExperimentName": experiment_name, "ParameterAssignments": values, "RunSource": "SDK"}
         if continue_on_step_failure is not None:
@@ -99,6 +102,16 @@ class PublishedPipeline:
         if not self._document.get("graph"):
             self._document = dict(self._workspace._client.get(self._place))
         return Graph.from_document(self._document["graph"])
+
+    def save(self, path: Optional[str] = None, _workflow_provider: Any = None) -> str:
+        """Write the graph document to a file; its path."""
+        import json
+        from pathlib import Path
+
+        self.get_graph()
+        target = Path(path or f"{self.id}.json")
+        target.write_text(json.dumps(self._document["graph"], indent=2), encoding="utf-8")
+        return str(target)
 
     def get_step_names(self, _workflow_provider: Any = None) -> Any:
         """The names of the steps, in order."""

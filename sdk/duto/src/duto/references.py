@@ -102,6 +102,11 @@ class DataPath:
         """The path as a step's input."""
         return DataReference.create(data_reference_name, self, datapath_compute_binding)
 
+    @staticmethod
+    def create_from_data_reference(data_reference: DataReference) -> DataPath:
+        """The place that a reference names."""
+        return DataPath(data_reference.datastore, data_reference.path_on_datastore, data_reference.data_reference_name)
+
     def to_value(self) -> Dict[str, str]:
         """The value of the parameter as the graph document holds it."""
         return {"datastore": self.datastore_name, "path": place_on(self.path_on_datastore)}

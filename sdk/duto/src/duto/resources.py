@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Optional
+from typing import Any, Dict, Mapping, Optional
 
 
 class ResourceConfiguration:
@@ -15,6 +15,17 @@ class ResourceConfiguration:
         self.cpu = cpu
         self.memory_in_gb = memory_in_gb
         self.gpu = gpu
+
+    def serialize(self) -> Dict[str, Any]:
+        """The numbers under Azure ML's keys."""
+        return {"cpu": self.cpu, "memoryInGB": self.memory_in_gb, "gpu": self.gpu}
+
+    @staticmethod
+    def deserialize(payload_obj: Optional[Mapping[str, Any]]) -> Optional[ResourceConfiguration]:
+        """What `serialize()` described."""
+        if payload_obj is None:
+            return None
+        return ResourceConfiguration(payload_obj.get("cpu"), payload_obj.get("memoryInGB"), payload_obj.get("gpu"))
 
 
 class RunStatus:

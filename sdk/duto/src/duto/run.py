@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from duto import metrics
 from duto._http import segment, waiting
 from duto.context import Context, context_run
 from duto.exceptions import ActivityFailedException, RunEnvironmentException
-from duto.later import not_built
+from duto.later import not_built, passed_over, refusing
 from duto.offline import _OfflineRun
 from duto.run_details import details_of
 from duto.run_files import RunFiles
@@ -18,6 +17,10 @@ from duto.run_lookup import PROVIDERS, failure_text, fits, list_runs, run_of
 from duto.spec import status as statuses
 
 
+@refusing(
+    "get_docs_url list_by_compute",
+    "AmlCompute.get_active_runs() gives the runs of a cluster, get_portal_url() the page.",
+)
 class Run(RunFiles, RunLogging):
     """A run of any kind. Its facts are fetched when first asked for, and again by `get_status` and
     `get_details`."""
@@ -192,6 +195,9 @@ class Run(RunFiles, RunLogging):
 
         What this process logged before is in it.
         """
+        passed_over(
+            "Run.get_metrics", "runs of every type are in it; those of one have get_children(type=).", run_type=run_type
+        )
         self.flush()
         series = self._workspace._client.pages(self._place + "metrics/points/", name=name, recursive=recursive or None)
         return metrics.fold_by_run(series) if recursive else metrics.fold(series)
@@ -217,8 +223,7 @@ class Run(RunFiles, RunLogging):
     def child_run(self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Optional[str] = None) -> Any:
         """A new interactive run below this one. It ends by `complete()` or `fail()`, at the end of a `with` block, and
         with this one at the latest. The studio gives the ids, so that `run_id` is passed over with a warning."""
-        if run_id is not None:
-            warnings.warn(f"The studio gives runs their ids: run_id={run_id!r} is not used.", stacklevel=2)
+        passed_over("Run.child_run", "the studio gives runs their ids.", run_id=run_id)
         body = {
             "experiment": self.experiment.name,
             "kind": "interactive",
@@ -273,6 +278,10 @@ class Run(RunFiles, RunLogging):
         """
         from duto.model_registering import register_from_run
 
+        passed_over(
+            "Run.register_model", "a studio serves no models.", sample_input_dataset=sample_input_dataset,
+            sample_output_dataset=sample_output_dataset, resource_configuration=resource_configuration, **kwargs,
+        )  # fmt: skip
         return register_from_run(
             self,
             model_name,

@@ -8,9 +8,11 @@ from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from duto._http import path_of, segment
 from duto.exceptions import NotFoundException, UserErrorException
+from duto.later import passed_over
 from duto.local_files import each_of, files_below, place_of, text_of
 
 LOG_NAME = "user_logs/std_log.txt"
+_OWN_STORE = "files of a run are kept with the run."
 _WINDOW = 1 << 20
 
 
@@ -25,6 +27,7 @@ class RunFiles:
     ) -> Any:
         """Keep a file, or what a stream gives, as the artifact `name`, at once. Raises
         `UserErrorException`."""
+        passed_over("Run.upload_file", _OWN_STORE, datastore_name=datastore_name)
         if hasattr(path_or_stream, "read"):
             data = path_or_stream.read()
             self._put_artifact(name, data if isinstance(data, bytes) else str(data).encode("utf-8"))
@@ -45,6 +48,8 @@ class RunFiles:
     ) -> Any:
         """Keep several files. Raises `UserErrorException` when the lists are not of one length, and one that names the
         files that could not be kept, when all others have been."""
+        passed_over("Run.upload_files", _OWN_STORE, datastore_name=datastore_name)
+        passed_over("Run.upload_files", "get_file_names() lists them.", return_artifacts=return_artifacts)
         if len(names) != len(paths):
             raise UserErrorException("upload_files takes as many names as paths.")
         each_of(zip(names, paths), lambda pair: self.upload_file(*pair), lambda pair: str(pair[1]))
@@ -53,6 +58,7 @@ class RunFiles:
     def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> Any:
         """Keep all files of a folder below `name`. Raises `UserErrorException` when there is no such folder, and one that
         names the files that could not be kept, when all others have been."""
+        passed_over("Run.upload_folder", _OWN_STORE, datastore_name=datastore_name)
         root = Path(path)
         if not root.is_dir():
             raise UserErrorException(f"The folder '{path}' does not exist.")

@@ -63,12 +63,12 @@ def fits(
     return (
         (type is None or type in (run.type, item.get("kind")))
         and (status is None or item.get("status") == status)
-        and _has(item.get("tags") or {}, tags)
-        and _has(item.get("properties") or {}, properties)
+        and has(item.get("tags") or {}, tags)
+        and has(item.get("properties") or {}, properties)
     )
 
 
-def _has(found: Mapping[str, Any], wanted: Any) -> bool:
+def has(found: Mapping[str, Any], wanted: Any) -> bool:
     """A wanted key, or keys with values (None for any value)."""
     if not wanted:
         return True

@@ -11,6 +11,7 @@ from duto.conda_dependencies import CondaDependencies
 from duto.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
 from duto.environment_sections import ContainerRegistry
 from duto.exceptions import RunConfigurationException
+from duto.later import passed_over
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",
@@ -148,6 +149,11 @@ class RunConfiguration:
         self, path: Optional[str] = None, name: Optional[str] = None, separate_environment_yaml: bool = False
     ) -> None:
         """Write `<path>/.azureml/<name>.runconfig`, or the file that `path` names."""
+        passed_over(
+            "RunConfiguration.save",
+            "the environment is in the same file.",
+            separate_environment_yaml=separate_environment_yaml,
+        )
         file = _file(path, name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(self.to_document(), indent=2) + "\n", encoding="utf-8")

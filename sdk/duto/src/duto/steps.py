@@ -7,9 +7,15 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from duto import ports
 from duto.exceptions import UserErrorException
+from duto.later import passed_over, refusing
 from duto.runconfig import RunConfiguration
 
 
+@refusing(
+    "create_input_output_bindings create_module_def create_node get_source_directory "
+    "resolve_input_arguments validate_arguments",
+    "Pipeline makes the graph of its steps.",
+)
 class PipelineStep:
     """What all kinds of step share."""
 
@@ -22,6 +28,11 @@ class PipelineStep:
         fix_port_name_collisions: bool = False,
         resource_inputs: Any = None,
     ) -> None:
+        passed_over(
+            "PipelineStep", "a name that two ports have is refused.", fix_port_name_collisions=fix_port_name_collisions
+        )
+        if resource_inputs:
+            raise UserErrorException("Give resource_inputs as inputs.")
         self.name = name
         self._inputs: List[Any] = _entries("inputs", name, inputs)
         self._outputs: List[Any] = _entries("outputs", name, outputs)

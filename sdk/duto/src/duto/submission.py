@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -125,10 +126,12 @@ def refusal(problems: List[Problem]) -> UserErrorException:
 def take(root: Path) -> snapshot.Manifest:
     """The manifest of a folder; digests of unchanged files come from a cache in the user's cache folder.
 
-    The limits are Azure ML's, unless DUTO_SNAPSHOT_MAX_BYTES or DUTO_SNAPSHOT_MAX_FILES set others.
+    The limits are Azure ML's, unless DUTO_SNAPSHOT_MAX_BYTES or DUTO_SNAPSHOT_MAX_FILES set others, or a program sets
+    `azureml._restclient.snapshots_client.SNAPSHOT_MAX_SIZE_BYTES`. The studio has limits of its own.
     """
+    told = getattr(sys.modules.get("azureml._restclient.snapshots_client"), "SNAPSHOT_MAX_SIZE_BYTES", None)
     limits = snapshot.Limits(
-        int(os.environ.get("DUTO_SNAPSHOT_MAX_BYTES") or snapshot.Limits.size),
+        int(os.environ.get("DUTO_SNAPSHOT_MAX_BYTES") or told or snapshot.Limits.size),
         int(os.environ.get("DUTO_SNAPSHOT_MAX_FILES") or snapshot.Limits.files),
     )
     if os.environ.get("AML_SNAPSHOT_NO_FILE_LIMIT"):

@@ -7,11 +7,15 @@ from typing import Any, List, Optional, Tuple, Union
 
 from duto.dataset import AbstractDataset
 from duto.exceptions import DatasetTimestampMissingError
-from duto.later import not_built
+from duto.later import not_built, refusing
 
 Columns = Union[str, List[str]]
 
 
+@refusing(
+    "get_profile_runs submit_profile_run",
+    "Use to_pandas_dataframe().describe().",
+)
 class TabularDataset(AbstractDataset):
     """Rows read from files; operations are kept in the definition and done when the rows are read."""
 

@@ -11,11 +11,17 @@ from duto import credentials
 from duto._http import Client, segment
 from duto._listing import LazyMapping
 from duto.exceptions import NotFoundException, UserErrorException, WorkspaceException
+from duto.later import passed_over, refusing
 from duto.workspace_config import find_config, read_config, scope_of
 
 _PROVIDER = "Microsoft.MachineLearningServices"
 
 
+@refusing(
+    "add_private_endpoint delete_private_endpoint_connection list_connections get_connection set_connection "
+    "delete_connection list_keys sync_keys diagnose_workspace update_dependencies setup delete",
+    "A studio has no such services; see its page Settings.",
+)
 class Workspace:
     """A workspace of a studio. Keys and search order of its `config.json` are Azure ML's, plus
     `studio_url`."""
@@ -118,7 +124,17 @@ class Workspace:
         v1_legacy_mode: Any = None,
     ) -> Workspace:
         """The workspace of this name if `exist_ok` and it exists; a new one is made on the studio's own
-        pages."""
+        pages, since a token belongs to one workspace. Raises `WorkspaceException`."""
+        passed_over(
+            "Workspace.create", "the workspace is as the studio has it.", tags=tags, friendly_name=friendly_name,
+            storage_account=storage_account, key_vault=key_vault, app_insights=app_insights,
+            container_registry=container_registry, adb_workspace=adb_workspace,
+            primary_user_assigned_identity=primary_user_assigned_identity, cmk_keyvault=cmk_keyvault,
+            resource_cmk_uri=resource_cmk_uri, hbi_workspace=hbi_workspace,
+            default_cpu_compute_target=default_cpu_compute_target,
+            default_gpu_compute_target=default_gpu_compute_target, private_endpoint_config=private_endpoint_config,
+            user_assigned_identity_for_cmk_encryption=user_assigned_identity_for_cmk_encryption,
+        )  # fmt: skip
         try:
             found = Workspace.get(name, auth=auth)
         except WorkspaceException as error:
@@ -319,7 +335,17 @@ class Workspace:
         allow_public_access_when_behind_vnet: Any = None,
         v1_legacy_mode: Any = None,
     ) -> Workspace:
-        """Kept for its name: a studio has none of the settings that programs set here."""
+        """Change the description; the other settings are those of Azure's services. Raises `ForbiddenException` for who
+        is no owner."""
+        passed_over(
+            "Workspace.update", "a studio has no such setting.", friendly_name=friendly_name, tags=tags,
+            image_build_compute=image_build_compute, v1_legacy_mode=v1_legacy_mode,
+            service_managed_resources_settings=service_managed_resources_settings,
+            primary_user_assigned_identity=primary_user_assigned_identity,
+            allow_public_access_when_behind_vnet=allow_public_access_when_behind_vnet,
+        )  # fmt: skip
+        if description is not None:
+            self._details = dict(self._client.patch(self._path(""), {"description": str(description)}))
         return self
 
     def _load(self) -> Dict[str, Any]:

@@ -79,9 +79,16 @@ def _inside(group: Group, names: Mapping[str, str], opened: Collection[str]) -> 
         yield from group.members
         return
     for number, nodes in enumerate(_cut(group.members)):
-        label = f"{names[nodes[0]]} … {names[nodes[-1]]} × {len(nodes)}"
+        label = _from_to(names[nodes[0]], names[nodes[-1]])
         part = Group(f"{group.name}#{number}", label, tuple(nodes))
         yield from _inside(part, names, opened) if part.name in opened else (part,)
+
+
+def _from_to(first: str, last: str) -> str:
+    """`step-00000 … 00049`: of the last name what differs, where both are of a kind."""
+    short = stem(last)
+    tail = last.removeprefix(short).lstrip("-_./ ") if stem(first) == short else ""
+    return f"{first} … {tail or last}"
 
 
 def _cut(nodes: Sequence[str]) -> Iterator[Sequence[str]]:

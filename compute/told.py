@@ -141,7 +141,7 @@ _facts = {
     "disk_total": _bytes,
     "engine": _or_none(_parts(_engine)),
     "storage": _parts({"attempts": _stored, "environments": _stored, "images": _stored}),
-    "isolation": _parts({"bwrap": _yes_or_no, "cgroup": _or_none(_choice("v1", "v2"))}),
+    "isolation": _parts({"bwrap": _yes_or_no, "cgroup": _or_none(_choice("v1", "v2")), "root": _yes_or_no}),
     "sample": _parts(_sample),
     "conda": _text(),
 }

@@ -23,6 +23,10 @@ class Described:
     def launcher_details(self) -> str:
         return launcher_details(self.host)
 
+    @property
+    def launcher_warning(self) -> str:
+        return launcher_warning(self.host)
+
 
 def devices(host: Host) -> list[tuple[int, str, int]]:
     """Its GPUs by model: how many, the model, bytes of memory of one (0: not told)."""
@@ -50,6 +54,17 @@ def launcher_details(host: Host) -> str:
     if not (version := isolation.get("cgroup")):
         return _("no control groups: memory is watched")
     return _("control groups %(version)s") % {"version": version}
+
+
+def launcher_warning(host: Host) -> str:
+    """What whoever enrolled it should not overlook; empty if there is nothing."""
+    isolation = part_of(host, "isolation")
+    if host.launcher == Host.Launcher.DOCKER or isolation.get("bwrap") or not isolation.get("root"):
+        return ""
+    return _(
+        "Steps run as root on this host: its agent is root, and there is no bubblewrap. Install bubblewrap, or start the"
+        " agent as a user of its own."
+    )
 
 
 def number(value: object) -> float | None:

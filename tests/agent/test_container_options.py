@@ -27,7 +27,7 @@ GPU = "GPU-8a56a4bc-0000-0000-0000-000000000000"
 
 
 def container_of(launch: Launch, **given: Any) -> dict[str, Any]:
-    place = Place("sha256:1", ("python3",), {"duto.kind": "step"}, (), "container:net", "10001:10001", 2)
+    place = Place("sha256:1", ("python3",), {"duto.kind": "step"}, (), "container:net", "10001:10001", 2, "5ea1")
     return config_of(launch, Relaxed(**given), place)
 
 
@@ -42,7 +42,7 @@ def test_a_container_is_hardened_unless_told_otherwise_and_holds_no_secret() -> 
     assert (host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"]) == (True, ["ALL"], [])
     assert (host["SecurityOpt"], host["PidsLimit"], host["ShmSize"]) == (["no-new-privileges"], 512, 1 << 30)
     assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (1 << 30, 1 << 30, 1_500_000_000)
-    assert (host["Init"], host["AutoRemove"], host["OomScoreAdj"]) == (True, False, 500)
+    assert (host["Init"], host["AutoRemove"], host["OomScoreAdj"]) == (False, False, 500)
     assert "DeviceRequests" not in host and "NVIDIA_VISIBLE_DEVICES=void" in config["Env"]
 
 

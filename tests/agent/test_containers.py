@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +15,8 @@ import pytest
 import requests
 
 from duto_agent import files
+from duto_agent.bindings import Bound
+from duto_agent.causes import cause_of
 from duto_agent.launchers.base import AttemptKey, EngineAway, LaunchFailed, Probe, Reservation
 from duto_agent.launchers.docker import DockerLauncher, _of_state
 from duto_agent.launchers.engine import Engine, EngineRefused
@@ -121,22 +125,25 @@ Path({str(shared)!r}, "mine").write_text("from a step")
         code = f"""
 import os
 os.chdir("..")
-for name in ("log.data", "spool.jsonl", "status.json", "finished.json", "cancel.1.new"):
-    if os.path.lexists(name):
-        os.unlink(name)
-    os.symlink({str(secret)!r}, name)
+for name in ("log.data", "spool.jsonl", "shim/status.json", "shim/pid.json", "finished.json", "cancel.1.new"):
+    try:
+        if os.path.lexists(name):
+            os.unlink(name)
+        os.symlink({str(secret)!r}, name)
+    except OSError:
+        pass
 for name in ("launch.json", "work", "outputs"):
     try:
         os.rename(name, name + ".mine")
         print("moved", name)
     except OSError:
         pass
-os.mkfifo("studio.json.ack")
 """
         key = boxes.start(code)
         directory = boxes.launcher.directory(key)
         until(lambda: boxes.launcher.probe(key).state != "running", 30)
         boxes.launcher.collect(key)
+        assert not [path for path in directory.iterdir() if path.is_symlink()]
         assert Shipment(directory / "log.data", lambda *_: pytest.fail("a byte of it was sent")).ship() is False
         assert files.read_json(directory / "finished.json", own=True) is None
         assert (directory / "work").is_dir() and not (directory / "work.mine").exists()
@@ -144,13 +151,52 @@ os.mkfifo("studio.json.ack")
         assert secret.read_text() == '{"key": "secret"}'
         assert files.read_json(directory / "finished.json", own=True) == {"mine": True}
 
+    @pytest.mark.parametrize("user", ["its own", "the agent's"])
+    def test_what_a_script_forges_of_its_attempt_is_not_believed(self, boxes: Boxes, user: str) -> None:
+        """Its step is killed for want of memory, and says itself that it ended well."""
+        options = {"user": str(os.geteuid())} if user == "the agent's" else {}
+        launch = boxes.launch(FORGES, options=options, reserved=Reservation(memory=100 << 20))
+        directory = launch.cwd.parent
+        for name in ("spec.json", "staged.json", "finished.json"):
+            files.write_json(directory / name, {"own": True})
+        boxes.launcher.ensure(launch)
+        until(lambda: (launch.cwd / "forged").exists() or boxes.launcher.probe(launch.key).state != "running", 60)
+        tried = json.loads((launch.cwd / "forged").read_text())
+        assert [name for name, done in tried.items() if done and not name.startswith("shim/")] == []
+        assert tried["shim/status.json"] and tried["shim/pid.json"], "the shim is the same user"
+        assert boxes.launcher.probe(launch.key).state == "running" == boxes.again().probe(launch.key).state
+        (launch.cwd / "go").touch()
+        boxes.wait(launch.key)
+        probe = boxes.again().collect(launch.key)
+        assert probe.verdict is not None and cause_of(probe.verdict, {}, Bound()).code == "out_of_memory"
+        for name in ("spec.json", "staged.json", "finished.json"):
+            assert files.read_json(directory / name, own=True) == {"own": True}
+
+    def test_the_verdict_of_another_attempt_is_none_of_this_one(self, boxes: Boxes) -> None:
+        key = boxes.start("pass")
+        boxes.wait(key)
+        sealed = (boxes.launcher.directory(key) / "shim/status.json").read_text()
+        other = boxes.start(f"open('../shim/status.json', 'w').write({sealed!r})\nimport time; time.sleep(60)")
+        until((boxes.launcher.directory(other) / "shim/status.json").exists, 30)
+        assert boxes.launcher.probe(other).state == "running"
+        boxes.launcher.signal(other, 0)
+        boxes.wait(other)
+        assert (boxes.launcher.collect(other).verdict or {})["canceled"] is True
+
+    def test_a_script_that_ends_its_container_by_force_has_no_verdict_of_its_own(self, boxes: Boxes) -> None:
+        """Its shim, the first process, can be neither stopped nor looked into; one limit of it can be taken away."""
+        probe, directory = boxes.run(ENDS_ITS_SHIM)
+        assert (directory / "work" / "tried").read_text().split() == ["refused"] * 4
+        assert probe.state == "lost"
+
     def test_a_step_whose_shim_does_not_end_it_is_ended_with_its_container(
         self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("duto_agent.launchers.docker.DEAF_S", 0.5)
-        launch = boxes.launch("import os, time\nos.kill(os.getppid(), 19)\nopen('ran', 'w')\ntime.sleep(60)")
+        launch = boxes.launch("import time\nopen('ran', 'w')\ntime.sleep(60)")
         boxes.launcher.ensure(launch)
         until((launch.cwd / "ran").exists, 30)
+        os.kill((boxes.engine.inspect(boxes.launcher.name(launch.key)) or {})["State"]["Pid"], signal.SIGSTOP)
         boxes.launcher.signal(launch.key, 0)
         assert boxes.wait(launch.key).state == "lost"
         assert boxes.launcher.collect(launch.key).state == "lost"
@@ -270,6 +316,55 @@ os.mkfifo("studio.json.ack")
         assert boxes.engine.containers(nets) == []
 
 
+FORGES = """
+import json, os, time
+os.chdir("..")
+tried = {}
+NAMES = ("spec.json", "staged.json", "finished.json", "launch.json", "studio.json", "cancel", "status.json", "pid.json",
+         "runner.lock", "samples.jsonl", "shim/pid.json", "shim/runner.lock", "shim/status.json", "shim")
+for name in NAMES:
+    for deed in ("write", "replace"):
+        try:
+            if deed == "write":
+                open(name, "w").write("{}")
+            else:
+                open("work/" + deed, "w").write(json.dumps({"exit_code": 0, "seal": "0" * 64, "canceled": False}))
+                os.replace("work/" + deed, name)
+            tried[name] = True
+        except OSError:
+            tried.setdefault(name, False)
+    if name.startswith("shim/"):
+        try:
+            os.unlink(name)
+            if name == "shim/status.json":
+                open(name, "w").write(json.dumps({"exit_code": 0, "seal": "0" * 64, "canceled": False}))
+            tried[name] = True
+        except OSError:
+            pass
+open("work/forging", "w").write(json.dumps(tried))
+os.rename("work/forging", "work/forged")
+while not os.path.exists("work/go"): time.sleep(0.01)
+chunks = []
+for _ in range(40): chunks.append(bytearray(10 << 20))
+"""
+ENDS_ITS_SHIM = """
+import ctypes, json, os, resource, signal, time
+libc, shim = ctypes.CDLL(None, use_errno=True), os.getppid()
+assert shim == 1
+def told(deed):
+    try:
+        open("tried", "a").write("done " if deed() else "refused ")
+    except OSError:
+        open("tried", "a").write("refused ")
+told(lambda: libc.ptrace(16, shim, None, None) == 0)
+told(lambda: open("/proc/1/environ").read())
+told(lambda: open("/proc/1/mem", "r+b"))
+os.kill(shim, signal.SIGSTOP), os.kill(shim, signal.SIGKILL)
+told(lambda: open("/proc/1/stat").read().rpartition(")")[2].split()[0] in "TtZ")
+open("../shim/status.json", "w").write(json.dumps({"exit_code": 0}))
+resource.prlimit(shim, resource.RLIMIT_CPU, (0, 0))
+time.sleep(60)
+"""
 REACH = """
 import json, os, socket, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -224,7 +224,11 @@ def test_what_is_required_and_missing_is_refused_with_words(tmp_path: Path, monk
         isolate(tmp_path, None, {})
     monkeypatch.setenv("DUTO_BWRAP", "off")
     monkeypatch.setenv("DUTO_STEP_LIMITS", "off")
-    assert isolate(tmp_path, None, {"bwrap": "required"}).facts() == {"bwrap": False, "cgroup": None}
+    assert isolate(tmp_path, None, {"bwrap": "required"}).facts() == {
+        "bwrap": False,
+        "cgroup": None,
+        "root": os.geteuid() == 0,
+    }
 
 
 def test_the_walls_themselves_are_nothing_that_a_script_left(walled: Steps) -> None:

@@ -21,6 +21,7 @@ from duto_agent.environments import BuildFailed
 from duto_agent.exchange import last_word
 from duto_agent.files import now, read_json, write_json
 from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Probe
+from duto_agent.launchers.traces import has_begun
 from duto_agent.logship import log_shipment
 from duto_agent.paths import BadPath
 from duto_agent.room import START_ROOM, DiskFull, free_at, full, is_full
@@ -397,12 +398,9 @@ class Attempt:
     def _starved(self) -> Cause | None:
         """Whether a shim finds no room here for what it writes before its script begins."""
         free = free_at(self.directory)
-        if free is None or free >= START_ROOM or self._has_begun():
+        if free is None or free >= START_ROOM or has_begun(self.directory):
             return None
         return self._of_disk(full("the step's log", self.directory))
-
-    def _has_begun(self) -> bool:
-        return bool((read_json(self.directory / "pid.json") or {}).get("child"))
 
     def _event(self, event: str, **facts: Any) -> dict[str, Any]:
         return {"attempt": self.key.attempt, "epoch": self.key.epoch, "event": event, "at": now(), **facts}

@@ -38,14 +38,15 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def read_json(path: Path, own: bool = False) -> Any:
-    """The file's value, or None where there is none or it is not JSON. `own`: only if this user wrote it."""
+def read_json(path: Path, own: bool = False, most: int = LARGEST_JSON) -> Any:
+    """The file's value, or None where there is none, it is not JSON or has more than `most` bytes. `own`: only if this
+    user wrote it."""
     try:
         with open_plain(path) as file:
             if own and not is_own(path):
                 return None
-            data = file.read(LARGEST_JSON + 1)
-        return json.loads(data) if len(data) <= LARGEST_JSON else None
+            data = file.read(most + 1)
+        return json.loads(data) if len(data) <= most else None
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -36,6 +36,7 @@ class Isolation:
         return {
             "bwrap": self.walls is not None,
             "cgroup": f"v{self.cgroups.version}" if self.cgroups is not None else None,
+            "root": os.geteuid() == 0,
         }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duto_agent.launchers.base import Bind, Launch, LaunchFailed
+from duto_agent.shim.step import KEY
 
 UID = 10001
 PIDS = 512
@@ -133,6 +134,7 @@ class Place:
     network: str
     user: str
     cores: int
+    seal: str  # the key of its shim, which is the first process: its variables are nobody else's
 
 
 def config_of(launch: Launch, given: Relaxed, place: Place) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def config_of(launch: Launch, given: Relaxed, place: Place) -> dict[str, Any]:
         "Cmd": [],
         "User": given.user or place.user,
         "WorkingDir": "/",
-        "Env": ["PYTHONDONTWRITEBYTECODE=1", *seen],
+        "Env": ["PYTHONDONTWRITEBYTECODE=1", f"{KEY}={place.seal}", *seen],
         "Labels": dict(place.labels),
         "StopSignal": "SIGTERM",
         "HostConfig": _host_config(launch, given, place),
@@ -154,7 +156,7 @@ def config_of(launch: Launch, given: Relaxed, place: Place) -> dict[str, Any]:
 
 def _host_config(launch: Launch, given: Relaxed, place: Place) -> dict[str, Any]:
     return {
-        "Init": True,
+        "Init": False,  # the shim is the first: what the script may send to it does not end or stop it
         "AutoRemove": False,  # the exit code of a container that is gone is gone too
         "ReadonlyRootfs": given.read_only,
         "CapDrop": ["ALL"],

@@ -1,7 +1,8 @@
 """Runs a step in a container of its own, with the shim as its entry point.
 
 The attempt's directory is the same folder inside and outside, so all that a step says travels through files and
-nothing through the engine. Truth in this order: the verdict that the shim wrote, what the engine knows, nothing.
+nothing through the engine. Truth in this order: the verdict that the shim sealed, what the engine knows, nothing. Script
+and shim are one user: of what it could write in the shim's place nothing else is believed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from duto_agent.launchers.container import UID, Place, config_of, relaxed, scrip
 from duto_agent.launchers.endings import Endings, discard
 from duto_agent.launchers.engine import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.launchers.networks import Networks
-from duto_agent.launchers.ownership import hand_over, undo_swaps
+from duto_agent.launchers.ownership import NOTES, hand_over, prepare, undo_swaps, writable
 from duto_agent.launchers.relay import Relay
+from duto_agent.launchers.seals import Seals
 from duto_agent.launchers.traces import ask_to_end, order_of, probe_files
 from duto_agent.launchers.weighing import Processes, is_in_group
 from duto_agent.room import full, is_told_in
@@ -61,6 +63,7 @@ class DockerLauncher:
         self.labels = {"duto.installation": installation, "duto.host": host}
         self.prefix = f"duto-{installation[:12]}"
         relay = Relay(attempts.parent / "relay", studio)
+        self.seals = Seals(attempts.parent / "seals.key")
         self.networks = Networks(engine, relay, f"{self.prefix}-{host}", self.labels)
         # As root the agent gives each step a user that owns nothing else; any other agent can only be itself.
         self.user = UID if os.geteuid() == 0 else os.geteuid()
@@ -78,12 +81,16 @@ class DockerLauncher:
     def directory(self, key: AttemptKey) -> Path:
         return self.attempts / key.folder
 
+    def _left(self, key: AttemptKey) -> Probe:
+        """What the step's shim has left. Raises OSError."""
+        return probe_files(self.directory(key) / NOTES, lambda verdict: self.seals.is_on(key, verdict))
+
     def name(self, key: AttemptKey) -> str:
         """The container's name, by which nobody makes it twice."""
         return f"{self.prefix}-{key.folder}"
 
     def ensure(self, launch: Launch) -> None:
-        if probe_files(self.directory(launch.key)).state != "none":
+        if self._left(launch.key).state != "none":
             return
         try:
             self._ensure(launch)
@@ -109,7 +116,7 @@ class DockerLauncher:
         return self.networks.studio_for(network, studio)
 
     def probe(self, key: AttemptKey) -> Probe:
-        probe = probe_files(self.directory(key))
+        probe = self._left(key)
         if probe.state == "running":
             self._end_the_deaf(key)
         return probe if probe.state in ("running", "exited") else self._ask(key, probe)
@@ -128,9 +135,8 @@ class DockerLauncher:
         except (EngineAway, EngineRefused):
             return None
         first, container = int((found.get("State") or {}).get("Pid") or 0), str(found.get("Id") or "")
-        shims = processes.children.get(first) if first and container else None
         # Numbers of processes mean something else where the engine is another machine's: the group is the proof.
-        return processes.sample(shims[0], container) if shims and is_in_group(first, container) else None
+        return processes.sample(first, container) if first and container and is_in_group(first, container) else None
 
     def collect(self, key: AttemptKey) -> Probe:
         probe = self._collect(key)
@@ -138,7 +144,7 @@ class DockerLauncher:
         return probe
 
     def _collect(self, key: AttemptKey) -> Probe:
-        """A verdict may be there before the last process is gone; a script may even have forged it."""
+        """A verdict may be there before the last process is gone."""
         name, faulty_until = self.name(key), float("inf")
         while True:
             try:
@@ -190,10 +196,12 @@ class DockerLauncher:
 
     def _ensure(self, launch: Launch) -> None:
         given, name = relaxed(launch.options), self.name(launch.key)
+        user = given.user or f"{self.user}:{self.user if self.user == UID else os.getegid()}"
+        prepare(self.directory(launch.key))
         image, refused = self._image(launch.image), None
         for _ in range(3):  # its network or itself was removed meanwhile, or the engine was killed amid it
             network = self.networks.join(launch.group or launch.key.attempt, launch.network, image.id)
-            place = self._place(launch, image, network)
+            place = self._place(launch, image, network, user)
             if not self.engine.create(name, config_of(launch, given, place)):
                 found = self.engine.inspect(name)
                 if found is None:
@@ -203,7 +211,7 @@ class DockerLauncher:
                     continue
                 if found["State"]["Status"] != "created":
                     return  # it ran, or runs: a second start would run the script again
-            self._order(launch, image)
+            self._order(launch, image, int(user.partition(":")[0]))
             try:
                 self.engine.start(name)
                 return
@@ -222,7 +230,7 @@ class DockerLauncher:
     def _begins(self, key: AttemptKey) -> bool:
         """Whether a start that the engine takes for a failure leads to a shim; its lock keeps a second one from running."""
         until = time.monotonic() + BEGINS_S
-        while probe_files(self.directory(key)).state == "none":
+        while self._left(key).state == "none":
             if time.monotonic() > until:
                 return False
             time.sleep(LOOK_S / 10)
@@ -235,34 +243,37 @@ class DockerLauncher:
         self._images[name] = found
         return found
 
-    def _place(self, launch: Launch, image: ImageFacts, network: str) -> Place:
+    def _place(self, launch: Launch, image: ImageFacts, network: str, user: str) -> Place:
         directory, key = self.directory(launch.key), launch.key
         labels = {
             "duto.kind": "step", "duto.attempt": key.attempt, "duto.epoch": str(key.epoch),
             "duto.network": network.partition(":")[2],
         }  # fmt: skip
-        binds = [Bind(each, each, read_only=False) for each in (directory, *self.folders)]
-        binds += [Bind(SHIM, SHIM), *launch.binds]
+        # By permission where it can be: the whole then stays one file system, in which files can be renamed.
+        is_others = int(user.partition(":")[0]) not in (0, os.geteuid())
+        binds = [Bind(directory, directory, read_only=False)] if is_others else writable(directory)
+        binds += [*(Bind(each, each, read_only=False) for each in self.folders), Bind(SHIM, SHIM), *launch.binds]
         if self.bell:  # the folder, not the socket: an agent that starts again makes another one
             binds.append(Bind(Path(self.bell).parent, Path(self.bell).parent))
         return Place(
             image=image.id,
-            entrypoint=("python3", "-I", "-S", str(SHIM), str(directory)),
+            entrypoint=("python3", "-I", "-S", str(SHIM), str(directory), str(directory / NOTES)),
             labels=self.labels | labels,
             binds=tuple({bind.target: bind for bind in binds}.values()),
             network=network,
-            user=f"{self.user}:{self.user if self.user == UID else os.getegid()}",
+            user=user,
             cores=int(self.engine.info().get("NCPU") or 1),
+            seal=self.seals.key(key),
         )
 
-    def _order(self, launch: Launch, image: ImageFacts) -> None:
+    def _order(self, launch: Launch, image: ImageFacts, user: int) -> None:
         """What the shim reads, and whose the files are. Only for a container that never started."""
         directory = self.directory(launch.key)
         order = order_of(replace(launch, env=script_variables(launch.env, image.env)), self.bell)
         order["cgroup"] = _own_group(self.engine.info())
         write_json(directory / "launch.json", order)
         if os.geteuid() == 0:
-            hand_over(directory, self.user)
+            hand_over(directory, user)
 
     def _ask(self, key: AttemptKey, known: Probe) -> Probe:
         """What the engine knows of a step of which the files say nothing, or that its shim is gone."""
@@ -273,7 +284,7 @@ class DockerLauncher:
             found = self.engine.inspect(self.name(key))
         except (EngineAway, EngineRefused):
             found, known = None, Probe("running") if known.state == "lost" or key in self._begun else known
-        after = probe_files(self.directory(key))  # it may have begun or ended while we asked
+        after = self._left(key)  # it may have begun or ended while we asked
         if after.state in ("running", "exited"):
             return after
         probe = known if found is None else _of_state(found["State"], known)
@@ -283,7 +294,7 @@ class DockerLauncher:
     def _has_ended(self, key: AttemptKey, found: Facts) -> bool:
         """With a verdict the kernel's word is enough; without one the engine's own is what we are after."""
         first = int((found.get("State") or {}).get("Pid") or 0)
-        if first and probe_files(self.directory(key)).state == "exited":
+        if first and self._left(key).state == "exited":
             heard = self._endings.within(first, str(found["Id"]), ENDING_S)
             if heard is not None:
                 return heard

@@ -7,24 +7,41 @@ import os
 import stat
 from pathlib import Path
 
+from duto_agent.launchers.base import Bind
+
 FOLDERS = ("work", "inputs", "outputs", "tmp")
 SPOOL = "spool.jsonl"
 FILES = (SPOOL, "log.data", "log.idx")
+NOTES = "shim"  # what a shim writes that is the script's user, as in containers
 
 
 def hand_over(directory: Path, user: int) -> None:
     """To a container whose shim is that user, too. Before it starts, never later: what a script could have put there
     must not be followed.
 
-    In the attempt's directory and its four folders the script may make what it likes, but it can neither move nor
-    replace them or the agent's files (sticky). What lies in the folders becomes its own; mounted inputs stay as they are.
+    In its four folders the script may make what it likes, but it can neither move nor replace them (sticky) or the agent's
+    files, which lie beside them. What lies in the folders becomes its own; mounted inputs stay as they are.
     """
     directory.parent.chmod(0o700)
-    directory.chmod(0o1777)
+    directory.chmod(0o755)
     _give(directory, FILES, user, user)
+    os.chown(directory / NOTES, user, user, follow_symlinks=False)
     for name in FOLDERS:
         with contextlib.suppress(FileNotFoundError):
             (directory / name).chmod(0o1777)
+
+
+def prepare(directory: Path) -> None:
+    """What a container's step and its shim write is there before it is made: it can make nothing beside that. Raises OSError."""
+    (directory / NOTES).mkdir(exist_ok=True)
+    for name in FILES:
+        os.close(os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+
+
+def writable(directory: Path) -> list[Bind]:
+    """The directory with what a step in a container may write of it, where its user could write all."""
+    names = [name for name in (*FOLDERS, *FILES, NOTES) if (directory / name).exists()]
+    return [Bind(directory, directory), *(Bind(directory / name, directory / name, read_only=False) for name in names)]
 
 
 def hand_over_work(directory: Path, user: int, group: int) -> None:

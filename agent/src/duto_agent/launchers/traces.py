@@ -5,21 +5,33 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from duto_agent.files import read_json, write_json
 from duto_agent.launchers.base import Launch, Probe
+from duto_agent.launchers.ownership import NOTES
 from duto_agent.room import is_full
 
 DEFAULT_LIMITS = {"core": 0}
+VERDICT_MOST = 1 << 20  # bytes: it is looked at again and again, and a script may have put anything in its place
+Trusted = Callable[[dict[str, Any]], bool]
 
 
-def probe_files(directory: Path) -> Probe:
-    """The state by the files alone; the same for a shim in a container, whose locks are seen from here too."""
+def whoever(_: dict[str, Any]) -> bool:
+    """Where a script cannot write what its shim writes."""
+    return True
+
+
+def probe_files(directory: Path, is_shims: Trusted = whoever) -> Probe:
+    """The state by the files alone; the same for a shim in a container, whose locks are seen from here too.
+
+    A verdict that is not the shim's is none.
+    """
     # The lock first: a shim that ends between the two looks has then left its verdict.
     held = is_locked(directory / "runner.lock")
-    verdict = _verdict(directory)
+    verdict = _verdict(directory, is_shims)
     if verdict is not None:
         return Probe("exited", verdict)
     if held:
@@ -29,7 +41,7 @@ def probe_files(directory: Path) -> Probe:
     # It may have begun, or even ended, since the first look: only a lock that is free again tells of an end.
     if is_locked(directory / "runner.lock"):
         return Probe("running")
-    verdict = _verdict(directory)
+    verdict = _verdict(directory, is_shims)
     return Probe("lost") if verdict is None else Probe("exited", verdict)
 
 
@@ -81,6 +93,12 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _verdict(directory: Path) -> dict[str, Any] | None:
-    found = read_json(directory / "status.json")
-    return found if isinstance(found, dict) else None
+def has_begun(directory: Path) -> bool:
+    """Whether the script of this attempt was started, as its shim says."""
+    notes = (read_json(folder / "pid.json", most=VERDICT_MOST) for folder in (directory, directory / NOTES))
+    return any(isinstance(found, dict) and found.get("child") for found in notes)
+
+
+def _verdict(directory: Path, is_shims: Trusted) -> dict[str, Any] | None:
+    found = read_json(directory / "status.json", most=VERDICT_MOST)
+    return found if isinstance(found, dict) and is_shims(found) else None

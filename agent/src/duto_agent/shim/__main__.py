@@ -1,4 +1,5 @@
-"""`python -I -S .../duto_agent/shim <attempt directory>`, or `... zygote` with a socket as stdin."""
+"""`python -I -S .../duto_agent/shim <attempt directory> [<folder of the shim's own notes>]`, or `... zygote` with a
+socket as stdin."""
 
 import os
 import sys
@@ -9,6 +10,6 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 from duto_agent.shim import step, zygote
 
 if __name__ == "__main__":
-    code = zygote.serve() if sys.argv[1] == "zygote" else step.main(os.path.abspath(sys.argv[1]))
+    code = zygote.serve() if sys.argv[1] == "zygote" else step.main(*map(os.path.abspath, sys.argv[1:3]))
     sys.stderr.flush()
     os._exit(code)  # all is written; whoever waits for the end of a container need not wait for an interpreter's

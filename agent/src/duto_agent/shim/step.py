@@ -15,7 +15,7 @@ from typing import Any
 
 from duto_agent.shim import group, tree
 from duto_agent.shim.log import BELL_GAP_S, ERR, OUT, Bell, Log
-from duto_agent.shim.verdict import decode, iso, last_frame, leave, reserve, write_json
+from duto_agent.shim.verdict import SEAL, decode, iso, last_frame, leave, reserve, seal_of, write_json
 
 BUSY, DONE = 75, 76
 CHUNK = 1 << 18
@@ -26,21 +26,29 @@ DRAIN_S, LEFT_BEHIND_GRACE_S, WALLS_S, KILL_S = 0.1, 0.5, 0.25, 5.0
 F_SETPIPE_SZ = 1031
 WEIGH_S = 1.0
 LOCK_TRIES = 20
+KEY = "DUTO_SEAL"  # the variable by which a container's shim gets its key
 
 
-def main(directory: str) -> int:
-    """Run the step of this directory, once in its life."""
-    if not take_lock(os.path.join(directory, "runner.lock")):
+def main(directory: str, notes: str = "") -> int:
+    """Run the step of this directory, once in its life. `notes` is where we leave what we know, unless it is there, too.
+
+    With a key in our variables the verdict is sealed, and we are closed to the script, who is the same user.
+    """
+    notes, key = notes or directory, os.environ.pop(KEY, "")
+    if key:
+        tree.close_memory()
+    if not take_lock(os.path.join(notes, "runner.lock")):
         return BUSY
     # pid.json without a verdict is a step that was lost: it may have run, so it never runs again.
-    if any(os.path.exists(os.path.join(directory, name)) for name in ("status.json", "pid.json")):
+    if any(os.path.exists(os.path.join(notes, name)) for name in ("status.json", "pid.json")):
         return DONE
     with open(os.path.join(directory, "launch.json"), encoding="utf-8") as file:
         launch = json.load(file)
-    verdict = os.path.join(directory, "status.json")
-    reserve(verdict)
-    step = Step(directory, launch)
-    leave(verdict, step.run())
+    place = os.path.join(notes, "status.json")
+    reserve(place)
+    step = Step(directory, notes, launch)
+    verdict = step.run()
+    leave(place, {**verdict, SEAL: seal_of(verdict, key)} if key else verdict)
     step.bell.ring(force=True)
     return 0
 
@@ -60,8 +68,8 @@ def take_lock(path: str) -> bool:
 class Step:
     """One script, its pipes, its tree of processes."""
 
-    def __init__(self, directory: str, launch: dict[str, Any]) -> None:
-        self.directory, self.launch = directory, launch
+    def __init__(self, directory: str, notes: str, launch: dict[str, Any]) -> None:
+        self.directory, self.notes, self.launch = directory, notes, launch
         self.bell = Bell(launch.get("bell"), os.path.basename(directory))
         self.log = Log(directory, int(launch.get("log_cap") or 1 << 30))
         self.child = 0
@@ -151,7 +159,7 @@ class Step:
     def _tell_pid(self, child: int | None) -> None:
         """Written before the spawn: a crash in between is `lost`, never a second run."""
         write_json(
-            os.path.join(self.directory, "pid.json"),
+            os.path.join(self.notes, "pid.json"),
             {
                 "pid": os.getpid(),
                 "start": tree.start_ticks(os.getpid()),

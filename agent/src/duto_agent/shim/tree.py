@@ -9,7 +9,7 @@ import resource
 import signal
 from typing import Any
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE = 36, 4
 LIMITS = {"core": resource.RLIMIT_CORE, "nofile": resource.RLIMIT_NOFILE, "address_space": resource.RLIMIT_AS,
           "processes": resource.RLIMIT_NPROC}  # fmt: skip
 
@@ -23,6 +23,12 @@ def adopt_orphans() -> None:
     """As subreaper we inherit what the script leaves behind, double-forked daemons too."""
     if _libc is not None:
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def close_memory() -> None:
+    """Nobody of our own user looks into us, or traces us; what we start is open again. Raises OSError."""
+    if _libc is None or _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "the watching program cannot be closed to the script")
 
 
 def descendants() -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -31,6 +32,7 @@ FRAME = re.compile(r'^ *(?:\| *)?File "([^"\n]+)", line (\d+)', re.M)
 ROOM = 1 << 14
 ROOM_TRIES, ROOM_S = 120, 0.5
 ERROR = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$")
+SEAL = "seal"
 
 
 def last_frame(tail: bytes, folder: str) -> dict[str, Any] | None:
@@ -95,6 +97,12 @@ def _overwrite(path: str, data: bytes) -> None:
         os.ftruncate(number, len(data))
     finally:
         os.close(number)
+
+
+def seal_of(value: dict[str, Any], key: str) -> str:
+    """What only somebody who knows the key can say of this value."""
+    text = json.dumps(value, sort_keys=True).encode()
+    return hashlib.blake2b(text, key=bytes.fromhex(key), digest_size=32).hexdigest()
 
 
 def write_json(path: str, value: dict[str, Any]) -> None:

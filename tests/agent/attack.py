@@ -1,6 +1,6 @@
 """A step that wants out: what it tries, and what came of it, as one JSON object. Runs inside of the walls.
 
-`attack.py {"home": …, "data": …, "marker": …, "pid": …}`; each value of the answer is "refused …" or "DONE …".
+`attack.py {"home": …, "data": …, "marker": …, "pid": …, "host": …, "broker": port, "web": port, "session": …}`; each value of the answer is "refused …" or "DONE …".
 """
 
 # It speaks to the kernel, call by call.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import glob
+import http.client
 import json
 import os
 import signal
@@ -164,6 +165,55 @@ for path in ("host.json", "agent.lock", "attempts/other-1/work/secret", "run/doo
 for path in ("secret", "db.sqlite3", "run/broker", "store"):
     tried(f"studio's {path}", lambda path=path: os.stat(f"{DATA}/{path}"))  # type: ignore[misc]
 tried("shadow", lambda: os.open("/etc/shadow", os.O_RDONLY) if os.getuid() else 0)
+
+
+# The studio's broker and its web port, as somebody whom nobody has let in.
+def said(line: bytes) -> Callable[[], object]:
+    def deed() -> object:
+        with socket.create_connection((given["host"], given["broker"]), 5) as link:
+            link.sendall(line + b"\r\n")
+            answer = link.recv(4096)
+        if answer.startswith(b"-") or not answer:
+            raise PermissionError(13, answer.decode(errors="replace").strip())
+        return answer
+
+    return deed
+
+
+def asked(method: str, path: str, headers: dict[str, str]) -> Callable[[], object]:
+    def deed() -> object:
+        link = http.client.HTTPConnection(given["host"], given["web"], timeout=20)
+        link.request(method, path, b"{}" if method != "GET" else None, {"Content-Type": "application/json", **headers})
+        answer = link.getresponse()
+        # To a session of another workspace this one does not exist.
+        if answer.status in (401, 403) or (answer.status == 404 and "Cookie" in headers):
+            raise PermissionError(13, str(answer.status))
+        return f"{answer.status} {answer.read(200)!r}"
+
+    return deed
+
+
+if given.get("broker"):
+    for line in (
+        b"PING", b"INFO", b"HELLO 3", b"AUTH password", b"AUTH default nopass", b"HELLO 3 AUTH default valkey", b"ACL WHOAMI",
+        b"CONFIG GET requirepass", b"CONFIG SET requirepass x", b"RPUSH studio x", b"LPUSH studio x", b"PUBLISH studio x",
+        b"SET x y", b"KEYS *", b"MONITOR", b"CLIENT LIST", b"REPLICAOF 127.0.0.1 1", b"EVAL 'return 1' 0", b"SHUTDOWN NOSAVE",
+    ):  # fmt: skip
+        tried(f"broker: {line.decode()}", said(line))
+if given.get("web"):
+    loopback = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+    for who, headers in (
+        ("nobody", {}), ("a key that is none", {"Authorization": "Bearer " + "0" * 43}), ("a neighbour", loopback),
+        ("a session of elsewhere", {"Cookie": given["session"]}),
+        ("an owner by name", {"Remote-User": "ana", "X-Forwarded-User": "ana", "X-Remote-User": "ana"}),
+    ):  # fmt: skip
+        for method, path in (
+            ("POST", "/agent/v1/exchange"), ("GET", "/api/v1/workspaces/"), ("GET", "/api/v1/workspaces/lab/runs/"),
+            ("POST", "/api/v1/workspaces/lab/runs/"), ("GET", "/api/v1/workspaces/lab/tokens/"),
+            ("PUT", "/agent/v1/attempts/00000000-0000-0000-0000-000000000001/1/log?offset=0"),
+        ):  # fmt: skip
+            if "Cookie" not in headers or "/lab/" in path:
+                tried(f"web: {method} {path} as {who}", asked(method, path, headers))
 
 # Places that others trust.
 own = os.path.dirname(os.getcwd())

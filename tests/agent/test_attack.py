@@ -11,8 +11,13 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
+from pytest_django.live_server_helper import LiveServer
+from redis import Redis
 
 import duto_agent
 from duto_agent.bindings import Bound
@@ -23,8 +28,12 @@ from duto_agent.launchers.base import Bind
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.users import BadRange, Range, StepUsers, range_of
-from tests.agent.containers import Boxes
+from studio.supervisor import broker
+from studio.supervisor.layout import Layout, write_private
+from tests.agent.containers import Boxes, gateway_of
 from tests.agent.steps import Steps
+from workspaces.models import User
+from workspaces.services.workspaces import create_workspace
 
 SDK = Path(duto_agent.__file__).parents[3] / "sdk/duto/src/duto"
 ATTACK = Path(__file__).with_name("attack.py")
@@ -53,6 +62,14 @@ class Prey:
             self._leave(self.data / path)
         (self.sdk / "duto.py").write_text("")
         self.other = subprocess.Popen(["sleep", "300"], env={"REDISCLI_AUTH": MARKER})
+        self.port = broker.free_port()
+        layout = Layout(self.data)
+        layout.valkey.mkdir()
+        write_private(layout.valkey / "valkey.conf", broker.configuration(layout, self.port, MARKER))
+        write_private(layout.broker, f"redis://:{MARKER}@127.0.0.1:{self.port}/0")
+        command = (broker.find_binary(os.environ.get("DUTO_REDIS_BIN", "")), str(layout.valkey / "valkey.conf"))
+        self.broker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        assert broker.wait_for(self.port, 20)
 
     def _leave(self, path: Path) -> None:
         """As careless as can be: it is the walls that are tried, not the permissions."""
@@ -67,12 +84,20 @@ class Prey:
             "data": str(self.data),
             "marker": MARKER[:10] + MARKER[10:],
             "pid": self.other.pid,
+            "host": "127.0.0.1",
+            "broker": self.port,
         }
         return json.dumps(given | {"shown": [str(self.sdk)], **facts})
 
+    def is_untouched(self) -> bool:
+        """Whether its broker runs on, with its password and without a key."""
+        with Redis(port=self.port, password=MARKER) as client:
+            return bool(client.dbsize() == 0 and client.config_get("requirepass")["requirepass"] == MARKER)
+
     def close(self) -> None:
-        self.other.kill()
-        self.other.wait()
+        for process in (self.other, self.broker):
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture
@@ -101,10 +126,19 @@ def code_of(order: str) -> str:
     )
 
 
-def nothing_done(log: str, allowed: Collection[str] = ()) -> None:
+def nothing_done(log: str, allowed: Collection[str] = ()) -> dict[str, str]:
     found: dict[str, str] = json.loads(log.strip().splitlines()[-1])
     assert {name: came for name, came in found.items() if not came.startswith("refused") and name not in allowed} == {}
     assert len(found) > 60
+    return found
+
+
+def nobody_let_in(found: dict[str, str]) -> None:
+    """Broker and studio were reached, and said no."""
+    told = [came for name, came in found.items() if name.startswith("broker: ")]
+    assert len(told) > 15 and all("NOAUTH" in came or "WRONGPASS" in came for came in told), told
+    asked = [came for name, came in found.items() if name.startswith("web: ")]
+    assert len(asked) > 20 and set(asked) <= {"refused 401", "refused 403", "refused 404"}, asked
 
 
 @pytest.fixture
@@ -118,12 +152,26 @@ def walled(prey: Prey) -> Iterator[Steps]:
     made.close()
 
 
-def test_a_step_behind_walls_gets_out_by_no_way(walled: Steps, prey: Prey, bare_python: str) -> None:
+@pytest.fixture
+def studio(live_server: LiveServer) -> dict[str, Any]:
+    """A studio with a workspace that others have, and a session of somebody whose workspace is another."""
+    owner, stranger = User.objects.create_user("ana"), User.objects.create_user("eva")
+    for user, name in ((owner, "lab"), (stranger, "other")):
+        create_workspace(user, name)
+    client = Client()
+    client.force_login(stranger)
+    session = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    return {"web": int(live_server.url.rpartition(":")[2]), "session": session}
+
+
+def test_a_step_behind_walls_gets_out_by_no_way(
+    walled: Steps, prey: Prey, bare_python: str, studio: dict[str, Any]
+) -> None:
     walled.python = bare_python
-    probe, directory = walled.run(code_of(prey.order()), binds=(Bind(prey.sdk, prey.sdk),))
+    probe, directory = walled.run(code_of(prey.order(**studio)), binds=(Bind(prey.sdk, prey.sdk),))
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()
-    nothing_done((directory / "log.data").read_text())
-    assert probe.verdict["left_over"] == 0 and prey.other.poll() is None
+    nobody_let_in(nothing_done((directory / "log.data").read_text()))
+    assert probe.verdict["left_over"] == 0 and prey.other.poll() is None and prey.is_untouched()
 
 
 ORDINARY = """
@@ -185,8 +233,9 @@ def as_an_ordinary_user(prey: Prey, folder: Path, code: str, options: str = "") 
 
 
 @root_only
-def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, folder: Path) -> None:
-    nothing_done(as_an_ordinary_user(prey, folder, code_of(prey.order())))
+def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, folder: Path, studio: dict[str, Any]) -> None:
+    nobody_let_in(nothing_done(as_an_ordinary_user(prey, folder, code_of(prey.order(**studio)))))
+    assert prey.is_untouched()
 
 
 @root_only
@@ -206,10 +255,14 @@ def test_a_fork_bomb_of_an_ordinary_users_agent_is_counted_in_its_namespace(prey
 
 @pytest.mark.docker
 @pytest.mark.timeout(900)
-def test_a_step_in_a_container_gets_out_by_no_way(boxes: Boxes, prey: Prey) -> None:
-    probe, directory = boxes.run(code_of(prey.order(most=8, own=False)))
+@pytest.mark.parametrize("network", ["none", "open"])
+def test_a_step_in_a_container_gets_out_by_no_way(boxes: Boxes, prey: Prey, network: str) -> None:
+    """Broker and web port are the machine's loopback's: from a container's network nothing answers."""
+    order = prey.order(most=8, own=False, host=gateway_of(boxes.engine.socket))
+    probe, directory = boxes.run(code_of(order), network=network)
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()
     nothing_done((directory / "log.data").read_text(), OWN_CONTAINER)
+    assert prey.is_untouched()
 
 
 def test_a_program_of_the_steps_own_choice_does_not_run_before_the_walls_stand(walled: Steps, tmp_path: Path) -> None:

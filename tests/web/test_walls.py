@@ -36,4 +36,4 @@ def test_the_page_of_a_host_warns_of_steps_that_are_root(
     site: Site, launcher: str, isolation: dict[str, bool], warned: bool
 ) -> None:
     Host.objects.create(name="rooted", key_digest="d", launcher=launcher, facts={"isolation": isolation})
-    assert (ROOT in site.see("/compute/hosts/rooted").content.decode()) is warned
+    assert (ROOT in site.see("compute/hosts/rooted/").content.decode()) is warned

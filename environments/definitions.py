@@ -59,6 +59,9 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
     }
     if recipe.conda is not None and not document["python"]["user_managed"]:
         document["python"]["conda"] = recipe.conda.to_document()
+    for key, lines in (("constraints", recipe.constraints), ("unused", recipe.unused)):
+        if lines:
+            document["python"][key] = list(lines)
     if isinstance(given.get("docker"), Mapping) and given["docker"]:
         document["docker"] = dict(given["docker"])
     return _with_locks(document, recipe.digest, dict(locks or {}))
@@ -66,7 +69,9 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
 
 def _with_locks(document: dict[str, Any], recipe_digest: str, locks: dict[str, str]) -> Definition:
     """A curated environment is installed from locks, so its build is not that of an equal list of packages."""
-    digest = canonical.digest({key: value for key, value in document.items() if key != "name"})
+    counted = {key: value for key, value in document.items() if key != "name"}
+    counted["python"] = {key: value for key, value in document["python"].items() if key != "unused"}
+    digest = canonical.digest(counted)
     if locks:
         document = {**document, "locks": locks}
         recipe_digest = canonical.digest({"recipe": recipe_digest, "locks": locks})
@@ -77,8 +82,9 @@ def build_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """What an agent needs of a stored definition to make its lock (docs/wire.md)."""
     python = document["python"]
     recipe: dict[str, Any] = {"python": python["version"], "packages": python["packages"]}
-    if python.get("conda"):
-        recipe["conda"] = python["conda"]
+    for key in ("conda", "constraints"):
+        if python.get(key):
+            recipe[key] = python[key]
     if document.get("locks"):
         recipe["locks"] = document["locks"]
     return recipe

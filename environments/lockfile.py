@@ -7,7 +7,7 @@ own would let the host that resolved it choose where all of them fetch from. Pur
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -23,6 +23,10 @@ _PINNED = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w.,\s-]*\])?==(?P<version>[\w.!+-]+)(?:\s*;[^\n]*)?(?:\s+--hash=sha256:[0-9a-f]{64})*"
 )
 _PLACED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w.,\s-]*\])?\s*@\s*(?P<url>\S+)(?:\s*;[^\n]*)?")
+_REPOSITORY = re.compile(
+    r"(?P<repository>git\+[a-z]+://(?:[^/@#\s]*@)?[^@#\s]+)(?:@(?P<revision>[^#\s]+))?(?P<rest>#\S+)?"
+)
+_COMMIT = re.compile(r"(?P<repository>git\+[a-z]+://(?:[^/@#\s]*@)?[^@#\s]+)@[0-9a-f]{40}(?P<rest>#\S+)?")
 _ADDRESS = re.compile(r"(?:https?|file)://[^\s]+")
 _PYTHON = re.compile(r"\d{1,2}\.\d{1,3}(?:\.\d{1,3}[\w.+-]{0,20})?")
 
@@ -69,14 +73,29 @@ def _without_conda(lines: list[str], recipe: Mapping[str, Any]) -> list[str]:
 
 def _pins(lines: Iterable[str], recipe: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """(name, version) of each line; no version for an address that the recipe names itself."""
-    places = {place["url"] for each in recipe.get("packages") or () if (place := _PLACED.fullmatch(str(each).strip()))}
+    places = {_place(str(each).strip()) for each in recipe.get("packages") or ()}
     for line in lines:
         if pinned := _PINNED.fullmatch(line):
             yield canonicalize_name(pinned["name"]), pinned["version"]
-        elif (placed := _PLACED.fullmatch(line)) and placed["url"] in places:
+        elif (placed := _PLACED.fullmatch(line)) and (placed["url"] in places or _at_commit(placed["url"], places)):
             yield canonicalize_name(placed["name"]), None
         else:
             raise BadLock(f"{line[:80]!r} is not one package with its exact version")
+
+
+def _place(line: str) -> str:
+    """The address of a package that was asked for by one, with or without its name; another line is none."""
+    return placed["url"] if (placed := _PLACED.fullmatch(line)) else line.split(" ;")[0].strip()
+
+
+def _at_commit(url: str, places: Collection[str]) -> bool:
+    """Whether this is the commit that a branch, a tag or nothing meant in a repository that was asked for."""
+    commit = _COMMIT.fullmatch(url)
+    return commit is not None and any(
+        (found := _REPOSITORY.fullmatch(place)) is not None
+        and (found["repository"], found["rest"] or "") == (commit["repository"], commit["rest"] or "")
+        for place in places
+    )
 
 
 def _compare(pins: Mapping[str, str | None], packages: Iterable[Any]) -> None:

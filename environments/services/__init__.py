@@ -14,7 +14,7 @@ from environments.services.builds import (
 )
 from environments.services.images import cancel_image, image_cancels, interrupt_images, report_image
 from environments.services.logs import append_build_log
-from environments.services.versions import find, register, resolve
+from environments.services.versions import find, register, resolve, warnings_of
 
 __all__ = [
     "append_build_log",
@@ -35,4 +35,5 @@ __all__ = [
     "report_image",
     "resolve",
     "take_builds",
+    "warnings_of",
 ]

@@ -79,6 +79,14 @@ def with_build(version: EnvironmentVersion) -> EnvironmentVersion:
     return version
 
 
+def warnings_of(version: EnvironmentVersion | None) -> list[str]:
+    """What whoever runs in it is to know: another Python than was asked for, and what of the lists is not used."""
+    if version is None:
+        return []
+    unused = version.definition["python"].get("unused") or []
+    return [*(version.build.warnings if version.build else []), *unused]
+
+
 def _version_of(workspace: Workspace, definition: Definition) -> EnvironmentVersion:
     name = definition.document["name"]
     environment = _environment(workspace, name) if name else None

@@ -55,6 +55,15 @@ class EnvironmentPage:
     topic: str
 
     @property
+    def constraints(self) -> list[str]:
+        return list((self.version.definition.get("python") or {}).get("constraints") or [])
+
+    @property
+    def unused(self) -> list[str]:
+        """What of the program's lists the studio does not use."""
+        return list((self.version.definition.get("python") or {}).get("unused") or [])
+
+    @property
     def build(self) -> EnvironmentBuild | None:
         return self.version.build
 

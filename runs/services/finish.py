@@ -38,7 +38,8 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         if fresh.is_final:
             return
         fresh.run.step.output_digests = digests
-        fresh.warnings = [*fresh.warnings, *unkept, *map(str, report.get("warnings") or [])]
+        told = [*fresh.warnings, *unkept, *map(str, report.get("warnings") or [])]
+        fresh.warnings = list(dict.fromkeys(told))
         status, facts = clusters.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
@@ -139,7 +140,7 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
     run.move(S.QUEUED, queued_at=moment)
     Attempt.objects.create(
         run=run, number=retry.number, compute_target_id=attempt.compute_target_id, queued_at=moment,
-        priority=attempt.priority, user_id=attempt.user_id,
+        priority=attempt.priority, user_id=attempt.user_id, warnings=run.warnings,
         not_before=moment + timedelta(seconds=retry.delay) if retry.delay else None,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from core.errors import StudioError
 from core.prepared import Prepared
 from core.work import later
 from duto.spec import fingerprint
+from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan, told
 from runs.models import Attempt, Run
@@ -22,6 +23,7 @@ from runs.services.changes import changing, place_after
 S = Run.Status
 # One step that is reused may lead to the next so often within one transaction.
 ROUNDS = 120
+ROOT_WARNINGS = 20
 
 
 def advance(root_id: UUID) -> None:
@@ -127,6 +129,14 @@ class Places:
         key = run.step.environment_version_id
         return self._environments.get(key) if key else None
 
+    def warn(self, warnings: Sequence[str]) -> None:
+        """The run itself tells what is to be known of the environments of its steps, each once."""
+        root = self.board.root
+        fresh = [each for each in warnings if each not in root.warnings][: max(0, ROOT_WARNINGS - len(root.warnings))]
+        if fresh and root.kind != Run.Kind.SCRIPT:  # which is its own step
+            root.warnings = [*root.warnings, *fresh]
+            Run.objects.filter(pk=root.pk).update(warnings=root.warnings)
+
     def queue(self) -> None:
         """Give each starting step an attempt, and ask for places once the transaction holds."""
         if not self.starting:
@@ -136,7 +146,8 @@ class Places:
         # The columns that a cluster's queue is ordered by.
         order = {"priority": root.priority, "user_id": root.submitted_by_id, "queued_at": moment}
         attempts = [
-            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, **order) for run in self.starting
+            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, warnings=run.warnings, **order)
+            for run in self.starting
         ]
         Attempt.objects.bulk_create(attempts)
         for run in self.starting:
@@ -177,6 +188,8 @@ def _start(board: Board, places: Places, node: str) -> None:
     if build is not None and build.status != EnvironmentBuild.Status.READY:
         _await_environment(board, places, node, build)
         return
+    run.warnings = environments.warnings_of(environment)
+    places.warn(run.warnings)
     step = board.touch(node)
     step.waiting = []
     try:
@@ -190,7 +203,7 @@ def _start(board: Board, places: Places, node: str) -> None:
     if answer.source is not None:
         reuse.take(board, node, answer)
         return
-    board.set(node, S.QUEUED)
+    board.set(node, S.QUEUED, **({"warnings": run.warnings} if run.warnings else {}))
     places.starting.append(run)
 
 

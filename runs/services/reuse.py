@@ -120,7 +120,8 @@ def take(board: Board, node: str, answer: Answer) -> None:
         properties[status.IS_ADOPTED] = "true"
     if any(output.register for output in board.spec(node).outputs):
         _register(board, node, source)
-    board.set(node, Run.Status.COMPLETED, properties=properties)
+    warned = {"warnings": run.warnings} if run.warnings else {}
+    board.set(node, Run.Status.COMPLETED, properties=properties, **warned)
 
 
 def _register(board: Board, node: str, source: Run) -> None:

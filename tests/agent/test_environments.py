@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from duto.spec.environment import recipe
+from duto_agent.builds import Build
 from duto_agent.environments import READY, BuildFailed, Environments, explain
 from duto_agent.files import write_json
 from duto_agent.pythons import Python, Pythons, choose, own
 from duto_agent.sdk_folder import sdk_folder
 from duto_agent.uvtool import pip_settings, uv_environment
+from environments import lockfile
 
 LOCK = "six==1.17.0\n"
 
@@ -102,12 +108,48 @@ def test_user_managed_is_never_the_agents_own(environments: Environments, monkey
 
 @pytest.mark.parametrize(
     ("asked", "version", "warned"),
-    [("3.11", "3.11.7", False), ("3.6", "3.9.1", True), ("3.12.1", "3.13.0", True), ("3.13", "3.13.0", False), ("3.10", "3.11.7", True)],
+    [
+        ("3.11", "3.11.7", False), ("3.6", "3.9.1", True), ("3.12.1", "3.13.0", True), ("3.13", "3.13.0", False), ("3.10", "3.11.7", True),
+        ("<3.12", "3.11.7", False), ("!=3.13", "3.11.7", False), ("<3.9,>=3.7", "3.9.1", True), ("<3.13,>=3.12", "3.13.0", True),
+    ],
 )  # fmt: skip
 def test_the_nearest_python_serves_with_a_warning(asked: str, version: str, warned: bool) -> None:
     found = [Python("a", "3.9.1"), Python("b", "3.11.7"), Python("c", "3.13.0")]
     choice = choose(asked, found)
     assert (choice.python.version, choice.warning is not None) == (version, warned)
+
+
+def test_a_build_in_another_python_says_so_and_its_failure_too(environments: Environments, tmp_path: Path) -> None:
+    services: Any = SimpleNamespace(environments=environments, images=None, client=None)
+    told = f"Python 2.7 is not on this host; Python {environments.pythons.choose('2.7').python.version} is used."
+    made = Build("one", {"recipe": {"python": "2.7", "packages": ["six==1.17.0"]}}, services, tmp_path)._make()
+    assert made["warnings"] == [told] and made["lock"] == LOCK
+    assert told in (tmp_path / "one.log").read_text()
+    old = Build("two", {"recipe": {"python": "2.7", "packages": ["six==99"]}}, services, tmp_path)
+    with pytest.raises(BuildFailed, match=f"six==99.*{re.escape(told)}"):
+        old._make()
+
+
+def test_constraints_bound_what_is_needed_and_install_nothing(environments: Environments) -> None:
+    lock = environments.resolve(["requests"], own(), lambda line: None, ["idna<3.5", "six<1.16"])
+    assert "idna==3.4\n" in lock and "six" not in lock
+    assert not list(environments.folder.iterdir())
+
+
+def test_a_repository_is_locked_at_its_commit_and_installed(environments: Environments, tmp_path: Path) -> None:
+    source = tmp_path / "own"
+    (source / "own").mkdir(parents=True)
+    (source / "own/__init__.py").write_text("ANSWER = 42\n")
+    (source / "setup.py").write_text("from setuptools import setup\nsetup(name='own', version='1', packages=['own'])\n")
+    git = ["git", "-C", str(source), "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", "v1"]):
+        subprocess.run([*git, *words], check=True)
+    packages = list(recipe(pip=[f"-e git+file://{source}@v1#egg=own"]).packages)
+    lock = environments.resolve(packages, own(), lambda line: None)
+    assert lockfile.checked(lock, own().version, {"packages": packages})[0] == lock
+    built = environments.ensure(lock, None, lambda line: None)
+    said = subprocess.run([built.executable, "-c", "import own; print(own.ANSWER)"], capture_output=True, text=True)
+    assert said.stdout == "42\n", said.stderr
 
 
 def test_what_pip_is_told_reaches_uv(tmp_path: Path) -> None:

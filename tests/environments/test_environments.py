@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import html
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
@@ -22,6 +25,7 @@ from workspaces.models import Role, User
 from workspaces.services.workspaces import create_workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def definition(*packages: str, name: str = "", **python: Any) -> dict[str, Any]:
@@ -59,6 +63,21 @@ def test_a_reference_finds_its_version_or_says_which_there_are(house: House) -> 
         versions.find(house.workspace, "p", 7)
     with pytest.raises(NotFound, match="AzureML-Tutorial, p"):
         environments.resolve(house.workspace, {"name": "nope"})
+
+
+def test_what_is_not_used_is_kept_with_a_definition_and_makes_no_other_of_it(house: House) -> None:
+    unused = ["'--pre' is not used: the studio has a package index of its own."]
+    plain = environments.resolve(house.workspace, definition("pandas", name="p"))
+    told = environments.resolve(house.workspace, definition("pandas", name="q", unused=unused))
+    assert (plain.digest, plain.build_id) == (told.digest, told.build_id)
+    bound = environments.resolve(house.workspace, definition("pandas", constraints=["numpy<2"]))
+    assert bound.build is not None and bound.build_id != plain.build_id
+    assert environments.build_work(bound.build)["spec"]["constraints"] == ["numpy<2"]
+    browser = Client()
+    browser.force_login(house.owner)
+    page = browser.get(reverse("environments:environment", args=["lab", "q"]))
+    assert unused[0] in html.unescape(content(page).decode())
+    assert environments.warnings_of(told) == unused and environments.warnings_of(plain) == []
 
 
 def test_user_managed_packages_need_no_build(house: House) -> None:
@@ -157,6 +176,9 @@ def test_only_the_host_that_holds_a_build_is_heard(house: House) -> None:
         (["six"], "-r /etc/passwd\nsix==1.16.0\n"),
         (["six"], "@EXPLICIT\nhttps://elsewhere.example/six.conda\n@PIP\n"),
         (["own @ https://a.example/own.tar.gz"], "own @ https://b.example/own.tar.gz\n"),
+        (["own @ git+https://a.example/own@v1"], f"own @ git+https://b.example/own@{COMMIT}\n"),
+        (["own @ git+https://a.example/own@v1"], "own @ git+https://a.example/own@v2\n"),
+        (["own @ git+https://a.example/own@v1"], f"own @ git+https://a.example/own@{COMMIT}#subdirectory=x\n"),
         (["six"], "six==1.16.0\ud800\n"),
         (["six"], ["six==1.16.0"]),
         (["six"], None),
@@ -185,6 +207,9 @@ def test_a_lock_that_cannot_be_what_was_asked_for_fails_the_build(house: House, 
         (["six"], "six==1.16.0 --hash=sha256:" + "a" * 64 + "\n"),
         (["own @ https://a.example/own.tar.gz"], "own @ https://a.example/own.tar.gz\n"),
         (["pandas==3.0.0rc1"], "pandas==3.0.0rc1\n"),
+        (["https://a.example/master.zip"], "own @ https://a.example/master.zip\n"),
+        (["own @ git+https://a.example/own@v1"], f"own @ git+https://a.example/own@{COMMIT}\n"),
+        (["git+https://git@a.example/own"], f"own @ git+https://git@a.example/own@{COMMIT}\n"),
     ],
 )
 def test_what_resolvers_write_is_taken(packages: list[str], lock: str) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from duto_agent import conda
-from duto_agent.environments import BuildFailed
+from duto_agent.environments import UNREACHABLE, BuildFailed
 from duto_agent.launchers.base import EngineAway
 from duto_agent.loops import keep_going
+from duto_agent.pythons import Choice
 from duto_agent.room import DiskFull, room_for
 from duto_agent.services import Services
 from duto_agent.shipping import Shipment, Stale
@@ -60,13 +61,25 @@ class Build:
         if recipe.get("conda"):
             return self._make_prefix(recipe)
         choice = environments.pythons.choose(recipe.get("python"))
+        try:
+            return self._make_environment(recipe, choice)
+        except BuildFailed as error:
+            if choice.warning is None or str(error) == UNREACHABLE:
+                raise
+            # Old versions have no wheels for a newer Python: the other one is mostly why.
+            raise BuildFailed(f"{error} {choice.warning}") from error
+
+    def _make_environment(self, recipe: dict[str, Any], choice: Choice) -> dict[str, Any]:
+        environments = self.services.environments
+        if choice.warning:
+            self._line(choice.warning)
         # Curated environments bring a lock for each Python that they know.
         lock = recipe.get("lock") or (recipe.get("locks") or {}).get(choice.python.minor)
         if lock is None:
             packages = list(recipe.get("packages") or ())
             what = "1 package" if len(packages) == 1 else f"{len(packages)} packages"
             self._line(f"Resolving {what} for Python {choice.python.version}.")
-            lock = environments.resolve(packages, choice.python, self._line)
+            lock = environments.resolve(packages, choice.python, self._line, recipe.get("constraints") or ())
         built = environments.ensure(lock, choice.python.version, self._line)
         warnings = [choice.warning] if choice.warning else []
         return {

@@ -11,6 +11,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from duto.spec import pythons
+
 EXPLICIT, PIP = "@EXPLICIT", "@PIP"
 OLDEST = (3, 8)  # what the program at the entry of every step needs
 PACKAGE = re.compile(r"/(?P<name>[^/#]+)-(?P<version>[^-/#]+)-[^-/#]+\.(?:conda|tar\.bz2)(?:#\S*)?$")
@@ -58,13 +60,15 @@ def python_of(lock: str) -> str:
 
 def specs(packages: Iterable[str], python: str | None) -> list[str]:
     """What micromamba is asked for: always with a Python, since that is what runs the step."""
-    return [f"python={python}" if python else f"python>={'.'.join(map(str, OLDEST))}", *packages]
+    version = python or f">={'.'.join(map(str, OLDEST))}"
+    return [f"python={version}" if version[0].isdigit() else f"python{version}", *packages]
 
 
 def is_too_old(python: str | None) -> bool:
     """Whether a step could not begin in this Python."""
-    numbers = re.findall(r"\d+", python or "")[:2]
-    return len(numbers) == 2 and tuple(map(int, numbers)) < OLDEST
+    if not python:
+        return False
+    return not any((3, minor) >= OLDEST for minor in pythons.minors(python))
 
 
 def asked(section: Mapping[str, Any], python: str | None) -> str:

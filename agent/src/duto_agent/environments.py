@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -67,12 +68,17 @@ class Environments:
         for left in folder.glob("*.tmp.*"):  # an agent that was killed amid a build
             attempted(f"removal of {left}", partial(remove_tree, left))
 
-    def resolve(self, packages: Sequence[str], python: Python, say: Say) -> str:
-        """The lock of these requirements: one `name==version` per line, sorted."""
+    def resolve(self, packages: Sequence[str], python: Python, say: Say, constraints: Sequence[str] = ()) -> str:
+        """The lock of these requirements within the constraints: one `name==version` per line, sorted."""
         if not packages:
             return ""
         command = ["pip", "compile", "--no-header", "--no-annotate", "--quiet", "--python", python.executable, "-"]
-        lines = self._uv(command, say, "\n".join(packages) + "\n", python=python.executable)
+        with tempfile.TemporaryDirectory(prefix="resolve.tmp.", dir=self.folder) as folder:
+            files = [Path(folder, "constraints.txt")] if constraints else []
+            for file in files:
+                file.write_text("".join(f"{each}\n" for each in constraints))
+                command += ["--constraint", str(file)]
+            lines = self._uv(command, say, "\n".join(packages) + "\n", python=python.executable, files=files)
         pinned = [line.strip() for line in lines if line.strip() and not line.startswith(("#", " ", "warning"))]
         return "".join(f"{line}\n" for line in sorted(pinned, key=str.lower))
 
@@ -172,7 +178,14 @@ class Environments:
         subprocess.run(self.workshop.command(compile_all, python, new), env=PLAIN, capture_output=True)
 
     def _uv(
-        self, arguments: list[str], say: Say, stdin: str = "", *, python: str = "", writable: Path | None = None
+        self,
+        arguments: list[str],
+        say: Say,
+        stdin: str = "",
+        *,
+        python: str = "",
+        writable: Path | None = None,
+        files: Sequence[Path] = (),
     ) -> list[str]:
         """Run uv, say each line as it comes, and turn a failure into one sentence. With `python`: behind walls, if
         there are any."""
@@ -181,7 +194,7 @@ class Environments:
         except UvMissing as error:
             raise BuildFailed(str(error)) from error
         if python and self.workshop is not None:
-            with self.workshop.uv(command, variables, python, writable) as (walled, shown):
+            with self.workshop.uv(command, variables, python, writable, files) as (walled, shown):
                 return self._run(walled, shown, say, stdin)
         return self._run(command, variables, say, stdin)
 
@@ -274,6 +287,9 @@ OFFLINE = re.compile(
 )
 
 
+UNREACHABLE = "The package index could not be reached from this host."
+
+
 def failure_of(log: str, place: Path | None) -> BuildFailed | DiskFull:
     """What to raise for a build that said this and ended; `place` lies on the disk that it writes to."""
     if not is_told_in(_flat(log)):
@@ -291,7 +307,7 @@ def explain(log: str) -> str:
     """The one sentence for the page, naming the package whose fault it is."""
     flat = _flat(log)
     if OFFLINE.search(flat):
-        return "The package index could not be reached from this host."
+        return UNREACHABLE
     if found := UNKNOWN.search(flat):
         return f"The package '{found[1]}' does not exist in the package index."
     if found := NO_VERSION.search(flat):

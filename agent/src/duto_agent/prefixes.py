@@ -52,10 +52,12 @@ RESOLVE = (
     + """. /run/duto/conda.txt; micromamba create -y -p {environment} "$@"; \\
     mkdir -p /opt/duto/found; micromamba env export --explicit -p {environment} > /opt/duto/found/conda.txt
 """
-    + _UV.replace("FROM {base}", "FROM {base} AS pip")
+    + _UV.replace("FROM {base}", "FROM {base} AS pip").replace(
+        "RUN ", "RUN --mount=type=bind,source=constraints.txt,target=/run/duto/constraints.txt \\\n    "
+    )
     + """\\
     cd /opt/duto/found; /run/duto/uv pip freeze > before.txt; \\
-    [ ! -s /run/duto/lock.txt ] || /run/duto/uv pip install -r /run/duto/lock.txt; \\
+    [ ! -s /run/duto/lock.txt ] || /run/duto/uv pip install -r /run/duto/lock.txt -c /run/duto/constraints.txt; \\
     /run/duto/uv pip freeze > after.txt
 FROM scratch
 COPY --from=pip /opt/duto/found/ /
@@ -73,7 +75,8 @@ def of_recipe(micromamba: str, base: str, recipe: Mapping[str, Any]) -> dict[str
     """The same for finding out what a recipe means; the image holds no more than FOUND."""
     words = conda.asked(recipe.get("conda") or {}, recipe.get("python"))
     pip = "".join(f"{each}\n" for each in recipe.get("packages") or ())
-    return _files(RESOLVE, micromamba, base, words, pip)
+    constraints = "".join(f"{each}\n" for each in recipe.get("constraints") or ())
+    return {**_files(RESOLVE, micromamba, base, words, pip), "constraints.txt": constraints.encode()}
 
 
 def _files(template: str, micromamba: str, base: str, told: str, pip: str) -> dict[str, bytes]:

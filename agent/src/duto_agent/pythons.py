@@ -11,6 +11,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from duto.spec import pythons
+
 OLDEST, NEWEST = 8, 14
 ASK = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"
 
@@ -70,19 +72,35 @@ class Pythons:
 
     def choose(self, asked: str | None) -> Choice:
         """The version asked for, else the nearest at hand, with a warning."""
-        if not asked or asked.startswith(own().minor):
+        if not asked or asked.startswith(own().minor) or _serves(own(), asked):
             return Choice(own())
         self._looked.join(10)
         return choose(asked, self._found)
 
 
 def choose(asked: str, found: list[Python]) -> Choice:
-    """Pure: the nearest by minor version; of two that are as near, the newer."""
-    wanted = _numbers(asked)[:2]
-    near = min(found, key=lambda python: (abs(_numbers(python.version)[1] - wanted[1]), -_numbers(python.version)[1]))
-    if _numbers(near.version)[:2] == wanted:
-        return Choice(near)
+    """Pure: one that serves, else the nearest by minor version; of several the newest."""
+    able = [python for python in found if _serves(python, asked)]
+    if able:
+        return Choice(max(able, key=lambda python: _numbers(python.version)))
+    wanted = [_numbers(asked)[1]] if _is_one(asked) else pythons.minors(asked) or [_numbers(asked)[1]]
+    near = min(found, key=lambda python: (_distance(python, wanted), -_numbers(python.version)[1]))
     return Choice(near, f"Python {asked} is not on this host; Python {near.version} is used.")
+
+
+def _is_one(asked: str) -> bool:
+    """A version in numbers, as studios say it of a lock, and programs of what they want; else bounds."""
+    return asked[:1].isdigit()
+
+
+def _serves(python: Python, asked: str) -> bool:
+    if _is_one(asked):
+        return _numbers(python.version)[:2] == _numbers(asked)[:2]
+    return pythons.fits(python.version, asked)
+
+
+def _distance(python: Python, wanted: list[int]) -> int:
+    return min(abs(_numbers(python.version)[1] - minor) for minor in wanted)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -37,25 +37,36 @@ class Workshop:
 
     @contextlib.contextmanager
     def uv(
-        self, argv: Sequence[str], variables: Mapping[str, str], python: str, writable: Path | None
+        self,
+        argv: Sequence[str],
+        variables: Mapping[str, str],
+        python: str,
+        writable: Path | None,
+        files: Sequence[Path] = (),
     ) -> Iterator[tuple[list[str], dict[str, str]]]:
-        """uv and its variables, with a cache of its own that goes with the block; it sees the indexes and certificates of
-        this host that it is told of."""
+        """uv and its variables, with a cache of its own that goes with the block; it sees `files`, and the indexes and
+        certificates of this host that it is told of."""
         cache = self._cache()
         try:
-            yield self._uv(argv, variables, python, writable, cache)
+            yield self._uv(argv, variables, python, writable, cache, files)
         finally:
             remove_tree(cache)
 
     def _uv(
-        self, argv: Sequence[str], variables: Mapping[str, str], python: str, writable: Path | None, cache: Path
+        self,
+        argv: Sequence[str],
+        variables: Mapping[str, str],
+        python: str,
+        writable: Path | None,
+        cache: Path,
+        files: Sequence[Path],
     ) -> tuple[list[str], dict[str, str]]:
         program = Path(argv[0]).resolve()
         places = local_places(variables)
         secrets = [path for path in places if self.walls.users is not None and path.is_file() and is_closed(path)]
         shown = [
             Bind(program, Path(argv[0])), *interpreter(python), *(Bind(path, path) for path in places if path not in secrets),
-            Bind(cache, cache, read_only=False),
+            *(Bind(path, path) for path in files), Bind(cache, cache, read_only=False),
         ]  # fmt: skip
         if writable is not None:
             self._give(writable)

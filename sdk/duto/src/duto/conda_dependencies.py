@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
-from duto import conda_file
+from duto import conda_file, requirement_files
+from duto.exceptions import UserErrorException
 from duto.later import refusing
+from duto.spec import requirements
 from duto.spec.environment import Recipe, recipe
-from duto.spec.packages import is_own
+from duto.spec.packages import is_own, normalise
 
 DEFAULT_PYTHON = "3.9.12"
 
@@ -33,11 +36,15 @@ class CondaDependencies:
         self._pip: List[str] = []
         self._channels: List[str] = []
         self._options: List[str] = []
+        self._unused: List[str] = []
+        self._bounds: List[str] = []
+        self._variables: Dict[str, str] = {}
         self._name = "project_environment"
         if conda_dependencies_file_path:
-            self._read(conda_file.read(Path(conda_dependencies_file_path)))
+            path = Path(conda_dependencies_file_path)
+            self._read(conda_file.read(path), path.parent)
         elif _underlying_structure:
-            self._read(_underlying_structure)
+            self._read(_underlying_structure, Path())
 
     @staticmethod
     def create(
@@ -59,26 +66,71 @@ class CondaDependencies:
             made.set_pip_index_url(pip_indexurl)
         return made
 
-    def _read(self, document: Dict[str, Any]) -> None:
+    @classmethod
+    def of_requirements(cls, file_path: str) -> CondaDependencies:
+        """The lists of a requirements file. Raises `UserErrorException` when it, or a file it names, is missing."""
+        made = cls()
+        for line in requirement_files.lines_of(Path(file_path)):
+            made._add_line(line)
+        return made
+
+    @classmethod
+    def of_definition(cls, python: Mapping[str, Any]) -> CondaDependencies:
+        """The lists of a definition's Python, as the studio keeps it."""
+        section, made = python.get("conda") or {}, cls()
+        made._pip = [str(each) for each in python.get("packages") or ()]
+        made._conda = [str(each) for each in section.get("packages") or ()]
+        made._channels = [str(each) for each in section.get("channels") or ()]
+        made._bounds = [str(each) for each in python.get("constraints") or ()]
+        made._unused = [str(each) for each in python.get("unused") or ()]
+        made._python = str(python["version"]) if python.get("version") else None
+        return made
+
+    def _read(self, document: Dict[str, Any], folder: Path) -> None:
         self._name = str(document.get("name") or self._name)
-        self._channels = [str(each) for each in document.get("channels") or ()]
-        for item in document.get("dependencies") or ():
-            if isinstance(item, dict):
-                for package in item.get("pip") or ():
-                    (self._options if str(package).startswith("-") else self._pip).append(str(package))
-            else:
-                self.add_conda_package(str(item))
+        self._channels = [str(each) for each in _listed(document, "channels")]
+        self._bounds = [str(each) for each in _listed(document, "constraints")]
+        variables = document.get("variables") or {}
+        if not isinstance(variables, dict):
+            raise UserErrorException("'variables' of a conda file are names and texts.")
+        self._variables = {str(name): str(value) for name, value in variables.items()}
+        unknown = sorted(str(key) for key in set(document) - conda_file.KEYS)
+        self._unused = [f"'{key}' of the conda file is not used: conda knows no such section." for key in unknown]
+        for item in _listed(document, "dependencies"):
+            if not isinstance(item, dict):
+                self._add_conda(str(item))
+                continue
+            for key in item:
+                if key != "pip":
+                    raise UserErrorException(f"'{key}' in the list of dependencies is no package, and not 'pip'.")
+            for line in requirement_files.read(map(str, _listed(item, "pip")), folder):
+                self._add_line(line)
+
+    def _add_line(self, line: str) -> None:
+        kept = self._options if line.startswith("-") else self._pip
+        if line not in kept:
+            kept.append(line)
+
+    def _add_conda(self, line: str) -> None:
+        python = re.match(r"^(?:[\w./:-]+::)?python\s*(?![\w.-])(.*)$", line.strip())
+        if python is None:
+            if line not in self._conda:
+                self._conda.append(line)
+            return
+        bracketed = re.search(r"\[.*?version\s*=\s*['\"]?([^'\"\]]+)", python.group(1))
+        wanted = bracketed.group(1) if bracketed else python.group(1)
+        wanted = re.sub(r"^={1,2}(?!=)", "", wanted.strip()).strip()
+        self._python = wanted or self._python
 
     def add_conda_package(self, conda_package: str) -> None:
-        """One more package; `python=3.8` sets the version of Python."""
-        if conda_package.replace(" ", "").split("=")[0].split(">")[0].split("<")[0] == "python":
-            self._python = conda_package.replace(" ", "")[len("python") :].lstrip("=<>~!") or None
-        elif conda_package not in self._conda:
-            self._conda.append(conda_package)
+        """One more package, in the place of another version of the same; `python=3.8` sets the version of Python."""
+        self._conda = _without(self._conda, conda_package)
+        self._add_conda(conda_package)
 
     def add_pip_package(self, pip_package: str) -> None:
-        if pip_package not in self._pip:
-            self._pip.append(pip_package)
+        """One more package, in the place of another version of the same."""
+        self._pip = _without(self._pip, pip_package)
+        self._add_line(pip_package)
 
     def add_channel(self, channel: str) -> None:
         """A conda channel: asked where something is named that PyPI has not, or where it is none of the usual ones."""
@@ -92,16 +144,18 @@ class CondaDependencies:
         self.add_conda_package("tensorflow" + (f"={version}" if version else ""))
 
     def remove_conda_package(self, conda_package: str) -> None:
-        self._conda = [each for each in self._conda if each != conda_package]
+        """Take a package out, by its name or as it was added."""
+        self._conda = _without(self._conda, conda_package)
 
     def remove_pip_package(self, pip_package: str) -> None:
-        self._pip = [each for each in self._pip if each != pip_package]
+        """Take a package out, by its name or as it was added."""
+        self._pip = _without(self._pip, pip_package)
 
     def remove_channel(self, channel: str) -> None:
         self._channels = [each for each in self._channels if each != channel]
 
     def set_python_version(self, version: str) -> None:
-        self._python = version
+        self._python = str(version)
 
     def get_python_version(self) -> str:
         """The version of Python that was asked for, else the default."""
@@ -146,12 +200,20 @@ class CondaDependencies:
 
     def as_dict(self) -> Dict[str, Any]:
         """The conda file as a dict."""
-        items: List[Any] = [f"python={self.get_python_version()}", *self._conda]
+        items: List[Any] = []
+        if self._python:
+            sign = "" if self._python[0] in "<>=!~" else "="
+            items.append(f"python{sign}{self._python}")
+        items += self._conda
         if self._pip or self._options:
             items.append({"pip": [*self._options, *self._pip]})
         document: Dict[str, Any] = {"name": self._name, "dependencies": items}
         if self._channels:
             document["channels"] = list(self._channels)
+        if self._bounds:
+            document["constraints"] = list(self._bounds)
+        if self._variables:
+            document["variables"] = dict(self._variables)
         return document
 
     def serialize_to_string(self) -> str:
@@ -173,21 +235,42 @@ class CondaDependencies:
         return name
 
     def recipe(self) -> Recipe:
-        """What is to be built. Raises `SpecError` naming what is no package."""
-        return recipe(self._conda, [*self._options, *self._pip], self._python, self._channels)
+        """What is to be built. Raises `SpecError` naming what is no package, `UserErrorException` for a file that is
+        named and missing."""
+        bounds, lines = list(self._bounds), []
+        for line in requirement_files.read([*self._options, *self._pip], Path()):
+            name, value = requirements.option(line)
+            if name == "-c":
+                bounds += requirement_files.constraints_of(Path(value))
+            else:
+                lines.append(line)
+        return recipe(self._conda, lines, self._python, self._channels, bounds, self._unused)
+
+    @property
+    def variables(self) -> Dict[str, str]:
+        """The environment variables of a conda file."""
+        return dict(self._variables)
 
     @property
     def asks_for_nothing(self) -> bool:
         """Whether the list holds no package but Azure's own."""
-        return (
-            not self._python
-            and not self._conda
-            and all(is_own(each.split("[")[0].split("=")[0].strip("<>~! ")) for each in self._pip)
+        return not (self._python or self._conda or self._options or self._variables or self._bounds) and all(
+            is_own(_name_of(each)) for each in self._pip
         )
 
-    def _copy(self) -> CondaDependencies:
-        made = CondaDependencies()
-        made._python, made._name = self._python, self._name
-        made._conda, made._pip = list(self._conda), list(self._pip)
-        made._channels, made._options = list(self._channels), list(self._options)
-        return made
+
+def _listed(document: Dict[str, Any], key: str) -> List[Any]:
+    found = document.get(key) or []
+    if not isinstance(found, list):
+        raise UserErrorException(f"'{key}' of a conda file is a list.")
+    return [each for each in found if each is not None]
+
+
+def _name_of(package: str) -> str:
+    found = re.match(r"^(?:[\w./:-]+::)?([\w.-]+)", package.strip())
+    return normalise(found.group(1)) if found else package
+
+
+def _without(packages: Iterable[str], package: str) -> List[str]:
+    """Those that are of another name; lines of one package for several conditions stay."""
+    return [each for each in packages if each != package and (";" in each or _name_of(each) != _name_of(package))]

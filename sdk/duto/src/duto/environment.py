@@ -5,18 +5,24 @@ from __future__ import annotations
 import copy
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
+from duto import environment_document
 from duto._http import segment, waiting
 from duto.conda_dependencies import CondaDependencies
 from duto.environment_sections import DockerSection, PythonSection, RSection, SparkSection
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.later import not_built, passed_over, refusing
+from duto.spec.environment import Recipe
 from duto.spec.environment import definition as definition_of
 
 DEFAULT_CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"
 DEFAULT_GPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-cuda11.1-cudnn8-ubuntu20.04"
+UNMANAGED = (
+    "The packages of the environment are not installed: its Python is the user's own (user_managed_dependencies)."
+)
 _POLL = 0.5
 _OVER = frozenset({"ready", "failed", "succeeded", "Ready", "Failed", "Succeeded"})
 
@@ -74,9 +80,7 @@ class Environment:
         """The environment of a requirements file. Raises `UserErrorException` when it is missing."""
         passed_over("Environment.from_pip_requirements", "the studio's own resolver is used.", pip_version=pip_version)
         made = Environment(name)
-        made.python.conda_dependencies = CondaDependencies()
-        for line in requirement_lines(Path(file_path)):
-            made.python.conda_dependencies.add_pip_package(line)
+        made.python.conda_dependencies = CondaDependencies.of_requirements(file_path)
         return made
 
     @staticmethod
@@ -124,14 +128,12 @@ class Environment:
             document = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserErrorException(f"'{file}' cannot be read: {error}") from error
-        made = Environment(str(document.get("name") or "environment"))
+        if not isinstance(document, dict):
+            raise UserErrorException(f"'{file}' holds no environment.")
         dependencies = Path(path) / "conda_dependencies.yml"
+        made = environment_document.read(document, Path(path))
         if dependencies.is_file():
             made.python.conda_dependencies = CondaDependencies(str(dependencies))
-        made.environment_variables = dict(document.get("environmentVariables") or {})
-        python, docker = document.get("python") or {}, document.get("docker") or {}
-        made.python.user_managed_dependencies = bool(python.get("userManagedDependencies"))
-        made.docker.base_image = docker.get("baseImage")
         return made
 
     def save_to_directory(self, path: str, overwrite: bool = False) -> None:
@@ -142,15 +144,8 @@ class Environment:
         if file.exists() and not overwrite:
             raise UserErrorException(f"'{file}' exists already; save with overwrite=True.")
         folder.mkdir(parents=True, exist_ok=True)
-        document = {
-            "name": self.name,
-            "environmentVariables": dict(self.environment_variables),
-            "python": {
-                "userManagedDependencies": self.python.user_managed_dependencies,
-                "interpreterPath": self.python.interpreter_path,
-            },
-            "docker": {"baseImage": self.docker.base_image, "enabled": self.docker.enabled},
-        }
+        document = environment_document.write(self)
+        document["python"].pop("condaDependencies")
         file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         if self.python.conda_dependencies is not None:
             self.python.conda_dependencies.save(str(folder / "conda_dependencies.yml"))
@@ -191,15 +186,21 @@ class Environment:
     def definition(self) -> Dict[str, Any]:
         """The definition as the studio takes it. Raises `SpecError` naming what is no package."""
         python = self.python
-        dependencies = python.conda_dependencies
-        if python.user_managed_dependencies or dependencies is None:
-            dependencies = CondaDependencies()
+        dependencies = python.conda_dependencies or CondaDependencies()
+        built = Recipe(None, ())
+        if not python.user_managed_dependencies:
+            built = dependencies.recipe()
+        elif not dependencies.asks_for_nothing:
+            built = replace(built, unused=(UNMANAGED,))
         return definition_of(
             self.name,
-            dependencies.recipe(),
+            built,
             user_managed=bool(python.user_managed_dependencies),
             interpreter=python.interpreter_path if python.interpreter_path != "python" else None,
-            variables={key: str(value) for key, value in (self.environment_variables or {}).items()},
+            variables={
+                key: str(value)
+                for key, value in {**dependencies.variables, **(self.environment_variables or {})}.items()
+            },
             docker=self.docker.to_document(),
         )
 
@@ -258,17 +259,7 @@ def environment_of(item: Mapping[str, Any]) -> Environment:
     document = item.get("definition") or {}
     python = document.get("python") or {}
     made = Environment(str(item["name"]))
-    dependencies = CondaDependencies()
-    for package in python.get("packages") or ():
-        dependencies.add_pip_package(package)
-    section = python.get("conda") or {}
-    for package in section.get("packages") or ():
-        dependencies.add_conda_package(package)
-    for channel in section.get("channels") or ():
-        dependencies.add_channel(channel)
-    if python.get("version"):
-        dependencies.set_python_version(str(python["version"]))
-    made.python.conda_dependencies = dependencies
+    made.python.conda_dependencies = CondaDependencies.of_definition(python)
     made.python.user_managed_dependencies = bool(python.get("user_managed"))
     if python.get("interpreter"):
         made.python.interpreter_path = str(python["interpreter"])
@@ -278,25 +269,6 @@ def environment_of(item: Mapping[str, Any]) -> Environment:
     # As this side writes it, so that a definition that nobody touched is known again.
     made._registered = {"version": made.version, "definition": made.definition()}
     return made
-
-
-def requirement_lines(path: Path) -> List[str]:
-    """The lines of a requirements file, with those of files that it names by `-r`. Raises
-    `UserErrorException`."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserErrorException(f"The requirements file '{path}' cannot be read: {error}") from error
-    lines: List[str] = []
-    for raw in text.replace("\\\n", " ").splitlines():
-        line = raw.split(" #")[0].strip()
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith(("-r ", "--requirement ")):
-            lines += requirement_lines(path.parent / line.split(None, 1)[1])
-        else:
-            lines.append(line)
-    return lines
 
 
 def _default_dependencies() -> CondaDependencies:

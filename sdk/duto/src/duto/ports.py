@@ -17,7 +17,7 @@ from duto.pipeline_data import (
     PipelineData,
     PipelineOutputAbstractDataset,
 )
-from duto.references import DataPath, DataPathComputeBinding, DataReference, port_name
+from duto.references import DataPath, DataPathComputeBinding, DataReference, NamedDataset, port_name
 from duto.spec.filenames import place_on, placed
 from duto.spec.graph import Input, Output
 
@@ -46,7 +46,9 @@ class InPort:
             return Input(parameter=source.name, **common)
         if isinstance(source, DataPath):
             return Input(datastore=source.datastore_name, path=place_on(source.path_on_datastore), **common)
-        if isinstance(source, AbstractDataset):
+        if isinstance(source, NamedDataset) and save:
+            source = source.find(workspace)
+        if isinstance(source, (AbstractDataset, NamedDataset)):
             version = str(source.save(workspace)["id"]) if save else "unsaved"
             return Input(dataset=version, **common)
         return Input(step=step_of(source), output=output_name(source), **common)
@@ -201,7 +203,7 @@ def _consumed(config: DatasetConsumptionConfig) -> InPort:
     inner = config.dataset
     tabular = inner._definition if isinstance(inner, OutputTabularDatasetConfig) else None
     root = output_root(inner)
-    if root is None and not isinstance(inner, (AbstractDataset, PipelineParameter)):
+    if root is None and not isinstance(inner, (AbstractDataset, NamedDataset, DataPath, PipelineParameter)):
         raise UserErrorException(f"The input '{config.name}' is {inner!r}, and no dataset.")
     return InPort(config.name, inner if root is None else root, config.mode, config.path_on_compute, tabular)
 

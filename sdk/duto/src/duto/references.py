@@ -80,6 +80,26 @@ class DataReference:
     __repr__ = __str__
 
 
+class NamedDataset:
+    """A dataset by its version's id, or by its name: looked up when a run is submitted."""
+
+    def __init__(self, id: Optional[str], name: Optional[str] = None, version: Optional[str] = None) -> None:
+        self.id, self.name, self.version = id, name, version
+
+    def find(self, workspace: Any) -> Any:
+        """The dataset itself; by its name where the id is of another workspace. Raises `NotFoundException`."""
+        from duto.dataset import Dataset
+        from duto.exceptions import NotFoundException
+
+        if self.id:
+            try:
+                return Dataset.get_by_id(workspace, self.id)
+            except NotFoundException:
+                if not self.name:
+                    raise
+        return Dataset.get_by_name(workspace, str(self.name), self.version or "latest")
+
+
 class DataPath:
     """A path on a datastore as the value of a `PipelineParameter`."""
 

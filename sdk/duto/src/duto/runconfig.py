@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
 from duto import conda_file
+from duto.arguments import as_list
 from duto.conda_dependencies import CondaDependencies
 from duto.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
 from duto.environment_sections import ContainerRegistry
-from duto.exceptions import RunConfigurationException
+from duto.exceptions import RunConfigurationException, UserErrorException
 from duto.later import passed_over
 
 __all__ = [
@@ -75,7 +77,7 @@ class RunConfiguration:
     def __init__(
         self,
         script: Optional[str] = None,
-        arguments: Optional[List[Any]] = None,
+        arguments: Optional[Union[str, List[Any]]] = None,
         framework: Optional[str] = None,
         communicator: Optional[str] = None,
         conda_dependencies: Optional[CondaDependencies] = None,
@@ -85,7 +87,7 @@ class RunConfiguration:
         command: Any = None,
     ) -> None:
         self.script = script
-        self.arguments = list(arguments or ())
+        self.arguments = arguments  # type: ignore[assignment] # the setter takes a text as well
         self.command = command
         self.framework = framework or "Python"
         self.communicator = communicator or "None"
@@ -112,6 +114,27 @@ class RunConfiguration:
         self.output_data: Dict[str, Any] = {}
         self.source_directory_data_store: Optional[str] = None
         self.credential_passthrough = False
+        # Sections of a file that mean something to Azure's cloud alone, for the next save.
+        self._others: Dict[str, Any] = {}
+
+    @property
+    def arguments(self) -> List[Any]:
+        """The script's arguments; one text is split as a shell does."""
+        return self._arguments
+
+    @arguments.setter
+    def arguments(self, value: Any) -> None:
+        self._arguments = as_list(value)
+
+    @property
+    def inputs(self) -> List[Any]:
+        """What `data_references` and `data` name, as inputs of a step."""
+        return [*(self.data_references or {}).values(), *(self.data or {}).values()]
+
+    @property
+    def outputs(self) -> List[Any]:
+        """What `output_data` names, as outputs of a step."""
+        return list((self.output_data or {}).values())
 
     @property
     def target(self) -> str:
@@ -138,39 +161,60 @@ class RunConfiguration:
     def environment_reference(self) -> Optional[Dict[str, Any]]:
         """What a step of a graph holds; None when nothing was asked for, so that the studio's default is
         used."""
-        environment = self.environment
-        untouched = environment is self._default_environment and not environment.python.user_managed_dependencies
+        environment = self._in_container()
         dependencies = environment.python.conda_dependencies
-        if untouched and (dependencies is None or dependencies.asks_for_nothing):
-            return None
-        return environment.reference()
+        is_asked_for = (
+            environment is not self._default_environment
+            or environment.python.user_managed_dependencies
+            or environment.docker.to_document()
+            or not (dependencies is None or dependencies.asks_for_nothing)
+        )
+        return environment.reference() if is_asked_for else None
+
+    def _in_container(self) -> Environment:
+        """The environment with what `docker` says of containers, where it is to be used and says more than nothing."""
+        docker, usual = self.docker, DockerConfiguration()
+        if not docker.use_docker or (docker.shm_size == usual.shm_size and not docker.arguments):
+            return self.environment
+        made = copy.deepcopy(self.environment)
+        made.docker.shm_size = made.docker.shm_size or docker.shm_size
+        made.docker.arguments = [*made.docker.arguments, *docker.arguments]
+        return made
 
     def save(
         self, path: Optional[str] = None, name: Optional[str] = None, separate_environment_yaml: bool = False
     ) -> None:
-        """Write `<path>/.azureml/<name>.runconfig`, or the file that `path` names."""
+        """Write `<path>/.azureml/<name>.runconfig`, or the file that `path` names; the environment is always a part of
+        it. Raises `RunConfigurationException` for data that a file cannot name."""
         passed_over(
             "RunConfiguration.save",
             "the environment is in the same file.",
             separate_environment_yaml=separate_environment_yaml,
         )
+        document = self.to_document()
         file = _file(path, name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(self.to_document(), indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     @staticmethod
     def load(path: str, name: Optional[str] = None) -> RunConfiguration:
-        """The configuration of a file, or of `<path>/.azureml/<name>.runconfig`. Raises
+        """The configuration of a file, or of `<path>/.azureml/<name>.runconfig` (or `aml_config`, as older ones).
+
+        What the file says and the studio does not use is told by a Python warning. Raises
         `RunConfigurationException`."""
+        from duto import runconfig_document
+
         given = Path(path)
-        file = given if given.is_file() else _file(path, name)
-        if not file.is_file() and (given / f"{name}.runconfig").is_file():
-            file = given / f"{name}.runconfig"
+        places = [given, *(given / folder / f"{name}.runconfig" for folder in (".azureml", "aml_config", ""))]
+        file = next((place for place in places if place.is_file()), _file(path, name))
         try:
-            document = _structure(file.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError) as error:
+            document = conda_file.parse(file.read_text(encoding="utf-8-sig"))
+            return runconfig_document.read(document, file.parent)
+        except (OSError, ValueError, TypeError) as error:
             raise RunConfigurationException(f"The run configuration '{file}' cannot be read: {error}") from error
-        return _from_document(document, file.parent)
+        except (UserErrorException, RunConfigurationException) as error:
+            text = f"The run configuration '{file}' cannot be read: {error.message}"
+            raise RunConfigurationException(text) from error
 
     @staticmethod
     def delete(path: str, name: str) -> None:
@@ -178,34 +222,14 @@ class RunConfiguration:
         _file(path, name).unlink()
 
     def to_document(self) -> Dict[str, Any]:
-        """The configuration under the keys of Azure ML's `.runconfig` files."""
-        python = self.environment.python
-        dependencies = python.conda_dependencies
-        return {
-            "script": self.script,
-            "arguments": [str(each) for each in self.arguments],
-            "target": self.target,
-            "framework": self.framework,
-            "communicator": self.communicator,
-            "nodeCount": self.node_count,
-            "maxRunDurationSeconds": self.max_run_duration_seconds,
-            "priority": self.priority,
-            "retries": self.retries,
-            "retryDelay": self.retry_delay,
-            "environment": {
-                "name": self.environment.name,
-                "environmentVariables": dict(self.environment_variables or {}),
-                "python": {
-                    "userManagedDependencies": python.user_managed_dependencies,
-                    "interpreterPath": python.interpreter_path,
-                    "condaDependencies": dependencies.as_dict() if dependencies else None,
-                },
-                "docker": {"enabled": self.environment.docker.enabled, "baseImage": self.environment.docker.base_image},
-            },
-        }
+        """The configuration under the keys of Azure ML's `.runconfig` files. Raises `RunConfigurationException` for
+        data that a file cannot name."""
+        from duto import runconfig_document
+
+        return runconfig_document.write(self)
 
     def __repr__(self) -> str:
-        return json.dumps(self.to_document(), indent=2)
+        return json.dumps(self.to_document(), indent=2, default=str)
 
 
 def _file(path: Optional[str], name: Optional[str]) -> Path:
@@ -213,40 +237,3 @@ def _file(path: Optional[str], name: Optional[str]) -> Path:
     if root.suffix == ".runconfig" or (name is None and root.is_file()):
         return root
     return root / ".azureml" / f"{name or 'default'}.runconfig"
-
-
-def _structure(text: str) -> Dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = conda_file.parse(text)
-    if not isinstance(found, dict):
-        raise ValueError("it holds no object")
-    return found
-
-
-def _from_document(document: Dict[str, Any], folder: Path) -> RunConfiguration:
-    made = RunConfiguration(
-        document.get("script"), document.get("arguments") or [], document.get("framework"), document.get("communicator")
-    )
-    made.target = document.get("target")
-    made.node_count = int(document.get("nodeCount") or 1)
-    made.max_run_duration_seconds = document.get("maxRunDurationSeconds")
-    made.priority, made.retries = document.get("priority"), document.get("retries")
-    made.retry_delay = document.get("retryDelay")
-    environment = document.get("environment") or {}
-    python, docker = environment.get("python") or {}, environment.get("docker") or {}
-    found = Environment(str(environment.get("name") or "project"))
-    found.environment_variables = dict(environment.get("environmentVariables") or {})
-    found.python.user_managed_dependencies = bool(python.get("userManagedDependencies"))
-    found.python.interpreter_path = python.get("interpreterPath") or "python"
-    if python.get("condaDependencies"):
-        found.python.conda_dependencies = CondaDependencies(_underlying_structure=python["condaDependencies"])
-    elif python.get("condaDependenciesFile"):
-        name = Path(str(python["condaDependenciesFile"]))
-        beside = next((place / name for place in (folder, folder.parent) if (place / name).is_file()), folder / name)
-        found.python.conda_dependencies = CondaDependencies(str(beside))
-    found.docker.enabled = bool(docker.get("enabled"))
-    found.docker.base_image = docker.get("baseImage")
-    made.environment = found
-    return made

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Optional, Union
 
+from duto.arguments import as_list
 from duto.exceptions import UserErrorException
 from duto.later import not_built
 from duto.runconfig import RunConfiguration
@@ -20,7 +21,7 @@ class ScriptRunConfig:
         self,
         source_directory: Optional[str],
         script: Optional[str] = None,
-        arguments: Optional[List[Any]] = None,
+        arguments: Optional[Union[str, List[Any]]] = None,
         run_config: Optional[RunConfiguration] = None,
         _telemetry_values: Any = None,
         compute_target: Any = None,
@@ -47,7 +48,7 @@ class ScriptRunConfig:
         self.script: str = script or self.run_config.script or ""
         if not self.script:
             raise UserErrorException("A ScriptRunConfig names a script.")
-        self.arguments: List[Any] = list(self.run_config.arguments if arguments is None else arguments)
+        self.arguments: List[Any] = as_list(self.run_config.arguments if arguments is None else arguments)
         self.compute_target, self.resume_from = compute_target, resume_from
         self.retries, self.retry_delay, self.timeout = retries, retry_delay, timeout
         if max_run_duration_seconds != MAX_DURATION_SECONDS:
@@ -66,14 +67,9 @@ class ScriptRunConfig:
             name=self.script,
             arguments=self.arguments,
             runconfig=self.run_config,
-            inputs=self._inputs(),
             source_directory=self.source_directory,
             allow_reuse=False,
             retries=self.retries,
             retry_delay=self.retry_delay,
             timeout=self.timeout,
         )
-
-    def _inputs(self) -> List[Any]:
-        references: Mapping[str, Any] = self.run_config.data_references or {}
-        return list(references.values())

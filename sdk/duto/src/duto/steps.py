@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from duto import ports
+from duto.arguments import as_list
 from duto.exceptions import UserErrorException
 from duto.later import passed_over, refusing
 from duto.runconfig import RunConfiguration
@@ -36,7 +37,7 @@ class PipelineStep:
         self.name = name
         self._inputs: List[Any] = _entries("inputs", name, inputs)
         self._outputs: List[Any] = _entries("outputs", name, outputs)
-        self._arguments: List[Any] = list(_flat(arguments or ()))
+        self._arguments: List[Any] = list(_flat(as_list(arguments)))
         self._after: List[PipelineStep] = []
         self._written: Dict[int, Any] = {}
         for item in self._outputs:
@@ -124,7 +125,7 @@ class PythonScriptStep(PipelineStep):
         self,
         script_name: str,
         name: Optional[str] = None,
-        arguments: Optional[List[Any]] = None,
+        arguments: Optional[Union[str, List[Any]]] = None,
         compute_target: Any = None,
         runconfig: Optional[RunConfiguration] = None,
         runconfig_pipeline_params: Optional[Mapping[str, Any]] = None,
@@ -143,7 +144,11 @@ class PythonScriptStep(PipelineStep):
         output."""
         if not script_name:
             raise ValueError("A PythonScriptStep names its script.")
-        super().__init__(name or script_name, inputs, outputs, arguments)
+        configured: Tuple[List[Any], List[Any]] = (runconfig.inputs, runconfig.outputs) if runconfig else ([], [])
+        label = name or str(script_name)
+        inputs = [*_entries("inputs", label, inputs), *configured[0]]
+        outputs = [*_entries("outputs", label, outputs), *configured[1]]
+        super().__init__(label, inputs, outputs, arguments)
         self.script_name = str(script_name)
         self.compute_target = compute_target
         self.runconfig = runconfig

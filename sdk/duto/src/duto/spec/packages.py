@@ -144,8 +144,33 @@ _CONDA_ONLY_PATTERN = re.compile(
 # Parts of conda itself that a virtual environment has or needs not.
 _PART_OF_ENVIRONMENT = frozenset({"python", "pip", "setuptools", "wheel", "python-abi", "nomkl", "mkl", "intel-openmp"})
 
-# Azure's packages bring others along that scripts import.
-_BRINGS: Dict[str, Tuple[str, ...]] = {"azureml-mlflow": ("mlflow-skinny",)}
+# What scripts import because Azure's packages require it, by the metadata of their releases 1.27 and 1.60. Without
+# versions: what a program pins itself decides.
+_CORE = ("python-dateutil", "pytz", "requests", "six")
+_ROWS = (*_CORE, "numpy", "pyarrow")
+_DEFAULTS = (*_ROWS, "dill", "pandas")
+_AUTOML = (*_DEFAULTS, "joblib", "lightgbm", "scikit-learn", "scipy")
+_BRINGS: Dict[str, Tuple[str, ...]] = {
+    "azureml-automl-runtime": _AUTOML,
+    "azureml-dataprep": (),
+    "azureml-dataset-runtime": ("numpy", "pyarrow"),
+    "azureml-defaults": _DEFAULTS,
+    "azureml-interpret": (*_CORE, "numpy"),
+    "azureml-mlflow": ("mlflow-skinny",),
+    "azureml-model-management-sdk": (*_CORE, "dill", "numpy", "pandas"),
+    "azureml-sdk": _DEFAULTS,
+    "azureml-telemetry": (),
+    "azureml-train-automl": _AUTOML,
+    "azureml-train-automl-runtime": _AUTOML,
+}
+# By their extras: `azureml-dataprep[pandas]`.
+_EXTRAS: Dict[str, Tuple[str, ...]] = {
+    "automl": _AUTOML,
+    "pandas": ("numpy", "pandas", "pyarrow"),
+    "parquet": ("pyarrow",),
+    "pyarrow": ("pyarrow",),
+    "scipy": ("scipy",),
+}
 
 
 def normalise(name: str) -> str:
@@ -162,10 +187,9 @@ def is_own(name: str) -> bool:
 
 def brought_by(name: str, extras: FrozenSet[str]) -> Tuple[str, ...]:
     """What a script may import because it asked for this package of Azure's."""
-    found = list(_BRINGS.get(normalise(name), ()))
-    if "pandas" in extras:
-        found.append("pandas")
-    return tuple(found)
+    plain = normalise(name)
+    found = _BRINGS.get(plain, _CORE if plain.startswith("azureml-") else ())
+    return tuple(dict.fromkeys((*found, *(each for extra in sorted(extras) for each in _EXTRAS.get(extra, ())))))
 
 
 def is_conda_only(name: str) -> bool:

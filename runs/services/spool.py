@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +22,7 @@ from runs.services.changes import changing, tell
 KEY_MAX = 255
 VALUE_MAX = 8192
 WARNINGS_MAX = 20
+WARNING_MAX = 500
 RECORDS_MAX = 10_000
 MORE = "More records that the script logged were skipped."
 
@@ -34,6 +35,7 @@ class Batch:
     tags: dict[UUID, dict[str, str]] = field(default_factory=dict)
     properties: dict[UUID, dict[str, str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def targets(self) -> set[UUID]:
@@ -55,7 +57,7 @@ def ingest(attempt: Attempt, offset: int, data: bytes) -> int:
     with _writing(attempt.run, batch):
         size = _move_on(attempt, offset, len(whole))
         apply(attempt.run, batch)
-        _warn(attempt, batch.problems)
+        _warn(attempt, batch.problems, batch.warnings)
     attempt.spool_size = size
     return size
 
@@ -92,6 +94,7 @@ def record(run: Run, documents: list[Any]) -> int:
     batch = Batch()
     for document in documents:
         note(batch, document, run.pk)
+    batch.problems += [f"only a step warns of something, and this is none: {text}" for text in batch.warnings]
     with changing(run.root_id or run.pk):
         if not batch.problems:
             apply(run, batch)
@@ -153,6 +156,8 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
             batch.tags.setdefault(run_id, {}).update([pair(document)])
         elif op == "property":
             batch.properties.setdefault(run_id, {}).update([pair(document)])
+        elif op == "warning":
+            batch.warnings.append(clean(str(document.get("text")))[:WARNING_MAX])
         elif op == "skipped":
             batch.problems.append(str(document.get("why")))
         else:
@@ -221,14 +226,15 @@ def _describe(run: Run, properties: dict[str, str]) -> list[str]:
     return [f"property '{key}' is set already and cannot change" for key in sorted(stays)]
 
 
-def _warn(attempt: Attempt, problems: list[str]) -> None:
-    if not problems:
+def _warn(attempt: Attempt, problems: list[str], said: Sequence[str] = ()) -> None:
+    """Of records that were skipped, and what the SDK itself has to say: each sentence once."""
+    if not problems and not said:
         return
     # Under the row lock that the update of the size took.
     warnings = list(Attempt.objects.values_list("warnings", flat=True).get(pk=attempt.pk))
+    skipped = [f"A record that the script logged was skipped: {clean(problem)[:300]}" for problem in problems]
+    fresh = [each for each in dict.fromkeys(said) if each not in warnings] + skipped
     room = max(0, WARNINGS_MAX - len(warnings))
-    told = [f"A record that the script logged was skipped: {clean(problem)[:300]}" for problem in problems[:room]]
-    if len(problems) > room and MORE not in warnings:
-        told.append(MORE)
-    attempt.warnings = [*warnings, *told]
+    more = [MORE] if len(fresh) > room and MORE not in warnings else []
+    attempt.warnings = [*warnings, *fresh[:room], *more]
     Attempt.objects.filter(pk=attempt.pk).update(warnings=attempt.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import threading
@@ -173,3 +174,41 @@ def test_the_sdk_folder_is_made_once_and_imports(tmp_path: Path) -> None:
         [own().executable, "-S", "-c", code], env={"PYTHONPATH": str(folder)}, capture_output=True, text=True
     )
     assert shown.stdout.startswith(str(folder)) and not (folder / "duto" / "__init__.py").stat().st_mode & 0o222
+
+
+MLFLOW = """
+import mlflow, multiprocessing, os
+if os.environ.get("OWN"):
+    mlflow.set_tracking_uri("https://mlflow.example")
+    import duto.mlflow_notice
+    assert not duto.mlflow_notice.Notice().in_context()
+else:
+    for name in ("one", "two"):
+        with mlflow.start_run(run_name=name) as run:
+            mlflow.log_metric("seen", 1.0)
+        assert mlflow.tracking.MlflowClient().get_run(run.info.run_id).data.metrics == {"seen": 1.0}
+"""
+
+
+@pytest.mark.timeout(300)
+def test_mlflow_itself_says_once_that_its_logs_do_not_reach_the_run(environments: Environments, tmp_path: Path) -> None:
+    built = environments.ensure(environments.resolve(["mlflow-skinny"], own(), print), None, print)
+    (tmp_path / "tmp").mkdir()
+    spool = tmp_path / "spool.jsonl"
+    places = {"PYTHONPATH": str(sdk_folder(tmp_path)), "TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path)}
+    store = {"MLFLOW_TRACKING_URI": (tmp_path / "runs").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+    step = {**places, **store, "DUTO_SPOOL": str(spool), "PATH": "/usr/bin:/bin"}
+
+    def ran(**more: str) -> str:
+        command = [str(built.executable), "-c", MLFLOW]
+        done = subprocess.run(command, env={**step, **more}, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "by MLflow" not in ran(OWN="1") and not spool.exists()
+    assert ran().count("What the script logs by MLflow does not reach this run") == 1
+    assert "by MLflow" not in ran(), "another process of the step"
+    (line,) = spool.read_text().splitlines()
+    assert json.loads(line)["op"] == "warning" and "does not reach this run" in json.loads(line)["text"]
+    nowhere = {"DUTO_SPOOL": "/no/spool", "TMPDIR": str(tmp_path)}
+    assert "by MLflow" in ran(**nowhere), "whatever goes wrong with it, the script goes on"

@@ -78,6 +78,14 @@ def test_half_a_line_waits_for_its_other_half(lab, attempt):
     assert [name for name, _, _ in points(attempt.run_id)] == ["a", "b"]
 
 
+def test_what_the_sdk_has_to_say_is_a_warning_once(lab, attempt):
+    said = lines({"op": "warning", "text": "It is\x00 so."}, {"op": "warning", "text": "x" * 9999})
+    assert lab.bring(attempt, "spool?offset=0", said + said).status_code == 200
+    lab.bring(attempt, f"spool?offset={len(said) * 2}", said)
+    told = Attempt.objects.get(pk=attempt.pk).warnings
+    assert len(told) == 2 and told[0].startswith("It is") and len(told[1]) == 500
+
+
 def test_lines_that_make_no_sense_are_skipped_and_told(lab, attempt):
     run = str(attempt.run_id)
     bad = [

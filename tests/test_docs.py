@@ -49,6 +49,14 @@ def test_the_readme_shows_the_two_commands() -> None:
         assert f"$ {command}\n" in text
 
 
+def test_the_page_and_the_readme_give_the_same_lines_to_run_a_program() -> None:
+    page = (ROOT / "templates/components/sample_program.html").read_text()
+    lines = re.findall(r'with text="([^"]+)"', page)
+    assert len(lines) == 2
+    for line in lines:
+        assert f"$ {line}\n" in (ROOT / "README.md").read_text()
+
+
 def test_no_page_speaks_of_anything_but_the_project() -> None:
     words = re.compile(r"/work/|/opt/|pypi\.org|files\.pythonhosted|registry\.npmjs", re.IGNORECASE)
     found = {page.name: words.findall(page.read_text()) for page in PAGES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -54,6 +55,26 @@ def test_a_copy_of_the_example_runs_to_its_end_and_is_reused_the_second_time(
     third = live_studio.program(folder, "pipeline.py")
     assert third.returncode == 0, third.stdout + third.stderr
     assert "[compare] edited" in third.stdout
+
+
+def test_the_lines_of_the_readme_work_as_they_stand(live_studio: Studio, tmp_path: Path) -> None:
+    run, install = re.findall(
+        r"^ +\$ (.*(?:pipeline\.py|pip install).*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    live_studio.live.take_over()
+    env = {**os.environ, **live_studio.live.env, "DUTO_URL": live_studio.url, "DUTO_TOKEN": live_studio.token()}
+    done = subprocess.run(["bash", "-c", run], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "PipelineRun Status: Finished" in done.stdout, done.stdout + done.stderr
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "own")], check=True)
+    fresh = {"PATH": f"{tmp_path / 'own/bin'}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    shared = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "UV_"))}
+    copy = shutil.copytree(ROOT / "sdk", tmp_path / "duto/sdk", ignore=shutil.ignore_patterns("__pycache__"))
+    for line in (install, "python3 -c 'import yaml; from azureml.core import Workspace; print(Workspace)'"):
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=copy.parent, env={**shared, **fresh}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "duto.workspace.Workspace" in done.stdout
 
 
 def test_the_person_who_started_the_studio_needs_no_token(live_studio: Studio, tmp_path: Path) -> None:

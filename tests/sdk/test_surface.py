@@ -6,6 +6,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +107,25 @@ def test_members_that_programs_use_exist(owner: str, name: str) -> None:
         return
     source = "".join(inspect.getsource(each) for each in kind.__mro__[:-1])
     assert f"self.{name}" in source or f'"{name}"' in source, f"{owner} has no {name}"
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"), [(True, "`azureml.core` is Azure's"), (False, "`azureml` is Duto's here"), (None, "")]
+)
+def test_with_azures_own_sdk_installed_too_a_program_is_told_which_it_gets(
+    tmp_path: Path, beside: bool | None, said: str
+) -> None:
+    folders = [tmp_path / "ours", tmp_path / "theirs"]
+    for name in ("duto", "azureml"):
+        source = Path(str(importlib.import_module(name).__file__)).parent
+        shutil.copytree(source, folders[0] / name, ignore=shutil.ignore_patterns("__pycache__"))
+    if beside is not None:
+        core = folders[0 if beside else 1] / "azureml/core"
+        core.mkdir(parents=True)
+        (core / "__init__.py").touch()
+        (core / "workspace.py").write_text("class Workspace:\n    pass\n")
+    code = f"import sys; sys.path[:0] = {list(map(str, folders))!r}; import azureml; import azureml.core as core; print(core.__file__ if core.__spec__.origin else 'Duto')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr and done.stderr.count("UserWarning") == (beside is not None)
+    assert done.stdout.strip() == (str(folders[0] / "azureml/core/__init__.py") if beside else "Duto")

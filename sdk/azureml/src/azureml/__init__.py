@@ -10,3 +10,4 @@ from azureml import _finder
 __version__ = "0.1.0"
 
 _finder.install()
+_finder.look_for_another()

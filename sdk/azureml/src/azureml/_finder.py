@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import os
 import sys
+import warnings
 from types import ModuleType
 from typing import Any, List, Optional, Sequence
 
@@ -74,3 +76,21 @@ def install() -> None:
     """Make the table's modules importable, once."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.append(Finder())
+
+
+def look_for_another() -> None:
+    """Azure's own SDK has the same import names: say which of the two a program gets. Both in one folder are a mixture."""
+    own = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - each step imports this
+    for place in dict.fromkeys([os.path.dirname(own), *sys.path]):  # noqa: PTH120
+        core = os.path.join(place or os.curdir, "azureml", "core")  # noqa: PTH118
+        if not os.path.isfile(os.path.join(core, "workspace.py")):  # noqa: PTH113, PTH118
+            continue
+        if os.path.dirname(core) == own:  # noqa: PTH120
+            text = (
+                f"Azure's own SDK lies in the same folder as Duto's, {own}: `azureml.core` is Azure's, and knows no Duto "
+                "studio. Uninstall azureml-core, or install Duto's SDK into an environment of its own."
+            )
+        else:
+            text = f"`azureml` is Duto's here, {own}. Azure's own SDK, {os.path.dirname(core)}, is not used."  # noqa: PTH120
+        warnings.warn(text, stacklevel=3)
+        return

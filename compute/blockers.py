@@ -23,6 +23,7 @@ def blockers(cluster: Cluster, room: Room, conda: bool = False) -> tuple[Reason,
     """Why no step of the cluster gets a place now, or with `conda` none with conda packages; empty if and only if one
     can."""
     full = [_cluster_full(cluster, room)] if room.busy[cluster.id] >= cluster.max_nodes else []
+    full = [*_not_allowed(cluster, room), *full]
     if room.fitting(cluster, conda):
         return tuple(full)
     away = [*_no_host(cluster, room), *_out_of_reach(cluster, room), *_too_small(cluster, room, conda)]
@@ -107,6 +108,23 @@ def _out_of_reach(cluster: Cluster, room: Room) -> Iterable[Reason]:
         facts = {"cluster": cluster.name, "what": _launcher(cluster.launcher), "hosts": names}
         text = _("%(cluster)s needs a host that runs %(what)s: %(hosts)s.") % facts
         yield Reason("host_kind", text, {"needs": cluster.launcher, "hosts": len(other)})
+
+
+def _not_allowed(cluster: Cluster, room: Room) -> Iterable[Reason]:
+    """The workspace is archived, or runs as many steps as it may."""
+    allowed = cluster.allowance
+    if allowed is None or room.may_start(cluster):
+        return
+    if allowed.is_archived:
+        text = _("The workspace is archived: nothing starts in it until an owner brings it back.")
+        yield Reason("archived", text, {})
+        return
+    text = ngettext(
+        "The workspace may run %(n)d step at once, and does. An owner can raise the limit on the page Settings.",
+        "The workspace may run %(n)d steps at once, and does. An owner can raise the limit on the page Settings.",
+        allowed.most,
+    ) % {"n": allowed.most}
+    yield Reason("running_limit", text, {"running_steps": allowed.most})
 
 
 def _no_conda(cluster: Cluster, room: Room) -> Iterable[Reason]:

@@ -68,6 +68,16 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """How many steps of one workspace may run at once over all its clusters, and how many do."""
+
+    workspace: UUID
+    most: int
+    running: int
+    is_archived: bool = False
+
+
+@dataclass(frozen=True)
 class Cluster:
     """Nodes of one size; `hosts` are those that may carry them, None for all machines there are."""
 
@@ -79,6 +89,8 @@ class Cluster:
     elastic: bool = True
     launcher: str = ""
     hosts: frozenset[UUID] | None = None
+    # Of its workspace; None where that may run as many steps as there is room for.
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True)

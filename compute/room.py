@@ -25,6 +25,8 @@ class Room:
         # By cluster, then by machine: a round asks for those of one machine once for each place that it gives.
         self._resting: dict[UUID, dict[UUID, dict[UUID, Slot]]] = defaultdict(lambda: defaultdict(dict))
         self._machine_of = {slot.id: slot.machine for slot in slots}
+        # Steps that were placed in this round, by workspace: clusters of one share its allowance.
+        self._placed: Counter[UUID] = Counter()
         self._usable: dict[tuple[UUID, bool], list[tuple[Machine, NewNode]]] = {}
         for slot in slots:
             if not slot.is_busy:
@@ -80,9 +82,16 @@ class Room:
         resting = (slot for there in self._resting[cluster.id].values() for slot in there.values())
         return min(resting, key=lambda slot: (slot.is_usable, slot.id))
 
+    def may_start(self, cluster: Cluster) -> bool:
+        """Whether its workspace may run one more step."""
+        allowed = cluster.allowance
+        return allowed is None or allowed.running + self._placed[allowed.workspace] < allowed.most
+
     # --- what becomes of it ---
 
     def take(self, place: Place) -> None:
+        if (allowed := self.clusters[place.cluster].allowance) is not None:
+            self._placed[allowed.workspace] += 1
         machine, takes = place.node.machine, place.node.takes
         self.free[machine] -= Size(takes.cores, takes.memory)
         self._held[machine] |= set(place.gpus)
@@ -94,7 +103,7 @@ class Room:
 
     def keep(self, cluster: Cluster, conda: bool = False) -> None:
         """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for."""
-        if self.busy[cluster.id] >= cluster.max_nodes:
+        if self.busy[cluster.id] >= cluster.max_nodes or not self.may_start(cluster):
             return
         pairs = [
             (machine, node) for machine, node in self.usable(cluster, conda) if self._will_fit(node.takes, machine)

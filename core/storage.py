@@ -357,6 +357,11 @@ def artifact_store(workspace_id: object) -> Root:
     return Root(str(data_dir() / "store" / str(workspace_id)))
 
 
+def workspace_folders(workspace_id: object) -> tuple[Path, Path]:
+    """All that the studio keeps of one workspace on its disk: the artifact store, and the local datastores."""
+    return data_dir() / "store" / str(workspace_id), data_dir() / "datastores" / str(workspace_id)
+
+
 def blob_key(digest: str) -> str:
     return f"blobs/{digest[:2]}/{digest}"
 

@@ -22,6 +22,15 @@ def decimal(written: str) -> str:
     return written.replace(".", str(get_format("DECIMAL_SEPARATOR")))
 
 
+def size_text(size: float) -> str:
+    """1.2 kB: decimal units, as disks and networks count."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 1000 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{decimal(f'{size:.1f}')} {unit}"
+        size /= 1000
+    raise AssertionError("every size has a unit")
+
+
 def is_of_the_code() -> bool:
     """Whether the reader's language is the one that the code is written in."""
     return translation.get_language() in (None, settings.LANGUAGE_CODE)

@@ -10,3 +10,4 @@ class DatasetsConfig(AppConfig):
         from workspaces.services import workspaces
 
         workspaces.on_created.append(datastores.furnish)
+        workspaces.default_checks["default_datastore"] = datastores.check_default

@@ -23,6 +23,7 @@ from core.storage import Root
 from datasets import addresses
 from datasets.stores import WEB, root_by_name
 from workspaces.models import Workspace
+from workspaces.services import storage
 
 MOST_REDIRECTS = 5
 # One of them, once: others, and one in another, make gigabytes of what fits into one piece.
@@ -63,7 +64,9 @@ def copy_of(workspace: Workspace, url: str, *, alive: Callable[[], None] = lambd
         key = f"{digest[:2]}/{digest}"
         buffer.seek(0)
         if not root.exists(key):
+            storage.require(workspace, size)
             root.write(key, buffer, digest=digest)
+            storage.note(workspace, size)
     name = unquote(PurePosixPath(urlsplit(url).path).name) or "download"
     copy = Copy(url, name, key, size, digest, final.headers.get("etag", ""), final.headers.get("last-modified", ""))
     _remember(root, copy)

@@ -22,7 +22,7 @@ from runs.models import Artifact, Attempt, Output, Run
 from runs.services import builders, clusters, departures, publish, submitters
 from workspaces.access import Room, require_run
 from workspaces.models import Workspace
-from workspaces.services import members
+from workspaces.services import members, workspaces
 
 
 def lend() -> None:
@@ -36,6 +36,13 @@ def lend() -> None:
     environments.on_queued.append(builders.ring)
     datastores.guards.append(keep_off_outputs)
     members.on_narrowed.append(submitters.stop_later)
+    members.counted_ends["open_runs"] = submitters.open_of
+    workspaces.live_counts.append(live_count)
+
+
+def live_count(workspace: Workspace) -> int:
+    """How many of its runs are not over."""
+    return Run.objects.filter(workspace=workspace, parent__isnull=True).exclude(status__in=Run.ENDS).count()
 
 
 def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from runs.services import changes, progress, retention, retire, submitters
+from runs.services import changes, demolition, progress, retention, retire, submitters
 
 
 @shared_task(name="runs.advance", acks_late=True, ignore_result=True)
@@ -27,6 +27,11 @@ def stop_unentitled() -> None:
 @shared_task(name="runs.remove", acks_late=True, ignore_result=True)
 def remove(root_id: str) -> None:
     retire.finish(UUID(root_id))
+
+
+@shared_task(name="runs.remove_workspace", acks_late=True, ignore_result=True)
+def remove_workspace(workspace_id: str) -> None:
+    demolition.finish(UUID(workspace_id))
 
 
 @shared_task(name="runs.retain", acks_late=True, ignore_result=True)

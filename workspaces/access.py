@@ -12,13 +12,15 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from core.clock import now, told
-from core.errors import Forbidden, NotFound, Unauthenticated
+from core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
 from workspaces.scopes import Act, Scope, allows, scope_in
 
 T = TypeVar("T")
 # So many names are asked for by one statement.
 SLICE = 500
+# The workspace that a studio begins with, and always has.
+FIRST_WORKSPACE = "main"
 
 
 class Treed(Protocol):
@@ -50,6 +52,11 @@ class Room:
         return self.token is not None and self.token.kind == ApiToken.Kind.RUN
 
     @property
+    def person(self) -> str:
+        """The name of who answers for what is done here: of a step its run's submitter."""
+        return self.user.get_username() if self.user else ""
+
+    @property
     def keys_of(self) -> str:
         """Whose idempotency keys are meant here: those of one person, or of one step, in one workspace."""
         who = f"run:{self.token.run_id}" if self.is_run and self.token else f"user:{self.user.pk if self.user else ''}"
@@ -59,7 +66,23 @@ class Room:
         return self.role.rank >= role.rank
 
     def require(self, role: Role) -> Room:
-        """The room itself. Raises Forbidden when the role is too small."""
+        """The room itself. Raises Forbidden when the role is too small, Conflict where more than looking is meant and
+        the workspace is archived."""
+        self.require_role(role)
+        return self if role == Role.READER else self.require_open()
+
+    def require_open(self) -> Room:
+        """The room itself. Raises Conflict (`archived`) for an archived workspace; the studio itself may go on."""
+        if self.workspace.is_archived and (self.user is not None or self.token is not None):
+            raise Conflict(
+                _("Workspace '%(workspace)s' is archived: it can be read, and nothing in it changes. An owner can bring it back.")
+                % {"workspace": self.workspace.name},
+                code="archived",
+            )  # fmt: skip
+        return self
+
+    def require_role(self, role: Role) -> Room:
+        """As require(), for what may be done in an archived workspace too: let people go, end keys, bring it back."""
         if not self.may(role):
             raise Forbidden(
                 _(
@@ -131,14 +154,27 @@ class Room:
         return self if not self.is_run or self.has_made(kind, *keys) else self.require_act(Act.CHANGE)
 
 
-def enter(caller: Any, workspace: str, needs: Role = Role.READER) -> Room:
+def enter(caller: Any, workspace: str, needs: Role = Role.READER, *, archived_too: bool = False) -> Room:
     """The room of `workspace` for a request (page or REST) or a user.
 
-    Raises Unauthenticated for nobody, NotFound for a stranger, Forbidden for a member whose role is too small.
+    Raises Unauthenticated for nobody, NotFound for a stranger, Forbidden for a member whose role is too small, and
+    unless `archived_too` Conflict where more than looking is asked for in an archived workspace.
     """
     user, token = _who(caller)
     room = _room_of_token(token, workspace) if token else _room_of_user(user, workspace)
-    return room.require(needs)
+    return room.require_role(needs) if archived_too else room.require(needs)
+
+
+def first_owner() -> User | None:
+    """Whose studio it is: of the active owners of the first workspace the one who has been there longest."""
+    owners = Member.objects.filter(workspace__name=FIRST_WORKSPACE, role=Role.OWNER, user__is_active=True)
+    member = owners.select_related("user").order_by("id").first()
+    return member.user if member else None
+
+
+def owns_studio(user: object) -> bool:
+    """Whether this person looks after the installation: a superuser, or the first owner."""
+    return isinstance(user, User) and user.is_active and (user.is_superuser or user == first_owner())
 
 
 def hold(room: Room) -> Room:

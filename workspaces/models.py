@@ -38,7 +38,21 @@ class Workspace(Row):
     name = models.SlugField(max_length=32, unique=True)
     description = models.TextField(blank=True)
     default_datastore = models.CharField(max_length=64, default="workspaceblobstore")
+    # The cluster of steps that name none; a name, as clusters live in an app above. Empty: a step has to name one.
+    default_compute = models.CharField(max_length=24, blank=True)
+    tags = models.JSONField(default=dict)
     settings = models.JSONField(default=dict)
+    # Read only since then: nothing starts, and lists show it last.
+    archived_at = models.DateTimeField(null=True)
+    # Nobody's since then: a worker removes what it kept. It has no members, so nobody enters it.
+    deleted_at = models.DateTimeField(null=True)
+    # What its files took when they were last counted, and what came since where a limit asks for that.
+    storage_bytes = models.BigIntegerField(default=0)
+    storage_at = models.DateTimeField(null=True)
+
+    @property
+    def is_archived(self) -> bool:
+        return self.archived_at is not None
 
     def __str__(self) -> str:
         return self.name
@@ -50,6 +64,8 @@ class Member(Row):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="members")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role)
+    # By a page or by a token of theirs; noted beside the request, so some minutes late.
+    last_seen_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint("workspace", "user", name="one_membership_per_user")]
@@ -99,11 +115,14 @@ class SignInLink(Row):
 class Invitation(Row):
     """Somebody who shall come into one workspace. Whoever follows the link and proves to be them becomes a member.
 
-    The member's row gets this one's id. Only the link's digest is kept.
+    The member's row gets this one's id. Without a name it is an open one: it lets in whoever holds the link, as often
+    as it says. Only the link's digest is kept.
     """
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")
-    username = models.CharField(max_length=150)
+    username = models.CharField(max_length=150, blank=True)
+    # How many more people it lets in.
+    uses_left = models.PositiveSmallIntegerField(default=1)
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=12, choices=Role)
     digest = models.CharField(max_length=64, unique=True)
@@ -113,7 +132,11 @@ class Invitation(Row):
     expires_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint("workspace", "username", name="one_invitation_per_name")]
+        constraints = [
+            models.UniqueConstraint(
+                "workspace", "username", name="one_invitation_per_name", condition=~models.Q(username="")
+            ),
+        ]
 
 
 class RunMade(Row):
@@ -129,13 +152,44 @@ class RunMade(Row):
 
 
 class AuditEntry(Row):
-    """Who did what to whom: kept apart from the journal, and never pruned with it."""
+    """Who did what to whom, and from where: kept apart from the journal, for as long as the workspace's owner says."""
+
+    class Via(models.TextChoices):
+        PAGE = "page", _("Page")
+        TOKEN = "token", _("Token")
+        RUN = "run", _("Run")
+        STUDIO = "studio", _("The studio itself")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="audit", null=True)
     actor = models.CharField(max_length=150)
+    # Who answers for it: the actor, or the submitter of the run that did it.
+    person = models.CharField(max_length=150, blank=True)
+    # Empty of entries of earlier releases.
+    via = models.CharField(max_length=8, choices=Via, blank=True)
+    # Which token or run: what a token begins with and its name, a run's id.
+    through = models.CharField(max_length=160, blank=True)
     action = models.CharField(max_length=64)
     target = models.CharField(max_length=200, blank=True)
     facts = models.JSONField(default=dict)
 
     class Meta:
-        indexes = [models.Index(fields=["workspace", "-id"], name="audit_newest")]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="audit_newest"),
+            models.Index(fields=["workspace", "created_at"], name="audit_age"),
+        ]
+
+
+class Banner(models.Model):
+    """What the owners of the installation say on every page. There is one row, or none."""
+
+    class Level(models.TextChoices):
+        INFO = "info", _("Note")
+        WARNING = "warning", _("Warning")
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    text = models.CharField(max_length=500)
+    level = models.CharField(max_length=8, choices=Level, default=Level.INFO)
+    until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.text

@@ -6,10 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet, Value
+from django.utils.translation import gettext as _
 
 from core.clock import now
+from core.errors import NotFound
+from core.ids import as_key
 from workspaces.access import Room, effective_role
-from workspaces.models import ApiToken, AuditEntry, Invitation, Member, User, Workspace
+from workspaces.models import ApiToken, Invitation, Member, Role, User, Workspace
 
 # Programs carry these in addresses and config.json; one studio has one of each.
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -48,8 +51,13 @@ def tokens_of(room: Room) -> QuerySet[ApiToken]:
     return ApiToken.objects.filter(workspace=room.workspace, user=room.user, kind=ApiToken.Kind.PERSONAL)
 
 
-def audit_of(workspace: Workspace) -> QuerySet[AuditEntry]:
-    return AuditEntry.objects.filter(workspace=workspace)
+def tokens_of_member(room: Room, member_id: object) -> QuerySet[ApiToken]:
+    """A member's personal tokens of this workspace, for its owners. Raises Forbidden, NotFound."""
+    room.require_role(Role.OWNER).require_person()
+    member = Member.objects.filter(workspace=room.workspace, pk=as_key(member_id)).first()
+    if member is None:
+        raise NotFound(_("There is no such member in this workspace."))
+    return ApiToken.objects.filter(workspace=room.workspace, user=member.user_id, kind=ApiToken.Kind.PERSONAL)
 
 
 def config_of(workspace: Workspace, url: str = "") -> dict[str, Any]:

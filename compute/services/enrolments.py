@@ -21,7 +21,7 @@ from core import journal, once
 from core.clock import now
 from core.errors import Conflict, Invalid, StudioError, Unauthenticated
 from workspaces.access import Room
-from workspaces.models import Member, Role
+from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import audit
 
 TOKEN_PREFIX = "duto_enrol"  # noqa: S105 - what each of them begins with
@@ -30,6 +30,12 @@ HOURS, MOST_HOURS = 1, 168
 REPEATED = timedelta(minutes=10)
 _KEY = re.compile(KEY_PREFIX + r"_[A-Za-z0-9_-]{43,128}")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def open_of(workspace: Workspace, user: User) -> int:
+    """How many enrolment tokens of this person still work."""
+    rows = Enrolment.objects.filter(workspace=workspace, created_by=user, used_at__isnull=True)
+    return rows.filter(expires_at__gt=now()).count()
 
 
 @dataclass(frozen=True)

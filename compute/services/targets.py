@@ -128,6 +128,11 @@ def _same_name(workspace: Workspace, name: str, size: str) -> ComputeTarget | No
     return known
 
 
+def check_default(workspace: Workspace, name: str) -> str:
+    """The name of a cluster that may be the default one, as it is written. Raises NotFound."""
+    return find_target(workspace, name).name
+
+
 @transaction.atomic
 def update_target(
     room: Room,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from compute.models import Host
+from compute.models import Enrolment, Host
 from compute.services.hosts import hosts_of
 from core import journal
 from core.clock import now
@@ -56,6 +57,12 @@ def _set_drained(room: Room, name: str, is_drained: bool) -> Host:
         journal.hint(f"list:{room.workspace.name}:compute")
     host.refresh_from_db()
     return host
+
+
+def end_all_of(workspace_id: UUID) -> None:
+    """The workspace is being deleted: its hosts' keys and its enrolment tokens end with it. Inside its transaction."""
+    Host.objects.filter(workspace=workspace_id, revoked_at__isnull=True).update(revoked_at=now())
+    Enrolment.objects.filter(workspace=workspace_id).delete()
 
 
 def revoke(room: Room, name: str) -> None:

@@ -17,7 +17,7 @@ from duto.spec.filenames import too_long, unspelled
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
-from workspaces.services import audit, workspaces
+from workspaces.services import audit, storage, workspaces
 
 # Both are in every workspace from its first moment; programs name them.
 STANDARD = ("workspaceblobstore", "workspacefilestore")
@@ -60,10 +60,13 @@ def open_to_people(workspace: Workspace, name: str) -> Datastore:
 @transaction.atomic
 def set_default(room: Room, name: str) -> Datastore:
     """The datastore that takes outputs which name none."""
-    found = open_to_people(room.workspace, name)
-    workspaces.change(room, default_datastore=found.name)
-    audit.note(room, "datastore.default", name)
-    return found
+    workspaces.change(room, default_datastore=name)
+    return open_to_people(room.workspace, name)
+
+
+def check_default(workspace: Workspace, name: str) -> str:
+    """The name of a datastore that may be the default one. Raises NotFound."""
+    return open_to_people(workspace, name).name
 
 
 def check_path(path: str) -> str:
@@ -99,7 +102,7 @@ def put_file(
     if room.is_run:
         overwrite = _may_replace(room, store, root, key, overwrite)
     present = root.digest(key) if overwrite and root.is_file(key) else None
-    with root.beside(key, source, overwrite=overwrite) as part:
+    with root.beside(key, storage.metered(store.workspace, source), overwrite=overwrite) as part:
         stored = Stored(key, part.written.size, 0.0)
         with transaction.atomic():
             if answer is not None:
@@ -107,6 +110,7 @@ def put_file(
             room.replaced("file", f"{store.name}/{key}")
             if part.written.digest != present:
                 part.take_place()
+    storage.note(store.workspace, stored.size)
     journal.hint(f"list:{room.workspace.name}:datasets")
     return stored
 

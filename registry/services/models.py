@@ -22,7 +22,7 @@ from registry.models import ModelVersion, RegisteredModel
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
-from workspaces.services import audit
+from workspaces.services import audit, storage
 
 MOST_FILES = 10_000
 
@@ -70,7 +70,7 @@ def register(room: Room, name: str, sources: Iterable[Source], facts: Facts) -> 
     version = ModelVersion(created_by=room.user, **_columns(facts))
     store = artifact_store(room.workspace.pk)
     try:
-        version.files = [_copy(store, version.prefix, path, opened) for path, opened in files]
+        version.files = [_copy(room.workspace, store, version.prefix, path, opened) for path, opened in files]
         version.file_count, version.size = len(files), sum(each["size"] for each in version.files)
         version.is_file = len(files) == 1 and "/" not in files[0][0]
         _number(room, name, version)
@@ -179,10 +179,11 @@ def _checked(sources: Iterable[Source]) -> list[Source]:
     return list(files.values())
 
 
-def _copy(store: Root, prefix: str, path: str, opened: Callable[[], BinaryIO]) -> dict[str, Any]:
+def _copy(workspace: Workspace, store: Root, prefix: str, path: str, opened: Callable[[], BinaryIO]) -> dict[str, Any]:
     key = f"{prefix}/{path}"
     with closing(opened()) as source:
-        written = store.write(key, source)
+        written = store.write(key, storage.metered(workspace, source))
+    storage.note(workspace, written.size)
     state = store.state(key)
     return {"path": path, **written._asdict(), "tag": state[1] if state else ""}
 

@@ -17,6 +17,7 @@ from runs.api import (
     runs,
     trigger,
     usage,
+    workspaces,
 )
 
 W = "workspaces/<slug:workspace>/"
@@ -28,6 +29,8 @@ TRIGGER = (
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path(f"{W}use/", workspaces.WorkspaceUseView.as_view(), name="api-workspace-use"),
+    path(f"{W}delete-preview/", workspaces.DeletePreviewView.as_view(), name="api-workspace-delete-preview"),
     path(f"{W}experiments/", experiments.ExperimentsView.as_view(), name="api-experiments"),
     path(f"{W}experiments/<path:name>/", experiments.ExperimentView.as_view(), name="api-experiment"),
     path(f"{W}blobs/missing/", code.MissingBlobsView.as_view(), name="api-blobs-missing"),

@@ -19,6 +19,7 @@ from core.work import after_commit
 from runs.models import Artifact, Attempt, Run
 from runs.services.promotion import below, cut_links, left_at
 from runs.services.transfers import clear
+from workspaces.services import storage
 
 RESERVED = "user_logs/"
 PATH_MAX = 1024
@@ -33,6 +34,9 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[str]:
     """Take the artifacts of an attempt that ended into the store, and name them in rows; sentences on those that cannot be
     kept. May be called again. Many are taken in slices, so that nobody waits for all of their rows."""
     told, odd = _named(report.get("artifacts", []))
+    if (refusal := _no_room(attempt, told)) is not None:
+        after_commit(lambda: clear(attempt))
+        return [refusal]
     paths = list(told)
     for start in range(0, len(paths), SLICE):
         some = paths[start : start + SLICE]
@@ -43,6 +47,17 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[str]:
     names = ", ".join(f"'{path[:SHOWN]}'" for path in odd[:NAMED])
     more = f" and {len(odd) - NAMED:,} more" if len(odd) > NAMED else ""
     return [f"Files that the step left could not be kept: {names}{more}."]
+
+
+def _no_room(attempt: Attempt, told: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Why the workspace has no room for these files, if so."""
+    workspace, size = attempt.run.workspace, sum(int(each.get("size") or 0) for each in told.values())
+    try:
+        storage.require(workspace, size)
+    except Conflict as error:
+        return f"Files that the step left could not be kept. {error.message}"
+    storage.note(workspace, size)
+    return None
 
 
 def _adopt_some(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -144,7 +159,8 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
     # The bytes come first, beside the place: how long they take is up to their sender, and no transaction waits for it.
     part = f"artifacts/{run.pk}/.part-{uuid4().hex}"
     try:
-        written = store.write(part, source)
+        written = store.write(part, storage.metered(run.workspace, source))
+        storage.note(run.workspace, written.size)
         values = {"attempt": attempt, **written._asdict(), "content_type": row.content_type}
         with transaction.atomic():
             if attempt is not None:

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from compute import fleet as values
 from compute.models import ComputeTarget, Host, Node
 from core.clock import now, parse
 from core.prepared import Prepared
 from runs.models import Attempt
+from workspaces import limits
 
 # Older samples say nothing about what a device's memory is used for now.
 SAMPLE_AGE = timedelta(minutes=2)
@@ -73,6 +74,7 @@ def read(targets: Iterable[ComputeTarget], *, lock: bool, all_hosts: bool = Fals
     clusters = [cluster_of(target, hosts.values()) for target in by_id.values()]
     attached = _attached(by_id.values())
     clusters = [_only(cluster, attached.get(cluster.id)) for cluster in clusters]
+    clusters = _allowed(clusters, by_id)
     machines = [machine_of(host, released) for host in hosts.values()]
     return Fleet(by_id, hosts, nodes, clusters, [slot_of(node) for node in nodes.values()], machines)
 
@@ -89,6 +91,23 @@ def cluster_of(target: ComputeTarget, hosts: Iterable[Host] = ()) -> values.Clus
         target.launcher,
         frozenset(host.pk for host in hosts if host.workspace_id in (None, target.workspace_id)),
     )
+
+
+def _allowed(clusters: list[values.Cluster], targets: Mapping[UUID, ComputeTarget]) -> list[values.Cluster]:
+    """The clusters with what their workspaces may run at once; only where one is limited anything is asked."""
+    rooms = {target.workspace_id: target.workspace for target in targets.values()}
+    most = {key: limits.of_settings(room.settings).running_steps for key, room in rooms.items()}
+    most |= {key: 0 for key, room in rooms.items() if room.is_archived or room.deleted_at is not None}
+    limited = [key for key, count in most.items() if count]
+    busy = Node.objects.filter(compute_target__workspace__in=limited, status__in=[N.RUNNING, N.LEAVING])
+    counted = busy.order_by().values_list("compute_target__workspace").annotate(n=Count("id"))
+    running: dict[UUID, int] = dict(counted) if limited else {}
+    allowed = {
+        key: values.Allowance(key, count, running.get(key, 0), rooms[key].is_archived)
+        for key, count in most.items()
+        if count is not None
+    }
+    return [replace(each, allowance=allowed.get(targets[each.id].workspace_id)) for each in clusters]
 
 
 def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> values.Machine:

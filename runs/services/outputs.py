@@ -22,6 +22,7 @@ from runs.models import Attempt, Output, Run
 from runs.services import foreign, kept
 from runs.services.promotion import below, cut_links, left_at
 from workspaces.access import studio_room
+from workspaces.services import storage
 
 
 def missing_outputs(report: Mapping[str, Any], step: Step) -> str:
@@ -41,11 +42,16 @@ def missing_outputs(report: Mapping[str, Any], step: Step) -> str:
 def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
     """Move what a completed attempt wrote to where it is kept, and name it in rows. May be called again.
 
-    Raises Unprocessable (`output_changed`) when the files are not those of the report.
+    Raises Unprocessable (`output_changed`) when the files are not those of the report, Conflict (`storage_limit`) when
+    they are more than the workspace may keep.
     """
     run = attempt.run
     declared = {each["name"]: each for each in step_of(run)["outputs"]}
     known = {output.name: output for output in Output.objects.filter(run=run)}
+    new = [each for each in report.get("outputs", []) if each["name"] not in known and not each.get("missing")]
+    size = sum(int(file["size"]) for each in new for file in each.get("files", []))
+    storage.require(run.workspace, size)
+    storage.note(run.workspace, size)
     base = left_at(attempt, report)
     for entry in report.get("outputs", []):
         name = entry["name"]

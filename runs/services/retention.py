@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from compute.models import Host
 from core.clock import now
 from core.errors import StudioError
@@ -26,7 +28,7 @@ from runs.queries.usage import samples_of
 from runs.retention import Policy
 from runs.services.kept import keys_to_remove
 from runs.services.sweep import sweep
-from workspaces.access import Room
+from workspaces.access import Room, hold
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
 
@@ -41,11 +43,11 @@ def policy_of(workspace: Workspace) -> Policy:
     return retention.of_settings(workspace.settings)
 
 
+@transaction.atomic
 def set_policy(room: Room, document: Mapping[str, Any]) -> Policy:
     """Write down a new policy; it is carried out from the next hour on. Raises Invalid."""
-    room.require(Role.OWNER).require_person()
     policy = retention.read(document)
-    workspace = Workspace.objects.get(pk=room.workspace.pk)
+    workspace = hold(room).require(Role.OWNER).require_person().workspace
     workspace.settings = {**workspace.settings, retention.KEY: policy.as_document()}
     workspace.save(update_fields=["settings"])
     room.workspace.settings = workspace.settings

@@ -16,6 +16,7 @@ from duto.spec import snapshot as rules
 from duto.spec.filenames import unspelled
 from runs.models import Snapshot
 from workspaces.models import Workspace
+from workspaces.services import storage
 
 DIGEST = re.compile(r"^[0-9a-f]{64}$")
 ASKED_MAX = 50_000
@@ -47,7 +48,10 @@ def put_blob(workspace: Workspace, digest: str, source: BinaryIO) -> int:
     key, store = blob_key(checked(digest)), artifact_store(workspace.pk)
     if store.touch(key):
         return store.size(key)
-    return store.write(key, _Limited(source, limits().size), digest=digest).size  # type: ignore[arg-type]
+    metered = storage.metered(workspace, source)
+    size = store.write(key, _Limited(metered, limits().size), digest=digest).size  # type: ignore[arg-type]
+    storage.note(workspace, size)
+    return size
 
 
 class _Limited:

@@ -57,7 +57,7 @@ def submit_run(
     room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     if (resumed := more.get("resumed_from")) is not None:
         require_run(room, resumed)
-    plan = _check(room, graph, parameters or {})
+    plan = _check(room, _on_default(room, graph), parameters or {})
     _keep_off_runs(room, plan.graph)
     foreign.keep_off(room, plan.graph)
     fields = {
@@ -161,6 +161,17 @@ def resubmit(
         priority=run.priority,
         trigger={"kind": "resubmit", "name": f"#{run.number}"},
     )
+
+
+def _on_default(room: Room, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The graph with the workspace's default cluster for steps that name none: the run keeps what it was then."""
+    name, steps = room.workspace.default_compute, document.get("steps")
+    if not name or not isinstance(steps, list):
+        return document
+    said = [
+        {**each, "compute": name} if isinstance(each, Mapping) and not each.get("compute") else each for each in steps
+    ]
+    return {**document, "steps": said}
 
 
 class _Plan:

@@ -26,6 +26,7 @@ from runs.services import (
     claims,
     clusters,
     conda,
+    demolition,
     departures,
     lost,
     nodes,
@@ -36,6 +37,7 @@ from runs.services import (
 )
 from runs.services.progress import advance_some
 from workspaces.models import Workspace
+from workspaces.services import auditing, storage
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=10)
@@ -85,10 +87,13 @@ def tick(count: int) -> None:
         (5, end_left),
         (5, environments.expire_builds),
         (5, conda.fail_unbuildable),
+        (5, demolition.ring_deleted),
         (60, retire.remove_hidden),
+        (60, storage.ring_stale),
         (600, prune_events),
         (600, once.prune),
         (600, samples.prune),
+        (3600, auditing.prune),
         (3600, ring_retention),
     ]
     for every, duty in duties:
@@ -145,5 +150,5 @@ def prune_events() -> None:
 
 def ring_retention() -> None:
     """Once an hour; a lost bell means an hour later."""
-    for key in Workspace.objects.values_list("id", flat=True):
+    for key in Workspace.objects.filter(deleted_at__isnull=True).values_list("id", flat=True):
         ring("runs.retain", workspace_id=str(key))

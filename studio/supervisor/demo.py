@@ -65,9 +65,9 @@ def submit(url: str) -> tuple[Any, str]:
 
     from runs.services.sample import submit_sample
     from studio.supervisor.people import os_user
-    from workspaces.access import Room
+    from workspaces.access import FIRST_WORKSPACE, Room
     from workspaces.models import Role, Workspace
-    from workspaces.services.first_start import FIRST_WORKSPACE, ensure_first_owner
+    from workspaces.services.first_start import ensure_first_owner
 
     owner = ensure_first_owner(os_user())
     workspace = Workspace.objects.get(name=FIRST_WORKSPACE)

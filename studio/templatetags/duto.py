@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from core.ids import uuid7
 from core.once import FIELD
-from core.words import decimal
+from core.words import decimal, size_text
 
 register = template.Library()
 DAY = 86_400
@@ -170,14 +170,8 @@ def seconds(value: float | None) -> str:
 
 @register.filter(name="bytes")
 def bytes_filter(size: float | None) -> str:
-    """1.2 kB: decimal units, as disks and networks count."""
-    if size is None:
-        return "–"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(size) < 1000 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{decimal(f'{size:.1f}')} {unit}"
-        size /= 1000
-    return ""
+    """1.2 kB; a dash for what is not known."""
+    return "–" if size is None else size_text(size)
 
 
 @register.simple_tag(name="bytes")

@@ -26,6 +26,7 @@ from core.storage import CHUNK
 from workspaces.access import Room, enter
 from workspaces.models import Role
 from workspaces.scopes import Act
+from workspaces.services import usage
 
 T = TypeVar("T", bound=Model)
 Handler = Callable[..., Response]
@@ -189,6 +190,8 @@ class WorkspaceView(StudioView):
     acts: ClassVar[dict[str, Act]] = {}
     # False where doing it again by itself does nothing more, so that a key would be written for nothing.
     keeps_keys: ClassVar[bool] = True
+    # Methods that work in an archived workspace, too; looking always does.
+    in_archive: ClassVar[frozenset[str]] = frozenset()
     room: Room
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -214,5 +217,9 @@ class WorkspaceView(StudioView):
         super().initial(request, *args, **kwargs)
         method = (request.method or "get").lower()
         asked = "get" if method == "head" else method
-        self.room = enter(request, self.workspace_name, needs=self.needs.get(asked, Role.READER))
+        archived_too = asked in ("get", "options") or asked in self.in_archive
+        needs = self.needs.get(asked, Role.READER)
+        self.room = enter(request, self.workspace_name, needs=needs, archived_too=archived_too)
+        if self.room.user is not None and not self.room.is_run:
+            usage.note_seen(self.room.workspace.pk, self.room.user.pk)
         self.room.require_act(self.acts.get(asked, Act.READ))

@@ -6,20 +6,30 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from django.db import transaction
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.errors import Conflict, Forbidden
+from core.serving import stream
 from workspaces import queries
 from workspaces.api import serializers as s
 from workspaces.api.base import StudioView, WorkspaceView, keyed, listed
 from workspaces.models import ApiToken, Invitation, Member, Role, User
 from workspaces.scopes import Act
-from workspaces.services import members, tokens, workspaces
+from workspaces.services import auditing, invitations, members, removal, tokens, workspaces
 
 VERSION = "0.1.0"
+AUDIT_QUERY = [
+    OpenApiParameter("person", str, description="Whose deeds."),
+    OpenApiParameter("action", str, description="What was done, such as `member.removed`; `member.` is all of a sort."),
+    OpenApiParameter("since", str, description="A day or a time, inclusive."),
+    OpenApiParameter("until", str, description="A day or a time, exclusive."),
+]
 
 
 class RootView(StudioView):
@@ -71,8 +81,9 @@ class WorkspacesView(StudioView):
 
 
 class WorkspaceDetailView(WorkspaceView):
-    needs = {"get": Role.READER, "patch": Role.OWNER}
-    acts = {"patch": Act.MANAGE}
+    needs = {"get": Role.READER, "patch": Role.OWNER, "delete": Role.OWNER}
+    acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
+    in_archive = frozenset({"delete"})
 
     @extend_schema(responses=s.WorkspaceOut)
     def get(self, request: Request) -> Response:
@@ -80,11 +91,91 @@ class WorkspaceDetailView(WorkspaceView):
 
     @extend_schema(request=s.WorkspaceChange, responses=s.WorkspaceOut)
     def patch(self, request: Request) -> Response:
+        """Change what is named; all of it or nothing."""
         asked = self.asked(s.WorkspaceChange)
+        with transaction.atomic():
+            self._settings(asked)
+            workspace = workspaces.change(self.room, **asked) if asked else self.room.workspace
+        return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.room.role)).data)
+
+    def _settings(self, asked: dict[str, Any]) -> None:
+        if (limits := asked.pop("limits", None)) is not None:
+            workspaces.set_limits(self.room, limits)
+        if "audit_days" in asked:
+            workspaces.set_audit_days(self.room, asked.pop("audit_days"))
         if (scope := asked.pop("run_token_scope", None)) is not None:
             workspaces.set_run_token_scope(self.room, scope)
-        workspace = workspaces.change(self.room, **asked) if asked else self.room.workspace
+
+    @extend_schema(request=s.DeleteIn, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Delete the workspace with all that it keeps. It is gone for everybody at once; a worker removes the rest."""
+        removal.delete(self.room, **self.asked(s.DeleteIn))
+        return Response(status=204)
+
+
+class ArchiveView(WorkspaceView):
+    needs = {"post": Role.OWNER}
+    acts = {"post": Act.MANAGE}
+    in_archive = frozenset({"post"})
+    keeps_keys = False
+
+    @extend_schema(operation_id="workspace_archive", request=s.ArchiveIn, responses=s.WorkspaceOut)
+    def post(self, request: Request) -> Response:
+        """Archive the workspace, so that it can only be read, or bring it back."""
+        workspace = workspaces.set_archived(self.room, self.asked(s.ArchiveIn)["archived"])
         return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.room.role)).data)
+
+
+class HandOverView(WorkspaceView):
+    needs = {"post": Role.OWNER}
+    acts = {"post": Act.MANAGE}
+    in_archive = frozenset({"post"})
+    keeps_keys = False
+
+    @extend_schema(operation_id="workspace_hand_over", request=s.HandOverIn, responses=s.MemberOut)
+    def post(self, request: Request) -> Response:
+        """Make another member the owner in one's own place. Not with a token."""
+        return Response(s.MemberOut(members.transfer(self.room, self.asked(s.HandOverIn)["member"])).data)
+
+
+class LeaveView(WorkspaceView):
+    needs = {"post": Role.READER}
+    acts = {"post": Act.MANAGE}
+    in_archive = frozenset({"post"})
+    keeps_keys = False
+
+    @extend_schema(operation_id="workspace_leave", request=None, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Leave the workspace. Not with a token."""
+        members.leave(self.room)
+        return Response(status=204)
+
+
+class AuditView(WorkspaceView):
+    needs = {"get": Role.OWNER}
+    acts = {"get": Act.MANAGE}
+
+    @extend_schema(operation_id="audit", parameters=AUDIT_QUERY, responses=listed(s.AuditOut))
+    def get(self, request: Request) -> Response:
+        """Who did what, newest first."""
+        return self.paged(auditing.entries(self.room, audit_filter(request)), auditing.document)
+
+
+class AuditFileView(WorkspaceView):
+    needs = {"get": Role.OWNER}
+    acts = {"get": Act.MANAGE}
+
+    @extend_schema(
+        operation_id="audit_file",
+        parameters=[*AUDIT_QUERY, OpenApiParameter("kind", str, description="csv or jsonl.")],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """The same as a file, all of it, sent while it is read."""
+        kind = request.query_params.get("kind", "csv")
+        pieces = auditing.export(auditing.entries(self.room, audit_filter(request)), kind)
+        name = f"audit-{self.room.workspace.name}.{kind}"
+        return stream(request._request, pieces, name, auditing.FORMATS[kind], as_file=True)
 
 
 class TokensView(WorkspaceView):
@@ -108,6 +199,7 @@ class TokensView(WorkspaceView):
 class TokenView(WorkspaceView):
     needs = {"delete": Role.READER}
     acts = {"delete": Act.MANAGE}
+    in_archive = frozenset({"delete"})
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
@@ -138,18 +230,53 @@ class MembersView(WorkspaceView):
 
 
 class InvitationsView(WorkspaceView):
-    needs = {"get": Role.OWNER}
-    acts = {"get": Act.MANAGE}
+    needs = {"get": Role.OWNER, "post": Role.OWNER}
+    acts = {"get": Act.MANAGE, "post": Act.MANAGE}
 
     @extend_schema(responses=listed(s.InvitationOut))
     def get(self, request: Request) -> Response:
         """Who was invited and has not come yet; an expired one ends by itself."""
         return self.paged(queries.invitations_of(self.room.workspace), s.InvitationOut, keys=("id",))
 
+    @extend_schema(operation_id="invitation_link", request=s.LinkIn, responses={201: s.LinkOut})
+    def post(self, request: Request) -> Response:
+        """A link that lets in whoever holds it: for people who have no account yet."""
+        made, link = invitations.invite_open(self.room, **self.asked(s.LinkIn))
+        return Response({**s.InvitationOut(made).data, "link": settings.DUTO.url + link}, status=201)
+
+    def repeated(self, made: Invitation) -> Response:
+        text = "This request has made a link before, and it is shown once. Withdraw it and make another."
+        raise Conflict(text, code="shown_once", id=str(made.pk))
+
+
+class MemberEndsView(WorkspaceView):
+    needs = {"get": Role.OWNER}
+    acts = {"get": Act.MANAGE}
+
+    @extend_schema(
+        operation_id="member_ends",
+        parameters=[OpenApiParameter("role", str, description="The new role; without it the member is removed.")],
+        responses=s.EndsOut,
+    )
+    def get(self, request: Request, id: UUID) -> Response:
+        """How much of theirs would end with a smaller role, or with their removal."""
+        return Response(members.ends_with(self.room, id, request.query_params.get("role")))
+
+
+class MemberTokensView(WorkspaceView):
+    needs = {"get": Role.OWNER}
+    acts = {"get": Act.MANAGE}
+
+    @extend_schema(operation_id="member_tokens", responses=listed(s.TokenOut))
+    def get(self, request: Request, id: UUID) -> Response:
+        """The tokens of a member: names and ends."""
+        return self.paged(queries.tokens_of_member(self.room, id), s.TokenOut)
+
 
 class MemberView(WorkspaceView):
     needs = {"patch": Role.OWNER, "delete": Role.OWNER}
     acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
+    in_archive = frozenset({"patch", "delete"})
 
     @extend_schema(request=s.MemberChange, responses=s.MemberOut)
     def patch(self, request: Request, id: UUID) -> Response:
@@ -159,6 +286,12 @@ class MemberView(WorkspaceView):
     def delete(self, request: Request, id: UUID) -> Response:
         members.remove(self.room, id)
         return Response(status=204)
+
+
+def audit_filter(request: Request) -> auditing.Filter:
+    """What the address asks for. Raises Invalid."""
+    asked = request.query_params
+    return auditing.read_filter(*(asked.get(name, "") for name in ("person", "action", "since", "until")))
 
 
 def person(found: Member | Invitation) -> dict[str, Any]:

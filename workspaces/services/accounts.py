@@ -6,6 +6,7 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -51,6 +52,19 @@ def set_password(user: User, password: str) -> None:
     user.save(update_fields=["password"])
     SignInLink.objects.filter(user=user, used_at__isnull=True).delete()
     audit.write(user.get_username(), "account.password_set")
+
+
+def check_name(username: str) -> None:
+    """Raises Invalid for what cannot name an account."""
+    try:
+        UnicodeUsernameValidator()(username)
+    except ValidationError as error:
+        raise Invalid(
+            _("%(username)r cannot name an account: %(why)s") % {"username": username, "why": " ".join(error.messages)},
+            code="bad_name",
+        ) from error
+    if not username or len(username) > 150:
+        raise Invalid(_("A user name has 1 to 150 characters."), code="bad_name")
 
 
 def validated(user: User, password: str) -> None:

@@ -7,14 +7,35 @@ from typing import Any
 from workspaces.access import Room
 from workspaces.models import AuditEntry, Workspace
 
+Via = AuditEntry.Via
+LONGEST = {"actor": 150, "person": 150, "via": 8, "through": 160}
+
 
 def note(room: Room, action: str, target: str = "", **facts: Any) -> None:
-    """Write down one deed of the one who is in the room."""
-    write(room.actor, action, target, room.workspace, **facts)
+    """Write down one deed of the one who is in the room, with how they came in."""
+    via, through = _way_of(room)
+    _write(room.workspace, action, target, facts, actor=room.actor, person=room.person, via=via, through=through)
+
+
+def note_outside(room: Room, action: str, target: str = "", **facts: Any) -> None:
+    """As note(), of what is not the workspace's own: its end, or a deed of those who look after the studio."""
+    via, through = _way_of(room)
+    _write(None, action, target, facts, actor=room.actor, person=room.person, via=via, through=through)
 
 
 def write(actor: str, action: str, target: str = "", workspace: Workspace | None = None, **facts: Any) -> None:
-    """Write down one deed, also one outside of any workspace."""
-    AuditEntry.objects.create(
-        workspace=workspace, actor=actor[:150], action=action, target=str(target)[:200], facts=facts
-    )
+    """Write down one deed without a room: of the studio itself, or of somebody at its front door."""
+    via = Via.STUDIO if actor == "studio" else Via.PAGE
+    person = "" if via == Via.STUDIO else actor
+    _write(workspace, action, target, facts, actor=actor, person=person, via=via)
+
+
+def _write(workspace: Workspace | None, action: str, target: str, facts: dict[str, Any], **who: str) -> None:
+    kept = {name: text[: LONGEST[name]] for name, text in who.items()}
+    AuditEntry.objects.create(workspace=workspace, action=action, target=str(target)[:200], facts=facts, **kept)
+
+
+def _way_of(room: Room) -> tuple[Via, str]:
+    if room.token is None:
+        return (Via.PAGE if room.user else Via.STUDIO), ""
+    return (Via.RUN, str(room.token.run_id)) if room.is_run else (Via.TOKEN, f"{room.token.prefix} {room.token.name}")

@@ -12,6 +12,7 @@ from django.db import transaction
 from core.errors import Unauthenticated
 from duto import credentials
 from duto.exceptions import AuthenticationException
+from workspaces.access import FIRST_WORKSPACE, first_owner
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import tokens
 from workspaces.services.accounts import holder_of, redeem, set_password, sign_in_link
@@ -22,22 +23,16 @@ __all__ = [
     "write_credentials",
 ]  # fmt: skip
 log = logging.getLogger(__name__)
-FIRST_WORKSPACE = "main"
 
 
 @transaction.atomic
 def ensure_first_owner(os_user: str) -> User:
     """The owner of the first workspace; both are made when they are missing. Safe to call at each start."""
-    owner = (
-        Member.objects.filter(workspace__name=FIRST_WORKSPACE, role=Role.OWNER, user__is_active=True)
-        .select_related("user")
-        .order_by("id")
-        .first()
-    )
+    owner = first_owner()
     if owner is not None:
-        for workspace in Workspace.objects.all():
+        for workspace in Workspace.objects.filter(deleted_at__isnull=True):
             furnish(workspace)
-        return owner.user
+        return owner
     user = _user_named(os_user)
     first = Workspace.objects.filter(name=FIRST_WORKSPACE).first()
     if first is None:

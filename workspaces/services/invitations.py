@@ -6,39 +6,88 @@ import secrets
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
+from core import once
 from core.clock import now
-from core.errors import Conflict, Forbidden, NotFound
-from workspaces.access import Room
+from core.errors import Conflict, Forbidden, Invalid, NotFound
+from workspaces import limits
+from workspaces.access import Room, hold
 from workspaces.models import Invitation, Member, Role, User, Workspace
 from workspaces.services import audit
-from workspaces.services.accounts import validated
-from workspaces.services.tokens import digest_of
+from workspaces.services.accounts import check_name, validated
+from workspaces.services.tokens import digest_of, role_of
 
-LIFETIME = timedelta(hours=24)
+MOST_DAYS, MOST_USES = 30, 100
 
 
 @transaction.atomic
-def invite(room: Room, username: str, role: Role, email: str = "") -> tuple[Invitation, str]:
+def invite(room: Room, username: str, role: Role, email: str = "", days: int = 1) -> tuple[Invitation, str]:
     """An invitation, and the path of its link, which exists only here. One of the same name is replaced.
 
     The answer is the same whether there is such an account in the studio or not.
     """
+    Invitation.objects.filter(workspace=room.workspace, username=username, expires_at__lte=now()).delete()
+    values, secret = _values(room, role, days, 1, besides=username)
+    made, _new = Invitation.objects.update_or_create(
+        workspace=room.workspace, username=username, defaults={**values, "email": email}
+    )
+    audit.note(room, "member.invited", username, role=role.value, days=days)
+    return made, f"/start/{secret}/"
+
+
+@transaction.atomic
+def invite_open(room: Room, role: str, days: int = 7, uses: int = 1) -> tuple[Invitation, str]:
+    """A link that lets in whoever holds it, so often and for so many days; they choose their name themselves.
+
+    No owner comes in that way. Raises Invalid, Conflict (`member_limit`) where so many people are too many.
+    """
+    room, wanted = hold(room), role_of(role)
+    if wanted == Role.OWNER:
+        raise Invalid(_("A link for whoever holds it makes no owner. Invite them by name, or raise their role later."))
+    if type(uses) is not int or not 1 <= uses <= MOST_USES:
+        raise Invalid(_("A link lets in 1 to %(most)s people.") % {"most": MOST_USES}, code="bad_uses")
+    values, secret = _values(room, wanted, days, uses)
+    made = Invitation.objects.create(workspace=room.workspace, **values)
+    once.settle(made)
+    audit.note(room, "member.link_made", str(made.pk), role=wanted.value, days=days, uses=uses)
+    return made, f"/start/{secret}/"
+
+
+def require_place(workspace: Workspace, more: int, besides: str = "") -> None:
+    """Raises Conflict (`member_limit`) where so many more people, with those who are invited, are too many."""
+    most = limits.of_settings(workspace.settings).members
+    if most is None:
+        return
+    there = Member.objects.filter(workspace=workspace).count()
+    invited = sum(each.uses_left for each in open_ones(workspace) if not besides or each.username != besides)
+    if there + invited + more > most:
+        raise Conflict(
+            _("Workspace '%(workspace)s' may have %(most)s people: %(there)s belong to it and %(invited)s are invited. Remove somebody, withdraw an invitation, or raise the limit.")
+            % {"workspace": workspace.name, "most": most, "there": there, "invited": invited},
+            code="member_limit",
+            members=most,
+        )  # fmt: skip
+
+
+def _values(room: Room, role: Role, days: int, uses: int, besides: str = "") -> tuple[dict[str, object], str]:
+    """The columns of a new invitation, and the secret of its link. With a token it ends when that does."""
     room.require(Role.OWNER).require_person()
     if room.user is None:
         raise Forbidden(_("Only a person invites others."))
+    if type(days) is not int or not 1 <= days <= MOST_DAYS:
+        raise Invalid(_("An invitation lasts 1 to %(most)s days.") % {"most": MOST_DAYS}, code="bad_days")
+    require_place(room.workspace, uses, besides)
     secret = secrets.token_urlsafe(32)
-    end = now() + LIFETIME
+    end = now() + timedelta(days=days)
     if room.token is not None and room.token.expires_at is not None:
         end = min(end, room.token.expires_at)
     values = {
-        "role": role, "email": email, "digest": digest_of(secret), "created_by": room.user, "token": room.token,
-        "expires_at": end,
+        "role": role, "digest": digest_of(secret), "created_by": room.user, "token": room.token, "expires_at": end,
+        "uses_left": uses,
     }  # fmt: skip
-    made, _new = Invitation.objects.update_or_create(workspace=room.workspace, username=username, defaults=values)
-    audit.note(room, "member.invited", username, role=role.value)
-    return made, f"/start/{secret}/"
+    return values, secret
 
 
 def open_ones(workspace: Workspace) -> list[Invitation]:
@@ -64,20 +113,21 @@ def of_link(secret: str) -> Invitation | None:
 def accept(secret: str, user: User) -> Member:
     """Become a member with the account that one is signed in with. Raises NotFound, Forbidden for another's name."""
     invitation = _taken(secret)
-    if not user.is_active or user.get_username() != invitation.username:
+    if not user.is_active or invitation.username not in ("", user.get_username()):
         raise Forbidden(_("This invitation is for '%(name)s'.") % {"name": invitation.username})
     return _join(invitation, user)
 
 
 @transaction.atomic
-def accept_as_new(secret: str, password: str) -> User:
-    """Become a member with a new account of the invitation's name.
+def accept_as_new(secret: str, password: str, username: str = "") -> User:
+    """Become a member with a new account: of the invitation's name, or of `username` where it names nobody.
 
     Raises NotFound for a spent link, Invalid for a weak password, Conflict where there is such an account: only who
     signs in with it takes the invitation up.
     """
     invitation = _taken(secret)
-    name = invitation.username
+    name = invitation.username or username
+    check_name(name)
     validated(User(username=name, email=invitation.email), password)
     if User.objects.filter(username=name).exists():
         raise Conflict(
@@ -97,9 +147,10 @@ def accept_as_new(secret: str, password: str) -> User:
 
 def withdraw(room: Room, invitation: Invitation) -> None:
     """Take an invitation back. Its link is spent."""
-    room.require(Role.OWNER).require_person()
+    room.require_role(Role.OWNER).require_person()
+    key = invitation.pk
     invitation.delete()
-    audit.note(room, "invitation.withdrawn", invitation.username)
+    audit.note(room, "invitation.withdrawn", invitation.username or str(key))
 
 
 def spent() -> NotFound:
@@ -109,18 +160,33 @@ def spent() -> NotFound:
 
 
 def _taken(secret: str) -> Invitation:
-    """The invitation, its row locked: of two who come at once one gets in."""
+    """The invitation, its workspace's row and its own locked: of two who come at once for one place one gets in."""
     found = of_link(secret)
+    if found is not None:
+        Workspace.objects.select_for_update(no_key=True).get(pk=found.workspace_id)
     row = Invitation.objects.select_for_update().filter(pk=found.pk).first() if found else None
-    if found is None or row is None or row.digest != found.digest:
+    if found is None or row is None or row.digest != found.digest or row.uses_left < 1:
         raise spent()
+    if found.workspace.is_archived:
+        raise Conflict(_("This workspace is archived, and nobody joins it now. Ask an owner to bring it back."))
+    found.uses_left = row.uses_left
     return found
 
 
 def _join(invitation: Invitation, user: User) -> Member:
-    # With the invitation's id: who invited knows the member by it.
-    values = {"id": invitation.pk, "role": invitation.role}
-    member, _new = Member.objects.get_or_create(workspace=invitation.workspace, user=user, defaults=values)
-    Invitation.objects.filter(pk=invitation.pk).delete()
-    audit.write(user.get_username(), "member.joined", user.get_username(), invitation.workspace, role=member.role)
+    workspace, name = invitation.workspace, user.get_username()
+    member = Member.objects.filter(workspace=workspace, user=user).first()
+    if member is not None and not invitation.username:
+        return member  # who is there already uses nothing up
+    # The place that was kept for them is theirs now.
+    if invitation.uses_left > 1:
+        Invitation.objects.filter(pk=invitation.pk).update(uses_left=F("uses_left") - 1)
+    else:
+        Invitation.objects.filter(pk=invitation.pk).delete()
+    if member is None:
+        require_place(workspace, 1)
+        # With the id of an invitation by name: who invited knows the member by it.
+        known = {"id": invitation.pk} if invitation.username else {}
+        member = Member.objects.create(workspace=workspace, user=user, role=invitation.role, **known)
+    audit.write(name, "member.joined", name, workspace, role=member.role)
     return member

@@ -5,11 +5,10 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from core.errors import NotFound
-from workspaces.access import Room
+from workspaces.access import FIRST_WORKSPACE, Room
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import tokens
 from workspaces.services.accounts import sign_in_link
-from workspaces.services.first_start import FIRST_WORKSPACE
 from workspaces.services.workspaces import by_name
 
 

@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core import frames, journal, once
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Forbidden, NotFound
 from core.ids import as_key
 from core.work import after_commit
 from workspaces.access import Room, hold
-from workspaces.models import Invitation, Member, Role, SignInLink, User, Workspace
+from workspaces.models import ApiToken, Invitation, Member, Role, SignInLink, User, Workspace
 from workspaces.services import audit, invitations, tokens
+from workspaces.services.accounts import check_name
 from workspaces.services.tokens import role_of
 
 # What apps above end once somebody has lost rights in a workspace: told its id inside the transaction, they look for
 # themselves who may still do what. They add in their AppConfig.ready().
 on_narrowed: list[Callable[[UUID], None]] = []
+# What else ends with a person's rights in a workspace, by what it is: apps above count it.
+counted_ends: dict[str, Callable[[Workspace, User], int]] = {}
 
 
 @dataclass(frozen=True)
@@ -35,25 +36,27 @@ class Invited:
 
 
 @transaction.atomic
-def add(room: Room, username: str, role: str, email: str = "") -> Invited:
+def add(room: Room, username: str, role: str, email: str = "", days: int = 1) -> Invited:
     """Let somebody in. Sign-up is closed: whoever follows the link signs in, or chooses a password for a new account.
 
     Whom the caller sees in another workspace already comes in at once. Of all others the answer does not tell whether
-    they have an account in this studio. Raises Conflict for a member.
+    they have an account in this studio. The link lasts `days`. Raises Conflict for a member, and where the workspace may
+    have no more people (`member_limit`).
     """
     room = hold(room).require(Role.OWNER).require_person()
     wanted = role_of(role)
-    _check_name(username)
+    check_name(username)
     if Member.objects.filter(workspace=room.workspace, user__username=username).exists():
         raise Conflict(
             _("%(username)s is a member already. Change the role instead.") % {"username": username}, code="exists"
         )
     if (known := _neighbour(room, username)) is None:
-        invitation, link = invitations.invite(room, username, wanted, email)
+        invitation, link = invitations.invite(room, username, wanted, email, days)
         once.settle(invitation)
         return Invited(invitation, link)
-    member = Member.objects.create(workspace=room.workspace, user=known, role=wanted)
     Invitation.objects.filter(workspace=room.workspace, username=username).delete()
+    invitations.require_place(room.workspace, 1)
+    member = Member.objects.create(workspace=room.workspace, user=known, role=wanted)
     once.settle(member)
     audit.note(room, "member.added", username, role=wanted.value)
     return Invited(member, None)
@@ -97,10 +100,68 @@ def remove(room: Room, member_id: object) -> None:
 
 
 @transaction.atomic
-def close_account(username: str) -> User:
+def leave(room: Room) -> None:
+    """Leave the workspace, with all that leans on one's rights in it, as remove() lets others go.
+
+    Raises Conflict for the last owner, Forbidden for a token: it would end itself.
+    """
+    if room.token is not None or room.user is None:
+        raise Forbidden(_("Only a person who is signed in leaves a workspace."))
+    room = hold(room)
+    member = Member.objects.select_related("user").get(workspace=room.workspace, user=room.user)
+    _keep_an_owner(member)
+    member.delete()
+    ended = tokens.end_all_of(member.user, room.workspace)
+    _narrow(member.user, room.workspace)
+    audit.note(room, "member.left", member.user.get_username(), tokens=ended)
+
+
+@transaction.atomic
+def transfer(room: Room, member_id: object) -> Member:
+    """Make another member the owner in one's own place; who was it is a contributor from then on.
+
+    Raises Forbidden for a token, Conflict for an invitation, for oneself and for a closed account.
+    """
+    found = _held(room, member_id)
+    if room.token is not None or room.user is None:
+        raise Forbidden(_("Only a person who is signed in hands over a workspace."))
+    if not isinstance(found, Member) or found.user_id == room.user.pk or not found.user.is_active:
+        raise Conflict(_("A workspace is handed over to another member who has an open account."), code="no_member")
+    Member.objects.filter(pk=found.pk).update(role=Role.OWNER)
+    found.role = Role.OWNER
+    Member.objects.filter(workspace=room.workspace, user=room.user).update(role=Role.CONTRIBUTOR)
+    _narrow(room.user, room.workspace)
+    audit.note(room, "workspace.handed_over", found.user.get_username())
+    return found
+
+
+def ends_with(room: Room, member_id: object, role: str | None) -> dict[str, int]:
+    """How much of what ends when this member gets a smaller role (None: is removed), by what it is. Raises NotFound.
+
+    Tokens go with who is removed; open runs with the right to submit; what only owners make with the role of one.
+    """
+    room.require_role(Role.OWNER).require_person()
+    member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=as_key(member_id)).first()
+    if member is None:
+        raise NotFound(_("There is no such member in this workspace."))
+    left = role_of(role) if role is not None else None
+    found: dict[str, int] = {}
+    if left is None:
+        mine = ApiToken.objects.filter(workspace=room.workspace, user=member.user, revoked_at__isnull=True)
+        found["tokens"] = mine.filter(kind=ApiToken.Kind.PERSONAL).count()
+    if left is None or left == Role.READER:
+        found["open_runs"] = counted_ends["open_runs"](room.workspace, member.user)
+    if left != Role.OWNER:
+        found["invitations"] = Invitation.objects.filter(workspace=room.workspace, created_by=member.user).count()
+        found["enrolments"] = counted_ends["enrolments"](room.workspace, member.user)
+    return found
+
+
+@transaction.atomic
+def close_account(username: str, by: Callable[[str, str], None] | None = None) -> User:
     """Close a person's account everywhere, as remove() does for one workspace. Their memberships stay for a return.
 
-    Raises NotFound, Conflict for the last owner of a workspace.
+    `by` writes the audit where a person does it. Raises NotFound, Conflict for the last owner of a workspace.
     """
     user = User.objects.select_for_update().filter(username=username).first()
     if user is None:
@@ -112,16 +173,20 @@ def close_account(username: str) -> User:
         _narrow(user, member.workspace)
     User.objects.filter(pk=user.pk).update(is_active=False)
     SignInLink.objects.filter(user=user).delete()
-    audit.write("studio", "account.closed", username)
+    (by or _by_studio)("account.closed", username)
     return user
 
 
 @transaction.atomic
-def open_account(username: str) -> None:
+def open_account(username: str, by: Callable[[str, str], None] | None = None) -> None:
     """Open a closed account again: its tokens are gone, its memberships and password are as they were."""
     if not User.objects.filter(username=username).update(is_active=True):
         raise NotFound(_("There is no account '%(username)s'.") % {"username": username})
-    audit.write("studio", "account.opened", username)
+    (by or _by_studio)("account.opened", username)
+
+
+def _by_studio(action: str, username: str) -> None:
+    audit.write("studio", action, username)
 
 
 def group_of(user: User) -> str:
@@ -151,7 +216,7 @@ def _neighbour(room: Room, username: str) -> User | None:
 def _held(room: Room, member_id: object) -> Member | Invitation:
     """The member, with the workspace's row locked: two owners must not remove each other at once, and who is demoted
     meanwhile must not raise themselves again."""
-    hold(room).require(Role.OWNER).require_person()
+    hold(room).require_role(Role.OWNER).require_person()
     key = as_key(member_id)
     member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=key).first()
     found = member or Invitation.objects.filter(workspace=room.workspace, pk=key).first()
@@ -166,15 +231,3 @@ def _keep_an_owner(member: Member) -> None:
         raise Conflict(
             _("This is the last owner of the workspace. Make somebody else an owner first."), code="last_owner"
         )
-
-
-def _check_name(username: str) -> None:
-    try:
-        UnicodeUsernameValidator()(username)
-    except ValidationError as error:
-        raise Invalid(
-            _("%(username)r cannot name an account: %(why)s") % {"username": username, "why": " ".join(error.messages)},
-            code="bad_name",
-        ) from error
-    if not username or len(username) > 150:
-        raise Invalid(_("A user name has 1 to 150 characters."), code="bad_name")

@@ -59,7 +59,7 @@ def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days:
 
     One that is made with a token is no wider and lasts no longer than that, and ends with it. Raises Forbidden.
     """
-    room = hold(room).require_person()
+    room = hold(room).require_person().require_open()
     if room.user is None:
         raise Forbidden(_("Only a person has tokens."))
     wanted = role_of(role)

@@ -1,4 +1,4 @@
-"""When each token was last used: noted beside the request and written down later, so that no read becomes a write.
+"""When each token was last used, and each member last seen: noted beside the request and written down later, so that no read becomes a write.
 
 What a process has not written down when it ends is lost, which costs a minute of a date that people look at.
 """
@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from core.clock import now
-from workspaces.models import ApiToken
+from workspaces.models import ApiToken, Member
 
 EVERY = timedelta(minutes=1)
 BATCH = 500
 _used: dict[UUID, datetime] = {}
+_seen: dict[tuple[UUID, UUID], datetime] = {}
 _lock = threading.Lock()
 
 
@@ -26,11 +27,20 @@ def note(token: ApiToken) -> None:
             _used[token.pk] = moment
 
 
+def note_seen(workspace_id: UUID, user_id: UUID) -> None:
+    """Remember that this person is in this workspace now."""
+    with _lock:
+        _seen[workspace_id, user_id] = now()
+
+
 def write_down() -> int:
     """Write down what was noted, in short statements; how many tokens. What fails is noted anew at the next use."""
     with _lock:
-        noted = dict(_used)
+        noted, seen = dict(_used), dict(_seen)
         _used.clear()
+        _seen.clear()
+    for (workspace, user), moment in seen.items():
+        Member.objects.filter(workspace=workspace, user=user).update(last_seen_at=moment)
     keys = list(noted)
     for start in range(0, len(keys), BATCH):
         batch = keys[start : start + BATCH]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from duto.spec.names import is_name
+from workspaces import limits
 from workspaces.access import Room, hold
+from workspaces.limits import Limits
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.scopes import SETTING, Scope, scope_in
 from workspaces.services import audit
@@ -18,14 +23,23 @@ from workspaces.services import audit
 # each can be repeated, so that a workspace gets later what a later release brings.
 on_created: list[Callable[[Workspace], None]] = []
 
+# How many runs of a workspace are not over: apps above know.
+live_counts: list[Callable[[Workspace], int]] = []
+
+# What apps above say of a name that shall be a default: it as it is written, or a refusal. By the column's name.
+default_checks: dict[str, Callable[[Workspace, str], str]] = {}
+
 # Names that would read as something else in an address.
 TAKEN = frozenset({"api", "static", "accounts", "agent", "new"})
+# As deleted workspaces are called until they are gone.
+GONE = "deleted-"
+MOST_TAGS, LONGEST_TAG, LONGEST_TEXT = 50, 256, 4000
 
 
 @transaction.atomic
 def create_workspace(user: User, name: str, description: str = "") -> Room:
-    """A new workspace, furnished, with `user` as its owner."""
-    if not is_name("workspace", name) or len(name) > 32 or name in TAKEN:
+    """A new workspace, furnished, with `user` as its owner. Raises Invalid for a bad name, Conflict for a taken one."""
+    if not is_name("workspace", name) or len(name) > 32 or name in TAKEN or name.startswith(GONE):
         raise Invalid(
             _("%(name)r cannot name a workspace: use 1 to 32 letters, digits, hyphens and underscores.")
             % {"name": name},
@@ -33,7 +47,7 @@ def create_workspace(user: User, name: str, description: str = "") -> Room:
         )
     try:
         with transaction.atomic():
-            workspace = Workspace.objects.create(name=name, description=description)
+            workspace = Workspace.objects.create(name=name, description=_text(description), storage_at=now())
     except IntegrityError as error:
         raise Conflict(
             _("There is a workspace '%(name)s' already. Choose another name.") % {"name": name}, code="exists"
@@ -59,16 +73,112 @@ def furnish(workspace: Workspace) -> None:
 
 
 @transaction.atomic
-def change(room: Room, *, description: str | None = None, default_datastore: str | None = None) -> Workspace:
-    """Change what an owner may change. The app of the datastores has checked the datastore's name."""
-    workspace = room.require(Role.OWNER).require_person().workspace
+def change(
+    room: Room,
+    *,
+    description: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    default_datastore: str | None = None,
+    default_compute: str | None = None,
+) -> Workspace:
+    """Change what an owner may change; None leaves a thing as it is.
+
+    Raises Invalid for bad tags, NotFound for a default that is not there. `default_compute` may be empty.
+    """
+    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    wanted: dict[str, Any] = {"default_datastore": default_datastore, "default_compute": default_compute}
+    values: dict[str, Any] = {
+        name: _default(workspace, name, value) for name, value in wanted.items() if value is not None
+    }
     if description is not None:
-        workspace.description = description
-    if default_datastore is not None:
-        workspace.default_datastore = default_datastore
-    workspace.save(update_fields=["description", "default_datastore"])
-    audit.note(room, "workspace.changed", workspace.name)
-    return workspace
+        values["description"] = _text(description)
+    if tags is not None:
+        values["tags"] = read_tags(tags)
+    changed = {name: value for name, value in values.items() if value != getattr(workspace, name)}
+    if changed:
+        Workspace.objects.filter(pk=workspace.pk).update(**changed)
+        audit.note(room, "workspace.changed", workspace.name, **changed)
+    for name, value in values.items():
+        setattr(room.workspace, name, value)
+    return room.workspace
+
+
+@transaction.atomic
+def set_limits(room: Room, document: Mapping[str, Any]) -> Limits:
+    """Change what the workspace may take; what the document does not name stays. Raises Invalid, Forbidden.
+
+    What is there already stays where it is more than that: only more is refused.
+    """
+    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    was = limits.of_settings(workspace.settings)
+    wanted = limits.read(document, was)
+    _keep(room, workspace, {limits.SETTING: wanted.as_document()})
+    audit.note(room, "workspace.limits", workspace.name, **wanted.as_document())
+    return wanted
+
+
+@transaction.atomic
+def set_audit_days(room: Room, days: int | None) -> int | None:
+    """For how many days the audit is kept; None is for ever. Raises Invalid, Forbidden."""
+    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    was = limits.audit_days_in(workspace.settings)
+    kept = limits.read_audit_days(days)
+    _keep(room, workspace, {limits.AUDIT_DAYS: kept})
+    audit.note(room, "workspace.audit_days", workspace.name, days=kept, was=was)
+    return kept
+
+
+@transaction.atomic
+def set_archived(room: Room, is_archived: bool) -> Workspace:
+    """Archive the workspace, or bring it back. Archiving again changes nothing.
+
+    Raises Conflict (`still_running`) while something runs: nobody could cancel it any more.
+    """
+    workspace = hold(room).require_role(Role.OWNER).require_person().workspace
+    if is_archived == workspace.is_archived:
+        return room.workspace
+    if is_archived and (live := sum(count(workspace) for count in live_counts)):
+        text = ngettext(
+            "%(n)d run is not over yet. Cancel it first, or wait for its end.",
+            "%(n)d runs are not over yet. Cancel them first, or wait for their end.",
+            live,
+        )
+        raise Conflict(text % {"n": live}, code="still_running", live=live)
+    room.workspace.archived_at = now() if is_archived else None
+    Workspace.objects.filter(pk=workspace.pk).update(archived_at=room.workspace.archived_at)
+    audit.note(room, "workspace.archived" if is_archived else "workspace.restored", workspace.name)
+    return room.workspace
+
+
+def read_tags(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Names and texts, as they are kept. Raises Invalid."""
+    found = {str(name).strip(): value for name, value in tags.items()}
+    for name, value in found.items():
+        if not name or not isinstance(value, str) or max(len(name), len(value)) > LONGEST_TAG:
+            raise Invalid(
+                _("A tag is a name and a text of at most %(most)s characters each: '%(name)s' is none.")
+                % {"most": LONGEST_TAG, "name": name[:40]},
+                code="bad_tags",
+            )
+    if len(found) > MOST_TAGS:
+        raise Invalid(_("A workspace has at most %(most)s tags.") % {"most": MOST_TAGS}, code="bad_tags")
+    return found
+
+
+def _text(description: str) -> str:
+    if len(description) > LONGEST_TEXT:
+        raise Invalid(_("A description has at most %(most)s characters.") % {"most": LONGEST_TEXT})
+    return description
+
+
+def _default(workspace: Workspace, name: str, value: str) -> str:
+    return default_checks[name](workspace, value) if value or name == "default_datastore" else ""
+
+
+def _keep(room: Room, workspace: Workspace, values: dict[str, Any]) -> None:
+    """Write into the settings of a workspace whose row is locked and read anew: other settings stand there, too."""
+    room.workspace.settings = {**workspace.settings, **values}
+    Workspace.objects.filter(pk=workspace.pk).update(settings=room.workspace.settings)
 
 
 @transaction.atomic
@@ -83,9 +193,7 @@ def set_run_token_scope(room: Room, wanted: str) -> Workspace:
     # Locked and read anew: other settings stand in the same document.
     workspace = hold(room).require(Role.OWNER).workspace
     was = scope_in(workspace.settings)
-    workspace.settings = {**workspace.settings, SETTING: wanted}
-    workspace.save(update_fields=["settings"])
-    room.workspace.settings = workspace.settings
+    _keep(room, workspace, {SETTING: wanted})
     audit.note(room, "workspace.run_token_scope", wanted, was=was.value)
     return room.workspace
 

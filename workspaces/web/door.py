@@ -24,6 +24,7 @@ from core.errors import StudioError
 from core.models import IdempotencyKey
 from workspaces.access import Room, enter
 from workspaces.models import Role
+from workspaces.services import usage
 
 View = Callable[..., HttpResponseBase]
 LAST = "last_workspace"
@@ -31,20 +32,25 @@ LAST = "last_workspace"
 
 def page(needs: Role = Role.READER) -> Callable[[View], View]:
     """A page that is looked at: `view(request, room, ...)`. Strangers are told that there is no such workspace."""
-    return _door(needs, ["GET", "HEAD"], _error_page)
+    return _door(needs, ["GET", "HEAD"], _error_page, archived_too=True)
 
 
-def deed(needs: Role = Role.CONTRIBUTOR) -> Callable[[View], View]:
-    """A form that was sent. A refusal becomes a notice on the page that it came from."""
-    return _door(needs, ["POST"], _notice)
+def deed(needs: Role = Role.CONTRIBUTOR, *, archived_too: bool = False) -> Callable[[View], View]:
+    """A form that was sent. A refusal becomes a notice on the page that it came from.
+
+    `archived_too`: also in a workspace that is archived, in which nothing else changes.
+    """
+    return _door(needs, ["POST"], _notice, archived_too=archived_too)
 
 
-def dialog(needs: Role = Role.CONTRIBUTOR, *, takes_files: bool = False) -> Callable[[View], View]:
+def dialog(
+    needs: Role = Role.CONTRIBUTOR, *, takes_files: bool = False, archived_too: bool = False
+) -> Callable[[View], View]:
     """A form that is fetched with GET and sent with POST to the same address; it tells refusals at its fields.
 
     One that takes files may be as large as DUTO_UPLOAD_MAX_BYTES.
     """
-    return _door(needs, ["GET", "HEAD", "POST"], _error_page, takes_files=takes_files)
+    return _door(needs, ["GET", "HEAD", "POST"], _error_page, takes_files=takes_files, archived_too=archived_too)
 
 
 def _door(
@@ -53,6 +59,7 @@ def _door(
     refused: Callable[[HttpRequest, StudioError], HttpResponse],
     *,
     takes_files: bool = False,
+    archived_too: bool = False,
 ) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @wraps(view)
@@ -60,7 +67,8 @@ def _door(
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             try:
-                room = enter(request, workspace, needs=needs)
+                room = enter(request, workspace, needs=needs, archived_too=archived_too)
+                usage.note_seen(room.workspace.pk, request.user.pk)
                 request.room = room  # type: ignore[attr-defined]
                 _remember(request, room)
                 _look_at_the_journal(request)
@@ -114,11 +122,14 @@ def rights(request: HttpRequest) -> dict[str, Any]:
     """What a template asks before it shows a button; the services refuse on their own."""
     room: Room | None = getattr(request, "room", None)
     rank = room.role.rank if room else -1
+    is_archived = room is not None and room.workspace.is_archived
     return {
         "room": room,
         "ws": room.workspace.name if room else "",
-        "may_write": rank >= Role.CONTRIBUTOR.rank,
-        "may_own": rank >= Role.OWNER.rank,
+        "may_write": rank >= Role.CONTRIBUTOR.rank and not is_archived,
+        "may_own": rank >= Role.OWNER.rank and not is_archived,
+        # Of an archived workspace, too: bring it back, delete it, let people go.
+        "is_owner": rank >= Role.OWNER.rank,
         "seen": getattr(request, "seen", ""),
     }
 

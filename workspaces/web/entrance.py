@@ -46,6 +46,18 @@ class PasswordForm(forms.Form):
         return values
 
 
+class NewcomerForm(PasswordForm):
+    """Who comes by a link that names nobody chooses a name, too."""
+
+    username = forms.CharField(
+        label=gettext_lazy("User name"),
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True, "class": "input"}),
+        help_text=gettext_lazy("Letters, digits and @ . + - _"),
+    )
+    field_order = ("username", "password", "again")
+
+
 @require_GET
 def root(request: HttpRequest) -> HttpResponse:
     """To the workspace that was open last, or to the sign-in page."""
@@ -74,22 +86,27 @@ def first_start(request: HttpRequest, secret: str) -> HttpResponse:
 
 def _invited(request: HttpRequest, secret: str, invitation: Invitation) -> HttpResponse:
     """Join with the account that is signed in, or with a new one. Looking does not tell whether there is one."""
-    user, form = request.user, PasswordForm(request.POST or None)
-    is_mine = isinstance(user, User) and user.get_username() == invitation.username
+    is_open = not invitation.username
+    user, form = request.user, (NewcomerForm if is_open else PasswordForm)(request.POST or None)
+    is_mine = isinstance(user, User) and (is_open or user.get_username() == invitation.username)
     try:
         if request.method == "POST" and isinstance(user, User) and is_mine:
             invitations.accept(secret, user)
             return redirect("home", invitation.workspace.name)
         if request.method == "POST" and form.is_valid():
-            made = invitations.accept_as_new(secret, form.cleaned_data["password"])
+            values = form.cleaned_data
+            made = invitations.accept_as_new(secret, values["password"], values.get("username", ""))
             login(request, made, backend="django.contrib.auth.backends.ModelBackend")
             return redirect("home", invitation.workspace.name)
     except (Invalid, Conflict) as error:
-        form.add_error("password", error.message)
+        if is_mine:  # there is no field that could tell it
+            return _refused(request, error)
+        form.add_error("username" if is_open and error.code in ("exists", "bad_name") else "password", error.message)
     except StudioError as error:
         return _spent(request, error)
     facts = {
-        "form": form, "invitation": invitation, "is_mine": is_mine, "other": "" if is_mine else user.get_username(),
+        "form": form, "invitation": invitation, "is_mine": is_mine, "is_open": is_open, "me": user.get_username(),
+        "other": "" if is_mine else user.get_username(),
         # Who is signed in as somebody else is led to the sign-out first.
         "sign_in": f"{resolve_url('account_logout' if isinstance(user, User) else settings.LOGIN_URL)}?{urlencode({'next': request.path})}",
     }  # fmt: skip
@@ -113,6 +130,11 @@ def _account_link(request: HttpRequest, secret: str) -> HttpResponse:
     except StudioError as error:
         return _spent(request, error)
     return render(request, "workspaces/first_start.html", {"form": form, "name": user.get_username()})
+
+
+def _refused(request: HttpRequest, error: StudioError) -> HttpResponse:
+    facts = {"code": error.status, "title": _("You cannot join now"), "text": error.message}
+    return render(request, "refusal.html", {"refusal": facts}, status=error.status)
 
 
 def _spent(request: HttpRequest, error: StudioError) -> HttpResponse:

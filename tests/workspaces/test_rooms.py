@@ -1,0 +1,214 @@
+"""Workspaces as wholes: settings, archive, limits, who comes by a link, who leaves, what the audit tells of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from core.clock import now
+from core.errors import Conflict, Invalid, NotFound
+from tests.house import Door, House, code, content
+from workspaces.access import enter, owns_studio
+from workspaces.models import ApiToken, AuditEntry, Invitation, Member, Role, User, Workspace
+from workspaces.services import auditing, invitations, members, removal, storage, usage, workspaces
+from workspaces.services.workspaces import create_workspace
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "long enough 1"
+
+
+def test_settings_change_all_together_or_not_at_all(house: House) -> None:
+    answer = house.api.patch(
+        "", {"description": "Soil", "tags": {"team": "north"}, "limits": {"members": 4}, "audit_days": 30}
+    )
+    told = answer.json()
+    assert answer.status_code == 200
+    assert (told["description"], told["tags"], told["audit_days"]) == ("Soil", {"team": "north"}, 30)
+    assert told["limits"] == {"storage_bytes": None, "running_steps": None, "members": 4}
+    assert code(house.api.patch("", {"limits": {"members": 9}, "default_datastore": "none"})) == (
+        404,
+        "unknown_datastore",
+    )
+    assert house.api.get("").json()["limits"]["members"] == 4
+    assert house.api.patch("", {"limits": {"storage_bytes": 10}}).json()["limits"]["members"] == 4
+    assert code(house.api.patch("", {"default_compute": "none"}))[0] == 404
+    assert house.door(Role.CONTRIBUTOR).patch("", {"description": "x"}).status_code == 403
+
+
+def test_an_archived_workspace_is_read_and_nothing_in_it_changes(house: House) -> None:
+    house.put("a.txt", b"a")
+    contributor = house.door(Role.CONTRIBUTOR)
+    assert code(contributor.post("archive/", {"archived": True}))[0] == 403
+    assert house.api.post("archive/", {"archived": True}).json()["archived_at"]
+    assert contributor.get("datastores/workspaceblobstore/files/").status_code == 200
+    assert code(house.api.put("datastores/workspaceblobstore/files/b.txt", b"b")) == (409, "archived")
+    assert code(house.api.patch("", {"description": "x"})) == (409, "archived")
+    assert code(house.api.post("tokens/", {"name": "x"})) == (409, "archived")
+    assert code(house.api.post("members/", {"username": "eve"})) == (409, "archived")
+    # What ends rights works all the same.
+    member = Member.objects.get(user__username="a-contributor")
+    assert house.api.delete(f"members/{member.pk}/").status_code == 204
+    assert house.api.post("archive/", {"archived": False}).json()["archived_at"] is None
+    assert house.api.put("datastores/workspaceblobstore/files/b.txt", b"b").status_code in (200, 201)
+
+
+def test_storage_is_limited_where_files_come_in_and_counted_anew_before_that_is_said(house: House) -> None:
+    house.put("a.bin", b"x" * 600)
+    workspaces.set_limits(house.room, {"storage_bytes": 1000})
+    assert storage.measure(house.workspace.pk) == 600
+    refused = house.api.put("datastores/workspaceblobstore/files/b.bin", b"y" * 401)
+    assert code(refused) == (409, "storage_limit") and refused.json()["error"]["facts"]["left"] == 400
+    assert house.api.put("datastores/workspaceblobstore/files/b.bin", b"y" * 300).status_code in (200, 201)
+    Workspace.objects.update(storage_at=now() - timedelta(minutes=1))
+    assert house.api.delete("datastores/workspaceblobstore/files/a.bin").status_code == 204
+    # The row still says 900; the disk says 300.
+    assert house.api.put("datastores/workspaceblobstore/files/c.bin", b"z" * 700).status_code in (200, 201)
+    assert code(house.api.put("datastores/workspaceblobstore/files/d.bin", b"!")) == (409, "storage_limit")
+    use = {each["name"]: each for each in house.api.get("use/").json()["limits"]}
+    assert use["storage_bytes"] == {"name": "storage_bytes", "used": 1000, "most": 1000}
+
+
+def test_so_many_people_and_no_more_are_invited(house: House) -> None:
+    workspaces.set_limits(house.room, {"members": 3})
+    house.person("bea", Role.READER)
+    assert house.api.post("invitations/", {"role": "reader", "uses": 2}).status_code == 409
+    assert house.api.post("invitations/", {"role": "reader", "uses": 1}).status_code == 201
+    assert code(house.api.post("members/", {"username": "eve"})) == (409, "member_limit")
+    Invitation.objects.all().delete()
+    assert house.api.post("members/", {"username": "eve"}).status_code == 201
+    # Invited again she takes the same place.
+    assert house.api.post("members/", {"username": "eve"}).status_code == 201
+
+
+def test_a_link_lets_in_whoever_holds_it_as_often_as_it_says(house: House) -> None:
+    answer = house.api.post("invitations/", {"role": "contributor", "uses": 2, "days": 3})
+    path = "/" + answer.json()["link"].split("/", 3)[3]
+    page = Client().get(path)
+    assert page.status_code == 200 and b'name="username"' in page.content
+    weak = Client().post(path, {"username": "bea", "password": "short", "again": "short"})
+    assert weak.status_code == 200 and not User.objects.filter(username="bea").exists()
+    first = Client()
+    assert first.post(path, {"username": "bea", "password": PASSWORD, "again": PASSWORD})["Location"] == "/w/lab/"
+    assert Member.objects.get(user__username="bea").role == Role.CONTRIBUTOR
+    assert first.get("/w/lab/").status_code == 200
+    taken = Client().post(path, {"username": "ana", "password": PASSWORD, "again": PASSWORD})
+    assert taken.status_code == 200 and b"already" in taken.content
+    # Who has an account signs in with it; who is there already uses nothing up.
+    first.post(path)
+    assert Invitation.objects.get().uses_left == 1
+    other = Client()
+    other.force_login(User.objects.create_user("cy"), backend="django.contrib.auth.backends.ModelBackend")
+    assert other.post(path)["Location"] == "/w/lab/"
+    assert not Invitation.objects.exists()
+    assert Client().get(path).status_code == 404
+    assert code(house.api.post("invitations/", {"role": "owner"}))[0] == 400
+    assert code(house.api.post("invitations/", {"role": "reader", "days": 99}))[0] == 400
+
+
+def test_what_ends_with_somebody_is_told_before(house: House) -> None:
+    bea = house.person("bea", Role.OWNER)
+    house.token(bea)
+    room = enter(bea, "lab")
+    invitations.invite(room, "eve", Role.READER)
+    member = Member.objects.get(user=bea)
+    assert house.api.get(f"members/{member.pk}/ends/").json() == {
+        "tokens": 1,
+        "open_runs": 0,
+        "invitations": 1,
+        "enrolments": 0,
+    }
+    assert house.api.get(f"members/{member.pk}/ends/?role=contributor").json() == {"invitations": 1, "enrolments": 0}
+    told = house.api.get(f"members/{member.pk}/tokens/").json()["items"]
+    assert [each["name"] for each in told] == ["tests"] and "token" not in told[0]
+    assert house.door(Role.CONTRIBUTOR).get(f"members/{member.pk}/tokens/").status_code == 403
+
+
+def test_a_workspace_is_left_and_handed_over_but_never_without_an_owner(house: House) -> None:
+    bea = house.person("bea", Role.READER)
+    with pytest.raises(Conflict, match="last owner"):
+        members.leave(house.room)
+    assert house.api.post("leave/", {}).status_code == 403  # a token
+    members.transfer(house.room, Member.objects.get(user=bea).pk)
+    assert enter(bea, "lab").role == Role.OWNER and enter(house.owner, "lab").role == Role.CONTRIBUTOR
+    members.leave(enter(house.owner, "lab"))
+    with pytest.raises(NotFound):
+        enter(house.owner, "lab")
+    assert house.api.get("").status_code == 401  # his token went with him
+
+
+def test_a_deleted_workspace_is_nobodys_at_once_and_its_name_is_free(house: House) -> None:
+    with pytest.raises(Invalid, match="Type the name"):
+        removal.delete(house.room, "Lab")
+    assert code(house.api.client.delete(house.api.base, {"confirm": "no"}, content_type="application/json")) == (
+        400,
+        "not_confirmed",
+    )
+    reader = house.person("bea", Role.READER)
+    removal.delete(house.room, "lab")
+    assert house.api.get("").status_code == 401  # its tokens are gone
+    for user in (house.owner, reader):
+        with pytest.raises(NotFound):
+            enter(user, "lab")
+    assert not ApiToken.objects.exists() and Workspace.objects.get().deleted_at
+    last = AuditEntry.objects.filter(action="workspace.deleted").get()
+    assert (last.workspace, last.target, last.person, last.via) == (None, "lab", "ana", "page")
+    create_workspace(house.owner, "lab")
+
+
+def test_the_first_workspace_stays_and_its_first_owner_looks_after_the_studio(house: House) -> None:
+    first = create_workspace(house.owner, "main")
+    second = User.objects.create_user("bea")
+    Member.objects.create(workspace=first.workspace, user=second, role=Role.OWNER)
+    assert owns_studio(house.owner) and not owns_studio(second)
+    with pytest.raises(Conflict, match="begins with"):
+        removal.delete(first, "main")
+    members.leave(first)
+    assert owns_studio(second) and not owns_studio(house.owner)
+
+
+def test_the_audit_tells_who_and_from_where_and_goes_out_as_files(house: House) -> None:
+    house.api.post("members/", {"username": "eve"})
+    workspaces.change(house.room, description="=cmd()")
+    AuditEntry.objects.filter(action="workspace.created").update(created_at=now() - timedelta(days=40))
+    told = house.api.get("audit/").json()["items"]
+    assert [each["action"] for each in told] == ["workspace.changed", "member.invited", "workspace.created"]
+    assert [each["via"] for each in told] == ["page", "token", "page"]
+    assert told[1]["through"].endswith(" tests") and told[1]["person"] == "ana"
+    assert [each["action"] for each in house.api.get("audit/?action=member.").json()["items"]] == ["member.invited"]
+    assert house.api.get("audit/?person=nobody").json()["items"] == []
+    day = (now() - timedelta(days=7)).date().isoformat()
+    assert len(house.api.get(f"audit/?since={day}").json()["items"]) == 2
+    assert code(house.api.get("audit/?since=yesterday"))[0] == 400
+    lines = content(house.api.get("audit/file/?kind=jsonl")).decode().splitlines()
+    assert [json.loads(line)["action"] for line in lines] == [each["action"] for each in told]
+    rows: list[dict[str, Any]] = list(
+        csv.DictReader(io.StringIO(content(house.api.get("audit/file/?kind=csv")).decode()))
+    )
+    assert json.loads(rows[0]["facts"]) == {"description": "=cmd()"}
+    assert code(house.api.get("audit/file/?kind=xml"))[0] == 400
+    assert house.door(Role.CONTRIBUTOR).get("audit/").status_code == 403
+    assert auditing.prune() == 0
+    workspaces.set_audit_days(house.room, 30)
+    assert auditing.prune() == 1 and not AuditEntry.objects.filter(action="workspace.created").exists()
+
+
+def test_a_table_program_takes_no_target_for_a_formula(house: House) -> None:
+    AuditEntry.objects.create(workspace=house.workspace, actor="ana", action="x", target="=1+1")
+    text = content(house.api.get("audit/file/")).decode()
+    assert "'=1+1" in text
+
+
+def test_members_are_seen_by_page_and_token(house: House) -> None:
+    member = Member.objects.get(user=house.owner)
+    assert member.last_seen_at is None
+    house.api.get("")
+    usage.write_down()
+    member.refresh_from_db()
+    assert member.last_seen_at is not None
+    Door(house.token(house.owner)).get("")

@@ -1,0 +1,120 @@
+"""How much of the studio's disk a workspace takes, and the limit of that.
+
+The folders are counted now and then, by a worker. Where there is a limit, what comes in between is added, so that
+the number is never too small by more than what comes at once; before anything is refused it is counted anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
+
+from core.clock import now
+from core.errors import Conflict
+from core.storage import PART, workspace_folders
+from core.words import size_text
+from core.work import ring
+from duto.spec import trees
+from workspaces import limits
+from workspaces.models import Workspace
+
+# A count this young is believed where something is about to be refused.
+FRESH = timedelta(seconds=10)
+EVERY = timedelta(minutes=30)
+
+
+def measure(workspace_id: UUID) -> int:
+    """Count the bytes of all its files and write the number down."""
+    total = sum(map(bytes_below, workspace_folders(workspace_id)))
+    Workspace.objects.filter(pk=workspace_id).update(storage_bytes=total, storage_at=now())
+    return total
+
+
+def bytes_below(folder: Path) -> int:
+    """What the files of a folder take, in bytes; nothing where there is none."""
+    return sum(_sizes(folder)) if folder.is_dir() else 0
+
+
+def ring_stale() -> None:
+    """Have those counted that were not for a while; a lost bell means later."""
+    stale = Q(storage_at__isnull=True) | Q(storage_at__lt=now() - EVERY)
+    for key in Workspace.objects.filter(stale, deleted_at__isnull=True).values_list("id", flat=True):
+        ring("workspaces.measure", workspace_id=str(key))
+
+
+def left(workspace: Workspace, wanted: int = 0) -> int | None:
+    """How many more bytes it may take; None without a limit. Counted anew where fewer than `wanted` seem left."""
+    most = limits.of_settings(workspace.settings).storage_bytes
+    if most is None:
+        return None
+    row = Workspace.objects.only("storage_bytes", "storage_at").get(pk=workspace.pk)
+    used = row.storage_bytes
+    if used + max(1, wanted) > most and (row.storage_at is None or row.storage_at < now() - FRESH):
+        used = measure(workspace.pk)
+    return most - used
+
+
+def require(workspace: Workspace, more: int) -> None:
+    """Raises Conflict (`storage_limit`) where that many more bytes are too many."""
+    room = left(workspace, more)
+    if room is not None and more > room:
+        raise _full(workspace, room)
+
+
+def note(workspace: Workspace, more: int) -> None:
+    """So many bytes have come."""
+    if limits.of_settings(workspace.settings).storage_bytes is not None:
+        Workspace.objects.filter(pk=workspace.pk).update(storage_bytes=F("storage_bytes") + more)
+
+
+def metered(workspace: Workspace, source: BinaryIO) -> BinaryIO:
+    """A reader of the source that gives no more bytes than the workspace may still take. Raises Conflict (`storage_limit`)."""
+    room = left(workspace)
+    if room is None:
+        return source
+    if room <= 0:
+        raise _full(workspace, room)
+    return cast(BinaryIO, _Metered(workspace, source, room))
+
+
+class _Metered:
+    """A length may be absent, or a lie: what counts are the bytes that come."""
+
+    def __init__(self, workspace: Workspace, source: BinaryIO, room: int) -> None:
+        self._workspace, self._source, self._room, self._given = workspace, source, room, 0
+
+    def read(self, count: int) -> bytes:
+        data = self._source.read(count)
+        self._given += len(data)
+        if self._given > self._room:  # what was removed since the last count makes room
+            self._room = left(self._workspace, self._given) or 0
+        if self._given > self._room:
+            raise _full(self._workspace, self._room)
+        return data
+
+
+def _full(workspace: Workspace, room: int) -> Conflict:
+    most = limits.of_settings(workspace.settings).storage_bytes or 0
+    return Conflict(
+        _("Workspace '%(workspace)s' may keep %(most)s, and %(left)s of that are left: this is more. Delete runs or files that are not needed, or ask an owner to raise the limit.")
+        % {"workspace": workspace.name, "most": size_text(most), "left": size_text(max(0, room))},
+        code="storage_limit",
+        storage_bytes=most,
+        left=max(0, room),
+    )  # fmt: skip
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for _name, place in trees.files(folder):
+        if PART.fullmatch(place.name):  # still being written, and counted by whoever writes it
+            continue
+        try:
+            yield place.stat().st_size
+        except OSError:  # it went in this moment
+            continue

@@ -23,6 +23,7 @@ from workspaces.access import Room
 from workspaces.web import door
 
 VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
+PARTS = ("head", "stage", "counts", "table", "panel")
 # So many steps are a page of the table.
 ROWS = 300
 # Whoever resumes a run more often than this looks at the newest.
@@ -57,34 +58,31 @@ class RunPage:
 
 @door.page()
 def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
-    """The whole page, or a part of it: `head`, `stage`, `counts`, `table`, `panel`."""
+    """The whole page, or parts of it: `head`, `stage`, `counts`, `table`, `panel`."""
     run = root_of(room, run_id)
     if not run.is_root and run.root_id:
         return _at_its_root(room, run)
-    part = request.GET.get("part", "")
+    wanted = set(door.parts_of(request)) & set(PARTS) or set(PARTS)
     tree = Tree(run)
-    wants_panel, wants_stage = part in ("", "panel"), part in ("", "stage")
     chosen = tree.chosen(request.GET.get("step", ""))
     view = _view(request.GET.get("view", ""), tree)
     shown = _window(request.GET.get("rows"), tree, request.GET.get("step", ""))
-    wants_rows, wants_graph = view == "table" and part in ("", "stage", "table"), wants_stage and view != "table"
+    wants_rows = view == "table" and not wanted.isdisjoint({"stage", "table"})
     facts = RunPage(
         tree=tree,
         view=view,
         views=list(VIEWS.items()) if tree.total else [],
         by=who(run),
         failure=failure_of(tree),
-        graph=graph_document(run) if wants_graph and tree.total else None,
-        panel=panel_of(room, tree, request.GET) if wants_panel else None,
+        graph=graph_document(run) if "stage" in wanted and view != "table" and tree.total else None,
+        panel=panel_of(room, tree, request.GET) if "panel" in wanted else None,
         deeds=offers.deeds_of(room, tree),
         selected=chosen,
-        resumed_by=resumed_by(run) if part in ("", "head") else [],
+        resumed_by=resumed_by(run) if "head" in wanted else [],
         rows=tree.rows(list(tree.states)[shown.start : shown.end]) if wants_rows else [],
         window=shown,
     )
-    return door.show(
-        request, "runs/run.html", facts, section="runs", parts=("head", "stage", "counts", "table", "panel")
-    )
+    return door.show(request, "runs/run.html", facts, section="runs", parts=PARTS)
 
 
 def resumed_by(run: Run) -> list[Run]:

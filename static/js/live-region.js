@@ -3,7 +3,9 @@ import htmx from "../vendor/htmx.js";
 import { Idiomorph } from "../vendor/idiomorph.js";
 import { regularly, throttle } from "./dom.js";
 import { live } from "./live.js";
-import { mark, selectedStep } from "./selection.js";
+import { toast } from "./notices.js";
+import { mark, param, selectedStep } from "./selection.js";
+import { t } from "./words.js";
 
 /** These draw themselves; they are replaced when their source changes and left alone otherwise. */
 const OWN = new Set(["LOG-VIEW", "RUN-GRAPH", "RUN-TIMELINE", "METRIC-GRID", "METRIC-CHART", "USAGE-CHARTS", "FILE-DROP"]);
@@ -33,26 +35,99 @@ export function morph(target, html) {
   document.dispatchEvent(new CustomEvent("duto:content", { detail: { root: target } }));
 }
 
+/** One request at a time, which is let finish however slow the answer is; who asked meanwhile is answered by the next.
+ *
+ * Regions of one group share it: they show the same version of what the page is about. */
+class Fetching {
+  #wanted = new Set();
+  #isBusy = false;
+  #soon = throttle(500, () => this.#load());
+
+  ask(region) {
+    this.#wanted.add(region);
+    if (!this.#isBusy) this.#soon();
+  }
+
+  leave(region) {
+    this.#wanted.delete(region);
+    if (!this.#wanted.size) this.#soon.cancel();
+  }
+
+  async #load() {
+    const regions = [...this.#wanted];
+    this.#wanted.clear();
+    this.#isBusy = true;
+    try {
+      await fill(regions);
+    } catch {
+      setTimeout(() => regions.forEach((region) => region.isConnected && this.ask(region)), RETRY_MS);
+    } finally {
+      this.#isBusy = false;
+      if (this.#wanted.size) this.#soon();
+    }
+  }
+}
+
+const RETRY_MS = 3_000;
+const groups = new Map();
+const fetchingOf = (name) => {
+  if (!name) return new Fetching();
+  if (!groups.has(name)) groups.set(name, new Fetching());
+  return groups.get(name);
+};
+
+/** Fetches the parts of these regions at once, and shows them. What the reader has left meanwhile is not shown. */
+async function fill(regions, signal) {
+  const [first] = regions, address = first.address, asked = location.search;
+  for (const region of regions) for (const [name, value] of region.address.searchParams) if (!address.searchParams.has(name)) address.searchParams.append(name, value);
+  if (regions.length > 1) address.searchParams.set("part", regions.map((region) => region.part).join(","));
+  const headers = { "HX-Request": "true", ...(regions.length === 1 && first.id && { "HX-Target": first.id }) };
+  const response = await fetch(address, { headers, signal });
+  if (response.redirected && new URL(response.url).pathname !== address.pathname) return location.reload();
+  if (response.status === 404 || response.status === 410) return regions.forEach((region) => region.end());
+  if (!response.ok) throw new Error(response.statusText);
+  const text = await response.text();
+  const parts = regions.length > 1 && new DOMParser().parseFromString(text, "text/html");
+  for (const region of regions) {
+    const html = parts ? parts.querySelector(`template[data-part="${region.part}"]`)?.innerHTML : text;
+    if (region.isConnected && html !== undefined && (asked === location.search || !region.hasAttribute("follow"))) morph(region, html);
+  }
+}
+
 class LiveRegion extends HTMLElement {
   #stop = [];
   #request = null;
-  #later = throttle(500, () => this.refresh());
+  #fetching = null;
+  #followed = "";
+  #missed = false;
 
   connectedCallback() {
+    this.#fetching = fetchingOf(this.getAttribute("group"));
+    this.#followed = this.#choice();
     for (const topic of (this.getAttribute("topic") ?? "").split(/\s+/).filter(Boolean)) this.#watch(topic);
-    if (this.hasAttribute("follow")) this.#listen("duto:select", () => this.refresh(true));
+    if (this.hasAttribute("follow")) this.#listen("duto:select", () => this.#selected());
     this.#listen("visibilitychange", () => this.#missed && document.visibilityState === "visible" && this.#later());
-    if (this.hasAttribute("every")) this.#stop.push(regularly(Number(this.getAttribute("every")), this.#later));
-    if (this.hasAttribute("load")) this.refresh();
+    if (this.hasAttribute("every")) this.#stop.push(regularly(Number(this.getAttribute("every")), () => this.#later()));
+    if (this.hasAttribute("load")) this.#later();
   }
 
   disconnectedCallback() {
-    this.#later.cancel();
+    this.#fetching.leave(this);
     this.#request?.abort();
     this.#stop.splice(0).forEach((stop) => stop());
   }
 
-  #missed = false;
+  /** What it shows is not there any more: nothing is asked of it again, and the page says so once. */
+  end() {
+    this.disconnectedCallback();
+    if (!document.querySelector("[data-gone]")) toast(t("What this page shows was deleted."), "warning");
+    this.setAttribute("data-gone", "");
+  }
+
+  #later() {
+    this.#missed = false;
+    this.#fetching.ask(this);
+  }
 
   #watch(topic) {
     const version = this.getAttribute("version");
@@ -73,6 +148,8 @@ class LiveRegion extends HTMLElement {
     this.#later();
   }
 
+  get part() { return new URL(this.getAttribute("src") || location.href, location.href).searchParams.get("part") ?? ""; }
+
   get address() {
     const url = new URL(this.getAttribute("src") || location.href, location.href);
     if (this.hasAttribute("follow") || this.hasAttribute("query")) {
@@ -81,18 +158,27 @@ class LiveRegion extends HTMLElement {
     return url;
   }
 
-  async refresh(changed = false) {
-    this.#missed = false;
+  /** What it depends on of the page's query: the parameters that `follow` names, or all. */
+  #choice() {
+    const names = this.getAttribute("follow")?.split(" ").filter(Boolean) ?? [];
+    return names.length ? JSON.stringify(names.map(param)) : location.search;
+  }
+
+  #selected() {
+    const before = this.#followed;
+    this.#followed = this.#choice();
+    if (before !== this.#followed) this.refresh();
+  }
+
+  /** At once, since the reader chose something else; an older choice is not waited for. */
+  async refresh() {
     this.#request?.abort();
     const request = this.#request = new AbortController();
-    if (changed) this.setAttribute("aria-busy", "true");
+    this.setAttribute("aria-busy", "true");
     try {
-      const headers = { "HX-Request": "true", ...(this.id && { "HX-Target": this.id }) };
-      const response = await fetch(this.address, { headers, signal: request.signal });
-      if (response.redirected && new URL(response.url).pathname !== this.address.pathname) location.reload();
-      else if (response.ok) morph(this, await response.text());
+      await fill([this], request.signal);
     } catch (error) {
-      if (error.name !== "AbortError") this.#missed = true;
+      if (error.name !== "AbortError") setTimeout(() => this.isConnected && this.#later(), RETRY_MS);
     } finally {
       if (request === this.#request) this.removeAttribute("aria-busy");
     }

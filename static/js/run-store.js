@@ -2,6 +2,7 @@
 import { fetchJSON, throttle } from "./dom.js";
 import { live } from "./live.js";
 import { announce } from "./notices.js";
+import { paintFrom } from "./run-badges.js";
 import { ended, showFavicon, stateOf, word } from "./states.js";
 import { clock, secondsBetween } from "./time.js";
 import { t } from "./words.js";
@@ -22,6 +23,7 @@ class RunStore extends EventTarget {
     // A folded picture has no steps to be changed one by one; the studio counts them anew.
     this.recount = throttle(3_000, () => this.#load());
     this.#take(doc);
+    paintFrom(this);
     if (topic) live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
   }
 
@@ -50,7 +52,7 @@ class RunStore extends EventTarget {
       const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length;
       this.#take(doc);
       live.known(this.topic, doc.version);
-      this.#show(doc);
+      this.#show();
       this.dispatchEvent(new CustomEvent(same ? "states" : "structure", { detail: { steps: this.steps } }));
     } catch { setTimeout(this.reload, 3_000); }
   }
@@ -65,7 +67,10 @@ class RunStore extends EventTarget {
   #apply({ run, step, status, facts: { attempt: tried, ...facts } = {} }) {
     const node = step ? this.nodes.get(step) : this.steps.find((other) => other.run === run);
     // A script run is its own and only step.
-    if (status && this.topic?.endsWith(`:${run}`)) this.#show(Object.assign(this.doc, { status, reused: facts.reused }));
+    if (status && this.topic?.endsWith(`:${run}`)) {
+      this.doc.status = status;
+      this.#show();
+    }
     if (!node) return null;
     const before = stateOf(node);
     Object.assign(node, facts, status && { status, touched: true });
@@ -91,9 +96,15 @@ class RunStore extends EventTarget {
     if (ended(stateOf({ status }))) own.finished_at ??= now;
   }
 
-  #show(doc) {
-    showFavicon(stateOf(doc));
-    document.dispatchEvent(new CustomEvent("duto:run", { detail: { status: stateOf(doc) } }));
+  /** All of the run. One whose steps were all reused was reused itself. */
+  get state() {
+    const reused = this.steps.length > 0 && this.steps.every((step) => stateOf(step) === "Reused");
+    return stateOf({ status: this.doc.status, reused });
+  }
+
+  #show() {
+    showFavicon(this.state);
+    document.dispatchEvent(new CustomEvent("duto:run", { detail: { status: this.state } }));
   }
 }
 

@@ -21,8 +21,14 @@ export function select(step) {
   tell(url);
 }
 
-export function follow(href) {
-  const url = new URL(href, location.href);
+/** `only`: the one parameter that the link is about; all others stay as they are now, whatever they were when it was drawn. */
+export function follow(href, only = "") {
+  let url = new URL(href, location.href);
+  if (only) {
+    const value = url.searchParams.get(only);
+    url = new URL(location.href);
+    url.searchParams.set(only, value);
+  }
   history.pushState(null, "", url);
   tell(url);
 }
@@ -39,7 +45,7 @@ addEventListener("popstate", () => tell(new URL(location.href)));
 document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const link = event.target.closest("a[data-panel]");
-  if (link) { event.preventDefault(); follow(link.href); return; }
+  if (link) { event.preventDefault(); follow(link.href, link.dataset.panel); return; }
   const row = event.target.closest("[data-step]");
   if (row && !event.target.closest("button, input, a:not([data-step])")) { event.preventDefault(); select(row.dataset.step); }
 });

@@ -85,9 +85,12 @@ def state_word(thing: Any) -> str:
 
 
 @register.inclusion_tag("components/state.html")
-def state(thing: Any, variant: str = "") -> dict[str, Any]:
-    """A badge. `variant`: "plain" without ground (tables), "only" for the shape alone."""
-    return {"state": state_of(thing), "variant": variant}
+def state(thing: Any, variant: str = "", of: str = "") -> dict[str, Any]:
+    """A badge. `variant`: "plain" without ground (tables), "only" for the shape alone.
+
+    `of`: "run", or "step:" and its node, on a page that holds the run's graph: the badge then follows it.
+    """
+    return {"state": state_of(thing), "variant": variant, "of": of}
 
 
 @register.simple_tag
@@ -202,8 +205,11 @@ DONE = frozenset({"Completed", "Reused", "Failed", "Canceled", "Skipped"})
 
 
 @register.inclusion_tag("components/stepbar.html")
-def stepbar(counts: Mapping[str, int]) -> dict[str, Any]:
-    """Steps by state as a tiny bar: `counts` maps states to numbers, as `steps_count` of a run does."""
+def stepbar(counts: Mapping[str, int], follows: bool = False) -> dict[str, Any]:
+    """Steps by state as a tiny bar: `counts` maps states to numbers, as `steps_count` of a run does.
+
+    `follows`: the bar of the run whose graph the page holds.
+    """
     total = sum(counts.values())
     segments, at = [], 0.0
     for key in BAR_ORDER:
@@ -211,7 +217,7 @@ def stepbar(counts: Mapping[str, int]) -> dict[str, Any]:
             width = 100 * count / total
             segments.append({"state": STATES[key], "x": f"{at:.2f}", "width": f"{width:.2f}", "count": count})
             at += width
-    return {"segments": segments, "total": total, "done": sum(counts.get(key, 0) for key in DONE)}
+    return {"segments": segments, "total": total, "done": sum(counts.get(key, 0) for key in DONE), "follows": follows}
 
 
 @register.inclusion_tag("components/strip.html")

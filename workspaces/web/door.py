@@ -13,7 +13,9 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template import loader
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.html import format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -111,11 +113,22 @@ def _look_at_the_journal(request: HttpRequest) -> None:
 def show(
     request: HttpRequest, template: str, page: object, *, section: str, parts: tuple[str, ...] = (), **more: Any
 ) -> HttpResponse:
-    """Render a page, or with `?part=` only the fragment of that name, by the same template."""
-    part = request.GET.get("part", "")
-    name = f"{template}#{part}" if part in parts else template
+    """Render a page, or with `?part=` only the fragments of these names, by the same template.
+
+    One fragment is answered as it is, several each within a `<template data-part>`.
+    """
     request.section = section  # type: ignore[attr-defined]
-    return render(request, name, {"page": page, **rights(request), **more})
+    facts = {"page": page, **rights(request), **more}
+    names = [name for name in parts_of(request) if name in parts]
+    if len(names) < 2:
+        return render(request, f"{template}#{names[0]}" if names else template, facts)
+    fragments = ((name, loader.render_to_string(f"{template}#{name}", facts, request)) for name in names)
+    return HttpResponse(format_html_join("\n", '<template data-part="{}">{}</template>', fragments))
+
+
+def parts_of(request: HttpRequest) -> list[str]:
+    """The fragments that are asked for; none means the whole page."""
+    return [name for name in request.GET.get("part", "").split(",") if name]
 
 
 def rights(request: HttpRequest) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""The page of a run whose answers take long: what it shows moves on all the same, and as one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.live.browser import SLOW_MS
+from tests.live.studio import Studio
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+
+STEPS, DELAY_MS = 300, 3_000
+# Each fragment of the run comes three seconds late; how many are under way at once is counted.
+SLOWLY = r"""
+const real = fetch;
+window.asked = [];
+window.under = window.most = 0;
+window.fetch = async (...args) => {
+  if (!/runs\/[-0-9a-f]{36}\/\?.*part=/.test(args[0])) return real(...args);
+  asked.push(String(args[0]));
+  window.most = Math.max(most, ++window.under);
+  try {
+    await new Promise((done) => setTimeout(done, %d));
+    return await real(...args);
+  } finally { window.under--; }
+};
+"""
+
+
+def test_head_counter_panel_and_graph_move_on_together_however_slow_the_answers_are(stage: Studio, page: Page) -> None:
+    graph = stage.graph({"step": "pass"})
+    graph["steps"] = [{**graph["steps"][0], "id": f"s{number}", "name": f"step {number}"} for number in range(STEPS)]
+    page.add_init_script(SLOWLY % DELAY_MS)
+    run = stage.submit_graph(graph)
+    page.goto(f"/w/main/runs/{run.id}/?view=timeline")
+    head, counter = page.locator("#run-head .state").first, page.locator("#run-counts .steps-done")
+    expect(head).to_have_attribute("data-state", "Running")
+    seen: dict[str, None] = {}
+    while head.get_attribute("data-state") == "Running":
+        seen[counter.inner_text()] = None
+        page.wait_for_timeout(200)
+    expect(head).to_have_attribute("data-state", "Completed")
+    expect(counter).to_have_text(re.compile(rf"^{STEPS}\s/\s{STEPS}$"))
+    # The counter follows the drawing, not its own fragment, which came a few times only.
+    answers = page.evaluate("asked.length")
+    assert len(seen) > answers, (seen, answers)
+    assert page.evaluate("most") == 1
+    expect(page.locator("#run-head")).to_contain_text("Resubmit")
+    expect(page.locator("#run-panel .panel-head .state")).to_have_attribute("data-state", "Completed")
+    page.wait_for_function("() => window.under === 0", timeout=SLOW_MS)
+    assert any("part=head%2Ccounts%2Cpanel" in url for url in page.evaluate("asked"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Mapping, Optional
 
+from duto import _html
 from duto._http import segment, waiting
 from duto.compute_status import AmlComputeStatus
 from duto.exceptions import AzureMLException, ComputeTargetException, NotFoundException
@@ -288,6 +289,24 @@ class AmlCompute(ComputeTarget):
             return deed(self.workspace._client)
         except AzureMLException as error:
             raise ComputeTargetException(str(error), inner_exception=error) from error
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the cluster."""
+        _html.known(self.refresh_state)
+        scale = self.scale_settings
+        rows = [
+            ("Type", self.type),
+            ("State", self.provisioning_state),
+            ("Size", self.vm_size),
+            (
+                "Nodes",
+                f"{self.status.current_node_count} now, {scale.minimum_node_count} to {scale.maximum_node_count}",
+            ),
+            ("Description", self.description),
+            ("Tags", self.tags),
+        ]
+        place = f"{self.workspace.studio_url}/w/{segment(self.workspace.name)}/compute/"
+        return _html.facts("Compute target", self.name, place, rows)
 
     def __repr__(self) -> str:
         return f"AmlCompute(workspace={self.workspace!r}, name={self.name}, id={self.id}, type={self.type})"

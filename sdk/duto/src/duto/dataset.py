@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from duto import _html
 from duto._http import segment, waiting
 from duto.consumption import DatasetConsumptionConfig
 from duto.dataset_types import Scenario
@@ -16,6 +17,7 @@ from duto.spec import canonical
 
 _POLL = 1.0
 _LONGEST_WAIT = 1800.0
+_COLUMNS_SHOWN = 50
 
 
 class AbstractDataset:
@@ -238,6 +240,30 @@ class AbstractDataset:
 
     def _content(self) -> str:
         return str(self._workspace._path(f"dataset-versions/{self.id}/content/"))
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the dataset; one that was not saved is not saved for that."""
+        saved = self._saved or {}
+        files = f"{saved['file_count']:,}" if saved.get("file_count") is not None else None
+        sources = [
+            each.get("url") or f"{each.get('datastore')}/{each.get('path')}"
+            for each in self._definition.get("sources") or ()
+        ]
+        rows = [
+            ("Version", saved.get("version")),
+            ("Sources", sources),
+            ("Files", files),
+            ("Columns", {each["name"]: each["type"] for each in (saved.get("columns") or ())[:_COLUMNS_SHOWN]}),
+            ("Id", saved.get("id")),
+            ("Description", saved.get("description")),
+            ("Tags", saved.get("tags")),
+        ]
+        url = (
+            f"{self._workspace.studio_url}/w/{segment(self._workspace.name)}/data/sets/{segment(self.name)}/"
+            if self.name
+            else ""
+        )
+        return _html.facts(type(self).__name__, self.name or "unregistered", url, rows)
 
     def __str__(self) -> str:
         named = f", name='{self.name}', version={self.version}" if self.name else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
+from duto import _html
 from duto._http import segment
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.later import refusing
@@ -198,6 +199,19 @@ class Experiment:
     def _change(self, body: Mapping[str, Any]) -> None:
         self._load()
         self._document = dict(self.workspace._client.patch(self._place, body) or {})
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the experiment; it is not made for that."""
+        told = self._document or _html.known(lambda: self.workspace._client.get(self._place)) or {}
+        rows = [
+            ("Workspace", self.workspace.name),
+            ("Runs", told.get("run_count")),
+            ("Last run", _html.moment(told.get("last_run_at"))),
+            ("Description", told.get("description")),
+            ("Tags", told.get("tags")),
+            ("Archived", _html.moment(told.get("archived_at"))),
+        ]
+        return _html.facts("Experiment", self.name, self.get_portal_url(), rows)
 
     def __repr__(self) -> str:
         return f"Experiment(Name: {self.name},\nWorkspace: {self.workspace.name})"

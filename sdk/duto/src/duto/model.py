@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
+from duto import _html
 from duto._http import segment
 from duto.exceptions import (
     ModelNotFoundException,
@@ -289,6 +290,20 @@ class Model:
 
     def _change(self, body: Mapping[str, Any]) -> None:
         self._take({**self._document, **body, **(self.workspace._client.patch(self._place, body) or {})})
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the model."""
+        place = f"{self.workspace.studio_url}/w/{segment(self.workspace.name)}"
+        rows = [
+            ("Version", self.version),
+            ("Framework", " ".join(filter(None, (self.model_framework, self.model_framework_version)))),
+            ("From run", self.run_id),
+            ("Registered", _html.moment(self.created_time)),
+            ("Description", self.description),
+            ("Tags", self.tags),
+            ("Properties", self.properties),
+        ]
+        return _html.facts("Model", self.name, f"{place}/models/named/{segment(self.name)}/", rows)
 
     def __repr__(self) -> str:
         return f"Model(workspace={self.workspace!r}, name={self.name}, id={self.id}, version={self.version})"

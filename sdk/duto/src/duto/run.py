@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from duto import metrics
+from duto import _html, metrics
 from duto._http import segment, waiting
 from duto.context import Context, context_run
 from duto.exceptions import ActivityFailedException, RunEnvironmentException
@@ -419,6 +419,24 @@ class Run(RunFiles, RunLogging):
             self.complete()
         else:
             self.fail(f"{exit_type.__name__}: {value}")
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the run; `RunDetails(run).show()` shows more, and live."""
+        told = _html.known(self._fresh) or self._document or {}
+        error = told.get("error") or {}
+        rows = [
+            ("Experiment", self.experiment.name),
+            ("Id", self.id),
+            ("Type", type(self).__name__),
+            ("Status", told.get("status")),
+            ("Started", _html.moment(told.get("started_at"))),
+            ("Ended", _html.moment(told.get("finished_at"))),
+            ("Error", error.get("message")),
+            ("Tags", told.get("tags")),
+        ]
+        number = f" #{told['number']}" if told.get("number") and not told.get("parent") else ""
+        name = told.get("display_name") or told.get("name") or self.id
+        return _html.facts("Run", f"{name}{number}", self.get_portal_url(), rows)
 
     def __repr__(self) -> str:
         return f"Run(Experiment: {self.experiment.name},\nId: {self.id},\nType: {type(self).__name__})"

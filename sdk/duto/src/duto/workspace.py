@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
-from duto import credentials
+from duto import _html, credentials
 from duto._http import Client, segment
 from duto._listing import LazyMapping
 from duto.exceptions import NotFoundException, UserErrorException, WorkspaceException
@@ -373,6 +373,19 @@ class Workspace:
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/{_PROVIDER}/workspaces/{self.name}"
         )
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the workspace."""
+        told = _html.known(self._load) or {}
+        rows = [
+            ("Studio", self.studio_url),
+            ("Your role", told.get("role")),
+            ("Default datastore", told.get("default_datastore")),
+            ("Subscription", told.get("subscription_id")),
+            ("Resource group", told.get("resource_group")),
+            ("Created", _html.moment(told.get("created_at"))),
+        ]
+        return _html.facts("Workspace", self.name, f"{self.studio_url}/w/{segment(self.name)}/", rows)
 
     def __repr__(self) -> str:
         return (

@@ -181,6 +181,7 @@ HARMLESS = {
     "request_session": "datastores need no address",
     "workspace_msi_has_access": "datastores need no key",
     "service_data_access_auth_identity": "datastores need no key",
+    "no_wait": "it is gone at once",
     "send_diagnostics": "nothing is sent",
     "verbosity": "nothing is sent",
     "reason": "nothing is sent",

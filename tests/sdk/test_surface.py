@@ -29,7 +29,6 @@ NOT_HERE = {
     "Model.profile",
     "Run.list_by_compute",
     "Workspace.DEFAULT_CPU_CLUSTER_CONFIGURATION",
-    "Workspace.delete",
     "Workspace.setup",
 }
 

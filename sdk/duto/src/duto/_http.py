@@ -138,8 +138,8 @@ class Client:
     def patch(self, path: str, body: Any) -> Any:
         return self._json("PATCH", path, {}, body)
 
-    def delete(self, path: str, /, **query: Any) -> Any:
-        return self._json("DELETE", path, query)
+    def delete(self, path: str, body: Any = None, /, **query: Any) -> Any:
+        return self._json("DELETE", path, query, body)
 
     def put(self, path: str, body: Body, size: Optional[int] = None, /, **query: Any) -> Any:
         """Send raw bytes. A stream must be seekable, for it may have to be sent again; `size` is its

@@ -19,7 +19,7 @@ _PROVIDER = "Microsoft.MachineLearningServices"
 
 @refusing(
     "add_private_endpoint delete_private_endpoint_connection list_connections get_connection set_connection "
-    "delete_connection list_keys sync_keys diagnose_workspace update_dependencies setup delete",
+    "delete_connection list_keys sync_keys diagnose_workspace update_dependencies setup",
     "A studio has no such services; see its page Settings.",
 )
 class Workspace:
@@ -88,10 +88,15 @@ class Workspace:
     def list(
         subscription_id: Optional[str] = None, auth: Any = None, resource_group: Optional[str] = None
     ) -> Dict[str, List[Workspace]]:
-        """The user's workspaces, each name with a list of one."""
-        found = credentials.find()
-        names = [item["name"] for item in found.client().pages("/api/v1/workspaces/")]
-        return {name: [Workspace(None, None, name, _disable_service_check=True, _credentials=found)] for name in names}
+        """The workspaces that the credentials reach, each name with a list of one; a token reaches the one that it
+        belongs to."""
+        found = credentials.find(getattr(auth, "studio_url", None))
+        made: Dict[str, List[Workspace]] = {}
+        for item in found.client().pages("/api/v1/workspaces/"):
+            each = Workspace(None, None, item["name"], auth, _disable_service_check=True, _credentials=found)
+            each._details = dict(item)
+            made[each.name] = [each]
+        return made
 
     @staticmethod
     def create(
@@ -138,8 +143,10 @@ class Workspace:
         try:
             found = Workspace.get(name, auth=auth)
         except WorkspaceException as error:
+            studio = credentials.find(getattr(auth, "studio_url", None)).url
             raise WorkspaceException(
-                f"There is no workspace '{name}', and programs do not make workspaces: an owner of the studio does."
+                f"There is no workspace '{name}' for these credentials, and no token makes one, since each belongs to one "
+                f"workspace. An owner makes it at {studio} (the switcher above the menu), with a token for this program."
             ) from error
         if not exist_ok:
             raise WorkspaceException(f"The workspace '{name}' exists already.")
@@ -175,6 +182,8 @@ class Workspace:
             "workspaceid": details.get("id"),
             "location": self.location,
             "friendlyName": self.name,
+            "description": details.get("description") or "",
+            "tags": self.tags,
             "creationTime": details.get("created_at"),
         }
 
@@ -201,7 +210,7 @@ class Workspace:
 
     @property
     def tags(self) -> Dict[str, str]:
-        return dict(self._tags)
+        return {**self._tags, **(self._load().get("tags") or {})}
 
     @property
     def studio_url(self) -> str:
@@ -302,9 +311,23 @@ class Workspace:
         self._details = None
 
     def get_default_compute_target(self, type: str) -> Any:
-        """The cluster that Azure ML calls the default of its type, CPU or GPU; None when there is none."""
-        name = self.DEFAULT_GPU_CLUSTER_NAME if type.upper() == "GPU" else self.DEFAULT_CPU_CLUSTER_NAME
-        return self.compute_targets.get(name)
+        """The cluster that Azure ML calls the default of its type, CPU or GPU; for CPU else the one that runs steps that
+        name none. None when there is none, `UserErrorException` for another type."""
+        names = {"CPU": self.DEFAULT_CPU_CLUSTER_NAME, "GPU": self.DEFAULT_GPU_CLUSTER_NAME}
+        if str(type).upper() not in names:
+            raise UserErrorException(f"The type of a compute target is 'CPU' or 'GPU', not {type!r}.")
+        known = self.compute_targets
+        found = known.get(names[str(type).upper()])
+        default = self._fact("default_compute") if str(type).upper() == "CPU" else ""
+        return found if found is not None else known.get(default)
+
+    def set_default_compute_target(self, name: Any) -> None:
+        """Let this cluster run the steps that name none; an empty name: each step has to name one. An addition of ours.
+
+        Raises `NotFoundException` for a name that is none, `ForbiddenException` for who is no owner.
+        """
+        wanted = str(getattr(name, "name", name) or "")
+        self._details = dict(self._client.patch(self._path(""), {"default_compute": wanted}))
 
     def get_run(self, run_id: str) -> Any:
         """The run of this id, of its own class. Raises `NotFoundException`."""
@@ -335,18 +358,36 @@ class Workspace:
         allow_public_access_when_behind_vnet: Any = None,
         v1_legacy_mode: Any = None,
     ) -> Workspace:
-        """Change the description; the other settings are those of Azure's services. Raises `ForbiddenException` for who
-        is no owner."""
+        """Change description and tags; `tags` are all that the workspace then has. The other settings are those of Azure's
+        services. Raises `ForbiddenException` for who is no owner."""
         passed_over(
-            "Workspace.update", "a studio has no such setting.", friendly_name=friendly_name, tags=tags,
+            "Workspace.update", "a studio has no such setting.", friendly_name=friendly_name,
             image_build_compute=image_build_compute, v1_legacy_mode=v1_legacy_mode,
             service_managed_resources_settings=service_managed_resources_settings,
             primary_user_assigned_identity=primary_user_assigned_identity,
             allow_public_access_when_behind_vnet=allow_public_access_when_behind_vnet,
         )  # fmt: skip
-        if description is not None:
-            self._details = dict(self._client.patch(self._path(""), {"description": str(description)}))
+        body: Dict[str, Any] = {} if description is None else {"description": str(description)}
+        if tags is not None:
+            body["tags"] = {str(key): str(value) for key, value in tags.items()}
+        if body:
+            self._details, self._tags = dict(self._client.patch(self._path(""), body)), {}
         return self
+
+    def delete(self, delete_dependent_resources: bool = False, no_wait: bool = False) -> None:
+        """Delete the workspace with all that it keeps, for everybody and at once; the studio removes its files
+        meanwhile, so there is nothing to wait for.
+
+        Raises `UserErrorException` without `delete_dependent_resources`: in Azure ML the data would stay, and here they
+        do not. Raises `ForbiddenException` for who is no owner, `ConflictException` for the studio's first workspace.
+        """
+        if not delete_dependent_resources:
+            raise UserErrorException(
+                f"The workspace '{self.name}' would be deleted with its runs, models and data, which Azure ML would leave "
+                "in their storage. Say delete_dependent_resources=True if that is meant; else archive it on its page."
+            )
+        self._client.delete(self._path(""), {"confirm": self.name})
+        self._details = None
 
     def _load(self) -> Dict[str, Any]:
         if self._details is None:

@@ -1,0 +1,129 @@
+"""`Workspace` against a real studio: who makes, finds, changes and deletes one, and what of Azure's does not go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compute.models import ComputeTarget
+from duto import AmlCompute, UserErrorException, Workspace, WorkspaceException, credentials
+from duto.exceptions import ConflictException, ForbiddenException, NotFoundException
+from tests.house import House, house
+from workspaces.models import Role
+from workspaces.models import Workspace as Row
+from workspaces.services.workspaces import create_workspace
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["house"]  # a fixture
+
+
+class Programs:
+    """Programs of people with these roles, each with credentials of its own."""
+
+    def __init__(self, house: House, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._house, self._url, self._monkeypatch = house, url, monkeypatch
+
+    def act_as(self, token: str) -> None:
+        self._monkeypatch.setenv("DUTO_URL", self._url)
+        self._monkeypatch.setenv("DUTO_TOKEN", token)
+
+    def workspace(self, role: Role) -> Workspace:
+        user = self._house.owner if role == Role.OWNER else self._house.person(f"a-{role.value}", role)
+        self.act_as(self._house.token(user, role))
+        return Workspace(None, None, "lab")
+
+
+@pytest.fixture
+def programs(house: House, live_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Programs]:
+    for name in ("AZUREML_RUN_ID", "AZUREML_RUN_TOKEN", "DUTO_STUDIO_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("DUTO_PATIENCE", "5")
+    yield Programs(house, live_server.url, monkeypatch)
+    assert credentials.find().url == live_server.url
+
+
+def test_an_owners_program_changes_what_a_workspace_says(house: House, programs: Programs) -> None:
+    ws = programs.workspace(Role.OWNER)
+    assert ws.update(description="Soil", tags={"team": "north", "year": 2026}) is ws
+    assert ws.tags == {"team": "north", "year": "2026"}
+    details = ws.get_details()
+    assert (details["description"], details["tags"], details["friendlyName"]) == ("Soil", ws.tags, "lab")
+    assert details["id"].endswith("/workspaces/lab") and details["workspaceid"] == str(house.workspace.pk)
+    ws.update(tags={})
+    assert Workspace(None, None, "lab").tags == {}
+    with pytest.warns(UserWarning, match="passes over friendly_name, image_build_compute"):
+        ws.update(friendly_name="Soil", image_build_compute="cpu")
+    assert Row.objects.get(name="lab").description == "Soil"
+
+
+def test_the_defaults_are_those_of_the_studio(house: House, programs: Programs) -> None:
+    ws = programs.workspace(Role.OWNER)
+    assert ws.get_default_datastore().name == "workspaceblobstore"
+    ws.set_default_datastore("workspacefilestore")
+    assert ws.get_default_datastore().name == "workspacefilestore"
+    assert ws.get_default_compute_target("CPU") is None and ws.get_default_compute_target("GPU") is None
+    for name in ("small", "gpu-cluster"):
+        ComputeTarget.objects.create(workspace=house.workspace, name=name, vm_size="STANDARD_D2_V2", cores=1, memory=1)
+    ws.set_default_compute_target(AmlCompute(ws, "small"))
+    assert ws.get_default_compute_target("CPU").name == "small"
+    assert ws.get_default_compute_target("gpu").name == "gpu-cluster"
+    ComputeTarget.objects.create(
+        workspace=house.workspace, name="cpu-cluster", vm_size="STANDARD_D2_V2", cores=1, memory=1
+    )
+    assert ws.get_default_compute_target("CPU").name == "cpu-cluster"
+    with pytest.raises(UserErrorException, match="'CPU' or 'GPU'"):
+        ws.get_default_compute_target("TPU")
+    for deed in (lambda: ws.set_default_compute_target("none"), lambda: ws.set_default_datastore("none")):
+        with pytest.raises(NotFoundException):
+            deed()
+    ws.set_default_compute_target("")
+    assert Row.objects.get(name="lab").default_compute == ""
+
+
+def test_a_program_finds_the_workspace_of_its_token(house: House, programs: Programs) -> None:
+    create_workspace(house.owner, "other")
+    ws = programs.workspace(Role.CONTRIBUTOR)
+    (found,) = Workspace.list("any subscription")["lab"]
+    assert found == ws and found.get_details()["role"] == "contributor"
+    assert Workspace.create("lab", exist_ok=True) == ws == Workspace.get("lab")
+    with pytest.raises(WorkspaceException, match="exists already"):
+        Workspace.create("lab")
+    with pytest.raises(WorkspaceException, match="no token makes one"):
+        Workspace.create("new one", exist_ok=True)
+    with pytest.warns(UserWarning, match="passes over hbi_workspace"):
+        Workspace.create("lab", location="westeurope", sku="basic", hbi_workspace=True, exist_ok=True)
+
+
+def test_who_is_no_owner_changes_nothing(programs: Programs) -> None:
+    ws = programs.workspace(Role.CONTRIBUTOR)
+    deeds = (
+        lambda: ws.update(description="x"),
+        lambda: ws.set_default_compute_target("small"),
+        lambda: ws.delete(delete_dependent_resources=True),
+    )
+    for deed in deeds:
+        with pytest.raises(ForbiddenException):
+            deed()
+    assert Row.objects.get(name="lab").description == ""
+
+
+def test_a_workspace_is_deleted_with_its_data_and_only_when_that_is_said(house: House, programs: Programs) -> None:
+    ws = programs.workspace(Role.OWNER)
+    with pytest.raises(UserErrorException, match="delete_dependent_resources=True"):
+        ws.delete()
+    ws.delete(delete_dependent_resources=True, no_wait=True)
+    assert not Row.objects.filter(name="lab").exists()
+    first = create_workspace(house.owner, "main")
+    programs.act_as(tokens_of(first))
+    with pytest.raises(ConflictException, match="begins with"):
+        Workspace(None, None, "main").delete(delete_dependent_resources=True)
+
+
+def tokens_of(room: Any) -> str:
+    from workspaces.services import tokens
+
+    return tokens.create(room, "tests", Role.OWNER).text

@@ -130,7 +130,8 @@ def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | 
     if event == "ready":
         _take_lock(build, report)
     elif event == "failed":
-        _fail(build, cleaned(str(report.get("message") or ""))[:MESSAGE_MOST] or "The build failed. Its log says why.")
+        message = cleaned(str(report.get("message") or ""))[:MESSAGE_MOST] or "The build failed. Its log says why."
+        _fail(build, message, warnings=_warnings(report))
     else:
         if event == "started":
             renew_builds(host, [build.pk])
@@ -145,20 +146,20 @@ def _take_lock(build: EnvironmentBuild, report: Mapping[str, Any]) -> None:
     except lockfile.BadLock as error:
         _fail(build, f"What the host resolved the packages to is not taken: {error}.")
         return
-    told = report.get("warnings")
-    warnings = [
-        cleaned(each)[:MESSAGE_MOST]
-        for each in (told if isinstance(told, list) else [])[:WARNINGS_MOST]
-        if isinstance(each, str)
-    ]
     build.move(
         S.READY, finished_at=now(), lease_until=None, lock=lock, lock_digest=lockfile.digest_of(lock), python=python,
-        message=cleaned(str(report.get("message") or ""))[:MESSAGE_MOST], warnings=warnings,
+        message=cleaned(str(report.get("message") or ""))[:MESSAGE_MOST], warnings=_warnings(report),
     )  # fmt: skip
 
 
-def _fail(build: EnvironmentBuild, message: str) -> None:
-    build.move(S.FAILED, finished_at=now(), lease_until=None, message=message)
+def _warnings(report: Mapping[str, Any]) -> list[str]:
+    told = report.get("warnings")
+    few = (told if isinstance(told, list) else [])[:WARNINGS_MOST]
+    return [cleaned(each)[:MESSAGE_MOST] for each in few if isinstance(each, str)]
+
+
+def _fail(build: EnvironmentBuild, message: str, **facts: Any) -> None:
+    build.move(S.FAILED, finished_at=now(), lease_until=None, message=message, **facts)
 
 
 def queued_with_conda() -> list[tuple[EnvironmentBuild, set[UUID]]]:

@@ -185,8 +185,8 @@ def _start(board: Board, places: Places, node: str) -> None:
         board.set(node, S.FAILED, error=failures.compute_gone(board.spec(node).compute or ""))
         return
     build = environment.build if environment else None
-    if build is not None and build.status != EnvironmentBuild.Status.READY:
-        _await_environment(board, places, node, build)
+    if environment is not None and build is not None and build.status != EnvironmentBuild.Status.READY:
+        _await_environment(board, places, node, environment, build)
         return
     run.warnings = environments.warnings_of(environment)
     places.warn(run.warnings)
@@ -207,10 +207,14 @@ def _start(board: Board, places: Places, node: str) -> None:
     places.starting.append(run)
 
 
-def _await_environment(board: Board, places: Places, node: str, build: EnvironmentBuild) -> None:
+def _await_environment(
+    board: Board, places: Places, node: str, environment: EnvironmentVersion, build: EnvironmentBuild
+) -> None:
     if build.status == EnvironmentBuild.Status.FAILED:
         board.touch(node).waiting = []
-        board.set(node, S.FAILED, error=failures.environment(build))
+        warned = environments.warnings_of(environment)
+        places.warn(warned)
+        board.set(node, S.FAILED, error=failures.environment(build), **({"warnings": warned} if warned else {}))
         return
     places.waiting.add(node)
     if not board.runs[node].step.waiting:

@@ -129,6 +129,7 @@ def test_a_build_in_another_python_says_so_and_its_failure_too(environments: Env
     old = Build("two", {"recipe": {"python": "2.7", "packages": ["six==99"]}}, services, tmp_path)
     with pytest.raises(BuildFailed, match=f"six==99.*{re.escape(told)}"):
         old._make()
+    assert old.warnings == [told]
 
 
 def test_constraints_bound_what_is_needed_and_install_nothing(environments: Environments) -> None:

@@ -52,3 +52,12 @@ def test_a_reused_step_and_a_further_attempt_tell_it_too(room: Room, agent: Agen
     again.refresh_from_db()
     assert (again.status, again.warnings) == ("Completed", [OTHER, UNUSED])
     assert warnings(again) == {"a": [OTHER, UNUSED]}
+
+
+def test_the_failure_of_a_build_tells_it_too(room: Room, agent: Agent) -> None:
+    run = submit_chain(room, "a -> b", step={"environment": OLD})
+    assert built(agent, event="failed", message=f"No. {OTHER}", warnings=[OTHER]) == []
+    run.refresh_from_db()
+    assert (run.status, run.warnings) == ("Failed", [OTHER, UNUSED])
+    assert warnings(run) == {"a": [OTHER, UNUSED], "b": []}
+    assert run.error is not None and OTHER in run.error["message"]

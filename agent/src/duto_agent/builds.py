@@ -30,6 +30,7 @@ class Build:
         self.build, self.spec, self.services = build, spec, services
         self.path = folder / f"{Path(build).name}.log"
         self.shipment = Shipment(self.path, lambda at, data: services.client.put_build_log(build, at, data))
+        self.warnings: list[str] = []
         self.done, self.shipped = threading.Event(), threading.Event()
         self._told_at = time.monotonic()
 
@@ -39,7 +40,7 @@ class Build:
         try:
             report = self._begin_and_make()
         except (BuildFailed, DiskFull) as error:
-            report = {"event": "failed", "message": str(error)}
+            report = {"event": "failed", "message": str(error), "warnings": self.warnings}
         except OSError as error:
             report = {"event": "failed", "message": f"The environment could not be built on this host: {error}."}
         finally:
@@ -72,6 +73,7 @@ class Build:
     def _make_environment(self, recipe: dict[str, Any], choice: Choice) -> dict[str, Any]:
         environments = self.services.environments
         if choice.warning:
+            self.warnings.append(choice.warning)
             self._line(choice.warning)
         # Curated environments bring a lock for each Python that they know.
         lock = recipe.get("lock") or (recipe.get("locks") or {}).get(choice.python.minor)
@@ -81,10 +83,9 @@ class Build:
             self._line(f"Resolving {what} for Python {choice.python.version}.")
             lock = environments.resolve(packages, choice.python, self._line, recipe.get("constraints") or ())
         built = environments.ensure(lock, choice.python.version, self._line)
-        warnings = [choice.warning] if choice.warning else []
         return {
             "event": "ready", "lock": lock, "python": built.python,
-            "message": "", "warnings": warnings,
+            "message": "", "warnings": self.warnings,
         }  # fmt: skip
 
     def _make_prefix(self, recipe: dict[str, Any]) -> dict[str, Any]:

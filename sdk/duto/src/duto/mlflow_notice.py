@@ -12,8 +12,8 @@ from typing import Dict
 from duto.spool import Spool
 
 TEXT = (
-    "What the script logs by MLflow does not reach this run: MLflow's tracking is not built. It goes to {place} and goes "
-    "with the step's folder. Log with Run.get_context().log(...) and register with Run.register_model(...)."
+    "What the script logs by MLflow does not reach this run: MLflow's tracking is not built. It {place}. "
+    "Log with Run.get_context().log(...) and register with Run.register_model(...)."
 )
 MARK = "duto-mlflow-told"
 
@@ -42,6 +42,7 @@ def _tell() -> None:
         os.close(os.open(os.path.join(tempfile.gettempdir(), MARK), os.O_CREAT | os.O_EXCL, 0o600))  # noqa: PTH118
     except FileExistsError:
         return
-    text = TEXT.format(place=place)
+    is_own = place == os.environ.get("MLFLOW_TRACKING_URI") and f"{tempfile.gettempdir()}/" in place
+    text = TEXT.format(place="stays in the step's own folder and goes with it" if is_own else f"goes to {place}")
     print(f"duto: {text}", file=sys.stderr, flush=True)
     Spool(spool).write({"op": "warning", "text": text})

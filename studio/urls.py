@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     LazyInclude("api/v1/", ("studio.api_urls", *(f"{app}.api.urls" for app in APPS)), "api"),
     *(path("w/<slug:workspace>/", include(f"{app}.web.urls")) for app in APPS),
     path("", include("workspaces.web.root_urls")),
+    path("", include("runs.web.root_urls")),
 ]
 
 handler500 = "studio.faults.fault"

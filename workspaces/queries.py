@@ -51,12 +51,18 @@ def tokens_of(room: Room) -> QuerySet[ApiToken]:
     return ApiToken.objects.filter(workspace=room.workspace, user=room.user, kind=ApiToken.Kind.PERSONAL)
 
 
-def tokens_of_member(room: Room, member_id: object) -> QuerySet[ApiToken]:
-    """A member's personal tokens of this workspace, for its owners. Raises Forbidden, NotFound."""
+def find_member(room: Room, member_id: object) -> Member:
+    """A member, for the workspace's owners. Raises Forbidden, NotFound."""
     room.require_role(Role.OWNER).require_person()
-    member = Member.objects.filter(workspace=room.workspace, pk=as_key(member_id)).first()
+    member = members_of(room.workspace).filter(pk=as_key(member_id)).first()
     if member is None:
         raise NotFound(_("There is no such member in this workspace."))
+    return member
+
+
+def tokens_of_member(room: Room, member_id: object) -> QuerySet[ApiToken]:
+    """A member's personal tokens of this workspace, for its owners. Raises Forbidden, NotFound."""
+    member = find_member(room, member_id)
     return ApiToken.objects.filter(workspace=room.workspace, user=member.user_id, kind=ApiToken.Kind.PERSONAL)
 
 

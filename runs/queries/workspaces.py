@@ -19,7 +19,7 @@ from registry.models import RegisteredModel
 from runs.models import Experiment, Run
 from workspaces import limits
 from workspaces.access import FIRST_WORKSPACE
-from workspaces.models import ApiToken, AuditEntry, Member, User, Workspace
+from workspaces.models import ApiToken, AuditEntry, Member, Role, User, Workspace
 from workspaces.services import storage
 from workspaces.services.invitations import open_ones
 
@@ -36,6 +36,10 @@ class Overview:
     live_runs: int
     people: int
     last_activity: datetime | None
+
+    @property
+    def role_label(self) -> str:
+        return str(Role(self.role).label) if self.role else ""
 
     @property
     def storage_bytes(self) -> int | None:
@@ -145,8 +149,13 @@ def going(workspace: Workspace) -> Going:
         held[1],
         addresses[:SHOWN],
         len(addresses),
-        can_go=workspace.name != FIRST_WORKSPACE,
+        can_go=can_go(workspace),
     )
+
+
+def can_go(workspace: Workspace) -> bool:
+    """Whether it may be deleted: the studio always has the one that it begins with."""
+    return workspace.name != FIRST_WORKSPACE
 
 
 def _addresses(workspace: Workspace) -> set[str]:

@@ -104,11 +104,7 @@ def _shown(request: HttpRequest, room: Room, form: RetentionForm, policy: Policy
     plan = keeping.preview(room, tried or policy)
     rows = [(KINDS[each.kind], each.count, each.bytes, each.names) for each in plan.portions]
     shown = RetentionPage(form, policy, plan, rows, is_tried=tried is not None)
-    crumbs = [
-        {"label": _("Settings"), "url": reverse("workspaces:settings", args=[room.workspace.name])},
-        {"label": _("Retention")},
-    ]
-    return door.show(request, TEMPLATE, shown, section="settings", crumbs=crumbs)
+    return door.show(request, TEMPLATE, shown, section="settings", tab="retention")
 
 
 def _address(room: Room) -> str:

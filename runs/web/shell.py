@@ -44,12 +44,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def _shell(request: HttpRequest) -> Shell:
     room: Room | None = getattr(request, "room", None)
     if room is None:
-        return Shell()
+        return Shell(user=request.user) if isinstance(request.user, User) else Shell()
+    mine = Workspace.objects.filter(members__user=room.user, archived_at__isnull=True).order_by("name")
     return Shell(
         workspace=room.workspace,
-        workspaces=list(Workspace.objects.filter(members__user=room.user).order_by("name"))
-        if room.user
-        else [room.workspace],
+        workspaces=list(mine) if room.user else [room.workspace],
         user=room.user,
         role=str(room.role.label),
         section=getattr(request, "section", ""),
@@ -67,10 +66,14 @@ def live_text(workspace: Workspace) -> str | None:
 
 
 def _warnings(room: Room, section: str) -> list[dict[str, str]]:
-    """What an owner should not be able to overlook."""
-    if room.user is None or room.role.value != "owner":
-        return []
+    """What nobody, and what an owner should not be able to overlook."""
     found = []
+    if room.workspace.is_archived:
+        address = reverse("room:page", args=[room.workspace.name])
+        text = _("This workspace is archived: it can be read, and nothing in it changes.")
+        found.append({"level": "warning", "text": text, "url": f"{address}#end", "action": _("Bring it back")})
+    if room.user is None or room.role.value != "owner":
+        return [{**each, "url": ""} for each in found]
     if section in ("home", "settings") and not room.user.has_usable_password():
         address = reverse("workspaces:settings", args=[room.workspace.name])
         text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")

@@ -18,6 +18,7 @@ from runs.web import (
     run,
     uses,
     waits,
+    workspaces,
 )
 
 _runs = [
@@ -58,11 +59,21 @@ _retention = [
     path("save/", retention.save, name="save"),
     path("apply/", retention.apply, name="apply"),
 ]
+_room = [
+    path("", workspaces.page, name="page"),
+    path("save/", workspaces.save, name="save"),
+    path("limits/", workspaces.limit, name="limits"),
+    path("archive/", workspaces.archive, name="archive"),
+    path("hand-over/", workspaces.hand_over, name="hand-over"),
+    path("leave/", workspaces.leave, name="leave"),
+    path("delete/", workspaces.delete, name="delete"),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("sample/", home.sample, name="sample"),
     path("runs/", include((_runs, "runs"))),
     path("experiments/", include((_experiments, "experiments"))),
     path("pipelines/", include((_pipelines, "pipelines"))),
+    path("settings/workspace/", include((_room, "room"))),
     path("settings/retention/", include((_retention, "retention"))),
 ]

@@ -56,6 +56,8 @@ OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
     "account_reset_password_from_key": ({200, 302, 404}, {200, 302, 404}),
     "account_reset_password_from_key_done": ({200}, {200}),
     "account_reset_password_done": ({200}, {200}),
+    "workspaces": ({302}, {200}),
+    "new-workspace": ({302}, {200}),
     "api-schema": ({200, 401}, {200}),
     "api-docs": ({200, 401}, {200}),
     "api-root": ({200}, {200}),

@@ -16,6 +16,7 @@ from core.ids import as_key
 from core.work import after_commit
 from workspaces.access import Room, hold
 from workspaces.models import ApiToken, Invitation, Member, Role, SignInLink, User, Workspace
+from workspaces.queries import find_member
 from workspaces.services import audit, invitations, tokens
 from workspaces.services.accounts import check_name
 from workspaces.services.tokens import role_of
@@ -140,10 +141,7 @@ def ends_with(room: Room, member_id: object, role: str | None) -> dict[str, int]
 
     Tokens go with who is removed; open runs with the right to submit; what only owners make with the role of one.
     """
-    room.require_role(Role.OWNER).require_person()
-    member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=as_key(member_id)).first()
-    if member is None:
-        raise NotFound(_("There is no such member in this workspace."))
+    member = find_member(room, member_id)
     left = role_of(role) if role is not None else None
     found: dict[str, int] = {}
     if left is None:

@@ -61,9 +61,14 @@ def create_workspace(user: User, name: str, description: str = "") -> Room:
 
 def create_for_owner(user: User, name: str, description: str = "") -> Room:
     """A further workspace. Raises Forbidden for those who own none: they were let in to work, not to settle."""
-    if not Member.objects.filter(user=user, role=Role.OWNER).exists():
+    if not may_make(user):
         raise Forbidden(_("Only who owns a workspace may make another. Ask an owner."))
     return create_workspace(user, name, description)
+
+
+def may_make(user: User) -> bool:
+    """Whether this person may make a further workspace."""
+    return Member.objects.filter(user=user, role=Role.OWNER).exists()
 
 
 def furnish(workspace: Workspace) -> None:

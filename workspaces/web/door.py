@@ -22,10 +22,10 @@ from django.views.decorators.http import require_http_methods
 
 from core import journal, once
 from core.busy import as_busy
-from core.errors import StudioError
+from core.errors import NotFound, StudioError
 from core.models import IdempotencyKey
-from workspaces.access import Room, enter
-from workspaces.models import Role
+from workspaces.access import Room, enter, owns_studio
+from workspaces.models import Member, Role, User
 from workspaces.services import usage
 
 View = Callable[..., HttpResponseBase]
@@ -66,37 +66,94 @@ def _door(
     def wrap(view: View) -> View:
         @wraps(view)
         def inner(request: HttpRequest, workspace: str, **names: Any) -> HttpResponseBase:
-            if not request.user.is_authenticated:
+            if not isinstance(request.user, User):
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
-            try:
+
+            user = request.user
+
+            def act() -> HttpResponseBase:
                 room = enter(request, workspace, needs=needs, archived_too=archived_too)
-                usage.note_seen(room.workspace.pk, request.user.pk)
+                usage.note_seen(room.workspace.pk, user.pk)
                 request.room = room  # type: ignore[attr-defined]
                 _remember(request, room)
                 _look_at_the_journal(request)
-                with once.asking(room.keys_of, request.POST.get(once.FIELD) if request.method == "POST" else None):
-                    answer: HttpResponseBase = view(request, room, **names)
-                    once.led_to(answer.headers.get("HX-Redirect") or answer.headers.get("Location") or "")
-            except once.Repeated as done_before:
-                answer = _sent_before(request, done_before.kept)
-            except StudioError as error:
-                answer = refused(request, error)
-            except Error as error:
-                busy = as_busy(error)
-                if busy is None:
-                    raise
-                answer = _error_page(request, busy)
-                answer.headers["Retry-After"] = str(busy.retry_after)
-            # What a member sees is nobody else's, and a page that was left must not come back stale.
-            patch_cache_control(answer, private=True, no_cache=True)
-            patch_vary_headers(answer, ["Cookie", "HX-Request"])
-            return answer
+                return _once(request, room.keys_of, lambda: view(request, room, **names))
+
+            return _answered(request, refused, act)
 
         # Declared so that a test can walk every address with every role, and for who asks before the body is read.
         inner.needs, inner.methods, inner.takes_files = needs, methods, takes_files  # type: ignore[attr-defined]
         return require_http_methods(methods)(inner)
 
     return wrap
+
+
+def outside(*methods: str, studio: bool = False) -> Callable[[View], View]:
+    """A page outside of any workspace, for whoever is signed in: `view(request, ...)`. Its frame is that of the
+    workspace that was open last. With `studio` it exists for those alone who look after the installation."""
+    refused = _notice if methods == ("POST",) else _error_page
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def inner(request: HttpRequest, **names: Any) -> HttpResponseBase:
+            if not isinstance(request.user, User):
+                return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+            user = request.user
+
+            def act() -> HttpResponseBase:
+                request.room = _frame(request, user)  # type: ignore[attr-defined]
+                if studio and not owns_studio(user):
+                    raise NotFound(_("There is no such page, or it is not for you."))
+                return _once(request, f"user:{user.pk}", lambda: view(request, **names))
+
+            return _answered(request, refused, act)
+
+        return require_http_methods(list(methods))(inner)
+
+    return wrap
+
+
+def _frame(request: HttpRequest, user: User) -> Room | None:
+    """The room of the workspace that was open last, or of any; None for who belongs to none."""
+    mine = Member.objects.filter(user=user).select_related("workspace")
+    last = mine.filter(workspace__name=request.session.get(LAST, "")).first()
+    member = (
+        last or mine.filter(workspace__archived_at__isnull=True).order_by("workspace__name").first() or mine.first()
+    )
+    return Room(member.workspace, Role(member.role), user=user) if member else None
+
+
+def _once(request: HttpRequest, scope: str, act: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """Carry it out, unless the form was sent before."""
+    with once.asking(scope, request.POST.get(once.FIELD) if request.method == "POST" else None):
+        answer = act()
+        once.led_to(answer.headers.get("HX-Redirect") or answer.headers.get("Location") or "")
+    return answer
+
+
+def _answered(
+    request: HttpRequest,
+    refused: Callable[[HttpRequest, StudioError], HttpResponse],
+    act: Callable[[], HttpResponseBase],
+) -> HttpResponseBase:
+    """What it answers, or its refusal in the studio's look."""
+    answer: HttpResponseBase
+    try:
+        answer = act()
+    except once.Repeated as done_before:
+        answer = _sent_before(request, done_before.kept)
+    except StudioError as error:
+        answer = refused(request, error)
+    except Error as error:
+        busy = as_busy(error)
+        if busy is None:
+            raise
+        answer = _error_page(request, busy)
+        answer.headers["Retry-After"] = str(busy.retry_after)
+    # What a member sees is nobody else's, and a page that was left must not come back stale.
+    patch_cache_control(answer, private=True, no_cache=True)
+    patch_vary_headers(answer, ["Cookie", "HX-Request"])
+    return answer
 
 
 def _remember(request: HttpRequest, room: Room) -> None:

@@ -10,10 +10,13 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from core.clock import now
+from core.paging import page_of
 from workspaces.access import Room
+from workspaces.limits import of_settings
 from workspaces.models import ApiToken, Invitation, Member, Role, Workspace
+from workspaces.queries import members_of
 from workspaces.scopes import Scope
-from workspaces.services.invitations import open_ones
+from workspaces.services.invitations import MOST_DAYS, MOST_USES, open_ones
 
 ROLES = {
     Role.READER: _("Reader – looks at everything"),
@@ -41,12 +44,36 @@ class TokenRow:
 
 
 @dataclass(frozen=True)
+class MemberRow:
+    """A member as the page of people shows them; their tokens to owners alone."""
+
+    member: Member
+    tokens: list[ApiToken]
+
+    @property
+    def seen(self) -> datetime | None:
+        """By a page or token here, or by a sign-in anywhere before that was noted."""
+        return self.member.last_seen_at or self.member.user.last_login
+
+
+@dataclass(frozen=True)
+class PeoplePage:
+    """What workspaces/people.html may show."""
+
+    workspace: Workspace
+    rows: list[MemberRow]
+    next: str | None
+    count: int
+    most: int | None
+    invitations: list[Invitation]
+    me: object
+
+
+@dataclass(frozen=True)
 class SettingsPage:
     """What workspaces/settings.html may show."""
 
     workspace: Workspace
-    members: list[Member]
-    invitations: list[Invitation]
     tokens: list[TokenRow]
     config: str
     me: object
@@ -54,9 +81,8 @@ class SettingsPage:
 
 
 def settings_page(room: Room, config: str) -> SettingsPage:
-    """As many queries however many members and tokens there are."""
+    """As many queries however many tokens there are."""
     workspace = room.workspace
-    members = list(Member.objects.filter(workspace=workspace).select_related("user").order_by("id")[:500])
     tokens = ApiToken.objects.filter(
         workspace=workspace, kind=ApiToken.Kind.PERSONAL, revoked_at__isnull=True
     ).select_related("user")
@@ -67,8 +93,30 @@ def settings_page(room: Room, config: str) -> SettingsPage:
         TokenRow(token, token.user_id == getattr(room.user, "pk", None), moment)
         for token in tokens.order_by("-id")[:200]
     ]
-    invited = open_ones(workspace) if room.may(Role.OWNER) else []
-    return SettingsPage(workspace, members, invited, rows, config, room.user, room.scope)
+    return SettingsPage(workspace, rows, config, room.user, room.scope)
+
+
+def people_page(room: Room, after: str | None) -> PeoplePage:
+    """As many queries however many members, tokens and invitations there are."""
+    workspace = room.workspace
+    found = page_of(members_of(workspace), after=after, limit=100, keys=("id",))
+    held: dict[object, list[ApiToken]] = {}
+    if room.may(Role.OWNER):
+        tokens = ApiToken.objects.filter(
+            workspace=workspace, kind=ApiToken.Kind.PERSONAL, revoked_at__isnull=True,
+            user__in=[each.user_id for each in found.items],
+        )  # fmt: skip
+        for token in tokens.order_by("-id")[:2000]:
+            held.setdefault(token.user_id, []).append(token)
+    return PeoplePage(
+        workspace,
+        [MemberRow(each, held.get(each.user_id, [])) for each in found.items],
+        found.next,
+        members_of(workspace).count(),
+        of_settings(workspace.settings).members,
+        open_ones(workspace) if room.may(Role.OWNER) else [],
+        room.user,
+    )
 
 
 def choices_up_to(room: Room) -> list[tuple[str, Any]]:
@@ -83,6 +131,20 @@ class MemberForm(forms.Form):
     )
     email = forms.EmailField(label=_("E-mail"), required=False)
     role = forms.ChoiceField(label=_("Role"), choices=[(role.value, text) for role, text in ROLES.items()])
+    days = forms.IntegerField(
+        label=_("A link lasts for days"), min_value=1, max_value=MOST_DAYS, initial=1, required=False,
+        help_text=_("Only needed where you share no other workspace with them."),
+    )  # fmt: skip
+
+
+class LinkForm(forms.Form):
+    """A link for whoever holds it."""
+
+    role = forms.ChoiceField(
+        label=_("Role"), choices=[(role.value, text) for role, text in ROLES.items() if role != Role.OWNER]
+    )
+    days = forms.IntegerField(label=_("It lasts for days"), min_value=1, max_value=MOST_DAYS, initial=7)
+    uses = forms.IntegerField(label=_("It lets in so many people"), min_value=1, max_value=MOST_USES, initial=1)
 
 
 class TokenForm(forms.Form):

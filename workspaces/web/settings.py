@@ -1,4 +1,4 @@
-"""The settings of a workspace: its members, its tokens, its config.json."""
+"""What programs need of a workspace: tokens, its config.json, how far steps reach."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from core.errors import StudioError
 from workspaces.access import Room
-from workspaces.models import Member, Role
+from workspaces.models import Role
 from workspaces.scopes import Scope
-from workspaces.services import members, workspaces
+from workspaces.services import workspaces
 from workspaces.web import door
-from workspaces.web.people import ROLES, MemberForm, TokenForm, settings_page
+from workspaces.web.people import TokenForm, settings_page
 
 TEMPLATE = "workspaces/settings.html"
 
 
 @door.page()
 def overview(request: HttpRequest, room: Room) -> HttpResponse:
-    """Members, tokens, the workspace itself."""
+    """Tokens, config.json, what steps may do."""
     return render(request, room)
 
 
 def render(request: HttpRequest, room: Room, **more: Any) -> HttpResponse:
     """The page, perhaps with a form that was refused or a secret that is shown once."""
     facts: dict[str, Any] = {
-        "member_form": MemberForm(),
         "token_form": TokenForm(room),
-        "roles": ROLES,
         "scopes": Scope.choices,
+        "tab": "programs",
         **more,
     }
     return door.show(request, TEMPLATE, settings_page(room, config_text(request, room)), section="settings", **facts)
@@ -57,51 +55,6 @@ def config_text(request: HttpRequest, room: Room) -> str:
         "studio_url": address.rstrip("/"),
     }
     return json.dumps(values, indent=2) + "\n"
-
-
-@door.dialog(Role.OWNER)
-def add_member(request: HttpRequest, room: Room) -> HttpResponse:
-    """Let somebody in; a new account comes with a link that is shown once."""
-    form = MemberForm(request.POST)
-    if request.method == "POST" and form.is_valid():
-        try:
-            invited = members.add(
-                room, form.cleaned_data["username"], form.cleaned_data["role"], form.cleaned_data["email"]
-            )
-        except StudioError as error:
-            form.add_error("username", error.message)
-        else:
-            link = request.build_absolute_uri(invited.link) if invited.link else ""
-            return render(request, room, invited=form.cleaned_data["username"], link=link)
-    return render(request, room, member_form=form, open_dialog="add-member")
-
-
-@door.deed(Role.OWNER)
-def change_role(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
-    member = members.change_role(room, member_id, request.POST.get("role", ""))
-    text = _("%(name)s is now %(role)s.") % {
-        "name": member.user.get_username() if isinstance(member, Member) else member.username,
-        "role": Role(member.role).label.lower(),
-    }
-    return door.done(request, text, reverse("workspaces:settings", args=[room.workspace.name]))
-
-
-@door.deed(Role.OWNER)
-def remove_member(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
-    members.remove(room, member_id)
-    return door.done(
-        request,
-        _("Removed, with their tokens; their open runs are canceled."),
-        reverse("workspaces:settings", args=[room.workspace.name]),
-    )
-
-
-@door.deed(Role.OWNER)
-def withdraw(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
-    members.remove(room, member_id)
-    return door.done(
-        request, _("Withdrawn: the link is spent."), reverse("workspaces:settings", args=[room.workspace.name])
-    )
 
 
 @door.deed(Role.OWNER)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from workspaces.web import settings, tokens
+from workspaces.web import auditing, members, settings, tokens
 
 _settings = [
     path("", settings.overview, name="settings"),
-    path("members/add/", settings.add_member, name="add-member"),
-    path("members/<uuid:member_id>/role/", settings.change_role, name="change-role"),
-    path("members/<uuid:member_id>/remove/", settings.remove_member, name="remove-member"),
-    path("members/<uuid:member_id>/withdraw/", settings.withdraw, name="withdraw-invitation"),
+    path("people/", members.people, name="people"),
+    path("people/link/", members.make_link, name="make-link"),
+    path("members/add/", members.add, name="add-member"),
+    path("members/<uuid:member_id>/", members.member, name="member"),
+    path("members/<uuid:member_id>/role/", members.change_role, name="change-role"),
+    path("members/<uuid:member_id>/remove/", members.remove, name="remove-member"),
+    path("members/<uuid:member_id>/withdraw/", members.withdraw, name="withdraw-invitation"),
+    path("audit/", auditing.page, name="audit"),
+    path("audit/file/", auditing.file, name="audit-file"),
+    path("audit/days/", auditing.keep, name="audit-days"),
     path("run-token-scope/", settings.run_token_scope, name="run-token-scope"),
     path("tokens/create/", tokens.create, name="create-token"),
     path("tokens/<uuid:token_id>/revoke/", tokens.revoke, name="revoke-token"),

@@ -1,0 +1,51 @@
+"""A new workspace with all that its form asks for: people, and a first cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from compute.services import targets
+from workspaces.access import Room
+from workspaces.models import User
+from workspaces.services import members, workspaces
+
+
+@dataclass(frozen=True)
+class FirstCluster:
+    """A cluster by its name, the size of its nodes, and how many there are at most."""
+
+    name: str
+    vm_size: str
+    max_nodes: int
+
+
+@dataclass(frozen=True)
+class Founded:
+    """The new room, and who was invited by which link; who came in at once has none."""
+
+    room: Room
+    invited: list[tuple[str, str | None]]
+
+
+@transaction.atomic
+def found(
+    user: User,
+    name: str,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    people: Sequence[tuple[str, str]] = (),
+    cluster: FirstCluster | None = None,
+) -> Founded:
+    """All of it or nothing. `people` are names with roles; the first cluster is the default one.
+
+    Raises as what it is made of does: Forbidden, Conflict, Invalid.
+    """
+    room = workspaces.create_for_owner(user, name, description)
+    if cluster is not None:
+        targets.create_target(room, cluster.name, cluster.vm_size, max_nodes=cluster.max_nodes)
+    workspaces.change(room, tags=tags, default_compute=cluster.name if cluster else None)
+    invited = [(each, members.add(room, each, role, days=7).link) for each, role in people]
+    return Founded(room, invited)

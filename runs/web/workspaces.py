@@ -1,0 +1,327 @@
+"""The pages about workspaces as wholes: all of mine, a new one, its settings and limits, its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from compute.models import ComputeTarget
+from compute.web.forms_views import SIZES
+from core.errors import Invalid, StudioError
+from core.words import size_text
+from datasets.models import Datastore
+from runs.queries import workspaces as queries
+from runs.queries.workspaces import Going, Overview, Use
+from runs.services.founding import FirstCluster, Founded, found
+from workspaces.access import Room
+from workspaces.limits import Limits, of_settings
+from workspaces.models import Member, Role, Workspace
+from workspaces.services import members, removal, workspaces
+from workspaces.web import door
+from workspaces.web.people import ROLES
+
+GB = 1_000_000_000
+AREA = {"rows": 3, "spellcheck": "false"}
+LIMITS = {
+    "storage_bytes": gettext_lazy("Storage"),
+    "running_steps": gettext_lazy("Steps that run at once"),
+    "members": gettext_lazy("People, with those who are invited"),
+}
+
+
+class NewForm(forms.Form):
+    """A workspace that shall be. Without a name the first cluster is left out."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=32,
+        help_text=gettext_lazy("Up to 32 letters, digits, hyphens and underscores. It stays: programs name it."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+    description = forms.CharField(
+        label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={**AREA, "spellcheck": "true"})
+    )
+    people = forms.CharField(
+        label=gettext_lazy("Who else"),
+        required=False,
+        help_text=gettext_lazy("One user name a line. Who shares a workspace with you comes in at once; for the others you get links."),
+        widget=forms.Textarea(attrs=AREA),
+    )  # fmt: skip
+    role = forms.ChoiceField(
+        label=gettext_lazy("Their role"),
+        choices=[(role.value, text) for role, text in ROLES.items()],
+        initial=Role.CONTRIBUTOR.value,
+    )
+    cluster = forms.CharField(
+        label=gettext_lazy("First cluster"),
+        required=False,
+        max_length=24,
+        help_text=gettext_lazy("Steps run on its nodes, and those that name none on this one. Leave it empty to make one later."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "cpu-cluster"}),
+    )  # fmt: skip
+    vm_size = forms.CharField(
+        label=gettext_lazy("Size of a node"), initial="STANDARD_DS3_V2", widget=forms.Select(choices=SIZES)
+    )
+    max_nodes = forms.IntegerField(label=gettext_lazy("Nodes at most"), min_value=1, max_value=100, initial=2)
+
+    def asked(self) -> dict[str, Any]:
+        """What the services are asked for."""
+        values = self.cleaned_data
+        names = dict.fromkeys(each.strip() for each in values["people"].splitlines())
+        cluster = FirstCluster(values["cluster"], values["vm_size"], values["max_nodes"]) if values["cluster"] else None
+        return {
+            "name": values["name"], "description": values["description"],
+            "people": [(each, values["role"]) for each in names if each], "cluster": cluster,
+        }  # fmt: skip
+
+
+class AboutForm(forms.Form):
+    """What an owner says of the workspace."""
+
+    description = forms.CharField(
+        label=gettext_lazy("Description"), required=False, widget=forms.Textarea(attrs={**AREA, "spellcheck": "true"})
+    )
+    tags = forms.CharField(
+        label=gettext_lazy("Tags"),
+        required=False,
+        help_text=gettext_lazy("One a line: name: value"),
+        widget=forms.Textarea(attrs=AREA),
+    )
+    default_datastore = forms.ChoiceField(
+        label=gettext_lazy("Default datastore"), help_text=gettext_lazy("Takes outputs that name none.")
+    )
+    default_compute = forms.ChoiceField(
+        label=gettext_lazy("Default cluster"), required=False, help_text=gettext_lazy("Runs steps that name none.")
+    )
+
+    def __init__(self, workspace: Workspace, data: QueryDict | None = None) -> None:
+        said = {name: getattr(workspace, name) for name in ("description", "default_datastore", "default_compute")}
+        tags = "\n".join(f"{name}: {value}" for name, value in workspace.tags.items())
+        super().__init__(data, initial={**said, "tags": tags})
+        stores = Datastore.objects.filter(workspace=workspace).order_by("name").values_list("name", "name")
+        clusters = ComputeTarget.objects.filter(workspace=workspace, max_nodes__gt=0).order_by("name")
+        self.fields["default_datastore"].choices = list(stores)  # type: ignore[attr-defined]
+        self.fields["default_compute"].choices = [  # type: ignore[attr-defined]
+            ("", _("none: each step names one")),
+            *clusters.values_list("name", "name"),
+        ]
+
+    def asked(self) -> dict[str, Any]:
+        """What the service is asked for. Raises Invalid for a line that is no tag."""
+        return {**self.cleaned_data, "tags": read_tags(self.cleaned_data["tags"])}
+
+
+class LimitsForm(forms.Form):
+    """An empty field is no limit."""
+
+    storage = forms.FloatField(
+        label=gettext_lazy("Storage, in GB"), required=False, min_value=0, max_value=1e9,
+        widget=forms.NumberInput(attrs={"step": "any", "placeholder": gettext_lazy("no limit")}),
+    )  # fmt: skip
+    running_steps = forms.IntegerField(
+        label=LIMITS["running_steps"], required=False, min_value=0, max_value=1_000_000,
+        widget=forms.NumberInput(attrs={"placeholder": gettext_lazy("no limit")}),
+    )  # fmt: skip
+    members = forms.IntegerField(
+        label=LIMITS["members"], required=False, min_value=1, max_value=1_000_000,
+        widget=forms.NumberInput(attrs={"placeholder": gettext_lazy("no limit")}),
+    )  # fmt: skip
+
+    @staticmethod
+    def of(limits: Limits) -> LimitsForm:
+        storage = None if limits.storage_bytes is None else f"{limits.storage_bytes / GB:.9g}"
+        return LimitsForm(initial={**limits.as_document(), "storage": storage})
+
+    def asked(self) -> dict[str, int | None]:
+        values = self.cleaned_data
+        storage = None if values["storage"] is None else round(values["storage"] * GB)
+        return {"storage_bytes": storage, "running_steps": values["running_steps"], "members": values["members"]}
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """What workspaces/list.html may show."""
+
+    rows: list[Overview]
+    may_make: bool
+
+
+@dataclass(frozen=True)
+class RoomPage:
+    """What workspaces/room.html may show."""
+
+    workspace: Workspace
+    role: Role
+    about: AboutForm
+    limits: LimitsForm
+    uses: list[Gauge]
+    heirs: list[Member]
+    me: object
+    can_go: bool
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A limit in words, with what is in use."""
+
+    use: Use
+    label: Any
+    used: str
+    most: str
+
+
+@door.outside("GET", "HEAD")
+def all_of_mine(request: HttpRequest) -> HttpResponse:
+    """Every workspace that I belong to."""
+    shown = ListPage(queries.mine(request.user), _may_make(request))  # type: ignore[arg-type]
+    return door.show(request, "workspaces/list.html", shown, section="workspaces")
+
+
+@door.outside("GET", "HEAD", "POST")
+def new(request: HttpRequest) -> HttpResponse:
+    """The form of a new workspace; links of those who are invited are shown once."""
+    form = NewForm(request.POST if request.method == "POST" else None)
+    made: Founded | None = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = found(request.user, **form.asked())  # type: ignore[arg-type]
+        except StudioError as error:
+            form.add_error(None, error.message)
+    if made is not None and not any(link for _name, link in made.invited):
+        text = _("“%(name)s” is there.") % {"name": made.room.workspace.name}
+        return door.done(request, text, reverse("home", args=[made.room.workspace.name]))
+    if made is not None:
+        links = [(name, request.build_absolute_uri(link) if link else "") for name, link in made.invited]
+        return door.show(request, "workspaces/made.html", made, section="workspaces", links=links)
+    shown = ListPage([], _may_make(request))
+    return door.show(request, "workspaces/new.html", shown, section="workspaces", form=form)
+
+
+@door.page()
+def page(request: HttpRequest, room: Room) -> HttpResponse:
+    return _shown(request, room)
+
+
+@door.deed(Role.OWNER)
+def save(request: HttpRequest, room: Room) -> HttpResponse:
+    """Description, tags and defaults."""
+    form = AboutForm(room.workspace, request.POST)
+    if form.is_valid():
+        try:
+            workspaces.change(room, **form.asked())
+            return door.done(request, _("Saved."), _address(room))
+        except StudioError as error:
+            form.add_error("tags" if error.code == "bad_tags" else None, error.message)
+    return _shown(request, room, about=form)
+
+
+@door.deed(Role.OWNER)
+def limit(request: HttpRequest, room: Room) -> HttpResponse:
+    """What the workspace may take."""
+    form = LimitsForm(request.POST)
+    if not form.is_valid():
+        return _shown(request, room, limits=form)
+    workspaces.set_limits(room, form.asked())
+    return door.done(request, _("Saved. It holds from now on."), f"{_address(room)}#limits")
+
+
+@door.deed(Role.OWNER, archived_too=True)
+def archive(request: HttpRequest, room: Room) -> HttpResponse:
+    """Archive it, or bring it back."""
+    is_archived = request.POST.get("archived") == "1"
+    workspaces.set_archived(room, is_archived)
+    text = _("Archived: it can be read, and nothing in it changes.") if is_archived else _("It is back.")
+    return door.done(request, text, f"{_address(room)}#end")
+
+
+@door.deed(Role.OWNER, archived_too=True)
+def hand_over(request: HttpRequest, room: Room) -> HttpResponse:
+    """Make another member the owner in one's own place."""
+    member = members.transfer(room, request.POST.get("member", ""))
+    text = _("%(name)s is the owner now, and you are a contributor.") % {"name": member.user.get_username()}
+    return door.done(request, text, _address(room))
+
+
+@door.deed(Role.READER, archived_too=True)
+def leave(request: HttpRequest, room: Room) -> HttpResponse:
+    """Go, with one's tokens and open runs."""
+    members.leave(room)
+    return door.done(request, _("You have left “%(name)s”.") % {"name": room.workspace.name}, reverse("workspaces"))
+
+
+@door.dialog(Role.OWNER, archived_too=True)
+def delete(request: HttpRequest, room: Room) -> HttpResponse:
+    """What would go, and the field in which its name is typed."""
+    refusal = ""
+    if request.method == "POST":
+        try:
+            removal.delete(room, request.POST.get("confirm", "").strip())
+            text = _("“%(name)s” is deleted. What it kept is being removed.") % {"name": room.workspace.name}
+            return door.done(request, text, reverse("workspaces"))
+        except StudioError as error:
+            refusal = error.message
+    going: Going = queries.going(room.workspace)
+    crumbs = [{"label": _("Workspace"), "url": _address(room)}, {"label": _("Delete")}]
+    return door.show(
+        request, "workspaces/delete.html", going, section="settings", refusal=refusal, crumbs=crumbs,
+        counted=[(KINDS[name], count) for name, count in going.counts.items() if count],
+    )  # fmt: skip
+
+
+KINDS = {
+    "runs": gettext_lazy("Runs"),
+    "datasets": gettext_lazy("Datasets"),
+    "models": gettext_lazy("Models"),
+    "published_pipelines": gettext_lazy("Published pipelines"),
+    "environments": gettext_lazy("Environments"),
+    "clusters": gettext_lazy("Clusters"),
+    "members": gettext_lazy("Members, with their roles"),
+    "hosts": gettext_lazy("Hosts, which are detached"),
+    "tokens": gettext_lazy("Tokens"),
+}
+
+
+def read_tags(text: str) -> dict[str, str]:
+    """Tags as they are typed, one a line. Raises Invalid."""
+    pairs = [each.partition(":") for each in text.splitlines() if each.strip()]
+    if wrong := [name for name, colon, _value in pairs if not colon]:
+        raise Invalid(_("'%(line)s' is no tag: write name: value.") % {"line": wrong[0][:40]}, code="bad_tags")
+    return {name.strip(): value.strip() for name, _colon, value in pairs}
+
+
+def _may_make(request: HttpRequest) -> bool:
+    return workspaces.may_make(request.user)  # type: ignore[arg-type]
+
+
+def _shown(
+    request: HttpRequest, room: Room, *, about: AboutForm | None = None, limits: LimitsForm | None = None
+) -> HttpResponse:
+    workspace = room.workspace
+    heirs = Member.objects.filter(workspace=workspace, user__is_active=True).exclude(user=room.user)
+    shown = RoomPage(
+        workspace,
+        room.role,
+        about or AboutForm(workspace),
+        limits or LimitsForm.of(of_settings(workspace.settings)),
+        [_gauge(each) for each in queries.uses(workspace)],
+        list(heirs.select_related("user").order_by("user__username")[:500]),
+        room.user,
+        can_go=queries.can_go(workspace),
+    )
+    return door.show(request, "workspaces/room.html", shown, section="settings", tab="workspace")
+
+
+def _gauge(use: Use) -> Gauge:
+    is_size = use.name == "storage_bytes"
+    words = [size_text(each) if is_size else str(each) for each in (use.used, use.most or 0)]
+    return Gauge(use, LIMITS[use.name], words[0], words[1] if use.most is not None else "")
+
+
+def _address(room: Room) -> str:
+    return reverse("room:page", args=[room.workspace.name])

@@ -111,7 +111,7 @@ def test_user_managed_is_never_the_agents_own(environments: Environments, monkey
     ("asked", "version", "warned"),
     [
         ("3.11", "3.11.7", False), ("3.6", "3.9.1", True), ("3.12.1", "3.13.0", True), ("3.13", "3.13.0", False), ("3.10", "3.11.7", True),
-        ("<3.12", "3.11.7", False), ("!=3.13", "3.11.7", False), ("<3.9,>=3.7", "3.9.1", True), ("<3.13,>=3.12", "3.13.0", True),
+        ("<3.12", "3.11.7", False), ("!=3.13", "3.11.7", False), (">=3.7,<3.9", "3.9.1", True), (">=3.12,<3.13", "3.13.0", True),
     ],
 )  # fmt: skip
 def test_the_nearest_python_serves_with_a_warning(asked: str, version: str, warned: bool) -> None:

@@ -80,7 +80,8 @@ def _normal(text: str, whole: str) -> Optional[str]:
         return f"3.{inside[0]}"
     if set(inside) >= set(_MINORS[OLDEST:]):
         return None
-    return ",".join(sorted(dict.fromkeys(re.sub(r"^={1,3}", "==", each) for each in text.split(",") if each)))
+    clauses = {re.sub(r"^={1,3}", "==", each) for each in text.split(",") if each}
+    return ",".join(sorted(clauses, reverse=True))  # which puts what it begins at first
 
 
 def _newest(asked: str) -> Numbers:

@@ -59,6 +59,17 @@ assert "ValueError: on purpose" in failing.find_step_run("fail.py")[0].get_job_l
 script = varied.submit(ScriptRunConfig(".", "fail.py", run_config=config))
 assert script.wait_for_completion(show_output=True, raise_on_error=False)["status"] == "Failed"
 
+for how, end in (("complete", "Completed"), ("fail", "Failed"), ("cancel", "Canceled"), ("cancel all", "Canceled")):
+    ending = PythonScriptStep("ends.py", arguments=[how], source_directory=".", allow_reuse=False, runconfig=config)
+    ended = varied.submit(Pipeline(ws, [ending]))
+    ended.wait_for_completion(raise_on_error=False, show_output=False)
+    (step,) = ended.get_steps()
+    assert (step.status, ended.status) == (end, end), how
+    assert {each.display_name: each.status for each in step.get_children()} == {"closed": "Completed", "left": end}, how
+    if how == "fail":
+        error = step.get_details()["error"]["error"]
+        assert (error["code"], error["message"]) == ("TooFew", "only 3 rows")
+
 for name, text in (("sound", "print('sound')"), ("shaky", "raise ValueError('not yet')")):
     Path(name).mkdir()
     Path(name, name + ".py").write_text(text)

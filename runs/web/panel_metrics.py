@@ -58,8 +58,12 @@ class Images:
 
 
 def metrics(ask: Ask) -> Metrics:
+    """Those of the chosen step, or of the step that it was reused from."""
+    return of_run(ask.step.evidence_id, ask.step.run.is_final)
+
+
+def of_run(run_id: UUID, is_over: bool) -> Metrics:
     """Three queries, however many metrics: the page's element fetches the numbers itself, thinned."""
-    run_id = ask.step.evidence_id
     points = MetricPoint.objects.filter(run_id=run_id)
     has_numbers = points.filter(kind__in=NUMBERS).exists()
     others = _others(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index", "id"))
@@ -69,7 +73,7 @@ def metrics(ask: Ask) -> Metrics:
         has_numbers=has_numbers,
         tables=_described(_tables([point for point in others if point.kind in TABLES]), words),
         matrices=_described([_matrix(point) for point in others if point.kind not in TABLES], words),
-        is_over=ask.step.run.is_final,
+        is_over=is_over,
     )
 
 

@@ -16,6 +16,7 @@ from runs.queries.graph import graph_document
 from runs.web import offers
 from runs.web.failure import Failure, failure_of
 from runs.web.panel import Panel, panel_of
+from runs.web.panel_metrics import Metrics, of_run
 from runs.web.rows import who
 from runs.web.tree import StepRow, Tree, root_of
 from runs.web.windows import Window, window
@@ -41,6 +42,8 @@ class RunPage:
     failure: Failure | None
     graph: dict[str, Any] | None
     panel: Panel | None
+    # Of a run without steps.
+    logged: Metrics | None
     deeds: offers.Deeds
     selected: str
     resumed_by: list[Run]
@@ -76,6 +79,7 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         failure=failure_of(tree),
         graph=graph_document(run) if "stage" in wanted and view != "table" and tree.total else None,
         panel=panel_of(room, tree, request.GET) if "panel" in wanted else None,
+        logged=None if tree.total else of_run(run.pk, run.is_final),
         deeds=offers.deeds_of(room, tree),
         selected=chosen,
         resumed_by=resumed_by(run) if "head" in wanted else [],

@@ -366,3 +366,24 @@ def test_a_large_folder_of_an_output_is_walked_through_too(site: Site) -> None:
     text = page.content.decode()
     assert "501 to 1000 of 1200" in text.replace(",", "") and "0500.bin" in text and "0499.bin" not in text
     assert "from=1000" in text and "from=0" in text
+
+
+def test_a_run_without_steps_shows_all_that_it_logged_with_what_was_said_of_it(site: Site) -> None:
+    run = site.post("runs/", {"experiment": "e", "kind": "interactive"}).json()["id"]
+    matrix = {
+        "schema_type": "confusion_matrix",
+        "schema_version": "v1",
+        "data": {"class_labels": ["x1", "x2"], "matrix": [[1, 2], [3, 4]]},
+    }
+    records = [
+        {"op": "metric", "name": "loss", "kind": "scalar", "value": 0.5},
+        {"op": "metric", "name": "scores", "kind": "table", "value": {"f1": [0.9]}, "description": "On <the> rest"},
+        {"op": "metric", "name": "sure", "kind": "confusion_matrix", "value": matrix},
+    ]
+    assert site.post(f"runs/{run}/metrics/", {"records": records}).status_code == 200
+    page = site.see(f"runs/{run}/").content.decode()
+    assert "<metric-grid" in page and "scores" in page and "0.9" in page and "x2" in page
+    assert page.count("On &lt;the&gt; rest") == 2
+    empty = site.post("runs/", {"experiment": "e", "kind": "interactive"}).json()["id"]
+    site.post(f"runs/{empty}/complete/")
+    assert "No metrics were logged" in site.see(f"runs/{empty}/").content.decode()

@@ -146,7 +146,8 @@ def points_of(warm: Lab, run: str) -> int:
 
 def images_of(warm: Lab, run: str) -> int:
     """Logged images, and whether each has its file."""
-    found, after = 0, ""
+    found = 0
+    after: str | None = ""
     while after is not None:
         page = warm.rest.get(f"runs/{run}/metrics/points/" + (f"?after={after}" if after else ""))
         found += sum(len(each["points"]) for each in page["items"] if each["kind"] == "image")
@@ -160,7 +161,8 @@ def files_of(warm: Lab, run: str) -> int:
 
 def artifacts_of(warm: Lab, run: str, folder: str) -> int:
     """Files of a run below a folder."""
-    found, after = 0, ""
+    found: int = 0
+    after = ""
     while True:
         page = warm.rest.get(f"runs/{run}/artifacts/?limit=500{f'&after={after}' if after else ''}")
         found += sum(each["path"].startswith(folder) for each in page["items"])

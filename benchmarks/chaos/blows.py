@@ -203,7 +203,7 @@ def _shims_in_containers() -> dict[str, int]:
     """Pid by the folder of the attempt, which is its last argument. The engine's init, which names it too, is none."""
     found = {}
     for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or ()
+        words: list[str] = process.info["cmdline"] or []
         if len(words) > 2 and words[0] == "python3" and words[-2].endswith("/shim"):
             found[words[-1]] = process.pid
     return found

@@ -59,8 +59,10 @@ class Docks:
             self.agents[host].settle({**place, **own, **launcher})
 
     def look(self) -> None:
-        for each in (*self.engines.values(), *self.agents.values()):
-            each.look()
+        for engine in self.engines.values():
+            engine.look()
+        for agent in self.agents.values():
+            agent.look()
 
     def left(self) -> list[str]:
         """Every container that is still there, by host, kind and name."""

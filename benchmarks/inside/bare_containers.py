@@ -51,7 +51,7 @@ def _launch() -> Launch:
 
 def _place(image: str, labels: dict[str, str], network: str) -> Place:
     entrypoint = ("python3", "-c", "pass")
-    return Place(image, entrypoint, labels, (), network, f"{UID}:{UID}", CORES)
+    return Place(image, entrypoint, labels, (), network, f"{UID}:{UID}", CORES, seal="")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
+
+from core import collector
 
 T = TypeVar("T")
 # So many rows are written by one transaction, where a deed is about many.
@@ -25,13 +28,21 @@ def of(items: Sequence[T], size: int = 0) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
+@contextmanager
+def writing(*, savepoint: bool = True) -> Iterator[None]:
+    """The transaction of one slice, which no search for garbage makes longer."""
+    with collector.held(), transaction.atomic(savepoint=savepoint):
+        yield
+
+
 def delete(rows: QuerySet[Any, Any], size: int = 0) -> int:
     """Delete these rows, with what hangs on them; how many of them."""
     count = 0
     while keys := list(rows.values_list("pk", flat=True)[: size or SLICE]):
         if count:
             pause()
-        rows.model._default_manager.filter(pk__in=keys).delete()
+        with writing():
+            rows.model._default_manager.filter(pk__in=keys).delete()
         count += len(keys)
     return count
 

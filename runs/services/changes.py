@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core import journal, slices
@@ -60,7 +59,7 @@ def changing(root_id: UUID | None) -> Iterator[Run]:
     if outer is not None and outer.root.pk == root_id:
         yield outer.root
         return
-    with transaction.atomic(savepoint=False):
+    with slices.writing(savepoint=False):
         root = _ROOT.first(root_id) if root_id else None
         if root is None:
             raise NotFound(_("There is no such run."))

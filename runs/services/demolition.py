@@ -58,7 +58,8 @@ def finish(workspace_id: UUID) -> bool:
     for rows in _rows(workspace):
         # In slices, with a word between them, so that nobody takes this worker for dead.
         while some := list(rows.values_list("pk", flat=True)[: slices.SLICE]):
-            rows.model._default_manager.filter(pk__in=some).delete()
+            with slices.writing():
+                rows.model._default_manager.filter(pk__in=some).delete()
             _mine(workspace_id)
             slices.pause()
     # An upload that was under way may have written once more.

@@ -92,7 +92,8 @@ def finish(root_id: UUID) -> None:
 def _close(run: Run) -> None:
     keys = list(StepRun.objects.filter(run__root=run, is_source=True).values_list("pk", flat=True))
     for part in slices.of(keys):
-        StepRun.objects.filter(pk__in=part).update(is_source=False)
+        with slices.writing():
+            StepRun.objects.filter(pk__in=part).update(is_source=False)
 
 
 def _remove_outputs(run: Run) -> None:

@@ -74,7 +74,7 @@ def submit_run(
     }
     if len(plan.graph.steps) > slices.SLICE and kind != Run.Kind.SCRIPT:
         return _submit_large(room, experiment, plan, fields)
-    with transaction.atomic():
+    with slices.writing():
         environments_of = _environments(room, plan)
         root = _make_root(room, experiment, **fields)
         once.settle(root)
@@ -87,20 +87,19 @@ def submit_run(
 
 def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, Any]) -> Run:
     """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
-    with transaction.atomic():
+    with slices.writing():
         environments_of = _environments(room, plan)
-    with transaction.atomic():
-        root = _make_hidden(room, experiment, **fields)
+    root = _make_hidden(room, experiment, **fields)
     board.keep({root.pk: board.Parsed(plan.graph)})
     try:
         runs, details = _rows(root, plan, environments_of)
         for part in slices.of(range(len(runs))):
-            with transaction.atomic():
+            with slices.writing():
                 _sign(root)
                 Run.objects.bulk_create([runs[place] for place in part])
                 StepRun.objects.bulk_create([details[place] for place in part])
         slices.pause()
-        with transaction.atomic():
+        with slices.writing():
             once.settle(root)
             _show(room, root, fields)
             _go(root, len(runs))
@@ -129,7 +128,7 @@ def _go(root: Run, steps: int) -> None:
 def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
     """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
     room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
-    with transaction.atomic():
+    with slices.writing():
         root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
         once.settle(root)
         with changing(root.pk) as locked:
@@ -288,8 +287,11 @@ def _make_root(room: Room, experiment: str, **fields: Any) -> Run:
 def _make_hidden(room: Room, experiment: str, **fields: Any) -> Run:
     """The row of a root whose steps are still to come. Nothing refers to others yet, so that nobody finds it by them."""
     quiet = {name: value for name, value in fields.items() if name not in LINKS}
-    root = Run(workspace=room.workspace, experiment=_home(room, experiment), submitted_by=room.user, version=1, **quiet)
+    with transaction.atomic():
+        home = experiments.named(room, experiment or "Default")
+    root = Run(workspace=room.workspace, experiment=home, submitted_by=room.user, version=1, **quiet)
     root.root = root.parent = root
+    # A statement of its own: a long graph is put into JSON before it, and nobody waits for that.
     root.save(force_insert=True)
     return root
 

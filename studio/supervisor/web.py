@@ -72,12 +72,14 @@ def warm_up_rest() -> None:
     from django.urls import get_resolver
     from django.utils.module_loading import import_string
 
+    from core import collector
     from studio.lazy import LazyInclude
 
     for pattern in get_resolver().url_patterns:
         if isinstance(pattern, LazyInclude):
             _ = pattern.url_patterns
     import_string(settings.CELERY_APP)
+    collector.settle()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -19,7 +20,7 @@ from core import slices
 from core.clock import now
 from core.errors import Conflict, Unprocessable
 from runs import plan
-from runs.models import Attempt, MetricPoint, Run, StepRun
+from runs.models import Attempt, Experiment, MetricPoint, Run, StepRun
 from runs.services import board, lost, progress, retire, submit
 from runs.services.cancel import cancel_run
 from runs.services.clusters import clear
@@ -379,6 +380,29 @@ def test_a_delete_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.Monk
         assert retire.remove_hidden() == 1
     assert rows.largest <= MOST
     assert not Run.objects.filter(root=root).exists() and not MetricPoint.objects.exists()
+
+
+def test_no_garbage_is_looked_for_in_the_middle_of_a_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the collector would come at every allocation, it finds no transaction that has written steps."""
+    Experiment.objects.create(workspace=lab.room.workspace, name="Large")
+    seen: list[int] = []
+    before = gc.get_threshold()
+    with written(monkeypatch) as rows:
+
+        def look(phase: str, _facts: dict[str, int]) -> None:
+            if phase == "start":
+                seen.append(rows.open if connection.in_atomic_block else 0)
+
+        gc.callbacks.append(look)
+        gc.set_threshold(1, 1, 1)
+        try:
+            root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+            progress.advance(root.pk)
+            cancel_run(lab.room, root)
+        finally:
+            gc.set_threshold(*before)
+            gc.callbacks.remove(look)
+    assert rows.largest > SLICE and seen and max(seen) < 5
 
 
 def test_others_write_between_the_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from runs.models import Run
-from runs.queries.documents import run_document
+from runs.queries.documents import answer_document
 from runs.queries.finding import get_run
 from workspaces.access import require_run
 from workspaces.api.base import WorkspaceView
@@ -40,7 +40,7 @@ class RunView(WorkspaceView):
 
     def own_run(self, id: UUID) -> Run:
         """The run of the address, which is to be changed. Raises Forbidden for a step of another tree."""
-        found = self.run(id)
+        found = self.run(id, graph=False)
         require_run(self.room, found)
         return found
 
@@ -49,8 +49,8 @@ class RunView(WorkspaceView):
         return Response(self.told(run), status=status)
 
     def told(self, run: Run) -> dict[str, Any]:
-        """The run as it now stands."""
-        return run_document(self.run(run.pk))
+        """The run as it now stands, its graph only where that is short."""
+        return answer_document(self.run(run.pk, graph=False))
 
 
 class RawView(RunView):

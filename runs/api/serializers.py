@@ -233,6 +233,9 @@ class RunOut(s.Serializer):  # type: ignore[type-arg]
     steps_reused = s.IntegerField()
     url = s.CharField()
     graph = s.DictField(required=False, allow_null=True)
+    graph_url = s.CharField(
+        required=False, help_text="Where the run is told with its graph, when that is too long to be sent back."
+    )
     step = StepOut(required=False)
 
 

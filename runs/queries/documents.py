@@ -16,6 +16,8 @@ from runs import told
 from runs.models import Attempt, Run, StepRun
 from runs.queries.finding import Counts, step_counts
 
+# Longer graphs are asked for by themselves: of 20,000 steps one has 15 MB.
+GRAPH_WITHIN = 500
 # So many of a list are named in a sentence.
 NAMED = 5
 
@@ -39,6 +41,15 @@ def run_document(run: Run, *, reasons: bool = True, graph: bool = True) -> dict[
         document["step"]["attempts"] = [attempt_document(each) for each in tries]
         document["step"]["waiting"] = waiting(run, tries) if reasons else run.step.waiting
     return document
+
+
+def answer_document(run: Run) -> dict[str, Any]:
+    """The same as the answer to whoever makes or changes a run: a graph of very many steps never changes, and stays out."""
+    document = run_document(run, graph=False)
+    if sum(document["steps_count"].values()) <= GRAPH_WITHIN:
+        return {**document, "graph": run.graph}
+    place = f"{settings.DUTO.url}/api/v1/workspaces/{document['workspace']}/runs/{run.pk}/"
+    return {**document, "graph": None, "graph_url": place}
 
 
 def step_documents(root: Run, steps: Sequence[Run]) -> list[dict[str, Any]]:

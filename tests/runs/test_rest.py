@@ -188,6 +188,21 @@ def test_a_run_is_told_without_its_graph(lab):
     assert "graph" not in bare and whole.pop("graph") == root.graph and whole == bare
 
 
+def test_a_long_graph_is_not_sent_back_to_who_changes_its_run(lab, monkeypatch):
+    monkeypatch.setattr("runs.queries.documents.GRAPH_WITHIN", 1)
+    body = {"experiment": "Long", "graph": lab.graph("a -> b")}
+    made = lab.post("runs/", body).json()
+    path = f"runs/{made['id']}/"
+    assert made["graph"] is None and lab.client.get(made["graph_url"]).json()["graph"]["steps"]
+    short = lab.post("runs/", {**body, "graph": lab.graph("a")}).json()
+    assert short["graph"]["steps"] and "graph_url" not in short
+    for answer in (lab.patch(path, {"tags": {"a": "b"}}), lab.post(f"{path}cancel/"), lab.post(f"{path}resume/")):
+        assert answer.status_code < 300 and answer.json()["graph"] is None and answer.json()["graph_url"]
+    # Who asks for the run gets it whole.
+    told = lab.get(path).json()
+    assert len(told["graph"]["steps"]) == 2 and "graph_url" not in told
+
+
 # --- look at ---
 
 

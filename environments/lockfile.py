@@ -74,10 +74,13 @@ def _without_conda(lines: list[str], recipe: Mapping[str, Any]) -> list[str]:
 def _pins(lines: Iterable[str], recipe: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """(name, version) of each line; no version for an address that the recipe names itself."""
     places = {_place(str(each).strip()) for each in recipe.get("packages") or ()}
+    repositories = {_repository(found) for each in places if (found := _REPOSITORY.fullmatch(each))}
     for line in lines:
         if pinned := _PINNED.fullmatch(line):
             yield canonicalize_name(pinned["name"]), pinned["version"]
-        elif (placed := _PLACED.fullmatch(line)) and (placed["url"] in places or _at_commit(placed["url"], places)):
+        elif (placed := _PLACED.fullmatch(line)) and (
+            placed["url"] in places or _is_commit_of(placed["url"], repositories)
+        ):
             yield canonicalize_name(placed["name"]), None
         else:
             raise BadLock(f"{line[:80]!r} is not one package with its exact version")
@@ -88,14 +91,14 @@ def _place(line: str) -> str:
     return placed["url"] if (placed := _PLACED.fullmatch(line)) else line.split(" ;")[0].strip()
 
 
-def _at_commit(url: str, places: Collection[str]) -> bool:
+def _repository(found: re.Match[str]) -> tuple[str, str]:
+    return found["repository"], found["rest"] or ""
+
+
+def _is_commit_of(url: str, repositories: Collection[tuple[str, str]]) -> bool:
     """Whether this is the commit that a branch, a tag or nothing meant in a repository that was asked for."""
     commit = _COMMIT.fullmatch(url)
-    return commit is not None and any(
-        (found := _REPOSITORY.fullmatch(place)) is not None
-        and (found["repository"], found["rest"] or "") == (commit["repository"], commit["rest"] or "")
-        for place in places
-    )
+    return commit is not None and _repository(commit) in repositories
 
 
 def _compare(pins: Mapping[str, str | None], packages: Iterable[Any]) -> None:

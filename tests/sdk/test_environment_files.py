@@ -83,7 +83,7 @@ def test_bounds_of_python(asked: str, inside: list[str], outside: list[str]) -> 
     assert not any(pythons.fits(each, asked) for each in outside)
 
 
-@pytest.mark.parametrize("said", ["snake", "<", "3.x", "3.8;x"])
+@pytest.mark.parametrize("said", ["snake", "<", "3.x", "3.8;x", ",".join([">=3.8"] * 50)])
 def test_what_is_no_python_is_refused(said: str) -> None:
     with pytest.raises(SpecError, match="no version of Python"):
         recipe([f"python{said}"] if said == "<" else [f"python={said}"])
@@ -101,6 +101,7 @@ def test_what_is_no_python_is_refused(said: str) -> None:
         ("--editable=git+ssh://git@h.example/own.git#egg=own", "own @ git+ssh://git@h.example/own.git"),
         ("own @ git+https://h.example/own.git@abc", "own @ git+https://h.example/own.git@abc"),
         ("https://h.example/own-1.2-py3-none-any.whl", "own @ https://h.example/own-1.2-py3-none-any.whl"),
+        ("https://h.example/en_core_web_sm-2.3.0.tar.gz", "en-core-web-sm @ https://h.example/en_core_web_sm-2.3.0.tar.gz"),
         ("https://h.example/archive/master.zip", "https://h.example/archive/master.zip"),
     ],
 )  # fmt: skip
@@ -141,6 +142,16 @@ def test_what_of_a_list_is_not_used_is_told() -> None:
         "build=py37_0",
     ):
         assert any(each in told for told in found.unused), each
+
+
+def test_a_password_of_an_index_is_told_to_nobody() -> None:
+    for line in (
+        "--extra-index-url https://ana:s3cret@a.example/x",
+        "-i=https://s3cret@a.example",
+        "-f https://a:s3@cret@a.example",
+    ):
+        (told,) = recipe(pip=[line]).unused
+        assert "https://…@a.example" in told and "cret" not in told
 
 
 def test_several_lines_of_a_package_all_count_and_pip_comes_after_conda() -> None:

@@ -10,6 +10,7 @@ from duto.spec.errors import Problem, SpecError
 Numbers = Tuple[int, ...]
 # Versions that a bound is tried on, to see whether it is one.
 _MINORS, _PATCHES = range(41), range(41)
+LONGEST = 100
 OLDEST = 8  # the minor version before which no step can begin
 _EXACT = re.compile(r"^\d+\.\d+$")
 _CLAUSE = re.compile(
@@ -35,6 +36,8 @@ def asked_for(text: Optional[str]) -> Optional[str]:
     if text is None or not str(text).strip(" *"):
         return None
     given = str(text).strip()
+    if len(given) > LONGEST:
+        raise _none(given)
     if re.match(r"^\d[\w.*]*\s+\S+$", given):  # `3.8.5 h7579374_1`, as `conda list` prints
         given = given.split()[0]
     found = [_normal(each, str(text)) for each in re.sub(r"\s+", "", given).split("|")]
@@ -91,8 +94,12 @@ def _newest(asked: str) -> Numbers:
 def _clauses(text: str, whole: str) -> List[Tuple[str, Numbers]]:
     found = [_CLAUSE.match(each) for each in text.split(",") if each]
     if not found or not all(found):
-        raise SpecError([Problem("bad_requirement", f"{whole[:200]!r} is no version of Python.")])
+        raise _none(whole)
     return [(_sign(each.group("sign")), numbers_of(each.group("version"))) for each in found if each]
+
+
+def _none(said: str) -> SpecError:
+    return SpecError([Problem("bad_requirement", f"{said[:LONGEST]!r} is no version of Python.")])
 
 
 def _sign(written: Optional[str]) -> str:

@@ -11,7 +11,7 @@ _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PACKAGE = re.compile(rf"^(?P<name>{_NAME})\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)$")
 _VERSIONS = re.compile(r"^\(?\s*(?:(?:===|==|~=|!=|<=|>=|<|>)\s*[\w.*+!-]+\s*(?:,\s*|(?=\)|$)))*\)?$")
 _SCHEME = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):")
-_FILE = re.compile(rf"^(?P<name>{_NAME}?)-\d[\w.+!]*?(?:-[\w.-]+)?(?:\.whl|\.tar\.gz|\.tar\.bz2|\.zip|\.tgz)$")
+_FILES = (".whl", ".tar.gz", ".tar.bz2", ".zip", ".tgz")
 _OWN_OPTION = re.compile(r"\s--(?:hash|global-option|install-option|build-option|config-settings?)\b.*$")
 TAKEN = ("git+https", "git+http", "git+ssh", "git+git", "git+file", "http", "https", "file")
 # What pip is told about where and how to look: the studio has an index of its own. The longer ones take a value.
@@ -70,13 +70,19 @@ def option(line: str) -> Tuple[str, str]:
 
 def left_out(line: str) -> List[str]:
     """What of a line of options the studio's own package index makes needless. Raises `NoRequirement` for another."""
-    words, found = re.sub(r"(--[A-Za-z0-9-]+)=", r"\1 ", line).split(), []
+    spaced = re.sub(r"(?:(?<=\s)|^)(--[A-Za-z0-9-]+=|-[A-Za-z]=?(?=\S))", lambda at: at.group().rstrip("=") + " ", line)
+    words, found = spaced.split(), []
     while words:
         name = words.pop(0)
         if name not in _OF_INDEX:
             raise NoRequirement(f"{line!r} is no option that an environment can have.")
-        found.append(f"{name} {words.pop(0)}" if _OF_INDEX[name] and words else name)
+        found.append(f"{name} {_without_password(words.pop(0))}" if _OF_INDEX[name] and words else name)
     return found
+
+
+def _without_password(address: str) -> str:
+    """What is told of an index is read by everybody in the workspace."""
+    return re.sub(r"(?<=://)[^/\s]+@", "…@", address)
 
 
 def read(line: str) -> Requirement:
@@ -130,8 +136,10 @@ def _placed(address: str, name: str, extras: FrozenSet[str], notes: Tuple[str, .
 
 def _of_file(url: str) -> str:
     """The package's name by the name of its file, as indexes write it."""
-    found = None if url.startswith("git+") else _FILE.match(unquote(url.partition("?")[0].rpartition("/")[2]))
-    return found.group("name") if found else ""
+    file = unquote(url.partition("?")[0].rpartition("/")[2])
+    name = re.split(r"-(?=\d)", file, maxsplit=1)[0]
+    is_told = file.endswith(_FILES) and name != file and not url.startswith("git+")
+    return name if is_told and re.fullmatch(_NAME, name) else ""
 
 
 def _extras(written: object) -> FrozenSet[str]:

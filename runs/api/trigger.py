@@ -26,7 +26,8 @@ class TriggerView(WorkspaceView):
 
     @extend_schema(operation_id="pipeline_trigger", request=s.TriggerIn, responses=s.TriggerOut)
     def post(self, request: Request, subscription: str, group: str, id: UUID) -> Response:
-        """Run a published pipeline. `Id` is the run's."""
+        """Run a published pipeline. `Id` is the run's. Parameters that it does not declare are left aside, with a warning on
+        the run."""
         asked = self.asked(s.TriggerIn)
         run = publish.trigger(
             self.room,
@@ -37,6 +38,7 @@ class TriggerView(WorkspaceView):
             description=asked["Description"] or "",
             continue_on_step_failure=asked["ContinueRunOnStepFailure"],
             source="rest",
+            is_lenient=True,
         )
         return self.repeated(run)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from core import journal, once
 from core.clock import now
@@ -26,6 +27,8 @@ from workspaces.access import Room
 from workspaces.models import Role
 
 NAME_MAX = 255
+# Of parameters in a warning: how many, and how much of each name.
+NAMED, SHOWN = 10, 100
 
 
 def publish_run(room: Room, run: Run, *, name: str, description: str = "", version: str = "") -> PublishedPipeline:
@@ -121,19 +124,25 @@ def trigger(
     continue_on_step_failure: bool | None = None,
     regenerate_outputs: bool = False,
     source: str = "published",
+    is_lenient: bool = False,
 ) -> Run:
-    """Run a published pipeline. Raises Conflict when it is disabled, Unprocessable for parameters that do not fit."""
+    """Run a published pipeline. Raises Conflict when it is disabled, Unprocessable for parameters that do not fit.
+
+    `is_lenient`: parameters that it does not declare are left aside, with a warning on the run.
+    """
     if pipeline.status != PublishedPipeline.Status.ACTIVE:
         raise Conflict(
             _("The pipeline '%(pipeline)s' is disabled. Enable it on its page first.") % {"pipeline": pipeline.name},
             code="disabled",
         )
+    values = dict(parameters or {})
+    aside = _undeclared(pipeline, values) if is_lenient else []
     keep = pipeline.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure
     run = submit_run(
         room,
         experiment=experiment or experiments.name_from(pipeline.name),
         graph=pipeline.graph,
-        parameters=parameters or {},
+        parameters={name: value for name, value in values.items() if name not in aside},
         tags={str(key): str(value) for key, value in (tags or {}).items()},
         regenerate_outputs=regenerate_outputs,
         continue_on_step_failure=keep,
@@ -141,7 +150,28 @@ def trigger(
         description=description,
         trigger={"kind": source, "name": pipeline.name},
         published_pipeline_id=pipeline.pk,
+        warnings=_told_aside(pipeline, aside),
     )
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
     journal.hint(f"list:{room.workspace.name}:pipelines")
     return run
+
+
+def _undeclared(pipeline: PublishedPipeline, values: Mapping[str, Any]) -> list[str]:
+    declared = {each["name"] for each in pipeline.graph.get("parameters") or ()}
+    return sorted(name for name in values if name not in declared)
+
+
+def _told_aside(pipeline: PublishedPipeline, names: list[str]) -> list[str]:
+    """The warning on a run whose caller named parameters that there are not. Names may be anything."""
+    if not names:
+        return []
+    declared = ", ".join(each["name"] for each in pipeline.graph.get("parameters") or ())
+    shown = ", ".join(f"'{name[:SHOWN]}'" for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    text = ngettext(
+        "The call named a parameter that the pipeline does not have, and it was left aside: %(names)s.",
+        "The call named parameters that the pipeline does not have, and they were left aside: %(names)s.",
+        len(names),
+    ) % {"names": shown}
+    has = _("The pipeline has: %(names)s.") % {"names": declared} if declared else _("The pipeline has no parameters.")
+    return [f"{text} {has}"]

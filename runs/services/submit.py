@@ -231,12 +231,9 @@ def _lookups(
     found: list[tuple[str, str]] = []
     if not step.compute or step.compute.lower() not in targets:
         offer = ", ".join(sorted(t.name for t in targets.values())) or "none yet; create one on the page Compute"
-        found.append(
-            (
-                "unknown_compute",
-                f"Step '{step.name}' wants compute target '{step.compute}', which does not exist in workspace '{room.workspace.name}'. There are: {offer}.",
-            )
-        )
+        wants = f"wants compute target '{step.compute}', which does not exist in workspace '{room.workspace.name}'"
+        what = wants if step.compute else "names no compute target"
+        found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
     found += places.problems_of(room.workspace, step.inputs, step.outputs, stores, parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -46,7 +46,7 @@ def environment(request: HttpRequest, room: Room) -> HttpResponse:
 
 @door.page()
 def dataset(request: HttpRequest, room: Room) -> HttpResponse:
-    """The last runs whose graph names this version."""
+    """The last runs whose graph or parameters name this version."""
     version = as_uuid(request.GET.get("version"))
     # A graph is a document without an index on what it names: look at the newest runs only, however many there are.
     newest = list(
@@ -55,7 +55,9 @@ def dataset(request: HttpRequest, room: Room) -> HttpResponse:
         .values_list("id", flat=True)[:LOOKED_AT]
     )
     found = (
-        Run.objects.filter(pk__in=newest, graph__icontains=str(version)).order_by("-id")
+        Run.objects.filter(
+            Q(graph__icontains=str(version)) | Q(parameters__icontains=str(version)), pk__in=newest
+        ).order_by("-id")
         if version
         else Run.objects.none()
     )

@@ -50,12 +50,26 @@ def test_a_trigger_answers_with_the_run(lab, published):
 
 
 def test_parameters_that_do_not_fit_are_named(lab, published):
-    undeclared = trigger(lab, published, {"ExperimentName": "e", "ParameterAssignments": {"speed": 1}})
-    assert (undeclared.status_code, undeclared.json()["error"]["code"]) == (422, "undeclared_parameter")
     wrong = trigger(lab, published, {"ExperimentName": "e", "ParameterAssignments": {"epochs": "many"}})
     assert wrong.json()["error"]["code"] == "wrong_type" and "epochs" in wrong.json()["error"]["message"]
     assert trigger(lab, published, {"ParameterAssignments": [1]}).status_code == 400
     assert Run.objects.filter(published_pipeline_id=published.pk).count() == 0
+
+
+def test_parameters_that_there_are_not_start_the_run_with_a_warning(lab, published):
+    datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    body = {
+        "ParameterAssignments": {"speed": 1, "epochs": 4},
+        "DataPathAssignments": {"x" * 200: {"DataStoreName": "d"}},
+    }
+    answer = trigger(lab, published, body)
+    assert answer.status_code == 200
+    run = Run.objects.get(pk=answer.json()["Id"])
+    assert run.parameters["epochs"] == 4 and set(run.parameters) == {"epochs", "place"}
+    (warning,) = run.warnings
+    assert f"parameters that the pipeline does not have, and they were left aside: 'speed', '{'x' * 100}'." in warning
+    assert warning.endswith("The pipeline has: epochs, place.")
+    assert warning in lab.get(f"runs/{run.pk}/").json()["warnings"]
 
 
 def test_a_disabled_pipeline_and_an_unknown_one_run_nothing(lab, published):

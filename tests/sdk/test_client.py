@@ -227,9 +227,10 @@ def test_a_limit_that_makes_no_sense_is_told_before_anything_runs(
 
 
 def test_priority_travels_with_a_submit(studio: FakeStudio, ws: Workspace, script: str) -> None:
-    Pipeline(ws, [PythonScriptStep(script)]).submit("e", priority=7)
+    Pipeline(ws, [PythonScriptStep(script, compute_target="cpu")]).submit("e", priority=7)
     assert studio.run["priority"] == 7
     config = RunConfiguration()
+    config.target = "cpu"
     config.priority = -3
     source = ScriptRunConfig(".", script, run_config=config, retries=2, retry_delay=1, timeout=9)
     Experiment(ws, "e").submit(source)
@@ -238,6 +239,27 @@ def test_priority_travels_with_a_submit(studio: FakeStudio, ws: Workspace, scrip
     assert (step["retries"], step["retry_delay_seconds"], step["timeout_seconds"]) == (2, 1, 9)
     Experiment(ws, "e").submit(source, priority=5)
     assert studio.run["priority"] == 5
+
+
+def test_what_a_submit_does_not_know_is_told(studio: FakeStudio, ws: Workspace, script: str) -> None:
+    pipeline = Pipeline(ws, [PythonScriptStep(script, compute_target="cpu")])
+    with pytest.warns(UserWarning, match=r"passes over pipeline_parameter: a Pipeline has"):
+        Experiment(ws, "e").submit(pipeline, pipeline_parameter={"a": 1}, credential_passthrough=False)
+
+
+def test_validate_and_submit_say_the_same_of_compute_targets(studio: FakeStudio, ws: Workspace, script: str) -> None:
+    ComputeTarget.create(ws, "cpu-cluster", AmlCompute.provisioning_configuration("STANDARD_D2_V2"))
+    nowhere = PythonScriptStep(script, name="nowhere")
+    (told,) = Pipeline(ws, nowhere).validate()
+    assert "Step 'nowhere' names no compute target" in told and "There are: cpu-cluster." in told
+    for deed in (
+        lambda: Pipeline(ws, nowhere).submit("e"),
+        lambda: Pipeline(ws, nowhere).publish("p"),
+        lambda: Experiment(ws, "e").submit(ScriptRunConfig(".", script)),
+    ):
+        with pytest.raises(UserErrorException, match="names no compute target"):
+            deed()
+    assert Pipeline(ws, PythonScriptStep(script, compute_target="CPU-Cluster")).validate() == [], "case means nothing"
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, object()])

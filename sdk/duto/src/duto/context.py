@@ -54,9 +54,11 @@ def context_run(context: Context) -> Any:
     return _RUNS[context.run_id]
 
 
-def input_datasets(run: Any) -> Mapping[str, Any]:
-    """The inputs of the step around this process, from `AZUREML_DATASET_ENVIRONMENT_VARS`
-    (`name:mode,...`)."""
+def input_datasets(run: Any) -> Dict[str, Any]:
+    """The inputs of the step around this process, from `AZUREML_DATASET_ENVIRONMENT_VARS` (`name:mode,...`).
+
+    A dataset that is put in becomes an input of the run: its lineage names it.
+    """
     from duto.local_tabular import local_table
 
     found: Dict[str, Any] = {}
@@ -69,7 +71,7 @@ def input_datasets(run: Any) -> Mapping[str, Any]:
             found[name] = _Direct(run, value)
         else:
             found[name] = local_table(name, value) or value
-    return _Inputs(found)
+    return _Inputs(run, found)
 
 
 def output_datasets() -> Mapping[str, str]:
@@ -95,12 +97,25 @@ class _Direct:
 class _Inputs(Dict[str, Any]):
     """Inputs by name; a direct one turns into its dataset on first use."""
 
+    def __init__(self, run: Any, found: Mapping[str, Any]) -> None:
+        super().__init__(found)
+        self._run = run
+
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
         if isinstance(value, _Direct):
             value = value.get()
-            self[name] = value
+            super().__setitem__(name, value)
         return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        from duto.dataset import AbstractDataset
+        from duto.spec.status import INPUT_DATASET
+
+        super().__setitem__(name, value)
+        if isinstance(value, AbstractDataset):
+            version = str(value.save(self._run._workspace)["id"])
+            self._run.add_properties({INPUT_DATASET + name: version})
 
     def get(self, name: str, default: Any = None) -> Any:
         try:

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 from duto import _html
 from duto._http import segment
 from duto.exceptions import NotFoundException, UserErrorException
-from duto.later import refusing
+from duto.later import passed_over, refusing
 from duto.run_lookup import has
 from duto.spec.names import check_name
 
@@ -49,6 +49,7 @@ class Experiment:
         from duto.published import PublishedPipeline
         from duto.script_run_config import ScriptRunConfig
 
+        _pass_over(config, kwargs)
         parameters = kwargs.get("pipeline_parameters") or kwargs.get("pipeline_params")
         going_on = kwargs.get("continue_on_step_failure")
         priority = kwargs.get("priority")
@@ -68,7 +69,7 @@ class Experiment:
                 resume_from=_id_of(kwargs.get("resume_from")),
             )
         elif isinstance(config, PublishedPipeline):
-            run = config.submit(self.workspace, self.name, parameters, continue_on_step_failure=going_on)
+            run = config._start(self.workspace, self.name, parameters, going_on, tags)
         elif isinstance(config, ScriptRunConfig):
             run = self._submit_script(config, tags, config.run_config.priority if priority is None else priority)
         else:
@@ -215,6 +216,18 @@ class Experiment:
 
     def __repr__(self) -> str:
         return f"Experiment(Name: {self.name},\nWorkspace: {self.workspace.name})"
+
+
+_OF_ALL = {"pipeline_parameters", "pipeline_params", "continue_on_step_failure", "resume_from", "show_output"}
+_OF_GRAPHS = {"regenerate_outputs", "priority"}
+
+
+def _pass_over(config: Any, given: Mapping[str, Any]) -> None:
+    from duto.published import PublishedPipeline
+
+    known = _OF_ALL if isinstance(config, PublishedPipeline) else _OF_ALL | _OF_GRAPHS
+    unknown = {name: value for name, value in given.items() if name not in known}
+    passed_over("Experiment.submit", f"a {type(config).__name__} has no use for it.", **unknown)
 
 
 def _id_of(run: Any) -> Optional[str]:

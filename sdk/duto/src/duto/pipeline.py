@@ -68,13 +68,7 @@ class Pipeline:
         """What `validate` found, with code and step."""
         graph = self._builder.build()
         found = self._builder.problems + graph.problems() + submission.missing_scripts(self._builder)
-        known = set(self._workspace.compute_targets)
-        for step in graph.steps:
-            if step.compute is not None and step.compute not in known:
-                offer = f"Create it, or use one of: {', '.join(sorted(known))}." if known else "Create it first."
-                text = f"Step '{step.id}': there is no compute target '{step.compute}'. {offer}"
-                found.append(Problem("unknown_compute", text, step.id))
-        return found
+        return found + submission.missing_targets(self._workspace, graph)
 
     def submit(
         self,

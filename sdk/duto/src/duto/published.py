@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Mapping, Optional
 from duto._http import segment
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.later import passed_over
-from duto.parameter import value_of
 from duto.pipeline import NO_PARENT
 from duto.spec.graph import Graph
 
@@ -77,11 +76,28 @@ class PublishedPipeline:
     ) -> Any:
         """Start it as a run of the experiment. Raises `UserErrorException` for undeclared or mistyped
         parameters."""
-        from duto.run import Run
-
         passed_over("PublishedPipeline.submit", NO_PARENT, parent_run_id=parent_run_id)
-        values = {name: value_of(value, workspace, True) for name, value in (pipeline_parameters or {}).items()}
-        body: Dict[str, Any] = {"ExperimentName": experiment_name, "ParameterAssignments": values, "RunSource": "SDK"}
+        return self._start(workspace, experiment_name, pipeline_parameters, continue_on_step_failure, None)
+
+    def _start(
+        self,
+        workspace: Any,
+        experiment_name: str,
+        pipeline_parameters: Optional[Mapping[str, Any]],
+        continue_on_step_failure: Optional[bool],
+        tags: Optional[Mapping[str, Any]],
+    ) -> Any:
+        from duto.run import Run
+        from duto.submission import bound
+
+        # The address takes undeclared parameters and leaves them aside; a program is told.
+        values = bound(self.get_graph(), pipeline_parameters, workspace) if pipeline_parameters else {}
+        body: Dict[str, Any] = {
+            "ExperimentName": experiment_name,
+            "ParameterAssignments": values,
+            "RunSource": "SDK",
+            "Tags": {key: str(value) for key, value in (tags or {}).items()},
+        }
         if continue_on_step_failure is not None:
             body["ContinueRunOnStepFailure"] = bool(continue_on_step_failure)
         answer = workspace._client.post(self._route, body)

@@ -30,6 +30,7 @@ class Run(RunFiles, RunLogging):
         self.id = str(run_id)
         self._workspace = experiment.workspace
         self._outputs = outputs
+        self._inputs: Optional[Dict[str, Any]] = None
         self._document: Optional[Dict[str, Any]] = kwargs.get("_document")
 
     @classmethod
@@ -133,11 +134,16 @@ class Run(RunFiles, RunLogging):
         return self.get_portal_url()
 
     @property
-    def input_datasets(self) -> Mapping[str, Any]:
-        """Inside a step: a path for each mounted or downloaded input, the dataset for a direct one."""
+    def input_datasets(self) -> Dict[str, Any]:
+        """Inside a step: a path for each mounted or downloaded input, the dataset for a direct one.
+
+        A dataset that is put in stays there, and `get_details()` tells it among the run's `inputDatasets`.
+        """
         from duto.context import input_datasets
 
-        return input_datasets(self)
+        if self._inputs is None:
+            self._inputs = input_datasets(self)
+        return self._inputs
 
     @property
     def output_datasets(self) -> Mapping[str, str]:

@@ -12,7 +12,8 @@ from duto.spec import status as statuses
 def details_of(run: Any, facts: Mapping[str, Any]) -> Dict[str, Any]:
     """The details of a run from its document."""
     step = facts.get("step") or {}
-    graph_step = step_document(run) or {}
+    holder = _graph_holder(run)
+    graph_step = step_document(run, holder) or {}
     details: Dict[str, Any] = {
         "runId": run.id,
         "target": step.get("compute") or graph_step.get("compute") or "local",
@@ -22,7 +23,9 @@ def details_of(run: Any, facts: Mapping[str, Any]) -> Dict[str, Any]:
         "services": {},
         "warnings": [{"source": "Duto", "message": _text(each)} for each in facts.get("warnings") or ()],
         "properties": properties_of(facts),
-        "inputDatasets": _input_datasets(run, graph_step),
+        "inputDatasets": _input_datasets(
+            run, graph_step, holder.get("parameters") or {}, facts.get("properties") or {}
+        ),
         "outputDatasets": [],
         "runDefinition": _definition(graph_step),
         "logFiles": _log_files(run, facts),
@@ -47,40 +50,44 @@ def properties_of(facts: Mapping[str, Any]) -> Dict[str, str]:
     return found
 
 
-def step_document(run: Any) -> Optional[Dict[str, Any]]:
+def _graph_holder(run: Any) -> Mapping[str, Any]:
+    """The document that has the graph and the parameters of a run: its own, or its root's."""
+    facts: Mapping[str, Any] = run._facts()
+    if not facts.get("graph") and facts.get("kind") == "script":
+        return run._fresh(graph=True)  # type: ignore[no-any-return]
+    if facts.get("graph") or facts.get("kind") != "step" or not facts.get("root"):
+        return facts
+    root: Mapping[str, Any] = run._workspace._client.get(run._workspace._path(f"runs/{facts['root']}/"))
+    return root
+
+
+def step_document(run: Any, holder: Optional[Mapping[str, Any]] = None) -> Optional[Dict[str, Any]]:
     """The step of the graph that a step or script run executes; None for a run without one."""
     facts = run._facts()
-    graph, wanted = facts.get("graph"), (facts.get("step") or {}).get("id")
-    if not graph and facts.get("kind") == "step" and facts.get("root"):
-        root = run._workspace._client.get(run._workspace._path(f"runs/{facts['root']}/"))
-        graph = root.get("graph")
-    elif not graph and facts.get("kind") == "script":
-        graph = run._fresh(graph=True).get("graph")
+    graph, wanted = (holder or _graph_holder(run)).get("graph"), (facts.get("step") or {}).get("id")
     steps: List[Dict[str, Any]] = (graph or {}).get("steps") or []
     if facts.get("kind") == "script" and len(steps) == 1:
         return steps[0]
     return next((step for step in steps if step.get("id") == wanted), None)
 
 
-def _input_datasets(run: Any, step: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """Azure's shape: an entry per dataset, with the dataset as an object that is fetched when it is looked
-    at."""
+def _input_datasets(
+    run: Any, step: Mapping[str, Any], parameters: Mapping[str, Any], properties: Mapping[str, Any]
+) -> List[Dict[str, Any]]:
+    """Azure's shape: an entry per dataset that the graph, a parameter or the script itself names as an input."""
     from duto.dataset import Dataset
 
     found = []
     for item in step.get("inputs") or ():
-        version = (item.get("from") or {}).get("dataset")
-        if version:
-            found.append(
-                {
-                    "dataset": Dataset.get_by_id(run._workspace, version),
-                    "consumptionDetails": {
-                        "type": "RunInput",
-                        "inputName": item["name"],
-                        "mechanism": item.get("mode"),
-                    },
-                }
-            )
+        source = item.get("from") or {}
+        version = parameters.get(source["parameter"]) if source.get("parameter") else source.get("dataset")
+        if isinstance(version, str):
+            how = {"type": "RunInput", "inputName": item["name"], "mechanism": item.get("mode")}
+            found.append({"dataset": Dataset.get_by_id(run._workspace, version), "consumptionDetails": how})
+    for name, version in properties.items():
+        if name.startswith(statuses.INPUT_DATASET):
+            how = {"type": "Reference", "inputName": name[len(statuses.INPUT_DATASET) :]}
+            found.append({"dataset": Dataset.get_by_id(run._workspace, version), "consumptionDetails": how})
     return found
 
 

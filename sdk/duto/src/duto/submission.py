@@ -42,7 +42,7 @@ def submit_pipeline(
 
     workspace = experiment.workspace
     graph = prepare(builder, continue_on_step_failure)
-    given = _bound(graph, parameters or {}, workspace)
+    given = bound(graph, parameters or {}, workspace)
     properties, difference = gitinfo.describe(builder.steps[0].folder(builder.default_source_directory))
     body = {
         "experiment": experiment.name,
@@ -66,7 +66,7 @@ def submit_pipeline(
     return run
 
 
-def _bound(graph: Graph, parameters: Mapping[str, Any], workspace: Any) -> Dict[str, Any]:
+def bound(graph: Graph, parameters: Mapping[str, Any], workspace: Any) -> Dict[str, Any]:
     """The values of parameters as they are sent. Raises `UserErrorException` for those that do not fit."""
     given = {name: value_of(value, workspace, True) for name, value in parameters.items()}
     try:
@@ -80,6 +80,8 @@ def prepare(builder: GraphBuilder, continue_on_step_failure: bool = False) -> Gr
     """The checked graph, its snapshots in the studio. Raises `UserErrorException`, `SnapshotException`."""
     draft = builder.build()
     problems = builder.problems + draft.problems() + missing_scripts(builder)
+    if any(step.compute is None for step in draft.steps):  # names that do not exist are the studio's to refuse
+        problems += missing_targets(builder.workspace, draft)
     if problems:
         raise refusal(problems)
     digests: Dict[str, str] = {}
@@ -111,6 +113,25 @@ def missing_scripts(builder: GraphBuilder) -> List[Problem]:
         elif not (folder / step.script_name).is_file():
             text = f"Step '{name}': there is no script '{step.script_name}' in '{folder}'."
             found.append(Problem("missing_script", text, name))
+    return found
+
+
+def missing_targets(workspace: Any, graph: Graph) -> List[Problem]:
+    """Steps whose compute target is not there, or that name none."""
+    names = list(workspace.compute_targets)
+    known = {name.lower() for name in names}
+    there = f"There are: {', '.join(sorted(names))}." if names else "There is none yet: create one first."
+    found = []
+    for step in graph.steps:
+        if step.compute is None:
+            text = (
+                f"Step '{step.id}' names no compute target, and nothing runs on the machine of the program ('local'): "
+                f"name one by compute_target= or by the target of its run configuration. {there}"
+            )
+            found.append(Problem("unknown_compute", text, step.id))
+        elif step.compute.lower() not in known:
+            text = f"Step '{step.id}': there is no compute target '{step.compute}'. {there}"
+            found.append(Problem("unknown_compute", text, step.id))
     return found
 
 

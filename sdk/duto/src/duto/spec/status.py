@@ -61,6 +61,8 @@ RUN_SOURCE = "azureml.runsource"
 PIPELINE_RUN_ID = "azureml.pipelinerunid"
 NODE_ID = "azureml.nodeid"
 PARAMETERS = "azureml.parameters"
+# Of a run: a dataset that its script named as an input, by the name; the value is the id of the version.
+INPUT_DATASET = "duto.input."
 PIPELINE_ID = "azureml.pipelineid"
 SNAPSHOT_ID = "ContentSnapshotId"
 STEP_TYPE = "StepType"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from azureml.core import Run
+from azureml.core import Dataset, Run
 from azureml.exceptions import UserErrorException
 
 run = Run.get_context()
@@ -23,3 +23,7 @@ except UserErrorException as error:
     assert "with other bytes" in str(error) and "?" not in str(error)
 else:
     raise AssertionError("other bytes under the same name are a conflict")
+later = Dataset.File.from_files((run.experiment.workspace.get_default_datastore(), "/spelled/one.txt"))
+run.input_datasets["later"] = later
+assert run.input_datasets["later"] is Run.get_context().input_datasets["later"] is later
+assert run.input_datasets["table"].id

@@ -48,11 +48,27 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture, and what its script said of it."""
+
+    artifact: Artifact
+    words: str
+
+    @property
+    def path(self) -> str:
+        return self.artifact.path
+
+    @property
+    def size(self) -> int:
+        return self.artifact.size
+
+
+@dataclass(frozen=True)
 class Images:
     """What runs/panel/images.html may show: pictures, and pages that are framed."""
 
     run_id: UUID
-    pictures: list[Artifact]
+    pictures: list[Picture]
     pages: list[Artifact]
     window: Window
 
@@ -109,7 +125,19 @@ def images(ask: Ask) -> Images:
         for each in found
         if each.path.lower().endswith((".html", ".htm")) or each.content_type.startswith("text/html")
     ]
-    return Images(run_id, [each for each in found if each not in pages], pages, shown)
+    pictures = [each for each in found if each not in pages]
+    words = _words_of(run_id) if pictures else {}
+    return Images(run_id, [Picture(each, words.get(each.path, "")) for each in pictures], pages, shown)
+
+
+def _words_of(run_id: UUID) -> dict[str, str]:
+    """What the script said of the images that it logged, by their paths."""
+    told = descriptions([run_id])
+    if not told:
+        return {}
+    logged = MetricPoint.objects.filter(run_id=run_id, kind="image", name__in=[name for _, name in told])
+    named = [(name, data) for name, data in logged.values_list("name", "data") if isinstance(data, dict)]
+    return {str(data.get("artifact")): told[run_id, name] for name, data in named}
 
 
 def _tables(points: list[MetricPoint]) -> list[Table]:

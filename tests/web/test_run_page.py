@@ -387,3 +387,18 @@ def test_a_run_without_steps_shows_all_that_it_logged_with_what_was_said_of_it(s
     empty = site.post("runs/", {"experiment": "e", "kind": "interactive"}).json()["id"]
     site.post(f"runs/{empty}/complete/")
     assert "No metrics were logged" in site.see(f"runs/{empty}/").content.decode()
+
+
+def test_an_image_is_shown_with_what_was_said_of_it(site: Site) -> None:
+    run = site.filled()
+    train = site.step(run, "train")
+    record = {
+        "op": "metric",
+        "name": "curve",
+        "kind": "image",
+        "value": {"artifact": "images/curve.svg"},
+        "description": "Loss <by> epoch",
+    }
+    assert site.post(f"runs/{train.pk}/metrics/", {"records": [record]}).status_code == 200
+    page = site.see(f"runs/{run.pk}/", part="panel", step="train", tab="images").content.decode()
+    assert page.count("Loss &lt;by&gt; epoch") == 2

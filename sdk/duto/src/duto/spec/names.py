@@ -50,4 +50,5 @@ def check_name(kind: str, name: object) -> str:
     """The name itself. Raises `SpecError` with code `bad_name` that says what is allowed."""
     if is_name(kind, name):
         return str(name)
-    raise refuse("bad_name", f"{name!r} cannot name a {kind}: use {RULES[kind][1]}.")
+    article = "an" if kind[0] in "aeiou" else "a"
+    raise refuse("bad_name", f"{name!r:.80} cannot name {article} {kind}: use {RULES[kind][1]}.")

@@ -19,13 +19,18 @@ SLICE = 500
 PAUSE_S = 0.12
 
 
-def of(items: Sequence[T], size: int = 0) -> Iterator[Sequence[T]]:
-    """The items in order, at most `size` at a time; between two of them others may write."""
+def cut(items: Sequence[T], size: int = 0) -> Iterator[Sequence[T]]:
+    """The items in order, at most `size` at a time."""
     size = size or SLICE
-    for start in range(0, len(items), size):
-        if start:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def of(items: Sequence[T], size: int = 0) -> Iterator[Sequence[T]]:
+    """The same; between two of them others may write."""
+    for number, part in enumerate(cut(items, size)):
+        if number:
             pause()
-        yield items[start : start + size]
+        yield part
 
 
 @contextmanager

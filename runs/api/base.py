@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import paging
 from runs.models import Run
 from runs.queries.documents import answer_document
 from runs.queries.finding import get_run
@@ -29,6 +30,12 @@ def query(name: str, text: str = "", kind: Any = str) -> OpenApiParameter:
 
 
 PAGED = [LIMIT, AFTER]
+
+
+def page_of(request: Request) -> dict[str, Any]:
+    """Where the page begins, and how long it is; without a word as long as one may be."""
+    asked = request.query_params
+    return {"after": asked.get("after"), "limit": asked.get("limit", paging.MAX_LIMIT)}
 
 
 class RunView(WorkspaceView):

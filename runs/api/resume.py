@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from core.errors import Invalid
 from core.text import document_of
 from runs.api import serializers as s
-from runs.api.base import RunView, query
+from runs.api.base import PAGED, RunView, page_of, query
 from runs.models import Run
 from runs.services.resume import resume
 from runs.services.resume_preview import preview
@@ -39,12 +39,14 @@ class ResumePreviewView(RunView):
 
     @extend_schema(
         operation_id="run_resume_preview",
-        parameters=[query("parameters", "A JSON object of changed parameters.")],
+        parameters=[query("parameters", "A JSON object of changed parameters."), *PAGED],
         responses=s.ResumePreview,
     )
     def get(self, request: Request, id: UUID) -> Response:
-        """What resuming would adopt and what would run, and why. Nothing is submitted."""
-        return Response(preview(self.run(id), _parameters(request)).as_document())
+        """What resuming would adopt and what would run, and why: all steps are counted, 500 a page told of. Nothing is
+        submitted."""
+        found = preview(self.run(id, graph=False), _parameters(request), **page_of(request))
+        return Response(found.as_document())
 
 
 def _parameters(request: Request) -> dict[str, Any]:

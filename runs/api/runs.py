@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from core import paging
 from core.errors import Invalid
 from runs.api import serializers as s
-from runs.api.base import PAGED, RunView, query
+from runs.api.base import PAGED, RunView, page_of, query
 from runs.models import Run
 from runs.queries import finding
 from runs.queries.deletion import preview
@@ -188,7 +188,7 @@ class StepsView(RunView):
         """The step runs of a pipeline run, in the order of its graph, 500 a page; a script run is its own step."""
         root = self.run(id, graph=False)
         # Ids of one millisecond do not tell which came first; the graph does.
-        nodes, following = paging.part_of(nodes_of(root), **_page(request), label=f"steps:{root.pk}")
+        nodes, following = paging.part_of(nodes_of(root), **page_of(request), label=f"steps:{root.pk}")
         rows = finding.runs_of(self.room.workspace).filter(root=root.root_id, step__node_id__in=nodes)
         found = {run.step.node_id: run for run in rows}
         steps = [found[node] for node in nodes if node in found]
@@ -203,14 +203,8 @@ class ChildrenView(RunView):
         """The runs directly below this one, newest first, 500 a page."""
         run = self.run(id, graph=False)
         rows = finding.runs_of(self.room.workspace).filter(parent=run.pk)
-        page = paging.page_of(rows, **_page(request))
+        page = paging.page_of(rows, **page_of(request))
         return Response({"items": step_documents(run, page.items), "next": page.next})
-
-
-def _page(request: Request) -> dict[str, Any]:
-    """Where the page begins, and how long it is; without a word as long as one may be."""
-    asked = request.query_params
-    return {"after": asked.get("after"), "limit": asked.get("limit", paging.MAX_LIMIT)}
 
 
 class GraphView(RunView):

@@ -118,8 +118,15 @@ class ResumeLine(s.Serializer):  # type: ignore[type-arg]
     node = s.CharField()
     name = s.CharField()
     outcome = s.ChoiceField(["adopted", "runs", "later"])
+    code = s.CharField()
     text = s.CharField()
     differences = s.ListField(child=s.DictField())
+
+
+class ResumeReason(s.Serializer):  # type: ignore[type-arg]
+    outcome = s.ChoiceField(["adopted", "runs", "later"])
+    code = s.CharField()
+    count = s.IntegerField()
 
 
 class ResumePreview(s.Serializer):  # type: ignore[type-arg]
@@ -128,7 +135,9 @@ class ResumePreview(s.Serializer):  # type: ignore[type-arg]
     adopted = s.IntegerField()
     runs = s.IntegerField()
     later = s.IntegerField()
+    reasons = ResumeReason(many=True)
     steps = ResumeLine(many=True)
+    next = s.CharField(allow_null=True)
 
 
 class UsageSeries(s.Serializer):  # type: ignore[type-arg]

@@ -33,7 +33,12 @@ def learn(board: Board, nodes: Iterable[str]) -> None:
     rows = StepRun.objects.filter(run__root=board.root.resumed_from_id, node_id__in=missing)
     rows = rows.select_related("run__root", "reused_from__root", "reused_from__step").defer(*HEAVY)
     board.sources.update({row.node_id: row for row in rows})
-    written_by = {row.reused_from_id or row.run_id for row in rows}
+    learn_written(board, rows)
+
+
+def learn_written(board: Board, sources: Iterable[StepRun]) -> None:
+    """Load what these earlier steps wrote, or those that they were reused from."""
+    written_by = {row.reused_from_id or row.run_id for row in sources}
     for output in Output.objects.filter(run__in=written_by).order_by("name"):
         board.written.setdefault(output.run_id, []).append(output)
 
@@ -68,10 +73,21 @@ def unfinished(board: Board, source: StepRun, node: str, document: dict[str, Any
     return _no(source, "unfinished", f"{text}{changed}.", differences)
 
 
-def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
-    """Whether the result of a step that completed still holds."""
-    number = reuse.number_of(source)
+def verdict(board: Board, source: StepRun, digest: str) -> tuple[str, reuse.Lost | None]:
+    """Whether the result of a step that completed still holds: `adopted`, or the code of why not, with what was lost."""
     if source.fingerprint != digest:
+        return "different", None
+    if source.reused_from_id is None and source.run.properties.get(status.IS_REUSED) == "true":
+        return "source_gone", None
+    lost = reuse.changed_output(board, _written(board, source), reuse.number_of(source))
+    return (lost.code, lost) if lost else ("adopted", None)
+
+
+def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
+    """The same with its explanation."""
+    number = reuse.number_of(source)
+    code, lost = verdict(board, source, digest)
+    if code == "different":
         before = source.fingerprint_document or {}
         differences = fingerprint.compare(before, document, *reuse.files_of_both(board, source, node))
         return _no(
@@ -80,10 +96,10 @@ def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], 
             _("It runs: %(differences)s since #%(number)s.") % {"differences": _listed(differences), "number": number},
             differences,
         )
-    if source.reused_from_id is None and source.run.properties.get(status.IS_REUSED) == "true":
-        return _no(source, "source_gone", told.say("source_gone", number=number))
-    if lost := reuse.changed_output(board, _written(board, source), number):
-        return _no(source, lost.code, told.say("not_adopted", why=lost.why), output=lost.as_document())
+    if code == "source_gone":
+        return _no(source, code, told.say("source_gone", number=number))
+    if lost:
+        return _no(source, code, told.say("not_adopted", why=lost.why), output=lost.as_document())
     text = told.say("adopted", number=number)
     if unknown := reuse.unhashable(document):
         text += " " + _("What input `%(name)s` holds was not compared: that cannot be told without reading it all.") % {

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import StudioError
 from runs.models import Run
@@ -22,6 +23,18 @@ from workspaces.web import door
 
 # A longer list is no longer read; the counts above it are of all steps.
 SHOWN = 100
+# Codes of the preview, behind a number.
+WHY = {
+    "adopted": gettext_lazy("unchanged"),
+    "unfinished": gettext_lazy("not finished there"),
+    "different": gettext_lazy("changed since"),
+    "source_gone": gettext_lazy("whose source is gone"),
+    "output_gone": gettext_lazy("whose output is gone"),
+    "output_changed": gettext_lazy("whose output has changed"),
+    "reads_again": gettext_lazy("that read what runs again"),
+    "to_build": gettext_lazy("whose environment is to be built"),
+    "no_step": gettext_lazy("that are new"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,18 @@ class Dialog:
 
     @property
     def lines(self) -> list[Line]:
-        return self.preview.lines[:SHOWN] if self.preview else []
+        return self.preview.lines if self.preview else []
 
     @property
     def more(self) -> int:
-        return max(0, len(self.preview.lines) - SHOWN) if self.preview else 0
+        return self.preview.total - len(self.preview.lines) if self.preview else 0
+
+    @property
+    def reasons(self) -> list[str]:
+        """How many steps for which reason, where not every step has its line."""
+        if self.preview is None or not self.more:
+            return []
+        return [f"{count:,} {WHY.get(code, code)}" for (_outcome, code), count in self.preview.counts.most_common()]
 
 
 @door.dialog()
@@ -70,6 +90,6 @@ def _preview(run: Run, form: ParameterForm, values: dict[str, Any] | None, looks
         told = [f"{form.fields[name].label or name}: {each}" for name, found in form.errors.items() for each in found]
         return None, "\n".join(told) if looks else _("Correct the marked values to see what runs.")
     try:
-        return preview(run, values), ""
+        return preview(run, values, limit=SHOWN), ""
     except StudioError as refusal:
         return None, refusal.message

@@ -280,6 +280,29 @@ def test_the_preview_says_what_then_happens(crew: Crew) -> None:
     assert Run.objects.count() == before
 
 
+@pytest.mark.parametrize("changed", ({}, {"lr": "0.5"}))
+def test_a_page_of_the_preview_tells_of_its_steps_and_counts_all(crew: Crew, changed: dict[str, str]) -> None:
+    source = crew.failed("report", graph=crew.graph("prepare -> train -> compare -> report"))
+    path, asked = f"runs/{source.pk}/resume-preview/", {"parameters": json.dumps(changed)}
+    whole = crew.lab.get(path, **asked).json()
+    assert whole["next"] is None and sum(each["count"] for each in whole["reasons"]) == 4
+    seen: list[dict[str, Any]] = []
+    after = ""
+    while after is not None:
+        page = crew.lab.get(path, **asked, limit=1, after=after).json()
+        # What is only counted is judged as what is told of.
+        assert {key: page[key] for key in page if key not in ("steps", "next")} == {
+            key: whole[key] for key in whole if key not in ("steps", "next")
+        }
+        seen += page["steps"]
+        after = page["next"]
+    assert seen == whole["steps"]
+    codes = {line["node"]: line["code"] for line in seen}
+    told = ("different", "reads_again") if changed else ("adopted", "adopted")
+    assert codes == {"prepare": "adopted", "train": told[0], "compare": told[1], "report": "unfinished"}
+    assert crew.lab.get(path, after="nonsense").status_code == 400
+
+
 def test_the_preview_costs_the_same_for_two_steps_and_for_sixty(crew: Crew) -> None:
     def cost(steps: int) -> int:
         run = crew.failed(

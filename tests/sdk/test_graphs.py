@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +212,15 @@ def test_a_destination_without_a_path_is_the_usual_one() -> None:
     for given in (None, (STORE,), (STORE, None), (None, None), (None, "")):
         output = graph_of(step("s", OutputFileDatasetConfig("out", given))).step("s").output("out")
         assert not output.destination
+
+
+def test_values_of_libraries_are_their_text() -> None:
+    given = step("s", Path("a/b"), date(2021, 3, 4), Decimal("0.10"), True, 0.5, params={"where": Path("c")})
+    found = graph_of(given).step("s")
+    assert found.arguments == ("a/b", "2021-03-04", "0.10", True, 0.5) and found.params == {"where": "c"}
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, object()])
+def test_what_can_be_no_argument_is_named_with_its_step(value: Any) -> None:
+    with pytest.raises(UserErrorException, match=r"Step 's': .* can be no argument"):
+        graph_of(step("s", value))

@@ -7,6 +7,7 @@ import json
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from duto import ports
+from duto.arguments import as_value
 from duto.exceptions import UserErrorException
 from duto.local_tabular import variable_of
 from duto.parameter import PipelineParameter
@@ -117,11 +118,16 @@ class GraphBuilder:
         return "" if producer is None else str(self.ids.get(producer, producer.name))
 
     def _argument(self, step: PythonScriptStep, inputs: List[ports.InPort], item: Any) -> Any:
+        item = as_value(item)
         if isinstance(item, str):
             return ports.renamed(item, inputs, step.out_roots)
-        if isinstance(item, (str, int, float, PipelineParameter)):
+        if isinstance(item, (int, float, PipelineParameter)):
             return self._plain(step, item)
         root = ports.output_root(item)
+        if root is None and not ports.is_input(item):
+            raise UserErrorException(
+                f"Step '{step.name}': {item!r} can be no argument. Give texts, numbers, paths, parameters, inputs and outputs."
+            )
         if root is not None and any(root is each for each in step.out_roots):
             return {"output": ports.output_name(root)}
         names = {port.name for port in inputs}
@@ -135,6 +141,7 @@ class GraphBuilder:
     def _plain(self, step: PythonScriptStep, value: Any) -> Any:
         if isinstance(value, PipelineParameter):
             return {"parameter": value.name}
+        value = as_value(value)
         if value is None or isinstance(value, (str, int, float)):
             return value
         raise UserErrorException(f"Step '{step.name}': {value!r} can be no argument and no param.")

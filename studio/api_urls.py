@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from django.http import JsonResponse
+from functools import lru_cache
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.renderers import StaticHTMLRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from core.rendering import Renderer
+from studio.reference import Reference, reference_of
 
 
-class DocsView(SpectacularSwaggerSplitView):
-    """The Swagger page. Its renderer can draw that page only, so a refusal is told as everywhere else."""
+@lru_cache(maxsize=1)
+def reference() -> Reference:
+    """The document is the same for everybody, and takes seconds to make."""
+    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return reference_of(document)
+
+
+class ReferenceView(APIView):
+    """The page of the OpenAPI document, for whoever may ask for the document; `q` narrows it."""
 
     http_method_names = ["get", "head"]
+    # A browser asks for HTML. Refusals of programs stay JSON.
+    renderer_classes = [Renderer, StaticHTMLRenderer]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        words = request.query_params.get("q", "")[:200]
+        facts = {"reference": reference().about(words), "words": words, "all": reference()}
+        return render(request._request, "reference.html", facts)
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        refusal = super().handle_exception(exc)
-        headers = {name: value for name, value in refusal.headers.items() if name != "Content-Type"}
-        return JsonResponse(refusal.data, status=refusal.status_code, headers=headers)
+        """A browser without a session is led to one; a program is told as everywhere else."""
+        if isinstance(exc, NotAuthenticated) and "text/html" in self.request.headers.get("Accept", ""):
+            return redirect_to_login(self.request.get_full_path(), settings.LOGIN_URL)
+        return super().handle_exception(exc)
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),
-    path("docs", DocsView.as_view(url_name="api:api-schema"), name="api-docs"),
+    path("docs", ReferenceView.as_view(), name="api-docs"),
 ]

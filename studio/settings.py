@@ -47,7 +47,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "channels",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "template_partials",
     "django_htmx",
     "core",
@@ -226,9 +225,6 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "workspaces.api.schema.add_refusals",
     ],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "RunStatus": "runs.models.run.Run.Status",
         "RunKind": "runs.models.run.Run.Kind",

@@ -106,6 +106,7 @@ class HostsView(WorkspaceView):
 
     @extend_schema(operation_id="hosts_list", responses=listed(HostOut))
     def get(self, request: Request) -> Response:
+        """The hosts of the workspace and those that all workspaces share."""
         return self.paged(hosts_of(self.room.workspace), HostOut, keys=("id",))
 
 
@@ -156,6 +157,7 @@ class UndrainView(WorkspaceView):
 
     @extend_schema(operation_id="hosts_undrain", request=None, responses=HostOut)
     def post(self, request: Request, name: str) -> Response:
+        """Let it take steps again."""
         return Response(HostOut(upkeep.undrain(self.room, name)).data)
 
 

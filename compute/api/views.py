@@ -23,6 +23,7 @@ class TargetsView(WorkspaceView):
 
     @extend_schema(responses=listed(s.TargetOut))
     def get(self, request: Request) -> Response:
+        """The clusters of the workspace, by name."""
         hosts = status.living_hosts()
         return self.paged(
             queries.targets_in(self.room.workspace), lambda target: target_document(target, hosts), keys=("id",)
@@ -41,11 +42,13 @@ class TargetView(WorkspaceView):
 
     @extend_schema(responses=s.TargetDetail)
     def get(self, request: Request, name: str) -> Response:
+        """One cluster with its nodes."""
         target = targets.find_target(self.room.workspace, name)
         return Response(target_document(target, status.living_hosts(), with_nodes=True))
 
     @extend_schema(request=s.TargetChange, responses=s.TargetDetail)
     def patch(self, request: Request, name: str) -> Response:
+        """Change what is named; what is left out stays."""
         target = targets.update_target(self.room, name, **self.asked(s.TargetChange))
         return Response(target_document(target, status.living_hosts(), with_nodes=True))
 

@@ -27,6 +27,7 @@ class DatastoresView(WorkspaceView):
 
     @extend_schema(responses=listed(s.DatastoreOut))
     def get(self, request: Request) -> Response:
+        """The datastores of the workspace."""
         return self.paged(queries.datastores_in(self.room.workspace), s.DatastoreOut, keys=("id",))
 
 
@@ -36,10 +37,12 @@ class DatastoreView(WorkspaceView):
 
     @extend_schema(responses=s.DatastoreOut)
     def get(self, request: Request, name: str) -> Response:
+        """One datastore. Credentials are never told."""
         return Response(s.DatastoreOut(datastores.open_to_people(self.room.workspace, name)).data)
 
     @extend_schema(request=s.DatastoreChange, responses=s.DatastoreOut)
     def patch(self, request: Request, name: str) -> Response:
+        """Change what is named; what is left out stays."""
         if self.asked(s.DatastoreChange)["is_default"]:
             datastores.set_default(self.room, name)
         return Response(s.DatastoreOut(datastores.open_to_people(self.room.workspace, name)).data)
@@ -52,6 +55,7 @@ class FilesView(WorkspaceView):
 
     @extend_schema(responses=listed(s.StoredOut))
     def get(self, request: Request, name: str) -> Response:
+        """All files at or below `prefix`, or those that a pattern matches, by path."""
         store = datastores.open_to_people(self.room.workspace, name)
         found = files.files_below(self.room.workspace, store.name, request.query_params.get("prefix", ""))
         return Response(page_of_files(request, found, lambda each: file_document(each, each.key)))
@@ -64,6 +68,7 @@ class FileView(WorkspaceView):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, name: str, path: str) -> HttpResponseBase:
+        """The bytes of one file, in whole or by `Range`."""
         store = datastores.open_to_people(self.room.workspace, name)
         root, key = root_of(store), safe(path)
         return serving.serve(request._request, root.open(key), root.size(key), key)
@@ -71,6 +76,7 @@ class FileView(WorkspaceView):
     @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: s.StoredOut})
     @keyed
     def put(self, request: Request, name: str, path: str) -> Response:
+        """Store the body as this file. One that is there is replaced with `overwrite=1` only."""
         body = cast(BinaryIO, request._request)
         overwrite = self.flag("overwrite")
         stored = datastores.put_file(self.room, name, path, body, overwrite=overwrite, answer=stored_document)
@@ -78,6 +84,7 @@ class FileView(WorkspaceView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, path: str) -> Response:
+        """Remove one file."""
         datastores.delete_file(self.room, name, path)
         return Response(status=204)
 

@@ -30,11 +30,13 @@ class DatasetsView(WorkspaceView):
 
     @extend_schema(responses=listed(s.DatasetOut))
     def get(self, request: Request) -> Response:
+        """The datasets of the workspace with their newest version."""
         found = queries.datasets_in(self.room.workspace, request.query_params.get("q", ""))
         return self.paged(found, s.DatasetOut)
 
     @extend_schema(request=s.DatasetIn, responses={201: s.DatasetVersionOut})
     def post(self, request: Request) -> Response:
+        """Register a dataset. The definition of a version that is there makes no new one."""
         asked = self.asked(s.DatasetIn)
         return self.repeated(versions.save(self.room, asked.pop("name"), **asked))
 
@@ -53,6 +55,7 @@ class DatasetView(WorkspaceView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str) -> Response:
+        """Remove the dataset with all versions. The files that it reads stay."""
         versions.unregister(self.room, name)
         return Response(status=204)
 
@@ -62,6 +65,7 @@ class DatasetVersionsView(WorkspaceView):
 
     @extend_schema(responses=listed(s.DatasetVersionOut))
     def get(self, request: Request, name: str) -> Response:
+        """The versions, newest first."""
         return self.paged(queries.versions_of(self.room.workspace, name), s.DatasetVersionOut)
 
 
@@ -70,6 +74,7 @@ class NumberedVersionView(WorkspaceView):
 
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, name: str, version: str) -> Response:
+        """One version; `latest` is the newest."""
         return Response(s.DatasetVersionOut(versions.find_version(self.room.workspace, name, version)).data)
 
 
@@ -79,10 +84,12 @@ class VersionView(WorkspaceView):
 
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, id: UUID) -> Response:
+        """One version by its id, whatever its name."""
         return Response(s.DatasetVersionOut(versions.get_version(self.room.workspace, id)).data)
 
     @extend_schema(request=s.DatasetVersionChange, responses=s.DatasetVersionOut)
     def patch(self, request: Request, id: UUID) -> Response:
+        """Change description and tags. What a version reads never changes."""
         return Response(
             s.DatasetVersionOut(versions.annotate(self.room, id, **self.asked(s.DatasetVersionChange))).data
         )
@@ -104,6 +111,7 @@ class VersionFilesView(WorkspaceView):
 
     @extend_schema(responses=listed(s.DatasetFileOut))
     def get(self, request: Request, id: UUID) -> Response:
+        """The files that the version reads, in pages."""
         found = files.files_of(versions.get_version(self.room.workspace, id))
         base = request.build_absolute_uri("../content/?path=")
 
@@ -118,6 +126,7 @@ class VersionPreviewView(WorkspaceView):
 
     @extend_schema(responses=s.PreviewOut)
     def get(self, request: Request, id: UUID) -> Response:
+        """Columns with their types, and the first rows of a table."""
         limit = self.number("limit", 50, least=1, most=content.PREVIEW_ROWS)
         return Response(content.preview_of(versions.get_version(self.room.workspace, id), limit))
 

@@ -46,6 +46,7 @@ class ModelsView(WorkspaceView):
 
     @extend_schema(request=s.ModelIn, responses={201: s.ModelOut})
     def post(self, request: Request) -> Response:
+        """Register a version of a model: from a run's files, or from files that were uploaded as blobs."""
         return self.repeated(self._register(request, self.asked(s.ModelIn)))
 
     def repeated(self, made: ModelVersion) -> Response:
@@ -68,10 +69,12 @@ class VersionView(WorkspaceView):
 
     @extend_schema(responses=s.ModelDetail)
     def get(self, request: Request, name: str, version: str) -> Response:
+        """One version."""
         return Response(queries.detail(service.find_model(self.room.workspace, name, version), self.room.workspace))
 
     @extend_schema(request=s.ModelChange, responses=s.ModelDetail)
     def patch(self, request: Request, name: str, version: str) -> Response:
+        """Change description, tags and properties. The files never change."""
         found = service.find_model(self.room.workspace, name, version)
         return Response(
             queries.detail(service.annotate(self.room, found, **self.asked(s.ModelChange)), self.room.workspace)
@@ -79,6 +82,7 @@ class VersionView(WorkspaceView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, version: str) -> Response:
+        """Remove the version and its files."""
         service.remove(self.room, service.find_model(self.room.workspace, name, version))
         return Response(status=204)
 
@@ -88,6 +92,7 @@ class FilesView(WorkspaceView):
 
     @extend_schema(responses=listed(s.ModelFileOut))
     def get(self, request: Request, name: str, version: str) -> Response:
+        """The files of the version."""
         found = service.find_model(self.room.workspace, name, version)
         files = list(queries.files_of(found, self.room.workspace))
         query, following = request.query_params, None
@@ -104,6 +109,7 @@ class ContentView(WorkspaceView):
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, name: str, version: str) -> HttpResponseBase:
+        """The file, or all files as a ZIP archive."""
         found = service.find_model(self.room.workspace, name, version)
         path = safe(request.query_params.get("path", ""))
         if not path:

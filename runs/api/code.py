@@ -59,6 +59,7 @@ class SnapshotView(WorkspaceView):
 
     @extend_schema(operation_id="snapshot", responses=s.SnapshotOut)
     def get(self, request: Request, digest: str) -> Response:
+        """The manifest of a snapshot: paths, digests and sizes."""
         return Response(told(snapshots.require(self.room.workspace, digest)))
 
 
@@ -67,6 +68,7 @@ class SnapshotFileView(RawView):
 
     @extend_schema(operation_id="snapshot_file", responses=BYTES)
     def get(self, request: Request, digest: str, path: str) -> HttpResponseBase:
+        """The bytes of one file of the snapshot, in whole or by `Range`."""
         source, size = code.open_file(snapshots.require(self.room.workspace, digest), path)
         return serve(request._request, source, size, path)
 

@@ -21,6 +21,7 @@ class ExperimentsView(WorkspaceView):
 
     @extend_schema(operation_id="experiments_list", parameters=PAGED, responses=s.ExperimentPage)
     def get(self, request: Request) -> Response:
+        """The experiments of the workspace, that of the newest run first."""
         return self.paged(Experiment.objects.filter(workspace=self.room.workspace), s.ExperimentOut)
 
     @extend_schema(operation_id="experiments_create", request=s.ExperimentIn, responses={201: s.ExperimentOut})
@@ -35,6 +36,7 @@ class ExperimentView(WorkspaceView):
 
     @extend_schema(operation_id="experiment", responses=s.ExperimentOut)
     def get(self, request: Request, name: str) -> Response:
+        """One experiment."""
         return Response(s.ExperimentOut(experiments.get(self.room, name)).data)
 
     @extend_schema(operation_id="experiment_change", request=s.ExperimentChange, responses=s.ExperimentOut)

@@ -82,6 +82,7 @@ class ImageView(WorkspaceView):
 
     @extend_schema(operation_id="image", responses=ImageOut)
     def get(self, request: Request, id: UUID) -> Response:
+        """One image on a host."""
         image = queries.image_in(self.room.workspace, id)
         return Response(queries.standing(self.room.workspace, [image])[0].as_document())
 

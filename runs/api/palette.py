@@ -18,4 +18,5 @@ class PaletteView(WorkspaceView):
 
     @extend_schema(operation_id="palette", parameters=[query("q", "Part of a name.")], responses=s.Palette)
     def get(self, request: Request) -> Response:
+        """What the jump palette finds for `q`: runs, data, models and places by name."""
         return Response({"items": palette(self.room.workspace, request.query_params.get("q", "").strip()[:100])})

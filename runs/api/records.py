@@ -105,6 +105,7 @@ class ArtifactView(RawView):
 
     @extend_schema(operation_id="run_artifact", responses=BYTES)
     def get(self, request: Request, id: UUID, path: str) -> HttpResponseBase:
+        """The bytes of one of the run's files, in whole or by `Range`."""
         found, source = files.open_artifact(self.run(id), path)
         return serve(request._request, source, found.size, found.path, found.content_type)
 
@@ -116,6 +117,7 @@ class ArtifactView(RawView):
     )
     @keyed
     def put(self, request: Request, id: UUID, path: str) -> Response:
+        """Store the body as a file of the run. One that is there with other bytes is replaced with `overwrite=1` only."""
         run = self.own_run(id)
         return self.repeated(artifacts.put(run, path, stream_of(request), overwrite=self.flag("overwrite")))
 
@@ -137,6 +139,7 @@ class OutputFilesView(RunView):
 
     @extend_schema(operation_id="run_output_files", responses=s.FileList)
     def get(self, request: Request, id: UUID, name: str) -> Response:
+        """The files of one output, in pages."""
         return Response({"items": plain(files.output_of(self.run(id), name))})
 
 
@@ -145,5 +148,6 @@ class OutputFileView(RawView):
 
     @extend_schema(operation_id="run_output_file", responses=BYTES)
     def get(self, request: Request, id: UUID, name: str, path: str) -> HttpResponseBase:
+        """The bytes of one file of the output, in whole or by `Range`."""
         source, size, base = files.open_output(self.run(id), name, path)
         return serve(request._request, source, size, base)

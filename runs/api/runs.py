@@ -108,6 +108,7 @@ class RunDetailView(RunView):
         responses=s.RunOut,
     )
     def get(self, request: Request, id: UUID) -> Response:
+        """One run."""
         whole = request.query_params.get("graph", "1") != "0"
         return Response(run_document(self.run(id, graph=whole), graph=whole))
 
@@ -140,6 +141,7 @@ class CancelView(RunView):
 
     @extend_schema(operation_id="run_cancel", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
+        """Ask all that is open of the run to end. What has ended stays."""
         return Response(self.told(cancel_run(self.room, self.run(id, graph=False))))
 
 

@@ -58,7 +58,7 @@ STATES = {key: State(key, word) for key, word in WORDS.items()}
 STYLESHEETS = (
     *(f"css/{name}.css" for name in (
         "layers", "tokens", "fonts", "base", "states", "layout", "nav", "controls", "card", "table", "overlay",
-        "code", "log", "graph", "timeline", "chart", "upload", "pages",
+        "code", "log", "graph", "timeline", "chart", "upload", "reference", "pages",
     )),
     "vendor/uplot.css",
 )  # fmt: skip
@@ -99,6 +99,16 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
     said = format_html(' role="img" aria-label="{}"', label) if label else SafeString(' aria-hidden="true"')
     return format_html(
         '<svg class="{}"{}><use href="{}#{}"/></svg>', f"icon {css}".strip(), said, static("icons.svg"), name
+    )
+
+
+@register.filter
+def ticked(text: str) -> SafeString:
+    """A text of the code with what stands in backticks as code."""
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", part) if place % 2 else part,) for place, part in enumerate(text.split("`"))),
     )
 
 

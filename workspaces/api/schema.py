@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -22,12 +23,30 @@ KEY = OpenApiParameter(
 AFTER = OpenApiParameter("after", str, description="The cursor `next` of the page before.")
 
 
+# Collections that are a part of another one, and deeds on the workspace itself.
+ABOUT = {
+    "dataset-versions": "datasets", "environment-builds": "environments", "blobs": "snapshots",
+    "host-enrolments": "hosts", "invitations": "members",
+    **dict.fromkeys(("", "archive", "delete-preview", "hand-over", "leave", "use", "palette"), "workspaces"),
+}  # fmt: skip
+
+
 class StudioSchema(AutoSchema):
     """A page of a list is an object with `items`, so that a list must be recognised by it."""
 
     def get_operation_id(self) -> str:
         name: str = super().get_operation_id()
         return f"{name.removesuffix('_retrieve')}_list" if self._is_page() else name
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """What the method says of itself. What its class says is for those who write views."""
+        action = getattr(self.view, self.method.lower(), None)
+        return inspect.cleandoc(action.__doc__ or "") if action else ""
+
+    def get_tags(self) -> list[str]:
+        """What it is about: the collection of its address."""
+        place = self.path.removeprefix("/api/v1/").removeprefix("workspaces/{workspace}/").split("/")[0]
+        return [ABOUT.get(place, place)]
 
     def get_override_parameters(self) -> list[Any]:
         given = list(super().get_override_parameters())

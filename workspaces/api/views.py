@@ -40,12 +40,14 @@ class RootView(StudioView):
 
     @extend_schema(responses=s.RootOut)
     def get(self, request: Request) -> Response:
+        """One workspace, and the caller's role in it."""
         return Response({"name": "duto", "version": VERSION, "api": 1})
 
 
 class MeView(StudioView):
     @extend_schema(responses=s.MeOut)
     def get(self, request: Request) -> Response:
+        """Who asks: the person, the role and the workspaces of this token or session."""
         user, token = _caller(request)
         found = list(queries.rooms_of(user, token).order_by("workspace__name"))
         name = user.username if user else token.name if token else ""
@@ -66,6 +68,7 @@ class WorkspacesView(StudioView):
 
     @extend_schema(responses=listed(s.WorkspaceOut))
     def get(self, request: Request) -> Response:
+        """The workspaces of the caller."""
         user, token = _caller(request)
         return self.paged(queries.rooms_of(user, token), s.WorkspaceOut, keys=("id",))
 
@@ -87,6 +90,7 @@ class WorkspaceDetailView(WorkspaceView):
 
     @extend_schema(responses=s.WorkspaceOut)
     def get(self, request: Request) -> Response:
+        """One workspace, and the caller's role in it."""
         return Response(s.WorkspaceOut(Member(workspace=self.room.workspace, role=self.room.role)).data)
 
     @extend_schema(request=s.WorkspaceChange, responses=s.WorkspaceOut)
@@ -184,10 +188,12 @@ class TokensView(WorkspaceView):
 
     @extend_schema(responses=listed(s.TokenOut))
     def get(self, request: Request) -> Response:
+        """The caller's tokens; an owner sees those of all members."""
         return self.paged(queries.tokens_of(self.room), s.TokenOut)
 
     @extend_schema(request=s.TokenIn, responses={201: s.MintedOut})
     def post(self, request: Request) -> Response:
+        """Make a token. Its text is told here and never again."""
         minted = tokens.create(self.room, **self.asked(s.TokenIn))
         return Response({**s.TokenOut(minted.token).data, "token": minted.text}, status=201)
 
@@ -203,6 +209,7 @@ class TokenView(WorkspaceView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
+        """End a token, and those that were made with it."""
         tokens.revoke(self.room, id)
         return Response(status=204)
 
@@ -213,6 +220,7 @@ class MembersView(WorkspaceView):
 
     @extend_schema(responses=listed(s.MemberOut))
     def get(self, request: Request) -> Response:
+        """Who belongs to the workspace, and in which role."""
         return self.paged(queries.members_of(self.room.workspace), s.MemberOut, keys=("id",))
 
     @extend_schema(request=s.MemberIn, responses={201: s.InvitedOut})
@@ -280,10 +288,12 @@ class MemberView(WorkspaceView):
 
     @extend_schema(request=s.MemberChange, responses=s.MemberOut)
     def patch(self, request: Request, id: UUID) -> Response:
+        """Change the role. What leans on a larger one ends."""
         return Response(person(members.change_role(self.room, id, **self.asked(s.MemberChange))))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
+        """Take somebody out. Their tokens and what those started end."""
         members.remove(self.room, id)
         return Response(status=204)
 

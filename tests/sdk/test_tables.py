@@ -16,7 +16,7 @@ from pyarrow import parquet
 from duto import Dataset
 from duto.exceptions import UserErrorException
 from duto.partitions import values_of
-from duto.tables import Source, TableError, form_of, read, survey
+from duto.tables import Source, TableError, form_of, guess, read, survey
 from duto.tables.values import text_of
 from duto.tabular_reading import frame_of, read_local, source_of
 
@@ -382,3 +382,61 @@ def test_binary_values_never_look_like_one_another() -> None:
     given = [b"plain", "ç".encode(), b"\xff\x00", b"/wA=", b"base64:/wA=", b""]
     texts = [text_of(each) for each in given]
     assert texts == ["plain", "ç", "base64:/wA=", "/wA=", "base64:YmFzZTY0Oi93QT0=", ""]
+
+
+def test_a_decimal_comma_of_the_whole_table_is_found_and_declared() -> None:
+    text = "a;b;c;d\n1,5;1.000;1.234,5;1\n-2;2.000;7;3\n"
+    source = Source("t.csv", len(text), lambda: io.BytesIO(text.encode()))
+    table = read([source], {"format": {"separator": ";", "decimal": ","}})
+    assert [(each.name, each.type) for each in table.columns] == [
+        ("a", "float"), ("b", "string"), ("c", "float"), ("d", "long"),
+    ]  # fmt: skip
+    assert list(table.rows()) == [(1.5, "1.000", 1234.5, 1), (-2.0, "2.000", 7.0, 3)]
+    declared = {"separator": ";", "decimal": ",", "columns": {"b": "float", "c": "long"}}
+    misfits: dict[str, int] = {}
+    assert [row[1:3] for row in read([source], {"format": declared}, misfits=misfits).rows()] == [
+        (1000.0, None), (2000.0, 7),
+    ]  # fmt: skip
+    assert misfits == {"c": 1}
+
+
+GUESSES = {
+    "comma.csv": (b"a,b\n1,x\n", {"separator": ",", "header": True}),
+    "german.csv": ("a;b\n1,5;\u00e9\n".encode("latin-1"), {"separator": ";", "header": True, "encoding": "windows1252", "decimal": ","}),
+    "control.csv": (b"a;b\n1;\x81\xe9\n", {"separator": ";", "header": True, "encoding": "latin1"}),
+    "tab.txt": (b"a\tb\n1\t2,5\n", {"separator": "\t", "header": True, "decimal": ","}),
+    "no header.csv": (b"1|x\n2|y\n", {"separator": "|", "header": False}),
+    "names only.csv": (b"a,b,c\n", {"separator": ",", "header": True}),
+    "sentences.txt": (b"words\nthis is one\nthat is two\n", {"separator": ",", "header": True}),
+    "quoted.csv": (b'a,b\n"x;y;\nz",2\n', {"separator": ",", "header": True}),
+    "long rows.csv": (b"a,b\n1,2\n3,4,5\n", {"separator": ",", "header": True}),
+    "utf16.csv": ("a;b\n1;2\n".encode("utf-16"), {"separator": ";", "header": True, "encoding": "utf-16"}),
+    "no mark.csv": ("a;b\n1;2\n".encode("utf-16-le"), {"separator": ";", "header": True, "encoding": "utf-16-le"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GUESSES)
+def test_how_a_text_is_read_is_guessed(name: str) -> None:
+    data, wanted = GUESSES[name]
+    assert guess([Source(name, len(data), lambda: io.BytesIO(data))]) == {"type": "delimited", **wanted}
+
+
+def test_an_encoding_is_guessed_from_all_of_the_text_and_all_files() -> None:
+    def source(name: str, data: bytes) -> Source:
+        return Source(name, len(data), lambda: io.BytesIO(data))
+
+    late = source("late.csv", b"a\n" + b"x\n" * 2_000_000 + b"\xe9\n")
+    assert guess([source("plain.csv", b"a\nx\n"), late])["encoding"] == "windows1252"
+    # Whichever is chosen, one of these would be read wrongly: reading says which line is not UTF-8.
+    assert "encoding" not in guess([source("utf8.csv", "a\n\u00e9\n".encode()), source("other.csv", b"a\n\xe9\n")])
+
+
+def test_what_is_said_is_not_guessed_and_other_formats_are_known() -> None:
+    def of(name: str, data: bytes, **given: object) -> dict[str, object]:
+        return guess([Source(name, len(data), lambda: io.BytesIO(data))], given)
+
+    assert of("a.csv", b"a;b\n1,5;2\n", separator=",", decimal=".")["separator"] == ","
+    assert of("a.txt", b'{"a": 1}\n{"b": 2}\n') == {"type": "json_lines"}
+    assert of("a.json", b"[1, 2]") == {"type": "json_lines"}
+    assert of("a.parquet", b"PAR1\0") == {"type": "parquet"}
+    assert of("empty.csv", b"") == {"type": "delimited", "separator": ",", "header": True}

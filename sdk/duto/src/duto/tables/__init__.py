@@ -6,5 +6,6 @@ It stands on the standard library; only Parquet files ask for pyarrow. Nothing h
 from duto.tables.errors import TableError
 from duto.tables.forms import Form, form_of
 from duto.tables.reader import Column, Source, Table, read, survey
+from duto.tables.sniff import guess
 
-__all__ = ["Column", "Form", "Source", "Table", "TableError", "form_of", "read", "survey"]
+__all__ = ["Column", "Form", "Source", "Table", "TableError", "form_of", "guess", "read", "survey"]

@@ -15,6 +15,14 @@ SNIFFED = 64 * 1024
 LONGEST_VALUE = 64 << 20
 # A batch has about as many cells, whatever its columns, and ends where its text is longer.
 CELLS, MOST_ROWS, MOST_TEXT = 200_000, 5_000, 16 << 20
+# How files begin that people take for text, and what is said of them.
+_SIGNS = {
+    b"PK\x03\x04": "there is a ZIP archive or a workbook of Excel; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "there is a workbook of Excel; save the sheet as CSV",
+    b"\x1f\x8b": "there is a file packed by gzip; unpack it",
+    b"PAR1": "there is a Parquet table; say that it is one",
+    b"SQLite format 3": "there is a database of SQLite; export its table as CSV",
+}
 # Stands for a separator of several characters while a line is taken apart; Unicode promises that no text has it.
 _STAND_IN = "\ufdd0"
 # The standard library's limit is of 128 KiB and for the whole process; a larger one hurts nobody.
@@ -114,6 +122,9 @@ class Delimited:
         if not is_wide and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise self._fault(f"it is not {self._form.encoding_name} but looks like utf-16; name its encoding")
         if not is_wide and b"\0" in head:
+            for sign, what in _SIGNS.items():
+                if head.startswith(sign):
+                    raise self._fault(what)
             line = head[: head.index(b"\0")].count(b"\n") + 1
             raise self._fault(f"it has a NUL byte in line {line}, so it is not a text file")
         if head.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html", b"<?xml")):

@@ -9,6 +9,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 TYPES = ("delimited", "json_lines", "parquet")
 COLUMN_TYPES = ("bool", "datetime", "float", "long", "string")
+MARKS = (".", ",")
 LONGEST_TEXT = 1000
 MOST_COLUMNS = 20_000
 # The names of Azure ML, and those that people write, as Python knows them.
@@ -21,7 +22,7 @@ ENCODINGS = {
 _NO_TEXTS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem", "utf-7"})
 _KEYS = frozenset({
     "type", "separator", "header", "encoding", "infer", "multi_line", "empty_as_string", "columns", "include_path",
-    "partition_format", "invalid_lines", "glob", "extension", "index",
+    "partition_format", "invalid_lines", "glob", "extension", "index", "decimal",
 })  # fmt: skip
 _FLAGS = ("infer", "multi_line", "empty_as_string", "include_path")
 _TEXTS = ("partition_format", "glob", "extension")
@@ -39,7 +40,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Form:
-    """`header`: True, False, or "first" when only the first file has one. `encoding`: as Python names it."""
+    """`header`: True, False, or "first" when only the first file has one. `encoding`: as Python names it.
+
+    `decimal`: the mark in the numbers of delimited text, whether their type is found or declared.
+    """
 
     type: str = "delimited"
     separator: str = ","
@@ -54,6 +58,7 @@ class Form:
     glob: Optional[str] = None
     extension: Optional[str] = None
     index: Tuple[str, ...] = ()
+    decimal: str = "."
 
     @property
     def encoding_name(self) -> str:
@@ -72,6 +77,9 @@ def form_of(given: Any) -> Form:
     header = given.get("header", True)
     if header is not True and header is not False and header != "first":
         raise ValueError("'header' is true, false, or 'first' when only the first file has one.")
+    decimal = given.get("decimal") or "."
+    if decimal not in MARKS:
+        raise ValueError("'decimal' is '.' or ','.")
     invalid = given.get("invalid_lines") or "error"
     if invalid not in ("error", "drop"):
         raise ValueError("'invalid_lines' is 'error' or 'drop'.")
@@ -82,13 +90,14 @@ def form_of(given: Any) -> Form:
         encoding=encoding_of(given.get("encoding")),
         infer=given.get("infer") is not False,
         empty_as_string=bool(given.get("empty_as_string")),
-        columns=_columns(given.get("columns")),
+        columns=_columns(given.get("columns"), decimal),
         include_path=bool(given.get("include_path")),
         partition_format=given.get("partition_format") or None,
         drop_invalid=invalid == "drop",
         glob=given.get("glob") or None,
         extension=given.get("extension") or None,
         index=_index(given.get("index")),
+        decimal=decimal,
     )
 
 
@@ -146,26 +155,26 @@ def _separator(given: Any) -> str:
     return given
 
 
-def _columns(given: Any) -> Dict[str, Wanted]:
+def _columns(given: Any, decimal: str) -> Dict[str, Wanted]:
     if given is None:
         return {}
     if not isinstance(given, Mapping) or len(given) > MOST_COLUMNS:
         raise ValueError(f"'columns' is an object of at most {MOST_COLUMNS} names and types.")
-    return {str(name): _wanted(str(name), each) for name, each in given.items()}
+    return {str(name): _wanted(str(name), each, decimal) for name, each in given.items()}
 
 
-def _wanted(name: str, given: Any) -> Wanted:
+def _wanted(name: str, given: Any, mark: str) -> Wanted:
     kind = type_name(given)
     if kind not in COLUMN_TYPES or not isinstance(given, (str, Mapping)):
         raise ValueError(f"The type of column {_short(name)} is one of {', '.join(COLUMN_TYPES)}, not {_short(kind)}.")
     if isinstance(given, str):
-        return Wanted(kind)
-    formats, decimal = given.get("formats") or [], given.get("decimal") or "."
+        return Wanted(kind, decimal=mark)
+    formats, decimal = given.get("formats") or [], given.get("decimal") or mark
     if not isinstance(formats, (list, tuple)) or not all(_is_format(each) for each in formats) or len(formats) > 20:
         raise ValueError(
             f"The formats of column {_short(name)} are texts such as '%d.%m.%Y', of strptime's signs alone."
         )
-    if decimal not in (".", ","):
+    if decimal not in MARKS:
         raise ValueError(f"The decimal mark of column {_short(name)} is '.' or ','.")
     return Wanted(kind, tuple(formats), decimal)
 

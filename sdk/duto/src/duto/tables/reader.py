@@ -55,14 +55,17 @@ class Table:
             yield from zip(*columns) if columns else [()] * size
 
 
-def survey(sources: Sequence[Source], form: Form, progress: Optional[Progress] = None) -> List[Column]:
+def survey(
+    sources: Sequence[Source], form: Form, progress: Optional[Progress] = None, most: Optional[int] = None
+) -> List[Column]:
     """The columns of all files together, each of the type that all of its values have.
 
-    Columns are those of all files by name, in the order in which they are first seen. Raises TableError.
+    Columns are those of all files by name, in the order in which they are first seen. `most`: of how many bytes of
+    text the values are looked at, for who wants a guess soon. Raises TableError.
     """
     sources = chosen(sources, form)
     _check_partitions(sources, form)
-    found = _of_parquet(sources, form) if form.type == "parquet" else _of_values(sources, form, progress)
+    found = _of_parquet(sources, form) if form.type == "parquet" else _of_values(sources, form, progress, most)
     if not found and form.type != "json_lines":
         raise TableError(f"{_told(sources)} empty")
     extras = _extras(form)
@@ -74,24 +77,37 @@ def survey(sources: Sequence[Source], form: Form, progress: Optional[Progress] =
     return [*before, *found, *after]
 
 
+class Far:
+    """Remembers how much was looked through, and tells it on."""
+
+    def __init__(self, progress: Optional[Progress] = None) -> None:
+        self.done, self._progress = 0, progress
+
+    def __call__(self, done: int, total: int) -> None:
+        self.done = done
+        if self._progress is not None:
+            self._progress(done, total)
+
+
 def read(
     sources: Sequence[Source],
     definition: Mapping[str, Any],
     columns: Optional[List[Column]] = None,
     on_error: str = "null",
     progress: Optional[Progress] = None,
+    misfits: Optional[Dict[str, int]] = None,
 ) -> Table:
     """The table of a definition (`format`, `operations`). `columns`: what `survey()` said of the same files.
 
-    A value that is not of the declared type of its column is None, or raises with `on_error` "fail".
-    Raises TableError, also while the rows are read.
+    A value that is not of the declared type of its column is None, or raises with `on_error` "fail"; `misfits` counts
+    such values by column, as far as the rows were read. Raises TableError, also while the rows are read.
     """
     form = form_of(definition.get("format") or {})
     sources = chosen(sources, form)
     if columns is None:
         columns = survey(sources, form)
     made, batches = operations.apply(
-        columns, _typed(sources, form, columns, on_error, progress), definition.get("operations") or []
+        columns, _typed(sources, form, columns, on_error, progress, misfits), definition.get("operations") or []
     )
     return Table(made, batches)
 
@@ -107,18 +123,21 @@ def chosen(sources: Sequence[Source], form: Form) -> List[Source]:
     return kept
 
 
-def _of_values(sources: Sequence[Source], form: Form, progress: Optional[Progress]) -> List[Column]:
+def _of_values(
+    sources: Sequence[Source], form: Form, progress: Optional[Progress], most: Optional[int]
+) -> List[Column]:
     """Looks at every value, unless nothing depends on them."""
     seen: Dict[str, Any] = {}
     orders: Dict[str, Optional[str]] = {}
     is_text = form.type == "delimited"
     wants_values = not is_text or form.infer or any(_needs_order(each) for each in form.columns.values())
-    for names, cells, _size in _raw(sources, form, progress, with_rows=wants_values):
+    far = Far(progress)
+    for names, cells, _size in _raw(sources, form, far, with_rows=wants_values):
         known = len(seen)
         for place, name in enumerate(names):
             look = seen.get(name)
             if look is None:
-                look = seen[name] = values.OfTexts() if is_text else values.OfValues()
+                look = seen[name] = values.OfTexts(form.decimal) if is_text else values.OfValues()
             if not cells:
                 continue
             wanted = form.columns.get(name)
@@ -129,6 +148,8 @@ def _of_values(sources: Sequence[Source], form: Form, progress: Optional[Progres
                 orders[name] = moments.together(orders.get(name), shown)
         if len(seen) > known:
             _check_names(seen)
+        if most is not None and far.done >= most:
+            break
     return [_column(name, look, form, orders.get(name)) for name, look in seen.items()]
 
 
@@ -167,7 +188,12 @@ def _of_parquet(sources: Sequence[Source], form: Form) -> List[Column]:
 
 
 def _typed(
-    sources: Sequence[Source], form: Form, columns: List[Column], on_error: str, progress: Optional[Progress]
+    sources: Sequence[Source],
+    form: Form,
+    columns: List[Column],
+    on_error: str,
+    progress: Optional[Progress],
+    misfits: Optional[Dict[str, int]],
 ) -> Iterator[Tuple[List[List[Any]], int]]:
     extras: Dict[str, Any] = {}
     for names, cells, size in _raw(sources, form, progress, extras=extras):
@@ -182,18 +208,19 @@ def _typed(
                 held = cells[places[column.name]]
             else:
                 held = [None] * size
-            made.append(_values(held, column, form, on_error))
+            made.append(_values(held, column, form, on_error, misfits))
         yield made, size
 
 
-def _values(held: List[Any], column: Column, form: Form, on_error: str) -> List[Any]:
+def _values(held: List[Any], column: Column, form: Form, on_error: str, misfits: Optional[Dict[str, int]]) -> List[Any]:
     wanted = form.columns.get(column.name)
     if wanted is not None:
         if wanted.type == "string" and form.type == "delimited" and not form.empty_as_string and not column.is_extra:
             return [each or None for each in held]
-        return values.declared(held, column.name, wanted, column.order, on_error)
+        return values.declared(held, column.name, wanted, column.order, on_error, misfits)
     try:
-        return values.guessed(held, column.type, form.type == "delimited" and not column.is_extra, form.empty_as_string)
+        is_text = form.type == "delimited" and not column.is_extra
+        return values.guessed(held, column.type, is_text, form.empty_as_string, form.decimal)
     except Misfit as error:
         raise TableError(f"in column '{column.name}', {error}") from error
     except (ValueError, TypeError, KeyError) as error:

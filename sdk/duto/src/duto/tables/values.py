@@ -8,6 +8,7 @@ import json
 import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence
 
 from duto.tables import moments
@@ -28,6 +29,13 @@ _LONG = re.compile(r"(?:[ \t]*[+-]?[0-9]{1,400}[ \t]*\0)*")
 _FLOAT = re.compile(
     r"(?:[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[Ii]nf(?:inity)?)[ \t]*\0)*"
 )  # fmt: skip
+# With a comma before the decimals, points part thousands and nothing else.
+_COMMA_NUMBER = (
+    r"[+-]?(?:(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?|,[0-9]+)(?:[eE][+-]?[0-9]{1,5})?"
+    r"|[+-]?[Ii]nf(?:inity)?"
+)
+_COMMA = re.compile(rf"(?:[ \t]*(?:{_COMMA_NUMBER})[ \t]*\0)*")
+_ONE_COMMA = re.compile(_COMMA_NUMBER)
 _DATE = re.compile(
     r"(?:[ ]*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
     r"(?:[ ]?(?:Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?[ ]*\0)*"
@@ -42,12 +50,18 @@ _TRUTHS = {
 
 
 class OfTexts:
-    """The narrowest type that every value of a column of delimited text has: long, float, bool, datetime, string."""
+    """The narrowest type that every value of a column of delimited text has: long, float, bool, datetime, string.
 
-    def __init__(self) -> None:
+    With the decimal mark "," a point may part thousands: `1.000,5`. A column that has such points but neither a comma
+    nor a number with two of them (`1.000`) may mean anything and is text.
+    """
+
+    def __init__(self, decimal: str = ".") -> None:
         self.possible = ["long", "float", "bool", "datetime"]
         self.is_empty = True
-        self._is_beyond = False
+        self._tests = _TESTS if decimal == "." else {**_TESTS, "float": _all_comma}
+        self._has_comma = decimal == ","
+        self._is_beyond = self._is_parted = self._is_sure = False
 
     def look(self, values: Iterable[Optional[str]]) -> None:
         if not self.possible:
@@ -57,7 +71,10 @@ class OfTexts:
             return
         self.is_empty = False
         joined = _END.join(told) + _END
-        self.possible = [kind for kind in self.possible if _TESTS[kind](joined, told)]
+        self.possible = [kind for kind in self.possible if self._tests[kind](joined, told)]
+        if self._has_comma and "float" in self.possible:
+            self._is_parted = self._is_parted or "." in joined
+            self._is_sure = self._is_sure or any("," in each or each.count(".") > 1 for each in told)
         if "float" in self.possible and not self._is_beyond:
             self._is_beyond = any(_is_beyond(each) for each in told if len(each) > 15)
 
@@ -66,7 +83,8 @@ class OfTexts:
         if self.is_empty or not self.possible:
             return "string"
         # A float would change the last digits of such a whole number.
-        left = [kind for kind in self.possible if kind != "float" or not self._is_beyond]
+        is_float = not self._is_beyond and (self._is_sure or not self._is_parted)
+        left = [kind for kind in self.possible if kind != "float" or is_float]
         return left[0] if left else "string"
 
 
@@ -79,6 +97,11 @@ def _all_long(joined: str, told: Sequence[str]) -> bool:
 
 def _all_float(joined: str, told: Sequence[str]) -> bool:
     found = _FLOAT.match(joined)
+    return found is not None and found.end() == len(joined)
+
+
+def _all_comma(joined: str, told: Sequence[str]) -> bool:
+    found = _COMMA.match(joined)
     return found is not None and found.end() == len(joined)
 
 
@@ -200,9 +223,9 @@ def float_of(value: Any, decimal: str = ".") -> float:
     if isinstance(value, str):
         clean = value.strip()
         if decimal != ".":
-            if "." in clean:
+            if "." in clean and not _ONE_COMMA.fullmatch(clean):
                 raise Misfit(f"{_short(value)} is no number with a decimal '{decimal}'")
-            clean = clean.replace(decimal, ".")
+            clean = clean.replace(".", "").replace(decimal, ".")
         if not _ONE_FLOAT.fullmatch(clean):
             raise Misfit(f"{_short(value)} is no number")
         return float(clean)
@@ -229,27 +252,42 @@ def is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip() in NULLS) or value != value
 
 
-def declared(values: Sequence[Any], name: str, wanted: Wanted, order: Optional[str], on_error: str) -> List[Any]:
-    """A column made into the type that was declared. What does not fit is null, or raises with `fail`."""
+def declared(
+    values: Sequence[Any],
+    name: str,
+    wanted: Wanted,
+    order: Optional[str],
+    on_error: str,
+    misfits: Optional[Dict[str, int]] = None,
+) -> List[Any]:
+    """A column made into the type that was declared. What does not fit is null, or raises with `fail`.
+
+    `misfits` counts, by the column's name, the values that do not fit.
+    """
     if wanted.type == "string":
         return [text_of(each) for each in values]
     turn = _turn(wanted, order)
     known: Dict[Any, Any] = {}
     made: List[Any] = []
+    missed = 0
     for each in values:
         key = (type(each), each) if isinstance(each, (str, int, float, bool)) else None
         if key is not None and key in known:
-            made.append(known[key])
-            continue
-        try:
-            value = None if is_nothing(each) else turn(each)
-        except Misfit as error:
-            if on_error == "fail":
-                raise TableError(f"in column '{name}', {error}") from error
-            value = None
-        if key is not None and len(known) < 10_000:
-            known[key] = value
+            value, is_misfit = known[key]
+        else:
+            value, is_misfit = None, False
+            try:
+                value = None if is_nothing(each) else turn(each)
+            except Misfit as error:
+                if on_error == "fail":
+                    raise TableError(f"in column '{name}', {error}") from error
+                is_misfit = True
+            if key is not None and len(known) < 10_000:
+                known[key] = value, is_misfit
+        missed += is_misfit
         made.append(value)
+    if missed and misfits is not None:
+        misfits[name] = misfits.get(name, 0) + missed
     return made
 
 
@@ -272,7 +310,7 @@ def _turn(wanted: Wanted, order: Optional[str]) -> Callable[[Any], Any]:
     return time_of
 
 
-def guessed(values: Sequence[Any], kind: str, is_text: bool, empty_as_string: bool) -> List[Any]:
+def guessed(values: Sequence[Any], kind: str, is_text: bool, empty_as_string: bool, decimal: str = ".") -> List[Any]:
     """A column made into the type that its values show; only texts of delimited files may say that nothing is there.
 
     Raises ValueError when the values are others than those that were looked at, Misfit for a number without a place.
@@ -286,6 +324,8 @@ def guessed(values: Sequence[Any], kind: str, is_text: bool, empty_as_string: bo
     if not is_text:
         return _of_values(values, kind)
     turn: Callable[[Any], Any] = _TURNS[kind]
+    if kind == "float" and decimal != ".":
+        turn = partial(float_of, decimal=decimal)
     if kind in ("long", "float"):
         try:
             return list(map(turn, values))

@@ -8,6 +8,8 @@ from workspaces.models import Workspace
 
 # Copies of what was fetched from web addresses: readable like a datastore, listed nowhere, written by the fetcher.
 WEB = "_web"
+# What forms have sent that is not registered yet.
+STAGED = "_staged"
 
 
 def root_of(datastore: Datastore) -> Root:
@@ -21,6 +23,6 @@ def root_by_name(workspace: Workspace, name: str) -> Root:
 
 def relative_root(workspace: Workspace, name: str) -> str:
     """The folder below the data directory; an agent on the same disk reads there directly."""
-    if name == WEB:
-        return f"store/{workspace.pk}/web"
+    if name in (WEB, STAGED):
+        return f"store/{workspace.pk}/{name[1:]}"
     return f"datastores/{workspace.pk}/{safe(name)}"

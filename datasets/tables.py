@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ GLANCE, WAITED_FOR, AT_LENGTH = 20, 45, 3600
 CHUNK = 1 << 20
 # What rows may be of JSON, all together: they are held in memory to be shown.
 MOST_BYTES = 64 << 20
-_turns = {name: threading.BoundedSemaphore(AT_ONCE) for name in ("look", "rows", "csv")}
+_turns = {name: threading.BoundedSemaphore(AT_ONCE) for name in ("look", "rows", "csv", "glimpse")}
 
 # Done and total, in bytes. What it raises ends the reading.
 Alive = Callable[[int, int], None]
@@ -49,7 +50,7 @@ class Busy(StudioError):
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns as (name, type), and the rows that were asked for, of the first columns. Values are as JSON has them."""
+    """Columns as (name, type), and the rows that were asked for, of the first columns. Values are as JSON has them, or texts."""
 
     columns: list[tuple[str, str]]
     rows: list[list[Any]]
@@ -74,12 +75,58 @@ def look(question: Question) -> dict[str, Any]:
         return dict(next(answers))
 
 
-def first_rows(question: Question, limit: int, most_columns: int, longest: int = 0) -> Rows:
+@dataclass
+class Glimpse:
+    """How files may be read as a table: what the form said with the rest guessed, and what that gives.
+
+    `misfits`: how many values are not of the type that was declared for their column, and so are null. `is_partial`:
+    only the start was looked through. `error`: why they cannot be read this way; then there are no rows.
+    """
+
+    format: dict[str, Any]
+    columns: list[tuple[str, str]] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
+    misfits: dict[str, int] = field(default_factory=dict)
+    is_partial: bool = False
+    error: str = ""
+
+
+def glimpse(question: Question, limit: int, most_columns: int, longest: int, enough: int) -> Glimpse:
+    """Look at the start of files, of `enough` bytes. What the question's format does not say is guessed.
+
+    Raises Busy; that they are no table is part of the answer.
+    """
+    question.more = {
+        "limit": limit, "columns": most_columns, "longest": longest, "most": MOST_BYTES, "as_text": True, "enough": enough
+    }  # fmt: skip
+    found = Glimpse(dict(question.definition.get("format") or {}))
+    try:
+        with _asked(question, "glimpse") as answers:
+            for answer in answers:
+                if "format" in answer:
+                    found.format = answer["format"]
+                elif "columns" in answer:
+                    found.columns = [(name, kind) for name, kind in answer["columns"]]
+                    found.is_partial = answer["is_partial"]
+                elif "rows" in answer:
+                    found.rows += answer["rows"]
+                else:
+                    found.misfits = answer["misfits"]
+    except Busy:
+        raise
+    except StudioError as error:
+        found.columns, found.rows, found.error = [], [], error.message
+    return found
+
+
+def first_rows(question: Question, limit: int, most_columns: int, longest: int = 0, *, as_text: bool = False) -> Rows:
     """The first rows after the definition's operations; texts are cut after `longest` characters, unless that is 0.
 
-    Raises Unprocessable.
+    `as_text`: for people, all values but null are texts. Raises Unprocessable.
     """
-    question.more = {"limit": limit, "columns": most_columns, "longest": longest, "most": MOST_BYTES}
+    question.more = {
+        "limit": limit, "columns": most_columns, "longest": longest, "most": MOST_BYTES, "as_text": as_text
+    }  # fmt: skip
     with _asked(question, "rows") as answers:
         columns = [(name, kind) for name, kind in next(answers)["columns"]]
         return Rows(columns, [row for answer in answers for row in answer["rows"]])
@@ -218,7 +265,7 @@ def _refusal(error: Mapping[str, str]) -> StudioError:
         text = _("These rows are more than %(mib)s MiB. Ask for fewer rows.") % {"mib": MOST_BYTES >> 20}
         return Unprocessable(text, code=error["code"])
     text = _("This cannot be read as a table: %(why)s.") % {"why": error["message"]}
-    return Unprocessable(text.replace("..", "."), code=error["code"])
+    return Unprocessable(re.sub(r"([.?])\.$", r"\1", text), code=error["code"])
 
 
 def _whole(output: IO[bytes], size: int) -> bytes:

@@ -1,7 +1,7 @@
 """The process in which tables are read for the studio: it knows no database, no secret and no network.
 
 It gets one question as JSON on its standard input and answers in lines of JSON: `{"progress": [done, total]}` in
-bytes, `{"columns": ..., ...}` once, `{"rows": ...}` or `{"bytes": n}` followed by n bytes, and at last `{"done": true}`
+bytes, `{"format": ...}` where one was to be guessed, `{"columns": ..., ...}` once, `{"rows": ...}` or `{"bytes": n}` followed by n bytes, and at last `{"done": true}`
 or `{"error": {"code", "message"}}`. It is run by its path, so it imports nothing of the studio.
 """
 
@@ -16,10 +16,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from duto.tables import Column, Form, Source, Table, TableError, form_of, read, survey
+from duto.tables import Column, Form, Source, Table, TableError, form_of, guess, read, survey
 from duto.tables.reader import plain
 
 PIECE = 128 * 1024
@@ -46,6 +47,9 @@ def main() -> None:
 
 def _answer(asked: Mapping[str, Any]) -> None:
     sources = [_source(name, path) for name, path in asked["files"]]
+    if asked["deed"] == "glimpse":
+        _glimpse(sources, asked)
+        return
     definition = {"format": asked["format"], "operations": asked["operations"]}
     form = form_of(asked["format"])
     if asked.get("survey") is not None:
@@ -67,6 +71,33 @@ def _answer(asked: Mapping[str, Any]) -> None:
         _csv(table)
 
 
+def _glimpse(sources: list[Source], asked: Mapping[str, Any]) -> None:
+    """How files may be read as a table, and its first rows. Of text no more than `enough` bytes are looked through."""
+    try:
+        form_of(asked["format"])
+    except ValueError as error:
+        raise TableError(str(error)) from error
+    guessed = guess(sources, asked["format"])
+    _say({"format": guessed})
+    form = form_of(guessed)
+    columns = survey(sources, form, _tell, asked["enough"])
+    misfits: dict[str, int] = {}
+    table = read(
+        sources, {"format": guessed, "operations": asked["operations"]}, columns, progress=_tell, misfits=misfits
+    )
+    total = sum(each.size for each in sources)
+    _say({
+        "columns": [[each.name, each.type] for each in table.columns],
+        "is_partial": form.type != "parquet" and total > asked["enough"],
+    })  # fmt: skip
+    rows = table.rows()
+    _rows(rows, asked)
+    # Values that are not of a declared type may come later than the first rows.
+    while form.columns and _far[0] < asked["enough"] and next(rows, None) is not None:
+        pass
+    _say({"misfits": misfits})
+
+
 def _source(name: str, path: str) -> Source:
     here = Path(path)
     return Source(name, here.stat().st_size, lambda: here.open("rb", buffering=1 << 18))
@@ -84,10 +115,10 @@ def _check(sources: list[Source], form: Form, definition: Mapping[str, Any], col
 
 
 def _rows(rows: Iterator[tuple[Any, ...]], asked: Mapping[str, Any]) -> None:
-    """As JSON has them, of the first columns, texts cut where the asker wants no more of them."""
-    longest, left = asked["longest"], asked["most"]
+    """As JSON has them or as texts, of the first columns, texts cut where the asker wants no more of them."""
+    longest, left, form = asked["longest"], asked["most"], _text if asked["as_text"] else plain
     for _, row in zip(range(asked["limit"]), rows, strict=False):
-        shown = [plain(value) for value in row[: asked["columns"]]]
+        shown = [form(value) for value in row[: asked["columns"]]]
         if longest:
             shown = [f"{each[:longest]}…" if isinstance(each, str) and len(each) > longest else each for each in shown]
         left -= len(json.dumps(shown))
@@ -95,6 +126,15 @@ def _rows(rows: Iterator[tuple[Any, ...]], asked: Mapping[str, Any]) -> None:
             _say({"error": {"code": "too_many_values", "message": ""}})
             return
         _say({"rows": [shown]})
+
+
+def _text(value: Any) -> str | None:
+    """As people read it: times by ISO 8601, all others as a program writes them."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return None if value != value else str(value)
 
 
 def _csv(table: Table) -> None:

@@ -9,6 +9,7 @@ from datasets.services.files import (
     identity,
     is_one_file,
 )
+from datasets.services.staging import sweep as sweep_staged
 from datasets.services.versions import find_version, get_version, save
 from datasets.stores import relative_root, root_by_name, root_of
 
@@ -26,4 +27,5 @@ __all__ = [
     "root_by_name",
     "root_of",
     "save",
+    "sweep_staged",
 ]

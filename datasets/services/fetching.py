@@ -33,8 +33,9 @@ LOST_AFTER = timedelta(seconds=2)
 MOST_TRIES = 5
 
 
+@transaction.atomic
 def ask(version: DatasetVersion) -> None:
-    """Fetch what is not here yet, and ask whether what is here has changed. Inside the caller's transaction."""
+    """Fetch what is not here yet, and ask whether what is here has changed."""
     locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
     if locked.status != S.FETCHING:
         locked.move(S.FETCHING, asked_at=now(), lease_until=None, tries=0, progress=None)

@@ -109,7 +109,7 @@ def find_version(workspace: Workspace, name: str, version: object = "latest") ->
 def annotate(
     room: Room, version_id: object, *, description: str | None = None, tags: Mapping[str, Any] | None = None
 ) -> DatasetVersion:
-    """Change what is only said about a version."""
+    """Change what is only said about a version; what is said of the newest is said of its name in lists."""
     room.require(Role.CONTRIBUTOR)
     version = get_version(room.workspace, version_id)
     room.require_own("dataset version", version.pk)
@@ -118,6 +118,9 @@ def annotate(
     if tags is not None:
         version.tags = dict(tags)
     version.save(update_fields=["description", "tags"])
+    if description is not None and version.dataset is not None:
+        newest = Dataset.objects.filter(pk=version.dataset.pk, latest_version=version.version)
+        newest.update(description=description)
     journal.hint(f"list:{room.workspace.name}:datasets")
     return version
 

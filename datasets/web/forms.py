@@ -1,7 +1,8 @@
-"""The three forms that register a dataset: a file that is sent, a path on a datastore, a web address."""
+"""The forms that register a dataset: files that are sent, a path on a datastore, a web address."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,15 +11,8 @@ from django.utils.translation import gettext_lazy
 from core.forms import TextArea
 from datasets.models import Dataset
 
-SEPARATORS = (
-    (",", gettext_lazy("comma")),
-    (";", gettext_lazy("semicolon")),
-    ("\t", gettext_lazy("tab")),
-    ("|", gettext_lazy("bar")),
-    (" ", gettext_lazy("space")),
-)
 KINDS = (
-    (Dataset.Kind.TABULAR, gettext_lazy("Table – rows and columns of delimited text")),
+    (Dataset.Kind.TABULAR, gettext_lazy("Table – rows and columns")),
     (Dataset.Kind.FILE, gettext_lazy("Files – as they are")),
 )
 
@@ -32,33 +26,16 @@ class Named(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "penguins-raw", "autocomplete": "off"}),
     )
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=KINDS)
-    separator = forms.ChoiceField(label=gettext_lazy("Columns are separated by"), choices=SEPARATORS, required=False)
     description = TextArea(label=gettext_lazy("Description"), required=False, rows=2)
     new_version = forms.BooleanField(
         label=gettext_lazy("If the name is taken, make a new version of it"), required=False
     )
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.order_fields([name for name in self.fields if name not in Named.base_fields] + list(Named.base_fields))
-
-    @property
-    def format(self) -> dict[str, Any]:
-        if self.cleaned_data["kind"] != Dataset.Kind.TABULAR:
-            return {}
-        return {"type": "delimited", "separator": self.cleaned_data.get("separator") or ",", "header": True}
-
 
 class UploadForm(Named):
-    """Bytes that the browser sends."""
+    """Files that the browser has sent already, under a key; where no script runs they come with the form."""
 
-    file = forms.FileField(
-        label=gettext_lazy("File"),
-        error_messages={
-            "required": gettext_lazy("Choose a file, or drag one here."),
-            "empty": gettext_lazy("This file is empty."),
-        },
-    )
+    staged = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
 class PathForm(Named):
@@ -79,5 +56,30 @@ class WebForm(Named):
 
     url = forms.URLField(
         label=gettext_lazy("Web address"), assume_scheme="https", widget=forms.URLInput(attrs={"placeholder": "https://…"}),
-        help_text=gettext_lazy("http or https; the studio fetches it now and keeps a copy"),
+        help_text=gettext_lazy("http or https; the studio fetches it when you register, and keeps a copy"),
     )  # fmt: skip
+
+
+class AboutForm(forms.Form):
+    """What is only said about a version. Tags are lines of `key` or `key: value`."""
+
+    description = TextArea(label=gettext_lazy("Description"), required=False, rows=4)
+    tags = forms.CharField(
+        label=gettext_lazy("Tags"), required=False, widget=forms.Textarea(attrs={"rows": 4, "placeholder": "season: 2021"}),
+        help_text=gettext_lazy("one a line: a key, or a key and a value as in “season: 2021”"),
+    )  # fmt: skip
+
+    def clean_tags(self) -> dict[str, str]:
+        """The tags by key; a value may have colons of its own."""
+        pairs = (line.partition(":") for line in self.cleaned_data["tags"].splitlines() if line.strip())
+        return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def lines_of(tags: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that a line can say, by key; programs may give others, which a form leaves alone."""
+    made = {key: f"{key}: {value}" if value else key for key, value in tags.items() if isinstance(value, str)}
+    return {key: line for key, line in made.items() if _is_a_line(key, tags[key], line)}
+
+
+def _is_a_line(key: str, value: str, line: str) -> bool:
+    return ":" not in key and key == key.strip() != "" and value == value.strip() and len(line.splitlines()) == 1

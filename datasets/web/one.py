@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -14,7 +14,9 @@ from datasets import tables
 from datasets.models import DatasetVersion
 from datasets.services import ResolvedFile, fetching, files_of, find_version
 from datasets.services.looking import question, urls_of
+from datasets.services.versions import annotate
 from datasets.services.versions import unregister as take_out
+from datasets.web.forms import AboutForm, lines_of
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -50,6 +52,30 @@ class DatasetPage:
     topic: str
     has_urls: bool
 
+    @property
+    def of_query(self) -> QueryDict:
+        """What the form for a new version is asked for with."""
+        assert self.version.dataset is not None
+        made = QueryDict(mutable=True)
+        made.update({"of": self.version.dataset.name, "version": str(self.version.version)})
+        return made
+
+    @property
+    def program(self) -> str:
+        """The line by which a program gets it."""
+        assert self.version.dataset is not None
+        is_newest = self.version.version == self.version.dataset.latest_version
+        more = "" if is_newest else f", version={self.version.version}"
+        return f"Dataset.get_by_name(ws, {self.version.dataset.name!r}{more})"
+
+
+@dataclass(frozen=True)
+class AboutPage:
+    """What datasets/about.html may show."""
+
+    version: DatasetVersion
+    form: AboutForm
+
 
 @door.page()
 def dataset(request: HttpRequest, room: Room, name: str) -> HttpResponse:
@@ -79,10 +105,28 @@ def preview_of(version: DatasetVersion) -> Preview | None:
         files = files_of(version)
         if version.kind != "tabular":
             return Preview([], [], files[:FILES], len(files) > FILES)
-        table = tables.first_rows(question(version, files, tables.GLANCE), ROWS, COLUMNS, LONGEST)
+        table = tables.first_rows(question(version, files, tables.GLANCE), ROWS, COLUMNS, LONGEST, as_text=True)
     except StudioError as error:
         return Preview([], [], [], False, error=error.message, is_slow=error.code == "table_too_slow")
     return Preview(table.columns[:COLUMNS], table.rows, files[:FILES], len(files) > FILES, len(table.columns))
+
+
+@door.dialog()
+def about(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+    """Change what is only said about a version: description and tags."""
+    version = find_version(room.workspace, name, request.GET.get("version") or "latest")
+    if request.method == "POST":
+        form = AboutForm(request.POST)
+        if form.is_valid():
+            kept = {key: value for key, value in version.tags.items() if key not in lines_of(version.tags)}
+            annotate(
+                room, version.pk, description=form.cleaned_data["description"], tags=form.cleaned_data["tags"] | kept
+            )
+            return door.done(request, _("Saved"), _place(room, version))
+    else:
+        said = version.description or (version.dataset.description if version.dataset else "")
+        form = AboutForm(initial={"description": said, "tags": "\n".join(lines_of(version.tags).values())})
+    return door.show(request, "datasets/about.html", AboutPage(version, form), section="data")
 
 
 @door.deed()

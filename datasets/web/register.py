@@ -1,85 +1,252 @@
-"""Register a dataset by form."""
+"""Register a dataset by form: a new name, or a new version of one."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.errors import StudioError
-from datasets.models import Datastore
-from datasets.services import save
-from datasets.services.datastores import put_file
+from core.errors import Invalid, StudioError
+from datasets import fetch
+from datasets.models import Dataset, DatasetVersion, Datastore
+from datasets.services import ResolvedFile, find_version, save, staging
+from datasets.services.files import find, fingerprint
 from datasets.stores import root_by_name
+from datasets.web import reading
 from datasets.web.forms import PathForm, UploadForm, WebForm
 from datasets.web.stores import Level, level_of
 from workspaces.access import Room
 from workspaces.web import door
 
 WAYS = {
-    "upload": gettext_lazy("Send a file"),
+    "upload": gettext_lazy("Send files"),
     "path": gettext_lazy("On a datastore"),
     "web": gettext_lazy("Web address"),
 }
-FOLDER = "uploads"
 # Which field a refusal belongs to, by its code.
 FIELDS = {"exists": "name", "bad_name": "name", "kind_differs": "name", "unknown_datastore": "datastore"}
+SOURCE = {"upload": "staged", "path": "path", "web": "url"}
 
 
 @dataclass(frozen=True)
 class RegisterPage:
-    """What datasets/register.html may show."""
+    """What datasets/register.html may show. `of`: the version that a new one is made of."""
 
     way: str
     ways: list[tuple[str, Any]]
     form: forms.Form
     level: Level | None
+    of: DatasetVersion | None
+    staged: str
+    # Where its script sends files: their paths come after it.
+    action: str
+    files: list[ResolvedFile]
+    reading: reading.Reading | None
+
+    @property
+    def query(self) -> QueryDict:
+        """What every address of this form carries."""
+        made = QueryDict(mutable=True)
+        if self.of is not None and self.of.dataset is not None:
+            made.update({"of": self.of.dataset.name, "version": str(self.of.version)})
+        return made
 
 
 @door.dialog(takes_files=True)
 def register(request: HttpRequest, room: Room) -> HttpResponse:
     """One of three forms; `part=picker` and `part=place` are the browser beside the path."""
-    way = request.GET.get("from", "upload")
-    way = way if way in WAYS else "upload"
-    form = _form(request, room, way)
-    if request.method == "POST" and form.is_valid():
+    draft = Draft(request, room)
+    if request.method == "POST" and draft.form.is_valid():
         try:
-            version = save(
-                room,
-                form.cleaned_data["name"].strip(),
-                form.cleaned_data["kind"],
-                _definition(room, way, form),
-                **_words(form),
-            )
+            version = draft.register()
         except StudioError as error:
-            field = FIELDS.get(error.code, {"upload": "file", "path": "path", "web": "url"}[way])
-            form.add_error(field if field in form.fields else None, error.message)
+            draft.refuse(error)
         else:
-            text = _("“%(name)s” version %(n)s is registered.") % {"name": version.dataset, "n": version.version}
-            place = reverse("datasets:dataset", args=[room.workspace.name, form.cleaned_data["name"].strip()])
-            # One that is still being fetched is not yet the version that the bare name means.
-            return door.done(request, text, place if version.is_usable else f"{place}?version={version.version}")
-    page = RegisterPage(way, list(WAYS.items()), form, _level(request, room) if way == "path" else None)
+            name = draft.form.cleaned_data["name"].strip()
+            place = reverse("datasets:dataset", args=[room.workspace.name, name])
+            if version.status == DatasetVersion.Status.READY:
+                text = _("“%(name)s” version %(n)s is registered.") % {"name": name, "n": version.version}
+                return door.done(request, text, place)
+            # One that is still to be fetched or looked through is not celebrated, nor what the bare name means.
+            return door.done(request, "", f"{place}?version={version.version}")
+    # A form that is opened comes at once; what it is prefilled with is read by the part that follows.
+    page = draft.page(with_reading=request.method == "POST")
     return door.show(request, "datasets/register.html", page, section="data", parts=("picker", "place"))
 
 
-def _form(request: HttpRequest, room: Room, way: str) -> Any:
-    data = request.POST if request.method == "POST" else None
-    if way == "upload":
-        return UploadForm(data, request.FILES or None)
-    if way == "web":
-        return WebForm(data)
-    return PathForm(
-        _stores(room),
-        data,
-        initial={"datastore": request.GET.get("datastore", ""), "path": request.GET.get("path", "")},
-    )
+@door.dialog()
+def preview(request: HttpRequest, room: Room) -> HttpResponse:
+    """How the files of a form that is being filled in would be read: its fields, and the first rows."""
+    return door.show(request, "datasets/reading.html", Draft(request, room).page(), section="data")
+
+
+class Draft:
+    """A form that is being filled in, and what it is about."""
+
+    def __init__(self, request: HttpRequest, room: Room) -> None:
+        self.request, self.room = request, room
+        self.of = _version(request, room)
+        way = request.GET.get("from") or _way_of(self.of)
+        self.way = way if way in WAYS else "upload"
+        self.data = request.POST if request.method == "POST" else None
+        self.staged = self._key()
+        self.form = self._form()
+        for file in request.FILES.getlist("file"):
+            staging.put(room, self.staged, file.name or "file", cast(BinaryIO, file))
+
+    @property
+    def base(self) -> Mapping[str, Any]:
+        """The format of the version that a new one is made of."""
+        return self.of.definition["format"] if self.of is not None else {}
+
+    @property
+    def kind(self) -> str:
+        given = self.data.get("kind") if self.data is not None else None
+        return given or (self.of.kind if self.of is not None else Dataset.Kind.TABULAR)
+
+    def register(self) -> DatasetVersion:
+        """Raises StudioError."""
+        values = self.form.cleaned_data
+        name, place = values["name"].strip(), None
+        form = self._format() if values["kind"] == Dataset.Kind.TABULAR else dict(self.base)
+        if self.way == "upload":
+            place = staging.publish(self.room, self.staged, name)
+        try:
+            return save(
+                self.room, name, values["kind"],
+                {"sources": [self._source(place)], "format": form, "operations": self._operations()},
+                description=values["description"],
+                tags=self.of.tags if self.of else None,
+                create_new_version=values["new_version"] or self.of is not None,
+            )  # fmt: skip
+        except StudioError:
+            if place is not None:
+                staging.take_back(self.room, self.staged, place)
+            raise
+
+    def refuse(self, error: StudioError) -> None:
+        """Told at its field, unless the preview tells it already."""
+        field = FIELDS.get(error.code, SOURCE[self.way])
+        text = reading.in_form_words(error.message)
+        if self.reading is not None and self.reading.error == text:
+            self.form.add_error(None, _("Nothing was registered yet: the files cannot be read this way."))
+            return
+        self.form.add_error(field if field in self.form.fields and field != "staged" else None, text)
+
+    def page(self, *, with_reading: bool = True) -> RegisterPage:
+        return RegisterPage(
+            self.way, list(WAYS.items()), self.form, _level(self.request, self.room) if self.way == "path" else None,
+            self.of, self.staged, reverse("datasets:staged", args=[self.room.workspace.name, self.staged, "-"])[:-1],
+            staging.held(self.room, self.staged) if self.way == "upload" else [],
+            self.reading if with_reading else None,
+        )  # fmt: skip
+
+    def _key(self) -> str:
+        given = self.request.POST.get("staged", "")
+        return given or staging.new_key(self.room)
+
+    def _form(self) -> Any:
+        initial: dict[str, Any] = {"kind": self.kind, "staged": self.staged}
+        if self.of is not None and self.of.dataset is not None:
+            initial |= {"name": self.of.dataset.name, "description": self.of.description}
+            initial |= {key: value for key, value in self.of.definition["sources"][0].items() if isinstance(value, str)}
+        if self.way == "upload":
+            return UploadForm(self.data, initial=initial)
+        if self.way == "web":
+            return WebForm(self.data, initial=initial)
+        initial |= {key: self.request.GET[key] for key in ("datastore", "path") if key in self.request.GET}
+        return PathForm(_stores(self.room), self.data, initial=initial)
+
+    def _value(self, name: str) -> str:
+        """Of a field, whether the form was sent or is prefilled."""
+        return str((self.data.get(name, "") if self.data is not None else self.form.initial.get(name)) or "").strip()
+
+    def _files(self) -> list[ResolvedFile] | None:
+        """The files that the form is about; None where they are not here yet. Raises StudioError."""
+        workspace = self.room.workspace
+        if self.way == "upload":
+            return staging.held(self.room, self.staged)
+        if self.way == "path":
+            store, path = self._value("datastore"), self._value("path")
+            if not path:
+                return []
+            return find(workspace, [{"datastore": store, "path": path}])
+        url = self._value("url")
+        return find(workspace, [{"url": url}]) if url and fetch.known_copy(workspace, url) else None
+
+    def _given(self, seen: str) -> dict[str, Any]:
+        """What the form says of how to read; nothing where it has seen other files, so that they are looked at anew."""
+        if self.data is not None and "format" in self.data and self.data.get("seen") == seen:
+            return reading.format_of(self.data, self.base)
+        return dict(self.base)
+
+    def _format(self) -> dict[str, Any]:
+        """The format to register. Raises StudioError when the files cannot be read at all."""
+        found = self.reading
+        if found is None:
+            raise Invalid(
+                _("There is no file yet. Choose one, or drag it here; files are kept for a day.")
+                if self.way == "upload"
+                else _("Say where the data are.")
+            )
+        if found.error:
+            raise Invalid(found.error)
+        return found.format
+
+    @cached_property
+    def reading(self) -> reading.Reading | None:
+        """None where there is nothing to read as a table."""
+        if self.kind != Dataset.Kind.TABULAR:
+            return None
+        try:
+            files = self._files()
+        except StudioError:
+            return None  # told at its field when the form is sent
+        if files is None:
+            url = self._value("url")
+            return reading.unread(self._given(urlsplit(url).path), urlsplit(url).path) if url else None
+        if not files:
+            return None
+        definition = {"format": self._given(fingerprint(files)), "operations": self._operations()}
+        return reading.look(self.room.workspace, files, definition)
+
+    def _operations(self) -> list[Any]:
+        return list(self.of.definition["operations"]) if self.of is not None else []
+
+    def _source(self, place: str | None) -> dict[str, str]:
+        values = self.form.cleaned_data
+        if self.way == "web":
+            return {"url": values["url"]}
+        if place is None:
+            return {"datastore": values["datastore"], "path": values["path"]}
+        store = self.room.workspace.default_datastore
+        files = [each.path for each in root_by_name(self.room.workspace, store).walk(place)]
+        # A definition takes a backslash for a slash: such a file is meant by its folder.
+        only = files[0] if len(files) == 1 and "\\" not in files[0] else f"{place}/"
+        return {"datastore": store, "path": only}
+
+
+def _version(request: HttpRequest, room: Room) -> DatasetVersion | None:
+    name = request.GET.get("of")
+    return find_version(room.workspace, name, request.GET.get("version") or "latest") if name else None
+
+
+def _way_of(version: DatasetVersion | None) -> str:
+    """Where a new version's data most likely come from: from where those of the last one did."""
+    if version is None:
+        return "upload"
+    source = version.definition["sources"][0]
+    if source.get("url"):
+        return "web"
+    return "upload" if source["path"].startswith(f"{staging.FOLDER}/") else "path"
 
 
 def _stores(room: Room) -> list[str]:
@@ -97,37 +264,3 @@ def _level(request: HttpRequest, room: Room) -> Level | None:
         return level_of(room, name, request.GET.get("at", "")) if name else None
     except StudioError:
         return level_of(room, name, "")
-
-
-def _definition(room: Room, way: str, form: Any) -> dict[str, Any]:
-    values = form.cleaned_data
-    if way == "web":
-        source = {"url": values["url"]}
-    elif way == "path":
-        source = {"datastore": values["datastore"], "path": values["path"]}
-    else:
-        source = {"datastore": room.workspace.default_datastore, "path": _sent(room, values["name"], values["file"])}
-    return {"sources": [source], "format": form.format}
-
-
-def _sent(room: Room, name: str, file: Any) -> str:
-    """Keep the file under the dataset's name: another file of the same name there is a new version's, so it stays."""
-    folder = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
-    file_name = re.sub(r"[^\w. -]+", "-", file.name)
-    path = f"{FOLDER}/{folder}/{_free(room, folder, file_name)}"
-    put_file(room, room.workspace.default_datastore, path, file, overwrite=False)
-    return path
-
-
-def _free(room: Room, folder: str, name: str) -> str:
-    root = root_by_name(room.workspace, room.workspace.default_datastore)
-    stem, dot, ending = name.rpartition(".")
-    count, chosen = 1, name
-    while root.exists(f"{FOLDER}/{folder}/{chosen}"):
-        count += 1
-        chosen = f"{stem}-{count}{dot}{ending}" if dot else f"{name}-{count}"
-    return chosen
-
-
-def _words(form: Any) -> dict[str, Any]:
-    return {"description": form.cleaned_data["description"], "create_new_version": form.cleaned_data["new_version"]}

@@ -22,11 +22,12 @@ const ELEMENTS = {
   "metric-grid": () => import("./metric-grid.js"),
   "usage-charts": () => import("./usage-charts.js"),
   "file-drop": () => import("./file-drop.js"),
+  "#dataset-form": () => import("./dataset-form.js"),
 };
 
 function load(root) {
   for (const [name, fetchIt] of Object.entries(ELEMENTS)) {
-    if (!customElements.get(name) && (root.matches?.(name) || root.querySelector(name))) fetchIt();
+    if (!(/^\w/.test(name) && customElements.get(name)) && (root.matches?.(name) || root.querySelector(name))) fetchIt();
   }
 }
 

@@ -1,121 +1,236 @@
-// <file-drop>: files dragged in or chosen, sent with a bar, a rest time and a way to stop.
+// <file-drop>: files and folders dragged in or chosen, each sent by itself, with how far all of them are and a way to stop.
 import { ASKED, csrfToken, h, icon, refusal } from "./dom.js";
-import { bytes, t } from "./words.js";
+import { ofDrop, ofInput } from "./file-entries.js";
+import { announce } from "./notices.js";
+import { bytes, n, t } from "./words.js";
+
+// Small files take longer on their way than in the wire.
+const AT_ONCE = 3;
+// So many of those that are sent stay listed; the sum counts all.
+const LISTED = 200;
 
 const rest = (seconds) => t("{time} left", { time: seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min` });
 
 class FileDrop extends HTMLElement {
-  #queue = [];
-  #sending = null;
+  #jobs = [];
+  #waiting = [];
+  #sending = new Set();
+  #began = 0;
+  #held = null;
 
   connectedCallback() {
     if (this.list) return;
-    this.input = this.querySelector('input[type="file"]') ?? this.appendChild(h("input", { type: "file", multiple: this.hasAttribute("multiple"), accept: this.getAttribute("accept") }));
+    this.input = this.querySelector('input[type="file"]') ?? this.appendChild(h("input", { type: "file", multiple: true }));
     this.input.classList.add("sr-only");
     this.input.id ||= `files-${Math.random().toString(36).slice(2)}`;
-    this.list = h("ul", { class: "files", "aria-live": "polite" });
-    this.append(h("label", { class: "zone", for: this.input.id }, icon("upload"), h("span", null, h("b", null, t("Choose files")), " ", t("or drag them here")),
-      h("small", { class: "faint" }, this.getAttribute("hint") ?? "")), this.list);
-    this.input.addEventListener("change", () => this.#take(this.input.files));
+    this.list = this.querySelector("ul.files") ?? h("ul", { class: "files" });
+    this.sum = h("p", { class: "sum", hidden: true });
+    this.append(this.#zone(), this.sum, this.list);
+    if (this.hasAttribute("takes-back")) for (const row of this.list.children) this.#addRemove(row, row.dataset.path);
+    this.input.addEventListener("change", () => this.#takeFrom(this.input));
     for (const name of ["dragenter", "dragover"]) this.addEventListener(name, (event) => { event.preventDefault(); this.classList.add("over"); });
     for (const name of ["dragleave", "drop"]) this.addEventListener(name, () => this.classList.remove("over"));
     this.addEventListener("drop", (event) => { event.preventDefault(); this.#dropped(event.dataTransfer); });
+    this.closest("form")?.addEventListener("submit", (event) => this.#mayGo(event));
+    addEventListener("beforeunload", (event) => { if (this.#isBusy) event.preventDefault(); });
     // Chosen before this module had come, or kept by the browser over a reload.
-    if (this.input.files.length) this.#take(this.input.files);
+    if (this.input.files.length) this.#takeFrom(this.input);
   }
 
-  #dropped(transfer) {
-    if (!transfer.files.length) return;
-    // Without an own address the files go with their form, as those of any file field.
-    if (!this.hasAttribute("action")) this.input.files = transfer.files;
-    this.#take(transfer.files);
+  get #isBusy() { return this.#sending.size + this.#waiting.length > 0; }
+
+  #zone() {
+    const zone = h("label", { class: "zone", for: this.input.id }, icon("upload"), h("span", null, h("b", null, t("Choose files")), " ", t("or drag them here")),
+      h("small", { class: "faint" }, this.getAttribute("hint") ?? ""));
+    if (!this.hasAttribute("folders")) return zone;
+    const folder = h("input", { type: "file", webkitdirectory: true, multiple: true, hidden: true, onchange: () => this.#takeFrom(folder) });
+    return h("div", { class: "zones" }, zone, folder, h("button", { type: "button", class: "btn small", onclick: () => folder.click() }, icon("folder"), t("Choose a folder")));
   }
 
-  #take(files) {
-    if (!this.hasAttribute("action")) {
-      this.list.replaceChildren(...[...files].map((file) => h("li", null, icon("file"), h("span", { class: "truncate" }, file.name), h("span", { class: "what" }, bytes(file.size)))));
-      return;
+  #takeFrom(input) {
+    const found = ofInput(input.files);
+    input.value = "";
+    this.#take(found);
+  }
+
+  async #dropped(transfer) {
+    try {
+      this.#take(await ofDrop(transfer));
+    } catch (error) {
+      this.#tell(t("These files cannot be read: {why}", { why: error.message }));
     }
-    for (const file of files) this.#queue.push(this.#row(file));
-    this.input.value = "";
-    this.#next();
   }
 
-  #row(file) {
-    const bar = h("progress", { max: 1, value: 0, "aria-label": file.name });
-    const what = h("span", { class: "what" }, bytes(file.size));
-    const job = { file, bar, what };
-    job.stop = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Stop {name}", { name: file.name }), onclick: () => this.#cancel(job) }, icon("close"));
-    job.row = h("li", null, icon("file"), h("span", { class: "truncate" }, file.name), what, job.stop, bar);
-    this.list.append(job.row);
-    return job;
+  #take(found) {
+    if (!found.length) return;
+    if (!this.#isBusy) { this.#began = performance.now(); this.#jobs = this.#jobs.filter((job) => job.failed); }
+    for (const { file, path } of found) {
+      // The same path again takes the place of what was there before.
+      const before = [...this.list.children].find((row) => row.dataset.path === path);
+      if (before) { this.#jobs = this.#jobs.filter((job) => job.row !== before); before.remove(); }
+      const job = { file, path, loaded: 0 };
+      this.#jobs.push(job);
+      this.#waiting.push(job);
+    }
+    this.#next();
   }
 
   #next() {
-    if (this.#sending) return;
-    const job = this.#sending = this.#queue.shift() ?? null;
-    this.toggleAttribute("busy", Boolean(job));
-    if (job) this.#send(job);
-    else this.dispatchEvent(new CustomEvent("files-sent", { bubbles: true }));
+    while (this.#sending.size < AT_ONCE && this.#waiting.length) this.#send(this.#waiting.shift());
+    this.toggleAttribute("busy", this.#isBusy);
+    this.#draw();
+    if (!this.#isBusy) this.#ended();
   }
 
-  #send(job) {
-    const path = (this.getAttribute("prefix") ?? "") + job.file.name;
-    const put = (this.getAttribute("method") ?? "PUT").toUpperCase() === "PUT";
-    const address = this.getAttribute("action") + (put ? path.split("/").map(encodeURIComponent).join("/") : "") + (this.hasAttribute("overwrite") ? "?overwrite=1" : "");
+  #ended() {
+    const failed = this.#jobs.filter((job) => job.failed).length;
+    announce(failed ? n("{count} file was not sent", "{count} files were not sent", failed) : t("All files are sent"));
+    this.#changed();
+    const go = this.#held;
+    this.#held = null;
+    if (go && !failed) go.form.requestSubmit(go.submitter);
+  }
+
+  #changed() {
+    const paths = [...this.list.querySelectorAll("li.done")].map((row) => row.dataset.path);
+    this.dispatchEvent(new CustomEvent("files-changed", { bubbles: true, detail: { paths } }));
+  }
+
+  #send(job, replace = this.hasAttribute("overwrite")) {
+    this.#sending.add(job);
+    job.failed = false;
+    job.loaded = 0;
+    job.bar = h("progress", { max: 1, value: 0, "aria-label": job.path });
+    job.what = h("span", { class: "what" }, bytes(job.file.size));
+    const stop = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Stop {name}", { name: job.path }), onclick: () => job.request.abort() }, icon("close"));
+    this.#put(job, "", icon("file"), this.#name(job), job.what, stop, job.bar);
     const request = job.request = new XMLHttpRequest();
-    request.open(put ? "PUT" : "POST", address);
+    const path = ((this.getAttribute("prefix") ?? "") + job.path).split("/").map(encodeURIComponent).join("/");
+    request.open("PUT", this.getAttribute("action") + path + (replace ? "?overwrite=1" : ""));
     for (const [name, value] of Object.entries({ "X-CSRFToken": csrfToken(), ...ASKED })) request.setRequestHeader(name, value);
-    const began = performance.now();
-    request.upload.onprogress = ({ loaded, total }) => this.#progress(job, loaded, total, (performance.now() - began) / 1000);
-    request.onload = () => this.#done(job, path, request);
+    request.upload.onprogress = ({ loaded, total }) => { job.loaded = total ? (loaded / total) * job.file.size : 0; job.bar.value = total ? loaded / total : 0; this.#draw(); };
+    request.onload = () => this.#answered(job, request);
     request.onerror = () => this.#failed(job, t("The connection was lost."));
-    request.onabort = () => { job.row.remove(); this.#finish(job); };
-    let body = job.file;
-    if (!put) { body = new FormData(); body.append(this.input.name || "file", job.file); }
-    request.send(body);
+    request.onabort = () => { this.#forget(job); this.#sending.delete(job); this.#next(); };
+    request.send(job.file);
   }
 
-  #progress(job, loaded, total, seconds) {
-    job.bar.value = total ? loaded / total : 0;
-    const left = loaded ? ((total - loaded) * seconds) / loaded : 0;
-    job.what.textContent = `${t("{part} of {whole}", { part: bytes(loaded), whole: bytes(total) })}${seconds > 1 && left > 1 ? ` · ${rest(left)}` : ""}`;
+  #name(job) {
+    return h("span", { class: "truncate", title: job.path }, h("bdi", null, job.path));
   }
 
-  #done(job, path, request) {
-    if (request.status >= 300) {
-      let message = refusal(request.status);
-      try { message = JSON.parse(request.responseText).error.message; } catch { /* not ours to read */ }
-      this.#failed(job, message);
-      return;
+  #put(job, state, ...parts) {
+    const row = h("li", { class: state, "data-path": job.path }, ...parts);
+    if (job.row?.isConnected) job.row.replaceWith(row);
+    else this.list.append(row);
+    job.row = row;
+  }
+
+  #answered(job, request) {
+    if (request.status < 300 && !request.responseURL.includes("/accounts/")) { this.#sent(job); return; }
+    let error = { message: refusal(request.status) };
+    try { error = JSON.parse(request.responseText).error; } catch { /* not ours to read */ }
+    this.#failed(job, error.message, error.code === "exists");
+  }
+
+  #sent(job) {
+    job.loaded = job.file.size;
+    this.#put(job, "done", icon("check"), this.#name(job), h("span", { class: "what" }, bytes(job.file.size)));
+    if (this.hasAttribute("takes-back")) this.#addRemove(job.row, job.path);
+    else {
+      const done = this.list.querySelectorAll("li.done");
+      if (done.length > LISTED) done[0].remove();
     }
-    job.bar.remove();
-    job.what.textContent = bytes(job.file.size);
-    job.row.classList.add("done");
-    job.row.firstChild.replaceWith(icon("check"));
-    const name = this.getAttribute("name");
-    if (name) job.row.append(h("input", { type: "hidden", name, value: path }));
-    this.dispatchEvent(new CustomEvent("file-sent", { bubbles: true, detail: { path, size: job.file.size } }));
-    this.#finish(job);
-  }
-
-  #failed(job, message) {
-    job.bar.remove();
-    job.row.classList.add("bad");
-    job.what.textContent = message;
-    this.#finish(job);
-  }
-
-  #cancel(job) {
-    if (job === this.#sending) { job.request.abort(); return; }
-    this.#queue = this.#queue.filter((other) => other !== job);
-    job.row.remove();
-  }
-
-  #finish(job) {
-    if (job !== this.#sending) return;
-    this.#sending = null;
+    this.#sending.delete(job);
     this.#next();
+  }
+
+  #failed(job, message, isThere = false) {
+    job.failed = true;
+    job.loaded = 0;
+    const again = h("button", { type: "button", class: "btn small", onclick: () => { this.#send(job, isThere || this.hasAttribute("overwrite")); this.#next(); } }, isThere ? t("Replace it") : t("Try again"));
+    const leave = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Leave out {name}", { name: job.path }), onclick: () => { this.#forget(job); this.#draw(); this.#changed(); } }, icon("close"));
+    this.#put(job, "bad", icon("error"), this.#name(job), h("span", { class: "what", role: "alert" }, message), h("span", { class: "row" }, again, leave));
+    this.#sending.delete(job);
+    this.#next();
+  }
+
+  #forget(job) {
+    job.row?.remove();
+    this.#jobs = this.#jobs.filter((other) => other !== job);
+  }
+
+  #stopAll() {
+    const left = new Set(this.#waiting);
+    this.#waiting = [];
+    this.#held = null;
+    this.#jobs = this.#jobs.filter((job) => !left.has(job));
+    for (const job of [...this.#sending]) job.request.abort();
+    this.#draw();
+  }
+
+  #addRemove(row, path) {
+    const button = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Leave out {name}", { name: path }), onclick: () => this.#remove(row, path, button) }, icon("close"));
+    row.append(button);
+  }
+
+  async #remove(row, path, button) {
+    button.disabled = true;
+    const answer = await fetch(this.getAttribute("action") + path.split("/").map(encodeURIComponent).join("/"), { method: "DELETE", headers: { "X-CSRFToken": csrfToken(), ...ASKED } }).catch(() => null);
+    button.disabled = false;
+    if (!answer?.ok) { this.#tell(answer ? refusal(answer.status) : t("The connection was lost.")); return; }
+    row.remove();
+    this.#jobs = this.#jobs.filter((job) => job.row !== row);
+    this.#draw();
+    this.#changed();
+  }
+
+  /** One line for all: how many and how much of it is there, and what is wrong. */
+  #draw() {
+    const failed = this.#jobs.filter((job) => job.failed);
+    const done = this.#jobs.filter((job) => job.row?.classList.contains("done"));
+    if (this.#isBusy) {
+      const total = this.#jobs.reduce((sum, job) => sum + job.file.size, 0), loaded = this.#jobs.reduce((sum, job) => sum + job.loaded, 0);
+      const seconds = (performance.now() - this.#began) / 1000, left = loaded ? ((total - loaded) * seconds) / loaded : 0;
+      this.bar ??= h("progress", { max: 1, "aria-label": t("All files") });
+      this.bar.value = total ? loaded / total : 0;
+      const words = [
+        n("{done} of {count} file", "{done} of {count} files", this.#jobs.length, { done: done.length }),
+        t("{part} of {whole}", { part: bytes(loaded), whole: bytes(total) }), seconds > 1 && left > 1 ? rest(left) : "",
+      ].filter(Boolean).join(" · ");
+      this.stop ??= h("button", { type: "button", class: "btn small", onclick: () => this.#stopAll() }, t("Stop"));
+      this.words ??= h("span", { class: "what" });
+      this.words.textContent = words;
+      if (this.sum.firstChild !== this.words) this.sum.replaceChildren(this.words, this.stop, this.bar);
+      this.sum.className = "sum";
+      this.sum.hidden = false;
+    } else if (failed.length) {
+      this.#tell(n("{count} file was not sent.", "{count} files were not sent.", failed.length));
+    } else {
+      this.sum.hidden = done.length < 2;
+      this.sum.className = "sum";
+      this.sum.replaceChildren(h("span", { class: "what" }, `${n("{count} file", "{count} files", done.length)} · ${bytes(done.reduce((sum, job) => sum + job.file.size, 0))}`));
+    }
+  }
+
+  #tell(text) {
+    this.sum.hidden = false;
+    this.sum.className = "sum";
+    this.sum.classList.add("bad");
+    this.sum.replaceChildren(h("span", { role: "alert" }, text));
+  }
+
+  /** A form waits for its files; one of which some were not sent goes only without them. */
+  #mayGo(event) {
+    if (this.#isBusy) {
+      event.preventDefault();
+      this.#held = { form: event.target, submitter: event.submitter };
+      announce(t("It is sent when all files are there."));
+    } else if (this.#jobs.some((job) => job.failed)) {
+      event.preventDefault();
+      this.#tell(t("Some files were not sent. Try them again, or leave them out."));
+      this.scrollIntoView({ block: "nearest" });
+    }
   }
 }
 

@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from compute.models import Host, Node
 from compute.services import enrolments
 from core.clock import now
+from datasets.services import staging
 from duto.spec import canonical
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from registry.models import ModelVersion
@@ -157,7 +158,7 @@ class World:
         # By what stands before the variable in the route; the first that fits.
         self.values: list[tuple[str, str, str]] = [
             ("", "workspace", "lab"), ("datastores/", "name", "workspaceblobstore"), ("stores/", "name", "workspaceblobstore"), ("datasets/", "name", "penguins"),
-            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("data/read/", "name", "penguins"), ("data/cancel/", "name", "penguins"), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
+            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("data/read/", "name", "penguins"), ("data/cancel/", "name", "penguins"), ("data/about/", "name", "penguins"), ("staged/", "key", staging.new_key(site.room)), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
             ("outputs/", "name", "model"), ("images/", "id", str(image.pk)), ("of/environments/", "version", str(slim.pk)), ("images/", "image", str(image.pk)), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
             ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),

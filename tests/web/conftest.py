@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from playwright.sync_api import sync_playwright
 
 from compute.models import Node
 from core.clock import now
@@ -25,6 +28,8 @@ from environments.services.versions import register
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
 from runs.services.publish import publish_run
+from studio.testing.plugin import find_chromium
+from tests.conftest import FLAGS
 from tests.runs.conftest import Lab
 from workspaces.models import Member, Role, User
 
@@ -210,6 +215,23 @@ def inline_parts(html: str) -> list[str]:
     parser = _Inline()
     parser.feed(html)
     return parser.found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser of this module's own: Playwright's loop must be gone when asynchronous tests begin."""
+    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 810})
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from playwright.sync_api import TimeoutError, sync_playwright
 
 from compute.services import hosts, samples
 from core.clock import now
 from duto_agent.gpus import Gpus
 from duto_agent.hostfacts import HostFacts
 from duto_agent.pythons import Pythons
-from studio.testing.plugin import find_chromium
 from tests.agent.nvml import StandIn
-from tests.conftest import FLAGS
+from tests.web.chrome import NARROW, WIDE, fits, open_page, ours
 from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-# The test server speaks no websocket, and a script in the frame is refused its alert.
 # What stands beside the title of each chart of devices: number and last value.
 NAMES = {
     "GPU, %": "0: 87 1: 0 2: 87 3: 0",
@@ -40,44 +34,12 @@ INKED = """(chart, token) => {
   for (let at = 0; at < seen.length; at += 4) if (seen[at + 3] > 100 && wanted.every((value, place) => Math.abs(seen[at + place] - value) < 12)) count += 1;
   return count;
 }"""
-WIDE, NARROW = {"width": 1440, "height": 810}, {"width": 390, "height": 844}
-EXPECTED = ("WebSocket connection", "/ws/", "The document is sandboxed")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A browser of this module's own: Playwright's loop must be gone when asynchronous tests begin."""
-    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *sandbox])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
-    context = chromium.new_context(viewport=WIDE)
-    yield context.new_page()
-    context.close()
-
-
-def open_page(site: Site, page: Any, live_server: Any) -> list[str]:
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    key = site.page.cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": live_server.url}])
-    return said
 
 
 def whole_pages(site: Site) -> dict[str, str]:
     """Without fragments, which nobody opens by themselves."""
     fragments = ("preview", "who uses it", "who holds it", "who is on it")
     return {name: path for name, path in site.everything().items() if name not in fragments}
-
-
-def ours(said: list[str]) -> list[str]:
-    return [text for text in said if not any(part in text for part in EXPECTED)]
 
 
 def test_every_page_loads_without_a_word_in_the_console_and_is_no_wider_than_a_small_screen(
@@ -91,15 +53,6 @@ def test_every_page_loads_without_a_word_in_the_console_and_is_no_wider_than_a_s
         page.set_viewport_size(NARROW)
         assert fits(page), name
         assert ours(said) == [], name
-
-
-def fits(page: Any) -> bool:
-    """Whether nothing is wider than the window, once what is drawn by scripts has followed its size."""
-    try:
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
-    except TimeoutError:
-        return False
-    return True
 
 
 def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site, page: Any, live_server: Any) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
+from datetime import timedelta
+
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from compute.models import ComputeTarget
+from core.clock import now
 from datasets.models import Dataset
+from datasets.services import files_of, staging
+from datasets.stores import STAGED, root_by_name
 from tests.web.conftest import Site
 from workspaces.models import ApiToken, Member, User
 from workspaces.services.accounts import sign_in_link
@@ -32,6 +39,51 @@ def test_a_second_file_of_the_same_name_is_a_new_version_and_the_first_stays(sit
     assert Dataset.objects.get(name="penguins").latest_version == 2
     assert "Chinstrap" not in site.see("data/sets/penguins/", part="preview", version=1).content.decode()
     assert "Chinstrap" in site.see("data/sets/penguins/", part="preview").content.decode()
+
+
+def test_several_files_come_with_the_form_where_no_script_runs(site: Site) -> None:
+    files = [SimpleUploadedFile(f"{name}.csv", CSV, "text/csv") for name in "ab"]
+    site.send("data/register/?from=upload", name="two", kind="tabular", file=files)
+    version = Dataset.objects.get(name="two").versions.get()
+    assert [each.path for each in files_of(version)] == ["a.csv", "b.csv"]
+    assert version.definition["sources"] == [{"datastore": "workspaceblobstore", "path": "uploads/two/"}]
+
+
+def test_files_are_sent_under_a_key_that_is_good_for_one_person(site: Site) -> None:
+    key = staging.new_key(site.room)
+    at = f"/w/lab/data/staged/{key}/deep/a b.csv"
+    assert site.page.put(at, CSV).json() == {"path": "deep/a b.csv", "size": len(CSV)}
+    assert [each.path for each in staging.held(site.room, key)] == ["deep/a b.csv"]
+    told = site.people["contributor"].put(at, CSV)
+    assert (told.status_code, told.json()["error"]["code"]) == (400, "bad_key")
+    assert site.people["reader"].put(at, CSV).status_code == 403
+    assert site.people["stranger"].put(at, CSV).status_code == 404
+    assert site.page.put("/w/lab/data/staged/made-up/a.csv", CSV).status_code == 400
+    assert site.page.put(f"/w/lab/data/staged/{key}/../../a.csv", CSV).status_code == 400
+    assert (
+        site.send("data/register/?from=upload", "contributor", name="theirs", kind="file", staged=key).status_code
+        == 400
+    )
+    assert site.page.delete(at).status_code == 204
+    assert staging.held(site.room, key) == []
+    assert (
+        "There is no file yet"
+        in site.send("data/register/?from=upload", name="gone", kind="file", staged=key).content.decode()
+    )
+
+
+def test_what_nobody_registers_is_removed_after_a_day(site: Site) -> None:
+    old, fresh = staging.new_key(site.room), staging.new_key(site.room)
+    for key in (old, fresh):
+        staging.put(site.room, key, "a.csv", io.BytesIO(CSV))
+    [found] = staging.held(site.room, old)
+    place = root_by_name(site.workspace, STAGED).place(found.key)
+    assert place is not None
+    long_ago = (now() - staging.KEPT - timedelta(minutes=1)).timestamp()
+    os.utime(place, (long_ago, long_ago))
+    staging.sweep()
+    assert staging.held(site.room, old) == []
+    assert len(staging.held(site.room, fresh)) == 1
 
 
 def test_a_path_is_picked_folder_by_folder(site: Site) -> None:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.db import Error
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template import loader
@@ -53,6 +53,11 @@ def dialog(
     One that takes files may be as large as DUTO_UPLOAD_MAX_BYTES.
     """
     return _door(needs, ["GET", "HEAD", "POST"], _error_page, takes_files=takes_files, archived_too=archived_too)
+
+
+def files(needs: Role = Role.CONTRIBUTOR) -> Callable[[View], View]:
+    """Where a script of a page sends files one by one, or takes them back. Refusals are documents, as those of REST."""
+    return _door(needs, ["PUT", "DELETE"], _document, takes_files=True)
 
 
 def _door(
@@ -235,6 +240,10 @@ def _notice(request: HttpRequest, error: StudioError) -> HttpResponse:
         return _error_page(request, error)
     messages.error(request, error.message)
     return done(request, "", back(request, "/"))
+
+
+def _document(request: HttpRequest, error: StudioError) -> HttpResponse:
+    return JsonResponse(error.as_document(), status=error.status)
 
 
 TITLES = {

@@ -1,0 +1,20 @@
+"""Where the form that registers a dataset sends its files, one by one, before it is sent itself."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from datasets.services import staging
+from workspaces.access import Room
+from workspaces.web import door
+
+
+@door.files()
+def file(request: HttpRequest, room: Room, key: str, path: str) -> HttpResponse:
+    """PUT the bytes of one file, or DELETE it."""
+    if request.method == "DELETE":
+        staging.remove(room, key, path)
+        return HttpResponse(status=204)
+    return JsonResponse({"path": path, "size": staging.put(room, key, path, cast(BinaryIO, request))}, status=201)

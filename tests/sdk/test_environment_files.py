@@ -402,6 +402,14 @@ def test_without_pyyaml_a_file_of_yaml_is_refused_and_none_of_ours_is(
         CondaDependencies(str(tmp_path / "aml_config/conda_dependencies.yml"))
 
 
+def test_an_image_comes_from_the_registry_that_is_named() -> None:
+    made = Environment("e")
+    made.docker.base_image, made.docker.base_image_registry.address = "team/base:1", "registry.example"
+    assert made.definition()["docker"] == {"image": "registry.example/team/base:1"}
+    made.docker.base_image = "registry.example/team/base:1"
+    assert made.definition()["docker"] == {"image": "registry.example/team/base:1"}
+
+
 def test_an_environment_in_a_folder_is_whole(tmp_path: Path) -> None:
     made = Environment("e")
     made.python.conda_dependencies = CondaDependencies.create(pip_packages=["six"], python_version="3.9")

@@ -52,12 +52,19 @@ class DockerSection:
         if dockerfile and "\n" not in dockerfile and Path(dockerfile).is_file():
             dockerfile = Path(dockerfile).read_text(encoding="utf-8")
         found = {
-            "image": self.base_image,
+            "image": self._image(),
             "dockerfile": dockerfile,
             "shm_size": self.shm_size,
             "arguments": list(self.arguments or ()),
         }
         return {key: value for key, value in found.items() if value}
+
+    def _image(self) -> Optional[str]:
+        """The image with its registry, as an engine takes it."""
+        address = str(self.base_image_registry.address or "").strip("/")
+        if not self.base_image or not address or self.base_image.startswith(f"{address}/"):
+            return self.base_image
+        return f"{address}/{self.base_image}"
 
     def take(self, document: Mapping[str, Any]) -> None:
         """The section of a definition."""

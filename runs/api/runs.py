@@ -214,12 +214,17 @@ class GraphView(RunView):
 
     @extend_schema(
         operation_id="run_graph",
-        parameters=[query("open", "Name of a group of a folded graph that is to be shown step by step; may repeat.")],
+        parameters=[
+            query("open", "Name of a group of a folded graph that is to be shown step by step; may repeat."),
+            query("step", "A step: `home` tells which node of a folded graph holds it."),
+        ],
         responses={200: dict},
     )
     def get(self, request: Request, id: UUID) -> Response:
         """What the page's graph takes (docs/wire.md, *Page documents*). Above 300 steps it is folded."""
-        return Response(graph_document(self.run(id), request.query_params.getlist("open")))
+        asked = request.query_params
+        run = self.run(id, graph=False)
+        return Response(graph_document(run, asked.getlist("open"), asked.get("step", "")))
 
 
 class ReuseView(RunView):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Prefetch, TextField
 from django.db.models.functions import Cast
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from core.clock import iso
 from core.ids import as_uuid
 from datasets.models import DatasetVersion
+from duto.spec.graph import Input, Step
 from runs import told
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run
@@ -32,20 +32,22 @@ WORST = (
 )  # fmt: skip
 
 
-def graph_document(run: Run, opened: Sequence[str] = ()) -> dict[str, Any]:
+def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict[str, Any]:
     """Nodes, edges and the critical path of the run's tree: four queries, however many steps.
 
-    Above FOLD_ABOVE steps those that are alike are one node each, but for the groups that are `opened`; there is no
-    critical path then.
+    Above FOLD_ABOVE steps those that are alike are one node each, but for the groups that are `opened`; the document
+    then says which node holds `step`.
     """
+    from runs.services.board import parsed
+
     root = run if run.is_root else (run.root or run)
-    graph = root.graph or {}
-    specs: list[dict[str, Any]] = graph.get("steps", [])
+    # Parsed once a process: of a long graph that takes longer than all else here.
+    specs = parsed(root.pk).graph.steps
     if len(specs) > FOLD_ABOVE:
-        return _folded(root, specs, fold({spec["id"]: spec["name"] for spec in specs}, opened))
+        return _folded(root, specs, fold({spec.id: spec.name for spec in specs}, opened), step)
     rows = {step.step.node_id: step for step in steps_of(root)}
     sources = _Sources(root, specs)
-    nodes = [*sources.nodes(), *(_node(spec, rows[spec["id"]]) for spec in specs if spec["id"] in rows)]
+    nodes = [*sources.nodes(), *(_node(rows[spec.id]) for spec in specs if spec.id in rows)]
     return {
         "version": root.version,
         "status": root.status,
@@ -58,15 +60,14 @@ def graph_document(run: Run, opened: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def _folded(root: Run, specs: Sequence[Mapping[str, Any]], folded: Folded) -> dict[str, Any]:
+def _folded(root: Run, specs: Sequence[Step], folded: Folded, step: str) -> dict[str, Any]:
     sources = _Sources(root, specs)
     states = _states(root)
     rows = {step.step.node_id: step for step in steps_of(root, folded.steps)}
-    by_id = {spec["id"]: spec for spec in specs}
     nodes = [
         *_few(sources.nodes()),
         *(_group(group, [states[node] for node in group.members if node in states]) for group in folded.groups),
-        *(_node(by_id[node], rows[node]) for node in folded.steps if node in rows),
+        *(_node(rows[node]) for node in folded.steps if node in rows),
     ]
     drawn = {node["id"] for node in nodes}
     edges: dict[tuple[str, str], dict[str, str]] = {}
@@ -82,8 +83,22 @@ def _folded(root: Run, specs: Sequence[Mapping[str, Any]], folded: Folded) -> di
         "folded": True,
         "nodes": nodes,
         "edges": list(edges.values()),
-        "critical_path": [],
+        "critical_path": list(dict.fromkeys(folded.home[node] for node in _path(specs, states))),
+        "home": {step: folded.home[step]} if step in folded.home else {},
     }
+
+
+def _path(specs: Sequence[Step], states: Mapping[str, Facts]) -> list[str]:
+    """The critical path of all steps, by their times as the database spells them."""
+    spans = {node: span for node, facts in states.items() if (span := _span_of(facts))}
+    return critical_path(_needs(specs), spans)
+
+
+def _span_of(facts: Facts) -> Span | None:
+    began = facts.queued_at or facts.preparing_at or facts.started_at
+    if began is None or facts.status == S.SKIPPED:
+        return None
+    return Span(_read(began).timestamp(), _read(facts.finished_at).timestamp() if facts.finished_at else None)
 
 
 def _few(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -95,23 +110,32 @@ def _few(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*sources[:FOLD_ABOVE], {"id": MORE_DATA, "type": "data", "label": label, "detail": "", "url": None}]
 
 
-def _states(root: Run) -> dict[str, tuple[Any, ...]]:
-    """By node: status, source of the result, then when it was queued, started and finished, as the database spells it.
+class Facts(NamedTuple):
+    """Of one step: times are as the database spells them, since to read those of very many took longer than all else."""
 
-    To read the times of very many rows took longer than all else.
-    """
+    status: str
+    source: UUID | None
+    queued_at: str | None
+    preparing_at: str | None
+    started_at: str | None
+    finished_at: str | None
+
+
+def _states(root: Run) -> dict[str, Facts]:
     rows = Run.objects.filter(root=root.root_id, step__isnull=False).order_by()
-    times = [Cast(name, TextField()) for name in TIMES_OF_ATTEMPT]
+    times = [Cast(name, TextField()) for name in Facts._fields[2:]]
     found = rows.values_list("step__node_id", "status", "step__reused_from", *times)
-    return {node: facts for node, *facts in found}
+    return {node: Facts(*facts) for node, *facts in found}
 
 
-def _group(group: Group, states: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def _group(group: Group, states: Sequence[Facts]) -> dict[str, Any]:
     """A group as a step that is all of its members: the state that matters most, from the first start to the last end."""
-    found = {status for status, *_ in states}
+    found = {facts.status for facts in states}
     status = next((state for state in WORST if state in found), Run.Status.NOT_STARTED)
-    done = sum(1 for state, *_ in states if state in Run.ENDS)
-    queued, started, finished = ([facts[place] for facts in states if facts[place]] for place in (2, 3, 4))
+    done = sum(1 for facts in states if facts.status in Run.ENDS)
+    queued = [facts.queued_at for facts in states if facts.queued_at]
+    started = [facts.started_at for facts in states if facts.started_at]
+    finished = [facts.finished_at for facts in states if facts.finished_at]
     over = done == len(states)
     return {
         "id": group.node,
@@ -119,7 +143,7 @@ def _group(group: Group, states: Sequence[Sequence[Any]]) -> dict[str, Any]:
         "name": group.name,
         "label": group.label,
         "status": status,
-        "reused": over and all(source is not None for _, source, *_ in states),
+        "reused": over and all(facts.source is not None for facts in states),
         "detail": _("%(part)d of %(whole)d done") % {"part": done, "whole": len(group.members)},
         "queued_at": _time(min(queued, default=None)),
         "started_at": _time(min(started, default=None)),
@@ -128,8 +152,12 @@ def _group(group: Group, states: Sequence[Sequence[Any]]) -> dict[str, Any]:
 
 
 def _time(text: str | None) -> str | None:
-    found = parse_datetime(text) if text else None
-    return iso(found if found is None or found.tzinfo else found.replace(tzinfo=UTC))
+    return iso(_read(text)) if text else None
+
+
+def _read(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def steps_of(root: Run, nodes: Sequence[str] | None = None) -> list[Run]:
@@ -144,11 +172,11 @@ def steps_of(root: Run, nodes: Sequence[str] | None = None) -> list[Run]:
     return list(rows.defer(*heavy).order_by("id").prefetch_related(attempts))
 
 
-def _node(spec: Mapping[str, Any], run: Run) -> dict[str, Any]:
+def _node(run: Run) -> dict[str, Any]:
     attempts = list(run.attempts.all())
     warnings = [*run.warnings, *run.step.waiting[:1]] if not run.is_final else run.warnings
     return {
-        "id": spec["id"],
+        "id": run.step.node_id,
         "type": "step",
         "run": str(run.pk),
         "label": run.step.name,
@@ -192,24 +220,20 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-def _needs(specs: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
-    known = {spec["id"] for spec in specs}
-    needs = {}
-    for spec in specs:
-        parents = {each["from"]["step"] for each in spec.get("inputs", []) if each["from"].get("step")}
-        needs[spec["id"]] = (parents | set(spec.get("run_after", []))) & known
-    return needs
+def _needs(specs: Sequence[Step]) -> dict[str, frozenset[str]]:
+    known = frozenset(spec.id for spec in specs)
+    return {spec.id: spec.parents & known for spec in specs}
 
 
-def _edges(specs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _edges(specs: Sequence[Step]) -> list[dict[str, str]]:
     """Data from step to step by name; order alone (`run_after`) only where no data says it already."""
     edges: dict[tuple[str, str], list[str]] = {}
     for spec in specs:
-        for each in spec.get("inputs", []):
-            if parent := each["from"].get("step"):
-                edges.setdefault((parent, spec["id"]), []).append(each["from"].get("output") or each["name"])
-        for parent in spec.get("run_after", []):
-            edges.setdefault((parent, spec["id"]), [])
+        for each in spec.inputs:
+            if each.step:
+                edges.setdefault((each.step, spec.id), []).append(each.output or each.name)
+        for parent in spec.run_after:
+            edges.setdefault((parent, spec.id), [])
     return [
         {"from": start, "to": end, "label": ", ".join(dict.fromkeys(names))} for (start, end), names in edges.items()
     ]
@@ -226,37 +250,37 @@ def _span(run: Run) -> Span | None:
 class _Sources:
     """Data that comes from outside of the graph: datasets, paths on datastores, parameters that name either."""
 
-    def __init__(self, root: Run, specs: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, root: Run, specs: Sequence[Step]) -> None:
         self.root = root
         self.edges: list[dict[str, str]] = []
         self.found: dict[tuple[str, str], str] = {}
         self.places: dict[str, dict[str, Any]] = {}
         for spec in specs:
-            for each in spec.get("inputs", []):
-                if not each["from"].get("step"):
-                    self._note(spec["id"], each)
+            for each in spec.inputs:
+                if not each.step:
+                    self._note(spec.id, each)
         self.versions = self._versions()
 
-    def _note(self, step: str, each: Mapping[str, Any]) -> None:
-        place = self._resolved(each["from"])
+    def _note(self, step: str, each: Input) -> None:
+        place = self._resolved(each)
         key = (place["kind"], place["value"])
         if key not in self.found:
-            node = f"data:{each['name']}"
+            node = f"data:{each.name}"
             # Two sources may have the same input name in two steps.
             self.found[key] = node if node not in self.places else f"{node}-{len(self.places)}"
-            self.places[self.found[key]] = {**place, "name": each["name"]}
-        self.edges.append({"from": self.found[key], "to": step, "label": each["name"]})
+            self.places[self.found[key]] = {**place, "name": each.name}
+        self.edges.append({"from": self.found[key], "to": step, "label": each.name})
 
-    def _resolved(self, source: Mapping[str, Any]) -> dict[str, Any]:
-        value: Any = source
-        if source.get("parameter"):
-            value = self.root.parameters.get(source["parameter"])
+    def _resolved(self, source: Input) -> dict[str, Any]:
+        value: Any = {"dataset": source.dataset, "datastore": source.datastore, "path": source.path}
+        if source.parameter:
+            value = self.root.parameters.get(source.parameter)
             value = {"dataset": value} if isinstance(value, str) else value or {}
         if value.get("dataset"):
             return {"kind": "dataset", "value": str(value["dataset"])}
         if value.get("datastore"):
             return {"kind": "path", "value": f"{value['datastore']}/{value.get('path') or ''}", **value}
-        return {"kind": "parameter", "value": str(source.get("parameter"))}
+        return {"kind": "parameter", "value": str(source.parameter)}
 
     def _versions(self) -> dict[UUID, DatasetVersion]:
         named = (as_uuid(place["value"]) for place in self.places.values() if place["kind"] == "dataset")

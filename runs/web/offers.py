@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runs.models import Run
+from runs.services.board import parsed
 from runs.web.tree import Tree
 from workspaces.access import Room
 from workspaces.models import Role
@@ -28,7 +29,7 @@ def deeds_of(room: Room, tree: Tree) -> Deeds:
     run = tree.root
     writes = room.may(Role.CONTRIBUTOR)
     ended = run.status in Run.ENDS
-    has_graph = bool(run.graph)
+    has_graph = bool(parsed(run.pk).graph.steps)
     return Deeds(
         cancel=writes and not ended and run.status != S.CANCEL_REQUESTED,
         resubmit=writes and has_graph,

@@ -122,10 +122,7 @@ def level(files: Iterable[tuple[str, int]], prefix: str) -> list[Entry]:
 
 def spec_of(ask: Ask) -> dict[str, Any]:
     """The step as the graph document has it."""
-    for step in (ask.tree.root.graph or {}).get("steps", []):
-        if step.get("id") == ask.step.node:
-            return dict(step)
-    return {}
+    return ask.tree.spec(ask.step.node)
 
 
 def inputs(ask: Ask) -> Inputs:

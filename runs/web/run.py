@@ -71,13 +71,14 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     view = _view(request.GET.get("view", ""), tree)
     shown = _window(request.GET.get("rows"), tree, request.GET.get("step", ""))
     wants_rows = view == "table" and not wanted.isdisjoint({"stage", "table"})
+    draws = view != "table" and "stage" in wanted and tree.total
     facts = RunPage(
         tree=tree,
         view=view,
         views=list(VIEWS.items()) if tree.total else [],
         by=who(run),
         failure=failure_of(tree),
-        graph=graph_document(run) if "stage" in wanted and view != "table" and tree.total else None,
+        graph=graph_document(run, request.GET.getlist("open"), chosen) if draws else None,
         panel=panel_of(room, tree, request.GET) if "panel" in wanted else None,
         logged=None if tree.total else of_run(run.pk, run.is_final),
         deeds=offers.deeds_of(room, tree),

@@ -157,7 +157,7 @@ def root_of(room: Room, run_id: UUID) -> Run:
     """The run of this id. Raises NotFound, also for a run of another workspace."""
     run = (
         Run.objects.select_related("experiment", "submitted_by", "cloned_from", "resumed_from", "step")
-        .defer("cloned_from__graph", "resumed_from__graph")
+        .defer("graph", "cloned_from__graph", "resumed_from__graph")
         .filter(workspace=room.workspace, pk=run_id)
         .first()
     )

@@ -153,7 +153,8 @@ class LiveRegion extends HTMLElement {
   get address() {
     const url = new URL(this.getAttribute("src") || location.href, location.href);
     if (this.hasAttribute("follow") || this.hasAttribute("query")) {
-      for (const [name, value] of new URL(location.href).searchParams) if (!url.searchParams.has(name)) url.searchParams.append(name, value);
+      const own = new Set(url.searchParams.keys());
+      for (const [name, value] of new URL(location.href).searchParams) if (!own.has(name)) url.searchParams.append(name, value);
     }
     return url;
   }

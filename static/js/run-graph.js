@@ -95,7 +95,7 @@ class RunGraph extends HTMLElement {
   }
 
   get selected() {
-    return selectedStep() ?? this.getAttribute("selected");
+    return this.store.home(selectedStep() ?? this.getAttribute("selected"));
   }
 
   #patch(steps) {

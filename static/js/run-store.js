@@ -3,6 +3,7 @@ import { fetchJSON, throttle } from "./dom.js";
 import { live } from "./live.js";
 import { announce } from "./notices.js";
 import { paintFrom } from "./run-badges.js";
+import { open, opened, selectedStep } from "./selection.js";
 import { ended, showFavicon, stateOf, word } from "./states.js";
 import { clock, secondsBetween } from "./time.js";
 import { t } from "./words.js";
@@ -12,18 +13,18 @@ const TOLD = new Set(["Failed", "Completed", "Canceled", "NotResponding"]);
 const stores = new Map();
 
 class RunStore extends EventTarget {
-  #opened;
+  #opened = String(opened());
 
   constructor(doc, src, topic) {
     super();
     this.src = src;
     this.topic = topic;
-    this.#opened = new Set();
     this.reload = throttle(500, () => this.#load());
     // A folded picture has no steps to be changed one by one; the studio counts them anew.
     this.recount = throttle(3_000, () => this.#load());
     this.#take(doc);
     paintFrom(this);
+    document.addEventListener("duto:select", () => this.#moved());
     if (topic) live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
   }
 
@@ -35,21 +36,34 @@ class RunStore extends EventTarget {
 
   /** Shows what a folded group holds. */
   open(name) {
-    this.#opened.add(name);
+    open(name);
     return this.#load();
   }
 
+  /** The node that stands for a step: itself, or the closed group that holds it. */
+  home(step) { return this.doc.home?.[step] ?? step; }
+
+  /** Other groups may be open now, and the step that is selected may be in one that is not. */
+  #moved() {
+    const step = selectedStep();
+    const isKnown = !step || this.nodes.has(this.home(step));
+    if (this.doc.folded && !(isKnown && this.#opened === String(opened()))) this.#load();
+  }
+
   get #address() {
-    const url = new URL(this.src, location.href);
-    for (const name of this.#opened) url.searchParams.append("open", name);
+    const url = new URL(this.src, location.href), step = selectedStep();
+    for (const name of opened()) url.searchParams.append("open", name);
+    if (step) url.searchParams.set("step", step);
     return url;
   }
 
   async #load() {
     if (!this.src) return;
     try {
-      const doc = await fetchJSON(this.#address);
-      const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length;
+      const address = this.#address;
+      const doc = await fetchJSON(address);
+      this.#opened = String(address.searchParams.getAll("open"));
+      const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length && doc.nodes.every(({ id }) => this.nodes.has(id));
       this.#take(doc);
       live.known(this.topic, doc.version);
       this.#show();

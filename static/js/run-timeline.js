@@ -135,7 +135,7 @@ class RunTimeline extends HTMLElement {
   }
 
   #mark() {
-    const step = selectedStep() ?? this.getAttribute("selected");
+    const step = this.store.home(selectedStep() ?? this.getAttribute("selected"));
     for (const [id, { line }] of this.#rows) line.setAttribute("aria-pressed", String(id === step));
   }
 

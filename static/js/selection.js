@@ -3,6 +3,16 @@
 export const param = (name) => new URL(location.href).searchParams.get(name);
 export const selectedStep = () => param("step");
 
+/** The groups of a folded graph that are open, in the order in which they were opened. */
+export const opened = () => new URL(location.href).searchParams.getAll("open");
+
+export function open(name) {
+  if (opened().includes(name)) return;
+  const url = new URL(location.href);
+  url.searchParams.append("open", name);
+  history.pushState(null, "", url);
+}
+
 function tell(url) {
   document.dispatchEvent(new CustomEvent("duto:select", { detail: { step: selectedStep(), url } }));
   mark(document);

@@ -82,7 +82,7 @@ def test_a_long_graph_is_folded_and_opens_group_by_group(lab: Lab, long_run: Run
     Run.objects.filter(step__node_id__in=["s1", "s2"]).update(status="Completed")
     Run.objects.filter(step__node_id="s3").update(status="Failed", queued_at="2026-01-02T03:04:05.5Z")
     document, statements = asked(lab, long_run)
-    assert document["folded"] and document["critical_path"] == []
+    assert document["folded"] and document["home"] == {}
     group, end = document["nodes"]
     assert (group["name"], group["status"], group["detail"]) == ("step", "Failed", "3 of 310 done")
     assert group["queued_at"].startswith("2026-01-02T03:04:05.5") and group["finished_at"] is None
@@ -94,4 +94,9 @@ def test_a_long_graph_is_folded_and_opens_group_by_group(lab: Lab, long_run: Run
     inner, _ = asked(lab, long_run, open=["step", part["name"]])
     shown = {node["id"] for node in inner["nodes"]}
     assert {"s0", "s1"} <= shown and {"from": "s0", "to": "s1", "label": ""} in inner["edges"]
+    # The chain that took the longest goes through what is drawn; a step that is not is in its group.
+    assert (document["critical_path"], inner["critical_path"]) == (["group:step"], ["s3"])
+    assert asked(lab, long_run, step="s3")[0]["home"] == {"s3": "group:step"}
+    assert asked(lab, long_run, step="s3", open=["step", part["name"]])[0]["home"] == {"s3": "s3"}
+    assert asked(lab, long_run, step="nowhere")[0]["home"] == {}
     assert {edge[side] for edge in inner["edges"] for side in ("from", "to")} <= shown

@@ -232,7 +232,7 @@ def test_the_graph_page_has_data_steps_edges_and_the_critical_path(lab):
         )  # fmt: skip
     page = lab.get(f"runs/{run.pk}/graph/").json()
     nodes = {node["id"]: node for node in page["nodes"]}
-    assert (nodes["data:raw"]["label"], nodes["data:ref"]["detail"]) == ("palmer raw", "workspaceblobstore/raw/")
+    assert (nodes["data:raw"]["label"], nodes["data:ref"]["detail"]) == ("palmer raw", "workspaceblobstore/raw")
     assert (nodes["slow"]["detail"], nodes["slow"]["status"], nodes["slow"]["reused"]) == ("1:30", "Completed", False)
     edges = {(edge["from"], edge["to"]): edge["label"] for edge in page["edges"]}
     assert edges["prepare", "slow"] == "table" and edges["slow", "compare"] == "" and ("data:raw", "prepare") in edges

@@ -119,7 +119,7 @@ def _world(count: int) -> tuple[Any, dict[str, Any]]:
     artifact_store(room.workspace.pk).write(blob_key(digest), io.BytesIO(data))
     files = [{"path": "step.py", "digest": digest, "size": len(data), "executable": False}]
     snapshot = snapshots.create(room.workspace, {"schema": 1, "files": files})
-    steps = [_step(number, snapshot.digest) for number in range(count)]
+    steps = [step_of(number, snapshot.digest) for number in range(count)]
     return room, {"schema": 1, "steps": steps, "parameters": []}
 
 
@@ -143,7 +143,8 @@ def _floor(root: Any) -> float:
     return seconds
 
 
-def _step(number: int, snapshot: str) -> dict[str, Any]:
+def step_of(number: int, snapshot: str) -> dict[str, Any]:
+    """A step of a layered graph, which reads what one of the layer before writes."""
     name, above = f"step-{number:05}", number - WIDE
     source = {"step": f"step-{above:05}", "output": "made"}
     return {

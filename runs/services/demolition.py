@@ -25,7 +25,7 @@ from duto.spec import trees
 from environments.models import Environment, EnvironmentVersion
 from pipelines.models import PublishedPipeline
 from registry.models import ModelVersion, RegisteredModel
-from runs.models import Artifact, Attempt, Experiment, MetricPoint, Output, Run, Snapshot
+from runs.models import Artifact, Attempt, Experiment, MetricDescription, MetricPoint, Output, Run, Snapshot
 from runs.queries.logs import open_path
 from runs.queries.usage import samples_of
 from runs.services import cancel, departures
@@ -91,6 +91,7 @@ def _rows(workspace: Workspace) -> Iterator[QuerySet]:  # type: ignore[type-arg]
     """All that belongs to it, what there may be a million of first, each before what it hangs on."""
     of_run = {"run__workspace": workspace}
     yield MetricPoint.objects.filter(**of_run)
+    yield MetricDescription.objects.filter(**of_run)
     yield Artifact.objects.filter(**of_run)
     yield Output.objects.filter(**of_run)
     # The newest first, for children come after their parents.

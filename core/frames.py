@@ -75,6 +75,15 @@ def publish(messages: Sequence[Message]) -> bool:
     return True
 
 
+def answers() -> bool:
+    """Whether the broker answers now."""
+    try:
+        return bool(_client().ping())
+    except Exception as error:  # any transport error, and no broker at all
+        log.info("the broker does not answer: %s", error)
+        return False
+
+
 def _config(name: str) -> Any:
     return settings.CHANNEL_LAYERS["default"]["CONFIG"][name]  # type: ignore[index]
 

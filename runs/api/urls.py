@@ -15,6 +15,7 @@ from runs.api import (
     resume,
     retention,
     runs,
+    studio,
     trigger,
     usage,
     workspaces,
@@ -29,6 +30,11 @@ TRIGGER = (
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("studio/health/", studio.HealthView.as_view(), name="api-studio-health"),
+    path("studio/workspaces/", studio.RoomsView.as_view(), name="api-studio-workspaces"),
+    path("studio/people/", studio.PeopleView.as_view(), name="api-studio-people"),
+    path("studio/people/<uuid:id>/", studio.PersonView.as_view(), name="api-studio-person"),
+    path("studio/message/", studio.MessageView.as_view(), name="api-studio-banner"),
     path(f"{W}use/", workspaces.WorkspaceUseView.as_view(), name="api-workspace-use"),
     path(f"{W}delete-preview/", workspaces.DeletePreviewView.as_view(), name="api-workspace-delete-preview"),
     path(f"{W}experiments/", experiments.ExperimentsView.as_view(), name="api-experiments"),

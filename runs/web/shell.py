@@ -14,8 +14,9 @@ from django.utils.translation import ngettext
 from compute.queries import unwalled_hosts
 from compute.web.pages import nodes_text
 from runs.models import Run
-from workspaces.access import Room
+from workspaces.access import Room, owns_studio
 from workspaces.models import Member, User, Workspace
+from workspaces.services import installation
 
 LIVE = [status for status in Run.Status.values if status not in Run.ENDS]
 # More than this nobody counts in a corner of the page, and it keeps the query short.
@@ -34,6 +35,7 @@ class Shell:
     live_runs_text: str | None = None
     compute_text: str | None = None
     warnings: list[dict[str, str]] = field(default_factory=list)
+    owns_studio: bool = False
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def _shell(request: HttpRequest) -> Shell:
     room: Room | None = getattr(request, "room", None)
     if room is None:
-        return Shell(user=request.user) if isinstance(request.user, User) else Shell()
+        return Shell(user=request.user, warnings=_message()) if isinstance(request.user, User) else Shell()
     mine = Workspace.objects.filter(members__user=room.user, archived_at__isnull=True).order_by("name")
     return Shell(
         workspace=room.workspace,
@@ -54,6 +56,7 @@ def _shell(request: HttpRequest) -> Shell:
         section=getattr(request, "section", ""),
         live_runs_text=live_text(room.workspace),
         compute_text=nodes_text(room.workspace),
+        owns_studio=owns_studio(room.user),
         warnings=_warnings(room, getattr(request, "section", "")),
     )
 
@@ -65,9 +68,15 @@ def live_text(workspace: Workspace) -> str | None:
     return ngettext("%s live", "%s live", count) % (f"{MOST}+" if count > MOST else count) if count else None
 
 
+def _message() -> list[dict[str, str]]:
+    """What those say who look after the studio."""
+    said = installation.said()
+    return [{"level": said.level, "text": said.text, "url": "", "action": ""}] if said else []
+
+
 def _warnings(room: Room, section: str) -> list[dict[str, str]]:
     """What nobody, and what an owner should not be able to overlook."""
-    found = []
+    found = _message()
     if room.workspace.is_archived:
         address = reverse("room:page", args=[room.workspace.name])
         text = _("This workspace is archived: it can be read, and nothing in it changes.")

@@ -243,7 +243,9 @@ def archive(request: HttpRequest, room: Room) -> HttpResponse:
 @door.deed(Role.OWNER, archived_too=True)
 def hand_over(request: HttpRequest, room: Room) -> HttpResponse:
     """Make another member the owner in one's own place."""
-    member = members.transfer(room, request.POST.get("member", ""))
+    if not request.POST.get("member"):
+        raise Invalid(_("Choose the member who becomes the owner."))
+    member = members.transfer(room, request.POST["member"])
     text = _("%(name)s is the owner now, and you are a contributor.") % {"name": member.user.get_username()}
     return door.done(request, text, _address(room))
 

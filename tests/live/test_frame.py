@@ -60,7 +60,7 @@ def test_light_and_dark_are_a_choice_that_stays(page: Page) -> None:
 
 PAGES = (
     "", "runs/", "experiments/", "pipelines/", "data/", "data/stores/", "data/stores/workspaceblobstore/", "data/register/",
-    "data/register/?from=path", "compute/", "compute/clusters/cpu-cluster/", "environments/", "environments/named/AzureML-Tutorial/", "models/", "settings/",
+    "data/register/?from=path", "compute/", "compute/clusters/cpu-cluster/", "environments/", "environments/named/AzureML-Tutorial/", "models/", "settings/", "settings/workspace/", "settings/people/", "settings/audit/", "settings/workspace/delete/",
 )  # fmt: skip
 
 
@@ -75,7 +75,15 @@ def every_page(studio: Studio) -> list[str]:
     pipelines = [f"pipelines/{each['id']}/" for each in studio.get("pipelines/")["items"][:1]]
     datasets = [f"data/sets/{each['name']}/" for each in studio.get("datasets/")["items"][:1]]
     hosts = [f"compute/hosts/{each['name']}/" for each in studio.get("hosts/")["items"]]
-    return [f"/w/main/{each}" for each in (*PAGES, *tabs, *views, *pipelines, *datasets, *hosts)]
+    outside = [
+        "/workspaces/",
+        "/workspaces/new/",
+        "/studio/",
+        "/studio/workspaces/",
+        "/studio/people/",
+        "/studio/banner/",
+    ]
+    return outside + [f"/w/main/{each}" for each in (*PAGES, *tabs, *views, *pipelines, *datasets, *hosts)]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core import frames, journal, once
-from core.errors import Conflict, Forbidden, NotFound
+from core.errors import Conflict, NotFound
 from core.ids import as_key
 from core.work import after_commit
 from workspaces.access import Room, hold
@@ -104,10 +104,10 @@ def remove(room: Room, member_id: object) -> None:
 def leave(room: Room) -> None:
     """Leave the workspace, with all that leans on one's rights in it, as remove() lets others go.
 
-    Raises Conflict for the last owner, Forbidden for a token: it would end itself.
+    Raises Conflict for the last owner, and for a token (`needs_session`): it would end itself.
     """
     if room.token is not None or room.user is None:
-        raise Forbidden(_("Only a person who is signed in leaves a workspace."))
+        raise Conflict(_("Only a person who is signed in leaves a workspace."), code="needs_session")
     room = hold(room)
     member = Member.objects.select_related("user").get(workspace=room.workspace, user=room.user)
     _keep_an_owner(member)
@@ -121,11 +121,11 @@ def leave(room: Room) -> None:
 def transfer(room: Room, member_id: object) -> Member:
     """Make another member the owner in one's own place; who was it is a contributor from then on.
 
-    Raises Forbidden for a token, Conflict for an invitation, for oneself and for a closed account.
+    Raises Conflict for a token (`needs_session`), for an invitation, for oneself and for a closed account.
     """
     found = _held(room, member_id)
     if room.token is not None or room.user is None:
-        raise Forbidden(_("Only a person who is signed in hands over a workspace."))
+        raise Conflict(_("Only a person who is signed in hands over a workspace."), code="needs_session")
     if not isinstance(found, Member) or found.user_id == room.user.pk or not found.user.is_active:
         raise Conflict(_("A workspace is handed over to another member who has an open account."), code="no_member")
     Member.objects.filter(pk=found.pk).update(role=Role.OWNER)

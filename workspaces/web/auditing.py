@@ -25,11 +25,17 @@ from workspaces.web import door
 FILTERS = ("person", "action", "since", "until")
 # So much of a fact is shown; files have all of it.
 LONGEST = 120
+SHORTEST = 30
 
 
 @dataclass(frozen=True)
 class Row:
     entry: AuditEntry
+
+    @property
+    def names(self) -> str:
+        """What the facts are about, for the line that opens them."""
+        return ", ".join(self.entry.facts)[:SHORTEST]
 
     @property
     def facts(self) -> list[tuple[str, str]]:

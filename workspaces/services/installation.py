@@ -1,0 +1,96 @@
+"""What those do who look after the installation: people of all workspaces, and a message on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Count, Max, QuerySet
+from django.utils.translation import gettext as _
+
+from core.clock import now
+from core.errors import Conflict, Invalid, NotFound
+from core.ids import as_key
+from workspaces.access import owns_studio
+from workspaces.models import AuditEntry, Banner, User
+from workspaces.services import audit, members
+
+LONGEST = 500
+ONE = 1
+
+
+@dataclass(frozen=True)
+class Said:
+    """The message of every page."""
+
+    text: str
+    level: str
+    until: datetime | None
+
+
+def require_owner(user: object) -> User:
+    """The person. Raises NotFound for who does not look after the installation: to others it does not exist."""
+    if not isinstance(user, User) or not owns_studio(user):
+        raise NotFound(_("There is no such page, or it is not for you."))
+    return user
+
+
+def people() -> QuerySet[User]:
+    """All accounts, with how many workspaces they belong to and when they were last seen in one."""
+    return User.objects.annotate(rooms=Count("memberships"), seen=Max("memberships__last_seen_at"))
+
+
+def set_active(by: User, user_id: object, is_active: bool) -> User:
+    """Close a person's account, or open it again. Raises NotFound, Conflict for oneself and for the last owner of a
+    workspace."""
+    require_owner(by)
+    found = User.objects.filter(pk=as_key(user_id)).first()
+    if found is None:
+        raise NotFound(_("There is no such account."))
+    if found.pk == by.pk:
+        raise Conflict(_("You cannot close your own account."), code="own_account")
+    deed = members.open_account if is_active else members.close_account
+    if found.is_active != is_active:
+        deed(found.get_username(), _noted(by))
+    found.refresh_from_db()
+    return found
+
+
+@transaction.atomic
+def say(by: User, text: str, level: str = Banner.Level.INFO, until: datetime | None = None) -> Said | None:
+    """What every page says from now on, until then; an empty text says nothing any more. Raises Invalid."""
+    require_owner(by)
+    text = " ".join(text.split())
+    if len(text) > LONGEST:
+        raise Invalid(_("A message has at most %(most)s characters.") % {"most": LONGEST}, code="long_message")
+    if level not in Banner.Level.values:
+        raise Invalid(_("A message is one of: %(names)s.") % {"names": ", ".join(Banner.Level.values)})
+    if until is not None and until <= now():
+        raise Invalid(_("The end of the message is over already."), code="past")
+    if text:
+        Banner.objects.update_or_create(pk=ONE, defaults={"text": text, "level": level, "until": until})
+    else:
+        Banner.objects.all().delete()
+    _noted(by)("studio.message", text)
+    return said()
+
+
+def said() -> Said | None:
+    """What every page says now."""
+    row = Banner.objects.filter(pk=ONE).first()
+    if row is None or (row.until is not None and row.until <= now()):
+        return None
+    return Said(row.text, row.level, row.until)
+
+
+def audit_entries(by: User) -> QuerySet[AuditEntry]:
+    """What belongs to no workspace: accounts, deleted workspaces, messages."""
+    require_owner(by)
+    return AuditEntry.objects.filter(workspace__isnull=True)
+
+
+def _noted(by: User) -> Callable[[str, str], None]:
+    return partial(audit.write, by.get_username())

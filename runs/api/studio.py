@@ -20,7 +20,7 @@ from workspaces.services import installation
 
 class PartOut(s.Serializer[Any]):
     name = s.CharField()
-    state = s.ChoiceField(["good", "warning", "bad"])
+    state = s.CharField(help_text="good, warning or bad.")
     reason = s.CharField()
     action = s.CharField(help_text="What mends it; empty where nothing needs to be mended.")
 

@@ -34,7 +34,7 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[str]:
     """Take the artifacts of an attempt that ended into the store, and name them in rows; sentences on those that cannot be
     kept. May be called again. Many are taken in slices, so that nobody waits for all of their rows."""
     told, odd = _named(report.get("artifacts", []))
-    if (refusal := _no_room(attempt, told)) is not None:
+    if (refusal := _no_room(attempt, report, told)) is not None:
         after_commit(lambda: clear(attempt))
         return [refusal]
     paths = list(told)
@@ -49,9 +49,13 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[str]:
     return [f"Files that the step left could not be kept: {names}{more}."]
 
 
-def _no_room(attempt: Attempt, told: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Why the workspace has no room for these files, if so."""
-    workspace, size = attempt.run.workspace, sum(int(each.get("size") or 0) for each in told.values())
+def _no_room(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Why the workspace has no room for these files, if so. Those that were taken already are counted where they lie."""
+    workspace = attempt.run.workspace
+    if storage.left(workspace) is None:
+        return None
+    base = left_at(attempt, report)
+    size = sum(int(each.get("size") or 0) for path, each in told.items() if below(base, f"work/{path}").is_file())
     try:
         storage.require(workspace, size)
     except Conflict as error:

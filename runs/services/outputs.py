@@ -48,17 +48,23 @@ def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
     run = attempt.run
     declared = {each["name"]: each for each in step_of(run)["outputs"]}
     known = {output.name: output for output in Output.objects.filter(run=run)}
-    new = [each for each in report.get("outputs", []) if each["name"] not in known and not each.get("missing")]
-    size = sum(int(file["size"]) for each in new for file in each.get("files", []))
-    storage.require(run.workspace, size)
-    storage.note(run.workspace, size)
     base = left_at(attempt, report)
+    _make_room(run, [each for each in report.get("outputs", []) if each["name"] not in known], base)
     for entry in report.get("outputs", []):
         name = entry["name"]
         if entry.get("missing") or name in known or name not in declared:
             continue
         known[name] = _promote(run, declared[name], entry, base)
     return [known[name] for name in declared if name in known]
+
+
+def _make_room(run: Run, told: Iterable[Mapping[str, Any]], base: Path) -> None:
+    """Raises Conflict where these outputs are more than the workspace may keep. Those that were moved already, by a
+    finish that was not committed, are counted where they lie."""
+    here = [each for each in told if not each.get("missing") and below(base, f"outputs/{each['name']}").exists()]
+    size = sum(int(file["size"]) for each in here for file in each.get("files", []))
+    storage.require(run.workspace, size)
+    storage.note(run.workspace, size)
 
 
 def step_of(run: Run) -> dict[str, Any]:

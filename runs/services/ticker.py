@@ -93,7 +93,7 @@ def tick(count: int) -> None:
         (600, prune_events),
         (600, once.prune),
         (600, samples.prune),
-        (3600, auditing.prune),
+        (300, auditing.prune),
         (3600, datasets.sweep_staged),
         (3600, ring_retention),
     ]

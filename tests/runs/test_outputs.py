@@ -18,6 +18,7 @@ from duto.spec.graph import Graph
 from runs.models import Artifact, Output
 from runs.services import artifacts, outputs
 from runs.services.transfers import staging
+from workspaces.services import storage, workspaces
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
@@ -267,3 +268,30 @@ def test_a_transfer_reads_only_what_is_there_to_be_read(lab, what):
     answer = lab.agent.get(f"/agent/v1/attempts/{attempt.pk}/1/files/{what}")
     assert answer.status_code in (400, 404)
     assert "error" in json.loads(answer.content) or answer.status_code == 404
+
+
+def test_outputs_and_artifacts_that_are_more_than_the_workspace_may_keep_are_refused(lab):
+    attempt = attempt_with(lab)
+    used = storage.measure(lab.workspace.pk)
+    workspaces.set_limits(lab.room, {"storage_bytes": used + 10})
+    attempt.run.workspace.refresh_from_db()
+    report = leave(attempt, outputs__model__a="x" * 11, work__outputs__b="y" * 11)
+    with pytest.raises(StudioError, match="this is more") as refused:
+        outputs.promote(attempt, report)
+    assert refused.value.code == "storage_limit" and not Output.objects.exists()
+    assert "this is more" in artifacts.adopt(attempt, report)[0] and not Artifact.objects.exists()
+    small = attempt_with(lab)
+    small.run.workspace.refresh_from_db()
+    assert len(outputs.promote(small, leave(small, outputs__model__a="x" * 6))) == 1
+
+
+def test_outputs_that_were_moved_before_a_crash_are_not_counted_twice(lab):
+    attempt = attempt_with(lab)
+    report = leave(attempt, outputs__model__a="x" * 8)
+    used = storage.measure(lab.workspace.pk)
+    workspaces.set_limits(lab.room, {"storage_bytes": used + 8})
+    attempt.run.workspace.refresh_from_db()
+    outputs.promote(attempt, report)
+    Output.objects.all().delete()
+    storage.measure(lab.workspace.pk)
+    assert len(outputs.promote(attempt, report)) == 1

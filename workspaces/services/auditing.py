@@ -24,6 +24,8 @@ COLUMNS = ("at", "person", "actor", "via", "through", "action", "target", "facts
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 # Rows that are read at a time while a file is sent.
 READ = 500
+# Entries that one look of the ticker lets go of; it looks again within minutes.
+PRUNED = 5_000
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,16 @@ def people(rows: QuerySet[AuditEntry]) -> list[str]:
     return [name for name in rows.order_by("person").values_list("person", flat=True).distinct()[:500] if name]
 
 
-def prune() -> int:
-    """Let go of what is older than the owners of its workspace want; how many entries."""
+def prune(most: int = PRUNED) -> int:
+    """Let go of what is older than the owners of its workspace want, so many at a time; how many entries."""
     moment, count = now(), 0
     for key, settings in Workspace.objects.values_list("id", "settings"):
         if (days := limits.audit_days_in(settings)) is not None:
             old = AuditEntry.objects.filter(workspace=key, created_at__lt=moment - timedelta(days=days))
-            count += slices.delete(old.order_by("id"))
+            keys = list(old.order_by("id").values_list("pk", flat=True)[: most - count])
+            for some in slices.of(keys):
+                AuditEntry.objects.filter(pk__in=some).delete()
+            count += len(keys)
     return count
 
 

@@ -2,12 +2,13 @@
 
 from runs.models.attempt import Attempt
 from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
-from runs.models.run import Experiment, Run, StepRun
+from runs.models.run import DataUse, Experiment, Run, StepRun
 from runs.models.snapshot import Snapshot
 
 __all__ = [
     "Artifact",
     "Attempt",
+    "DataUse",
     "Experiment",
     "MetricDescription",
     "MetricPoint",

@@ -206,7 +206,31 @@ class StepRun(models.Model):
             ),
             # "The last runs of this step", and the nearest candidate when nothing matched.
             models.Index(fields=["workspace", "name", "-run"], name="step_history"),
-        ]
+            # "Who uses it" of an environment.
+            models.Index(
+                fields=["environment_version_id", "-run"], name="step_environment",
+                condition=models.Q(environment_version_id__isnull=False),
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.name
+
+
+class DataUse(models.Model):
+    """A run reads a version of a dataset: noted when it is submitted, of what its graph and its parameters name.
+
+    One row a run and version, with the first step in the order of the graph that reads it.
+    """
+
+    root = models.ForeignKey(Run, models.CASCADE, related_name="data_uses")
+    run = models.ForeignKey(Run, models.CASCADE, related_name="+")
+    dataset_version_id = models.UUIDField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("root", "dataset_version_id", name="one_use_a_run")]
+        # "Who uses it", the newest first, of any age.
+        indexes = [models.Index(fields=["dataset_version_id", "-root"], name="data_use")]
+
+    def __str__(self) -> str:
+        return f"{self.root_id} reads {self.dataset_version_id}"

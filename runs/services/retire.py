@@ -14,7 +14,7 @@ from core.errors import Conflict, Invalid, StudioError
 from core.storage import artifact_store
 from core.work import later
 from datasets import services as datasets
-from runs.models import Artifact, Attempt, MetricDescription, MetricPoint, Output, Run, StepRun
+from runs.models import Artifact, Attempt, DataUse, MetricDescription, MetricPoint, Output, Run, StepRun
 from runs.queries.deletion import Preview
 from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
@@ -121,5 +121,6 @@ def _remove_rows(run: Run) -> None:
     """What there may be a million of first; then the runs, the newest first, for children come after their parents."""
     for kind in (MetricPoint, MetricDescription, Artifact, Output):
         slices.delete(kind._default_manager.filter(run__root=run))
+    slices.delete(DataUse.objects.filter(root=run))
     slices.delete(Run.objects.filter(root=run).exclude(pk=run.pk).order_by("-id"))
     Run.objects.filter(pk=run.pk).delete()

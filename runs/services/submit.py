@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -23,7 +24,7 @@ from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
-from runs.models import Experiment, Run, Snapshot, StepRun
+from runs.models import DataUse, Experiment, Run, Snapshot, StepRun
 from runs.services import board, conda, experiments, foreign, progress
 from runs.services.changes import changing
 from workspaces.access import Room, require_run
@@ -81,6 +82,7 @@ def submit_run(
         runs, details = _rows(root, plan, environments_of)
         Run.objects.bulk_create(runs)
         StepRun.objects.bulk_create(details)
+        _note_uses(_uses(root, plan, details))
         _go(root, len(plan.graph.steps))
     return root
 
@@ -93,11 +95,14 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
     board.keep({root.pk: board.Parsed(plan.graph)})
     try:
         runs, details = _rows(root, plan, environments_of)
+        uses = _uses(root, plan, details)
         for part in slices.of(range(len(runs))):
             with slices.writing():
                 _sign(root)
                 Run.objects.bulk_create([runs[place] for place in part])
                 StepRun.objects.bulk_create([details[place] for place in part])
+                laid_out = {runs[place].pk for place in part}
+                _note_uses([use for use in uses if use.run_id in laid_out])
         slices.pause()
         with slices.writing():
             once.settle(root)
@@ -332,6 +337,24 @@ def _rows(
     runs = [root if alone else _step_row(root, step) for step in steps]
     details = [_detail_row(run, step, plan, environments_of[step.id]) for run, step in zip(runs, steps, strict=True)]
     return [] if alone else runs, details
+
+
+def _uses(root: Run, plan: _Plan, details: list[StepRun]) -> list[DataUse]:
+    """Which versions of datasets the run reads, each with the first step that does."""
+    by_id = {step.id: step for step in plan.graph.steps}
+    found: dict[UUID, DataUse] = {}
+    for detail in details:
+        for source in by_id[detail.node_id].inputs:
+            value = source.dataset if source.parameter is None else plan.parameters.get(source.parameter)
+            version = as_uuid(value) if isinstance(value, str) else None
+            if version is not None and version not in found:
+                found[version] = DataUse(root=root, run_id=detail.run_id, dataset_version_id=version)
+    return list(found.values())
+
+
+def _note_uses(uses: list[DataUse]) -> None:
+    if uses:
+        DataUse.objects.bulk_create(uses)
 
 
 def _step_row(root: Run, step: Step) -> Run:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from compute.models import ComputeTarget
 from core.ids import as_uuid
-from runs.models import Attempt, Run, StepRun
+from runs.models import Attempt, DataUse, StepRun
 from runs.services.waiting import cluster_line
 from workspaces.access import Room
 from workspaces.web import door
 
 SHOWN = 20
-LOOKED_AT = 500
 
 
 @dataclass(frozen=True)
@@ -46,26 +44,14 @@ def environment(request: HttpRequest, room: Room) -> HttpResponse:
 
 @door.page()
 def dataset(request: HttpRequest, room: Room) -> HttpResponse:
-    """The last runs whose graph or parameters name this version."""
+    """The last runs that read this version, each with the first of its steps that does."""
+    # A root that is its own parent is still being laid out.
+    uses = DataUse.objects.filter(root__workspace=room.workspace, root__parent__isnull=True)
     version = as_uuid(request.GET.get("version"))
-    # A graph is a document without an index on what it names: look at the newest runs only, however many there are.
-    newest = list(
-        Run.objects.filter(workspace=room.workspace, parent__isnull=True)
-        .order_by("-id")
-        .values_list("id", flat=True)[:LOOKED_AT]
-    )
-    found = (
-        Run.objects.filter(
-            Q(graph__icontains=str(version)) | Q(parameters__icontains=str(version)), pk__in=newest
-        ).order_by("-id")
-        if version
-        else Run.objects.none()
-    )
-    rows = _steps(room).filter(run__root_id__in=list(found.values_list("id", flat=True)[:SHOWN]))
-    firsts: dict[Any, StepRun] = {}
-    for step in rows.order_by("-run_id")[: SHOWN * 5]:
-        firsts.setdefault(step.run.root_id, step)
-    return _draw(request, "runs/uses.html", Uses(list(firsts.values())))
+    found = uses.filter(dataset_version_id=version).order_by("-root_id") if version else uses.none()
+    keys = list(found.values_list("run_id", flat=True)[:SHOWN])
+    rows = _steps(room).in_bulk(keys)
+    return _draw(request, "runs/uses.html", Uses([rows[key] for key in keys if key in rows]))
 
 
 @door.page()

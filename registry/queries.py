@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from core.clock import iso
@@ -16,18 +16,25 @@ from core.storage import Root, artifact_store, safe
 from registry.models import ModelVersion, RegisteredModel
 from workspaces.models import Workspace
 
+# Lent by the app of runs: a query for the ids of all runs below one.
+Tree = Callable[[Workspace, UUID], QuerySet[Any, Any]]
+trees: list[Tree] = []
+
 _NEWEST = Subquery(ModelVersion.objects.filter(model=OuterRef("model")).order_by("-version").values("version")[:1])
 
 
 def versions_in(
-    workspace: Workspace, *, name: str = "", run_id: str | None = None, latest: bool = False
+    workspace: Workspace, *, name: str = "", run_id: UUID | None = None, latest: bool = False
 ) -> QuerySet[ModelVersion]:
-    """Versions of all models, newest first; with `latest` one of each name."""
+    """Versions of all models, newest first; with `latest` one of each name, with `run_id` those of the run and of its steps."""
     found = ModelVersion.objects.filter(model__workspace=workspace).select_related("model", "created_by").defer("files")
     if name:
         found = found.filter(model__name=name)
     if run_id is not None:
-        found = found.filter(run_id=run_id)
+        of = Q(run_id=run_id)
+        for below in trees:
+            of |= Q(run_id__in=below(workspace, run_id))
+        found = found.filter(of)
     return found.filter(version=_NEWEST) if latest else found
 
 

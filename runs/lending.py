@@ -7,6 +7,7 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from compute.services import status, targets, upkeep
@@ -16,6 +17,7 @@ from core.storage import artifact_store
 from datasets.services import datastores
 from environments import services as environments
 from pipelines import services as pipelines
+from registry import queries as models
 from registry import services as registry
 from registry.services.models import RunFiles
 from runs.models import Artifact, Attempt, Output, Run
@@ -28,6 +30,7 @@ from workspaces.services import members, workspaces
 def lend() -> None:
     pipelines.publish_with(publish.from_request)
     registry.take_runs_from(artifacts_of)
+    models.trees.append(steps_of)
     targets.uses.append(clusters.use_of)
     targets.clearers.append(clusters.clear)
     status.runs_on.append(runs_on_nodes)
@@ -38,6 +41,11 @@ def lend() -> None:
     members.on_narrowed.append(submitters.stop_later)
     members.counted_ends["open_runs"] = submitters.open_of
     workspaces.live_counts.append(live_count)
+
+
+def steps_of(workspace: Workspace, run_id: UUID) -> QuerySet[Run, UUID]:
+    """The ids of all runs below one, as a query."""
+    return Run.objects.filter(workspace=workspace, root=run_id).values_list("pk", flat=True)
 
 
 def live_count(workspace: Workspace) -> int:

@@ -34,13 +34,13 @@ class ModelsView(WorkspaceView):
 
     @extend_schema(responses=listed(s.ModelOut))
     def get(self, request: Request) -> Response:
-        """Versions, newest first: `?name=`, `?run_id=`, `?latest=1` for one of each name."""
+        """Versions, newest first: `?name=`, `?run_id=` for those of a run and its steps, `?latest=1` for one of each name."""
         query = request.query_params
-        run_id = query.get("run_id")
-        if run_id and as_uuid(run_id) is None:
-            raise Invalid(f"{run_id!r} is no id of a run.")
+        run_id = None
+        if (asked := query.get("run_id")) and (run_id := as_uuid(asked)) is None:
+            raise Invalid(f"{asked!r} is no id of a run.")
         found = queries.versions_in(
-            self.room.workspace, name=query.get("name", ""), run_id=run_id or None, latest=self.flag("latest")
+            self.room.workspace, name=query.get("name", ""), run_id=run_id, latest=self.flag("latest")
         )
         return self.paged(found, queries.document)
 

@@ -44,3 +44,18 @@ def test_what_an_earlier_attempt_gave_is_kept_aside(lab: Any) -> None:
         "attempt-1/outputs/m.pkl": 1,
         "outputs/m.pkl": 2,
     }
+
+
+def test_the_models_of_a_pipeline_are_those_of_its_steps_too(lab: Any) -> None:
+    pipeline = lab.pipeline()
+    step, other = lab.step(pipeline, "train"), lab.step(lab.pipeline(), "train")
+    for run, name in ((step, "one"), (step, "two"), (other, "foreign")):
+        assert lab.put(f"runs/{run.pk}/artifacts/outputs/{name}.pkl", name.encode()).status_code == 201
+        body = {"name": name, "run_id": str(run.pk), "path": f"outputs/{name}.pkl"}
+        assert lab.post("models/", body).status_code == 201
+
+    def of(run: Any) -> set[str]:
+        return {each["name"] for each in lab.get("models/", run_id=str(run.pk)).json()["items"]}
+
+    assert of(pipeline) == of(step) == {"one", "two"}
+    assert of(other) == {"foreign"}

@@ -135,7 +135,8 @@ class Model:
         page_count: int = 255,
         model_framework: Optional[str] = None,
     ) -> List[Model]:
-        """The models that fit, newest first; with `latest` one version of each name.
+        """The models that fit, newest first; with `latest` one version of each name, with `run_id` those of the run
+        and, for a pipeline, of its steps.
 
         `tags` and `properties` hold keys, or pairs of a key and a value; `dataset_id` is that of one that the model
         came from.
@@ -144,7 +145,7 @@ class Model:
             Model(workspace, _document=item)
             for item in workspace._pages("models/", name=name, run_id=run_id, latest=latest or None)
         ]
-        fitting = [each for each in found if _fits(each, name, tags, properties, run_id, model_framework)]
+        fitting = [each for each in found if _fits(each, name, tags, properties, model_framework)]
         if dataset_id is not None:
             fitting = [each for each in fitting if any(dataset_id in ids for ids in each.datasets.values())]
         fitting.sort(key=lambda each: (str(each.created_time), each.version), reverse=True)
@@ -339,12 +340,9 @@ def _find(
     return max(found, key=lambda each: each.version)._document
 
 
-def _fits(
-    model: Model, name: Optional[str], tags: Any, properties: Any, run_id: Optional[str], framework: Optional[str]
-) -> bool:
+def _fits(model: Model, name: Optional[str], tags: Any, properties: Any, framework: Optional[str]) -> bool:
     return (
         name in (None, model.name)
-        and run_id in (None, model.run_id)
         and framework in (None, model.model_framework)
         and _has(model.tags, tags)
         and _has(model.properties, properties)

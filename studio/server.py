@@ -37,6 +37,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     from django.conf import settings
 
+    from core import collector
     from studio.asgi import application
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=settings.DUTO.port)
     options = parser.parse_args()
     config = config_of(application, host=options.host, port=options.port, timeout_graceful_shutdown=10)
+    collector.settle()
     uvicorn.Server(config).run()
 
 

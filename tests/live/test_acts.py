@@ -116,7 +116,7 @@ def test_a_dataset_is_registered_by_dragging_a_file_and_by_picking_a_path(
     page.get_by_role("link", name="Register").first.click()
     file = tmp_path / "birds.csv"
     file.write_text("name,mass,flies\nAdelie,3700,false\nSwift,40,true\n")
-    page.locator('file-drop input[type="file"]').set_input_files(file)
+    page.locator('file-drop input[name="file"]').set_input_files(file)
     expect(page.locator("file-drop")).to_contain_text("birds.csv")
     page.get_by_role("textbox", name="Name", exact=True).fill("acts birds")
     page.get_by_role("button", name="Register").click()
@@ -142,7 +142,7 @@ def test_a_dataset_is_registered_by_dragging_a_file_and_by_picking_a_path(
 def test_a_dataset_has_versions_and_comes_from_a_web_address(stage: Studio, page: Page, tmp_path: Path) -> None:
     for rows in ("a,b\n1,2\n", "a,b\n3,4\n5,6\n"):
         page.goto("/w/main/data/register/")
-        page.locator('file-drop input[type="file"]').set_input_files(
+        page.locator('file-drop input[name="file"]').set_input_files(
             {"name": "t.csv", "mimeType": "text/csv", "buffer": rows.encode()}
         )
         page.get_by_role("textbox", name="Name", exact=True).fill("acts table")

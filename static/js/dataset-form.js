@@ -11,7 +11,8 @@ export function nameOf(path) {
 
 function propose(path) {
   const name = form()?.elements.name;
-  if (!name || name.type === "hidden" || typed || !path) return;
+  // Whoever stands in the field is about to type.
+  if (!name || name.type === "hidden" || typed || !path || document.activeElement === name) return;
   name.value = nameOf(path);
 }
 

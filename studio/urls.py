@@ -20,4 +20,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("runs.web.root_urls")),
 ]
 
+handler404 = "studio.lost.not_found"
 handler500 = "studio.faults.fault"

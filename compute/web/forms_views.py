@@ -34,13 +34,13 @@ class TermsForm(forms.Form):
     """How many nodes, how long an idle one stays, and on what terms they come."""
 
     min_nodes = forms.IntegerField(
-        label=gettext_lazy("At least"), min_value=0, initial=0, help_text=gettext_lazy("nodes kept even when idle")
+        label=gettext_lazy("Min nodes"), min_value=0, initial=0, help_text=gettext_lazy("nodes kept even when idle")
     )
     max_nodes = forms.IntegerField(
-        label=gettext_lazy("At most"), min_value=0, initial=2, help_text=gettext_lazy("nodes; one runs one step")
+        label=gettext_lazy("Max nodes"), min_value=0, initial=2, help_text=gettext_lazy("nodes; one runs one step")
     )
     idle_seconds = forms.IntegerField(
-        label=gettext_lazy("Idle nodes go after"),
+        label=gettext_lazy("Scale down after"),
         min_value=0,
         initial=1800,
         help_text=gettext_lazy("seconds without a step"),

@@ -35,11 +35,11 @@ def devices(host: Host) -> list[tuple[int, str, int]]:
 
 
 def launcher_words(host: Host) -> str:
-    """How it runs steps: containers of an engine, or processes with or without walls."""
+    """How it runs steps: containers of an engine, or isolated or plain processes."""
     if host.launcher == Host.Launcher.DOCKER:
         version = part_of(host, "engine").get("version")
         return _("containers, engine %(version)s") % {"version": version} if version else _("containers")
-    return _("processes behind walls") if part_of(host, "isolation").get("bwrap") else _("processes")
+    return _("isolated processes") if part_of(host, "isolation").get("bwrap") else _("processes")
 
 
 def launcher_details(host: Host) -> str:

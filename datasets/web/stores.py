@@ -12,6 +12,7 @@ from core import serving
 from core.errors import NotFound
 from core.storage import safe
 from datasets.models import Datastore
+from datasets.patterns import has_wildcard
 from datasets.services.datastores import open_to_people
 from datasets.stores import root_of
 from workspaces.access import Room
@@ -48,6 +49,8 @@ class Level:
     trail: list[tuple[str, str]]
     entries: list[Entry]
     cut: bool
+    # What was asked for and is not there; empty for a pattern, which no folder is called.
+    missing: str = ""
 
     @property
     def prefix(self) -> str:
@@ -95,16 +98,15 @@ def download(request: HttpRequest, room: Room, name: str) -> HttpResponseBase:
 
 
 def level_of(room: Room, name: str, path: str) -> Level:
-    """The folder, or the one around a file. A fresh datastore has no folder yet: it is empty."""
+    """The folder, or the one around a file, a pattern, or what is not there. A fresh datastore has no folder: it is empty."""
     store = open_to_people(room.workspace, name)
     root, path = root_of(store), safe(path)
-    if path and root.is_file(path):
+    missing = path if path and not has_wildcard(path) and not root.exists(path) else ""
+    while path and (root.is_file(path) or not root.exists(path)):
         path = path.rpartition("/")[0]
-    if path and not root.exists(path):
-        raise NotFound(_("There is no folder “%(path)s” on %(name)s.") % {"path": path, "name": name})
     found = list(root.list(path)) if root.exists(path) else []
     prefix = f"{path}/" if path else ""
     entries = [Entry(each, prefix + each, is_folder, size) for each, is_folder, size in found[:MOST]]
     parts = path.split("/") if path else []
     trail = [(part, "/".join(parts[: place + 1])) for place, part in enumerate(parts)]
-    return Level(store, path, trail, entries, len(found) > MOST)
+    return Level(store, path, trail, entries, len(found) > MOST, missing)

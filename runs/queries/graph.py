@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Prefetch, TextField
 from django.db.models.functions import Cast
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -295,14 +297,17 @@ class _Sources:
 
     def _shown(self, place: Mapping[str, Any]) -> dict[str, Any]:
         version = self.versions.get(as_uuid(place["value"])) if place["kind"] == "dataset" else None  # type: ignore[arg-type]
-        base = f"/w/{self.root.workspace.name}"
+        workspace = self.root.workspace.name
         if version is not None and version.dataset is not None:
             detail = f"v{version.version}"
             if version.file_count is not None and version.kind == "file":
                 words = ngettext("%(count)d file", "%(count)d files", version.file_count)
                 detail += " · " + words % {"count": version.file_count}
             label = version.dataset.name
-            return {"label": label, "detail": detail, "url": f"{base}/datasets/{label}/?version={version.version}"}
+            page = reverse("datasets:dataset", args=[workspace, label])
+            return {"label": label, "detail": detail, "url": f"{page}?version={version.version}"}
         if place["kind"] == "path":
-            return {"label": place["name"], "detail": place["value"], "url": f"{base}/datastores/{place['datastore']}/"}
+            page = reverse("datasets:store", args=[workspace, place["datastore"]])
+            query = f"?{urlencode({'path': path})}" if (path := place.get("path")) else ""
+            return {"label": place["name"], "detail": place["value"], "url": page + query}
         return {"label": place["name"], "detail": "", "url": None}

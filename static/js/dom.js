@@ -46,8 +46,11 @@ export async function fetchJSON(url, options = {}) {
   const response = await fetch(url, { headers: { Accept: "application/json", ...ASKED }, ...options });
   if (response.ok) return response.json();
   const body = await response.json().catch(() => null);
-  throw new Error(body?.error?.message ?? refusal(response.status));
+  throw Object.assign(new Error(body?.error?.message ?? refusal(response.status)), { status: response.status });
 }
+
+/** What is asked for was deleted, and comes back by no further question. */
+export const isGone = ({ status }) => status === 404 || status === 410;
 
 /** Calls at most once per `wait` ms, the last call never lost. */
 export function throttle(wait, work) {

@@ -1,9 +1,9 @@
 // <live-region src topic>: a fragment of the page that renders itself again when its topic speaks.
 import htmx from "../vendor/htmx.js";
 import { Idiomorph } from "../vendor/idiomorph.js";
-import { regularly, throttle } from "./dom.js";
+import { isGone, regularly, throttle } from "./dom.js";
 import { live } from "./live.js";
-import { toast } from "./notices.js";
+import { sayGone } from "./notices.js";
 import { mark, param, selectedStep } from "./selection.js";
 import { t } from "./words.js";
 
@@ -84,7 +84,7 @@ async function fill(regions, signal) {
   const headers = { "HX-Request": "true", ...(regions.length === 1 && first.id && { "HX-Target": first.id }) };
   const response = await fetch(address, { headers, signal });
   if (response.redirected && new URL(response.url).pathname !== address.pathname) return location.reload();
-  if (response.status === 404 || response.status === 410) return regions.forEach((region) => region.end());
+  if (isGone(response)) return regions.forEach((region) => region.end());
   if (!response.ok) throw new Error(response.statusText);
   const text = await response.text();
   const parts = regions.length > 1 && new DOMParser().parseFromString(text, "text/html");
@@ -117,11 +117,10 @@ class LiveRegion extends HTMLElement {
     this.#stop.splice(0).forEach((stop) => stop());
   }
 
-  /** What it shows is not there any more: nothing is asked of it again, and the page says so once. */
+  /** What it shows is not there any more. */
   end() {
     this.disconnectedCallback();
-    if (!document.querySelector("[data-gone]")) toast(t("What this page shows was deleted."), "warning");
-    this.setAttribute("data-gone", "");
+    sayGone(this);
   }
 
   #later() {

@@ -1,5 +1,6 @@
 // Windows of a log by byte offset. A gigabyte is never loaded; only what is looked at is.
-import { fetchJSON } from "./dom.js";
+import { fetchJSON, isGone } from "./dom.js";
+import { sayGone } from "./notices.js";
 import { t } from "./words.js";
 
 export const WINDOW = 256 * 1024;
@@ -8,6 +9,7 @@ const SCAN = 1024 * 1024, SCAN_LIMIT = 16 * 1024 * 1024, NEWLINE = 10;
 export class LogSource {
   size = 0;
   final = false;
+  isGone = false;
 
   constructor(src, search, attempt) {
     Object.assign(this, { src, searchSrc: search, attempt });
@@ -21,8 +23,14 @@ export class LogSource {
 
   /** `offset` below zero counts from the end; the answer says where it really starts. */
   async window(offset, limit = WINDOW, query = {}) {
+    if (this.isGone) return { bytes: new Uint8Array(), offset: 0, line: 1 };
     const response = await fetch(this.#url(this.src, { offset, limit, ...query }));
-    if (response.status === 404) return { bytes: new Uint8Array(), offset: 0, line: 1 };
+    if (isGone(response)) {
+      // A log of which nothing is there yet may come; one that was read was deleted.
+      this.isGone = this.size > 0;
+      if (this.isGone) sayGone();
+      return { bytes: new Uint8Array(), offset: 0, line: 1 };
+    }
     if (!response.ok) throw new Error(t("The log could not be read: the studio answered {status}.", { status: response.status }));
     const header = (name, fallback) => { const value = response.headers.get(name); return value === null ? fallback : Number(value); };
     const bytes = new Uint8Array(await response.arrayBuffer());

@@ -1,8 +1,9 @@
 // <metric-grid>: every number that a run logged; single ones as tiles, the others as charts.
-import { dataBlock, fetchJSON, h, throttle } from "./dom.js";
+import { dataBlock, fetchJSON, h, isGone, throttle } from "./dom.js";
 import { numberOf, worded } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
+import { sayGone } from "./notices.js";
 import { t } from "./words.js";
 
 const KINDS = new Set(["scalar", "list"]);
@@ -22,7 +23,7 @@ class MetricGrid extends HTMLElement {
   // A flood of points says "reload" many times a second.
   #again = throttle(2000, async () => {
     if (this.#isLoading) { this.#again(); return; }
-    try { await this.#load(); } catch { /* the next frame asks again */ }
+    try { await this.#load(); } catch (error) { if (isGone(error)) this.#end(); /* else the next frame asks again */ }
   });
 
   async connectedCallback() {
@@ -36,6 +37,11 @@ class MetricGrid extends HTMLElement {
   }
 
   disconnectedCallback() { this.#stop?.(); this.#again.cancel(); }
+
+  #end() {
+    this.disconnectedCallback();
+    sayGone(this);
+  }
 
   async #load(block) {
     this.#isLoading = true;

@@ -27,6 +27,12 @@ export function toast(text, level = "info") {
   settle(item);
 }
 
+/** What an element shows was deleted: it asks for nothing more, and the page says so once. */
+export function sayGone(element = document.body) {
+  if (!document.querySelector("[data-gone]")) toast(t("What this page shows was deleted."), "warning");
+  element.setAttribute("data-gone", "");
+}
+
 /** In the top layer, so that a toast stands above an open dialog as well. */
 function settle(item) {
   const host = item.parentElement;

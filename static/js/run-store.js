@@ -1,7 +1,7 @@
 // One picture of a run per page: graph, timeline and the announcer read it, the socket changes it.
-import { fetchJSON, throttle } from "./dom.js";
+import { fetchJSON, isGone, throttle } from "./dom.js";
 import { live } from "./live.js";
-import { announce } from "./notices.js";
+import { announce, sayGone } from "./notices.js";
 import { paintFrom } from "./run-badges.js";
 import { open, opened, selectedStep } from "./selection.js";
 import { ended, showFavicon, stateOf, word } from "./states.js";
@@ -14,6 +14,7 @@ const stores = new Map();
 
 class RunStore extends EventTarget {
   #opened = String(opened());
+  #stop;
 
   constructor(doc, src, topic) {
     super();
@@ -25,7 +26,7 @@ class RunStore extends EventTarget {
     this.#take(doc);
     paintFrom(this);
     document.addEventListener("duto:select", () => this.#moved());
-    if (topic) live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
+    if (topic) this.#stop = live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
   }
 
   #take(doc) {
@@ -68,7 +69,17 @@ class RunStore extends EventTarget {
       live.known(this.topic, doc.version);
       this.#show();
       this.dispatchEvent(new CustomEvent(same ? "states" : "structure", { detail: { steps: this.steps } }));
-    } catch { setTimeout(this.reload, 3_000); }
+    } catch (error) {
+      if (isGone(error)) this.#end();
+      else setTimeout(this.reload, 3_000);
+    }
+  }
+
+  /** The run was deleted under its page. */
+  #end() {
+    this.#stop?.();
+    this.src = null;
+    sayGone();
   }
 
   #heard(frame) {

@@ -1,8 +1,9 @@
 // <usage-charts>: what a step uses over the seconds of its life, or a host by the clock, drawn with the peaks.
-import { fetchJSON, h, regularly, throttle } from "./dom.js";
+import { fetchJSON, h, isGone, regularly, throttle } from "./dom.js";
 import { number } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
+import { sayGone } from "./notices.js";
 import { t } from "./words.js";
 
 // Decimal, as everywhere on the pages.
@@ -53,7 +54,11 @@ class UsageCharts extends HTMLElement {
   async #load() {
     let told;
     try { told = await fetchJSON(this.getAttribute("src")); }
-    catch (error) { this.#say(error.message); return; }
+    catch (error) {
+      if (isGone(error)) { this.disconnectedCallback(); sayGone(this); }
+      this.#say(error.message);
+      return;
+    }
     if (!this.isConnected) return;
     this.#tile(told);
     const drawn = CHARTS.map((chart) => this.#draw(chart, told)).some(Boolean);

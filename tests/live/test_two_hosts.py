@@ -111,7 +111,7 @@ def create_cluster(page: Page, studio: Studio) -> None:
     dialog = page.locator("#compute-dialog")
     dialog.get_by_label("Name").fill("cpu-cluster")
     dialog.get_by_label("Size of a node").select_option(label=fitting[0])
-    dialog.get_by_label("At most").fill("2")
+    dialog.get_by_label("Max nodes").fill("2")
     for name in hosts:
         dialog.get_by_role("checkbox", name=re.compile(rf"^{re.escape(name)}\b")).check()
     dialog.get_by_role("button", name="Create").click()

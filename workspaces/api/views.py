@@ -25,7 +25,7 @@ from workspaces.services import auditing, invitations, members, removal, tokens,
 
 VERSION = "0.1.0"
 AUDIT_QUERY = [
-    OpenApiParameter("person", str, description="Whose deeds."),
+    OpenApiParameter("person", str, description="Whose actions."),
     OpenApiParameter("action", str, description="What was done, such as `member.removed`; `member.` is all of a sort."),
     OpenApiParameter("since", str, description="A day or a time, inclusive."),
     OpenApiParameter("until", str, description="A day or a time, exclusive."),

@@ -84,7 +84,13 @@ def _door(
                 _look_at_the_journal(request)
                 return _once(request, room.keys_of, lambda: view(request, room, **names))
 
-            return _answered(request, refused, act)
+            def framed(request: HttpRequest, error: StudioError) -> HttpResponse:
+                """Who may not do this, or finds no such workspace, still has the navigation."""
+                if not hasattr(request, "room") and not request.headers.get("HX-Request"):
+                    request.room = _frame(request, user, workspace)  # type: ignore[attr-defined]
+                return refused(request, error)
+
+            return _answered(request, framed, act)
 
         # Declared so that a test can walk every address with every role, and for who asks before the body is read.
         inner.needs, inner.methods, inner.takes_files = needs, methods, takes_files  # type: ignore[attr-defined]
@@ -118,10 +124,11 @@ def outside(*methods: str, studio: bool = False) -> Callable[[View], View]:
     return wrap
 
 
-def _frame(request: HttpRequest, user: User) -> Room | None:
-    """The room of the workspace that was open last, or of any; None for who belongs to none."""
+def _frame(request: HttpRequest, user: User, workspace: str = "") -> Room | None:
+    """The room of this workspace, else of that which was open last, or of any; None for who belongs to none."""
     mine = Member.objects.filter(user=user).select_related("workspace")
-    last = mine.filter(workspace__name=request.session.get(LAST, "")).first()
+    last = mine.filter(workspace__name=workspace).first() if workspace else None
+    last = last or mine.filter(workspace__name=request.session.get(LAST, "")).first()
     member = (
         last or mine.filter(workspace__archived_at__isnull=True).order_by("workspace__name").first() or mine.first()
     )

@@ -171,7 +171,7 @@ class Environments:
         try:
             self._uv([*install, "--no-build"], say)
         except IsSource:
-            say("A package comes as source: it is built behind walls.")
+            say("A package comes as source: it is built isolated from the host.")
             self._uv([*install, "--link-mode", "copy"], say, python=python, writable=new)
         compile_all = [python, "-I", "-m", "compileall", "-q", "-j", "0", str(new / "lib")]
         # Some packages ship files that are no Python of this version; nothing imports them.

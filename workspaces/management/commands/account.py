@@ -15,13 +15,13 @@ class Command(BaseCommand):
     help = "Close an account: its tokens end, its open runs are canceled, nobody signs in with it. Or open it again."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("deed", choices=["close", "open"])
+        parser.add_argument("action", choices=["close", "open"])
         parser.add_argument("--user", required=True, type=clean, help="Name of the account.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        deed = members.close_account if options["deed"] == "close" else members.open_account
+        action = members.close_account if options["action"] == "close" else members.open_account
         try:
-            deed(options["user"])
+            action(options["user"])
         except StudioError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(f"The account '{options['user']}' is {'closed' if options['deed'] == 'close' else 'open'}.")
+        self.stdout.write(f"The account '{options['user']}' is {'closed' if options['action'] == 'close' else 'open'}.")

@@ -143,10 +143,12 @@ def _unusable(workspace: Workspace, source: Input, key: str) -> list[tuple[str, 
     key_of_row = as_uuid(key)
     version = wanted.defer("definition", "profile").filter(pk=key_of_row).first() if key_of_row else None
     if version is None:
-        text = f"The input '{source.name}' names the dataset version {key}, which does not exist here."
-        return [(MISSING, text)]
+        text = _("The input '%(input)s' names the dataset version %(version)s, which does not exist here.")
+        return [(MISSING, text % {"input": source.name, "version": key})]
     refused = readiness.refusal(version)
-    return [(refused[0], f"The input '{source.name}': {refused[1]}")] if refused else []
+    if refused is None:
+        return []
+    return [(refused[0], _("The input '%(input)s': %(why)s") % {"input": source.name, "why": refused[1]})]
 
 
 def store_names(workspace: Workspace) -> frozenset[str]:

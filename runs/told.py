@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core import words
 from core.errors import StudioError
+from runs import causes
 
 SENTENCES: Mapping[str, str | Promise] = {
     "environment": _("The environment is being built."),
@@ -34,11 +37,23 @@ SENTENCES: Mapping[str, str | Promise] = {
         "written by this step's own tree. Choose another destination, for example one with %(free)s in it. The scope "
         "'%(scope)s' of this workspace keeps steps off what others made; an owner can change it on the page Settings."
     ),
+    "skipped": _("Skipped: it needs %(names)s."),
+    "skipped_after": _("Skipped: another step failed, and the run does not go on after a failure."),
+    "compute_gone": _(
+        "The compute target '%(name)s' was deleted before the step could start. Create it again, then resubmit."
+    ),
+    "not_built": _("The environment could not be built. Its build log says why."),
+    "no_step_failed": _("The run failed, but none of its steps did. This is a fault of the studio."),
+    "step_failed": _("The step failed."),
+    "canceled": _("Canceled."),
+    "canceled_by": _("Canceled by %(who)s."),
     # These are raised by datasets, which do not know this table: the same texts, with the facts that come with them.
     "missing_data": _("There is nothing at '%(path)s' on datastore '%(name)s'."),
     "unknown_datastore": _("There is no datastore '%(name)s' in workspace '%(workspace)s'."),
     "datastores": _("There is no datastore '%(name)s' in workspace '%(workspace)s'. There are: %(names)s."),
     "no_match": _("'%(path)s' on datastore '%(datastore)s' finds no file. Upload files there, or correct the path."),
+    "still_fetching": _("The dataset %(what)s is still being fetched from the web. Try again when it is ready."),
+    "unusable": _("The dataset %(what)s cannot be used."),
     "not_fetched": _("The copy of '%(url)s' is not there. Register the dataset again; then it is fetched anew."),
 }
 # The sentences of a code that is told in several ways, longer ones first.
@@ -46,6 +61,7 @@ OF_CODE: Mapping[str, tuple[str, ...]] = {
     "output_gone": ("not_reused", "not_adopted"),
     "output_changed": ("not_reused", "not_adopted", "unreadable", "not_arrived", "not_reported"),
     "unknown_datastore": ("datastores", "unknown_datastore"),
+    "not_fetched": ("not_fetched", "unusable"),
 }
 # How an output differs from what its step wrote: by one of its files, or (without a path) as a whole.
 CHANGES: Mapping[str, str | Promise] = {
@@ -57,10 +73,12 @@ CHANGES: Mapping[str, str | Promise] = {
         "of the output `%(name)s` of run #%(number)s the file `%(path)s` was touched since, and it is too large to be compared here"
     ),
 }
-# What may stand behind a sentence.
 SHARED = _(
     "Two runs at once that write to one place overwrite each other; a destination with {run-id} in it gives each its own."
 )
+# Who has canceled is a name, unless it is one of these.
+ANOTHER_STEP = "another step's failure"
+WITH_CLUSTER = re.compile(r"(?P<who>.+), who deleted the cluster (?P<cluster>.+)")
 # The names of what differs are listed beside it, and a sentence made of them is English.
 DIFFERENT = _("It differs from #%(number)s in what is listed here.")
 
@@ -83,14 +101,28 @@ def said(kept: Mapping[str, Any]) -> str:
         return text
     if code == "different":
         return str(DIFFERENT) % _facts(kept)
-    for name in OF_CODE.get(code, (code,) if code in SENTENCES else ()):
+    for name in OF_CODE.get(code, (code if code in SENTENCES else "unusable",)):
         with words.stored():
-            beginning, shared = _say(name, kept), str(SHARED)
+            beginning, endings = _say(name, kept), _endings(kept)
         # What an older studio or another service has said otherwise is told as it is.
         if beginning and text.startswith(beginning):
             rest = text.removeprefix(beginning)
-            return _say(name, kept) + (f" {SHARED}" if rest.strip() == shared else rest)
+            known = dict(zip(endings, _endings(kept), strict=True))
+            return _say(name, kept) + (f" {known[rest.strip()]}" if rest.strip() and rest.strip() in known else rest)
     return text
+
+
+def _endings(kept: Mapping[str, Any]) -> list[str]:
+    """What may stand behind a sentence, in the present language."""
+    return [str(SHARED), causes.proof_words(kept.get("proof"))]
+
+
+def who(name: str) -> str:
+    """Who has canceled, as it is kept with a run, in the reader's language."""
+    if name == ANOTHER_STEP:
+        return gettext("another step's failure")
+    found = WITH_CLUSTER.fullmatch(name)
+    return gettext("%(who)s, who deleted the cluster %(cluster)s") % found.groupdict() if found else name
 
 
 def kept_of(error: StudioError) -> dict[str, Any]:
@@ -101,7 +133,7 @@ def kept_of(error: StudioError) -> dict[str, Any]:
 def error_text(error: Mapping[str, Any] | None) -> str:
     """The message of a run's error, or of an attempt's end, in the reader's language."""
     found = error or {}
-    return said({**(found.get("said") or {}), "text": str(found.get("message") or "")})
+    return said({**(found.get("said") or {}), "text": str(found.get("message") or ""), "proof": found.get("proof")})
 
 
 def _say(name: str, kept: Mapping[str, Any]) -> str:
@@ -115,6 +147,8 @@ def _say(name: str, kept: Mapping[str, Any]) -> str:
 def _facts(kept: Mapping[str, Any]) -> dict[str, Any]:
     compared = kept.get("compared_with") or {}
     facts = {**(kept.get("facts") or {}), **{each: compared[each] for each in ("number", "output") if each in compared}}
+    if "who" in facts:
+        facts["who"] = who(str(facts["who"]))
     found = facts.get("output")
     if isinstance(found, Mapping) and str(found.get("change")) in CHANGES:
         facts["why"] = change(found["change"], found.get("name", ""), facts.get("number"), found.get("path") or "")

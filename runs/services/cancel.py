@@ -92,9 +92,7 @@ def stop_steps(board: Board, nodes: Sequence[str], *, by: str) -> None:
                 attempt.run = run
                 dropped.append(attempt)
             board.touch(node).waiting = []
-            board.set(
-                node, S.CANCELED, error=failures.failure("canceled", f"Canceled by {by}."), cancel_requested_by=by
-            )
+            board.set(node, S.CANCELED, error=failures.canceled_by(by), cancel_requested_by=by)
         elif run.status != S.CANCEL_REQUESTED:
             Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now())
             run.move(S.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core import words
@@ -21,36 +21,41 @@ def refused(cause: str, error: StudioError) -> dict[str, Any]:
     return failure(cause, error.message, said=told.kept_of(error))
 
 
+def kept(cause: str, name: str, facts: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """By a sentence of `told`: stored in English, with what it takes to say it in another reader's language."""
+    with words.stored():
+        message = told.say(name, **facts)
+    return failure(cause, message, said={"code": name, "facts": dict(facts)}, **more)
+
+
 def skipped(because: Iterable[str]) -> dict[str, Any]:
     names = ", ".join(because)
-    text = (
-        f"Skipped: it needs {names}."
-        if names
-        else "Skipped: another step failed, and the run does not go on after a failure."
-    )
-    return failure("skipped", text)
+    return kept("skipped", "skipped", {"names": names}) if names else kept("skipped", "skipped_after", {})
 
 
 def compute_gone(name: str) -> dict[str, Any]:
-    return failure(
-        "studio_fault",
-        f"The compute target '{name}' was deleted before the step could start. Create it again, then resubmit.",
-    )
+    return kept("studio_fault", "compute_gone", {"name": name})
 
 
 def environment(build: EnvironmentBuild) -> dict[str, Any]:
-    text = build.message or "The environment could not be built. Its build log says why."
-    return failure("environment", text, build=str(build.pk))
+    if build.message:
+        return failure("environment", build.message, build=str(build.pk))
+    return kept("environment", "not_built", {}, build=str(build.pk))
+
+
+def canceled_by(who: str, **more: Any) -> dict[str, Any]:
+    """Of what never ran, or whose end says nothing more."""
+    return kept("canceled", "canceled_by", {"who": who}, **more) if who else kept("canceled", "canceled", {}, **more)
 
 
 def canceled(attempt: Attempt) -> dict[str, Any]:
     """By whom, and what is left of the processes: the proof that its agent told."""
     run = attempt.run
     who = run.cancel_requested_by or (run.root or run).cancel_requested_by
+    error = canceled_by(who, attempt=attempt.number, proof=attempt.proof)
     with words.stored():
         proof = causes.proof_words(attempt.proof)
-    sentences = [f"Canceled by {who}." if who else "Canceled.", proof]
-    return failure("canceled", " ".join(filter(None, sentences)), attempt=attempt.number, proof=attempt.proof)
+    return {**error, "message": f"{error['message']} {proof}".strip()}
 
 
 def of_attempt(attempt: Attempt) -> dict[str, Any]:
@@ -76,9 +81,9 @@ def of_pipeline(root: Run) -> dict[str, Any]:
     )
     failed = list(rows.order_by("finished_at")[:20])
     if not failed:
-        return failure("studio_fault", "The run failed, but none of its steps did. This is a fault of the studio.")
+        return kept("studio_fault", "no_step_failed", {})
     first = failed[0]
-    error = dict(first.error or failure("user_error", "The step failed."))
+    error = dict(first.error or kept("user_error", "step_failed", {}))
     return {
         **error,
         "step": first.step.node_id,

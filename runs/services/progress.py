@@ -240,7 +240,7 @@ def _stop(board: Board) -> bool:
 
     board.save()
     board.need(nodes[: slices.SLICE])
-    stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or "another step's failure")
+    stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or told.ANOTHER_STEP)
     return len(nodes) > slices.SLICE
 
 

@@ -109,7 +109,7 @@ class RunDetailView(RunView):
     )
     def get(self, request: Request, id: UUID) -> Response:
         """One run."""
-        whole = request.query_params.get("graph", "1") != "0"
+        whole = self.flag("graph", default=True)
         return Response(run_document(self.run(id, graph=whole), graph=whole))
 
     @extend_schema(operation_id="run_change", request=s.RunChange, responses=s.RunOut)

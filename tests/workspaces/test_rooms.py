@@ -145,7 +145,7 @@ def test_a_workspace_is_left_and_handed_over_but_never_without_an_owner(house: H
 def test_a_deleted_workspace_is_nobodys_at_once_and_its_name_is_free(house: House) -> None:
     with pytest.raises(Invalid, match="Type the name"):
         removal.delete(house.room, "Lab")
-    assert code(house.api.client.delete(house.api.base, {"confirm": "no"}, content_type="application/json")) == (
+    assert code(house.api.client.delete(house.api.base + "?confirm=no")) == (
         400,
         "not_confirmed",
     )

@@ -172,12 +172,12 @@ class StudioView(APIView):
             raise Invalid(f"'{name}' is a number from {least} to {'any' if most is None else most}, not {value}.")
         return value
 
-    def flag(self, name: str) -> bool:
-        """A yes or no of the query string; without it no. Raises Invalid."""
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A yes or no of the query string; without it `default`. Raises Invalid."""
         text = self.request.query_params.get(name, "").lower()
         if text not in (*YES, *NO):
             raise Invalid(f"'{name}' is 1 or 0, not {text[:40]!r}.")
-        return text in YES
+        return text in YES if text else default
 
 
 class WorkspaceView(StudioView):

@@ -121,6 +121,10 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses |= {"401", "403"}
     if "{" in path:
         statuses |= {"404", "409", "422"}
+    if path.startswith(
+        "/api/v1/studio/"
+    ):  # for those who look after the installation; for others there is no such page
+        statuses |= {"404"}
     if method != "get":
         statuses |= {"403", "409", "413", "415", "422", "429", "507"}
     for each in operation.get("parameters", ()):

@@ -179,10 +179,6 @@ class ArchiveIn(serializers.Serializer[Any]):
     archived = serializers.BooleanField()
 
 
-class DeleteIn(serializers.Serializer[Any]):
-    confirm = serializers.CharField(help_text="The workspace's name.")
-
-
 class HandOverIn(serializers.Serializer[Any]):
     member = serializers.UUIDField(help_text="The id of the member who becomes the owner.")
 

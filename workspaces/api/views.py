@@ -24,12 +24,20 @@ from workspaces.scopes import Act
 from workspaces.services import auditing, invitations, members, removal, tokens, workspaces
 
 VERSION = "0.1.0"
+MOMENT = {
+    "anyOf": [
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "enum": [""]},
+    ]
+}
 AUDIT_QUERY = [
     OpenApiParameter("person", str, description="Whose actions."),
     OpenApiParameter("action", str, description="What was done, such as `member.removed`; `member.` is all of a sort."),
-    OpenApiParameter("since", str, description="A day or a time, inclusive."),
-    OpenApiParameter("until", str, description="A day or a time, exclusive."),
+    OpenApiParameter("since", MOMENT, description="A day or a time, inclusive."),
+    OpenApiParameter("until", MOMENT, description="A day or a time, exclusive."),
 ]
+CONFIRM = OpenApiParameter("confirm", str, required=True, description="The workspace's name.")
 
 
 class RootView(StudioView):
@@ -110,10 +118,10 @@ class WorkspaceDetailView(WorkspaceView):
         if (scope := asked.pop("run_token_scope", None)) is not None:
             workspaces.set_run_token_scope(self.room, scope)
 
-    @extend_schema(request=s.DeleteIn, responses={204: None})
+    @extend_schema(request=None, parameters=[CONFIRM], responses={204: None})
     def delete(self, request: Request) -> Response:
         """Delete the workspace with all that it keeps. It is gone for everybody at once; a worker removes the rest."""
-        removal.delete(self.room, **self.asked(s.DeleteIn))
+        removal.delete(self.room, request.query_params.get("confirm", ""))
         return Response(status=204)
 
 
@@ -171,12 +179,12 @@ class AuditFileView(WorkspaceView):
 
     @extend_schema(
         operation_id="audit_file",
-        parameters=[*AUDIT_QUERY, OpenApiParameter("kind", str, description="csv or jsonl.")],
+        parameters=[*AUDIT_QUERY, OpenApiParameter("kind", str, enum=["", *auditing.FORMATS], default="csv")],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """The same as a file, all of it, sent while it is read."""
-        kind = request.query_params.get("kind", "csv")
+        kind = request.query_params.get("kind") or "csv"
         pieces = auditing.export(auditing.entries(self.room, audit_filter(request)), kind)
         name = f"audit-{self.room.workspace.name}.{kind}"
         return stream(request._request, pieces, name, auditing.FORMATS[kind], as_file=True)
@@ -309,7 +317,7 @@ def person(found: Member | Invitation) -> dict[str, Any]:
     if isinstance(found, Member):
         return dict(s.MemberOut(found).data)
     told = s.InvitationOut(found).data
-    return {name: told[name] for name in ("id", "username", "role", "created_at")}
+    return {**{name: told[name] for name in ("id", "username", "role", "created_at")}, "last_seen_at": None}
 
 
 def _caller(request: Request) -> tuple[User | None, ApiToken | None]:

@@ -75,7 +75,7 @@ def document(entry: AuditEntry) -> dict[str, Any]:
 def export(rows: QuerySet[AuditEntry], kind: str) -> Generator[bytes, None, None]:
     """The entries as a file, newest first, in pieces. Raises Invalid for a format that there is not."""
     if kind not in FORMATS:
-        raise Invalid(_("'format' is one of: %(names)s.") % {"names": ", ".join(FORMATS)})
+        raise Invalid(_("'kind' is one of: %(names)s.") % {"names": ", ".join(FORMATS)})
     line = _csv_line if kind == "csv" else _json_line
     return _lines(rows, line, [",".join(COLUMNS) + "\r\n"] if kind == "csv" else [])
 

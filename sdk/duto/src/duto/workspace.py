@@ -386,7 +386,7 @@ class Workspace:
                 f"The workspace '{self.name}' would be deleted with its runs, models and data, which Azure ML would leave "
                 "in their storage. Say delete_dependent_resources=True if that is meant; else archive it on its page."
             )
-        self._client.delete(self._path(""), {"confirm": self.name})
+        self._client.delete(self._path(""), confirm=self.name)
         self._details = None
 
     def _load(self) -> Dict[str, Any]:

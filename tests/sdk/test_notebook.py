@@ -142,8 +142,8 @@ def test_a_circle_is_drawn_too() -> None:
 
 
 def submitted(ws: Workspace, script: str) -> Any:
-    first = PythonScriptStep(script, name="first", source_directory=".")
-    last = PythonScriptStep(script, name="last", source_directory=".")
+    first = PythonScriptStep(script, name="first", source_directory=".", compute_target="cpu-cluster")
+    last = PythonScriptStep(script, name="last", source_directory=".", compute_target="cpu-cluster")
     last.run_after(first)
     return Experiment(ws, "e").submit(Pipeline(ws, [last]))
 

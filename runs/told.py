@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.functional import Promise
@@ -12,15 +12,21 @@ from django.utils.translation import gettext_lazy as _
 
 from core import words
 from core.errors import StudioError
-from runs import causes
+from runs import causes, differences
 
 SENTENCES: Mapping[str, str | Promise] = {
     "environment": _("The environment is being built."),
     "not_allowed": _("Not reused: the step says allow_reuse=False."),
     "first": _("Not reused: no step of this name has completed here before."),
+    "forced": _("Not reused: this run was submitted with regenerate_outputs=True."),
+    "unhashable": _("Not reused: what input `%(name)s` holds cannot be told without reading it all."),
     "reused": _("Reused from #%(number)s: nothing that the step depends on has changed."),
     "adopted": _("Adopted from #%(number)s: it completed there, and nothing that it depends on has changed."),
     "source_gone": _("It runs again: the run that #%(number)s had its result from is deleted."),
+    "failed_there": _("It failed in #%(number)s."),
+    "canceled_there": _("It was canceled in #%(number)s."),
+    "skipped_there": _("It was skipped in #%(number)s."),
+    "unfinished_there": _("It did not finish in #%(number)s."),
     "not_reused": _("Not reused: %(why)s."),
     "not_adopted": _("It runs again: %(why)s."),
     "unreadable": _(
@@ -58,6 +64,7 @@ SENTENCES: Mapping[str, str | Promise] = {
 }
 # The sentences of a code that is told in several ways, longer ones first.
 OF_CODE: Mapping[str, tuple[str, ...]] = {
+    "unfinished": ("failed_there", "canceled_there", "skipped_there", "unfinished_there"),
     "output_gone": ("not_reused", "not_adopted"),
     "output_changed": ("not_reused", "not_adopted", "unreadable", "not_arrived", "not_reported"),
     "unknown_datastore": ("datastores", "unknown_datastore"),
@@ -79,6 +86,8 @@ SHARED = _(
 # Who has canceled is a name, unless it is one of these.
 ANOTHER_STEP = "another step's failure"
 WITH_CLUSTER = re.compile(r"(?P<who>.+), who deleted the cluster (?P<cluster>.+)")
+# Of an input that nobody has read only the sentence has the name.
+WHAT_INPUT = re.compile(r"hat input `(?P<name>.+)` holds ")
 # The names of what differs are listed beside it, and a sentence made of them is English.
 DIFFERENT = _("It differs from #%(number)s in what is listed here.")
 
@@ -114,7 +123,23 @@ def said(kept: Mapping[str, Any]) -> str:
 
 def _endings(kept: Mapping[str, Any]) -> list[str]:
     """What may stand behind a sentence, in the present language."""
-    return [str(SHARED), causes.proof_words(kept.get("proof"))]
+    endings = [str(SHARED), causes.proof_words(kept.get("proof"))]
+    if found := kept.get("differences"):
+        endings.append(since(found))
+    if found := WHAT_INPUT.search(str(kept.get("text", ""))):
+        endings.append(not_compared(found["name"]))
+    return endings
+
+
+def since(found: Sequence[Mapping[str, Any]]) -> str:
+    """What has changed since a step did not complete."""
+    return gettext("Since then: %(differences)s.") % {"differences": differences.listed(found)}
+
+
+def not_compared(name: str) -> str:
+    """Which input of an adopted step nobody has read."""
+    text = gettext("What input `%(name)s` holds was not compared: that cannot be told without reading it all.")
+    return text % {"name": name}
 
 
 def who(name: str) -> str:
@@ -147,6 +172,8 @@ def _say(name: str, kept: Mapping[str, Any]) -> str:
 def _facts(kept: Mapping[str, Any]) -> dict[str, Any]:
     compared = kept.get("compared_with") or {}
     facts = {**(kept.get("facts") or {}), **{each: compared[each] for each in ("number", "output") if each in compared}}
+    if kept.get("code") == "unhashable" and (named := WHAT_INPUT.search(str(kept.get("text", "")))):
+        facts["name"] = named["name"]
     if "who" in facts:
         facts["who"] = who(str(facts["who"]))
     found = facts.get("output")

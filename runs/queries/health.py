@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import django
 from django.db import connection
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from compute.models import Host
 from compute.services.hostcard import is_alive
@@ -64,7 +65,9 @@ def _web(moment: datetime) -> Part:
         # It answers this very question: it has only just started, or its thread of signs has died.
         text = _("It answers, and has not signed its life yet: until it has, nobody is called silent.")
         return Part("web", WARN, text, _("Wait half a minute. If this stays, start the web process again."))
-    return Part("web", GOOD, _("up since %(since)s, %(n)s processes") % {"since": told(since), "n": rows.count()})
+    count = rows.count()
+    text = ngettext("up since %(since)s, %(n)s process", "up since %(since)s, %(n)s processes", count)
+    return Part("web", GOOD, text % {"since": told(since), "n": count})
 
 
 def _worker(moment: datetime) -> Part:
@@ -75,8 +78,14 @@ def _worker(moment: datetime) -> Part:
         return Part("worker", BAD, _("No worker carries runs forward: %(heard)s.") % {"heard": heard}, action)
     late = Event.objects.filter(delivered_at__isnull=True, created_at__lt=moment - LATE).count()
     if late:
-        text = _("%(n)s events wait to be delivered for more than half a minute.") % {"n": late}
-        return Part("worker", WARN, text, _("Look into the worker's log: it is busy, or the broker is away."))
+        text = ngettext(
+            "%(n)s event waits to be delivered for more than half a minute.",
+            "%(n)s events wait to be delivered for more than half a minute.",
+            late,
+        )
+        return Part(
+            "worker", WARN, text % {"n": late}, _("Look into the worker's log: it is busy, or the broker is away.")
+        )
     return Part(
         "worker", GOOD, _("working since %(since)s (%(owner)s)") % {"since": told(row.since), "owner": row.owner}
     )
@@ -101,18 +110,23 @@ def _hosts(moment: datetime) -> Part:
     hosts = list(Host.objects.filter(revoked_at__isnull=True).only("name", "last_seen_at", "drained_at"))
     silent = [host for host in hosts if not is_alive(host, moment)]
     if not hosts or len(silent) == len(hosts):
-        text = _("No host is there: no step runs.") if not hosts else _("All %(n)s hosts are silent: no step runs.")
+        text = (
+            _("No host is there: no step runs.")
+            if not hosts
+            else ngettext(
+                "The only host is silent: no step runs.", "All %(n)s hosts are silent: no step runs.", len(hosts)
+            )
+        )
         action = _("Start the agent of a host, or add one on the page Compute.")
-        return Part("hosts", BAD, text % {"n": len(hosts)} if hosts else text, action)
+        return Part("hosts", BAD, text % {"n": len(hosts)}, action)
     if silent:
         names = ", ".join(host.name for host in silent[:NAMED]) + (" …" if len(silent) > NAMED else "")
-        text = _("%(silent)s of %(n)s are silent: %(names)s.") % {
-            "silent": len(silent),
-            "n": len(hosts),
-            "names": names,
-        }
-        return Part("hosts", WARN, text, _("Start their agents, or detach the hosts that are gone for good."))
-    return Part("hosts", GOOD, _("%(n)s, all alive") % {"n": len(hosts)})
+        text = ngettext(
+            "%(silent)s of %(n)s is silent: %(names)s.", "%(silent)s of %(n)s are silent: %(names)s.", len(silent)
+        )
+        facts = {"silent": len(silent), "n": len(hosts), "names": names}
+        return Part("hosts", WARN, text % facts, _("Start their agents, or detach the hosts that are gone for good."))
+    return Part("hosts", GOOD, ngettext("%(n)s, alive", "%(n)s, all alive", len(hosts)) % {"n": len(hosts)})
 
 
 def _disk(moment: datetime) -> Part:

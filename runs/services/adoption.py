@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from duto.spec import fingerprint, status
-from runs import told
+from runs import differences, told
 from runs.models import Output, Run, StepRun
 from runs.services import reuse
 from runs.services.board import Board
 
 S = Run.Status
 ENDS = {
-    S.FAILED: "It failed in #{n}",
-    S.CANCELED: "It was canceled in #{n}",
-    S.SKIPPED: "It was skipped in #{n}",
+    S.FAILED: "failed_there",
+    S.CANCELED: "canceled_there",
+    S.SKIPPED: "skipped_there",
 }
 HEAVY = ("run__graph", "run__root__graph", "reused_from__graph", "reused_from__root__graph")
 
@@ -63,14 +63,12 @@ def unfinished(board: Board, source: StepRun, node: str, document: dict[str, Any
     if source.run.status == S.COMPLETED:
         return None
     number = reuse.number_of(source)
-    text = ENDS.get(S(source.run.status), "It did not finish in #{n}").format(n=number)
-    differences: list[fingerprint.Difference] = []
+    text = told.say(ENDS.get(S(source.run.status), "unfinished_there"), number=number)
+    found: list[fingerprint.Difference] = []
     if document is not None and source.fingerprint_document:
-        differences = fingerprint.compare(
-            source.fingerprint_document, document, *reuse.files_of_both(board, source, node)
-        )
-    changed = f"; since then: {_listed(differences)}" if differences else ""
-    return _no(source, "unfinished", f"{text}{changed}.", differences)
+        found = fingerprint.compare(source.fingerprint_document, document, *reuse.files_of_both(board, source, node))
+    documents = [each.to_document() for each in found]
+    return _no(source, "unfinished", f"{text} {told.since(documents)}" if documents else text, documents)
 
 
 def verdict(board: Board, source: StepRun, digest: str) -> tuple[str, reuse.Lost | None]:
@@ -89,22 +87,17 @@ def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], 
     code, lost = verdict(board, source, digest)
     if code == "different":
         before = source.fingerprint_document or {}
-        differences = fingerprint.compare(before, document, *reuse.files_of_both(board, source, node))
-        return _no(
-            source,
-            "different",
-            _("It runs: %(differences)s since #%(number)s.") % {"differences": _listed(differences), "number": number},
-            differences,
-        )
+        found = fingerprint.compare(before, document, *reuse.files_of_both(board, source, node))
+        documents = [each.to_document() for each in found]
+        facts = {"differences": differences.listed(documents), "number": number}
+        return _no(source, code, _("It runs: %(differences)s since #%(number)s.") % facts, documents)
     if code == "source_gone":
         return _no(source, code, told.say("source_gone", number=number))
     if lost:
         return _no(source, code, told.say("not_adopted", why=lost.why), output=lost.as_document())
     text = told.say("adopted", number=number)
     if unknown := reuse.unhashable(document):
-        text += " " + _("What input `%(name)s` holds was not compared: that cannot be told without reading it all.") % {
-            "name": unknown
-        }
+        text += f" {told.not_compared(unknown)}"
     facts = {**reuse.facts_of(source), **_evidence(source)}
     explanation = {"reused": True, "code": "adopted", "text": text, "differences": [], "compared_with": facts}
     return reuse.Answer(source.reused_from or source.run, explanation)
@@ -115,17 +108,10 @@ def _written(board: Board, source: StepRun) -> list[Output]:
     return [rows.get(name) or reuse.gone(name) for name in source.output_digests]
 
 
-def _listed(differences: Iterable[fingerprint.Difference]) -> str:
-    return fingerprint.explain(differences).removeprefix("not reused: ")
-
-
-def _no(
-    source: StepRun, code: str, text: str, differences: Iterable[fingerprint.Difference] = (), **more: Any
-) -> reuse.Answer:
-    documents = [each.to_document() for each in differences]
+def _no(source: StepRun, code: str, text: str, documents: Sequence[dict[str, Any]] = (), **more: Any) -> reuse.Answer:
     compared = {**reuse.facts_of(source), **more}
     return reuse.Answer(
-        None, {"reused": False, "code": code, "text": text, "differences": documents, "compared_with": compared}
+        None, {"reused": False, "code": code, "text": text, "differences": [*documents], "compared_with": compared}
     )
 
 

@@ -60,14 +60,11 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
     """Find a source for the step: completed, not forced, equal fingerprint, outputs still what it wrote."""
     step = board.spec(node)
     if board.root.is_forced:
-        return _no("forced", "Not reused: this run was submitted with regenerate_outputs=True.")
+        return _no("forced", told.say("forced"))
     if not step.allow_reuse:
         return _no("not_allowed", told.say("not_allowed"))
     if unknown := unhashable(document):
-        return _no(
-            "unhashable",
-            _("Not reused: what input `%(name)s` holds cannot be told without reading it all.") % {"name": unknown},
-        )
+        return _no("unhashable", told.say("unhashable", name=unknown))
     found = _EQUAL.first(board.root.workspace_id, digest)
     if found is None:
         return _nearest(board, node, document)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from compute.models import ComputeTarget
 from duto.spec import fingerprint
 from environments.models import EnvironmentVersion
-from runs import told
+from runs import differences, told
 from runs.models import Attempt, StepRun
 from runs.web import attempts as trials
 from runs.web.waits import Waits, waits_of
@@ -101,10 +101,13 @@ def why(ask: Ask) -> Why:
         is_over=ask.step.run.is_final,
         waits=waits_of(ask.step.run, ask.step.attempts),
         explanation={**explanation, "text": told.said(explanation)} if explanation else {},
-        differences=explanation.get("differences", []),
+        differences=[
+            {**each, "part": differences.part_word(each["part"]), "text": differences.said(each)}
+            for each in explanation.get("differences", [])
+        ],
         compared_url=url,
         parts=[
-            (part, shown(_by_name(value) if part == "outputs" else value))
+            (differences.part_word(part), shown(_by_name(value) if part == "outputs" else value))
             for part, value in fingerprint.split(document)
             if value not in (None, {}, [])
         ],

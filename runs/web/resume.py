@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -59,7 +60,10 @@ class Dialog:
         """How many steps for which reason, where not every step has its line."""
         if self.preview is None or not self.more:
             return []
-        return [f"{count:,} {WHY.get(code, code)}" for (_outcome, code), count in self.preview.counts.most_common()]
+        return [
+            f"{number_format(count, force_grouping=True)} {WHY.get(code, code)}"
+            for (_outcome, code), count in self.preview.counts.most_common()
+        ]
 
 
 @door.dialog()

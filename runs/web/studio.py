@@ -28,6 +28,8 @@ PARTS = {
     "hosts": gettext_lazy("Hosts"),
     "disk": gettext_lazy("Disk"),
 }
+# Names of products are the same in every language.
+VERSIONS = {"database": gettext_lazy("database"), "system": gettext_lazy("system")}
 
 
 class BannerForm(forms.Form):
@@ -52,7 +54,7 @@ class HealthPage:
     """What studio/health.html may show."""
 
     parts: list[tuple[Any, health.Part]]
-    versions: dict[str, str]
+    versions: list[tuple[Any, str]]
     entries: list[AuditEntry]
 
 
@@ -69,7 +71,9 @@ class Listed:
 def overview(request: HttpRequest) -> HttpResponse:
     """How the parts are, what runs here, and what was done to the installation last."""
     entries = installation.audit_entries(_me(request)).order_by("-id")[:20]
-    shown = HealthPage([(PARTS[each.name], each) for each in health.parts()], health.versions(), list(entries))
+    parts = [(PARTS[each.name], each) for each in health.parts()]
+    versions = [(VERSIONS.get(name, name), value) for name, value in health.versions().items()]
+    shown = HealthPage(parts, versions, list(entries))
     return _show(request, "health", shown)
 
 

@@ -147,7 +147,7 @@ def test_a_changed_parameter_runs_what_reads_it_and_is_named(crew: Crew) -> None
     assert crew.why(run, "train")["text"] == "It runs: parameter `lr` 0.1 → 0.5 since #1."
     assert crew.why(run, "train")["compared_with"]["root"] == str(source.pk)
     again = crew.resume(crew.failed("train", regenerate_outputs=True), lr=0.7)
-    assert crew.why(again, "train")["text"] == "It failed in #3; since then: parameter `lr` 0.1 → 0.7."
+    assert crew.why(again, "train")["text"] == "It failed in #3. Since then: parameter `lr` 0.1 → 0.7."
 
 
 def test_a_step_after_one_that_runs_again_is_adopted_when_it_gets_the_same(crew: Crew) -> None:
@@ -181,7 +181,7 @@ def test_only_the_steps_whose_code_changed_run_again(crew: Crew) -> None:
     graph["steps"].append({**graph["steps"][0], "id": "extra", "name": "extra", "arguments": ["extra"]})
     run = crew.play(crew.submit(graph, resume_from=str(source.pk)).json()["id"])
     assert sorted(crew.ran) == ["compare", "extra", "train"]
-    assert crew.why(run, "train")["text"] == "It failed in #1; since then: `step.py` changed."
+    assert crew.why(run, "train")["text"] == "It failed in #1. Since then: `step.py` changed."
     assert crew.why(run, "extra")["code"] == "first"
 
 

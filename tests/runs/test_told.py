@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from runs import told
+from duto.spec import fingerprint
+from runs import differences, told
 from runs.models import Attempt, Run
 from runs.services import failures
 
@@ -51,3 +52,61 @@ def test_why_a_dataset_cannot_be_read_is_told_in_the_readers_language():
         assert told.error_text(error) == text
         with translation.override("pt-pt"):
             assert told.error_text(error).startswith(portuguese), told.error_text(error)
+
+
+def test_what_differs_is_told_part_by_part_in_the_readers_language():
+    before = {"parts": {
+        "snapshot": "a", "script": "a.py", "arguments": ["--lr", "0.1", "--data", {"input": "raw"}, "--old", "1"],
+        "inputs": {"raw": ["a", "mount"]}, "parameters": {"seed": 1}, "environment": "a", "outputs": [["model", "file"]],
+        "variables": {"A": "x"}, "params": {}, "version": None,
+    }}  # fmt: skip
+    after = {"parts": {
+        "snapshot": "b", "script": "b.py", "arguments": ["--lr", "0.2", "--data", {"input": "clean"}, "--new", "1"],
+        "inputs": {"clean": ["a", "mount"]}, "parameters": {"seed": 2}, "environment": "b", "outputs": [["model", "dir"]],
+        "variables": {}, "params": {"p": 1}, "version": "2",
+    }}  # fmt: skip
+    found = [each.to_document() for each in fingerprint.compare(before, after)]
+    found += [
+        each.to_document() for each in fingerprint.compare_files({"a.py": "1", "b": "1"}, {"a.py": "2", "c": "1"})
+    ]
+    assert [differences.said(each) for each in found] == [each["text"] for each in found]
+    with translation.override("pt-pt"):
+        said = [differences.said(each) for each in found]
+        assert not {each["text"] for each in found} & {*said} - {"`--lr` 0.1 → 0.2", "script a.py → b.py"}
+    for expected in (
+        "os ficheiros da pasta de origem mudaram", "script a.py → b.py", "`--lr` 0.1 → 0.2", "`--old` já não existe",
+        "`--data` a entrada raw → a entrada clean", "entrada `clean`: é nova", "parâmetro `seed`: 1 → 2",
+        "os pacotes do ambiente mudaram", "saída `model`: mudou", "variável `A`: já não existe", "versão nenhum → 2",
+        "`a.py` mudou", "`c` é novo",
+    ):  # fmt: skip
+        assert expected in said, said
+
+
+def test_a_difference_that_another_studio_says_otherwise_is_told_as_it_is():
+    with translation.override("pt-pt"):
+        assert differences.said({"part": "x", "name": "y", "text": "y is odd"}) == "y is odd"
+        assert differences.part_word("x") == "x" and differences.part_word("outputs") == "saídas"
+
+
+def test_why_a_step_is_not_taken_over_is_told_in_the_readers_language():
+    found = [
+        {"part": "snapshot", "name": f"{n}.py", "old": "a", "new": "b", "text": f"`{n}.py` changed"} for n in range(7)
+    ]
+    text = f"{told.say('failed_there', number=3)} {told.since(found)}"
+    kept = {"code": "unfinished", "text": text, "differences": found, "compared_with": {"number": 3}}
+    assert text.endswith(
+        "Since then: `0.py` changed, `1.py` changed, `2.py` changed, `3.py` changed, `4.py` changed, and 2 more."
+    )
+    unread = {"code": "unhashable", "text": told.say("unhashable", name="a`b")}
+    adopted = {
+        "code": "adopted",
+        "text": f"{told.say('adopted', number=3)} {told.not_compared('x')}",
+        "compared_with": {"number": 3},
+    }
+    for each in (kept, unread, adopted):
+        assert told.said(each) == each["text"]
+    with translation.override("pt-pt"):
+        assert told.said(kept).startswith("Falhou em #3. Desde então: `0.py` mudou, ")
+        assert told.said(kept).endswith(", e mais 2.")
+        assert told.said(unread) == "Não reutilizado: não se sabe o que a entrada `a`b` contém sem a ler toda."
+        assert "a entrada `x` contém não foi comparado" in told.said(adopted)

@@ -20,9 +20,21 @@ from duto.spec.graph import Input, Output
 from duto.spec.names import check_name
 from workspaces.models import Workspace
 
-__all__ = ["Found", "files_below", "path_identity", "problems_of", "relative_root", "root_by_name", "store_names"]
+__all__ = [
+    "MOUNT",
+    "Found",
+    "files_below",
+    "files_mounted",
+    "path_identity",
+    "problems_of",
+    "relative_root",
+    "root_by_name",
+    "store_names",
+]
 
 MISSING = "missing_data"
+# A path is mounted as it is when its step starts, also one at which nothing lies yet: an empty folder.
+MOUNT = "mount"
 # What the registration of an output says of its definition, beside the place that only its run knows.
 PARTS = ("format", "operations")
 
@@ -54,8 +66,7 @@ def root_by_name(workspace: Workspace, name: str) -> Root:
 
 def files_below(workspace: Workspace, name: str, path: str) -> list[Found]:
     """All files of a folder, or the one file. Raises NotFound when there is nothing."""
-    root, base = root_by_name(workspace, name), safe(path)
-    found = [Found(name, each.path, _relative(each.path, base), each.size) for each in root.walk(base)]
+    found = files_mounted(workspace, name, path)
     if not found:
         raise NotFound(
             _("There is nothing at '%(path)s' on datastore '%(name)s'.") % {"path": path or "/", "name": name},
@@ -64,6 +75,12 @@ def files_below(workspace: Workspace, name: str, path: str) -> list[Found]:
             name=name,
         )
     return found
+
+
+def files_mounted(workspace: Workspace, name: str, path: str) -> list[Found]:
+    """The same, and nothing where nothing lies. Raises NotFound for an unknown datastore."""
+    root, base = root_by_name(workspace, name), safe(path)
+    return [Found(name, each.path, _relative(each.path, base), each.size) for each in root.walk(base)]
 
 
 def path_identity(workspace: Workspace, name: str, path: str) -> str:
@@ -96,7 +113,7 @@ def problems_of(
     for each, value in read:
         if isinstance(value, str):
             problems += _unusable(workspace, each, value)
-        elif isinstance(value, Mapping) and value["datastore"] in stores:
+        elif isinstance(value, Mapping) and value["datastore"] in stores and each.mode != MOUNT:
             problems += [(MISSING, text) for text in _nothing_there(workspace, each.name, value)]
     return problems
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from compute.models import ComputeTarget
@@ -47,7 +48,11 @@ def _outside(board: Board, source: Input) -> Any:
         return datasets.identity(datasets.get_version(workspace, source.dataset))
     if source.parameter is not None:
         value = board.root.parameters.get(source.parameter)
-        return datasets.identity(datasets.get_version(workspace, value)) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return datasets.identity(datasets.get_version(workspace, value))
+        if isinstance(value, Mapping):
+            return places.path_identity(workspace, str(value["datastore"]), str(value.get("path") or ""))
+        return value
     return places.path_identity(workspace, source.datastore or "", source.path or "")
 
 

@@ -146,7 +146,7 @@ class SpecOf:
         if isinstance(value, str):
             return {**base, **self._dataset(source, datasets.get_version(self.workspace, value))}
         place = value if isinstance(value, Mapping) else {"datastore": source.datastore, "path": source.path}
-        return {**base, **self._place(str(place["datastore"]), str(place.get("path") or ""))}
+        return {**base, **self._place(source.mode, str(place["datastore"]), str(place.get("path") or ""))}
 
     def _upstream(self, source: Input, node: str, output: str) -> dict[str, Any]:
         """What another step wrote, taken from where it really lies: a reused step has written nothing itself.
@@ -196,16 +196,17 @@ class SpecOf:
             "files": [self._file(each) for each in found],
         }
 
-    def _place(self, datastore: str, path: str) -> dict[str, Any]:
+    def _place(self, mode: str, datastore: str, path: str) -> dict[str, Any]:
         root = places.relative_root(self.workspace, datastore)
-        found = places.files_below(self.workspace, datastore, path)
+        find = places.files_mounted if mode == places.MOUNT else places.files_below
+        found = find(self.workspace, datastore, path)
         key = safe(path)
         one = len(found) == 1 and found[0].key == key
         return {
             "kind": "path",
             "is_file": one,
             "file_name": found[0].path if one else None,
-            "direct": f"{root}/{key}",
+            "direct": f"{root}/{key}" if found else None,  # without files and without a place: there is nothing
             "files": [self._file(each) for each in found],
         }
 

@@ -172,6 +172,15 @@ def test_direct_mode_is_the_id(remote: Room) -> None:
     assert bound.inputs == {"d": "0190"} and bound.modes == {"d": "direct"}
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_path_with_nothing_at_it_is_an_empty_folder(tmp_path: Path, is_shared: bool) -> None:
+    inputs = [{"name": "raw", "mode": "mount", "kind": "path", "is_file": False, "direct": None, "files": []}]
+    bound = Room(tmp_path, is_shared).stage(inputs=inputs)
+    place = Path(bound.inputs["raw"])
+    assert place.is_dir() and not any(place.iterdir()) and not place.stat().st_mode & 0o222
+    assert bound.warnings == ["There was nothing at the path that the input 'raw' mounts. Its folder is empty."]
+
+
 def test_data_that_is_gone_is_said(shared: Room) -> None:
     with pytest.raises(DataMissing, match="'raw'"):
         shared.stage(inputs=[{"name": "raw", "mode": "mount", "direct": "ds/gone", "files": []}])

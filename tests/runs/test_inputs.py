@@ -12,7 +12,7 @@ from datasets import services as datasets
 from datasets.services.datastores import put_file
 from runs.services import submit
 from runs.services.spec import SpecOf
-from tests.runs.exchange import Agent, agent, cluster, graph_of, room, submit_chain
+from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
 
 __all__ = ["agent", "cluster", "room"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -74,8 +74,8 @@ def test_a_path_of_one_file_is_that_file(room: Any, agent: Agent, path: str, nam
         assert (each["is_file"], each["file_name"]) == (name is not None, name)
 
 
-def test_a_path_with_nothing_at_it_is_told_at_submit(room: Any) -> None:
-    graph = graph_of(room, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}}])
+def test_a_path_to_copy_with_nothing_at_it_is_told_at_submit(room: Any) -> None:
+    graph = graph_of(room, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}, "mode": "download"}])
     graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/raw"}]
     for value, words in (
         (f"{STORE}/gone", f"The input 'chosen' reads 'gone' on datastore '{STORE}', where there is nothing."),
@@ -85,6 +85,37 @@ def test_a_path_with_nothing_at_it_is_told_at_submit(room: Any) -> None:
         with pytest.raises(Unprocessable, match=words.replace(".", r"\.")):
             submit.submit_run(room, experiment="exp", graph=graph, parameters={"p": value})
     assert submit.submit_run(room, experiment="exp", graph=graph).parameters["p"]["path"] == "raw"
+
+
+def test_a_path_with_nothing_at_it_is_mounted_as_nothing(room: Any, agent: Agent) -> None:
+    graph = graph_of(
+        room,
+        "a",
+        inputs=[
+            {"name": "reference", "from": {"datastore": STORE, "path": "gone"}},
+            {"name": "chosen", "from": {"parameter": "p"}},
+        ],
+    )
+    graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/raw"}]
+    submit.submit_run(room, experiment="exp", graph=graph, parameters={"p": f"{STORE}/gone/too"})
+    for each in given(agent).values():
+        assert (each["is_file"], each["direct"], each["files"]) == (False, None, [])
+    with pytest.raises(Unprocessable, match="There is no datastore 'nowhere'"):
+        submit.submit_run(room, experiment="exp", graph=graph, parameters={"p": "nowhere/gone"})
+
+
+def test_a_path_from_a_parameter_is_known_by_what_lies_there(room: Any, agent: Agent) -> None:
+    graph = graph_of(room, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}}])
+    graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/later"}]
+    for number, fresh in enumerate((True, False, True)):
+        if number == 2:
+            put_file(room, STORE, "later/one.csv", io.BytesIO(b"a\n1\n"), overwrite=False)
+        run = submit.submit_run(room, experiment="exp", graph=graph)
+        work = agent.say()["work"]
+        assert bool(work) is fresh, number
+        for each in work:
+            agent.finish(each)
+        assert states(run) == {"a": "Completed"}
 
 
 def test_a_destination_is_kept_as_it_is_listed(room: Any, agent: Agent) -> None:
@@ -102,5 +133,5 @@ def test_the_spec_names_the_key_that_a_path_means(room: Any, agent: Agent) -> No
     from runs.models import Attempt
 
     attempt = Attempt.objects.select_related("run__root", "run__workspace", "run__step").get(pk=work["attempt"])
-    told = SpecOf(attempt)._place(STORE, "raw/./one.csv")
+    told = SpecOf(attempt)._place("mount", STORE, "raw/./one.csv")
     assert told["is_file"] and told["direct"].endswith("/raw/one.csv")

@@ -93,6 +93,8 @@ def _input(directory: Path, given: Mapping[str, Any], transfers: Transfers, boun
         root = None
     if root is None and not files and given.get("direct"):
         raise DataMissing(f"The data of the input '{name}' is not there any more.")
+    if not files and not given.get("direct"):
+        bound.warnings.append(f"There was nothing at the path that the input '{name}' mounts. Its folder is empty.")
     if mode == "mount" and root is not None:
         _mount(place, root, files, bool(given.get("is_file")), transfers, bound)
     else:

@@ -1,4 +1,6 @@
 // Tables by keyboard, and rows that are ticked to be acted on together.
+import { throttle } from "./dom.js";
+import { t } from "./words.js";
 
 const rows = (row) => [...row.closest("tbody").querySelectorAll("tr[tabindex]")];
 
@@ -19,6 +21,18 @@ document.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey) open(row.dataset.href);
   else location.assign(row.dataset.href);
 });
+
+/** What is wider or higher than its place, and holds nothing that takes the focus, is scrolled by keyboard itself. */
+function reach() {
+  for (const box of document.querySelectorAll(".table-wrap")) {
+    const isCut = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+    const isReached = box.querySelector("a, button, input, [tabindex]");
+    if (!isCut || isReached) { if (box.dataset.scrolls) ["tabindex", "role", "aria-label", "data-scrolls"].forEach((name) => box.removeAttribute(name)); continue; }
+    for (const [name, value] of Object.entries({ tabindex: "0", role: "region", "aria-label": titleOf(box), "data-scrolls": "yes" })) box.setAttribute(name, value);
+  }
+}
+
+const titleOf = (box) => box.closest("section, dialog")?.querySelector("h1, h2, h3")?.textContent.trim() || t("Table");
 
 const boxes = (name) => [...document.querySelectorAll(`input[type="checkbox"][name="${CSS.escape(name)}"]`)];
 
@@ -43,6 +57,8 @@ document.addEventListener("change", (event) => {
 });
 // Rows may be replaced while some are ticked.
 const recount = () => new Set([...document.querySelectorAll("[data-needs-picked]")].map((bar) => bar.dataset.needsPicked)).forEach(count);
-document.addEventListener("htmx:afterSettle", recount);
-document.addEventListener("duto:content", recount);
-recount();
+const changed = () => { recount(); reach(); };
+document.addEventListener("htmx:afterSettle", changed);
+document.addEventListener("duto:content", changed);
+window.addEventListener("resize", throttle(200, reach));
+changed();

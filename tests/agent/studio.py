@@ -31,6 +31,7 @@ class Studio:
         self.stale: set[str] = set()
         self.next: list[dict[str, Any]] = []  # given in the reply to a finished report
         self.broken = False
+        self.refused = 0
         self.full = False  # what comes is not kept
         handler = type("Handler", (_Handler,), {"studio": self})
         self.server = _Server(("127.0.0.1", port), handler)
@@ -141,6 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self._body()
         if self.studio.broken:
+            self.studio.refused += 1
             return self._answer(503, {})
         assert self.headers["X-Duto-Agent"].startswith("1 ") and self.headers["Authorization"] == "Bearer key"
         return self._answer(200, self.studio.exchange(json.loads(body)))
@@ -149,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         body, url = self._body(), urlsplit(self.path)
         parts = url.path.strip("/").split("/")
         if self.studio.broken:
+            self.studio.refused += 1
             return self._answer(503, {})
         if parts[-1] in ("log", "spool", "samples") and "files" not in parts:
             offset = int(parse_qs(url.query)["offset"][0])

@@ -39,12 +39,10 @@ class Host:
         with (self.home / "agent.out").open("ab") as out:
             self.process = subprocess.Popen(command, env=env, stdout=out, stderr=out)
 
-    def end(self, number: int = signal.SIGTERM) -> float:
+    def end(self, number: int = signal.SIGTERM) -> None:
         assert self.process is not None
-        began = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(10)
-        return time.monotonic() - began
+        self.process.wait(30)
 
     def directory(self, key: AttemptKey) -> Path:
         return self.home / "attempts" / key.folder
@@ -200,9 +198,13 @@ def test_an_agent_killed_amid_a_step_is_no_loss(host: Host, studio: Studio) -> N
 
 
 def test_term_ends_the_agent_at_once_and_the_step_goes_on(host: Host, studio: Studio) -> None:
-    key = host.give("import time\nprint('up', flush=True)\ntime.sleep(1.5)\nprint('done')")
+    key = host.give(
+        "import os, time\nprint('up', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.02)\nprint('done')"
+    )
     until(lambda: studio.logs.get(key.attempt))
-    assert host.end() < 2
+    host.end()
+    assert not (host.directory(key) / "status.json").exists()
+    (host.directory(key) / "work" / "go").touch()
     until((host.directory(key) / "status.json").exists)
     assert studio.report("finished", key.attempt) is None
     host.start()
@@ -224,11 +226,12 @@ def test_a_studio_that_is_away_costs_the_step_nothing(host: Host, studio: Studio
     key = host.give("import time\nfor i in range(10):\n    print(i, flush=True)\n    time.sleep(0.1)")
     until(lambda: studio.logs.get(key.attempt))
     studio.broken = True
-    until((host.directory(key) / "status.json").exists)
-    time.sleep(0.3)
+    until((host.directory(key) / "status.json").exists)  # it has ended meanwhile
+    refused = studio.refused
+    until(lambda: studio.refused > refused)
     studio.broken = False
     report = studio.wait("finished", key.attempt)
-    assert report["exit_code"] == 0 and report["usage"]["wall_seconds"] < 3
+    assert report["exit_code"] == 0
     assert bytes(studio.logs[key.attempt]) == b"".join(b"%d\n" % i for i in range(10))
 
 

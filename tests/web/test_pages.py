@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from django.test import Client
@@ -19,6 +20,19 @@ def test_every_page_opens_for_a_member_and_says_nothing_inline(site: Site) -> No
         assert answer.status_code == 200, name
         assert inline_parts(answer.content.decode()) == [], name
         assert "script-src 'self'" in answer["Content-Security-Policy"], name
+
+
+def test_no_two_elements_of_a_page_have_one_id(site: Site) -> None:
+    pages = {**site.everything(), "new": "runs/?state=failed", "none": "experiments/?q=none"}
+    found = {
+        name: Counter(re.findall(r'<[^>]*\sid="([^"]*)"', site.see(path).content.decode()))
+        for name, path in pages.items()
+    }
+    assert {
+        name: [each for each, count in ids.items() if count > 1]
+        for name, ids in found.items()
+        if max(ids.values(), default=0) > 1
+    } == {}
 
 
 def test_to_a_stranger_no_page_exists_and_nobody_in_particular_is_sent_to_sign_in(site: Site) -> None:

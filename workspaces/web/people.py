@@ -146,6 +146,10 @@ class LinkForm(forms.Form):
     days = forms.IntegerField(label=_("It lasts for days"), min_value=1, max_value=MOST_DAYS, initial=7)
     uses = forms.IntegerField(label=_("It lets in so many people"), min_value=1, max_value=MOST_USES, initial=1)
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        """It stands on one page with the form of a member, whose fields have the same names."""
+        super().__init__(*args, auto_id="id_link_%s", **more)
+
 
 class TokenForm(forms.Form):
     """A key for a program."""
@@ -154,7 +158,7 @@ class TokenForm(forms.Form):
         label=_("Name"), max_length=120, help_text=_("What it is for, so that you know it again."),
         widget=forms.TextInput(attrs={"placeholder": _("nightly job"), "autocomplete": "off"}),
     )  # fmt: skip
-    role = forms.ChoiceField(label=_("May"))
+    role = forms.ChoiceField(label=_("Role"))
     days = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, required=False, initial="90")
 
     def __init__(self, room: Room, *args: Any, **more: Any) -> None:

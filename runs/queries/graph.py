@@ -18,10 +18,12 @@ from core.clock import iso
 from core.ids import as_uuid
 from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step
+from duto.spec.reading import read_graph
 from runs import told
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run
 from runs.queries.folding import FOLD_ABOVE, Folded, Group, fold
+from workspaces.models import Workspace
 
 TIMES = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at")
 TIMES_OF_ATTEMPT = ("queued_at", "started_at", "finished_at")
@@ -60,6 +62,20 @@ def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict
             _needs(specs), {node: span for node, row in rows.items() if (span := _span(row))}
         ),
     }
+
+
+def plan_document(workspace: Workspace, graph: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same of a graph that no run has carried out, with the defaults of its parameters; None of one that is long."""
+    if len(graph.get("steps", [])) > FOLD_ABOVE:
+        return None
+    specs = read_graph(graph).steps
+    defaults = {each["name"]: each.get("default") for each in graph.get("parameters", [])}
+    sources = _Sources(Run(workspace=workspace, parameters=defaults), specs)
+    steps = [
+        {"id": spec.id, "type": "step", "label": spec.name, "status": S.NOT_STARTED.value, "detail": spec.compute or ""}
+        for spec in specs
+    ]
+    return {"nodes": [*sources.nodes(), *steps], "edges": [*sources.edges, *_edges(specs)], "critical_path": []}
 
 
 def _folded(root: Run, specs: Sequence[Step], folded: Folded, step: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pipelines import services as pipelines
 from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
+from runs.queries.graph import plan_document
 from runs.services import publish as publishing
 from runs.services.experiments import name_from
 from runs.web.parameters import ParameterForm
@@ -30,6 +31,7 @@ from workspaces.models import Role
 from workspaces.web import door
 
 LAST = 10
+MOST_VERSIONS = 20
 
 
 class TriggerForm(ParameterForm):
@@ -68,6 +70,9 @@ class PipelinePage:
     steps: list[dict[str, Any]]
     form: TriggerForm
     error: str
+    # Of the same name, the newest first.
+    versions: list[PublishedPipeline]
+    graph: dict[str, Any] | None
     lines: list[Line]
     address: str
     curl: str
@@ -158,6 +163,8 @@ def _page(request: HttpRequest, room: Room, pipeline: PublishedPipeline, form: T
         steps=pipeline.graph.get("steps", []),
         form=form,
         error=error,
+        versions=list(_of(room).filter(name=pipeline.name).defer("graph").order_by("-id")[:MOST_VERSIONS]),
+        graph=plan_document(room.workspace, pipeline.graph) if "part" not in request.GET else None,
         lines=lines(runs),
         address=address,
         curl=curl(address, pipeline),

@@ -66,6 +66,7 @@ globalThis.dutoWords={form:(n)=>Number((n != 1)),words:{
 "Steps of the run":"Passos da execução",
 "Stop":"Parar",
 "Stop {name}":"Parar {name}",
+"Table":"Tabela",
 "The browser does not let pages copy here. Select the text instead.":"O navegador não deixa as páginas copiar aqui. Selecione antes o texto.",
 "The connection was lost.":"A ligação perdeu-se.",
 "The graph could not be loaded.":"Não foi possível carregar o grafo.",

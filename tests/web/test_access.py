@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from tests.live.browser import serious
+from tests.web.chrome import NARROW, WIDE, open_page, ours
 from tests.web.conftest import Site
-from tests.web.test_browser import NARROW, WIDE, chromium, open_page, ours, page, whole_pages
+from tests.web.test_browser import whole_pages
 from tests.web.test_links import with_data
 from workspaces.models import Role
 from workspaces.services import invitations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
-__all__ = ["chromium", "page"]  # fixtures
 OPENERS = """[...document.querySelectorAll("[data-open]")].filter((each) => each.dataset.open !== "palette").map((each, place) => {
   each.dataset.opener = place;
   return [place, each.dataset.open, each.getAttribute("hx-get") ?? each.dataset.open];

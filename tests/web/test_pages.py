@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
@@ -11,6 +12,7 @@ from django.urls import reverse
 
 from compute.models import Host
 from runs.models import Run
+from runs.services.publish import publish_run
 from tests.web.conftest import Site, inline_parts
 
 
@@ -200,3 +202,20 @@ def test_a_step_run_leads_to_its_place_on_the_page_of_its_pipeline(site: Site) -
     assert answer.status_code == 302
     assert answer["Location"] == reverse("runs:run", args=["lab", run.pk]) + "?step=train"
     assert Run.objects.filter(pk=run.pk).exists()
+
+
+def test_a_pipeline_shows_its_graph_with_the_data_and_its_other_versions(site: Site) -> None:
+    version = site.dataset()
+    inputs = [{"name": "rows", "mode": "mount", "from": {"parameter": "table"}}]
+    table = {"name": "table", "type": "dataset", "default": str(version.pk)}
+    run = site.pipeline(status="Completed", graph=site.graph(parameters=[table], inputs=inputs))
+    old, new = (publish_run(site.room, run, name="nightly", version=number) for number in ("1.0", "2.0"))
+    page = site.see(f"pipelines/{new.pk}/").content.decode()
+    found = re.search(r'<script id="pipeline-graph" type="application/json">(.*?)</script>', page, re.S)
+    assert found
+    graph = json.loads(found[1])
+    assert [(node["id"], node["label"]) for node in graph["nodes"]] == [
+        ("data:rows", "penguins"), ("prepare", "prepare"), ("train", "train")
+    ]  # fmt: skip
+    assert {"from": "prepare", "to": "train"}.items() <= graph["edges"][-1].items()
+    assert f"/w/lab/pipelines/{old.pk}/" in page and ">1.0</a>" in page and ">2.0</a>" in page

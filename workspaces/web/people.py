@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -146,9 +147,9 @@ class LinkForm(forms.Form):
     days = forms.IntegerField(label=_("It lasts for days"), min_value=1, max_value=MOST_DAYS, initial=7)
     uses = forms.IntegerField(label=_("It lets in so many people"), min_value=1, max_value=MOST_USES, initial=1)
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
         """It stands on one page with the form of a member, whose fields have the same names."""
-        super().__init__(*args, auto_id="id_link_%s", **more)
+        super().__init__(data, auto_id="id_link_%s")
 
 
 class TokenForm(forms.Form):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from core.clock import now
 from core.errors import Conflict, Invalid
 from runs.models import Run
-from runs.services import spool
+from runs.services import lineage, spool
 from runs.services.changes import changing, tell
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -51,6 +51,7 @@ def change(
             facts["archived_at"] = _archived_at(mine, archived)
         if facts:
             _write(mine, facts)
+            lineage.note_named(mine, properties or {})
     for name, value in facts.items():
         setattr(run, name, value)
     return run

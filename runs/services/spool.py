@@ -16,7 +16,7 @@ from core.errors import Conflict, Invalid, TooLarge
 from core.ids import as_uuid
 from core.text import DEEPEST, clean, cleaned, has_bad, is_deep
 from runs.models import Attempt, Run
-from runs.services import metrics
+from runs.services import lineage, metrics
 from runs.services.changes import changing, tell
 
 KEY_MAX = 255
@@ -202,6 +202,7 @@ def apply(run: Run, batch: Batch) -> None:
     for target_id, properties in batch.properties.items():
         if target_id in known:
             batch.problems += _describe(known[target_id], properties)
+            lineage.note_named(run, properties)  # a child run's as well: its step is what the dataset's page shows
 
 
 def _tree_members(run: Run, batch: Batch, wanted: set[UUID]) -> dict[UUID, Run]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 
 from core.models import Event
-from runs.models import Attempt, MetricPoint, Run
+from datasets import services as datasets
+from datasets.services.datastores import put_file
+from runs.models import Attempt, DataUse, MetricPoint, Run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
@@ -146,6 +149,16 @@ def test_tags_change_and_properties_are_added_once(lab, attempt):
     assert "cannot change" in Attempt.objects.get(pk=attempt.pk).warnings[0]
     told = [entry for event in Event.objects.order_by("id") for entry in event.payload["changes"]]
     assert {"run": root, "facts": {"tags": {"winner": "3"}}} in told
+
+
+def test_a_dataset_that_a_script_names_is_read_by_its_step(lab, attempt):
+    put_file(lab.room, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"a\n1\n"), overwrite=True)
+    sources = [{"datastore": "workspaceblobstore", "path": "raw/a.csv"}]
+    version = datasets.save(lab.room, "numbers", kind="file", definition={"sources": sources})
+    record = {"run": str(attempt.run_id), "op": "property", "key": "duto.read.numbers:1", "value": str(version.pk)}
+    lab.bring(attempt, "spool?offset=0", lines(record, record))
+    use = DataUse.objects.get()
+    assert (use.root_id, use.run_id, use.dataset_version_id) == (attempt.run.root_id, attempt.run_id, version.pk)
 
 
 def test_a_program_may_send_records_for_an_interactive_run_and_is_told_what_is_wrong(lab):

@@ -137,6 +137,8 @@ class FakeStudio:
                 "items": [{"run": RUN, "name": "loss", "kind": "scalar", "first": 1, "points": points}],
                 "next": None,
             }
+        if rest == f"runs/{RUN}/outputs/":
+            return {"items": [], "next": None}
         if rest == f"runs/{RUN}/outputs/out/files/":
             return {"items": [{"path": name} for name in self.files], "next": None}
         if rest.startswith(f"runs/{RUN}/outputs/out/files/"):

@@ -9,12 +9,15 @@ import ast
 import importlib
 import inspect
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import azureml
 import duto
 from duto import later
 from duto.exceptions import AzureMLException, NotBuiltException
@@ -230,3 +233,12 @@ def test_no_argument_is_passed_over_without_a_word(name: str, function: ast.Func
     given += [function.args.kwarg.arg] if function.args.kwarg else []
     left = [each for each in given if each not in read and each[0] != "_" and each not in HARMLESS]
     assert [each for each in left if each not in ("self", "cls", "kwargs")] == []
+
+
+def test_importing_one_package_gives_the_others_as_azures_does() -> None:
+    code = "import azureml.core; print(azureml.data.__version__, azureml.core.VERSION)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    known, version = done.stdout.split()
+    assert known == version
+    with pytest.raises(AttributeError, match="no attribute 'nowhere'"):
+        _ = azureml.nowhere

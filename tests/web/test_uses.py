@@ -11,6 +11,7 @@ from django.db import connection
 
 from runs.models import DataUse, Run
 from runs.services import retire
+from runs.services.edit import change
 from runs.services.submit import resubmit, submit_run
 from tests.web.conftest import Site
 
@@ -45,6 +46,21 @@ def test_one_that_a_parameter_names_is_a_use_and_each_run_is_told_once(site: Sit
     run = submit_run(site.room, experiment="named", graph=graph)
     use = DataUse.objects.get(root=run)
     assert (use.dataset_version_id, use.run) == (version.pk, site.step(run, "prepare"))
+
+
+def test_what_the_script_of_a_step_names_is_a_use(site: Site) -> None:
+    named, read, graphs = site.dataset(), site.dataset("read"), site.dataset("graphs")
+    run = submit_run(site.room, experiment="said", graph=graph_of(site, {"dataset": str(graphs.pk)}))
+    step, first = site.step(run, "train"), site.step(run, "prepare")
+    for version in (read, graphs):  # and twice the same, as another process of the step would
+        for number in (1, 2):
+            change(site.room, step, properties={f"duto.read.{version.pk}:{number}": str(version.pk)})
+    change(
+        site.room, step, properties={"duto.input.x": str(named.pk), "duto.input.y": "none", "duto.input.z": str(run.pk)}
+    )
+    found = dict(DataUse.objects.filter(root=run).values_list("dataset_version_id", "run"))
+    assert found == {named.pk: step.pk, read.pk: step.pk, graphs.pk: first.pk}
+    assert str(run.pk) in seen(site, named)
 
 
 def test_the_list_is_asked_by_index_and_hides_what_is_being_laid_out(site: Site) -> None:

@@ -48,6 +48,8 @@ assert step.tags == {"a": "b"} and step.properties["own"] == "q" and run.get_met
 assert run.get_pipeline_output("final").path_on_datastore == f"azureml/{step.id}/data"
 assert run.get_pipeline_output("final").download("local") == 1
 assert Dataset.get_by_name(ws, "made").to_path() == ["/table.csv"]
+(kept,) = step.get_details()["outputDatasets"]
+assert (kept["outputType"], kept["outputDetails"], kept["dataset"].name) == ("RunOutput", {"outputName": "out"}, "made")
 changed = varied.submit(pipeline, pipeline_parameters={"p": 8})
 changed.wait_for_completion(show_output=False)
 assert "p` 7 → 8" in changed.find_step_run("write.py")[0].get_reuse_explanation()["text"]

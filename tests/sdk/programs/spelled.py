@@ -67,7 +67,7 @@ keeping = Experiment(ws, "Spelled").submit(published, tags={"BuildId": 17})
 keeping.wait_for_completion(show_output=True)
 assert keeping.get_tags()["BuildId"] == "17"
 kept_inputs = {
-    each["consumptionDetails"]["inputName"]: each["dataset"].id
+    each["consumptionDetails"].get("inputName"): each["dataset"].id
     for each in keeping.find_step_run("keep")[0].get_details()["inputDatasets"]
 }
 assert kept_inputs == {"table": table.id, "later": one.id}

@@ -43,6 +43,7 @@ class _Loader(importlib.abc.Loader):
         module.__doc__ = "Names of Azure ML's SDK, answered by Duto."
         module.__path__ = []
         module.__all__ = MODULES[module.__name__].split()
+        module.__version__ = CONSTANTS["VERSION"]
 
 
 class _Module(ModuleType):

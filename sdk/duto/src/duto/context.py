@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Set
 
 _NEEDED = (
     "AZUREML_ARM_SUBSCRIPTION",
@@ -36,6 +36,7 @@ class Context:
 
 
 _RUNS: Dict[str, Any] = {}
+_READ: Set[str] = set()
 
 
 def context_run(context: Context) -> Any:
@@ -72,6 +73,17 @@ def input_datasets(run: Any) -> Dict[str, Any]:
         else:
             found[name] = local_table(name, value) or value
     return _Inputs(run, found)
+
+
+def note_read(workspace: Any, dataset: Any) -> None:
+    """A registered dataset that the script of a step asks for by its name is an input of the run, told once."""
+    from duto.spec.status import READ_DATASET
+
+    context = Context.of_process()
+    if context is None or workspace.name != os.environ["AZUREML_ARM_WORKSPACE_NAME"] or dataset.id in _READ:
+        return
+    _READ.add(dataset.id)
+    context_run(context).add_properties({f"{READ_DATASET}{dataset.name[:200]}:{dataset.version}": dataset.id})
 
 
 def output_datasets() -> Mapping[str, str]:

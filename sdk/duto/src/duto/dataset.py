@@ -57,14 +57,15 @@ class AbstractDataset:
 
     @staticmethod
     def get_by_name(workspace: Any, name: str, version: Any = "latest", **kwargs: Any) -> Any:
-        """The registered dataset of this name and version. Raises `NotFoundException`, a
-        `UserErrorException`."""
-        try:
-            found = workspace._client.get(workspace._path(f"datasets/{segment(name)}/versions/{segment(version)}/"))
-        except NotFoundException as error:
-            text = f"There is no dataset '{name}' in version {version} in workspace '{workspace.name}'."
-            raise NotFoundException(text) from error
-        return dataset_of(workspace, found)
+        """The registered dataset of this name and version; inside a step it becomes an input of the run.
+
+        Raises `NotFoundException`, a `UserErrorException`.
+        """
+        from duto.context import note_read
+
+        dataset = named(workspace, name, version)
+        note_read(workspace, dataset)
+        return dataset
 
     @staticmethod
     def get_by_id(workspace: Any, id: str, **kwargs: Any) -> Any:
@@ -293,6 +294,16 @@ def _when_ready(workspace: Any, saved: Mapping[str, Any]) -> Dict[str, Any]:
         error.code = version["error"].get("code")
         raise error
     return version
+
+
+def named(workspace: Any, name: str, version: Any = "latest") -> Any:
+    """The registered dataset, to look at. Raises `NotFoundException`."""
+    try:
+        found = workspace._client.get(workspace._path(f"datasets/{segment(name)}/versions/{segment(version)}/"))
+    except NotFoundException as error:
+        text = f"There is no dataset '{name}' in version {version} in workspace '{workspace.name}'."
+        raise NotFoundException(text) from error
+    return dataset_of(workspace, found)
 
 
 def dataset_of(workspace: Any, saved: Mapping[str, Any]) -> Any:

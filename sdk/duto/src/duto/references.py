@@ -88,7 +88,7 @@ class NamedDataset:
 
     def find(self, workspace: Any) -> Any:
         """The dataset itself; by its name where the id is of another workspace. Raises `NotFoundException`."""
-        from duto.dataset import Dataset
+        from duto.dataset import Dataset, named
         from duto.exceptions import NotFoundException
 
         if self.id:
@@ -97,7 +97,7 @@ class NamedDataset:
             except NotFoundException:
                 if not self.name:
                     raise
-        return Dataset.get_by_name(workspace, str(self.name), self.version or "latest")
+        return named(workspace, str(self.name), self.version or "latest")
 
 
 class DataPath:

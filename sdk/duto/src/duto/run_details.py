@@ -26,7 +26,7 @@ def details_of(run: Any, facts: Mapping[str, Any]) -> Dict[str, Any]:
         "inputDatasets": _input_datasets(
             run, graph_step, holder.get("parameters") or {}, facts.get("properties") or {}
         ),
-        "outputDatasets": [],
+        "outputDatasets": _output_datasets(run, facts),
         "runDefinition": _definition(graph_step),
         "logFiles": _log_files(run, facts),
         "submittedBy": facts.get("submitted_by"),
@@ -87,7 +87,32 @@ def _input_datasets(
     for name, version in properties.items():
         if name.startswith(statuses.INPUT_DATASET):
             how = {"type": "Reference", "inputName": name[len(statuses.INPUT_DATASET) :]}
-            found.append({"dataset": Dataset.get_by_id(run._workspace, version), "consumptionDetails": how})
+        elif name.startswith(statuses.READ_DATASET):
+            how = {"type": "Reference"}
+        else:
+            continue
+        found.append({"dataset": Dataset.get_by_id(run._workspace, version), "consumptionDetails": how})
+    return found
+
+
+def _output_datasets(run: Any, facts: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Azure's shape: an entry per output of a step or script run that was registered as a dataset."""
+    from duto.dataset import Dataset
+
+    if facts.get("kind") not in ("step", "script"):
+        return []
+    found = []
+    for item in run._workspace._client.pages(run._place + "outputs/"):
+        version = item.get("dataset_version")
+        if version:
+            found.append(
+                {
+                    "identifier": {"savedId": version},
+                    "outputType": "RunOutput",
+                    "outputDetails": {"outputName": item["name"]},
+                    "dataset": Dataset.get_by_id(run._workspace, version),
+                }
+            )
     return found
 
 

@@ -238,11 +238,11 @@ class Workspace:
     @property
     def datasets(self) -> Mapping[str, Any]:
         """Registered datasets by name, each in its latest version."""
-        from duto.dataset import AbstractDataset
+        from duto.dataset import named
 
         return LazyMapping(
             lambda: {item["name"]: item for item in self._pages("datasets/")},
-            lambda item: AbstractDataset.get_by_name(self, item["name"]),
+            lambda item: named(self, item["name"]),
         )
 
     @property

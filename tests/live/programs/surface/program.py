@@ -209,6 +209,8 @@ assert {
     "logFiles",
 } <= set(details)
 assert details["inputDatasets"][0]["dataset"].name == "surface numbers"
+asked_for = [each for each in details["inputDatasets"] if each["consumptionDetails"] == {"type": "Reference"}]
+assert [each["dataset"].id for each in asked_for] == [table.id], asked_for
 assert run.get_properties()["azureml.git.branch"] == "trunk", run.get_properties()
 assert len(run.get_properties()["azureml.git.commit"]) == 40 and run.get_properties()["azureml.git.dirty"] == "True"
 assert "mlflow.source.git.repoURL" in run.get_properties() and "secret" not in json.dumps(run.get_properties())

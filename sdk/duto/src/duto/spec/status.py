@@ -63,6 +63,8 @@ NODE_ID = "azureml.nodeid"
 PARAMETERS = "azureml.parameters"
 # Of a run: a dataset that its script named as an input, by the name; the value is the id of the version.
 INPUT_DATASET = "duto.input."
+# The same of one that its script asked for by its name, by name and version.
+READ_DATASET = "duto.read."
 PIPELINE_ID = "azureml.pipelineid"
 SNAPSHOT_ID = "ContentSnapshotId"
 STEP_TYPE = "StepType"

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.ids import uuid7
 from core.lifecycle import Row
+from workspaces import actions
 
 
 class User(AbstractUser):
@@ -177,6 +178,11 @@ class AuditEntry(Row):
             models.Index(fields=["workspace", "-id"], name="audit_newest"),
             models.Index(fields=["workspace", "created_at"], name="audit_age"),
         ]
+
+    @property
+    def action_word(self) -> str:
+        """What was done, in the reader's language."""
+        return actions.word(self.action)
 
 
 class Banner(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from core.errors import Invalid
 from core.paging import page_of
 from core.serving import stream
+from workspaces import actions
 from workspaces.access import Room
 from workspaces.limits import audit_days_in
 from workspaces.models import AuditEntry, Role, Workspace
@@ -44,14 +46,15 @@ class Row:
 
 @dataclass(frozen=True)
 class AuditPage:
-    """What workspaces/audit.html may show. `query` is what is filtered by, as an address says it."""
+    """What workspaces/audit.html may show. `kinds` are codes with
+    their words, `query` is what is filtered by, as an address says it."""
 
     workspace: Workspace
     rows: list[Row]
     next: str | None
     wanted: Filter
     people: list[str]
-    kinds: list[str]
+    kinds: list[tuple[str, str]]
     days: int | None
     query: str
     problem: str
@@ -82,7 +85,7 @@ def page(request: HttpRequest, room: Room) -> HttpResponse:
         found.next,
         wanted,
         auditing.people(all_),
-        auditing.kinds(all_),
+        sorted(((each, actions.word(each)) for each in auditing.kinds(all_)), key=itemgetter(1)),
         audit_days_in(room.workspace.settings),
         f"?{urlencode(asked)}" if asked else "",
         problem,

@@ -440,3 +440,19 @@ def test_what_is_said_is_not_guessed_and_other_formats_are_known() -> None:
     assert of("a.json", b"[1, 2]") == {"type": "json_lines"}
     assert of("a.parquet", b"PAR1\0") == {"type": "parquet"}
     assert of("empty.csv", b"") == {"type": "delimited", "separator": ",", "header": True}
+
+
+@pytest.mark.parametrize(
+    ("form", "path", "year"),
+    [
+        ("sales/{year}/data.csv", "/2019/data.csv", "2019"),
+        ("/shop/sales/{year}/data.csv", "2019/data.csv", "2019"),
+        ("shop/sales/{year}/data.csv", "sales/2019/data.csv", "2019"),
+        ("sales/{year}/data.csv", "costs/2019/data.csv", None),  # a folder that the path tells is another one
+        ("sales/{year}/data.csv", "2019/other.csv", None),
+        ("{kind}/{year}/data.csv", "2019/data.csv", None),
+    ],
+)
+def test_folders_above_the_datasets_own_may_begin_a_partition_format(form: str, path: str, year: str | None) -> None:
+    found = values_of(form, path)
+    assert (found["year"] if found else None) == year

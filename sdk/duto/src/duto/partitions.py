@@ -37,9 +37,24 @@ def values_of(partition_format: str, path: str) -> Optional[Dict[str, Any]]:
     """The columns' values for a path that ends as the format says; None for another. Dates come as `datetime`.
 
     A `*` stands for anything between two slashes. The time it takes grows with the lengths alone, whatever they say.
+    Folders that the format begins with may lie above the dataset's own, which its paths do not tell.
     """
+    found, below = _values(partition_format, path), partition_format.lstrip("/")
+    depth = path.strip("/").count("/")
+    while found is None and "/" in below and not {"{", "*"} & set(below.partition("/")[0]):
+        below = below.partition("/")[2]
+        if _depth(_pieces(below)) == depth:
+            found = _values("/" + below, path)
+    return found
+
+
+def _depth(pieces: Sequence[_Piece]) -> int:
+    return sum(piece.literal.count("/") for piece in pieces)
+
+
+def _values(partition_format: str, path: str) -> Optional[Dict[str, Any]]:
     pieces = _pieces(partition_format)
-    depth = sum(piece.literal.count("/") for piece in pieces)
+    depth = _depth(pieces)
     parts = ("/" + path.lstrip("/")).split("/")
     text = "/".join(parts[len(parts) - depth - 1 :]) if len(parts) > depth else ""
     if partition_format.startswith("/"):

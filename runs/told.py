@@ -51,6 +51,9 @@ SENTENCES: Mapping[str, str | Promise] = {
     "not_built": _("The environment could not be built. Its build log says why."),
     "no_step_failed": _("The run failed, but none of its steps did. This is a fault of the studio."),
     "step_failed": _("The step failed."),
+    "failed_above": _("The run above it failed before the script had completed this one."),
+    "canceled_above": _("Canceled with the run above it."),
+    "attempt_above": _("Attempt %(attempt)s of the step above it ended before the script had completed this run."),
     "canceled": _("Canceled."),
     "canceled_by": _("Canceled by %(who)s."),
     # These are raised by datasets, which do not know this table: the same texts, with the facts that come with them.

@@ -51,18 +51,16 @@ def _end_with(above: Run, children: Sequence[Run]) -> None:
         Run.move_all(children, S.COMPLETED, finished_at=moment)
     elif above.status == S.FAILED:
         cause = str((above.error or {}).get("cause") or "user_error")
-        text = "The run above it failed before the script had completed this one."
-        Run.move_all(children, S.FAILED, finished_at=moment, error=failures.failure(cause, text))
+        Run.move_all(children, S.FAILED, finished_at=moment, error=failures.kept(cause, "failed_above", {}))
     else:
-        error = failures.failure("canceled", "Canceled with the run above it.")
-        Run.move_all(children, S.CANCELED, finished_at=moment, error=error)
+        Run.move_all(children, S.CANCELED, finished_at=moment, error=failures.kept("canceled", "canceled_above", {}))
 
 
 def abandon(run: Run, number: int, cause: str) -> None:
     """End what an attempt opened that is tried again: the next one opens its own. Inside changing()."""
-    text = f"Attempt {number} of the step above it ended before the script had completed this run."
+    error = failures.kept(cause, "attempt_above", {"attempt": number})
     children = list(_open().filter(parent=run.pk)[: slices.SLICE])
-    Run.move_all(children, S.FAILED, finished_at=now(), error=failures.failure(cause, text))
+    Run.move_all(children, S.FAILED, finished_at=now(), error=error)
 
 
 def left_open() -> list[UUID]:

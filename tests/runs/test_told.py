@@ -21,6 +21,13 @@ PROOF = {"signals": ["TERM"], "left_over": 0, "seconds": 0.1}
         (failures.compute_gone("cpu"), "The compute target 'cpu' was deleted", "O destino de computação 'cpu' foi eliminado"),
         (failures.canceled_by("ana"), "Canceled by ana.", "Cancelado por ana."),
         (failures.canceled_by(""), "Canceled.", "Cancelado."),
+        (failures.kept("user_error", "failed_above", {}), "The run above it failed", "A execução acima falhou"),
+        (failures.kept("canceled", "canceled_above", {}), "Canceled with the run above", "Cancelado com a execução acima"),
+        (
+            failures.kept("host_lost", "attempt_above", {"attempt": 2}),
+            "Attempt 2 of the step above it ended",
+            "A tentativa 2 do passo acima terminou",
+        ),
         (
             failures.canceled_by("ana, who deleted the cluster cpu"),
             "Canceled by ana, who deleted the cluster cpu.",

@@ -50,7 +50,11 @@ def finish(workspace_id: UUID) -> bool:
     workspace = Workspace.objects.filter(pk=workspace_id, deleted_at__isnull=False).first()
     if workspace is None:
         return True
-    if not _mine(workspace_id) or not _stopped(workspace):
+    if not _mine(workspace_id):
+        return False
+    if not _stopped(workspace):
+        # Nobody works on it until the next look, which another worker or thread may take.
+        _let_go(workspace_id)
         return False
     for folder in workspace_folders(workspace_id):
         trees.remove(str(folder))
@@ -66,7 +70,7 @@ def finish(workspace_id: UUID) -> bool:
     for folder in workspace_folders(workspace_id):
         trees.remove(str(folder))
     workspace.delete()
-    Beat.objects.filter(pk=_lease(workspace_id)).delete()
+    _let_go(workspace_id)
     return True
 
 
@@ -109,6 +113,10 @@ def _mine(workspace_id: UUID) -> bool:
     """Sign for it; False while another works on it."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
     return beat(_lease(workspace_id), owner, silence=SILENCE)
+
+
+def _let_go(workspace_id: UUID) -> None:
+    Beat.objects.filter(pk=_lease(workspace_id)).delete()
 
 
 def _lease(workspace_id: UUID) -> str:

@@ -20,7 +20,7 @@ from runs.queries import workspaces as queries
 from runs.queries.workspaces import Going, Overview, Use
 from runs.services.founding import FirstCluster, Founded, found
 from workspaces.access import Room
-from workspaces.limits import Limits, of_settings
+from workspaces.limits import LARGEST, Limits, of_settings
 from workspaces.models import Member, Role, Workspace
 from workspaces.services import members, removal, workspaces
 from workspaces.web import door
@@ -120,27 +120,28 @@ class AboutForm(forms.Form):
 class LimitsForm(forms.Form):
     """An empty field is no limit."""
 
-    storage = forms.FloatField(
-        label=gettext_lazy("Storage, in GB"), required=False, min_value=0, max_value=1e9,
+    # Decimals of a byte: a form that is sent as it was shown changes nothing.
+    storage = forms.DecimalField(
+        label=gettext_lazy("Storage, in GB"), required=False, min_value=0, max_value=LARGEST // GB, decimal_places=9,
         widget=forms.NumberInput(attrs={"step": "any", "placeholder": gettext_lazy("no limit")}),
     )  # fmt: skip
     running_steps = forms.IntegerField(
-        label=LIMITS["running_steps"], required=False, min_value=0, max_value=1_000_000,
+        label=LIMITS["running_steps"], required=False, min_value=0, max_value=LARGEST,
         widget=forms.NumberInput(attrs={"placeholder": gettext_lazy("no limit")}),
     )  # fmt: skip
     members = forms.IntegerField(
-        label=LIMITS["members"], required=False, min_value=1, max_value=1_000_000,
+        label=LIMITS["members"], required=False, min_value=1, max_value=LARGEST,
         widget=forms.NumberInput(attrs={"placeholder": gettext_lazy("no limit")}),
     )  # fmt: skip
 
     @staticmethod
     def of(limits: Limits) -> LimitsForm:
-        storage = None if limits.storage_bytes is None else f"{limits.storage_bytes / GB:.9g}"
+        storage = None if limits.storage_bytes is None else _in_gb(limits.storage_bytes)
         return LimitsForm(initial={**limits.as_document(), "storage": storage})
 
     def asked(self) -> dict[str, int | None]:
         values = self.cleaned_data
-        storage = None if values["storage"] is None else round(values["storage"] * GB)
+        storage = None if values["storage"] is None else int(values["storage"] * GB)
         return {"storage_bytes": storage, "running_steps": values["running_steps"], "members": values["members"]}
 
 
@@ -317,6 +318,12 @@ def _shown(
         can_go=queries.can_go(workspace),
     )
     return door.show(request, "workspaces/room.html", shown, section="settings", tab="workspace")
+
+
+def _in_gb(size: int) -> str:
+    """Bytes in GB, to the last one."""
+    whole, rest = divmod(size, GB)
+    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
 
 
 def _gauge(use: Use) -> Gauge:

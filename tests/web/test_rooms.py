@@ -67,6 +67,18 @@ def test_owners_change_what_is_said_of_it_and_its_limits(site: Site) -> None:
     page = site.see("settings/workspace/").content.decode()
     assert 'value="1.5"' in page and "of 1.5 GB" in page and "3 of 9" in page
     assert b"Ensure this value" in site.send("settings/workspace/limits/", storage="-1").content
+    # What the form shows is what holds, to the byte: sent again it changes nothing.
+    for size in (1, 10**9, 1_234_567_890_123, 9_223_372_036_854_775_807 // 10**9 * 10**9):
+        limits = {"storage_bytes": size, "running_steps": 3_000_000, "members": None}
+        assert site.patch("", {"limits": limits}).status_code == 200
+        form = site.see("settings/workspace/").context["page"].limits
+        shown = {
+            name: form[name].value() if form[name].value() is not None else "" for name in limits if name in form.fields
+        }
+        answer = site.send("settings/workspace/limits/", **shown, storage=form["storage"].value())
+        assert answer.status_code == 302, form["storage"].value()
+        site.workspace.refresh_from_db()
+        assert site.workspace.settings["limits"] == limits
     for path in ("save/", "limits/", "archive/", "hand-over/", "delete/"):
         assert site.send(f"settings/workspace/{path}", "contributor").status_code == 403, path
 

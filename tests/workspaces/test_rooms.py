@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -109,6 +110,34 @@ def test_a_link_lets_in_whoever_holds_it_as_often_as_it_says(house: House) -> No
     assert Client().get(path).status_code == 404
     assert code(house.api.post("invitations/", {"role": "owner"}))[0] == 400
     assert code(house.api.post("invitations/", {"role": "reader", "days": 99}))[0] == 400
+
+
+def test_what_an_owner_changes_while_somebody_joins_holds(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, link = invitations.invite_open(house.room, "contributor", uses=3)
+    secret, look_up = link.split("/")[2], invitations.of_link
+
+    def meanwhile(change: Callable[[], object]) -> None:
+        def looked_up(told: str) -> Invitation | None:
+            found = look_up(told)
+            change()
+            return found
+
+        monkeypatch.setattr(invitations, "of_link", looked_up)
+
+    bea, cy, dan, eve = (User.objects.create_user(name) for name in ("bea", "cy", "dan", "eve"))
+    meanwhile(lambda: Invitation.objects.update(role=Role.READER))
+    assert invitations.accept(secret, bea).role == Role.READER
+    meanwhile(lambda: Workspace.objects.update(settings={"limits": {"members": 1}}))
+    with pytest.raises(Conflict, match="may have 1 people"):
+        invitations.accept(secret, cy)
+    Workspace.objects.update(settings={})
+    meanwhile(lambda: Workspace.objects.update(archived_at=now()))
+    with pytest.raises(Conflict, match="archived"):
+        invitations.accept(secret, dan)
+    meanwhile(lambda: Invitation.objects.filter(pk=made.pk).delete())
+    with pytest.raises(NotFound):
+        invitations.accept(secret, eve)
+    assert Member.objects.filter(user__in=(cy, dan, eve)).count() == 0
 
 
 def test_what_ends_with_somebody_is_told_before(house: House) -> None:

@@ -162,15 +162,17 @@ def spent() -> NotFound:
 def _taken(secret: str) -> Invitation:
     """The invitation, its workspace's row and its own locked: of two who come at once for one place one gets in."""
     found = of_link(secret)
-    if found is not None:
-        Workspace.objects.select_for_update(no_key=True).get(pk=found.workspace_id)
-    row = Invitation.objects.select_for_update().filter(pk=found.pk).first() if found else None
-    if found is None or row is None or row.digest != found.digest or row.uses_left < 1:
+    if found is None:
         raise spent()
-    if found.workspace.is_archived:
+    # As they stand under the lock: its role, limits and archive may have changed since the link was looked up.
+    workspace = Workspace.objects.select_for_update(no_key=True).filter(pk=found.workspace_id).first()
+    row = Invitation.objects.select_for_update().filter(pk=found.pk).first()
+    if workspace is None or row is None or row.digest != found.digest or row.uses_left < 1:
+        raise spent()
+    row.workspace = workspace
+    if workspace.is_archived:
         raise Conflict(_("This workspace is archived, and nobody joins it now. Ask an owner to bring it back."))
-    found.uses_left = row.uses_left
-    return found
+    return row
 
 
 def _join(invitation: Invitation, user: User) -> Member:

@@ -51,6 +51,14 @@ SENTENCES: Mapping[str, str | Promise] = {
     "not_built": _("The environment could not be built. Its build log says why."),
     "no_step_failed": _("The run failed, but none of its steps did. This is a fault of the studio."),
     "step_failed": _("The step failed."),
+    "unwritten": _(
+        "The script ended without writing its declared output %(names)s. The path of an output reaches the script as an "
+        "argument: write a file there, or make a folder there and write into it."
+    ),
+    "all_unwritten": _(
+        "The script ended without writing its declared outputs %(names)s. The path of an output reaches the script as an "
+        "argument: write a file there, or make a folder there and write into it."
+    ),
     "failed_above": _("The run above it failed before the script had completed this one."),
     "canceled_above": _("Canceled with the run above it."),
     "attempt_above": _("Attempt %(attempt)s of the step above it ended before the script had completed this run."),

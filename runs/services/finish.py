@@ -52,7 +52,7 @@ def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, A
         return {}, {}
     missing = outputs.missing_outputs(report, step)
     if missing:
-        return {}, {"message": missing}
+        return {}, missing
     try:
         with words.stored():
             rows = outputs.promote(attempt, report)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import F
 
+from core import words
 from core.errors import Conflict, Unprocessable
 from core.storage import Root, safe
 from datasets import places
@@ -25,18 +26,17 @@ from workspaces.access import studio_room
 from workspaces.services import storage
 
 
-def missing_outputs(report: Mapping[str, Any], step: Step) -> str:
-    """The failure message of a script that did not write what it declared; empty when all is there."""
+def missing_outputs(report: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """The `message` and `said` of a script's failure that did not write what it declared; empty when all is there."""
     written = {each["name"] for each in report.get("outputs", []) if not each.get("missing")}
     missing = [output.name for output in step.outputs if output.name not in written]
     if not missing:
-        return ""
+        return {}
     names = ", ".join(f"'{name}'" for name in missing)
-    what = "output" if len(missing) == 1 else "outputs"
-    return (
-        f"The script ended without writing its declared {what} {names}. The path of an output reaches the script as "
-        "an argument: write a file there, or make a folder there and write into it."
-    )
+    name = "unwritten" if len(missing) == 1 else "all_unwritten"
+    with words.stored():
+        message = told.say(name, names=names)
+    return {"message": message, "said": {"code": name, "facts": {"names": names}}}
 
 
 def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:

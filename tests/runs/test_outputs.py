@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from core.errors import StudioError
 from core.storage import data_dir
@@ -15,6 +16,7 @@ from datasets import services as datasets
 from datasets.models import DatasetVersion
 from datasets.services import fetching
 from duto.spec.graph import Graph
+from runs import told
 from runs.models import Artifact, Output
 from runs.services import artifacts, outputs
 from runs.services.transfers import staging
@@ -173,9 +175,12 @@ def test_an_output_that_cannot_become_a_dataset_is_refused_before_it_runs(lab, w
 def test_a_declared_output_that_was_not_written_is_named_in_plain_words(lab):
     document = lab.graph("train", outputs=[{"name": "model"}, {"name": "table"}])
     step = Graph.from_document(document).step("train")
-    text = outputs.missing_outputs({"outputs": [{"name": "model", "missing": True}]}, step)
-    assert "'model', 'table'" in text and "argument" in text
-    assert outputs.missing_outputs({"outputs": [{"name": "model"}, {"name": "table"}]}, step) == ""
+    error = outputs.missing_outputs({"outputs": [{"name": "model", "missing": True}]}, step)
+    assert "outputs 'model', 'table'" in error["message"] and "argument" in error["message"]
+    assert told.error_text(error) == error["message"]
+    with translation.override("pt-pt"):
+        assert "sem escrever as saídas declaradas 'model', 'table'" in told.error_text(error)
+    assert outputs.missing_outputs({"outputs": [{"name": "model"}, {"name": "table"}]}, step) == {}
 
 
 # --- artifacts ---

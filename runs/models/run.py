@@ -132,6 +132,12 @@ class Run(Lifecycle):
             models.Index(
                 fields=["experiment", "-id"], name="run_of_experiment", condition=models.Q(parent__isnull=True)
             ),
+            # The runs of a published pipeline, of any age.
+            models.Index(
+                fields=["published_pipeline_id", "-id"],
+                name="run_of_pipeline",
+                condition=models.Q(published_pipeline_id__isnull=False, parent__isnull=True),
+            ),
             models.Index("root", "id", name="run_tree"),
             models.Index(fields=["parent", "-id"], name="run_children"),
             # Asked for at the end of every run: what is still open below it.
@@ -210,6 +216,11 @@ class StepRun(models.Model):
             models.Index(
                 fields=["environment_version_id", "-run"], name="step_environment",
                 condition=models.Q(environment_version_id__isnull=False),
+            ),
+            # The same of a cluster; a reused step was sent to none.
+            models.Index(
+                fields=["compute_target_id", "-run"], name="step_cluster",
+                condition=models.Q(compute_target_id__isnull=False, reused_from__isnull=True),
             ),
         ]  # fmt: skip
 

@@ -30,7 +30,7 @@ from workspaces.access import Room
 from workspaces.models import Role
 from workspaces.web import door
 
-LAST = 10
+RUNS_SHOWN = 20
 MOST_VERSIONS = 20
 
 
@@ -74,6 +74,8 @@ class PipelinePage:
     versions: list[PublishedPipeline]
     graph: dict[str, Any] | None
     lines: list[Line]
+    next: str | None
+    is_first: bool
     address: str
     curl: str
     source: Run | None
@@ -146,12 +148,8 @@ def one(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, room: Room, pipeline: PublishedPipeline, form: TriggerForm, error: str) -> PipelinePage:
-    runs = list(
-        runs_of(room.workspace)
-        .filter(published_pipeline_id=pipeline.pk, parent__isnull=True)
-        .defer(*HEAVY)
-        .order_by("-id")[:LAST]
-    )
+    triggered = runs_of(room.workspace).filter(published_pipeline_id=pipeline.pk, parent__isnull=True).defer(*HEAVY)
+    runs = page_of(triggered, after=request.GET.get("after"), limit=RUNS_SHOWN)
     source = (
         Run.objects.filter(workspace=room.workspace, pk=pipeline.source_run_id).defer(*HEAVY).first()
         if pipeline.source_run_id
@@ -165,7 +163,9 @@ def _page(request: HttpRequest, room: Room, pipeline: PublishedPipeline, form: T
         error=error,
         versions=list(_of(room).filter(name=pipeline.name).defer("graph").order_by("-id")[:MOST_VERSIONS]),
         graph=plan_document(room.workspace, pipeline.graph) if "part" not in request.GET else None,
-        lines=lines(runs),
+        lines=lines(runs.items),
+        next=runs.next,
+        is_first="after" not in request.GET,
         address=address,
         curl=curl(address, pipeline),
         source=source,

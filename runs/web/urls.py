@@ -29,6 +29,7 @@ _runs = [
     path("of/images/<uuid:image>/cancel/", images.cancel, name="cancel-image"),
     path("of/cluster/<str:name>/nodes/<uuid:node>/remove/", deeds.remove_node, name="remove-node"),
     path("of/cluster/", uses.cluster, name="holds-cluster"),
+    path("of/cluster/steps/", uses.steps_of_cluster, name="uses-cluster"),
     path("of/host/", uses.host, name="holds-host"),
     path("of/dataset/", uses.dataset, name="uses-dataset"),
     path("<uuid:run_id>/", run.page, name="run"),

@@ -1,4 +1,4 @@
-"""Fragments for the pages of apps below: who uses an environment, what holds a cluster or a host, who reads a dataset."""
+"""Fragments for the pages of apps below: who uses an environment or a cluster, what holds a cluster or a host, who reads a dataset."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.shortcuts import render
 
 from compute.models import ComputeTarget
 from core.ids import as_uuid
+from core.paging import page_of
 from runs.models import Attempt, DataUse, StepRun
 from runs.services.waiting import cluster_line
 from workspaces.access import Room
@@ -20,9 +21,11 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Uses:
-    """What runs/uses.html may show."""
+    """What runs/uses.html may show: a page of steps, and the cursor of the next one."""
 
     steps: list[StepRun]
+    next: str | None
+    is_first: bool
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,36 @@ class Holds:
 
 @door.page()
 def environment(request: HttpRequest, room: Room) -> HttpResponse:
-    """The last steps that ran with this version."""
-    rows = _steps(room).filter(environment_version_id=as_uuid(request.GET.get("version")))
-    return _draw(request, "runs/uses.html", Uses(list(rows.order_by("-run_id")[:SHOWN])))
+    """The steps that run with this version, the newest first."""
+    version = as_uuid(request.GET.get("of"))
+    rows = _steps(room).filter(environment_version_id=version) if version else StepRun.objects.none()
+    return _steps_page(request, rows)
+
+
+@door.page()
+def steps_of_cluster(request: HttpRequest, room: Room) -> HttpResponse:
+    """The steps that were sent to this cluster, the newest first; a reused one was sent nowhere."""
+    target = ComputeTarget.objects.filter(workspace=room.workspace, name=request.GET.get("of", "")).first()
+    rows = _steps(room).filter(compute_target_id=target.pk, reused_from__isnull=True) if target else None
+    return _steps_page(request, StepRun.objects.none() if rows is None else rows)
 
 
 @door.page()
 def dataset(request: HttpRequest, room: Room) -> HttpResponse:
-    """The last runs that read this version, each with the first of its steps that does."""
+    """The runs that read this version, the newest first, each with the first of its steps that does."""
     # A root that is its own parent is still being laid out.
-    uses = DataUse.objects.filter(root__workspace=room.workspace, root__parent__isnull=True)
-    version = as_uuid(request.GET.get("version"))
-    found = uses.filter(dataset_version_id=version).order_by("-root_id") if version else uses.none()
-    keys = list(found.values_list("run_id", flat=True)[:SHOWN])
-    rows = _steps(room).in_bulk(keys)
-    return _draw(request, "runs/uses.html", Uses([rows[key] for key in keys if key in rows]))
+    uses = DataUse.objects.filter(root__workspace=room.workspace, root__parent__isnull=True).select_related("root")
+    version = as_uuid(request.GET.get("of"))
+    found = uses.defer("root__graph").filter(dataset_version_id=version) if version else uses.none()
+    page = page_of(found, after=request.GET.get("uses"), limit=SHOWN, keys=("-root__id",))
+    rows = _steps(room).in_bulk([use.run_id for use in page.items])
+    steps = [rows[use.run_id] for use in page.items if use.run_id in rows]
+    return _draw(request, "runs/uses.html", Uses(steps, page.next, "uses" not in request.GET))
+
+
+def _steps_page(request: HttpRequest, found: QuerySet[StepRun]) -> HttpResponse:
+    page = page_of(found, after=request.GET.get("uses"), limit=SHOWN, keys=("-run__id",))
+    return _draw(request, "runs/uses.html", Uses(page.items, page.next, "uses" not in request.GET))
 
 
 @door.page()
@@ -90,7 +108,9 @@ def _first(placed: QuerySet[Attempt]) -> tuple[list[Attempt], int]:
 
 
 def _steps(room: Room) -> QuerySet[StepRun]:
-    rows = StepRun.objects.filter(workspace=room.workspace).select_related("run__root__experiment")
+    """Without those of a run that is still being laid out."""
+    rows = StepRun.objects.filter(workspace=room.workspace, run__root__parent__isnull=True)
+    rows = rows.select_related("run__root__experiment")
     return rows.defer("fingerprint_document", "reuse_explanation", "run__graph", "run__root__graph")
 
 

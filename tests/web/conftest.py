@@ -186,7 +186,7 @@ class Site(Lab):
             "preview": "data/sets/penguins/?part=preview", "stores": "data/stores/", "store": "data/stores/workspaceblobstore/?path=raw",
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
-            "who uses it": f"runs/of/dataset/?version={version.pk}", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",
+            "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",
         }  # fmt: skip
 
 

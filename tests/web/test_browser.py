@@ -38,7 +38,7 @@ INKED = """(chart, token) => {
 
 def whole_pages(site: Site) -> dict[str, str]:
     """Without fragments, which nobody opens by themselves."""
-    fragments = ("preview", "who uses it", "who holds it", "who is on it")
+    fragments = ("preview", "who uses it", "who used the cluster", "who holds it", "who is on it")
     return {name: path for name, path in site.everything().items() if name not in fragments}
 
 

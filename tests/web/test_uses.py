@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import re
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.apps import apps
 from django.db import connection
 
-from runs.models import DataUse, Run
+from core.ids import uuid7
+from runs.models import DataUse, Run, StepRun
 from runs.services import retire
 from runs.services.edit import change
+from runs.services.publish import publish_run
 from runs.services.submit import resubmit, submit_run
 from tests.web.conftest import Site
 
@@ -24,7 +29,7 @@ def graph_of(site: Site, *sources: dict[str, Any], parameters: list[dict[str, An
 
 
 def seen(site: Site, version: Any) -> str:
-    return str(site.see("runs/of/dataset/", version=str(version.pk)).content.decode())
+    return str(site.see("runs/of/dataset/", of=str(version.pk)).content.decode())
 
 
 def test_a_run_of_any_age_that_reads_a_dataset_is_found(site: Site) -> None:
@@ -36,7 +41,7 @@ def test_a_run_of_any_age_that_reads_a_dataset_is_found(site: Site) -> None:
     page = seen(site, version)
     assert [str(run.pk) in page for run in (old, again)] == [True, True]
     assert "No run uses it yet" in seen(site, other)
-    assert "No run uses it yet" in site.see("runs/of/dataset/", version="x").content.decode()
+    assert "No run uses it yet" in site.see("runs/of/dataset/", of="x").content.decode()
 
 
 def test_one_that_a_parameter_names_is_a_use_and_each_run_is_told_once(site: Site) -> None:
@@ -100,3 +105,69 @@ def test_a_deleted_run_uses_nothing(site: Site) -> None:
     retire.delete(site.room, Run.objects.get(pk=run.pk))
     retire.remove_hidden()
     assert not DataUse.objects.exists()
+
+
+def chain(site: Site, at: str, key: str, **query: str) -> tuple[list[str], list[int]]:
+    """The steps or runs that the pages of a list link to, page after page, and what each page asked the database."""
+    links: list[str] = []
+    asked: list[int] = []
+    cursor: str | None = None
+    while cursor is not None or not asked:
+        given = {**query, **({key: cursor} if cursor else {})}
+        text = site.see(at, **given).content.decode()
+        links += re.findall(r'data-href="(/w/lab/runs/[^"]+)"', text)
+        asked.append(site.queries(at, **given))
+        older = re.search(r'rel="next" href="\?([^"#]*)', text)
+        following = parse_qs(unescape(older[1])) if older else {}
+        assert "of" not in following
+        cursor = following[key][0] if following else None
+    return links, asked
+
+
+def test_every_use_of_a_dataset_an_environment_and_a_cluster_is_reached_by_pages(site: Site) -> None:
+    version, environment, cluster = site.dataset(), uuid7(), site.cluster
+    graph = graph_of(site, {"dataset": str(version.pk)})
+    runs = [submit_run(site.room, experiment="many", graph=graph) for _ in range(45)]
+    StepRun.objects.update(compute_target_id=None)
+    steps = StepRun.objects.filter(run__root__in=runs, name="train")
+    steps.update(environment_version_id=environment, compute_target_id=cluster.pk)
+    newest = [f"/w/lab/runs/{run.pk}/" for run in reversed(runs)]
+    for at, of, step in (
+        ("runs/of/dataset/", str(version.pk), "prepare"),
+        ("runs/of/environment/", str(environment), "train"),
+        ("runs/of/cluster/steps/", cluster.name, "train"),
+    ):
+        links, asked = chain(site, at, "uses", of=of)
+        assert links == [f"{each}?step={step}" for each in newest]
+        assert len(asked) == 3 and max(asked) <= asked[0]
+    steps.filter(run__root=runs[0]).update(reused_from=site.step(runs[1], "train"))
+    assert len(chain(site, "runs/of/cluster/steps/", "uses", of=cluster.name)[0]) == 44
+
+
+def test_nothing_named_is_used_by_none(site: Site) -> None:
+    site.pipeline()
+    StepRun.objects.update(environment_version_id=None, compute_target_id=None)
+    for at in ("runs/of/dataset/", "runs/of/environment/", "runs/of/cluster/steps/"):
+        for of in ("", "x", str(uuid7())):
+            assert "No run uses it yet" in site.see(at, of=of).content.decode()
+
+
+def test_every_run_of_a_published_pipeline_is_reached_by_pages(site: Site) -> None:
+    pipeline = publish_run(site.room, site.pipeline(status="Completed"), name="nightly")
+    runs = [site.pipeline() for _ in range(45)]
+    Run.objects.filter(pk__in=[run.pk for run in runs]).update(published_pipeline_id=pipeline.pk)
+    links, asked = chain(site, f"pipelines/{pipeline.pk}/", "after", part="runs")
+    assert links == [f"/w/lab/runs/{run.pk}/" for run in reversed(runs)]
+    assert len(asked) == 3 and max(asked) <= asked[0] + 1
+
+
+def test_pages_of_uses_are_read_in_the_order_of_an_index(site: Site) -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+    steps = StepRun.objects.filter(compute_target_id=uuid7(), reused_from__isnull=True).order_by("-run_id")
+    runs = Run.objects.filter(published_pipeline_id=uuid7(), parent__isnull=True).order_by("-id")
+    for rows, index in ((steps, "step_cluster"), (runs, "run_of_pipeline")):
+        plan = rows[:20].explain()
+        assert index in plan and "TEMP B-TREE" not in plan

@@ -17,6 +17,7 @@ from runs.services import snapshots
 from runs.services.submit import submit_run
 from workspaces.access import Room
 from workspaces.models import Role
+from workspaces.services import storage
 
 NAME = "Palmer penguins"
 DATASET = "penguins-raw"
@@ -111,7 +112,8 @@ def _ensure_data(room: Room, file: Path) -> DatasetVersion:
     data = file.read_bytes()
     if not (root.is_file(key) and _digest(root.read(key)) == _digest(data)):
         with file.open("rb") as source:
-            root.write(key, source)
+            stored = root.write(key, storage.metered(room.workspace, source))
+        storage.note(room.workspace, stored.size)
     return datasets.save(
         room,
         DATASET,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from compute.models import ComputeTarget
+from core.errors import Conflict
 from datasets.models import Dataset
 from runs.models import Run, Snapshot
 from runs.services.sample import submit_sample
+from workspaces.services import storage, workspaces
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
@@ -48,3 +50,12 @@ def test_the_graph_of_the_sample_has_two_models_side_by_side(lab):
     } <= edges
     assert ("data:raw", "prepare") in edges
     assert next(node for node in page["nodes"] if node["id"] == "data:raw")["label"] == "penguins-raw"
+
+
+def test_its_data_count_against_the_storage_limit(lab):
+    workspaces.set_limits(lab.room, {"storage_bytes": 1000})
+    with pytest.raises(Conflict) as refused:
+        submit_sample(lab.room)
+    assert refused.value.code == "storage_limit"
+    assert not Run.objects.exists()
+    assert storage.measure(lab.workspace.pk) == 0

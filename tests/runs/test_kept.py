@@ -257,7 +257,7 @@ def test_data_that_went_before_the_step_began_are_told_in_the_readers_language(b
     def submitted(source: dict[str, Any]) -> Run:
         made = graph_of(room, "write -> read")
         made["steps"][0]["allow_reuse"] = False
-        made["steps"][1].update(inputs=[{"name": "i", "from": source}], allow_reuse=False)
+        made["steps"][1].update(inputs=[{"name": "i", "from": source, "mode": "download"}], allow_reuse=False)
         run = submit.submit_run(room, experiment="exp", graph=made)
         bench.work += bench.agent.say()["work"]
         return run

@@ -89,7 +89,7 @@ mended = varied.submit(chain, resume_from=again)
 assert mended.wait_for_completion() == "Finished"
 told = {step.name: step.get_reuse_explanation() for step in mended.get_steps()}
 assert told["sound"]["code"] == "adopted" and told["sound"]["compared_with"]["root"] == broken.id
-assert "since then: `shaky.py` changed" in told["shaky"]["text"]
+assert "Since then: `shaky.py` changed" in told["shaky"]["text"]
 assert "Nothing failed" in raised(UserErrorException, mended.resume)
 only = raised(UserErrorException, lambda: varied.submit(ScriptRunConfig(".", "fail.py"), resume_from=again))
 assert "Only a Pipeline takes resume_from" in only

@@ -23,7 +23,7 @@ KEYS = {"bench", "value", "unit", "floor", "ratio", "goal", "met"}
 WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat", "place", "floods"}
 ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat", "soak", "floods"]
 # What builds a world of its own; `chaos` is judged in tests/live.
-ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container"]
+ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container", "large"]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_benchmark_measures_running_work(live: LiveStudio, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ["start", "firstrun", "adopt", "place"])
+@pytest.mark.parametrize("name", ["start", "firstrun", "adopt", "place", "large"])
 def test_the_last_line_of_the_command_is_one_json_object(name: str) -> None:
     command = [sys.executable, "manage.py", "bench", name, "--small", "--repeat", "1"]
     done = subprocess.run(command, cwd=ROOT, env=clean_env(), capture_output=True, text=True, timeout=800)

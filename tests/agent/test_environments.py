@@ -177,17 +177,25 @@ def test_the_sdk_folder_is_made_once_and_imports(tmp_path: Path) -> None:
     assert shown.stdout.startswith(str(folder)) and not (folder / "duto" / "__init__.py").stat().st_mode & 0o222
 
 
-MLFLOW = """
-import mlflow, multiprocessing, os
-if os.environ.get("OWN"):
-    mlflow.set_tracking_uri("https://mlflow.example")
-    import duto.mlflow_notice
-    assert not duto.mlflow_notice.Notice().in_context()
-else:
-    for name in ("one", "two"):
-        with mlflow.start_run(run_name=name) as run:
-            mlflow.log_metric("seen", 1.0)
-        assert mlflow.tracking.MlflowClient().get_run(run.info.run_id).data.metrics == {"seen": 1.0}
+IMPORTED_ONLY = """
+import mlflow
+mlflow.MlflowClient("https://mlflow.example")
+mlflow.get_tracking_uri()
+"""
+FLUENT = """
+import mlflow
+for name in ("one", "two"):
+    with mlflow.start_run(run_name=name) as run:
+        mlflow.log_metric("seen", 1.0)
+    assert mlflow.tracking.MlflowClient().get_run(run.info.run_id).data.metrics == {"seen": 1.0}
+"""
+CLIENT_ALONE = """
+import sys
+from mlflow.tracking import MlflowClient
+client = MlflowClient(*sys.argv[1:])
+run = client.create_run("0")
+client.log_metric(run.info.run_id, "seen", 1.0)
+assert client.get_run(run.info.run_id).data.metrics == {"seen": 1.0}
 """
 
 
@@ -197,19 +205,26 @@ def test_mlflow_itself_says_once_that_its_logs_do_not_reach_the_run(environments
     (tmp_path / "tmp").mkdir()
     spool = tmp_path / "spool.jsonl"
     places = {"PYTHONPATH": str(sdk_folder(tmp_path)), "TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path)}
-    store = {"MLFLOW_TRACKING_URI": (tmp_path / "runs").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+    store = {"MLFLOW_TRACKING_URI": (tmp_path / "tmp/mlflow").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
     step = {**places, **store, "DUTO_SPOOL": str(spool), "PATH": "/usr/bin:/bin"}
 
-    def ran(**more: str) -> str:
-        command = [str(built.executable), "-c", MLFLOW]
+    def ran(program: str, *arguments: str, **more: str) -> str:
+        command = [str(built.executable), "-c", program, *arguments]
         done = subprocess.run(command, env={**step, **more}, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    assert "by MLflow" not in ran(OWN="1") and not spool.exists()
-    assert ran().count("What the script logs by MLflow does not reach this run") == 1
-    assert "by MLflow" not in ran(), "another process of the step"
+    assert "by MLflow" not in ran(IMPORTED_ONLY) and not spool.exists()
+    said = ran(FLUENT)
+    assert said.count("What the script logs by MLflow does not reach this run") == 1 and "the step's own folder" in said
+    assert "by MLflow" not in ran(FLUENT) + ran(CLIENT_ALONE), "another process of the step"
     (line,) = spool.read_text().splitlines()
     assert json.loads(line)["op"] == "warning" and "does not reach this run" in json.loads(line)["text"]
+    for place in ((), ("mlruns",), ((tmp_path / "elsewhere").as_uri(),)):
+        folder = tmp_path / f"tmp-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        told = f"It goes to {place[0]}." if place else "stays in the step's own folder"
+        uri = (folder / "mlflow").as_uri()
+        assert told in ran(CLIENT_ALONE, *place, TMPDIR=str(folder), MLFLOW_TRACKING_URI=uri), "a client alone"
     nowhere = {"DUTO_SPOOL": "/no/spool", "TMPDIR": str(tmp_path)}
-    assert "by MLflow" in ran(**nowhere), "whatever goes wrong with it, the script goes on"
+    assert "by MLflow" in ran(FLUENT, **nowhere), "whatever goes wrong with it, the script goes on"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import sys
+import threading
 import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +194,7 @@ def test_files_that_lists_name_are_read_from_beside_them(tmp_path: Path) -> None
     ("text", "said"),
     [
         ("- -r none.txt", "none.txt' cannot be read"),
-        ("- -r https://h.example/r.txt", "names a file elsewhere"),
+        ("- -r ftp://h.example/r.txt", "only http, https and file can"),
         ("- -r loop.txt", "names itself"),
     ],
 )
@@ -197,6 +202,88 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, text: str, said: str)
     (tmp_path / "loop.txt").write_text("-r loop.txt\n")
     with pytest.raises(UserErrorException, match=said):
         conda(tmp_path, f"dependencies:\n- pip:\n  {text}\n")
+
+
+class Web:
+    """A server of small files, which counts how often each is asked for."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        asked = self.asked = Counter[str]()
+        self.keys: list[str | None] = []
+        keys = self.keys
+
+        class Door(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked[self.path] += 1
+                keys.append(self.headers["Authorization"])
+                found = files.get(self.path)
+                self.send_response(404 if found is None else 302 if found.startswith(b"/") else 200)
+                self.send_header("Content-Type", "text/html" if self.path.endswith(".html") else "text/plain")
+                if found and found.startswith(b"/"):
+                    self.send_header("Location", found.decode())
+                self.end_headers()
+                self.wfile.write(found or b"")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+        self.host = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Web]]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    made: list[Web] = []
+
+    def serve(**files: bytes) -> Web:
+        made.append(Web({f"/{name.replace('__', '/').replace('_', '.')}": data for name, data in files.items()}))
+        return made[-1]
+
+    yield serve
+    for each in made:
+        each.server.shutdown()
+        each.server.server_close()
+
+
+def test_files_that_lists_name_on_the_web_are_read_once_and_kept(tmp_path: Path, web: Callable[..., Web]) -> None:
+    there = web(
+        a__r_txt=b"scipy==1.10.1\n-r more.txt\n-c c.txt\n", a__more_txt=b"/b/moved.txt", b__moved_txt=b"attrs>=20\n", a__c_txt=b"idna<3\n"
+    )  # fmt: skip
+    (tmp_path / "local.txt").write_text(f"-r http://ana:s%40t@{there.host}/a/r.txt\nsix\n")
+    (tmp_path / "env.yml").write_text("dependencies:\n- pip: [-r local.txt]\n")
+    written = CondaDependencies()
+    written.add_pip_package(f"-r http://{there.host}/a/r.txt")
+    written.add_pip_package("six")
+    for made in (
+        CondaDependencies(str(tmp_path / "env.yml")),
+        Environment.from_pip_requirements("e", str(tmp_path / "local.txt")).python.conda_dependencies,
+        written,
+    ):
+        there.asked.clear()
+        found = made.recipe()
+        assert made.recipe() == found, "steps of one environment have one and the same"
+        assert (found.packages, found.constraints) == (("attrs>=20", "scipy==1.10.1", "six"), ("idna<3",))
+        assert set(there.asked.values()) <= {1}, there.asked
+    assert there.keys[0] == "Basic " + base64.b64encode(b"ana:s@t").decode()
+
+
+def test_a_file_on_the_web_that_cannot_be_had_is_named(
+    tmp_path: Path, web: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duto.requirement_files._MOST_BYTES", 1000)
+    there = web(
+        large_txt=b"six\n" * 1000, loop_txt=b"-r loop.txt", page_html=b"<html>", latin_txt=b"\xe9", own_txt=b"./own.whl"
+    )
+    for name, said in (
+        ("none.txt", "404"), ("large.txt", "larger than 1000 bytes"), ("loop.txt", "names itself"), ("latin.txt", "codec"),
+        ("page.html", "address of the file itself"), ("http://127.0.0.1:1/r.txt", "refused"), ("own.txt", "file of your machine"),
+    ):  # fmt: skip
+        at = name if "://" in name else f"http://u:s3cret@{there.host}/{name}"
+        with pytest.raises((UserErrorException, SpecError), match=said) as refused:
+            conda(tmp_path, f"dependencies:\n- pip: ['-r {at}']\n")
+        assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

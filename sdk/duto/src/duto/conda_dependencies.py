@@ -39,12 +39,13 @@ class CondaDependencies:
         self._unused: List[str] = []
         self._bounds: List[str] = []
         self._variables: Dict[str, str] = {}
+        self._fetched: requirement_files.Fetched = {}
         self._name = "project_environment"
         if conda_dependencies_file_path:
             path = Path(conda_dependencies_file_path)
-            self._read(conda_file.read(path), path.parent)
+            self._read(conda_file.read(path), str(path.parent))
         elif _underlying_structure:
-            self._read(_underlying_structure, Path())
+            self._read(_underlying_structure, "")
 
     @staticmethod
     def create(
@@ -70,7 +71,7 @@ class CondaDependencies:
     def of_requirements(cls, file_path: str) -> CondaDependencies:
         """The lists of a requirements file. Raises `UserErrorException` when it, or a file it names, is missing."""
         made = cls()
-        for line in requirement_files.lines_of(Path(file_path)):
+        for line in requirement_files.lines_of(str(file_path), made._fetched):
             made._add_line(line)
         return made
 
@@ -86,7 +87,7 @@ class CondaDependencies:
         made._python = str(python["version"]) if python.get("version") else None
         return made
 
-    def _read(self, document: Dict[str, Any], folder: Path) -> None:
+    def _read(self, document: Dict[str, Any], folder: str) -> None:
         self._name = str(document.get("name") or self._name)
         self._channels = [str(each) for each in _listed(document, "channels")]
         self._bounds = [str(each) for each in _listed(document, "constraints")]
@@ -103,7 +104,7 @@ class CondaDependencies:
             for key in item:
                 if key != "pip":
                     raise UserErrorException(f"'{key}' in the list of dependencies is no package, and not 'pip'.")
-            for line in requirement_files.read(map(str, _listed(item, "pip")), folder):
+            for line in requirement_files.read(map(str, _listed(item, "pip")), folder, self._fetched):
                 self._add_line(line)
 
     def _add_line(self, line: str) -> None:
@@ -235,13 +236,13 @@ class CondaDependencies:
         return name
 
     def recipe(self) -> Recipe:
-        """What is to be built. Raises `SpecError` naming what is no package, `UserErrorException` for a file that is
-        named and missing."""
+        """What is to be built: of files on the web what they said when they were first read. Raises `SpecError` naming
+        what is no package, `UserErrorException` for a file that is named and cannot be had."""
         bounds, lines = list(self._bounds), []
-        for line in requirement_files.read([*self._options, *self._pip], Path()):
+        for line in requirement_files.read([*self._options, *self._pip], "", self._fetched):
             name, value = requirements.option(line)
             if name == "-c":
-                bounds += requirement_files.constraints_of(Path(value))
+                bounds += requirement_files.constraints_of(value, self._fetched)
             else:
                 lines.append(line)
         return recipe(self._conda, lines, self._python, self._channels, bounds, self._unused)

@@ -76,11 +76,11 @@ def left_out(line: str) -> List[str]:
         name = words.pop(0)
         if name not in _OF_INDEX:
             raise NoRequirement(f"{line!r} is no option that an environment can have.")
-        found.append(f"{name} {_without_password(words.pop(0))}" if _OF_INDEX[name] and words else name)
+        found.append(f"{name} {without_password(words.pop(0))}" if _OF_INDEX[name] and words else name)
     return found
 
 
-def _without_password(address: str) -> str:
+def without_password(address: str) -> str:
     """What is told of an index is read by everybody in the workspace."""
     return re.sub(r"(?<=://)[^/\s]+@", "…@", address)
 

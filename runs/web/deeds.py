@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -20,6 +22,9 @@ from workspaces.access import Room
 from workspaces.web import door
 
 MOST = 200
+# What a reader chose on a run page that holds for another run of the same steps.
+LOOKS = ("step", "tab", "view")
+RUN_PAGE = re.compile(r"/w/[^/]+/runs/[0-9a-f-]{36}/")
 
 
 @door.deed()
@@ -28,7 +33,7 @@ def cancel(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     return door.done(
         request,
         _("Cancel was asked for. Steps that run get ten seconds to end by themselves."),
-        address(room, run.root_id or run.pk),
+        kept(request, address(room, run.root_id or run.pk)),
     )
 
 
@@ -36,7 +41,9 @@ def cancel(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
 def resubmit(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     forced = request.POST.get("force") == "1"
     run = submit_again(room, root_of(room, run_id), parameters=None, regenerate_outputs=forced)
-    return door.done(request, _("Submitted as #%(number)s.") % {"number": run.number}, address(room, run.pk))
+    return door.done(
+        request, _("Submitted as #%(number)s.") % {"number": run.number}, kept(request, address(room, run.pk))
+    )
 
 
 @door.deed()
@@ -44,7 +51,7 @@ def archive(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     wanted = request.POST.get("archived", "1") == "1"
     edit.archive(room, root_of(room, run_id), wanted)
     text = _("Archived: lists leave it out from now on.") if wanted else _("Back in the lists.")
-    return door.done(request, text, address(room, run_id))
+    return door.done(request, text, kept(request, address(room, run_id)))
 
 
 @door.deed()
@@ -80,3 +87,13 @@ def selected(request: HttpRequest, room: Room) -> HttpResponse:
 
 def address(room: Room, run_id: object) -> str:
     return reverse("runs:run", args=[room.workspace.name, run_id])
+
+
+def kept(request: HttpRequest, to: str) -> str:
+    """The run page `to`, with the step, the tab and the view that the reader looks at on the run page he comes from."""
+    before = urlsplit(request.headers.get("Referer", ""))
+    if before.netloc != request.get_host() or not RUN_PAGE.fullmatch(before.path):
+        return to
+    found = QueryDict(before.query)
+    looked_at = {name: value for name in LOOKS if (value := found.get(name))}
+    return f"{to}?{urlencode(looked_at)}" if looked_at else to

@@ -22,9 +22,17 @@ class Failure:
     message: str
     detail: str
     icon: str
+    # The step that it tells of; empty where that is not known.
+    node: str = ""
+    # What the message says after its first line.
+    rest: str = ""
     line_url: str = ""
     line_word: str = ""
     log_url: str = ""
+
+    @property
+    def rest_count(self) -> int:
+        return len(self.rest.splitlines())
 
 
 def failure_of(tree: Tree) -> Failure | None:
@@ -39,7 +47,15 @@ def failure_of(tree: Tree) -> Failure | None:
     if others > 0:
         title = _("%(step)s and %(others)s more failed") % {"step": name, "others": others}
     icon = causes.cause_of(error.get("cause")).icon
-    return Failure(title=title, message=first_line(error), detail=told(error, step), icon=icon, **_links(error, step))
+    return Failure(
+        title=title,
+        message=first_line(error),
+        detail=told(error, step),
+        icon=icon,
+        node=step.node if step else "",
+        rest=rest_of(error),
+        **_links(error, step),
+    )
 
 
 def _only(tree: Tree) -> StepRow | None:
@@ -61,8 +77,14 @@ def told(error: dict[str, Any], step: StepRow | None) -> str:
             "n": error.get("attempt") or len(step.attempts),
             "all": len(step.attempts),
         }
-    said = error_text(error).strip()
-    return f"{text}. {said}" if said and said != first_line(error) else f"{text}."
+    return f"{text}."
+
+
+def rest_of(error: dict[str, Any]) -> str:
+    """The error's message without the line that stands above it."""
+    shown, said = first_line(error), error_text(error).strip()
+    first, _newline, rest = said.partition("\n")
+    return rest.strip("\n") if first.strip()[: len(shown)] == shown else said
 
 
 def where(error: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from runs.models import Run
 from runs.services import publish as publishing
 from runs.services import retire
 from runs.services.submit import resubmit
-from runs.web.deeds import address
+from runs.web.deeds import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
 from workspaces.access import Room
@@ -64,7 +64,9 @@ def clone(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             made = resubmit(room, run, parameters=form.values(), regenerate_outputs=form.cleaned_data["force"])
-            return door.done(request, _("Submitted as #%(number)s.") % {"number": made.number}, address(room, made.pk))
+            return door.done(
+                request, _("Submitted as #%(number)s.") % {"number": made.number}, kept(request, address(room, made.pk))
+            )
         except StudioError as refusal:
             error = refusal.message
     return _draw(request, "runs/dialog_clone.html", Dialog(run, form, error=error))

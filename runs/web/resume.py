@@ -16,7 +16,7 @@ from core.errors import StudioError
 from runs.models import Run
 from runs.services import resume as resuming
 from runs.services.resume_preview import Line, Preview, preview
-from runs.web.deeds import address
+from runs.web.deeds import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
 from workspaces.access import Room
@@ -79,7 +79,7 @@ def dialog(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         try:
             made = resuming.resume(room, run, parameters=values)
             text = _("Resumed as #%(number)s.") % {"number": made.number}
-            return door.done(request, text, address(room, made.pk))
+            return door.done(request, text, kept(request, address(room, made.pk)))
         except StudioError as refusal:
             error = refusal.message
     found, wrong = _preview(run, form, values, looks)

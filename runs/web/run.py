@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,11 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from runs.models import Run
 from runs.queries.folding import FOLD_ABOVE
 from runs.queries.graph import graph_document
+from runs.services.board import parsed
 from runs.web import offers
 from runs.web.failure import Failure, failure_of
 from runs.web.panel import Panel, panel_of
 from runs.web.panel_metrics import Metrics, of_run
-from runs.web.rows import who
+from runs.web.rows import givers, who
 from runs.web.tree import StepRow, Tree, root_of
 from runs.web.windows import Window, window
 from workspaces.access import Room
@@ -32,6 +35,14 @@ RESUMES = 3
 
 
 @dataclass(frozen=True)
+class Tag:
+    """A tag in words, and where the runs that have it stand."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
 class RunPage:
     """What runs/run.html may show."""
 
@@ -39,6 +50,9 @@ class RunPage:
     view: str
     views: list[tuple[str, Any]]
     by: str
+    # All of them; the header shows the first ones and lists the others.
+    parameters: list[tuple[str, str]]
+    tags: list[Tag]
     failure: Failure | None
     graph: dict[str, Any] | None
     panel: Panel | None
@@ -76,7 +90,9 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         tree=tree,
         view=view,
         views=list(VIEWS.items()) if tree.total else [],
-        by=who(run),
+        by=who(run, givers([run])),
+        parameters=parameters_of(run),
+        tags=tags_of(room, run),
         failure=failure_of(tree),
         graph=graph_document(run, request.GET.getlist("open"), chosen) if draws else None,
         panel=panel_of(room, tree, request.GET) if "panel" in wanted else None,
@@ -88,6 +104,28 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         window=shown,
     )
     return door.show(request, "runs/run.html", facts, section="runs", parts=PARTS)
+
+
+def parameters_of(run: Run) -> list[tuple[str, str]]:
+    """What the run runs with: what it was given, else the defaults of its pipeline."""
+    declared = {each.name: each.default for each in parsed(run.pk).graph.parameters}
+    return [(name, said(value)) for name, value in {**declared, **run.parameters}.items()]
+
+
+def tags_of(room: Room, run: Run) -> list[Tag]:
+    runs = reverse("runs:list", args=[room.workspace.name])
+    return [
+        Tag(
+            text=f"{key}: {value}" if value else key,
+            url=f"{runs}?{urlencode({'tag': f'{key}={value}' if value else key})}",
+        )
+        for key, value in run.tags.items()
+    ]
+
+
+def said(value: Any) -> str:
+    """A parameter's value: a text as it is, else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def resumed_by(run: Run) -> list[Run]:

@@ -10,6 +10,7 @@ import "./live-region.js";
 import "./menus.js";
 import "./palette.js";
 import "./selection.js";
+import "./split-handle.js";
 import "./tables.js";
 import "./theme.js";
 import "./time.js";

@@ -8,18 +8,20 @@ export function open(id) {
 }
 
 /** Resolves to true when the reader agrees. */
-export function ask(title, detail = "", button = t("Continue")) {
+export function ask(title, detail = "", button = t("Continue"), keep = "") {
   const dialog = document.getElementById("confirm");
   if (!dialog) return Promise.resolve(window.confirm(title));
   dialog.querySelector("#confirm-title").textContent = title;
   dialog.querySelector("#confirm-detail").textContent = detail;
   dialog.querySelector('button[value="yes"]').textContent = button;
+  const no = dialog.querySelector('button[value="no"]');
+  no.textContent = keep || no.dataset.otherwise;
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true }));
 }
 
-const askFor = (element, question) => ask(element.dataset.confirm ?? question, element.dataset.confirmDetail, element.dataset.confirmButton);
+const askFor = (element, question) => ask(element.dataset.confirm ?? question, element.dataset.confirmDetail, element.dataset.confirmButton, element.dataset.confirmKeep);
 const agreed = new WeakSet();
 
 async function hold(event, element, goOn) {

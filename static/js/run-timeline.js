@@ -66,7 +66,7 @@ class RunTimeline extends HTMLElement {
     const sign = h("span", { class: "sign" });
     const time = h("span", { class: "took" });
     const enter = () => (node.type === "group" ? this.store.open(node.name) : select(node.id));
-    const row = h("button", { type: "button", class: `line${critical ? " critical" : ""}`, "data-step": node.id, onclick: enter }, sign, h("span", { class: "name" }, node.label), time, track);
+    const row = h("button", { type: "button", class: `line${critical ? " critical" : ""}`, "data-step": node.id, onclick: enter }, sign, h("span", { class: "name", title: node.label }, node.label), time, track);
     return { row: h("div", { role: "listitem" }, row), line: row, track, sign, time, key: "" };
   }
 

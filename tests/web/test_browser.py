@@ -13,6 +13,7 @@ from core.clock import now
 from duto_agent.gpus import Gpus
 from duto_agent.hostfacts import HostFacts
 from duto_agent.pythons import Pythons
+from runs.models import Run, StepRun
 from tests.agent.nvml import StandIn
 from tests.web.chrome import NARROW, WIDE, fits, open_page, ours
 from tests.web.conftest import Site
@@ -66,6 +67,63 @@ def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site,
     assert "step=prepare" in page.url
     assert "tab=code" in page.url
     assert ours(said) == []
+
+
+def test_long_names_and_messages_leave_room_for_the_panes(site: Site, page: Any, live_server: Any) -> None:
+    run = site.failed()
+    message = "\n".join(f"line {place} of a long message" for place in range(40))
+    error = {**run.error, "message": message, "traceback": {}}
+    for name in ("train " * 13 + "it", "x" * 80):
+        Run.objects.filter(root=run.pk).update(display_name=name, tags={f"tag{n}": "v" * 60 for n in range(30)})
+        Run.objects.filter(root=run.pk, status="Failed").update(error=error)
+        StepRun.objects.filter(run__root=run.pk, node_id="train").update(name=name)
+        said = open_page(site, page, live_server)
+        page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/")
+        for width, most in ((1440, 130), (1024, 130), (768, 150), (390, 230)):
+            page.set_viewport_size({"width": width, "height": 810})
+            assert fits(page)
+            banner = page.locator(".banner.failure").bounding_box()
+            assert banner["height"] < most, (width, banner)
+            title = page.locator(".banner.failure > b").bounding_box()
+            assert title["height"] < 36, (width, title)
+            assert page.locator(".panel-head h2").bounding_box()["height"] < 36
+        assert ours(said) == []
+
+
+def test_the_panes_are_sized_by_keys_and_by_hand_and_stay_so(site: Site, page: Any, live_server: Any) -> None:
+    run = site.failed()
+    open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/")
+    handle, pane = page.get_by_role("separator", name="Width of the panes"), page.locator(".split > .card").first
+    before = pane.bounding_box()["width"]
+    handle.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    wider = pane.bounding_box()["width"]
+    assert wider > before + 50
+    assert handle.get_attribute("aria-valuenow") == "56"
+    page.reload()
+    handle.wait_for()
+    assert abs(pane.bounding_box()["width"] - wider) < 2
+    box = handle.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 200, box["y"] + 100)
+    page.mouse.up()
+    assert pane.bounding_box()["width"] < wider - 150
+
+
+def test_a_cancel_is_called_off_by_keeping_the_run(site: Site, page: Any, live_server: Any) -> None:
+    run = site.pipeline("a -> b", status="Running")
+    open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/?step=b&tab=code&view=table")
+    page.locator("#run-head").get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Keep it").click()
+    assert Run.objects.get(pk=run.pk).status == "Running"
+    page.locator("#run-head").get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_text("Cancel was asked for.").wait_for()
+    assert page.url.endswith("?step=b&tab=code&view=table")
 
 
 def test_the_reference_of_rest_works_under_its_policy(site: Site, page: Any, live_server: Any) -> None:

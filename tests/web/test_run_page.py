@@ -107,7 +107,8 @@ def test_a_clone_takes_typed_parameters(site: Site) -> None:
 def test_resuming_shows_what_is_adopted_and_what_runs_and_then_does_it(site: Site) -> None:
     run = site.failed()
     page = site.see(f"runs/{run.pk}/").content.decode()
-    assert page.count(f'hx-get="/w/lab/runs/{run.pk}/resume/"') == 2  # at the failure, and in the menu
+    assert re.search(rf'class="btn primary"[^>]*hx-get="/w/lab/runs/{run.pk}/resume/"', page)
+    assert page.count("btn primary") == 1
     form = site.see(f"runs/{run.pk}/resume/").content.decode()
     assert f"Resume #{run.number}" in form and 'name="p_trees"' in form
     assert f"It failed in #{run.number}." in form
@@ -402,3 +403,65 @@ def test_an_image_is_shown_with_what_was_said_of_it(site: Site) -> None:
     assert site.post(f"runs/{train.pk}/metrics/", {"records": [record]}).status_code == 200
     page = site.see(f"runs/{run.pk}/", part="panel", step="train", tab="images").content.decode()
     assert page.count("Loss &lt;by&gt; epoch") == 2
+
+
+def test_a_long_message_stands_once_with_its_first_line_shown_and_the_rest_folded(site: Site) -> None:
+    run = site.failed()
+    lines = [f"message line {place:02}" for place in range(40)]
+    error = {**run.error, "message": "\n".join(lines), "traceback": {"file": "step.py", "line": 1, "text": lines[0]}}
+    Run.objects.filter(root=run.pk, status="Failed").update(error=error)
+    for view in ("graph", "table"):
+        page = site.see(f"runs/{run.pk}/", view=view).content.decode()
+        assert [page.count(line) for line in lines] == [1] * 40
+        assert "39 more lines" in page
+
+
+def test_the_header_says_parameters_and_all_tags_and_cuts_long_names(site: Site) -> None:
+    run = site.failed()
+    name = "n" * 80
+    Run.objects.filter(pk=run.pk).update(display_name=name, tags={f"tag{place}": "" for place in range(30)})
+    page = site.see(f"runs/{run.pk}/", part="head").content.decode()
+    assert f'<h1 title="{name} #{run.number}"><span class="truncate">' in page
+    for told in ("trees = 300", "rate = 0.1", "scale = true", "note = nightly"):
+        assert told in page
+    assert all(f"?tag=tag{place}" in page for place in range(30))
+    assert "+26" in page
+
+
+def test_what_a_deed_leads_to_shows_the_step_and_the_tab_that_were_looked_at(site: Site) -> None:
+    run = site.failed()
+    looked = {"HTTP_REFERER": f"http://testserver/w/lab/runs/{run.pk}/?step=prepare&tab=code&view=table&file=step.py"}
+    for deed, values in (("resubmit", {}), ("clone", {"p_trees": "7"}), ("resume", {"p_trees": "8"})):
+        values = {"p_rate": "0.1", "p_scale": "true", "p_note": "x", **values}
+        answer = site.page.post(f"/w/lab/runs/{run.pk}/{deed}/", values, **looked)
+        assert answer["Location"].endswith("/?step=prepare&tab=code&view=table"), deed
+    made = Run.objects.filter(cloned_from=run).latest("id")
+    answer = site.page.post(f"/w/lab/runs/{made.pk}/cancel/", **looked)
+    assert answer["Location"] == f"/w/lab/runs/{made.pk}/?step=prepare&tab=code&view=table"
+    foreign = site.page.post(f"/w/lab/runs/{run.pk}/resubmit/", HTTP_REFERER="http://evil.test/w/lab/?step=x")
+    assert "?" not in foreign["Location"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "words"),
+    [
+        ({"kind": "page", "name": "ana"}, "ana, page"),
+        ({"kind": "sdk", "name": "ana"}, "ana, program"),
+        ({"kind": "rest", "name": "ana"}, "ana, token"),
+        ({"kind": "published", "name": "nightly"}, "ana, pipeline “nightly”"),
+        ({"kind": "schedule", "name": "at night"}, "ana, schedule “at night”"),
+        ({"kind": "resubmit", "name": "#1"}, "ana"),
+    ],
+)
+def test_by_names_the_person_and_the_way(site: Site, trigger: dict[str, str], words: str) -> None:
+    run = site.failed()
+    Run.objects.filter(pk=run.pk).update(trigger=trigger)
+    assert f"<span>{words}</span>" in site.see(f"runs/{run.pk}/", part="head").content.decode()
+    assert f">{words}</td>" in site.see("runs/").content.decode()
+
+
+def test_by_names_the_run_whose_step_submitted_it(site: Site) -> None:
+    first, second = site.failed(), site.failed()
+    Run.objects.filter(pk=second.pk).update(submitted_in=first.pk, trigger={"kind": "sdk", "name": f"run {first.pk}"})
+    assert f"ana, step of run #{first.number}" in site.see(f"runs/{second.pk}/").content.decode()
+    assert f"ana, step of run #{first.number}" in site.see("runs/").content.decode()

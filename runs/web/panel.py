@@ -49,6 +49,11 @@ class Logs:
     waits: Waits
     is_over: bool
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the log that is asked for is of what has still to begin; earlier attempts have theirs."""
+        return self.waits.is_waiting and (self.attempt is None or self.attempt.status == Attempt.Status.QUEUED)
+
 
 @dataclass(frozen=True)
 class Usage:

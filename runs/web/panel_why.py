@@ -1,4 +1,4 @@
-"""The tabs Environment and Why: what the step ran with, and why it ran, waited or was reused."""
+"""The tabs Environment and Why: what the step runs with, and why it ran, waits or was reused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget
 from duto.spec import fingerprint
@@ -14,6 +15,7 @@ from environments.models import EnvironmentVersion
 from runs import differences, told
 from runs.models import Attempt, StepRun
 from runs.web import attempts as trials
+from runs.web.tree import StepRow
 from runs.web.waits import Waits, waits_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Environment:
 class Why:
     """What runs/panel/why.html may show."""
 
+    heading: str
     is_over: bool
     waits: Waits
     explanation: dict[str, Any]
@@ -83,6 +86,16 @@ def environment(ask: Ask) -> Environment:
     )
 
 
+def _heading(step: StepRow, waits: Waits, *, is_decided: bool) -> str:
+    """Nothing is said to have run that has not."""
+    has_run = bool(step.run.started_at) and not step.is_reused
+    if step.run.is_final:
+        return _("Why it ran") if has_run else _("Why it did not run")
+    if has_run and not waits.is_waiting:
+        return _("Why it ran")
+    return _("Why it will run") if is_decided else _("Will it run?")
+
+
 def why(ask: Ask) -> Why:
     """One query for the parts of the fingerprint, which no other tab needs; more only while the step waits."""
     detail = StepRun.objects.get(pk=ask.step.run.pk)
@@ -97,9 +110,11 @@ def why(ask: Ask) -> Why:
     elif compared.get("run"):
         url = reverse("runs:run", args=[ask.room.workspace.name, compared["run"]])
     document = detail.fingerprint_document or {}
+    waits = waits_of(ask.step.run, ask.step.attempts)
     return Why(
+        heading=_heading(ask.step, waits, is_decided=bool(explanation)),
         is_over=ask.step.run.is_final,
-        waits=waits_of(ask.step.run, ask.step.attempts),
+        waits=waits,
         explanation={**explanation, "text": told.said(explanation)} if explanation else {},
         differences=[
             {**each, "part": differences.part_word(each["part"]), "text": differences.said(each)}

@@ -245,13 +245,60 @@ def test_filters_of_the_list_stand_in_its_address(site: Site) -> None:
     assert "No run fits these filters" in site.see("runs/", q="nothing like it").content.decode()
 
 
-def test_a_waiting_step_says_why(site: Site) -> None:
+def test_a_waiting_step_says_why_where_its_log_would_be(site: Site) -> None:
     run = site.pipeline("a -> b", status="Queued")
     step = site.step(run, "a").step
     step.waiting = [{"code": "no_node", "text": "All 2 nodes of cpu are busy.", "facts": {}}]
     step.save()
-    assert "All 2 nodes of cpu are busy." in site.see(f"runs/{run.pk}/", step="a", tab="why").content.decode()
-    assert "All 2 nodes of cpu are busy." in site.see(f"runs/{run.pk}/", step="a", tab="logs").content.decode()
+    for tries in (0, 1):
+        for tab in ("logs", "why"):
+            page = site.see(f"runs/{run.pk}/", part="panel", step="a", tab=tab).content.decode()
+            assert page.count("All 2 nodes of cpu are busy.") == 1
+            assert "Why it waits" in page and "Why it ran" not in page and "<log-view" not in page
+        before = site.see(f"runs/{run.pk}/", part="panel", step="b", tab="logs").content.decode()
+        assert "It waits for 1 step before it: a (queued)." in before
+        if not tries:
+            site.attempt(site.step(run, "a"), 1, "queued", queued_at=now())
+
+
+def test_the_log_of_an_earlier_attempt_is_there_while_the_next_one_waits(site: Site) -> None:
+    run = site.pipeline("a", status="Queued")
+    step = site.step(run, "a")
+    Run.objects.filter(pk=step.pk).update(started_at=now())
+    site.attempt(step, 1, "lost", started_at=now())
+    site.attempt(step, 2, "queued", queued_at=now())
+    page = site.see(f"runs/{run.pk}/", part="panel", step="a", attempt="1").content.decode()
+    assert "<log-view" in page and 'attempt="1"' in page
+    page = site.see(f"runs/{run.pk}/", part="panel", step="a").content.decode()
+    assert "Why it waits" in page and "<log-view" not in page
+    assert "Why it ran" not in site.see(f"runs/{run.pk}/", part="panel", step="a", tab="why").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "started", "decided", "heading"),
+    [
+        ("NotStarted", False, False, "Will it run?"),
+        ("Queued", False, True, "Why it will run"),
+        ("Running", True, True, "Why it ran"),
+        ("Failed", True, True, "Why it ran"),
+        ("Skipped", False, False, "Why it did not run"),
+        ("Canceled", False, True, "Why it did not run"),
+    ],
+)
+def test_the_heading_says_of_no_step_that_it_ran_which_did_not(
+    site: Site, status: str, started: bool, decided: bool, heading: str
+) -> None:
+    run = site.pipeline("a", status=status)
+    step = site.step(run, "a")
+    if started:
+        Run.objects.filter(pk=step.pk).update(started_at=now())
+        site.attempt(step, 1, "running" if status == "Running" else "failed")
+    if decided:
+        step.step.reuse_explanation = {"text": "Not reused: no step of this name has completed here before."}
+        step.step.save()
+    page = site.see(f"runs/{run.pk}/", part="panel", step="a", tab="why").content.decode()
+    assert f"<h3>{heading}</h3>" in page
+    assert page.count("Why it ran") == (heading == "Why it ran")
 
 
 def test_a_reused_step_shows_the_log_and_the_metrics_of_its_source(site: Site) -> None:

@@ -8,9 +8,9 @@ import time
 import uuid
 from pathlib import Path
 
+from duto_agent.engine.client import Engine
 from duto_agent.launchers.base import AttemptKey, Launch, Reservation
 from duto_agent.launchers.container import UID, Place, Relaxed, config_of
-from duto_agent.launchers.engine import Engine
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.relay import Relay
 

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from duto_agent import hostfacts, worker
+from duto_agent import worker
+from duto_agent.host import facts
 
 CORES, MEMORY = 64, 256 << 30
 
 
-class WideFacts(hostfacts.HostFacts):
+class WideFacts(facts.HostFacts):
     """Nodes of one core are then as many as a benchmark likes; the work is small."""
 
     def document(self) -> dict[str, Any]:

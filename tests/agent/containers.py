@@ -8,10 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from duto_agent.doorbell import Doorbell
+from duto_agent.attempt.shim_notifications import Doorbell
+from duto_agent.engine.client import Engine
 from duto_agent.launchers.base import AttemptKey, Launch, Probe
 from duto_agent.launchers.docker import DockerLauncher
-from duto_agent.launchers.engine import Engine
 from studio.testing.engine import IMAGE
 from tests.agent.steps import ENV, until
 

@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from duto_agent import buildkit
-from duto_agent.launchers.engine import Engine
-from duto_agent.uvtool import uv_binary, uv_environment
+from duto_agent.engine import buildkit
+from duto_agent.engine.client import Engine
+from duto_agent.environments.uv_tool import uv_binary, uv_environment
 from studio.testing.engine import IMAGE, NoEngine
 
 RATTLER = "0.28.0"

@@ -20,8 +20,8 @@ from pytest_django.live_server_helper import LiveServer
 from redis import Redis
 
 import duto_agent
-from duto_agent.bindings import Bound
-from duto_agent.collect import collect
+from duto_agent.attempt.bindings import Bound
+from duto_agent.attempt.collect import collect
 from duto_agent.files import remove_tree
 from duto_agent.launchers import bubblewrap, seccomp
 from duto_agent.launchers.base import Bind

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from duto_agent.bell import TASK, Bell
+from duto_agent.studio.wakeup import TASK, Bell
 from tests.agent.steps import until
 
 

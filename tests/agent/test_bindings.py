@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from duto_agent.bindings import Bound, Unbound, arguments, substitute, variables
+from duto_agent.attempt.bindings import Bound, Unbound, arguments, substitute, variables
 
 BOUND = Bound(
     inputs={"data": "/a/inputs/data", "data_test": "/a/inputs/data_test", "raw": "0190-dataset"},

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from duto_agent import buildkit
-from duto_agent.housekeeping import Housekeeper
-from duto_agent.isolation import Unprotected
-from duto_agent.launchers.engine import Engine
-from duto_agent.launching import Identity, containers_of
-from duto_agent.shelf import Shelf
+from duto_agent.engine import buildkit
+from duto_agent.engine.client import Engine
+from duto_agent.host.housekeeping import Housekeeper
+from duto_agent.host.isolation import Unprotected
+from duto_agent.host.launching import Identity, containers_of
+from duto_agent.images.image_store import Shelf
 from studio.testing.engine import NoEngine, own
 from studio.testing.plugin import lacking
 

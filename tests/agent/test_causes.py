@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from duto_agent.bindings import Bound
-from duto_agent.causes import cause_of, warnings_of
+from duto_agent.attempt.bindings import Bound
+from duto_agent.attempt.causes import cause_of, warnings_of
 
 BOUND = Bound(inputs={"raw": "/a/inputs/raw"}, outputs={"model": "/a/outputs/model"})
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from duto_agent import conda
-from duto_agent.launchers.engine import Engine
+from duto_agent.engine.client import Engine
+from duto_agent.environments import conda
 from studio.testing.engine import IMAGE, NoEngine, forget
 from studio.testing.plugin import lacking
 from tests.agent import micromamba

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from duto_agent.environments import BuildFailed
-from duto_agent.launchers.engine import Engine, EngineRefused
-from duto_agent.registry import Registry
+from duto_agent.engine.client import Engine, EngineRefused
+from duto_agent.engine.registry import Registry
+from duto_agent.environments.builder import BuildFailed
 from studio.testing.engine import IMAGE, NoEngine, forget
 from studio.testing.plugin import lacking
 from studio.testing.registry import registry

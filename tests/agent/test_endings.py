@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from duto_agent.launchers.endings import Endings
+from duto_agent.launchers.exit_events import Endings
 
 ANY = "/"
 

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from benchmarks.chaos import engines
-from duto_agent.launchers import engine
+from duto_agent.engine import client
+from duto_agent.engine.client import EngineRefused, is_passing, refusal
 from duto_agent.launchers.base import EngineAway, Launch, LaunchFailed
-from duto_agent.launchers.engine import EngineRefused, is_passing, refusal
 from studio.testing.engine import NoEngine, answers
 from studio.testing.plugin import lacking
 from tests.agent.containers import Boxes
@@ -135,11 +135,11 @@ class TestKills:
         self, engine: engines.OwnEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 0.2)
-        boxes = Boxes(engine.socket)
+        boxes = Boxes(client.socket)
         launches = [boxes.launch(f"import time\n{RUNS_ONCE}\ntime.sleep({place % 3 / 5})") for place in range(6)]
         over = threading.Event()
         with ThreadPoolExecutor(len(launches) + 1) as pool:
-            blows = pool.submit(strike, engine, over)
+            blows = pool.submit(strike, client, over)
             probes = list(pool.map(lambda launch: run(boxes, launch), launches))
             over.set()
             blows.result()
@@ -159,41 +159,41 @@ def engine_has(boxes: Boxes, kind: str) -> list[str]:
 def strike(engine: engines.OwnEngine, over: threading.Event) -> None:
     """Its containerd alone for a while, an orderly end, and a kill, each soon after it has answered; then it has peace."""
     for pause, deed in ((0.0, _containerd), (0.7, _ending), (1.0, _killing)):
-        until(lambda: answers(engine.socket), 60)
+        until(lambda: answers(client.socket), 60)
         over.wait(pause)
-        deed(engine)
-    until(lambda: answers(engine.socket), 60)
+        deed(client)
+    until(lambda: answers(client.socket), 60)
 
 
 def _containerd(engine: engines.OwnEngine) -> None:
     """The engine starts it again by itself, and is refused for as long."""
     peace = time.monotonic() + 3
     while time.monotonic() < peace:
-        if pid := engine.containerd:
+        if pid := client.containerd:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
 
 
 def _ending(engine: engines.OwnEngine) -> None:
-    _again(engine, lambda: engine.signal(signal.SIGTERM))
+    _again(client, lambda: client.signal(signal.SIGTERM))
 
 
 def _killing(engine: engines.OwnEngine) -> None:
-    _again(engine, lambda: engine.signal(signal.SIGKILL, whole=True))
+    _again(client, lambda: client.signal(signal.SIGKILL, whole=True))
 
 
 def _again(engine: engines.OwnEngine, end: Callable[[], object]) -> None:
     """Its containerd goes with it; a number that is still known would be taken for one that runs, for a quarter minute."""
-    assert engine.process is not None
+    assert client.process is not None
     end()
-    engine.process.wait(60)
-    (engine.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
-    engine.launch()
+    client.process.wait(60)
+    (client.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
+    client.launch()
 
 
 def test_a_file_of_a_container_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "FILE_MAX", 20_000)
+    monkeypatch.setattr(client, "FILE_MAX", 20_000)
 
     def read(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
         packed = io.BytesIO()
@@ -209,11 +209,11 @@ def test_a_file_of_a_container_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> N
                 return (sent.append(data[at : at + 512]) or data[at : at + 512] for at in range(0, len(data), 512)), {}
 
         try:
-            return engine._file_of(Api(), "c", "/f")
+            return client._file_of(Api(), "c", "/f")
         finally:
             assert sum(map(len, sent)) <= 21_000
 
     assert read(5) == b"xxxxx"
     assert read(5, tarfile.DIRTYPE) == b""
-    with pytest.raises(engine.EngineRefused, match="larger than 20000 bytes"):
+    with pytest.raises(client.EngineRefused, match="larger than 20000 bytes"):
         read(1_000_000)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from duto_agent.enrolling import DRAFT, enrol
+from duto_agent.host.enrolment import DRAFT, enrol
 
 
 class Studio:

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from duto.spec.environment import recipe
-from duto_agent.builds import Build
-from duto_agent.environments import READY, BuildFailed, Environments, explain
+from duto_agent.build_job import Build
+from duto_agent.environments.builder import READY, BuildFailed, Environments, explain
+from duto_agent.environments.pythons import Python, Pythons, choose, own
+from duto_agent.environments.sdk_folder import sdk_folder
+from duto_agent.environments.uv_tool import pip_settings, uv_environment
 from duto_agent.files import write_json
-from duto_agent.pythons import Python, Pythons, choose, own
-from duto_agent.sdk_folder import sdk_folder
-from duto_agent.uvtool import pip_settings, uv_environment
 from environments import lockfile
 
 LOCK = "six==1.17.0\n"

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from duto_agent.bindings import Bound
-from duto_agent.collect import collect
-from duto_agent.environments import BuildFailed, Environments, failure_of
-from duto_agent.launchers.engine import Engine
-from duto_agent.pythons import Pythons
-from duto_agent.room import DiskFull, is_full, room_for, size_of, words
-from duto_agent.staging import stage
-from duto_agent.transfers import Store, Transfers
+from duto_agent.attempt.bindings import Bound
+from duto_agent.attempt.collect import collect
+from duto_agent.attempt.staging import stage
+from duto_agent.disk_space import DiskFull, is_full, room_for, size_of, words
+from duto_agent.engine.client import Engine
+from duto_agent.environments.builder import BuildFailed, Environments, failure_of
+from duto_agent.environments.pythons import Pythons
+from duto_agent.studio.transfers import Store, Transfers
 from studio.testing.engine import IMAGE
 from tests.agent.steps import until
 from tests.agent.studio import Studio, digest

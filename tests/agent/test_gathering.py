@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from duto_agent.exchange import LINGER_MOST_S, LINGER_S, Exchange
+from duto_agent.studio.exchange import LINGER_MOST_S, LINGER_S, Exchange
 
 
 class Scripted(threading.Event):
@@ -54,6 +54,6 @@ def test_what_is_urgent_waits_for_nothing() -> None:
 
 def test_where_there_is_always_another_one_none_waits_for_ever(monkeypatch: Any) -> None:
     ticks = iter(range(1000))
-    monkeypatch.setattr("duto_agent.exchange.time.monotonic", lambda: next(ticks) * LINGER_S)
+    monkeypatch.setattr("duto_agent.studio.exchange.time.monotonic", lambda: next(ticks) * LINGER_S)
     _, waits = gathered(*[told("started")] * 100)
     assert waits <= LINGER_MOST_S / LINGER_S + 1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from duto_agent.gpus import Gpus, open_nvml
-from duto_agent.hostfacts import HostFacts
-from duto_agent.pythons import Pythons
+from duto_agent.environments.pythons import Pythons
+from duto_agent.host.facts import HostFacts
+from duto_agent.host.gpus import Gpus, open_nvml
 from tests.agent.nvml import RECORDED, StandIn
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from duto_agent.environments import key_of
-from duto_agent.housekeeping import DAY_S, Housekeeper, told
+from duto_agent.environments.builder import key_of
+from duto_agent.host.housekeeping import DAY_S, Housekeeper, told
 from duto_agent.launchers.base import AttemptKey
 
 NOW = 1_800_000_000.0

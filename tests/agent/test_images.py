@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from duto_agent.buildkit import Steps
-from duto_agent.environments import BuildFailed
-from duto_agent.making import Making, Rounds, Teller
+from duto_agent.engine.buildkit import Steps
+from duto_agent.environments.builder import BuildFailed
+from duto_agent.images.image_builds import Making, Rounds, Teller
 from studio.testing.engine import IMAGE
 from tests.agent.steps import until
 from tests.agent.studio import Studio
@@ -102,7 +102,7 @@ def test_a_cancel_that_comes_before_the_build_has_begun_ends_it_as_it_begins() -
 
 
 def test_a_studio_that_is_away_is_owed_one_word_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("duto_agent.making.PROGRESS_S", 0)
+    monkeypatch.setattr("duto_agent.images.image_builds.PROGRESS_S", 0)
     told: list[tuple[dict[str, Any], Any]] = []
     teller = Teller(lambda report, urgent=False, heard=None: told.append((report, heard)))
     for done in range(3):

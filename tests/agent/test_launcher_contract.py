@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from duto_agent.bindings import Bound
-from duto_agent.causes import cause_of
+from duto_agent.attempt.bindings import Bound
+from duto_agent.attempt.causes import cause_of
 from duto_agent.launchers.base import Bind, Launch, Probe, Reservation
-from duto_agent.launchers.weighing import Processes
+from duto_agent.launchers.resource_usage import Processes
 from duto_agent.shim.verdict import ROOM
 from tests.agent.containers import Boxes
 from tests.agent.steps import Steps, until

@@ -12,9 +12,9 @@ import pytest
 
 from duto.spec import trees
 from duto.spec.filenames import spelled, unspelled
-from duto_agent.bindings import Bound
-from duto_agent.closing import Abandoned, Closing, Cut, Wishes
-from duto_agent.collect import Collected, Collector, collect
+from duto_agent.attempt.bindings import Bound
+from duto_agent.attempt.closing import Abandoned, Closing, Cut, Wishes
+from duto_agent.attempt.collect import Collected, Collector, collect
 from tests.agent.steps import until
 from tests.agent.studio import Studio, digest
 from tests.agent.test_agent import Host, host, studio  # noqa: F401 (fixtures)

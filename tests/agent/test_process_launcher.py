@@ -10,7 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from duto_agent.launchers.weighing import Processes
+from duto_agent.launchers.resource_usage import Processes
 from tests.agent.steps import Steps, alive, kill, pid_in, until
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from duto_agent.bases import tag_of
-from duto_agent.dockerfiles import images_of
-from duto_agent.environments import BuildFailed
-from duto_agent.pulling import Layers
-from duto_agent.registry import Registry
-from duto_agent.shelf import labelled
+from duto_agent.engine.pulling import Layers
+from duto_agent.engine.registry import Registry
+from duto_agent.environments.builder import BuildFailed
+from duto_agent.images.base_images import tag_of
+from duto_agent.images.dockerfiles import images_of
+from duto_agent.images.image_store import labelled
 from studio.testing.engine import IMAGE, forget
 from tests.agent.slow import Slow, publish, slow
 from tests.agent.steps import until

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from duto_agent.housekeeping import DAY_S, Housekeeper
-from duto_agent.images import Images
-from duto_agent.launchers.engine import Engine
-from duto_agent.making import Teller
-from duto_agent.registry import Registry
-from duto_agent.shelf import Shelf
+from duto_agent.engine.client import Engine
+from duto_agent.engine.registry import Registry
+from duto_agent.host.housekeeping import DAY_S, Housekeeper
+from duto_agent.images.environment_images import Images
+from duto_agent.images.image_builds import Teller
+from duto_agent.images.image_store import Shelf
 from studio.testing.engine import IMAGE, NoEngine, forget
 from studio.testing.plugin import lacking
 from studio.testing.registry import registry

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from duto_agent.housekeeping import DAY_S, Housekeeper, told
-from duto_agent.images import Image, Images
-from duto_agent.launchers.engine import Engine
-from duto_agent.making import Teller
-from duto_agent.shelf import Shelf, named, ours, own_bytes
+from duto_agent.engine.client import Engine
+from duto_agent.host.housekeeping import DAY_S, Housekeeper, told
+from duto_agent.images.environment_images import Image, Images
+from duto_agent.images.image_builds import Teller
+from duto_agent.images.image_store import Shelf, named, ours, own_bytes
 from studio.testing.engine import IMAGE
 
 docker = [pytest.mark.docker, pytest.mark.timeout(900)]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from duto_agent import lineship, shipping
+from duto_agent.attempt.spool_shipment import SpoolShipment, named
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.lineship import LINE_MAX
-from duto_agent.shipping import WINDOW, Shipment, Stale
-from duto_agent.spoolship import SpoolShipment, named
-from duto_agent.studio_client import Away, Refused, StudioFaulty
+from duto_agent.studio import line_shipments, shipments
+from duto_agent.studio.client import Away, Refused, StudioFaulty
+from duto_agent.studio.line_shipments import LINE_MAX
+from duto_agent.studio.shipments import WINDOW, Shipment, Stale
 
 MIB = 1 << 20
 
@@ -69,8 +69,8 @@ def metric(name: str, value: Any = 1) -> bytes:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience in tries alone: no test waits for seconds to pass."""
-    monkeypatch.setattr(lineship, "TRY_FOR_S", 0)
-    monkeypatch.setattr(shipping, "PATIENCE_S", 0)
+    monkeypatch.setattr(line_shipments, "TRY_FOR_S", 0)
+    monkeypatch.setattr(shipments, "PATIENCE_S", 0)
 
 
 FAULTS = [StudioFaulty("The studio answered 500."), Refused(413, {}), Refused(400, {}), Refused(422, {})]

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from duto_agent.bindings import variables
-from duto_agent.collect import collect
+from duto_agent.attempt.bindings import variables
+from duto_agent.attempt.collect import collect
+from duto_agent.attempt.staging import launch_of, stage
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.launchers.ownership import hand_over_work
 from duto_agent.paths import BadPath, inside
-from duto_agent.staging import launch_of, stage
-from duto_agent.transfers import DataMissing, Store, Transfers
+from duto_agent.studio.transfers import DataMissing, Store, Transfers
 from tests.agent.studio import digest
 
 

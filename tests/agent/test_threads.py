@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from duto_agent.builds import Build
-from duto_agent.doorbell import Doorbell
-from duto_agent.exchange import Exchange, Told, last_word
-from duto_agent.housekeeping import Housekeeper
+from duto_agent.attempt.shim_notifications import Doorbell
+from duto_agent.build_job import Build
+from duto_agent.host.housekeeping import Housekeeper
+from duto_agent.host.usage import Sampler
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.loops import attempted, keep_going
-from duto_agent.studio_client import Away, Refused, StudioFaulty
+from duto_agent.studio.client import Away, Refused, StudioFaulty
+from duto_agent.studio.exchange import Exchange, Told, last_word
 from duto_agent.supervisor import Supervisor
-from duto_agent.usage import Sampler
 from tests.agent.steps import until
 
 FAULTS: list[Callable[[], BaseException]] = [
@@ -33,9 +33,9 @@ ALL = pytest.mark.parametrize("fault", FAULTS, ids=lambda each: type(each()).__n
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("duto_agent.studio_client.FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr("duto_agent.exchange.LONGEST_PAUSE_S", 0.0)
-    monkeypatch.setattr("duto_agent.exchange.RENEW_S", 0.01)
+    monkeypatch.setattr("duto_agent.studio.client.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("duto_agent.studio.exchange.LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr("duto_agent.studio.exchange.RENEW_S", 0.01)
 
 
 class Failing:
@@ -208,7 +208,7 @@ def test_a_fault_over_one_report_may_pass_but_does_not_last_for_ever(
     passing, lasting = heard_of(exchange, finished("passing")), heard_of(exchange, finished("lasting", artifacts=[1]))
     exchange.start(Hands())
     assert passing.wait(20) and not lasting.is_set()
-    monkeypatch.setattr("duto_agent.exchange.PATIENCE_S", 0.0)
+    monkeypatch.setattr("duto_agent.studio.exchange.PATIENCE_S", 0.0)
     assert lasting.wait(20)
     told = {each["attempt"]: each for each in client.told}
     assert told["passing"]["exit_code"] == 0 and told["lasting"]["cause"] == "studio_fault"
@@ -268,7 +268,7 @@ def test_housekeeping_goes_on_with_the_rest(
         if len(removed) == 1:
             raise fault()
 
-    monkeypatch.setattr("duto_agent.housekeeping.remove_tree", remove)
+    monkeypatch.setattr("duto_agent.host.housekeeping.remove_tree", remove)
     keeper = Housekeeper(tmp_path, list)
     keeper.look_around(0.0)
     assert sorted(removed) == left and keeper.storage["attempts"] == []
@@ -317,7 +317,7 @@ def test_an_attempt_that_stops_with_any_fault_is_told_and_others_go_on(
     fault: Callable[[], BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = Services(tmp_path / "attempts")
-    monkeypatch.setattr("duto_agent.attempt.Attempt.run", lambda self: Failing(fault, times=1)())
+    monkeypatch.setattr("duto_agent.attempt.lifecycle.Attempt.run", lambda self: Failing(fault, times=1)())
     supervisor = Supervisor(services, tmp_path)  # type: ignore[arg-type]
     work = {"type": "attempt", "epoch": 1, "spec": {}}
     supervisor.take({"work": [{"type": "attempt"}, "?", {**work, "attempt": "a"}, {**work, "attempt": "b"}]})

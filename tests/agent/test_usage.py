@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from duto_agent.gpus import Gpus
+from duto_agent.host.gpus import Gpus
+from duto_agent.host.usage import FILE, Sampler, SampleShipment, of_devices, pause, write
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.launchers.weighing import Processes
-from duto_agent.studio_client import Refused
-from duto_agent.usage import FILE, Sampler, SampleShipment, of_devices, pause, write
+from duto_agent.launchers.resource_usage import Processes
+from duto_agent.studio.client import Refused
 from tests.agent.nvml import RECORDED, StandIn
 from tests.agent.steps import Steps, until
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from duto_agent.environments import BuildFailed, Environments
+from duto_agent.environments.builder import BuildFailed, Environments
+from duto_agent.environments.pythons import Pythons, own
+from duto_agent.environments.sandboxed_builds import local_places
 from duto_agent.launchers import bubblewrap
 from duto_agent.launchers.bubblewrap import Bubblewrap
-from duto_agent.pythons import Pythons, own
-from duto_agent.workshop import local_places
 
 # Tells what it sees of the host, tries to leave a mark there, and brings code that runs with each start of its Python.
 SETUP = """

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import record, registry
 from benchmarks.ground import credentials_env
-from duto_agent.launchers.engine import Engine
+from duto_agent.engine.client import Engine
 from studio.bootstrap import ROOT
 from studio.testing.engine import IMAGE, forget
 from studio.testing.live import LiveStudio, clean_env, live_studio

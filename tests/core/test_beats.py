@@ -11,7 +11,7 @@ import pytest
 from core import beats
 from core.clock import now
 from core.models import Beat
-from duto_agent.exchange import RENEW_S, RENEW_SHARE
+from duto_agent.studio.exchange import RENEW_S, RENEW_SHARE
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ import pytest
 from azureml.core import Environment
 from azureml.core.conda_dependencies import CondaDependencies
 
-from duto_agent.launchers.engine import Engine
+from duto_agent.engine.client import Engine
 from studio.testing.engine import IMAGE, NoEngine
 from studio.testing.live import eventually
 from studio.testing.plugin import lacking

@@ -10,9 +10,9 @@ import pytest
 
 from compute.services import hosts, samples
 from core.clock import now
-from duto_agent.gpus import Gpus
-from duto_agent.hostfacts import HostFacts
-from duto_agent.pythons import Pythons
+from duto_agent.environments.pythons import Pythons
+from duto_agent.host.facts import HostFacts
+from duto_agent.host.gpus import Gpus
 from runs.models import Run, StepRun
 from tests.agent.nvml import StandIn
 from tests.web.chrome import NARROW, WIDE, fits, open_page, ours

@@ -20,7 +20,7 @@ def main() -> int:
     enrol.add_argument("--token", default="", help="the token; '-' reads it from standard input")
     options = parser.parse_args()
     if options.command == "enrol":
-        from duto_agent.enrolling import enrol as introduce
+        from duto_agent.host.enrolment import enrol as introduce
 
         token = sys.stdin.readline().strip() if options.token == "-" else options.token  # noqa: S105
         return introduce(options.home, options.studio, token, options.name)

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from duto_agent.studio_client import pauses
+from duto_agent.studio.client import pauses
 
 say = logging.getLogger("duto.agent")
 

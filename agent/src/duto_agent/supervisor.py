@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from duto_agent import staging
-from duto_agent.attempt import FINISHED, Attempt
-from duto_agent.builds import Build
-from duto_agent.exchange import last_word
+from duto_agent.attempt import staging
+from duto_agent.attempt.lifecycle import FINISHED, Attempt
+from duto_agent.build_job import Build
+from duto_agent.context import Services
+from duto_agent.disk_space import is_full
 from duto_agent.files import is_own, read_json, write_json
-from duto_agent.housekeeping import Housekeeper
+from duto_agent.host.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.loops import attempted
-from duto_agent.room import is_full
-from duto_agent.services import Services
+from duto_agent.studio.exchange import last_word
 
 say = logging.getLogger("duto.agent")
 AT_ONCE = 64

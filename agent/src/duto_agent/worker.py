@@ -17,24 +17,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from duto_agent.bell import Bell
-from duto_agent.doorbell import Doorbell
-from duto_agent.environments import Environments
-from duto_agent.exchange import Exchange
-from duto_agent.gpus import Gpus
-from duto_agent.hostfacts import HostFacts
-from duto_agent.isolation import Isolation, Unprotected, isolate
+from duto_agent.attempt.shim_notifications import Doorbell
+from duto_agent.context import Services
+from duto_agent.environments.builder import Environments
+from duto_agent.environments.pythons import Pythons
+from duto_agent.environments.sdk_folder import sdk_folder
+from duto_agent.host.facts import HostFacts
+from duto_agent.host.gpus import Gpus
+from duto_agent.host.isolation import Isolation, Unprotected, isolate
+from duto_agent.host.launching import Identity, containers_of
+from duto_agent.host.usage import Sampler
 from duto_agent.launchers.base import Launcher
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
-from duto_agent.launching import Identity, containers_of
-from duto_agent.pythons import Pythons
-from duto_agent.sdk_folder import sdk_folder
-from duto_agent.services import Services
-from duto_agent.studio_client import StudioClient
+from duto_agent.studio.client import StudioClient
+from duto_agent.studio.exchange import Exchange
+from duto_agent.studio.transfers import Store, Transfers
+from duto_agent.studio.wakeup import Bell
 from duto_agent.supervisor import Supervisor
-from duto_agent.transfers import Store, Transfers
-from duto_agent.usage import Sampler
 
 BUILDS_AT_ONCE = 4
 say = logging.getLogger("duto.agent")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from duto_agent.launchers.weighing import Processes
+    from duto_agent.launchers.resource_usage import Processes
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from duto_agent.engine.client import Engine, EngineRefused, Facts
 from duto_agent.launchers.base import EngineAway, LaunchFailed
 from duto_agent.launchers.container import LOG, UID
-from duto_agent.launchers.endings import discard
-from duto_agent.launchers.engine import Engine, EngineRefused, Facts
+from duto_agent.launchers.exit_events import discard
 from duto_agent.launchers.relay import Relay
 from duto_agent.loops import keep_going
 

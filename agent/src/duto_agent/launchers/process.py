@@ -13,9 +13,9 @@ from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe, S
 from duto_agent.launchers.bubblewrap import name_user, outer
 from duto_agent.launchers.cgroups import PIDS, Cgroups
 from duto_agent.launchers.ownership import hand_over_work, undo_swaps
-from duto_agent.launchers.traces import ask_to_end, order_of, probe_files
+from duto_agent.launchers.resource_usage import Processes
+from duto_agent.launchers.shim_state import ask_to_end, order_of, probe_files
 from duto_agent.launchers.users import StepUsers
-from duto_agent.launchers.weighing import Processes
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.shim.tree import boot_id, start_ticks
 

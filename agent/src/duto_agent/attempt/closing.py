@@ -1,0 +1,75 @@
+"""What happens to a step after its script: how long it may take, and who may cut it short."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from duto_agent.attempt.causes import NOT_BEGUN, Cause
+
+# A step that is over sooner is told by its verdict alone.
+TELL_AFTER_S = 0.5
+# What a canceled step left is still collected for so long.
+CANCELED_S = 5.0
+# However short the time of a script: its files get this much.
+LEAST_S = 60.0
+
+
+class Abandoned(Exception):
+    """The studio does not want this attempt any more: end it and tell nothing."""
+
+
+class Cut(Exception):
+    """What was left to do for the step is left undone, for this cause."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+
+
+@dataclass
+class Wishes:
+    """What others ask of the attempt, at any time."""
+
+    cancel_grace: float | None = None
+    abandon: bool = False
+
+
+class Closing:
+    """Its log and metrics are shipped, its files collected and uploaded; `heed` is asked at each piece of that.
+
+    `limit` is the step's time limit in seconds: what follows its script may take as long again. `tell` says once that
+    the script is over, if that takes a while.
+    """
+
+    def __init__(
+        self, wishes: Wishes, limit: float | None, tell: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wishes, self._tell, self._clock = wishes, tell, clock
+        self._begun = clock()
+        self._limit = max(LEAST_S, limit) if limit else None
+        self._cancel_by: float | None = None
+        self._is_told = False
+
+    def heed(self) -> None:
+        """Raises Abandoned or Cut when nothing more is to be done."""
+        if self._wishes.abandon:
+            raise Abandoned
+        moment = self._clock()
+        if not self._is_told and moment - self._begun > TELL_AFTER_S:
+            self._is_told = True
+            self._tell()
+        if self._wishes.cancel_grace is not None:
+            self._cancel_by = self._cancel_by or moment + CANCELED_S
+            if moment > self._cancel_by:
+                raise Cut(Cause("canceled", "The step was canceled.", proof=_nothing_ran()))
+        if self._limit is not None and moment - self._begun > self._limit:
+            text = f"Its files and metrics were not collected within {self._limit:.0f} seconds of the script's end."
+            raise Cut(Cause("timeout", text))
+
+
+def _nothing_ran() -> dict[str, Any]:
+    """The script had ended by itself."""
+    return dict(NOT_BEGUN.proof or {})

@@ -1,0 +1,236 @@
+"""What a step leaves: its outputs and artifacts as lists of files with digests.
+
+Whatever a script makes of its folders, a file that cannot be kept costs a sentence that names it, and no other file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from duto.spec import trees
+from duto.spec.filenames import leads_out, spelled, too_long
+from duto_agent.attempt.bindings import Bound
+from duto_agent.disk_space import DiskFull, free_at, size_of
+from duto_agent.files import digest_of, remove_tree
+from duto_agent.launchers.ownership import keep
+from duto_agent.paths import inside, stays_inside
+from duto_agent.studio.transfers import copy
+
+ARTIFACTS = ("outputs", "logs")
+# The names of artifacts below it are those of the studio's own logs.
+STUDIOS = "user_logs"
+# Bytes that a file may pretend to hold: they are hashed, sent and stored as if they were written.
+HOLES_LEAST, HOLES_MOST = 1 << 26, 1 << 36
+LABEL_MOST = 200
+Heed = Callable[[], None]
+Upload = Callable[[str, str, Path], None]
+
+
+def unheeding() -> None:
+    """For whom nothing interrupts."""
+
+
+@dataclass
+class Collected:
+    """The manifests of a finished report. They grow file by file, so that what is there counts after an interruption."""
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    # What did not fit on the disk and is therefore in none of the lists: a sentence for each.
+    too_large: list[str] = field(default_factory=list)
+
+    def leave_out(self, label: str, why: str) -> None:
+        self.warnings.append(f"'{shown(label)}' was left out: {why}.")
+
+
+def shown(label: str) -> str:
+    """A path for people, who see the beginning of a long one."""
+    text = spelled(label)
+    return text if len(text) <= LABEL_MOST else f"{text[:LABEL_MOST]}…"
+
+
+class Collector:
+    """Looks through the directory of one attempt. `heed` is asked all the time whether to go on, and raises if not."""
+
+    def __init__(self, directory: Path, found: Collected, heed: Heed = unheeding) -> None:
+        self.directory, self.found, self.heed = directory, found, heed
+        self.inner = [directory / name for name in ("work", "outputs", "tmp")]
+
+    def collect(self, spec: Mapping[str, Any], bound: Bound, ended_well: bool) -> None:
+        """Everything below the declared outputs and the watched folders, as far as the disk has room for it."""
+        for given in spec.get("outputs") or ():
+            self.found.outputs.append(self._output(given, bound, ended_well))
+        for name in ARTIFACTS:
+            for file in self._files(self.directory / "work" / name, f"{name}/"):
+                self.found.artifacts.append(file)
+        if any(trees.files(self.directory / "work" / STUDIOS)):
+            self.found.leave_out(f"work/{STUDIOS}", "the studio keeps its own logs by that name; write to 'logs/'")
+
+    def _output(self, given: Mapping[str, Any], bound: Bound, ended_well: bool) -> dict[str, Any]:
+        name = str(given["name"])
+        place, usual, whole = Path(bound.outputs[name]), self.directory / "outputs" / name, len(self.found.too_large)
+        if place != usual and not self._is_below(place):
+            self.found.leave_out(f"output {name}", "a link on the way to it leads out of the step's folder")
+        elif place != usual and (place.exists() or place.is_symlink()):
+            remove_tree(usual)
+            place.rename(usual)
+        self.settle(usual)
+        if usual.is_dir():
+            files = sorted(self._files(usual), key=lambda each: str(each["path"]))
+            return {"name": name, "is_directory": True, "files": files, "missing": False}
+        if usual.is_file() and (entry := self._entry(usual, name)) is not None:
+            return {"name": name, "is_directory": False, "files": [entry], "missing": False}
+        if ended_well and len(self.found.too_large) == whole:
+            self.found.warnings.append(f"The script ended without writing its output '{name}'.")
+        return {"name": name, "is_directory": bool(given.get("is_directory")), "files": [], "missing": True}
+
+    def _files(self, top: Path, prefix: str = "") -> Iterator[dict[str, Any]]:
+        """Every file below a folder of the script's, by its path in it after the prefix. What cannot be kept is removed."""
+        if top.is_symlink() or (top.exists() and not top.is_dir()):
+            self.found.leave_out(self._label(top), "it is no folder")
+            return
+        if top.exists():
+            self.settle(top)
+        for folder, entries in trees.walk(top):
+            for each in list(entries):
+                self.heed()
+                path = f"{folder}/{each.name}" if folder else each.name
+                if not self._has_good_name(top / path, prefix + path):
+                    entries.remove(each)
+                elif self.settle(top / path) and (entry := self._entry(top / path, prefix + path)) is not None:
+                    yield entry
+
+    def _has_good_name(self, place: Path, path: str) -> bool:
+        why = too_long(path)
+        if not why and leads_out(path):
+            why = "its name would be a way out of its folder on other systems"
+        if why:
+            self.found.leave_out(self._label(place), f"{why}{', and all below it' if place.is_dir() else ''}")
+            self._remove(place)
+        return not why
+
+    def settle(self, path: Path) -> bool:
+        """Whether it is a file now. Only files and folders travel: a link inside the attempt becomes what it points to, all
+        else goes.
+
+        The studio takes whole folders by renaming them: a link that stayed would let it read what the step
+        pointed at.
+        """
+        try:
+            kind = path.lstat().st_mode
+            if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
+                keep(path, kind)
+                return stat.S_ISREG(kind)
+            return self._settle_odd(path, kind)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self.found.leave_out(self._label(path), f"it cannot be read ({error.strerror})")
+            return False
+
+    def _settle_odd(self, path: Path, kind: int) -> bool:
+        what = "it is neither a file nor a folder"
+        if stat.S_ISLNK(kind):
+            is_inside = any(stays_inside(place, path) for place in self.inner)
+            target = path.resolve() if is_inside else path
+            if is_inside and target.is_file():
+                return self._copy(target, path)
+            what = "it is a link to a folder" if is_inside else "it is a link that leads out of it"
+        path.unlink()
+        self.found.leave_out(self._label(path), what)
+        return False
+
+    def _copy(self, target: Path, path: Path) -> bool:
+        if self._is_mostly_holes(target, path):
+            return False
+        path.unlink()
+        try:
+            copy(target, path, shown(self._label(path)), self.heed)
+        except DiskFull as full:
+            self.found.too_large.append(str(full))
+            return False
+        return True
+
+    def _entry(self, file: Path, path: str) -> dict[str, Any] | None:
+        """The line of a manifest; None for a file that cannot be read or is too large, which is told."""
+        try:
+            if self._is_mostly_holes(file, file):
+                return None
+            return {"path": spelled(path), "size": file.stat().st_size, "digest": digest_of(file, self.heed)}
+        except OSError as error:
+            self.found.leave_out(self._label(file), f"it cannot be read ({error.strerror})")
+            return None
+
+    def _is_mostly_holes(self, file: Path, named: Path) -> bool:
+        """Whether it pretends to hold more than there would be room for, were its holes filled; then it is told."""
+        facts = file.stat()
+        free = free_at(file.parent)
+        most = HOLES_MOST if free is None else max(HOLES_LEAST, min(HOLES_MOST, free))
+        if facts.st_size - facts.st_blocks * 512 <= most:
+            return False
+        written = data_of(file, facts.st_size)
+        if facts.st_size - written <= most:
+            return False
+        self.found.too_large.append(
+            f"'{shown(self._label(named))}' cannot be kept: it is {size_of(facts.st_size)} large, and only"
+            f" {size_of(written)} of it are written. Files are kept with their holes filled, and there may be"
+            f" {size_of(most)} of holes here. Write it without holes, or outside of 'outputs/'."
+        )
+        return True
+
+    def _is_below(self, place: Path) -> bool:
+        """Whether the folder of a place that the program chose is still the one that it was given."""
+        return not place.parent.exists() or stays_inside(self.directory / "work", place.parent)
+
+    def _remove(self, path: Path) -> None:
+        try:
+            remove_tree(path)
+        except OSError as error:
+            self.found.warnings.append(f"'{shown(self._label(path))}' could not be removed: {error.strerror}.")
+
+    def _label(self, path: Path) -> str:
+        return path.relative_to(self.directory).as_posix()
+
+
+def collect(
+    directory: Path, spec: Mapping[str, Any], bound: Bound, ended_well: bool, heed: Heed = unheeding
+) -> Collected:
+    """What `Collector.collect` finds."""
+    found = Collected()
+    Collector(directory, found, heed).collect(spec, bound, ended_well)
+    return found
+
+
+def data_of(file: Path, size: int) -> int:
+    """Bytes of a file that are written; the others are holes."""
+    total = place = 0
+    with file.open("rb", buffering=0) as reader:
+        while place < size:
+            try:
+                start = os.lseek(reader.fileno(), place, os.SEEK_DATA)
+                place = os.lseek(reader.fileno(), start, os.SEEK_HOLE)
+            except OSError:  # nothing but a hole up to its end
+                break
+            total += place - start
+    return total
+
+
+def send(directory: Path, spec: Mapping[str, Any], found: Collected, upload: Upload) -> None:
+    """Every file over HTTP, for a host that does not share the studio's disk."""
+    puts = {given["name"]: given.get("put") for given in spec.get("outputs") or ()}
+    for output in found.outputs:
+        put, place = puts.get(output["name"]), directory / "outputs" / output["name"]
+        for file in output["files"] if put else ():
+            if output["is_directory"]:
+                upload(str(put), file["path"], inside(place, file["path"]))
+            else:  # a single file stands at the output's own address
+                upload(str(put).rstrip("/"), "", place)
+    put = (spec.get("artifacts") or {}).get("put")
+    for file in found.artifacts if put else ():
+        upload(str(put), file["path"], inside(directory / "work", file["path"]))

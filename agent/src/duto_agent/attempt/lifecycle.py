@@ -1,0 +1,412 @@
+"""One attempt, from its spec to the moment when the studio has everything. Each step can be repeated after a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from pathlib import Path
+from typing import Any, TypeVar
+
+from duto_agent.attempt import causes, staging
+from duto_agent.attempt.bindings import Bound, Unbound
+from duto_agent.attempt.causes import Cause
+from duto_agent.attempt.closing import Abandoned, Closing, Cut, Wishes
+from duto_agent.attempt.collect import Collected, Collector, send, shown
+from duto_agent.attempt.log_shipment import log_shipment
+from duto_agent.attempt.spool_shipment import SpoolShipment
+from duto_agent.context import Services
+from duto_agent.disk_space import START_ROOM, DiskFull, free_at, full, is_full
+from duto_agent.environments.builder import BuildFailed
+from duto_agent.files import now, read_json, write_json
+from duto_agent.host.usage import SampleShipment
+from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Probe
+from duto_agent.launchers.shim_state import has_begun
+from duto_agent.paths import BadPath
+from duto_agent.shim.log import ERR, Log
+from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull, pauses
+from duto_agent.studio.exchange import last_word
+from duto_agent.studio.shipments import Stale
+from duto_agent.studio.transfers import DataMissing
+
+say = logging.getLogger("duto.agent")
+B = TypeVar("B")
+FINISHED = "finished.json"
+WARNINGS_MOST = 200
+QUICK_S, QUIET_S = 0.02, 0.1
+LIVELY_FOR_S = 1.0
+SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
+START_S = 5.0
+WAITED = "The studio's disk was full when the step had ended: the step's files waited until there was room."
+
+
+class Ended(Exception):
+    """The attempt ends before its script could start."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+
+
+class Attempt:
+    """`run` goes through all stages in one thread; the files say which of them are done."""
+
+    def __init__(self, key: AttemptKey, spec: dict[str, Any], services: Services, adopted: bool) -> None:
+        self.key, self.spec, self.services, self.adopted = key, spec, services, adopted
+        self.directory: Path = services.launcher.directory(key)
+        self.bell = threading.Event()
+        self.wishes = Wishes()
+        self.warnings: list[str] = []
+        self.log = log_shipment(self.directory, key, services.client)
+        self.spool = SpoolShipment(self.directory, key, services.client)
+        self.samples = SampleShipment(self.directory, key, services.client)
+        self._pause = pauses()
+        self._ship_after = 0.0
+        self._asked_to_end = False
+        self.closing = Closing(self.wishes, None, self._tell_closing)
+        self._unsent: list[str] = []
+
+    def run(self) -> bool:
+        """Whether the studio now has the verdict (False: the attempt was abandoned)."""
+        try:
+            report = read_json(self.directory / FINISHED, own=True) or self._execute()
+            self._report(report)
+            return True
+        except (Abandoned, Stale) as error:
+            say.info("attempt %s is not wanted any more %s", self.key.folder, error)
+            self._end_quietly()
+            return False
+
+    def fail(self, error: BaseException) -> None:
+        """A fault of the agent's own is told like any other end, and its directory stays for whoever looks."""
+        cause = Cause("studio_fault", f"The agent could not finish this step: {type(error).__name__}: {error}")
+        if is_full(error) or isinstance(error, DiskFull):
+            cause = self._of_disk(error)
+        self.services.tell(last_word(self._event("finished"), cause.message, cause.code or "studio_fault"), urgent=True)
+
+    def cancel(self, grace_seconds: float) -> None:
+        self.wishes.cancel_grace = grace_seconds
+        self.bell.set()
+
+    def abandon(self) -> None:
+        self.wishes.abandon = True
+        self.bell.set()
+
+    def _execute(self) -> dict[str, Any]:
+        bound = Bound()
+        try:
+            if self.services.launcher.probe(self.key).state == "none":
+                self._prepare()
+            else:
+                self._tell_started()
+            bound = staging.stage(self.directory, self.spec, self.services.transfers)
+            probe = self._watch()
+        except Ended as error:
+            return self._close(error.cause, Probe("none"), bound)
+        if probe.verdict is None:
+            return self._close(self._starved() or causes.LOST, probe, bound)
+        self.warnings += causes.warnings_of(probe.verdict)
+        return self._close(causes.cause_of(probe.verdict, self.spec, bound), probe, bound)
+
+    def _prepare(self) -> None:
+        """Stage, find the environment, launch; every failure becomes a cause with words."""
+        self.services.tell(self._event("preparing", detail="environment"))
+        try:
+            studio = self._tell_studio()
+            bound = staging.stage(self.directory, self.spec, self.services.transfers)
+            self.warnings += bound.warnings
+            python, image = self._ground()
+            launch = staging.launch_of(
+                self.key, self.directory, self.spec, bound, python, self.services.sdk, studio, image
+            )
+        except (BuildFailed, LaunchFailed) as error:
+            raise Ended(Cause("environment", str(error))) from error
+        except DataMissing as error:
+            raise Ended(Cause("data_missing", str(error))) from error
+        except (BadPath, Unbound) as error:
+            raise Ended(Cause("user_error", str(error))) from error
+        except Away as error:
+            raise Ended(Cause("studio_fault", f"The step's files could not be fetched: {error}")) from error
+        except (DiskFull, OSError) as error:
+            raise Ended(self._of_disk(error)) from error
+        self._launch(launch)
+        self._tell_started()
+
+    def _launch(self, launch: Launch) -> None:
+        if (starved := self._starved()) is not None:  # told now: a shim that has no room cannot tell it
+            raise Ended(starved)
+        try:
+            self._patiently(lambda: self.services.launcher.ensure(launch))
+        except LaunchFailed as error:
+            raise Ended(Cause(error.code, str(error))) from error
+        except (DiskFull, OSError) as error:
+            raise Ended(self._of_disk(error)) from error
+
+    def _patiently(self, deed: Callable[[], B]) -> B:
+        """An engine that is away is waited for: what it holds is not lost, and the step is not at fault."""
+        pause = pauses()
+        while True:
+            self._heed_before_start()
+            try:
+                return deed()
+            except EngineAway as away:
+                say.warning("%s waits: %s", self.key.folder, away)
+                self._rest(next(pause))
+
+    def _ground(self) -> tuple[str, str]:
+        """The interpreter of the step, and the image that it is in."""
+        wanted = self.spec.get("environment") or {}
+        images = self.services.images
+        if images is None:
+            return self._environment(wanted), ""
+        image = self._patiently(lambda: self._with_log(lambda say: images.ensure(self.spec, say, self.key.attempt)))
+        self.warnings += image.warnings
+        return image.python, image.name
+
+    def _environment(self, wanted: dict[str, Any]) -> str:
+        environments = self.services.environments
+        if wanted.get("user_managed"):
+            return environments.user_managed(wanted.get("interpreter"))
+        lock, asked = str(wanted.get("lock") or ""), wanted.get("python")
+        environment = environments.ready(lock, asked) or self._with_log(
+            lambda say: environments.ensure(lock, asked, say)
+        )
+        self.warnings += environment.warnings
+        return str(environment.executable)
+
+    def _with_log(self, build: Callable[[Callable[[str], None]], B]) -> B:
+        """Built now, with its log in the attempt's own. Elsewhere, so that a cancel is heard meanwhile."""
+        log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
+        write: Callable[[str], None] = lambda line: log.write(ERR, f"{line}\n".encode())  # noqa: E731
+        building: Future[B] = self.services.builders.submit(build, write)
+        building.add_done_callback(lambda _: log.close())
+        while True:
+            try:
+                return building.result(timeout=QUICK_S)
+            except NotYet:
+                self._heed_before_start()
+                self._ship()
+
+    def _heed_before_start(self) -> None:
+        if self.wishes.abandon:
+            raise Abandoned
+        if self.wishes.cancel_grace is not None:
+            raise Ended(causes.NOT_BEGUN)
+
+    def _tell_started(self) -> None:
+        """An adopted step tells it again, with its own time: the first word may have been lost."""
+        if self.adopted:
+            with contextlib.suppress(OSError):  # a full disk: then the address of before must do
+                self._tell_studio()
+        self.services.tell(self._event("started"))
+
+    def _tell_studio(self) -> str:
+        """Where the script finds the studio: it may have moved since the step began."""
+        network = str(self.spec.get("network") or staging.NETWORK)
+        studio = self.services.launcher.studio_for(network, self.services.studio)
+        write_json(self.directory / "studio.json", {"url": studio})
+        return studio
+
+    def _watch(self) -> Probe:
+        """Ship what the script says until it is gone."""
+        moved_at = seen = time.monotonic()
+        while True:
+            self.bell.clear()
+            probe = self.services.launcher.probe(self.key)  # before reading: nothing is written after the verdict
+            self._heed()
+            if probe.state in ("exited", "lost"):
+                return self.services.launcher.collect(self.key)
+            moment = time.monotonic()
+            seen = seen if probe.state == "none" else moment  # an engine that was away may know less when it is back
+            if moment - seen > START_S:
+                fault = Cause("studio_fault", "The program that watches the script could not be started.")
+                raise Ended(self._starved() or fault)
+            if moment < self._ship_after:
+                self.bell.wait(self._ship_after - moment)
+                continue
+            moved_at = moment if self._ship() else moved_at
+            self.bell.wait(QUICK_S if moment - moved_at < LIVELY_FOR_S else QUIET_S)
+
+    def _heed(self) -> None:
+        wishes = self.wishes
+        grace = 0.0 if wishes.abandon else wishes.cancel_grace
+        if grace is not None and not self._asked_to_end:
+            self._asked_to_end = True
+            self.services.launcher.signal(self.key, grace)
+
+    def _ship(self) -> bool:
+        """One window of each file. A studio that is away costs the step nothing but its audience."""
+        if self.wishes.abandon:
+            return False
+        began = time.monotonic()
+        try:
+            moved = self.log.ship()
+            moved = self.spool.ship() or moved
+            self.samples.ship()
+        except Away:
+            self._ship_after = began + next(self._pause)
+            return False
+        self._pause = pauses()
+        if moved:  # a script that talks all the time is sent in larger pieces, and never takes all of the studio
+            ended = time.monotonic()
+            self._ship_after = ended + min(max(SHIP_GAP_S, ended - began), SHIP_GAP_MAX_S)
+        return moved
+
+    def _ship_all(self) -> None:
+        """The verdict travels only after every byte that it speaks of."""
+        for shipment in (self.log, self.spool, self.samples):
+            pause = pauses()
+            while True:
+                self.closing.heed()
+                shipment.hurried = self.wishes.cancel_grace is not None
+                try:
+                    if not shipment.ship():
+                        break
+                    pause = pauses()
+                except Away:
+                    self._rest(next(pause))
+        self.warnings += [problem for problem in (self.log.problem, self.spool.problem) if problem]
+        if self.spool.rest and not self.spool.problem:
+            self.warnings.append(
+                f"The last {self.spool.rest} bytes that the script logged are no whole record: dropped."
+            )
+
+    def _close(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
+        """The finished report, kept on disk before it is told. Whatever is cut short, the verdict holds what there is."""
+        limit = self.spec.get("timeout_seconds")
+        self.closing = Closing(self.wishes, float(limit) if limit else None, self._tell_closing)
+        found = Collected() if bound.places or probe.state != "none" else None
+        try:
+            self._ship_all()
+            if found is not None:
+                Collector(self.directory, found, self.closing.heed).collect(self.spec, bound, cause.code is None)
+            if found is not None and self.services.at(self.key) is None:
+                self._upload(found)
+        except Cut as cut:
+            self.warnings.append(f"Not everything that the step left was kept: {cut}")
+            cause = cause if cause.code else cut.cause
+        if self.wishes.abandon:
+            raise Abandoned
+        report = self._verdict(cause, probe, found)
+        try:
+            write_json(self.directory / FINISHED, report)
+        except OSError as error:  # what it says can be found out again, as long as the directory is there
+            say.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
+        return report
+
+    def _tell_closing(self) -> None:
+        self.services.tell(self._event("collecting"))
+
+    def _verdict(self, cause: Cause, probe: Probe, found: Collected | None) -> dict[str, Any]:
+        verdict = probe.verdict or {}
+        report = self._event("finished") | {
+            "exit_code": verdict.get("exit_code"), "signal": verdict.get("signal"),
+            "cause": cause.code, "message": cause.message, "traceback": verdict.get("traceback"),
+            "usage": verdict.get("usage"), "log_size": self.log.offset, "spool_size": self.spool.offset,
+            "log_dropped": verdict.get("log_dropped", 0), "left_over": verdict.get("left_over", 0),
+            "proof": verdict.get("proof") or cause.proof,
+        }  # fmt: skip
+        if found is not None:
+            report |= {"outputs": found.outputs, "artifacts": found.artifacts}
+            self.warnings += found.warnings
+            self._tell_unkept("disk_full", found.too_large, report)
+            self._tell_unkept("studio_fault", self._unsent, report)
+        if self.services.at(self.key) is not None:
+            report["left_at"] = self.services.at(self.key)
+        if verdict.get("log_dropped"):
+            why = (
+                f"could not be written: {verdict['log_error']}"
+                if verdict.get("log_error")
+                else "beyond its limit were dropped"
+            )
+            self.warnings.append(f"{verdict['log_dropped']} bytes of the log {why}.")
+        report["warnings"] = few(list(dict.fromkeys(self.warnings)))
+        return report
+
+    def _tell_unkept(self, code: str, sentences: list[str], report: dict[str, Any]) -> None:
+        """A step whose files could not all be kept has failed; of one that failed by itself it is a remark."""
+        if sentences and not report["cause"]:
+            report |= {"cause": code, "message": sentences[0]}
+            sentences = sentences[1:]
+        self.warnings += sentences
+
+    def _upload(self, found: Collected) -> None:
+        try:
+            send(self.directory, self.spec, found, self._upload_one)
+        except StudioFaulty as error:
+            self._unsent.append(f"The studio did not take the outputs: {error}")
+
+    def _upload_one(self, put: str, path: str, file: Path) -> None:
+        """For as long as the studio is away or full: the files are all that is left of the step's work.
+
+        One that it does not take is told, and costs no other. Raises StudioFaulty, Abandoned, Cut.
+        """
+        began, pause = time.monotonic(), pauses()
+        while True:
+            self.closing.heed()
+            try:
+                return self.services.client.upload(put, path, file, self.closing.heed)
+            except Refused as refused:
+                if refused.code == "stale_epoch":
+                    raise Abandoned from refused
+                self._unsent.append(f"The studio did not take the file '{shown(path or file.name)}': {refused}")
+                return None
+            except OSError as error:
+                self._unsent.append(f"The file '{shown(path or file.name)}' cannot be read: {error.strerror}")
+                return None
+            except Away as away:
+                if isinstance(away, StudioFaulty) and time.monotonic() - began > PATIENCE_S:
+                    raise
+                if isinstance(away, StudioFull) and WAITED not in self.warnings:
+                    self.warnings.append(WAITED)
+                    say.warning("the files of %s wait: %s", self.key.folder, away)
+                self._rest(next(pause))
+
+    def _rest(self, seconds: float) -> None:
+        """Until a wish comes, or the time is over; a bell of before is no reason to hurry."""
+        self.bell.clear()
+        self.bell.wait(seconds)
+
+    def _report(self, report: dict[str, Any]) -> None:
+        heard = threading.Event()
+        self.services.tell(report, urgent=True, heard=heard.set)
+        while not heard.wait(1.0):
+            if self.wishes.abandon:
+                raise Abandoned
+
+    def _end_quietly(self) -> None:
+        self.wishes.abandon = True
+        deadline = time.monotonic() + 15
+        while self.services.launcher.probe(self.key).state == "running" and time.monotonic() < deadline:
+            self._heed()
+            time.sleep(QUICK_S)
+        self.services.launcher.collect(self.key)
+
+    def _of_disk(self, error: BaseException) -> Cause:
+        """Of an error that came while the step's files were written."""
+        if is_full(error):
+            error = full("the step's files", self.directory, error=error)
+        if isinstance(error, DiskFull):
+            return Cause("disk_full", str(error))
+        why = getattr(error, "strerror", None) or error
+        return Cause("studio_fault", f"The step could not be prepared on this host: {why}.")
+
+    def _starved(self) -> Cause | None:
+        """Whether a shim finds no room here for what it writes before its script begins."""
+        free = free_at(self.directory)
+        if free is None or free >= START_ROOM or has_begun(self.directory):
+            return None
+        return self._of_disk(full("the step's log", self.directory))
+
+    def _event(self, event: str, **facts: Any) -> dict[str, Any]:
+        return {"attempt": self.key.attempt, "epoch": self.key.epoch, "event": event, "at": now(), **facts}
+
+
+def few(sentences: list[str]) -> list[str]:
+    """As many warnings as a person reads; of the others how many there are."""
+    more = len(sentences) - WARNINGS_MOST
+    return sentences if more <= 0 else [*sentences[:WARNINGS_MOST], f"There are {more:,} more such warnings."]

@@ -1,0 +1,69 @@
+"""What a host of containers consists of: its engine, the launcher, the images."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from duto_agent.context import Tell
+from duto_agent.engine.client import SOCKET, Engine, EngineRefused, Facts
+from duto_agent.engine.registry import Registry
+from duto_agent.host.isolation import Unprotected
+from duto_agent.host.launching import Identity, Wanted
+from duto_agent.images.environment_images import Images
+from duto_agent.images.image_builds import Teller
+from duto_agent.images.image_store import Shelf
+from duto_agent.launchers.base import EngineAway
+from duto_agent.launchers.docker import DockerLauncher
+from duto_agent.loops import keep_going
+
+say = logging.getLogger("duto.agent")
+EVERY_S, SOON_S = 30.0, 2.0
+
+
+class Containers:
+    """The launcher of containers with the images that they need."""
+
+    def __init__(self, home: Path, identity: Identity, wanted: Wanted, bell: str | None, tell: Tell) -> None:
+        self.engine = Engine(wanted.engine or SOCKET)
+        installation, host = identity.installation, identity.host
+        self.launcher = DockerLauncher(
+            home / "attempts", self.engine, installation, host, identity.studio, bell, wanted.folders
+        )
+        labels = {"duto.installation": installation, "duto.host": host}
+        shelf = Shelf(self.engine, labels, home / "images", Teller(tell), wanted.build_cache)
+        registry = Registry(self.engine, wanted.registry, installation) if wanted.registry else None
+        self.images = Images(self.engine, wanted.base_image, shelf, labels, registry, wanted.conda_image)
+        # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
+        self.facts: Facts | None = None
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Serve the relay, and look after the engine. Raises Unprotected where the relay to the studio cannot stand."""
+        try:
+            self.launcher.networks.start()
+        except OSError as error:
+            raise Unprotected(f"Containers cannot reach the studio: {error.strerror}.") from error
+        keep_going("engine", self._look_after, self._stop)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self.launcher.networks.stop()
+
+    def _look_after(self) -> None:
+        """Never in the way of the exchange: an engine that stands still answers nothing for as long as it does."""
+        self.facts = self.engine.facts() or self.facts
+        try:
+            self.launcher.tidy()
+        except (EngineAway, EngineRefused) as error:
+            say.warning("containers cannot be tidied: %s", error)
+        self._stop.wait(EVERY_S if self.facts and not self.launcher.left else SOON_S)
+
+    def answers(self) -> bool:
+        """Whether the engine is there now."""
+        try:
+            self.engine.info()
+        except (EngineAway, EngineRefused):
+            return False
+        return True

@@ -1,0 +1,154 @@
+"""Samples of what each running step uses, one JSON line each, in its attempt's directory.
+
+One thread for all steps: a walk over /proc costs the same for one of them as for sixty. A step is looked at often while
+it is young and seldom when it is old, so that a day of work stays a small file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from duto_agent.files import now
+from duto_agent.host.gpus import Gpus
+from duto_agent.launchers.base import AttemptKey, Launcher, Sample
+from duto_agent.launchers.resource_usage import Processes
+from duto_agent.loops import attempted, keep_going
+from duto_agent.studio.client import StudioClient
+from duto_agent.studio.line_shipments import LineShipment
+from duto_agent.studio.shipments import Stale
+
+FILE = "samples.jsonl"
+TICK_S = 0.5
+# Until this age (seconds) a sample this often (seconds).
+RHYTHM = ((15.0, 1.0), (600.0, 5.0), (float("inf"), 15.0))
+Devices = Mapping[AttemptKey, tuple[str, ...]]
+
+
+class Sampler:
+    """`held` tells the attempts of this host, each with the devices that its node holds."""
+
+    def __init__(self, launcher: Launcher, held: Callable[[], Devices], gpus: Gpus) -> None:
+        self.launcher, self.held, self.gpus = launcher, held, gpus
+        self._begun: dict[AttemptKey, float] = {}
+        self._due: dict[AttemptKey, float] = {}
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        keep_going("usage", self._turn, self._stop)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _turn(self) -> None:
+        if not self._stop.wait(TICK_S):
+            self.look(time.monotonic())
+
+    def look(self, moment: float) -> None:
+        """One round: weigh those whose time has come."""
+        held = self.held()
+        self._due = {key: due for key, due in self._due.items() if key in held}
+        self._begun = {key: begun for key, begun in self._begun.items() if key in held}
+        for key in held:  # the first look comes a moment later: most short steps need none
+            self._due.setdefault(key, moment + RHYTHM[0][1])
+        due = [key for key in held if self._due[key] <= moment]
+        if not due:
+            return
+        processes = Processes.now()
+        for key in due:  # whatever comes of it: a step that cannot be weighed now is weighed again in its time
+            self._due[key] = moment + pause(moment - self._begun.get(key, moment))
+        samples: dict[AttemptKey, Sample] = {}
+        for key in due:
+            attempted(f"weighing of {key.folder}", partial(self._weigh, key, processes, samples))
+        devices = self._devices({key: held[key] for key in samples})
+        for key, sample in samples.items():
+            self._begun.setdefault(key, moment)
+            write(self.launcher.directory(key) / FILE, line(sample, devices(key, sample)))
+
+    def _weigh(self, key: AttemptKey, processes: Processes, samples: dict[AttemptKey, Sample]) -> None:
+        if (sample := self.launcher.stats(key, processes)) is not None:
+            samples[key] = sample
+
+    def _devices(self, holders: Devices) -> Callable[[AttemptKey, Sample], list[dict[str, Any]]]:
+        """Asks the driver once for all of them, and not at all where nobody holds a device."""
+        readings: dict[str, dict[str, Any]] = {}
+        by_process: dict[str, Mapping[int, int]] = {}
+        if any(holders.values()):
+            readings = {str(each["uuid"]): each for each in self.gpus.readings()}
+            by_process = self.gpus.memory_by_process()
+        return lambda key, sample: of_devices(holders[key], sample.pids, readings, by_process)
+
+
+def pause(age: float) -> float:
+    """Seconds until the next sample of a step of this age."""
+    return next(every for until, every in RHYTHM if age < until)
+
+
+def of_devices(
+    uuids: tuple[str, ...],
+    pids: tuple[int, ...],
+    readings: Mapping[str, Mapping[str, Any]],
+    by_process: Mapping[str, Mapping[int, int]],
+) -> list[dict[str, Any]]:
+    """What the step makes of the devices that it holds. A driver that names no process tells of the whole device."""
+    told = []
+    for uuid in uuids:
+        reading = readings.get(uuid)
+        if reading is None:
+            continue
+        processes = by_process.get(uuid) or {}
+        memory = sum(processes.get(pid, 0) for pid in pids) if processes else reading["memory"]
+        told.append({"uuid": uuid, "utilization": reading.get("utilization"), "memory": memory})
+    return told
+
+
+def line(sample: Sample, gpus: list[dict[str, Any]]) -> bytes:
+    """One sample as docs/wire.md writes it."""
+    told = {
+        "at": now(),
+        "cpu": round(sample.cpu_seconds, 2),
+        "memory": sample.memory,
+        "read": sample.read,
+        "written": sample.written,
+        "processes": sample.processes,
+        "gpus": gpus,
+    }
+    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+def write(path: Path, data: bytes) -> None:
+    """Append, to a file of our own only: a script may have put something else in its place. A full disk costs samples."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except OSError:
+        return
+    try:
+        facts = os.fstat(number)
+        if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and facts.st_nlink == 1:
+            os.write(number, data)
+    except OSError:
+        pass
+    finally:
+        os.close(number)
+
+
+class SampleShipment(LineShipment):
+    """Samples on their way to the studio. They promise nothing: a studio that refuses them gets no more, and no attempt ends for it."""
+
+    def __init__(self, directory: Path, key: AttemptKey, client: StudioClient) -> None:
+        put: Callable[[int, bytes], int] = lambda at, data: client.put_samples(key.attempt, key.epoch, at, data)  # noqa: E731
+        super().__init__(directory / FILE, put)
+
+    def ship(self) -> bool:
+        try:
+            return super().ship()
+        except Stale:  # the log's own way tells whether the attempt is still wanted
+            self.full = True
+            return False

@@ -1,0 +1,170 @@
+"""Images that are being made: who waits for one, how a person ends it, and what the studio hears of it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from duto_agent.context import Tell
+from duto_agent.environments.builder import BuildFailed
+from duto_agent.files import now
+
+PROGRESS_S = 1.0
+MESSAGE_MOST = 2000
+BUILD = "The build of its image"
+BYTES = "bytes"
+
+
+class Canceled(BuildFailed):
+    """A person has ended the making of an image; `by` is who."""
+
+    def __init__(self, message: str, by: str) -> None:
+        super().__init__(message)
+        self.by = by
+
+
+class Round:
+    """One making of an image, with everybody who waits for it. A cancel ends it for all of them. `words` name it."""
+
+    def __init__(self, words: str) -> None:
+        self.words, self.waiting = words, 0
+        self.canceled_by: str | None = None
+        self._end: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+
+    def cancel(self, by: str) -> None:
+        with self._lock:
+            self.canceled_by = by
+            end = self._end
+        if end is not None:
+            end()
+
+    def may_end_by(self, end: Callable[[], None]) -> None:
+        """How a cancel stops it from here on; one that came before does so at once."""
+        with self._lock:
+            self._end = end
+            is_late = self.canceled_by is not None
+        if is_late:
+            end()
+
+    def heed(self) -> None:
+        """Raises Canceled once it was."""
+        if self.canceled_by is not None:
+            by = f" by {self.canceled_by}" if self.canceled_by else ""
+            raise Canceled(f"{self.words} was canceled{by}.", self.canceled_by)
+
+
+class Rounds:
+    """The rounds that somebody still takes part in. Who asks after a cancel begins another one."""
+
+    def __init__(self) -> None:
+        self._rounds: list[tuple[str, Round]] = []
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def asked(self, tag: str, words: str = BUILD) -> Iterator[Round]:
+        """Take part for the length of the block."""
+        with self._lock:
+            mine = next((each for each in self._of(tag) if each.canceled_by is None), None)
+            if mine is None:
+                mine = Round(words)
+                self._rounds.append((tag, mine))
+            mine.waiting += 1
+        try:
+            yield mine
+        finally:
+            with self._lock:
+                mine.waiting -= 1
+                if not mine.waiting:
+                    self._rounds.remove((tag, mine))
+
+    def cancel(self, tag: str, by: str) -> bool:
+        """Whether there is one; one that was canceled already is just ending."""
+        with self._lock:
+            found = self._of(tag)
+        for each in found:
+            if each.canceled_by is None:
+                each.cancel(by)
+        return bool(found)
+
+    def _of(self, tag: str) -> list[Round]:
+        return [each for its, each in self._rounds if its == tag]
+
+
+@dataclass(frozen=True)
+class Making:
+    """An image to be made: its name, the named parts that it is made of, and the attempt whose log tells of it."""
+
+    tag: str
+    recipe: Mapping[str, str]
+    attempt: str
+
+
+class Teller:
+    """Reports of images (docs/wire.md). May be repeated; a studio that is away is owed one word of progress at most."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._owed: set[str] = set()
+        self._latest: dict[str, dict[str, Any]] = {}  # reports of progress that were not told yet
+
+    def building(self, making: Making) -> None:
+        self._tell(self._report("building", making, at=now()), urgent=True)
+
+    def progress(self, making: Making, done: int, total: int, text: str, unit: str = "steps") -> None:
+        """Told at once, and then once a second what is new since; the last word is never lost."""
+        told = {"done": done, "total": total, "text": text, "unit": unit}
+        report = self._report("building", making, progress=told)
+        with self._lock:
+            self._latest[making.tag] = report
+            if making.tag in self._owed:
+                return
+            self._owed.add(making.tag)
+        self._go_on(making.tag)
+
+    def ready(self, making: Making, image_id: str, size: int, fetched: bool = False) -> None:
+        self._forget(making.tag)
+        self._tell(self._report("ready", making, image_id=image_id, size=size, fetched=fetched))
+
+    def failed(self, making: Making, message: str) -> None:
+        self._forget(making.tag)
+        self._tell(self._report("failed", making, message=message[:MESSAGE_MOST]), urgent=True)
+
+    def removed(self, tag: str, heard: Callable[[], None] | None = None) -> None:
+        self._tell({"image": tag, "event": "removed"}, heard=heard)
+
+    def not_made(self, tag: str) -> None:
+        """The answer to a cancel of what nobody makes here."""
+        self._tell({"image": tag, "event": "failed", "message": "It was not being built any more."}, urgent=True)
+
+    def _go_on(self, tag: str) -> None:
+        with self._lock:
+            report = self._latest.pop(tag, None)
+            if report is None:
+                self._owed.discard(tag)
+                return
+        self._tell(report, heard=lambda: self._rest(tag))
+
+    def _rest(self, tag: str) -> None:
+        timer = threading.Timer(PROGRESS_S, self._go_on, [tag])
+        timer.daemon = True
+        timer.start()
+
+    def _forget(self, tag: str) -> None:
+        with self._lock:
+            self._latest.pop(tag, None)
+
+    def _report(self, event: str, making: Making, **facts: Any) -> dict[str, Any]:
+        recipe = dict(making.recipe)
+        report = {"image": making.tag, "event": event, "lock_digest": recipe.get("lock", ""), "recipe": recipe}
+        return {**report, **({"attempt": making.attempt} if making.attempt else {}), **facts}
+
+
+def unheard(report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
+    """For whoever has nobody to tell: taken as heard."""
+    if heard is not None:
+        heard()

@@ -1,0 +1,209 @@
+"""Speaks the agents' API over connections that stay open."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from duto_agent import __version__
+from duto_agent.studio.transfers import DataMissing
+
+PROTOCOL = 1
+PATIENCE_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 600.0, 0.1, 5.0
+PIECE = 1 << 20
+# Beyond what it waits for work: a verdict on many files takes the studio a while. Seconds, and bytes in each further one.
+EXCHANGE_S, EXCHANGE_RATE = 15.0, 50_000
+FAULT, FULL = 500, 507
+T = TypeVar("T")
+
+
+class Away(Exception):
+    """The studio cannot be reached now, or has a fault of its own: try again later."""
+
+
+class StudioFull(Away):
+    """Its own disk has no room: whoever runs it must make some, and what was sent is sent again."""
+
+
+class StudioFaulty(Away):
+    """It could not do this very thing: a fault that the next try may meet again."""
+
+
+class KeyRefused(Away):
+    """The host's key is not known (any more). Steps go on; a person may mend it."""
+
+
+class Refused(Exception):
+    """The studio heard it and said no; saying it again would not help."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        error = body.get("error") if isinstance(body, dict) else None
+        self.status, self.body = status, body if isinstance(body, dict) else {}
+        self.code = str(error.get("code")) if isinstance(error, dict) else ""
+        self.facts = error.get("facts") or {} if isinstance(error, dict) else {}
+        message = error.get("message") if isinstance(error, dict) else ""
+        super().__init__(f"{status} {self.code} {message}".strip())
+
+    @property
+    def size(self) -> int | None:
+        """The stored size that a wrong offset is answered with."""
+        for source in (self.body, self.facts):
+            if isinstance(source.get("size"), int):
+                return int(source["size"])
+        return None
+
+
+class StudioClient:
+    """One per agent; may be used by many threads."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url.rstrip("/")
+        host = urlsplit(self.url).hostname or ""
+        self._http = httpx.Client(
+            headers={"Authorization": f"Bearer {key or '-'}", "X-Duto-Agent": f"{PROTOCOL} {__version__}"},
+            timeout=httpx.Timeout(30, connect=5),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60),
+            # A proxy of the surroundings knows no way to this very host.
+            trust_env=host not in ("127.0.0.1", "localhost", "::1"),
+        )
+        # Presigned addresses of a cloud store must not see the host's key.
+        self._foreign = httpx.Client(timeout=httpx.Timeout(60, connect=10), follow_redirects=True)
+
+    def exchange(self, document: dict[str, Any], reports: Sequence[bytes] = (), wait: float = 0) -> dict[str, Any]:
+        """`reports` are JSON already. Raises Away, Refused."""
+        head = json.dumps({**document, "wait": wait}, separators=(",", ":")).encode()
+        body = head[:-1] + b',"reports":[' + b",".join(reports) + b"]}"
+        headers = {"Content-Type": "application/json"}
+        seconds = wait + EXCHANGE_S + len(body) / EXCHANGE_RATE
+        answer = self._send("POST", "/agent/v1/exchange", content=body, headers=headers, timeout=seconds)
+        try:
+            return dict(answer.json())
+        except (ValueError, TypeError, RecursionError) as error:  # of somebody else that listens at its address
+            raise Away(f"What answers at {self.url} is not the studio: {error}") from error
+
+    def enrol(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Raises Away, KeyRefused for a token that is of no use, Refused."""
+        return dict(self._send("POST", "/agent/v1/enrol", json=document).json())
+
+    def put_log(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
+        return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/log", offset, data)
+
+    def put_spool(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
+        return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/spool", offset, data)
+
+    def skip_spool(self, attempt: str, epoch: int, offset: int, length: int, why: str) -> int:
+        """Go on behind a line that stays here; the attempt is told why."""
+        path = f"/agent/v1/attempts/{attempt}/{epoch}/spool?offset={offset}&skip={length}"
+        return int(self._send("PUT", path, content=why.encode("utf-8", "replace")).json()["size"])
+
+    def put_samples(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
+        return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/samples", offset, data)
+
+    def put_build_log(self, build: str, offset: int, data: bytes) -> int:
+        return self._put_bytes(f"/agent/v1/builds/{build}/log", offset, data)
+
+    def upload(self, put: str, path: str, file: Path, heed: Callable[[], None]) -> None:
+        """One file to the folder URL of the spec. Raises Away, Refused, OSError, and what `heed` raises between pieces."""
+        url = put + quote(path)
+
+        def pieces() -> Iterator[bytes]:
+            while piece := reader.read(PIECE):
+                heed()
+                yield piece
+
+        with file.open("rb") as reader:
+            headers = {"Content-Length": str(os.fstat(reader.fileno()).st_size)}
+            self._send("PUT", url, content=pieces(), headers=headers, timeout=300)
+
+    @contextlib.contextmanager
+    def download(self, url: str) -> Iterator[Iterator[bytes]]:
+        """The bytes behind a URL; what is not there is missing data."""
+        if not url.startswith(("http://", "https://")):
+            url = quote(url)  # the spec names files as they are
+        with contextlib.ExitStack() as stack:
+
+            def open_it() -> httpx.Response:
+                client, address = self._address(url)
+                try:
+                    answer = stack.enter_context(client.stream("GET", address, timeout=120))
+                except httpx.HTTPError as error:
+                    raise Away(str(error)) from error
+                return self._checked(answer)
+
+            try:
+                answer = patiently(open_it)
+            except Refused as error:
+                raise DataMissing(f"The studio does not give the data any more: {error}") from error
+            try:
+                yield answer.iter_bytes(PIECE)
+            except httpx.HTTPError as error:
+                raise DataMissing(f"The transfer broke off: {error}") from error
+
+    def close(self) -> None:
+        self._http.close()
+        self._foreign.close()
+
+    def _put_bytes(self, path: str, offset: int, data: bytes) -> int:
+        answer = self._send("PUT", f"{path}?offset={offset}", content=data)
+        return int(answer.json()["size"])
+
+    def _address(self, url: str) -> tuple[httpx.Client, str]:
+        if not url.startswith(("http://", "https://")):
+            return self._http, self.url + url
+        return (self._http if url.startswith(self.url + "/") else self._foreign), url
+
+    def _send(self, method: str, url: str, **options: Any) -> httpx.Response:
+        client, address = self._address(url)
+        try:
+            return self._checked(client.request(method, address, **options))
+        except httpx.HTTPError as error:
+            raise Away(f"{type(error).__name__}: {error}") from error
+
+    def _checked(self, answer: httpx.Response) -> httpx.Response:
+        if answer.status_code < 400:
+            return answer
+        with contextlib.suppress(httpx.HTTPError):
+            answer.read()
+        try:
+            body = answer.json()
+        except (ValueError, httpx.HTTPError):
+            body = {}
+        refused = Refused(answer.status_code, body)
+        if answer.status_code == FULL:
+            raise StudioFull(str(refused))
+        if answer.status_code == FAULT:
+            raise StudioFaulty(f"The studio answered {FAULT}.")
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise Away(f"The studio answered {answer.status_code}.")
+        if answer.status_code in (401, 403):
+            raise KeyRefused(f"The studio refuses this host's key: {refused}") from refused
+        raise refused
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait before each next try."""
+    pause = FIRST_PAUSE_S
+    while True:
+        yield pause
+        pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def patiently(deed: Callable[[], T], patience: float = PATIENCE_S) -> T:
+    """Repeat while the studio is away, for some minutes."""
+    deadline = time.monotonic() + patience
+    for pause in pauses():
+        try:
+            return deed()
+        except Away:
+            if time.monotonic() + pause > deadline:
+                raise
+            time.sleep(pause)
+    raise AssertionError("pauses never end")

@@ -1,0 +1,264 @@
+"""The conversation with the studio: one thread waits for work, the other tells what happened.
+
+Everything that is told can be told again, so a lost answer costs a repetition and nothing else. A report that the studio
+cannot take is found out among the others, and ends its own attempt with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from duto_agent.files import now
+from duto_agent.loops import attempted, keep_going
+from duto_agent.studio.client import (
+    LONGEST_PAUSE_S,
+    PATIENCE_S,
+    Away,
+    KeyRefused,
+    Refused,
+    StudioClient,
+    StudioFaulty,
+    pauses,
+)  # fmt: skip
+
+LONG_POLL_S = 10.0
+# Reports that can wait this long after the latest of them travel with the verdict of a short step: one call instead of
+# three. Where there is always another one, none waits longer than the second number.
+LINGER_S, LINGER_MOST_S = 0.06, 0.25
+# A lease is renewed when a fifth of it is over: calls that fail, and breaks of the studio's own, fit into the rest.
+RENEW_SHARE, RENEW_S = 0.2, 6.0
+AGAIN_S = 0.1
+# Reports of one call: how many, and how many bytes of them unless one alone has more.
+BATCH, BATCH_BYTES = 200, 16 << 20
+# The end of an attempt that the studio does not take even in the fewest words is told again so often.
+LAST_WORD_S = 60.0
+say = logging.getLogger("duto.agent")
+Report = dict[str, Any]
+Heard = Callable[[], None]
+
+
+class Hands(Protocol):
+    """What the exchange needs of the supervisor."""
+
+    def holding(self) -> list[dict[str, Any]]: ...
+    def capacity(self) -> int: ...
+    def take(self, answer: dict[str, Any]) -> None: ...
+
+
+@dataclass(eq=False)
+class Told:
+    """A report on its way. It is JSON already: what cannot be told is found out by whoever tells it."""
+
+    attempt: str | None
+    epoch: int | None
+    event: str
+    data: bytes
+    heard: Heard | None = None
+    is_last_word: bool = False
+    # Since when the studio fails at it, and when it is told again.
+    faulty_since: float | None = None
+    again_at: float = 0.0
+
+    @classmethod
+    def of(cls, report: Report, heard: Heard | None = None, is_last_word: bool = False) -> Told:
+        """Raises ValueError, TypeError, RecursionError for what is no JSON."""
+        data = json.dumps(report, separators=(",", ":"), allow_nan=False).encode()
+        return cls(report.get("attempt"), report.get("epoch"), str(report.get("event")), data, heard, is_last_word)
+
+
+def last_word(event: Report, message: str, cause: str = "studio_fault") -> Report:
+    """The end of an attempt in the fewest words."""
+    return {**event, "event": "finished", "at": now(), "exit_code": None, "cause": cause, "message": message[:2000]}
+
+
+class Exchange:
+    """Claims and reports. `tell` never blocks."""
+
+    def __init__(self, client: StudioClient, facts: Callable[[], dict[str, Any]]) -> None:
+        self.client, self.facts = client, facts
+        self.hands: Hands
+        self._pending: list[Told] = []
+        self._lock = threading.Lock()
+        self._news, self._urgent, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._away = False
+        self._renew_s = RENEW_S
+        self._claim_pause, self._report_pause = pauses(), pauses()
+
+    def start(self, hands: Hands) -> None:
+        self.hands = hands
+        keep_going("claim", self._claim, self._stop)
+        keep_going("report", self._tell_pending, self._stop)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._news.set()
+        self._urgent.set()
+
+    def tell(self, report: Report, urgent: bool = False, heard: Heard | None = None) -> None:
+        """Queue a report; `heard` is called once the studio has it.
+
+        Raises ValueError, TypeError, RecursionError for what is no JSON.
+        """
+        told = Told.of(report, heard)
+        with self._lock:
+            self._pending.append(told)
+        if urgent:
+            self._urgent.set()
+        self._news.set()
+
+    def wake(self) -> None:
+        """The bell: there may be work."""
+        self._urgent.set()
+        self._news.set()
+
+    def _claim(self) -> None:
+        """One turn of the thread that waits for work."""
+        try:
+            answer = self._call([], LONG_POLL_S)
+        except (Away, Refused) as error:
+            self._note_away(error)
+            self._stop.wait(next(self._claim_pause))
+            return
+        self._claim_pause = pauses()
+        self.hands.take(answer)
+        if answer.get("cancel") and not answer.get("work"):
+            self._stop.wait(AGAIN_S)  # a cancel is repeated until its step is over, without a pause
+
+    def _tell_pending(self) -> None:
+        """One turn of the thread that tells."""
+        self._gather()
+        if self._stop.is_set():
+            return
+        batch = self._batch()
+        try:
+            answer = self._call(without_echoes(batch), 0)
+        except (Refused, StudioFaulty) as error:
+            if batch:
+                self._tell_one_by_one(batch)
+            else:
+                self._wait_for_studio(error)
+            return
+        except Away as error:
+            self._wait_for_studio(error)
+            return
+        self._report_pause = pauses()
+        self._heard(batch)
+        self.hands.take(answer)
+
+    def _wait_for_studio(self, error: Away | Refused) -> None:
+        self._note_away(error)
+        self._stop.wait(next(self._report_pause))
+        self._news.set()
+
+    def _batch(self) -> list[Told]:
+        """What is told next: one that the studio has failed at alone, for it may fail again."""
+        moment = time.monotonic()
+        with self._lock:
+            due = [each for each in self._pending if each.again_at <= moment]
+        doubted = [each for each in due if each.faulty_since is not None]
+        if doubted:
+            return doubted[:1]
+        size = 0
+        batch: list[Told] = []
+        for each in due[:BATCH]:
+            size += len(each.data)
+            if batch and size > BATCH_BYTES:
+                break
+            batch.append(each)
+        return batch
+
+    def _tell_one_by_one(self, batch: list[Told]) -> None:
+        """The studio could not take this call: is it out of order, or is it one of these reports?"""
+        try:
+            self.hands.take(self._call([], 0))
+            for each in batch:
+                try:
+                    answer = self._call([each], 0)
+                except (Refused, StudioFaulty) as error:
+                    self._doubt(each, error)
+                    continue
+                self._heard([each])
+                self.hands.take(answer)
+        except (Away, Refused) as error:
+            self._wait_for_studio(error)
+        self._news.set()
+
+    def _doubt(self, told: Told, error: Away | Refused) -> None:
+        """A fault of the studio's may pass; a refusal will not, and neither will a fault that lasts."""
+        moment = time.monotonic()
+        told.faulty_since = told.faulty_since or moment
+        told.again_at = moment + LONGEST_PAUSE_S
+        if isinstance(error, StudioFaulty) and moment - told.faulty_since < PATIENCE_S:
+            return
+        say.error("the studio cannot take '%s' of attempt %s: %s", told.event, told.attempt, error)
+        if told.is_last_word:
+            told.again_at = moment + LAST_WORD_S
+        elif told.event == "finished" and told.attempt:
+            message = f"The studio could not take the end of this step as its host told it: {error}"
+            self._replace(told, {"attempt": told.attempt, "epoch": told.epoch}, message)
+        else:
+            self._heard([told])
+
+    def _replace(self, told: Told, event: Report, message: str) -> None:
+        word = Told.of(last_word(event, message), told.heard, is_last_word=True)
+        with self._lock:
+            self._pending[self._pending.index(told)] = word
+
+    def _gather(self) -> None:
+        """Wait until there is something to tell, or a lease to renew, and a little longer for what belongs to it."""
+        self._news.wait(self._renew_s)
+        most = time.monotonic() + LINGER_MOST_S
+        while self._news.is_set() and not self._urgent.is_set() and time.monotonic() < most:
+            self._news.clear()
+            self._urgent.wait(LINGER_S)
+        self._news.clear()
+        self._urgent.clear()
+
+    def _call(self, reports: Iterable[Told], wait: float) -> dict[str, Any]:
+        """Raises Away, Refused."""
+        document = {"host": self._facts(), "holding": self.hands.holding(), "want": self.hands.capacity()}
+        answer = self.client.exchange(document, [each.data for each in reports], wait)
+        if self._away:
+            self._away = False
+            say.info("the studio is back")
+        lease = answer.get("lease_seconds")
+        if isinstance(lease, int | float) and lease > 0:
+            self._renew_s = min(RENEW_S, lease * RENEW_SHARE)
+        return answer
+
+    def _facts(self) -> dict[str, Any]:
+        """What the host tells of itself; leases are renewed even where that cannot be found out."""
+        found: list[dict[str, Any]] = []
+        attempted("facts of this host", lambda: found.append(self.facts()))
+        return found[0] if found else {}
+
+    def _heard(self, batch: Iterable[Told]) -> None:
+        heard = set(batch)
+        with self._lock:
+            self._pending = [each for each in self._pending if each not in heard]
+            if any(each.again_at <= time.monotonic() for each in self._pending):
+                self._news.set()
+        for each in heard:
+            if each.heard is not None:
+                attempted("a report that was heard", each.heard)
+
+    def _note_away(self, error: Away | Refused) -> None:
+        if not self._away and not self._stop.is_set():
+            self._away = True
+            hint = "" if isinstance(error, KeyRefused) else "; steps go on, and it is tried again"
+            say.warning("the studio is away: %s%s", error, hint)
+
+
+def without_echoes(reports: list[Told]) -> list[Told]:
+    """`preparing` says nothing beside the `started` or `finished` of the same attempt in the same call, nor does
+    `collecting` beside its `finished`."""
+    started = {each.attempt for each in reports if each.event in ("started", "finished")}
+    finished = {each.attempt for each in reports if each.event == "finished"}
+    echoes = {"preparing": started, "collecting": finished}
+    return [each for each in reports if each.attempt not in echoes.get(each.event, ())]

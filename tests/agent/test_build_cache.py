@@ -15,9 +15,9 @@ import pytest
 from duto_agent.engine import buildkit
 from duto_agent.engine.client import Engine
 from duto_agent.host.housekeeping import Housekeeper
-from duto_agent.host.isolation import Unprotected
-from duto_agent.host.launching import Identity, containers_of
+from duto_agent.host.launching import Identity, Unprotected
 from duto_agent.images.image_store import Shelf
+from duto_agent.worker import containers_of
 from studio.testing.engine import NoEngine, own
 from studio.testing.plugin import lacking
 

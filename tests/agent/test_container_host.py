@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from duto_agent.engine.buildkit import spoken
-from duto_agent.host.isolation import Unprotected
-from duto_agent.host.launching import Identity, containers_of
+from duto_agent.host.launching import Identity, Unprotected
 from duto_agent.images.environment_images import reachable, tag_of
 from duto_agent.launchers.container import UID
+from duto_agent.worker import containers_of
 from studio.testing.engine import IMAGE, forget
 from tests.agent.containers import gateway_of
 from tests.agent.steps import until

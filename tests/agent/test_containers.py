@@ -18,7 +18,8 @@ from duto_agent import files
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.causes import cause_of
 from duto_agent.engine.client import Engine, EngineRefused
-from duto_agent.launchers.base import AttemptKey, EngineAway, LaunchFailed, Probe, Reservation
+from duto_agent.engine.errors import EngineAway
+from duto_agent.launchers.base import AttemptKey, LaunchFailed, Probe, Reservation
 from duto_agent.launchers.docker import DockerLauncher, _of_state
 from duto_agent.studio.shipments import Shipment
 from tests.agent.containers import Boxes, gateway_of

@@ -20,7 +20,8 @@ import pytest
 from benchmarks.chaos import engines
 from duto_agent.engine import client
 from duto_agent.engine.client import EngineRefused, is_passing, refusal
-from duto_agent.launchers.base import EngineAway, Launch, LaunchFailed
+from duto_agent.engine.errors import EngineAway
+from duto_agent.launchers.base import Launch, LaunchFailed
 from studio.testing.engine import NoEngine, answers
 from studio.testing.plugin import lacking
 from tests.agent.containers import Boxes

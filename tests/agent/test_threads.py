@@ -33,7 +33,7 @@ ALL = pytest.mark.parametrize("fault", FAULTS, ids=lambda each: type(each()).__n
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("duto_agent.studio.client.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("duto_agent.loops.FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr("duto_agent.studio.exchange.LONGEST_PAUSE_S", 0.0)
     monkeypatch.setattr("duto_agent.studio.exchange.RENEW_S", 0.01)
 

@@ -17,7 +17,7 @@ import pytest
 import duto_agent
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.causes import cause_of
-from duto_agent.host.isolation import Unprotected, isolate
+from duto_agent.host.launching import Unprotected, isolate
 from duto_agent.launchers import bubblewrap
 from duto_agent.launchers.base import Bind, LaunchFailed, Reservation
 from duto_agent.launchers.bubblewrap import Bubblewrap

@@ -10,12 +10,12 @@ from typing import Any
 
 from duto_agent.context import Services
 from duto_agent.disk_space import DiskFull, room_for
+from duto_agent.engine.errors import EngineAway
 from duto_agent.environments import conda
 from duto_agent.environments.builder import UNREACHABLE, BuildFailed
 from duto_agent.environments.pythons import Choice
-from duto_agent.launchers.base import EngineAway
-from duto_agent.loops import keep_going
-from duto_agent.studio.client import Away, pauses
+from duto_agent.loops import keep_going, pauses
+from duto_agent.studio.client import Away
 from duto_agent.studio.shipments import Shipment, Stale
 
 say = logging.getLogger("duto.agent")

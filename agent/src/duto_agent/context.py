@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from duto_agent.environments.builder import Environments
 from duto_agent.launchers.base import AttemptKey, Launcher
 from duto_agent.studio.client import StudioClient
+from duto_agent.studio.exchange import Tell
 from duto_agent.studio.transfers import Transfers
 
 if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
     from duto_agent.images.environment_images import Images
-
-
-class Tell(Protocol):
-    """Queues a report for the studio."""
-
-    def __call__(
-        self, report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None
-    ) -> None: ...
 
 
 @dataclass

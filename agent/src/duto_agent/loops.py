@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from duto_agent.studio.client import pauses
-
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 say = logging.getLogger("duto.agent")
 
 
@@ -38,3 +37,11 @@ def attempted(name: str, deed: Callable[[], object]) -> bool:
         with contextlib.suppress(Exception):  # an error whose words cannot be had
             say.exception("a fault in '%s'; it goes on", name)
         return False
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait before each next try."""
+    pause = FIRST_PAUSE_S
+    while True:
+        yield pause
+        pause = min(pause * 2, LONGEST_PAUSE_S)

@@ -4,85 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from duto_agent.attempt.shim_notifications import Doorbell
 from duto_agent.context import Services
 from duto_agent.environments.builder import Environments
 from duto_agent.environments.pythons import Pythons
 from duto_agent.environments.sdk_folder import sdk_folder
+from duto_agent.host.config import HostConfig, NotConfigured
 from duto_agent.host.facts import HostFacts
 from duto_agent.host.gpus import Gpus
-from duto_agent.host.isolation import Isolation, Unprotected, isolate
-from duto_agent.host.launching import Identity, containers_of
+from duto_agent.host.launching import Identity, Isolation, Unprotected, container_options, isolate
 from duto_agent.host.usage import Sampler
 from duto_agent.launchers.base import Launcher
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.studio.client import StudioClient
-from duto_agent.studio.exchange import Exchange
+from duto_agent.studio.exchange import Exchange, Tell, unheard
 from duto_agent.studio.transfers import Store, Transfers
 from duto_agent.studio.wakeup import Bell
 from duto_agent.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from duto_agent.host.containers import Containers
+
 BUILDS_AT_ONCE = 4
 say = logging.getLogger("duto.agent")
-
-
-class NotConfigured(Exception):
-    """host.json is missing or incomplete."""
-
-
-@dataclass(frozen=True)
-class HostConfig:
-    """`host.json` in the agent's home."""
-
-    studio: str
-    name: str
-    key: str
-    redis_url: str | None = None
-    store_marker: str | None = None
-    data_dir: str | None = None
-    bwrap: str | None = None
-    limits: str | None = None
-    folders: str | None = None
-    step_users: str | None = None
-    launcher: str | None = None
-    engine: str | None = None
-    base_image: str | None = None
-    registry: str | None = None
-    conda_image: str | None = None
-    build_cache: str | None = None
-    installation: str | None = None
-
-    def identity(self) -> Identity:
-        """The installation by the id of its store, or by what the studio told at enrolment, or by its address."""
-        address = hashlib.sha256(self.studio.rstrip("/").encode()).hexdigest()[:32]
-        return Identity(self.installation or self.store_marker or address, self.name, self.studio)
-
-    @classmethod
-    def read(cls, home: Path, studio: str | None = None) -> HostConfig:
-        try:
-            given = json.loads((home / "host.json").read_text(encoding="utf-8"))
-            known = {name: given.get(name) for name in cls.__dataclass_fields__}
-        except (OSError, ValueError, AttributeError) as error:
-            raise NotConfigured(f"{home / 'host.json'} cannot be read: {error}") from error
-        known["studio"] = studio or known["studio"]
-        missing = [name for name in ("studio", "name", "key") if not known[name]]
-        if missing:
-            raise NotConfigured(f"{home / 'host.json'} lacks {', '.join(missing)}.")
-        return cls(**known)
 
 
 class Agent:
@@ -161,6 +116,19 @@ class Agent:
         if self.containers is not None:
             self.containers.stop()
         self.zygote.stop()
+
+
+def containers_of(
+    home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None, tell: Tell = unheard
+) -> Containers | None:
+    """None for a host of processes, and where containers are taken only if the engine answers now, and it does not."""
+    options = container_options(given)
+    if options is None:
+        return None
+    from duto_agent.host.containers import Containers  # its library takes long to load; hosts of processes do without
+
+    found = Containers(home, identity, options, bell, tell)
+    return found if options.is_required or found.answers() else None
 
 
 def run(home: Path, studio: str | None = None) -> int:

@@ -21,14 +21,16 @@ from duto_agent.attempt.log_shipment import log_shipment
 from duto_agent.attempt.spool_shipment import SpoolShipment
 from duto_agent.context import Services
 from duto_agent.disk_space import START_ROOM, DiskFull, free_at, full, is_full
+from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import BuildFailed
 from duto_agent.files import now, read_json, write_json
 from duto_agent.host.usage import SampleShipment
-from duto_agent.launchers.base import AttemptKey, EngineAway, Launch, LaunchFailed, Probe
+from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe
 from duto_agent.launchers.shim_state import has_begun
+from duto_agent.loops import pauses
 from duto_agent.paths import BadPath
 from duto_agent.shim.log import ERR, Log
-from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull, pauses
+from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull
 from duto_agent.studio.exchange import last_word
 from duto_agent.studio.shipments import Stale
 from duto_agent.studio.transfers import DataMissing

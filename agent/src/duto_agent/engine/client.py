@@ -18,8 +18,8 @@ from docker import APIClient
 from docker.errors import APIError, DockerException
 
 from duto_agent.engine.buildkit import UNWATCHED, Watch
+from duto_agent.engine.errors import EngineAway
 from duto_agent.engine.pulling import Layers, NoCredentials, credentials, pull
-from duto_agent.launchers.base import EngineAway
 
 SOCKET = "/var/run/docker.sock"
 CALL_S = 60

@@ -6,17 +6,16 @@ import logging
 import threading
 from pathlib import Path
 
-from duto_agent.context import Tell
 from duto_agent.engine.client import SOCKET, Engine, EngineRefused, Facts
+from duto_agent.engine.errors import EngineAway
 from duto_agent.engine.registry import Registry
-from duto_agent.host.isolation import Unprotected
-from duto_agent.host.launching import Identity, Wanted
+from duto_agent.host.launching import ContainerOptions, Identity, Unprotected
 from duto_agent.images.environment_images import Images
 from duto_agent.images.image_builds import Teller
 from duto_agent.images.image_store import Shelf
-from duto_agent.launchers.base import EngineAway
 from duto_agent.launchers.docker import DockerLauncher
 from duto_agent.loops import keep_going
+from duto_agent.studio.exchange import Tell
 
 say = logging.getLogger("duto.agent")
 EVERY_S, SOON_S = 30.0, 2.0
@@ -25,16 +24,16 @@ EVERY_S, SOON_S = 30.0, 2.0
 class Containers:
     """The launcher of containers with the images that they need."""
 
-    def __init__(self, home: Path, identity: Identity, wanted: Wanted, bell: str | None, tell: Tell) -> None:
-        self.engine = Engine(wanted.engine or SOCKET)
+    def __init__(self, home: Path, identity: Identity, options: ContainerOptions, bell: str | None, tell: Tell) -> None:
+        self.engine = Engine(options.engine or SOCKET)
         installation, host = identity.installation, identity.host
         self.launcher = DockerLauncher(
-            home / "attempts", self.engine, installation, host, identity.studio, bell, wanted.folders
+            home / "attempts", self.engine, installation, host, identity.studio, bell, options.folders
         )
         labels = {"duto.installation": installation, "duto.host": host}
-        shelf = Shelf(self.engine, labels, home / "images", Teller(tell), wanted.build_cache)
-        registry = Registry(self.engine, wanted.registry, installation) if wanted.registry else None
-        self.images = Images(self.engine, wanted.base_image, shelf, labels, registry, wanted.conda_image)
+        shelf = Shelf(self.engine, labels, home / "images", Teller(tell), options.build_cache)
+        registry = Registry(self.engine, options.registry, installation) if options.registry else None
+        self.images = Images(self.engine, options.base_image, shelf, labels, registry, options.conda_image)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
         self.facts: Facts | None = None
         self._stop = threading.Event()

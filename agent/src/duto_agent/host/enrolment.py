@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 
 from duto_agent import __version__
-from duto_agent.studio.client import Away, KeyRefused, Refused, StudioClient, pauses
-from duto_agent.worker import HostConfig, NotConfigured
+from duto_agent.host.config import HostConfig, NotConfigured
+from duto_agent.loops import pauses
+from duto_agent.studio.client import Away, KeyRefused, Refused, StudioClient
 
 # Where the key that is proposed lies until it is the host's.
 DRAFT = "enrolling.json"

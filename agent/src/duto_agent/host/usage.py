@@ -18,8 +18,8 @@ from typing import Any
 
 from duto_agent.files import now
 from duto_agent.host.gpus import Gpus
-from duto_agent.launchers.base import AttemptKey, Launcher, Sample
-from duto_agent.launchers.resource_usage import Processes
+from duto_agent.launchers.base import AttemptKey, Launcher
+from duto_agent.launchers.resource_usage import Processes, Sample
 from duto_agent.loops import attempted, keep_going
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.line_shipments import LineShipment

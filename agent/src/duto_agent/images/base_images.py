@@ -9,10 +9,10 @@ from functools import partial
 from duto_agent.disk_space import full, is_told_in
 from duto_agent.engine.buildkit import Watch
 from duto_agent.engine.client import Engine, EngineRefused, ImageFacts
+from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import BuildFailed
 from duto_agent.images.image_builds import BYTES, Making, Round, Rounds
 from duto_agent.images.image_store import Shelf
-from duto_agent.launchers.base import EngineAway
 
 PULLS = "duto/pull"
 

@@ -13,6 +13,7 @@ from typing import Any
 from duto_agent.disk_space import full, is_told_in
 from duto_agent.engine import buildkit
 from duto_agent.engine.client import Engine, EngineRefused, ImageFacts, is_passing
+from duto_agent.engine.errors import EngineAway
 from duto_agent.engine.registry import Registry, RegistryRefused
 from duto_agent.environments import conda
 from duto_agent.environments.builder import BuildFailed, failure_of
@@ -22,7 +23,6 @@ from duto_agent.images.base_images import Bases
 from duto_agent.images.dockerfiles import images_of
 from duto_agent.images.image_builds import BYTES, Canceled, Making, Round, Rounds
 from duto_agent.images.image_store import Shelf, labelled, made_of
-from duto_agent.launchers.base import EngineAway
 
 Say = Callable[[str], None]
 PYTHON = "python3"

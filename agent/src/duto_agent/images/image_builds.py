@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from duto_agent.context import Tell
 from duto_agent.environments.builder import BuildFailed
 from duto_agent.files import now
+from duto_agent.studio.exchange import Tell
 
 PROGRESS_S = 1.0
 MESSAGE_MOST = 2000
@@ -162,9 +162,3 @@ class Teller:
         recipe = dict(making.recipe)
         report = {"image": making.tag, "event": event, "lock_digest": recipe.get("lock", ""), "recipe": recipe}
         return {**report, **({"attempt": making.attempt} if making.attempt else {}), **facts}
-
-
-def unheard(report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
-    """For whoever has nobody to tell: taken as heard."""
-    if heard is not None:
-        heard()

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from duto_agent.engine.client import Engine, EngineRefused, Facts
+from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import safe_name
-from duto_agent.images.image_builds import Making, Teller, unheard
-from duto_agent.launchers.base import EngineAway
+from duto_agent.images.image_builds import Making, Teller
+from duto_agent.studio.exchange import unheard
 
 say = logging.getLogger("duto.agent")
 OURS = ("duto/env:", "duto/base:")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
-if TYPE_CHECKING:
-    from duto_agent.launchers.resource_usage import Processes
+from duto_agent.launchers.resource_usage import Processes, Sample
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,6 @@ class LaunchFailed(Exception):
         self.code = code
 
 
-class EngineAway(Exception):
-    """What runs containers does not answer now. Nothing is known, and nothing is lost: ask again."""
-
-
 State = Literal["none", "running", "exited", "lost"]
 
 
@@ -91,18 +86,6 @@ class Probe:
 
     state: State
     verdict: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the whole tree of a step uses: seconds of all cores so far, bytes of memory now, bytes of disks so far."""
-
-    cpu_seconds: float
-    memory: int
-    processes: int
-    read: int = 0
-    written: int = 0
-    pids: tuple[int, ...] = ()
 
 
 class Launcher(Protocol):

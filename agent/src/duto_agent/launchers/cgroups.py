@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from duto_agent.launchers.base import Reservation
+from duto_agent.launchers.cgroup_tree import CONTROLLERS, ROOT, folders_of
 
 say = logging.getLogger("duto.agent")
-ROOT = Path("/sys/fs/cgroup")
-CONTROLLERS = ("memory", "pids", "cpu")
 PIDS = 4096
 PERIOD_US = 100_000
 FOLDER = "duto"
@@ -147,25 +146,6 @@ class Cgroups:
                 (aside / "cgroup.procs").write_text(pid)
         (own / "cgroup.subtree_control").write_text(wanted)
         (own / FOLDER / "cgroup.subtree_control").write_text(wanted)
-
-
-def folders_of(root: Path, memberships: str) -> tuple[int, dict[str, Path]]:
-    """(version, controller → folder of the process) from the lines `id:controllers:path` of /proc/self/cgroup."""
-    unified = root / "cgroup.controllers"
-    for line in memberships.splitlines():
-        _, names, path = line.split(":", 2)
-        if not names and unified.exists():
-            # An agent that was started from inside `agent` makes its groups beside it, not below.
-            own = root / path.strip("/").removesuffix("/agent")
-            return 2, dict.fromkeys(CONTROLLERS, own)
-    found = {}
-    for line in memberships.splitlines():
-        _, names, path = line.split(":", 2)
-        for name in set(names.split(",")) & set(CONTROLLERS):
-            folder = root / name / path.strip("/")
-            if folder.is_dir():
-                found[name] = folder
-    return 1, found if "memory" in found else {}
 
 
 def _write(path: Path, value: str) -> None:

@@ -17,14 +17,15 @@ from typing import Any
 
 from duto_agent.disk_space import full, is_told_in
 from duto_agent.engine.client import Engine, EngineRefused, Facts, ImageFacts
+from duto_agent.engine.errors import EngineAway
 from duto_agent.files import put_away, write_json
-from duto_agent.launchers.base import AttemptKey, Bind, EngineAway, Launch, LaunchFailed, Probe, Sample
+from duto_agent.launchers.base import AttemptKey, Bind, Launch, LaunchFailed, Probe
 from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
 from duto_agent.launchers.exit_events import Endings, discard
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import NOTES, hand_over, prepare, undo_swaps, writable
 from duto_agent.launchers.relay import Relay
-from duto_agent.launchers.resource_usage import Processes, is_in_group
+from duto_agent.launchers.resource_usage import Processes, Sample, is_in_group
 from duto_agent.launchers.seals import Seals
 from duto_agent.launchers.shim_state import ask_to_end, order_of, probe_files
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from duto_agent.engine.client import Engine, EngineRefused, Facts
-from duto_agent.launchers.base import EngineAway, LaunchFailed
+from duto_agent.engine.errors import EngineAway
+from duto_agent.launchers.base import LaunchFailed
 from duto_agent.launchers.container import LOG, UID
 from duto_agent.launchers.exit_events import discard
 from duto_agent.launchers.relay import Relay

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from duto_agent.files import put_away, read_json, write_json
-from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe, Sample
+from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe
 from duto_agent.launchers.bubblewrap import name_user, outer
 from duto_agent.launchers.cgroups import PIDS, Cgroups
 from duto_agent.launchers.ownership import hand_over_work, undo_swaps
-from duto_agent.launchers.resource_usage import Processes
+from duto_agent.launchers.resource_usage import Processes, Sample
 from duto_agent.launchers.shim_state import ask_to_end, order_of, probe_files
 from duto_agent.launchers.users import StepUsers
 from duto_agent.launchers.zygote import Zygote

@@ -7,12 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from duto_agent.launchers.base import Sample
-from duto_agent.launchers.cgroups import ROOT, folders_of
+from duto_agent.launchers.cgroup_tree import ROOT, folders_of
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the whole tree of a step uses: seconds of all cores so far, bytes of memory now, bytes of disks so far."""
+
+    cpu_seconds: float
+    memory: int
+    processes: int
+    read: int = 0
+    written: int = 0
+    pids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from duto_agent import __version__
+from duto_agent.loops import pauses
 from duto_agent.studio.transfers import DataMissing
 
 PROTOCOL = 1
-PATIENCE_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 600.0, 0.1, 5.0
+PATIENCE_S = 600.0
 PIECE = 1 << 20
 # Beyond what it waits for work: a verdict on many files takes the studio a while. Seconds, and bytes in each further one.
 EXCHANGE_S, EXCHANGE_RATE = 15.0, 50_000
@@ -186,14 +187,6 @@ class StudioClient:
         if answer.status_code in (401, 403):
             raise KeyRefused(f"The studio refuses this host's key: {refused}") from refused
         raise refused
-
-
-def pauses() -> Iterator[float]:
-    """How long to wait before each next try."""
-    pause = FIRST_PAUSE_S
-    while True:
-        yield pause
-        pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
 def patiently(deed: Callable[[], T], patience: float = PATIENCE_S) -> T:

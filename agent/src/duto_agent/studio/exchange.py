@@ -15,17 +15,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from duto_agent.files import now
-from duto_agent.loops import attempted, keep_going
-from duto_agent.studio.client import (
-    LONGEST_PAUSE_S,
+from duto_agent.loops import LONGEST_PAUSE_S, attempted, keep_going, pauses
+from duto_agent.studio.client import (  # fmt: skip
     PATIENCE_S,
     Away,
     KeyRefused,
     Refused,
     StudioClient,
     StudioFaulty,
-    pauses,
-)  # fmt: skip
+)
 
 LONG_POLL_S = 10.0
 # Reports that can wait this long after the latest of them travel with the verdict of a short step: one call instead of
@@ -41,6 +39,20 @@ LAST_WORD_S = 60.0
 say = logging.getLogger("duto.agent")
 Report = dict[str, Any]
 Heard = Callable[[], None]
+
+
+class Tell(Protocol):
+    """Queues a report for the studio."""
+
+    def __call__(
+        self, report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None
+    ) -> None: ...
+
+
+def unheard(report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
+    """For whoever has nobody to tell: taken as heard."""
+    if heard is not None:
+        heard()
 
 
 class Hands(Protocol):

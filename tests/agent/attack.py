@@ -1,4 +1,4 @@
-"""A step that wants out: what it tries, and what came of it, as one JSON object. Runs inside of the walls.
+"""A step that wants out: what it tries, and what came of it, as one JSON object. Runs inside of the sandbox.
 
 `attack.py {"home": …, "data": …, "marker": …, "pid": …, "host": …, "broker": port, "web": port, "session": …}`; each value of the answer is "refused …" or "DONE …".
 """
@@ -26,21 +26,21 @@ libc = ctypes.CDLL(None, use_errno=True)
 found: dict[str, str] = {}
 
 
-def tried(name: str, deed: Callable[[], object]) -> None:
+def tried(name: str, action: Callable[[], object]) -> None:
     try:
-        found[name] = f"DONE {deed()}"
+        found[name] = f"DONE {action()}"
     except (OSError, subprocess.SubprocessError) as error:
         found[name] = f"refused {getattr(error, 'strerror', '') or error}"
 
 
 def call(function: str, *arguments: object) -> Callable[[], object]:
-    def deed() -> object:
+    def action() -> object:
         result = getattr(libc, function)(*arguments)
         if result < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return result
 
-    return deed
+    return action
 
 
 def raw(number: int, *arguments: object) -> Callable[[], object]:
@@ -48,11 +48,11 @@ def raw(number: int, *arguments: object) -> Callable[[], object]:
 
 
 def written(path: str) -> Callable[[], object]:
-    def deed() -> object:
+    def action() -> object:
         with open(path, "ab") as file:
             return file.write(b"")
 
-    return deed
+    return action
 
 
 def made(path: str) -> Callable[[], object]:
@@ -84,16 +84,16 @@ def below(*folders: str) -> list[str]:
 
 
 def searched(paths: list[str]) -> Callable[[], object]:
-    def deed() -> object:
+    def action() -> object:
         holders = [path for path in holds_marker(paths) if f"/{os.getpid()}/" not in path and os.getcwd() not in path]
         if not holders:
             raise FileNotFoundError(2, "nothing found")
         return holders
 
-    return deed
+    return action
 
 
-# The walls themselves.
+# The sandbox themselves.
 for hidden in (HOME, DATA, "/tmp", "/", os.getcwd()):
     tried(f"umount {hidden}", call("umount2", hidden.encode(), 2))
     tried(f"remount {hidden}", call("mount", None, hidden.encode(), None, 0x20 | 0x1000, None))
@@ -169,7 +169,7 @@ tried("shadow", lambda: os.open("/etc/shadow", os.O_RDONLY) if os.getuid() else 
 
 # The studio's broker and its web port, as somebody whom nobody has let in.
 def said(line: bytes) -> Callable[[], object]:
-    def deed() -> object:
+    def action() -> object:
         with socket.create_connection((given["host"], given["broker"]), 5) as link:
             link.sendall(line + b"\r\n")
             answer = link.recv(4096)
@@ -177,11 +177,11 @@ def said(line: bytes) -> Callable[[], object]:
             raise PermissionError(13, answer.decode(errors="replace").strip())
         return answer
 
-    return deed
+    return action
 
 
 def asked(method: str, path: str, headers: dict[str, str]) -> Callable[[], object]:
-    def deed() -> object:
+    def action() -> object:
         link = http.client.HTTPConnection(given["host"], given["web"], timeout=20)
         link.request(method, path, b"{}" if method != "GET" else None, {"Content-Type": "application/json", **headers})
         answer = link.getresponse()
@@ -190,7 +190,7 @@ def asked(method: str, path: str, headers: dict[str, str]) -> Callable[[], objec
             raise PermissionError(13, str(answer.status))
         return f"{answer.status} {answer.read(200)!r}"
 
-    return deed
+    return action
 
 
 if given.get("broker"):

@@ -42,11 +42,11 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def guarded(tmp_path: Path, bare_python: str) -> Iterator[Steps]:
-    """Local processes with all the walls and limits that this machine allows."""
+    """Local processes with the sandbox and all limits that this machine allows."""
     made = Steps(tmp_path / "home" / "attempts")
     program, made.python = bubblewrap.find(), bare_python
-    walls = Bubblewrap(program, tmp_path / "home") if program else None
-    made.launcher = ProcessLauncher(made.root, made.zygote, None, Cgroups.find(), walls)
+    sandbox = Bubblewrap(program, tmp_path / "home") if program else None
+    made.launcher = ProcessLauncher(made.root, made.zygote, None, Cgroups.find(), sandbox)
     yield made
     for key in made.launcher.discover():
         made.launcher.signal(key, 0)

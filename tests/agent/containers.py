@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from duto_agent.attempt.shim_notifications import Doorbell
+from duto_agent.attempt.shim_notifications import ShimNotifications
 from duto_agent.engine.client import Engine
 from duto_agent.launchers.base import AttemptKey, Launch, Probe
 from duto_agent.launchers.docker import DockerLauncher
@@ -25,14 +25,14 @@ class Boxes:
         self.home = Path(tempfile.mkdtemp(prefix="duto-boxes-"))  # short enough for sockets
         self.root, self.engine = self.home / "attempts", Engine(socket)
         self.installation = f"test{os.getpid()}x{next(_numbers)}"
-        self.doorbell = Doorbell(self.home / "run" / "doorbell")
+        self.shim_notifications = ShimNotifications(self.home / "run" / "doorbell")
         self.studio, self.python = studio, "python3"
         self.launcher = self.again()
         self.launcher.networks.start()
 
     def again(self) -> DockerLauncher:
         """A launcher that knows nothing but what its files and the engine tell: the one of a new agent."""
-        bell = self.doorbell.address
+        bell = self.shim_notifications.address
         return DockerLauncher(self.root, self.engine, self.installation, "here", self.studio, bell)
 
     def launch(self, code: str, **options: object) -> Launch:
@@ -68,7 +68,7 @@ class Boxes:
         self.launcher.networks.stop()
         for each in self.engine.containers({"duto.installation": self.installation}):
             self.engine.remove(each["Id"])
-        self.doorbell.close()
+        self.shim_notifications.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
 

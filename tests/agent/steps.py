@@ -65,7 +65,7 @@ class Steps:
 
     def again(self) -> ProcessLauncher:
         """The launcher of a new agent: it knows what the files tell."""
-        return ProcessLauncher(self.root, self.zygote, None, self.launcher.cgroups, self.launcher.walls)
+        return ProcessLauncher(self.root, self.zygote, None, self.launcher.cgroups, self.launcher.sandbox)
 
     def end_from_outside(self, key: AttemptKey) -> None:
         """Somebody kills the shim, and with it the knowledge of how the script ends."""

@@ -35,7 +35,7 @@ class Host:
     def start(self) -> None:
         command = [sys.executable, "-m", "duto_agent", "run", "--home", str(self.home)]
         env = {**os.environ, "AGENT_SECRET": "must not pass", "PYTHONDONTWRITEBYTECODE": "1"}
-        env["DUTO_BWRAP"] = "off"  # the tests look at the processes' own numbers (walls: test_walls.py)
+        env["DUTO_BWRAP"] = "off"  # the tests look at the processes' own numbers (sandbox: test_sandbox.py)
         with (self.home / "agent.out").open("ab") as out:
             self.process = subprocess.Popen(command, env=env, stdout=out, stderr=out)
 

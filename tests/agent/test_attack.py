@@ -72,7 +72,7 @@ class Prey:
         assert broker.wait_for(self.port, 20)
 
     def _leave(self, path: Path) -> None:
-        """As careless as can be: it is the walls that are tried, not the permissions."""
+        """As careless as can be: it is the sandbox that is tried, not the permissions."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(MARKER)
         path.chmod(0o666)
@@ -147,7 +147,7 @@ def walled(prey: Prey) -> Iterator[Steps]:
     if program is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
     made = Steps(prey.home / "attempts")
-    made.launcher = ProcessLauncher(made.root, made.zygote, walls=Bubblewrap(program, prey.home, [prey.data]))
+    made.launcher = ProcessLauncher(made.root, made.zygote, sandbox=Bubblewrap(program, prey.home, [prey.data]))
     yield made
     made.close()
 
@@ -189,9 +189,9 @@ if program is None:
     sys.exit("no walls")
 home, data = Path({home!r}), Path({data!r})
 steps = Steps(home / "attempts")
-walls = Bubblewrap(program, home, [data])
-assert walls.users is None
-steps.launcher, steps.python = ProcessLauncher(steps.root, steps.zygote, walls=walls), sys.executable
+sandbox = Bubblewrap(program, home, [data])
+assert sandbox.users is None
+steps.launcher, steps.python = ProcessLauncher(steps.root, steps.zygote, sandbox=sandbox), sys.executable
 probe, directory = steps.run(Path({code!r}).read_text(), binds=(Bind(home / "sdk", home / "sdk"),), {options})
 print(probe.verdict["exit_code"], probe.verdict["timed_out"], probe.verdict["left_over"])
 print((directory / "log.data").read_text())
@@ -317,7 +317,7 @@ def test_nothing_but_files_of_the_step_is_taken_from_its_outputs(walled: Steps, 
 
 
 def test_a_folder_that_was_swapped_for_a_link_is_not_followed(steps: Steps, tmp_path: Path) -> None:
-    """Without walls, and in a container of the agent's own user, a script can move the folders themselves."""
+    """Without a sandbox, and in a container of the agent's own user, a script can move the folders themselves."""
     prey = tmp_path / "prey"
     (prey / "outputs").mkdir(parents=True)
     (prey / "outputs" / "secret").write_text(MARKER)
@@ -470,8 +470,8 @@ def test_folders_of_the_host_are_shared_by_steps_of_different_users(prey: Prey, 
     (shared := folder / "shared").mkdir()
     shared.chmod(0o777)
     made = Steps(prey.home / "attempts")
-    walls = Bubblewrap(program, prey.home, [prey.data], [shared])
-    made.launcher = ProcessLauncher(made.root, made.zygote, walls=walls)
+    sandbox = Bubblewrap(program, prey.home, [prey.data], [shared])
+    made.launcher = ProcessLauncher(made.root, made.zygote, sandbox=sandbox)
     for _ in range(2):
         probe, directory = made.run(f"open({str(shared / 'marks')!r}, 'a').write('x')")
         assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()

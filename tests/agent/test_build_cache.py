@@ -16,7 +16,7 @@ from duto_agent.engine import buildkit
 from duto_agent.engine.client import Engine
 from duto_agent.host.housekeeping import Housekeeper
 from duto_agent.host.launching import Identity, Unprotected
-from duto_agent.images.image_store import Shelf
+from duto_agent.images.image_store import ImageStore
 from duto_agent.worker import containers_of
 from studio.testing.engine import NoEngine, own
 from studio.testing.plugin import lacking
@@ -61,21 +61,21 @@ def test_what_is_beyond_its_bounds_goes_and_images_stay(
     # What was sent three times, and two layers that no image has any more.
     before = left(engine)
     assert before > 40 * MIB
-    Housekeeper(tmp_path, set, Shelf(engine, LABELS, tmp_path / "images")).look_around(time.time())
+    Housekeeper(tmp_path, set, ImageStore(engine, LABELS, tmp_path / "images")).scan(time.time())
     assert left(engine) == before, "unless it is asked for"
-    keeper = Housekeeper(tmp_path, set, Shelf(engine, LABELS, tmp_path / "images", build_cache=25 * MIB))
+    keeper = Housekeeper(tmp_path, set, ImageStore(engine, LABELS, tmp_path / "images", build_cache=25 * MIB))
     with caplog.at_level(logging.INFO, "duto.agent"):
-        keeper.look_around(time.time())
+        keeper.scan(time.time())
     assert 0 < left(engine) <= 25 * MIB, "what fits is kept"
     assert "of the cache of builds, which was over its bounds" in caplog.text
     assert engine.read("duto/env:c", ["/c"], {})[0], "an image that stands has lost nothing"
     caplog.clear()
-    keeper.look_around(time.time())
+    keeper.scan(time.time())
     assert "over its bounds" not in caplog.text
 
 
 def test_an_engine_that_is_away_is_no_reason_to_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    Shelf(Engine(str(tmp_path / "none")), LABELS, tmp_path, build_cache=MIB).trim()
+    ImageStore(Engine(str(tmp_path / "none")), LABELS, tmp_path, build_cache=MIB).trim()
     assert "the cache of builds cannot be pruned" in caplog.text
 
 
@@ -85,4 +85,4 @@ def test_a_size_that_is_none_is_refused_when_the_agent_starts(tmp_path: Path) ->
         with pytest.raises(Unprotected, match="DUTO_BUILD_CACHE cannot be"):
             containers_of(tmp_path, me, {**given, "build_cache": wrong}, None)
     made = containers_of(tmp_path, me, {**given, "build_cache": "2g"}, None)
-    assert made is not None and made.images.shelf.build_cache == 2 << 30
+    assert made is not None and made.images.image_store.build_cache == 2 << 30

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from duto_agent.engine.buildkit import spoken
+from duto_agent.engine.buildkit import messages
 from duto_agent.host.launching import Identity, Unprotected
 from duto_agent.images.environment_images import reachable, tag_of
 from duto_agent.launchers.container import UID
@@ -39,7 +39,7 @@ def studio() -> Iterator[Studio]:
 
 
 @pytest.fixture
-def shelf(engine_socket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def image_store(engine_socket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A package on a server that builds reach: the tests need no index of the world's."""
     with zipfile.ZipFile(tmp_path / "dutoprobe-1.0-py3-none-any.whl", "w") as wheel:
         folder = "dutoprobe-1.0.dist-info"
@@ -194,7 +194,7 @@ print(os.getuid(), os.stat(Path.home()).st_uid, mounts[nearest] == 'tmpfs')
         assert (report["cause"], report["left_over"]) == ("canceled", 0)
 
     def test_an_environment_becomes_an_image_once_and_its_log_is_the_steps(
-        self, shelf: None, host: Host, studio: Studio
+        self, image_store: None, host: Host, studio: Studio
     ) -> None:
         code = "import dutoprobe, sys\nprint(sys.prefix, dutoprobe.__file__)"
         first = host.give(code, environment=environment(LOCK))
@@ -208,7 +208,7 @@ print(os.getuid(), os.stat(Path.home()).st_uid, mounts[nearest] == 'tmpfs')
         assert b"Building" not in studio.logs[second.attempt]
 
     def test_what_cannot_be_built_is_the_fault_of_the_environment_in_words(
-        self, shelf: None, host: Host, studio: Studio
+        self, image_store: None, host: Host, studio: Studio
     ) -> None:
         wrong = environment("no-such-package-of-ours==1.0\n")
         report = studio.wait("finished", host.give("pass", environment=wrong).attempt, 300)
@@ -264,8 +264,8 @@ def test_an_image_is_named_by_what_it_is_made_of() -> None:
 def test_the_lines_of_a_build_are_read_from_its_trace() -> None:
     line = b"Installed 1 package\n + iniconfig\n"
     inner = b"\x0a\x02ab" + b"\x18\x01" + b"\x22" + bytes([len(line)]) + line
-    assert spoken(b"\x08\x01" + b"\x1a" + bytes([len(inner)]) + inner) == line.decode()
-    assert spoken(b"") == ""
+    assert messages(b"\x08\x01" + b"\x1a" + bytes([len(inner)]) + inner) == line.decode()
+    assert messages(b"") == ""
 
 
 def test_a_build_is_told_of_indexes_that_it_reaches_and_of_no_folder_of_the_host() -> None:

@@ -1,4 +1,4 @@
-"""What containers add to the promises of every launcher: their networks, their walls."""
+"""What containers add to the promises of every launcher: their networks, their sandbox."""
 
 from __future__ import annotations
 
@@ -324,13 +324,13 @@ tried = {}
 NAMES = ("spec.json", "staged.json", "finished.json", "launch.json", "studio.json", "cancel", "status.json", "pid.json",
          "runner.lock", "samples.jsonl", "shim/pid.json", "shim/runner.lock", "shim/status.json", "shim")
 for name in NAMES:
-    for deed in ("write", "replace"):
+    for action in ("write", "replace"):
         try:
-            if deed == "write":
+            if action == "write":
                 open(name, "w").write("{}")
             else:
-                open("work/" + deed, "w").write(json.dumps({"exit_code": 0, "seal": "0" * 64, "canceled": False}))
-                os.replace("work/" + deed, name)
+                open("work/" + action, "w").write(json.dumps({"exit_code": 0, "seal": "0" * 64, "canceled": False}))
+                os.replace("work/" + action, name)
             tried[name] = True
         except OSError:
             tried.setdefault(name, False)
@@ -352,9 +352,9 @@ ENDS_ITS_SHIM = """
 import ctypes, json, os, resource, signal, time
 libc, shim = ctypes.CDLL(None, use_errno=True), os.getppid()
 assert shim == 1
-def told(deed):
+def told(action):
     try:
-        open("tried", "a").write("done " if deed() else "refused ")
+        open("tried", "a").write("done " if action() else "refused ")
     except OSError:
         open("tried", "a").write("refused ")
 told(lambda: libc.ptrace(16, shim, None, None) == 0)

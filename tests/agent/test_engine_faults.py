@@ -81,7 +81,7 @@ class TestFaults:
 
         monkeypatch.setattr(boxes.engine, call, faulty)
         monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 0.2)
-        monkeypatch.setattr("duto_agent.launchers.docker.Endings.within", lambda *_: None)
+        monkeypatch.setattr("duto_agent.launchers.docker.ExitEvents.within", lambda *_: None)
         launch = boxes.launch(RUNS_ONCE)
         probe = run(boxes, launch)
         assert probe.verdict["exit_code"] == 0 and asked
@@ -136,11 +136,11 @@ class TestKills:
         self, engine: engines.OwnEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 0.2)
-        boxes = Boxes(client.socket)
+        boxes = Boxes(engine.socket)
         launches = [boxes.launch(f"import time\n{RUNS_ONCE}\ntime.sleep({place % 3 / 5})") for place in range(6)]
         over = threading.Event()
         with ThreadPoolExecutor(len(launches) + 1) as pool:
-            blows = pool.submit(strike, client, over)
+            blows = pool.submit(strike, engine, over)
             probes = list(pool.map(lambda launch: run(boxes, launch), launches))
             over.set()
             blows.result()
@@ -159,38 +159,38 @@ def engine_has(boxes: Boxes, kind: str) -> list[str]:
 
 def strike(engine: engines.OwnEngine, over: threading.Event) -> None:
     """Its containerd alone for a while, an orderly end, and a kill, each soon after it has answered; then it has peace."""
-    for pause, deed in ((0.0, _containerd), (0.7, _ending), (1.0, _killing)):
-        until(lambda: answers(client.socket), 60)
+    for pause, action in ((0.0, _containerd), (0.7, _ending), (1.0, _killing)):
+        until(lambda: answers(engine.socket), 60)
         over.wait(pause)
-        deed(client)
-    until(lambda: answers(client.socket), 60)
+        action(engine)
+    until(lambda: answers(engine.socket), 60)
 
 
 def _containerd(engine: engines.OwnEngine) -> None:
     """The engine starts it again by itself, and is refused for as long."""
     peace = time.monotonic() + 3
     while time.monotonic() < peace:
-        if pid := client.containerd:
+        if pid := engine.containerd:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
 
 
 def _ending(engine: engines.OwnEngine) -> None:
-    _again(client, lambda: client.signal(signal.SIGTERM))
+    _again(engine, lambda: engine.signal(signal.SIGTERM))
 
 
 def _killing(engine: engines.OwnEngine) -> None:
-    _again(client, lambda: client.signal(signal.SIGKILL, whole=True))
+    _again(engine, lambda: engine.signal(signal.SIGKILL, whole=True))
 
 
 def _again(engine: engines.OwnEngine, end: Callable[[], object]) -> None:
     """Its containerd goes with it; a number that is still known would be taken for one that runs, for a quarter minute."""
-    assert client.process is not None
+    assert engine.process is not None
     end()
-    client.process.wait(60)
-    (client.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
-    client.launch()
+    engine.process.wait(60)
+    (engine.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
+    engine.launch()
 
 
 def test_a_file_of_a_container_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

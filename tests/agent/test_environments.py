@@ -121,12 +121,12 @@ def test_the_nearest_python_serves_with_a_warning(asked: str, version: str, warn
 
 
 def test_a_build_in_another_python_says_so_and_its_failure_too(environments: Environments, tmp_path: Path) -> None:
-    services: Any = SimpleNamespace(environments=environments, images=None, client=None)
+    context: Any = SimpleNamespace(environments=environments, images=None, client=None)
     told = f"Python 2.7 is not on this host; Python {environments.pythons.choose('2.7').python.version} is used."
-    made = Build("one", {"recipe": {"python": "2.7", "packages": ["six==1.17.0"]}}, services, tmp_path)._make()
+    made = Build("one", {"recipe": {"python": "2.7", "packages": ["six==1.17.0"]}}, context, tmp_path)._make()
     assert made["warnings"] == [told] and made["lock"] == LOCK
     assert told in (tmp_path / "one.log").read_text()
-    old = Build("two", {"recipe": {"python": "2.7", "packages": ["six==99"]}}, services, tmp_path)
+    old = Build("two", {"recipe": {"python": "2.7", "packages": ["six==99"]}}, context, tmp_path)
     with pytest.raises(BuildFailed, match=f"six==99.*{re.escape(told)}"):
         old._make()
     assert old.warnings == [told]

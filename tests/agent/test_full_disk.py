@@ -14,7 +14,7 @@ import pytest
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.collect import collect
 from duto_agent.attempt.staging import stage
-from duto_agent.disk_space import DiskFull, is_full, room_for, size_of, words
+from duto_agent.disk_space import DiskFull, is_full, require_space, size_of, words
 from duto_agent.engine.client import Engine
 from duto_agent.environments.builder import BuildFailed, Environments, failure_of
 from duto_agent.environments.pythons import Pythons
@@ -86,9 +86,9 @@ def test_sizes_are_told_in_the_unit_that_fits() -> None:
 def test_a_used_up_quota_is_told_like_a_full_disk_and_other_errors_stay_what_they_are(
     number: int, tmp_path: Path
 ) -> None:
-    with pytest.raises(DiskFull, match="no room for it"), room_for("it", tmp_path):
+    with pytest.raises(DiskFull, match="no room for it"), require_space("it", tmp_path):
         raise OSError(number, os.strerror(number))
-    with pytest.raises(PermissionError), room_for("it", tmp_path):
+    with pytest.raises(PermissionError), require_space("it", tmp_path):
         raise PermissionError(errno.EACCES, "no")
     assert is_full(OSError(number, "")) and not is_full(ValueError())
 

@@ -30,7 +30,7 @@ def told(event: str, urgent: bool = False) -> Callable[[Exchange], None]:
 def gathered(*deeds: Callable[[Exchange], None]) -> tuple[Exchange, int]:
     """The exchange after one gathering in which this happens, wait by wait; and how often it waited for more."""
     exchange = Exchange(None, dict)  # type: ignore[arg-type]
-    urgent = Scripted(*[lambda deed=deed: deed(exchange) for deed in deeds[1:]])  # type: ignore[misc]
+    urgent = Scripted(*[lambda action=action: action(exchange) for action in deeds[1:]])  # type: ignore[misc]
     exchange._urgent = urgent
     deeds[0](exchange)
     exchange._gather()

@@ -11,7 +11,7 @@ import pytest
 
 from duto_agent.engine.buildkit import Steps
 from duto_agent.environments.builder import BuildFailed
-from duto_agent.images.image_builds import Making, Rounds, Teller
+from duto_agent.images.image_builds import ImageBuild, ImageReporter, SharedBuilds
 from studio.testing.engine import IMAGE
 from tests.agent.steps import until
 from tests.agent.studio import Studio
@@ -19,7 +19,7 @@ from tests.agent.test_agent import Host
 from tests.agent.test_container_host import environment, host, studio  # noqa: F401 - fixtures
 
 docker = [pytest.mark.docker, pytest.mark.timeout(900)]
-MAKING = Making("duto/env:1", {"lock": "l"}, "a")
+MAKING = ImageBuild("duto/env:1", {"lock": "l"}, "a")
 
 
 class TestHost:
@@ -77,42 +77,44 @@ def digest(text: str) -> str:
 
 
 def test_who_asks_after_a_cancel_is_not_canceled() -> None:
-    rounds, ended = Rounds(), []
-    with rounds.asked("t") as first:
+    shared_builds, ended = SharedBuilds(), []
+    with shared_builds.asked("t") as first:
         first.may_end_by(lambda: ended.append(1))
-        with rounds.asked("t") as second:
+        with shared_builds.asked("t") as second:
             assert second is first
-            assert rounds.cancel("t", "ana") and rounds.cancel("t", "bert"), "the second word is about the same end"
-            with rounds.asked("t") as third:
-                third.heed()
+            assert shared_builds.cancel("t", "ana") and shared_builds.cancel("t", "bert"), (
+                "the second word is about the same end"
+            )
+            with shared_builds.asked("t") as third:
+                third.check()
             with pytest.raises(BuildFailed, match="canceled by ana"):
-                second.heed()
+                second.check()
     assert ended == [1]
-    assert not rounds.cancel("t", "ana"), "nobody asks any more"
+    assert not shared_builds.cancel("t", "ana"), "nobody asks any more"
 
 
 def test_a_cancel_that_comes_before_the_build_has_begun_ends_it_as_it_begins() -> None:
-    rounds, ended = Rounds(), threading.Event()
-    with rounds.asked("t") as mine:
-        rounds.cancel("t", "")
+    shared_builds, ended = SharedBuilds(), threading.Event()
+    with shared_builds.asked("t") as mine:
+        shared_builds.cancel("t", "")
         mine.may_end_by(ended.set)
         assert ended.is_set()
         with pytest.raises(BuildFailed, match=r"was canceled\.$"):
-            mine.heed()
+            mine.check()
 
 
 def test_a_studio_that_is_away_is_owed_one_word_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("duto_agent.images.image_builds.PROGRESS_S", 0)
     told: list[tuple[dict[str, Any], Any]] = []
-    teller = Teller(lambda report, urgent=False, heard=None: told.append((report, heard)))
+    reporter = ImageReporter(lambda report, urgent=False, heard=None: told.append((report, heard)))
     for done in range(3):
-        teller.progress(MAKING, done, 4, "x")
+        reporter.progress(MAKING, done, 4, "x")
     assert [report["progress"]["done"] for report, _ in told] == [0]
     told[0][1]()
     until(lambda: len(told) == 2)
     assert told[1][0]["progress"]["done"] == 2, "and hears the last one, once it is back"
-    teller.progress(MAKING, 3, 4, "x")
-    teller.ready(MAKING, "sha256:1", 1)
+    reporter.progress(MAKING, 3, 4, "x")
+    reporter.ready(MAKING, "sha256:1", 1)
     told[1][1]()
     time.sleep(0.05)
     assert [report["event"] for report, _ in told] == ["building", "building", "ready"], "what is over is not told of"

@@ -198,7 +198,7 @@ def test_a_step_that_has_filled_its_disk_can_be_ended(host: Host) -> None:
 
 
 def test_what_is_shown_to_a_step_cannot_be_changed_by_it(host: Host, tmp_path: Path) -> None:
-    if isinstance(host, Steps) and host.launcher.walls is None:
+    if isinstance(host, Steps) and host.launcher.sandbox is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
     data = tmp_path / "data"
     data.mkdir()
@@ -266,7 +266,7 @@ def test_stats_count_the_whole_tree(host: Host) -> None:
     key = host.start("import subprocess\nsubprocess.run(['sleep', '60'])")
 
     def is_seen() -> bool:
-        """All of it: walls are two small processes before the script is one."""
+        """All of it: the sandbox is two small processes before the script is one."""
         sample = host.launcher.stats(key, Processes.now())
         return sample is not None and sample.processes >= 2 and sample.memory > MIB
 

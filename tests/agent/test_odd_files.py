@@ -13,7 +13,7 @@ import pytest
 from duto.spec import trees
 from duto.spec.filenames import spelled, unspelled
 from duto_agent.attempt.bindings import Bound
-from duto_agent.attempt.closing import Abandoned, Closing, Cut, Wishes
+from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, collect
 from tests.agent.steps import until
 from tests.agent.studio import Studio, digest
@@ -122,7 +122,7 @@ def test_a_file_of_nothing_is_not_hashed_for_hours(attempt: Path) -> None:
     with (attempt / "work/outputs/small.bin").open("wb") as file:
         file.truncate(1 << 20)
     asked: list[int] = []
-    found = found_in(attempt, heed=lambda: asked.append(1))
+    found = found_in(attempt, check=lambda: asked.append(1))
     assert [each["path"] for each in found.artifacts] == ["outputs/small.bin"] and len(asked) < 20
     (sentence,) = found.too_large
     assert sentence.startswith("'work/outputs/sparse.bin' cannot be kept: it is 4096.0 GiB large, and only 4 KiB of it")
@@ -133,14 +133,14 @@ def test_hashing_is_interrupted_between_pieces_and_keeps_what_is_there(attempt: 
     (attempt / "work/outputs/large").write_bytes(bytes(8 << 20))
     left = [6]
 
-    def heed() -> None:
+    def check() -> None:
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt
 
     found = Collected()
     with pytest.raises(KeyboardInterrupt):
-        Collector(attempt, found, heed).collect({"outputs": []}, Bound(), True)
+        Collector(attempt, found, check).collect({"outputs": []}, Bound(), True)
     assert [each["path"] for each in found.artifacts] == ["outputs/a"]
 
 
@@ -162,26 +162,26 @@ def clock() -> Iterator[Clock]:
 
 def test_what_takes_a_while_is_told_once(clock: Clock) -> None:
     told: list[int] = []
-    closing = Closing(Wishes(), None, lambda: told.append(1), clock)
-    closing.heed()
+    closing = Closing(ControlFlags(), None, lambda: told.append(1), clock)
+    closing.check()
     assert told == []
     for clock.now in (100.6, 101.0, 10_000.0):
-        closing.heed()
+        closing.check()
     assert told == [1]
 
 
 def test_a_cancel_leaves_a_moment_for_what_is_there(clock: Clock) -> None:
-    wishes = Wishes()
-    closing = Closing(wishes, None, lambda: None, clock)
+    flags = ControlFlags()
+    closing = Closing(flags, None, lambda: None, clock)
     clock.now += 1000
-    closing.heed()
-    wishes.cancel_grace = 30.0
-    closing.heed()
+    closing.check()
+    flags.cancel_grace = 30.0
+    closing.check()
     clock.now += 4.9
-    closing.heed()
+    closing.check()
     clock.now += 0.2
     with pytest.raises(Cut) as cut:
-        closing.heed()
+        closing.check()
     assert cut.value.cause.code == "canceled" and cut.value.cause.proof == {
         "left_over": 0, "signals": [], "seconds": 0.0,
     }  # fmt: skip
@@ -189,19 +189,19 @@ def test_a_cancel_leaves_a_moment_for_what_is_there(clock: Clock) -> None:
 
 @pytest.mark.parametrize(("limit", "seconds"), [(5.0, 60.0), (3600.0, 3600.0)])
 def test_a_time_limit_counts_again_after_the_script(clock: Clock, limit: float, seconds: float) -> None:
-    closing = Closing(Wishes(), limit, lambda: None, clock)
+    closing = Closing(ControlFlags(), limit, lambda: None, clock)
     clock.now += seconds - 0.1
-    closing.heed()
+    closing.check()
     clock.now += 0.2
     with pytest.raises(Cut) as cut:
-        closing.heed()
+        closing.check()
     assert cut.value.cause.code == "timeout"
 
 
 def test_an_attempt_that_is_not_wanted_stops_at_once(clock: Clock) -> None:
-    closing = Closing(Wishes(abandon=True), None, lambda: None, clock)
+    closing = Closing(ControlFlags(abandon=True), None, lambda: None, clock)
     with pytest.raises(Abandoned):
-        closing.heed()
+        closing.check()
 
 
 # --- a whole agent ---

@@ -148,12 +148,12 @@ class TestEngine:
         before = len(host.events)
         host.images.ensure(spec(name), host.said.append, "b")
         assert len(host.events) == before, "it is here"
-        host.keeper.look_around(time.time() + 99)
+        host.keeper.scan(time.time() + 99)
         assert len(host.events) == before
         host.engine.remove_image(name)
-        host.keeper.look_around(time.time() + 99)
+        host.keeper.scan(time.time() + 99)
         assert host.events[before:] == [{"image": tag_of(name), "event": "removed"}]
-        assert list(host.shelf.folder.iterdir()) == []
+        assert list(host.image_store.folder.iterdir()) == []
 
     def test_a_cancel_ends_the_fetch_for_all_who_wait_for_it(self, host: Host, pushed: str, registry: Slow) -> None:
         registry.rate = 1 << 20

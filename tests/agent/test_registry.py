@@ -17,8 +17,8 @@ from duto_agent.engine.client import Engine
 from duto_agent.engine.registry import Registry
 from duto_agent.host.housekeeping import DAY_S, Housekeeper
 from duto_agent.images.environment_images import Images
-from duto_agent.images.image_builds import Teller
-from duto_agent.images.image_store import Shelf
+from duto_agent.images.image_builds import ImageReporter
+from duto_agent.images.image_store import ImageStore
 from studio.testing.engine import IMAGE, NoEngine, forget
 from studio.testing.plugin import lacking
 from studio.testing.registry import registry
@@ -42,9 +42,9 @@ class Host:
         self.engine, labels = Engine(socket), {"duto.installation": folder.name, "duto.host": name}
         self.events: list[dict[str, Any]] = []
         self.said: list[str] = []
-        self.shelf = Shelf(self.engine, labels, folder / name / "images", Teller(self.tell))
-        self.images = Images(self.engine, IMAGE, self.shelf, labels, Registry(self.engine, place, folder.name))
-        self.keeper = Housekeeper(folder / name, set, self.shelf)
+        self.image_store = ImageStore(self.engine, labels, folder / name / "images", ImageReporter(self.tell))
+        self.images = Images(self.engine, IMAGE, self.image_store, labels, Registry(self.engine, place, folder.name))
+        self.keeper = Housekeeper(folder / name, set, self.image_store)
 
     def tell(self, report: dict[str, Any], urgent: bool = False, heard: Any = None) -> None:
         self.events.append(report)
@@ -85,16 +85,16 @@ def test_what_one_host_has_built_the_other_fetches_and_removes_by_its_own_policy
     fetched, name = two.ensure(text)
     assert (fetched, name) == (built, tag), "the very same image"
     assert two.last() == (tag, True) and not any("Building" in line for line in two.said)
-    one.keeper.look_around(time.time())
-    two.keeper.look_around(time.time())
+    one.keeper.scan(time.time())
+    two.keeper.scan(time.time())
     (told,) = two.keeper.storage["images"]
     assert told["key"] == tag
-    stamp = next(two.shelf.folder.glob("*.used"))
+    stamp = next(two.image_store.folder.glob("*.used"))
     os.utime(stamp, (time.time() - 9 * DAY_S,) * 2)
     two.keeper.policy = {"images": 3}
-    two.keeper.look_around(time.time())
+    two.keeper.scan(time.time())
     assert two.engine.image(tag) is None and two.events[-1] == {"image": tag, "event": "removed"}
-    assert list(two.shelf.folder.iterdir()) == []
+    assert list(two.image_store.folder.iterdir()) == []
 
 
 def test_an_image_that_others_gave_our_name_is_not_used_here_nor_fetched(hosts: tuple[Host, Host]) -> None:

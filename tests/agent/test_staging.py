@@ -21,7 +21,7 @@ from duto_agent.studio.transfers import DataMissing, Store, Transfers
 from tests.agent.studio import digest
 
 
-class Shelf:
+class ImageStore:
     """Gives bytes by URL, and counts."""
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class Room:
     """A data directory, an attempt's directory, and transfers between them."""
 
     def __init__(self, root: Path, shared: bool) -> None:
-        self.data, self.directory, self.shelf = root / "data", root / "attempt", Shelf()
+        self.data, self.directory, self.image_store = root / "data", root / "attempt", ImageStore()
         self.data.mkdir()
         (self.data / "store-marker").write_text("m\n")
         store = Store(str(self.data), "m" if shared else "another")
-        self.transfers = Transfers(store, root / "cache", self.shelf)
+        self.transfers = Transfers(store, root / "cache", self.image_store)
 
     def keep(self, path: str, text: str) -> None:
         (self.data / path).parent.mkdir(parents=True, exist_ok=True)
@@ -101,14 +101,14 @@ def test_a_snapshot_is_a_copy_that_may_be_written(shared: Room) -> None:
 
 def test_without_the_marker_bytes_come_over_http_once_per_digest(remote: Room) -> None:
     remote.keep("store/b", "not this one")
-    remote.shelf.files["/b"] = b"print()"
+    remote.image_store.files["/b"] = b"print()"
     listed = [file(name, b"print()", get="/b", direct="store/b") for name in ("a.py", "b.py")]
     remote.stage(snapshot={"files": listed})
-    assert (remote.directory / "work/b.py").read_text() == "print()" and remote.shelf.asked == ["/b"]
+    assert (remote.directory / "work/b.py").read_text() == "print()" and remote.image_store.asked == ["/b"]
 
 
 def test_bytes_that_are_not_what_they_should_be_are_refused(remote: Room) -> None:
-    remote.shelf.files["/b"] = b"evil()!"
+    remote.image_store.files["/b"] = b"evil()!"
     with pytest.raises(DataMissing):
         remote.stage(snapshot={"files": [file("a.py", b"print()", get="/b")]})
     assert not list((remote.directory.parent / "cache").rglob("*" + digest(b"print()") + "*"))
@@ -148,7 +148,7 @@ def test_an_input_that_is_a_file_is_a_file(shared: Room) -> None:
 def test_a_file_that_has_a_name_keeps_it(tmp_path: Path, is_shared: bool) -> None:
     room = Room(tmp_path, is_shared)
     room.keep("ds/one.csv", "a")
-    room.shelf.files["/one"] = b"a"
+    room.image_store.files["/one"] = b"a"
     listed = [{"path": "one.csv", "size": 1, "get": "/one", "direct": "ds/one.csv"}]
     for mode in ("mount", "download"):
         for wanted in (None, "mine"):
@@ -213,7 +213,7 @@ def test_a_path_on_compute_stays_below_the_working_directory(remote: Room) -> No
 
 def test_the_environment_is_clean(remote: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_SECRET", "x")
-    remote.shelf.files["/b"] = b""
+    remote.image_store.files["/b"] = b""
     spec: dict[str, Any] = {
         "script": "a.py", "snapshot": {"files": [file("a.py", b"", get="/b")]}, "token": "t",
         "environment": {"variables": {"MINE": 1, "PYTHONPATH": "src"}}, "variables": {"AZUREML_RUN_ID": "r"}, "limits": {"cores": 2},
@@ -274,14 +274,14 @@ def test_what_is_mounted_stays_the_agents_and_can_be_copied_and_written(shared: 
 
 
 def test_code_is_compared_with_its_digest_and_fetched_anew_where_it_differs(remote: Room) -> None:
-    remote.shelf.files["/b"] = b"print()"
+    remote.image_store.files["/b"] = b"print()"
     listed = [file("a.py", b"print()", get="/b")]
     remote.stage(snapshot={"files": listed})
     (cached,) = (path for path in (remote.directory.parent / "cache").rglob("*") if path.is_file())
     cached.write_bytes(b"plant()")
     (remote.directory / "staged.json").unlink()
     remote.stage(snapshot={"files": listed})
-    assert (remote.directory / "work/a.py").read_bytes() == b"print()" and remote.shelf.asked == ["/b", "/b"]
+    assert (remote.directory / "work/a.py").read_bytes() == b"print()" and remote.image_store.asked == ["/b", "/b"]
 
 
 def test_code_that_was_changed_in_the_store_is_not_run(shared: Room) -> None:

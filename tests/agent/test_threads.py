@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from duto_agent.attempt.shim_notifications import Doorbell
+from duto_agent.attempt.shim_notifications import ShimNotifications
 from duto_agent.build_job import Build
 from duto_agent.host.housekeeping import Housekeeper
 from duto_agent.host.usage import Sampler
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.loops import attempted, keep_going
+from duto_agent.loops import start_loop, succeeds
 from duto_agent.studio.client import Away, Refused, StudioFaulty
-from duto_agent.studio.exchange import Exchange, Told, last_word
+from duto_agent.studio.exchange import Exchange, QueuedReport, final_report
 from duto_agent.supervisor import Supervisor
 from tests.agent.steps import until
 
@@ -56,10 +56,10 @@ class Failing:
 def test_a_thread_goes_on_after_what_a_turn_raised(fault: Callable[[], BaseException]) -> None:
     stop = threading.Event()
     turn = Failing(fault, stop.set)
-    thread = keep_going("any", turn, stop)
+    thread = start_loop("any", turn, stop)
     thread.join(20)
     assert not thread.is_alive() and turn.calls == 3
-    assert not attempted("any", Failing(fault)) and attempted("any", lambda: None)
+    assert not succeeds("any", Failing(fault)) and succeeds("any", lambda: None)
 
 
 def test_an_error_without_words_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_an_error_without_words_is_survived(monkeypatch: pytest.MonkeyPatch) -> 
         def __str__(self) -> str:
             raise RuntimeError("no words")
 
-    assert not attempted("any", Failing(Mute, times=1))
+    assert not succeeds("any", Failing(Mute, times=1))
 
 
 class Client:
@@ -92,7 +92,7 @@ class Client:
         return self.answers.pop(0) if wait and self.answers else {}
 
 
-class Hands:
+class WorkHandler:
     """What the exchange hands answers to."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ def test_claims_and_reports_outlive_what_the_client_raises(
     exchange: Exchange, client: Client, fault: Callable[[], BaseException]
 ) -> None:
     client.faults = [fault() for _ in range(6)]
-    exchange.start(Hands())
+    exchange.start(WorkHandler())
     assert heard_of(exchange, finished("a")).wait(20)
     client.answers = [{"work": [1]}]
     until(lambda: not client.answers)
@@ -142,11 +142,11 @@ def test_claims_and_reports_outlive_what_the_client_raises(
 def test_claims_and_reports_outlive_what_the_host_cannot_tell(
     exchange: Exchange, client: Client, fault: Callable[[], BaseException]
 ) -> None:
-    hands = Hands()
+    handler = WorkHandler()
     exchange.facts = Failing(fault, {}, times=10)
-    hands.holding, hands.capacity = Failing(fault, [], times=3), Failing(fault, 1, times=3)
-    hands.take = Failing(fault, times=3)  # type: ignore[method-assign]
-    exchange.start(hands)
+    handler.holding, handler.capacity = Failing(fault, [], times=3), Failing(fault, 1, times=3)
+    handler.take = Failing(fault, times=3)  # type: ignore[method-assign]
+    exchange.start(handler)
     assert heard_of(exchange, finished("a")).wait(20)
     assert heard_of(exchange, finished("b")).wait(20)
     assert [each["attempt"] for each in client.told] == ["a", "b"]
@@ -177,7 +177,7 @@ def test_a_report_that_the_studio_refuses_ends_its_own_attempt_alone(
     bad = heard_of(exchange, finished("bad", artifacts=[1]))
     exchange.tell({"attempt": "c", "epoch": 1, "event": "preparing", "artifacts": [1]})
     good = [heard_of(exchange, finished(name)) for name in ("a", "b")]
-    exchange.start(Hands())
+    exchange.start(WorkHandler())
     assert bad.wait(20) and all(each.wait(20) for each in good)
     told = {each["attempt"]: each for each in client.told}
     assert set(told) == {"a", "b", "bad"} and told["a"]["exit_code"] == 0
@@ -188,7 +188,7 @@ def test_a_report_that_the_studio_refuses_ends_its_own_attempt_alone(
 def test_a_studio_that_fails_at_everything_ends_no_attempt(exchange: Exchange, client: Client) -> None:
     client.faults = [StudioFaulty("500"), refused(400), Away("gone"), StudioFaulty("500")] * 5
     events = [heard_of(exchange, finished(name)) for name in "abc"]
-    exchange.start(Hands())
+    exchange.start(WorkHandler())
     assert all(each.wait(20) for each in events)
     assert all(each["exit_code"] == 0 for each in client.told)
 
@@ -206,7 +206,7 @@ def test_a_fault_over_one_report_may_pass_but_does_not_last_for_ever(
 
     client.deaf = deaf
     passing, lasting = heard_of(exchange, finished("passing")), heard_of(exchange, finished("lasting", artifacts=[1]))
-    exchange.start(Hands())
+    exchange.start(WorkHandler())
     assert passing.wait(20) and not lasting.is_set()
     monkeypatch.setattr("duto_agent.studio.exchange.PATIENCE_S", 0.0)
     assert lasting.wait(20)
@@ -219,7 +219,7 @@ def test_a_large_report_travels_without_others() -> None:
     for name in "abc":
         exchange.tell(finished(name, message="x" * (9 << 20)))
     assert [each.attempt for each in exchange._batch()] == ["a"]
-    assert Told.of(last_word({"attempt": "a", "epoch": 1}, "y" * 9000)).data.count(b"y") == 2000
+    assert QueuedReport.of(final_report({"attempt": "a", "epoch": 1}, "y" * 9000)).data.count(b"y") == 2000
 
 
 @ALL
@@ -245,7 +245,7 @@ def test_usage_is_sampled_of_the_others(fault: Callable[[], BaseException], tmp_
 
 @ALL
 def test_the_doorbell_goes_on(fault: Callable[[], BaseException], tmp_path: Path) -> None:
-    bell, ring = Doorbell(tmp_path / "bell"), Failing(fault, times=2)
+    bell, ring = ShimNotifications(tmp_path / "bell"), Failing(fault, times=2)
     bell.listen(ring)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
         for _ in range(3):
@@ -270,13 +270,13 @@ def test_housekeeping_goes_on_with_the_rest(
 
     monkeypatch.setattr("duto_agent.host.housekeeping.remove_tree", remove)
     keeper = Housekeeper(tmp_path, list)
-    keeper.look_around(0.0)
+    keeper.scan(0.0)
     assert sorted(removed) == left and keeper.storage["attempts"] == []
-    keeper.look_around(0.0)  # and it is tried again
+    keeper.scan(0.0)  # and it is tried again
     assert len(removed) == 4
 
 
-class Services:
+class AgentContext:
     """As much of the agent as a supervisor needs to take attempts up and to put them away."""
 
     def __init__(self, attempts: Path) -> None:
@@ -301,14 +301,14 @@ class Services:
 
 @ALL
 def test_a_start_survives_what_cannot_be_put_away(fault: Callable[[], BaseException], tmp_path: Path) -> None:
-    services = Services(tmp_path / "attempts")
-    services.fault = fault  # type: ignore[assignment]
-    supervisor = Supervisor(services, tmp_path)  # type: ignore[arg-type]
+    context = AgentContext(tmp_path / "attempts")
+    context.fault = fault  # type: ignore[assignment]
+    supervisor = Supervisor(context, tmp_path)  # type: ignore[arg-type]
     assert supervisor.adopt() == 2
-    until(lambda: sorted(services.cleaned) == ["bad", "good"])
+    until(lambda: sorted(context.cleaned) == ["bad", "good"])
     supervisor._told.add(AttemptKey("bad", 1))
     supervisor.take({"drop": [{}, None, {"attempt": "bad"}], "cancel": [None, {"attempt": None}], "work": 3})
-    until(lambda: services.cleaned.count("bad") == 2)
+    until(lambda: context.cleaned.count("bad") == 2)
     supervisor._pool.shutdown()  # type: ignore[attr-defined]
 
 
@@ -316,28 +316,28 @@ def test_a_start_survives_what_cannot_be_put_away(fault: Callable[[], BaseExcept
 def test_an_attempt_that_stops_with_any_fault_is_told_and_others_go_on(
     fault: Callable[[], BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = Services(tmp_path / "attempts")
+    context = AgentContext(tmp_path / "attempts")
     monkeypatch.setattr("duto_agent.attempt.lifecycle.Attempt.run", lambda self: Failing(fault, times=1)())
-    supervisor = Supervisor(services, tmp_path)  # type: ignore[arg-type]
+    supervisor = Supervisor(context, tmp_path)  # type: ignore[arg-type]
     work = {"type": "attempt", "epoch": 1, "spec": {}}
     supervisor.take({"work": [{"type": "attempt"}, "?", {**work, "attempt": "a"}, {**work, "attempt": "b"}]})
-    until(lambda: len(services.told) == 2)
-    assert {each["attempt"] for each in services.told} == {"a", "b"}
-    assert all(type(fault()).__name__ in each["message"] for each in services.told)
+    until(lambda: len(context.told) == 2)
+    assert {each["attempt"] for each in context.told} == {"a", "b"}
+    assert all(type(fault()).__name__ in each["message"] for each in context.told)
     assert supervisor.holding() == []
     supervisor._pool.shutdown()  # type: ignore[attr-defined]
 
 
 def test_an_end_that_the_studio_refuses_twice_is_let_go(tmp_path: Path) -> None:
-    services = Services(tmp_path / "attempts")
-    supervisor, key = Supervisor(services, tmp_path), AttemptKey("a", 1)  # type: ignore[arg-type]
+    context = AgentContext(tmp_path / "attempts")
+    supervisor, key = Supervisor(context, tmp_path), AttemptKey("a", 1)  # type: ignore[arg-type]
     supervisor._told.add(key)
     item = {"attempt": "a", "epoch": 1, "code": "studio_fault", "message": "OSError: too long"}
     supervisor.take({"refused": [item]})
-    assert "OSError: too long" in services.told[-1]["message"] and supervisor.holding()
+    assert "OSError: too long" in context.told[-1]["message"] and supervisor.holding()
     supervisor.take({"refused": [item]})
-    assert len(services.told) == 1 and supervisor.holding() == []
-    until(lambda: services.cleaned == ["a"])
+    assert len(context.told) == 1 and supervisor.holding() == []
+    until(lambda: context.cleaned == ["a"])
 
 
 @ALL
@@ -352,11 +352,11 @@ def test_the_log_of_a_build_is_shipped_whatever_one_piece_raised(
         def tell(self, *given: Any, **named: Any) -> None:
             """Nobody listens."""
 
-    services = Studio()
-    services.client = services  # type: ignore[assignment]
+    context = Studio()
+    context.client = context  # type: ignore[assignment]
     put = Failing(fault, lambda build, at, data: sent.append(data) or at + len(data))
-    services.put_build_log = put  # type: ignore[attr-defined]
-    build = Build("b", {}, services, tmp_path)  # type: ignore[arg-type]
+    context.put_build_log = put  # type: ignore[attr-defined]
+    build = Build("b", {}, context, tmp_path)  # type: ignore[arg-type]
     build._begin_and_make = lambda: build.path.write_text("line\n") and {"event": "ready"}  # type: ignore
     build.run()
     assert b"".join(sent) == b"line\n"

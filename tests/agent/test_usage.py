@@ -21,7 +21,7 @@ MIB = 1 << 20
 FIRST, SECOND = (device["uuid"] for device in RECORDED["devices"])
 
 
-class Rounds:
+class SharedBuilds:
     """A sampler whose clock the test holds."""
 
     def __init__(self, steps: Steps, *keys: AttemptKey, devices: tuple[str, ...] = ()) -> None:
@@ -47,22 +47,22 @@ def test_a_step_is_sampled_from_its_first_second_on_until_it_ends(steps: Steps) 
     launch = steps.launch(code)
     steps.launcher.ensure(launch)
     until((launch.cwd / "ready").exists)
-    rounds = Rounds(steps, launch.key)
-    rounds.round(0)
-    assert rounds.lines(launch.key) == []  # most short steps are over before the first look
+    shared_builds = SharedBuilds(steps, launch.key)
+    shared_builds.round(0)
+    assert shared_builds.lines(launch.key) == []  # most short steps are over before the first look
     for _ in range(4):
-        rounds.round(0.5)
-    first, second = rounds.lines(launch.key)
+        shared_builds.round(0.5)
+    first, second = shared_builds.lines(launch.key)
     assert 60 * MIB < first["memory"] < 200 * MIB and first["processes"] == 1
     assert first["gpus"] == [] and first["at"] < second["at"] and second["cpu"] >= first["cpu"] > 0
     steps.launcher.signal(launch.key, 0)
     steps.wait(launch.key)
     until(lambda: steps.launcher._shim(launch.key) is None)
-    rounds.round(30)
-    assert len(rounds.lines(launch.key)) == 2
-    rounds.keys.clear()
-    rounds.round(1)
-    assert (rounds.sampler._due, rounds.sampler._begun) == ({}, {})
+    shared_builds.round(30)
+    assert len(shared_builds.lines(launch.key)) == 2
+    shared_builds.keys.clear()
+    shared_builds.round(1)
+    assert (shared_builds.sampler._due, shared_builds.sampler._begun) == ({}, {})
 
 
 def test_the_time_of_processes_that_are_gone_still_counts(steps: Steps) -> None:
@@ -122,13 +122,13 @@ def test_a_step_with_a_control_group_is_weighed_by_it(guarded: Steps) -> None:
 
 def test_devices_are_told_of_the_steps_that_hold_them(steps: Steps) -> None:
     key = steps.start("import time; time.sleep(60)")
-    rounds = Rounds(steps, key, devices=(SECOND,))
+    shared_builds = SharedBuilds(steps, key, devices=(SECOND,))
     until(lambda: steps.launcher.stats(key, Processes.now()))
-    rounds.round(0)
-    rounds.round(1)
+    shared_builds.round(0)
+    shared_builds.round(1)
     reading = RECORDED["readings"][1]
     told = {"uuid": SECOND, "utilization": reading["utilization"], "memory": reading["memory"]}
-    assert rounds.lines(key)[0]["gpus"] == [told]
+    assert shared_builds.lines(key)[0]["gpus"] == [told]
 
 
 def test_the_memory_of_a_device_is_that_of_the_step_where_the_driver_names_processes() -> None:

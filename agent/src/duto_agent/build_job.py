@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from duto_agent.context import Services
-from duto_agent.disk_space import DiskFull, room_for
+from duto_agent.context import AgentContext
+from duto_agent.disk_space import DiskFull, require_space
 from duto_agent.engine.errors import EngineAway
 from duto_agent.environments import conda
 from duto_agent.environments.builder import UNREACHABLE, BuildFailed
 from duto_agent.environments.pythons import Choice
-from duto_agent.loops import keep_going, pauses
+from duto_agent.loops import backoff, start_loop
 from duto_agent.studio.client import Away
 from duto_agent.studio.shipments import Shipment, Stale
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 SHIP_EVERY_S = 0.05
 RENEW_S = 60.0
 
@@ -26,17 +26,17 @@ RENEW_S = 60.0
 class Build:
     """One build order; its log is a file first, so that nothing is lost while the studio is away."""
 
-    def __init__(self, build: str, spec: dict[str, Any], services: Services, folder: Path) -> None:
-        self.build, self.spec, self.services = build, spec, services
+    def __init__(self, build: str, spec: dict[str, Any], context: AgentContext, folder: Path) -> None:
+        self.build, self.spec, self.context = build, spec, context
         self.path = folder / f"{Path(build).name}.log"
-        self.shipment = Shipment(self.path, lambda at, data: services.client.put_build_log(build, at, data))
+        self.shipment = Shipment(self.path, lambda at, data: context.client.put_build_log(build, at, data))
         self.warnings: list[str] = []
         self.done, self.shipped = threading.Event(), threading.Event()
         self._told_at = time.monotonic()
 
     def run(self) -> None:
-        self.services.tell({"build": self.build, "event": "started"}, urgent=True)
-        shipper = keep_going("build-log", self._ship, self.shipped)
+        self.context.tell({"build": self.build, "event": "started"}, urgent=True)
+        shipper = start_loop("build-log", self._ship, self.shipped)
         try:
             report = self._begin_and_make()
         except (BuildFailed, DiskFull) as error:
@@ -46,18 +46,18 @@ class Build:
         finally:
             self.done.set()
         shipper.join()
-        self.services.tell({"build": self.build, **report}, urgent=True)
-        say.info("build %s: %s %s", self.build, report["event"], report.get("message", ""))
+        self.context.tell({"build": self.build, **report}, urgent=True)
+        log.info("build %s: %s %s", self.build, report["event"], report.get("message", ""))
         self.path.unlink(missing_ok=True)
 
     def _begin_and_make(self) -> dict[str, Any]:
-        with room_for("the log of a build", self.path.parent):
+        with require_space("the log of a build", self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_bytes(b"")
             return self._make()
 
     def _make(self) -> dict[str, Any]:
-        environments = self.services.environments
+        environments = self.context.environments
         recipe = {**self.spec, **(self.spec.get("recipe") or {})}
         if recipe.get("conda"):
             return self._make_prefix(recipe)
@@ -71,7 +71,7 @@ class Build:
             raise BuildFailed(f"{error} {choice.warning}") from error
 
     def _make_environment(self, recipe: dict[str, Any], choice: Choice) -> dict[str, Any]:
-        environments = self.services.environments
+        environments = self.context.environments
         if choice.warning:
             self.warnings.append(choice.warning)
             self._line(choice.warning)
@@ -90,7 +90,7 @@ class Build:
 
     def _make_prefix(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """With conda packages: only the lock is found out; the image of it is made by the first step on a host."""
-        images, pause = self.services.images, pauses()
+        images, pause = self.context.images, backoff()
         if images is None:
             raise BuildFailed(conda.NO_PROCESSES)
         while True:
@@ -108,15 +108,15 @@ class Build:
 
     def _ship(self) -> None:
         """Until the build is over and its last line has arrived. A long silence is filled: we still work on it."""
-        pause = pauses()
+        pause = backoff()
         while True:
             last = self.done.is_set()
             if time.monotonic() - self._told_at > RENEW_S:
                 self._told_at = time.monotonic()
-                self.services.tell({"build": self.build, "event": "started"})
+                self.context.tell({"build": self.build, "event": "started"})
             try:
                 while self.shipment.ship():
-                    pause = pauses()
+                    pause = backoff()
             except Stale:
                 last = True
             except Away:

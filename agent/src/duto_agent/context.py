@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from duto_agent.environments.builder import Environments
 from duto_agent.launchers.base import AttemptKey, Launcher
 from duto_agent.studio.client import StudioClient
-from duto_agent.studio.exchange import Tell
+from duto_agent.studio.exchange import SendReport
 from duto_agent.studio.transfers import Transfers
 
 if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processe
 
 
 @dataclass
-class Services:
+class AgentContext:
     """Wired once, when the agent starts."""
 
     studio: str
@@ -28,7 +28,7 @@ class Services:
     transfers: Transfers
     builders: Executor
     sdk: Path
-    tell: Tell
+    tell: SendReport
     images: Images | None = None  # where steps run in containers
 
     def at(self, key: AttemptKey) -> str | None:

@@ -27,7 +27,7 @@ def is_full(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in FULL
 
 
-def is_told_in(text: str) -> bool:
+def is_mentioned_in(text: str) -> bool:
     """The same, of the words of another program."""
     return any(sign in text.lower() for sign in SIGNS)
 
@@ -70,7 +70,7 @@ def full(what: str, place: Path | None, needed: int | None = None, error: BaseEx
 
 
 @contextlib.contextmanager
-def room_for(what: str, place: Path, needed: int | None = None, part: Path | None = None) -> Iterator[None]:
+def require_space(what: str, place: Path, needed: int | None = None, part: Path | None = None) -> Iterator[None]:
     """Write something of this name; of what does not fit no part stays. Raises DiskFull, and other OSErrors as they are."""
     try:
         yield

@@ -72,13 +72,13 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
     return os.fdopen(number, "rb" if flags == os.O_RDONLY else "rb+", buffering=0)
 
 
-def digest_of(path: Path, heed: Callable[[], None]) -> str:
-    """sha256 of a file, in one pass; `heed` is asked after each piece whether to go on."""
+def digest_of(path: Path, check: Callable[[], None]) -> str:
+    """sha256 of a file, in one pass; `check` is asked after each piece whether to go on."""
     total = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while piece := file.read(PIECE):
             total.update(piece)
-            heed()
+            check()
     return total.hexdigest()
 
 

@@ -8,18 +8,18 @@ import threading
 from collections.abc import Callable, Iterator
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 
 
-def keep_going(name: str, turn: Callable[[], object], stop: threading.Event) -> threading.Thread:
+def start_loop(name: str, turn: Callable[[], object], stop: threading.Event) -> threading.Thread:
     """A started thread that repeats `turn` until `stop` is set. What a turn raises is told, and the next turn comes after
     a pause, which grows while turns fail."""
 
     def run() -> None:
-        pause = pauses()
+        pause = backoff()
         while not stop.is_set():
-            if attempted(name, turn):
-                pause = pauses()
+            if succeeds(name, turn):
+                pause = backoff()
             else:
                 stop.wait(next(pause))
 
@@ -28,18 +28,18 @@ def keep_going(name: str, turn: Callable[[], object], stop: threading.Event) -> 
     return thread
 
 
-def attempted(name: str, deed: Callable[[], object]) -> bool:
-    """Whether the deed was done; what it raises is told in the log and goes no further."""
+def succeeds(name: str, action: Callable[[], object]) -> bool:
+    """Whether the action was done; what it raises is told in the log and goes no further."""
     try:
-        deed()
+        action()
         return True
     except (Exception, SystemExit):
         with contextlib.suppress(Exception):  # an error whose words cannot be had
-            say.exception("a fault in '%s'; it goes on", name)
+            log.exception("a fault in '%s'; it goes on", name)
         return False
 
 
-def pauses() -> Iterator[float]:
+def backoff() -> Iterator[float]:
     """How long to wait before each next try."""
     pause = FIRST_PAUSE_S
     while True:

@@ -1,4 +1,4 @@
-"""All attempts and builds of this host: takes them up, passes wishes on, adopts, forgets."""
+"""All attempts and builds of this host: takes them up, passes flags on, adopts, forgets."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from typing import Any
 from duto_agent.attempt import staging
 from duto_agent.attempt.lifecycle import FINISHED, Attempt
 from duto_agent.build_job import Build
-from duto_agent.context import Services
+from duto_agent.context import AgentContext
 from duto_agent.disk_space import is_full
 from duto_agent.files import is_own, read_json, write_json
 from duto_agent.host.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.loops import attempted
-from duto_agent.studio.exchange import last_word
+from duto_agent.loops import succeeds
+from duto_agent.studio.exchange import final_report
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 AT_ONCE = 64
 
 
 class Supervisor:
     """The files in the attempts' directories are the memory; this object only holds threads and doorbells."""
 
-    def __init__(self, services: Services, home: Path) -> None:
-        self.services, self.home = services, home
+    def __init__(self, context: AgentContext, home: Path) -> None:
+        self.context, self.home = context, home
         self._lock = threading.Lock()
         self._attempts: dict[AttemptKey, Attempt] = {}
         self._told: set[AttemptKey] = set()
         # Attempts of whose end the studio has refused a word, which was then told in the fewest.
         self._refusals: set[AttemptKey] = set()
-        self.housekeeper = Housekeeper(home, self.held, services.images.shelf if services.images else None)
+        self.housekeeper = Housekeeper(home, self.held, context.images.image_store if context.images else None)
         self._builds: set[str] = set()
         self._pool: Executor = ThreadPoolExecutor(AT_ONCE * 2, thread_name_prefix="attempt")
 
     def adopt(self) -> int:
         """Take up every attempt that an earlier agent left, wherever it stands."""
-        keys = self.services.launcher.discover()
+        keys = self.context.launcher.discover()
         for key in keys:
-            attempted(f"adoption of {key.folder}", partial(self._adopt, key))
+            succeeds(f"adoption of {key.folder}", partial(self._adopt, key))
         return len(keys)
 
     def _adopt(self, key: AttemptKey) -> None:
-        spec = read_json(self.services.launcher.directory(key) / "spec.json", own=True)
+        spec = read_json(self.context.launcher.directory(key) / "spec.json", own=True)
         if isinstance(spec, dict):
             attempt = self._register(key, spec, adopted=True)
             if attempt is not None:
@@ -56,7 +56,7 @@ class Supervisor:
 
     def _clean_up(self, key: AttemptKey) -> None:
         """Of a folder that cannot go now, housekeeping takes care."""
-        attempted(f"clean-up of {key.folder}", partial(self.services.launcher.cleanup, key))
+        succeeds(f"clean-up of {key.folder}", partial(self.context.launcher.cleanup, key))
 
     def holding(self) -> list[dict[str, Any]]:
         """What this host has, the reported ones too: the studio answers those with `drop`."""
@@ -90,14 +90,14 @@ class Supervisor:
         if isinstance(keep := answer.get("keep"), dict):
             self.housekeeper.policy = keep
         deeds = {"refused": self._refused, "cancel": self._cancel, "drop": self._drop, "work": self._take_work}
-        for part, deed in deeds.items():
+        for part, action in deeds.items():
             items = answer.get(part)
             for item in items if isinstance(items, list) else ():
-                attempted(f"{part} of an answer", partial(deed, item))
+                succeeds(f"{part} of an answer", partial(action, item))
 
     def _cancel(self, item: dict[str, Any]) -> None:
-        if "image" in item and self.services.images is not None:
-            self.services.images.cancel(str(item["image"]), str(item.get("by") or ""))
+        if "image" in item and self.context.images is not None:
+            self.context.images.cancel(str(item["image"]), str(item.get("by") or ""))
         elif (attempt := self._find(item)) is not None:
             attempt.cancel(float(item.get("grace_seconds") or 0))
 
@@ -109,7 +109,7 @@ class Supervisor:
 
     def _accept(self, key: AttemptKey, spec: dict[str, Any]) -> None:
         if AttemptKey.of_folder(key.folder) != key or key.attempt != Path(key.attempt).name:
-            say.warning("an attempt with a strange id was refused")
+            log.warning("an attempt with a strange id was refused")
             return
         attempt = self._register(key, spec, adopted=False)
         if attempt is None:
@@ -134,7 +134,7 @@ class Supervisor:
 
     def _register(self, key: AttemptKey, spec: dict[str, Any], adopted: bool) -> Attempt | None:
         """Two answers may bring the same work at the same moment; one of them gets it."""
-        attempt = Attempt(key, spec, self.services, adopted)
+        attempt = Attempt(key, spec, self.context, adopted)
         with self._lock:
             if key in self._attempts or key in self._told:
                 return None
@@ -146,8 +146,8 @@ class Supervisor:
         try:
             told = attempt.run()
         except (Exception, SystemExit) as error:
-            say.exception("attempt %s stopped with a fault of the agent", key.folder)
-            attempted(f"the end of {key.folder}", partial(attempt.fail, error))
+            log.exception("attempt %s stopped with a fault of the agent", key.folder)
+            succeeds(f"the end of {key.folder}", partial(attempt.fail, error))
             return
         finally:
             with self._lock:
@@ -168,9 +168,9 @@ class Supervisor:
                 attempt.abandon()
             self._forget(key)
             return
-        say.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
+        log.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
         with self._lock:
-            ended = key in self._told or is_own(self.services.launcher.directory(key) / FINISHED)
+            ended = key in self._told or is_own(self.context.launcher.directory(key) / FINISHED)
             again = key in self._refusals
             self._refusals.add(key)
         if again:  # not even in the fewest words: its lease must end, for it would hang for ever
@@ -178,7 +178,7 @@ class Supervisor:
         elif ended:
             why = item.get("message") or item.get("code")
             message = f"The studio could not take the end of this step as its host told it ({why})."
-            self.services.tell(last_word({"attempt": key.attempt, "epoch": key.epoch}, message), urgent=True)
+            self.context.tell(final_report({"attempt": key.attempt, "epoch": key.epoch}, message), urgent=True)
 
     def _drop(self, item: dict[str, Any]) -> None:
         """The studio has everything, or wants nothing."""
@@ -207,12 +207,12 @@ class Supervisor:
 
         def run() -> None:
             try:
-                Build(build, spec, self.services, self.home / "builds").run()
+                Build(build, spec, self.context, self.home / "builds").run()
             except Exception as error:
-                say.exception("build %s stopped with a fault of the agent", build)
+                log.exception("build %s stopped with a fault of the agent", build)
                 message = f"The agent could not build this environment: {type(error).__name__}: {error}"
                 failed = {"build": build, "event": "failed", "message": message[:2000]}
-                attempted(f"the end of build {build}", partial(self.services.tell, failed, True))
+                succeeds(f"the end of build {build}", partial(self.context.tell, failed, True))
             finally:
                 with self._lock:
                     self._builds.discard(build)

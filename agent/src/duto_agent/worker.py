@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duto_agent.attempt.shim_notifications import Doorbell
-from duto_agent.context import Services
+from duto_agent.attempt.shim_notifications import ShimNotifications
+from duto_agent.context import AgentContext
 from duto_agent.environments.builder import Environments
 from duto_agent.environments.pythons import Pythons
 from duto_agent.environments.sdk_folder import sdk_folder
@@ -28,7 +28,7 @@ from duto_agent.launchers.base import Launcher
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.studio.client import StudioClient
-from duto_agent.studio.exchange import Exchange, Tell, unheard
+from duto_agent.studio.exchange import Exchange, SendReport, discard
 from duto_agent.studio.transfers import Store, Transfers
 from duto_agent.studio.wakeup import Bell
 from duto_agent.supervisor import Supervisor
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from duto_agent.host.containers import Containers
 
 BUILDS_AT_ONCE = 4
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 
 
 class Agent:
@@ -52,20 +52,20 @@ class Agent:
         config = self.config
         wanted = {"bwrap": config.bwrap, "limits": config.limits, "folders": config.folders, "users": config.step_users}
         isolation = isolate(self.home, self.config.data_dir, wanted)
-        self.doorbell = Doorbell(self.home / "run" / "doorbell")
+        self.shim_notifications = ShimNotifications(self.home / "run" / "doorbell")
         self.containers = containers_of(
-            self.home, self.config.identity(), vars(self.config), self.doorbell.address, self._tell
+            self.home, self.config.identity(), vars(self.config), self.shim_notifications.address, self._tell
         )
         store = Store(self.config.data_dir, self.config.store_marker)
         self.client = StudioClient(self.config.studio, self.config.key)
-        self.environments = Environments(self.home / "envs", pythons, isolation.walls)
+        self.environments = Environments(self.home / "envs", pythons, isolation.sandbox)
         marker = self.config.store_marker if store.root is not None else None
         kind = "process" if self.containers is None else "docker"
         gpus = Gpus()
         facts = HostFacts(self.home, pythons, marker, gpus, {"isolation": isolation.facts()}, kind)
         facts.containers = self.containers
         self.exchange = Exchange(self.client, facts.document)
-        self.services = Services(
+        self.context = AgentContext(
             studio=self.config.studio.rstrip("/"),
             client=self.client,
             launcher=self._launcher(isolation),
@@ -76,9 +76,9 @@ class Agent:
             sdk=sdk_folder(self.home),
             tell=self.exchange.tell,
         )
-        self.supervisor = Supervisor(self.services, self.home)
+        self.supervisor = Supervisor(self.context, self.home)
         facts.storage = self.supervisor.housekeeper
-        self.sampler = Sampler(self.services.launcher, self.supervisor.devices, gpus)
+        self.sampler = Sampler(self.context.launcher, self.supervisor.devices, gpus)
         self.bell = Bell(self.config.redis_url or "", self.config.name, self.exchange.wake)
 
     def _tell(self, report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
@@ -89,21 +89,21 @@ class Agent:
         if self.containers is not None:
             return self.containers.launcher
         return ProcessLauncher(
-            self.home / "attempts", self.zygote, self.doorbell.address, isolation.cgroups, isolation.walls,
+            self.home / "attempts", self.zygote, self.shim_notifications.address, isolation.cgroups, isolation.sandbox,
             isolation.limits_required,
         )  # fmt: skip
 
     def start(self) -> None:
         if self.containers is not None:
             self.containers.start()
-        self.doorbell.listen(self.supervisor.ring)
+        self.shim_notifications.listen(self.supervisor.ring)
         adopted = self.supervisor.adopt()
         self.exchange.start(self.supervisor)
         self.supervisor.housekeeper.start()
         self.sampler.start()
         if self.config.redis_url:
             self.bell.start()
-        say.info("host %s serves %s, %d attempts adopted", self.config.name, self.services.studio, adopted)
+        log.info("host %s serves %s, %d attempts adopted", self.config.name, self.context.studio, adopted)
 
     def stop(self) -> None:
         """Steps and their shims go on; the next agent adopts them."""
@@ -112,14 +112,14 @@ class Agent:
         self.sampler.stop()
         self.bell.stop()
         self.environments.stop()
-        self.doorbell.close()
+        self.shim_notifications.close()
         if self.containers is not None:
             self.containers.stop()
         self.zygote.stop()
 
 
 def containers_of(
-    home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None, tell: Tell = unheard
+    home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None, tell: SendReport = discard
 ) -> Containers | None:
     """None for a host of processes, and where containers are taken only if the engine answers now, and it does not."""
     options = container_options(given)
@@ -145,17 +145,17 @@ def run(home: Path, studio: str | None = None) -> int:
     home.mkdir(parents=True, exist_ok=True)
     with _alone(home) as alone:
         if not alone:
-            say.error("another agent serves %s already", home)
+            log.error("another agent serves %s already", home)
             return 1
         try:
             agent = Agent(home, studio)
             agent.start()
         except (NotConfigured, Unprotected) as error:
-            say.error("%s", error)
+            log.error("%s", error)
             return 2
         ended.wait()
         agent.stop()
-        say.info("host %s ends; its steps go on", agent.config.name)
+        log.info("host %s ends; its steps go on", agent.config.name)
     sys.stdout.flush()
     # Threads may hang in a call to a studio that is gone. There is nothing of theirs that a file does not have.
     os._exit(0)

@@ -25,7 +25,7 @@ class Bound:
     modes: dict[str, str] = field(default_factory=dict)
     file_outputs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    # Folders and files of this host that links of mounted inputs lead to: a launcher with walls shows them read-only.
+    # Folders and files of this host that links of mounted inputs lead to: a launcher with a sandbox shows them read-only.
     roots: list[str] = field(default_factory=list)
 
     @property

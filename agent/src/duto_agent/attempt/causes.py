@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from duto_agent.attempt.bindings import Bound
-from duto_agent.disk_space import ADVICE, AMPLE, is_told_in, size_of
+from duto_agent.disk_space import ADVICE, AMPLE, is_mentioned_in, size_of
 
 MISSING_FILE = re.compile(r"^FileNotFoundError: .*?: '([^']+)'")
 MISSING_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'")
@@ -111,7 +111,7 @@ def _of_error(
     where = _where(frame)
     if text.startswith("MemoryError") or "ArrayMemoryError" in text.partition(":")[0]:
         return Cause("out_of_memory", f"The script asked for more memory than there is{where}.")
-    if is_told_in(text) or is_told_in(verdict.get("log_error") or ""):
+    if is_mentioned_in(text) or is_mentioned_in(verdict.get("log_error") or ""):
         return _of_disk(where, verdict.get("disk_free"))
     if found := MISSING_FILE.match(text):
         explained = _missing_file(found[1], spec, bound, where)

@@ -30,7 +30,7 @@ class Cut(Exception):
 
 
 @dataclass
-class Wishes:
+class ControlFlags:
     """What others ask of the attempt, at any time."""
 
     cancel_grace: float | None = None
@@ -38,22 +38,26 @@ class Wishes:
 
 
 class Closing:
-    """Its log and metrics are shipped, its files collected and uploaded; `heed` is asked at each piece of that.
+    """Its log and metrics are shipped, its files collected and uploaded; `check` is asked at each piece of that.
 
     `limit` is the step's time limit in seconds: what follows its script may take as long again. `tell` says once that
     the script is over, if that takes a while.
     """
 
     def __init__(
-        self, wishes: Wishes, limit: float | None, tell: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self,
+        flags: ControlFlags,
+        limit: float | None,
+        tell: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wishes, self._tell, self._clock = wishes, tell, clock
+        self._wishes, self._tell, self._clock = flags, tell, clock
         self._begun = clock()
         self._limit = max(LEAST_S, limit) if limit else None
         self._cancel_by: float | None = None
         self._is_told = False
 
-    def heed(self) -> None:
+    def check(self) -> None:
         """Raises Abandoned or Cut when nothing more is to be done."""
         if self._wishes.abandon:
             raise Abandoned

@@ -31,7 +31,7 @@ Heed = Callable[[], None]
 Upload = Callable[[str, str, Path], None]
 
 
-def unheeding() -> None:
+def uninterrupted() -> None:
     """For whom nothing interrupts."""
 
 
@@ -56,10 +56,10 @@ def shown(label: str) -> str:
 
 
 class Collector:
-    """Looks through the directory of one attempt. `heed` is asked all the time whether to go on, and raises if not."""
+    """Looks through the directory of one attempt. `check` is asked all the time whether to go on, and raises if not."""
 
-    def __init__(self, directory: Path, found: Collected, heed: Heed = unheeding) -> None:
-        self.directory, self.found, self.heed = directory, found, heed
+    def __init__(self, directory: Path, found: Collected, check: Heed = uninterrupted) -> None:
+        self.directory, self.found, self.check = directory, found, check
         self.inner = [directory / name for name in ("work", "outputs", "tmp")]
 
     def collect(self, spec: Mapping[str, Any], bound: Bound, ended_well: bool) -> None:
@@ -99,7 +99,7 @@ class Collector:
             self.settle(top)
         for folder, entries in trees.walk(top):
             for each in list(entries):
-                self.heed()
+                self.check()
                 path = f"{folder}/{each.name}" if folder else each.name
                 if not self._has_good_name(top / path, prefix + path):
                     entries.remove(each)
@@ -151,7 +151,7 @@ class Collector:
             return False
         path.unlink()
         try:
-            copy(target, path, shown(self._label(path)), self.heed)
+            copy(target, path, shown(self._label(path)), self.check)
         except DiskFull as full:
             self.found.too_large.append(str(full))
             return False
@@ -162,7 +162,7 @@ class Collector:
         try:
             if self._is_mostly_holes(file, file):
                 return None
-            return {"path": spelled(path), "size": file.stat().st_size, "digest": digest_of(file, self.heed)}
+            return {"path": spelled(path), "size": file.stat().st_size, "digest": digest_of(file, self.check)}
         except OSError as error:
             self.found.leave_out(self._label(file), f"it cannot be read ({error.strerror})")
             return None
@@ -199,11 +199,11 @@ class Collector:
 
 
 def collect(
-    directory: Path, spec: Mapping[str, Any], bound: Bound, ended_well: bool, heed: Heed = unheeding
+    directory: Path, spec: Mapping[str, Any], bound: Bound, ended_well: bool, check: Heed = uninterrupted
 ) -> Collected:
     """What `Collector.collect` finds."""
     found = Collected()
-    Collector(directory, found, heed).collect(spec, bound, ended_well)
+    Collector(directory, found, check).collect(spec, bound, ended_well)
     return found
 
 

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 from duto_agent.attempt import causes, staging
 from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
-from duto_agent.attempt.closing import Abandoned, Closing, Cut, Wishes
+from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, send, shown
 from duto_agent.attempt.log_shipment import log_shipment
 from duto_agent.attempt.spool_shipment import SpoolShipment
-from duto_agent.context import Services
+from duto_agent.context import AgentContext
 from duto_agent.disk_space import START_ROOM, DiskFull, free_at, full, is_full
 from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import BuildFailed
@@ -27,15 +27,15 @@ from duto_agent.files import now, read_json, write_json
 from duto_agent.host.usage import SampleShipment
 from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe
 from duto_agent.launchers.shim_state import has_begun
-from duto_agent.loops import pauses
+from duto_agent.loops import backoff
 from duto_agent.paths import BadPath
 from duto_agent.shim.log import ERR, Log
 from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull
-from duto_agent.studio.exchange import last_word
+from duto_agent.studio.exchange import final_report
 from duto_agent.studio.shipments import Stale
 from duto_agent.studio.transfers import DataMissing
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 B = TypeVar("B")
 FINISHED = "finished.json"
 WARNINGS_MOST = 200
@@ -57,19 +57,19 @@ class Ended(Exception):
 class Attempt:
     """`run` goes through all stages in one thread; the files say which of them are done."""
 
-    def __init__(self, key: AttemptKey, spec: dict[str, Any], services: Services, adopted: bool) -> None:
-        self.key, self.spec, self.services, self.adopted = key, spec, services, adopted
-        self.directory: Path = services.launcher.directory(key)
+    def __init__(self, key: AttemptKey, spec: dict[str, Any], context: AgentContext, adopted: bool) -> None:
+        self.key, self.spec, self.context, self.adopted = key, spec, context, adopted
+        self.directory: Path = context.launcher.directory(key)
         self.bell = threading.Event()
-        self.wishes = Wishes()
+        self.flags = ControlFlags()
         self.warnings: list[str] = []
-        self.log = log_shipment(self.directory, key, services.client)
-        self.spool = SpoolShipment(self.directory, key, services.client)
-        self.samples = SampleShipment(self.directory, key, services.client)
-        self._pause = pauses()
+        self.log = log_shipment(self.directory, key, context.client)
+        self.spool = SpoolShipment(self.directory, key, context.client)
+        self.samples = SampleShipment(self.directory, key, context.client)
+        self._pause = backoff()
         self._ship_after = 0.0
         self._asked_to_end = False
-        self.closing = Closing(self.wishes, None, self._tell_closing)
+        self.closing = Closing(self.flags, None, self._tell_closing)
         self._unsent: list[str] = []
 
     def run(self) -> bool:
@@ -79,7 +79,7 @@ class Attempt:
             self._report(report)
             return True
         except (Abandoned, Stale) as error:
-            say.info("attempt %s is not wanted any more %s", self.key.folder, error)
+            log.info("attempt %s is not wanted any more %s", self.key.folder, error)
             self._end_quietly()
             return False
 
@@ -88,24 +88,26 @@ class Attempt:
         cause = Cause("studio_fault", f"The agent could not finish this step: {type(error).__name__}: {error}")
         if is_full(error) or isinstance(error, DiskFull):
             cause = self._of_disk(error)
-        self.services.tell(last_word(self._event("finished"), cause.message, cause.code or "studio_fault"), urgent=True)
+        self.context.tell(
+            final_report(self._event("finished"), cause.message, cause.code or "studio_fault"), urgent=True
+        )
 
     def cancel(self, grace_seconds: float) -> None:
-        self.wishes.cancel_grace = grace_seconds
+        self.flags.cancel_grace = grace_seconds
         self.bell.set()
 
     def abandon(self) -> None:
-        self.wishes.abandon = True
+        self.flags.abandon = True
         self.bell.set()
 
     def _execute(self) -> dict[str, Any]:
         bound = Bound()
         try:
-            if self.services.launcher.probe(self.key).state == "none":
+            if self.context.launcher.probe(self.key).state == "none":
                 self._prepare()
             else:
                 self._tell_started()
-            bound = staging.stage(self.directory, self.spec, self.services.transfers)
+            bound = staging.stage(self.directory, self.spec, self.context.transfers)
             probe = self._watch()
         except Ended as error:
             return self._close(error.cause, Probe("none"), bound)
@@ -116,14 +118,14 @@ class Attempt:
 
     def _prepare(self) -> None:
         """Stage, find the environment, launch; every failure becomes a cause with words."""
-        self.services.tell(self._event("preparing", detail="environment"))
+        self.context.tell(self._event("preparing", detail="environment"))
         try:
             studio = self._tell_studio()
-            bound = staging.stage(self.directory, self.spec, self.services.transfers)
+            bound = staging.stage(self.directory, self.spec, self.context.transfers)
             self.warnings += bound.warnings
-            python, image = self._ground()
+            python, image = self._resolve_runtime()
             launch = staging.launch_of(
-                self.key, self.directory, self.spec, bound, python, self.services.sdk, studio, image
+                self.key, self.directory, self.spec, bound, python, self.context.sdk, studio, image
             )
         except (BuildFailed, LaunchFailed) as error:
             raise Ended(Cause("environment", str(error))) from error
@@ -142,35 +144,37 @@ class Attempt:
         if (starved := self._starved()) is not None:  # told now: a shim that has no room cannot tell it
             raise Ended(starved)
         try:
-            self._patiently(lambda: self.services.launcher.ensure(launch))
+            self._retry_while_away(lambda: self.context.launcher.ensure(launch))
         except LaunchFailed as error:
             raise Ended(Cause(error.code, str(error))) from error
         except (DiskFull, OSError) as error:
             raise Ended(self._of_disk(error)) from error
 
-    def _patiently(self, deed: Callable[[], B]) -> B:
+    def _retry_while_away(self, action: Callable[[], B]) -> B:
         """An engine that is away is waited for: what it holds is not lost, and the step is not at fault."""
-        pause = pauses()
+        pause = backoff()
         while True:
-            self._heed_before_start()
+            self._check_flags_before_start()
             try:
-                return deed()
+                return action()
             except EngineAway as away:
-                say.warning("%s waits: %s", self.key.folder, away)
+                log.warning("%s waits: %s", self.key.folder, away)
                 self._rest(next(pause))
 
-    def _ground(self) -> tuple[str, str]:
+    def _resolve_runtime(self) -> tuple[str, str]:
         """The interpreter of the step, and the image that it is in."""
         wanted = self.spec.get("environment") or {}
-        images = self.services.images
+        images = self.context.images
         if images is None:
             return self._environment(wanted), ""
-        image = self._patiently(lambda: self._with_log(lambda say: images.ensure(self.spec, say, self.key.attempt)))
+        image = self._retry_while_away(
+            lambda: self._with_log(lambda say: images.ensure(self.spec, say, self.key.attempt))
+        )
         self.warnings += image.warnings
         return image.python, image.name
 
     def _environment(self, wanted: dict[str, Any]) -> str:
-        environments = self.services.environments
+        environments = self.context.environments
         if wanted.get("user_managed"):
             return environments.user_managed(wanted.get("interpreter"))
         lock, asked = str(wanted.get("lock") or ""), wanted.get("python")
@@ -184,19 +188,19 @@ class Attempt:
         """Built now, with its log in the attempt's own. Elsewhere, so that a cancel is heard meanwhile."""
         log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
         write: Callable[[str], None] = lambda line: log.write(ERR, f"{line}\n".encode())  # noqa: E731
-        building: Future[B] = self.services.builders.submit(build, write)
+        building: Future[B] = self.context.builders.submit(build, write)
         building.add_done_callback(lambda _: log.close())
         while True:
             try:
                 return building.result(timeout=QUICK_S)
             except NotYet:
-                self._heed_before_start()
+                self._check_flags_before_start()
                 self._ship()
 
-    def _heed_before_start(self) -> None:
-        if self.wishes.abandon:
+    def _check_flags_before_start(self) -> None:
+        if self.flags.abandon:
             raise Abandoned
-        if self.wishes.cancel_grace is not None:
+        if self.flags.cancel_grace is not None:
             raise Ended(causes.NOT_BEGUN)
 
     def _tell_started(self) -> None:
@@ -204,12 +208,12 @@ class Attempt:
         if self.adopted:
             with contextlib.suppress(OSError):  # a full disk: then the address of before must do
                 self._tell_studio()
-        self.services.tell(self._event("started"))
+        self.context.tell(self._event("started"))
 
     def _tell_studio(self) -> str:
         """Where the script finds the studio: it may have moved since the step began."""
         network = str(self.spec.get("network") or staging.NETWORK)
-        studio = self.services.launcher.studio_for(network, self.services.studio)
+        studio = self.context.launcher.studio_for(network, self.context.studio)
         write_json(self.directory / "studio.json", {"url": studio})
         return studio
 
@@ -218,10 +222,10 @@ class Attempt:
         moved_at = seen = time.monotonic()
         while True:
             self.bell.clear()
-            probe = self.services.launcher.probe(self.key)  # before reading: nothing is written after the verdict
-            self._heed()
+            probe = self.context.launcher.probe(self.key)  # before reading: nothing is written after the verdict
+            self._check_flags()
             if probe.state in ("exited", "lost"):
-                return self.services.launcher.collect(self.key)
+                return self.context.launcher.collect(self.key)
             moment = time.monotonic()
             seen = seen if probe.state == "none" else moment  # an engine that was away may know less when it is back
             if moment - seen > START_S:
@@ -233,16 +237,16 @@ class Attempt:
             moved_at = moment if self._ship() else moved_at
             self.bell.wait(QUICK_S if moment - moved_at < LIVELY_FOR_S else QUIET_S)
 
-    def _heed(self) -> None:
-        wishes = self.wishes
-        grace = 0.0 if wishes.abandon else wishes.cancel_grace
+    def _check_flags(self) -> None:
+        flags = self.flags
+        grace = 0.0 if flags.abandon else flags.cancel_grace
         if grace is not None and not self._asked_to_end:
             self._asked_to_end = True
-            self.services.launcher.signal(self.key, grace)
+            self.context.launcher.signal(self.key, grace)
 
     def _ship(self) -> bool:
         """One window of each file. A studio that is away costs the step nothing but its audience."""
-        if self.wishes.abandon:
+        if self.flags.abandon:
             return False
         began = time.monotonic()
         try:
@@ -252,7 +256,7 @@ class Attempt:
         except Away:
             self._ship_after = began + next(self._pause)
             return False
-        self._pause = pauses()
+        self._pause = backoff()
         if moved:  # a script that talks all the time is sent in larger pieces, and never takes all of the studio
             ended = time.monotonic()
             self._ship_after = ended + min(max(SHIP_GAP_S, ended - began), SHIP_GAP_MAX_S)
@@ -261,14 +265,14 @@ class Attempt:
     def _ship_all(self) -> None:
         """The verdict travels only after every byte that it speaks of."""
         for shipment in (self.log, self.spool, self.samples):
-            pause = pauses()
+            pause = backoff()
             while True:
-                self.closing.heed()
-                shipment.hurried = self.wishes.cancel_grace is not None
+                self.closing.check()
+                shipment.hurried = self.flags.cancel_grace is not None
                 try:
                     if not shipment.ship():
                         break
-                    pause = pauses()
+                    pause = backoff()
                 except Away:
                     self._rest(next(pause))
         self.warnings += [problem for problem in (self.log.problem, self.spool.problem) if problem]
@@ -280,28 +284,28 @@ class Attempt:
     def _close(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
         """The finished report, kept on disk before it is told. Whatever is cut short, the verdict holds what there is."""
         limit = self.spec.get("timeout_seconds")
-        self.closing = Closing(self.wishes, float(limit) if limit else None, self._tell_closing)
+        self.closing = Closing(self.flags, float(limit) if limit else None, self._tell_closing)
         found = Collected() if bound.places or probe.state != "none" else None
         try:
             self._ship_all()
             if found is not None:
-                Collector(self.directory, found, self.closing.heed).collect(self.spec, bound, cause.code is None)
-            if found is not None and self.services.at(self.key) is None:
+                Collector(self.directory, found, self.closing.check).collect(self.spec, bound, cause.code is None)
+            if found is not None and self.context.at(self.key) is None:
                 self._upload(found)
         except Cut as cut:
             self.warnings.append(f"Not everything that the step left was kept: {cut}")
             cause = cause if cause.code else cut.cause
-        if self.wishes.abandon:
+        if self.flags.abandon:
             raise Abandoned
         report = self._verdict(cause, probe, found)
         try:
             write_json(self.directory / FINISHED, report)
         except OSError as error:  # what it says can be found out again, as long as the directory is there
-            say.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
+            log.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
         return report
 
     def _tell_closing(self) -> None:
-        self.services.tell(self._event("collecting"))
+        self.context.tell(self._event("collecting"))
 
     def _verdict(self, cause: Cause, probe: Probe, found: Collected | None) -> dict[str, Any]:
         verdict = probe.verdict or {}
@@ -317,8 +321,8 @@ class Attempt:
             self.warnings += found.warnings
             self._tell_unkept("disk_full", found.too_large, report)
             self._tell_unkept("studio_fault", self._unsent, report)
-        if self.services.at(self.key) is not None:
-            report["left_at"] = self.services.at(self.key)
+        if self.context.at(self.key) is not None:
+            report["left_at"] = self.context.at(self.key)
         if verdict.get("log_dropped"):
             why = (
                 f"could not be written: {verdict['log_error']}"
@@ -347,11 +351,11 @@ class Attempt:
 
         One that it does not take is told, and costs no other. Raises StudioFaulty, Abandoned, Cut.
         """
-        began, pause = time.monotonic(), pauses()
+        began, pause = time.monotonic(), backoff()
         while True:
-            self.closing.heed()
+            self.closing.check()
             try:
-                return self.services.client.upload(put, path, file, self.closing.heed)
+                return self.context.client.upload(put, path, file, self.closing.check)
             except Refused as refused:
                 if refused.code == "stale_epoch":
                     raise Abandoned from refused
@@ -365,7 +369,7 @@ class Attempt:
                     raise
                 if isinstance(away, StudioFull) and WAITED not in self.warnings:
                     self.warnings.append(WAITED)
-                    say.warning("the files of %s wait: %s", self.key.folder, away)
+                    log.warning("the files of %s wait: %s", self.key.folder, away)
                 self._rest(next(pause))
 
     def _rest(self, seconds: float) -> None:
@@ -375,18 +379,18 @@ class Attempt:
 
     def _report(self, report: dict[str, Any]) -> None:
         heard = threading.Event()
-        self.services.tell(report, urgent=True, heard=heard.set)
+        self.context.tell(report, urgent=True, heard=heard.set)
         while not heard.wait(1.0):
-            if self.wishes.abandon:
+            if self.flags.abandon:
                 raise Abandoned
 
     def _end_quietly(self) -> None:
-        self.wishes.abandon = True
+        self.flags.abandon = True
         deadline = time.monotonic() + 15
-        while self.services.launcher.probe(self.key).state == "running" and time.monotonic() < deadline:
-            self._heed()
+        while self.context.launcher.probe(self.key).state == "running" and time.monotonic() < deadline:
+            self._check_flags()
             time.sleep(QUICK_S)
-        self.services.launcher.collect(self.key)
+        self.context.launcher.collect(self.key)
 
     def _of_disk(self, error: BaseException) -> Cause:
         """Of an error that came while the step's files were written."""

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from duto_agent.loops import keep_going
+from duto_agent.loops import start_loop
 
 LONGEST_ADDRESS = 100
 
 
-class Doorbell:
+class ShimNotifications:
     """A unix datagram socket; None as its address where the path is too long for one."""
 
     def __init__(self, path: Path) -> None:
@@ -27,7 +27,7 @@ class Doorbell:
 
     def listen(self, ring: Callable[[str], None]) -> None:
         if self.address:
-            keep_going("doorbell", lambda: ring(self._socket.recv(1024).decode("utf-8", "replace")), self._closed)
+            start_loop("doorbell", lambda: ring(self._socket.recv(1024).decode("utf-8", "replace")), self._closed)
 
     def close(self) -> None:
         """The thread that listens goes with the process."""

@@ -11,7 +11,7 @@ from duto.spec import trees
 from duto.spec.filenames import spelled, unspelled
 from duto_agent.attempt import bindings
 from duto_agent.attempt.bindings import Bound
-from duto_agent.disk_space import room_for
+from duto_agent.disk_space import require_space
 from duto_agent.environments.builder import FONT_FOLDER
 from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.arguments import understood
@@ -32,7 +32,7 @@ def stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bou
     known = read_json(directory / STAGED, own=True)
     if known is not None:
         return Bound(**known)
-    with room_for("the step's files", directory):
+    with require_space("the step's files", directory):
         return _stage(directory, spec, transfers)
 
 
@@ -108,7 +108,7 @@ def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: 
     """A folder of links: no byte is copied, and what a script adds or deletes here never reaches the store.
 
     What it writes *through* a link would, as long as the same user runs both: a
-    launcher with walls shows where the links lead by read-only binds.
+    launcher with sandbox shows where the links lead by read-only binds.
     """
     bound.roots.append(str(root))
     if is_file or root.is_file():

@@ -80,11 +80,11 @@ def build(api: Any, params: Mapping[str, str], tar: bytes, watch: Watch) -> Iter
         timeout=BUILD_S,
     )
     api._raise_for_status(answer)
-    watch.opened(lambda: hang_up(answer))
+    watch.opened(lambda: disconnect(answer))
     return _lines(answer, Steps(watch.moved))
 
 
-def hang_up(answer: Any) -> None:
+def disconnect(answer: Any) -> None:
     """The engine gives up a build whose caller is gone. Whoever reads the answer in another thread sees its end."""
     with contextlib.suppress(OSError, AttributeError):
         answer.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)
@@ -98,7 +98,7 @@ def _lines(answer: Any, steps: Steps) -> Iterator[str]:
         if message.get("id") == TRACE:
             status = base64.b64decode(message.get("aux") or "")
             steps.take(status)
-            *whole, begun = (begun + spoken(status)).split("\n")
+            *whole, begun = (begun + messages(status)).split("\n")
             yield from (line for line in whole if line.strip())
         elif message.get("error"):
             yield from (line for line in (begun, str(message["error"])) if line.strip())
@@ -107,7 +107,7 @@ def _lines(answer: Any, steps: Steps) -> Iterator[str]:
         yield begun
 
 
-def spoken(status: bytes) -> str:
+def messages(status: bytes) -> str:
     """What commands printed, from one StatusResponse (its field 3, logs; their field 4, bytes)."""
     logs = (value for number, value in _fields(status) if number == 3)
     texts = (text for log in logs for number, text in _fields(log) if number == 4)

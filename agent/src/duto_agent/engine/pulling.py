@@ -10,7 +10,7 @@ from docker import auth
 from docker.errors import DockerException
 from docker.utils import parse_repository_tag
 
-from duto_agent.engine.buildkit import Watch, hang_up
+from duto_agent.engine.buildkit import Watch, disconnect
 
 # What the engine says of a layer that is here, or has come.
 COME = ("Verifying Checksum", "Download complete", "Extracting", "Pull complete")
@@ -81,5 +81,5 @@ def pull(api: Any, name: str, watch: Watch) -> Iterator[Mapping[str, Any]]:
         timeout=None,
     )
     api._raise_for_status(answer)
-    watch.opened(lambda: hang_up(answer))
+    watch.opened(lambda: disconnect(answer))
     return (json.loads(line) for line in answer.iter_lines() if line)

@@ -16,14 +16,14 @@ from functools import partial
 from pathlib import Path
 
 from duto.spec import trees
-from duto_agent.disk_space import DiskFull, full, is_told_in, room_for
+from duto_agent.disk_space import DiskFull, full, is_mentioned_in, require_space
 from duto_agent.environments import conda
 from duto_agent.environments.pythons import Choice, Python, Pythons
-from duto_agent.environments.sandboxed_builds import Workshop
+from duto_agent.environments.sandboxed_builds import SandboxedBuilds
 from duto_agent.environments.uv_tool import UvMissing, uv_binary, uv_environment
 from duto_agent.files import now, read_json, remove_tree, write_json
 from duto_agent.launchers.bubblewrap import Bubblewrap
-from duto_agent.loops import attempted
+from duto_agent.loops import succeeds
 
 Say = Callable[[str], None]
 READY = "duto-environment.json"
@@ -60,13 +60,15 @@ class Built:
 class Environments:
     """The folder `envs/` of this host."""
 
-    def __init__(self, folder: Path, pythons: Pythons, walls: Bubblewrap | None = None) -> None:
+    def __init__(self, folder: Path, pythons: Pythons, sandbox: Bubblewrap | None = None) -> None:
         self.folder, self.pythons = folder, pythons
-        self.workshop = Workshop(walls, folder.parent / "cache" / "builds") if walls is not None else None
+        self.sandboxed_builds = (
+            SandboxedBuilds(sandbox, folder.parent / "cache" / "builds") if sandbox is not None else None
+        )
         self._running: set[subprocess.Popen[str]] = set()
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("*.tmp.*"):  # an agent that was killed amid a build
-            attempted(f"removal of {left}", partial(remove_tree, left))
+            succeeds(f"removal of {left}", partial(remove_tree, left))
 
     def resolve(self, packages: Sequence[str], python: Python, say: Say, constraints: Sequence[str] = ()) -> str:
         """The lock of these requirements within the constraints: one `name==version` per line, sorted."""
@@ -96,7 +98,7 @@ class Environments:
         if not lock.strip():
             say = _nothing  # made in a blink: no news
         if not is_of(path, lock):
-            with room_for(f"the environment {path.name}", self.folder), self._only_one(path):
+            with require_space(f"the environment {path.name}", self.folder), self._only_one(path):
                 if not is_of(path, lock):
                     remove_tree(path)  # what stands there is something else, or was changed
                     self._build(path, lock, choice, say)
@@ -150,8 +152,8 @@ class Environments:
                 file.write_text(lock)
                 self._install(new, file, say)
             self._draw_fonts(new, lock)
-            if self.workshop is not None:
-                self.workshop.take_back(new)
+            if self.sandboxed_builds is not None:
+                self.sandboxed_builds.take_back(new)
             made = {"python": choice.python.version, "lock_digest": digest_of(lock), "built_at": now()}
             write_json(new / READY, made)
             make_read_only(new)
@@ -162,10 +164,10 @@ class Environments:
         say("The environment is ready.")
 
     def _install(self, new: Path, lock: Path, say: Say) -> None:
-        """Without walls all at once. With them, code of packages runs behind them only: to build, and to compile."""
+        """Without a sandbox all at once. With one, code of packages runs in it only: to build, and to compile."""
         python = str(new / "bin/python")
         install = ["pip", "sync", "--python", python, str(lock)]
-        if self.workshop is None:
+        if self.sandboxed_builds is None:
             self._uv([*install, "--compile-bytecode"], say)
             return
         try:
@@ -175,7 +177,7 @@ class Environments:
             self._uv([*install, "--link-mode", "copy"], say, python=python, writable=new)
         compile_all = [python, "-I", "-m", "compileall", "-q", "-j", "0", str(new / "lib")]
         # Some packages ship files that are no Python of this version; nothing imports them.
-        subprocess.run(self.workshop.command(compile_all, python, new), env=PLAIN, capture_output=True)
+        subprocess.run(self.sandboxed_builds.command(compile_all, python, new), env=PLAIN, capture_output=True)
 
     def _uv(
         self,
@@ -187,14 +189,14 @@ class Environments:
         writable: Path | None = None,
         files: Sequence[Path] = (),
     ) -> list[str]:
-        """Run uv, say each line as it comes, and turn a failure into one sentence. With `python`: behind walls, if
+        """Run uv, say each line as it comes, and turn a failure into one sentence. With `python`: in a sandbox, if
         there are any."""
         try:
             command, variables = [uv_binary(), *arguments], uv_environment()
         except UvMissing as error:
             raise BuildFailed(str(error)) from error
-        if python and self.workshop is not None:
-            with self.workshop.uv(command, variables, python, writable, files) as (walled, shown):
+        if python and self.sandboxed_builds is not None:
+            with self.sandboxed_builds.uv(command, variables, python, writable, files) as (walled, shown):
                 return self._run(walled, shown, say, stdin)
         return self._run(command, variables, say, stdin)
 
@@ -230,8 +232,8 @@ class Environments:
         variables = {**PLAIN, "MPLCONFIGDIR": str(folder), "HOME": str(folder), "MPLBACKEND": "agg"}
         python = str(path / "bin/python")
         command = [python, "-c", FONTS]
-        if self.workshop is not None:
-            command = self.workshop.command(command, python, path)
+        if self.sandboxed_builds is not None:
+            command = self.sandboxed_builds.command(command, python, path)
         with contextlib.suppress(subprocess.TimeoutExpired, OSError):
             subprocess.run(command, env=variables, capture_output=True, timeout=120)
 
@@ -292,9 +294,9 @@ UNREACHABLE = "The package index could not be reached from this host."
 
 def failure_of(log: str, place: Path | None) -> BuildFailed | DiskFull:
     """What to raise for a build that said this and ended; `place` lies on the disk that it writes to."""
-    if not is_told_in(_flat(log)):
+    if not is_mentioned_in(_flat(log)):
         return BuildFailed(explain(log))
-    said = next((line.strip() for line in log.splitlines() if is_told_in(line)), "")
+    said = next((line.strip() for line in log.splitlines() if is_mentioned_in(line)), "")
     return full(f"the environment ({said[:200]})" if said else "the environment", place)
 
 

@@ -1,4 +1,4 @@
-"""Where the code of packages runs while an environment is made: behind walls, with a cache for each build.
+"""Where the code of packages runs while an environment is made: in a sandbox, with a cache for each build.
 
 A package that comes as source runs its own program when it is resolved or built, and what is installed may run code
 whenever its Python starts. None of it sees the agent's home or key, and none of it can change uv's own cache, from
@@ -23,17 +23,17 @@ FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
 LINKS, INDEXES = "UV_FIND_LINKS", ("UV_DEFAULT_INDEX", "UV_INDEX")
 
 
-class Workshop:
-    """Commands that make environments, behind walls."""
+class SandboxedBuilds:
+    """Commands that make environments, in a sandbox."""
 
-    def __init__(self, walls: Bubblewrap, caches: Path) -> None:
-        self.walls, self.caches = walls, caches
+    def __init__(self, sandbox: Bubblewrap, caches: Path) -> None:
+        self.sandbox, self.caches = sandbox, caches
         remove_tree(caches)  # of builds that an agent was killed amid
 
     def command(self, argv: Sequence[str], python: str, writable: Path) -> list[str]:
         """A program of the environment `writable` itself."""
         self._give(writable)
-        return self.walls.around(argv, [*interpreter(python), Bind(writable, writable, read_only=False)])
+        return self.sandbox.around(argv, [*interpreter(python), Bind(writable, writable, read_only=False)])
 
     @contextlib.contextmanager
     def uv(
@@ -63,7 +63,7 @@ class Workshop:
     ) -> tuple[list[str], dict[str, str]]:
         program = Path(argv[0]).resolve()
         places = local_places(variables)
-        secrets = [path for path in places if self.walls.users is not None and path.is_file() and is_closed(path)]
+        secrets = [path for path in places if self.sandbox.users is not None and path.is_file() and is_closed(path)]
         shown = [
             Bind(program, Path(argv[0])), *interpreter(python), *(Bind(path, path) for path in places if path not in secrets),
             *(Bind(path, path) for path in files), Bind(cache, cache, read_only=False),
@@ -72,13 +72,13 @@ class Workshop:
             self._give(writable)
             shown.append(Bind(writable, writable, read_only=False))
         kept = {name: value for name, value in variables.items() if name != "TMPDIR"}
-        if self.walls.users is not None and (home := kept.get("HOME")):
-            kept |= {"HOME": "/tmp", "NETRC": kept.get("NETRC") or f"{home}/.netrc"}  # noqa: S108 - behind walls
-        return self.walls.around(argv, shown, secrets), {**kept, "UV_CACHE_DIR": str(cache)}
+        if self.sandbox.users is not None and (home := kept.get("HOME")):
+            kept |= {"HOME": "/tmp", "NETRC": kept.get("NETRC") or f"{home}/.netrc"}  # noqa: S108 - in a sandbox
+        return self.sandbox.around(argv, shown, secrets), {**kept, "UV_CACHE_DIR": str(cache)}
 
     def take_back(self, made: Path) -> None:
         """What was made belongs to the agent again, before anybody uses it."""
-        if self.walls.users is None:
+        if self.sandbox.users is None:
             return
         os.chown(made, 0, 0, follow_symlinks=False)
         for folder, folders, files in os.walk(made):
@@ -89,7 +89,7 @@ class Workshop:
 
     def _give(self, writable: Path) -> None:
         """Its folders alone: files may be links into the cache of all environments."""
-        users = self.walls.users
+        users = self.sandbox.users
         if users is not None:
             for folder, _, _ in os.walk(writable):
                 os.chown(folder, users.builder, users.group)
@@ -98,7 +98,7 @@ class Workshop:
         """Nothing that one build's packages have left is taken for another's."""
         self.caches.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=self.caches))
-        if (users := self.walls.users) is not None:
+        if (users := self.sandbox.users) is not None:
             os.chown(made, users.builder, users.group)
         return made
 

@@ -11,29 +11,31 @@ from duto_agent.engine.errors import EngineAway
 from duto_agent.engine.registry import Registry
 from duto_agent.host.launching import ContainerOptions, Identity, Unprotected
 from duto_agent.images.environment_images import Images
-from duto_agent.images.image_builds import Teller
-from duto_agent.images.image_store import Shelf
+from duto_agent.images.image_builds import ImageReporter
+from duto_agent.images.image_store import ImageStore
 from duto_agent.launchers.docker import DockerLauncher
-from duto_agent.loops import keep_going
-from duto_agent.studio.exchange import Tell
+from duto_agent.loops import start_loop
+from duto_agent.studio.exchange import SendReport
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 EVERY_S, SOON_S = 30.0, 2.0
 
 
 class Containers:
     """The launcher of containers with the images that they need."""
 
-    def __init__(self, home: Path, identity: Identity, options: ContainerOptions, bell: str | None, tell: Tell) -> None:
+    def __init__(
+        self, home: Path, identity: Identity, options: ContainerOptions, bell: str | None, tell: SendReport
+    ) -> None:
         self.engine = Engine(options.engine or SOCKET)
         installation, host = identity.installation, identity.host
         self.launcher = DockerLauncher(
             home / "attempts", self.engine, installation, host, identity.studio, bell, options.folders
         )
         labels = {"duto.installation": installation, "duto.host": host}
-        shelf = Shelf(self.engine, labels, home / "images", Teller(tell), options.build_cache)
+        image_store = ImageStore(self.engine, labels, home / "images", ImageReporter(tell), options.build_cache)
         registry = Registry(self.engine, options.registry, installation) if options.registry else None
-        self.images = Images(self.engine, options.base_image, shelf, labels, registry, options.conda_image)
+        self.images = Images(self.engine, options.base_image, image_store, labels, registry, options.conda_image)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
         self.facts: Facts | None = None
         self._stop = threading.Event()
@@ -44,19 +46,19 @@ class Containers:
             self.launcher.networks.start()
         except OSError as error:
             raise Unprotected(f"Containers cannot reach the studio: {error.strerror}.") from error
-        keep_going("engine", self._look_after, self._stop)
+        start_loop("engine", self._maintain, self._stop)
 
     def stop(self) -> None:
         self._stop.set()
         self.launcher.networks.stop()
 
-    def _look_after(self) -> None:
+    def _maintain(self) -> None:
         """Never in the way of the exchange: an engine that stands still answers nothing for as long as it does."""
         self.facts = self.engine.facts() or self.facts
         try:
             self.launcher.tidy()
         except (EngineAway, EngineRefused) as error:
-            say.warning("containers cannot be tidied: %s", error)
+            log.warning("containers cannot be tidied: %s", error)
         self._stop.wait(EVERY_S if self.facts and not self.launcher.left else SOON_S)
 
     def answers(self) -> bool:

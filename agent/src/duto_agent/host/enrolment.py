@@ -18,7 +18,7 @@ import httpx
 
 from duto_agent import __version__
 from duto_agent.host.config import HostConfig, NotConfigured
-from duto_agent.loops import pauses
+from duto_agent.loops import backoff
 from duto_agent.studio.client import Away, KeyRefused, Refused, StudioClient
 
 # Where the key that is proposed lies until it is the host's.
@@ -63,7 +63,7 @@ def _own_key(home: Path, token: str) -> str:
 
 def _ask(studio: StudioClient, asked: dict[str, Any]) -> dict[str, Any]:
     """Ask again where an answer may have been lost. Raises Away, KeyRefused, Refused."""
-    for pause in itertools.islice(pauses(), TRIES - 1):
+    for pause in itertools.islice(backoff(), TRIES - 1):
         try:
             return studio.enrol(asked)
         except KeyRefused:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 Device = dict[str, Any]
 
 
@@ -49,13 +49,13 @@ class Gpus:
             try:
                 count = library.count()
             except Exception as error:
-                say.warning("the graphics processors cannot be asked: %s", error)
+                log.warning("the graphics processors cannot be asked: %s", error)
                 return []
             for index in range(count):
                 try:
                     found.append(ask(library, index))
                 except Exception as error:  # one lost card must not hide the others
-                    say.warning("graphics processor %d cannot be asked: %s", index, error)
+                    log.warning("graphics processor %d cannot be asked: %s", index, error)
         return found
 
 

@@ -22,12 +22,12 @@ from duto.spec import trees
 from duto_agent.environments.builder import READY, key_of
 from duto_agent.files import GONE, read_json, remove_tree
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.loops import attempted, keep_going
+from duto_agent.loops import start_loop, succeeds
 
 if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
-    from duto_agent.images.image_store import Shelf
+    from duto_agent.images.image_store import ImageStore
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 FIRST_S, EVERY_S = 5.0, 600.0
 DAY_S = 86400.0
 TOLD = ("key", "bytes", "used_at", "in_use")
@@ -37,7 +37,9 @@ Item = dict[str, Any]
 class Housekeeper:
     """`policy` is what the studio last said: days for `attempts`, `environments` and `images`; None keeps for ever."""
 
-    def __init__(self, home: Path, holding: Callable[[], Collection[AttemptKey]], images: Shelf | None = None) -> None:
+    def __init__(
+        self, home: Path, holding: Callable[[], Collection[AttemptKey]], images: ImageStore | None = None
+    ) -> None:
         self.home, self.holding, self.images = home, holding, images
         self.policy: Mapping[str, int | None] = {}
         self.storage: dict[str, list[Item]] = {}
@@ -45,21 +47,21 @@ class Housekeeper:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        keep_going("housekeeping", self._turn, self._stop)
+        start_loop("housekeeping", self._turn, self._stop)
 
     def stop(self) -> None:
         self._stop.set()
 
     def _turn(self) -> None:
         if not self._stop.wait(EVERY_S if self.storage else FIRST_S):
-            self.look_around(time.time())
+            self.scan(time.time())
 
-    def look_around(self, moment: float) -> None:
+    def scan(self, moment: float) -> None:
         """One round: remove what may go, then measure what is left. What cannot go is told, and tried again."""
         for left in (*self.home.glob(f"attempts/*{GONE}"), *self.home.glob(f"envs/*{GONE}")):
-            attempted(f"removal of {left}", partial(remove_tree, left))  # of an agent that was killed amid it
-        attempted("removal of what nobody uses", partial(self._clean, moment))
-        attempted("removal of images", partial(self._clean_images, moment))
+            succeeds(f"removal of {left}", partial(remove_tree, left))  # of an agent that was killed amid it
+        succeeds("removal of what nobody uses", partial(self._clean, moment))
+        succeeds("removal of images", partial(self._clean_images, moment))
         images = self.images.items(moment) if self.images is not None else []
         self.storage = {
             "attempts": list(self.attempts()), "environments": list(self.environments()), "images": images,
@@ -121,10 +123,10 @@ class Housekeeper:
         if (path.parent / f"{path.name}.used").exists() and _stamp(path) >= before:
             aside.rename(path)
             return
-        attempted(f"removal of {aside}", partial(remove_tree, aside))
+        succeeds(f"removal of {aside}", partial(remove_tree, aside))
         path.with_name(f"{path.name}.used").unlink(missing_ok=True)
         self._sizes.pop(path, None)
-        say.info("removed %s, which was not needed any more", path.name)
+        log.info("removed %s, which was not needed any more", path.name)
 
     def _clean_cache(self, before: float) -> None:
         """Files of snapshots and inputs, by their last use; each is fetched again when it is missing."""

@@ -15,7 +15,7 @@ from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
 from duto_agent.launchers.users import BadRange, Range, range_of
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 CHOICES = ("auto", "off", "required")
 LAUNCHERS = ("process", "docker", "auto")
 VARIABLES = {
@@ -78,14 +78,14 @@ def container_options(given: Mapping[str, str | None]) -> ContainerOptions | Non
 class Isolation:
     """What the process launcher works with."""
 
-    walls: Bubblewrap | None
+    sandbox: Bubblewrap | None
     cgroups: Cgroups | None
     limits_required: bool = False
 
     def facts(self) -> dict[str, Any]:
         """For the studio (docs/wire.md, `isolation`)."""
         return {
-            "bwrap": self.walls is not None,
+            "bwrap": self.sandbox is not None,
             "cgroup": f"v{self.cgroups.version}" if self.cgroups is not None else None,
             "root": os.geteuid() == 0,
         }
@@ -113,8 +113,8 @@ def isolate(home: Path, data_dir: str | None, wanted: Mapping[str, str | None]) 
     if program and users is not None:
         tell_unwritable(folders, users.first)
     hidden = [Path.home(), *([Path(data_dir)] if data_dir else [])]
-    walls = Bubblewrap(program, home, hidden, folders, users) if program else None
-    return Isolation(walls, cgroups, chosen["limits"] == "required")
+    sandbox = Bubblewrap(program, home, hidden, folders, users) if program else None
+    return Isolation(sandbox, cgroups, chosen["limits"] == "required")
 
 
 def tell_unwritable(folders: list[Path], group: int) -> None:
@@ -122,7 +122,7 @@ def tell_unwritable(folders: list[Path], group: int) -> None:
     for folder in folders:
         facts = folder.stat()
         if not (facts.st_mode & stat.S_IWOTH or (facts.st_gid == group and facts.st_mode & stat.S_IWGRP)):
-            say.warning("steps can only read '%s': let the group %d, or everybody, write there", folder, group)
+            log.warning("steps can only read '%s': let the group %d, or everybody, write there", folder, group)
 
 
 def step_users(given: str | None) -> Range | None:

@@ -20,7 +20,7 @@ from duto_agent.files import now
 from duto_agent.host.gpus import Gpus
 from duto_agent.launchers.base import AttemptKey, Launcher
 from duto_agent.launchers.resource_usage import Processes, Sample
-from duto_agent.loops import attempted, keep_going
+from duto_agent.loops import start_loop, succeeds
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.line_shipments import LineShipment
 from duto_agent.studio.shipments import Stale
@@ -42,7 +42,7 @@ class Sampler:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        keep_going("usage", self._turn, self._stop)
+        start_loop("usage", self._turn, self._stop)
 
     def stop(self) -> None:
         self._stop.set()
@@ -66,7 +66,7 @@ class Sampler:
             self._due[key] = moment + pause(moment - self._begun.get(key, moment))
         samples: dict[AttemptKey, Sample] = {}
         for key in due:
-            attempted(f"weighing of {key.folder}", partial(self._weigh, key, processes, samples))
+            succeeds(f"weighing of {key.folder}", partial(self._weigh, key, processes, samples))
         devices = self._devices({key: held[key] for key in samples})
         for key, sample in samples.items():
             self._begun.setdefault(key, moment)

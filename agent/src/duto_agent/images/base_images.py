@@ -6,61 +6,61 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
-from duto_agent.disk_space import full, is_told_in
+from duto_agent.disk_space import full, is_mentioned_in
 from duto_agent.engine.buildkit import Watch
 from duto_agent.engine.client import Engine, EngineRefused, ImageFacts
 from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import BuildFailed
-from duto_agent.images.image_builds import BYTES, Making, Round, Rounds
-from duto_agent.images.image_store import Shelf
+from duto_agent.images.image_builds import BYTES, ImageBuild, SharedBuild, SharedBuilds
+from duto_agent.images.image_store import ImageStore
 
 PULLS = "duto/pull"
 
 
-class Bases:
+class BaseImages:
     """Whoever asks while one is fetched waits for the one fetch, and is canceled with it."""
 
-    def __init__(self, engine: Engine, shelf: Shelf, rounds: Rounds) -> None:
-        self.engine, self.shelf, self.rounds = engine, shelf, rounds
+    def __init__(self, engine: Engine, image_store: ImageStore, shared_builds: SharedBuilds) -> None:
+        self.engine, self.image_store, self.shared_builds = engine, image_store, shared_builds
 
     def get(self, name: str, say: Callable[[str], None], attempt: str = "") -> ImageFacts:
         """The image of this name. Raises BuildFailed, DiskFull, EngineAway, EngineRefused."""
         if (found := self.engine.image(name)) is not None:
             return found
-        making = Making(tag_of(name), {"image": name}, attempt)
+        making = ImageBuild(tag_of(name), {"image": name}, attempt)
         words = f"The fetch of the base image '{name}'"
-        with self.rounds.asked(making.tag, words) as mine, self.shelf.only_one(making.tag):
-            mine.heed()
+        with self.shared_builds.asked(making.tag, words) as mine, self.image_store.only_one(making.tag):
+            mine.check()
             return self.engine.image(name) or self._fetch(name, making, mine, say)
 
-    def _fetch(self, name: str, making: Making, mine: Round, say: Callable[[str], None]) -> ImageFacts:
+    def _fetch(self, name: str, making: ImageBuild, mine: SharedBuild, say: Callable[[str], None]) -> ImageFacts:
         say(f"Fetching the image {name}.")
-        self.shelf.teller.building(making)
+        self.image_store.reporter.building(making)
         try:
             self._pull(name, making, mine)
             found = self.engine.image(name)
             if found is None:
                 raise BuildFailed(f"The base image '{name}' is not on this host and cannot be fetched.")
         except Exception as error:  # whatever it was, nobody must think that it is still being fetched
-            self.shelf.teller.failed(making, str(error))
+            self.image_store.reporter.failed(making, str(error))
             raise
-        self.shelf.teller.ready(making, found.id, found.size)
-        self.shelf.use(making.tag, name)
+        self.image_store.reporter.ready(making, found.id, found.size)
+        self.image_store.use(making.tag, name)
         return found
 
-    def _pull(self, name: str, making: Making, mine: Round) -> None:
-        watch = Watch(partial(self.shelf.teller.progress, making, unit=BYTES), mine.may_end_by)
+    def _pull(self, name: str, making: ImageBuild, mine: SharedBuild) -> None:
+        watch = Watch(partial(self.image_store.reporter.progress, making, unit=BYTES), mine.may_end_by)
         try:
             self.engine.pull(name, watch)
         except EngineRefused as error:
-            mine.heed()
-            if is_told_in(str(error)):
+            mine.check()
+            if is_mentioned_in(str(error)):
                 raise full(f"the base image '{name}'", self.engine.folder) from error
             raise BuildFailed(f"The base image '{name}' is not on this host and cannot be fetched: {error}") from error
         except (EngineAway, ValueError):  # or it was us who hung up, amid a word
-            mine.heed()
+            mine.check()
             raise
-        mine.heed()
+        mine.check()
 
 
 def tag_of(name: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from duto_agent.disk_space import full, is_told_in
+from duto_agent.disk_space import full, is_mentioned_in
 from duto_agent.engine import buildkit
 from duto_agent.engine.client import Engine, EngineRefused, ImageFacts, is_passing
 from duto_agent.engine.errors import EngineAway
@@ -19,10 +19,10 @@ from duto_agent.environments import conda
 from duto_agent.environments.builder import BuildFailed, failure_of
 from duto_agent.environments.uv_tool import UvMissing, uv_binary, uv_environment
 from duto_agent.images import conda_images
-from duto_agent.images.base_images import Bases
+from duto_agent.images.base_images import BaseImages
 from duto_agent.images.dockerfiles import images_of
-from duto_agent.images.image_builds import BYTES, Canceled, Making, Round, Rounds
-from duto_agent.images.image_store import Shelf, labelled, made_of
+from duto_agent.images.image_builds import BYTES, Canceled, ImageBuild, SharedBuild, SharedBuilds
+from duto_agent.images.image_store import ImageStore, labelled, made_of
 
 Say = Callable[[str], None]
 PYTHON = "python3"
@@ -63,20 +63,26 @@ class Images:
         self,
         engine: Engine,
         base: str | None,
-        shelf: Shelf,
+        image_store: ImageStore,
         labels: Mapping[str, str],
         registry: Registry | None = None,
         micromamba: str | None = None,
     ) -> None:
-        self.engine, self.base, self.shelf, self.labels, self.registry = engine, base, shelf, dict(labels), registry
+        self.engine, self.base, self.image_store, self.labels, self.registry = (
+            engine,
+            base,
+            image_store,
+            dict(labels),
+            registry,
+        )
         self.micromamba = micromamba
-        self.rounds = Rounds()
-        self.bases = Bases(engine, shelf, self.rounds)
+        self.shared_builds = SharedBuilds()
+        self.bases = BaseImages(engine, image_store, self.shared_builds)
 
     def cancel(self, tag: str, by: str) -> None:
         """End the making of an image for all who wait for it; the studio hears of an end in any case."""
-        if not self.rounds.cancel(tag, by):
-            self.shelf.teller.not_made(tag)
+        if not self.shared_builds.cancel(tag, by):
+            self.image_store.reporter.not_made(tag)
 
     def ensure(self, spec: Mapping[str, Any], say: Say, attempt: str = "") -> Image:
         """The image of this step; whoever asks while it is built waits for the one build.
@@ -86,7 +92,7 @@ class Images:
         try:
             return self._ensure(spec, say, attempt)
         except EngineRefused as refused:
-            if is_told_in(str(refused)):
+            if is_mentioned_in(str(refused)):
                 raise full("the step's image", self.engine.folder) from refused
             raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
 
@@ -98,11 +104,11 @@ class Images:
         if container.get("base_dockerfile"):
             base = self._written(str(container["base_dockerfile"]), say, attempt)
         else:
-            base = self._ground(container.get("base_image"), say, attempt)
+            base = self._resolve_runtime(container.get("base_image"), say, attempt)
         if environment.get("user_managed") or not lock.strip():
             return Image(base.id, PYTHON)
         own = self.bases.get(str(self.micromamba), say, attempt).id if conda.is_lock(lock) else ""
-        making = Making(tag_of(base.id, lock, own), recipe_of(base.id, lock, own), attempt)
+        making = ImageBuild(tag_of(base.id, lock, own), recipe_of(base.id, lock, own), attempt)
         built = self._one(making, say, lambda: self._files(making.recipe, lock, say))
         # The id, not the name: after a removal the same name may be another image.
         return Image(built.id, f"{ENVIRONMENT}/bin/python")
@@ -114,13 +120,13 @@ class Images:
         if conda.is_too_old(recipe.get("python")):
             raise BuildFailed(f"Steps cannot begin in Python {recipe['python']}; the oldest that they can is 3.8.")
         try:
-            micromamba, base = self.bases.get(self.micromamba, say), self._ground(None, say)
+            micromamba, base = self.bases.get(self.micromamba, say), self._resolve_runtime(None, say)
             files = conda_images.of_recipe(self._for_build(micromamba.id), self._for_build(base.id), recipe)
             tag = f"{conda_images.LOCKS}:{_digest(json.dumps(dict(recipe), sort_keys=True))[:32]}"
-            with self.shelf.only_one(tag):
+            with self.image_store.only_one(tag):
                 return self._found(tag, {**files, **self._shown(say)}, say)
         except EngineRefused as refused:
-            if is_told_in(str(refused)):
+            if is_mentioned_in(str(refused)):
                 raise full("the environment", self.engine.folder) from refused
             raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
 
@@ -144,34 +150,34 @@ class Images:
         return conda.join(*(text.decode() for text in found))
 
     def _one(
-        self, making: Making, say: Say, files: Callable[[], Mapping[str, bytes]], needs: Sequence[str] = ()
+        self, making: ImageBuild, say: Say, files: Callable[[], Mapping[str, bytes]], needs: Sequence[str] = ()
     ) -> ImageFacts:
         """The image of this name; if there is none it is made now, by one of those who ask for it, of the images that it
         `needs`."""
-        with self.rounds.asked(making.tag) as mine, self.shelf.only_one(making.tag):
-            mine.heed()
+        with self.shared_builds.asked(making.tag) as mine, self.image_store.only_one(making.tag):
+            mine.check()
             built = self._standing(making) or self._fetched(making, mine, say)
             if built is None:
                 self._bring(needs, making, say)
                 built = self._make(making, mine, say, files)
                 self._give(making, say)
-            self.shelf.use(making.tag)
+            self.image_store.use(making.tag)
         return built
 
-    def _standing(self, making: Making) -> ImageFacts | None:
+    def _standing(self, making: ImageBuild) -> ImageFacts | None:
         """The image of this name, if its labels say that it is made of the same: others may have given it the name."""
         found = self.engine.image(making.tag)
         return found if found is not None and made_of(found.labels) == making.recipe else None
 
-    def _bring(self, names: Sequence[str], making: Making, say: Say) -> None:
+    def _bring(self, names: Sequence[str], making: ImageBuild, say: Say) -> None:
         try:
             for name in names:
                 self.bases.get(name, say, making.attempt)
         except Canceled as canceled:  # that ends it for all who wait for what was to be made of it
-            self.rounds.cancel(making.tag, canceled.by)
+            self.shared_builds.cancel(making.tag, canceled.by)
             raise
 
-    def _fetched(self, making: Making, mine: Round, say: Say) -> ImageFacts | None:
+    def _fetched(self, making: ImageBuild, mine: SharedBuild, say: Say) -> ImageFacts | None:
         """From the registry, where another host has built it. One that cannot be asked is no reason to fail."""
         if self.registry is None:
             return None
@@ -186,31 +192,31 @@ class Images:
             say(f"The registry's image {making.tag} is made of something else by its labels, and not used.")
         else:
             say(f"Fetched the image {making.tag} from the registry.")
-            self.shelf.was_fetched(making.tag)
-            self.shelf.teller.ready(making, found.id, found.size, fetched=True)
+            self.image_store.was_fetched(making.tag)
+            self.image_store.reporter.ready(making, found.id, found.size, fetched=True)
         return found
 
-    def _fetch(self, registry: Registry, making: Making, mine: Round) -> bool:
+    def _fetch(self, registry: Registry, making: ImageBuild, mine: SharedBuild) -> bool:
         """The studio hears of it once there is something that comes. Raises BuildFailed where it was canceled."""
         coming = threading.Event()
 
         def moved(done: int, total: int, text: str) -> None:
             if not coming.is_set():
                 coming.set()
-                self.shelf.teller.building(making)
-            self.shelf.teller.progress(making, done, total, text, BYTES)
+                self.image_store.reporter.building(making)
+            self.image_store.reporter.progress(making, done, total, text, BYTES)
 
         try:
             try:
                 return registry.fetch(making.tag, buildkit.Watch(moved, mine.may_end_by))
             finally:
-                mine.heed()
+                mine.check()
         except (BuildFailed, EngineAway, ValueError) as error:
             if coming.is_set():
-                self.shelf.teller.failed(making, str(error))
+                self.image_store.reporter.failed(making, str(error))
             raise
 
-    def _give(self, making: Making, say: Say) -> None:
+    def _give(self, making: ImageBuild, say: Say) -> None:
         if self.registry is None:
             return
         try:
@@ -219,7 +225,7 @@ class Images:
         except RegistryRefused as refused:
             say(f"The registry {self.registry.place} did not take the image: {refused}")
 
-    def _ground(self, wanted: object, say: Say, attempt: str = "") -> ImageFacts:
+    def _resolve_runtime(self, wanted: object, say: Say, attempt: str = "") -> ImageFacts:
         """What the environment names, else this host; where it names only a micromamba, that has to do."""
         name = wanted or self.base or self.micromamba
         if not name:
@@ -229,7 +235,7 @@ class Images:
     def _written(self, dockerfile: str, say: Say, attempt: str) -> ImageFacts:
         """A base that the environment itself describes; there are no files beside its Dockerfile."""
         digest = _digest(dockerfile)
-        making = Making(f"{BASES}:{digest[:32]}", {"dockerfile": digest}, attempt)
+        making = ImageBuild(f"{BASES}:{digest[:32]}", {"dockerfile": digest}, attempt)
         return self._one(making, say, lambda: {"Dockerfile": dockerfile.encode()}, images_of(dockerfile))
 
     def _files(self, recipe: Mapping[str, str], lock: str, say: Say) -> Mapping[str, bytes]:
@@ -260,27 +266,29 @@ class Images:
         settings, certificates = _settings(variables)
         return {"uv": uv, "settings.sh": settings.encode(), "certificates.pem": certificates}
 
-    def _make(self, making: Making, mine: Round, say: Say, files: Callable[[], Mapping[str, bytes]]) -> ImageFacts:
+    def _make(
+        self, making: ImageBuild, mine: SharedBuild, say: Say, files: Callable[[], Mapping[str, bytes]]
+    ) -> ImageFacts:
         """Build it, and tell the studio how that goes."""
         say(f"Building the image {making.tag}.")
-        self.shelf.teller.building(making)
+        self.image_store.reporter.building(making)
         try:
             built = self._run(making, mine, say, files())
         except Exception as error:  # whatever it was, nobody must think that it is still being built
-            self.shelf.teller.failed(making, str(error))
+            self.image_store.reporter.failed(making, str(error))
             raise
-        self.shelf.teller.ready(making, built.id, built.size)
+        self.image_store.reporter.ready(making, built.id, built.size)
         say("The image is ready.")
         return built
 
-    def _run(self, making: Making, mine: Round, say: Say, files: Mapping[str, bytes]) -> ImageFacts:
+    def _run(self, making: ImageBuild, mine: SharedBuild, say: Say, files: Mapping[str, bytes]) -> ImageFacts:
         said: list[str] = []
         for line in self._lines(making, mine, buildkit.context(files)):
             said.append(line)
             say(line)
         built = self.engine.image(making.tag)
         if built is None:
-            mine.heed()
+            mine.check()
             if said and is_passing(said[-1]):
                 raise EngineAway(f"The container engine went while it built: {said[-1][:300]}")
             raise self._reason(said)
@@ -292,7 +300,7 @@ class Images:
         unsolved = conda.explain(own)
         return BuildFailed(unsolved) if unsolved else failure_of(own, self.engine.folder)
 
-    def _lines(self, making: Making, mine: Round, context: bytes) -> Iterator[str]:
+    def _lines(self, making: ImageBuild, mine: SharedBuild, context: bytes) -> Iterator[str]:
         """What the build says; an error is its last line. Raises BuildFailed where it was canceled."""
         labels = labelled(self.labels, making.tag, making.recipe)
         params = {"version": "2", "t": making.tag, "labels": json.dumps(labels)}
@@ -301,11 +309,11 @@ class Images:
         try:
             yield from self.engine.lines(lambda api: buildkit.build(api, params, context, watch))
         except (EngineAway, ValueError):  # or it was us who hung up, amid a word
-            mine.heed()
+            mine.check()
             raise
 
-    def _moved(self, making: Making, done: int, total: int, text: str) -> None:
-        self.shelf.teller.progress(making, done, total, OWN_STEP if ENVIRONMENT in text else text)
+    def _moved(self, making: ImageBuild, done: int, total: int, text: str) -> None:
+        self.image_store.reporter.progress(making, done, total, OWN_STEP if ENVIRONMENT in text else text)
 
 
 def recipe_of(base: str, lock: str, micromamba: str = "") -> dict[str, str]:

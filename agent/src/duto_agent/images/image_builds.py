@@ -10,7 +10,7 @@ from typing import Any
 
 from duto_agent.environments.builder import BuildFailed
 from duto_agent.files import now
-from duto_agent.studio.exchange import Tell
+from duto_agent.studio.exchange import SendReport
 
 PROGRESS_S = 1.0
 MESSAGE_MOST = 2000
@@ -26,7 +26,7 @@ class Canceled(BuildFailed):
         self.by = by
 
 
-class Round:
+class SharedBuild:
     """One making of an image, with everybody who waits for it. A cancel ends it for all of them. `words` name it."""
 
     def __init__(self, words: str) -> None:
@@ -50,27 +50,27 @@ class Round:
         if is_late:
             end()
 
-    def heed(self) -> None:
+    def check(self) -> None:
         """Raises Canceled once it was."""
         if self.canceled_by is not None:
             by = f" by {self.canceled_by}" if self.canceled_by else ""
             raise Canceled(f"{self.words} was canceled{by}.", self.canceled_by)
 
 
-class Rounds:
-    """The rounds that somebody still takes part in. Who asks after a cancel begins another one."""
+class SharedBuilds:
+    """The builds that somebody still waits for. Who asks after a cancel begins another one."""
 
     def __init__(self) -> None:
-        self._rounds: list[tuple[str, Round]] = []
+        self._rounds: list[tuple[str, SharedBuild]] = []
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def asked(self, tag: str, words: str = BUILD) -> Iterator[Round]:
+    def asked(self, tag: str, words: str = BUILD) -> Iterator[SharedBuild]:
         """Take part for the length of the block."""
         with self._lock:
             mine = next((each for each in self._of(tag) if each.canceled_by is None), None)
             if mine is None:
-                mine = Round(words)
+                mine = SharedBuild(words)
                 self._rounds.append((tag, mine))
             mine.waiting += 1
         try:
@@ -90,12 +90,12 @@ class Rounds:
                 each.cancel(by)
         return bool(found)
 
-    def _of(self, tag: str) -> list[Round]:
+    def _of(self, tag: str) -> list[SharedBuild]:
         return [each for its, each in self._rounds if its == tag]
 
 
 @dataclass(frozen=True)
-class Making:
+class ImageBuild:
     """An image to be made: its name, the named parts that it is made of, and the attempt whose log tells of it."""
 
     tag: str
@@ -103,19 +103,19 @@ class Making:
     attempt: str
 
 
-class Teller:
+class ImageReporter:
     """Reports of images (docs/wire.md). May be repeated; a studio that is away is owed one word of progress at most."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: SendReport) -> None:
         self._tell = tell
         self._lock = threading.Lock()
         self._owed: set[str] = set()
         self._latest: dict[str, dict[str, Any]] = {}  # reports of progress that were not told yet
 
-    def building(self, making: Making) -> None:
+    def building(self, making: ImageBuild) -> None:
         self._tell(self._report("building", making, at=now()), urgent=True)
 
-    def progress(self, making: Making, done: int, total: int, text: str, unit: str = "steps") -> None:
+    def progress(self, making: ImageBuild, done: int, total: int, text: str, unit: str = "steps") -> None:
         """Told at once, and then once a second what is new since; the last word is never lost."""
         told = {"done": done, "total": total, "text": text, "unit": unit}
         report = self._report("building", making, progress=told)
@@ -126,11 +126,11 @@ class Teller:
             self._owed.add(making.tag)
         self._go_on(making.tag)
 
-    def ready(self, making: Making, image_id: str, size: int, fetched: bool = False) -> None:
+    def ready(self, making: ImageBuild, image_id: str, size: int, fetched: bool = False) -> None:
         self._forget(making.tag)
         self._tell(self._report("ready", making, image_id=image_id, size=size, fetched=fetched))
 
-    def failed(self, making: Making, message: str) -> None:
+    def failed(self, making: ImageBuild, message: str) -> None:
         self._forget(making.tag)
         self._tell(self._report("failed", making, message=message[:MESSAGE_MOST]), urgent=True)
 
@@ -158,7 +158,7 @@ class Teller:
         with self._lock:
             self._latest.pop(tag, None)
 
-    def _report(self, event: str, making: Making, **facts: Any) -> dict[str, Any]:
+    def _report(self, event: str, making: ImageBuild, **facts: Any) -> dict[str, Any]:
         recipe = dict(making.recipe)
         report = {"image": making.tag, "event": event, "lock_digest": recipe.get("lock", ""), "recipe": recipe}
         return {**report, **({"attempt": making.attempt} if making.attempt else {}), **facts}

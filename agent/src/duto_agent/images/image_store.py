@@ -17,10 +17,10 @@ from typing import Any
 from duto_agent.engine.client import Engine, EngineRefused, Facts
 from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import safe_name
-from duto_agent.images.image_builds import Making, Teller
-from duto_agent.studio.exchange import unheard
+from duto_agent.images.image_builds import ImageBuild, ImageReporter
+from duto_agent.studio.exchange import discard
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 OURS = ("duto/env:", "duto/base:")
 # A step that was given an image a while ago may not have its container yet.
 JUST_USED_S = 3600.0
@@ -32,7 +32,7 @@ MADE_OF, HOST = "duto.made-of", "duto.host"
 Item = dict[str, Any]
 
 
-class Shelf:
+class ImageStore:
     """`folder` holds a stamp for each image: the engine does not know when one was last used. `build_cache`: how many
     bytes of what builds leave the engine may keep; None leaves that to the engine."""
 
@@ -41,12 +41,12 @@ class Shelf:
         engine: Engine,
         labels: Mapping[str, str],
         folder: Path,
-        teller: Teller | None = None,
+        reporter: ImageReporter | None = None,
         build_cache: int | None = None,
     ) -> None:
         self.build_cache = build_cache
         self.engine, self.labels, self.folder = engine, {**labels, "duto.kind": "image"}, folder
-        self.teller = teller or Teller(unheard)
+        self.reporter = reporter or ImageReporter(discard)
         self._has_told_all = False
         self._told: list[Item] = []
         self._layers: dict[str, tuple[str, ...]] = {}
@@ -76,7 +76,7 @@ class Shelf:
         try:
             self._told = self._look(moment)
         except (EngineAway, EngineRefused) as error:
-            say.warning("images cannot be listed: %s", error)
+            log.warning("images cannot be listed: %s", error)
         return self._told
 
     def remove(self, item: Mapping[str, Any], before: float, moment: float) -> bool:
@@ -92,10 +92,10 @@ class Shelf:
                 if self.engine.image(tag) is not None:
                     return False  # a container has taken it
         except (EngineAway, EngineRefused) as error:
-            say.warning("the image %s is still there: %s", tag, error)
+            log.warning("the image %s is still there: %s", tag, error)
             return False
         self._is_gone(tag)
-        say.info("removed the image %s, which was not needed any more", tag)
+        log.info("removed the image %s, which was not needed any more", tag)
         return True
 
     def tidy(self, moment: float) -> None:
@@ -106,7 +106,7 @@ class Shelf:
                 if not named(each) and each["Id"] not in used and moment - each["Created"] > NAMELESS_S:
                     self.engine.remove_image(each["Id"])
         except (EngineAway, EngineRefused) as error:
-            say.warning("images cannot be tidied: %s", error)
+            log.warning("images cannot be tidied: %s", error)
 
     def trim(self) -> None:
         """Keep the engine's cache of builds within its bounds. Nothing in it says whose it is, so that whoever else builds
@@ -116,10 +116,10 @@ class Shelf:
         try:
             freed = self.engine.prune_builds(self.build_cache)
         except (EngineAway, EngineRefused) as error:
-            say.warning("the cache of builds cannot be pruned: %s", error)
+            log.warning("the cache of builds cannot be pruned: %s", error)
             return
         if freed:
-            say.info("removed %d MB of the cache of builds, which was over its bounds", freed // 10**6)
+            log.info("removed %d MB of the cache of builds, which was over its bounds", freed // 10**6)
 
     def _look(self, moment: float) -> list[Item]:
         everything = {each["Id"]: each for each in self.engine.images({})}
@@ -150,8 +150,8 @@ class Shelf:
     def _tell(self, image: Facts, tag: str) -> None:
         """With an agent's first look the studio hears of all images: a report may have gone with the last agent."""
         if not self._has_told_all:
-            making = Making(tag, made_of(image.get("Labels")), "")
-            self.teller.ready(making, str(image["Id"]), int(image.get("Size") or 0))
+            making = ImageBuild(tag, made_of(image.get("Labels")), "")
+            self.reporter.ready(making, str(image["Id"]), int(image.get("Size") or 0))
 
     def _miss(self, names: Collection[str], moment: float) -> None:
         """Images that were used here and were removed by others."""
@@ -172,7 +172,7 @@ class Shelf:
     def _is_gone(self, tag: str) -> None:
         """The stamp goes when the studio knows."""
         self._mark(tag).unlink(missing_ok=True)
-        self.teller.removed(tag, heard=lambda: self._stamp(tag).unlink(missing_ok=True))
+        self.reporter.removed(tag, heard=lambda: self._stamp(tag).unlink(missing_ok=True))
 
     def _item(self, names: list[str], size: int, created: float) -> Item:
         used = self._used(names[0], created)

@@ -40,12 +40,12 @@ TO_CHANGE_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 
 
 def find() -> str | None:
-    """The program, if it is here and may make the walls that we need."""
+    """The program, if it is here and may make the sandbox that we need."""
     program, changer = shutil.which("bwrap"), shutil.which("setpriv")
     if program is None or (_is_root() and changer is None):
         return None
     inner = _become(str(changer), Range(1, 2), 2, []) if _is_root() else []
-    return program if _works([program, *_walls(_is_root()), "--", *inner, "/bin/true"]) else None
+    return program if _works([program, *_sandbox(_is_root()), "--", *inner, "/bin/true"]) else None
 
 
 def _works(command: list[str]) -> bool:
@@ -60,7 +60,7 @@ def _is_root() -> bool:
 
 
 class Bubblewrap:
-    """Turns a launch's command into the same command behind walls. `home` is the agent's; it is hidden like the others.
+    """Turns a launch's command into the same command in a sandbox. `home` is the agent's; it is hidden like the others.
 
     As root it is `users` who run what is behind them.
     """
@@ -77,7 +77,7 @@ class Bubblewrap:
         self.users = StepUsers(users or range_of(None), home / "attempts") if _is_root() else None
         self.folders = tuple(Bind(folder, folder, read_only=False) for folder in folders)
         self.hidden = {path.resolve() for path in (home, *hidden) if path.resolve() != Path("/")}
-        self._walls = [*_walls(_is_root()), *self._without_more(program)]
+        self._sandbox = [*_sandbox(_is_root()), *self._without_more(program)]
         self._filter = self._keep_filter(home / "run" / "walls.bpf")
 
     def command(self, launch: Launch, processes: int | None = None) -> list[str]:
@@ -91,18 +91,18 @@ class Bubblewrap:
         folders = [bind.target for bind in self.folders]
         closed = self._closed([*shown, *self.folders], folders)
         first = {path for path in closed if not any(path.is_relative_to(folder) for folder in folders)}
-        walls = [*self._walls, *self._made(first, [*self.folders, *shown]), *_words(self.folders)]
-        walls += [*self._made((self._standing() | closed) - first, shown), *_words(shown), *_named(directory)]
+        sandbox = [*self._sandbox, *self._made(first, [*self.folders, *shown]), *_words(self.folders)]
+        sandbox += [*self._made((self._standing() | closed) - first, shown), *_words(shown), *_named(directory)]
         devices = _devices() if launch.reserved.gpus else []
-        walls += [word for path in devices for word in ("--dev-bind", str(path), str(path))]
+        sandbox += [word for path in devices for word in ("--dev-bind", str(path), str(path))]
         # Nothing is kept that is written where something is hidden: so nobody shall think that it is.
-        walls += [word for path in sorted(self.hidden) if path.is_dir() for word in ("--remount-ro", str(path))]
+        sandbox += [word for path in sorted(self.hidden) if path.is_dir() for word in ("--remount-ro", str(path))]
         inner = [*_last(launch.env), *launch.argv]
         if self.users is not None:
             inner = [*_become(self._changer, self.users.range, self.users.of(directory), devices), *inner]
         elif processes:
             inner = [*_counted(processes), *inner]
-        return self._open([*walls, "--chdir", str(launch.cwd), "--", *inner])
+        return self._open([*sandbox, "--chdir", str(launch.cwd), "--", *inner])
 
     def around(self, argv: Sequence[str], shown: Iterable[Bind], secrets: Iterable[Path] = ()) -> list[str]:
         """A program that is no step's: it sees the system and what it is shown, not the folders that steps share.
@@ -111,13 +111,13 @@ class Bubblewrap:
         """
         shown, copied = list(shown), list(secrets)[: LAST_FD - FIRST_FD + 1]
         targets = [*shown, *(Bind(path, path) for path in copied)]
-        walls = [*self._walls, *self._made(self._standing() | self._closed(targets), targets), *_words(shown)]
+        sandbox = [*self._sandbox, *self._made(self._standing() | self._closed(targets), targets), *_words(shown)]
         for number, path in enumerate(copied, FIRST_FD):
-            walls += ["--perms", "0444", "--ro-bind-data", str(number), str(path)]
+            sandbox += ["--perms", "0444", "--ro-bind-data", str(number), str(path)]
         inner = list(argv)
         if self.users is not None:
             inner = [*_become(self._changer, self.users.range, self.users.builder, []), *inner]
-        return self._open([*walls, "--die-with-parent", "--chdir", "/", "--", *inner], copied)
+        return self._open([*sandbox, "--die-with-parent", "--chdir", "/", "--", *inner], copied)
 
     def _open(self, words: list[str], copied: Sequence[Path] = ()) -> list[str]:
         """bubblewrap with what it reads by number. A shell opens that, and is gone: the whole is a list of words."""
@@ -175,7 +175,7 @@ class Bubblewrap:
     def _without_more(self, program: str) -> list[str]:
         """No further user namespaces, where bubblewrap can say so; the filter says it again."""
         words = ["--unshare-user", "--disable-userns"]
-        works = self.users is None and _works([program, *_walls(False), *words, "--", "/bin/true"])
+        works = self.users is None and _works([program, *_sandbox(False), *words, "--", "/bin/true"])
         return words if works else []
 
     def _keep_filter(self, path: Path) -> Path | None:
@@ -190,9 +190,9 @@ class Bubblewrap:
         return path if done else None
 
     def _try_filter(self, path: Path) -> bool:
-        """A kernel without filters is rare, and no reason to do without walls."""
+        """A kernel without filters is rare, and no reason to do without a sandbox."""
         self._filter = path
-        return _works(self._open([*self._walls, "--", "/bin/true"]))
+        return _works(self._open([*self._sandbox, "--", "/bin/true"]))
 
 
 def _closed(target: Path, hidden: set[Path], folders: Sequence[Path]) -> Iterator[Path]:
@@ -214,7 +214,7 @@ def _closed(target: Path, hidden: set[Path], folders: Sequence[Path]) -> Iterato
 
 
 def outer(variables: Mapping[str, str]) -> dict[str, str]:
-    """A step's variables without those that would change the programs that make the walls: those run before it is shut in."""
+    """A step's variables without those that would change the programs that make the sandbox: those run before it begins."""
     return {name: value for name, value in variables.items() if not LOADERS.match(name)}
 
 
@@ -271,24 +271,24 @@ def _words(binds: Iterable[Bind]) -> list[str]:
     ]
 
 
-def _walls(as_root: bool) -> list[str]:
+def _sandbox(as_root: bool) -> list[str]:
     """The system as it is, read-only; processes, temporary files and sockets of nobody else."""
     everybody = ["--perms", "1777"] if as_root else []
     capable = (
         ["--cap-drop", "ALL", *(word for name in TO_CHANGE_USER for word in ("--cap-add", name))] if as_root else []
     )
     settings = ["--ro-bind", "/proc/sys", "/proc/sys"] if as_root else []
-    walls = [
+    sandbox = [
         *capable, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--ro-bind", "/", "/", "--dev", "/dev", *everybody, "--tmpfs", "/dev/shm", "--proc", "/proc", *settings,  # noqa: S108 - hidden, not used
         *everybody, "--tmpfs", "/tmp", *everybody, "--tmpfs", "/var/tmp",  # noqa: S108 - likewise
     ]  # fmt: skip
     if RUN.is_dir():
-        walls += ["--tmpfs", str(RUN)]
+        sandbox += ["--tmpfs", str(RUN)]
         names = Path("/etc/resolv.conf").resolve()
         if names.is_relative_to(RUN) and names.is_file():  # a local resolver keeps its file there
-            walls += ["--ro-bind", str(names), str(names)]
-    return walls
+            sandbox += ["--ro-bind", str(names), str(names)]
+    return sandbox
 
 
 def interpreter(executable: str) -> list[Bind]:

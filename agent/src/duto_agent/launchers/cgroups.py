@@ -19,7 +19,7 @@ from typing import Any
 from duto_agent.launchers.base import Reservation
 from duto_agent.launchers.cgroup_tree import CONTROLLERS, ROOT, folders_of
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 PIDS = 4096
 PERIOD_US = 100_000
 FOLDER = "duto"
@@ -55,7 +55,7 @@ class Cgroups:
             found.prepare()
             found.try_out()
         except (OSError, subprocess.SubprocessError) as error:
-            say.info(
+            log.info(
                 "no control groups here (%s); memory is watched instead", getattr(error, "strerror", None) or error
             )
             return None

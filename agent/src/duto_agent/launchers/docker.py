@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from duto_agent.disk_space import full, is_told_in
+from duto_agent.disk_space import full, is_mentioned_in
 from duto_agent.engine.client import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.engine.errors import EngineAway
 from duto_agent.files import put_away, write_json
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, LaunchFailed, Probe
 from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
-from duto_agent.launchers.exit_events import Endings, discard
+from duto_agent.launchers.exit_events import ExitEvents, discard
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import NOTES, hand_over, prepare, undo_swaps, writable
 from duto_agent.launchers.relay import Relay
@@ -29,7 +29,7 @@ from duto_agent.launchers.resource_usage import Processes, Sample, is_in_group
 from duto_agent.launchers.seals import Seals
 from duto_agent.launchers.shim_state import ask_to_end, order_of, probe_files
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 SHIM = Path(__file__).resolve().parent.parent / "shim"
 ENDING_S = 10.0
 TIDY_S = 2.0
@@ -70,8 +70,8 @@ class DockerLauncher:
         self.user = UID if os.geteuid() == 0 else os.geteuid()
         self._images: dict[str, ImageFacts] = {}
         self._looked: dict[AttemptKey, tuple[float, Probe]] = {}
-        self._deaf_after: dict[AttemptKey, float] = {}
-        self._endings = Endings()
+        self._unresponsive_after: dict[AttemptKey, float] = {}
+        self._exit_events = ExitEvents()
         # What this launcher has started: an engine that is away afterwards says nothing against it.
         self._begun: set[AttemptKey] = set()
         # When the engine first had a fault of its own over a step that waits for its start.
@@ -99,7 +99,7 @@ class DockerLauncher:
             self._begun.add(launch.key)
             self._refused_at.pop(launch.key, None)
         except EngineRefused as refused:
-            if is_told_in(str(refused)):
+            if is_mentioned_in(str(refused)):
                 raise full("the step's container", self.engine.folder) from refused
             if self._may_pass(launch.key, refused):
                 raise EngineAway(f"The container engine has a fault: {refused}") from refused
@@ -119,7 +119,7 @@ class DockerLauncher:
     def probe(self, key: AttemptKey) -> Probe:
         probe = self._left(key)
         if probe.state == "running":
-            self._end_the_deaf(key)
+            self._kill_unresponsive(key)
         return probe if probe.state in ("running", "exited") else self._ask(key, probe)
 
     def signal(self, key: AttemptKey, grace_seconds: float) -> None:
@@ -128,7 +128,7 @@ class DockerLauncher:
             ask_to_end(self.directory(key), grace_seconds)
         except OSError:  # the script put something in its place
             grace_seconds = -DEAF_S
-        self._deaf_after.setdefault(key, time.monotonic() + grace_seconds + DEAF_S)
+        self._unresponsive_after.setdefault(key, time.monotonic() + grace_seconds + DEAF_S)
 
     def stats(self, key: AttemptKey, processes: Processes) -> Sample | None:
         try:
@@ -155,7 +155,7 @@ class DockerLauncher:
                     continue
                 return self.probe(key)
             except (EngineAway, EngineRefused) as error:
-                say.warning("%s waits for the engine: %s", key.folder, error)
+                log.warning("%s waits for the engine: %s", key.folder, error)
                 if isinstance(error, EngineRefused):  # it answers, and cannot: the files must be believed some day
                     faulty_until = min(faulty_until, time.monotonic() + FAULTY_S)
                 if time.monotonic() > faulty_until:
@@ -167,12 +167,12 @@ class DockerLauncher:
             self.engine.ended_within(self.name(key), TIDY_S)  # its processes have, but the engine may be tidying up
             self.engine.remove(self.name(key))
         except (EngineAway, EngineRefused) as error:  # the directory stays, so that a next agent finds it again too
-            say.warning("the container of %s is still there: %s", key.folder, error)
+            log.warning("the container of %s is still there: %s", key.folder, error)
             self.left.add(key)
             return
         put_away(self.directory(key))
         self._looked.pop(key, None)
-        self._deaf_after.pop(key, None)
+        self._unresponsive_after.pop(key, None)
         self._begun.discard(key)
         self._refused_at.pop(key, None)
 
@@ -192,7 +192,7 @@ class DockerLauncher:
         for each in self.engine.containers({**self.labels, "duto.kind": "step"}):
             folder = f"{each['Labels'].get('duto.attempt')}-{each['Labels'].get('duto.epoch')}"
             if not (self.attempts / folder).exists():
-                say.warning("the container of %s has no directory and is removed", folder)
+                log.warning("the container of %s has no directory and is removed", folder)
                 self.engine.remove(each["Id"])
 
     def _ensure(self, launch: Launch) -> None:
@@ -221,7 +221,7 @@ class DockerLauncher:
                     self.engine.remove(name)
                     raise
                 if is_of_network(error):
-                    self.networks.doubt(network)
+                    self.networks.recheck(network)
                 elif self._begins(launch.key):
                     return
                 refused = error
@@ -296,18 +296,18 @@ class DockerLauncher:
         """With a verdict the kernel's word is enough; without one the engine's own is what we are after."""
         first = int((found.get("State") or {}).get("Pid") or 0)
         if first and self._left(key).state == "exited":
-            heard = self._endings.within(first, str(found["Id"]), ENDING_S)
+            heard = self._exit_events.within(first, str(found["Id"]), ENDING_S)
             if heard is not None:
                 return heard
         return self.engine.ended_within(self.name(key), ENDING_S)
 
-    def _end_the_deaf(self, key: AttemptKey) -> None:
-        if time.monotonic() > self._deaf_after.get(key, float("inf")):
-            self._deaf_after[key] = time.monotonic() + DEAF_S
+    def _kill_unresponsive(self, key: AttemptKey) -> None:
+        if time.monotonic() > self._unresponsive_after.get(key, float("inf")):
+            self._unresponsive_after[key] = time.monotonic() + DEAF_S
             try:
                 self.engine.kill(self.name(key))
             except (EngineAway, EngineRefused) as error:
-                say.warning("%s does not end: %s", key.folder, error)
+                log.warning("%s does not end: %s", key.folder, error)
 
 
 def _of_state(state: Mapping[str, Any], known: Probe) -> Probe:

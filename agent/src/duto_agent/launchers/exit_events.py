@@ -15,7 +15,7 @@ from duto_agent.engine.client import Engine
 from duto_agent.launchers.resource_usage import is_in_group
 
 
-class Endings:
+class ExitEvents:
     """Numbers of processes mean nothing where the engine is another machine's; one that was right shows that it is not."""
 
     def __init__(self) -> None:

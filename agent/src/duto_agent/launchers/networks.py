@@ -18,7 +18,7 @@ from duto_agent.launchers.base import LaunchFailed
 from duto_agent.launchers.container import LOG, UID
 from duto_agent.launchers.exit_events import discard
 from duto_agent.launchers.relay import Relay
-from duto_agent.loops import keep_going
+from duto_agent.loops import start_loop
 
 POLICIES = ("none", "studio", "open")
 RELAY = Path(__file__).resolve().parent.parent / "shim" / "relay.py"
@@ -33,7 +33,7 @@ class Networks:
     def __init__(self, engine: Engine, relay: Relay, prefix: str, labels: Mapping[str, str]) -> None:
         self.engine, self.relay, self.prefix, self.labels = engine, relay, prefix, dict(labels)
         self._used: dict[str, float] = {}
-        self._standing: set[str] = set()  # seen running by us; `doubt` tells when one is not any more
+        self._standing: set[str] = set()  # seen running by us; `recheck` tells when one is not any more
         self._lock, self._stop = threading.Lock(), threading.Event()
 
     def join(self, group: str, policy: str, image: str) -> str:
@@ -60,7 +60,7 @@ class Networks:
             self.engine.create(name, self._config(name, policy, image))
             self.engine.start(name)
 
-    def doubt(self, network: str) -> None:
+    def recheck(self, network: str) -> None:
         """A step could not join it: whoever asks next looks whether it is still there."""
         with self._lock:
             self._standing.discard(network.partition(":")[2])
@@ -81,7 +81,7 @@ class Networks:
     def start(self) -> None:
         """Serve the relay, and let unused networks go. Raises OSError."""
         self.relay.start()
-        keep_going("networks", self._turn, self._stop)
+        start_loop("networks", self._turn, self._stop)
 
     def stop(self) -> None:
         """Networks stay: steps that run are in them."""

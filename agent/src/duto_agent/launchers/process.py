@@ -1,4 +1,4 @@
-"""Runs a step as a local process behind the shim, in a control group and behind walls where this host has them."""
+"""Runs a step as a local process behind the shim, in a control group and in a sandbox where this host has them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from duto_agent.launchers.users import StepUsers
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.shim.tree import boot_id, start_ticks
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 
 
-class Walls(Protocol):
-    """Puts walls around a command."""
+class Sandbox(Protocol):
+    """Puts a sandbox around a command."""
 
     users: StepUsers | None
 
@@ -40,11 +40,11 @@ class ProcessLauncher:
         zygote: Zygote,
         bell: str | None = None,
         cgroups: Cgroups | None = None,
-        walls: Walls | None = None,
+        sandbox: Sandbox | None = None,
         limits_required: bool = False,
     ) -> None:
         self.attempts, self.zygote, self.bell = attempts, zygote, bell
-        self.cgroups, self.walls, self.limits_required = cgroups, walls, limits_required
+        self.cgroups, self.sandbox, self.limits_required = cgroups, sandbox, limits_required
 
     def directory(self, key: AttemptKey) -> Path:
         return self.attempts / key.folder
@@ -94,15 +94,15 @@ class ProcessLauncher:
         pids = int(launch.options.get("pids_limit") or PIDS)
         limits = self._limits(launch, pids)
         order = order_of(launch, self.bell) | limits
-        if self.walls is None:
+        if self.sandbox is None:
             return order
-        if (users := self.walls.users) is not None:
+        if (users := self.sandbox.users) is not None:
             directory = self.directory(launch.key)
             user = users.of(directory)
             hand_over_work(directory, user, users.group)
             name_user(directory, user, users.group)
             order |= {"user": user, "limits": {**order["limits"], "processes": pids}}
-        argv = self.walls.command(launch, pids if "cgroup" not in limits else None)
+        argv = self.sandbox.command(launch, pids if "cgroup" not in limits else None)
         return order | {"argv": argv, "env": outer(order["env"]), "wrapped": True}
 
     def _limits(self, launch: Launch, pids: int) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class ProcessLauncher:
                     f" one could not be made: {error}.",
                     "studio_fault",
                 ) from error
-            say.warning("no control group for %s: %s", launch.key.folder, error)
+            log.warning("no control group for %s: %s", launch.key.folder, error)
             return {"memory_watch": reserved.memory}
         return {"cgroup": group.document()}
 

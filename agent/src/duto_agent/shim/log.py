@@ -1,4 +1,4 @@
-"""What a step says: the doorbell for the agent, and the log's two files."""
+"""What a step says: the notifications of the agent, and the log's two files."""
 
 from __future__ import annotations
 

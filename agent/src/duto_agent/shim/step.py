@@ -88,7 +88,7 @@ class Step:
         self.ooms = self._oom_kills()
 
     def run(self) -> dict[str, Any]:
-        self._own_the_tree()
+        self._adopt_descendants()
         self._tell_pid(None)
         if self._cancel_grace() is not None:
             self.canceled, self.alone = True, True
@@ -107,7 +107,7 @@ class Step:
         self._close()
         return self._verdict()
 
-    def _own_the_tree(self) -> None:
+    def _adopt_descendants(self) -> None:
         tree.adopt_orphans()
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, _noted)  # not SIG_IGN, which the script would inherit
@@ -284,15 +284,15 @@ class Step:
         deadline = time.monotonic() + DRAIN_S
         while self.streams and self._turn(0) and time.monotonic() < deadline:
             pass
-        self._let_walls_fall()
+        self._close_sandbox()
         if not self.alone:
             self._stop_tree(LEFT_BEHIND_GRACE_S)
         deadline = time.monotonic() + DRAIN_S
         while self.streams and self._turn(0) and time.monotonic() < deadline:
             pass
 
-    def _let_walls_fall(self) -> None:
-        """The first process behind walls ends a moment after the script, and is nothing that the script left."""
+    def _close_sandbox(self) -> None:
+        """The first process in a sandbox ends a moment after the script, and is nothing that the script left."""
         deadline = time.monotonic() + (WALLS_S if self.launch.get("wrapped") else 0)
         while not self.alone and time.monotonic() < deadline:
             self._turn(0.01)

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from duto_agent import __version__
-from duto_agent.loops import pauses
+from duto_agent.loops import backoff
 from duto_agent.studio.transfers import DataMissing
 
 PROTOCOL = 1
@@ -111,13 +111,13 @@ class StudioClient:
     def put_build_log(self, build: str, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/builds/{build}/log", offset, data)
 
-    def upload(self, put: str, path: str, file: Path, heed: Callable[[], None]) -> None:
-        """One file to the folder URL of the spec. Raises Away, Refused, OSError, and what `heed` raises between pieces."""
+    def upload(self, put: str, path: str, file: Path, check: Callable[[], None]) -> None:
+        """One file to the folder URL of the spec. Raises Away, Refused, OSError, and what `check` raises between pieces."""
         url = put + quote(path)
 
         def pieces() -> Iterator[bytes]:
             while piece := reader.read(PIECE):
-                heed()
+                check()
                 yield piece
 
         with file.open("rb") as reader:
@@ -140,7 +140,7 @@ class StudioClient:
                 return self._checked(answer)
 
             try:
-                answer = patiently(open_it)
+                answer = retry_while_away(open_it)
             except Refused as error:
                 raise DataMissing(f"The studio does not give the data any more: {error}") from error
             try:
@@ -189,12 +189,12 @@ class StudioClient:
         raise refused
 
 
-def patiently(deed: Callable[[], T], patience: float = PATIENCE_S) -> T:
+def retry_while_away(action: Callable[[], T], patience: float = PATIENCE_S) -> T:
     """Repeat while the studio is away, for some minutes."""
     deadline = time.monotonic() + patience
-    for pause in pauses():
+    for pause in backoff():
         try:
-            return deed()
+            return action()
         except Away:
             if time.monotonic() + pause > deadline:
                 raise

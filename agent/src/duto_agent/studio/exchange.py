@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from duto_agent.files import now
-from duto_agent.loops import LONGEST_PAUSE_S, attempted, keep_going, pauses
+from duto_agent.loops import LONGEST_PAUSE_S, backoff, start_loop, succeeds
 from duto_agent.studio.client import (  # fmt: skip
     PATIENCE_S,
     Away,
@@ -36,12 +36,12 @@ AGAIN_S = 0.1
 BATCH, BATCH_BYTES = 200, 16 << 20
 # The end of an attempt that the studio does not take even in the fewest words is told again so often.
 LAST_WORD_S = 60.0
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 Report = dict[str, Any]
 Heard = Callable[[], None]
 
 
-class Tell(Protocol):
+class SendReport(Protocol):
     """Queues a report for the studio."""
 
     def __call__(
@@ -49,13 +49,13 @@ class Tell(Protocol):
     ) -> None: ...
 
 
-def unheard(report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
+def discard(report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
     """For whoever has nobody to tell: taken as heard."""
     if heard is not None:
         heard()
 
 
-class Hands(Protocol):
+class WorkHandler(Protocol):
     """What the exchange needs of the supervisor."""
 
     def holding(self) -> list[dict[str, Any]]: ...
@@ -64,7 +64,7 @@ class Hands(Protocol):
 
 
 @dataclass(eq=False)
-class Told:
+class QueuedReport:
     """A report on its way. It is JSON already: what cannot be told is found out by whoever tells it."""
 
     attempt: str | None
@@ -78,13 +78,13 @@ class Told:
     again_at: float = 0.0
 
     @classmethod
-    def of(cls, report: Report, heard: Heard | None = None, is_last_word: bool = False) -> Told:
+    def of(cls, report: Report, heard: Heard | None = None, is_last_word: bool = False) -> QueuedReport:
         """Raises ValueError, TypeError, RecursionError for what is no JSON."""
         data = json.dumps(report, separators=(",", ":"), allow_nan=False).encode()
         return cls(report.get("attempt"), report.get("epoch"), str(report.get("event")), data, heard, is_last_word)
 
 
-def last_word(event: Report, message: str, cause: str = "studio_fault") -> Report:
+def final_report(event: Report, message: str, cause: str = "studio_fault") -> Report:
     """The end of an attempt in the fewest words."""
     return {**event, "event": "finished", "at": now(), "exit_code": None, "cause": cause, "message": message[:2000]}
 
@@ -94,18 +94,18 @@ class Exchange:
 
     def __init__(self, client: StudioClient, facts: Callable[[], dict[str, Any]]) -> None:
         self.client, self.facts = client, facts
-        self.hands: Hands
-        self._pending: list[Told] = []
+        self.handler: WorkHandler
+        self._pending: list[QueuedReport] = []
         self._lock = threading.Lock()
         self._news, self._urgent, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._away = False
         self._renew_s = RENEW_S
-        self._claim_pause, self._report_pause = pauses(), pauses()
+        self._claim_pause, self._report_pause = backoff(), backoff()
 
-    def start(self, hands: Hands) -> None:
-        self.hands = hands
-        keep_going("claim", self._claim, self._stop)
-        keep_going("report", self._tell_pending, self._stop)
+    def start(self, handler: WorkHandler) -> None:
+        self.handler = handler
+        start_loop("claim", self._claim, self._stop)
+        start_loop("report", self._tell_pending, self._stop)
 
     def stop(self) -> None:
         self._stop.set()
@@ -117,7 +117,7 @@ class Exchange:
 
         Raises ValueError, TypeError, RecursionError for what is no JSON.
         """
-        told = Told.of(report, heard)
+        told = QueuedReport.of(report, heard)
         with self._lock:
             self._pending.append(told)
         if urgent:
@@ -137,8 +137,8 @@ class Exchange:
             self._note_away(error)
             self._stop.wait(next(self._claim_pause))
             return
-        self._claim_pause = pauses()
-        self.hands.take(answer)
+        self._claim_pause = backoff()
+        self.handler.take(answer)
         if answer.get("cancel") and not answer.get("work"):
             self._stop.wait(AGAIN_S)  # a cancel is repeated until its step is over, without a pause
 
@@ -149,7 +149,7 @@ class Exchange:
             return
         batch = self._batch()
         try:
-            answer = self._call(without_echoes(batch), 0)
+            answer = self._call(without_duplicates(batch), 0)
         except (Refused, StudioFaulty) as error:
             if batch:
                 self._tell_one_by_one(batch)
@@ -159,16 +159,16 @@ class Exchange:
         except Away as error:
             self._wait_for_studio(error)
             return
-        self._report_pause = pauses()
+        self._report_pause = backoff()
         self._heard(batch)
-        self.hands.take(answer)
+        self.handler.take(answer)
 
     def _wait_for_studio(self, error: Away | Refused) -> None:
         self._note_away(error)
         self._stop.wait(next(self._report_pause))
         self._news.set()
 
-    def _batch(self) -> list[Told]:
+    def _batch(self) -> list[QueuedReport]:
         """What is told next: one that the studio has failed at alone, for it may fail again."""
         moment = time.monotonic()
         with self._lock:
@@ -177,7 +177,7 @@ class Exchange:
         if doubted:
             return doubted[:1]
         size = 0
-        batch: list[Told] = []
+        batch: list[QueuedReport] = []
         for each in due[:BATCH]:
             size += len(each.data)
             if batch and size > BATCH_BYTES:
@@ -185,30 +185,30 @@ class Exchange:
             batch.append(each)
         return batch
 
-    def _tell_one_by_one(self, batch: list[Told]) -> None:
+    def _tell_one_by_one(self, batch: list[QueuedReport]) -> None:
         """The studio could not take this call: is it out of order, or is it one of these reports?"""
         try:
-            self.hands.take(self._call([], 0))
+            self.handler.take(self._call([], 0))
             for each in batch:
                 try:
                     answer = self._call([each], 0)
                 except (Refused, StudioFaulty) as error:
-                    self._doubt(each, error)
+                    self._isolate_refused(each, error)
                     continue
                 self._heard([each])
-                self.hands.take(answer)
+                self.handler.take(answer)
         except (Away, Refused) as error:
             self._wait_for_studio(error)
         self._news.set()
 
-    def _doubt(self, told: Told, error: Away | Refused) -> None:
+    def _isolate_refused(self, told: QueuedReport, error: Away | Refused) -> None:
         """A fault of the studio's may pass; a refusal will not, and neither will a fault that lasts."""
         moment = time.monotonic()
         told.faulty_since = told.faulty_since or moment
         told.again_at = moment + LONGEST_PAUSE_S
         if isinstance(error, StudioFaulty) and moment - told.faulty_since < PATIENCE_S:
             return
-        say.error("the studio cannot take '%s' of attempt %s: %s", told.event, told.attempt, error)
+        log.error("the studio cannot take '%s' of attempt %s: %s", told.event, told.attempt, error)
         if told.is_last_word:
             told.again_at = moment + LAST_WORD_S
         elif told.event == "finished" and told.attempt:
@@ -217,8 +217,8 @@ class Exchange:
         else:
             self._heard([told])
 
-    def _replace(self, told: Told, event: Report, message: str) -> None:
-        word = Told.of(last_word(event, message), told.heard, is_last_word=True)
+    def _replace(self, told: QueuedReport, event: Report, message: str) -> None:
+        word = QueuedReport.of(final_report(event, message), told.heard, is_last_word=True)
         with self._lock:
             self._pending[self._pending.index(told)] = word
 
@@ -232,13 +232,13 @@ class Exchange:
         self._news.clear()
         self._urgent.clear()
 
-    def _call(self, reports: Iterable[Told], wait: float) -> dict[str, Any]:
+    def _call(self, reports: Iterable[QueuedReport], wait: float) -> dict[str, Any]:
         """Raises Away, Refused."""
-        document = {"host": self._facts(), "holding": self.hands.holding(), "want": self.hands.capacity()}
+        document = {"host": self._facts(), "holding": self.handler.holding(), "want": self.handler.capacity()}
         answer = self.client.exchange(document, [each.data for each in reports], wait)
         if self._away:
             self._away = False
-            say.info("the studio is back")
+            log.info("the studio is back")
         lease = answer.get("lease_seconds")
         if isinstance(lease, int | float) and lease > 0:
             self._renew_s = min(RENEW_S, lease * RENEW_SHARE)
@@ -247,10 +247,10 @@ class Exchange:
     def _facts(self) -> dict[str, Any]:
         """What the host tells of itself; leases are renewed even where that cannot be found out."""
         found: list[dict[str, Any]] = []
-        attempted("facts of this host", lambda: found.append(self.facts()))
+        succeeds("facts of this host", lambda: found.append(self.facts()))
         return found[0] if found else {}
 
-    def _heard(self, batch: Iterable[Told]) -> None:
+    def _heard(self, batch: Iterable[QueuedReport]) -> None:
         heard = set(batch)
         with self._lock:
             self._pending = [each for each in self._pending if each not in heard]
@@ -258,16 +258,16 @@ class Exchange:
                 self._news.set()
         for each in heard:
             if each.heard is not None:
-                attempted("a report that was heard", each.heard)
+                succeeds("a report that was heard", each.heard)
 
     def _note_away(self, error: Away | Refused) -> None:
         if not self._away and not self._stop.is_set():
             self._away = True
             hint = "" if isinstance(error, KeyRefused) else "; steps go on, and it is tried again"
-            say.warning("the studio is away: %s%s", error, hint)
+            log.warning("the studio is away: %s%s", error, hint)
 
 
-def without_echoes(reports: list[Told]) -> list[Told]:
+def without_duplicates(reports: list[QueuedReport]) -> list[QueuedReport]:
     """`preparing` says nothing beside the `started` or `finished` of the same attempt in the same call, nor does
     `collecting` beside its `finished`."""
     started = {each.attempt for each in reports if each.event in ("started", "finished")}

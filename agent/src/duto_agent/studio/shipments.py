@@ -41,10 +41,10 @@ class Shipment:
         data = b"" if self.full else self._window()
         return self._deliver(lambda: self._put(self.offset, data), data) if data else False
 
-    def _deliver(self, deed: Callable[[], int], data: bytes) -> bool:
+    def _deliver(self, action: Callable[[], int], data: bytes) -> bool:
         """Tell the studio of these bytes, and go on from the size that it has then."""
         try:
-            stored = deed()
+            stored = action()
         except Refused as error:
             if error.code in GONE:
                 raise Stale(str(error)) from error

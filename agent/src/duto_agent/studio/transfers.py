@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from duto_agent.disk_space import room_for
+from duto_agent.disk_space import require_space
 from duto_agent.paths import inside
 
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -80,7 +80,7 @@ class Transfers:
         if not url:
             raise DataMissing(f"'{file.get('path')}' is not in the studio's store.")
         new = place.with_name(f"{place.name}.{os.getpid()}.{id(file)}")
-        with room_for(f"'{file.get('path')}' in this host's cache", self.cache, file.get("size"), part=new):
+        with require_space(f"'{file.get('path')}' in this host's cache", self.cache, file.get("size"), part=new):
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._fetch(str(url), new, digest, str(file.get("path")))
@@ -112,17 +112,17 @@ def _is_whole(file: Mapping[str, Any], target: Path) -> bool:
         return hashlib.file_digest(copied, "sha256").hexdigest() == str(file["digest"])
 
 
-def copy(source: Path, target: Path, what: str, heed: Callable[[], None] = lambda: None) -> None:
+def copy(source: Path, target: Path, what: str, check: Callable[[], None] = lambda: None) -> None:
     """A file of its own: a clone where the disk can, else a copy. Never a hard link, which would share writes.
 
-    Raises DiskFull, which tells it by the name `what`; `heed` may raise between pieces.
+    Raises DiskFull, which tells it by the name `what`; `check` may raise between pieces.
     """
     with source.open("rb") as reader:
         size = os.fstat(reader.fileno()).st_size
-        with room_for(f"'{what}'", target.parent, size, part=target), target.open("wb") as writer:
+        with require_space(f"'{what}'", target.parent, size, part=target), target.open("wb") as writer:
             try:
                 fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
             except OSError:
                 while piece := reader.read(PIECE):
-                    heed()
+                    check()
                     writer.write(piece)

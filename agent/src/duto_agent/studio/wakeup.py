@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from duto_agent.loops import keep_going
+from duto_agent.loops import start_loop
 
-say = logging.getLogger("duto.agent")
+log = logging.getLogger("duto.agent")
 TASK = "agent.bell"
 AGAIN_S = 30.0
 
@@ -24,7 +24,7 @@ class Bell:
 
     def start(self) -> None:
         """In the background: the broker may be away, and importing Celery takes its time."""
-        keep_going("bell", self._serve, self._stopped)
+        start_loop("bell", self._serve, self._stopped)
 
     def stop(self) -> None:
         """Let go of the broker; the process ends without waiting for it."""
@@ -41,7 +41,7 @@ class Bell:
             self._worker = self._make()
             self._worker.start()
         except (Exception, SystemExit) as error:
-            say.warning("the bell is out of order, work is found by asking: %s", error)
+            log.warning("the bell is out of order, work is found by asking: %s", error)
         self._stopped.wait(AGAIN_S)
 
     def _make(self) -> Any:

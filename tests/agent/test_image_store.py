@@ -15,8 +15,8 @@ import pytest
 from duto_agent.engine.client import Engine
 from duto_agent.host.housekeeping import DAY_S, Housekeeper, told
 from duto_agent.images.environment_images import Image, Images
-from duto_agent.images.image_builds import Teller
-from duto_agent.images.image_store import Shelf, named, ours, own_bytes
+from duto_agent.images.image_builds import ImageReporter
+from duto_agent.images.image_store import ImageStore, named, ours, own_bytes
 from studio.testing.engine import IMAGE
 
 docker = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -49,9 +49,9 @@ class Host:
 
     def __init__(self, socket: str, folder: Path, name: str) -> None:
         self.engine, self.labels = Engine(socket), {"duto.installation": folder.name, "duto.host": name}
-        self.shelf = Shelf(self.engine, self.labels, folder / name / "images")
-        self.images = Images(self.engine, IMAGE, self.shelf, self.labels)
-        self.keeper = Housekeeper(folder / name, set, self.shelf)
+        self.image_store = ImageStore(self.engine, self.labels, folder / name / "images")
+        self.images = Images(self.engine, IMAGE, self.image_store, self.labels)
+        self.keeper = Housekeeper(folder / name, set, self.image_store)
         self.made: list[str] = []
 
     def build(self, text: str = "") -> tuple[Image, str]:
@@ -64,7 +64,7 @@ class Host:
         return image, name
 
     def used(self, name: str, days: float) -> None:
-        stamp = self.shelf.folder / f"{name.replace('/', '_').replace(':', '_')}.used"
+        stamp = self.image_store.folder / f"{name.replace('/', '_').replace(':', '_')}.used"
         assert stamp.exists()
         os.utime(stamp, (time.time() - days * DAY_S,) * 2)
 
@@ -74,7 +74,7 @@ class Host:
 
 @pytest.fixture
 def hosts(engine_socket: str) -> Iterator[tuple[Host, Host]]:
-    with tempfile.TemporaryDirectory(prefix="duto-shelf-") as folder:
+    with tempfile.TemporaryDirectory(prefix="duto-image_store-") as folder:
         made = Host(engine_socket, Path(folder), "mine"), Host(engine_socket, Path(folder), "other")
         yield made
         engine = made[0].engine
@@ -96,40 +96,40 @@ class TestOnAnEngine:
             host.used(name, days)
         container = {"Image": taken.name, "Cmd": ["true"], "Labels": mine.labels}
         mine.engine.create(f"{mine.labels['duto.installation']}-held", container)
-        mine.keeper.look_around(time.time())
+        mine.keeper.scan(time.time())
         assert mine.keys() == {old, young, held}, "without a policy everything stays, and what others made is not told"
         told_of = {item["key"]: item for item in told(mine.keeper.storage)["images"]}
         assert [told_of[each]["in_use"] for each in (old, young, held)] == [False, False, True]
         assert 0 < told_of[old]["bytes"] < 1 << 20, "the base is not given back with it"
 
         mine.keeper.policy = {"images": 30}
-        mine.keeper.look_around(time.time())
+        mine.keeper.scan(time.time())
         assert mine.keys() == {young, held} and mine.engine.image(old) is None
         assert mine.engine.image(theirs) is not None and mine.engine.image(IMAGE) is not None
-        assert not list(mine.shelf.folder.glob(f"*{old.partition(':')[2]}*"))
+        assert not list(mine.image_store.folder.glob(f"*{old.partition(':')[2]}*"))
 
     def test_an_image_that_a_step_was_just_given_stays_under_any_policy(self, hosts: tuple[Host, Host]) -> None:
         mine, _ = hosts
         image, name = mine.build()
         mine.keeper.policy = {"images": 0}
-        mine.keeper.look_around(time.time())
+        mine.keeper.scan(time.time())
         assert mine.engine.image(name) is not None
         mine.used(name, 2)
-        (item,) = mine.shelf.items(time.time())
-        mine.shelf.use(name)  # between the look and the removal
-        assert not mine.shelf.remove(item, time.time() - DAY_S, time.time())
+        (item,) = mine.image_store.items(time.time())
+        mine.image_store.use(name)  # between the look and the removal
+        assert not mine.image_store.remove(item, time.time() - DAY_S, time.time())
         assert mine.engine.image(image.name) is not None
 
     def test_a_container_that_comes_meanwhile_keeps_its_image(self, hosts: tuple[Host, Host]) -> None:
         mine, _ = hosts
         image, name = mine.build()
         mine.used(name, 2)
-        (item,) = mine.shelf.items(time.time())
+        (item,) = mine.image_store.items(time.time())
         container = {"Image": image.name, "Cmd": ["true"], "Labels": mine.labels}
         mine.engine.create(f"{mine.labels['duto.installation']}-late", container)
         mine.engine.tag(image.name, "duto/base", image.name[-32:])  # as a build on top of it does
         item["names"].append(f"duto/base:{image.name[-32:]}")
-        assert not mine.shelf.remove(item, time.time() - DAY_S, time.time())
+        assert not mine.image_store.remove(item, time.time() - DAY_S, time.time())
         assert mine.engine.image(name) is not None
 
     def test_a_nameless_leftover_of_ours_goes_after_a_day_whatever_the_policy(self, hosts: tuple[Host, Host]) -> None:
@@ -140,9 +140,9 @@ class TestOnAnEngine:
             repository, _, tag = each.partition(":")
             mine.engine.tag(fresh.name, repository, tag)  # another image takes the name
             assert named(mine.engine.inspect_image(image.name) or {}) == []
-        mine.keeper.look_around(time.time())
+        mine.keeper.scan(time.time())
         assert mine.engine.image(left.name) is not None, "it may be a build that goes on"
-        mine.keeper.look_around(time.time() + 2 * DAY_S)
+        mine.keeper.scan(time.time() + 2 * DAY_S)
         assert mine.engine.image(left.name) is None and mine.engine.image(theirs.name) is not None
 
     def test_the_studio_hears_of_what_stands_and_of_what_others_have_removed(self, hosts: tuple[Host, Host]) -> None:
@@ -155,26 +155,26 @@ class TestOnAnEngine:
             heard.append((report, more.get("heard")))
 
         _, name = mine.build()
-        mine.shelf.teller = Teller(tell)
-        mine.keeper.look_around(time.time())
+        mine.image_store.reporter = ImageReporter(tell)
+        mine.keeper.scan(time.time())
         assert told_of == [("ready", name)], "a new agent tells of all that it finds"
         assert heard[0][0]["recipe"]["dockerfile"].startswith(name.partition(":")[2])
         mine.engine.remove_image(name)
-        mine.keeper.look_around(time.time())
+        mine.keeper.scan(time.time())
         assert len(told_of) == 1, "it was used a moment ago and may just be made anew"
         for _ in range(2):
             mine.used(name, 1)
-            mine.keeper.look_around(time.time())
+            mine.keeper.scan(time.time())
         assert told_of[1:] == [("removed", name)] * 2, "until the studio has heard it"
         heard[-1][1]()
-        mine.keeper.look_around(time.time())
+        mine.keeper.scan(time.time())
         assert len(told_of) == 3
 
     def test_an_engine_that_is_away_does_not_make_images_unknown(self, hosts: tuple[Host, Host]) -> None:
         mine, _ = hosts
         _, name = mine.build()
-        mine.keeper.look_around(time.time())
-        mine.shelf.engine = Engine("/nowhere/engine.sock")
+        mine.keeper.scan(time.time())
+        mine.image_store.engine = Engine("/nowhere/engine.sock")
         mine.keeper.policy = {"images": 0}
-        mine.keeper.look_around(time.time() + 9 * DAY_S)
+        mine.keeper.scan(time.time() + 9 * DAY_S)
         assert mine.keys() == {name} and mine.engine.image(name) is not None

@@ -1,4 +1,4 @@
-"""What stands between a local process and the rest of its host: walls, limits, devices."""
+"""What stands between a local process and the rest of its host: sandbox, limits, devices."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def walled(tmp_path: Path) -> Iterator[Steps]:
     if program is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
     made = Steps(tmp_path / "home" / "attempts")
-    walls = Bubblewrap(program, tmp_path / "home", [tmp_path / "data"])
-    made.launcher = ProcessLauncher(made.root, made.zygote, walls=walls)
+    sandbox = Bubblewrap(program, tmp_path / "home", [tmp_path / "data"])
+    made.launcher = ProcessLauncher(made.root, made.zygote, sandbox=sandbox)
     yield made
     made.close()
 
@@ -93,8 +93,8 @@ def test_a_folder_that_steps_share_leaves_the_way_to_their_own_open(walled: Step
     (shared := tmp_path / "shared").mkdir()
     shared.chmod(0o777)
     let_others_pass(tmp_path)  # a folder that they may not pass is hidden with all that is in it
-    walls = Bubblewrap(program, tmp_path / "home", folders=[shared])
-    walled.launcher = ProcessLauncher(walled.root, walled.zygote, walls=walls)
+    sandbox = Bubblewrap(program, tmp_path / "home", folders=[shared])
+    walled.launcher = ProcessLauncher(walled.root, walled.zygote, sandbox=sandbox)
     probe, directory = walled.run(f"open('mine', 'w').close(); open({str(shared / 'ours')!r}, 'w').close()")
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, log_of(directory)
     assert (directory / "work" / "mine").exists() and (shared / "ours").exists()

@@ -1,4 +1,4 @@
-"""Code of packages runs behind walls while an environment is made: to resolve, to build, to compile."""
+"""Code of packages runs in a sandbox while an environment is made: to resolve, to build, to compile."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def environments(home: Path, walls: Bubblewrap | None) -> Environments:
-    return Environments(home / "envs", Pythons(), walls)
+def environments(home: Path, sandbox: Bubblewrap | None) -> Environments:
+    return Environments(home / "envs", Pythons(), sandbox)
 
 
 def walls_around(home: Path) -> Bubblewrap:
@@ -68,9 +68,9 @@ def walls_around(home: Path) -> Bubblewrap:
     return Bubblewrap(program, home)
 
 
-def make(home: Path, walls: Bubblewrap | None) -> Path:
+def make(home: Path, sandbox: Bubblewrap | None) -> Path:
     """Resolve and build `curious`; its folder in the environment."""
-    made = environments(home, walls)
+    made = environments(home, sandbox)
     lock = made.resolve(["duto-curious"], own(), lambda line: None)
     assert lock == "duto-curious==1.0\n"
     (found,) = made.ensure(lock, None, lambda line: None).path.glob("lib/python*/site-packages/curious")

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from core.errors import Invalid
 from core.storage import safe
 from duto.spec import canonical
+from duto.spec.selection import timestamps
 from duto.tables import form_of
 from duto.tables.errors import Misfit
 from duto.tables.moments import any_moment
@@ -179,12 +180,9 @@ OF_FILES = frozenset({"take", "skip", "sample", "random_split"})
 
 def _check_times(operations: list[dict[str, Any]]) -> None:
     """A span of time is looked for in a column that was named before."""
-    is_named = False
-    for each in operations:
-        if each["op"] == "timestamp_columns":
-            is_named = bool(each.get("timestamp") or each.get("partition_timestamp"))
-        elif each["op"] == "time" and not is_named:
-            raise _bad("The operation 'time' needs 'timestamp_columns' with a column before it.")
+    for place, each in enumerate(operations):
+        if each["op"] == "time" and not any(timestamps(operations[:place])):
+            raise _bad("The operation 'time' needs 'timestamp_columns' with a column before it that is still there.")
 
 
 def _text(value: object, what: str) -> str:

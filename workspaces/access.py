@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -224,6 +224,14 @@ def effective_role(token: ApiToken) -> Role | None:
     return None if role is None else min(Role(token.role), Role(role), key=lambda each: each.rank)
 
 
+def reach_of(token: ApiToken) -> Iterator[ApiToken]:
+    """The token, which opens its own workspace, and one for each that was made with it."""
+    yield token
+    moment = now()
+    further = token.children.exclude(workspace_id=token.workspace_id).select_related("workspace", "user")
+    yield from (each for each in further.order_by("id") if each.is_good(moment))
+
+
 def note_made(workspace: Workspace, root_run: UUID, kind: str, keys: Iterable[object]) -> None:
     """Write down that the tree of this root made these things: whoever made them before did so no more."""
     rows = [RunMade(workspace=workspace, root_run_id=root_run, digest=_digest(kind, key)) for key in keys]
@@ -276,10 +284,11 @@ def _room_of_user(user: User | None, name: str) -> Room:
 
 
 def _room_of_token(token: ApiToken, name: str) -> Room:
-    role = effective_role(token) if token.workspace.name == name else None
-    if role is None:
+    found = next((each for each in reach_of(token) if each.workspace.name == name), None)
+    role = effective_role(found) if found else None
+    if found is None or role is None:
         raise _no_workspace(name)
-    return Room(token.workspace, role, user=token.user, token=token)
+    return Room(found.workspace, role, user=found.user, token=found)
 
 
 def _no_workspace(name: str) -> NotFound:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet, Value
+from django.db.models import Case, CharField, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.errors import NotFound
 from core.ids import as_key
-from workspaces.access import Room, effective_role
+from workspaces.access import Room, effective_role, reach_of
 from workspaces.models import ApiToken, Invitation, Member, Role, User, Workspace
 
 # Programs carry these in addresses and config.json; one studio has one of each.
@@ -25,16 +25,13 @@ def memberships_of(user: User) -> QuerySet[Member]:
 
 
 def rooms_of(user: User | None, token: ApiToken | None = None) -> QuerySet[Member]:
-    """As memberships_of, but a token opens its own workspace only, with the role that it carries there now."""
+    """As memberships_of, but a token opens its own workspace and those made with it, with the roles carried there now."""
     found = Member.objects.filter(user=user).select_related("workspace")
     if token is None:
         return found
-    role = effective_role(token)
-    return (
-        found.none()
-        if role is None
-        else found.filter(workspace_id=token.workspace_id).annotate(carried=Value(role.value))
-    )
+    roles = {each.workspace_id: role for each in reach_of(token) if (role := effective_role(each))}
+    carried = [When(workspace_id=key, then=Value(role.value)) for key, role in roles.items()]
+    return found.filter(workspace_id__in=roles).annotate(carried=Case(*carried, output_field=CharField()))
 
 
 def members_of(workspace: Workspace) -> QuerySet[Member]:

@@ -279,6 +279,13 @@ BAD: list[dict[str, Any]] = [
     *deeds("time", "start", "2021-03-04"),
     *({"operations": [value]} for value in (["take"], {"op": ["take"]}, {"op": {}}, {"op": None}, {}, 7)),
     *({"operations": value} for value in ({"op": "take"}, "take", [{"op": "take", "count": 1}] * 101)),
+    {
+        "operations": [
+            {"op": "timestamp_columns", "timestamp": "a"},
+            {"op": "drop_columns", "columns": ["a"]},
+            {"op": "time"},
+        ]
+    },
     *(
         {"operations": [{"op": "timestamp_columns", "timestamp": "a"}, {"op": "time", "start": value}]}
         for value in ("soon", 7, [], "2021-13-01")

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from duto import Dataset
-from duto.exceptions import UserErrorException
+from duto.exceptions import DatasetTimestampMissingError, UserErrorException
 from duto.partitions import values_of
 from duto.tables import Source, TableError, form_of, guess, read, survey
 from duto.tables.values import text_of
@@ -283,6 +283,40 @@ def test_times_with_and_without_a_zone_compare_in_utc(text: str, zone: Any, is_i
     assert days(made.time_after(bound)) == [5, 6, 7, 8, 9]
     assert days(made.time_between(bound, bound + timedelta(days=2), include_boundary=False)) == [6]
     assert days(made.time_recent(timedelta(days=1))) == []
+
+
+def test_a_time_column_that_was_dropped_is_none() -> None:
+    made = Dataset.Tabular.from_delimited_files("https://example.com/a.csv").with_timestamp_columns("t", "d")
+    assert made.timestamp_columns == ("t", "d") and made.keep_columns(["t", "x"]).timestamp_columns == ("t", None)
+    noon = datetime(2021, 3, 4, 12)
+    data = "t,d,x\n2021-03-04T10:00,2021-03-05,1\n2021-03-05T10:00,2021-03-04,2\n"
+
+    def left(chosen: Any) -> list[int]:
+        return table(data, None, chosen._definition["operations"])["x"]
+
+    assert left(made.time_before(noon)) == [1] == left(made.drop_columns("d").time_before(noon))
+    assert left(made.drop_columns("t").time_before(noon)) == [2], "the partition's column serves alone"
+    assert left(made.time_before(noon).drop_columns(["t", "d"])) == [1]
+    assert left(made.drop_columns("t").with_timestamp_columns("d").time_after(noon)) == [1]
+    for gone in (
+        made.drop_columns(["t", "d"]),
+        made.keep_columns("x"),
+        made.drop_columns("d").keep_columns(["x", "d"]),
+    ):
+        assert gone.timestamp_columns == (None, None)
+        for deed in (
+            lambda gone=gone: gone.time_before(noon),
+            lambda gone=gone: gone.time_after(noon),
+            lambda gone=gone: gone.time_between(noon, noon),
+            lambda gone=gone: gone.time_recent(timedelta(days=1)),
+        ):
+            with pytest.raises(DatasetTimestampMissingError, match="was dropped"):
+                deed()
+    with pytest.raises(DatasetTimestampMissingError, match="with_timestamp_columns"):
+        Dataset.Tabular.from_delimited_files("https://example.com/a.csv").time_after(noon)
+    for unfit in ("2021-03-04", 7, noon.date()):
+        with pytest.raises(UserErrorException, match="A time is a datetime"):
+            made.time_before(unfit)
 
 
 def frame(files: Mapping[str, str | bytes], form: Any = None, out_of_range: str = "null") -> Any:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from compute.models import ComputeTarget
+from core.clock import now
 from duto import AmlCompute, UserErrorException, Workspace, WorkspaceException, credentials
 from duto.exceptions import ConflictException, ForbiddenException, NotFoundException
 from tests.house import House, house
-from workspaces.models import Role
+from workspaces import access, queries
+from workspaces.models import ApiToken, AuditEntry, Role
 from workspaces.models import Workspace as Row
+from workspaces.services import tokens
 from workspaces.services.workspaces import create_workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,10 +96,59 @@ def test_a_program_finds_the_workspace_of_its_token(house: House, programs: Prog
     assert Workspace.create("lab", exist_ok=True) == ws == Workspace.get("lab")
     with pytest.raises(WorkspaceException, match="exists already"):
         Workspace.create("lab")
-    with pytest.raises(WorkspaceException, match="no token makes one"):
-        Workspace.create("new one", exist_ok=True)
+    for exist_ok in (True, False):
+        with pytest.raises(
+            WorkspaceException, match="needs the role owner, and yours in workspace 'lab' is contributor"
+        ):
+            Workspace.create("fresh", exist_ok=exist_ok)
+    with pytest.raises(WorkspaceException, match="these credentials do not reach it"):
+        programs.act_as(house.token(house.owner, Role.OWNER))
+        Workspace.create("other", exist_ok=True)
+    assert not Row.objects.filter(name="fresh").exists()
     with pytest.warns(UserWarning, match="passes over hbi_workspace"):
         Workspace.create("lab", location="westeurope", sku="basic", hbi_workspace=True, exist_ok=True)
+
+
+def test_an_owners_program_makes_workspaces_and_works_in_them(house: House, programs: Programs) -> None:
+    lab = programs.workspace(Role.OWNER)
+    made = Workspace.create("fresh", subscription_id="any", resource_group="all", tags={"team": "a"})
+    assert (made.tags, made.get_details()["role"], made.resource_group) == ({"team": "a"}, "owner", "all")
+    with pytest.raises(WorkspaceException, match="exists already"):
+        Workspace.create("fresh")
+    assert Workspace.create("fresh", exist_ok=True) == made == Workspace.get("fresh")
+    with pytest.warns(UserWarning, match="passes over tags"):
+        Workspace.create("fresh", exist_ok=True, tags={"team": "b"})
+    assert set(Workspace.list()) == {"lab", "fresh"} and lab.get_details()["role"] == "owner"
+    made.set_default_datastore("workspacefilestore")
+    (entry,) = AuditEntry.objects.filter(action="workspace.created", target="fresh")
+    assert (entry.via, entry.person) == ("token", house.owner.username)
+    with pytest.raises(UserErrorException, match="cannot name a workspace"):
+        Workspace.create("two words")
+    with pytest.raises(UserErrorException, match="studio's own"):
+        Workspace.create("new")
+    made.delete(delete_dependent_resources=True)
+    assert set(Workspace.list()) == {"lab"}
+
+
+def test_what_a_token_made_ends_with_it_or_alone(house: House, programs: Programs) -> None:
+    programs.workspace(Role.OWNER)
+    rows = [Row.objects.get(name=Workspace.create(name).name) for name in ("one", "two")]
+    room = access.enter(house.owner, "two")
+    (there,) = queries.tokens_of(room)
+    tokens.revoke(room, there.pk)
+    assert set(Workspace.list()) == {"lab", "one"}
+    with pytest.raises(WorkspaceException, match="no workspace 'two'"):
+        Workspace.get("two")
+    (first,) = ApiToken.objects.filter(workspace__name="lab", user=house.owner, children__isnull=False).distinct()
+    tokens.revoke(access.enter(house.owner, "lab"), first.pk)
+    assert not any(each.is_good(now()) for each in ApiToken.objects.filter(workspace__in=rows))
+
+
+def test_a_step_makes_no_workspace(house: House, programs: Programs) -> None:
+    run = uuid4()
+    programs.act_as(tokens.mint_run_token(house.workspace, run, run, user=house.owner, role=Role.OWNER))
+    with pytest.raises(WorkspaceException, match="A step may not do this"):
+        Workspace.create("fresh")
 
 
 def test_who_is_no_owner_changes_nothing(programs: Programs) -> None:
@@ -124,6 +177,4 @@ def test_a_workspace_is_deleted_with_its_data_and_only_when_that_is_said(house: 
 
 
 def tokens_of(room: Any) -> str:
-    from workspaces.services import tokens
-
     return tokens.create(room, "tests", Role.OWNER).text

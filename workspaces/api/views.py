@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
@@ -83,11 +84,11 @@ class WorkspacesView(StudioView):
     @extend_schema(request=s.WorkspaceIn, responses={201: s.WorkspaceOut})
     @keyed
     def post(self, request: Request) -> Response:
-        """A new workspace, for those who own one already."""
+        """A new workspace, for those who own one already. A token of an owner opens what it makes, too."""
         user, token = _caller(request)
-        if user is None or token is not None:
-            raise Forbidden("A token belongs to one workspace. Sign in to make another.")
-        room = workspaces.create_for_owner(user, **self.asked(s.WorkspaceIn))
+        if user is None:
+            raise Forbidden(_("Only a person makes a workspace."))
+        room = workspaces.create_for_owner(user, **self.asked(s.WorkspaceIn), token=token)
         return Response(s.WorkspaceOut(Member(workspace=room.workspace, role=room.role)).data, status=201)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,9 +16,9 @@ from duto.spec.names import is_name
 from workspaces import limits
 from workspaces.access import Room, hold
 from workspaces.limits import Limits
-from workspaces.models import Member, Role, User, Workspace
+from workspaces.models import ApiToken, Member, Role, User, Workspace
 from workspaces.scopes import SETTING, Scope, scope_in
-from workspaces.services import audit
+from workspaces.services import audit, tokens
 
 # What apps above put into a new workspace (datastores, curated environments). They add in their AppConfig.ready();
 # each can be repeated, so that a workspace gets later what a later release brings.
@@ -37,9 +38,11 @@ MOST_TAGS, LONGEST_TAG, LONGEST_TEXT = 50, 256, 4000
 
 
 @transaction.atomic
-def create_workspace(user: User, name: str, description: str = "") -> Room:
+def create_workspace(user: User, name: str, description: str = "", token: ApiToken | None = None) -> Room:
     """A new workspace, furnished, with `user` as its owner. Raises Invalid for a bad name, Conflict for a taken one."""
-    if not is_name("workspace", name) or len(name) > 32 or name in TAKEN or name.startswith(GONE):
+    if name in TAKEN or name.startswith(GONE):
+        raise Invalid(_("%(name)r is a name of the studio's own. Choose another.") % {"name": name}, code="bad_name")
+    if not is_name("workspace", name) or len(name) > 32:
         raise Invalid(
             _("%(name)r cannot name a workspace: use 1 to 32 letters, digits, hyphens and underscores.")
             % {"name": name},
@@ -55,15 +58,25 @@ def create_workspace(user: User, name: str, description: str = "") -> Room:
     Member.objects.create(workspace=workspace, user=user, role=Role.OWNER)
     furnish(workspace)
     room = Room(workspace, Role.OWNER, user=user)
-    audit.note(room, "workspace.created", name)
+    audit.note(replace(room, token=token), "workspace.created", name)
     return room
 
 
-def create_for_owner(user: User, name: str, description: str = "") -> Room:
-    """A further workspace. Raises Forbidden for those who own none: they were let in to work, not to settle."""
+@transaction.atomic
+def create_for_owner(user: User, name: str, description: str = "", token: ApiToken | None = None) -> Room:
+    """A further workspace. Raises Forbidden for those who own none: they were let in to work, not to settle.
+
+    A token makes one where it carries an owner's role, and opens it from then on: by a token of its own there, which
+    nobody knows, and which ends with it.
+    """
+    if token is not None:
+        hold(Room(token.workspace, Role.READER, user, token)).require_person().require(Role.OWNER)
     if not may_make(user):
         raise Forbidden(_("Only who owns a workspace may make another. Ask an owner."))
-    return create_workspace(user, name, description)
+    room = create_workspace(user, name, description, token)
+    if token is not None:
+        tokens.mint(user, room.workspace, Role.OWNER, token.name, token.expires_at, parent=token)
+    return room
 
 
 def may_make(user: User) -> bool:

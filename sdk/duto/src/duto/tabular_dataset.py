@@ -6,8 +6,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, List, Optional, Tuple, Union
 
 from duto.dataset import AbstractDataset
-from duto.exceptions import DatasetTimestampMissingError
+from duto.exceptions import DatasetTimestampMissingError, UserErrorException
 from duto.later import not_built, refusing
+from duto.spec.selection import timestamps
 
 Columns = Union[str, List[str]]
 
@@ -54,11 +55,8 @@ class TabularDataset(AbstractDataset):
 
     @property
     def timestamp_columns(self) -> Tuple[Optional[str], Optional[str]]:
-        """The names of the timestamp and the partition timestamp column."""
-        for operation in reversed(self._definition.get("operations", ())):
-            if operation["op"] == "timestamp_columns":
-                return operation["timestamp"], operation["partition_timestamp"]
-        return None, None
+        """The names of the timestamp and the partition timestamp column; None for one that was dropped since."""
+        return timestamps(self._definition.get("operations", ()))
 
     def time_before(self, end_time: datetime, include_boundary: bool = True, validate: bool = True) -> Any:
         """The rows up to a time. Raises `DatasetTimestampMissingError` without timestamp columns."""
@@ -122,10 +120,19 @@ class TabularDataset(AbstractDataset):
 
     def _between(self, start: Optional[datetime], end: Optional[datetime], include: bool) -> Any:
         if not any(self.timestamp_columns):
-            raise DatasetTimestampMissingError("Name the time column with `with_timestamp_columns` first.")
-        return self._with(
-            op="time", start=start and start.isoformat(), end=end and end.isoformat(), include_boundary=include
-        )
+            gone = any(each["op"] == "timestamp_columns" for each in self._definition.get("operations", ()))
+            raise DatasetTimestampMissingError(
+                "The dataset's time column was dropped: choose the rows by time before that, or keep the column."
+                if gone
+                else "Name the time column with `with_timestamp_columns` first."
+            )
+        return self._with(op="time", start=_written(start), end=_written(end), include_boundary=include)
+
+
+def _written(moment: Optional[datetime]) -> Optional[str]:
+    if moment is None or isinstance(moment, datetime):
+        return moment and moment.isoformat()
+    raise UserErrorException(f"A time is a datetime, such as datetime(2021, 3, 4), not {moment!r}.")
 
 
 def _names(columns: Columns) -> List[str]:

@@ -10,7 +10,13 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 from duto import _html, credentials
 from duto._http import Client, segment
 from duto._listing import LazyMapping
-from duto.exceptions import NotFoundException, UserErrorException, WorkspaceException
+from duto.exceptions import (
+    ConflictException,
+    ForbiddenException,
+    NotFoundException,
+    UserErrorException,
+    WorkspaceException,
+)
 from duto.later import passed_over, refusing
 from duto.workspace_config import find_config, read_config, scope_of
 
@@ -89,7 +95,7 @@ class Workspace:
         subscription_id: Optional[str] = None, auth: Any = None, resource_group: Optional[str] = None
     ) -> Dict[str, List[Workspace]]:
         """The workspaces that the credentials reach, each name with a list of one; a token reaches the one that it
-        belongs to."""
+        belongs to, and those that were made with it."""
         found = credentials.find(getattr(auth, "studio_url", None))
         made: Dict[str, List[Workspace]] = {}
         for item in found.client().pages("/api/v1/workspaces/"):
@@ -128,10 +134,13 @@ class Workspace:
         system_datastores_auth_mode: str = "accessKey",
         v1_legacy_mode: Any = None,
     ) -> Workspace:
-        """The workspace of this name if `exist_ok` and it exists; a new one is made on the studio's own
-        pages, since a token belongs to one workspace. Raises `WorkspaceException`."""
+        """A new workspace, or with `exist_ok` the one of this name if these credentials reach it.
+
+        A token makes one where it carries an owner's role, and reaches it from then on. Raises `WorkspaceException` when
+        there is one already, or when these credentials may not make one.
+        """
         passed_over(
-            "Workspace.create", "the workspace is as the studio has it.", tags=tags, friendly_name=friendly_name,
+            "Workspace.create", "the workspace is as the studio has it.", friendly_name=friendly_name,
             storage_account=storage_account, key_vault=key_vault, app_insights=app_insights,
             container_registry=container_registry, adb_workspace=adb_workspace,
             primary_user_assigned_identity=primary_user_assigned_identity, cmk_keyvault=cmk_keyvault,
@@ -140,17 +149,32 @@ class Workspace:
             default_gpu_compute_target=default_gpu_compute_target, private_endpoint_config=private_endpoint_config,
             user_assigned_identity_for_cmk_encryption=user_assigned_identity_for_cmk_encryption,
         )  # fmt: skip
+        made = Workspace(subscription_id, resource_group, name, auth, _disable_service_check=True)
         try:
-            found = Workspace.get(name, auth=auth)
-        except WorkspaceException as error:
-            studio = credentials.find(getattr(auth, "studio_url", None)).url
-            raise WorkspaceException(
-                f"There is no workspace '{name}' for these credentials, and no token makes one, since each belongs to one "
-                f"workspace. An owner makes it at {studio} (the switcher above the menu), with a token for this program."
-            ) from error
+            made._load()
+        except WorkspaceException:
+            made._make(tags)
+            return made
         if not exist_ok:
-            raise WorkspaceException(f"The workspace '{name}' exists already.")
-        return found
+            raise WorkspaceException(f"The workspace '{name}' exists already. Say exist_ok=True to use it.")
+        passed_over("Workspace.create", "the workspace is there already; change it by update().", tags=tags or None)
+        return made
+
+    def _make(self, tags: Optional[Mapping[str, str]]) -> None:
+        try:
+            self._details = dict(self._client.post("/api/v1/workspaces/", {"name": self.name}))
+        except ForbiddenException as error:
+            raise WorkspaceException(
+                f"There is no workspace '{self.name}' for these credentials, and they may not make one: {error} A token "
+                f"makes one where it has the role 'owner'; signed in, an owner makes one at {self.studio_url}."
+            ) from error
+        except ConflictException as error:
+            raise WorkspaceException(
+                f"The workspace '{self.name}' cannot be made: {error} If it is there, these credentials do not reach it: "
+                "its owner lets you in, and a token of its page Settings opens it."
+            ) from error
+        if tags:
+            self.update(tags=tags)
 
     def write_config(self, path: Any = None, file_name: Optional[str] = None) -> None:
         """Write `<path>/.azureml/config.json` for `from_config` (in `aml_config/` where that folder exists).

@@ -4,7 +4,7 @@ wire."""
 from __future__ import annotations
 
 import random
-from typing import Any, Iterable, List, Mapping, Sequence
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 CHOOSING = frozenset({"take", "skip", "sample", "random_split"})
 
@@ -24,6 +24,21 @@ def indices(count: int, operations: Iterable[Mapping[str, Any]]) -> List[int]:
 def select(items: Sequence[Any], operations: Iterable[Mapping[str, Any]]) -> List[Any]:
     """The items that the operations leave."""
     return [items[index] for index in indices(len(items), operations)]
+
+
+def timestamps(operations: Iterable[Mapping[str, Any]]) -> Tuple[Optional[str], Optional[str]]:
+    """The timestamp and the partition timestamp column after the operations: who is named last, and not dropped since."""
+    fine: Optional[str] = None
+    coarse: Optional[str] = None
+    for operation in operations:
+        deed, columns = operation.get("op"), operation.get("columns") or ()
+        if deed == "timestamp_columns":
+            fine, coarse = operation.get("timestamp") or None, operation.get("partition_timestamp") or None
+        elif deed in ("keep_columns", "drop_columns"):
+            is_kept = deed == "keep_columns"
+            fine = fine if (fine in columns) is is_kept else None
+            coarse = coarse if (coarse in columns) is is_kept else None
+    return fine, coarse
 
 
 def _choose(kept: List[int], operation: Mapping[str, Any]) -> List[int]:

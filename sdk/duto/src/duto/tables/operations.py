@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
+from duto.spec.selection import timestamps
 from duto.tables import moments
 from duto.tables.errors import Misfit, TableError
 
@@ -17,9 +18,10 @@ def apply(
     columns: Columns, batches: Iterator[Batch], operations: Iterable[Mapping[str, Any]]
 ) -> Tuple[Columns, Iterator[Batch]]:
     """Columns and rows after the operations. Raises TableError for a column that is not there."""
-    timestamp: Optional[str] = None
+    done: List[Mapping[str, Any]] = []
     for operation in operations:
         deed = operation["op"]
+        done.append(operation)
         if deed in ("keep_columns", "drop_columns"):
             places = _places(columns, operation["columns"], deed == "keep_columns")
             columns, batches = [columns[place] for place in places], _project(batches, places)
@@ -29,11 +31,10 @@ def apply(
             batches = _skip(batches, max(int(operation["count"]), 0))
         elif deed in ("sample", "random_split"):
             batches = _chosen(batches, _draw(operation))
-        elif deed == "timestamp_columns":
-            timestamp = operation.get("timestamp") or operation.get("partition_timestamp")
         elif deed == "time":
-            place = _places(columns, [str(timestamp)], True)[0]
-            batches = _chosen(batches, _between(place, str(timestamp), operation))
+            fine, coarse = timestamps(done)
+            name = str(fine or coarse)
+            batches = _chosen(batches, _between(_places(columns, [name], True)[0], name, operation))
     return columns, batches
 
 

@@ -12,7 +12,7 @@ from datasets import fetch, tables
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import files
 from datasets.services.datastores import datastore
-from duto.partitions import mismatch
+from duto.tables.partitions import mismatch
 from workspaces.models import Workspace
 
 # Of duto.tables: a survey by other rules is not used.

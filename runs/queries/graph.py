@@ -17,8 +17,7 @@ from django.utils.translation import ngettext
 from core.clock import iso
 from core.ids import as_uuid
 from datasets.models import DatasetVersion
-from duto.spec.graph import Input, Step
-from duto.spec.reading import read_graph
+from duto.spec.graph import Input, Step, read_graph
 from runs import told
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run

@@ -17,8 +17,7 @@ from core.clock import now
 from core.lifecycle import write_all
 from core.prepared import Prepared
 from core.storage import Root
-from duto.spec.graph import Graph, Step
-from duto.spec.reading import read_graph
+from duto.spec.graph import Graph, Step, read_graph
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs.models import Output, Run, StepRun
 from runs.services.kept import Look

@@ -26,8 +26,8 @@ from datasets.models import DatasetVersion
 from datasets.services import fetching, files_of, looking
 from datasets.services.versions import get_version, save
 from datasets.stores import root_by_name
+from duto.data.tabular_reading import read_frame, read_local, source_of
 from duto.exceptions import UserErrorException
-from duto.tabular_reading import read_frame, read_local, source_of
 from tests.house import House, code, content
 from workspaces.models import Role
 

@@ -74,7 +74,7 @@ def test_the_lines_of_the_readme_work_as_they_stand(live_studio: Studio, tmp_pat
             ["bash", "-c", line], cwd=copy.parent, env={**shared, **fresh}, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "duto.workspace.Workspace" in done.stdout
+    assert "duto.workspace.workspace.Workspace" in done.stdout
 
 
 def test_the_person_who_started_the_studio_needs_no_token(live_studio: Studio, tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from duto import metrics as folding
 from duto.exceptions import UserErrorException
-from duto.run_logging import RunLogging
-from duto.spool import RECORD_MAX, Posting, Spool, plain
+from duto.run import metrics as folding
+from duto.run.metric_logging import RunLogging
+from duto.run.spool import RECORD_MAX, Posting, Spool, plain
 from runs.models import Attempt
 from tests.runs.conftest import Lab
 

@@ -25,10 +25,11 @@ from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, Ste
 from azureml.pipeline.steps import PythonScriptStep
 from msrest.exceptions import HttpOperationError
 
-from duto import context, credentials, spool
-from duto._http import Client
+from duto.client import credentials
+from duto.client.http import Client
 from duto.exceptions import ConflictException, NotFoundException, StudioUnavailableException
-from duto.port_data import PortDataReference
+from duto.pipeline.port_data import PortDataReference
+from duto.run import context, spool
 from tests.sdk.fake_studio import RUN, FakeStudio
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

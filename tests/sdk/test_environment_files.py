@@ -272,7 +272,7 @@ def test_files_that_lists_name_on_the_web_are_read_once_and_kept(tmp_path: Path,
 def test_a_file_on_the_web_that_cannot_be_had_is_named(
     tmp_path: Path, web: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duto.requirement_files._MOST_BYTES", 1000)
+    monkeypatch.setattr("duto.environment.requirement_files._MOST_BYTES", 1000)
     there = web(
         large_txt=b"six\n" * 1000, loop_txt=b"-r loop.txt", page_html=b"<html>", latin_txt=b"\xe9", own_txt=b"./own.whl"
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duto import local_files
+from duto.client import local_files
 from duto.exceptions import UserErrorException
 from duto.spec import trees
 from duto.spec.filenames import is_elsewhere, leads_out, spelled, too_long, unspelled

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from duto.dataset_factory import FileDatasetFactory, sources_of
-from duto.datastore import AzureBlobDatastore
+from duto.data.datastore import AzureBlobDatastore
+from duto.data.factory import FileDatasetFactory, sources_of
+from duto.data.output_config import OutputFileDatasetConfig
+from duto.data.pipeline_data import PipelineData
+from duto.data.references import DataPath, DataPathComputeBinding, DataReference
 from duto.exceptions import UserErrorException
-from duto.graph_builder import GraphBuilder
-from duto.output_config import OutputFileDatasetConfig
-from duto.parameter import PipelineParameter
-from duto.pipeline import Pipeline
-from duto.pipeline_data import PipelineData
-from duto.references import DataPath, DataPathComputeBinding, DataReference
+from duto.pipeline.graph_builder import GraphBuilder
+from duto.pipeline.pipeline import Pipeline
 from duto.spec.graph import Graph
 from duto.spec.parameters import coerce
-from duto.steps import PythonScriptStep
+from duto.steps.parameter import PipelineParameter
+from duto.steps.python_script import PythonScriptStep
 
 STORE = AzureBlobDatastore(None, "workspaceblobstore", "container", "account")
 

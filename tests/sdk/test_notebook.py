@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from duto import Dataset, Experiment, Pipeline, PythonScriptStep, RunDetails, Workspace
-from duto import widgets as widget_module
-from duto.run_view import MOST_DRAWN, MOST_LINES, MOST_METRICS, MOST_STEPS, View, as_html, as_text, layers
+from duto.run import widgets as widget_module
+from duto.run.view import MOST_DRAWN, MOST_LINES, MOST_METRICS, MOST_STEPS, View, as_html, as_text, layers
 from tests.sdk.fake_studio import FakeStudio
 from tests.sdk.test_client import script, studio, ws
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from duto import _http, watching
-from duto._http import Client
+from duto.client import http
+from duto.client.http import Client
 from duto.exceptions import AzureMLException, NotFoundException, StudioUnavailableException, UserErrorException
-from duto.spool import Posting
+from duto.run import watching
+from duto.run.spool import Posting
 from tests.sdk.gate import Gate
 
 
@@ -45,9 +46,9 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(_http, "time", made)
+    monkeypatch.setattr(http, "time", made)
     monkeypatch.setattr(watching, "time", made)
-    monkeypatch.setattr(_http, "_answered", set())
+    monkeypatch.setattr(http, "_answered", set())
     monkeypatch.delenv("DUTO_PATIENCE", raising=False)
     return made
 
@@ -103,7 +104,7 @@ def test_who_waits_outlives_ten_minutes_and_is_told_once(clock, studio, gate, ca
     client.get("/x")
     gate.shut()
     clock.after(590, gate.unshut)
-    with _http.waiting():
+    with http.waiting():
         assert client.get("/x") == {}
     assert 590 <= clock.now - 1000 < 600
     assert max(clock.slept) <= 5
@@ -116,7 +117,7 @@ def test_waiting_ends_when_patience_does(clock, studio, gate, monkeypatch):
     client = Client(gate.url)
     client.get("/x")
     gate.shut()
-    with _http.waiting(), pytest.raises(StudioUnavailableException, match="Is it running"):
+    with http.waiting(), pytest.raises(StudioUnavailableException, match="Is it running"):
         client.get("/x")
     assert 1795 < clock.now - 1000 <= 1801
 
@@ -131,7 +132,7 @@ def test_a_patience_that_is_no_number_is_said(clock, studio, monkeypatch, text):
 
 def test_an_address_that_never_answered_is_told_soon_also_to_who_waits(clock, gate):
     gate.shut()
-    with _http.waiting(), pytest.raises(StudioUnavailableException):
+    with http.waiting(), pytest.raises(StudioUnavailableException):
         Client(gate.url).get("/x")
     assert clock.now - 1000 <= 3.1
 
@@ -159,7 +160,7 @@ def test_a_proxy_without_its_studio_is_an_absence(clock, studio, status):
     client.get("/x")
     studio.reply = lambda method, path: (status, {"Retry-After": "20"}, b"<html>")
     clock.after(110, lambda: setattr(studio, "reply", lambda method, path: (200, {}, b"[1]")))
-    with _http.waiting():
+    with http.waiting():
         assert client.get("/x") == [1]
     assert set(clock.slept) == {20.0}
 
@@ -180,7 +181,7 @@ def test_the_wait_can_be_broken_off(clock, studio, gate, monkeypatch):
         raise KeyboardInterrupt
 
     clock.after(60, interrupted)
-    with _http.waiting(), pytest.raises(KeyboardInterrupt):
+    with http.waiting(), pytest.raises(KeyboardInterrupt):
         client.get("/x")
     assert clock.now - 1000 < 70
 
@@ -266,7 +267,7 @@ def test_a_log_goes_on_where_it_stopped_with_nothing_doubled(clock, studio, gate
     client = Client(gate.url)
 
     class Watched:
-        from duto.run_files import RunFiles
+        from duto.run.files import RunFiles
 
         id = "r"
         _log_windows = RunFiles._log_windows
@@ -311,7 +312,7 @@ def test_another_attempt_is_shown_from_its_beginning(clock, studio, capsys):
         )
 
     studio.reply = reply
-    from duto.run_files import RunFiles
+    from duto.run.files import RunFiles
 
     class Watched:
         _log_windows = RunFiles._log_windows
@@ -355,11 +356,11 @@ def test_records_that_could_not_be_sent_are_sent_later_by_the_key_that_they_had(
 
 def test_what_waits_for_something_waits_out_an_absence():
     """Whatever polls is decorated: a new one that forgets it is found here."""
-    from duto import dataset
-    from duto.compute import AmlCompute
-    from duto.environment import ImageBuildDetails
-    from duto.pipeline_run import PipelineRun, StepRun
-    from duto.run import Run
+    from duto.compute.targets import AmlCompute
+    from duto.data import dataset
+    from duto.environment.environment import ImageBuildDetails
+    from duto.pipeline.pipeline_run import PipelineRun, StepRun
+    from duto.run.run import Run
 
     waits = [each.wait_for_completion for each in (Run, PipelineRun, StepRun, AmlCompute, ImageBuildDetails)]
     for each in (*waits, dataset._when_ready, watching.watch_run, watching.watch_pipeline):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from duto.exceptions import UserErrorException
-from duto.parameter import PipelineParameter
-from duto.steps import PythonScriptStep
+from duto.steps.parameter import PipelineParameter
+from duto.steps.python_script import PythonScriptStep
 
 
 def test_parameters_of_the_run_configuration_reach_the_script() -> None:

@@ -14,11 +14,11 @@ import pytest
 from pyarrow import parquet
 
 from duto import Dataset
+from duto.data.tabular_reading import frame_of, read_local, source_of
 from duto.exceptions import DatasetTimestampMissingError, UserErrorException
-from duto.partitions import values_of
 from duto.tables import Source, TableError, form_of, guess, read, survey
+from duto.tables.partitions import values_of
 from duto.tables.values import text_of
-from duto.tabular_reading import frame_of, read_local, source_of
 
 JSON = {"type": "json_lines"}
 TIME = {"columns": {"d": "datetime"}}
@@ -347,9 +347,9 @@ def test_files_beside_the_script_are_read_like_those_of_the_studio(tmp_path: Pat
 
 
 def test_an_output_read_as_rows_stays_text_unless_types_are_named(tmp_path: Path) -> None:
-    from duto.local_tabular import LocalTabularDataset
-    from duto.output_config import OutputFileDatasetConfig
-    from duto.pipeline_data import PipelineData
+    from duto.data.local_tabular import LocalTabularDataset
+    from duto.data.output_config import OutputFileDatasetConfig
+    from duto.data.pipeline_data import PipelineData
 
     (tmp_path / "a.csv").write_text("zip,n\n007,1\n")
     (tmp_path / "a.txt").write_text("other\n")

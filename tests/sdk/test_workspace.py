@@ -11,7 +11,8 @@ import pytest
 
 from compute.models import ComputeTarget
 from core.clock import now
-from duto import AmlCompute, UserErrorException, Workspace, WorkspaceException, credentials
+from duto import AmlCompute, UserErrorException, Workspace, WorkspaceException
+from duto.client import credentials
 from duto.exceptions import ConflictException, ForbiddenException, NotFoundException
 from tests.house import House, house
 from workspaces import access, queries

@@ -244,7 +244,7 @@ def _variables(
     environment = spec.get("environment") or {}
     own = {str(name): str(value) for name, value in (environment.get("variables") or {}).items()}
     folders = {"HOME": str(directory / "tmp/home"), "TMPDIR": str(directory / "tmp")}
-    # Every version of MLflow then works, also without a database's driver, and says whereto it logs (duto.mlflow_notice).
+    # Every version of MLflow then works, also without a database's driver, and says whereto it logs (duto.run.mlflow_notice).
     folders |= {"MLFLOW_TRACKING_URI": (directory / "tmp/mlflow").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
     fonts = Path(python).parent.parent / FONT_FOLDER
     if "/" in python and fonts.is_dir():

@@ -15,10 +15,10 @@ from duto_agent.files import remove_tree
 
 PACKAGES = ("duto", "azureml")
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
-# As if it were installed, for whoever looks for plugins: MLflow asks ours for tags (duto.mlflow_notice).
+# As if it were installed, for whoever looks for plugins: MLflow asks ours for tags (duto.run.mlflow_notice).
 ENTERED = {
     "duto-0.dist-info/METADATA": "Metadata-Version: 2.1\nName: duto\nVersion: 0\n",
-    "duto-0.dist-info/entry_points.txt": "[mlflow.run_context_provider]\nduto = duto.mlflow_notice:Notice\n",
+    "duto-0.dist-info/entry_points.txt": "[mlflow.run_context_provider]\nduto = duto.run.mlflow_notice:Notice\n",
 }
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "*.toml")
 

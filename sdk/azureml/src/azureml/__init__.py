@@ -9,6 +9,7 @@ import importlib
 from typing import Any
 
 from azureml import _finder
+from azureml._table import MODULES
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,6 @@ _finder.look_for_another()
 def __getattr__(name: str) -> Any:
     """A module of the table on its first use: Azure's own packages import each other, so `import azureml.core` gives `azureml.data`."""
     below = f"{__name__}.{name}"
-    if below in _finder.MODULES:
+    if below in MODULES:
         return importlib.import_module(below)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,20 +17,20 @@ from azureml._table import ANOTHER, MODULES, OTHER_NAMES
 
 def resolve(module: str, name: str) -> Any:
     """The object that a name of the table means: the very one of `duto`, a plain value, or one that says what to do."""
-    from duto import later
+    from duto import not_built
     from duto._names import PUBLIC
 
     wanted = OTHER_NAMES.get(name, name)
     if name in ANOTHER.get(module, ""):
-        return later.of_place(module, name)
+        return not_built.of_place(module, name)
     if wanted in CONSTANTS:
         return CONSTANTS[wanted]
     if wanted in PUBLIC:
         return getattr(importlib.import_module(PUBLIC[wanted]), wanted)
     try:
-        return getattr(later, wanted)
+        return getattr(not_built, wanted)
     except AttributeError:
-        return later.of_place(module, wanted)
+        return not_built.of_place(module, wanted)
 
 
 class _Loader(importlib.abc.Loader):
@@ -42,8 +42,7 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__doc__ = "Names of Azure ML's SDK, answered by Duto."
         module.__path__ = []
-        module.__all__ = MODULES[module.__name__].split()
-        module.__version__ = CONSTANTS["VERSION"]
+        vars(module).update(__all__=MODULES[module.__name__].split(), __version__=CONSTANTS["VERSION"])
 
 
 class _Module(ModuleType):

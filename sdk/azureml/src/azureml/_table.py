@@ -1,4 +1,4 @@
-"""Which names each module of Azure ML's SDK has. Names that are not built yet are those of `duto.later`."""
+"""Which names each module of Azure ML's SDK has. Names that are not built yet are those of `duto.not_built`."""
 
 from __future__ import annotations
 

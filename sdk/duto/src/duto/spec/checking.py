@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
 
 from duto.spec.errors import Problem
 from duto.spec.filenames import LONGEST_DESTINATION, is_elsewhere, leads_out, place_on, too_long, why_no_place
-from duto.spec.graph import INPUT_MODES, KINDS, OUTPUT_KINDS, OUTPUT_MODES, Graph, Input, Output, Step
 from duto.spec.names import RULES, is_name
+from duto.spec.values import INPUT_MODES, KINDS, OUTPUT_KINDS, OUTPUT_MODES, Input, Output, Parts, Step
 
 MAX_RETRIES = 100
 MAX_RETRY_DELAY = 7 * 24 * 3600
 
 
-def problems_of(graph: Graph, files: Optional[Mapping[str, Any]] = None) -> List[Problem]:
+def problems_of(graph: Parts, files: Optional[Mapping[str, Any]] = None) -> List[Problem]:
     """Every problem of the graph. `files` maps a snapshot's digest to the paths it holds, where that is
     known."""
     found: List[Problem] = []
@@ -173,7 +173,8 @@ def _places(step: Step) -> Iterable[Tuple[str, str]]:
     for output in step.outputs:
         if output.destination and (why := _why_no_destination(output)):
             yield f"output '{output.name}' has the destination '{output.destination}'", why
-    for port in (*step.inputs, *step.outputs):
+    ports: Tuple[Union[Input, Output], ...] = (*step.inputs, *step.outputs)
+    for port in ports:
         wanted = port.path_on_compute
         if wanted and not wanted.startswith("/") and (why := _why_no_place_on_compute(place_on(wanted))):
             yield f"'{port.name}' asks for the path '{wanted}' on the node", why
@@ -274,7 +275,7 @@ def _dangling(each: Input, steps: Mapping[str, Step]) -> str:
     return ""
 
 
-def _pipeline_outputs(graph: Graph, steps: Mapping[str, Step]) -> List[Problem]:
+def _pipeline_outputs(graph: Parts, steps: Mapping[str, Step]) -> List[Problem]:
     found = []
     for name, (step, output) in graph.pipeline_outputs.items():
         if step not in steps or output not in {each.name for each in steps[step].outputs}:

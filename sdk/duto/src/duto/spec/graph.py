@@ -6,122 +6,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
+from duto.spec.checking import cycle_problem, followers_of, problems_of, sort
 from duto.spec.errors import Problem, SpecError
+from duto.spec.reading import read_parts
+from duto.spec.values import (
+    INPUT_MODES,
+    KINDS,
+    OUTPUT_KINDS,
+    OUTPUT_MODES,
+    SCHEMA,
+    Input,
+    Output,
+    Parameter,
+    Parts,
+    Step,
+)
+from duto.spec.writing import graph_document
 
-SCHEMA = 1
-KINDS = ("python_script",)
-INPUT_MODES = ("mount", "download", "direct")
-OUTPUT_MODES = ("mount", "upload")
-OUTPUT_KINDS = ("pipeline_data", "file_dataset")
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A declared parameter of the pipeline; `default` is of `type`, one of `parameters.TYPES`."""
-
-    name: str
-    type: str
-    default: Any
-
-
-@dataclass(frozen=True)
-class Input:
-    """What a step reads, from exactly one source: another step's output (`step`, `output`), a `dataset`
-    version id, a `path` on a `datastore`, or the dataset or data path that a `parameter` names."""
-
-    name: str
-    mode: str = "mount"
-    path_on_compute: Optional[str] = None
-    step: Optional[str] = None
-    output: Optional[str] = None
-    dataset: Optional[str] = None
-    datastore: Optional[str] = None
-    path: Optional[str] = None
-    parameter: Optional[str] = None
-    tabular: Optional[Mapping[str, Any]] = None
-
-    @property
-    def source(self) -> str:
-        """Which source: step, dataset, datastore or parameter."""
-        for kind in ("step", "dataset", "datastore", "parameter"):
-            if getattr(self, kind) is not None:
-                return kind
-        raise ValueError(f"input {self.name} has no source")
+__all__ = [
+    "INPUT_MODES",
+    "KINDS",
+    "OUTPUT_KINDS",
+    "OUTPUT_MODES",
+    "SCHEMA",
+    "Graph",
+    "Input",
+    "Output",
+    "Parameter",
+    "Step",
+    "read_graph",
+]
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a step writes. `pipeline_data`: the path must not exist unless `is_directory`; `file_dataset`: a
-    folder that exists. `register`: `{"name", "description", "tags"}` of a dataset to register when the step
-    completes."""
-
-    name: str
-    kind: str = "pipeline_data"
-    datastore: Optional[str] = None
-    mode: str = "mount"
-    is_directory: Optional[bool] = None
-    path_on_compute: Optional[str] = None
-    overwrite: Optional[bool] = None
-    destination: Optional[str] = None
-    register: Optional[Mapping[str, Any]] = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the graph. `environment` is `{"name", "version"}` of a registered one or a definition.
-
-    `timeout_seconds` is for one attempt's script, without its time in the queue. `retries`: how many more
-    attempts there are after one that failed, None for the policy of its cause; `retry_delay_seconds` is
-    waited before each. None of the three is part of the step's identity.
-    """
-
-    id: str
-    name: str
-    script: str
-    snapshot: Optional[str] = None
-    compute: Optional[str] = None
-    kind: str = "python_script"
-    arguments: Tuple[Any, ...] = ()
-    environment: Optional[Mapping[str, Any]] = None
-    inputs: Tuple[Input, ...] = ()
-    outputs: Tuple[Output, ...] = ()
-    params: Mapping[str, Any] = field(default_factory=dict)
-    environment_variables: Mapping[str, str] = field(default_factory=dict)
-    run_after: Tuple[str, ...] = ()
-    allow_reuse: bool = True
-    hash_paths: Optional[Tuple[str, ...]] = None
-    version: Optional[str] = None
-    node_count: int = 1
-    timeout_seconds: Optional[float] = None
-    retries: Optional[int] = None
-    retry_delay_seconds: Optional[float] = None
-
-    def input(self, name: str) -> Input:
-        """The input of this name. Raises `KeyError`."""
-        return {each.name: each for each in self.inputs}[name]
-
-    def output(self, name: str) -> Output:
-        """The output of this name. Raises `KeyError`."""
-        return {each.name: each for each in self.outputs}[name]
-
-    @property
-    def parents(self) -> FrozenSet[str]:
-        """Ids of the steps that must be over before this one: by data and by `run_after`."""
-        return frozenset(each.step for each in self.inputs if each.step is not None) | frozenset(self.run_after)
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A pipeline's steps and parameters. `pipeline_outputs` maps a name to `(step id, output name)`."""
-
-    steps: Tuple[Step, ...]
-    parameters: Tuple[Parameter, ...] = ()
-    description: str = ""
-    continue_on_step_failure: bool = False
-    pipeline_outputs: Mapping[str, Tuple[str, str]] = field(default_factory=dict)
+class Graph(Parts):
+    """A pipeline's steps and parameters, and what follows from them."""
 
     @classmethod
     def from_document(cls, document: Any, files: Optional[Mapping[str, Any]] = None) -> Graph:
@@ -130,8 +52,6 @@ class Graph:
         `files` maps a snapshot's digest to the paths in it; with it, a script that its snapshot lacks is a
         problem. Raises `SpecError` that names all problems: of the shape first, then of the meaning.
         """
-        from duto.spec.reading import read_graph
-
         graph = read_graph(document)
         problems = graph.problems(files)
         if problems:
@@ -140,14 +60,10 @@ class Graph:
 
     def to_document(self) -> Dict[str, Any]:
         """The document, JSON-ready, with every key written out."""
-        from duto.spec.writing import graph_document
-
         return graph_document(self)
 
     def problems(self, files: Optional[Mapping[str, Any]] = None) -> List[Problem]:
         """All that is wrong with the graph's meaning, in the order of its steps; empty when it may run."""
-        from duto.spec.checking import problems_of
-
         return problems_of(self, files)
 
     def step(self, step_id: str) -> Step:
@@ -163,8 +79,6 @@ class Graph:
     def order(self) -> Tuple[str, ...]:
         """Step ids, parents first, else in the document's order. Raises `SpecError` (`cycle`) that names the
         path."""
-        from duto.spec.checking import cycle_problem, sort
-
         ids, cycle = sort(self.needs)
         if cycle:
             raise SpecError([cycle_problem(cycle)])
@@ -173,6 +87,10 @@ class Graph:
     @property
     def followers(self) -> Dict[str, FrozenSet[str]]:
         """For each step the ids of those that wait for it directly."""
-        from duto.spec.checking import followers_of
-
         return {step: frozenset(others) for step, others in followers_of(self.needs).items()}
+
+
+def read_graph(document: Any) -> Graph:
+    """The graph of a document whose meaning was checked before, or is not asked for. Raises `SpecError` for its shape."""
+    parts = read_parts(document)
+    return Graph(**{each.name: getattr(parts, each.name) for each in fields(parts)})

@@ -1,4 +1,4 @@
-"""A document's shape: from JSON to the values of `graph`, naming whatever is not of the shape."""
+"""A document's shape: from JSON to the parts of a graph, naming whatever is not of the shape."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from duto.spec import parameters
 from duto.spec.errors import Problem, SpecError
 from duto.spec.filenames import placed
-from duto.spec.graph import SCHEMA, Graph, Input, Output, Parameter, Step
+from duto.spec.values import SCHEMA, Input, Output, Parameter, Parts, Step
 
 _MISSING = object()
 _TEXT, _FLAG, _LIST, _OBJECT, _NUMBER = (str,), (bool,), (list, tuple), (dict,), (int, float)
 _WORDS = {_TEXT: "text", _FLAG: "true or false", _LIST: "a list", _OBJECT: "an object", _NUMBER: "a number"}
 
 
-def read_graph(document: Any) -> Graph:
+def read_parts(document: Any) -> Parts:
     """The graph of the document. Raises `SpecError` (codes `invalid`, `schema`, `wrong_type`) with all
     problems."""
     if not isinstance(document, Mapping):
@@ -22,7 +22,7 @@ def read_graph(document: Any) -> Graph:
     if document.get("schema", SCHEMA) != SCHEMA:
         raise SpecError([Problem("schema", f"This graph has schema {document['schema']!r}; known is {SCHEMA}.")])
     reader = _Reader(document)
-    graph = Graph(
+    graph = Parts(
         steps=tuple(_each(reader, "steps", _step)),
         parameters=tuple(_each(reader, "parameters", _parameter)),
         description=reader.take("description", _TEXT, ""),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from duto.spec.graph import SCHEMA, Graph, Input, Output, Parameter, Step
+from duto.spec.values import SCHEMA, Input, Output, Parameter, Parts, Step
 
 
-def graph_document(graph: Graph) -> Dict[str, Any]:
-    """The document that `reading.read_graph` reads back to an equal graph."""
+def graph_document(graph: Parts) -> Dict[str, Any]:
+    """The document that `Graph.from_document` reads back to an equal graph."""
     return {
         "schema": SCHEMA,
         "description": graph.description,

@@ -68,8 +68,8 @@ def moment_of(text: str, order: Optional[str] = None) -> datetime:
         return _of_numbers(found, order)
     found = _PLAIN.fullmatch(clean)
     if found is not None:
-        hour, minute, second, zone = found.groups()[3:]
-        return _made(*found.groups()[:3], [hour, minute, second, None, None, zone])
+        year, month, day, hour, minute, second, zone = found.groups()
+        return _made(year, month, day, [hour, minute, second, None, None, zone])
     named = _DAY_NAME.sub("", clean, count=1) if clean[:1].isalpha() and not _NAMED_FIRST.fullmatch(clean) else clean
     found = _NAMED.fullmatch(named)
     if found is not None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from duto.partitions import keys_of, mismatch, types_of, values_of
 from duto.spec import globs
 from duto.tables import json_lines, moments, operations, parquet, values
 from duto.tables.delimited import Delimited
 from duto.tables.errors import Misfit, TableError
 from duto.tables.forms import Form, form_of
+from duto.tables.partitions import keys_of, mismatch, types_of, values_of
 
 PATH = "Path"
 # What a table is known by is kept and shown: so many columns, and so many characters of their names all together.

@@ -1,0 +1,41 @@
+"""Whether this process is a step of a run, by the variables that a step gets."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Optional
+
+_NEEDED = (
+    "AZUREML_ARM_SUBSCRIPTION",
+    "AZUREML_ARM_RESOURCEGROUP",
+    "AZUREML_ARM_WORKSPACE_NAME",
+    "AZUREML_ARM_PROJECT_NAME",
+    "AZUREML_RUN_ID",
+    "AZUREML_RUN_TOKEN",
+    "AZUREML_SERVICE_ENDPOINT",
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """The run around this process."""
+
+    run_id: str
+    root_id: str
+    experiment: str
+    workspace: str
+
+    @classmethod
+    def of_process(cls) -> Optional[Context]:
+        """The context, None outside a run: when one of the seven variables that Azure ML looks at is not
+        set."""
+        if not all(os.environ.get(name) for name in _NEEDED):
+            return None
+        run_id = os.environ["AZUREML_RUN_ID"]
+        return cls(
+            run_id,
+            os.environ.get("AZUREML_ROOT_RUN_ID") or run_id,
+            os.environ["AZUREML_ARM_PROJECT_NAME"],
+            os.environ["AZUREML_ARM_WORKSPACE_NAME"],
+        )

@@ -1,0 +1,1 @@
+"""Compute targets: clusters as programs find, make and watch them."""

@@ -1,0 +1,349 @@
+"""Datastores: where data lie, by name; files go in and out over the studio's address."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
+
+from duto.client.http import path_of, segment
+from duto.client.local_files import Failures, files_below, path_on_datastore, place_of
+from duto.data.references import DataReference
+from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
+from duto.not_built import not_built, passed_over, refusing
+from duto.spec import globs
+from duto.spec.filenames import spelled
+
+_AT_ONCE = 8
+_ITS_OWN = "datastores lie with the studio, which needs no key."
+
+
+class AbstractDatastore:
+    """A named place for data in a workspace."""
+
+    def __init__(self, workspace: Any, name: str, datastore_type: str) -> None:
+        self.workspace = workspace
+        self.name = name
+        self.datastore_type = datastore_type
+
+    def set_as_default(self) -> None:
+        """Make this the workspace's default datastore."""
+        self.workspace.set_default_datastore(self.name)
+
+    def unregister(self) -> None:
+        """Take the datastore out of the workspace; its data stay where they are."""
+        self.workspace._client.delete(self.workspace._path(f"datastores/{segment(self.name)}/"))
+
+    def __repr__(self) -> str:
+        return f'{{"name": "{self.name}", "datastore_type": "{self.datastore_type}"}}'
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AbstractDatastore) and (self.name, self.workspace) == (other.name, other.workspace)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+class AbstractAzureStorageDatastore(AbstractDatastore):
+    """A datastore of files."""
+
+    container_name = ""
+    account_name = ""
+    is_sas = False
+
+    def path(self, path: Optional[str] = None, data_reference_name: Optional[str] = None) -> DataReference:
+        """A path on the datastore as an input of a step."""
+        return DataReference(self, data_reference_name, path)
+
+    def as_mount(self) -> DataReference:
+        """The whole datastore, mounted."""
+        return DataReference(self).as_mount()
+
+    def as_download(self, path_on_compute: Optional[str] = None) -> DataReference:
+        """The whole datastore, copied to the node."""
+        return DataReference(self).as_download(path_on_compute)
+
+    def as_upload(self, path_on_compute: Optional[str] = None) -> DataReference:
+        return DataReference(self).as_upload(path_on_compute)
+
+    def upload(
+        self, src_dir: str, target_path: Optional[str] = None, overwrite: bool = False, show_progress: bool = True
+    ) -> DataReference:
+        """Copy a folder with all below it to `target_path`; the reference to it.
+
+        Files that are there already stay as they are unless `overwrite`. Raises `UserErrorException` when
+        `src_dir` is no folder, and one that names the files that could not be copied, when all others have been.
+        """
+        root = Path(src_dir)
+        if not root.is_dir():
+            raise UserErrorException(f"The folder '{src_dir}' does not exist.")
+        pairs = [(place, path) for path, place in files_below(root)]
+        return self._send(pairs, target_path, overwrite, show_progress)
+
+    def upload_files(
+        self,
+        files: Iterable[str],
+        relative_root: Optional[str] = None,
+        target_path: Optional[str] = None,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> DataReference:
+        """Copy files to `target_path`, each by its path below `relative_root`, by default their common
+        folder.
+
+        Raises `UserErrorException` that names the files that are missing, before any is copied, or that could not be
+        copied, when all others have been; also for a file outside `relative_root`.
+        """
+        paths = [Path(file).absolute() for file in files]
+        missing = [str(path) for path in paths if not path.is_file()]
+        if missing:
+            raise UserErrorException("\n".join(f"The file '{path}' does not exist." for path in missing))
+        root = Path(relative_root or os.path.commonpath([path.parent for path in paths] or [Path()])).absolute()
+        try:
+            pairs = [(path, spelled(path.relative_to(root).as_posix())) for path in paths]
+        except ValueError:
+            raise UserErrorException(f"Not all of the files lie in '{relative_root}'.") from None
+        return self._send(pairs, target_path, overwrite, show_progress)
+
+    def download(
+        self, target_path: str, prefix: Optional[str] = None, overwrite: bool = False, show_progress: bool = True
+    ) -> int:
+        """Copy the files below `prefix` to a folder, each under its path on the datastore; the count of files.
+
+        Raises `UserErrorException` that names the files that could not be copied, when all others have been.
+        """
+        found = [item["path"] for item in self._list(prefix)]
+
+        def fetch(path: str) -> bool:
+            target = place_of(target_path, path)
+            if target.exists() and not overwrite:
+                return False
+            self._client.download(self._files + path_of(path), target)
+            return True
+
+        return in_parallel(fetch, found, "Downloading", show_progress)
+
+    def _list(self, prefix: Optional[str]) -> List[Mapping[str, Any]]:
+        """Files at or below a prefix; a prefix that holds `*` or `?` is a pattern."""
+        wanted = path_on_datastore(prefix)
+        fixed = wanted
+        if any(mark in wanted for mark in "*?["):
+            head = wanted.replace("?", "*").replace("[", "*").split("*")[0]
+            fixed = head.rsplit("/", 1)[0] if "/" in head else ""
+        found = self._client.pages(self.workspace._path(f"datastores/{segment(self.name)}/files/"), prefix=fixed)
+        if fixed == wanted:
+            return [
+                item for item in found if not wanted or item["path"] == wanted or item["path"].startswith(wanted + "/")
+            ]
+        pattern = globs.crossing(wanted)
+        return [item for item in found if pattern.fullmatch(item["path"])]
+
+    def _send(
+        self, pairs: List[Tuple[Path, str]], target_path: Optional[str], overwrite: bool, show_progress: bool
+    ) -> DataReference:
+        target = path_on_datastore(target_path)
+
+        def send(pair: Tuple[Path, str]) -> bool:
+            source, name = pair
+            path = f"{target}/{name}" if target else name
+            if not overwrite and self._exists(path):
+                return False
+            self._client.upload(self._files + path_of(path), source, overwrite=1)
+            return True
+
+        in_parallel(send, pairs, "Uploading", show_progress, lambda pair: str(pair[0]))
+        return DataReference(self, None, target or None)
+
+    def _exists(self, path: str) -> bool:
+        return any(
+            item["path"] == path
+            for item in self._client.pages(self.workspace._path(f"datastores/{segment(self.name)}/files/"), prefix=path)
+        )
+
+    @property
+    def _client(self) -> Any:
+        return self.workspace._client
+
+    @property
+    def _files(self) -> str:
+        return str(self.workspace._path(f"datastores/{segment(self.name)}/files/"))
+
+
+class AzureBlobDatastore(AbstractAzureStorageDatastore):
+    """A datastore of files under the class name that programs know; here a folder or a bucket of one's
+    own."""
+
+    def __init__(
+        self,
+        workspace: Any,
+        name: str,
+        container_name: str,
+        account_name: str,
+        sas_token: Any = None,
+        account_key: Any = None,
+        protocol: Any = None,
+        endpoint: Any = None,
+        request_session: Any = None,
+        workspace_msi_has_access: bool = False,
+        subscription_id: Any = None,
+        resource_group: Any = None,
+        service_data_access_auth_identity: Any = None,
+    ) -> None:
+        passed_over("AzureBlobDatastore", _ITS_OWN, sas_token=sas_token, account_key=account_key)
+        super().__init__(workspace, name, "AzureBlob")
+        self.container_name = container_name
+        self.account_name = account_name
+        self.subscription_id = subscription_id
+        self.resource_group = resource_group
+
+
+class AzureFileDatastore(AbstractAzureStorageDatastore):
+    """A file share under the class name that programs know."""
+
+    def __init__(
+        self,
+        workspace: Any,
+        name: str,
+        container_name: str,
+        account_name: str,
+        sas_token: Any = None,
+        account_key: Any = None,
+        protocol: Any = None,
+        endpoint: Any = None,
+        request_session: Any = None,
+        service_data_access_auth_identity: Any = None,
+    ) -> None:
+        passed_over("AzureFileDatastore", _ITS_OWN, sas_token=sas_token, account_key=account_key)
+        super().__init__(workspace, name, "AzureFile")
+        self.container_name = container_name
+        self.account_name = account_name
+
+
+def datastore_of(workspace: Any, item: Mapping[str, Any]) -> AbstractAzureStorageDatastore:
+    """The datastore of a listed item."""
+    name = str(item["name"])
+    kind = AzureFileDatastore if name == "workspacefilestore" else AzureBlobDatastore
+    return kind(workspace, name, name, "duto")
+
+
+class _DatastoreType(type):
+    """Lets `Datastore(ws, name)` give a datastore of its own class, as programs expect."""
+
+    def __call__(cls, workspace: Any, name: Optional[str] = None) -> Any:
+        return Datastore.get(workspace, name) if name else Datastore.get_default(workspace)
+
+
+@refusing(
+    "set_as_default unregister",
+    "Datastore(workspace, name) gives one that has it.",
+)
+class Datastore(metaclass=_DatastoreType):
+    """Looks datastores up. `Datastore(workspace, name)` is `Datastore.get`, without a name the default."""
+
+    def __init__(self, workspace: Any, name: Optional[str] = None) -> None:
+        raise AssertionError("unreachable: the metaclass answers the call")
+
+    @staticmethod
+    def _of(workspace: Any, item: Mapping[str, Any]) -> AbstractAzureStorageDatastore:
+        """The datastore of a listed item."""
+        return datastore_of(workspace, item)
+
+    @staticmethod
+    def get(workspace: Any, datastore_name: str) -> Any:
+        """The datastore of this name.
+
+        Raises an error that is both a `UserErrorException` and msrest's `HttpOperationError`, for programs
+        catch either.
+        """
+        try:
+            item = workspace._client.get(workspace._path(f"datastores/{segment(datastore_name)}/"))
+        except NotFoundException as error:
+            text = f"There is no datastore '{datastore_name}' in workspace '{workspace.name}'."
+            raise datastore_not_found(datastore_name, text) from error
+        return datastore_of(workspace, item)
+
+    @staticmethod
+    def get_default(workspace: Any) -> Any:
+        """The workspace's default datastore."""
+        return datastore_of(workspace, {"name": workspace._fact("default_datastore") or "workspaceblobstore"})
+
+    @staticmethod
+    def register_azure_blob_container(
+        workspace: Any,
+        datastore_name: str,
+        container_name: str,
+        account_name: str,
+        sas_token: Any = None,
+        account_key: Any = None,
+        protocol: Any = None,
+        endpoint: Any = None,
+        overwrite: bool = False,
+        create_if_not_exists: bool = False,
+        skip_validation: bool = False,
+        blob_cache_timeout: Any = None,
+        grant_workspace_access: bool = False,
+        subscription_id: Any = None,
+        resource_group: Any = None,
+    ) -> Any:
+        """Not built: Azure's storage is not attached. Raises `NotBuiltException`."""
+        raise not_built("Datastore.register_azure_blob_container", _ATTACH)
+
+    @staticmethod
+    def register_azure_file_share(
+        workspace: Any,
+        datastore_name: str,
+        file_share_name: str,
+        account_name: str,
+        sas_token: Any = None,
+        account_key: Any = None,
+        protocol: Any = None,
+        endpoint: Any = None,
+        overwrite: bool = False,
+        create_if_not_exists: bool = False,
+        skip_validation: bool = False,
+    ) -> Any:
+        """Not built: Azure's storage is not attached. Raises `NotBuiltException`."""
+        raise not_built("Datastore.register_azure_file_share", _ATTACH)
+
+
+_ATTACH = "Use a datastore of the workspace, such as workspaceblobstore, and upload what the pipeline reads."
+
+
+def _later(name: str) -> Callable[..., Any]:
+    def register(*args: Any, **kwargs: Any) -> Any:
+        raise not_built(f"Datastore.{name}", _ATTACH)
+
+    register.__name__ = name
+    register.__doc__ = "Not built. Raises `NotBuiltException`."
+    return register
+
+
+for _name in (
+    "register_azure_data_lake",
+    "register_azure_data_lake_gen2",
+    "register_azure_sql_database",
+    "register_azure_postgre_sql",
+    "register_azure_my_sql",
+    "register_dbfs",
+    "register_hdfs",
+):
+    setattr(Datastore, _name, staticmethod(_later(_name)))
+
+
+def in_parallel(
+    deed: Callable[[Any], bool], items: List[Any], verb: str, show: bool, name: Callable[[Any], str] = str
+) -> int:
+    """Do the deed for all items, several at once; what was skipped is told. The count of those that it was done for.
+
+    Raises `UserErrorException` that names those that failed when all others are done (`Failures.tell`).
+    """
+    failures = Failures()
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        done = list(pool.map(lambda item: failures.take(name(item), deed, item), items))
+    if show and items:
+        kept = f", {done.count(False)} already there" if False in done else ""
+        failed = f", {done.count(None)} not copied" if None in done else ""
+        print(f"{verb} {len(items)} file{'s' if len(items) != 1 else ''}: {done.count(True)} copied{kept}{failed}.")
+    failures.tell()
+    return done.count(True)

@@ -1,0 +1,1 @@
+"""Environments: which Python and which packages a script gets, as Azure ML's files and classes say it."""

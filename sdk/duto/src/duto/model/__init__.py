@@ -1,0 +1,1 @@
+"""Registered models: registration from files or a run, look-up, download."""

@@ -1,0 +1,248 @@
+"""From step objects to the graph: which steps belong, what they are called, what stands in their
+arguments."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from duto.configuration.arguments import as_value
+from duto.data.local_tabular import variable_of
+from duto.data.pipeline_data import WrittenData
+from duto.exceptions import UserErrorException
+from duto.spec.errors import Problem, SpecError
+from duto.spec.graph import Graph, Parameter, Step
+from duto.steps import ports
+from duto.steps.base import flatten
+from duto.steps.parameter import PipelineParameter
+from duto.steps.python_script import PythonScriptStep
+
+
+class GraphBuilder:
+    """Builds the graph of a pipeline, as often as needed, without touching the studio unless `save` is asked
+    for."""
+
+    def __init__(
+        self,
+        workspace: Any,
+        steps: Any,
+        description: Optional[str] = None,
+        default_source_directory: Optional[str] = None,
+        resolve_closure: bool = True,
+        default_datastore: Any = None,
+    ) -> None:
+        self.workspace = workspace
+        self.description = description
+        self.default_source_directory = default_source_directory
+        self.default_datastore = default_datastore
+        given: List[Any] = list(dict.fromkeys(flatten(steps)))
+        self.steps: List[PythonScriptStep] = _closure(given) if resolve_closure else given
+        self.ids = _ids(self.steps)
+        self.problems: List[Problem] = []
+
+    def build(
+        self, snapshots: Optional[Mapping[str, str]] = None, save: bool = False, continue_on_step_failure: bool = False
+    ) -> Graph:
+        """The graph. `snapshots` maps a step's id to the digest of its snapshot; with `save` datasets get
+        ids.
+
+        What cannot even be built is left in `problems`.
+        """
+        self.problems = self._shared_outputs() + self._unclear_writers()
+        parameters: Dict[str, Parameter] = {}
+        outputs: Dict[str, Tuple[str, str]] = {}
+        built = []
+        for step in self.steps:
+            for parameter in self._parameters(step):
+                self._declare(parameters, parameter.declare(self.workspace, save))
+            built.append(self._step(step, (snapshots or {}).get(self.ids[step]), save))
+            for root in step.out_roots:
+                if getattr(root, "pipeline_output_name", None):
+                    outputs[root.pipeline_output_name] = (self.ids[step], ports.output_name(root))
+        return Graph(
+            tuple(built), tuple(parameters.values()), self.description or "", continue_on_step_failure, outputs
+        )
+
+    def _step(self, step: PythonScriptStep, snapshot: Optional[str], save: bool) -> Step:
+        inputs = step.in_ports
+        runconfig = step.runconfig
+        variables = dict(runconfig.environment_variables or {}) if runconfig else {}
+        variables.update(
+            {
+                variable_of(port.name): json.dumps(port.tabular, sort_keys=True)
+                for port in inputs
+                if port.tabular is not None
+            }
+        )
+        return Step(
+            id=self.ids[step],
+            name=step.name,
+            script=step.script_name,
+            snapshot=snapshot,
+            compute=step.compute,
+            arguments=tuple(self._argument(step, inputs, each) for each in step._arguments),
+            environment=self._environment(step),
+            inputs=tuple(port.build(self._producer, self.workspace, save) for port in inputs),
+            outputs=tuple(self._output(root) for root in step.out_roots),
+            params={name: self._plain(step, value) for name, value in step.params.items()},
+            environment_variables={name: str(value) for name, value in variables.items()},
+            run_after=tuple(self.ids.get(each, each.name) for each in step._after),
+            allow_reuse=step.allow_reuse,
+            hash_paths=None if step.hash_paths is None else tuple(str(each) for each in step.hash_paths),
+            version=step.version,
+            node_count=int(runconfig.node_count or 1) if runconfig else 1,
+            timeout_seconds=_seconds(step, "timeout"),
+            retries=_number(step, "retries", int),
+            retry_delay_seconds=_seconds(step, "retry_delay"),
+        )
+
+    def _output(self, root: Any) -> Any:
+        from dataclasses import replace
+
+        output = ports.build_output(root)
+        if output.datastore is None and self.default_datastore is not None:
+            name = getattr(self.default_datastore, "name", self.default_datastore)
+            return replace(output, datastore=str(name))
+        return output
+
+    def _environment(self, step: PythonScriptStep) -> Optional[Dict[str, Any]]:
+        try:
+            return step.runconfig.environment_reference() if step.runconfig else None
+        except SpecError as error:
+            self.problems += [
+                Problem(each.code, f"Step '{step.name}': {each.message}", self.ids[step]) for each in error.problems
+            ]
+            return None
+
+    def _producer(self, root: Any) -> str:
+        producer = root._writer
+        return "" if producer is None else str(self.ids.get(producer, producer.name))
+
+    def _argument(self, step: PythonScriptStep, inputs: List[ports.InPort], item: Any) -> Any:
+        item = as_value(item)
+        if isinstance(item, str):
+            return ports.renamed(item, inputs, step.out_roots)
+        if isinstance(item, (int, float, PipelineParameter)):
+            return self._plain(step, item)
+        root = ports.output_root(item)
+        if root is None and not ports.is_input(item):
+            raise UserErrorException(
+                f"Step '{step.name}': {item!r} can be no argument. Give texts, numbers, paths, parameters, inputs and outputs."
+            )
+        if root is not None and any(root is each for each in step.out_roots):
+            return {"output": ports.output_name(root)}
+        names = {port.name for port in inputs}
+        wanted = ports.in_port(item)
+        if root is not None and wanted.name not in names:
+            # Data of another step that `inputs` takes under a name of its own.
+            named = [port.name for port in inputs if port.source is root]
+            return {"input": named[0]} if named else {"input": wanted.name}
+        return {"input": wanted.name}
+
+    def _plain(self, step: PythonScriptStep, value: Any) -> Any:
+        if isinstance(value, PipelineParameter):
+            return {"parameter": value.name}
+        value = as_value(value)
+        if value is None or isinstance(value, (str, int, float)):
+            return value
+        raise UserErrorException(f"Step '{step.name}': {value!r} can be no argument and no param.")
+
+    def _parameters(self, step: PythonScriptStep) -> Iterable[PipelineParameter]:
+        values = [*step._arguments, *step.params.values(), *(port.source for port in step.in_ports)]
+        return [value for value in values if isinstance(value, PipelineParameter)]
+
+    def _declare(self, known: Dict[str, Parameter], parameter: Parameter) -> None:
+        other = known.setdefault(parameter.name, parameter)
+        if other != parameter:
+            text = (
+                f"Two parameters are called '{parameter.name}', one with the default {other.default!r}, one "
+                f"with "
+                f"{parameter.default!r}."
+            )
+            self.problems.append(Problem("duplicate_parameter", text))
+
+    def _shared_outputs(self) -> List[Problem]:
+        writers: Dict[int, List[PythonScriptStep]] = {}
+        for step in self.steps:
+            for root in step.out_roots:
+                writers.setdefault(id(root), []).append(step)
+        return [
+            Problem(
+                "duplicate_output",
+                f"The steps {' and '.join(repr(s.name) for s in steps)} write the same "
+                "output: give each a PipelineData of its own.",
+                self.ids[steps[-1]],
+            )
+            for steps in writers.values()
+            if len(steps) > 1
+        ]
+
+    def _unclear_writers(self) -> List[Problem]:
+        """Data in the arguments of several steps and in the outputs of none."""
+        found: Dict[str, Problem] = {}
+        for step in self.steps:
+            for root in (port.source for port in step.in_ports if isinstance(port.source, WrittenData)):
+                if root._writer is None and len(root._named) > 1:
+                    text = (
+                        f"'{root.name}' stands in the arguments of {' and '.join(map(repr, root._named))}, so it cannot "
+                        "be told which of them writes it: name it in the `outputs` of that one and in the `inputs` of "
+                        "those that read it."
+                    )
+                    found.setdefault(text, Problem("dangling_input", text, self.ids[step]))
+        return list(found.values())
+
+
+def _seconds(step: PythonScriptStep, name: str) -> Optional[float]:
+    """A number of seconds; a `timedelta` is one too. Raises `UserErrorException`."""
+    found: Optional[float] = _number(step, name, float)
+    return found
+
+
+def _number(step: PythonScriptStep, name: str, kind: Any) -> Any:
+    value = step.limit(name)
+    if value is None:
+        return None
+    if hasattr(value, "total_seconds"):
+        value = value.total_seconds()
+    wrong = isinstance(value, bool) or not isinstance(value, (int, float))
+    if wrong or (kind is int and value != value // 1):
+        what = "a whole number" if kind is int else "a number of seconds"
+        raise UserErrorException(f"Step '{step.name}': {name}={value!r} is not {what}.")
+    return int(value) if kind is int else value
+
+
+def _closure(given: List[Any]) -> List[Any]:
+    """The steps with everything upstream of them, producers first; a circle is left for the graph to name."""
+    found: Dict[Any, None] = {}
+    entered = set()
+
+    def visit(step: Any) -> None:
+        pending = [(step, iter(step.sources))]
+        entered.add(step)
+        while pending:
+            current, sources = pending[-1]
+            following = next((each for each in sources if each not in entered), None)
+            if following is None:
+                found[current] = None
+                pending.pop()
+            else:
+                entered.add(following)
+                pending.append((following, iter(following.sources)))
+
+    for step in given:
+        if step not in entered:
+            visit(step)
+    return list(found)
+
+
+def _ids(steps: List[Any]) -> Dict[Any, str]:
+    """Each step's name, made unique by -2, -3, ... in order: the same program gets the same ids each time."""
+    ids: Dict[Any, str] = {}
+    used = set()
+    for step in steps:
+        name, number = step.name, 2
+        while name in used:
+            name, number = f"{step.name}-{number}", number + 1
+        used.add(name)
+        ids[step] = name
+    return ids

@@ -1,0 +1,168 @@
+"""The files of a run: artifacts in and out, and its log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
+
+from duto.client.http import path_of, segment
+from duto.client.local_files import each_of, files_below, place_of, text_of
+from duto.exceptions import NotFoundException, UserErrorException
+from duto.not_built import passed_over
+
+LOG_NAME = "user_logs/std_log.txt"
+_OWN_STORE = "files of a run are kept with the run."
+_WINDOW = 1 << 20
+
+
+class RunFiles:
+    """The file half of a run."""
+
+    id: str
+    _workspace: Any
+
+    def upload_file(
+        self, name: str, path_or_stream: Union[str, IO[bytes]], datastore_name: Optional[str] = None
+    ) -> Any:
+        """Keep a file, or what a stream gives, as the artifact `name`, at once. Raises
+        `UserErrorException`."""
+        passed_over("Run.upload_file", _OWN_STORE, datastore_name=datastore_name)
+        if hasattr(path_or_stream, "read"):
+            data = path_or_stream.read()
+            self._put_artifact(name, data if isinstance(data, bytes) else str(data).encode("utf-8"))
+            return None
+        path = Path(str(path_or_stream))
+        if not path.is_file():
+            raise UserErrorException(f"The file '{path}' does not exist.")
+        self._workspace._client.upload(self._artifact(name), path)
+        return None
+
+    def upload_files(
+        self,
+        names: List[str],
+        paths: List[str],
+        return_artifacts: bool = False,
+        timeout_seconds: Any = None,
+        datastore_name: Optional[str] = None,
+    ) -> Any:
+        """Keep several files. Raises `UserErrorException` when the lists are not of one length, and one that names the
+        files that could not be kept, when all others have been."""
+        passed_over("Run.upload_files", _OWN_STORE, datastore_name=datastore_name)
+        passed_over("Run.upload_files", "get_file_names() lists them.", return_artifacts=return_artifacts)
+        if len(names) != len(paths):
+            raise UserErrorException("upload_files takes as many names as paths.")
+        each_of(zip(names, paths), lambda pair: self.upload_file(*pair), lambda pair: str(pair[1]))
+        return None
+
+    def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> Any:
+        """Keep all files of a folder below `name`. Raises `UserErrorException` when there is no such folder, and one that
+        names the files that could not be kept, when all others have been."""
+        passed_over("Run.upload_folder", _OWN_STORE, datastore_name=datastore_name)
+        root = Path(path)
+        if not root.is_dir():
+            raise UserErrorException(f"The folder '{path}' does not exist.")
+
+        def keep(found: Tuple[str, Path]) -> None:
+            self.upload_file(f"{name.rstrip('/')}/{found[0]}", str(found[1]))
+
+        each_of(files_below(root), keep, lambda found: found[0])
+        return None
+
+    def get_file_names(self) -> List[str]:
+        """The names of all artifacts, the log among them."""
+        return [str(item["path"]) for item in self._artifacts()]
+
+    def download_file(
+        self, name: str, output_file_path: Optional[str] = None, _validate_checksum: bool = False
+    ) -> None:
+        """Copy an artifact to a file, by default under its last name here; a folder takes it under that name.
+
+        Raises `UserErrorException` when the run has no such artifact.
+        """
+        last = name.rstrip("/").rsplit("/", 1)[-1]
+        target = Path(output_file_path) if output_file_path else place_of(".", last)
+        if target.is_dir() or (output_file_path or "").endswith(("/", os.sep)):
+            target = place_of(target, last)
+        try:
+            self._workspace._client.download(self._artifact(name), target)
+        except NotFoundException as error:
+            raise UserErrorException(f"File with path '{name}' was not found in run {self.id}.") from error
+
+    def download_files(
+        self,
+        prefix: Optional[str] = None,
+        output_directory: Optional[str] = None,
+        output_paths: Optional[List[str]] = None,
+        batch_size: int = 100,
+        append_prefix: bool = True,
+        timeout_seconds: Any = None,
+    ) -> None:
+        """Copy the artifacts whose names start with `prefix` to a folder; without `append_prefix` their names
+        are shortened by it. Raises `UserErrorException` that names the files that could not be copied, when all others
+        have been."""
+        names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
+        if output_paths and len(output_paths) != len(names):
+            raise UserErrorException(f"There are {len(names)} files and {len(output_paths)} paths for them.")
+        root = Path(output_directory or ".")
+        wanted = dict(zip(names, output_paths)) if output_paths else {}
+
+        def copy(name: str) -> None:
+            short = name if append_prefix or not prefix else name[len(prefix) :].lstrip("/")
+            target = root / wanted[name] if wanted else place_of(root, short or name.rsplit("/", 1)[-1])
+            self._workspace._client.download(self._artifact(name), target)
+
+        each_of(names, copy)
+
+    def get_all_logs(self, destination: Optional[str] = None) -> List[str]:
+        """Copy the logs to a folder; the paths of the copies."""
+        root = Path(destination or ".")
+        names = [name for name in self.get_file_names() if name.startswith(("user_logs/", "logs/", "system_logs/"))]
+        each_of(names, lambda name: self._workspace._client.download(self._artifact(name), place_of(root, name)))
+        if LOG_NAME not in names:
+            target = root / LOG_NAME
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self._log())
+            names.append(LOG_NAME)
+        return [str(place_of(root, name)) for name in names]
+
+    def _log(self, offset: int = 0) -> bytes:
+        """The log from an offset on, as far as it has come."""
+        return b"".join(chunk for chunk, _offset, _attempt in self._log_windows(offset))
+
+    def _log_windows(
+        self, offset: int = 0, attempt: Optional[str] = None
+    ) -> Iterator[Tuple[bytes, int, Optional[str]]]:
+        """Pieces of the newest attempt's log: bytes, the offset behind them, the attempt's number.
+
+        `offset` counts in the log of `attempt`; where there is another by now, its log comes from its beginning.
+        """
+        while True:
+            try:
+                data, headers = self._workspace._client.fetch(self._place + "log/", offset=offset, limit=_WINDOW)
+            except NotFoundException:
+                return  # no attempt has started, so there is no log
+            found = headers.get("x-log-attempt")
+            if attempt is not None and found is not None and found != attempt:
+                attempt, offset = found, 0
+                continue
+            attempt = found
+            if not data:
+                return
+            offset = int(headers.get("x-log-offset", offset)) + len(data)
+            yield data, offset, attempt
+            if offset >= int(headers.get("x-log-size", offset)):
+                return
+
+    def _artifacts(self, prefix: str = "") -> List[Dict[str, Any]]:
+        return list(self._workspace._client.pages(self._place + "artifacts/", prefix=prefix or None))
+
+    def _artifact(self, name: str) -> str:
+        return f"{self._place}artifacts/{path_of(text_of(name.lstrip('/')))}"
+
+    def _put_artifact(self, name: str, data: bytes) -> None:
+        self._workspace._client.put(self._artifact(name), data)
+
+    @property
+    def _place(self) -> str:
+        return str(self._workspace._path(f"runs/{segment(self.id)}/"))

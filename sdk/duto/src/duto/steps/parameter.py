@@ -1,0 +1,54 @@
+"""Pipeline parameters: values that a submit may change."""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+from duto.data.references import DataPath
+from duto.spec.graph import Parameter
+from duto.spec.names import check_name
+from duto.spec.parameters import type_of
+
+
+class PipelineParameter:
+    """A named value with a default, which gives it its type: str, int, float, bool, a `DataPath` or a
+    dataset."""
+
+    def __init__(self, name: str, default_value: Any) -> None:
+        """Raises `ValueError` for a default of another type, None included."""
+        self.name = check_name("parameter", name)
+        self.default_value = default_value
+        if not isinstance(default_value, DataPath) and not _is_dataset(default_value):
+            type_of(default_value)
+
+    @property
+    def type(self) -> str:
+        """One of `duto.spec.parameters.TYPES`."""
+        if isinstance(self.default_value, DataPath):
+            return "data_path"
+        return "dataset" if _is_dataset(self.default_value) else type_of(self.default_value)
+
+    def declare(self, workspace: Any, save: bool) -> Parameter:
+        """The parameter as the graph declares it; with `save` a dataset is saved for its id."""
+        return Parameter(self.name, self.type, value_of(self.default_value, workspace, save))
+
+    def __str__(self) -> str:
+        return f"PipelineParameter_Name:{self.name}_Default:{self.default_value}"
+
+
+def value_of(value: Any, workspace: Any, save: bool) -> Any:
+    """A parameter's value as JSON: a dataset by the id of its version, a data path by datastore and path."""
+    if isinstance(value, DataPath):
+        return value.to_value()
+    if _is_dataset(value):
+        return str(value.save(workspace)["id"]) if save else "unsaved"
+    return value
+
+
+def _is_dataset(value: Any) -> bool:
+    from duto.data.dataset import AbstractDataset
+
+    return isinstance(value, AbstractDataset)
+
+
+Bound = Union[str, int, float, PipelineParameter]

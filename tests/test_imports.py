@@ -1,0 +1,68 @@
+"""Any module can be the first that is imported: none waits for another to have been there before."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from studio.bootstrap import ROOT
+
+# Each module in a process of its own, which is a fork of one that has loaded other people's libraries alone; for the
+# server the applications with their models, too, since Django loads those first wherever it runs.
+EACH = """
+import importlib, os, sys, traceback
+server, names = sys.argv[1] == "server", sys.argv[2:]
+if server:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+    import django
+    django.setup()
+else:
+    import httpx, json, logging, typing  # noqa
+failed = []
+for name in names:
+    child = os.fork()
+    if not child:
+        try:
+            importlib.import_module(name)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        failed.append(name)
+print("cannot be imported first:", *failed) if failed else print("all", len(names))
+"""
+PLACES = {
+    "sdk": ("sdk/duto/src/duto", "sdk/azureml/src/azureml"),
+    "agent": ("agent/src/duto_agent",),
+    "server": (
+        "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio", "benchmarks",
+    ),
+}  # fmt: skip
+# Programs rather than modules: what they do begins with their import.
+PROGRAMS = ("__main__", "studio.testing.plugin")
+
+
+def modules(place: str) -> list[str]:
+    folder = ROOT / place
+    top = folder.parent
+    found = []
+    for file in sorted(folder.rglob("*.py")):
+        parts = file.relative_to(top).with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        # What stands in `inside` is run by another process, as a program.
+        if not {"migrations", "inside"} & set(parts) and not name.endswith(PROGRAMS) and parts[-1] != "__main__":
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_any_module_can_be_imported_first(kind: str) -> None:
+    names = [name for place in PLACES[kind] for name in modules(place)]
+    command = [sys.executable, "-c", EACH, kind, *names]
+    env = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env)
+    assert done.stdout.split() == ["all", str(len(names))], done.stdout + done.stderr[-4000:]

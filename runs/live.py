@@ -17,7 +17,8 @@ from workspaces.models import Member, User
 
 def register() -> None:
     live.register("run", may_watch_run, live.journaled("run"))
-    live.register("metrics", may_watch_run)
+    for prefix in ("metrics", "files", "children"):
+        live.register(prefix, may_watch_run, look_again)
     live.register("log", may_watch_log, missed_log)
     live.register("usage", may_watch_log)
 
@@ -31,6 +32,11 @@ def may_watch_run(user: User, key: str) -> bool:
 def may_watch_log(user: User, key: str) -> bool:
     rows = _attempts(key)
     return _is_member(user, rows.values_list("run__workspace_id", flat=True).first())
+
+
+def look_again(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """No journal tells what came between the picture of a page and its first frame: whoever has one looks once more."""
+    return [{"reload": True}] if isinstance(asked.get("version"), int) else []
 
 
 def missed_log(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import NotFound
 from core.storage import CHUNK, artifact_store, blob_key
+from duto.spec import status
 from runs.models import Run, Snapshot, StepRun
 
 # Beyond these a difference is told, but not drawn.
@@ -35,6 +36,12 @@ def open_file(snapshot: Snapshot, path: str) -> tuple[BinaryIO, int]:
     """(reader, size) of one file. Raises NotFound."""
     entry = file_of(snapshot, path)
     return artifact_store(snapshot.workspace_id).open(blob_key(entry["digest"])), int(entry["size"])
+
+
+def snapshot_of(run: Run) -> Snapshot | None:
+    """The code of a step, or what a program kept with a run of its own by `take_snapshot()`."""
+    digest = run.step.snapshot_digest if hasattr(run, "step") else str(run.properties.get(status.SNAPSHOT_ID) or "")
+    return Snapshot.objects.filter(workspace=run.workspace_id, digest=digest).first() if digest else None
 
 
 def archive(snapshot: Snapshot) -> Generator[bytes, None, None]:

@@ -155,8 +155,9 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
 
 def url_of(run: Run, workspace: str) -> str:
     """The address of the run's page; a step is selected on the page of its pipeline."""
-    page = f"{settings.DUTO.url}/w/{workspace}/runs/{run.root_id}/"
-    return page if run.is_root or not hasattr(run, "step") else f"{page}?step={run.step.node_id}"
+    runs = f"{settings.DUTO.url}/w/{workspace}/runs"
+    is_step = hasattr(run, "step") and not run.is_root
+    return f"{runs}/{run.root_id}/?step={run.step.node_id}" if is_step else f"{runs}/{run.pk}/"
 
 
 def _document(run: Run, workspace: str, counts: Counts | None, computes: Mapping[UUID, str]) -> dict[str, Any]:

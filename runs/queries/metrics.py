@@ -25,6 +25,8 @@ SERIES_MAX = 500
 # What one answer holds at most, whatever was logged: points of whole series, as many of thinned ones, and characters of
 # what is no number.
 POINTS_MAX, TEXT_MAX = 200_000, 32 << 20
+# Of a long series that holds no number to draw, such as one of texts, the last so many.
+TAIL, TAIL_TEXT = 200, 1 << 20
 PAGE_POINTS, PAGE_TEXT = 10_000, 8 << 20
 # Rows that the database hands over at a time: one may hold a text of eight megabytes.
 FETCHED = 20
@@ -141,7 +143,7 @@ def _document(
         "kind": group["kind"],
         "count": group["n"],
         "thinned": series is None,
-        "points": _envelope(group, points, buckets) if series is None else series,
+        "points": (_envelope(group, points, buckets) or _tail(group, points)) if series is None else series,
     }
     if group["kind"] in ("row", "table") and series is not None:
         document["columns"] = list(
@@ -177,6 +179,21 @@ def _envelope(group: dict[str, Any], points: QuerySet[MetricPoint], buckets: int
         if row["last"] != row["first"]:
             series.append([row["last"], row["highest"], iso(row["end"])])
     return series
+
+
+def _tail(group: dict[str, Any], points: QuerySet[MetricPoint]) -> list[list[Any]]:
+    """The end of a long series in which there is no number to draw."""
+    rows = points.filter(run_id=group["run_id"], name=group["name"], kind=group["kind"])
+    series: list[list[Any]] = []
+    room = TAIL_TEXT
+    for index, value, data, at in _each(
+        rows.order_by("-index", "-id").values_list("index", "value", "data", "at")[:TAIL]
+    ):
+        room -= _weight(data)
+        if room < 0 and series:
+            break
+        series.append([index, value if data is None else data, iso(at)])
+    return series[::-1]
 
 
 def _key(group: dict[str, Any]) -> Key:

@@ -30,6 +30,8 @@ class Changes:
     entries: list[dict[str, Any]] = field(default_factory=list)
     # Runs that ended: what programs left open below them ends before the transaction does.
     ended: list[UUID] = field(default_factory=list)
+    # Runs whose child runs have changed: lists of those look again.
+    above: set[UUID] = field(default_factory=set)
     # Whether something came to wait or gave back its node: then there is a round once the transaction holds.
     places: bool = False
 
@@ -86,6 +88,7 @@ def note(run: Run, to: str, facts: dict[str, Any]) -> None:
         if run.is_adopted:
             entry["facts"]["adopted"] = True
     changes = _current(run)
+    _note_child(changes, run, entry)
     changes.entries.append(entry)
     if to in Run.ENDS:
         changes.ended.append(run.pk)
@@ -107,7 +110,15 @@ def note_attempt(attempt: Attempt, to: str) -> None:
 
 def tell(run: Run, **facts: Any) -> None:
     """Journal something about a run that is not a move: its name, its tags, why it waits."""
-    _current(run).entries.append({"run": str(run.pk), "facts": facts})
+    changes, entry = _current(run), {"run": str(run.pk), "facts": facts}
+    _note_child(changes, run, entry)
+    changes.entries.append(entry)
+
+
+def _note_child(changes: Changes, run: Run, entry: dict[str, Any]) -> None:
+    if run.kind == Run.Kind.CHILD and run.parent_id is not None:
+        entry["parent"] = str(run.parent_id)
+        changes.above.add(run.parent_id)
 
 
 def place_after(run: Run, target_id: UUID | None) -> None:
@@ -138,6 +149,8 @@ def _journal(changes: Changes) -> None:
         after_commit(placing.place)
     if not changes.entries:
         return
+    for run_id in changes.above:
+        journal.hint(f"children:{run_id}", {"reload": True})
     root = changes.root
     version = root.version + 1
     Run.objects.filter(pk=root.pk).update(version=version)

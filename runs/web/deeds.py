@@ -29,11 +29,11 @@ RUN_PAGE = re.compile(r"/w/[^/]+/runs/[0-9a-f-]{36}/")
 
 @door.deed()
 def cancel(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
-    run = cancel_run(room, root_of(room, run_id))
+    cancel_run(room, root_of(room, run_id))
     return door.done(
         request,
         _("Cancel was asked for. Steps that run get ten seconds to end by themselves."),
-        kept(request, address(room, run.root_id or run.pk)),
+        kept(request, address(room, run_id)),
     )
 
 

@@ -13,7 +13,7 @@ from core import serving
 from core.errors import NotFound
 from core.storage import Root, artifact_store
 from datasets import services as datasets
-from runs.models import Artifact, Output, Snapshot
+from runs.models import Artifact, Output
 from runs.queries import code
 from runs.queries.files import unchanged_key
 from runs.web.tree import root_of
@@ -54,22 +54,31 @@ def output(request: HttpRequest, room: Room, run_id: UUID, output: str, path: st
     """A file of an output: only what its manifest names."""
     root_of(room, run_id)
     found = Output.objects.filter(run_id=run_id, run__workspace=room.workspace, name=output).first()
-    entry = next((each for each in found.files if each["path"] == path), None) if found else None
-    if found is None or entry is None:
+    if found is None:
         raise NotFound(_("This output has no such file."))
-    root = datasets.root_by_name(room.workspace, found.datastore)
-    return sent(request, root, unchanged_key(found, entry, root), path, BYTES, as_file=True)
+    root, key = place_of(room, found, path)
+    return sent(request, root, key, path, BYTES, as_file=True)
 
 
 @door.page()
 def snapshot(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponseBase:
-    """All code of a step as one archive."""
-    step = getattr(root_of(room, run_id), "step", None)
-    found = Snapshot.objects.filter(workspace=room.workspace, digest=step.snapshot_digest).first() if step else None
-    if step is None or found is None:
+    """All code of a run as one archive."""
+    run = root_of(room, run_id)
+    found = code.snapshot_of(run)
+    if found is None:
         raise NotFound(_("This run has no code of its own."))
-    name = "".join(c if c.isalnum() else "-" for c in step.name)
+    called = run.step.name if hasattr(run, "step") else run.display_name or run.experiment.name
+    name = "".join(c if c.isalnum() else "-" for c in called)
     return serving.stream(request, code.archive(found), f"{name}-code.zip", "application/zip", as_file=True)
+
+
+def place_of(room: Room, output: Output, path: str) -> tuple[Root, str]:
+    """Where a file of an output lies. Raises NotFound, and Conflict where it was overwritten since."""
+    entry = next((each for each in output.files if each["path"] == path), None)
+    if entry is None:
+        raise NotFound(_("This output has no such file."))
+    root = datasets.root_by_name(room.workspace, output.datastore)
+    return root, unchanged_key(output, entry, root)
 
 
 def _artifact(room: Room, run_id: UUID, path: str) -> Artifact:

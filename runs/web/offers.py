@@ -35,6 +35,7 @@ def deeds_of(room: Room, tree: Tree) -> Deeds:
         resubmit=writes and has_graph,
         resume=writes and run.kind == Run.Kind.PIPELINE and run.status in (S.FAILED, S.CANCELED),
         publish=writes and has_graph and run.kind == Run.Kind.PIPELINE,
-        archive=writes and ended,
-        delete=writes and ended,
+        # A child run stays and goes with the run above it.
+        archive=writes and ended and run.is_root,
+        delete=writes and ended and run.is_root,
     )

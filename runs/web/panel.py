@@ -1,43 +1,76 @@
-"""The panel of the chosen step: one header, nine tabs; each tab is a fragment that knows its own facts."""
+"""The panel of the chosen step, or of a run itself: a header and tabs; each tab is a fragment that knows its own facts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from duto.spec.status import SNAPSHOT_ID
 from runs.models import Attempt, Run, StepRun
+from runs.queries.children import children_of
 from runs.web import attempts as trials
-from runs.web import panel_code, panel_files, panel_metrics, panel_why
+from runs.web import panel_children, panel_code, panel_details, panel_files, panel_metrics, panel_why
 from runs.web.tree import StepRow, Tree
 from runs.web.waits import Waits, waits_of
 from workspaces.access import Room
 
-TABS = {
+WORDS = {
     "logs": _("Logs"),
     "metrics": _("Metrics"),
     "usage": _("Usage"),
     "images": _("Images"),
     "outputs": _("Outputs"),
+    "children": _("Child runs"),
     "inputs": _("Inputs"),
     "code": _("Code"),
     "environment": _("Environment"),
+    "details": _("Details"),
     "why": _("Why"),
 }
+# What of a tab's content changes while the run is open without that its row does, by the topic that tells it.
+TOPICS = {"metrics": "metrics", "images": "files", "outputs": "files", "children": "children"}
 LAST_RUNS = 20
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What the address says about the panel."""
+    """What the address says about the panel of a run that is no step."""
 
     room: Room
     tree: Tree
-    step: StepRow
+    run: Run
     query: QueryDict
+
+    @property
+    def evidence_id(self) -> UUID:
+        """The run whose metrics and files are shown."""
+        return self.run.pk
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class StepAsk(Ask):
+    """The same of the panel of a step."""
+
+    step: StepRow
+
+    @property
+    def evidence_id(self) -> UUID:
+        return self.step.evidence_id
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The step as the graph document has it."""
+        return self.tree.spec(self.step.node)
 
 
 @dataclass(frozen=True)
@@ -65,42 +98,88 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Panel:
-    """What runs/panel.html may show."""
+class Tab:
+    """One tab; `count` is how many things are in it, where that is told."""
 
-    step: StepRow
+    key: str
+    word: Any
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What runs/panel.html may show: of a step, else of the run itself."""
+
+    run: Run
+    evidence_id: UUID
     tab: str
-    tabs: list[tuple[str, Any]]
+    tabs: list[Tab]
     template: str
     facts: Any
-    attempt: Attempt | None
-    attempts: list[Attempt]
+    step: StepRow | None = None
+    attempt: Attempt | None = None
+    attempts: list[Attempt] = field(default_factory=list)
     note: trials.Note | None = None
     last_runs: list[dict[str, Any]] = field(default_factory=list)
     source: Run | None = None
+    # "run" for the panel of a run that has steps, too.
+    of: str = ""
+
+    @property
+    def node(self) -> str:
+        return self.step.node if self.step else ""
+
+    @property
+    def name(self) -> str:
+        return self.step.name if self.step else self.run.display_name or gettext("Run")
+
+    @property
+    def topic(self) -> str:
+        """What tells that the content of the tab is not what it was."""
+        return f"{TOPICS[self.tab]}:{self.evidence_id}" if self.tab in TOPICS and not self.run.is_final else ""
 
 
-def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel | None:
-    """The panel that the address asks for; None for a run without steps."""
-    step = tree.row(tree.chosen(query.get("step", "")))
+def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel:
+    """The panel that the address asks for: of the whole run, or of a step where there are steps."""
+    step = None if query.get("of") == "run" else tree.row(tree.chosen(query.get("step", "")))
     if step is None:
-        return None
-    tab = query.get("tab", "")
-    tab = tab if tab in TABS else "logs"
-    ask = Ask(room, tree, step, query)
-    attempts = step.attempts
-    return Panel(
+        ask = Ask(room, tree, tree.root, query)
+        of = "run" if tree.total else ""
+        return _panel(ask, OF_ANY, of=of)
+    ask = StepAsk(room, tree, step.run, query, step)
+    return _panel(
+        ask,
+        {key: OF_STEP.get(key) or OF_ANY[key] for key in WORDS},
         step=step,
-        tab=tab,
-        tabs=list(TABS.items()),
-        template=f"runs/panel/{tab}.html",
-        facts=FACTS[tab](ask),
-        attempt=_attempt(attempts, query.get("attempt", "")),
-        attempts=attempts,
-        note=trials.note_of(step, tree.spec(step.node)),
+        attempt=_attempt(step.attempts, query.get("attempt", "")),
+        attempts=step.attempts,
+        note=trials.note_of(step, ask.spec),
         last_runs=_last_runs(step),
         source=_source(step),
     )
+
+
+def _panel(ask: Ask, facts: Mapping[str, Callable[[Any], Any]], **more: Any) -> Panel:
+    asked = ask.query.get("tab", "")
+    tab = asked if asked in facts else next(iter(facts))
+    return Panel(
+        run=ask.run,
+        evidence_id=ask.evidence_id,
+        tab=tab,
+        tabs=_tabs(ask, facts, tab),
+        template=f"runs/panel/{tab}.html",
+        facts=facts[tab](ask),
+        **more,
+    )
+
+
+def _tabs(ask: Ask, facts: Mapping[str, Any], tab: str) -> list[Tab]:
+    """Those that hold something for every run, and of the others those that do for this one."""
+    children = children_of(ask.evidence_id).count()
+    held = {"children": children > 0, "code": isinstance(ask, StepAsk) or SNAPSHOT_ID in ask.run.properties}
+    words = {**WORDS, **({} if isinstance(ask, StepAsk) else {"outputs": _("Files")})}
+    counts = {"children": children}
+    return [Tab(key, words[key], counts.get(key)) for key in facts if held.get(key, True) or key == tab]
 
 
 def _attempt(attempts: list[Attempt], number: str) -> Attempt | None:
@@ -115,7 +194,7 @@ def _source(step: StepRow) -> Run | None:
     return Run.objects.select_related("root", "step").defer("graph", "root__graph").filter(pk=step.evidence_id).first()
 
 
-def _shown(ask: Ask) -> Attempt | None:
+def _shown(ask: StepAsk) -> Attempt | None:
     """The attempt that the address names, else the last one; of a reused step, of its source."""
     own = ask.step.attempts
     if ask.step.is_reused:
@@ -123,11 +202,11 @@ def _shown(ask: Ask) -> Attempt | None:
     return _attempt(own, ask.query.get("attempt", ""))
 
 
-def _usage(ask: Ask) -> Usage:
+def _usage(ask: StepAsk) -> Usage:
     return Usage(ask.step.evidence_id, _shown(ask), ask.step.status in Run.ENDS)
 
 
-def _logs(ask: Ask) -> Logs:
+def _logs(ask: StepAsk) -> Logs:
     return Logs(
         ask.step.evidence_id, _shown(ask), waits_of(ask.step.run, ask.step.attempts), ask.step.status in Run.ENDS
     )
@@ -150,14 +229,18 @@ def _last_runs(step: StepRow) -> list[dict[str, Any]]:
     return bars[::-1]
 
 
-FACTS: dict[str, Callable[[Ask], Any]] = {
-    "logs": _logs,
+OF_ANY: dict[str, Callable[[Ask], Any]] = {
     "metrics": panel_metrics.metrics,
-    "usage": _usage,
     "images": panel_metrics.images,
     "outputs": panel_files.outputs,
-    "inputs": panel_files.inputs,
+    "children": panel_children.children,
     "code": panel_code.code,
+    "details": panel_details.details,
+}
+OF_STEP: dict[str, Callable[[StepAsk], Any]] = {
+    "logs": _logs,
+    "usage": _usage,
+    "inputs": panel_files.inputs,
     "environment": panel_why.environment,
     "why": panel_why.why,
 }

@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from django.utils.safestring import SafeString
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import TextLexer, get_lexer_for_filename
-from pygments.util import ClassNotFound
+from typing import TYPE_CHECKING
 
 from core.ids import as_uuid
 from core.storage import artifact_store, blob_key
 from runs.models import Snapshot, StepRun
 from runs.queries import code as reading
-from runs.web.panel_files import Entry, spec_of
+from runs.web.panel_files import Entry
+from runs.web.preview import Opened, opened
 
 if TYPE_CHECKING:
     from runs.web.panel import Ask
 
-LARGEST = 512 * 1024
 OTHERS = 20
 MOST_FILES = 2000
-# Highlighting is by backtracking patterns over what users wrote: only for what a pipeline is written in, and for lines
-# that somebody wrote.
-LONGEST_LINE = 2000
-COLOURED = (
-    ".py", ".pyi", ".json", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".sh", ".bash", ".sql", ".r", ".js", ".css", ".html",
-    ".xml", ".md", ".csv", "dockerfile", "makefile",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A file of the snapshot as it is shown."""
-
-    path: str
-    size: int
-    html: SafeString | None
 
 
 @dataclass(frozen=True)
@@ -69,14 +46,9 @@ class Code:
 
 def code(ask: Ask) -> Code:
     """The files, and what of them the address asks for."""
-    step = ask.step.run.step
-    snapshot = (
-        Snapshot.objects.filter(workspace=ask.room.workspace, digest=step.snapshot_digest).first()
-        if step.snapshot_digest
-        else None
-    )
-    script = spec_of(ask).get("script", "")
-    others = _others(step)
+    snapshot = reading.snapshot_of(ask.run)
+    script = ask.spec.get("script", "")
+    others = _others(ask.run.step) if hasattr(ask.run, "step") else []
     against = next((each for each in others if each.run_id == as_uuid(ask.query.get("against"))), None)
     wanted = ask.query.get("file", "") or script
     folder = wanted.rpartition("/")[0]
@@ -115,31 +87,8 @@ def _open(snapshot: Snapshot, path: str, line: str) -> Opened | None:
     entry = next((each for each in snapshot.files if each["path"] == path), None)
     if entry is None:
         return None
-    if entry["size"] > LARGEST:
-        return Opened(path, entry["size"], None)
-    data = artifact_store(snapshot.workspace_id).read(blob_key(entry["digest"]))
-    if b"\0" in data:
-        return Opened(path, entry["size"], None)
     marked = int(line) if line.isascii() and line.isdigit() and len(line) < 10 else 0
-    return Opened(path, entry["size"], drawn(path, data.decode("utf-8", "replace"), marked))
-
-
-def drawn(path: str, text: str, line: int = 0) -> SafeString:
-    """The text in the highlighter's short classes, each line with an anchor. Pygments escapes what it gets."""
-    lexer: Any = TextLexer(stripnl=False)
-    if path.lower().endswith(COLOURED) and max(map(len, text.splitlines()), default=0) <= LONGEST_LINE:
-        with contextlib.suppress(ClassNotFound):
-            lexer = get_lexer_for_filename(path, stripnl=False)
-    form = HtmlFormatter(
-        linenos="inline",
-        lineanchors="L",
-        anchorlinenos=True,
-        cssclass="highlight",
-        hl_lines=[line] if line else [],
-        wrapcode=False,
-    )
-    html: str = highlight(text, lexer, form)
-    return SafeString(html)
+    return opened(artifact_store(snapshot.workspace_id), blob_key(entry["digest"]), path, marked)
 
 
 def _changes(ask: Ask, against: StepRun | None, snapshot: Snapshot | None) -> list[Changed]:

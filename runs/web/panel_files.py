@@ -1,25 +1,34 @@
-"""The tabs Outputs and Inputs: what the step read and wrote."""
+"""The tabs Outputs and Inputs: what the run read and wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import mimetypes
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db.models import Count, F, Sum, Value
+from django.db.models.functions import Left, StrIndex, Substr
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from core.errors import StudioError
 from core.ids import as_uuid
+from core.storage import Root, artifact_store
 from datasets.models import DatasetVersion
 from runs.models import Artifact, Output
+from runs.web import files
+from runs.web.preview import Opened, opened
 from runs.web.windows import Window, window
 
 if TYPE_CHECKING:
-    from runs.web.panel import Ask
+    from runs.web.panel import Ask, StepAsk
 
 MOST_FILES = 500
+# A log of very short lines is long on a page before it is large.
+MOST_LINES = 5000
 
 
 @dataclass(frozen=True)
@@ -45,13 +54,39 @@ class Browsed:
 
 
 @dataclass(frozen=True)
+class Files:
+    """The files of the run, opened at one folder."""
+
+    count: int
+    size: int
+    trail: list[tuple[str, str]]
+    folder: str
+    entries: list[Entry]
+    window: Window
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One file as it is shown: a picture, a page in a frame without rights, text, or why it cannot be."""
+
+    path: str
+    href: str
+    opened: Opened | None = None
+    is_picture: bool = False
+    frame: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
 class Outputs:
     """What runs/panel/outputs.html may show."""
 
     run_id: UUID
     outputs: list[Browsed]
-    artifacts: list[Artifact]
-    window: Window
+    # The output that is opened; empty for the files of the run.
+    opened: str
+    files: Files
+    preview: Preview | None
     declared: list[str]
     is_over: bool
 
@@ -79,18 +114,76 @@ class Inputs:
 
 
 def outputs(ask: Ask) -> Outputs:
-    """Three queries: outputs with their manifests, and the files of the run."""
-    run_id = ask.step.evidence_id
+    """Outputs with their manifests, a level of the files of the run, and the file that the address names."""
+    run_id = ask.evidence_id
     opened, folder = ask.query.get("output", ""), ask.query.get("folder", "").strip("/")
-    found = [
-        browse(each, folder, ask.query.get("from")) if each.name == opened else browse(each)
-        for each in Output.objects.filter(run_id=run_id).order_by("name")
+    rows = list(Output.objects.filter(run_id=run_id).order_by("name"))
+    found = [browse(each, folder, ask.query.get("from")) if each.name == opened else browse(each) for each in rows]
+    return Outputs(
+        run_id=run_id,
+        outputs=found,
+        opened=opened,
+        files=files_of(run_id, "" if opened else folder, ask.query.get("files")),
+        preview=_preview(ask, next((each for each in rows if each.name == opened), None)),
+        declared=[each["name"] for each in ask.spec.get("outputs", [])],
+        is_over=ask.run.is_final,
+    )
+
+
+def files_of(run_id: UUID, folder: str = "", asked: str | None = None) -> Files:
+    """One level of the files of a run, counted by the database: folders first, with the sums of what is below them."""
+    prefix = f"{folder}/" if folder else ""
+    rows = Artifact.objects.filter(run_id=run_id)
+    below = rows.alias(above=Left("path", len(prefix))).filter(above=prefix) if prefix else rows
+    below = below.annotate(rest=Substr("path", len(prefix) + 1)).annotate(cut=StrIndex("rest", Value("/")))
+    inner = below.filter(cut__gt=0).annotate(name=Left("rest", F("cut") - 1)).order_by("name").values("name")
+    folders = [
+        Entry(each["name"], prefix + each["name"], each["total"], True, each["count"])
+        for each in inner.annotate(total=Sum("size"), count=Count("id"))
     ]
-    rows = Artifact.objects.filter(run_id=run_id).order_by("path")
-    shown = window("files", ask.query.get("files"), rows.count(), MOST_FILES)
-    artifacts = list(rows[shown.start : shown.end])
-    declared = [each["name"] for each in spec_of(ask).get("outputs", [])]
-    return Outputs(run_id, found, artifacts, shown, declared, ask.step.run.is_final)
+    plain = below.filter(cut=0).order_by("path")
+    in_all = rows.aggregate(count=Count("id"), size=Sum("size"))
+    shown = window("files", asked, len(folders) + plain.count(), MOST_FILES)
+    start, end = max(0, shown.start - len(folders)), max(0, shown.end - len(folders))
+    entries = [Entry(each.rest, each.path, each.size) for each in plain[start:end]] if end > start else []
+    return Files(
+        in_all["count"], in_all["size"] or 0, _trail(folder), folder, folders[shown.start : shown.end] + entries, shown
+    )
+
+
+def _preview(ask: Ask, output: Output | None) -> Preview | None:
+    """The file that the address names. What cannot be shown is told where it would stand."""
+    path, run_id, ws = ask.query.get("file", ""), ask.evidence_id, ask.room.workspace.name
+    if not path:
+        return None
+    kind = mimetypes.guess_type(path)[0] or ""
+    if output is not None:
+        if not any(each["path"] == path for each in output.files):
+            return Preview(path, "", refusal=_("This output has no such file."))
+        href = reverse("runs:output-file", args=[ws, run_id, output.name, path])
+        return _read(path, href, lambda: files.place_of(ask.room, output, path))
+    found = Artifact.objects.filter(run_id=run_id, path=path).first()
+    if found is None:
+        return Preview(path, "", refusal=_("This run has no such file."))
+    href = reverse("runs:artifact", args=[ws, run_id, path])
+    if kind in files.PICTURES:
+        return Preview(path, href, is_picture=True)
+    if kind == "text/html":
+        return Preview(path, href, frame=reverse("runs:framed", args=[ws, run_id, path]))
+    return _read(path, href, lambda: (artifact_store(ask.room.workspace.pk), found.key))
+
+
+def _read(path: str, href: str, place: Callable[[], tuple[Root, str]]) -> Preview:
+    try:
+        return Preview(path, href, opened=opened(*place(), path, lines=MOST_LINES))
+    except StudioError as error:
+        return Preview(path, href, refusal=error.message)
+
+
+def _trail(folder: str) -> list[tuple[str, str]]:
+    """The folders above, each with its path."""
+    parts = folder.split("/") if folder else []
+    return [(part, "/".join(parts[: place + 1])) for place, part in enumerate(parts)]
 
 
 def browse(output: Output, folder: str = "", asked: str | None = None) -> Browsed:
@@ -98,10 +191,8 @@ def browse(output: Output, folder: str = "", asked: str | None = None) -> Browse
     prefix = f"{folder}/" if folder else ""
     below = [each for each in output.files if str(each["path"]).startswith(prefix)]
     entries = level(((each["path"], each["size"]) for each in below), prefix)
-    parts = folder.split("/") if folder else []
-    trail = [(part, "/".join(parts[: place + 1])) for place, part in enumerate(parts)]
     shown = window("from", asked, len(entries), MOST_FILES)
-    return Browsed(output, folder, trail, entries[shown.start : shown.end], shown)
+    return Browsed(output, folder, _trail(folder), entries[shown.start : shown.end], shown)
 
 
 def level(files: Iterable[tuple[str, int]], prefix: str) -> list[Entry]:
@@ -120,14 +211,9 @@ def level(files: Iterable[tuple[str, int]], prefix: str) -> list[Entry]:
     return made + sorted(plain, key=lambda entry: entry.name.lower())
 
 
-def spec_of(ask: Ask) -> dict[str, Any]:
-    """The step as the graph document has it."""
-    return ask.tree.spec(ask.step.node)
-
-
-def inputs(ask: Ask) -> Inputs:
+def inputs(ask: StepAsk) -> Inputs:
     """One query for the data that the step names."""
-    spec = spec_of(ask)
+    spec = ask.spec
     values = ask.tree.root.parameters
     sources = [(entry, _resolved(entry.get("from") or {}, values)) for entry in spec.get("inputs", [])]
     ids = [found for _entry, source in sources if (found := as_uuid(source.get("dataset")))]
@@ -159,7 +245,9 @@ def _resolved(source: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"dataset": value}
 
 
-def _input(ask: Ask, entry: dict[str, Any], source: dict[str, Any], versions: dict[str, DatasetVersion]) -> InputRow:
+def _input(
+    ask: StepAsk, entry: dict[str, Any], source: dict[str, Any], versions: dict[str, DatasetVersion]
+) -> InputRow:
     ws = ask.room.workspace.name
     common = {"name": entry["name"], "mode": entry.get("mode", "mount")}
     if source.get("step"):

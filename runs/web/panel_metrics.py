@@ -1,4 +1,4 @@
-"""The tabs Metrics and Images: what the step logged."""
+"""The tabs Metrics and Images: what the run logged."""
 
 from __future__ import annotations
 
@@ -74,12 +74,11 @@ class Images:
 
 
 def metrics(ask: Ask) -> Metrics:
-    """Those of the chosen step, or of the step that it was reused from."""
-    return of_run(ask.step.evidence_id, ask.step.run.is_final)
+    """Three queries, however many metrics: the page's element fetches numbers and texts itself, thinned.
 
-
-def of_run(run_id: UUID, is_over: bool) -> Metrics:
-    """Three queries, however many metrics: the page's element fetches the numbers itself, thinned."""
+    Those of the run, or of the step that it was reused from.
+    """
+    run_id = ask.evidence_id
     points = MetricPoint.objects.filter(run_id=run_id)
     has_numbers = points.filter(kind__in=NUMBERS).exists()
     others = _others(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index", "id"))
@@ -89,7 +88,7 @@ def of_run(run_id: UUID, is_over: bool) -> Metrics:
         has_numbers=has_numbers,
         tables=_described(_tables([point for point in others if point.kind in TABLES]), words),
         matrices=_described([_matrix(point) for point in others if point.kind not in TABLES], words),
-        is_over=is_over,
+        is_over=ask.run.is_final,
     )
 
 
@@ -112,7 +111,7 @@ def _others(points: QuerySet[MetricPoint]) -> list[MetricPoint]:
 
 def images(ask: Ask) -> Images:
     """Files that a browser can show: pictures as such, pages in a frame without rights."""
-    run_id = ask.step.evidence_id
+    run_id = ask.evidence_id
     wanted = Q(content_type__startswith="image/") | Q(content_type__startswith="text/html")
     ends = Q()
     for ending in (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".html", ".htm"):

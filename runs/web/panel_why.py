@@ -19,7 +19,7 @@ from runs.web.tree import StepRow
 from runs.web.waits import Waits, waits_of
 
 if TYPE_CHECKING:
-    from runs.web.panel import Ask
+    from runs.web.panel import StepAsk
 
 DIGEST, SHORT = re.compile(r"\b[0-9a-f]{64}\b"), 16
 
@@ -53,7 +53,7 @@ class Why:
     attempts: list[trials.Told]
 
 
-def environment(ask: Ask) -> Environment:
+def environment(ask: StepAsk) -> Environment:
     """Two queries: the version with its build and name, and the cluster."""
     step = ask.step.run.step
     version = None
@@ -96,7 +96,7 @@ def _heading(step: StepRow, waits: Waits, *, is_decided: bool) -> str:
     return _("Why it will run") if is_decided else _("Will it run?")
 
 
-def why(ask: Ask) -> Why:
+def why(ask: StepAsk) -> Why:
     """One query for the parts of the fingerprint, which no other tab needs; more only while the step waits."""
     detail = StepRun.objects.get(pk=ask.step.run.pk)
     explanation = detail.reuse_explanation or {}

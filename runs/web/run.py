@@ -19,7 +19,6 @@ from runs.services.board import parsed
 from runs.web import offers
 from runs.web.failure import Failure, failure_of
 from runs.web.panel import Panel, panel_of
-from runs.web.panel_metrics import Metrics, of_run
 from runs.web.rows import givers, who
 from runs.web.tree import StepRow, Tree, root_of
 from runs.web.windows import Window, window
@@ -27,11 +26,13 @@ from workspaces.access import Room
 from workspaces.web import door
 
 VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
-PARTS = ("head", "stage", "counts", "table", "panel")
+PARTS = ("head", "stage", "counts", "table", "panel", "tab")
 # So many steps are a page of the table.
 ROWS = 300
 # Whoever resumes a run more often than this looks at the newest.
 RESUMES = 3
+# So many runs above a child run are named.
+LEVELS = 20
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class RunPage:
     failure: Failure | None
     graph: dict[str, Any] | None
     panel: Panel | None
-    # Of a run without steps.
-    logged: Metrics | None
+    # The runs above a child run, with their addresses.
+    above: list[tuple[str, str]]
     deeds: offers.Deeds
     selected: str
     resumed_by: list[Run]
@@ -70,18 +71,27 @@ class RunPage:
 
     @property
     def name(self) -> str:
-        return self.run.display_name or self.run.experiment.name
+        return name_of(self.run)
+
+    @property
+    def title(self) -> str:
+        return titled(self.run)
+
+    @property
+    def version(self) -> int:
+        """Of the whole tree, which tells of a child run, too."""
+        return int(getattr(self.run, "root_version", self.run.version))
 
 
 @door.page()
 def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
-    """The whole page, or parts of it: `head`, `stage`, `counts`, `table`, `panel`."""
+    """The whole page, or parts of it: `head`, `stage`, `counts`, `table`, `panel`, `tab`."""
     run = root_of(room, run_id)
-    if not run.is_root and run.root_id:
+    if not run.is_root and hasattr(run, "step"):
         return _at_its_root(room, run)
     wanted = set(door.parts_of(request)) & set(PARTS) or set(PARTS)
     tree = Tree(run)
-    chosen = tree.chosen(request.GET.get("step", ""))
+    chosen = "" if request.GET.get("of") == "run" else tree.chosen(request.GET.get("step", ""))
     view = _view(request.GET.get("view", ""), tree)
     shown = _window(request.GET.get("rows"), tree, request.GET.get("step", ""))
     wants_rows = view == "table" and not wanted.isdisjoint({"stage", "table"})
@@ -95,8 +105,8 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         tags=tags_of(room, run),
         failure=failure_of(tree),
         graph=graph_document(run, request.GET.getlist("open"), chosen) if draws else None,
-        panel=panel_of(room, tree, request.GET) if "panel" in wanted else None,
-        logged=None if tree.total else of_run(run.pk, run.is_final),
+        above=above(room, run) if "head" in wanted else [],
+        panel=panel_of(room, tree, request.GET) if not wanted.isdisjoint({"panel", "tab"}) else None,
         deeds=offers.deeds_of(room, tree),
         selected=chosen,
         resumed_by=resumed_by(run) if "head" in wanted else [],
@@ -147,8 +157,35 @@ def _window(asked: str | None, tree: Tree, step: str) -> Window:
     return window("rows", asked, tree.total, ROWS)
 
 
+def name_of(run: Run) -> str:
+    """What the page calls it; a child run that its program gave no name has the end of its id."""
+    if hasattr(run, "step") and not run.is_root:
+        return run.step.name
+    return run.display_name or (run.experiment.name if run.is_root else str(run.pk)[-8:])
+
+
+def titled(run: Run) -> str:
+    return f"{name_of(run)} #{run.number}" if run.is_root else name_of(run)
+
+
+def above(room: Room, run: Run) -> list[tuple[str, str]]:
+    """The runs above a child run, from the root on: one query a level."""
+    found: list[tuple[str, str]] = []
+    rows = Run.objects.select_related("experiment", "step").defer("graph")
+    while not run.is_root and run.parent_id and len(found) < LEVELS:
+        run = rows.get(pk=run.parent_id)
+        address = reverse("runs:run", args=[room.workspace.name, run.pk])
+        if not run.is_root and hasattr(run, "step"):
+            address = _step_address(room, run)
+        found.append((titled(run), address))
+    return found[::-1]
+
+
 def _at_its_root(room: Room, run: Run) -> HttpResponse:
     """A step has no page of its own: its place is in the panel of its pipeline."""
+    return HttpResponseRedirect(_step_address(room, run))
+
+
+def _step_address(room: Room, run: Run) -> str:
     address = reverse("runs:run", args=[room.workspace.name, run.root_id])
-    step = getattr(run, "step", None)
-    return HttpResponseRedirect(f"{address}?step={step.node_id}" if step else address)
+    return f"{address}?{urlencode({'step': run.step.node_id})}"

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import F, Prefetch
 from django.utils.translation import gettext as _
 
 from core.errors import NotFound
@@ -158,6 +158,7 @@ def root_of(room: Room, run_id: UUID) -> Run:
     run = (
         Run.objects.select_related("experiment", "submitted_by", "cloned_from", "resumed_from", "step")
         .defer("graph", "cloned_from__graph", "resumed_from__graph")
+        .annotate(root_version=F("root__version"))
         .filter(workspace=room.workspace, pk=run_id)
         .first()
     )

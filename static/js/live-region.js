@@ -139,12 +139,16 @@ class LiveRegion extends HTMLElement {
   }
 
   #heard(frame) {
-    if (frame.error) return;
-    const mine = !this.hasAttribute("follow") || selectedStep() === null || frame.reload || !frame.changes || frame.changes.some((change) => change.step === selectedStep());
-    if (!mine) return;
+    if (frame.error || (this.hasAttribute("reloads") && !frame.reload)) return;
+    if (this.hasAttribute("follow") && !frame.reload && frame.changes && !frame.changes.some((change) => this.#isMine(change))) return;
     // A tab in the background loads once, when it is looked at.
     if (document.visibilityState === "hidden") { this.#missed = true; return; }
     this.#later();
+  }
+
+  /** A child run that begins or ends is told with the run above it. */
+  #isMine({ step, parent }) {
+    return selectedStep() === null || step === selectedStep() || (parent && parent === this.querySelector("[data-run]")?.dataset.run);
   }
 
   get part() { return new URL(this.getAttribute("src") || location.href, location.href).searchParams.get("part") ?? ""; }

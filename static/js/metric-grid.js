@@ -1,12 +1,16 @@
-// <metric-grid>: every number that a run logged; single ones as tiles, the others as charts.
+// <metric-grid>: what a run logged by log and log_list: single values as tiles, series of numbers as charts, and texts and
+// lists as they are.
 import { dataBlock, fetchJSON, h, isGone, throttle } from "./dom.js";
 import { numberOf, worded } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
 import { sayGone } from "./notices.js";
-import { t } from "./words.js";
+import { n, t, whole } from "./words.js";
 
 const KINDS = new Set(["scalar", "list"]);
+const TILE_TEXT = 60, MOST_ROWS = 500, MOST_TEXT = 20_000;
+
+const cut = (text) => (text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}…` : text);
 
 /** The points of a series; what log_list kept as a list is one point for each of its values. */
 function flat(kind, points) {
@@ -29,8 +33,9 @@ class MetricGrid extends HTMLElement {
   async connectedCallback() {
     this.tiles ??= h("div", { class: "tiles" });
     this.charts ??= h("div", { class: "charts" });
+    this.lists ??= h("div", { class: "lists" });
     this.note ??= h("p", { class: "muted", hidden: true });
-    if (!this.tiles.isConnected) this.append(this.tiles, this.charts, this.note);
+    if (!this.tiles.isConnected) this.append(this.tiles, this.charts, this.lists, this.note);
     try { await this.#load(dataBlock(this)); } catch (error) { this.note.hidden = false; this.note.textContent = error.message; }
     const topic = this.getAttribute("topic");
     if (topic) this.#stop = live.watch(topic, (frame) => (frame.reload ? this.#again() : this.#heard(frame.points ?? [])));
@@ -57,41 +62,66 @@ class MetricGrid extends HTMLElement {
     this.note.textContent = t("No numbers were logged. In the script: {code}", { code: 'run.log("loss", 0.31)' });
   }
 
+  /** Numbers are a chart, or a tile where there is but one; everything else stands as it was logged. */
   #show(name, points, description) {
+    if (!points.length) return;
     if (description) this.#words.set(name, description);
-    const known = this.#metrics.get(name);
-    if (known?.chart) { known.chart.series[0].points = points; known.chart.push([]); return; }
+    const own = this.#metrics.get(name) ?? {};
+    own.points = points;
+    this.#metrics.set(name, own);
     const numbers = points.filter(([, value]) => typeof value === "number");
-    if (numbers.length > 1) this.#chart(name, numbers);
-    else if (points.length) this.#tile(name, points);
+    const others = points.filter(([, value]) => typeof value !== "number");
+    const isTile = points.length === 1 && worded(points[0][1]).length <= TILE_TEXT;
+    if (numbers.length > 1) this.#chart(name, own, numbers);
+    if (!isTile && others.length) this.#list(name, own, numbers.length > 1 ? others : points);
+    if (isTile && !own.chart) this.#tile(name, own);
+    else own.tile?.remove();
   }
 
   #titled(name) { return this.#words.has(name) ? `${name}: ${this.#words.get(name)}` : name; }
 
-  #tile(name, points) {
-    const text = worded(points.at(-1)[1]);
-    const value = h("div", { class: typeof points.at(-1)[1] === "number" ? "v" : "v truncate", title: text.slice(0, 1000) }, text.slice(0, 200));
-    const tile = h("div", { class: "tile" }, h("div", { class: "k truncate", title: this.#titled(name) }, name), value);
-    this.#metrics.get(name)?.tile?.remove();
-    this.#metrics.set(name, { tile, points });
-    this.tiles.append(tile);
+  #tile(name, own) {
+    const [[, value]] = own.points;
+    const shown = h("div", { class: typeof value === "number" ? "v" : "v small-v" }, worded(value));
+    const tile = h("div", { class: "tile" }, h("div", { class: "k truncate", title: this.#titled(name) }, name), shown);
+    if (own.tile?.isConnected) own.tile.replaceWith(tile);
+    else this.tiles.append(tile);
+    own.tile = tile;
   }
 
-  #chart(name, points) {
-    this.#metrics.get(name)?.tile?.remove();
-    const chart = h("metric-chart", { label: name, title: this.#words.get(name) });
-    chart.series = [{ name, points }];
-    this.#metrics.set(name, { chart });
-    this.charts.append(chart);
+  #chart(name, own, numbers) {
+    if (own.chart) { own.chart.series[0].points = numbers; own.chart.push([]); return; }
+    own.chart = h("metric-chart", { label: name, title: this.#words.get(name) });
+    own.chart.series = [{ name, points: numbers }];
+    this.charts.append(own.chart);
+  }
+
+  /** Texts, lists and whatever else is no number, in the order in which they were logged; of very many the last ones. */
+  #list(name, own, points) {
+    const shown = points.slice(-MOST_ROWS), words = this.#words.get(name);
+    const body = points.length === 1
+      ? h("pre", { class: "code", tabindex: "0" }, cut(worded(points[0][1])))
+      : h("div", { class: "table-wrap logged", tabindex: "0", role: "region", "aria-label": name }, h("table", { class: "table dense" },
+        h("thead", null, h("tr", null, h("th", { class: "num" }, t("Index")), h("th", null, t("Value")))),
+        h("tbody", null, ...shown.map(([index, value]) => h("tr", null, h("td", { class: "num" }, whole(index)), h("td", { class: "wrap pre" }, cut(worded(value))))))));
+    const left = points.length - shown.length;
+    const list = h("section", { class: "card" }, h("header", null, h("h3", { class: "truncate", title: this.#titled(name) }, name), words && h("span", { class: "muted small" }, words)), body,
+      left > 0 && h("footer", null, n("The last {count} value", "The last {count} values", shown.length)));
+    if (own.list?.isConnected) own.list.replaceWith(list);
+    else this.lists.append(list);
+    own.list = list;
   }
 
   #heard(points) {
+    const changed = new Map();
     for (const point of points) {
       if (!KINDS.has(point.kind ?? "scalar")) continue;
-      const known = this.#metrics.get(point.name);
-      if (known?.chart) known.chart.push([point]);
-      else this.#show(point.name, [...(known?.points ?? []), [point.index ?? known?.points.length ?? 0, numberOf(point.value)]], point.description);
+      const own = this.#metrics.get(point.name), known = own?.points ?? [], value = numberOf(point.value);
+      known.push([point.index ?? known.length, value]);
+      if (own?.chart && typeof value === "number") own.chart.push([point]);
+      else changed.set(point.name, [known, point.description]);
     }
+    for (const [name, [known, description]] of changed) this.#show(name, known, description);
     this.#say();
   }
 }

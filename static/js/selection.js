@@ -1,7 +1,8 @@
 // What is selected stands in the URL; graph, timeline, table and panel all read it there.
 
 export const param = (name) => new URL(location.href).searchParams.get(name);
-export const selectedStep = () => param("step");
+/** None while the panel shows the run itself. */
+export const selectedStep = () => (param("of") === "run" ? null : param("step"));
 
 /** The groups of a folded graph that are open, in the order in which they were opened. */
 export const opened = () => new URL(location.href).searchParams.getAll("open");
@@ -19,11 +20,11 @@ function tell(url) {
 }
 
 // These belong to the step that is left; the tab and the view stay.
-const OF_A_STEP = ["attempt", "line", "file", "folder", "output", "against", "part"];
+const OF_A_STEP = ["attempt", "line", "file", "folder", "output", "against", "children", "of", "part"];
 
 export function select(step) {
   const url = new URL(location.href);
-  if (url.searchParams.get("step") === step) return;
+  if (selectedStep() === step) return;
   url.searchParams.set("step", step);
   OF_A_STEP.forEach((name) => url.searchParams.delete(name));
   url.hash = "";

@@ -159,6 +159,24 @@ class Site(Lab):
         )
         return root
 
+    def interactive(self) -> tuple[Run, Run]:
+        """A run that a program has opened with a number, a text, a table, files and a child run, and that child run."""
+        run = self.post("runs/", {"experiment": "Notebook", "kind": "interactive", "display_name": "by hand"}).json()[
+            "id"
+        ]
+        records = [
+            {"op": "metric", "name": "loss", "kind": "scalar", "value": 0.5},
+            {"op": "metric", "name": "verdict", "kind": "scalar", "value": "a text of some length " * 9},
+            {"op": "metric", "name": "grid", "kind": "row", "value": {"depth": 3, "score": 0.9}},
+        ]
+        assert self.post(f"runs/{run}/metrics/", {"records": records}).status_code == 200
+        for path in ("outputs/report.txt", "images/curve.svg"):
+            assert self.put(f"runs/{run}/artifacts/{path}", b"<svg/>").status_code == 201
+        below = {"experiment": "Notebook", "kind": "interactive", "parent": run, "display_name": "fold 1"}
+        child = self.post("runs/", below).json()["id"]
+        self.post(f"runs/{child}/metrics/", {"records": records[:1]})
+        return Run.objects.get(pk=run), Run.objects.get(pk=child)
+
     def everything(self) -> dict[str, str]:
         """Every page's path by name, each with real content."""
         version, failed, filled = self.dataset(), self.failed(), self.filled()
@@ -175,10 +193,13 @@ class Site(Lab):
         model = RegisteredModel.objects.create(workspace=self.workspace, name="forest", latest_version=1)
         held = ModelVersion.objects.create(model=model, version=1, run_id=filled.pk, file_count=1, size=2)
         artifact_store(self.workspace.pk).write(f"{held.prefix}/m.json", io.BytesIO(b"{}"))
-        tabs = {
-            f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}"
-            for tab in ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
-        }
+        of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "details", "why")
+        tabs = {f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}" for tab in of_step}
+        opened, child = self.interactive()
+        of_run = ("metrics", "images", "outputs", "children", "details")
+        tabs |= {f"interactive {tab}": f"runs/{opened.pk}/?tab={tab}" for tab in of_run}
+        tabs |= {"child run": f"runs/{child.pk}/", "run itself": f"runs/{filled.pk}/?of=run&tab=details"}
+        tabs |= {"one file": f"runs/{filled.pk}/?step=train&tab=outputs&folder=outputs&file=outputs/m.json"}
         return {
             "home": "", "runs": "runs/", "failed run": f"runs/{failed.pk}/", "timeline": f"runs/{failed.pk}/?view=timeline",
             "table": f"runs/{failed.pk}/?view=table", **tabs, "experiments": "experiments/", "experiment": "experiments/Palmer experiment/",

@@ -12,9 +12,9 @@ import pytest
 from compute.models import Host
 from core.clock import now
 from runs.models import Artifact, Attempt, Output, Run
-from runs.web.panel_code import drawn
 from runs.web.panel_files import MOST_FILES
 from runs.web.panel_metrics import MOST_IMAGES
+from runs.web.preview import drawn
 from tests.web.conftest import Site
 
 
@@ -389,12 +389,16 @@ def test_two_thousand_images_are_walked_through_and_none_is_left_out(site: Site)
     names = [f"images/{number:04}.png" for number in range(2000)]
     Artifact.objects.bulk_create([Artifact(run=run, path=name, size=1, content_type="image/png") for name in names])
     path, asked = f"runs/{run.root_id}/", {"step": "train"}
-    for tab, word, most in (("images", "from", MOST_IMAGES), ("outputs", "files", MOST_FILES)):
+    shown = r"images/\d{4}\.png(?=</span>)", r"(?<=Download )images/\d{4}\.png"
+    for tab, word, most, found_by in (
+        ("images", "from", MOST_IMAGES, shown[0]),
+        ("outputs", "files", MOST_FILES, shown[1]),
+    ):
         seen: list[str] = []
         start: str | None = "0"
         while start is not None:
-            page = site.see(path, **asked, tab=tab, **{word: start}).content.decode()
-            seen += dict.fromkeys(re.findall(r"images/\d{4}\.png(?=</span>|</td>)", page))
+            page = site.see(path, **asked, tab=tab, folder="images", **{word: start}).content.decode()
+            seen += dict.fromkeys(re.findall(found_by, page))
             last = min(int(start) + most, 2000)
             assert f"{int(start) + 1} to {last} of 2000" in page.replace(",", "")
             found = [int(each) for each in re.findall(rf"[?&;]{word}=(\d+)", page)]

@@ -1,0 +1,43 @@
+"""The tab Details: what the run was given, and what its program says of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runs.models import Run
+from runs.told import error_text
+
+if TYPE_CHECKING:
+    from runs.web.panel import Ask
+
+
+@dataclass(frozen=True)
+class Details:
+    """What runs/panel/details.html may show."""
+
+    run: Run
+    error: str
+    error_code: str
+    parameters: list[tuple[str, str]]
+    tags: list[tuple[str, str]]
+    properties: list[tuple[str, str]]
+
+
+def details(ask: Ask) -> Details:
+    """No query: all of it stands in the run's row."""
+    run = ask.run
+    error = run.error or {}
+    return Details(
+        run=run,
+        error=error_text(error) if error else "",
+        error_code=str(error.get("code") or ""),
+        parameters=_pairs(run.parameters),
+        tags=_pairs(run.tags),
+        properties=_pairs(run.properties),
+    )
+
+
+def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in sorted(values.items())]

@@ -112,11 +112,11 @@ def settle(made: models.Model | None = None, *, status: int = 200, body: Any = N
     asked.kept = row
 
 
-def led_to(address: str) -> None:
-    """Where the person who asked was sent on, for whom the same form sends again."""
+def led_to(address: str, said: str = "") -> None:
+    """Where the person who asked was sent on, and what they were told, for whom the same form sends again."""
     asked = _asked.get()
     if asked is not None and asked.kept is not None:
-        IdempotencyKey.objects.filter(pk=asked.kept.pk).update(location=address[:1000])
+        IdempotencyKey.objects.filter(pk=asked.kept.pk).update(location=address[:1000], body=said or None)
 
 
 def made_by(kept: IdempotencyKey) -> models.Model | None:

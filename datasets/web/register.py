@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -75,7 +76,10 @@ def register(request: HttpRequest, room: Room) -> HttpResponse:
             if version.status == DatasetVersion.Status.READY:
                 text = _("“%(name)s” version %(n)s is registered.") % {"name": name, "n": version.version}
                 return door.done(request, text, place)
-            # One that is still to be fetched or looked through is not celebrated, nor what the bare name means.
+            # One that is still to be fetched or looked through is not celebrated, nor what the bare name means. Its worker
+            # may be done before the page comes, which then would say nothing.
+            text = _("Version %(n)s of “%(name)s” is saved. Its data are read next.")
+            messages.info(request, text % {"name": name, "n": version.version})
             return door.done(request, "", f"{place}?version={version.version}")
     # A form that is opened comes at once; what it is prefilled with is read by the part that follows.
     page = draft.page(with_reading=request.method == "POST")

@@ -40,9 +40,17 @@ function settle(item) {
   host.showPopover();
   const stay = item.classList.contains("error") ? 12_000 : 6_000;
   const leave = () => { item.remove(); if (!host.children.length) host.hidePopover(); };
-  let timer = setTimeout(leave, stay);
-  item.addEventListener("pointerenter", () => clearTimeout(timer));
-  item.addEventListener("pointerleave", () => { timer = setTimeout(leave, 2_000); });
+  let timer = null, isHeld = false;
+  // Only while the page is looked at: what came into a tab in the background, or one that was slow, is still to be read.
+  const count = (ms) => {
+    clearTimeout(timer);
+    if (!isHeld && document.visibilityState === "visible") timer = setTimeout(leave, ms);
+  };
+  const looked = () => (item.isConnected ? count(stay) : document.removeEventListener("visibilitychange", looked));
+  document.addEventListener("visibilitychange", looked);
+  for (const name of ["pointerenter", "focusin"]) item.addEventListener(name, () => { isHeld = true; clearTimeout(timer); });
+  for (const name of ["pointerleave", "focusout"]) item.addEventListener(name, () => { isHeld = false; count(2_000); });
+  count(stay);
   item.querySelector("[data-dismiss]")?.addEventListener("click", leave);
 }
 

@@ -29,6 +29,18 @@ def test_a_double_click_on_resubmit_makes_one_run(site: Site) -> None:
     assert Run.objects.filter(cloned_from=run).count() == 2
 
 
+def test_who_clicks_twice_is_told_what_the_first_click_has_done(site: Site) -> None:
+    """The browser drops the first answer, with its notice, once the second click has begun."""
+    values = {"name": "Rain", "kind": "file", "datastore": "workspaceblobstore", "path": "raw/", "once": "k"}
+    site.dataset("penguins")
+    site.send("data/register/?from=path", **values)
+    site.page.cookies.pop("messages")
+    second = site.send("data/register/?from=path", **values)
+    assert second["Location"] == "/w/lab/data/sets/Rain/"
+    told = site.see("data/sets/Rain/").content.decode()
+    assert "“Rain” version 1 is registered." in told and "was not carried out again" in told
+
+
 def test_a_form_that_makes_something_carries_a_key(site: Site) -> None:
     run = site.failed()
     for page in (

@@ -334,6 +334,37 @@ def test_description_and_tags_are_edited(form: Form) -> None:
     expect(form.page.locator("#datasets")).to_contain_text("birds of the south")
 
 
+def test_the_notice_waits_for_who_looks_elsewhere_and_for_slow_answers(form: Form) -> None:
+    """Its time is the page's own: it runs only while the page is looked at."""
+
+    def slow(route: Any) -> None:
+        form.page.wait_for_timeout(500)
+        route.continue_()
+
+    form.give("rain.csv", b"a,b\n1,2\n")
+    expect(form.rows).to_have_count(1)
+    form.page.clock.install()
+    form.page.add_init_script(
+        "Object.defineProperty(document, 'visibilityState', {get: () => window.seen ?? 'hidden'})"
+    )
+    form.page.route("**/*", slow)
+    form.send()
+    notice = form.page.locator("#toasts .toast", has_text="“rain” version 1 is registered.")
+    expect(notice).to_be_visible(timeout=30_000)
+    expect(form.page.locator("#toasts:popover-open")).to_be_visible(timeout=30_000)
+    form.page.clock.fast_forward(60_000)
+    expect(notice).to_be_visible()
+    form.page.evaluate("window.seen = 'visible'; document.dispatchEvent(new Event('visibilitychange'))")
+    form.page.clock.fast_forward(5_000)
+    expect(notice).to_be_visible()
+    notice.hover()
+    form.page.clock.fast_forward(60_000)
+    expect(notice).to_be_visible()
+    form.page.mouse.move(0, 0)
+    form.page.clock.fast_forward(3_000)
+    expect(notice).to_have_count(0)
+
+
 def test_an_address_is_not_celebrated_before_it_is_there(form: Form) -> None:
     form.go("data/register/?from=web")
     form.page.get_by_label("Web address").fill(f"https://{uuid4()}.example/birds.tsv")
@@ -342,6 +373,7 @@ def test_an_address_is_not_celebrated_before_it_is_there(form: Form) -> None:
     expect(form.name).to_have_value("birds")
     form.send()
     expect(form.page.get_by_text("being fetched from the web")).to_be_visible()
+    expect(form.page.get_by_text("Version 1 of “birds” is saved. Its data are read next.")).to_be_visible()
     expect(form.page.get_by_text("is registered")).to_have_count(0)
     version = DatasetVersion.objects.get(dataset__name="birds")
     assert version.definition["format"]["separator"] == "\t"

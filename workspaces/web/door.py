@@ -139,7 +139,8 @@ def _once(request: HttpRequest, scope: str, act: Callable[[], HttpResponseBase])
     """Carry it out, unless the form was sent before."""
     with once.asking(scope, request.POST.get(once.FIELD) if request.method == "POST" else None):
         answer = act()
-        once.led_to(answer.headers.get("HX-Redirect") or answer.headers.get("Location") or "")
+        place = answer.headers.get("HX-Redirect") or answer.headers.get("Location") or ""
+        once.led_to(place, getattr(request, "said", ""))
     return answer
 
 
@@ -220,13 +221,19 @@ def done(request: HttpRequest, text: str, to: str) -> HttpResponse:
     """Say that it worked and go on to `to`: for a form of the page and for one that htmx sent."""
     if text:
         messages.success(request, text)
+        request.said = text  # type: ignore[attr-defined]
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": to})
     return HttpResponseRedirect(to)
 
 
 def _sent_before(request: HttpRequest, kept: IdempotencyKey) -> HttpResponse:
-    """A form that was sent twice: by a double click, or from a page that was gone back to."""
+    """A form that was sent twice: by a double click, or from a page that was gone back to.
+
+    A browser drops the first answer, and with it the notice, when it is asked again before that has come.
+    """
+    if kept.body:
+        messages.success(request, kept.body)
     messages.info(
         request,
         _("This form was sent before, and was not carried out again. To do it once more, load its page anew."),

@@ -50,6 +50,7 @@ def document(pipeline: PublishedPipeline, *, with_graph: bool = False) -> dict[s
         "version": pipeline.version,
         "status": pipeline.status,
         "endpoint": endpoint_of(pipeline),
+        "url": f"{settings.DUTO.url}/w/{pipeline.workspace.name}/pipelines/{pipeline.pk}/",
         "graph_id": pipeline.graph_digest,
         "parameters": pipeline.graph.get("parameters", []),
         "total_run_steps": len(pipeline.graph.get("steps", [])),

@@ -26,13 +26,13 @@ class PipelinesView(WorkspaceView):
         found = queries.published_in(self.room.workspace, request.query_params.get("status", ""))
         return self.paged(found, queries.document)
 
-    @extend_schema(request=s.PipelineIn, responses={201: s.PipelineDetail})
+    @extend_schema(request=s.PipelineIn, responses={201: s.PipelineOut})
     def post(self, request: Request) -> Response:
-        """Publish a pipeline: of a run, or of a graph."""
+        """Publish a pipeline: of a run, or of a graph. Who has sent a graph is not sent it back."""
         return self.repeated(services.publish(self.room, self.asked(s.PipelineIn)))
 
     def repeated(self, made: PublishedPipeline) -> Response:
-        return Response(queries.document(made, with_graph=True), status=201)
+        return Response(queries.document(made), status=201)
 
 
 class PipelineView(WorkspaceView):
@@ -41,12 +41,12 @@ class PipelineView(WorkspaceView):
 
     @extend_schema(responses=s.PipelineDetail)
     def get(self, request: Request, id: UUID) -> Response:
-        """One published pipeline with its parameters."""
+        """One published pipeline with its graph."""
         return Response(queries.document(queries.one(self.room.workspace, id), with_graph=True))
 
-    @extend_schema(request=s.PipelineChange, responses=s.PipelineDetail)
+    @extend_schema(request=s.PipelineChange, responses=s.PipelineOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change name, description and whether it may be triggered."""
         pipeline = queries.one(self.room.workspace, id)
         changed = services.set_status(self.room, pipeline, self.asked(s.PipelineChange)["status"])
-        return Response(queries.document(changed, with_graph=True))
+        return Response(queries.document(changed))

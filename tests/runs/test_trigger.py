@@ -93,7 +93,12 @@ def test_a_run_or_a_graph_is_published_over_rest(lab):
     assert made.json()["total_run_steps"] == 2 and made.json()["endpoint"].endswith(made.json()["id"])
     answer = lab.client.post(made.json()["endpoint"].split("8000")[-1], "{}", content_type="application/json")
     assert answer.status_code == 200
-    assert lab.post("pipelines/", {"name": "From a graph", "graph": lab.graph()}).status_code == 201
+    sent = lab.post("pipelines/", {"name": "From a graph", "graph": lab.graph()})
+    assert sent.status_code == 201 and "graph" not in sent.json()
+    assert sent.json()["url"].endswith(f"/w/lab/pipelines/{sent.json()['id']}/")
+    at = f"pipelines/{sent.json()['id']}/"
+    (whole, changed) = lab.get(at).json(), lab.patch(at, {"status": "Disabled"}).json()
+    assert len(whole["graph"]["steps"]) == whole["total_run_steps"] and "graph" not in changed
     for body in (
         {"name": "x"},
         {"name": "x", "graph": {"steps": 3}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from runs.models import Run
 from runs.services import snapshots
 from runs.services.submit import submit_run
 from workspaces.access import Room
-from workspaces.models import Role
+from workspaces.models import Role, Workspace
 from workspaces.services import storage
 
 NAME = "Palmer penguins"
@@ -24,10 +25,23 @@ DATASET = "penguins-raw"
 DATASTORE = "workspaceblobstore"
 CLUSTER = "cpu-cluster"
 MODELS = ("forest", "logistic")
+# A model is trained in so many rounds, and in so many more each time that there should be something to watch.
+ROUNDS = 20
+# Of so many runs the rounds are looked at.
+LOOKED_AT = 100
 
 
-def submit_sample(room: Room) -> Run:
-    """Submit it with what it needs: data, code, cluster. All of that is made once, so a second run is reused."""
+def rounds_to_watch(workspace: Workspace) -> int:
+    """The fewest rounds with which no sample has run or runs here: what depends on them is not reused."""
+    done = Run.objects.filter(workspace=workspace, parent__isnull=True, experiment__name=NAME)
+    ended_badly = (Run.Status.FAILED, Run.Status.CANCEL_REQUESTED, Run.Status.CANCELED)
+    given = done.exclude(status__in=ended_badly).order_by("-id").values_list("parameters", flat=True)[:LOOKED_AT]
+    seen = [values.get("rounds", ROUNDS) for values in given]
+    return next(rounds for rounds in count(ROUNDS, ROUNDS) if rounds not in seen)
+
+
+def submit_sample(room: Room, *, rounds: int = ROUNDS, regenerate_outputs: bool = False) -> Run:
+    """Submit it with what it needs: data, code, cluster. All of that is made once, so a second equal run is reused."""
     room.require(Role.CONTRIBUTOR)
     folder = Path(settings.BASE_DIR) / "examples" / "penguins"
     _ensure_cluster(room)
@@ -37,6 +51,8 @@ def submit_sample(room: Room) -> Run:
         room,
         experiment=NAME,
         graph=graph(str(version.pk), snapshot.digest),
+        parameters={"rounds": rounds},
+        regenerate_outputs=regenerate_outputs,
         display_name=NAME,
         tags={"sample": "true"},
         trigger={"kind": "page", "name": room.actor},
@@ -63,7 +79,7 @@ def graph(dataset: str, snapshot: str) -> dict[str, Any]:
     return {
         "schema": 1,
         "description": "Prepare the raw records, train two models side by side, compare them.",
-        "parameters": [{"name": "rounds", "type": "int", "default": 20}],
+        "parameters": [{"name": "rounds", "type": "int", "default": ROUNDS}],
         "pipeline_outputs": {},
         "steps": [prepare, *(_train(model, snapshot) for model in MODELS), compare],
     }

@@ -15,7 +15,7 @@ from core.clock import now
 from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
-from runs.services.sample import submit_sample
+from runs.services.sample import ROUNDS, rounds_to_watch, submit_sample
 from runs.web.rows import HEAVY, Line, lines
 from runs.web.shell import LIVE
 from workspaces.access import Room
@@ -42,10 +42,15 @@ class HomePage:
     live: list[Line]
     failed: list[Line]
     recent: list[Line]
+    # Active ones first.
     pipelines: list[PublishedPipeline]
+    pipeline_count: int
+    disabled_count: int
     clusters: list[Cluster]
     is_young: bool
     is_empty: bool
+    # With which the sample is worth watching; 0 where it has not run yet.
+    sample_rounds: int
     topic: str
 
 
@@ -57,18 +62,21 @@ def home(request: HttpRequest, room: Room) -> HttpResponse:
     failed = list(runs.filter(status=Run.Status.FAILED, finished_at__gte=now() - timedelta(days=1))[:SHOWN])
     recent = list(runs[:YOUNG])
     rows = {line.run.pk: line for line in lines([*{run.pk: run for run in (*live, *failed, *recent)}.values()])}
+    is_young = len(recent) < YOUNG
+    published = PublishedPipeline.objects.filter(workspace=room.workspace)
+    counts = dict(published.order_by().values_list("status").annotate(Count("pk")))
+    rounds = rounds_to_watch(room.workspace) if is_young else ROUNDS
     facts = HomePage(
         live=[rows[run.pk] for run in live],
         failed=[rows[run.pk] for run in failed],
         recent=[rows[run.pk] for run in recent[:SHOWN]],
-        pipelines=list(
-            PublishedPipeline.objects.filter(workspace=room.workspace, status="Active")
-            .defer("graph")
-            .order_by("-id")[:SHOWN]
-        ),
+        pipelines=list(published.defer("graph").order_by("status", "-id")[:SHOWN]),
+        pipeline_count=sum(counts.values()),
+        disabled_count=counts.get(PublishedPipeline.Status.DISABLED, 0),
         clusters=_clusters(room),
-        is_young=len(recent) < YOUNG,
+        is_young=is_young,
         is_empty=not recent,
+        sample_rounds=rounds if rounds > ROUNDS else 0,
         topic=f"list:{room.workspace.name}:runs list:{room.workspace.name}:compute",
     )
     return door.show(request, "runs/home.html", facts, section="home", parts=("now",))
@@ -85,7 +93,17 @@ def _clusters(room: Room) -> list[Cluster]:
 
 @door.deed()
 def sample(request: HttpRequest, room: Room) -> HttpResponse:
-    """Submit the sample pipeline, and go where it can be watched."""
-    run = submit_sample(room)
-    text = _("The sample pipeline is submitted. Watch it go.")
+    """Submit the sample pipeline, and go where it can be watched: with something to watch, or as `how` says."""
+    how = request.POST.get("how", "")
+    rounds = ROUNDS if how in ("same", "force") else rounds_to_watch(room.workspace)
+    run = submit_sample(room, rounds=rounds, regenerate_outputs=how == "force")
+    if how == "same":
+        text = _("The sample pipeline is submitted as it was: what has not changed is reused.")
+    elif rounds > ROUNDS:
+        text = _(
+            "Submitted with %(n)d rounds: the models are trained anew, what is done already is reused. Watch it go."
+        )
+        text %= {"n": rounds}
+    else:
+        text = _("The sample pipeline is submitted. Watch it go.")
     return door.done(request, text, reverse("runs:run", args=[room.workspace.name, run.pk]))

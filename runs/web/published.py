@@ -59,6 +59,8 @@ class PipelinesPage:
     next: str | None
     q: str
     disabled: bool
+    # Disabled ones that the list leaves out.
+    hidden: int
     topic: str
 
 
@@ -85,8 +87,10 @@ class PipelinePage:
 def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
     """Active ones, or with `disabled=1` all of them."""
     q, disabled = request.GET.get("q", "").strip()[:200], request.GET.get("disabled") == "1"
-    found = _of(room) if disabled else _of(room).filter(status=PublishedPipeline.Status.ACTIVE)
-    page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
+    found = _of(room).filter(name__icontains=q) if q else _of(room)
+    active = found.filter(status=PublishedPipeline.Status.ACTIVE)
+    hidden = 0 if disabled else found.filter(status=PublishedPipeline.Status.DISABLED).count()
+    page = page_of(found if disabled else active, after=request.GET.get("after"))
     last = {
         run.pk: run
         for run in Run.objects.filter(pk__in=[each.last_run_id for each in page.items if each.last_run_id]).defer(
@@ -102,7 +106,7 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
         )
         for each in page.items
     ]
-    facts = PipelinesPage(rows, page.next, q, disabled, f"list:{room.workspace.name}:pipelines")
+    facts = PipelinesPage(rows, page.next, q, disabled, hidden, f"list:{room.workspace.name}:pipelines")
     return door.show(request, "pipelines/list.html", facts, section="pipelines", parts=("rows",))
 
 

@@ -74,10 +74,12 @@ class Person:
         context.close()
 
 
-def run_the_sample(page: Page) -> None:
-    """Press the button of the home page."""
+def run_the_sample(page: Page, again: str = "") -> None:
+    """Press the button of the home page, or where the sample has run, the way `again` of its menu."""
     page.goto("/w/main/")
-    page.get_by_role("button", name="Run the sample pipeline").click()
+    if again:
+        page.get_by_role("button", name="More ways to run the sample").click()
+    page.get_by_role("button", name=again or "Run the sample pipeline").click()
     expect(page.locator("run-graph")).to_be_visible()
 
 

@@ -70,8 +70,8 @@ def test_the_sample_is_watched_live_from_the_first_press_to_the_last_picture(
     assert was_not_reloaded(page)
 
 
-def test_pressed_again_every_step_is_reused_and_says_why(stage: Studio, page: Page) -> None:
-    run_the_sample(page)
+def test_run_as_it_was_every_step_is_reused_and_says_why(stage: Studio, page: Page) -> None:
+    run_the_sample(page, "As it was")
     has_ended(page, "Reused")
     run = run_of(stage, page)
     assert run.facts["steps_reused"] == 4, run.why()

@@ -8,7 +8,7 @@ from compute.models import ComputeTarget
 from core.errors import Conflict
 from datasets.models import Dataset
 from runs.models import Run, Snapshot
-from runs.services.sample import submit_sample
+from runs.services.sample import rounds_to_watch, submit_sample
 from workspaces.services import storage, workspaces
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -59,3 +59,29 @@ def test_its_data_count_against_the_storage_limit(lab):
     assert refused.value.code == "storage_limit"
     assert not Run.objects.exists()
     assert storage.measure(lab.workspace.pk) == 0
+
+
+def test_what_is_offered_to_watch_has_not_run_yet(lab):
+    assert rounds_to_watch(lab.workspace) == 20
+    first = submit_sample(lab.room)
+    assert rounds_to_watch(lab.workspace) == 40
+    submit_sample(lab.room, rounds=40)
+    submit_sample(lab.room, rounds=80)
+    assert rounds_to_watch(lab.workspace) == 60
+    Run.objects.filter(root=first.pk).update(status="Failed")
+    assert rounds_to_watch(lab.workspace) == 20
+
+
+def test_other_rounds_leave_the_preparation_as_it_was(lab):
+    from runs.services import fingerprints
+    from runs.services.board import Board
+
+    documents = {}
+    for rounds in (20, 40):
+        run = submit_sample(lab.room, rounds=rounds)
+        board = Board(Run.objects.select_related("workspace").get(pk=run.pk))
+        for step in ("prepare", "train forest"):
+            board.need([step])
+            documents[step, rounds] = fingerprints.document_of(board, step, environment=None, compute=None)
+    assert documents["prepare", 20] == documents["prepare", 40]
+    assert documents["train forest", 20] != documents["train forest", 40]

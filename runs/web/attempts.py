@@ -36,24 +36,33 @@ class Told:
     attempt: Attempt
     icon: str
     word: str
+    # The first line of its message, and what follows.
     message: str
+    rest: str
     proof: str
     frame: str
+
+    @property
+    def rest_count(self) -> int:
+        return len(self.rest.splitlines())
 
 
 def told(attempts: list[Attempt]) -> list[Told]:
     """Each attempt with its cause in a word, its message, the line it failed in, and the proof of its end."""
-    return [
-        Told(
-            attempt,
-            icon=causes.cause_of(attempt.cause).icon if attempt.cause else "",
-            word=str(causes.cause_of(attempt.cause).word) if attempt.cause else "",
-            message=error_text({"message": attempt.message, "said": attempt.said}),
-            proof=causes.proof_words(attempt.proof, by_itself=attempt.cause in ("", "user_error")),
-            frame=_frame(attempt.traceback),
-        )
-        for attempt in attempts
-    ]
+    return [_told(attempt) for attempt in attempts]
+
+
+def _told(attempt: Attempt) -> Told:
+    first, _newline, rest = error_text({"message": attempt.message, "said": attempt.said}).strip().partition("\n")
+    return Told(
+        attempt,
+        icon=causes.cause_of(attempt.cause).icon if attempt.cause else "",
+        word=str(causes.cause_of(attempt.cause).word) if attempt.cause else "",
+        message=first,
+        rest=rest.strip("\n"),
+        proof=causes.proof_words(attempt.proof, by_itself=attempt.cause in ("", "user_error")),
+        frame=_frame(attempt.traceback),
+    )
 
 
 def note_of(step: StepRow, spec: Mapping[str, Any]) -> Note | None:

@@ -81,10 +81,10 @@ def told(error: dict[str, Any], step: StepRow | None) -> str:
 
 
 def rest_of(error: dict[str, Any]) -> str:
-    """The error's message without the line that stands above it."""
-    shown, said = first_line(error), error_text(error).strip()
+    """The error's message without the line that stands above it; all of it where that line is cut or another one."""
+    said = error_text(error).strip()
     first, _newline, rest = said.partition("\n")
-    return rest.strip("\n") if first.strip()[: len(shown)] == shown else said
+    return rest.strip("\n") if first.strip() == first_line(error) else said
 
 
 def where(error: dict[str, Any]) -> str:

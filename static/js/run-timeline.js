@@ -11,7 +11,7 @@ const PHASES = { queued: word("Queued"), preparing: word("Preparing"), running: 
 const said = (kind) => PHASES[kind].toLowerCase();
 /** An attempt ends as a run does, or is lost. */
 const endOf = ({ status }) => (status.toLowerCase() === "lost" ? t("Lost") : word(stateOf({ status }))).toLowerCase();
-const TICK_PX = 72;
+const TICK_PX = 72, WORD_PX = 40;
 
 class RunTimeline extends HTMLElement {
   #rows = new Map();
@@ -54,8 +54,10 @@ class RunTimeline extends HTMLElement {
     const legend = h("div", { class: "legend", "aria-hidden": "true" }, Object.entries(PHASES).map(([kind, name]) => h("span", null, h("i", { class: `seg ${kind}` }), name)),
       critical.size > 0 && h("span", null, h("i", { class: "critical-mark" }), t("Critical path")));
     this.querySelectorAll(":scope > :not(script)").forEach((old) => old.remove());
-    this.append(h("div", { class: "scroll" }, h("div", { class: "top" }, h("span", null), this.axis), this.body), legend);
+    this.append(h("div", { class: "scroll" }, h("div", { class: "top" }, this.axis), this.body), legend);
     this.body.addEventListener("keydown", (event) => this.#key(event));
+    // The column of names is as wide as the longest, and at most its share of the width.
+    this.style.setProperty("--names", `calc(${Math.max(0, ...order.map(({ label }) => label.length))}ch + 8px)`);
     this.#domain = null;
     this.#draw();
     this.#mark();
@@ -127,8 +129,9 @@ class RunTimeline extends HTMLElement {
     const marks = ticks(this.#domain, Math.max(2, this.axis.clientWidth / TICK_PX));
     const span = (this.#domain.end - this.#domain.start) / 1000;
     this.axis.replaceChildren(...marks.map((second) => {
-      const tick = h("span", null, tickWord(second));
-      tick.style.left = `${(100 * second) / span}%`;
+      const left = second / span, isLast = second > 0 && (1 - left) * this.axis.clientWidth < WORD_PX;
+      const tick = h("span", { class: isLast && "end" }, tickWord(second));
+      tick.style.left = `${100 * left}%`;
       return tick;
     }));
     this.style.setProperty("--grid", `${(100 * (marks[1] ?? span)) / span}%`);

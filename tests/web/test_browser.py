@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from compute.services import hosts, samples
 from core.clock import now
@@ -72,7 +73,7 @@ def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site,
 def test_long_names_and_messages_leave_room_for_the_panes(site: Site, page: Any, live_server: Any) -> None:
     run = site.failed()
     message = "\n".join(f"line {place} of a long message" for place in range(40))
-    error = {**run.error, "message": message, "traceback": {}}
+    error = {**(run.error or {}), "message": message, "traceback": {}}
     for name in ("train " * 13 + "it", "x" * 80):
         Run.objects.filter(root=run.pk).update(display_name=name, tags={f"tag{n}": "v" * 60 for n in range(30)})
         Run.objects.filter(root=run.pk, status="Failed").update(error=error)
@@ -88,6 +89,32 @@ def test_long_names_and_messages_leave_room_for_the_panes(site: Site, page: Any,
             assert title["height"] < 36, (width, title)
             assert page.locator(".panel-head h2").bounding_box()["height"] < 36
         assert ours(said) == []
+
+
+def test_no_tab_is_out_of_sight_and_long_parameters_can_be_read(site: Site, page: Any, live_server: Any) -> None:
+    run = site.failed()
+    names = {"trees": 3, "a_parameter_with_a_name_of_its_own_and_long": "v" * 90, "note": "w " * 90, "scale": True}
+    Run.objects.filter(pk=run.pk).update(parameters={**names, "rate": 0.1})
+    said = open_page(site, page, live_server)
+    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": "pt-pt", "url": live_server.url}])
+    page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/?view=timeline&tab=inputs")
+    rows = "tabs => [...new Set(tabs.map(tab => tab.offsetTop))].length"
+    ends = "(strip) => strip.scrollWidth <= strip.clientWidth"
+    for width, most in ((1440, 1), (1024, 1), (768, 1), (390, 2)):
+        page.set_viewport_size({"width": width, "height": 900})
+        tabs = page.locator("#run-panel .tabs")
+        assert tabs.locator("a").evaluate_all(rows) <= most, width
+        assert tabs.evaluate(ends), width
+        assert page.locator("#run-panel dd").evaluate_all("all => all.every(each => each.clientWidth > 100)"), width
+        axis = page.locator("run-timeline .axis").bounding_box()
+        last = page.locator("run-timeline .axis span").last.bounding_box()
+        assert last["x"] + last["width"] <= axis["x"] + axis["width"] + 1, width
+        page.locator('[popovertarget="run-parameters"]').click()
+        page.wait_for_function(
+            "[...document.querySelectorAll('#run-parameters dd')].every(each => each.clientWidth > 100)"
+        )
+        page.keyboard.press("Escape")
+    assert ours(said) == []
 
 
 def test_the_panes_are_sized_by_keys_and_by_hand_and_stay_so(site: Site, page: Any, live_server: Any) -> None:

@@ -338,6 +338,23 @@ def test_every_attempt_is_listed_with_its_cause_its_line_and_what_was_left_of_it
     assert "attempt=1" in page and 'aria-label="Log of attempt 1"' in page
 
 
+def test_a_long_message_of_an_attempt_is_folded_and_keeps_its_lines(site: Site) -> None:
+    run = site.failed()
+    message = "\n".join(["ValueError: no", *(f"  row {place}" for place in range(39))])
+    site.step(run, "train").attempts.filter(number=1).update(cause="timeout", message=message)
+    page = site.see(f"runs/{run.pk}/", part="panel", step="train", tab="why").content.decode()
+    assert "ValueError: no<details" in page and "39 more lines" in page
+    assert "  row 0\n  row 1\n" in page
+
+
+def test_the_rest_of_a_first_line_that_is_cut_is_not_lost(site: Site) -> None:
+    run = site.failed()
+    line = "word " * 100 + "end"
+    error = {**run.error, "message": line, "traceback": {}}
+    Run.objects.filter(root=run.pk, status="Failed").update(error=error)
+    assert line in site.see(f"runs/{run.pk}/", part="head").content.decode()
+
+
 def test_a_step_that_is_tried_again_says_why_and_when(site: Site) -> None:
     graph = site.graph("a")
     graph["steps"][0]["retries"] = 4

@@ -57,6 +57,31 @@ def test_every_page_loads_without_a_word_in_the_console_and_is_no_wider_than_a_s
         assert ours(said) == [], name
 
 
+def test_no_tab_and_no_child_run_of_a_step_is_out_of_reach(site: Site, page: Any, live_server: Any) -> None:
+    run = site.pipeline(status="Running")
+    step = site.step(run, "train")
+    fields = {"workspace": run.workspace, "experiment": run.experiment, "parent": step, "root": run}
+    Run.objects.bulk_create(
+        [Run(kind="child", status="Completed", display_name=f"fold {number}", **fields) for number in range(50)]
+    )
+    said = open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/?step=train&tab=children")
+    panel = page.locator("#run-panel")
+    edge = panel.bounding_box()
+    for tab in panel.locator(".tabs a").all():
+        place = tab.bounding_box()
+        assert edge["x"] <= place["x"] and place["x"] + place["width"] <= edge["x"] + edge["width"], tab.inner_text()
+    assert panel.locator(".tabs a").count() == 11
+    last = panel.locator("tbody tr").last
+    last.scroll_into_view_if_needed()
+    for part in (panel.locator(".card"), panel.locator(".table-wrap")):
+        assert part.evaluate("(each) => each.scrollHeight - each.clientHeight") <= 1
+    panel.get_by_role("link", name="fold 0", exact=True).click()
+    page.wait_for_url("**/runs/*/")
+    assert page.get_by_role("heading", name="fold 0", level=1).is_visible()
+    assert ours(said) == []
+
+
 def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site, page: Any, live_server: Any) -> None:
     run = site.failed()
     said = open_page(site, page, live_server)

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from core.text import cleaned
+from environments import told
 
 EXPLICIT, PIP = "@EXPLICIT", "@PIP"
 LARGEST = 1 << 20
@@ -32,7 +33,11 @@ _PYTHON = re.compile(r"\d{1,2}\.\d{1,3}(?:\.\d{1,3}[\w.+-]{0,20})?")
 
 
 class BadLock(ValueError):
-    """Why this cannot be what the recipe resolves to; a sentence for people."""
+    """Why this cannot be what the recipe resolves to; a clause for people, by a code of `told`."""
+
+    def __init__(self, code: str, /, **facts: Any) -> None:
+        self.why = told.say(code, **facts)
+        super().__init__(self.why["text"])
 
 
 def digest_of(lock: str) -> str:
@@ -43,13 +48,13 @@ def digest_of(lock: str) -> str:
 def checked(lock: object, python: object, recipe: Mapping[str, Any]) -> tuple[str, str]:
     """(lock, Python's version). Raises BadLock."""
     if not isinstance(lock, str) or len(lock) > LARGEST or cleaned(lock) != lock:
-        raise BadLock("a lock is a clean text of at most a mebibyte")
+        raise BadLock("lock_unclean")
     if not isinstance(python, str) or not _PYTHON.fullmatch(python):
-        raise BadLock(f"{str(python)[:40]!r} is no version of Python")
+        raise BadLock("lock_python", python=repr(str(python)[:40]))
     known = (recipe.get("locks") or {}).get(".".join(python.split(".")[:2]))
     if known is not None:
         if lock != known:
-            raise BadLock("the studio has its own lock for this Python, and this is another one")
+            raise BadLock("lock_other")
         return lock, python
     lines = [line.strip() for line in lock.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     pins = dict(_pins(_without_conda(lines, recipe), recipe))
@@ -61,13 +66,13 @@ def checked(lock: object, python: object, recipe: Mapping[str, Any]) -> tuple[st
 def _without_conda(lines: list[str], recipe: Mapping[str, Any]) -> list[str]:
     """The part that pip takes; that of conda names files by their addresses, which only channels know."""
     if bool(recipe.get("conda")) != (lines[:1] == [EXPLICIT]):
-        raise BadLock("conda packages are locked if and only if they were asked for")
+        raise BadLock("lock_conda")
     if not recipe.get("conda"):
         return lines
     end = lines.index(PIP) if PIP in lines else len(lines)
     for line in lines[1:end]:
         if not _ADDRESS.fullmatch(line):
-            raise BadLock(f"{line[:80]!r} is no address of a package")
+            raise BadLock("lock_address", line=repr(line[:80]))
     return lines[end + 1 :]
 
 
@@ -83,7 +88,7 @@ def _pins(lines: Iterable[str], recipe: Mapping[str, Any]) -> Iterator[tuple[str
         ):
             yield canonicalize_name(placed["name"]), None
         else:
-            raise BadLock(f"{line[:80]!r} is not one package with its exact version")
+            raise BadLock("lock_line", line=repr(line[:80]))
 
 
 def _place(line: str) -> str:
@@ -111,9 +116,9 @@ def _compare(pins: Mapping[str, str | None], packages: Iterable[Any]) -> None:
         if wanted.marker is not None:
             continue
         if name not in pins:
-            raise BadLock(f"the package '{wanted.name}' was asked for and is not in it")
+            raise BadLock("lock_lacks", name=wanted.name)
         if (version := pins[name]) is not None and not _fits(version, wanted):
-            raise BadLock(f"'{wanted}' was asked for, and it holds version {version}")
+            raise BadLock("lock_version", wanted=str(wanted), version=str(version))
 
 
 def _fits(version: str, wanted: Requirement) -> bool:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import journal
 from core.lifecycle import Lifecycle, Row
+from environments import told
 from workspaces.models import Workspace
 
 
@@ -27,7 +28,26 @@ class Environment(Row):
         return self.name
 
 
-class EnvironmentBuild(Lifecycle):
+class Spoken(Lifecycle):
+    """Columns of sentences, and by their names what those are made of."""
+
+    message = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    said = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def message_told(self) -> str:
+        return told.told({"text": self.message, **(self.said.get("message") or {})})
+
+    @property
+    def reason_told(self) -> str:
+        return told.told({"text": self.reason, **(self.said.get("reason") or {})})
+
+
+class EnvironmentBuild(Spoken):
     """One resolution of a recipe to a lock. Equal recipes of any name share it, in the whole installation."""
 
     class Status(models.TextChoices):
@@ -55,9 +75,7 @@ class EnvironmentBuild(Lifecycle):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     log_size = models.BigIntegerField(default=0)
-    message = models.TextField(blank=True)
     warnings = models.JSONField(default=list)
-    reason = models.TextField(blank=True)
 
     class Meta:
         constraints = [
@@ -70,6 +88,10 @@ class EnvironmentBuild(Lifecycle):
 
     def told(self, to: str, facts: dict[str, Any]) -> None:
         journal.hint(f"build:{self.pk}", {"status": to})
+
+    @property
+    def warnings_told(self) -> list[str]:
+        return [told.told(each) for each in self.warnings]
 
 
 class EnvironmentVersion(Row):
@@ -98,7 +120,7 @@ class EnvironmentVersion(Row):
         return f"{self.environment.name}:{self.version}" if self.environment else f"anonymous {self.digest[:8]}"
 
 
-class Image(Lifecycle):
+class Image(Spoken):
     """An environment, or a base of one, as a container image on one host. The tag is a key of the cache, or stands for the
     fetch of a base image; the image's id is the truth."""
 
@@ -127,8 +149,6 @@ class Image(Lifecycle):
     ground = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unknown is not the host's own
     # The named parts that the tag is a digest of: comparing two says why it was built anew.
     recipe = models.JSONField(default=dict)
-    reason = models.TextField(blank=True)
-    message = models.TextField(blank=True)
     # {"done": 1, "total": 4, "text": what it does now, "unit": steps of a build, or bytes of a fetch}
     progress = models.JSONField(default=dict)
     size = models.BigIntegerField(default=0)

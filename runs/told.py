@@ -10,8 +10,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from core import words
-from core.errors import StudioError
+from core import sentences, words
+from core.errors import Invalid, StudioError
+from core.sentences import Kept
+from duto.spec import sentences as hosts
+from environments import told as environments
 from runs import causes, differences
 
 SENTENCES: Mapping[str, str | Promise] = {
@@ -51,6 +54,8 @@ SENTENCES: Mapping[str, str | Promise] = {
     "not_built": _("The environment could not be built. Its build log says why."),
     "no_step_failed": _("The run failed, but none of its steps did. This is a fault of the studio."),
     "step_failed": _("The step failed."),
+    "script_failed": _("The script failed."),
+    "no_verdict": _("The process that watched over the script is gone, and it left no verdict."),
     "unwritten": _(
         "The script ended without writing its declared output %(names)s. The path of an output reaches the script as an "
         "argument: write a file there, or make a folder there and write into it."
@@ -59,11 +64,49 @@ SENTENCES: Mapping[str, str | Promise] = {
         "The script ended without writing its declared outputs %(names)s. The path of an output reaches the script as an "
         "argument: write a file there, or make a folder there and write into it."
     ),
+    "node_removed": _("Node %(node)s on its host was removed by %(who)s."),
+    "node_removed_on": _("Node %(node)s on %(host)s was removed by %(who)s."),
+    "silent": _(
+        "Attempt %(attempt)s was lost: its lease ended at %(ended)s without a word from the agent on %(host)s (last heard of "
+        "at %(seen)s). %(bytes)s bytes of its log had arrived."
+    ),
+    "detached": _(
+        "Attempt %(attempt)s was lost: its host %(host)s was detached at %(detached)s (last heard of at %(seen)s). %(bytes)s "
+        "bytes of its log had arrived."
+    ),
+    # What is wrong with records that a script logs.
+    "record_skipped": _("A record that the script logged was skipped: %(problem)s"),
+    "more_skipped": _("More records that the script logged were skipped."),
+    "no_json": _("line %(number)s of a batch is no JSON: %(line)s"),
+    "no_record": _("A record is a JSON object."),
+    "no_such_run": _("There is no run %(named)s."),
+    "no_operation": _("There is no operation %(named)s."),
+    "no_warner": _("only a step warns of something, and this is none: %(text)s"),
+    "bad_key": _("The key of a tag or property is a text of 1 to %(most)s characters, not %(key)s."),
+    "deep_value": _("The value of '%(key)s' is nested more than %(most)s levels deep."),
+    "long_value": _("The value of '%(key)s' has more than %(most)s characters."),
+    "strange_run": _("run %(run)s is not of this run's tree"),
+    "fixed_property": _("property '%(key)s' is set already and cannot change"),
+    "metric_name": _("A metric's name is a text of 1 to %(most)s characters."),
+    "metric_kind": _("There is no kind of metric %(kind)s."),
+    "metric_value": _("The metric '%(name)s' has no value."),
+    "metric_index": _("The index of the metric '%(name)s' is no whole number."),
+    "metric_columns": _("The metric '%(name)s' is a %(kind)s: its value is an object of columns."),
+    "metric_depth": _("The value of the metric '%(name)s' is nested more than %(most)s levels deep."),
+    "metric_description": _("The description of the metric '%(name)s' is no text of at most %(most)s characters."),
+    # Files that a step left.
+    "files_unkept": _("Files that the step left could not be kept: %(names)s."),
+    "files_unkept_more": _("Files that the step left could not be kept: %(names)s and %(count)s more."),
+    "no_room": _("Files that the step left could not be kept. %(why)s"),
     "failed_above": _("The run above it failed before the script had completed this one."),
     "canceled_above": _("Canceled with the run above it."),
     "attempt_above": _("Attempt %(attempt)s of the step above it ended before the script had completed this run."),
     "canceled": _("Canceled."),
     "canceled_by": _("Canceled by %(who)s."),
+    # Raised by workspaces.
+    "storage_limit": _(
+        "Workspace '%(workspace)s' may keep %(most)s, and %(left)s of that are left: this is more. Delete runs or files that are not needed, or ask an owner to raise the limit."
+    ),
     # These are raised by datasets, which do not know this table: the same texts, with the facts that come with them.
     "missing_data": _("There is nothing at '%(path)s' on datastore '%(name)s'."),
     "unknown_datastore": _("There is no datastore '%(name)s' in workspace '%(workspace)s'."),
@@ -119,6 +162,8 @@ def said(kept: Mapping[str, Any]) -> str:
     text, code = str(kept.get("text", "")), str(kept.get("code", ""))
     if words.is_of_the_code():
         return text
+    if code in hosts.SENTENCES or code in environments.SENTENCES:
+        return environments.told(kept)
     if code == "different":
         return str(DIFFERENT) % _facts(kept)
     for name in OF_CODE.get(code, (code if code in SENTENCES else "unusable",)):
@@ -161,9 +206,31 @@ def who(name: str) -> str:
     return gettext("%(who)s, who deleted the cluster %(cluster)s") % found.groupdict() if found else name
 
 
+def keep(name: str, /, **facts: Any) -> dict[str, Any]:
+    """The sentence of this name as it is kept: in English, and what it is made of."""
+    plain = {each: sentences.text_of(value) if isinstance(value, Mapping) else value for each, value in facts.items()}
+    with words.stored():
+        return {"text": say(name, **plain), "code": name, "facts": facts}
+
+
+def invalid(name: str, /, **facts: Any) -> Invalid:
+    """A refusal by the sentence of this name."""
+    return Invalid(say(name, **facts), code=name, **facts)
+
+
 def kept_of(error: StudioError) -> dict[str, Any]:
     """What of a refusal is kept beside its message, so that it can be said to another reader."""
     return {"code": error.code, "facts": error.facts}
+
+
+def warning(kept: Kept) -> str:
+    """A warning of a run or an attempt, in the reader's language."""
+    return kept if isinstance(kept, str) else said(kept)
+
+
+def error_document(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A run's error as programs get it: in English, unless they ask for a language."""
+    return {**error, "message": error_text(error)} if error else None
 
 
 def error_text(error: Mapping[str, Any] | None) -> str:
@@ -180,13 +247,23 @@ def _say(name: str, kept: Mapping[str, Any]) -> str:
         return ""
 
 
+def _inner(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Sentences among facts are said, too."""
+    return {name: said(each) if isinstance(each, Mapping) and "text" in each else each for name, each in facts.items()}
+
+
 def _facts(kept: Mapping[str, Any]) -> dict[str, Any]:
     compared = kept.get("compared_with") or {}
-    facts = {**(kept.get("facts") or {}), **{each: compared[each] for each in ("number", "output") if each in compared}}
+    facts = {
+        **_inner(kept.get("facts") or {}),
+        **{each: compared[each] for each in ("number", "output") if each in compared},
+    }
     if kept.get("code") == "unhashable" and (named := WHAT_INPUT.search(str(kept.get("text", "")))):
         facts["name"] = named["name"]
     if "who" in facts:
         facts["who"] = who(str(facts["who"]))
+    if "storage_bytes" in facts:
+        facts |= {"most": words.size_text(facts["storage_bytes"]), "left": words.size_text(facts.get("left") or 0)}
     found = facts.get("output")
     if isinstance(found, Mapping) and str(found.get("change")) in CHANGES:
         facts["why"] = change(found["change"], found.get("name", ""), facts.get("number"), found.get("path") or "")

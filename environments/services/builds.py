@@ -10,14 +10,15 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from core import journal
+from core import journal, sentences
 from core.clock import now
 from core.errors import Outrun
 from core.ids import as_key
 from core.prepared import Prepared
+from core.sentences import Kept
 from core.text import cleaned
 from core.work import after_commit
-from environments import lockfile
+from environments import lockfile, told
 from environments.models import EnvironmentBuild, EnvironmentVersion
 
 S = EnvironmentBuild.Status
@@ -130,8 +131,9 @@ def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | 
     if event == "ready":
         _take_lock(build, report)
     elif event == "failed":
-        message = cleaned(str(report.get("message") or ""))[:MESSAGE_MOST] or "The build failed. Its log says why."
-        _fail(build, message, warnings=_warnings(report))
+        message = cleaned(str(report.get("message") or ""))[:MESSAGE_MOST]
+        kept = sentences.kept(report, message) if message else told.say("build_ended_badly")
+        _fail(build, kept, warnings=_warnings(report))
     else:
         if event == "started":
             renew_builds(host, [build.pk])
@@ -144,7 +146,7 @@ def _take_lock(build: EnvironmentBuild, report: Mapping[str, Any]) -> None:
     try:
         lock, python = lockfile.checked(report.get("lock"), report.get("python"), build.recipe)
     except lockfile.BadLock as error:
-        _fail(build, f"What the host resolved the packages to is not taken: {error}.")
+        _fail(build, told.say("lock_not_taken", why=error.why))
         return
     build.move(
         S.READY, finished_at=now(), lease_until=None, lock=lock, lock_digest=lockfile.digest_of(lock), python=python,
@@ -152,14 +154,14 @@ def _take_lock(build: EnvironmentBuild, report: Mapping[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _warnings(report: Mapping[str, Any]) -> list[str]:
-    told = report.get("warnings")
-    few = (told if isinstance(told, list) else [])[:WARNINGS_MOST]
-    return [cleaned(each)[:MESSAGE_MOST] for each in few if isinstance(each, str)]
+def _warnings(report: Mapping[str, Any]) -> list[Kept]:
+    said = report.get("warnings")
+    few = (said if isinstance(said, list) else [])[:WARNINGS_MOST]
+    return [sentences.kept(report, cleaned(each)[:MESSAGE_MOST]) for each in few if isinstance(each, str)]
 
 
-def _fail(build: EnvironmentBuild, message: str, **facts: Any) -> None:
-    build.move(S.FAILED, finished_at=now(), lease_until=None, message=message, **facts)
+def _fail(build: EnvironmentBuild, message: Kept, **facts: Any) -> None:
+    build.move(S.FAILED, finished_at=now(), lease_until=None, **told.columns(build.said, message=message), **facts)
 
 
 def queued_with_conda() -> list[tuple[EnvironmentBuild, set[UUID]]]:
@@ -169,10 +171,10 @@ def queued_with_conda() -> list[tuple[EnvironmentBuild, set[UUID]]]:
     return [(build, {version.workspace_id for version in build.versions.all()}) for build in found]
 
 
-def fail_build(build: EnvironmentBuild, message: str) -> bool:
+def fail_build(build: EnvironmentBuild, message: Kept) -> bool:
     """Whether it was still waiting."""
     try:
-        build.move(S.FAILED, finished_at=now(), message=message)
+        build.move(S.FAILED, finished_at=now(), **told.columns(build.said, message=message))
     except Outrun:
         return False
     _tell_lists(build)
@@ -181,19 +183,19 @@ def fail_build(build: EnvironmentBuild, message: str) -> bool:
 
 def expire_builds() -> int:
     """Queue again what its agent no longer works on."""
-    return _queue_again(Q(lease_until__lt=now()), "Its agent fell silent; it is built again.")
+    return _queue_again(Q(lease_until__lt=now()), told.say("agent_silent"))
 
 
 def give_back_builds(host: HasKey) -> int:
     """Queue again what a host had in hand that is no longer one."""
-    return _queue_again(Q(host_id=host.pk), "Its host was detached; it is built again.")
+    return _queue_again(Q(host_id=host.pk), told.say("host_detached"))
 
 
-def _queue_again(which: Q, reason: str) -> int:
+def _queue_again(which: Q, reason: Kept) -> int:
     count = 0
     for build in EnvironmentBuild.objects.filter(which, status=S.BUILDING).order_by("id")[:100]:
         try:
-            build.move(S.QUEUED, host_id=None, lease_until=None, reason=reason)
+            build.move(S.QUEUED, host_id=None, lease_until=None, **told.columns(build.said, reason=reason))
         except Outrun:
             continue
         _ring(build)

@@ -13,12 +13,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import journal, sentences
 from core.clock import now, parse
 from core.errors import Conflict, Outrun
+from core.sentences import Kept
 from core.text import cleaned
 from environments import why
 from environments.models import EnvironmentVersion, Image
+from environments.told import columns, say
 from workspaces.access import Room
 from workspaces.models import Role
 
@@ -86,7 +88,7 @@ class _Told:
             # What it was asked to install is not for the host to say.
             self.lock_digest = version.build.lock_digest if version.build else ""
         self.message = _text(report.get("message"), MESSAGE_MOST)
-        self.progress = _progress(report.get("progress"))
+        self.progress = _progress(report)
         # The agent's own time names this making of the image: the same word again is no second one.
         self.at = parse(report.get("at")) if isinstance(report.get("at"), str) else None
 
@@ -111,8 +113,8 @@ def _building(row: Image | None, told: _Told) -> None:
     if row is not None and row.started_at == started:
         return
     fresh: dict[str, Any] = {
-        "started_at": started, "finished_at": None, "message": "", "progress": {}, "cancel_requested_at": None,
-        "reason": _reason(row, told),
+        "started_at": started, "finished_at": None, "progress": {}, "cancel_requested_at": None,
+        **columns(message="", reason=_reason(row, told)),
     }  # fmt: skip
     if row is None:
         row = told.new(S.BUILDING, **fresh)
@@ -132,7 +134,7 @@ def _ready(row: Image | None, told: _Told) -> None:
         return
     facts = {"finished_at": now(), "message": "", "progress": {}, "cancel_requested_at": None, **given}
     if told.report.get("fetched") is True:
-        facts |= {"reason": why.FETCHED, "started_at": None}
+        facts |= {**columns(reason=say("image_fetched")), "started_at": None}
     if row is None:
         told.new(S.READY, **facts).told(S.READY, facts)
     else:
@@ -142,8 +144,8 @@ def _ready(row: Image | None, told: _Told) -> None:
 def _failed(row: Image | None, told: _Told) -> None:
     if row is None or row.status != S.BUILDING:
         return
-    message = told.message or "The build failed. The log of its step says why."
-    row.move(S.FAILED, finished_at=now(), message=message, progress={}, cancel_requested_at=None)
+    message = sentences.kept(told.report, told.message) if told.message else say("image_ended_badly")
+    _end(row, message)
 
 
 def _removed(row: Image | None, told: _Told) -> None:
@@ -160,11 +162,16 @@ _EVENTS: dict[str, Callable[[Image | None, _Told], None]] = {
 }
 
 
-def interrupt_images(host: IsHost, message: str) -> None:
-    """Whatever this host was building is built no more: its agent has begun anew, or is none any more."""
+def _end(row: Image, message: Kept) -> None:
+    words = columns(row.said, message=message)
+    row.move(S.FAILED, finished_at=now(), progress={}, cancel_requested_at=None, **words)
+
+
+def interrupt_images(host: IsHost, code: str) -> None:
+    """Whatever this host was building is built no more: its agent has begun anew, or is none any more, by a code of `told`."""
     for row in Image.objects.filter(host_id=host.pk, status=S.BUILDING).order_by("id"):
         try:
-            row.move(S.FAILED, finished_at=now(), message=message, progress={}, cancel_requested_at=None)
+            _end(row, say(code))
         except Outrun:
             continue
 
@@ -201,7 +208,7 @@ def base_tag(definition: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _reason(row: Image | None, told: _Told) -> str:
+def _reason(row: Image | None, told: _Told) -> Kept:
     rows = _known_to(told.version).filter(host_id=told.host.pk).exclude(tag=told.tag).order_by("-id")
     others = list(rows.values_list("recipe", flat=True)[:COMPARED])
     return why.reason(told.recipe, row.status if row else None, others, _earlier(told.version))
@@ -236,12 +243,14 @@ def _update(row: Image, **facts: Any) -> None:
     row.told(row.status, facts)
 
 
-def _progress(value: Any) -> dict[str, Any]:
+def _progress(report: Mapping[str, Any]) -> dict[str, Any]:
+    value = report.get("progress")
     if not isinstance(value, dict):
         return {}
     total = _count(value.get("total"), BYTES_MOST)
     done, unit = min(_count(value.get("done"), BYTES_MOST), total), value.get("unit")
-    return {"done": done, "total": total, "text": _text(value.get("text")), "unit": unit if unit in UNITS else UNITS[0]}
+    words = columns(text=sentences.kept(report, _text(value.get("text"))))
+    return {"done": done, "total": total, "unit": unit if unit in UNITS else UNITS[0], **words}
 
 
 def _count(value: Any, most: int) -> int:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core import journal
 from core.errors import Conflict, Invalid, NotFound
+from core.sentences import Kept
 from environments import definitions
 from environments.definitions import Definition
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
@@ -79,7 +80,7 @@ def with_build(version: EnvironmentVersion) -> EnvironmentVersion:
     return version
 
 
-def warnings_of(version: EnvironmentVersion | None) -> list[str]:
+def warnings_of(version: EnvironmentVersion | None) -> list[Kept]:
     """What whoever runs in it is to know: another Python than was asked for, and what of the lists is not used."""
     if version is None:
         return []

@@ -107,7 +107,7 @@ def _see(host: Host, facts: dict[str, Any]) -> None:
     if is_new or host.last_seen_at is None or now() - host.last_seen_at > SEEN_EVERY:
         hosts.seen(host, facts)
         if is_new:
-            environments.interrupt_images(host, "The agent of its host was started again.")
+            environments.interrupt_images(host, "agent_restarted")
 
 
 def _news(host: Host, document: dict[str, Any], mine: list[OpenAttempt] | None = None) -> dict[str, Any]:

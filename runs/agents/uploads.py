@@ -17,8 +17,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
 from compute.models import Host
+from core import sentences
 from core.errors import NotFound
+from core.sentences import Kept
 from core.serving import serve
+from core.text import clean, document_of
 from environments import services as environments
 from environments.models import EnvironmentBuild
 from runs.agents.door import agent_call, attempt_for, body_of, offset_of, stale
@@ -41,9 +44,17 @@ def spool(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpRe
     mine = _open(attempt_for(host, attempt, epoch))
     body = body_of(request, SPOOL_MAX)
     if "skip" in request.GET:
-        why = body.decode("utf-8", "replace")
-        return JsonResponse({"size": skip(mine, offset_of(request), offset_of(request, "skip"), why)})
+        return JsonResponse({"size": skip(mine, offset_of(request), offset_of(request, "skip"), _why(request, body))})
     return JsonResponse({"size": ingest(mine, offset_of(request), body)})
+
+
+def _why(request: HttpRequest, body: bytes) -> Kept:
+    """Why a line stays at its agent: a text, and in a header what it is made of."""
+    text = clean(body.decode("utf-8", "replace"))
+    try:
+        return sentences.kept({"said": {text: document_of(request.headers.get("X-Duto-Said", "{}").encode())}}, text)
+    except ValueError:
+        return text
 
 
 @agent_call("PUT", most=SPOOL_MAX)

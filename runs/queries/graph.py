@@ -211,12 +211,8 @@ def _node(run: Run) -> dict[str, Any]:
             }
             for each in attempts
         ],
-        "warning": _text(warnings[0]) if warnings else None,
+        "warning": told.warning(warnings[0]) if warnings else None,
     }
-
-
-def _text(warning: Any) -> str:
-    return told.said(warning) if isinstance(warning, Mapping) else str(warning)
 
 
 def _detail(run: Run, attempts: int) -> str:

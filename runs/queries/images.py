@@ -17,6 +17,7 @@ from core.errors import NotFound
 from core.ids import as_key
 from environments.models import EnvironmentVersion, Image
 from environments.services.images import PULLS, base_tag
+from environments.told import told
 from runs.models import Attempt, StepRun
 from workspaces.models import Workspace
 
@@ -43,14 +44,20 @@ class Standing:
     def progress(self) -> dict[str, Any]:
         """How far the build is (docs/wire.md), its words only to those whose build it is."""
         names = ("done", "total", "unit") if self.is_others else ("done", "total", "text", "unit")
-        found = {name: self.image.progress[name] for name in names if name in self.image.progress}
+        progress = {**self.image.progress, **({"text": self._doing} if "text" in self.image.progress else {})}
+        found = {name: progress[name] for name in names if name in progress}
         return {**found, "text": ""} if found and self.is_others else found
 
     @property
     def message(self) -> str:
         if self.image.message and self.is_others:
             return _("It was built for another workspace, which alone is told why that failed.")
-        return self.image.message
+        return self.image.message_told
+
+    @property
+    def _doing(self) -> str:
+        progress = self.image.progress
+        return told({"text": progress["text"], **((progress.get("said") or {}).get("text") or {})})
 
     @property
     def percent(self) -> int:
@@ -81,7 +88,7 @@ class Standing:
         return {
             "id": str(image.pk), "host": image.host_name, "tag": image.tag, "image_id": image.image_id,
             "status": image.status, "size": image.size, "base": self.base, "fetches": self.fetches, "lock_digest": image.lock_digest,
-            "reason": image.reason, "message": self.message, "progress": self.progress or None,
+            "reason": image.reason_told, "message": self.message, "progress": self.progress or None,
             "cancel_requested_at": iso(image.cancel_requested_at), "started_at": iso(image.started_at),
             "finished_at": iso(image.finished_at), "last_used_at": iso(self.used_at), "in_use": self.in_use,
             "attempt": str(attempt.pk) if attempt else None, "run": str(attempt.run_id) if attempt else None,

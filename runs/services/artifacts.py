@@ -13,12 +13,14 @@ from django.db import transaction
 from core import journal, once
 from core.errors import Conflict, Invalid, StudioError
 from core.fullness import as_full
+from core.sentences import Kept
 from core.serving import type_of
 from core.storage import Root, artifact_store, safe
 from core.work import after_commit
 from runs.models import Artifact, Attempt, Run
 from runs.services.promotion import below, cut_links, left_at
 from runs.services.transfers import clear
+from runs.told import keep, kept_of
 from workspaces.services import storage
 
 RESERVED = "user_logs/"
@@ -30,7 +32,7 @@ SLICE = 1000
 log = logging.getLogger(__name__)
 
 
-def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[str]:
+def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Kept]:
     """Take the artifacts of an attempt that ended into the store, and name them in rows; sentences on those that cannot be
     kept. May be called again. Many are taken in slices, so that nobody waits for all of their rows."""
     told, odd = _named(report.get("artifacts", []))
@@ -44,12 +46,13 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[str]:
     after_commit(lambda: clear(attempt))
     if not odd:
         return []
-    names = ", ".join(f"'{path[:SHOWN]}'" for path in odd[:NAMED])
-    more = f" and {len(odd) - NAMED:,} more" if len(odd) > NAMED else ""
-    return [f"Files that the step left could not be kept: {names}{more}."]
+    names, more = ", ".join(f"'{path[:SHOWN]}'" for path in odd[:NAMED]), len(odd) - NAMED
+    if more > 0:
+        return [keep("files_unkept_more", names=names, count=f"{more:,}")]
+    return [keep("files_unkept", names=names)]
 
 
-def _no_room(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _no_room(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> Kept | None:
     """Why the workspace has no room for these files, if so. Those that were taken already are counted where they lie."""
     workspace = attempt.run.workspace
     if storage.left(workspace) is None:
@@ -59,7 +62,7 @@ def _no_room(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Map
     try:
         storage.require(workspace, size)
     except Conflict as error:
-        return f"Files that the step left could not be kept. {error.message}"
+        return keep("no_room", why={"text": error.message, **kept_of(error)})
     storage.note(workspace, size)
     return None
 

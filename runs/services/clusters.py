@@ -17,7 +17,7 @@ from core import slices
 from core.clock import now
 from core.errors import Conflict, NotFound
 from runs.models import Attempt, Run
-from runs.services import placing
+from runs.services import failures, placing
 from runs.services.board import learn
 from runs.services.cancel import cancel_steps
 from runs.services.changes import changing, place_after
@@ -87,8 +87,10 @@ def _remove(room: Room, target: ComputeTarget, node_id: UUID, attempt: Attempt |
         return None
     if node.status == N.RUNNING:
         node.move(N.LEAVING)
-    message = f"Node {node.name} on {attempt.host or 'its host'} was removed by {room.actor}."
-    Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now(), cause=REMOVED, message=message)
+    who = {"node": node.name, "who": room.actor}
+    host = str(attempt.host) if attempt.host else ""
+    told = failures.sentence("node_removed_on", host=host, **who) if host else failures.sentence("node_removed", **who)
+    Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now(), cause=REMOVED, **told)
     if attempt.host is not None:
         placing.ring_host(attempt.host.name, by_queue=attempt.host.is_local)
     return node
@@ -110,8 +112,8 @@ def judged(attempt: Attempt, status: str, facts: dict[str, Any]) -> tuple[str, d
     if attempt.cause != REMOVED:
         return status, facts
     if status != A.CANCELED:  # it ended by itself before it could be stopped
-        return status, {"cause": "", "message": "", **facts}
-    return A.LOST, {**facts, "cause": REMOVED, "message": attempt.message}
+        return status, {"cause": "", "message": "", "said": None, **facts}
+    return A.LOST, {**facts, "cause": REMOVED, "message": attempt.message, "said": attempt.said}
 
 
 def clear(target_id: UUID, by: str = BY, most: int = AT_ONCE) -> int:

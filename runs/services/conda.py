@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from compute.models import ComputeTarget, Host
+from core import sentences
 from core.errors import Unprocessable
 from duto.spec.conda import only_there, refusal
 from duto.spec.graph import Step
@@ -76,7 +77,7 @@ def fail_unbuildable() -> int:
     for build, asked_by in waiting:
         if None in rooms or rooms & asked_by:
             continue
-        if environments.fail_build(build, refusal(only_there(build.recipe["conda"]))):
+        if environments.fail_build(build, sentences.keep(refusal(only_there(build.recipe["conda"])))):
             finishing.build_ended(build.pk)
             count += 1
     return count

@@ -12,7 +12,7 @@ from compute.models import Host
 from core.clock import now, told
 from environments import services as environments
 from runs.models import Attempt
-from runs.services import placing
+from runs.services import failures, placing
 from runs.services.board import learn
 from runs.services.changes import changing, place_after
 from runs.services.finish import end_attempt, fresh_of
@@ -23,7 +23,7 @@ A = Attempt.Status
 def give_up(host: Host) -> None:
     """The host was detached: what it runs is lost now, and retried elsewhere by policy. May be repeated."""
     environments.give_back_builds(host)
-    environments.interrupt_images(host, "Its host was detached.")
+    environments.interrupt_images(host, "host_gone")
     open_ones = Attempt.objects.filter(host=host).exclude(status__in=Attempt.ENDS)
     for key, root_id, status in list(open_ones.values_list("id", "run__root_id", "status")):
         if status == A.QUEUED:
@@ -48,11 +48,11 @@ def _lose(host: Host, key: UUID, root_id: UUID | None) -> None:
         if attempt is None:
             return
         attempt = fresh_of(attempt, root)
-        message = (
-            f"Attempt {attempt.number} was lost: its host {host.name} was detached at {told(host.revoked_at)}"
-            f" (last heard of at {told(host.last_seen_at)}). {attempt.log_size} bytes of its log had arrived."
-        )
-        end_attempt(attempt, A.LOST, cause="host_lost", message=message)
+        evidence = {
+            "attempt": attempt.number, "host": host.name, "detached": told(host.revoked_at),
+            "seen": told(host.last_seen_at), "bytes": attempt.log_size,
+        }  # fmt: skip
+        end_attempt(attempt, A.LOST, cause="host_lost", **failures.sentence("detached", **evidence))
 
 
 def _give_back(key: UUID, root_id: UUID | None) -> int:

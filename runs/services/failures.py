@@ -23,9 +23,14 @@ def refused(cause: str, error: StudioError) -> dict[str, Any]:
 
 def kept(cause: str, name: str, facts: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """By a sentence of `told`: stored in English, with what it takes to say it in another reader's language."""
+    return failure(cause, **sentence(name, **facts), **more)
+
+
+def sentence(name: str, /, **facts: Any) -> dict[str, Any]:
+    """A sentence of `told` as a row keeps it: `message`, and what that is made of."""
     with words.stored():
         message = told.say(name, **facts)
-    return failure(cause, message, said={"code": name, "facts": dict(facts)}, **more)
+    return {"message": message, "said": {"code": name, "facts": facts}}
 
 
 def skipped(because: Iterable[str]) -> dict[str, Any]:
@@ -39,7 +44,8 @@ def compute_gone(name: str) -> dict[str, Any]:
 
 def environment(build: EnvironmentBuild) -> dict[str, Any]:
     if build.message:
-        return failure("environment", build.message, build=str(build.pk))
+        said = build.said.get("message")
+        return failure("environment", build.message, build=str(build.pk), **({"said": said} if said else {}))
     return kept("environment", "not_built", {}, build=str(build.pk))
 
 

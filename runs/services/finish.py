@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from core import words
+from core import sentences, words
 from core.clock import now, parse
 from core.errors import StudioError
 from core.prepared import Prepared
+from duto.spec.sentences import parts_in
 from runs import causes, told
 from runs.models import Attempt, Run
 from runs.services import artifacts, below, clusters, failures, logs, outputs, placing, usage
@@ -26,10 +27,7 @@ S = Run.Status
 def finish(attempt: Attempt, report: dict[str, Any]) -> None:
     """Record an agent's verdict: bytes first, rows in one transaction. Repeating it changes nothing."""
     if report.get("cause") == "lost":
-        lose(
-            attempt,
-            str(report.get("message") or "The process that watched over the script is gone, and it left no verdict."),
-        )
+        lose(attempt, **_told_by(report, "no_verdict"))
         return
     digests, refusal = _take_outputs(attempt, report)
     unkept = artifacts.adopt(attempt, report)
@@ -38,8 +36,8 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         if fresh.is_final:
             return
         fresh.run.step.output_digests = digests
-        told = [*fresh.warnings, *unkept, *map(str, report.get("warnings") or [])]
-        fresh.warnings = list(dict.fromkeys(told))
+        heard = [sentences.kept(report, str(each)) for each in report.get("warnings") or []]
+        fresh.warnings = sentences.once([*fresh.warnings, *unkept, *heard])
         status, facts = clusters.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
@@ -62,17 +60,22 @@ def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, A
 
 
 def _verdict(report: dict[str, Any], refusal: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    message = str(report.get("message") or "")
     if refusal:
         return A.FAILED, {"cause": "user_error", **refusal}
     if report.get("canceled") or report.get("cause") == "canceled":
-        return A.CANCELED, {"cause": "canceled", "message": message}
+        return A.CANCELED, {"cause": "canceled", **_told_by(report, "canceled")}
     if _succeeded(report):
         return A.COMPLETED, {}
     return A.FAILED, {
         "cause": str(report.get("cause") or "user_error")[:16],
-        "message": message or "The script failed.",
+        **_told_by(report, "script_failed"),
     }
+
+
+def _told_by(report: dict[str, Any], silent: str) -> dict[str, Any]:
+    """The message of an end with what it is made of; for one that says nothing a sentence of ours."""
+    message = str(report.get("message") or "")
+    return {"message": message, "said": parts_in(report, message)} if message else failures.sentence(silent)
 
 
 def _as_declared(attempt: Attempt, status: str, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -80,7 +83,7 @@ def _as_declared(attempt: Attempt, status: str, facts: dict[str, Any]) -> tuple[
     is_its_own = status == A.COMPLETED or (status == A.FAILED and facts.get("cause") == "user_error")
     if not attempt.declared or not is_its_own:
         return status, facts
-    return A.FAILED, {**facts, "cause": "user_error", "message": attempt.declared["message"]}
+    return A.FAILED, {**facts, "cause": "user_error", "message": attempt.declared["message"], "said": None}
 
 
 def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
@@ -145,13 +148,13 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
     )  # fmt: skip
 
 
-def lose(attempt: Attempt, message: str) -> None:
+def lose(attempt: Attempt, **told: Any) -> None:
     """No verdict was left: the attempt's shim was killed, on a living host."""
     learn(attempt.run.root_id)
     with changing(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if not fresh.is_final:
-            end_attempt(fresh, A.LOST, cause="attempt_lost", message=message)
+            end_attempt(fresh, A.LOST, cause="attempt_lost", **told)
 
 
 def build_ended(build_id: Any) -> None:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from core.beats import lease, web_listened
 from core.clock import now, told
 from runs.models import Attempt, Run
+from runs.services import failures
 from runs.services.board import learn
 from runs.services.changes import changing
 from runs.services.finish import end_attempt, fresh_of
@@ -39,8 +40,11 @@ def _give_up(key: Any, root_id: Any) -> int:
             return 0
         host = attempt.host
         attempt = fresh_of(attempt, root)
-        message = _evidence(attempt, host.name if host else "the host", told(host.last_seen_at if host else None))
-        end_attempt(attempt, A.LOST, cause=_cause(attempt, host), message=message)
+        evidence = {
+            "attempt": attempt.number, "ended": told(attempt.lease_until), "host": host.name if host else "?",
+            "seen": told(host.last_seen_at if host else None), "bytes": attempt.log_size,
+        }  # fmt: skip
+        end_attempt(attempt, A.LOST, cause=_cause(attempt, host), **failures.sentence("silent", **evidence))
         return 1
 
 
@@ -48,13 +52,6 @@ def _cause(attempt: Attempt, host: Any) -> str:
     """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
     alive = host and not host.revoked_at and host.last_seen_at and host.last_seen_at > now() - lease()
     return "attempt_lost" if alive else "host_lost"
-
-
-def _evidence(attempt: Attempt, host: str, seen: str) -> str:
-    return (
-        f"Attempt {attempt.number} was lost: its lease ended at {told(attempt.lease_until)} without a word from the agent on {host}"
-        f" (last heard of at {seen}). {attempt.log_size} bytes of its log had arrived."
-    )
 
 
 def silent_runs() -> list[Run]:

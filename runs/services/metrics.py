@@ -15,10 +15,11 @@ from django.db import connection
 
 from core import journal
 from core.clock import now, parse
-from core.errors import Invalid
+from core.sentences import Kept
 from core.text import DEEPEST, is_deep
 from duto.spec.numbers import encoded, number_of, spelt
 from runs.models import MetricDescription, MetricPoint
+from runs.told import invalid, keep
 
 KINDS = frozenset(
     {
@@ -60,29 +61,29 @@ def read(run_id: UUID, document: Mapping[str, Any]) -> Record:
     """The record of a spool line. Raises Invalid with what is wrong."""
     name, kind, index = document.get("name"), document.get("kind", "scalar"), document.get("index")
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_MAX:
-        raise Invalid(f"A metric's name is a text of 1 to {NAME_MAX} characters.")
+        raise invalid("metric_name", most=NAME_MAX)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise Invalid(f"There is no kind of metric {kind!r:.60}.")
+        raise invalid("metric_kind", kind=f"{kind!r:.60}")
     if "value" not in document:
-        raise Invalid(f"The metric '{name}' has no value.")
+        raise invalid("metric_value", name=name)
     if index is not None and (not isinstance(index, int) or isinstance(index, bool) or abs(index) >= 1 << 63):
-        raise Invalid(f"The index of the metric '{name}' is no whole number.")
+        raise invalid("metric_index", name=name)
     value = document["value"]
     if kind in ("row", "table") and not isinstance(value, Mapping):
-        raise Invalid(f"The metric '{name}' is a {kind}: its value is an object of columns.")
+        raise invalid("metric_columns", name=name, kind=kind)
     if isinstance(value, dict | list) and is_deep(value):
-        raise Invalid(f"The value of the metric '{name}' is nested more than {DEEPEST} levels deep.")
+        raise invalid("metric_depth", name=name, most=DEEPEST)
     at, description = document.get("at"), document.get("description")
     words = description if isinstance(description, str) and len(description) <= DESCRIPTION_MAX else ""
     return Record(run_id, name, kind, value, index, (isinstance(at, str) and _moment(at)) or now(), words)
 
 
-def unkept(document: Mapping[str, Any]) -> str:
+def unkept(document: Mapping[str, Any]) -> list[Kept]:
     """What of a record that is no reason to refuse its value is not kept, in words."""
     description = document.get("description")
     if description is None or (isinstance(description, str) and len(description) <= DESCRIPTION_MAX):
-        return ""
-    return f"The description of the metric '{document.get('name')}' is no text of at most {DESCRIPTION_MAX} characters."
+        return []
+    return [keep("metric_description", name=str(document.get("name")), most=DESCRIPTION_MAX)]
 
 
 @lru_cache(maxsize=1024)

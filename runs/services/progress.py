@@ -10,6 +10,7 @@ from core import slices, words
 from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
+from core.sentences import Kept
 from core.work import later
 from duto.spec import fingerprint
 from environments import services as environments
@@ -129,7 +130,7 @@ class Places:
         key = run.step.environment_version_id
         return self._environments.get(key) if key else None
 
-    def warn(self, warnings: Sequence[str]) -> None:
+    def warn(self, warnings: Sequence[Kept]) -> None:
         """The run itself tells what is to be known of the environments of its steps, each once."""
         root = self.board.root
         fresh = [each for each in warnings if each not in root.warnings][: max(0, ROOT_WARNINGS - len(root.warnings))]

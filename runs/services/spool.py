@@ -12,9 +12,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from core import words
 from core.errors import Conflict, Invalid, TooLarge
 from core.ids import as_uuid
+from core.sentences import Kept, once, text_of
 from core.text import DEEPEST, clean, cleaned, has_bad, is_deep
+from runs import told
 from runs.models import Attempt, Run
 from runs.services import lineage, metrics
 from runs.services.changes import changing, tell
@@ -22,9 +25,8 @@ from runs.services.changes import changing, tell
 KEY_MAX = 255
 VALUE_MAX = 8192
 WARNINGS_MAX = 20
-WARNING_MAX = 500
+WARNING_MAX, PROBLEM_MAX = 500, 300
 RECORDS_MAX = 10_000
-MORE = "More records that the script logged were skipped."
 
 
 @dataclass
@@ -34,8 +36,8 @@ class Batch:
     points: list[metrics.Record] = field(default_factory=list)
     tags: dict[UUID, dict[str, str]] = field(default_factory=dict)
     properties: dict[UUID, dict[str, str]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    problems: list[Kept] = field(default_factory=list)
+    warnings: list[Kept] = field(default_factory=list)
 
     @property
     def targets(self) -> set[UUID]:
@@ -53,7 +55,8 @@ def ingest(attempt: Attempt, offset: int, data: bytes) -> int:
     whole = data[: data.rfind(b"\n") + 1]
     if not whole:
         return offset
-    batch = understand(whole, attempt.run_id)
+    with words.stored():
+        batch = understand(whole, attempt.run_id)
     with _writing(attempt.run, batch):
         size = _move_on(attempt, offset, len(whole))
         apply(attempt.run, batch)
@@ -62,7 +65,7 @@ def ingest(attempt: Attempt, offset: int, data: bytes) -> int:
     return size
 
 
-def skip(attempt: Attempt, offset: int, length: int, why: str) -> int:
+def skip(attempt: Attempt, offset: int, length: int, why: Kept) -> int:
     """Go on behind a line that its agent cannot bring, with a warning on the attempt; how many bytes are behind us.
 
     Raises Conflict (`offset`, with the stored `size`) when the line does not follow what is stored.
@@ -71,7 +74,7 @@ def skip(attempt: Attempt, offset: int, length: int, why: str) -> int:
         raise refused(attempt.spool_size)
     with transaction.atomic():
         attempt.spool_size = _move_on(attempt, offset, length)
-        _warn(attempt, [clean(why)])
+        _warn(attempt, [why])
     return attempt.spool_size
 
 
@@ -94,14 +97,13 @@ def record(run: Run, documents: list[Any]) -> int:
     batch = Batch()
     for document in documents:
         note(batch, document, run.pk)
-    batch.problems += [f"only a step warns of something, and this is none: {text}" for text in batch.warnings]
+    batch.problems += [told.keep("no_warner", text=text_of(each)) for each in batch.warnings]
     with changing(run.root_id or run.pk):
         if not batch.problems:
             apply(run, batch)
         if batch.problems:
-            raise Invalid(
-                "\n".join(batch.problems[:WARNINGS_MAX]), code="bad_record", problems=batch.problems[:WARNINGS_MAX]
-            )
+            texts = [text_of(each) for each in batch.problems[:WARNINGS_MAX]]
+            raise Invalid("\n".join(texts), code="bad_record", problems=texts)
     return len(documents)
 
 
@@ -132,7 +134,7 @@ def understand(lines: bytes, default: UUID) -> Batch:
         try:
             document = json.loads(line)
         except (ValueError, RecursionError):
-            batch.problems.append(f"line {number} of a batch is no JSON: {line[:60]!r}")
+            batch.problems.append(told.keep("no_json", number=number, line=repr(line[:60])))
             continue
         note(batch, cleaned(document) if is_bad and not is_deep(document) else document, default)
     return batch
@@ -142,16 +144,15 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
     """Sort one record into the batch, or say what is wrong with it."""
     try:
         if not isinstance(document, dict):
-            raise Invalid("A record is a JSON object.")
+            raise told.invalid("no_record")
         named = document.get("run")
         run_id = _run_named(named) if named else default
         if run_id is None:
-            raise Invalid(f"There is no run {named!r:.60}.")
+            raise told.invalid("no_such_run", named=f"{named!r:.60}")
         op = document.get("op")
         if op == "metric":
             batch.points.append(metrics.read(run_id, document))
-            if left_out := metrics.unkept(document):
-                batch.problems.append(left_out)
+            batch.problems += metrics.unkept(document)
         elif op == "tag":
             batch.tags.setdefault(run_id, {}).update([pair(document)])
         elif op == "property":
@@ -159,11 +160,11 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
         elif op == "warning":
             batch.warnings.append(clean(str(document.get("text")))[:WARNING_MAX])
         elif op == "skipped":
-            batch.problems.append(str(document.get("why")))
+            batch.problems.append(clean(str(document.get("why")))[:PROBLEM_MAX])
         else:
-            raise Invalid(f"There is no operation {op!r:.60}.")
+            raise told.invalid("no_operation", named=f"{op!r:.60}")
     except Invalid as error:
-        batch.problems.append(error.message)
+        batch.problems.append({"text": error.message, **told.kept_of(error)})
 
 
 @lru_cache(maxsize=1024)
@@ -179,13 +180,12 @@ def pair(document: dict[str, Any]) -> tuple[str, str]:
     """Key and value of a tag or property; both are text. Raises Invalid."""
     key, value = document.get("key"), document.get("value")
     if not isinstance(key, str) or not key.strip() or len(key) > KEY_MAX:
-        text = f"The key of a tag or property is a text of 1 to {KEY_MAX} characters, not {key!r:.60}."
-        raise Invalid(text, code="bad_key")
+        raise told.invalid("bad_key", most=KEY_MAX, key=f"{key!r:.60}")
     if is_deep(value):
-        raise Invalid(f"The value of '{key}' is nested more than {DEEPEST} levels deep.")
+        raise told.invalid("deep_value", key=key, most=DEEPEST)
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
     if len(text) > VALUE_MAX:
-        raise Invalid(f"The value of '{key}' has more than {VALUE_MAX} characters.")
+        raise told.invalid("long_value", key=key, most=VALUE_MAX)
     return key, text
 
 
@@ -194,7 +194,7 @@ def apply(run: Run, batch: Batch) -> None:
     targets = batch.targets
     known = _tree_members(run, batch, targets)
     strangers = targets - known.keys()
-    batch.problems += [f"run {stranger} is not of this run's tree" for stranger in sorted(strangers)]
+    batch.problems += [told.keep("strange_run", run=str(stranger)) for stranger in sorted(strangers)]
     metrics.add([point for point in batch.points if point.run_id in known] if strangers else batch.points)
     for target_id, tags in batch.tags.items():
         if target_id in known:
@@ -218,24 +218,24 @@ def _tag(run: Run, tags: dict[str, str]) -> None:
     tell(run, tags=run.tags)
 
 
-def _describe(run: Run, properties: dict[str, str]) -> list[str]:
+def _describe(run: Run, properties: dict[str, str]) -> list[Kept]:
     """Properties are added, never changed: what is there stays, and a change is a problem."""
     stays = {key for key, value in properties.items() if run.properties.get(key, value) != value}
     added = {key: value for key, value in properties.items() if key not in stays}
     run.properties = {**run.properties, **added}
     Run.objects.filter(pk=run.pk).update(properties=run.properties)
-    return [f"property '{key}' is set already and cannot change" for key in sorted(stays)]
+    return [told.keep("fixed_property", key=key) for key in sorted(stays)]
 
 
-def _warn(attempt: Attempt, problems: list[str], said: Sequence[str] = ()) -> None:
+def _warn(attempt: Attempt, problems: list[Kept], said: Sequence[Kept] = ()) -> None:
     """Of records that were skipped, and what the SDK itself has to say: each sentence once."""
     if not problems and not said:
         return
     # Under the row lock that the update of the size took.
     warnings = list(Attempt.objects.values_list("warnings", flat=True).get(pk=attempt.pk))
-    skipped = [f"A record that the script logged was skipped: {clean(problem)[:300]}" for problem in problems]
-    fresh = [each for each in dict.fromkeys(said) if each not in warnings] + skipped
+    skipped = [told.keep("record_skipped", problem=problem) for problem in problems]
+    fresh = [*(each for each in once(said) if each not in warnings), *skipped]
     room = max(0, WARNINGS_MAX - len(warnings))
-    more = [MORE] if len(fresh) > room and MORE not in warnings else []
-    attempt.warnings = [*warnings, *fresh[:room], *more]
+    more = told.keep("more_skipped")
+    attempt.warnings = [*warnings, *fresh[:room], *([more] if len(fresh) > room and more not in warnings else [])]
     Attempt.objects.filter(pk=attempt.pk).update(warnings=attempt.warnings)

@@ -8,7 +8,10 @@ from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
+from runs import told
+
 register = template.Library()
+register.filter("told", told.warning)
 TICKED = re.compile(r"`([^`\n]{1,200})`")
 
 

@@ -73,7 +73,7 @@ def note_of(step: StepRow, spec: Mapping[str, Any]) -> Note | None:
     if step.status == S.NOT_RESPONDING:
         return _silent(last)
     if step.status == S.CANCELED:
-        return Note("state-canceled", str((step.run.error or {}).get("message") or ""))
+        return Note("state-canceled", error_text(step.run.error))
     if last.number > 1 and not step.run.is_final:
         return _again(step.attempts, spec)
     return None

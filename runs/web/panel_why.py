@@ -49,7 +49,7 @@ class Why:
     parts: list[tuple[str, str]]
     fingerprint: str
     may_reuse: bool
-    warnings: list[Any]
+    warnings: list[str]
     attempts: list[trials.Told]
 
 
@@ -128,7 +128,7 @@ def why(ask: StepAsk) -> Why:
         ],
         fingerprint=detail.fingerprint,
         may_reuse=detail.allow_reuse,
-        warnings=ask.step.run.warnings,
+        warnings=[told.warning(each) for each in ask.step.run.warnings],
         attempts=trials.told(ask.step.attempts),
     )
 

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from duto.spec.sentences import parts_in
 from duto_agent.launchers.base import AttemptKey
 
 
@@ -33,6 +34,7 @@ class Studio:
         self.broken = False
         self.refused = 0
         self.full = False  # what comes is not kept
+        self.unsaid: list[str] = []  # sentences of reports that nobody could say in another language
         handler = type("Handler", (_Handler,), {"studio": self})
         self.server = _Server(("127.0.0.1", port), handler)
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
@@ -44,6 +46,7 @@ class Studio:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+        assert self.unsaid == [], "sentences without a code: an agent says them by duto.spec.sentences"
 
     def give(self, work: dict[str, Any]) -> None:
         with self.lock:
@@ -81,6 +84,7 @@ class Studio:
         deadline = time.monotonic() + float(document.get("wait") or 0)
         with self.lock:
             self.exchanges.append(document)
+            self.unsaid += [text for report in document["reports"] for text in unsaid(report)]
             refused = [
                 {"attempt": r.get("attempt"), "epoch": r.get("epoch"), "code": "stale_epoch"}
                 for r in document["reports"]
@@ -188,6 +192,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def unsaid(report: dict[str, Any]) -> list[str]:
+    """The sentences of a report of which it does not tell what they are made of."""
+    sentences = [*filter(None, [report.get("message")]), *(report.get("warnings") or ())]
+    return [each for each in sentences if parts_in(report, each) is None]
 
 
 def digest(data: bytes) -> str:

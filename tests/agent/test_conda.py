@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from duto.spec.sentences import SENTENCES
 from duto_agent.engine.client import Engine
 from duto_agent.environments import conda
 from studio.testing.engine import IMAGE, NoEngine, forget
@@ -86,8 +87,8 @@ def test_a_host_of_processes_says_what_it_lacks(tmp_path: Path, studio: Studio) 
         key = host.give("pass", environment=environment(LOCK))
         studio.give({"type": "build", "build": "b", "spec": {"conda": {"packages": ["gdal"]}, "packages": []}})
         report = studio.wait("finished", key.attempt)
-        assert (report["cause"], report["message"]) == ("environment", conda.NO_PROCESSES)
-        assert studio.wait("failed", "b")["message"] == conda.NO_PROCESSES
+        assert (report["cause"], report["message"]) == ("environment", SENTENCES["conda_by_processes"])
+        assert studio.wait("failed", "b")["message"] == SENTENCES["conda_by_processes"]
     finally:
         host.close()
 
@@ -206,8 +207,8 @@ print(subprocess.run(['dutotool'], capture_output=True, text=True, check=True).s
                 key = host.give("pass", environment=environment(LOCK))
                 studio.give({"type": "build", "build": "b", "spec": {"conda": {"packages": ["gdal"]}, "packages": []}})
                 report = studio.wait("finished", key.attempt, 60)
-                assert (report["cause"], report["message"]) == ("environment", conda.NO_BASE)
-                assert studio.wait("failed", "b", 60)["message"] == conda.NO_BASE
+                assert (report["cause"], report["message"]) == ("environment", SENTENCES["no_conda_base"])
+                assert studio.wait("failed", "b", 60)["message"] == SENTENCES["no_conda_base"]
             finally:
                 host.close()
                 forget(engine_socket, settings["store_marker"])

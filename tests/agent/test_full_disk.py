@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from duto.spec.sentences import said
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.collect import collect
 from duto_agent.attempt.staging import stage
@@ -68,8 +69,8 @@ def fill(place: Path, leave: int = 0) -> Path:
 def test_the_words_say_what_did_not_fit_how_much_was_free_and_what_to_do(
     free: int | None, needed: int | None, sentence: str
 ) -> None:
-    assert words("'a'", free, needed) == f"The disk of the host is full: {sentence} {ADVICE}"
-    assert "quota of the agent's user" in words("'a'", free, needed, by_quota=True)
+    assert words(said("named", name="a"), free, needed) == f"The disk of the host is full: {sentence} {ADVICE}"
+    assert "quota of the agent's user" in words(said("named", name="a"), free, needed, by_quota=True)
 
 
 def test_sizes_are_told_in_the_unit_that_fits() -> None:
@@ -86,9 +87,9 @@ def test_sizes_are_told_in_the_unit_that_fits() -> None:
 def test_a_used_up_quota_is_told_like_a_full_disk_and_other_errors_stay_what_they_are(
     number: int, tmp_path: Path
 ) -> None:
-    with pytest.raises(DiskFull, match="no room for it"), require_space("it", tmp_path):
+    with pytest.raises(DiskFull, match="no room for 'it'"), require_space(said("named", name="it"), tmp_path):
         raise OSError(number, os.strerror(number))
-    with pytest.raises(PermissionError), require_space("it", tmp_path):
+    with pytest.raises(PermissionError), require_space(said("named", name="it"), tmp_path):
         raise PermissionError(errno.EACCES, "no")
     assert is_full(OSError(number, "")) and not is_full(ValueError())
 

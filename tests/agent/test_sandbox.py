@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import duto
 import duto_agent
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.causes import cause_of
@@ -257,7 +258,8 @@ def test_groups_that_are_there_and_cannot_be_used_are_none(anothers_groups: str,
     own = Cgroups.find(memberships=anothers_groups)
     assert own is not None and own.version == 1
     assert not list(Path("/sys/fs/cgroup/pids").glob("duto-test-*/duto/*/")), "what was tried is gone"
-    shutil.copytree(Path(duto_agent.__file__).parent, tmp_path / "source" / "duto_agent")
+    for package in (duto_agent, duto):
+        shutil.copytree(Path(str(package.__file__)).parent, tmp_path / "source" / package.__name__)
     let_others_pass(tmp_path)
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path / 'source')!r}]\n"

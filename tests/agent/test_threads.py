@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from duto.spec.sentences import foreign
 from duto_agent.attempt.shim_notifications import ShimNotifications
 from duto_agent.build_job import Build
 from duto_agent.host.housekeeping import Housekeeper
@@ -219,7 +220,7 @@ def test_a_large_report_travels_without_others() -> None:
     for name in "abc":
         exchange.tell(finished(name, message="x" * (9 << 20)))
     assert [each.attempt for each in exchange._batch()] == ["a"]
-    assert QueuedReport.of(final_report({"attempt": "a", "epoch": 1}, "y" * 9000)).data.count(b"y") == 2000
+    assert QueuedReport.of(final_report({"attempt": "a", "epoch": 1}, foreign("y" * 9000))).data.count(b"y") < 9000
 
 
 @ALL

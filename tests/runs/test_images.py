@@ -13,10 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from compute.models import Host
 from core.clock import iso, now
 from core.ids import uuid7
+from core.sentences import text_of
 from environments import why
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from environments.services.images import base_tag
 from environments.services.versions import register
+from environments.told import SENTENCES
 from runs.agents import exchange
 from runs.models import Attempt, Run, StepRun
 from runs.services import departures
@@ -82,7 +84,7 @@ def site(db: None) -> Site:
 
 def test_what_a_host_tells_of_an_image_is_seen_from_its_begin_to_its_removal(images: Images) -> None:
     row = images.begin()
-    assert (row.status, row.reason, row.attempt_id) == ("building", why.FIRST, images.attempt.pk)
+    assert (row.status, row.reason, row.attempt_id) == ("building", SENTENCES["image_first"], images.attempt.pk)
     images.tell("building", progress={"done": 3, "total": 7, "text": "Installing the packages"})
     (shown,) = images.lab.get("images/").json()["items"]
     assert shown["progress"] == {"done": 3, "total": 7, "text": "Installing the packages", "unit": "steps"}
@@ -92,16 +94,16 @@ def test_what_a_host_tells_of_an_image_is_seen_from_its_begin_to_its_removal(ima
     assert (row.status, row.size, row.image_id, row.progress) == ("ready", 700, "sha256:c", {})
     images.tell("removed")
     assert images.row().status == "removed"
-    assert images.begin().reason == why.REMOVED
+    assert images.begin().reason == SENTENCES["image_removed"]
 
 
 def test_an_image_that_was_fetched_from_a_registry_says_so(images: Images) -> None:
     images.tell("ready", size=7, fetched=True)
-    assert (images.row().status, images.row().reason) == ("ready", why.FETCHED)
+    assert (images.row().status, images.row().reason) == ("ready", SENTENCES["image_fetched"])
     images.tell("removed")
     images.begin()
     images.tell("ready", size=7, fetched=False)
-    assert images.row().reason == why.REMOVED
+    assert images.row().reason == SENTENCES["image_removed"]
 
 
 def test_a_word_that_comes_twice_changes_nothing(images: Images) -> None:
@@ -112,7 +114,7 @@ def test_a_word_that_comes_twice_changes_nothing(images: Images) -> None:
     for _ in range(2):
         exchange.answer_to(images.lab.host, {"reports": batch})
         row = images.row()
-        assert (row.status, row.reason) == ("ready", why.FIRST)
+        assert (row.status, row.reason) == ("ready", SENTENCES["image_first"])
     images.tell("failed", message="too late")
     assert images.row().status == "ready"
 
@@ -121,7 +123,7 @@ def test_a_failed_build_says_why_and_the_next_one_that_it_was_not_finished(image
     images.begin()
     images.tell("failed", message="No such package: \0pandsa.")
     assert images.row().message == "No such package: �pandsa."
-    assert images.begin().reason == why.UNFINISHED
+    assert images.begin().reason == SENTENCES["image_unfinished"]
 
 
 @pytest.mark.parametrize(
@@ -357,7 +359,7 @@ def test_a_new_lock_of_an_environment_is_the_reason_of_a_new_image(images: Image
     newer = hashlib.sha256(b"pandas==3").hexdigest()
     images.attempt = images.step_of(images.environment("slim", newer, "numpy"))
     recipe = {**RECIPE, "lock": newer}
-    assert images.begin("duto/env:2", recipe=recipe, lock_digest=newer).reason == why.LOCK
+    assert images.begin("duto/env:2", recipe=recipe, lock_digest=newer).reason == SENTENCES["image_lock"]
 
 
 OTHER = {**RECIPE, "base": "sha256:" + "c" * 64}
@@ -367,13 +369,13 @@ CONDA = {**RECIPE, "micromamba": "sha256:" + "d" * 64}
 @pytest.mark.parametrize(
     ("recipe", "before", "others", "earlier", "wanted"),
     [
-        (RECIPE, None, [], set(), why.FIRST),
-        (RECIPE, None, [{"lock": "x"}, {}], {"y"}, why.FIRST),
-        (RECIPE, "removed", [OTHER], set(), why.REMOVED),
-        (RECIPE, "ready", [], set(), why.MISSING),
-        (RECIPE, "failed", [], set(), why.UNFINISHED),
+        (RECIPE, None, [], set(), SENTENCES["image_first"]),
+        (RECIPE, None, [{"lock": "x"}, {}], {"y"}, SENTENCES["image_first"]),
+        (RECIPE, "removed", [OTHER], set(), SENTENCES["image_removed"]),
+        (RECIPE, "ready", [], set(), SENTENCES["image_missing"]),
+        (RECIPE, "failed", [], set(), SENTENCES["image_unfinished"]),
         (RECIPE, None, [OTHER], set(), "The base image has changed from cccccccccccc to bbbbbbbbbbbb."),
-        (RECIPE, None, [{**RECIPE, "template": "u"}, OTHER], set(), why.TEMPLATE),
+        (RECIPE, None, [{**RECIPE, "template": "u"}, OTHER], set(), SENTENCES["image_template"]),
         (
             CONDA,
             None,
@@ -381,15 +383,15 @@ CONDA = {**RECIPE, "micromamba": "sha256:" + "d" * 64}
             set(),
             "The micromamba base has changed from eeeeeeeeeeee to dddddddddddd.",
         ),
-        (RECIPE, None, [{"lock": "x"}], {"x"}, why.LOCK),
-        ({"dockerfile": "d"}, None, [{"dockerfile": "e"}], {"e"}, why.DOCKERFILE),
-        ({"dockerfile": "d"}, None, [{}], {""}, why.FIRST),
+        (RECIPE, None, [{"lock": "x"}], {"x"}, SENTENCES["image_lock"]),
+        ({"dockerfile": "d"}, None, [{"dockerfile": "e"}], {"e"}, SENTENCES["image_dockerfile"]),
+        ({"dockerfile": "d"}, None, [{}], {""}, SENTENCES["image_first"]),
     ],
 )
 def test_why_an_image_is_built_is_told_from_its_parts(
     recipe: dict[str, str], before: str | None, others: list[dict[str, str]], earlier: set[str], wanted: str
 ) -> None:
-    assert why.reason(recipe, before, others, earlier) == wanted
+    assert text_of(why.reason(recipe, before, others, earlier)) == wanted
 
 
 def _token(room: Any) -> str:

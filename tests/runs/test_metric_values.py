@@ -15,6 +15,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from core.sentences import text_of
 from duto.exceptions import UserErrorException
 from duto.run import metrics as folding
 from duto.run.metric_logging import RunLogging
@@ -198,7 +199,7 @@ def test_one_record_beyond_the_limit_is_refused_where_it_is_logged_and_the_other
     found = door.read()
     assert found["before"] == [1, 1] and found["after"] == [2, 2] and len(found["long"][1]) == 4 << 20
     (warning,) = Attempt.objects.get(pk=door.attempt.pk).warnings
-    assert "The metric 'note' has" in warning and "note" not in found
+    assert "The metric 'note' has" in text_of(warning) and "note" not in found
 
 
 def test_two_kinds_under_one_name_lose_nothing(door: Door) -> None:

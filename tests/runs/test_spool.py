@@ -8,6 +8,7 @@ import json
 import pytest
 
 from core.models import Event
+from core.sentences import text_of
 from datasets import services as datasets
 from datasets.services.datastores import put_file
 from runs.models import Attempt, DataUse, MetricPoint, Run
@@ -56,7 +57,9 @@ def test_what_a_script_says_of_a_metric_is_kept_and_the_last_word_counts(lab, at
     told = {each["name"]: each["description"] for each in lab.get(f"runs/{run}/metrics/").json()["metrics"]}
     assert told == {"loss": "cross entropy", "lr": "", "long": "", "odd": ""}
     attempt.refresh_from_db()
-    assert [any(f"'{name}'" in each for each in attempt.warnings) for name in ("long", "odd", "loss")] == [
+    assert [
+        any(f"'{name}'" in each for each in map(text_of, attempt.warnings)) for name in ("long", "odd", "loss")
+    ] == [
         True,
         True,
         False,
@@ -85,7 +88,7 @@ def test_what_the_sdk_has_to_say_is_a_warning_once(lab, attempt):
     said = lines({"op": "warning", "text": "It is\x00 so."}, {"op": "warning", "text": "x" * 9999})
     assert lab.bring(attempt, "spool?offset=0", said + said).status_code == 200
     lab.bring(attempt, f"spool?offset={len(said) * 2}", said)
-    told = Attempt.objects.get(pk=attempt.pk).warnings
+    told = [text_of(each) for each in Attempt.objects.get(pk=attempt.pk).warnings]
     assert len(told) == 2 and told[0].startswith("It is") and len(told[1]) == 500
 
 
@@ -105,7 +108,7 @@ def test_lines_that_make_no_sense_are_skipped_and_told(lab, attempt):
     answer = lab.bring(attempt, "spool?offset=0", b"".join(bad) + lines(metric(run, "good", 1)))
     assert answer.status_code == 200
     assert points(attempt.run_id) == [("good", 0, 1.0)]
-    warnings = Attempt.objects.get(pk=attempt.pk).warnings
+    warnings = [text_of(each) for each in Attempt.objects.get(pk=attempt.pk).warnings]
     assert len(warnings) == len(bad) - 1
     assert "There is no kind of metric 'poem'." in " ".join(warnings)
 
@@ -127,7 +130,7 @@ def test_a_step_may_log_to_its_parent_but_not_to_another_tree(lab, attempt):
     lab.bring(attempt, "spool?offset=0", lines(metric(root, "best", 1), metric(other.pk, "spoilt", 1)))
     assert points(root) == [("best", 0, 1.0)]
     assert points(other.pk) == []
-    assert "is not of this run's tree" in Attempt.objects.get(pk=attempt.pk).warnings[0]
+    assert "is not of this run's tree" in text_of(Attempt.objects.get(pk=attempt.pk).warnings[0])
 
 
 def test_tags_change_and_properties_are_added_once(lab, attempt):
@@ -146,7 +149,7 @@ def test_tags_change_and_properties_are_added_once(lab, attempt):
     step = Run.objects.get(pk=run)
     assert (step.tags, step.properties["k"]) == ({"best": "svm"}, "v")
     assert Run.objects.get(pk=root).tags == {"winner": "3"}
-    assert "cannot change" in Attempt.objects.get(pk=attempt.pk).warnings[0]
+    assert "cannot change" in text_of(Attempt.objects.get(pk=attempt.pk).warnings[0])
     told = [entry for event in Event.objects.order_by("id") for entry in event.payload["changes"]]
     assert {"run": root, "facts": {"tags": {"winner": "3"}}} in told
 

@@ -105,6 +105,7 @@ def _full(workspace: Workspace, room: int) -> Conflict:
         _("Workspace '%(workspace)s' may keep %(most)s, and %(left)s of that are left: this is more. Delete runs or files that are not needed, or ask an owner to raise the limit.")
         % {"workspace": workspace.name, "most": size_text(most), "left": size_text(max(0, room))},
         code="storage_limit",
+        workspace=workspace.name,
         storage_bytes=most,
         left=max(0, room),
     )  # fmt: skip

@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from duto.spec.sentences import Said, said
 from duto_agent.context import AgentContext
 from duto_agent.disk_space import DiskFull, require_space
 from duto_agent.engine.errors import EngineAway
 from duto_agent.environments import conda
-from duto_agent.environments.builder import UNREACHABLE, BuildFailed
+from duto_agent.environments.builder import BuildFailed
 from duto_agent.environments.pythons import Choice
 from duto_agent.loops import backoff, start_loop
 from duto_agent.studio.client import Away
@@ -30,7 +31,7 @@ class Build:
         self.build, self.spec, self.context = build, spec, context
         self.path = folder / f"{Path(build).name}.log"
         self.shipment = Shipment(self.path, lambda at, data: context.client.put_build_log(build, at, data))
-        self.warnings: list[str] = []
+        self.warnings: list[Said] = []
         self.done, self.shipped = threading.Event(), threading.Event()
         self._told_at = time.monotonic()
 
@@ -40,9 +41,9 @@ class Build:
         try:
             report = self._begin_and_make()
         except (BuildFailed, DiskFull) as error:
-            report = {"event": "failed", "message": str(error), "warnings": self.warnings}
+            report = {"event": "failed", "message": error.message, "warnings": self.warnings}
         except OSError as error:
-            report = {"event": "failed", "message": f"The environment could not be built on this host: {error}."}
+            report = {"event": "failed", "message": said("not_built_here", error=str(error))}
         finally:
             self.done.set()
         shipper.join()
@@ -51,7 +52,7 @@ class Build:
         self.path.unlink(missing_ok=True)
 
     def _begin_and_make(self) -> dict[str, Any]:
-        with require_space("the log of a build", self.path.parent):
+        with require_space(said("build_log"), self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_bytes(b"")
             return self._make()
@@ -65,10 +66,10 @@ class Build:
         try:
             return self._make_environment(recipe, choice)
         except BuildFailed as error:
-            if choice.warning is None or str(error) == UNREACHABLE:
+            if choice.warning is None or error.message.code == "no_index":
                 raise
             # Old versions have no wheels for a newer Python: the other one is mostly why.
-            raise BuildFailed(f"{error} {choice.warning}") from error
+            raise BuildFailed(said("two", first=error.message, second=choice.warning)) from error
 
     def _make_environment(self, recipe: dict[str, Any], choice: Choice) -> dict[str, Any]:
         environments = self.context.environments
@@ -92,7 +93,7 @@ class Build:
         """With conda packages: only the lock is found out; the image of it is made by the first step on a host."""
         images, pause = self.context.images, backoff()
         if images is None:
-            raise BuildFailed(conda.NO_PROCESSES)
+            raise BuildFailed(said("conda_by_processes"))
         while True:
             try:
                 lock = images.resolve(recipe, self._line)

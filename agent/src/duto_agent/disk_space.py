@@ -8,17 +8,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from duto.spec.sentences import Said, said
+from duto_agent.worded import Worded
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SIGNS = tuple(os.strerror(number).lower() for number in FULL)
 # Enough for what a shim writes before its script begins: a log, its notes, and the room for its verdict.
 START_ROOM = 1 << 16
 # With as much free as this it was not the disk that was looked at.
 AMPLE = 1 << 28
-ADVICE = "Make room there, then resume the run."
 UNITS = ((1 << 30, "{:.1f} GiB"), (1 << 20, "{:.0f} MiB"), (1, "{:.0f} KiB"))
 
 
-class DiskFull(Exception):
+class DiskFull(Worded):
     """Something does not fit on this host; its words are for people."""
 
 
@@ -51,26 +53,22 @@ def free_at(place: Path | None) -> int | None:
     return None
 
 
-def words(what: str, free: int | None, needed: int | None = None, *, by_quota: bool = False) -> str:
+def words(what: Said, free: int | None, needed: int | None = None, *, by_quota: bool = False) -> Said:
     """One sentence on what does not fit, and one on what to do. Pure."""
-    whose = (
-        "The quota of the agent's user on the disk of this host is used up"
-        if by_quota
-        else "The disk of the host is full"
-    )
-    size = f" ({size_of(needed)})" if needed is not None else ""
-    left = f", {size_of(free)} are free without it" if free is not None and free < max(AMPLE, needed or 0) else ""
-    return f"{whose}: there is no room for {what}{size}{left}. {ADVICE}"
+    size = said("sized", size=size_of(needed)) if needed is not None else ""
+    is_little = free is not None and free < max(AMPLE, needed or 0)
+    left = said("free_without", size=size_of(free)) if free is not None and is_little else ""
+    return said("quota_full" if by_quota else "disk_full", what=what, size=size, left=left)
 
 
-def full(what: str, place: Path | None, needed: int | None = None, error: BaseException | None = None) -> DiskFull:
+def full(what: Said, place: Path | None, needed: int | None = None, error: BaseException | None = None) -> DiskFull:
     """The same, of the disk of `place` as it is now."""
     by_quota = isinstance(error, OSError) and error.errno == errno.EDQUOT
     return DiskFull(words(what, free_at(place), needed, by_quota=by_quota))
 
 
 @contextlib.contextmanager
-def require_space(what: str, place: Path, needed: int | None = None, part: Path | None = None) -> Iterator[None]:
+def require_space(what: Said, place: Path, needed: int | None = None, part: Path | None = None) -> Iterator[None]:
     """Write something of this name; of what does not fit no part stays. Raises DiskFull, and other OSErrors as they are."""
     try:
         yield

@@ -6,9 +6,11 @@ import re
 from pathlib import Path, PurePosixPath
 
 from duto.spec.filenames import leads_out, unspelled
+from duto.spec.sentences import said
+from duto_agent.worded import Worded
 
 
-class BadPath(Exception):
+class BadPath(Worded):
     """A path that points out of its folder, or is none."""
 
 
@@ -19,19 +21,19 @@ def inside(folder: Path, relative: str) -> Path:
     """
     pure = PurePosixPath(unspelled(relative))
     if not relative or leads_out(relative) or leads_out(str(pure)):
-        raise BadPath(f"'{relative}' is not a path inside its folder.")
+        raise BadPath(said("no_inner_path", path=relative))
     if pure == PurePosixPath("."):
-        raise BadPath(f"'{relative}' names no file.")
+        raise BadPath(said("names_no_file", path=relative))
     path = folder / pure
     if not path.parent.resolve().is_relative_to(folder.resolve()):
-        raise BadPath(f"'{relative}' leads out of its folder through a link.")
+        raise BadPath(said("leads_out_by_link", path=relative))
     return path
 
 
 def plain_name(name: str) -> str:
     """The name of an input or output as the name of one folder."""
     if not re.fullmatch(r"[^/\\\0]{1,255}", name) or name in (".", ".."):
-        raise BadPath(f"'{name}' cannot name a folder.")
+        raise BadPath(said("no_folder_name", name=name))
     return name
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from duto.spec.sentences import said
 from duto_agent.attempt import staging
 from duto_agent.attempt.lifecycle import FINISHED, Attempt
 from duto_agent.build_job import Build
@@ -21,7 +22,7 @@ from duto_agent.loops import succeeds
 from duto_agent.studio.exchange import final_report
 
 log = logging.getLogger("duto.agent")
-AT_ONCE = 64
+AT_ONCE, FAULT_MOST = 64, 1900
 
 
 class Supervisor:
@@ -177,7 +178,7 @@ class Supervisor:
             self._forget(key)
         elif ended:
             why = item.get("message") or item.get("code")
-            message = f"The studio could not take the end of this step as its host told it ({why})."
+            message = said("end_not_taken", error=why)
             self.context.tell(final_report({"attempt": key.attempt, "epoch": key.epoch}, message), urgent=True)
 
     def _drop(self, item: dict[str, Any]) -> None:
@@ -210,8 +211,8 @@ class Supervisor:
                 Build(build, spec, self.context, self.home / "builds").run()
             except Exception as error:
                 log.exception("build %s stopped with a fault of the agent", build)
-                message = f"The agent could not build this environment: {type(error).__name__}: {error}"
-                failed = {"build": build, "event": "failed", "message": message[:2000]}
+                message = said("not_buildable", error=f"{type(error).__name__}: {error}"[:FAULT_MOST])
+                failed = {"build": build, "event": "failed", "message": message}
                 succeeds(f"the end of build {build}", partial(self.context.tell, failed, True))
             finally:
                 with self._lock:

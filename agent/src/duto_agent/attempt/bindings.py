@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from duto.spec.sentences import Said, said
+from duto_agent.worded import Worded
+
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 
 
-class Unbound(Exception):
+class Unbound(Worded):
     """An argument names something that the step does not have."""
 
 
@@ -24,7 +27,7 @@ class Bound:
     outputs: dict[str, str] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     file_outputs: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Said] = field(default_factory=list)
     # Folders and files of this host that links of mounted inputs lead to: a launcher with a sandbox shows them read-only.
     roots: list[str] = field(default_factory=list)
 
@@ -43,12 +46,16 @@ def _argument(value: Any, bound: Bound, params: Mapping[str, Any]) -> str:
         return substitute(value, bound)
     if not isinstance(value, dict):
         return "" if value is None else str(value)
-    for kind, known in (("input", bound.inputs), ("output", bound.outputs), ("parameter", params)):
+    for kind, known, unknown in (
+        ("input", bound.inputs, "unbound_input"),
+        ("output", bound.outputs, "unbound_output"),
+        ("parameter", params, "unbound_parameter"),
+    ):
         if kind in value:
             if value[kind] not in known:
-                raise Unbound(f"An argument names the {kind} '{value[kind]}', which this step does not have.")
+                raise Unbound(said(unknown, name=value[kind]))
             return str(known[value[kind]])
-    raise Unbound(f"An argument is of no known kind: {value!r}.")
+    raise Unbound(said("unknown_argument", value=repr(value)))
 
 
 def substitute(text: str, bound: Bound) -> str:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from duto.spec.sentences import Said, said
 from duto_agent.attempt.bindings import Bound
-from duto_agent.disk_space import ADVICE, AMPLE, is_mentioned_in, size_of
+from duto_agent.disk_space import AMPLE, is_mentioned_in, size_of
 
+# Of native code.
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)
 MISSING_FILE = re.compile(r"^FileNotFoundError: .*?: '([^']+)'")
 MISSING_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'")
 
@@ -21,17 +24,15 @@ class Cause:
     """`code` is None for a step that ended well."""
 
     code: str | None
-    message: str = ""
+    message: Said | None = None
     # Where no verdict tells it: what was left after the end.
     proof: Mapping[str, Any] | None = None
 
 
-LOST = Cause(
-    "lost", "The program that watches the script on its host was killed, so how the script ended is not known."
-)
+LOST = Cause("lost", said("watcher_killed"))
 NOT_BEGUN = Cause(
     "canceled",
-    "The step was canceled before its script started.",
+    said("canceled_before_start"),
     {"left_over": 0, "signals": [], "seconds": 0.0},
 )
 
@@ -40,43 +41,35 @@ def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) 
     """The cause of a verdict that the shim wrote."""
     if verdict.get("canceled"):
         left = verdict.get("left_over") or 0
-        proof = f" {left} of its processes could not be ended." if left else " None of its processes is left."
-        return Cause("canceled", "The step was canceled." + proof)
+        return Cause("canceled", said("canceled_left", left=left) if left else said("canceled_clean"))
     if verdict.get("timed_out"):
-        return Cause("timeout", f"The step was ended at its time limit of {spec.get('timeout_seconds')} seconds.")
+        return Cause("timeout", said("time_limit", seconds=spec.get("timeout_seconds")))
     if verdict.get("memory_exceeded"):
         held, limit = size_of(verdict["memory_exceeded"]), size_of((spec.get("limits") or {}).get("memory") or 0)
-        return Cause("out_of_memory", f"The step held {held} of memory, more than its node's {limit}, and was ended.")
+        return Cause("out_of_memory", said("memory_limit", held=held, limit=limit))
     if verdict.get("signal"):
         return _of_signal(verdict, spec)
     if not verdict.get("exit_code"):
         return Cause(None)
     frame = verdict.get("traceback") or {}
-    if children := _killed_children(verdict):
-        return Cause(
-            "out_of_memory",
-            f"{children} for want of memory{_limit(spec)}; the script itself went on and ended with exit code "
-            f"{verdict['exit_code']}{_where(frame)}.",
-        )
+    if count := _killed_children(verdict):
+        facts = {"limit": _limit(spec), "code": verdict["exit_code"], "where": _where(frame)}
+        killed = said("child_killed", **facts) if count == 1 else said("children_killed", count=count, **facts)
+        return Cause("out_of_memory", killed)
     return _of_error(str(frame.get("text") or ""), frame, verdict, spec, bound)
 
 
-def warnings_of(verdict: Mapping[str, Any]) -> list[str]:
+def warnings_of(verdict: Mapping[str, Any]) -> list[Said]:
     """What a person should know of a step that ended well."""
-    children = _killed_children(verdict)
-    if not children or verdict.get("exit_code") != 0 or verdict.get("canceled"):
+    count = _killed_children(verdict)
+    if not count or verdict.get("exit_code") != 0 or verdict.get("canceled"):
         return []
-    return [f"{children} for want of memory; the script itself went on and ended well."]
+    return [said("child_killed_well") if count == 1 else said("children_killed_well", count=count)]
 
 
-def _killed_children(verdict: Mapping[str, Any]) -> str:
-    """Who was killed, while the script itself was not. Only the step's own group counts: a host has other processes."""
-    kills = int(verdict.get("oom_kills") or 0)
-    if not kills or not _is_own_count(verdict):
-        return ""
-    return (
-        "The kernel killed a child of the script" if kills == 1 else f"The kernel killed {kills} children of the script"
-    )
+def _killed_children(verdict: Mapping[str, Any]) -> int:
+    """How many were killed, while the script itself was not. Only the step's own group counts: a host has other processes."""
+    return int(verdict.get("oom_kills") or 0) if _is_own_count(verdict) else 0
 
 
 def _is_own_count(verdict: Mapping[str, Any]) -> bool:
@@ -85,24 +78,21 @@ def _is_own_count(verdict: Mapping[str, Any]) -> bool:
 
 def _limit(spec: Mapping[str, Any]) -> str:
     memory = (spec.get("limits") or {}).get("memory")
-    return f" (its node has {size_of(memory)})" if memory else ""
+    return said("node_has", memory=size_of(memory)) if memory else ""
 
 
 def _of_signal(verdict: Mapping[str, Any], spec: Mapping[str, Any]) -> Cause:
     number = int(verdict["signal"])
     if number == signal.SIGKILL and verdict.get("oom_kills"):
-        who = "The step" if _is_own_count(verdict) else "The host"
-        return Cause("out_of_memory", f"{who} ran out of memory{_limit(spec)}, and the kernel ended the script itself.")
+        who = "step_out_of_memory" if _is_own_count(verdict) else "host_out_of_memory"
+        return Cause("out_of_memory", said(who, limit=_limit(spec)))
     if number == signal.SIGKILL:
-        return Cause("user_error", "The script was killed (SIGKILL) by something other than the studio.")
+        return Cause("user_error", said("killed_by_others"))
     try:
         name = signal.Signals(number).name
     except ValueError:
-        name = "an unnamed signal"
-    crash = (
-        ": a crash in native code" if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE) else ""
-    )
-    return Cause("user_error", f"The script was ended by signal {number} ({name}){crash}.")
+        return Cause("user_error", said("by_unnamed_signal", number=number))
+    return Cause("user_error", said("by_crash" if number in CRASHES else "by_signal", number=number, name=name))
 
 
 def _of_error(
@@ -110,7 +100,7 @@ def _of_error(
 ) -> Cause:
     where = _where(frame)
     if text.startswith("MemoryError") or "ArrayMemoryError" in text.partition(":")[0]:
-        return Cause("out_of_memory", f"The script asked for more memory than there is{where}.")
+        return Cause("out_of_memory", said("memory_error", where=where))
     if is_mentioned_in(text) or is_mentioned_in(verdict.get("log_error") or ""):
         return _of_disk(where, verdict.get("disk_free"))
     if found := MISSING_FILE.match(text):
@@ -120,13 +110,13 @@ def _of_error(
     if found := MISSING_MODULE.match(text):
         return Cause("user_error", _missing_module(found[1], spec, where))
     if text:
-        return Cause("user_error", f"{text}{where}")
+        return Cause("user_error", said("failed_at", text=text, where=where))
     if verdict["exit_code"] == 127:
-        return Cause("environment", "The script could not be started; the log says why.")
-    return Cause("user_error", f"The script ended with exit code {verdict['exit_code']}.")
+        return Cause("environment", said("script_not_started"))
+    return Cause("user_error", said("exit_code", code=verdict["exit_code"]))
 
 
-def _missing_module(name: str, spec: Mapping[str, Any], where: str) -> str:
+def _missing_module(name: str, spec: Mapping[str, Any], where: str) -> Said:
     """What to do depends on where the module lies: in no folder of the snapshot, or in one that Python does not look at."""
     top = name.partition(".")[0]
     folders = {
@@ -135,17 +125,12 @@ def _missing_module(name: str, spec: Mapping[str, Any], where: str) -> str:
         if (folder := _folder_of_module(PurePosixPath(str(file["path"])), top)) is not None
     }
     if not folders:
-        return f"The step's environment has no module '{top}'{where}: add it to its packages."
+        return said("no_module", name=top, where=where)
     if folders & {".", str(PurePosixPath(str(spec.get("script") or "")).parent)}:
-        return (
-            f"The snapshot has '{top}', but there is no module '{name}' in it{where}: look whether its file lies in the "
-            "source directory, and whether .amlignore or .gitignore leaves it out."
-        )
+        return said("no_module_in", top=top, name=name, where=where)
     folder = min(folders)
-    return (
-        f"The module '{top}' lies in the snapshot's folder '{folder}', where Python does not look{where}: import it as "
-        f"'{folder.replace('/', '.')}.{top}', or name the folder in the environment variable PYTHONPATH."
-    )
+    full = f"{folder.replace('/', '.')}.{top}"
+    return said("module_elsewhere", name=top, folder=folder, full=full, where=where)
 
 
 def _folder_of_module(path: PurePosixPath, name: str) -> str | None:
@@ -159,31 +144,22 @@ def _folder_of_module(path: PurePosixPath, name: str) -> str | None:
 def _of_disk(where: str, free: int | None) -> Cause:
     """The script alone knows what it wrote, and where: a container's /tmp may be full while the host has room."""
     if free is not None and free >= AMPLE:
-        text = (
-            f"The script found no room for what it wrote{where}. The disk of the host has {size_of(free)} free, so it "
-            "was another place, such as /tmp or /dev/shm of a container, or the script has removed its files since."
-        )
-        return Cause("disk_full", text)
-    left = f": {size_of(free)} were free when the script ended" if free is not None else ""
-    return Cause("disk_full", f"The disk of the host is full{where}{left}. {ADVICE}")
+        return Cause("disk_full", said("no_room_elsewhere", where=where, free=size_of(free)))
+    left = said("were_free", size=size_of(free)) if free is not None else ""
+    return Cause("disk_full", said("disk_filled", where=where, left=left))
 
 
 def _where(frame: Mapping[str, Any]) -> str:
-    return f" ({frame['file']}, line {frame['line']})" if frame.get("file") else ""
+    return said("where", file=frame["file"], line=frame["line"]) if frame.get("file") else ""
 
 
 def _missing_file(path: str, spec: Mapping[str, Any], bound: Bound, where: str) -> Cause | None:
     """The folder of a `PipelineData` is the script's to make; nothing surprises newcomers more."""
     for name, place in bound.outputs.items():
         if path == place or path.startswith(place + "/"):
-            return Cause(
-                "user_error",
-                f"The script writes below its output '{name}' without having made that folder{where}: call "
-                f"os.makedirs(path, exist_ok=True) first, or declare the output with is_directory=True.",
-            )
+            return Cause("user_error", said("output_folder_not_made", name=name, where=where))
     for name, place in bound.inputs.items():
         if place and (path == place or path.startswith(place + "/")):
-            return Cause(
-                "data_missing", f"There is no '{path[len(place) + 1 :] or name}' in the input '{name}'{where}."
-            )
+            below = path[len(place) + 1 :] or name
+            return Cause("data_missing", said("not_in_input", path=below, name=name, where=where))
     return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from duto.spec.sentences import Said, said
 from duto_agent.attempt.causes import NOT_BEGUN, Cause
+from duto_agent.worded import Worded
 
 # A step that is over sooner is told by its verdict alone.
 TELL_AFTER_S = 0.5
@@ -21,12 +23,12 @@ class Abandoned(Exception):
     """The studio does not want this attempt any more: end it and tell nothing."""
 
 
-class Cut(Exception):
-    """What was left to do for the step is left undone, for this cause."""
+class Cut(Worded):
+    """What was left to do for the step is left undone, for this cause: its code, its message, and what was left."""
 
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause.message)
-        self.cause = cause
+    def __init__(self, code: str, message: Said, proof: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.cause = Cause(code, message, proof)
 
 
 @dataclass
@@ -68,10 +70,9 @@ class Closing:
         if self._wishes.cancel_grace is not None:
             self._cancel_by = self._cancel_by or moment + CANCELED_S
             if moment > self._cancel_by:
-                raise Cut(Cause("canceled", "The step was canceled.", proof=_nothing_ran()))
+                raise Cut("canceled", said("step_canceled"), _nothing_ran())
         if self._limit is not None and moment - self._begun > self._limit:
-            text = f"Its files and metrics were not collected within {self._limit:.0f} seconds of the script's end."
-            raise Cut(Cause("timeout", text))
+            raise Cut("timeout", said("not_collected", seconds=f"{self._limit:.0f}"))
 
 
 def _nothing_ran() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from duto.spec import trees
 from duto.spec.filenames import leads_out, spelled, too_long
+from duto.spec.sentences import Said, foreign, said
 from duto_agent.attempt.bindings import Bound
 from duto_agent.disk_space import DiskFull, free_at, size_of
 from duto_agent.files import digest_of, remove_tree
@@ -41,12 +42,12 @@ class Collected:
 
     outputs: list[dict[str, Any]] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Said] = field(default_factory=list)
     # What did not fit on the disk and is therefore in none of the lists: a sentence for each.
-    too_large: list[str] = field(default_factory=list)
+    too_large: list[Said] = field(default_factory=list)
 
-    def leave_out(self, label: str, why: str) -> None:
-        self.warnings.append(f"'{shown(label)}' was left out: {why}.")
+    def leave_out(self, label: str, why: Said) -> None:
+        self.warnings.append(said("left_out", what=shown(label), why=why))
 
 
 def shown(label: str) -> str:
@@ -70,13 +71,14 @@ class Collector:
             for file in self._files(self.directory / "work" / name, f"{name}/"):
                 self.found.artifacts.append(file)
         if any(trees.files(self.directory / "work" / STUDIOS)):
-            self.found.leave_out(f"work/{STUDIOS}", "the studio keeps its own logs by that name; write to 'logs/'")
+            self.found.leave_out(f"work/{STUDIOS}", said("own_logs"))
 
     def _output(self, given: Mapping[str, Any], bound: Bound, ended_well: bool) -> dict[str, Any]:
         name = str(given["name"])
         place, usual, whole = Path(bound.outputs[name]), self.directory / "outputs" / name, len(self.found.too_large)
         if place != usual and not self._is_below(place):
-            self.found.leave_out(f"output {name}", "a link on the way to it leads out of the step's folder")
+            what = said("output_named", name=shown(name))
+            self.found.warnings.append(said("left_out", what=what, why=said("link_on_the_way")))
         elif place != usual and (place.exists() or place.is_symlink()):
             remove_tree(usual)
             place.rename(usual)
@@ -87,13 +89,13 @@ class Collector:
         if usual.is_file() and (entry := self._entry(usual, name)) is not None:
             return {"name": name, "is_directory": False, "files": [entry], "missing": False}
         if ended_well and len(self.found.too_large) == whole:
-            self.found.warnings.append(f"The script ended without writing its output '{name}'.")
+            self.found.warnings.append(said("unwritten_output", name=name))
         return {"name": name, "is_directory": bool(given.get("is_directory")), "files": [], "missing": True}
 
     def _files(self, top: Path, prefix: str = "") -> Iterator[dict[str, Any]]:
         """Every file below a folder of the script's, by its path in it after the prefix. What cannot be kept is removed."""
         if top.is_symlink() or (top.exists() and not top.is_dir()):
-            self.found.leave_out(self._label(top), "it is no folder")
+            self.found.leave_out(self._label(top), said("no_folder"))
             return
         if top.exists():
             self.settle(top)
@@ -107,11 +109,10 @@ class Collector:
                     yield entry
 
     def _has_good_name(self, place: Path, path: str) -> bool:
-        why = too_long(path)
-        if not why and leads_out(path):
-            why = "its name would be a way out of its folder on other systems"
+        why = too_long(path) or (said("way_out") if leads_out(path) else "")
         if why:
-            self.found.leave_out(self._label(place), f"{why}{', and all below it' if place.is_dir() else ''}")
+            left_out = "left_out_all" if place.is_dir() else "left_out"
+            self.found.warnings.append(said(left_out, what=shown(self._label(place)), why=foreign(why)))
             self._remove(place)
         return not why
 
@@ -131,17 +132,17 @@ class Collector:
         except FileNotFoundError:
             return False
         except OSError as error:
-            self.found.leave_out(self._label(path), f"it cannot be read ({error.strerror})")
+            self.found.leave_out(self._label(path), said("unreadable_file", error=error.strerror))
             return False
 
     def _settle_odd(self, path: Path, kind: int) -> bool:
-        what = "it is neither a file nor a folder"
+        what = said("odd_file")
         if stat.S_ISLNK(kind):
             is_inside = any(stays_inside(place, path) for place in self.inner)
             target = path.resolve() if is_inside else path
             if is_inside and target.is_file():
                 return self._copy(target, path)
-            what = "it is a link to a folder" if is_inside else "it is a link that leads out of it"
+            what = said("link_to_folder") if is_inside else said("link_out")
         path.unlink()
         self.found.leave_out(self._label(path), what)
         return False
@@ -153,7 +154,7 @@ class Collector:
         try:
             copy(target, path, shown(self._label(path)), self.check)
         except DiskFull as full:
-            self.found.too_large.append(str(full))
+            self.found.too_large.append(full.message)
             return False
         return True
 
@@ -164,7 +165,7 @@ class Collector:
                 return None
             return {"path": spelled(path), "size": file.stat().st_size, "digest": digest_of(file, self.check)}
         except OSError as error:
-            self.found.leave_out(self._label(file), f"it cannot be read ({error.strerror})")
+            self.found.leave_out(self._label(file), said("unreadable_file", error=error.strerror))
             return None
 
     def _is_mostly_holes(self, file: Path, named: Path) -> bool:
@@ -177,11 +178,8 @@ class Collector:
         written = data_of(file, facts.st_size)
         if facts.st_size - written <= most:
             return False
-        self.found.too_large.append(
-            f"'{shown(self._label(named))}' cannot be kept: it is {size_of(facts.st_size)} large, and only"
-            f" {size_of(written)} of it are written. Files are kept with their holes filled, and there may be"
-            f" {size_of(most)} of holes here. Write it without holes, or outside of 'outputs/'."
-        )
+        sizes = {"size": size_of(facts.st_size), "written": size_of(written), "most": size_of(most)}
+        self.found.too_large.append(said("mostly_holes", path=shown(self._label(named)), **sizes))
         return True
 
     def _is_below(self, place: Path) -> bool:
@@ -192,7 +190,7 @@ class Collector:
         try:
             remove_tree(path)
         except OSError as error:
-            self.found.warnings.append(f"'{shown(self._label(path))}' could not be removed: {error.strerror}.")
+            self.found.warnings.append(said("not_removed", path=shown(self._label(path)), error=error.strerror))
 
     def _label(self, path: Path) -> str:
         return path.relative_to(self.directory).as_posix()

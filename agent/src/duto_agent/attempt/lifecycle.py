@@ -12,6 +12,7 @@ from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
 from typing import Any, TypeVar
 
+from duto.spec.sentences import Said, said, with_said
 from duto_agent.attempt import causes, staging
 from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
@@ -43,14 +44,14 @@ QUICK_S, QUIET_S = 0.02, 0.1
 LIVELY_FOR_S = 1.0
 SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
 START_S = 5.0
-WAITED = "The studio's disk was full when the step had ended: the step's files waited until there was room."
+WAITED = said("waited_for_room")
 
 
 class Ended(Exception):
     """The attempt ends before its script could start."""
 
     def __init__(self, cause: Cause) -> None:
-        super().__init__(cause.message)
+        super().__init__(cause.message or "")
         self.cause = cause
 
 
@@ -62,7 +63,7 @@ class Attempt:
         self.directory: Path = context.launcher.directory(key)
         self.bell = threading.Event()
         self.flags = ControlFlags()
-        self.warnings: list[str] = []
+        self.warnings: list[Said] = []
         self.log = log_shipment(self.directory, key, context.client)
         self.spool = SpoolShipment(self.directory, key, context.client)
         self.samples = SampleShipment(self.directory, key, context.client)
@@ -70,7 +71,7 @@ class Attempt:
         self._ship_after = 0.0
         self._asked_to_end = False
         self.closing = Closing(self.flags, None, self._tell_closing)
-        self._unsent: list[str] = []
+        self._unsent: list[Said] = []
 
     def run(self) -> bool:
         """Whether the studio now has the verdict (False: the attempt was abandoned)."""
@@ -85,12 +86,10 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """A fault of the agent's own is told like any other end, and its directory stays for whoever looks."""
-        cause = Cause("studio_fault", f"The agent could not finish this step: {type(error).__name__}: {error}")
+        code, message = "studio_fault", said("agent_fault", error=f"{type(error).__name__}: {error}")
         if is_full(error) or isinstance(error, DiskFull):
-            cause = self._of_disk(error)
-        self.context.tell(
-            final_report(self._event("finished"), cause.message, cause.code or "studio_fault"), urgent=True
-        )
+            code, message = self._of_disk(error)
+        self.context.tell(final_report(self._event("finished"), message, code), urgent=True)
 
     def cancel(self, grace_seconds: float) -> None:
         self.flags.cancel_grace = grace_seconds
@@ -128,15 +127,15 @@ class Attempt:
                 self.key, self.directory, self.spec, bound, python, self.context.sdk, studio, image
             )
         except (BuildFailed, LaunchFailed) as error:
-            raise Ended(Cause("environment", str(error))) from error
+            raise Ended(Cause("environment", error.message)) from error
         except DataMissing as error:
-            raise Ended(Cause("data_missing", str(error))) from error
+            raise Ended(Cause("data_missing", error.message)) from error
         except (BadPath, Unbound) as error:
-            raise Ended(Cause("user_error", str(error))) from error
+            raise Ended(Cause("user_error", error.message)) from error
         except Away as error:
-            raise Ended(Cause("studio_fault", f"The step's files could not be fetched: {error}")) from error
+            raise Ended(Cause("studio_fault", said("files_not_fetched", error=str(error)))) from error
         except (DiskFull, OSError) as error:
-            raise Ended(self._of_disk(error)) from error
+            raise Ended(Cause(*self._of_disk(error))) from error
         self._launch(launch)
         self._tell_started()
 
@@ -146,9 +145,9 @@ class Attempt:
         try:
             self._retry_while_away(lambda: self.context.launcher.ensure(launch))
         except LaunchFailed as error:
-            raise Ended(Cause(error.code, str(error))) from error
+            raise Ended(Cause(error.code, error.message)) from error
         except (DiskFull, OSError) as error:
-            raise Ended(self._of_disk(error)) from error
+            raise Ended(Cause(*self._of_disk(error))) from error
 
     def _retry_while_away(self, action: Callable[[], B]) -> B:
         """An engine that is away is waited for: what it holds is not lost, and the step is not at fault."""
@@ -229,7 +228,7 @@ class Attempt:
             moment = time.monotonic()
             seen = seen if probe.state == "none" else moment  # an engine that was away may know less when it is back
             if moment - seen > START_S:
-                fault = Cause("studio_fault", "The program that watches the script could not be started.")
+                fault = Cause("studio_fault", said("watcher_not_started"))
                 raise Ended(self._starved() or fault)
             if moment < self._ship_after:
                 self.bell.wait(self._ship_after - moment)
@@ -277,9 +276,7 @@ class Attempt:
                     self._rest(next(pause))
         self.warnings += [problem for problem in (self.log.problem, self.spool.problem) if problem]
         if self.spool.rest and not self.spool.problem:
-            self.warnings.append(
-                f"The last {self.spool.rest} bytes that the script logged are no whole record: dropped."
-            )
+            self.warnings.append(said("no_whole_record", count=self.spool.rest))
 
     def _close(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
         """The finished report, kept on disk before it is told. Whatever is cut short, the verdict holds what there is."""
@@ -293,7 +290,7 @@ class Attempt:
             if found is not None and self.context.at(self.key) is None:
                 self._upload(found)
         except Cut as cut:
-            self.warnings.append(f"Not everything that the step left was kept: {cut}")
+            self.warnings.append(said("not_all_kept", why=cut.message))
             cause = cause if cause.code else cut.cause
         if self.flags.abandon:
             raise Abandoned
@@ -311,7 +308,7 @@ class Attempt:
         verdict = probe.verdict or {}
         report = self._event("finished") | {
             "exit_code": verdict.get("exit_code"), "signal": verdict.get("signal"),
-            "cause": cause.code, "message": cause.message, "traceback": verdict.get("traceback"),
+            "cause": cause.code, "message": cause.message or "", "traceback": verdict.get("traceback"),
             "usage": verdict.get("usage"), "log_size": self.log.offset, "spool_size": self.spool.offset,
             "log_dropped": verdict.get("log_dropped", 0), "left_over": verdict.get("left_over", 0),
             "proof": verdict.get("proof") or cause.proof,
@@ -324,16 +321,13 @@ class Attempt:
         if self.context.at(self.key) is not None:
             report["left_at"] = self.context.at(self.key)
         if verdict.get("log_dropped"):
-            why = (
-                f"could not be written: {verdict['log_error']}"
-                if verdict.get("log_error")
-                else "beyond its limit were dropped"
-            )
-            self.warnings.append(f"{verdict['log_dropped']} bytes of the log {why}.")
+            count, error = verdict["log_dropped"], verdict.get("log_error")
+            dropped = said("log_not_written", count=count, error=error) if error else said("log_dropped", count=count)
+            self.warnings.append(dropped)
         report["warnings"] = few(list(dict.fromkeys(self.warnings)))
-        return report
+        return with_said(report)
 
-    def _tell_unkept(self, code: str, sentences: list[str], report: dict[str, Any]) -> None:
+    def _tell_unkept(self, code: str, sentences: list[Said], report: dict[str, Any]) -> None:
         """A step whose files could not all be kept has failed; of one that failed by itself it is a remark."""
         if sentences and not report["cause"]:
             report |= {"cause": code, "message": sentences[0]}
@@ -344,7 +338,7 @@ class Attempt:
         try:
             send(self.directory, self.spec, found, self._upload_one)
         except StudioFaulty as error:
-            self._unsent.append(f"The studio did not take the outputs: {error}")
+            self._unsent.append(said("outputs_not_taken", error=str(error)))
 
     def _upload_one(self, put: str, path: str, file: Path) -> None:
         """For as long as the studio is away or full: the files are all that is left of the step's work.
@@ -359,10 +353,10 @@ class Attempt:
             except Refused as refused:
                 if refused.code == "stale_epoch":
                     raise Abandoned from refused
-                self._unsent.append(f"The studio did not take the file '{shown(path or file.name)}': {refused}")
+                self._unsent.append(said("file_not_taken", path=shown(path or file.name), error=str(refused)))
                 return None
             except OSError as error:
-                self._unsent.append(f"The file '{shown(path or file.name)}' cannot be read: {error.strerror}")
+                self._unsent.append(said("file_not_read", path=shown(path or file.name), error=error.strerror))
                 return None
             except Away as away:
                 if isinstance(away, StudioFaulty) and time.monotonic() - began > PATIENCE_S:
@@ -392,27 +386,26 @@ class Attempt:
             time.sleep(QUICK_S)
         self.context.launcher.collect(self.key)
 
-    def _of_disk(self, error: BaseException) -> Cause:
-        """Of an error that came while the step's files were written."""
+    def _of_disk(self, error: BaseException) -> tuple[str, Said]:
+        """The cause and the message of an error that came while the step's files were written."""
         if is_full(error):
-            error = full("the step's files", self.directory, error=error)
+            error = full(said("step_files"), self.directory, error=error)
         if isinstance(error, DiskFull):
-            return Cause("disk_full", str(error))
-        why = getattr(error, "strerror", None) or error
-        return Cause("studio_fault", f"The step could not be prepared on this host: {why}.")
+            return "disk_full", error.message
+        return "studio_fault", said("not_prepared", error=str(getattr(error, "strerror", None) or error))
 
     def _starved(self) -> Cause | None:
         """Whether a shim finds no room here for what it writes before its script begins."""
         free = free_at(self.directory)
         if free is None or free >= START_ROOM or has_begun(self.directory):
             return None
-        return self._of_disk(full("the step's log", self.directory))
+        return Cause(*self._of_disk(full(said("step_log"), self.directory)))
 
     def _event(self, event: str, **facts: Any) -> dict[str, Any]:
         return {"attempt": self.key.attempt, "epoch": self.key.epoch, "event": event, "at": now(), **facts}
 
 
-def few(sentences: list[str]) -> list[str]:
+def few(sentences: list[Said]) -> list[Said]:
     """As many warnings as a person reads; of the others how many there are."""
     more = len(sentences) - WARNINGS_MOST
-    return sentences if more <= 0 else [*sentences[:WARNINGS_MOST], f"There are {more:,} more such warnings."]
+    return sentences if more <= 0 else [*sentences[:WARNINGS_MOST], said("more_warnings", count=f"{more:,}")]

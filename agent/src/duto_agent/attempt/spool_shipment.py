@@ -6,6 +6,7 @@ import contextlib
 import re
 from pathlib import Path
 
+from duto.spec.sentences import Said, said
 from duto_agent.files import open_plain, write_text
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.studio.client import StudioClient
@@ -30,7 +31,7 @@ class SpoolShipment(LineShipment):
             lambda at, data: client.put_spool(key.attempt, key.epoch, at, data),
             known,
             lambda at, length, head, why: client.skip_spool(
-                key.attempt, key.epoch, at, length, f"{named(head)}: {why}"
+                key.attempt, key.epoch, at, length, said("of_record", record=named(head), why=why)
             ),
         )
 
@@ -40,10 +41,10 @@ class SpoolShipment(LineShipment):
             write_text(self.ack, str(size))
 
 
-def named(head: bytes) -> str:
+def named(head: bytes) -> Said:
     """What a record is about, by the beginning of its line."""
     text = head.decode("utf-8", "replace")
     found = NAMED.search(text)
     if found is None:
-        return f"the line that begins with {text[:60]!r}"
-    return f"{'metric' if found[1] == 'name' else 'tag or property'} {found[2]}"
+        return said("record_line", text=repr(text[:60]))
+    return said("record_metric" if found[1] == "name" else "record_key", name=found[2])

@@ -9,6 +9,7 @@ from typing import Any
 
 from duto.spec import trees
 from duto.spec.filenames import spelled, unspelled
+from duto.spec.sentences import said
 from duto_agent.attempt import bindings
 from duto_agent.attempt.bindings import Bound
 from duto_agent.disk_space import require_space
@@ -32,7 +33,7 @@ def stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bou
     known = read_json(directory / STAGED, own=True)
     if known is not None:
         return Bound(**known)
-    with require_space("the step's files", directory):
+    with require_space(said("step_files"), directory):
         return _stage(directory, spec, transfers)
 
 
@@ -70,9 +71,7 @@ def _place(directory: Path, given: Mapping[str, Any], kind: str, bound: Bound) -
     if not wanted:
         return usual
     if str(wanted).startswith("/"):
-        bound.warnings.append(
-            f"'{given['name']}' asks for the path {wanted}; a local process keeps its data in its own directory instead."
-        )
+        bound.warnings.append(said("path_not_kept", name=given["name"], path=wanted))
         return usual
     return inside(directory / "work", str(wanted))
 
@@ -92,9 +91,9 @@ def _input(directory: Path, given: Mapping[str, Any], transfers: Transfers, boun
     if root is not None and not root.exists():
         root = None
     if root is None and not files and given.get("direct"):
-        raise DataMissing(f"The data of the input '{name}' is not there any more.")
+        raise DataMissing(said("input_gone", name=name))
     if not files and not given.get("direct"):
-        bound.warnings.append(f"There was nothing at the path that the input '{name}' mounts. Its folder is empty.")
+        bound.warnings.append(said("nothing_mounted", name=name))
     if mode == "mount" and root is not None:
         _mount(place, root, files, bool(given.get("is_file")), transfers, bound)
     else:
@@ -126,7 +125,7 @@ def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: 
         if not source.is_relative_to(root):
             bound.roots.append(str(source))
         if not source.is_file():
-            raise DataMissing(f"'{file['path']}' is not in the store any more.")
+            raise DataMissing(said("left_store", path=file["path"]))
         target.symlink_to(source)
     _close(place)
 
@@ -211,7 +210,7 @@ def launch_of(
     """The command, its variables and its limits."""
     script = str(spec["script"])
     if not inside(directory / "work", script).is_file():
-        raise BadPath(f"The snapshot has no script '{script}'.")
+        raise BadPath(said("no_script", name=script))
     container = (spec.get("container") or {}) if image else {}
     options, variables = understood(container.get("arguments") or ())
     given = bindings.arguments(list(spec.get("arguments") or ()), bound, spec.get("params") or {})

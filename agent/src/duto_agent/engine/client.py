@@ -17,6 +17,7 @@ import requests
 from docker import APIClient
 from docker.errors import APIError, DockerException
 
+from duto.spec.sentences import said
 from duto_agent.engine.buildkit import UNWATCHED, Watch
 from duto_agent.engine.errors import EngineAway
 from duto_agent.engine.pulling import Layers, NoCredentials, credentials, pull
@@ -55,7 +56,7 @@ def is_passing(words: str) -> bool:
 def refusal(status: int, words: str) -> EngineRefused | EngineAway:
     """What an error of the engine means to whoever asked."""
     if status == 503 or (status >= 500 and is_passing(words)):
-        return EngineAway(f"A part of the container engine does not answer: {words[:300]}")
+        return EngineAway(said("engine_half_silent", error=words[:300]))
     return EngineRefused(status, words)
 
 
@@ -247,7 +248,7 @@ class Engine:
         except NoCredentials as error:
             raise EngineRefused(401, str(error)) from error
         except (requests.RequestException, DockerException, OSError) as error:
-            raise EngineAway(f"The container engine at {self.socket} does not answer: {error}") from error
+            raise EngineAway(said("engine_silent", socket=str(self.socket), error=str(error))) from error
 
     def _connected(self) -> Any:
         with self._lock:

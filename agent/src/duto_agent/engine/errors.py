@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from duto_agent.worded import Worded
 
-class EngineAway(Exception):
+
+class EngineAway(Worded):
     """What runs containers does not answer now. Nothing is known, and nothing is lost: ask again."""

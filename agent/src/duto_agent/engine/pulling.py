@@ -10,6 +10,7 @@ from docker import auth
 from docker.errors import DockerException
 from docker.utils import parse_repository_tag
 
+from duto.spec.sentences import Said, said
 from duto_agent.engine.buildkit import Watch, disconnect
 
 # What the engine says of a layer that is here, or has come.
@@ -41,14 +42,11 @@ class Layers:
         done, total = sum(self._come.values()), sum(self._sizes.values())
         self._moved(done, total, self._words(done == total))
 
-    def _words(self, has_come: bool) -> str:
+    def _words(self, has_come: bool) -> Said:
+        count, done = len(self._sizes), len(self._unpacked)
         if has_come:
-            return f"unpacking, {len(self._unpacked)} of {_layers(len(self._sizes))} done"
-        return _layers(len(self._sizes))
-
-
-def _layers(count: int) -> str:
-    return "1 layer" if count == 1 else f"{count} layers"
+            return said("unpacking_one", done=done) if count == 1 else said("unpacking", done=done, count=count)
+        return said("one_layer") if count == 1 else said("layers", count=count)
 
 
 class NoCredentials(Exception):

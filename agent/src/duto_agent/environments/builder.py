@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from duto.spec import trees
+from duto.spec.sentences import Said, said
 from duto_agent.disk_space import DiskFull, full, is_mentioned_in, require_space
 from duto_agent.environments import conda
 from duto_agent.environments.pythons import Choice, Python, Pythons
@@ -24,6 +25,7 @@ from duto_agent.environments.uv_tool import UvMissing, uv_binary, uv_environment
 from duto_agent.files import now, read_json, remove_tree, write_json
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.loops import succeeds
+from duto_agent.worded import Worded
 
 Say = Callable[[str], None]
 READY = "duto-environment.json"
@@ -36,7 +38,7 @@ PLAIN = {"PATH": "/usr/bin:/bin"}
 NO_SOURCE = re.compile(r"--no-build|build\w{0,20} [^.\n]{0,300}is disabled", re.I)
 
 
-class BuildFailed(Exception):
+class BuildFailed(Worded):
     """One sentence for people; the whole story is in the log."""
 
 
@@ -50,7 +52,7 @@ class Built:
 
     path: Path
     python: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Said, ...] = ()
 
     @property
     def executable(self) -> Path:
@@ -92,13 +94,13 @@ class Environments:
         Raises BuildFailed, DiskFull, OSError.
         """
         if conda.is_lock(lock):
-            raise BuildFailed(conda.NO_PROCESSES)
+            raise BuildFailed(said("conda_by_processes"))
         choice = self.pythons.choose(asked)
         path = self._path(lock, choice)
         if not lock.strip():
             say = _nothing  # made in a blink: no news
         if not is_of(path, lock):
-            with require_space(f"the environment {path.name}", self.folder), self._only_one(path):
+            with require_space(said("environment_named", name=path.name), self.folder), self._only_one(path):
                 if not is_of(path, lock):
                     remove_tree(path)  # what stands there is something else, or was changed
                     self._build(path, lock, choice, say)
@@ -130,7 +132,7 @@ class Environments:
             # `python` is what definitions say when nobody chose; the agent's own would leak its packages.
             if candidate and "/" in candidate:
                 if not os.access(candidate, os.X_OK):
-                    raise BuildFailed(f"The interpreter '{candidate}' is not on this host.")
+                    raise BuildFailed(said("no_interpreter", path=candidate))
                 return candidate
         return str(self.bare().executable)
 
@@ -194,7 +196,7 @@ class Environments:
         try:
             command, variables = [uv_binary(), *arguments], uv_environment()
         except UvMissing as error:
-            raise BuildFailed(str(error)) from error
+            raise BuildFailed(error.message) from error
         if python and self.sandboxed_builds is not None:
             with self.sandboxed_builds.uv(command, variables, python, writable, files) as (walled, shown):
                 return self._run(walled, shown, say, stdin)
@@ -289,15 +291,12 @@ OFFLINE = re.compile(
 )
 
 
-UNREACHABLE = "The package index could not be reached from this host."
-
-
 def failure_of(log: str, place: Path | None) -> BuildFailed | DiskFull:
     """What to raise for a build that said this and ended; `place` lies on the disk that it writes to."""
     if not is_mentioned_in(_flat(log)):
         return BuildFailed(explain(log))
-    said = next((line.strip() for line in log.splitlines() if is_mentioned_in(line)), "")
-    return full(f"the environment ({said[:200]})" if said else "the environment", place)
+    line = next((line.strip() for line in log.splitlines() if is_mentioned_in(line)), "")
+    return full(said("environment_saying", line=line[:200]) if line else said("an_environment"), place)
 
 
 def _flat(log: str) -> str:
@@ -305,19 +304,19 @@ def _flat(log: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[│╰─▶├]", " ", log))
 
 
-def explain(log: str) -> str:
+def explain(log: str) -> Said:
     """The one sentence for the page, naming the package whose fault it is."""
     flat = _flat(log)
     if OFFLINE.search(flat):
-        return UNREACHABLE
+        return said("no_index")
     if found := UNKNOWN.search(flat):
-        return f"The package '{found[1]}' does not exist in the package index."
+        return said("no_package", name=found[1])
     if found := NO_VERSION.search(flat):
-        return f"The package index has no version of '{found[1]}' that fits '{found[1]}{(found[2] or '').rstrip('.')}'."
+        return said("no_version", name=found[1], wanted=f"{found[1]}{(found[2] or '').rstrip('.')}")
     if found := FAILED.search(flat):
-        return f"The package '{found[1]}' could not be installed."
+        return said("not_installed", name=found[1])
     if "No solution found" in flat:
         reason = flat.partition("No solution found when resolving dependencies:")[2].strip()
-        return f"The packages do not fit together: {reason[:400]}"
-    last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "uv gave no reason")
-    return f"The environment could not be built: {last[:300]}"
+        return said("no_solution", reason=reason[:400])
+    last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
+    return said("build_failed", error=last[:300] or said("no_reason"))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from duto.spec import pythons
+from duto.spec.sentences import Said, said
 
 EXPLICIT, PIP = "@EXPLICIT", "@PIP"
 OLDEST = (3, 8)  # what the program at the entry of every step needs
@@ -21,14 +22,6 @@ MISSING = re.compile(
     r"(?:[└├]─ |package )([\w.-]+)[^()└├]{0,200}? does not exist|nothing provides (?:requested )?([\w.-]+)"
 )
 UNSOLVED = "Could not solve for environment specs"
-NO_PROCESSES = (
-    "This environment has conda packages, and this host runs its steps as local processes: only a host that runs steps "
-    "in containers and has a micromamba base ('conda_image' in its host.json) can build it."
-)
-NO_BASE = (
-    "This environment has conda packages, and this host has no micromamba base to build them with: set 'conda_image' "
-    "in its host.json, or name packages of PyPI instead."
-)
 
 
 def is_lock(lock: str) -> bool:
@@ -78,15 +71,15 @@ def asked(section: Mapping[str, Any], python: str | None) -> str:
     return f"set -- {' '.join(shlex.quote(word) for word in ('--override-channels', *channels, *packages))}\n"
 
 
-def explain(log: str) -> str | None:
+def explain(log: str) -> Said | None:
     """The one sentence for the page, where it was micromamba that gave up over a package."""
     flat = re.sub(r"\s+", " ", log)
     if found := MISSING.search(flat):
         name = next(each for each in found.groups() if each)
-        return f"None of the environment's conda channels has the package '{name}', or none that fits."
+        return said("no_conda_package", name=name)
     if UNSOLVED in flat:
         reason = flat.partition(UNSOLVED)[2].replace(UNSOLVED, "").removesuffix("critical libmamba ").strip()
-        return f"The conda packages do not fit together: {reason[:400] or 'the log says more'}"
+        return said("no_conda_solution", reason=reason[:400] or said("log_says_more"))
     return None
 
 

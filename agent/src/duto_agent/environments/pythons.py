@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duto.spec import pythons
+from duto.spec.sentences import Said, said
 
 OLDEST, NEWEST = 8, 14
 ASK = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"
@@ -34,7 +35,7 @@ class Choice:
     """The interpreter that serves, and what to tell people when it is not the one asked for."""
 
     python: Python
-    warning: str | None = None
+    warning: Said | None = None
 
 
 def own() -> Python:
@@ -85,7 +86,7 @@ def choose(asked: str, found: list[Python]) -> Choice:
         return Choice(max(able, key=lambda python: _numbers(python.version)))
     wanted = [_numbers(asked)[1]] if _is_one(asked) else pythons.minors(asked) or [_numbers(asked)[1]]
     near = min(found, key=lambda python: (_distance(python, wanted), -_numbers(python.version)[1]))
-    return Choice(near, f"Python {asked} is not on this host; Python {near.version} is used.")
+    return Choice(near, said("other_python", asked=asked, used=near.version))
 
 
 def _is_one(asked: str) -> bool:

@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from duto.spec.sentences import said
+from duto_agent.worded import Worded
+
 # Credentials and settings of the agent stay with the agent; uv gets what reaching an index needs.
 PASSED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "NETRC", "XDG_CACHE_HOME")
 PASSED_STARTS = ("UV_", "SSL_CERT", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -21,7 +24,7 @@ NAMES = {
 }
 
 
-class UvMissing(Exception):
+class UvMissing(Worded):
     """There is no uv on this host."""
 
 
@@ -34,7 +37,7 @@ def uv_binary() -> str:
     except (ImportError, FileNotFoundError):
         found = shutil.which("uv")
     if not found:
-        raise UvMissing("This host has no uv; install the package uv beside the agent.")
+        raise UvMissing(said("no_uv"))
     return found
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
+from duto.spec.sentences import said
 from duto_agent.disk_space import full, is_mentioned_in
 from duto_agent.engine.buildkit import Watch
 from duto_agent.engine.client import Engine, EngineRefused, ImageFacts
@@ -28,8 +29,7 @@ class BaseImages:
         if (found := self.engine.image(name)) is not None:
             return found
         making = ImageBuild(tag_of(name), {"image": name}, attempt)
-        words = f"The fetch of the base image '{name}'"
-        with self.shared_builds.asked(making.tag, words) as mine, self.image_store.only_one(making.tag):
+        with self.shared_builds.asked(making.tag, name) as mine, self.image_store.only_one(making.tag):
             mine.check()
             return self.engine.image(name) or self._fetch(name, making, mine, say)
 
@@ -40,9 +40,9 @@ class BaseImages:
             self._pull(name, making, mine)
             found = self.engine.image(name)
             if found is None:
-                raise BuildFailed(f"The base image '{name}' is not on this host and cannot be fetched.")
+                raise BuildFailed(said("base_not_here", name=name))
         except Exception as error:  # whatever it was, nobody must think that it is still being fetched
-            self.image_store.reporter.failed(making, str(error))
+            self.image_store.reporter.failed(making, error)
             raise
         self.image_store.reporter.ready(making, found.id, found.size)
         self.image_store.use(making.tag, name)
@@ -55,8 +55,8 @@ class BaseImages:
         except EngineRefused as error:
             mine.check()
             if is_mentioned_in(str(error)):
-                raise full(f"the base image '{name}'", self.engine.folder) from error
-            raise BuildFailed(f"The base image '{name}' is not on this host and cannot be fetched: {error}") from error
+                raise full(said("base_image", name=name), self.engine.folder) from error
+            raise BuildFailed(said("base_not_fetched", name=name, error=str(error))) from error
         except (EngineAway, ValueError):  # or it was us who hung up, amid a word
             mine.check()
             raise

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from duto.spec.sentences import Said, said
 from duto_agent.disk_space import full, is_mentioned_in
 from duto_agent.engine import buildkit
 from duto_agent.engine.client import Engine, EngineRefused, ImageFacts, is_passing
@@ -23,13 +24,13 @@ from duto_agent.images.base_images import BaseImages
 from duto_agent.images.dockerfiles import images_of
 from duto_agent.images.image_builds import BYTES, Canceled, ImageBuild, SharedBuild, SharedBuilds
 from duto_agent.images.image_store import ImageStore, labelled, made_of
+from duto_agent.worded import words_of
 
 Say = Callable[[str], None]
 PYTHON = "python3"
 ENVIRONMENT = conda_images.ENVIRONMENT
 REPOSITORY = "duto/env"
 BASES = "duto/base"
-OWN_STEP = "Installing the packages"
 BUILDKITS_OWN = ("executor failed running", "failed to solve", "process ")
 # uv and what it is told of indexes are only shown to the build: neither becomes a layer of the image.
 TEMPLATE = """FROM {base}
@@ -52,7 +53,7 @@ class Image:
 
     name: str
     python: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Said, ...] = ()
 
 
 class Images:
@@ -93,14 +94,14 @@ class Images:
             return self._ensure(spec, say, attempt)
         except EngineRefused as refused:
             if is_mentioned_in(str(refused)):
-                raise full("the step's image", self.engine.folder) from refused
-            raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
+                raise full(said("step_image"), self.engine.folder) from refused
+            raise BuildFailed(said("engine_refused", error=str(refused)[:300])) from refused
 
     def _ensure(self, spec: Mapping[str, Any], say: Say, attempt: str) -> Image:
         environment, container = spec.get("environment") or {}, spec.get("container") or {}
         lock = str(environment.get("lock") or "")
         if conda.is_lock(lock) and not self.micromamba:
-            raise BuildFailed(conda.NO_BASE)
+            raise BuildFailed(said("no_conda_base"))
         if container.get("base_dockerfile"):
             base = self._written(str(container["base_dockerfile"]), say, attempt)
         else:
@@ -116,9 +117,9 @@ class Images:
     def resolve(self, recipe: Mapping[str, Any], say: Say) -> str:
         """The lock of a recipe with conda packages, on the base of this host. Raises BuildFailed, DiskFull, EngineAway."""
         if not self.micromamba:
-            raise BuildFailed(conda.NO_BASE)
+            raise BuildFailed(said("no_conda_base"))
         if conda.is_too_old(recipe.get("python")):
-            raise BuildFailed(f"Steps cannot begin in Python {recipe['python']}; the oldest that they can is 3.8.")
+            raise BuildFailed(said("python_too_old", version=recipe["python"]))
         try:
             micromamba, base = self.bases.get(self.micromamba, say), self._resolve_runtime(None, say)
             files = conda_images.of_recipe(self._for_build(micromamba.id), self._for_build(base.id), recipe)
@@ -127,22 +128,22 @@ class Images:
                 return self._found(tag, {**files, **self._shown(say)}, say)
         except EngineRefused as refused:
             if is_mentioned_in(str(refused)):
-                raise full("the environment", self.engine.folder) from refused
-            raise BuildFailed(f"The container engine refused: {str(refused)[:300]}") from refused
+                raise full(said("an_environment"), self.engine.folder) from refused
+            raise BuildFailed(said("engine_refused", error=str(refused)[:300])) from refused
 
     def _found(self, tag: str, files: Mapping[str, bytes], say: Say) -> str:
         """Build it anew, since channels change, and read what came of it out of the image."""
         labels = json.dumps({**self.labels, "duto.kind": "lock"})
         params = {"version": "2", "t": tag, "labels": labels, "nocache": "1", "forcerm": "1"}
-        said: list[str] = []
+        heard: list[str] = []
         self.engine.remove_image(tag)
         for line in self.engine.lines(
             lambda api: buildkit.build(api, params, buildkit.context(files), buildkit.UNWATCHED)
         ):
-            said.append(line)
+            heard.append(line)
             say(line)
         if self.engine.image(tag) is None:
-            raise self._reason(said)
+            raise self._reason(heard)
         try:
             found = self.engine.read(tag, [f"/{name}" for name in conda_images.FOUND], json.loads(labels))
         finally:
@@ -213,7 +214,7 @@ class Images:
                 mine.check()
         except (BuildFailed, EngineAway, ValueError) as error:
             if coming.is_set():
-                self.image_store.reporter.failed(making, str(error))
+                self.image_store.reporter.failed(making, error)
             raise
 
     def _give(self, making: ImageBuild, say: Say) -> None:
@@ -229,7 +230,7 @@ class Images:
         """What the environment names, else this host; where it names only a micromamba, that has to do."""
         name = wanted or self.base or self.micromamba
         if not name:
-            raise BuildFailed("No base image is configured: set 'base_image' in host.json, or in the environment.")
+            raise BuildFailed(said("no_base_image"))
         return self.bases.get(str(name), say, attempt)
 
     def _written(self, dockerfile: str, say: Say, attempt: str) -> ImageFacts:
@@ -259,7 +260,7 @@ class Images:
         try:
             uv = buildkit.readable(uv_binary())
         except (UvMissing, OSError) as error:
-            raise BuildFailed(str(error)) from error
+            raise BuildFailed(words_of(error)) from error
         variables, left_out = reachable(uv_environment())
         for each in left_out:
             say(f"{each} is a folder of this host and not used: a build does not see it.")
@@ -275,28 +276,28 @@ class Images:
         try:
             built = self._run(making, mine, say, files())
         except Exception as error:  # whatever it was, nobody must think that it is still being built
-            self.image_store.reporter.failed(making, str(error))
+            self.image_store.reporter.failed(making, error)
             raise
         self.image_store.reporter.ready(making, built.id, built.size)
         say("The image is ready.")
         return built
 
     def _run(self, making: ImageBuild, mine: SharedBuild, say: Say, files: Mapping[str, bytes]) -> ImageFacts:
-        said: list[str] = []
+        heard: list[str] = []
         for line in self._lines(making, mine, buildkit.context(files)):
-            said.append(line)
+            heard.append(line)
             say(line)
         built = self.engine.image(making.tag)
         if built is None:
             mine.check()
-            if said and is_passing(said[-1]):
-                raise EngineAway(f"The container engine went while it built: {said[-1][:300]}")
-            raise self._reason(said)
+            if heard and is_passing(heard[-1]):
+                raise EngineAway(said("engine_went", error=heard[-1][:300]))
+            raise self._reason(heard)
         return built
 
-    def _reason(self, said: Sequence[str]) -> Exception:
+    def _reason(self, heard: Sequence[str]) -> Exception:
         """Why a build failed, by what its commands said."""
-        own = "\n".join([line for line in said if not line.startswith(BUILDKITS_OWN)] or said)
+        own = "\n".join([line for line in heard if not line.startswith(BUILDKITS_OWN)] or heard)
         unsolved = conda.explain(own)
         return BuildFailed(unsolved) if unsolved else failure_of(own, self.engine.folder)
 
@@ -313,7 +314,7 @@ class Images:
             raise
 
     def _moved(self, making: ImageBuild, done: int, total: int, text: str) -> None:
-        self.image_store.reporter.progress(making, done, total, OWN_STEP if ENVIRONMENT in text else text)
+        self.image_store.reporter.progress(making, done, total, said("installing") if ENVIRONMENT in text else text)
 
 
 def recipe_of(base: str, lock: str, micromamba: str = "") -> dict[str, str]:

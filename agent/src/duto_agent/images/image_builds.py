@@ -8,29 +8,31 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from duto.spec.sentences import Said, foreign, said
 from duto_agent.environments.builder import BuildFailed
 from duto_agent.files import now
 from duto_agent.studio.exchange import SendReport
+from duto_agent.worded import words_of
 
 PROGRESS_S = 1.0
 MESSAGE_MOST = 2000
-BUILD = "The build of its image"
 BYTES = "bytes"
 
 
 class Canceled(BuildFailed):
     """A person has ended the making of an image; `by` is who."""
 
-    def __init__(self, message: str, by: str) -> None:
+    def __init__(self, message: Said, by: str) -> None:
         super().__init__(message)
         self.by = by
 
 
 class SharedBuild:
-    """One making of an image, with everybody who waits for it. A cancel ends it for all of them. `words` name it."""
+    """One making of an image, with everybody who waits for it. A cancel ends it for all of them. It is a fetch of the image
+    `fetched`, or a build."""
 
-    def __init__(self, words: str) -> None:
-        self.words, self.waiting = words, 0
+    def __init__(self, fetched: str | None = None) -> None:
+        self.fetched, self.waiting = fetched, 0
         self.canceled_by: str | None = None
         self._end: Callable[[], None] | None = None
         self._lock = threading.Lock()
@@ -53,8 +55,13 @@ class SharedBuild:
     def check(self) -> None:
         """Raises Canceled once it was."""
         if self.canceled_by is not None:
-            by = f" by {self.canceled_by}" if self.canceled_by else ""
-            raise Canceled(f"{self.words} was canceled{by}.", self.canceled_by)
+            raise Canceled(self._canceled(self.canceled_by), self.canceled_by)
+
+    def _canceled(self, by: str) -> Said:
+        if self.fetched is None:
+            return said("build_canceled_by", who=by) if by else said("build_canceled")
+        name = self.fetched
+        return said("fetch_canceled_by", name=name, who=by) if by else said("fetch_canceled", name=name)
 
 
 class SharedBuilds:
@@ -65,12 +72,12 @@ class SharedBuilds:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def asked(self, tag: str, words: str = BUILD) -> Iterator[SharedBuild]:
+    def asked(self, tag: str, fetched: str | None = None) -> Iterator[SharedBuild]:
         """Take part for the length of the block."""
         with self._lock:
             mine = next((each for each in self._of(tag) if each.canceled_by is None), None)
             if mine is None:
-                mine = SharedBuild(words)
+                mine = SharedBuild(fetched)
                 self._rounds.append((tag, mine))
             mine.waiting += 1
         try:
@@ -130,16 +137,18 @@ class ImageReporter:
         self._forget(making.tag)
         self._tell(self._report("ready", making, image_id=image_id, size=size, fetched=fetched))
 
-    def failed(self, making: ImageBuild, message: str) -> None:
+    def failed(self, making: ImageBuild, error: BaseException) -> None:
         self._forget(making.tag)
-        self._tell(self._report("failed", making, message=message[:MESSAGE_MOST]), urgent=True)
+        message = words_of(error)
+        words = message if len(message) <= MESSAGE_MOST else foreign(message[:MESSAGE_MOST])
+        self._tell(self._report("failed", making, message=words), urgent=True)
 
     def removed(self, tag: str, heard: Callable[[], None] | None = None) -> None:
         self._tell({"image": tag, "event": "removed"}, heard=heard)
 
     def not_made(self, tag: str) -> None:
         """The answer to a cancel of what nobody makes here."""
-        self._tell({"image": tag, "event": "failed", "message": "It was not being built any more."}, urgent=True)
+        self._tell({"image": tag, "event": "failed", "message": said("not_being_built")}, urgent=True)
 
     def _go_on(self, tag: str) -> None:
         with self._lock:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from duto.spec.sentences import said
 from duto_agent.launchers.base import LaunchFailed
-from duto_agent.launchers.container import size_of
+from duto_agent.launchers.container import reason_of, size_of
 
 HONOURED = "--shm-size and --env"
 NAMES = {"--shm-size": "shm_size", "-e": "env", "--env": "env"}
@@ -24,7 +25,7 @@ def understood(arguments: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]
         try:
             options[name] = size_of(value)
         except ValueError as error:
-            raise LaunchFailed(f"The environment's docker argument --shm-size cannot be '{value}': {error}.") from error
+            raise LaunchFailed(said("bad_shm_size", value=value, error=reason_of(error))) from error
     return options, variables
 
 
@@ -34,7 +35,7 @@ def _pairs(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
     for word in words:
         name, is_joined, value = word.partition("=")
         if name not in NAMES:
-            raise LaunchFailed(f"The environment's docker argument '{word}' is not honoured: only {HONOURED} are.")
+            raise LaunchFailed(said("argument_ignored", name=word, known=HONOURED))
         if not is_joined:
             value = next(words, "")
         yield NAMES[name], value

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from duto.spec.sentences import Said
 from duto_agent.launchers.resource_usage import Processes, Sample
+from duto_agent.worded import Worded
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,10 @@ class Launch:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-class LaunchFailed(Exception):
+class LaunchFailed(Worded):
     """It cannot be started as asked; one sentence for people, and whose fault it is (`causes`)."""
 
-    def __init__(self, message: str, code: str = "environment") -> None:
+    def __init__(self, message: Said, code: str = "environment") -> None:
         super().__init__(message)
         self.code = code
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from duto.spec.sentences import Said, foreign, said
 from duto_agent.launchers.base import Bind, Launch, LaunchFailed
 from duto_agent.shim.step import KEY
 
@@ -60,39 +61,45 @@ def relaxed(options: Mapping[str, Any]) -> Relaxed:
     for name, value in options.items():
         if name not in READERS:
             known = ", ".join(sorted(READERS))
-            raise LaunchFailed(f"The cluster sets the container option '{name}', which is none of {known}.")
+            raise LaunchFailed(said("no_such_option", name=name, known=known))
         try:
             found[name] = READERS[name](value)
         except (TypeError, ValueError, AttributeError) as error:
-            raise LaunchFailed(f"The cluster's container option '{name}' cannot be {value!r}: {error}.") from error
+            why = reason_of(error)
+            raise LaunchFailed(said("bad_option", name=name, value=repr(value), error=why)) from error
     return Relaxed(**found)
+
+
+def reason_of(error: Exception) -> Said:
+    """Why a value is none of its kind; a sentence of ours, or what Python says of it."""
+    return foreign(error.args[0] if error.args else error)
 
 
 def _user(value: Any) -> str:
     text = "0:0" if value == "root" else str(value)
     if not re.fullmatch(r"\d{1,9}(:\d{1,9})?", text):
-        raise ValueError("it is 'root', or a number, or two with a colon between")
+        raise ValueError(said("no_user_option"))
     return text if ":" in text else f"{text}:{text}"
 
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("it is true or false")
+        raise ValueError(said("no_truth"))
     return value
 
 
 def _capabilities(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError("it is a list of names")
+        raise ValueError(said("no_list"))
     names = sorted({str(name).upper().removeprefix("CAP_") for name in value})
     if wrong := [name for name in names if name not in CAPABILITIES]:
-        raise ValueError(f"{', '.join(wrong)} is not given to steps; of use are {', '.join(sorted(CAPABILITIES))}")
+        raise ValueError(said("no_capability", names=", ".join(wrong), known=", ".join(sorted(CAPABILITIES))))
     return tuple(names)
 
 
 def _pids(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 16 <= value <= 1 << 16:
-        raise ValueError("it is a number from 16 to 65536")
+        raise ValueError(said("no_pids"))
     return value
 
 
@@ -101,13 +108,13 @@ def size_of(value: Any) -> int:
     found = SIZE.fullmatch(str(value).strip())
     size = int(float(found[1]) * UNITS[found[2].lower()]) if found and not isinstance(value, bool) else 0
     if size < 1 << 20:
-        raise ValueError("it is a size of a mebibyte or more, such as '2g'")
+        raise ValueError(said("no_size"))
     return size
 
 
 def _swap(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("it is a number of bytes")
+        raise ValueError(said("no_bytes"))
     return value
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from duto.spec.sentences import Said, said
 from duto_agent.disk_space import full, is_mentioned_in
 from duto_agent.engine.client import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.engine.errors import EngineAway
@@ -40,11 +41,10 @@ FAULTY_S = 30.0  # how long an engine may answer with faults of its own before a
 NEVER = "0001-01-01"  # the engine's time of what has not happened
 # The engine's words at the start of a container, and ours.
 STARTS = (
-    ("could not select device driver", "The container engine of this host has no runtime for graphics processors"
-     " (nvidia-container-toolkit)."),
-    ("executable file not found", "The image has no python3 on its path, which every step's image needs."),
-    ("no such file or directory", "Something that the step needs is not in the image or on the host"),
-)  # fmt: skip
+    ("could not select device driver", "no_gpu_runtime"),
+    ("executable file not found", "no_python"),
+    ("no such file or directory", "not_in_image"),
+)
 
 
 class DockerLauncher:
@@ -100,9 +100,9 @@ class DockerLauncher:
             self._refused_at.pop(launch.key, None)
         except EngineRefused as refused:
             if is_mentioned_in(str(refused)):
-                raise full("the step's container", self.engine.folder) from refused
+                raise full(said("step_container"), self.engine.folder) from refused
             if self._may_pass(launch.key, refused):
-                raise EngineAway(f"The container engine has a fault: {refused}") from refused
+                raise EngineAway(said("engine_fault", error=str(refused))) from refused
             raise LaunchFailed(_explain(str(refused))) from refused
 
     def _may_pass(self, key: AttemptKey, refused: EngineRefused) -> bool:
@@ -226,7 +226,7 @@ class DockerLauncher:
                     return
                 refused = error
                 discard(self.engine, name)
-        raise refused or LaunchFailed("The container of this step was removed again and again while it started.")
+        raise refused or LaunchFailed(said("removed_again"))
 
     def _begins(self, key: AttemptKey) -> bool:
         """Whether a start that the engine takes for a failure leads to a shim; its lock keeps a second one from running."""
@@ -240,7 +240,7 @@ class DockerLauncher:
     def _image(self, name: str) -> ImageFacts:
         found = self._images.get(name) or self.engine.image(name)
         if found is None:
-            raise LaunchFailed(f"The image '{name}' is not on this host.")
+            raise LaunchFailed(said("image_not_here", name=name))
         self._images[name] = found
         return found
 
@@ -358,8 +358,6 @@ def is_of_network(refused: EngineRefused) -> bool:
     return "cannot join network" in str(refused) or "No such container" in str(refused)
 
 
-def _explain(words: str) -> str:
-    for sign, sentence in STARTS:
-        if sign in words:
-            return sentence if sentence.endswith(".") else f"{sentence}: {words[:300]}"
-    return f"The container could not be started: {words[:300]}"
+def _explain(words: str) -> Said:
+    name = next((name for sign, name in STARTS if sign in words), "container_not_started")
+    return said(name, error=words[:300])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from duto.spec.sentences import said
 from duto_agent.engine.client import Engine, EngineRefused, Facts
 from duto_agent.engine.errors import EngineAway
 from duto_agent.launchers.base import LaunchFailed
@@ -39,7 +40,7 @@ class Networks:
     def join(self, group: str, policy: str, image: str) -> str:
         """The `NetworkMode` of a step of this run. Raises LaunchFailed, EngineAway, EngineRefused."""
         if policy not in POLICIES:
-            raise LaunchFailed(f"The network policy '{policy}' is none of {', '.join(POLICIES)}.")
+            raise LaunchFailed(said("no_such_network", name=policy, known=", ".join(POLICIES)))
         name = f"{self.prefix}-net-{hashlib.sha256(group.encode()).hexdigest()[:16]}-{policy}"
         with self._lock:
             self._used[name] = time.monotonic()

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any, Protocol
 
+from duto.spec.sentences import said
 from duto_agent.files import put_away, read_json, write_json
 from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe
 from duto_agent.launchers.bubblewrap import name_user, outer
@@ -117,11 +118,7 @@ class ProcessLauncher:
             group = self.cgroups.make(launch.key.folder, reserved, pids)
         except OSError as error:
             if self.limits_required:
-                raise LaunchFailed(
-                    f"This host has to limit its steps (DUTO_STEP_LIMITS is 'required'), and the control group of this"
-                    f" one could not be made: {error}.",
-                    "studio_fault",
-                ) from error
+                raise LaunchFailed(said("limits_missing", error=str(error)), "studio_fault") from error
             log.warning("no control group for %s: %s", launch.key.folder, error)
             return {"memory_watch": reserved.memory}
         return {"cgroup": group.document()}

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
 from duto_agent.studio.transfers import DataMissing
@@ -100,10 +101,11 @@ class StudioClient:
     def put_spool(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/spool", offset, data)
 
-    def skip_spool(self, attempt: str, epoch: int, offset: int, length: int, why: str) -> int:
+    def skip_spool(self, attempt: str, epoch: int, offset: int, length: int, why: Said) -> int:
         """Go on behind a line that stays here; the attempt is told why."""
         path = f"/agent/v1/attempts/{attempt}/{epoch}/spool?offset={offset}&skip={length}"
-        return int(self._send("PUT", path, content=why.encode("utf-8", "replace")).json()["size"])
+        headers = {"X-Duto-Said": json.dumps(parts(why))}
+        return int(self._send("PUT", path, content=why.encode("utf-8", "replace"), headers=headers).json()["size"])
 
     def put_samples(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/samples", offset, data)
@@ -142,11 +144,11 @@ class StudioClient:
             try:
                 answer = retry_while_away(open_it)
             except Refused as error:
-                raise DataMissing(f"The studio does not give the data any more: {error}") from error
+                raise DataMissing(said("data_refused", error=str(error))) from error
             try:
                 yield answer.iter_bytes(PIECE)
             except httpx.HTTPError as error:
-                raise DataMissing(f"The transfer broke off: {error}") from error
+                raise DataMissing(said("broken_off", error=str(error))) from error
 
     def close(self) -> None:
         self._http.close()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from duto.spec.sentences import Said, foreign, said, with_said
 from duto_agent.files import now
 from duto_agent.loops import LONGEST_PAUSE_S, backoff, start_loop, succeeds
 from duto_agent.studio.client import (  # fmt: skip
@@ -35,7 +36,7 @@ AGAIN_S = 0.1
 # Reports of one call: how many, and how many bytes of them unless one alone has more.
 BATCH, BATCH_BYTES = 200, 16 << 20
 # The end of an attempt that the studio does not take even in the fewest words is told again so often.
-LAST_WORD_S = 60.0
+LAST_WORD_S, WORDS_MOST = 60.0, 2000
 log = logging.getLogger("duto.agent")
 Report = dict[str, Any]
 Heard = Callable[[], None]
@@ -80,13 +81,14 @@ class QueuedReport:
     @classmethod
     def of(cls, report: Report, heard: Heard | None = None, is_last_word: bool = False) -> QueuedReport:
         """Raises ValueError, TypeError, RecursionError for what is no JSON."""
-        data = json.dumps(report, separators=(",", ":"), allow_nan=False).encode()
+        data = json.dumps(with_said(report), separators=(",", ":"), allow_nan=False).encode()
         return cls(report.get("attempt"), report.get("epoch"), str(report.get("event")), data, heard, is_last_word)
 
 
-def final_report(event: Report, message: str, cause: str = "studio_fault") -> Report:
+def final_report(event: Report, message: Said, cause: str = "studio_fault") -> Report:
     """The end of an attempt in the fewest words."""
-    return {**event, "event": "finished", "at": now(), "exit_code": None, "cause": cause, "message": message[:2000]}
+    words = message if len(message) <= WORDS_MOST else foreign(message[:WORDS_MOST])
+    return {**event, "event": "finished", "at": now(), "exit_code": None, "cause": cause, "message": words}
 
 
 class Exchange:
@@ -212,12 +214,12 @@ class Exchange:
         if told.is_last_word:
             told.again_at = moment + LAST_WORD_S
         elif told.event == "finished" and told.attempt:
-            message = f"The studio could not take the end of this step as its host told it: {error}"
+            message = said("end_not_taken", error=str(error))
             self._replace(told, {"attempt": told.attempt, "epoch": told.epoch}, message)
         else:
             self._heard([told])
 
-    def _replace(self, told: QueuedReport, event: Report, message: str) -> None:
+    def _replace(self, told: QueuedReport, event: Report, message: Said) -> None:
         word = QueuedReport.of(final_report(event, message), told.heard, is_last_word=True)
         with self._lock:
             self._pending[self._pending.index(told)] = word

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from duto.spec.sentences import Said, foreign, said
 from duto_agent.studio.client import StudioFaulty
 from duto_agent.studio.shipments import WINDOW, Put, Shipment
 
@@ -20,7 +21,7 @@ HEAD = 4096
 TRIES, TRY_FOR_S = 3, 3.0
 MOST_LINES = WINDOW // 64
 
-Skip = Callable[[int, int, bytes, str], int]
+Skip = Callable[[int, int, bytes, Said], int]
 
 
 class LineShipment(Shipment):
@@ -48,7 +49,7 @@ class LineShipment(Shipment):
         if self._overlong is not None:
             length, head = self._overlong
             self._overlong = None
-            return self._leave(length, head, f"it has {length} bytes, and {LINE_MAX} are the most")
+            return self._leave(length, head, said("long_line", length=length, most=LINE_MAX))
         return more or self._looked - looked >= LOOK
 
     def _stored(self, size: int) -> None:
@@ -68,9 +69,9 @@ class LineShipment(Shipment):
         is_young = self._has_patience(TRY_FOR_S)
         if isinstance(error, StudioFaulty) and not self._set_aside and (is_young or self._tries < TRIES):
             raise StudioFaulty(str(error)) from error
-        return self._leave(len(data), data[:HEAD], str(error))
+        return self._leave(len(data), data[:HEAD], foreign(str(error)))
 
-    def _leave(self, length: int, head: bytes, why: str) -> bool:
+    def _leave(self, length: int, head: bytes, why: Said) -> bool:
         """The studio is told to go on behind a line. One that cannot even do that is at fault itself."""
         skip = self._skip
         if skip is None:

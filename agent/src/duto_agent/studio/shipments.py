@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from duto.spec.sentences import Said, said
 from duto_agent.files import open_plain
 from duto_agent.studio.client import PATIENCE_S, Refused, StudioFaulty
 
@@ -33,7 +34,7 @@ class Shipment:
         self.path, self._put, self.offset = path, put, offset
         self.full = False
         self.hurried = False  # a cancel waits: what the studio stumbles over is not sent again
-        self.problem = ""
+        self.problem: Said | None = None
         self._stumbled_at: float | None = None
 
     def ship(self) -> bool:
@@ -68,7 +69,7 @@ class Shipment:
         if self._has_patience(PATIENCE_S):
             raise StudioFaulty(str(error)) from error
         self.full = True
-        self.problem = f"What follows byte {self.offset} of {self.path.name} was not taken by the studio: {error}"
+        self.problem = said("rest_not_taken", byte=self.offset, file=self.path.name, error=str(error))
         return False
 
     def _has_patience(self, seconds: float) -> bool:

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from duto.spec.sentences import said
 from duto_agent.disk_space import require_space
 from duto_agent.paths import inside
+from duto_agent.worded import Worded
 
 DIGEST = re.compile("[0-9a-f]{64}")
 FICLONE = 0x40049409
 PIECE = 1 << 20
 
 
-class DataMissing(Exception):
+class DataMissing(Worded):
     """The data that a step needs is not there, or is not what it should be."""
 
 
@@ -63,12 +65,12 @@ class Transfers:
         copy(own or self._cached(file), target, str(file.get("path")))
         if (exact or own is None) and not _is_whole(file, target):
             if own is not None:
-                raise DataMissing(f"'{file.get('path')}' holds other bytes in the store than its digest promises.")
+                raise DataMissing(said("other_in_store", path=file.get("path")))
             self._place(file).unlink(missing_ok=True)  # this host's copy has changed
             copy(self._cached(file), target, str(file.get("path")))
         size = file.get("size")
         if size is not None and target.stat().st_size != size:
-            raise DataMissing(f"'{file.get('path')}' has {target.stat().st_size} bytes instead of {size}.")
+            raise DataMissing(said("other_size", path=file.get("path"), found=target.stat().st_size, size=size))
 
     def _cached(self, file: Mapping[str, Any]) -> Path:
         """The file in the host's cache, fetched once per digest."""
@@ -78,9 +80,9 @@ class Transfers:
                 os.utime(place)
             return place
         if not url:
-            raise DataMissing(f"'{file.get('path')}' is not in the studio's store.")
+            raise DataMissing(said("not_in_store", path=file.get("path")))
         new = place.with_name(f"{place.name}.{os.getpid()}.{id(file)}")
-        with require_space(f"'{file.get('path')}' in this host's cache", self.cache, file.get("size"), part=new):
+        with require_space(said("cached", path=file.get("path")), self.cache, file.get("size"), part=new):
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._fetch(str(url), new, digest, str(file.get("path")))
@@ -102,7 +104,7 @@ class Transfers:
                 total.update(chunk)
                 out.write(chunk)
         if digest and total.hexdigest() != digest:
-            raise DataMissing(f"'{name}' arrived with other bytes than its digest promises.")
+            raise DataMissing(said("other_arrived", path=name))
 
 
 def _is_whole(file: Mapping[str, Any], target: Path) -> bool:
@@ -119,7 +121,7 @@ def copy(source: Path, target: Path, what: str, check: Callable[[], None] = lamb
     """
     with source.open("rb") as reader:
         size = os.fstat(reader.fileno()).st_size
-        with require_space(f"'{what}'", target.parent, size, part=target), target.open("wb") as writer:
+        with require_space(said("named", name=what), target.parent, size, part=target), target.open("wb") as writer:
             try:
                 fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
             except OSError:

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from duto.spec.errors import Problem
 from duto.spec.packages import is_conda_only, is_own, normalise
+from duto.spec.sentences import Said, said
 
 DEFAULT_CHANNEL = "conda-forge"
 MOST_CHANNELS, MOST_PACKAGES, LONGEST = 20, 2000, 300
@@ -87,12 +88,9 @@ def name_of(line: str) -> str:
     return found.group("name") if found else line
 
 
-def refusal(names: Iterable[str]) -> str:
+def refusal(names: Iterable[str]) -> Said:
     """What is said where nobody can install them."""
-    return (
-        f"Only conda has {', '.join(dict.fromkeys(names))}: name packages of PyPI instead, drop what wheels bring along, "
-        "or give a host that runs steps in containers a micromamba base ('conda_image' in its host.json)."
-    )
+    return said("only_conda", names=", ".join(dict.fromkeys(names)))
 
 
 def _plain(line: str) -> str:

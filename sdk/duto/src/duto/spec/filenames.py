@@ -12,6 +12,8 @@ import re
 from typing import Optional
 from urllib.parse import unquote_to_bytes
 
+from duto.spec.sentences import said
+
 # What a path may have below its root: characters and bytes in all, and bytes in each name.
 LONGEST, LONGEST_BYTES, LONGEST_NAME = 1024, 3072, 255
 # Of the folder that an output is kept in, so that any file of the output has room below it.
@@ -68,11 +70,11 @@ def why_no_place(path: str) -> str:
 def too_long(path: str) -> str:
     """Why a path below its root, as `os.fsdecode` gives it, is longer than what can be kept; empty where it is not."""
     if any(len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME for name in path.split("/")):
-        return f"a name in it has more than {LONGEST_NAME} bytes"
+        return said("long_name", most=LONGEST_NAME)
     if len(spelled(path)) > LONGEST:
-        return f"its path has more than {LONGEST:,} characters"
+        return said("long_path", most=f"{LONGEST:,}")
     if len(path.encode("utf-8", "surrogateescape")) > LONGEST_BYTES:
-        return f"its path has more than {LONGEST_BYTES:,} bytes"
+        return said("long_path_bytes", most=f"{LONGEST_BYTES:,}")
     return ""
 
 

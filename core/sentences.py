@@ -1,0 +1,82 @@
+"""Sentences that are kept for whoever reads: in English, and what they are made of, by which they are told in the reader's language.
+
+Such a one is kept as `{"text", "code", "facts"}`; one that nobody can say anew, as its text alone. Facts may be such sentences too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.utils import translation
+
+from core import words
+from duto.spec.sentences import SENTENCES, Said, parts, parts_in
+
+Kept = str | Mapping[str, Any]
+SIZE = re.compile(r"\d+\.\d+ [KMGT]?i?B")
+NO_MORE: Mapping[str, str] = {}
+
+
+def kept(report: Mapping[str, Any], text: str) -> Kept:
+    """A text of an agent's report with what the report says that it is made of."""
+    found = parts_in(report, text)
+    return {"text": text, **found} if found else text
+
+
+def keep(sentence: Said) -> Kept:
+    """A sentence that this program says as hosts do."""
+    return {"text": str.__str__(sentence), **parts(sentence)}
+
+
+def made(code: str, own: Mapping[str, str], /, **facts: Any) -> dict[str, Any]:
+    """A sentence of ours, by a table of one's own, to be kept."""
+    plain = {name: text_of(value) if isinstance(value, Mapping) else value for name, value in facts.items()}
+    return {"text": own[code] % plain, "code": code, "facts": facts}
+
+
+def text_of(sentence: Kept) -> str:
+    """In English, as programs get it."""
+    return sentence if isinstance(sentence, str) else str(sentence.get("text", ""))
+
+
+def parts_of(sentence: Kept) -> dict[str, Any] | None:
+    """The code and the facts alone, for a row that has the text elsewhere."""
+    return None if isinstance(sentence, str) else {"code": sentence["code"], "facts": sentence["facts"]}
+
+
+def once(sentences: Iterable[Kept]) -> list[Kept]:
+    """Each of them once, by its text."""
+    found: dict[str, Kept] = {}
+    for each in sentences:
+        found.setdefault(text_of(each), each)
+    return list(found.values())
+
+
+def told(sentence: Kept, own: Mapping[str, str] = NO_MORE) -> str:
+    """In the reader's language. What another release has said otherwise is told as it was said."""
+    text = text_of(sentence)
+    if isinstance(sentence, str) or words.is_of_the_code():
+        return text
+    code, facts = sentence.get("code"), sentence.get("facts")
+    template = own.get(str(code)) or SENTENCES.get(str(code))
+    if template is None or not isinstance(facts, Mapping):
+        return text
+    try:
+        english = template % {
+            name: text_of(each) if isinstance(each, Mapping) else each for name, each in facts.items()
+        }
+        return (
+            translation.gettext(template) % {name: _fact(each, own) for name, each in facts.items()}
+            if english == text
+            else text
+        )
+    except (KeyError, TypeError, ValueError):
+        return text
+
+
+def _fact(value: Any, own: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return told(value, own)
+    return words.decimal(value) if isinstance(value, str) and SIZE.fullmatch(value) else value

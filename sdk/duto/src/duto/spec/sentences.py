@@ -1,0 +1,304 @@
+"""Sentences that hosts say to the studio: in English, and beside it a code and facts, by which others tell them anew. Pure.
+
+Where they are said they are texts like any other (`Said`). On the way they stand in a report's `said`, by their English text.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, Mapping, Optional
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues of languages."""
+    return text
+
+
+# Of a fact only its name stands in a sentence: what a host has sent can then fill its place, and do nothing else.
+SENTENCES: Dict[str, str] = {
+    # Words of other programs, and of scripts.
+    "foreign": "%(text)s",
+    "failed_at": _("%(text)s%(where)s"),
+    "where": _(" (%(file)s, line %(line)s)"),
+    "two": "%(first)s %(second)s",
+    # How a step ended.
+    "watcher_killed": _(
+        "The program that watches the script on its host was killed, so how the script ended is not known."
+    ),
+    "watcher_not_started": _("The program that watches the script could not be started."),
+    "canceled_before_start": _("The step was canceled before its script started."),
+    "step_canceled": _("The step was canceled."),
+    "canceled_left": _("The step was canceled. %(left)s of its processes could not be ended."),
+    "canceled_clean": _("The step was canceled. None of its processes is left."),
+    "time_limit": _("The step was ended at its time limit of %(seconds)s seconds."),
+    "memory_limit": _("The step held %(held)s of memory, more than its node's %(limit)s, and was ended."),
+    "node_has": _(" (its node has %(memory)s)"),
+    "child_killed": _(
+        "The kernel killed a child of the script for want of memory%(limit)s; the script itself went on and ended with "
+        "exit code %(code)s%(where)s."
+    ),
+    "children_killed": _(
+        "The kernel killed %(count)s children of the script for want of memory%(limit)s; the script itself went on and "
+        "ended with exit code %(code)s%(where)s."
+    ),
+    "child_killed_well": _(
+        "The kernel killed a child of the script for want of memory; the script itself went on and ended well."
+    ),
+    "children_killed_well": _(
+        "The kernel killed %(count)s children of the script for want of memory; the script itself went on and ended well."
+    ),
+    "step_out_of_memory": _("The step ran out of memory%(limit)s, and the kernel ended the script itself."),
+    "host_out_of_memory": _("The host ran out of memory%(limit)s, and the kernel ended the script itself."),
+    "memory_error": _("The script asked for more memory than there is%(where)s."),
+    "killed_by_others": _("The script was killed (SIGKILL) by something other than the studio."),
+    "by_signal": _("The script was ended by signal %(number)s (%(name)s)."),
+    "by_unnamed_signal": _("The script was ended by signal %(number)s (an unnamed signal)."),
+    "by_crash": _("The script was ended by signal %(number)s (%(name)s): a crash in native code."),
+    "exit_code": _("The script ended with exit code %(code)s."),
+    "script_not_started": _("The script could not be started; the log says why."),
+    "no_module": _("The step's environment has no module '%(name)s'%(where)s: add it to its packages."),
+    "no_module_in": _(
+        "The snapshot has '%(top)s', but there is no module '%(name)s' in it%(where)s: look whether its file lies in the "
+        "source directory, and whether .amlignore or .gitignore leaves it out."
+    ),
+    "module_elsewhere": _(
+        "The module '%(name)s' lies in the snapshot's folder '%(folder)s', where Python does not look%(where)s: import it as "
+        "'%(full)s', or name the folder in the environment variable PYTHONPATH."
+    ),
+    "output_folder_not_made": _(
+        "The script writes below its output '%(name)s' without having made that folder%(where)s: call "
+        "os.makedirs(path, exist_ok=True) first, or declare the output with is_directory=True."
+    ),
+    "not_in_input": _("There is no '%(path)s' in the input '%(name)s'%(where)s."),
+    "agent_fault": _("The agent could not finish this step: %(error)s"),
+    "end_not_taken": _("The studio could not take the end of this step as its host told it: %(error)s"),
+    # Before its script.
+    "files_not_fetched": _("The step's files could not be fetched: %(error)s"),
+    "not_prepared": _("The step could not be prepared on this host: %(error)s."),
+    "no_script": _("The snapshot has no script '%(name)s'."),
+    "input_gone": _("The data of the input '%(name)s' is not there any more."),
+    "nothing_mounted": _("There was nothing at the path that the input '%(name)s' mounts. Its folder is empty."),
+    "path_not_kept": _(
+        "'%(name)s' asks for the path %(path)s; a local process keeps its data in its own directory instead."
+    ),
+    "left_store": _("'%(path)s' is not in the store any more."),
+    "not_in_store": _("'%(path)s' is not in the studio's store."),
+    "other_in_store": _("'%(path)s' holds other bytes in the store than its digest promises."),
+    "other_arrived": _("'%(path)s' arrived with other bytes than its digest promises."),
+    "other_size": _("'%(path)s' has %(found)s bytes instead of %(size)s."),
+    "data_refused": _("The studio does not give the data any more: %(error)s"),
+    "broken_off": _("The transfer broke off: %(error)s"),
+    "no_inner_path": _("'%(path)s' is not a path inside its folder."),
+    "names_no_file": _("'%(path)s' names no file."),
+    "leads_out_by_link": _("'%(path)s' leads out of its folder through a link."),
+    "no_folder_name": _("'%(name)s' cannot name a folder."),
+    "unbound_input": _("An argument names the input '%(name)s', which this step does not have."),
+    "unbound_output": _("An argument names the output '%(name)s', which this step does not have."),
+    "unbound_parameter": _("An argument names the parameter '%(name)s', which this step does not have."),
+    "unknown_argument": _("An argument is of no known kind: %(value)s."),
+    # A disk that is full.
+    "disk_full": _(
+        "The disk of the host is full: there is no room for %(what)s%(size)s%(left)s. Make room there, then resume the run."
+    ),
+    "quota_full": _(
+        "The quota of the agent's user on the disk of this host is used up: there is no room for %(what)s%(size)s%(left)s. "
+        "Make room there, then resume the run."
+    ),
+    "sized": " (%(size)s)",
+    "free_without": _(", %(size)s are free without it"),
+    "disk_filled": _("The disk of the host is full%(where)s%(left)s. Make room there, then resume the run."),
+    "were_free": _(": %(size)s were free when the script ended"),
+    "no_room_elsewhere": _(
+        "The script found no room for what it wrote%(where)s. The disk of the host has %(free)s free, so it was another "
+        "place, such as /tmp or /dev/shm of a container, or the script has removed its files since."
+    ),
+    "named": "'%(name)s'",
+    "step_files": _("the step's files"),
+    "step_log": _("the step's log"),
+    "step_image": _("the step's image"),
+    "step_container": _("the step's container"),
+    "build_log": _("the log of a build"),
+    "an_environment": _("the environment"),
+    "environment_named": _("the environment %(name)s"),
+    "environment_saying": _("the environment (%(line)s)"),
+    "base_image": _("the base image '%(name)s'"),
+    "cached": _("'%(path)s' in this host's cache"),
+    # After its script.
+    "waited_for_room": _(
+        "The studio's disk was full when the step had ended: the step's files waited until there was room."
+    ),
+    "not_collected": _("Its files and metrics were not collected within %(seconds)s seconds of the script's end."),
+    "not_all_kept": _("Not everything that the step left was kept: %(why)s"),
+    "no_whole_record": _("The last %(count)s bytes that the script logged are no whole record: dropped."),
+    "log_not_written": _("%(count)s bytes of the log could not be written: %(error)s."),
+    "log_dropped": _("%(count)s bytes of the log beyond its limit were dropped."),
+    "rest_not_taken": _("What follows byte %(byte)s of %(file)s was not taken by the studio: %(error)s"),
+    "outputs_not_taken": _("The studio did not take the outputs: %(error)s"),
+    "file_not_taken": _("The studio did not take the file '%(path)s': %(error)s"),
+    "file_not_read": _("The file '%(path)s' cannot be read: %(error)s"),
+    "more_warnings": _("There are %(count)s more such warnings."),
+    "unwritten_output": _("The script ended without writing its output '%(name)s'."),
+    "left_out": _("'%(what)s' was left out: %(why)s."),
+    "left_out_all": _("'%(what)s' was left out: %(why)s, and all below it."),
+    "output_named": _("output %(name)s"),
+    "own_logs": _("the studio keeps its own logs by that name; write to 'logs/'"),
+    "link_on_the_way": _("a link on the way to it leads out of the step's folder"),
+    "no_folder": _("it is no folder"),
+    "way_out": _("its name would be a way out of its folder on other systems"),
+    "long_name": _("a name in it has more than %(most)s bytes"),
+    "long_path": _("its path has more than %(most)s characters"),
+    "long_path_bytes": _("its path has more than %(most)s bytes"),
+    "unreadable_file": _("it cannot be read (%(error)s)"),
+    "odd_file": _("it is neither a file nor a folder"),
+    "link_to_folder": _("it is a link to a folder"),
+    "link_out": _("it is a link that leads out of it"),
+    "not_removed": _("'%(path)s' could not be removed: %(error)s."),
+    "mostly_holes": _(
+        "'%(path)s' cannot be kept: it is %(size)s large, and only %(written)s of it are written. Files are kept with their "
+        "holes filled, and there may be %(most)s of holes here. Write it without holes, or outside of 'outputs/'."
+    ),
+    # Records that stay with the host.
+    "of_record": "%(record)s: %(why)s",
+    "record_metric": _("metric %(name)s"),
+    "record_key": _("tag or property %(name)s"),
+    "record_line": _("the line that begins with %(text)s"),
+    "long_line": _("it has %(length)s bytes, and %(most)s are the most"),
+    # Environments.
+    "not_buildable": _("The agent could not build this environment: %(error)s"),
+    "not_built_here": _("The environment could not be built on this host: %(error)s."),
+    "build_failed": _("The environment could not be built: %(error)s"),
+    "no_reason": _("uv gave no reason"),
+    "no_index": _("The package index could not be reached from this host."),
+    "no_package": _("The package '%(name)s' does not exist in the package index."),
+    "no_version": _("The package index has no version of '%(name)s' that fits '%(wanted)s'."),
+    "not_installed": _("The package '%(name)s' could not be installed."),
+    "no_solution": _("The packages do not fit together: %(reason)s"),
+    "no_conda_package": _("None of the environment's conda channels has the package '%(name)s', or none that fits."),
+    "no_conda_solution": _("The conda packages do not fit together: %(reason)s"),
+    "log_says_more": _("the log says more"),
+    "conda_by_processes": _(
+        "This environment has conda packages, and this host runs its steps as local processes: only a host that runs steps "
+        "in containers and has a micromamba base ('conda_image' in its host.json) can build it."
+    ),
+    "no_conda_base": _(
+        "This environment has conda packages, and this host has no micromamba base to build them with: set 'conda_image' "
+        "in its host.json, or name packages of PyPI instead."
+    ),
+    "only_conda": _(
+        "Only conda has %(names)s: name packages of PyPI instead, drop what wheels bring along, or give a host that runs "
+        "steps in containers a micromamba base ('conda_image' in its host.json)."
+    ),
+    "python_too_old": _("Steps cannot begin in Python %(version)s; the oldest that they can is 3.8."),
+    "other_python": _("Python %(asked)s is not on this host; Python %(used)s is used."),
+    "no_interpreter": _("The interpreter '%(path)s' is not on this host."),
+    "no_uv": _("This host has no uv; install the package uv beside the agent."),
+    # Containers and their images.
+    "engine_refused": _("The container engine refused: %(error)s"),
+    "engine_fault": _("The container engine has a fault: %(error)s"),
+    "engine_silent": _("The container engine at %(socket)s does not answer: %(error)s"),
+    "engine_half_silent": _("A part of the container engine does not answer: %(error)s"),
+    "engine_went": _("The container engine went while it built: %(error)s"),
+    "no_base_image": _("No base image is configured: set 'base_image' in host.json, or in the environment."),
+    "base_not_here": _("The base image '%(name)s' is not on this host and cannot be fetched."),
+    "base_not_fetched": _("The base image '%(name)s' is not on this host and cannot be fetched: %(error)s"),
+    "build_canceled": _("The build of its image was canceled."),
+    "build_canceled_by": _("The build of its image was canceled by %(who)s."),
+    "fetch_canceled": _("The fetch of the base image '%(name)s' was canceled."),
+    "fetch_canceled_by": _("The fetch of the base image '%(name)s' was canceled by %(who)s."),
+    "not_being_built": _("It was not being built any more."),
+    "installing": _("Installing the packages"),
+    "one_layer": _("1 layer"),
+    "layers": _("%(count)s layers"),
+    "unpacking_one": _("unpacking, %(done)s of 1 layer done"),
+    "unpacking": _("unpacking, %(done)s of %(count)s layers done"),
+    "image_not_here": _("The image '%(name)s' is not on this host."),
+    "removed_again": _("The container of this step was removed again and again while it started."),
+    "no_gpu_runtime": _(
+        "The container engine of this host has no runtime for graphics processors (nvidia-container-toolkit)."
+    ),
+    "no_python": _("The image has no python3 on its path, which every step's image needs."),
+    "not_in_image": _("Something that the step needs is not in the image or on the host: %(error)s"),
+    "container_not_started": _("The container could not be started: %(error)s"),
+    "no_such_option": _("The cluster sets the container option '%(name)s', which is none of %(known)s."),
+    "bad_option": _("The cluster's container option '%(name)s' cannot be %(value)s: %(error)s."),
+    "bad_shm_size": _("The environment's docker argument --shm-size cannot be '%(value)s': %(error)s."),
+    "argument_ignored": _("The environment's docker argument '%(name)s' is not honoured: only %(known)s are."),
+    "no_user_option": _("it is 'root', or a number, or two with a colon between"),
+    "no_truth": _("it is true or false"),
+    "no_list": _("it is a list of names"),
+    "no_capability": _("%(names)s is not given to steps; of use are %(known)s"),
+    "no_pids": _("it is a number from 16 to 65536"),
+    "no_size": _("it is a size of a mebibyte or more, such as '2g'"),
+    "no_bytes": _("it is a number of bytes"),
+    "no_such_network": _("The network policy '%(name)s' is none of %(known)s."),
+    "limits_missing": _(
+        "This host has to limit its steps (DUTO_STEP_LIMITS is 'required'), and the control group of this one could not be "
+        "made: %(error)s."
+    ),
+}
+
+
+class Said(str):
+    """A sentence in English that knows what it is made of."""
+
+    code: str
+    facts: Dict[str, Any]
+
+    def __str__(self) -> str:
+        """Itself: `str(error)` of an error that says it loses nothing."""
+        return self
+
+
+def said(code: str, /, **facts: Any) -> Said:
+    """The sentence of this code. Facts are texts, numbers, and other sentences."""
+    made = Said(SENTENCES[code] % facts)
+    made.code, made.facts = code, facts
+    return made
+
+
+def foreign(text: object) -> Said:
+    """Words that are said already, or those of another program, which are told as they are."""
+    return text if isinstance(text, Said) else said("foreign", text=str(text))
+
+
+def parts(text: Said) -> Dict[str, Any]:
+    """What it is made of, as JSON: a sentence among its facts has its `text` beside that."""
+    return {"code": text.code, "facts": {name: _part(value) for name, value in text.facts.items()}}
+
+
+def _part(value: Any) -> Any:
+    return {"text": str.__str__(value), **parts(value)} if isinstance(value, Said) else value
+
+
+def with_said(report: Mapping[str, Any]) -> Dict[str, Any]:
+    """The same report, with what its sentences are made of."""
+    found = {str.__str__(each): parts(each) for each in _texts(report) if isinstance(each, Said)}
+    known = report.get("said") or {}
+    return {**report, "said": {**known, **found}} if found else dict(report)
+
+
+def parts_in(report: Mapping[str, Any], text: str) -> Optional[Dict[str, Any]]:
+    """What a report says that this text of it is made of; it is another machine's word."""
+    known = report.get("said")
+    found = known.get(text) if isinstance(known, dict) else None
+    return found if isinstance(found, dict) and is_made_of(text, found) else None
+
+
+def is_made_of(text: str, found: Mapping[str, Any]) -> bool:
+    """Whether a text is what these parts say in English: by another release they may say something else."""
+    code, facts = found.get("code"), found.get("facts")
+    if not isinstance(code, str) or code not in SENTENCES or not isinstance(facts, dict):
+        return False
+    for value in facts.values():
+        if isinstance(value, dict) and not is_made_of(str(value.get("text")), value):
+            return False
+    plain = {name: value.get("text") if isinstance(value, dict) else value for name, value in facts.items()}
+    try:
+        return SENTENCES[code] % plain == text
+    except KeyError:
+        return False
+
+
+def _texts(report: Mapping[str, Any]) -> Iterator[Any]:
+    yield report.get("message")
+    yield from report.get("warnings") or ()
+    yield (report.get("progress") or {}).get("text")

@@ -38,7 +38,8 @@ class HostForm(forms.Form):
 @door.dialog(Role.OWNER)
 def add(request: HttpRequest, room: Room) -> HttpResponse:
     """The form, and then the command, this once."""
-    form = HostForm(request.POST or None)
+    # The page holds the form of a new cluster, too, and each field has its own id.
+    form = HostForm(request.POST or None, auto_id="id_host_%s")
     if request.method == "POST" and form.is_valid():
         try:
             minted = enrolments.create(room, form.cleaned_data["name"], form.cleaned_data["hours"])

@@ -116,15 +116,32 @@ def has_ended(page: Page, state: str = "Completed") -> None:
     expect(page.locator(f'#run-head .state[data-state="{state}"]').first).to_be_visible(timeout=SLOW_MS)
 
 
-def serious(page: Page, *rules: str) -> list[str]:
-    """What axe finds that keeps people out, by all of its rules or by some."""
-    chosen = {"runOnly": list(rules)} if rules else {}
-    violations = Axe().run(page, options={"resultTypes": ["violations"], **chosen}).response["violations"]
-    return [
-        f"{each['id']}: {each['help']}: {[place['html'][:160] for place in each['nodes'][:3]]}"
-        for each in violations
-        if each["impact"] in ("serious", "critical")
-    ]
+# Of all that axe looks at, the theme changes the colours only.
+COLOURS = ("color-contrast", "link-in-text-block")
+# Ids that stand twice, within what is shown or not: axe looks at those that names refer to only.
+DOUBLED = """() => {
+  const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
+  return [...new Set(ids.filter((id, place) => ids.indexOf(id) !== place))];
+}"""
+SETTLED = """() => Promise.allSettled(document.getAnimations().filter((each) => each instanceof CSSTransition).map((each) => each.finished))"""
+
+
+def violations(page: Page, *schemes: str, colours: str = "") -> list[str]:
+    """What axe finds on a page in each of the colour schemes, whatever it weighs; and ids that stand twice.
+
+    `colours` is a further scheme of which the colours alone are looked at.
+    """
+    found = [f"duplicate-id: {each}" for each in page.evaluate(DOUBLED)]
+    asked: list[tuple[str, tuple[str, ...]]] = [(scheme, ()) for scheme in schemes]
+    for scheme, rules in [*asked, (colours, COLOURS)] if colours else asked:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.evaluate(SETTLED)
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found += [
+            f"{scheme}: {each['id']}: {each['help']}: {[place['html'][:160] for place in each['nodes'][:3]]}"
+            for each in Axe().run(page, options=options).response["violations"]
+        ]
+    return found
 
 
 def download(page: Page, link: Any, target: Path) -> bytes:

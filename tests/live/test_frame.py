@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.live.browser import PASSWORD, Person, has_ended, is_awake, run_the_sample, serious
+from tests.live.browser import PASSWORD, Person, has_ended, is_awake, run_the_sample, violations
 from tests.live.studio import LiveRun, Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
@@ -103,16 +103,9 @@ def test_no_page_keeps_people_out(filled: Studio, person: Person) -> None:
     page = context.new_page()
     found = {}
     for place in every_page(filled):
-        page.emulate_media(color_scheme="light")
         page.goto(place)
         is_awake(page)
-        problems = serious(page)
-        page.emulate_media(color_scheme="dark")
-        page.evaluate(
-            "Promise.allSettled(document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished))"
-        )
-        # Of all that axe looks at, the theme changes the colours only.
-        if problems := [*problems, *serious(page, "color-contrast", "link-in-text-block")]:
+        if problems := violations(page, "light", colours="dark"):
             found[place] = problems
     context.close()
     # Axe tries to set and to load styles, which the policy forbids. The same walk on the phone hears what is ours.

@@ -3,73 +3,138 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.urls import resolve
 
-from tests.live.browser import serious
+from tests.live.browser import violations
+from tests.live.test_walk import addresses
 from tests.web.chrome import NARROW, WIDE, open_page, ours
 from tests.web.conftest import Site
 from tests.web.test_browser import whole_pages
 from tests.web.test_links import with_data
-from workspaces.models import Role
+from workspaces.models import Member, Role, User
 from workspaces.services import invitations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
-OPENERS = """[...document.querySelectorAll("[data-open]")].filter((each) => each.dataset.open !== "palette").map((each, place) => {
+OPENERS = """[...document.querySelectorAll("[data-open]")].map((each, place) => {
   each.dataset.opener = place;
   return [place, each.dataset.open, each.getAttribute("hx-get") ?? each.dataset.open];
 })"""
 CLICK = "place => document.querySelector(`[data-opener='${place}']`).click()"
 FILLED = "id => { const it = document.getElementById(id); return it?.open && !it.querySelector('.htmx-request') && it.querySelector('h2, input, form'); }"
+MENUS = "[...document.querySelectorAll('[popovertarget]')].filter((each) => each.checkVisibility()).map((each) => each.getAttribute('popovertarget'))"
+# Dialogs about several runs are of one kind.
+OBJECT = re.compile("[0-9a-f-]{36}")
+# What stands in its page from the first, and is asked for alone when its topic speaks.
+HEARD = {"w/<slug:workspace>/runs/<uuid:run_id>/waiting/"}
+# What a person may open by an address that is no page.
+FILE = re.compile(r"<file:path>$|[.](json|txt|zip)$|/(file|log)/$")
+
+
+class Look:
+    """A browser that axe may put its styles into, which the policy of the studio forbids; and all that was seen in it."""
+
+    def __init__(self, page: Any, live_server: Any) -> None:
+        self.page, self.url = page, live_server.url
+        self.found: dict[str, list[str]] = {}
+        self.seen: set[str] = set()
+        self.opened: set[str] = set()
+        page.on("response", self._answered)
+
+    def _answered(self, answer: Any) -> None:
+        if answer.status < 300 and answer.headers.get("content-type", "").startswith("text/html"):
+            self.seen.add(resolve(urlsplit(answer.url).path).route)
+
+    def at(self, name: str, path: str) -> None:
+        """A page at both sizes, and each dialog and menu on it that was not looked at before."""
+        self.page.set_viewport_size(WIDE)
+        self.page.goto(f"{self.url}{path}")
+        self.page.wait_for_load_state("networkidle")
+        for size in (WIDE, NARROW):
+            self.page.set_viewport_size(size)
+            self.note(f"{name} at {size['width']}")
+            self._dialogs(name)
+            self._menus(name)
+        burger = self.page.locator(".burger")
+        if burger.is_visible() and self._is_new("the drawer"):
+            burger.click()
+            self.note(f"{name}: the drawer")
+
+    def note(self, where: str) -> None:
+        # What differs by size is the layout, and by theme the colours: all of axe's rules in light and wide, and in dark and narrow.
+        is_wide = self.page.viewport_size == WIDE
+        if problems := violations(self.page, "light", colours="dark") if is_wide else violations(self.page, "dark"):
+            self.found[where] = problems
+
+    def _dialogs(self, name: str) -> None:
+        for place, dialog, source in self.page.evaluate(OPENERS):
+            if not self._is_new(source):
+                continue
+            self.page.evaluate(CLICK, place)
+            self.page.wait_for_function(FILLED, arg=dialog)
+            self.note(f"{name}: {source}")
+            self.page.evaluate("id => document.getElementById(id).close()", dialog)
+
+    def _menus(self, name: str) -> None:
+        for menu in self.page.evaluate(MENUS):
+            if not self._is_new(f"menu {menu}"):
+                continue
+            self.page.evaluate("id => document.getElementById(id).showPopover()", menu)
+            self.note(f"{name}: menu {menu}")
+            self.page.evaluate("id => document.getElementById(id).hidePopover()", menu)
+
+    def _is_new(self, source: str) -> bool:
+        mark = f"{OBJECT.sub('', source)} at {self.page.viewport_size['width']}"
+        is_new = mark not in self.opened
+        self.opened.add(mark)
+        return is_new
 
 
 @pytest.fixture
-def looked_at(chromium: Any) -> Iterator[Any]:
-    """A page that axe may put its styles into, which the policy of the studio forbids."""
+def look(chromium: Any, live_server: Any) -> Iterator[Look]:
     context = chromium.new_context(viewport=WIDE, bypass_csp=True)
-    yield context.new_page()
+    yield Look(context.new_page(), live_server)
     context.close()
 
 
-def test_axe_finds_nothing_on_any_page_or_dialog(site: Site, looked_at: Any, live_server: Any) -> None:
-    pages = {
-        **whole_pages(site),
-        "audit": "settings/audit/",
-        "retention": "settings/retention/",
-        "lost": "no/such/page/",
-    }
-    run = with_data(site)
-    pages |= {"data": f"runs/{run.pk}/", "inputs": f"runs/{run.pk}/?step=train&tab=inputs"}
-    open_page(site, looked_at, live_server)
-    found: dict[str, list[str]] = {}
-    dialogs: set[str] = set()
-    for name, path in pages.items():
-        for size in (WIDE, NARROW):
-            looked_at.set_viewport_size(size)
-            looked_at.goto(f"{live_server.url}/w/lab/{path}")
-            looked_at.wait_for_load_state("networkidle")
-            note(found, f"{name} at {size['width']}", looked_at)
-        for place, dialog, source in looked_at.evaluate(OPENERS):
-            if source in dialogs:
-                continue
-            dialogs.add(source)
-            looked_at.evaluate(CLICK, place)
-            looked_at.wait_for_function(FILLED, arg=dialog)
-            note(found, f"{name}: {source}", looked_at)
-            looked_at.evaluate("id => document.getElementById(id).close()", dialog)
-    assert not found, json.dumps(found, indent=1)
-    assert len(dialogs) > 8
+def pages_of(site: Site) -> dict[str, str]:
+    """All that can be opened by an address in a workspace and beside it, each with something on it."""
+    reader = Member.objects.get(workspace=site.workspace, role=Role.READER)
+    pages = {name: f"/w/lab/{path}" for name, path in whole_pages(site).items()}
+    read = with_data(site)
+    waiting = site.pipeline("prepare -> train", status="Running")
+    site.attempt(site.step(waiting, "prepare"), 1, "queued")
+    invitations.invite(site.room, "newcomer", Role.READER)
+    invitations.invite_open(site.room, Role.READER)
+    return pages | {
+        "data": f"/w/lab/runs/{read.pk}/", "inputs": f"/w/lab/runs/{read.pk}/?step=train&tab=inputs", "waiting": f"/w/lab/runs/{waiting.pk}/?step=prepare&tab=why",
+        "audit": "/w/lab/settings/audit/", "retention": "/w/lab/settings/retention/", "member": f"/w/lab/settings/members/{reader.pk}/",
+        "the end": "/w/lab/settings/workspace/delete/", "register": "/w/lab/data/register/", "register a path": "/w/lab/data/register/?from=path",
+        "register from the web": "/w/lab/data/register/?from=web", "lost": "/w/lab/no/such/page/", "nowhere": "/nowhere/",
+        **{form: f"/w/lab/settings/{form}/" for form in ("people/link", "members/add", "tokens/create")},
+        "workspaces": "/workspaces/", "new workspace": "/workspaces/new/", "docs": "/api/v1/docs",
+        **{f"studio {tab}": f"/studio/{tab}" for tab in ("", "workspaces/", "people/", "banner/")},
+        "password": "/accounts/password/change/", "who are you": "/accounts/reauthenticate/",
+    }  # fmt: skip
 
 
-def note(found: dict[str, list[str]], where: str, page: Any) -> None:
-    if problems := serious(page):
-        found[where] = problems
+def test_axe_finds_nothing_on_any_page_menu_or_dialog(site: Site, look: Look, live_server: Any) -> None:
+    User.objects.filter(pk=site.owner.pk).update(is_superuser=True)
+    open_page(site, look.page, live_server)
+    for name, path in pages_of(site).items():
+        look.at(name, path)
+    assert len(look.opened) > 30
+    assert not look.found, json.dumps(look.found, indent=1)
+    shown = {each.route for each in addresses() if "GET" in getattr(each.view, "methods", ())}
+    assert {route for route in shown - look.seen - HEARD if not FILE.search(route)} == set(), "open these in pages_of()"
 
 
-def test_axe_finds_nothing_before_one_is_signed_in(site: Site, looked_at: Any, live_server: Any) -> None:
-    found: dict[str, list[str]] = {}
+def test_axe_finds_nothing_before_one_is_signed_in(site: Site, look: Look) -> None:
     named = invitations.invite(site.room, "newcomer", Role.READER)[1]
     anybody = invitations.invite_open(site.room, Role.READER)[1]
     for path in (
@@ -81,11 +146,8 @@ def test_axe_finds_nothing_before_one_is_signed_in(site: Site, looked_at: Any, l
         "/start/spent/",
         "/nowhere/",
     ):
-        for scheme in ("light", "dark"):
-            looked_at.emulate_media(color_scheme=scheme)
-            looked_at.goto(f"{live_server.url}{path}")
-            note(found, f"{path} {scheme}", looked_at)
-    assert not found, json.dumps(found, indent=1)
+        look.at(path, path)
+    assert not look.found, json.dumps(look.found, indent=1)
 
 
 def test_a_dialog_that_was_refused_says_so_within_the_policy(site: Site, page: Any, live_server: Any) -> None:

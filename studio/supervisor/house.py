@@ -186,7 +186,8 @@ class House:
         first = [part for name, part in self.parts.items() if name != "valkey"]
         last = [part for name, part in self.parts.items() if name == "valkey"]
         self.socket.close()
-        stop_all([first, last], STOP_SECONDS)
+        for name in stop_all([first, last], STOP_SECONDS):
+            self.say(f"{name} did not stop by itself and was killed.")
         clear_state(self.layout)
 
     def _write_state(self) -> None:

@@ -150,8 +150,9 @@ def ending(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def stop_all(groups: Sequence[Sequence[Part]], seconds: float) -> None:
-    """Stop group after group, each at once; what has not gone by then is killed."""
+def stop_all(groups: Sequence[Sequence[Part]], seconds: float) -> list[str]:
+    """Stop group after group, each at once; what has not gone by then is killed, and named."""
+    killed = []
     until = time.monotonic() + seconds
     for group in groups:
         for part in group:
@@ -159,5 +160,7 @@ def stop_all(groups: Sequence[Sequence[Part]], seconds: float) -> None:
         for part in group:
             if not part.wait(until):
                 part.kill()
+                killed.append(part.name)
         # Later groups are quick to stop, but always get a moment.
         until = max(until, time.monotonic() + 0.7)
+    return killed

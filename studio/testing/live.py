@@ -100,13 +100,12 @@ class LiveStudio:
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, float]:
-        """Stop it; the exit code, all that it printed, and how long it took."""
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Stop it; the exit code, and all that it printed."""
         assert self.process is not None
-        began = time.monotonic()
         self.process.send_signal(number)
         output, _ = self.process.communicate(timeout=30)
-        return self.process.returncode, output, time.monotonic() - began
+        return self.process.returncode, output
 
     def kill(self) -> None:
         """Whatever is left of it."""

@@ -110,7 +110,7 @@ def test_cancel_ends_a_deaf_script_and_its_daemon(steps: Steps) -> None:
     verdict = probe.verdict
     assert (verdict["canceled"], verdict["signal"], verdict["left_over"]) == (True, 9, 0)
     assert (verdict["proof"]["signals"], verdict["proof"]["left_over"]) == (["TERM", "KILL"], 0)
-    assert 0.3 <= verdict["proof"]["seconds"] < 60
+    assert verdict["proof"]["seconds"] >= 0.3
     assert not alive(daemon)
 
 

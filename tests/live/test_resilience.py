@@ -97,7 +97,7 @@ def test_a_run_completes_while_the_broker_is_away(studio: Studio, tmp_path: Path
 
 def test_the_studio_stops_and_starts_while_a_step_runs(studio: Studio, going: Going) -> None:
     before = len(going.run.log("step"))
-    code, output, _ = studio.live.stop()
+    code, output = studio.live.stop()
     assert code == 0, output
     # Nobody looks after it, and it goes on.
     time.sleep(1)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from compute.services import targets
+from core import once
 from workspaces.access import Room
-from workspaces.models import User
+from workspaces.models import ApiToken, User
 from workspaces.services import members, workspaces
 
 
@@ -36,14 +37,20 @@ def found(
     name: str,
     description: str = "",
     tags: Mapping[str, str] | None = None,
+    limits: Mapping[str, int | None] | None = None,
     people: Sequence[tuple[str, str]] = (),
     cluster: FirstCluster | None = None,
+    token: ApiToken | None = None,
 ) -> Founded:
-    """All of it or nothing. `people` are names with roles; the first cluster is the default one.
+    """All of it or nothing. `people` are names with roles; the first cluster is the default one; a `token` is what the
+    person asks with.
 
     Raises as what it is made of does: Forbidden, Conflict, Invalid.
     """
-    room = workspaces.create_for_owner(user, name, description)
+    room = workspaces.create_for_owner(user, name, description, token)
+    once.settle(room.workspace)
+    if limits:
+        workspaces.set_limits(room, limits)
     if cluster is not None:
         targets.create_target(room, cluster.name, cluster.vm_size, max_nodes=cluster.max_nodes)
     workspaces.change(room, tags=tags, default_compute=cluster.name if cluster else None)

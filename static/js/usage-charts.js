@@ -4,11 +4,13 @@ import { number } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
 import { sayGone } from "./notices.js";
+import { clock } from "./time.js";
 import { t } from "./words.js";
 
 // Decimal, as everywhere on the pages.
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 const CHARTS = [
+  { key: "running", title: t("Steps"), unit: t("at once"), times: 1, names: { running: t("running"), waiting: t("waiting") } },
   { key: "cpu", title: t("Processor"), unit: t("cores"), names: { cpu: t("cores") } },
   { key: "memory", title: t("Memory"), names: { memory: t("memory") } },
   { key: "used", title: t("Disk used"), names: { disk: t("disk") } },
@@ -51,11 +53,17 @@ class UsageCharts extends HTMLElement {
 
   disconnectedCallback() { this.#stop.splice(0).forEach((stop) => stop()); this.#again.cancel(); }
 
+  /** What it shows is not there any more. */
+  end() {
+    this.disconnectedCallback();
+    sayGone(this);
+  }
+
   async #load() {
     let told;
     try { told = await fetchJSON(this.getAttribute("src")); }
     catch (error) {
-      if (isGone(error)) { this.disconnectedCallback(); sayGone(this); }
+      if (isGone(error)) { this.end(); return; }
       this.#say(error.message);
       return;
     }
@@ -67,17 +75,26 @@ class UsageCharts extends HTMLElement {
 
   #say(text) { this.note.hidden = !text; this.note.textContent = text; }
 
-  #tile({ peak_memory: peak, memory, cpu_seconds: cpu, cores, disk_total: disk, series }) {
+  /** What a cluster did; steps and hosts tell what they used. */
+  #steps({ nodes, node_seconds: busy, series }) {
+    const most = (what) => number(series.find(({ name }) => name === what)?.peak ?? 0);
+    return [[t("Steps at once"), most("running"), t("of {all} nodes", { all: number(nodes) })], [t("Waiting at once"), most("waiting"), ""], [t("Node time"), clock(busy), ""]];
+  }
+
+  #tile(told) {
+    this.tiles.replaceChildren(...(told.nodes === undefined ? this.#used(told) : this.#steps(told)).map(([name, value, detail]) =>
+      h("div", { class: "tile" }, h("div", { class: "k" }, name), h("div", { class: "v" }, value), detail && h("div", { class: "d" }, detail))));
+  }
+
+  #used({ peak_memory: peak, memory, cpu_seconds: cpu, cores, disk_total: disk, series }) {
     const most = (what) => series.find(({ name }) => name === what)?.peak ?? null;
     const known = (value, words) => (value === null ? "–" : words(value));
-    const tiles = [
+    return [
       [t("Peak memory"), known(peak ?? most("memory"), size), memory ? of(size(memory)) : ""],
       [t("Peak processor"), known(most("cpu"), (value) => t("{number} cores", { number: number(Number(value.toFixed(2))) })), cores ? of(number(cores)) : ""],
       cpu !== undefined && [t("Processor time"), known(cpu, time), ""],
       disk && [t("Disk used at most"), known(most("disk"), size), of(size(disk))],
     ].filter(Boolean);
-    this.tiles.replaceChildren(...tiles.map(([name, value, detail]) =>
-      h("div", { class: "tile" }, h("div", { class: "k" }, name), h("div", { class: "v" }, value), detail && h("div", { class: "d" }, detail))));
   }
 
   /** Whether there is anything to draw. A line needs two points. */

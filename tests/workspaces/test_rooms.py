@@ -42,6 +42,63 @@ def test_settings_change_all_together_or_not_at_all(house: House) -> None:
     assert house.door(Role.CONTRIBUTOR).patch("", {"description": "x"}).status_code == 403
 
 
+WHOLE = {
+    "name": "north", "description": "Soil", "tags": {"team": "north"}, "limits": {"running_steps": 4, "members": 3},
+    "people": [{"username": "bea"}, {"username": "eve", "role": "reader"}],
+    "cluster": {"name": "cpu-cluster", "vm_size": "STANDARD_DS3_V2", "max_nodes": 3},
+}  # fmt: skip
+
+
+def make(house: House, key: str = "", **asked: Any) -> Any:
+    """A person asks REST for a workspace."""
+    person = Client(headers={"Idempotency-Key": key} if key else {})
+    person.force_login(house.owner)
+    return person.post("/api/v1/workspaces/", {**WHOLE, **asked}, content_type="application/json")
+
+
+def test_a_workspace_is_made_with_all_that_its_form_takes(house: House) -> None:
+    neighbour = house.person("bea", Role.CONTRIBUTOR)
+    answer = make(house)
+    told = answer.json()
+    assert answer.status_code == 201
+    assert (told["name"], told["description"], told["role"], told["tags"]) == ("north", "Soil", "owner", WHOLE["tags"])
+    assert told["limits"] == {"storage_bytes": None, "running_steps": 4, "members": 3}
+    assert told["default_compute"] == "cpu-cluster"
+    bea, eve = told["invited"]
+    assert bea == {"username": "bea", "sign_in_link": None}
+    assert eve["username"] == "eve" and "/start/" in eve["sign_in_link"]
+    made = Workspace.objects.get(name="north")
+    assert Member.objects.get(workspace=made, user=neighbour).role == Role.CONTRIBUTOR
+    assert Invitation.objects.get(workspace=made).role == Role.READER
+    cluster = made.compute_targets.get()
+    assert (cluster.name, cluster.vm_size, cluster.max_nodes) == ("cpu-cluster", "STANDARD_DS3_V2", 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ({"name": "a b"}, (400, "bad_name")),
+        ({"limits": {"members": 2}}, (409, "member_limit")),
+        ({"limits": {"members": 0}}, (400, "invalid")),
+        ({"cluster": {"name": "cpu-cluster", "vm_size": "HUGE"}}, (400, "unknown_vm_size")),
+        ({"cluster": {"name": "cpu-cluster", "max_nodes": 101}}, (400, "bad_scale")),
+        ({"people": [{"username": "eve", "role": "king"}]}, (400, "unknown_role")),
+        ({"tags": {"": "x"}}, (400, "bad_tags")),
+    ],
+)
+def test_a_workspace_is_made_whole_or_not_at_all(house: House, asked: dict[str, Any], refused: tuple[int, str]) -> None:
+    assert code(make(house, **asked)) == refused
+    assert not Workspace.objects.exclude(name="lab").exists() and not Invitation.objects.exists()
+
+
+def test_a_workspace_that_was_made_by_this_request_before_is_told_again_without_its_links(house: House) -> None:
+    house.person("bea", Role.CONTRIBUTOR)
+    first = make(house, "k", people=[{"username": "bea"}])
+    assert make(house, "k", people=[{"username": "bea"}]).json() == first.json()
+    assert make(house, "l", name="south").status_code == 201
+    assert code(make(house, "l", name="south")) == (409, "shown_once")
+
+
 def test_an_archived_workspace_is_read_and_nothing_in_it_changes(house: House) -> None:
     house.put("a.txt", b"a")
     contributor = house.door(Role.CONTRIBUTOR)

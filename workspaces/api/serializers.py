@@ -69,11 +69,6 @@ class WorkspaceOut(serializers.Serializer[Member]):
         return RESOURCE_GROUP
 
 
-class WorkspaceIn(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    description = serializers.CharField(required=False, default="", allow_blank=True)
-
-
 class WorkspaceChange(serializers.Serializer[Any]):
     description = serializers.CharField(required=False, allow_blank=True)
     tags = serializers.DictField(required=False, child=serializers.CharField(allow_blank=True))

@@ -11,7 +11,6 @@ W = "workspaces/<slug:workspace>/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.RootView.as_view(), name="api-root"),
     path("me/", views.MeView.as_view(), name="api-me"),
-    path("workspaces/", views.WorkspacesView.as_view(), name="api-workspaces"),
     path(W, views.WorkspaceDetailView.as_view(), name="api-workspace"),
     path(f"{W}tokens/", views.TokensView.as_view(), name="api-tokens"),
     path(f"{W}tokens/<uuid:id>/", views.TokenView.as_view(), name="api-token"),

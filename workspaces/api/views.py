@@ -8,18 +8,17 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.http.response import HttpResponseBase
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import Conflict, Forbidden
+from core.errors import Conflict
 from core.serving import stream
 from workspaces import queries
 from workspaces.api import serializers as s
-from workspaces.api.base import StudioView, WorkspaceView, keyed, listed
+from workspaces.api.base import StudioView, WorkspaceView, listed
 from workspaces.models import ApiToken, Invitation, Member, Role, User
 from workspaces.scopes import Act
 from workspaces.services import auditing, invitations, members, removal, tokens, workspaces
@@ -57,7 +56,7 @@ class MeView(StudioView):
     @extend_schema(responses=s.MeOut)
     def get(self, request: Request) -> Response:
         """Who asks: the person, the role and the workspaces of this token or session."""
-        user, token = _caller(request)
+        user, token = caller(request)
         found = list(queries.rooms_of(user, token).order_by("workspace__name"))
         name = user.username if user else token.name if token else ""
         # A step needs to know its workspace; how to write to its submitter is a person's matter.
@@ -65,31 +64,6 @@ class MeView(StudioView):
         email = user.email if user and not is_step else None
         me = {"user": user, "username": name, "email": email, "token": token, "workspaces": found}
         return Response(s.MeOut(me).data)
-
-
-class WorkspacesView(StudioView):
-    keeps_keys = True
-
-    @property
-    def keys_of(self) -> str:
-        user, _token = _caller(self.request)
-        return f"user:{user.pk if user else ''}"
-
-    @extend_schema(responses=listed(s.WorkspaceOut))
-    def get(self, request: Request) -> Response:
-        """The workspaces of the caller."""
-        user, token = _caller(request)
-        return self.paged(queries.rooms_of(user, token), s.WorkspaceOut, keys=("id",))
-
-    @extend_schema(request=s.WorkspaceIn, responses={201: s.WorkspaceOut})
-    @keyed
-    def post(self, request: Request) -> Response:
-        """A new workspace, for those who own one already. A token of an owner opens what it makes, too."""
-        user, token = _caller(request)
-        if user is None:
-            raise Forbidden(_("Only a person makes a workspace."))
-        room = workspaces.create_for_owner(user, **self.asked(s.WorkspaceIn), token=token)
-        return Response(s.WorkspaceOut(Member(workspace=room.workspace, role=room.role)).data, status=201)
 
 
 class WorkspaceDetailView(WorkspaceView):
@@ -321,6 +295,7 @@ def person(found: Member | Invitation) -> dict[str, Any]:
     return {**{name: told[name] for name in ("id", "username", "role", "created_at")}, "last_seen_at": None}
 
 
-def _caller(request: Request) -> tuple[User | None, ApiToken | None]:
+def caller(request: Request) -> tuple[User | None, ApiToken | None]:
+    """The person, and the token that asks for them."""
     user = request.user if isinstance(request.user, User) else None
     return user, request.auth if isinstance(request.auth, ApiToken) else None

@@ -74,9 +74,10 @@ def create_for_owner(user: User, name: str, description: str = "", token: ApiTok
     if not may_make(user):
         raise Forbidden(_("Only who owns a workspace may make another. Ask an owner."))
     room = create_workspace(user, name, description, token)
-    if token is not None:
-        tokens.mint(user, room.workspace, Role.OWNER, token.name, token.expires_at, parent=token)
-    return room
+    if token is None:
+        return room
+    minted = tokens.mint(user, room.workspace, Role.OWNER, token.name, token.expires_at, parent=token)
+    return replace(room, token=minted.token)
 
 
 def may_make(user: User) -> bool:

@@ -19,7 +19,7 @@ WORDS: Mapping[str, str | Promise] = {
     "compute.node_removed": _("Node removed"),
     "dataset.registered": _("Dataset registered"),
     "dataset.unregistered": _("Dataset taken out of the list"),
-    "datastore.removed": _("Datastore removed"),
+    "datastore.removed": _("File removed from a datastore"),
     "environment.registered": _("Environment registered"),
     "host.detached": _("Host detached"),
     "host.drained": _("Host drained"),

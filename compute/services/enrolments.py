@@ -136,7 +136,7 @@ def _exchange(token: str, name: str, agent: str, key: str) -> Host:
     if not unused.update(used_at=now(), host=host):
         raise _used()
     by = enrolment.created_by.get_username() if enrolment.created_by else "studio"
-    audit.write(by, "host.enrolled", name, enrolment.workspace)
+    audit.write(by, "host.enrolled", name, enrolment.workspace, through=f"enrolment {enrolment.pk}")
     journal.hint(f"list:{enrolment.workspace.name}:compute")
     return host
 

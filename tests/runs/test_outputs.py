@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from typing import Any
 
@@ -15,10 +16,11 @@ from datasets import places
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from datasets.services import fetching
+from datasets.services.datastores import put_file
 from duto.spec.graph import Graph
 from runs import told
-from runs.models import Artifact, Output
-from runs.services import artifacts, outputs
+from runs.models import Artifact, Attempt, Output, Run
+from runs.services import artifacts, finish, logs, outputs
 from runs.services.transfers import staging
 from workspaces.services import storage, workspaces
 
@@ -300,3 +302,38 @@ def test_outputs_that_were_moved_before_a_crash_are_not_counted_twice(lab):
     Output.objects.all().delete()
     storage.measure(lab.workspace.pk)
     assert len(outputs.promote(attempt, report)) == 1
+
+
+def test_a_step_whose_outputs_are_too_much_fails_with_that_sentence_and_nothing_else_is_lost(lab):
+    kept = put_file(lab.room, "workspaceblobstore", "raw/kept.csv", io.BytesIO(b"1,2"), overwrite=False)
+    graph = lab.graph("prepare -> train", outputs=[{"name": "model", "kind": "pipeline_data"}])
+    root = lab.pipeline(graph=graph)
+    Run.objects.filter(pk=lab.step(root, "train").pk).update(status="NotStarted")
+    attempt = lab.attempt(lab.step(root, "prepare"))
+    logs.append(attempt, 0, b"an hour of work\n")
+    used = storage.measure(lab.workspace.pk)
+    workspaces.set_limits(lab.room, {"storage_bytes": used + 100})
+    report = leave(attempt, outputs__model__a="x" * 60, outputs__model__b="y" * 60, work__outputs__m="z" * 7)
+    finish.finish(Attempt.objects.select_related("run__root__workspace").get(pk=attempt.pk), {**report, "exit_code": 0})
+
+    failed, skipped = lab.step(root, "prepare"), lab.step(root, "train")
+    assert (failed.status, skipped.status, Run.objects.get(pk=root.pk).status) == ("Failed", "Skipped", "Failed")
+    error = failed.error
+    assert "'lab' may keep" in error["message"] and "100 B of that are left" in error["message"]
+    assert "ask an owner to raise the limit" in error["message"]
+    # Not half of it is there, and what was there is as it was; what is small enough was kept, and the log.
+    assert not Output.objects.exists()
+    store = datasets.root_by_name(lab.workspace, "workspaceblobstore")
+    assert not store.exists(f"azureml/{failed.pk}/model")
+    assert store.digest(kept.path) == hashlib.sha256(b"1,2").hexdigest()
+    assert [each.path for each in Artifact.objects.filter(path__startswith="outputs/")] == ["outputs/m"]
+    assert lab.get(f"runs/{failed.pk}/log/").content == b"an hour of work\n"
+    assert storage.measure(lab.workspace.pk) <= used + 100
+
+    # With room for it the same step completes.
+    workspaces.set_limits(lab.room, {"storage_bytes": used + 1000})
+    again = lab.attempt(lab.step(lab.pipeline(graph=graph), "prepare"))
+    report = leave(again, outputs__model__a="x" * 60, outputs__model__b="y" * 60)
+    finish.finish(Attempt.objects.select_related("run__root__workspace").get(pk=again.pk), {**report, "exit_code": 0})
+    assert Run.objects.get(pk=again.run_id).status == "Completed"
+    assert Output.objects.get().file_count == 2

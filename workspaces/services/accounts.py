@@ -40,7 +40,7 @@ def redeem(secret: str) -> User:
     link = _live(secret)
     if not SignInLink.objects.filter(pk=link.pk, used_at__isnull=True).update(used_at=now()):
         raise _spent()
-    audit.write(link.user.get_username(), "account.link_used")
+    audit.write(link.user.get_username(), "account.link_used", link.user.get_username())
     return link.user
 
 
@@ -51,7 +51,7 @@ def set_password(user: User, password: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password"])
     SignInLink.objects.filter(user=user, used_at__isnull=True).delete()
-    audit.write(user.get_username(), "account.password_set")
+    audit.write(user.get_username(), "account.password_set", user.get_username())
 
 
 def check_name(username: str) -> None:

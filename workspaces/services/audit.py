@@ -23,11 +23,14 @@ def note_outside(room: Room, action: str, target: str = "", **facts: Any) -> Non
     _write(None, action, target, facts, actor=room.actor, person=room.person, via=via, through=through)
 
 
-def write(actor: str, action: str, target: str = "", workspace: Workspace | None = None, **facts: Any) -> None:
-    """Write down one deed without a room: of the studio itself, or of somebody at its front door."""
-    via = Via.STUDIO if actor == "studio" else Via.PAGE
-    person = "" if via == Via.STUDIO else actor
-    _write(workspace, action, target, facts, actor=actor, person=person, via=via)
+def write(
+    actor: str, action: str, target: str = "", workspace: Workspace | None = None, *, through: str = "", **facts: Any
+) -> None:
+    """Write down one deed without a room: of the studio itself, of somebody at its front door, or of a machine that
+    comes `through` a key of theirs."""
+    person = "" if actor == "studio" else actor
+    via = Via.TOKEN if through else Via.PAGE if person else Via.STUDIO
+    _write(workspace, action, target, facts, actor=actor, person=person, via=via, through=through)
 
 
 def _write(workspace: Workspace | None, action: str, target: str, facts: dict[str, Any], **who: str) -> None:

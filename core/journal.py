@@ -64,6 +64,11 @@ def hint(topic: str, frame: dict[str, Any] | None = None) -> None:
     after_commit(lambda: frames.post(group_of(topic), _frame(topic, frame or {})))
 
 
+def gone(topic: str, name: str) -> None:
+    """Tell watchers of the topic that what has this name (`kind:name`) was deleted: its page asks for nothing more."""
+    hint(topic, {"gone": name})
+
+
 def stamp() -> int:
     """The version of a list at this moment, in milliseconds: what a page has seen when it reads its rows after this.
 

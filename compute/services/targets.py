@@ -206,16 +206,22 @@ def delete_target(room: Room, name: str, *, force: bool = False) -> bool:
             waiting=use.waiting,
         )
     audit.note(room, "compute.deleted", target.name, running=use.running, waiting=use.waiting)
-    _tell(room.workspace)
     if not use:
-        target.delete()
+        remove(target)
         return True
+    _tell(room.workspace)
     target.min_nodes, target.max_nodes, target.resized_at = 0, 0, now()
     target.save()
     by = f"{room.actor}, who deleted the cluster {target.name}"
     for clear in clearers:
         after_commit(partial(clear, target.pk, by))
     return False
+
+
+def remove(target: ComputeTarget) -> None:
+    """Take away one on which nothing runs, and tell its page."""
+    target.delete()
+    journal.gone(f"list:{target.workspace.name}:compute", f"cluster:{target.name}")
 
 
 def use_of(target: ComputeTarget) -> Use:

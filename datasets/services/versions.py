@@ -139,7 +139,7 @@ def unregister(room: Room, name: str) -> None:
             code="unknown_dataset",
         )
     audit.note(room, "dataset.unregistered", name)
-    journal.hint(f"list:{room.workspace.name}:datasets")
+    journal.gone(f"list:{room.workspace.name}:datasets", f"dataset:{name}")
 
 
 def _looked(workspace: Workspace, kind: str, definition: Mapping[str, Any], validate: bool) -> tuple[bool, Any]:

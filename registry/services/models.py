@@ -143,7 +143,7 @@ def remove(room: Room, version: ModelVersion) -> None:
     prefix = version.prefix
     version.delete()
     audit.note(room, "model.removed", f"{version.model.name}:{version.version}")
-    journal.hint(f"list:{room.workspace.name}:models")
+    journal.gone(f"list:{room.workspace.name}:models", f"model:{version.model.name}:{version.version}")
     transaction.on_commit(lambda: artifact_store(room.workspace.pk).remove(prefix))
 
 

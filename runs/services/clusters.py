@@ -12,7 +12,7 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Node
-from compute.services.targets import Use, find_target
+from compute.services.targets import Use, find_target, remove
 from core import slices
 from core.clock import now
 from core.errors import Conflict, NotFound
@@ -148,8 +148,7 @@ def _let_go(target: ComputeTarget) -> int:
     locked = ComputeTarget.objects.select_for_update().filter(pk=target.pk, max_nodes=0).first()
     if locked is None or use_of(locked):
         return 0
-    locked.delete()
-    placing.tell([target])
+    remove(locked)
     return 1
 
 

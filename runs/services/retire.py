@@ -62,6 +62,7 @@ def _hide(room: Room, run: Run) -> None:
             room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
         )
         Run.objects.filter(pk=run.pk).update(parent=run.pk)
+        journal.gone(run.topic, run.topic)
         journal.hint(f"list:{room.workspace.name}:runs")
 
 

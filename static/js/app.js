@@ -8,6 +8,7 @@ import "./keyboard.js";
 import "./live.js";
 import "./live-region.js";
 import "./menus.js";
+import "./page-about.js";
 import "./palette.js";
 import "./selection.js";
 import "./split-handle.js";

@@ -30,6 +30,12 @@ class LogView extends HTMLElement {
 
   disconnectedCallback() { this.#stop?.(); this.#stop = null; }
 
+  /** What it shows is not there any more. */
+  end() {
+    this.disconnectedCallback();
+    if (this.source) this.source.isGone = true;
+  }
+
   #frame() {
     this.lines = h("div", { class: "lines" });
     this.note = h("p", { class: "note" });

@@ -27,7 +27,7 @@ class MetricGrid extends HTMLElement {
   // A flood of points says "reload" many times a second.
   #again = throttle(2000, async () => {
     if (this.#isLoading) { this.#again(); return; }
-    try { await this.#load(); } catch (error) { if (isGone(error)) this.#end(); /* else the next frame asks again */ }
+    try { await this.#load(); } catch (error) { if (isGone(error)) this.end(); /* else the next frame asks again */ }
   });
 
   async connectedCallback() {
@@ -43,7 +43,8 @@ class MetricGrid extends HTMLElement {
 
   disconnectedCallback() { this.#stop?.(); this.#again.cancel(); }
 
-  #end() {
+  /** What it shows is not there any more. */
+  end() {
     this.disconnectedCallback();
     sayGone(this);
   }

@@ -27,9 +27,9 @@ export function toast(text, level = "info") {
   settle(item);
 }
 
-/** What an element shows was deleted: it asks for nothing more, and the page says so once. */
-export function sayGone(element = document.body) {
-  if (!document.querySelector("[data-gone]")) toast(t("What this page shows was deleted."), "warning");
+/** What an element shows was deleted: it asks for nothing more, and the page says so once, for as long as it is open. */
+export function sayGone(element = document.body, text = t("What this page shows was deleted.")) {
+  if (!document.querySelector("[data-gone]")) document.getElementById("content")?.prepend(h("div", { class: "banner warning", role: "alert" }, icon("warning"), h("span", null, text)));
   element.setAttribute("data-gone", "");
 }
 

@@ -26,6 +26,7 @@ class RunStore extends EventTarget {
     this.#take(doc);
     paintFrom(this);
     document.addEventListener("duto:select", () => this.#moved());
+    document.addEventListener("duto:gone", () => this.#end());
     if (topic) this.#stop = live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
   }
 
@@ -78,6 +79,8 @@ class RunStore extends EventTarget {
   /** The run was deleted under its page. */
   #end() {
     this.#stop?.();
+    this.reload.cancel();
+    this.recount.cancel();
     this.src = null;
     sayGone();
   }

@@ -113,6 +113,21 @@ def removed_model(site: Site) -> Deed:
     return lambda: site.client.delete(f"{site.base}models/forest/versions/1/")
 
 
+def withdraw(site: Site) -> Deed:
+    made, _path = invitations.invite(site.room, "eve", Role.READER)
+    return lambda: site.send(f"settings/members/{made.pk}/withdraw/")
+
+
+def publishes(site: Site) -> Deed:
+    root = site.filled()
+    return lambda: site.send(f"runs/{root.pk}/publish/", name="nightly", version="1.0")
+
+
+def disables(site: Site) -> Deed:
+    made = published(site)
+    return lambda: site.send(f"pipelines/{made.pk}/status/", status="Disabled")
+
+
 # By its code: from where it comes, who is told to have done it, and how it is done.
 DEEDS: dict[str, tuple[str, str, Callable[[Site], Deed]]] = {
     "account.closed": (PAGE, "ana", lambda s: lambda: s.page.post(f"/studio/people/{s.person('mallory').pk}/active/", {"active": "0"})),
@@ -134,7 +149,7 @@ DEEDS: dict[str, tuple[str, str, Callable[[Site], Deed]]] = {
     "host.invited": (PAGE, "ana", lambda s: lambda: s.send("compute/add-host/", name="beta", hours="1")),
     "host.undrained": (PAGE, "ana", lambda s: after(s.send("compute/hosts/alpha/drain/"), lambda: s.send("compute/hosts/alpha/undrain/"))),
     "invitation.ended": (STUDIO, "studio", named_twice),
-    "invitation.withdrawn": (PAGE, "ana", lambda s: after(None, withdraw(s))),
+    "invitation.withdrawn": (PAGE, "ana", withdraw),
     "member.added": (PAGE, "ana", lambda s: after(neighbour(s), lambda: s.send("settings/members/add/", username="bea", role="reader"))),
     "member.changed": (PAGE, "ana", lambda s: lambda: s.send(f"settings/members/{member(s).pk}/role/", role="contributor")),
     "member.invited": (PAGE, "ana", lambda s: lambda: s.send("settings/members/add/", username="eve", role="reader", days="2")),
@@ -144,8 +159,8 @@ DEEDS: dict[str, tuple[str, str, Callable[[Site], Deed]]] = {
     "member.removed": (PAGE, "ana", lambda s: lambda: s.send(f"settings/members/{member(s).pk}/remove/")),
     "model.registered": (TOKEN, "ana", model),
     "model.removed": (TOKEN, "ana", removed_model),
-    "pipeline.published": (PAGE, "ana", lambda s: publishes(s)),
-    "pipeline.status": (PAGE, "ana", lambda s: disables(s)),
+    "pipeline.published": (PAGE, "ana", publishes),
+    "pipeline.status": (PAGE, "ana", disables),
     "retention.applied": (PAGE, "ana", lambda s: after(s.send("settings/retention/save/", **RETENTION), lambda: s.send("settings/retention/apply/"))),
     "retention.changed": (PAGE, "ana", lambda s: lambda: s.send("settings/retention/save/", **RETENTION)),
     "run.delete": (PAGE, "ana", over),
@@ -171,21 +186,6 @@ OUTSIDE = {
     "studio.message",
     "workspace.deleted",
 }
-
-
-def withdraw(site: Site) -> Deed:
-    made, _path = invitations.invite(site.room, "eve", Role.READER)
-    return lambda: site.send(f"settings/members/{made.pk}/withdraw/")
-
-
-def publishes(site: Site) -> Deed:
-    root = site.filled()
-    return lambda: site.send(f"runs/{root.pk}/publish/", name="nightly", version="1.0")
-
-
-def disables(site: Site) -> Deed:
-    made = published(site)
-    return lambda: site.send(f"pipelines/{made.pk}/status/", status="Disabled")
 
 
 def test_every_deed_is_tried() -> None:
@@ -229,7 +229,8 @@ def shown_and_exported(site: Site, entry: AuditEntry) -> None:
         "through": entry.through, "action": entry.action, "target": entry.target, "facts": entry.facts,
     }  # fmt: skip
     assert told == row
-    assert [json.loads(line) for line in content(site.get("audit/file/", kind="jsonl", **fits)).splitlines()][0] == row
+    lines = content(site.get("audit/file/", kind="jsonl", **fits)).splitlines()
+    assert json.loads(lines[0]) == row
     (first, *_) = csv.DictReader(io.StringIO(content(site.see("settings/audit/file/", kind="csv", **fits)).decode()))
     assert {**first, "facts": json.loads(first["facts"])} == row
     tomorrow = (now() + timedelta(days=1)).date().isoformat()

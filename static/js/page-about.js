@@ -3,7 +3,7 @@ import { live } from "./live.js";
 import { sayGone } from "./notices.js";
 import { t } from "./words.js";
 
-const ASKING = "live-region, metric-grid, usage-charts, log-view";
+const ASKING = ["live-region", "metric-grid", "usage-charts", "log-view"].join();
 
 function leave(root, text) {
   sayGone(root, text);

@@ -34,3 +34,11 @@ def parse(text: object) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def stamp() -> int:
+    """The version of a list at this moment, in milliseconds: what a page has seen when it reads its rows after this.
+
+    Not a count of events: whoever looks at one list learns nothing of how much happens in the others.
+    """
+    return int(now().timestamp() * 1000)

@@ -105,3 +105,13 @@ def _client() -> Redis:
         socket_connect_timeout=SEND_SECONDS,
         retry=Retry(NoBackoff(), 1, supported_errors=(BrokerAway,)),
     )
+
+
+def group_of(topic: str) -> str:
+    """The channel layer's name of a topic: it allows letters, digits, hyphen, underscore and full stop only."""
+    return "t." + "".join(c if c.isalnum() or c in "-_." else "." for c in topic)[:90]
+
+
+def of(topic: str, frame: dict[str, Any]) -> Message:
+    """The frame of a topic, as its group is sent it."""
+    return group_of(topic), {"type": "frame", "frame": {"topic": topic, **frame}}

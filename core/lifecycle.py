@@ -8,9 +8,14 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 from django.db.models.options import Options
+from django.dispatch import Signal
 
 from core.errors import IllegalMove, Outrun
 from core.ids import uuid7
+
+# A row has moved: `sender` is its class, with `row`, `to` (its status now) and `facts` (what else was set). What a receiver
+# raises undoes the move.
+transitioned = Signal()
 
 
 def write_all(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
@@ -56,8 +61,9 @@ class Lifecycle(Row):
     class Meta:
         abstract = True
 
-    def told(self, to: str, facts: dict[str, Any]) -> None:
-        """Hook: record in the journal that this row has moved. Called inside the transaction."""
+    def on_transition(self, to: str, facts: dict[str, Any]) -> None:
+        """Tell that this row has moved, inside the transaction: to those who have connected to `transitioned`."""
+        transitioned.send(type(self), row=self, to=to, facts=facts)
 
     def may(self, to: str) -> bool:
         return to in self.MOVES[self.status]
@@ -79,7 +85,7 @@ class Lifecycle(Row):
             raise Outrun(f"This {self.KIND} is no longer {self.status}.", status=self.status, to=to)
         for name, value in {**facts, "status": to}.items():
             setattr(self, name, value)
-        self.told(to, facts)
+        self.on_transition(to, facts)
 
     @classmethod
     @transaction.atomic(savepoint=False)
@@ -105,4 +111,4 @@ class Lifecycle(Row):
         if names:
             write_all(rows, names)
         for row in rows:
-            row.told(to, facts)
+            row.on_transition(to, facts)

@@ -19,7 +19,7 @@ class Event(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint("topic", "version", name="one_event_per_version")]
         indexes = [
-            # The postman asks for undelivered events only: a partial index keeps that O(undelivered).
+            # The publisher asks for undelivered events only: a partial index keeps that O(undelivered).
             models.Index("id", name="event_undelivered", condition=models.Q(delivered_at__isnull=True)),
             models.Index("created_at", name="event_age"),
         ]

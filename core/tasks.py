@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from core import journal
+from core import outbox_publisher
 
 
 @shared_task(name="core.deliver", acks_late=True, ignore_result=True)
 def deliver() -> None:
-    while journal.deliver() == journal.BATCH:
+    while outbox_publisher.deliver() == outbox_publisher.BATCH:
         pass

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core import journal
+from core import outbox
 from core.lifecycle import Lifecycle, Row
 from workspaces.models import User, Workspace
 
@@ -114,4 +114,4 @@ class DatasetVersion(Lifecycle):
         """Journaled, so that a page which was drawn just before it watches the list still hears of it."""
         number = time.time_ns() // 1000
         lists = (f"list:{self.workspace.name}:datasets",)
-        journal.record(f"dataset:{self.pk}", number, {"status": to}, lists=lists)
+        outbox.record(f"dataset:{self.pk}", number, {"status": to}, lists=lists)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core import journal
+from core import outbox
 from core.lifecycle import Lifecycle, Row
 from environments import told
 from workspaces.models import Workspace
@@ -86,8 +86,8 @@ class EnvironmentBuild(Spoken):
         ]
         indexes = [models.Index("status", "id", name="build_queue")]
 
-    def told(self, to: str, facts: dict[str, Any]) -> None:
-        journal.hint(f"build:{self.pk}", {"status": to})
+    def on_transition(self, to: str, facts: dict[str, Any]) -> None:
+        outbox.hint(f"build:{self.pk}", {"status": to})
 
     @property
     def warnings_told(self) -> list[str]:
@@ -161,9 +161,9 @@ class Image(Spoken):
     class Meta:
         constraints = [models.UniqueConstraint("host_id", "tag", name="one_image_per_host")]
 
-    def told(self, to: str, facts: dict[str, Any]) -> None:
+    def on_transition(self, to: str, facts: dict[str, Any]) -> None:
         """Whoever has the environment looks again."""
         if self.lock_digest:
             rows = EnvironmentVersion.objects.filter(build__lock_digest=self.lock_digest)
             for name in rows.values_list("workspace__name", flat=True).distinct():
-                journal.hint(f"list:{name}:images")
+                outbox.hint(f"list:{name}:images")

@@ -20,7 +20,7 @@ def start() -> threading.Thread:
 def _run() -> None:
     from django.db import close_old_connections
 
-    from core.beats import WEB, beat, web_rhythm, web_silence
+    from core.heartbeats import WEB, beat, web_rhythm, web_silence
     from workspaces.services import usage
 
     name = f"{WEB}{socket.gethostname()}"[:64]

@@ -20,9 +20,9 @@ def start_ticker(sender: object = None, **_: object) -> None:
     """The ticker starts with the worker, broker or no broker: it is what makes bells dispensable."""
     if getattr(sender, "app", None) is not app:  # the signal is for every worker of the process
         return
-    from core import collector, postman
+    from core import collector, outbox_publisher
     from runs.services import ticker
 
-    postman.start()
+    outbox_publisher.start()
     ticker.start()
     collector.settle()

@@ -13,7 +13,7 @@ from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import parse_header_parameters
 
-from core import postman
+from core import outbox_publisher
 from core.serving import one_by_one
 from studio import beat
 from studio.middleware import ErrorDocuments
@@ -81,4 +81,4 @@ def by_path() -> Any:
 def begin() -> None:
     """What a web process does besides answering, from its first request on: an import alone starts nothing."""
     beat.start()
-    postman.start()
+    outbox_publisher.start()

@@ -74,7 +74,7 @@ class Visit:
         from studio import handlers
         from studio.asgi import application as studio
 
-        # Neither signs of life nor a postman for the process of the tests.
+        # Neither signs of life nor a publisher of events for the process of the tests.
         with patch.object(handlers, "begin"):
             await asyncio.wait_for((application or studio)(self.scope, self.receive, self.send), GUARD)
         return self.answer

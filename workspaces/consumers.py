@@ -15,7 +15,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from core.journal import group_of
+from core.frames import group_of
 from core.text import cleaned, is_deep
 from workspaces import live
 from workspaces.models import User

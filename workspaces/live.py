@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from core import journal
+from core import clock, outbox
 from workspaces.models import Member, User
 
 # Says whether the user may watch `<prefix>:<key>`.
@@ -55,7 +55,7 @@ def journaled(prefix: str) -> CatchUp:
         version = asked.get("version")
         if not isinstance(version, int):
             return []
-        events = journal.missed(f"{prefix}:{key}", version)
+        events = outbox.missed(f"{prefix}:{key}", version)
         if events is None:
             return [{"reload": True}]
         return [{"version": event.version, **event.payload} for event in events]
@@ -71,9 +71,9 @@ def _may_watch_list(user: User, key: str) -> bool:
 def _list_frames(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     """One frame when something of this list was journaled since the page read its rows."""
     version = asked.get("version")
-    if not isinstance(version, int) or not journal.has_moved(f"list:{key}", version):
+    if not isinstance(version, int) or not outbox.has_moved(f"list:{key}", version):
         return []
-    return [{"version": journal.stamp()}]
+    return [{"version": clock.stamp()}]
 
 
 register("list", _may_watch_list, _list_frames)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from compute.models import Enrolment, Host
 from compute.services.hosts import KEY_PREFIX, digest_of, installation
-from core import journal, once
+from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, StudioError, Unauthenticated
 from workspaces.access import Room
@@ -137,7 +137,7 @@ def _exchange(token: str, name: str, agent: str, key: str) -> Host:
         raise _used()
     by = enrolment.created_by.get_username() if enrolment.created_by else "studio"
     audit.write(by, "host.enrolled", name, enrolment.workspace, through=f"enrolment {enrolment.pk}")
-    journal.hint(f"list:{enrolment.workspace.name}:compute")
+    outbox.hint(f"list:{enrolment.workspace.name}:compute")
     return host
 
 

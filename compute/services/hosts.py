@@ -23,7 +23,7 @@ from compute import told
 from compute.models import Host
 from compute.services import samples
 from compute.services.hostcard import is_alive
-from core import journal
+from core import outbox
 from core.clock import now
 from core.errors import Unauthenticated
 from core.prepared import Prepared
@@ -80,7 +80,7 @@ def _tell_pages(host: Host) -> None:
     """It speaks for the first time, or again: the pages that list it look anew."""
     rows = Workspace.objects.all() if host.workspace_id is None else Workspace.objects.filter(pk=host.workspace_id)
     for name in rows.values_list("name", flat=True):
-        journal.hint(f"list:{name}:compute")
+        outbox.hint(f"list:{name}:compute")
 
 
 def _note(host: Host, wrong: list[str]) -> None:

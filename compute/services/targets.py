@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from compute.models import ComputeTarget, Node
 from compute.services import terms
 from compute.sizes import size_of
-from core import journal
+from core import outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from core.work import after_commit
@@ -221,7 +221,7 @@ def delete_target(room: Room, name: str, *, force: bool = False) -> bool:
 def remove(target: ComputeTarget) -> None:
     """Take away one on which nothing runs, and tell its page."""
     target.delete()
-    journal.gone(f"list:{target.workspace.name}:compute", f"cluster:{target.name}")
+    outbox.gone(f"list:{target.workspace.name}:compute", f"cluster:{target.name}")
 
 
 def use_of(target: ComputeTarget) -> Use:
@@ -273,4 +273,4 @@ def _priority(text: str) -> str:
 
 
 def _tell(workspace: Workspace) -> None:
-    journal.hint(f"list:{workspace.name}:compute")
+    outbox.hint(f"list:{workspace.name}:compute")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from compute.models import Enrolment, Host
 from compute.services.hosts import hosts_of
-from core import journal
+from core import outbox
 from core.clock import now
 from core.errors import Conflict, NotFound
 from workspaces.access import Room
@@ -54,7 +54,7 @@ def _set_drained(room: Room, name: str, is_drained: bool) -> Host:
     changed = Host.objects.filter(pk=host.pk, drained_at__isnull=is_drained)
     if changed.update(drained_at=now() if is_drained else None):
         audit.note(room, "host.drained" if is_drained else "host.undrained", name)
-        journal.hint(f"list:{room.workspace.name}:compute")
+        outbox.hint(f"list:{room.workspace.name}:compute")
     host.refresh_from_db()
     return host
 
@@ -83,7 +83,7 @@ def revoke(room: Room, name: str) -> None:
     with transaction.atomic():
         if Host.objects.filter(pk=host.pk, revoked_at__isnull=True).update(revoked_at=now()):
             audit.note(room, "host.detached", name)
-            journal.hint(f"list:{room.workspace.name}:compute")
+            outbox.hint(f"list:{room.workspace.name}:compute")
     host.refresh_from_db()
     for end in after_revoke:
         end(host)

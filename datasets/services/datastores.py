@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import journal, once
+from core import once, outbox
 from core.errors import Conflict, Invalid, NotFound
 from core.storage import Root, Stored, safe
 from datasets.models import Datastore
@@ -111,7 +111,7 @@ def put_file(
             if part.written.digest != present:
                 part.take_place()
     storage.note(store.workspace, stored.size)
-    journal.hint(f"list:{room.workspace.name}:datasets")
+    outbox.hint(f"list:{room.workspace.name}:datasets")
     return stored
 
 
@@ -127,7 +127,7 @@ def delete_file(room: Room, name: str, path: str) -> None:
         room.require_own("file", *(f"{store.name}/{each}" for each in held))
     root.remove(key)
     audit.note(room, "datastore.removed", f"{name}/{key}")
-    journal.hint(f"list:{room.workspace.name}:datasets")
+    outbox.hint(f"list:{room.workspace.name}:datasets")
 
 
 def _may_replace(room: Room, store: Datastore, root: Root, key: str, wanted: bool) -> bool:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import outbox
 from core.clock import now
 from core.errors import Conflict, Outrun, StudioError
 from core.work import later, ring
@@ -145,7 +145,7 @@ class _Lease:
             self._told = time.monotonic()
             if not self._mine().update(progress=[done, total] if total else None):
                 raise Outrun("This dataset is no longer being fetched.")
-            journal.hint(f"list:{self._version.workspace.name}:datasets")
+            outbox.hint(f"list:{self._version.workspace.name}:datasets")
 
     def give_back(self) -> None:
         with suppress(Outrun):

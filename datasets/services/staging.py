@@ -13,7 +13,7 @@ from typing import BinaryIO
 from django.core import signing
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import outbox
 from core.clock import now
 from core.errors import Invalid, NotFound
 from core.storage import Root
@@ -81,7 +81,7 @@ def publish(room: Room, key: str, name: str) -> str:
         count += 1
         place = f"{wanted}-{count}"
     target.adopt(source, place)
-    journal.hint(f"list:{room.workspace.name}:datasets")
+    outbox.hint(f"list:{room.workspace.name}:datasets")
     return place
 
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
-from core import journal, once
+from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, NotFound
 from core.ids import as_key
@@ -70,7 +70,7 @@ def save(
             fetching.ask(version)
         elif not is_later:
             _refresh(version, facts)
-        journal.hint(f"list:{room.workspace.name}:datasets")
+        outbox.hint(f"list:{room.workspace.name}:datasets")
     return version
 
 
@@ -121,7 +121,7 @@ def annotate(
     if description is not None and version.dataset is not None:
         newest = Dataset.objects.filter(pk=version.dataset.pk, latest_version=version.version)
         newest.update(description=description)
-    journal.hint(f"list:{room.workspace.name}:datasets")
+    outbox.hint(f"list:{room.workspace.name}:datasets")
     return version
 
 
@@ -139,7 +139,7 @@ def unregister(room: Room, name: str) -> None:
             code="unknown_dataset",
         )
     audit.note(room, "dataset.unregistered", name)
-    journal.gone(f"list:{room.workspace.name}:datasets", f"dataset:{name}")
+    outbox.gone(f"list:{room.workspace.name}:datasets", f"dataset:{name}")
 
 
 def _looked(workspace: Workspace, kind: str, definition: Mapping[str, Any], validate: bool) -> tuple[bool, Any]:

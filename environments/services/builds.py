@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from core import journal, sentences
+from core import outbox, sentences
 from core.clock import now
 from core.errors import Outrun
 from core.ids import as_key
@@ -206,4 +206,4 @@ def _queue_again(which: Q, reason: Kept) -> int:
 def _tell_lists(build: EnvironmentBuild) -> None:
     names = EnvironmentVersion.objects.filter(build=build).values_list("workspace__name", flat=True).distinct()
     for name in names:
-        journal.hint(f"list:{name}:environments")
+        outbox.hint(f"list:{name}:environments")

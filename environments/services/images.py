@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from core import journal, sentences
+from core import outbox, sentences
 from core.clock import now, parse
 from core.errors import Conflict, Outrun
 from core.sentences import Kept
@@ -61,7 +61,7 @@ def report_image(
         with transaction.atomic():
             take(row, told)
             if version is not None:  # a base image names no lock by which its workspaces are found
-                journal.hint(f"list:{version.workspace.name}:images")
+                outbox.hint(f"list:{version.workspace.name}:images")
     except (IntegrityError, Outrun):  # another call of the same agent was first; the agent's next word counts
         log.info("a report of the image %s of host %s came twice", tag, host.name)
 
@@ -118,7 +118,7 @@ def _building(row: Image | None, told: _Told) -> None:
     }  # fmt: skip
     if row is None:
         row = told.new(S.BUILDING, **fresh)
-        row.told(S.BUILDING, {})
+        row.on_transition(S.BUILDING, {})
     elif row.status == S.BUILDING:  # its agent was killed amid the last one
         _update(row, **fresh, **told.facts())
     else:
@@ -136,7 +136,7 @@ def _ready(row: Image | None, told: _Told) -> None:
     if told.report.get("fetched") is True:
         facts |= {**columns(reason=say("image_fetched")), "started_at": None}
     if row is None:
-        told.new(S.READY, **facts).told(S.READY, facts)
+        told.new(S.READY, **facts).on_transition(S.READY, facts)
     else:
         row.move(S.READY, **facts, **told.facts())
 
@@ -240,7 +240,7 @@ def _update(row: Image, **facts: Any) -> None:
     Image.objects.filter(pk=row.pk).update(**facts)
     for name, value in facts.items():
         setattr(row, name, value)
-    row.told(row.status, facts)
+    row.on_transition(row.status, facts)
 
 
 def _progress(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from core import journal
+from core import outbox
 from core.clock import now
 from core.errors import Conflict, NotFound
 from core.storage import data_dir
@@ -42,7 +42,7 @@ def append_build_log(build: EnvironmentBuild, offset: int, data: bytes) -> int:
         size = offset + len(data)
         renewed = {"lease_until": now() + LEASE} if row.status == EnvironmentBuild.Status.BUILDING else {}
         EnvironmentBuild.objects.filter(pk=row.pk).update(log_size=size, **renewed)
-        journal.hint(f"build:{row.pk}", frame(offset, data))
+        outbox.hint(f"build:{row.pk}", frame(offset, data))
     build.log_size = size
     return size
 

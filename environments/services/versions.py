@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import outbox
 from core.errors import Conflict, Invalid, NotFound
 from core.sentences import Kept
 from environments import definitions
@@ -119,7 +119,7 @@ def add_version(
         number = locked.latest_version + 1
         Environment.objects.filter(pk=locked.pk).update(latest_version=number)
         environment.latest_version = number
-    journal.hint(f"list:{workspace.name}:environments")
+    outbox.hint(f"list:{workspace.name}:environments")
     return EnvironmentVersion.objects.create(
         workspace=workspace, environment=environment, version=number, definition=definition.document,
         digest=definition.digest, recipe_digest=definition.recipe_digest, ground=base_tag(definition.document) or "",

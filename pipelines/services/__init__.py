@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import journal
+from core import outbox
 from core.errors import Invalid, Unprocessable
 from pipelines.models import PublishedPipeline
 from workspaces.access import Room
@@ -49,5 +49,5 @@ def set_status(room: Room, pipeline: PublishedPipeline, wanted: str) -> Publishe
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(status=wanted)
     pipeline.refresh_from_db(fields=["status"])
     audit.note(room, "pipeline.status", str(pipeline.pk), status=wanted)
-    journal.hint(f"list:{room.workspace.name}:pipelines")
+    outbox.hint(f"list:{room.workspace.name}:pipelines")
     return pipeline

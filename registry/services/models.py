@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from core import journal, once
+from core import once, outbox
 from core.errors import Invalid, NotFound, Unprocessable
 from core.spec import refusing
 from core.storage import Root, artifact_store, blob_key, safe
@@ -132,7 +132,7 @@ def annotate(room: Room, version: ModelVersion, **changes: Any) -> ModelVersion:
         if changes.get(name) is not None:
             setattr(version, name, changes[name])
     version.save(update_fields=["description", "tags", "properties", "datasets"])
-    journal.hint(f"list:{room.workspace.name}:models")
+    outbox.hint(f"list:{room.workspace.name}:models")
     return version
 
 
@@ -143,7 +143,7 @@ def remove(room: Room, version: ModelVersion) -> None:
     prefix = version.prefix
     version.delete()
     audit.note(room, "model.removed", f"{version.model.name}:{version.version}")
-    journal.gone(f"list:{room.workspace.name}:models", f"model:{version.model.name}:{version.version}")
+    outbox.gone(f"list:{room.workspace.name}:models", f"model:{version.model.name}:{version.version}")
     transaction.on_commit(lambda: artifact_store(room.workspace.pk).remove(prefix))
 
 
@@ -204,4 +204,4 @@ def _number(room: Room, name: str, version: ModelVersion) -> None:
     room.made("model", version.pk)
     once.settle(version)
     audit.note(room, "model.registered", f"{name}:{version.version}")
-    journal.hint(f"list:{room.workspace.name}:models")
+    outbox.hint(f"list:{room.workspace.name}:models")

@@ -16,11 +16,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from compute.models import Host
 from compute.services import hosts
-from core import beats, clock
+from core import clock, heartbeats
 from core.clock import now
 from core.errors import Invalid, StudioError
+from core.frames import group_of
 from core.ids import as_uuid
-from core.journal import group_of
 from core.text import document_of
 from environments import services as environments
 from runs.agents.bell import Bell
@@ -132,11 +132,11 @@ def _held(document: dict[str, Any]) -> dict[UUID, int]:
 
 def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
     """Leases move on when a part of them is used up: most calls write nothing."""
-    until = now() + beats.lease()
+    until = now() + heartbeats.lease()
     due = [
         each
         for each in mine
-        if held.get(each.id) == each.epoch and each.lease_until and each.lease_until < until - beats.renew_after()
+        if held.get(each.id) == each.epoch and each.lease_until and each.lease_until < until - heartbeats.renew_after()
     ]
     if due:
         rows = Attempt.objects.filter(pk__in=[each.id for each in due], host=host)

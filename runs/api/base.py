@@ -14,6 +14,7 @@ from core import paging
 from runs.models import Run
 from runs.queries.documents import answer_document
 from runs.queries.finding import get_run
+from runs.services.waiting import reasons_of
 from workspaces.access import require_run
 from workspaces.api.base import WorkspaceView
 from workspaces.api.schema import AFTER, LIMIT
@@ -57,7 +58,7 @@ class RunView(WorkspaceView):
 
     def told(self, run: Run) -> dict[str, Any]:
         """The run as it now stands, its graph only where that is short."""
-        return answer_document(self.run(run.pk, graph=False))
+        return answer_document(self.run(run.pk, graph=False), reasons=reasons_of)
 
 
 class RawView(RunView):

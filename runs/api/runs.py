@@ -26,6 +26,7 @@ from runs.services.children import start_child
 from runs.services.closing import complete_run, fail_run
 from runs.services.resume import check as resumable
 from runs.services.submit import resubmit, start_interactive, submit_run
+from runs.services.waiting import reasons_of
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -110,7 +111,7 @@ class RunDetailView(RunView):
     def get(self, request: Request, id: UUID) -> Response:
         """One run."""
         whole = self.flag("graph", default=True)
-        return Response(run_document(self.run(id, graph=whole), graph=whole))
+        return Response(run_document(self.run(id, graph=whole), reasons=reasons_of, graph=whole))
 
     @extend_schema(operation_id="run_change", request=s.RunChange, responses=s.RunOut)
     def patch(self, request: Request, id: UUID) -> Response:

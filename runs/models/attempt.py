@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -106,8 +104,3 @@ class Attempt(Lifecycle):
                 condition=~models.Q(status__in=["queued", "completed", "failed", "canceled", "lost"]),
             ),
         ]
-
-    def told(self, to: str, facts: dict[str, Any]) -> None:
-        from runs.services.changes import note_attempt
-
-        note_attempt(self, to)

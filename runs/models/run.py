@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -175,12 +173,6 @@ class Run(Lifecycle):
     def is_adopted(self) -> bool:
         """Whether this is a step whose result was taken over from the run that its own run resumes."""
         return self.step.reused_from_id is not None and self.properties.get(status.IS_ADOPTED) == "true"
-
-    def told(self, to: str, facts: dict[str, Any]) -> None:
-        """Journaled by runs.services.changes, which gathers the changes of one transaction to one event."""
-        from runs.services.changes import note
-
-        note(self, to, facts)
 
 
 class StepRun(models.Model):

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from compute.models import ComputeTarget
 from core.clock import iso
 from runs import told
 from runs.models import Attempt, Run, StepRun
 from runs.queries.finding import Counts, step_counts
+from runs.queries.graphs import parsed
 
 # Longer graphs are asked for by themselves: of 20,000 steps one has 15 MB.
 GRAPH_WITHIN = 500
-# So many of a list are named in a sentence.
-NAMED = 5
+# Why a run with these attempts waits, as placement would say it now.
+Reasons = Callable[[Run, Sequence[Attempt]], list[dict[str, Any]]]
 
 
 def run_documents(runs: Sequence[Run], *, workspace: str) -> list[dict[str, Any]]:
@@ -29,7 +28,7 @@ def run_documents(runs: Sequence[Run], *, workspace: str) -> list[dict[str, Any]
     return [_document(run, workspace, counts.get(run.pk), computes) for run in runs]
 
 
-def run_document(run: Run, *, reasons: bool = True, graph: bool = True) -> dict[str, Any]:
+def run_document(run: Run, *, reasons: Reasons, graph: bool = True) -> dict[str, Any]:
     """One run with everything: its graph, its attempts, why it waits."""
     counts = step_counts([run])
     document = _document(run, run.workspace.name, counts.get(run.pk), compute_names([run]))
@@ -39,13 +38,13 @@ def run_document(run: Run, *, reasons: bool = True, graph: bool = True) -> dict[
         document["step"]["script"] = script_of(run)
         tries = attempts_of([run]).get(run.pk, [])
         document["step"]["attempts"] = [attempt_document(each) for each in tries]
-        document["step"]["waiting"] = waiting(run, tries) if reasons else run.step.waiting
+        document["step"]["waiting"] = reasons(run, tries)
     return document
 
 
-def answer_document(run: Run) -> dict[str, Any]:
+def answer_document(run: Run, *, reasons: Reasons) -> dict[str, Any]:
     """The same as the answer to whoever makes or changes a run: a graph of very many steps never changes, and stays out."""
-    document = run_document(run, graph=False)
+    document = run_document(run, reasons=reasons, graph=False)
     if sum(document["steps_count"].values()) <= GRAPH_WITHIN:
         return {**document, "graph": run.graph}
     place = f"{settings.DUTO.url}/api/v1/workspaces/{document['workspace']}/runs/{run.pk}/"
@@ -65,51 +64,14 @@ def step_documents(root: Run, steps: Sequence[Run]) -> list[dict[str, Any]]:
     return documents
 
 
-def waiting(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
-    """Why a step waits: what its row says, and what placement says now."""
-    from runs.services.waiting import reasons
-
-    stored = [{**each, "text": told.said(each)} for each in run.step.waiting]
-    if not tries:
-        return stored or _steps_before(run)
-    if tries[-1].status != Attempt.Status.QUEUED:
-        return stored
-    return [*stored, *({"code": each.code, "text": each.text, "facts": each.facts} for each in reasons(tries[-1]))]
-
-
-def _steps_before(run: Run) -> list[dict[str, Any]]:
-    """The steps that a step waits for, when it has not been started: which, and how far they are."""
-    from runs.services.board import parsed
-
-    needs = parsed(run.root_id or run.pk).needs.get(run.step.node_id, frozenset())
-    if run.is_final or not needs:
-        return []
-    rows = Run.objects.filter(root=run.root_id, step__node_id__in=needs).exclude(status__in=Run.ENDS).order_by("id")
-    names = list(rows.values_list("step__name", "status"))
-    if not names:
-        return []
-    words = {value: str(label).lower() for value, label in Run.Status.choices}
-    told = ", ".join(f"{name} ({words[status]})" for name, status in names[:NAMED])
-    if len(names) > NAMED:
-        told += " " + _("and %(n)d more") % {"n": len(names) - NAMED}
-    text = ngettext(
-        "It waits for %(n)d step before it: %(steps)s.", "It waits for %(n)d steps before it: %(steps)s.", len(names)
-    ) % {"n": len(names), "steps": told}
-    return [{"code": "steps", "text": text, "facts": {"steps": len(names)}}]
-
-
 def script_of(run: Run) -> str:
     """The script of a step; empty where its root's graph does not hold it."""
-    from runs.services.board import parsed
-
     spec = parsed(run.root_id or run.pk).steps.get(run.step.node_id)
     return spec.script if spec else ""
 
 
 def nodes_of(run: Run) -> list[str]:
     """The nodes of a root in the order of its graph; of a step its own."""
-    from runs.services.board import parsed
-
     return list(parsed(run.pk).steps) if run.is_root else [run.step.node_id] if hasattr(run, "step") else []
 
 

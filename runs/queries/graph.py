@@ -22,6 +22,7 @@ from runs import told
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run
 from runs.queries.folding import FOLD_ABOVE, Folded, Group, fold
+from runs.queries.graphs import parsed
 from workspaces.models import Workspace
 
 TIMES = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at")
@@ -41,8 +42,6 @@ def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict
     Above FOLD_ABOVE steps those that are alike are one node each, but for the groups that are `opened`; the document
     then says which node holds `step`.
     """
-    from runs.services.board import parsed
-
     root = run if run.is_root else (run.root or run)
     # Parsed once a process: of a long graph that takes longer than all else here.
     specs = parsed(root.pk).graph.steps

@@ -16,8 +16,8 @@ from django.utils.translation import ngettext
 from compute.models import Host
 from compute.services.hostcard import is_alive
 from core import frames
-from core.beats import WEB, web_silence
 from core.clock import now, told
+from core.heartbeats import WEB, web_silence
 from core.models import Beat, Event
 from core.storage import data_dir
 from core.words import size_text

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from core import journal, once
+from core import once, outbox
 from core.errors import Conflict, Invalid, StudioError
 from core.fullness import as_full
 from core.sentences import Kept
@@ -178,7 +178,7 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
                 _replace(kept, values, overwrite)
             once.settle(kept, content=written.digest)
             store.move(part, row.key)
-            journal.hint(f"files:{run.pk}", {"reload": True})
+            outbox.hint(f"files:{run.pk}", {"reload": True})
     finally:
         store.remove(part)
     return kept

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from threading import Lock
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -17,59 +13,15 @@ from core.clock import now
 from core.lifecycle import write_all
 from core.prepared import Prepared
 from core.storage import Root
-from duto.spec.graph import Graph, Step, read_graph
+from duto.spec.graph import Step
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs.models import Output, Run, StepRun
+from runs.queries.graphs import parsed
 from runs.services.kept import Look
 
 S = Run.Status
 B = EnvironmentBuild.Status
-# Graphs of so many roots are kept parsed in a process, and no more of them than have so many steps in all.
-KEPT, KEPT_STEPS = 64, 50_000
 NOTHING = "[]"
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """The graph of a root, and what is asked of it again and again."""
-
-    graph: Graph
-
-    @cached_property
-    def steps(self) -> dict[str, Step]:
-        return {step.id: step for step in self.graph.steps}
-
-    @cached_property
-    def order(self) -> tuple[str, ...]:
-        """Steps after those they wait for, else as written."""
-        placed: dict[str, None] = {}
-        for first in self.steps:
-            path = [(first, self._before(first))]
-            while path:
-                node, before = path[-1]
-                wanted = next((each for each in before if each in self.steps and each not in placed), None)
-                if wanted is not None:
-                    path.append((wanted, self._before(wanted)))
-                else:
-                    placed.setdefault(node)
-                    path.pop()
-        return tuple(placed)
-
-    def _before(self, node: str) -> Iterator[str]:
-        step = self.steps[node]
-        return iter([*(each.step for each in step.inputs if each.step), *step.run_after])
-
-    @cached_property
-    def needs(self) -> dict[str, frozenset[str]]:
-        return self.graph.needs
-
-    @cached_property
-    def followers(self) -> dict[str, frozenset[str]]:
-        return self.graph.followers
-
-
-_graphs: OrderedDict[UUID, Parsed] = OrderedDict()
-_graphs_lock = Lock()
 
 
 def _steps_of(root: UUID) -> QuerySet[Run]:
@@ -175,47 +127,6 @@ class Board:
             Run.move_all(runs, status, fields=() if same else names, **(shared if same else {}))
         self._moves, self._steps = {}, {}
         self.look.remember()
-
-
-def parsed(root_id: UUID) -> Parsed:
-    """The graph of a root. It never changes, so it is parsed once a process.
-
-    That of a long run takes seconds: who is going to lock the root calls learn() before.
-    """
-    found = parsed_all([root_id])
-    if root_id not in found:
-        raise Run.DoesNotExist(f"There is no run {root_id}.")
-    return found[root_id]
-
-
-def learn(root_id: UUID | None) -> None:
-    """Have the graph of a root parsed, if there is one."""
-    if root_id is not None:
-        parsed_all([root_id])
-
-
-def parsed_all(root_ids: Iterable[UUID]) -> dict[UUID, Parsed]:
-    """The same of many roots, by one statement for all whose graphs are not kept."""
-    wanted = set(root_ids)
-    with _graphs_lock:
-        found = {key: _graphs[key] for key in wanted if key in _graphs}
-        for key in found:
-            _graphs.move_to_end(key)
-    if missing := wanted - found.keys():
-        rows = Run.objects.filter(pk__in=missing).values_list("pk", "graph")
-        fresh = {key: Parsed(read_graph(document or {"steps": []})) for key, document in rows}
-        found |= fresh
-        keep(fresh)
-    return found
-
-
-def keep(graphs: Mapping[UUID, Parsed]) -> None:
-    """Remember these graphs, and forget those that were not asked for the longest; the newest is always kept."""
-    with _graphs_lock:
-        _graphs.update(graphs)
-        steps = sum(len(each.graph.steps) for each in _graphs.values())
-        while len(_graphs) > KEPT or (steps > KEPT_STEPS and len(_graphs) > 1):
-            steps -= len(_graphs.popitem(last=False)[1].graph.steps)
 
 
 _STAMPS: dict[str, tuple[str, ...]] = {

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from core import slices
 from core.clock import now
-from runs.models import Attempt, Run
-from runs.services import failures, placing
-from runs.services.board import Board, learn
-from runs.services.changes import changing, place_after
+from runs.models import Run
+from runs.queries.graphs import learn
+from runs.services.board import Board
+from runs.services.changes import changing
 from runs.services.progress import carry_forward
+from runs.services.stopping import stop_steps
 from workspaces.access import Room, require_run
 from workspaces.models import Role
 
-A = Attempt.Status
 S = Run.Status
 
 
@@ -76,43 +76,3 @@ def _request(root: Run, by: str) -> None:
     root.cancel_requested_by, root.cancel_requested_at = by, now()
     if root.kind == Run.Kind.PIPELINE and root.may(S.CANCEL_REQUESTED):
         root.move(S.CANCEL_REQUESTED)
-
-
-def stop_steps(board: Board, nodes: Sequence[str], *, by: str) -> None:
-    """Steps without an attempt at an agent end at once; the others when their agent says so."""
-    runs = [board.runs[node].pk for node in nodes]
-    rows = Attempt.objects.filter(run__in=runs).exclude(status__in=Attempt.ENDS).select_related("node")
-    open_attempts = {attempt.run_id: attempt for attempt in rows}
-    hosts, dropped = set(), []
-    for node in nodes:
-        run = board.runs[node]
-        attempt = open_attempts.get(run.pk)
-        if attempt is None or attempt.status == A.QUEUED:
-            if attempt is not None:
-                attempt.run = run
-                dropped.append(attempt)
-            board.touch(node).waiting = []
-            board.set(node, S.CANCELED, error=failures.canceled_by(by), cancel_requested_by=by)
-        elif run.status != S.CANCEL_REQUESTED:
-            Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now())
-            run.move(S.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())
-            board.states[node] = S.CANCEL_REQUESTED
-            hosts.add(attempt.host_id)
-    _drop(dropped)
-    board.save()
-    _ring(hosts)
-
-
-def _drop(attempts: Sequence[Attempt]) -> None:
-    """No agent has them yet: they end here, and give back the nodes that they may have been promised."""
-    Attempt.move_all(attempts, A.CANCELED, finished_at=now(), cause="canceled")
-    placing.free_nodes(attempts)
-    for attempt in attempts:
-        place_after(attempt.run, attempt.compute_target_id)
-
-
-def _ring(host_ids: Iterable[object]) -> None:
-    from compute.models import Host
-
-    for name, is_local in Host.objects.filter(pk__in=list(host_ids)).values_list("name", "is_local"):
-        placing.ring_host(name, by_queue=is_local)

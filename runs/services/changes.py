@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
-from core import journal, slices
+from core import outbox, slices
 from core.clock import iso
 from core.errors import NotFound
+from core.lifecycle import transitioned
 from core.prepared import Prepared
 from core.work import after_commit, later
 from runs.models import Attempt, Run
@@ -75,23 +77,24 @@ def changing(root_id: UUID | None) -> Iterator[Run]:
         _journal(changes)
 
 
-def note(run: Run, to: str, facts: dict[str, Any]) -> None:
-    """Called by Run.move: remember the change for the event of this transaction."""
-    entry: dict[str, Any] = {"run": str(run.pk), "status": to, "facts": {}}
+@receiver(transitioned, sender=Run)
+def note(row: Run, to: str, facts: dict[str, Any], **_signal: object) -> None:
+    """A run has moved: remember it for the event of this transaction."""
+    entry: dict[str, Any] = {"run": str(row.pk), "status": to, "facts": {}}
     for name in TOLD:
         if name in facts:
             value = facts[name]
             entry["facts"][name] = iso(value) if name.endswith("_at") else value
-    if run.kind in (Run.Kind.STEP, Run.Kind.SCRIPT) and hasattr(run, "step"):
-        entry["step"] = run.step.node_id
-        entry["facts"]["reused"] = run.step.reused_from_id is not None
-        if run.is_adopted:
+    if row.kind in (Run.Kind.STEP, Run.Kind.SCRIPT) and hasattr(row, "step"):
+        entry["step"] = row.step.node_id
+        entry["facts"]["reused"] = row.step.reused_from_id is not None
+        if row.is_adopted:
             entry["facts"]["adopted"] = True
-    changes = _current(run)
-    _note_child(changes, run, entry)
+    changes = _current(row)
+    _note_child(changes, row, entry)
     changes.entries.append(entry)
     if to in Run.ENDS:
-        changes.ended.append(run.pk)
+        changes.ended.append(row.pk)
 
 
 def end_left(root_id: UUID) -> None:
@@ -102,10 +105,11 @@ def end_left(root_id: UUID) -> None:
         slices.pause()
 
 
-def note_attempt(attempt: Attempt, to: str) -> None:
-    """Called by Attempt.move: pages show attempts inside their step."""
-    facts = {"attempt": {"id": str(attempt.pk), "number": attempt.number, "status": to, "node": attempt.node_name}}
-    _current(attempt.run).entries.append({"run": str(attempt.run_id), "facts": facts})
+@receiver(transitioned, sender=Attempt)
+def note_attempt(row: Attempt, to: str, **_signal: object) -> None:
+    """An attempt has moved: pages show attempts inside their step."""
+    facts = {"attempt": {"id": str(row.pk), "number": row.number, "status": to, "node": row.node_name}}
+    _current(row.run).entries.append({"run": str(row.run_id), "facts": facts})
 
 
 def tell(run: Run, **facts: Any) -> None:
@@ -150,9 +154,9 @@ def _journal(changes: Changes) -> None:
     if not changes.entries:
         return
     for run_id in changes.above:
-        journal.hint(f"children:{run_id}", {"reload": True})
+        outbox.hint(f"children:{run_id}", {"reload": True})
     root = changes.root
     version = root.version + 1
     Run.objects.filter(pk=root.pk).update(version=version)
     root.version = version
-    journal.record(root.topic, version, {"changes": changes.entries}, lists=(f"list:{root.workspace.name}:runs",))
+    outbox.record(root.topic, version, {"changes": changes.entries}, lists=(f"list:{root.workspace.name}:runs",))

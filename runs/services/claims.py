@@ -16,7 +16,7 @@ from core.errors import StudioError
 from core.prepared import Prepared
 from runs import told
 from runs.models import Attempt, Run
-from runs.services.board import learn
+from runs.queries.graphs import learn
 from runs.services.changes import changing
 from runs.services.finish import BULKY
 from runs.services.spec import SpecOf

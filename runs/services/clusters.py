@@ -17,8 +17,8 @@ from core import slices
 from core.clock import now
 from core.errors import Conflict, NotFound
 from runs.models import Attempt, Run
+from runs.queries.graphs import learn
 from runs.services import failures, placing
-from runs.services.board import learn
 from runs.services.cancel import cancel_steps
 from runs.services.changes import changing, place_after
 from runs.services.fleet import waiting

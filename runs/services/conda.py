@@ -9,14 +9,11 @@ from uuid import UUID
 from django.db.models import Q
 
 from compute.models import ComputeTarget, Host
-from core import sentences
 from core.errors import Unprocessable
 from duto.spec.conda import only_there, refusal
 from duto.spec.graph import Step
-from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, StepRun
-from runs.services import finish as finishing
 from workspaces.models import Workspace
 
 KNOWN_MOST = 10_000
@@ -40,7 +37,7 @@ def require_hosts(
     asked = [(step, section) for step in steps if (section := section_of(versions[step.id]))]
     if not asked:
         return
-    able = {host.pk: host for host in _able(Q(workspace=workspace) | Q(workspace__isnull=True))}
+    able = {host.pk: host for host in hosts_with_conda(Q(workspace=workspace) | Q(workspace__isnull=True))}
     problems = [
         {"code": "conda_only", "message": f"Step '{step.name}': {refusal(only_there(section))}", "step": step.id}
         for step, section in asked
@@ -67,23 +64,7 @@ def asking(queue: Sequence[Attempt]) -> set[UUID]:
     return {attempt for attempt, version in versions.items() if known.get(version)}
 
 
-def fail_unbuildable() -> int:
-    """End builds for which there is no host any more, or never was one; how many."""
-    waiting = environments.queued_with_conda()
-    if not waiting:
-        return 0
-    rooms = {host.workspace_id for host in _able(Q())}
-    count = 0
-    for build, asked_by in waiting:
-        if None in rooms or rooms & asked_by:
-            continue
-        if environments.fail_build(build, sentences.keep(refusal(only_there(build.recipe["conda"])))):
-            finishing.build_ended(build.pk)
-            count += 1
-    return count
-
-
-def _able(which: Q) -> list[Host]:
+def hosts_with_conda(which: Q) -> list[Host]:
     rows = Host.objects.filter(which, revoked_at__isnull=True, launcher=Host.Launcher.DOCKER)
     return [host for host in rows.only("id", "workspace_id", "facts") if host.facts.get("conda")]
 

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from compute.models import ComputeTarget, Host, HostSample
 from core import slices
-from core.beats import beat
+from core.heartbeats import beat
 from core.models import Beat
 from core.storage import workspace_folders
 from core.work import ring

@@ -12,8 +12,8 @@ from compute.models import Host
 from core.clock import now, told
 from environments import services as environments
 from runs.models import Attempt
+from runs.queries.graphs import learn
 from runs.services import failures, placing
-from runs.services.board import learn
 from runs.services.changes import changing, place_after
 from runs.services.finish import end_attempt, fresh_of
 

@@ -12,10 +12,10 @@ from core.prepared import Prepared
 from duto.spec.sentences import parts_in
 from runs import causes, told
 from runs.models import Attempt, Run
+from runs.queries.graphs import learn, parsed
 from runs.services import artifacts, below, clusters, failures, logs, outputs, placing, usage
-from runs.services.board import learn, parsed
 from runs.services.changes import changing, place_after
-from runs.services.progress import advance_some, carry_forward
+from runs.services.progress import carry_forward
 from workspaces.services.tokens import revoke_run_tokens
 
 # Documents of a step that its end does not look into.
@@ -155,13 +155,6 @@ def lose(attempt: Attempt, **told: Any) -> None:
         fresh = fresh_of(attempt, root)
         if not fresh.is_final:
             end_attempt(fresh, A.LOST, cause="attempt_lost", **told)
-
-
-def build_ended(build_id: Any) -> None:
-    """An environment is ready or has failed: carry forward the runs that wait for it."""
-    rows = Run.objects.filter(step__waiting__0__facts__build=str(build_id)).exclude(status__in=Run.ENDS)
-    for root_id in set(rows.values_list("root_id", flat=True)):
-        advance_some(root_id)
 
 
 _FRESH: Prepared[Attempt] = Prepared(

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from core import journal
+from core import outbox
 from core.clock import now
 from core.errors import Conflict, TooLarge
 from core.prepared import Prepared
@@ -42,7 +42,7 @@ def append(attempt: Attempt, offset: int, data: bytes) -> int:
     if not mine.update(log_size=size):
         raise refused(attempt, Attempt.objects.values_list("log_size", flat=True).get(pk=attempt.pk))
     attempt.log_size = size
-    journal.hint(f"log:{attempt.pk}", frame(offset, data, size))
+    outbox.hint(f"log:{attempt.pk}", frame(offset, data, size))
     return size
 
 
@@ -92,7 +92,7 @@ def seal(attempt: Attempt) -> None:
     attempt.log_size, attempt.samples_size = _SIZES.all(attempt.pk)[0]
     _store(attempt)
     _name(attempt)
-    journal.hint(f"log:{attempt.pk}", {"offset": attempt.log_size, "size": attempt.log_size, "text": "", "final": True})
+    outbox.hint(f"log:{attempt.pk}", {"offset": attempt.log_size, "size": attempt.log_size, "text": "", "final": True})
 
 
 def _store(attempt: Attempt) -> None:

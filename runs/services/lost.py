@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from core.beats import lease, web_listened
 from core.clock import now, told
+from core.heartbeats import lease, web_listened
 from runs.models import Attempt, Run
+from runs.queries.graphs import learn
 from runs.services import failures
-from runs.services.board import learn
 from runs.services.changes import changing
 from runs.services.finish import end_attempt, fresh_of
 

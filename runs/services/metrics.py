@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from core import journal
+from core import outbox
 from core.clock import now, parse
 from core.sentences import Kept
 from core.text import DEEPEST, is_deep
@@ -180,7 +180,7 @@ def _tell(records: list[Record], rows: list[tuple[Any, ...]]) -> None:
         frame: dict[str, Any] = {"points": [], "reload": True}
         if len(told) <= FRAME_POINTS and all(_is_small(record.value) for record, _ in told):
             frame = {"points": [_told(record, index) for record, index in told]}
-        journal.hint(f"metrics:{run_id}", frame)
+        outbox.hint(f"metrics:{run_id}", frame)
 
 
 def _is_small(value: Any) -> bool:

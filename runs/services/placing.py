@@ -16,7 +16,7 @@ from compute import placement
 from compute.fleet import Need, NewNode, Place, Size
 from compute.line import User
 from compute.models import ComputeTarget, Host, Node
-from core import journal, words
+from core import outbox, words
 from core.clock import now
 from core.ids import uuid7
 from core.prepared import Prepared
@@ -148,7 +148,7 @@ def remove(nodes: Sequence[Node]) -> None:
 def tell(targets: Iterable[ComputeTarget]) -> None:
     """Pages of these clusters look again."""
     for name in {target.workspace.name for target in targets}:
-        journal.hint(f"list:{name}:compute")
+        outbox.hint(f"list:{name}:compute")
 
 
 def _give(given: Sequence[Place], queue: dict[UUID, Attempt], found: Fleet) -> int:
@@ -238,4 +238,4 @@ def ring_host(name: str, *, by_queue: bool) -> None:
         return
     if by_queue:
         later("agent.bell", queue=f"host.{name}")
-    journal.hint(f"host:{name}")
+    outbox.hint(f"host:{name}")

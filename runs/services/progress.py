@@ -17,9 +17,11 @@ from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import plan, told
 from runs.models import Attempt, Run
+from runs.queries.graphs import learn
 from runs.services import adoption, failures, fingerprints, reuse
-from runs.services.board import Board, learn
+from runs.services.board import Board
 from runs.services.changes import changing, place_after
+from runs.services.stopping import stop_steps
 
 S = Run.Status
 # One step that is reused may lead to the next so often within one transaction.
@@ -237,8 +239,6 @@ def _stop(board: Board) -> bool:
         nodes = list(plan.to_stop(board.states, go_on=board.go_on))
     if not nodes:
         return False
-    from runs.services.cancel import stop_steps
-
     board.save()
     board.need(nodes[: slices.SLICE])
     stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or told.ANOTHER_STEP)

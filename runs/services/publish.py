@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from core import journal, once
+from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
 from core.ids import as_uuid
@@ -86,7 +86,7 @@ def publish_graph(
         published_by=room.user,
     )
     once.settle(made)
-    journal.hint(f"list:{room.workspace.name}:pipelines")
+    outbox.hint(f"list:{room.workspace.name}:pipelines")
     return made
 
 
@@ -153,7 +153,7 @@ def trigger(
         warnings=_told_aside(pipeline, aside),
     )
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
-    journal.hint(f"list:{room.workspace.name}:pipelines")
+    outbox.hint(f"list:{room.workspace.name}:pipelines")
     return run
 
 

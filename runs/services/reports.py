@@ -19,6 +19,7 @@ from environments.models import EnvironmentVersion
 from runs.models import Attempt, Run
 from runs.services import finish as finishing
 from runs.services.changes import changing
+from runs.services.environment_builds import build_ended
 
 log = logging.getLogger(__name__)
 A = Attempt.Status
@@ -151,4 +152,4 @@ def _take_image(host: Host, report: dict[str, Any]) -> None:
 def _take_build(host: Host, report: dict[str, Any]) -> None:
     build = environments.report_build(host, report)
     if build is not None and build.is_final:
-        finishing.build_ended(build.pk)
+        build_ended(build.pk)

@@ -23,8 +23,9 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs.models import Run, StepRun
+from runs.queries.graphs import ParsedGraph, parsed
 from runs.services import adoption, fingerprints
-from runs.services.board import Board, Parsed, parsed
+from runs.services.board import Board
 from runs.services.resume import check
 from runs.services.submit import refused
 
@@ -128,7 +129,7 @@ class Draft(Board):
 
     def __init__(self, source: Run, graph: Graph, parameters: dict[str, Any]) -> None:
         self.root = Run(workspace=source.workspace, parameters=parameters, resumed_from=source)
-        self.parsed = Parsed(graph)
+        self.parsed = ParsedGraph(graph)
         self.runs = {}
         self.look_back()
 

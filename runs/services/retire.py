@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
-from core import journal, slices
+from core import outbox, slices
 from core.clock import now
 from core.errors import Conflict, Invalid, StudioError
 from core.storage import artifact_store
@@ -62,8 +62,8 @@ def _hide(room: Room, run: Run) -> None:
             room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
         )
         Run.objects.filter(pk=run.pk).update(parent=run.pk)
-        journal.gone(run.topic, run.topic)
-        journal.hint(f"list:{room.workspace.name}:runs")
+        outbox.gone(run.topic, run.topic)
+        outbox.hint(f"list:{room.workspace.name}:runs")
 
 
 def remove_hidden() -> int:

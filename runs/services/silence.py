@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from core.beats import lease, web_listened
 from core.clock import now
+from core.heartbeats import lease, web_listened
 from runs.models import Attempt, Run
 from runs.services.changes import changing
 from runs.services.finish import fresh_of
@@ -23,7 +23,7 @@ SHOWN = {A.LEASED: S.PREPARING, A.PREPARING: S.PREPARING, A.RUNNING: S.RUNNING, 
 def note(limit: int = 100) -> int:
     """Mark runs of whose attempt's lease less than a third is left; how many. Only while the studio may judge who is silent.
 
-    An agent that lives calls much earlier, see `core.beats.renew_after`: two thirds without a word are a silence.
+    An agent that lives calls much earlier, see `core.heartbeats.renew_after`: two thirds without a word are a silence.
     """
     quiet = _quiet(now()).filter(run__status__in=[S.PREPARING, S.RUNNING, S.FINALIZING]).order_by("lease_until")
     return sum(_mark(*found) for found in list(quiet.values_list("id", "run__root_id")[:limit]))

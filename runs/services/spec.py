@@ -22,8 +22,8 @@ from duto.spec.parameters import as_text
 from environments.models import EnvironmentVersion
 from runs import told
 from runs.models import Attempt, Output, Run, Snapshot
+from runs.queries.graphs import parsed
 from runs.services import kept
-from runs.services.board import parsed
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 from workspaces.services.tokens import mint_run_token
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from compute.models import ComputeTarget
-from core import journal, once, slices
+from core import once, outbox, slices
 from core.clock import now
 from core.errors import Conflict, Unprocessable
 from core.ids import as_uuid
@@ -25,7 +25,8 @@ from duto.spec.graph import Graph, Step
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import DataUse, Experiment, Run, Snapshot, StepRun
-from runs.services import board, conda, experiments, foreign, progress
+from runs.queries import graphs
+from runs.services import conda, experiments, foreign, progress
 from runs.services.changes import changing
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -92,7 +93,7 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
     with slices.writing():
         environments_of = _environments(room, plan)
     root = _make_hidden(room, experiment, **fields)
-    board.keep({root.pk: board.Parsed(plan.graph)})
+    graphs.keep({root.pk: graphs.ParsedGraph(plan.graph)})
     try:
         runs, details = _rows(root, plan, environments_of)
         uses = _uses(root, plan, details)
@@ -324,7 +325,7 @@ def _number(home: Experiment) -> int:
 
 
 def _tell(root: Run) -> None:
-    journal.record(root.topic, 1, {"changes": []}, lists=(f"list:{root.workspace.name}:runs",))
+    outbox.record(root.topic, 1, {"changes": []}, lists=(f"list:{root.workspace.name}:runs",))
 
 
 def _rows(

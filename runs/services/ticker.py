@@ -12,9 +12,9 @@ from datetime import timedelta
 from django.db import close_old_connections
 
 from compute.services import samples
-from core import journal, once, slices
-from core.beats import beat
+from core import once, outbox_publisher, slices
 from core.clock import now
+from core.heartbeats import beat
 from core.models import Event
 from core.work import ring
 from datasets import services as datasets
@@ -25,9 +25,9 @@ from runs.services import (
     changes,
     claims,
     clusters,
-    conda,
     demolition,
     departures,
+    environment_builds,
     lost,
     nodes,
     placing,
@@ -86,7 +86,7 @@ def tick(count: int) -> None:
         (5, submitters.stop_unentitled),
         (5, end_left),
         (5, environments.expire_builds),
-        (5, conda.fail_unbuildable),
+        (5, environment_builds.fail_unbuildable),
         (5, demolition.ring_deleted),
         (60, retire.remove_hidden),
         (60, storage.ring_stale),
@@ -109,7 +109,7 @@ def deliver_events() -> None:
     """Events that are older than a bell's way: the bell was lost."""
     late = now() - timedelta(seconds=1)
     if Event.objects.filter(delivered_at__isnull=True, created_at__lt=late).exists():
-        journal.deliver()
+        outbox_publisher.deliver()
 
 
 def place_waiting() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from core import journal
+from core import outbox
 from core.errors import TooLarge
 from core.storage import artifact_store
 from runs.models import Attempt
@@ -37,7 +37,7 @@ def append(attempt: Attempt, offset: int, data: bytes) -> int:
     if not mine.update(samples_size=size):
         raise logs.refused(attempt, Attempt.objects.values_list("samples_size", flat=True).get(pk=attempt.pk))
     attempt.samples_size = size
-    journal.hint(f"usage:{attempt.pk}", {"size": size})
+    outbox.hint(f"usage:{attempt.pk}", {"size": size})
     return size
 
 

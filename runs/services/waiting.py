@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from compute import placement
 from compute.blockers import fair_share, queued
@@ -15,13 +17,46 @@ from compute.fleet import Need, Reason, Size, capacity
 from compute.line import in_line
 from compute.models import ComputeTarget
 from core.clock import now
-from runs.models import Attempt
+from runs import told
+from runs.models import Attempt, Run
+from runs.queries.graphs import parsed
 from runs.services import fleet, wishes
 from runs.services.fleet import Fleet, waiting
 from runs.services.placing import heads, held_by, needs_of
 from workspaces.models import User
 
 OTHERS = gettext_lazy("another workspace")
+# So many of a list are named in a sentence.
+NAMED = 5
+
+
+def reasons_of(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """Why a step waits: what its row says, and what placement says now."""
+    stored = [{**each, "text": told.said(each)} for each in run.step.waiting]
+    if not tries:
+        return stored or _steps_before(run)
+    if tries[-1].status != Attempt.Status.QUEUED:
+        return stored
+    return [*stored, *({"code": each.code, "text": each.text, "facts": each.facts} for each in reasons(tries[-1]))]
+
+
+def _steps_before(run: Run) -> list[dict[str, Any]]:
+    """The steps that a step waits for, when it has not been started: which, and how far they are."""
+    needs = parsed(run.root_id or run.pk).needs.get(run.step.node_id, frozenset())
+    if run.is_final or not needs:
+        return []
+    rows = Run.objects.filter(root=run.root_id, step__node_id__in=needs).exclude(status__in=Run.ENDS).order_by("id")
+    names = list(rows.values_list("step__name", "status"))
+    if not names:
+        return []
+    words = {value: str(label).lower() for value, label in Run.Status.choices}
+    told = ", ".join(f"{name} ({words[status]})" for name, status in names[:NAMED])
+    if len(names) > NAMED:
+        told += " " + _("and %(n)d more") % {"n": len(names) - NAMED}
+    text = ngettext(
+        "It waits for %(n)d step before it: %(steps)s.", "It waits for %(n)d steps before it: %(steps)s.", len(names)
+    ) % {"n": len(names), "steps": told}
+    return [{"code": "steps", "text": text, "facts": {"steps": len(names)}}]
 
 
 def reasons(attempt: Attempt) -> list[Reason]:

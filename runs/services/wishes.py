@@ -12,7 +12,7 @@ from compute.line import Line, User
 from compute.models import Host
 from environments.models import EnvironmentVersion, Image
 from runs.models import Attempt, StepRun
-from runs.services.board import parsed_all
+from runs.queries.graphs import parsed_all
 from runs.services.fleet import Fleet
 
 # An environment's folder is named by so much of its lock's digest, and the Python.

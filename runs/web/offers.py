@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runs.models import Run
-from runs.services.board import parsed
+from runs.queries.graphs import parsed
 from runs.web.tree import Tree
 from workspaces.access import Room
 from workspaces.models import Role

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from runs.models import Run
 from runs.queries.folding import FOLD_ABOVE
 from runs.queries.graph import graph_document
-from runs.services.board import parsed
+from runs.queries.graphs import parsed
 from runs.web import offers
 from runs.web.failure import Failure, failure_of
 from runs.web.panel import Panel, panel_of

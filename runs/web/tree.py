@@ -15,7 +15,7 @@ from core.errors import NotFound
 from duto.spec.writing import step_document
 from runs import told
 from runs.models import Attempt, Run
-from runs.services.board import parsed
+from runs.queries.graphs import parsed
 from workspaces.access import Room
 
 S = Run.Status

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from runs.models import Attempt, Run
-from runs.queries.documents import waiting
 from runs.queries.finding import get_run
+from runs.services.waiting import reasons_of
 from workspaces.access import Room
 from workspaces.web import door
 
@@ -38,7 +38,7 @@ def waits_of(run: Run, attempts: Sequence[Attempt]) -> Waits:
     open_ = run.status in BEFORE and (last is None or (last.status == Attempt.Status.QUEUED and last.node_id is None))
     if not open_:
         return Waits(run, False, [], None)
-    return Waits(run, True, waiting(run, attempts), last.queued_at if last else run.created_at)
+    return Waits(run, True, reasons_of(run, attempts), last.queued_at if last else run.created_at)
 
 
 @door.page()

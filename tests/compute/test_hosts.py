@@ -60,7 +60,7 @@ def test_the_page_hears_of_the_first_word_and_of_the_one_after_a_silence(
 ) -> None:
     key = enrol(invite(house)).json()["key"]
     told: list[str] = []
-    monkeypatch.setattr("core.journal.hint", told.append)
+    monkeypatch.setattr("core.outbox.hint", told.append)
     speak(key)
     assert told == ["list:lab:compute"]
     Host.objects.update(last_seen_at=now() - timedelta(seconds=20))

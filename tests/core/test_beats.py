@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core import beats
+from core import heartbeats
 from core.clock import now
 from core.models import Beat
 from duto_agent.studio.exchange import RENEW_S, RENEW_SHARE
@@ -16,11 +16,11 @@ from duto_agent.studio.exchange import RENEW_S, RENEW_SHARE
 
 @pytest.mark.django_db
 def test_a_break_of_the_web_begins_its_time_anew() -> None:
-    beats.beat("web:x", "1", silence=beats.web_silence())
+    heartbeats.beat("web:x", "1", silence=heartbeats.web_silence())
     for missed, is_new in ((5, False), (11, True)):
         since = now() - timedelta(minutes=5)
         Beat.objects.update(since=since, at=now() - timedelta(seconds=missed))
-        beats.beat("web:x", "1", silence=beats.web_silence())
+        heartbeats.beat("web:x", "1", silence=heartbeats.web_silence())
         assert (Beat.objects.get().since > since) is is_new
 
 
@@ -28,5 +28,5 @@ def test_a_break_of_the_web_begins_its_time_anew() -> None:
 def test_what_the_web_does_not_notice_fits_into_a_lease(settings: Any, lease: int) -> None:
     settings.DUTO = replace(settings.DUTO, lease_seconds=lease)
     called = timedelta(seconds=min(RENEW_S, lease * RENEW_SHARE))
-    assert 2 * beats.web_rhythm() <= beats.web_silence()
-    assert beats.renew_after() + called + beats.web_silence() <= 0.75 * beats.lease()
+    assert 2 * heartbeats.web_rhythm() <= heartbeats.web_silence()
+    assert heartbeats.renew_after() + called + heartbeats.web_silence() <= 0.75 * heartbeats.lease()

@@ -12,7 +12,7 @@ from environments import services as environments
 from environments.models import EnvironmentBuild
 from environments.services import versions
 from runs.models import Attempt, Run
-from runs.services import conda, placing, progress
+from runs.services import environment_builds, placing, progress
 from tests.runs.conftest import GIB, Lab
 from tests.runs.placing import codes
 from tests.runs.test_rest import submit
@@ -41,7 +41,7 @@ def ready() -> Attempt:
         "python": "3.11.4",
     }
     environments.report_build(Host.objects.get(name="baker"), report)
-    conda.finishing.build_ended(build.pk)
+    environment_builds.build_ended(build.pk)
     return Attempt.objects.get()
 
 
@@ -86,12 +86,12 @@ def test_a_build_that_no_host_can_make_any_more_fails_in_words(lab: Lab) -> None
     there = baker(workspace=lab.workspace)
     submit(lab, lab.graph("a", environment=ENVIRONMENT))
     progress.advance(Run.objects.get(parent=None).pk)
-    assert conda.fail_unbuildable() == 0
+    assert environment_builds.fail_unbuildable() == 0
     Host.objects.filter(pk=there.pk).update(revoked_at=now())
-    assert conda.fail_unbuildable() == 1
-    assert conda.fail_unbuildable() == 0
+    assert environment_builds.fail_unbuildable() == 1
+    assert environment_builds.fail_unbuildable() == 0
     build = EnvironmentBuild.objects.get()
     assert build.status == "failed" and "Only conda has gdal" in build.message
     assert Run.objects.get(parent=None).status == "Failed"
     plain = versions.with_build(environments.resolve(lab.workspace, {"python": {"packages": ["pandas"]}}))
-    assert plain.build is not None and conda.fail_unbuildable() == 0, "what PyPI has waits for any host"
+    assert plain.build is not None and environment_builds.fail_unbuildable() == 0, "what PyPI has waits for any host"

@@ -21,7 +21,8 @@ from core.clock import now
 from core.errors import Conflict, Unprocessable
 from runs import plan
 from runs.models import Attempt, Experiment, MetricPoint, Run, StepRun
-from runs.services import board, lost, progress, retire, submit
+from runs.queries import graphs
+from runs.services import lost, progress, retire, submit
 from runs.services.cancel import cancel_run
 from runs.services.clusters import clear
 from runs.services.submit import submit_run
@@ -273,15 +274,15 @@ def test_rounds_of_one_transaction_are_bounded(lab: Lab, monkeypatch: pytest.Mon
 def test_no_graph_is_read_while_its_root_is_locked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     root = submit_run(lab.room, experiment="Large", graph=wide(lab))
     locked: list[bool] = []
-    read = board.read_graph
+    read = graphs.read_graph
 
     def look(document: Any) -> Any:
         locked.append(connection.in_atomic_block)
         return read(document)
 
-    monkeypatch.setattr(board, "read_graph", look)
+    monkeypatch.setattr(graphs, "read_graph", look)
     for deed in (progress.advance, progress.advance_some, lambda key: cancel_run(lab.room, Run.objects.get(pk=key))):
-        board._graphs.clear()
+        graphs._graphs.clear()
         deed(root.pk)
     assert locked == [False] * 3
 
@@ -290,22 +291,22 @@ def test_the_order_of_a_chain_has_no_end_in_the_stack(lab: Lab) -> None:
     graph = wide(lab, 3000)
     for after, step in zip(graph["steps"], graph["steps"][1:], strict=False):
         after["run_after"] = [step["id"]]
-    order = board.Parsed(board.read_graph(graph)).order
+    order = graphs.ParsedGraph(graphs.read_graph(graph)).order
     assert order == tuple(f"s{n}" for n in reversed(range(3000)))
 
 
 def test_long_graphs_make_room_for_each_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "KEPT_STEPS", 10)
-    graphs = {number: board.Parsed(board.read_graph(wide(lab, number))) for number in (4, 5, 6, 20)}
-    board._graphs.clear()
-    board.keep({4: graphs[4]})  # type: ignore[dict-item]
-    board.keep({5: graphs[5]})  # type: ignore[dict-item]
-    assert [*board._graphs] == [4, 5]
-    board.keep({6: graphs[6]})  # type: ignore[dict-item]
-    assert [*board._graphs] == [6]
-    board.keep({20: graphs[20]})  # type: ignore[dict-item]
-    assert [*board._graphs] == [20]
-    board._graphs.clear()
+    monkeypatch.setattr(graphs, "KEPT_STEPS", 10)
+    made = {number: graphs.ParsedGraph(graphs.read_graph(wide(lab, number))) for number in (4, 5, 6, 20)}
+    graphs._graphs.clear()
+    graphs.keep({4: made[4]})  # type: ignore[dict-item]
+    graphs.keep({5: made[5]})  # type: ignore[dict-item]
+    assert [*graphs._graphs] == [4, 5]
+    graphs.keep({6: made[6]})  # type: ignore[dict-item]
+    assert [*graphs._graphs] == [6]
+    graphs.keep({20: made[20]})  # type: ignore[dict-item]
+    assert [*graphs._graphs] == [20]
+    graphs._graphs.clear()
 
 
 def test_one_who_must_not_take_long_starts_one_slice(lab: Lab) -> None:

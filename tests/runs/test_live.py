@@ -50,9 +50,9 @@ async def test_metrics_and_changes_of_a_run_reach_its_page(lab, attempt):
     frame = await page.hear()
     assert frame["points"] == [{"name": "loss", "kind": "scalar", "index": 0, "value": 0.5}]
     await sync_to_async(edit.change)(lab.room, attempt.run.root, tags={"a": "b"})
-    from core import journal
+    from core import outbox_publisher
 
-    await sync_to_async(journal.deliver)()
+    await sync_to_async(outbox_publisher.deliver)()
     changed = await page.hear()
     assert (changed["topic"], changed["version"]) == (f"run:{root}", 1)
     assert changed["changes"] == [{"run": str(root), "facts": {"tags": {"a": "b"}}}]

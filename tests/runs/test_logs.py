@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
-from core.journal import group_of
+from core.frames import group_of
 from core.storage import artifact_store
 from runs.models import Artifact
 from runs.queries.logs import open_path

@@ -13,8 +13,8 @@ from compute.models import ComputeTarget, Host, Node
 from core.clock import iso, now
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from runs.models import Attempt, Run, StepRun
+from runs.queries.graphs import KEPT
 from runs.services import fleet, nodes, placing
-from runs.services.board import KEPT
 from runs.services.fleet import Fleet
 from runs.services.waiting import reasons
 from tests.runs.conftest import GIB, Lab

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from core import journal
+from core import outbox
 from core.clock import now
 from core.storage import artifact_store
 from runs.models import Artifact, MetricPoint, Output, Run
@@ -327,7 +327,7 @@ def test_who_watches_a_run_is_told_of_files_and_of_child_runs(
     site: Site, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(journal, "hint", lambda topic, frame=None: told.append(f"{topic} {frame}"))
+    monkeypatch.setattr(outbox, "hint", lambda topic, frame=None: told.append(f"{topic} {frame}"))
     run = opened(site)
     assert site.put(f"runs/{run}/artifacts/a.txt", b"x").status_code == 201
     assert told == [f"files:{run} {{'reload': True}}"]

@@ -12,7 +12,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.sessions.models import Session
 from uvicorn.protocols.utils import ClientDisconnected
 
-from core import journal
+from core import clock, outbox
 from core.models import Event
 from tests.house import House
 from tests.socket import Page
@@ -29,11 +29,11 @@ async def test_frames_reach_those_who_subscribed(transactional_db: None) -> None
     assert await page.connect()
     assert await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1}) == {"pong": 1}
     assert await page.say({"ping": 1}) == {"pong": 1}
-    await sync_to_async(journal.send)("list:lab:runs", {"version": 7})
+    await sync_to_async(outbox.send)("list:lab:runs", {"version": 7})
     assert await page.hear() == {"topic": "list:lab:runs", "version": 7}
     await page.send_text('{"unsubscribe": ["list:lab:runs"]}')
     assert await page.say({"ping": 1}) == {"pong": 1}
-    await sync_to_async(journal.send)("list:lab:runs", {"version": 8})
+    await sync_to_async(outbox.send)("list:lab:runs", {"version": 8})
     assert await page.receive_nothing(timeout=0.3)
     await page.close()
 
@@ -59,7 +59,7 @@ async def test_a_frame_for_a_page_that_has_just_gone_is_no_error(
 
     with monkeypatch.context() as away:
         away.setattr(AsyncWebsocketConsumer, "send", gone)
-        await sync_to_async(journal.send)("list:lab:runs", {"version": 7})
+        await sync_to_async(outbox.send)("list:lab:runs", {"version": 7})
         await asyncio.wait_for(tried.wait(), 20)
         tried.clear()
         await page.send_text('{"ping": 1}')
@@ -84,7 +84,7 @@ async def test_a_page_that_was_away_gets_what_it_missed(transactional_db: None) 
     house = await sync_to_async(House)()
     live.register("tale", lambda user, key: True, live.journaled("tale"))
     for version in (1, 2, 3):
-        await sync_to_async(journal.record)("tale:x", version, {"changes": [version]})
+        await sync_to_async(outbox.record)("tale:x", version, {"changes": [version]})
     page = await sync_to_async(Page.of)(house.owner)
     await page.connect()
     first = await page.say({"subscribe": [{"topic": "tale:x", "version": 1}]})
@@ -176,7 +176,7 @@ async def test_who_leaves_the_workspace_hears_no_more(transactional_db: None, mo
     await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1})
     await sync_to_async(Member.objects.all().delete)()
     assert await page.hear() == {"error": {"code": "not_found", "topic": "list:lab:runs"}}
-    await sync_to_async(journal.send)("list:lab:runs", {"version": 8})
+    await sync_to_async(outbox.send)("list:lab:runs", {"version": 8})
     assert await page.receive_nothing(timeout=0.3)
     await page.close()
 
@@ -209,19 +209,19 @@ async def test_versions_of_a_list_tell_nothing_of_others(transactional_db: None)
     page = await sync_to_async(Page.of)(house.owner)
     await page.connect()
     hour = 3_600_000
-    before = await sync_to_async(journal.stamp)() - hour // 2
+    before = await sync_to_async(clock.stamp)() - hour // 2
     for version in range(1, 20):
-        await sync_to_async(journal.record)("run:theirs", version, {"changes": []}, lists=("list:theirs:runs",))
+        await sync_to_async(outbox.record)("run:theirs", version, {"changes": []}, lists=("list:theirs:runs",))
     asked = {"subscribe": [{"topic": "list:lab:runs", "version": before}], "ping": 1}
     assert await page.say(asked) == {"pong": 1}
     assert await page.receive_nothing(timeout=0.3), "what happened elsewhere is no reason to look"
-    await sync_to_async(journal.record)("run:mine", 1, {"changes": []}, lists=("list:lab:runs",))
+    await sync_to_async(outbox.record)("run:mine", 1, {"changes": []}, lists=("list:lab:runs",))
     frame = await page.say(
         {"unsubscribe": ["list:lab:runs"], "subscribe": [{"topic": "list:lab:runs", "version": before}]}
     )
     while "version" not in frame:
         frame = await page.hear()
-    assert frame["topic"] == "list:lab:runs" and abs(frame["version"] - await sync_to_async(journal.stamp)()) < hour
+    assert frame["topic"] == "list:lab:runs" and abs(frame["version"] - await sync_to_async(clock.stamp)()) < hour
     for odd in (-(10**30), 10**30, 0, True):
         await page.send_text(json.dumps({"subscribe": [{"topic": "list:lab:runs", "version": odd}]}))
     while await page.say({"ping": 1}) != {"pong": 1}:

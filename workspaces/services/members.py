@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import frames, journal, once
+from core import frames, once
 from core.errors import Conflict, NotFound
 from core.ids import as_key
 from core.work import after_commit
@@ -189,7 +189,7 @@ def _by_studio(action: str, username: str) -> None:
 
 def group_of(user: User) -> str:
     """The channel layer's name of all open pages of a person."""
-    return journal.group_of(f"user:{user.pk}")
+    return frames.group_of(f"user:{user.pk}")
 
 
 def _narrow(user: User, workspace: Workspace, *, is_owner: bool = False) -> None:

@@ -20,7 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from core import journal, once
+from core import clock, once
 from core.busy import as_busy
 from core.errors import NotFound, StudioError
 from core.models import IdempotencyKey
@@ -177,7 +177,7 @@ def _remember(request: HttpRequest, room: Room) -> None:
 def _look_at_the_journal(request: HttpRequest) -> None:
     """Before the rows are read: live regions then miss nothing that happens until they listen."""
     if request.method == "GET" and "part" not in request.GET and not request.headers.get("HX-Request"):
-        request.seen = journal.stamp()  # type: ignore[attr-defined]
+        request.seen = clock.stamp()  # type: ignore[attr-defined]
 
 
 def show(

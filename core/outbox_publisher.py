@@ -1,6 +1,6 @@
-"""The postman: one thread a process that delivers journaled events the moment they are committed.
+"""The publisher of the outbox: one thread a process that sends events the moment they are committed.
 
-A bell through the broker costs more than the delivery itself. The ticker still looks for what a dead process left
+A message through the broker costs more than the delivery itself. The ticker still looks for what a dead process left
 behind, so nothing depends on this thread.
 """
 
@@ -13,10 +13,14 @@ import time
 from django.db import connection
 
 from core import frames, work
+from core.clock import now, stamp
+from core.models import Event
+from core.prepared import Prepared
 
 log = logging.getLogger(__name__)
 # The end of one step and the start of the next are told together.
 GATHER_SECONDS = 0.008
+BATCH = 500
 _wake = threading.Event()
 _thread: threading.Thread | None = None
 
@@ -26,11 +30,11 @@ def start() -> None:
     global _thread
     if _thread is None:
         frames.start()
-        _thread = threading.Thread(target=_run, name="postman", daemon=True)
+        _thread = threading.Thread(target=_run, name="outbox-publisher", daemon=True)
         _thread.start()
 
 
-def ring() -> None:
+def wake() -> None:
     """There is something to deliver: wake the thread, or ask a worker where this process has none."""
     if _thread is None:
         work.ring("core.deliver")
@@ -38,9 +42,23 @@ def ring() -> None:
         _wake.set()
 
 
-def _run() -> None:
-    from core.journal import BATCH, deliver
+_PENDING: Prepared[Event] = Prepared(lambda: Event.objects.filter(delivered_at__isnull=True).order_by("id")[:BATCH])
 
+
+def deliver() -> int:
+    """Send what is undelivered: read, commit, send, mark. A crash in between sends twice; frames carry versions."""
+    pending = _PENDING.all()
+    if not pending:
+        return 0
+    told = [(event.topic, {"version": event.version, **event.payload}) for event in pending]
+    told += [(name, {"version": stamp()}) for name in {name for event in pending for name in event.lists}]
+    if not frames.publish([frames.of(topic, frame) for topic, frame in told]):
+        return 0
+    Event.objects.filter(pk__in=[event.pk for event in pending]).update(delivered_at=now())
+    return len(pending)
+
+
+def _run() -> None:
     while True:
         _wake.wait()
         time.sleep(GATHER_SECONDS)

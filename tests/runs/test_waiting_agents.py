@@ -168,7 +168,7 @@ def test_a_build_that_is_queued_again_rings_again(lab: Lab, rung: list[str]) -> 
 def test_a_host_whose_call_has_been_answered_is_rung_for_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its call brings it what is placed meanwhile, so no bell rings for it; but only as long as it is answered."""
     hinted: list[str] = []
-    monkeypatch.setattr(placing.journal, "hint", hinted.append)
+    monkeypatch.setattr(placing.outbox, "hint", hinted.append)
     with placing.talking_to("alpha"):
         placing.ring_host("alpha", by_queue=False)
     assert hinted == []

@@ -19,9 +19,11 @@ import httpx
 from django.conf import settings
 
 from core.errors import Unprocessable
+from core.sentences import Kept, parts_of, text_of
 from core.storage import Root
 from datasets import addresses
 from datasets.stores import WEB, root_by_name
+from datasets.told import say, told
 from workspaces.models import Workspace
 from workspaces.services import storage
 
@@ -87,7 +89,7 @@ def _download(
         with _client(deadline) as client:
             for _ in range(MOST_REDIRECTS + 1):
                 if urlsplit(url).scheme not in ("http", "https"):
-                    raise _refuse(url, "only http and https are fetched")
+                    raise _refuse(url, say("other_scheme"))
                 with client.stream("GET", url, headers=headers) as answer:
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
@@ -95,12 +97,12 @@ def _download(
                     if answer.status_code == 304:
                         return None
                     if answer.status_code != 200:
-                        raise _refuse(url, f"it answers {answer.status_code}")
+                        raise _refuse(url, say("answers", status=answer.status_code))
                     return (*_drain(url, answer, sink, deadline, alive), answer)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         is_late = time.monotonic() >= deadline
         raise _refuse(url, _late() if is_late else str(error) or type(error).__name__) from error
-    raise _refuse(url, f"it redirects more than {MOST_REDIRECTS} times")
+    raise _refuse(url, say("redirects", most=MOST_REDIRECTS))
 
 
 def _drain(
@@ -109,14 +111,14 @@ def _drain(
     """The whole body, within the limits of size and time."""
     coding = answer.headers.get("content-encoding", "").strip().lower()
     if coding not in CODINGS:
-        raise _refuse(url, f"it is packed as {coding[:60]!r}, and only gzip is unpacked")
+        raise _refuse(url, say("packed", coding=repr(coding[:60])))
     most, seen, size = settings.DUTO.fetch_max_bytes, hashlib.sha256(), 0
     # As they come: filling a chunk from a slow server would outlast every limit of time.
     for chunk in answer.iter_bytes():
         alive()
         size += len(chunk)
         if size > most:
-            raise _refuse(url, f"it is larger than {most} bytes (DUTO_FETCH_MAX_BYTES)")
+            raise _refuse(url, say("too_large", most=most))
         if time.monotonic() > deadline:
             raise _refuse(url, _late())
         sink.write(chunk)
@@ -174,12 +176,12 @@ class _Wire(httpcore.NetworkStream):
 def _left(deadline: float, timeout: float | None) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout(_late())
+        raise httpcore.ReadTimeout(text_of(_late()))
     return min(left, timeout) if timeout else left
 
 
-def _late() -> str:
-    return f"it took longer than {settings.DUTO.fetch_seconds} seconds (DUTO_FETCH_SECONDS)"
+def _late() -> Kept:
+    return say("late", seconds=settings.DUTO.fetch_seconds)
 
 
 def _client(deadline: float) -> httpx.Client:
@@ -206,7 +208,7 @@ def allowed_addresses(host: str, port: int) -> list[str]:
     try:
         found = addresses.resolve(host.rstrip("."), port)
     except (OSError, UnicodeError) as error:
-        raise _refuse(host, "there is no such host") from error
+        raise _refuse(host, say("no_such_host")) from error
     for each in found:
         _allow(host, each)
     return [str(each) for each in found]
@@ -214,9 +216,9 @@ def allowed_addresses(host: str, port: int) -> list[str]:
 
 def _allow(host: str, address: addresses.Address) -> None:
     if not addresses.is_a_host(address):
-        raise _refuse(host, "its address is not one of a web server", code="private_address")
+        raise _refuse(host, say("no_web_server"), code="private_address")
     if not addresses.is_public(address) and not settings.DUTO.fetch_private:
-        raise _refuse(host, "it lies in a private network (DUTO_FETCH_PRIVATE allows that)", code="private_address")
+        raise _refuse(host, say("private_network"), code="private_address")
 
 
 def _index(url: str) -> str:
@@ -237,5 +239,6 @@ def _remember(root: Root, copy: Copy) -> None:
         root.write(_index(copy.url), buffer)
 
 
-def _refuse(url: str, why: str, code: str = "not_fetched") -> Unprocessable:
-    return Unprocessable(f"'{url}' cannot be fetched: {why}.", code=code, url=url)
+def _refuse(url: str, why: Kept, code: str = "not_fetched") -> Unprocessable:
+    kept = say("not_fetchable", url=url, why=why)
+    return Unprocessable(told(kept), code=code, url=url, said=parts_of(kept))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext as _
 
 from core.errors import Unprocessable
 from datasets.models import DatasetVersion
+from datasets.told import of_error, told
 
 
 def refusal(version: DatasetVersion) -> tuple[str, str] | None:
@@ -16,15 +19,18 @@ def refusal(version: DatasetVersion) -> tuple[str, str] | None:
     if version.status == DatasetVersion.Status.FETCHING:
         text = _("The dataset %(what)s is still being fetched from the web. Try again when it is ready.")
         return "still_fetching", text % {"what": what}
-    told = (version.error or {}).get("message") or _("It could not be fetched.")
+    why = told(of_error(version.error)) or _("It could not be fetched.")
     text = _("The dataset %(what)s cannot be used.") % {"what": what}
-    return (version.error or {}).get("code") or "not_fetched", f"{text} {told}"
+    return (version.error or {}).get("code") or "not_fetched", f"{text} {why}"
 
 
 def require(version: DatasetVersion) -> None:
     """Raises Unprocessable when there is nothing to read."""
     if (found := refusal(version)) is not None:
-        raise Unprocessable(found[1], code=found[0], dataset=str(version.pk), what=name_of(version))
+        facts: dict[str, Any] = {"dataset": str(version.pk), "what": name_of(version)}
+        if (version.error or {}).get("said"):
+            facts["reason"] = of_error(version.error)
+        raise Unprocessable(found[1], code=found[0], **facts)
 
 
 def name_of(version: DatasetVersion) -> str:

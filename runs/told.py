@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from core import sentences, words
 from core.errors import Invalid, StudioError
 from core.sentences import Kept
+from datasets import told as datasets
 from duto.spec import sentences as hosts
 from environments import told as environments
 from runs import causes, differences
@@ -94,6 +95,15 @@ SENTENCES: Mapping[str, str | Promise] = {
     "metric_columns": _("The metric '%(name)s' is a %(kind)s: its value is an object of columns."),
     "metric_depth": _("The value of the metric '%(name)s' is nested more than %(most)s levels deep."),
     "metric_description": _("The description of the metric '%(name)s' is no text of at most %(most)s characters."),
+    # Parameters that a call of a published pipeline named.
+    "left_aside": _(
+        "The call named a parameter that the pipeline does not have, and it was left aside: %(names)s. %(has)s"
+    ),
+    "all_left_aside": _(
+        "The call named parameters that the pipeline does not have, and they were left aside: %(names)s. %(has)s"
+    ),
+    "parameters": _("The pipeline has: %(names)s."),
+    "no_parameters": _("The pipeline has no parameters."),
     # Files that a step left.
     "files_unkept": _("Files that the step left could not be kept: %(names)s."),
     "files_unkept_more": _("Files that the step left could not be kept: %(names)s and %(count)s more."),
@@ -116,6 +126,8 @@ SENTENCES: Mapping[str, str | Promise] = {
     "unusable": _("The dataset %(what)s cannot be used."),
     "not_fetched": _("The copy of '%(url)s' is not there. Register the dataset again; then it is fetched anew."),
 }
+# Those of the apps below, which keep them by tables of their own.
+OTHERS: Mapping[str, str] = {**environments.SENTENCES, **datasets.SENTENCES}
 # The sentences of a code that is told in several ways, longer ones first.
 OF_CODE: Mapping[str, tuple[str, ...]] = {
     "unfinished": ("failed_there", "canceled_there", "skipped_there", "unfinished_there"),
@@ -162,8 +174,8 @@ def said(kept: Mapping[str, Any]) -> str:
     text, code = str(kept.get("text", "")), str(kept.get("code", ""))
     if words.is_of_the_code():
         return text
-    if code in hosts.SENTENCES or code in environments.SENTENCES:
-        return environments.told(kept)
+    if code in hosts.SENTENCES or code in OTHERS:
+        return sentences.told(kept, OTHERS)
     if code == "different":
         return str(DIFFERENT) % _facts(kept)
     for name in OF_CODE.get(code, (code if code in SENTENCES else "unusable",)):
@@ -182,6 +194,8 @@ def _endings(kept: Mapping[str, Any]) -> list[str]:
     endings = [str(SHARED), causes.proof_words(kept.get("proof"))]
     if found := kept.get("differences"):
         endings.append(since(found))
+    if isinstance(reason := (kept.get("facts") or {}).get("reason"), Mapping):
+        endings.append(said(reason))
     if found := WHAT_INPUT.search(str(kept.get("text", ""))):
         endings.append(not_compared(found["name"]))
     return endings

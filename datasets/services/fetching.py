@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -12,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from core import outbox
+from core import outbox, words
 from core.clock import now
 from core.errors import Conflict, Outrun, StudioError
 from core.work import later, ring
@@ -20,6 +22,7 @@ from datasets import fetch as web
 from datasets import tables
 from datasets.models import DatasetVersion
 from datasets.services import looking
+from datasets.told import say
 from workspaces.access import Room
 from workspaces.models import Role
 
@@ -51,7 +54,7 @@ def cancel(room: Room, version: DatasetVersion) -> None:
     if locked.status != S.FETCHING:
         raise Conflict(_("This dataset is not being fetched or read."), code="not_fetching")
     # Its worker hears of it when it next signs its lease.
-    _give_up(locked, "canceled", "Reading it was canceled. Register it again to have it read.")
+    _give_up(locked, "canceled", say("reading_canceled"))
 
 
 def fetch(version_id: UUID) -> None:
@@ -61,10 +64,7 @@ def fetch(version_id: UUID) -> None:
     if version is None or _is_held(version) or not room():
         return
     if version.tries >= MOST_TRIES:
-        text = (
-            f"The studio tried {MOST_TRIES} times to read it and was interrupted each time; its worker's log says why."
-        )
-        _give_up(version, "not_fetched", text)
+        _give_up(version, "not_fetched", say("interrupted", tries=MOST_TRIES))
         return
     lease = _Lease(version)
     try:
@@ -101,25 +101,32 @@ def _is_held(version: DatasetVersion) -> bool:
 
 def _carry(version: DatasetVersion, lease: _Lease) -> None:
     try:
-        for url in looking.urls_of(version.definition):
-            web.copy_of(version.workspace, url, alive=lease.renew)
-            lease.renew()
-        lease.renew(at_once=True)
-        facts = looking.look(
-            version.workspace, version.kind, version.definition, seconds=tables.AT_LENGTH, alive=lease.tell
-        )  # fmt: skip
+        with words.stored():
+            facts = _look(version, lease)
     except StudioError as error:
         if isinstance(error, Outrun):
             raise
-        _give_up(version, error.code, error.message)
+        _give_up(version, error.code, {"text": error.message, **(error.facts.get("said") or {})})
         return
     version.move(S.READY, lease_until=None, error=None, progress=None, **facts)
 
 
-def _give_up(version: DatasetVersion, code: str, text: str) -> None:
+def _look(version: DatasetVersion, lease: _Lease) -> dict[str, Any]:
+    for url in looking.urls_of(version.definition):
+        web.copy_of(version.workspace, url, alive=lease.renew)
+        lease.renew()
+    lease.renew(at_once=True)
+    return looking.look(
+        version.workspace, version.kind, version.definition, seconds=tables.AT_LENGTH, alive=lease.tell
+    )  # fmt: skip
+
+
+def _give_up(version: DatasetVersion, code: str, sentence: Mapping[str, Any]) -> None:
     """What was fetched before stays usable as it was; the rest has failed."""
     to = S.READY if version.is_usable else S.FAILED
-    version.move(to, lease_until=None, progress=None, error={"code": code, "message": text})
+    said = {name: value for name, value in sentence.items() if name != "text"}
+    told = {"code": code, "message": sentence["text"], **({"said": said} if said else {})}
+    version.move(to, lease_until=None, progress=None, error=told)
 
 
 class _Lease:

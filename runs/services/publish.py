@@ -8,17 +8,18 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
 from core.ids import as_uuid
+from core.sentences import Kept
 from core.spec import refusing
 from duto.spec import canonical
 from duto.spec.graph import Graph
 from pipelines.models import PublishedPipeline
 from pipelines.services import publish
+from runs import told
 from runs.models import Run, Snapshot
 from runs.queries.finding import get_run
 from runs.services import experiments
@@ -162,16 +163,11 @@ def _undeclared(pipeline: PublishedPipeline, values: Mapping[str, Any]) -> list[
     return sorted(name for name in values if name not in declared)
 
 
-def _told_aside(pipeline: PublishedPipeline, names: list[str]) -> list[str]:
+def _told_aside(pipeline: PublishedPipeline, names: list[str]) -> list[Kept]:
     """The warning on a run whose caller named parameters that there are not. Names may be anything."""
     if not names:
         return []
     declared = ", ".join(each["name"] for each in pipeline.graph.get("parameters") or ())
     shown = ", ".join(f"'{name[:SHOWN]}'" for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
-    text = ngettext(
-        "The call named a parameter that the pipeline does not have, and it was left aside: %(names)s.",
-        "The call named parameters that the pipeline does not have, and they were left aside: %(names)s.",
-        len(names),
-    ) % {"names": shown}
-    has = _("The pipeline has: %(names)s.") % {"names": declared} if declared else _("The pipeline has no parameters.")
-    return [f"{text} {has}"]
+    has = told.keep("parameters", names=declared) if declared else told.keep("no_parameters")
+    return [told.keep("left_aside" if len(names) == 1 else "all_left_aside", names=shown, has=has)]

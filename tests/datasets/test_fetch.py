@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
+from django.utils import translation
 
 from core.clock import now
 from core.errors import Unprocessable
@@ -25,6 +26,7 @@ from datasets.models import DatasetVersion
 from datasets.services import fetching
 from datasets.services.versions import get_version, save
 from duto.spec.graph import Input
+from runs.told import said
 from tests.house import House, code
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +130,18 @@ def test_what_has_not_changed_is_not_fetched_again(house: House, site: str) -> N
     assert fetch.copy_of(house.workspace, f"{site}/data.csv") == first
     Site.body = b"a,b\n1,2\n3,4\n"
     assert fetch.copy_of(house.workspace, f"{site}/data.csv").digest != first.digest
+
+
+def test_why_it_was_not_fetched_is_told_in_the_readers_language(house: House, site: str) -> None:
+    version = fetched(saved(house, f"{site}/nothing.csv"))
+    assert version.status == "failed" and version.error is not None
+    assert version.error_told == version.error["message"] == f"'{site}/nothing.csv' cannot be fetched: it answers 404."
+    refused = house.api.get(f"dataset-versions/{version.pk}/preview/").json()["error"]
+    kept = {"text": refused["message"], "code": refused["code"], "facts": refused["facts"]}
+    with translation.override("pt-pt"):
+        wanted = f"Não é possível obter '{site}/nothing.csv': responde 404."
+        assert version.error_told == wanted
+        assert said(kept).endswith(wanted)
 
 
 def test_saving_asks_nobody_and_reading_waits_for_no_one(house: House, site: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.utils import translation
 
 from datasets import services as datasets
+from runs import told
 from runs.models import Run
 from runs.services import publish
 
@@ -66,10 +68,13 @@ def test_parameters_that_there_are_not_start_the_run_with_a_warning(lab, publish
     assert answer.status_code == 200
     run = Run.objects.get(pk=answer.json()["Id"])
     assert run.parameters["epochs"] == 4 and set(run.parameters) == {"epochs", "place"}
-    (warning,) = run.warnings
+    (kept,) = run.warnings
+    warning = kept["text"]
     assert f"parameters that the pipeline does not have, and they were left aside: 'speed', '{'x' * 100}'." in warning
     assert warning.endswith("The pipeline has: epochs, place.")
     assert warning in lab.get(f"runs/{run.pk}/").json()["warnings"]
+    with translation.override("pt-pt"):
+        assert told.warning(kept).endswith(f"'speed', '{'x' * 100}'. O pipeline tem: epochs, place.")
 
 
 def test_a_disabled_pipeline_and_an_unknown_one_run_nothing(lab, published):

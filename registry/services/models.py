@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from core import once, outbox
-from core.errors import Invalid, NotFound, Unprocessable
+from core.errors import Conflict, Invalid, NotFound, Unprocessable
 from core.spec import refusing
 from core.storage import Root, artifact_store, blob_key, safe
 from duto.spec.filenames import LONGEST
@@ -126,8 +126,16 @@ def find_model(workspace: Workspace, name: str, version: object = "latest") -> M
 
 @transaction.atomic
 def annotate(room: Room, version: ModelVersion, **changes: Any) -> ModelVersion:
-    """Change what is only said about a version."""
+    """Change what is only said about a version. Properties are added, as in Azure ML. Raises Conflict for another value
+    of one that is there."""
     room.require(Role.CONTRIBUTOR).require_own("model", version.pk)
+    given = changes.get("properties")
+    if given is not None:
+        taken = sorted(key for key, value in given.items() if version.properties.get(key, value) != value)
+        if taken:
+            told = _("The property '%(key)s' is set already, and properties do not change. Use a tag, or another key.")
+            raise Conflict(told % {"key": taken[0]}, code="property_is_set", keys=taken)
+        changes["properties"] = {**version.properties, **given}
     for name in ("description", "tags", "properties", "datasets"):
         if changes.get(name) is not None:
             setattr(version, name, changes[name])

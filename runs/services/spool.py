@@ -156,7 +156,9 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
         elif op == "tag":
             batch.tags.setdefault(run_id, {}).update([pair(document)])
         elif op == "property":
-            batch.properties.setdefault(run_id, {}).update([pair(document)])
+            key, value = pair(document)
+            if batch.properties.setdefault(run_id, {}).setdefault(key, value) != value:
+                raise told.invalid("fixed_property", key=key)
         elif op == "warning":
             batch.warnings.append(clean(str(document.get("text")))[:WARNING_MAX])
         elif op == "skipped":

@@ -47,6 +47,18 @@ def test_blobs_become_a_version_and_the_next_gets_the_next_number(house: House) 
     assert [each["version"] for each in house.api.get("models/?latest=1").json()["items"]] == [2]
 
 
+def test_properties_are_added_and_never_changed(house: House) -> None:
+    body = {"name": "m", "files": [{"path": "a", **blob(house, b"a")}], "properties": {"acc": "0.9"}}
+    assert house.api.post("models/", body).status_code == 201
+    place = "models/m/versions/1/"
+    both = {"acc": "0.9", "rows": "7"}
+    assert house.api.patch(place, {"properties": {"rows": "7"}}).json()["properties"] == both
+    answer = house.api.patch(place, {"properties": {"rows": "8"}, "tags": {"k": "v"}})
+    assert code(answer) == (409, "property_is_set") and "'rows' is set already" in answer.json()["error"]["message"]
+    now = house.api.get(place).json()
+    assert (now["properties"], now["tags"]) == (both, {}), "nothing of it was done"
+
+
 @pytest.mark.parametrize(
     ("files", "status", "why"),
     [

@@ -144,12 +144,15 @@ def test_tags_change_and_properties_are_added_once(lab, attempt):
     more = lines(
         {"run": run, "op": "tag", "key": "best", "value": "svm"},
         {"run": run, "op": "property", "key": "k", "value": "other"},
+        {"run": run, "op": "property", "key": "at once", "value": "first"},
+        {"run": run, "op": "property", "key": "at once", "value": "second"},
     )
     lab.bring(attempt, f"spool?offset={size}", more)
     step = Run.objects.get(pk=run)
-    assert (step.tags, step.properties["k"]) == ({"best": "svm"}, "v")
+    assert (step.tags, step.properties["k"], step.properties["at once"]) == ({"best": "svm"}, "v", "first")
     assert Run.objects.get(pk=root).tags == {"winner": "3"}
-    assert "cannot change" in text_of(Attempt.objects.get(pk=attempt.pk).warnings[0])
+    refused = "\n".join(text_of(each) for each in Attempt.objects.get(pk=attempt.pk).warnings)
+    assert all(f"property '{key}' is set already and cannot change" in refused for key in ("k", "at once"))
     told = [entry for event in Event.objects.order_by("id") for entry in event.payload["changes"]]
     assert {"run": root, "facts": {"tags": {"winner": "3"}}} in told
 

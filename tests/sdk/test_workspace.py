@@ -11,7 +11,7 @@ import pytest
 
 from compute.models import ComputeTarget
 from core.clock import now
-from duto import AmlCompute, UserErrorException, Workspace, WorkspaceException
+from duto import AmlCompute, Dataset, Experiment, Run, UserErrorException, Workspace, WorkspaceException
 from duto.client import credentials
 from duto.exceptions import ConflictException, ForbiddenException, NotFoundException
 from tests.house import House, house
@@ -129,6 +129,16 @@ def test_an_owners_program_makes_workspaces_and_works_in_them(house: House, prog
         Workspace.create("new")
     made.delete(delete_dependent_resources=True)
     assert set(Workspace.list()) == {"lab"}
+
+
+def test_what_is_not_there_is_named(programs: Programs) -> None:
+    ws = programs.workspace(Role.READER)
+    for key in ("no id", str(uuid4())):
+        for look in (ws.get_run, lambda key: Run(Experiment(ws, "e", True), key).get_status()):
+            with pytest.raises(NotFoundException, match=f"no run '{key}' in workspace 'lab'"):
+                look(key)
+        with pytest.raises(NotFoundException, match=f"no dataset with the id '{key}'"):
+            Dataset.get_by_id(ws, key)
 
 
 def test_what_a_token_made_ends_with_it_or_alone(house: House, programs: Programs) -> None:

@@ -84,7 +84,11 @@ class AbstractDataset:
     @staticmethod
     def get_by_id(workspace: Any, id: str, **kwargs: Any) -> Any:
         """The dataset whose version has this id. Raises `NotFoundException`."""
-        return dataset_of(workspace, workspace._client.get(workspace._path(f"dataset-versions/{segment(id)}/")))
+        try:
+            found = workspace._client.get(workspace._path(f"dataset-versions/{segment(id)}/"))
+        except NotFoundException as error:
+            raise NotFoundException(f"There is no dataset with the id '{id}' in '{workspace.name}'.") from error
+        return dataset_of(workspace, found)
 
     @staticmethod
     def get_all(workspace: Any) -> Mapping[str, Any]:

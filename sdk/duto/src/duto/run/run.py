@@ -8,7 +8,7 @@ import duto
 from duto import html
 from duto.client.http import segment, waiting
 from duto.client.step_context import Context
-from duto.exceptions import ActivityFailedException, RunEnvironmentException
+from duto.exceptions import ActivityFailedException, NotFoundException, RunEnvironmentException
 from duto.not_built import not_built, passed_over, refusing
 from duto.run import metrics
 from duto.run.context import context_run, input_datasets, output_datasets
@@ -58,7 +58,11 @@ class Run(RunFiles, RunLogging):
     @staticmethod
     def get(workspace: Any, run_id: str) -> Any:
         """The run of this id, of its own class. Raises `NotFoundException`."""
-        return run_of(workspace, workspace._client.get(workspace._path(f"runs/{segment(run_id)}/")))
+        try:
+            found = workspace._client.get(workspace._path(f"runs/{segment(run_id)}/"))
+        except NotFoundException as error:
+            raise _no_run(run_id, workspace) from error
+        return run_of(workspace, found)
 
     @staticmethod
     def list(
@@ -406,7 +410,10 @@ class Run(RunFiles, RunLogging):
         """The run as it is now. Its graph, which may be large and never changes, comes only where it is asked for."""
         known = (self._document or {}).get("graph")
         wanted = {} if graph else {"graph": "0"}
-        self._document = dict(self._workspace._client.get(self._place, **wanted))
+        try:
+            self._document = dict(self._workspace._client.get(self._place, **wanted))
+        except NotFoundException as error:
+            raise _no_run(self.id, self._workspace) from error
         if known is not None:
             self._document.setdefault("graph", known)
         return self._document
@@ -448,3 +455,7 @@ class Run(RunFiles, RunLogging):
 def get_run(experiment: Any, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Any:
     """The run of this id in an experiment."""
     return Run.get(experiment.workspace, run_id)
+
+
+def _no_run(run_id: str, workspace: Any) -> NotFoundException:
+    return NotFoundException(f"There is no run '{run_id}' in workspace '{workspace.name}'.")

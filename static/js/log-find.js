@@ -2,7 +2,11 @@
 import { h, icon } from "./dom.js";
 import { t } from "./words.js";
 
+const TYPING_MS = 250;
+
 export class LogFind {
+  #typing = 0;
+  #searching = false;
   #hits = [];
   #next = 0;
   #at = -1;
@@ -16,6 +20,7 @@ export class LogFind {
     this.steps = h("span", { class: "row", hidden: true }, button("chevron-up", t("Previous hit"), -1), button("chevron-down", t("Next hit"), 1));
     this.element = h("div", { class: "find", role: "search" }, h("label", { class: "search" }, icon("search"), this.input), this.count, this.steps);
     this.input.addEventListener("keydown", (event) => this.#key(event));
+    this.input.addEventListener("input", () => this.#typed());
     this.input.addEventListener("search", () => this.input.value || this.#forget());
   }
 
@@ -24,8 +29,15 @@ export class LogFind {
     if (event.key === "Escape") { this.input.value = ""; this.#forget(); }
   }
 
+  #typed() {
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => this.input.value === this.#asked || this.go(1), TYPING_MS);
+  }
+
   #forget() {
-    this.#hits = [];
+    clearTimeout(this.#typing);
+    this.#hits = []; // a search on its way knows by this that it was given up
+    this.#searching = false;
     this.#asked = "";
     this.#at = -1;
     this.count.textContent = "";
@@ -36,22 +48,33 @@ export class LogFind {
   async go(step) {
     const text = this.input.value;
     if (!text) { this.#forget(); return; }
-    if (text !== this.#asked) { this.#forget(); this.#asked = text; this.#next = 0; await this.#more(); }
-    else if (step > 0 && this.#at === this.#hits.length - 1 && this.#next !== null) await this.#more();
+    if (text !== this.#asked) { this.#forget(); this.#asked = text; this.#next = 0; }
+    if (this.#searching) return;
+    if ((step > 0 || !this.#hits.length) && this.#at === this.#hits.length - 1 && this.#next !== null && !await this.#more()) return;
     if (!this.#hits.length) { this.count.textContent = t("no hit"); return; }
-    this.#at = (this.#at + step + this.#hits.length) % this.#hits.length;
+    this.#at = this.#at < 0 && step < 0 ? this.#hits.length - 1 : (this.#at + step + this.#hits.length) % this.#hits.length;
     this.#show();
     const line = await this.jump(this.#hits[this.#at]);
     if (line) this.#paint(line, text);
   }
 
+  /** Whether the answer came and is still wanted. */
   async #more() {
+    const hits = this.#hits;
+    this.#searching = true;
     this.count.textContent = t("searching…");
     try {
       const { matches, next } = await this.source.search(this.#asked, this.#next);
-      this.#hits.push(...matches);
+      if (hits !== this.#hits) return false;
+      hits.push(...matches);
       this.#next = next;
-    } catch (error) { this.count.textContent = error.message; }
+      return true;
+    } catch (error) {
+      if (hits === this.#hits) this.count.textContent = error.message;
+      return false;
+    } finally {
+      if (hits === this.#hits) this.#searching = false;
+    }
   }
 
   #show() {

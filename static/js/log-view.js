@@ -44,9 +44,12 @@ class LogView extends HTMLElement {
     this.find.element.hidden = this.hasAttribute("no-find");
     this.errors = h("button", { type: "button", class: "btn quiet small errors", hidden: true, onclick: () => this.#nextError() });
     this.follower = h("button", { type: "button", class: "btn quiet small", "aria-pressed": "false", onclick: () => this.#followEnd() }, icon("follow"), t("Follow"));
+    const edge = (name, label, go) => h("button", { type: "button", class: "btn quiet square small", "aria-label": label, title: label, onclick: go }, icon(name));
+    this.toStart = edge("arrow-up", t("Start of the log"), () => this.#goTo(0));
+    this.toEnd = edge("arrow-down", t("End of the log"), () => this.#goTo(-WINDOW));
     this.total = h("span", { class: "total" });
     const download = this.getAttribute("download");
-    this.append(this.scroll, h("div", { class: "foot" }, this.find.element, this.errors, this.follower, this.total,
+    this.append(this.scroll, h("div", { class: "foot" }, this.find.element, this.errors, this.toStart, this.toEnd, this.follower, this.total,
       download && h("a", { class: "btn quiet small", href: download, download: true }, icon("download"), t("Download"))));
     this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.lines.addEventListener("click", (event) => this.#linked(event));
@@ -154,6 +157,18 @@ class LogView extends HTMLElement {
     this.#foot();
   }
 
+  /** To the first line (0) or the last (an offset from the end). */
+  async #goTo(offset) {
+    this.#follow = false;
+    try {
+      if (offset === 0 && this.pages.start > 0) await this.pages.openAt(0);
+      if (offset < 0 && !this.pages.atTail) await this.pages.openAt(offset, false);
+    } catch (error) { this.note.textContent = error.message; return; }
+    if (offset === 0) this.scroll.scrollTop = 0;
+    else { this.#toEnd(); requestAnimationFrame(() => this.#toEnd()); } // what comes into view has its real height only then
+    this.#foot();
+  }
+
   /** Only the log moves: the page around it stays where the reader left it. */
   #center(line) {
     if (!line) return;
@@ -226,6 +241,7 @@ class LogView extends HTMLElement {
     this.errors.hidden = !errors;
     this.errors.textContent = n("{count} error", "{count} errors", errors);
     this.follower.hidden = this.source.final;
+    this.toEnd.hidden = !this.source.final; // of a growing log, Follow leads there
     this.follower.setAttribute("aria-pressed", String(this.#follow));
     const count = this.pages.atTail ? this.pages.lastNumber : null;
     this.total.textContent = [count && n("{count} line", "{count} lines", count), bytes(this.source.size)].filter(Boolean).join(" · ");

@@ -307,3 +307,18 @@ def test_a_failed_run_opens_on_its_failure_and_leads_to_the_line(stage: Studio, 
     expect(page.locator("log-view .lines")).to_contain_text("Traceback")
     banner.get_by_role("link", name="Open line 3").click()
     expect(page.locator("#run-panel .source .hll")).to_contain_text("raise ValueError")
+
+
+def test_a_long_log_is_searched_as_one_types_and_has_a_start_and_an_end(stage: Studio, page: Page) -> None:
+    run = stage.submit({"long": "for number in range(60000): print('row', number)"}).wait("Completed")
+    page.goto(f"/w/main/runs/{run.id}/?step=long&tab=logs")
+    view = page.locator("log-view")
+    lines = view.locator(".lines")
+    expect(lines).to_contain_text("row 0")
+    view.get_by_role("button", name="End of the log").click()
+    expect(lines.get_by_text("row 59999", exact=True)).to_be_in_viewport()
+    view.get_by_role("button", name="Start of the log").click()
+    expect(lines.get_by_text("row 0", exact=True)).to_be_in_viewport()
+    view.get_by_role("searchbox").press_sequentially("row 43210")
+    expect(view.locator(".found")).to_have_text("1 of 1")
+    expect(lines.get_by_text("row 43210", exact=True)).to_be_in_viewport()

@@ -16,6 +16,27 @@ from duto_agent.launchers.zygote import Zygote
 
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
 _numbers = itertools.count(1)
+# Both streams in turn, by each way in which a program writes: `print`, the files, their numbers, a child.
+IN_ORDER = """
+import os, subprocess, sys
+for number in range(2000):
+    print("out", number)
+    print("err", number, file=sys.stderr)
+    sys.stdout.write(f"part {number} of ")
+    os.write(2, b"one line\\n")
+    if number % 500 == 0:
+        subprocess.run(["sh", "-c", "echo child out; echo child err >&2"], check=True)
+"""
+
+
+def in_order() -> str:
+    """What the log of `IN_ORDER` holds."""
+    child = "child out\nchild err\n"
+    return "".join(
+        f"out {number}\nerr {number}\npart {number} of one line\n{'' if number % 500 else child}" for number in range(2000)
+    )
+
+
 
 
 def until(true: Callable[[], object], seconds: float = 60.0) -> None:

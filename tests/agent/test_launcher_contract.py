@@ -16,7 +16,7 @@ from duto_agent.launchers.base import Bind, Launch, Probe, Reservation
 from duto_agent.launchers.resource_usage import Processes
 from duto_agent.shim.verdict import ROOM
 from tests.agent.containers import Boxes
-from tests.agent.steps import Steps, until
+from tests.agent.steps import IN_ORDER, Steps, in_order, until
 
 Host = Steps | Boxes
 MIB = 1 << 20
@@ -72,6 +72,12 @@ sys.exit(5)
     until(lambda: later.probe(key).state == "exited", 60)
     assert verdict_of(later.collect(key))["exit_code"] == 5
     assert log_of(later.directory(key)) == "".join(f"line {number}\n" for number in range(20_000))
+
+
+def test_both_streams_stand_in_the_log_in_the_order_of_the_writes(host: Host) -> None:
+    probe, directory = host.run(IN_ORDER)
+    assert verdict_of(probe)["exit_code"] == 0
+    assert log_of(directory) == in_order()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe
 from duto_agent.launchers.shim_state import has_begun
 from duto_agent.loops import backoff
 from duto_agent.paths import BadPath
-from duto_agent.shim.log import ERR, Log
+from duto_agent.shim.log import Log
 from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull
 from duto_agent.studio.exchange import final_report
 from duto_agent.studio.shipments import Stale
@@ -186,7 +186,7 @@ class Attempt:
     def _with_log(self, build: Callable[[Callable[[str], None]], B]) -> B:
         """Built now, with its log in the attempt's own. Elsewhere, so that a cancel is heard meanwhile."""
         log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
-        write: Callable[[str], None] = lambda line: log.write(ERR, f"{line}\n".encode())  # noqa: E731
+        write: Callable[[str], None] = lambda line: log.write(f"{line}\n".encode())  # noqa: E731
         building: Future[B] = self.context.builders.submit(build, write)
         building.add_done_callback(lambda _: log.close())
         while True:

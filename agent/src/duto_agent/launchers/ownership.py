@@ -11,7 +11,7 @@ from duto_agent.launchers.base import Bind
 
 FOLDERS = ("work", "inputs", "outputs", "tmp")
 SPOOL = "spool.jsonl"
-FILES = (SPOOL, "log.data", "log.idx")
+FILES = (SPOOL, "log.data")
 NOTES = "shim"  # what a shim writes that is the script's user, as in containers
 
 

@@ -1,14 +1,11 @@
-"""What a step says: the notifications of the agent, and the log's two files."""
+"""What a step says: the notifications of the agent, and the log."""
 
 from __future__ import annotations
 
 import os
 import socket
-import struct
 import time
 
-OUT, ERR = 1, 2
-RECORD = struct.Struct("<QQII")
 BELL_GAP_S = 0.004
 TAIL = 1 << 16
 
@@ -37,32 +34,36 @@ class Bell:
 
 
 class Log:
-    """Raw bytes in `log.data`, and in `log.idx` who said them when."""
+    """The bytes of `log.data`, as they came."""
 
     def __init__(self, directory: str, cap: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self.data = os.open(os.path.join(directory, "log.data"), flags, 0o600)
-        self.idx = os.open(os.path.join(directory, "log.idx"), flags, 0o600)
         self.size = os.fstat(self.data).st_size
         self.cap, self.dropped = cap, 0
         self.error: str | None = None
-        self.tail = b""
+        self._last = bytearray()
 
-    def write(self, stream: int, data: bytes) -> None:
-        if stream == ERR:
-            self.tail = (self.tail + data)[-TAIL:]
+    @property
+    def tail(self) -> bytes:
+        """The last that was said, what was dropped included."""
+        return bytes(self._last[-TAIL:])
+
+    def write(self, data: bytes) -> None:
+        self._last += data
+        if len(self._last) > 8 * TAIL:  # seldom, for a script that says little at a time
+            del self._last[:-TAIL]
         room = self.cap - self.size
         if len(data) > room:
             if not self.dropped:
-                notice = "\nduto: the log reached its limit of %d bytes; the rest is dropped.\n" % self.cap
-                self._append(stream, data[: max(room, 0)])
-                self._append(ERR, notice.encode())
+                self._append(data[: max(room, 0)])
+                self._append(b"\nduto: the log reached its limit of %d bytes; the rest is dropped.\n" % self.cap)
             self.dropped += len(data) - max(room, 0)
         else:
-            self._append(stream, data)
+            self._append(data)
 
-    def _append(self, stream: int, data: bytes) -> None:
-        start, view = self.size, memoryview(data)
+    def _append(self, data: bytes) -> None:
+        view = memoryview(data)
         try:
             while view:
                 written = os.write(self.data, view)
@@ -71,12 +72,6 @@ class Log:
         except OSError as error:  # a full disk must not stop the script
             self.error = os.strerror(error.errno or 0)
             self.dropped += len(view)
-        if self.size > start:
-            try:
-                os.write(self.idx, RECORD.pack(time.time_ns(), start, self.size - start, stream))
-            except OSError as error:
-                self.error = os.strerror(error.errno or 0)
 
     def close(self) -> None:
         os.close(self.data)
-        os.close(self.idx)

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from duto_agent.shim import group, tree
-from duto_agent.shim.log import BELL_GAP_S, ERR, OUT, Bell, Log
+from duto_agent.shim.log import BELL_GAP_S, Bell, Log
 from duto_agent.shim.verdict import SEAL, decode, iso, last_frame, leave, reserve, seal_of, write_json
 
 BUSY, DONE = 75, 76
@@ -66,7 +66,7 @@ def take_lock(path: str) -> bool:
 
 
 class Step:
-    """One script, its pipes, its tree of processes."""
+    """One script, its pipe, its tree of processes."""
 
     def __init__(self, directory: str, notes: str, launch: dict[str, Any]) -> None:
         self.directory, self.notes, self.launch = directory, notes, launch
@@ -79,7 +79,7 @@ class Step:
         self.signals: list[str] = []  # what the tree was told to make it end, in order
         self.stopping = 0.0  # seconds until it had ended
         self.exceeded = 0  # bytes that the tree held when it was ended for holding too many
-        self.streams: dict[int, int] = {}
+        self.pipe: int | None = None  # what the script says, until nobody can say more
         self.poller = select.poll()
         self.last_read = self.last_look = self.last_weighing = 0.0
         self.started = time.time()
@@ -96,7 +96,7 @@ class Step:
         try:
             self._spawn()
         except OSError as error:
-            self.log.write(ERR, ("duto: the script could not be started: %s\n" % error).encode())
+            self.log.write(("duto: the script could not be started: %s\n" % error).encode())
             self.alone, self.exit = True, 127 << 8
             return self._verdict()
         with contextlib.suppress(OSError):  # the disk is full already: orphans are then known by their mark alone
@@ -121,19 +121,18 @@ class Step:
             tree.limit_resource(name, int(wanted))
 
     def _spawn(self) -> None:
-        pipes = [os.pipe(), os.pipe()]
-        for read, _ in pipes:
-            try:
-                fcntl.fcntl(read, F_SETPIPE_SZ, CHUNK)
-            except OSError:
-                pass  # the user's share of pipe memory is spent; the small pipe works as well
-            os.set_blocking(read, False)
+        # One pipe for both streams: only so does the kernel keep the order in which the script wrote to them.
+        read, write = os.pipe()
+        try:
+            fcntl.fcntl(read, F_SETPIPE_SZ, CHUNK)
+        except OSError:
+            pass  # the user's share of pipe memory is spent; the small pipe works as well
+        os.set_blocking(read, False)
         if self.launch.get("user") is not None:
             os.umask(
                 0o002
             )  # steps have one group, by which they share the folders that their host shows to all of them
-            for _, write in pipes:  # a script may open /dev/stdout by its name
-                os.fchown(write, self.launch["user"], -1)
+            os.fchown(write, self.launch["user"], -1)  # a script may open /dev/stdout by its name
         try:
             # No preexec_fn: subprocess then takes vfork, which costs the same however large we are.
             with group.joined(self.group):
@@ -143,18 +142,16 @@ class Step:
                     env=self.launch["env"],
                     start_new_session=True,
                     stdin=subprocess.DEVNULL,
-                    stdout=pipes[0][1],
-                    stderr=pipes[1][1],
+                    stdout=write,
+                    stderr=write,
                     restore_signals=True,
                 )
         finally:
-            for _, write in pipes:
-                os.close(write)
+            os.close(write)
         self.child = process.pid
         process.returncode = 0  # we reap by ourselves; this object must not
-        for (read, _), stream in zip(pipes, (OUT, ERR)):
-            self.streams[read] = stream
-            self.poller.register(read, select.POLLIN | select.POLLHUP)
+        self.pipe = read
+        self.poller.register(read, select.POLLIN | select.POLLHUP)
 
     def _tell_pid(self, child: int | None) -> None:
         """Written before the spawn: a crash in between is `lost`, never a second run."""
@@ -179,7 +176,7 @@ class Step:
             if number == self.wake:
                 drain_pipe(self.wake)
             else:
-                moved = self._read(number) or moved
+                moved = self._read(number)
         if moved or self.bell.owed:
             self.bell.ring()
         self._reap()
@@ -197,11 +194,11 @@ class Step:
         except BlockingIOError:
             return False
         if data:
-            self.log.write(self.streams[number], data)
+            self.log.write(data)
             return True
         self.poller.unregister(number)
         os.close(number)
-        del self.streams[number]
+        self.pipe = None
         return False
 
     def _reap(self) -> None:
@@ -280,15 +277,15 @@ class Step:
             self.signals.append(name)
 
     def _close(self) -> None:
-        """The script is gone: take its last words, then end whoever still holds its pipes."""
+        """The script is gone: take its last words, then end whoever still holds its pipe."""
         deadline = time.monotonic() + DRAIN_S
-        while self.streams and self._turn(0) and time.monotonic() < deadline:
+        while self.pipe is not None and self._turn(0) and time.monotonic() < deadline:
             pass
         self._close_sandbox()
         if not self.alone:
             self._stop_tree(LEFT_BEHIND_GRACE_S)
         deadline = time.monotonic() + DRAIN_S
-        while self.streams and self._turn(0) and time.monotonic() < deadline:
+        while self.pipe is not None and self._turn(0) and time.monotonic() < deadline:
             pass
 
     def _close_sandbox(self) -> None:

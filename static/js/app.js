@@ -24,6 +24,7 @@ const ELEMENTS = {
   "metric-grid": () => import("./metric-grid.js"),
   "usage-charts": () => import("./usage-charts.js"),
   "file-drop": () => import("./file-drop.js"),
+  ".code-view": () => import("./code-line.js"),
   "#dataset-form": () => import("./dataset-form.js"),
 };
 

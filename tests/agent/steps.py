@@ -33,10 +33,9 @@ def in_order() -> str:
     """What the log of `IN_ORDER` holds."""
     child = "child out\nchild err\n"
     return "".join(
-        f"out {number}\nerr {number}\npart {number} of one line\n{'' if number % 500 else child}" for number in range(2000)
+        f"out {number}\nerr {number}\npart {number} of one line\n{'' if number % 500 else child}"
+        for number in range(2000)
     )
-
-
 
 
 def until(true: Callable[[], object], seconds: float = 60.0) -> None:

@@ -309,6 +309,35 @@ def test_a_failed_run_opens_on_its_failure_and_leads_to_the_line(stage: Studio, 
     expect(page.locator("#run-panel .source .hll")).to_contain_text("raise ValueError")
 
 
+def test_the_line_of_a_failure_comes_into_view_and_is_marked(stage: Studio, page: Page) -> None:
+    code = "pass\n" * 300 + "raise ValueError('far below')\n" + "pass\n" * 300
+    run = stage.submit({"bad": code}).wait("Failed")
+    marked = page.locator("#run-panel .source .hll")
+
+    def stands(line: int, text: str) -> None:
+        expect(marked).to_have_count(1)
+        expect(marked).to_contain_text(text)
+        expect(marked.locator(".linenos")).to_have_text(str(line))
+        expect(marked).to_be_in_viewport()
+
+    page.goto(f"/w/main/runs/{run.id}/")
+    expect(page.locator("log-view .lines")).to_contain_text("Traceback")
+    page.get_by_role("link", name="Open line 301").click()
+    stands(301, "far below")
+    # A reader who has scrolled away presses it once more.
+    page.locator("#run-panel .source").evaluate("(source) => { source.scrollTop = 0; }")
+    expect(marked).not_to_be_in_viewport()
+    page.get_by_role("link", name="Open line 301").click()
+    stands(301, "far below")
+    page.reload()
+    stands(301, "far below")
+    # A line's number is its address.
+    page.locator("#run-panel .source").get_by_text("303", exact=True).click()
+    stands(303, "pass")
+    page.go_back()
+    stands(301, "far below")
+
+
 def test_a_long_log_is_searched_as_one_types_and_has_a_start_and_an_end(stage: Studio, page: Page) -> None:
     run = stage.submit({"long": "for number in range(60000): print('row', number)"}).wait("Completed")
     page.goto(f"/w/main/runs/{run.id}/?step=long&tab=logs")

@@ -75,6 +75,7 @@ class EnvironmentBuild(Spoken):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     log_size = models.BigIntegerField(default=0)
+    log_errors = models.JSONField(null=True, default=dict)  # core.loglines.Errors; null for logs of before
     warnings = models.JSONField(default=list)
 
     class Meta:

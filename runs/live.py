@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from core import loglines
 from core.ids import as_uuid
 from runs.models import Attempt, Run
 from runs.queries.logs import window
@@ -45,13 +46,13 @@ def missed_log(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     offset = asked.get("offset")
     if attempt is None or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
         return []
-    final = attempt.log_sealed_at is not None
-    behind = attempt.log_size - offset
+    final, behind = attempt.log_sealed_at is not None, attempt.log_size - offset
+    known = {"final": final, "errors": loglines.count_of(attempt.log_errors)}
     if behind <= 0:
-        return [{"offset": offset, "size": attempt.log_size, "text": "", "final": True}] if final else []
+        return [{"offset": offset, "size": attempt.log_size, "text": "", **known}] if final else []
     if behind > FRAME_LIMIT:
-        return [{"offset": offset, "size": attempt.log_size, "final": final}]
-    return [{**frame(offset, window(attempt, offset, behind).data, attempt.log_size), "final": final}]
+        return [{"offset": offset, "size": attempt.log_size, **known}]
+    return [{**frame(offset, window(attempt, offset, behind).data, attempt.log_size), **known}]
 
 
 def _attempts(key: str) -> QuerySet[Attempt]:

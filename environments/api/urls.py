@@ -24,4 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(f"{W}environment-builds/<uuid:id>/", views.BuildView.as_view(), name="api-build"),
     path(f"{W}environment-builds/<uuid:id>/log/", views.BuildLogView.as_view(), name="api-build-log"),
+    path(
+        f"{W}environment-builds/<uuid:id>/log/search/", views.BuildLogSearchView.as_view(), name="api-build-log-search"
+    ),
 ]

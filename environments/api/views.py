@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -10,11 +11,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import loglines
 from environments import queries
 from environments.api import serializers as s
 from environments.services import logs
 from environments.services import versions as service
 from workspaces.api.base import WorkspaceView, listed
+from workspaces.api.loglines import QUERY, Matches, found_lines
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -88,4 +91,16 @@ class BuildLogView(WorkspaceView):
             "X-Log-Size": str(build.log_size),
             "X-Log-Final": str(int(build.is_final)),
         }
+        if (errors := loglines.count_of(build.log_errors)) is not None:
+            headers["X-Log-Errors"] = str(errors)
         return HttpResponse(data, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+class BuildLogSearchView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(parameters=QUERY, responses=Matches)
+    def get(self, request: Request, id: UUID) -> Response:
+        """Lines that hold a text, or with which errors begin, by number and offset. `next` is where to go on."""
+        build = queries.build_in(self.room.workspace, id)
+        return found_lines(self, partial(logs.search_log, build), partial(logs.errors_of_log, build))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.db import transaction
 
-from core import outbox
+from core import loglines, outbox
 from core.clock import now
 from core.errors import Conflict, NotFound
 from core.storage import data_dir
@@ -40,11 +41,31 @@ def append_build_log(build: EnvironmentBuild, offset: int, data: bytes) -> int:
             file.seek(offset)
             file.write(data)
         size = offset + len(data)
+        errors = loglines.counted(row.log_errors, lambda: path.open("rb"), size, data)  # the agent sends whole lines
         renewed = {"lease_until": now() + LEASE} if row.status == EnvironmentBuild.Status.BUILDING else {}
-        EnvironmentBuild.objects.filter(pk=row.pk).update(log_size=size, **renewed)
-        outbox.hint(f"build:{row.pk}", frame(offset, data))
-    build.log_size = size
+        EnvironmentBuild.objects.filter(pk=row.pk).update(log_size=size, log_errors=errors, **renewed)
+        build.log_size, build.log_errors = size, errors
+        outbox.hint(f"build:{row.pk}", {**frame(offset, data), "errors": loglines.count_of(errors)})
     return size
+
+
+def search_log(build: EnvironmentBuild, needle: str, start: int) -> loglines.Found:
+    """Lines from byte `start` on that hold `needle`, whatever the case."""
+    with _whole(build) as source:
+        return loglines.search(source, build.log_size, needle, start)
+
+
+def errors_of_log(build: EnvironmentBuild, start: int) -> loglines.Found:
+    """The lines from byte `start` on with which an error begins."""
+    with _whole(build) as source:
+        return loglines.errors(source, build.log_size, start)
+
+
+def _whole(build: EnvironmentBuild) -> BinaryIO:
+    try:
+        return path_of(build).open("rb")
+    except FileNotFoundError:
+        return BytesIO()
 
 
 def read_log(build: EnvironmentBuild, offset: int, limit: int = WINDOW_BYTES) -> tuple[int, bytes]:
@@ -74,4 +95,5 @@ def catch_up(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     size = build.log_size - offset
     start, data = read_log(build, offset, FRAME_BYTES)
-    return [frame(start, data)] if size <= FRAME_BYTES else [{"offset": offset, "size": build.log_size}]
+    missed = frame(start, data) if size <= FRAME_BYTES else {"offset": offset, "size": build.log_size}
+    return [{**missed, "errors": loglines.count_of(build.log_errors)}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -11,16 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.serving import guarded, serve
-from runs.api import serializers as s
 from runs.api.base import BYTES, RawView, RunView, query
 from runs.models import Attempt
 from runs.queries import logs
+from workspaces.api.loglines import LAST, QUERY, Matches, found_lines
 from workspaces.models import Role
 
 ATTEMPT = query(
     "attempt", "Number of an attempt; the last one where it is left out or 0.", {"type": "integer", "minimum": 0}
 )
-LAST = 1 << 62
 
 
 class _LogView(RunView):
@@ -43,7 +43,8 @@ class LogView(_LogView, RawView):
         responses={(200, "text/plain"): BYTES},
     )
     def get(self, request: Request, id: UUID) -> HttpResponseBase:
-        """A window of the log. `X-Log-Size` says how much there is, `X-Log-Final` whether more may come."""
+        """A window of the log. `X-Log-Size` says how much there is, `X-Log-Final` whether more may come, `X-Log-Errors` how
+        many errors the whole of it tells of."""
         attempt = self.attempt(id)
         if self.flag("download"):
             name = f"{attempt.run_id}-{attempt.number}.txt"
@@ -56,6 +57,8 @@ class LogView(_LogView, RawView):
         answer["X-Log-Offset"] = str(window.offset)
         answer["X-Log-Size"] = str(window.size)
         answer["X-Log-Final"] = "1" if window.final else "0"
+        if window.errors is not None:
+            answer["X-Log-Errors"] = str(window.errors)
         answer["X-Log-Attempt"] = str(attempt.number)
         return guarded(request._request, answer, "std_log.txt")
 
@@ -65,16 +68,10 @@ class LogSearchView(_LogView):
 
     @extend_schema(
         operation_id="run_log_search",
-        parameters=[
-            ATTEMPT,
-            query("q", "What to look for, whatever the case."),
-            query("from", "Byte to begin at.", int),
-        ],
-        responses=s.Matches,
+        parameters=[ATTEMPT, *QUERY],
+        responses=Matches,
     )
     def get(self, request: Request, id: UUID) -> Response:
-        """Lines that hold a text, by number and offset. `next` is where to go on."""
-        found = logs.search(
-            self.attempt(id), request.query_params.get("q", ""), start=self.number("from", 0, least=0, most=LAST)
-        )
-        return Response(found.as_document())
+        """Lines that hold a text, or with which errors begin, by number and offset. `next` is where to go on."""
+        attempt = self.attempt(id)
+        return found_lines(self, partial(logs.search, attempt), partial(logs.errors, attempt))

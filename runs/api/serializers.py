@@ -330,17 +330,6 @@ class FileList(s.Serializer):  # type: ignore[type-arg]
     items = FileOut(many=True)
 
 
-class Match(s.Serializer):  # type: ignore[type-arg]
-    line = s.IntegerField()
-    offset = s.IntegerField()
-    text = s.CharField()
-
-
-class Matches(s.Serializer):  # type: ignore[type-arg]
-    matches = Match(many=True)
-    next = s.IntegerField(allow_null=True)
-
-
 class ChangedFile(s.Serializer):  # type: ignore[type-arg]
     path = s.CharField()
     change = s.ChoiceField(["added", "removed", "changed"])

@@ -78,6 +78,8 @@ class Attempt(Lifecycle):
     warnings = models.JSONField(default=list)
     # Bytes of log and spool that the studio has; the agent continues from there.
     log_size = models.BigIntegerField(default=0)
+    # core.loglines.Errors up to there, so that no reader has to count; null for logs of before.
+    log_errors = models.JSONField(null=True, default=dict)
     spool_size = models.BigIntegerField(default=0)
     # Bytes of its resource samples, one JSON line each, kept beside the log.
     samples_size = models.BigIntegerField(default=0)

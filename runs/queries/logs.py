@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
+from core import loglines
 from core.errors import Invalid, NotFound
 from core.storage import artifact_store, data_dir
 from runs.models import Attempt, Run
 
 WINDOW = 256 * 1024
 WINDOW_MAX = 4 * 1024 * 1024
-PIECE = 1 << 20
-# A line without an end must not grow without one either.
-LINE_MAX = 64 * 1024
-SHOWN = 400
-MATCHES = 200
-SCANNED = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Window:
-    """Bytes of a log. `size` is what the studio has stored; `final` says that no more will come."""
+    """Bytes of a log. `size` is what the studio has stored; `final` says that no more will come, `errors` how many
+    the whole of it tells of, where they were counted."""
 
     offset: int
     data: bytes
     size: int
     final: bool
-
-
-@dataclass
-class Found:
-    """Lines that hold what was looked for, and the offset to continue from or None."""
-
-    matches: list[dict[str, Any]] = field(default_factory=list)
-    next: int | None = None
-
-    def as_document(self) -> dict[str, Any]:
-        return {"matches": self.matches, "next": self.next}
+    errors: int | None
 
 
 def open_path(attempt_id: object) -> Path:
@@ -72,12 +59,12 @@ def window(attempt: Attempt, offset: int = 0, limit: int = WINDOW) -> Window:
     size = attempt.log_size
     start = min(size, offset) if offset >= 0 else max(0, size + offset)
     length = min(limit, size - start)
-    final = attempt.log_sealed_at is not None
+    final, errors = attempt.log_sealed_at is not None, loglines.count_of(attempt.log_errors)
     if not length:
-        return Window(start, b"", size, final)
+        return Window(start, b"", size, final, errors)
     with reader(attempt) as source:
         source.seek(start)
-        return Window(start, source.read(length), size, final)
+        return Window(start, source.read(length), size, final, errors)
 
 
 def reader(attempt: Attempt) -> BinaryIO:
@@ -95,73 +82,17 @@ def reader(attempt: Attempt) -> BinaryIO:
         return artifact_store(attempt.run.workspace_id).open(sealed_key(attempt.pk))
 
 
-def search(attempt: Attempt, needle: str, *, start: int = 0) -> Found:
+def search(attempt: Attempt, needle: str, start: int = 0) -> loglines.Found:
     """Lines from byte `start` on that hold `needle`, whatever the case. Stops after some, and says where."""
-    wanted = needle.encode("utf-8", "surrogateescape").lower()
-    if not wanted:
-        raise Invalid(_("Say what to look for: 'q' is empty."))
-    found = Found()
-    if not attempt.log_size:
-        return found
-    with reader(attempt) as source:
-        hunt = _Hunt(source, attempt.log_size, wanted, found)
-        hunt.skip(max(0, start))
-        hunt.run()
-    return found
+    with _whole(attempt) as source:
+        return loglines.search(source, attempt.log_size, needle, start)
 
 
-class _Hunt:
-    """One pass over the log in pieces that end with a line; keeps the count of lines."""
+def errors(attempt: Attempt, start: int = 0) -> loglines.Found:
+    """The lines from byte `start` on with which an error begins."""
+    with _whole(attempt) as source:
+        return loglines.errors(source, attempt.log_size, start)
 
-    def __init__(self, source: BinaryIO, size: int, wanted: bytes, found: Found) -> None:
-        self.source, self.size, self.wanted, self.found = source, size, wanted, found
-        self.line, self.place = 1, 0
 
-    def skip(self, until: int) -> None:
-        """Count the lines before the place to begin at."""
-        until = min(until, self.size)
-        while self.place < until:
-            piece = self.source.read(min(PIECE, until - self.place))
-            if not piece:
-                break
-            self.line += piece.count(b"\n")
-            self.place += len(piece)
-
-    def run(self) -> None:
-        end, rest = min(self.size, self.place + SCANNED), b""
-        while self.place + len(rest) < end:
-            piece = self.source.read(min(PIECE, end - self.place - len(rest)))
-            if not piece:
-                break
-            text = rest + piece
-            cut = text.rfind(b"\n") + 1 or (len(text) if len(text) > LINE_MAX else 0)
-            text, rest = text[:cut], text[cut:]
-            if not self.look(text):
-                return
-        if rest and not self.look(rest):
-            return
-        self.found.next = self.place if self.place < self.size else None
-
-    def look(self, text: bytes) -> bool:
-        """Note the matching lines of a piece; False when there are enough."""
-        low, counted, line, at = text.lower(), 0, self.line, 0
-        while (at := low.find(self.wanted, at)) >= 0:
-            start = text.rfind(b"\n", 0, at) + 1
-            end = text.find(b"\n", at)
-            end = len(text) if end < 0 else end
-            line += text.count(b"\n", counted, start)
-            counted = start
-            if len(self.found.matches) == MATCHES:
-                self.found.next = self.place + start
-                return False
-            self.found.matches.append(self.match(text, line, start, end, at))
-            at = end
-        self.line += text.count(b"\n")
-        self.place += len(text)
-        return True
-
-    def match(self, text: bytes, line: int, start: int, end: int, at: int) -> dict[str, Any]:
-        """A match as it is told: long lines are cut around what was found."""
-        first = start if end - start <= SHOWN else max(start, at - SHOWN // 4)
-        shown = text[first : min(end, first + SHOWN)].decode("utf-8", "replace")
-        return {"line": line, "offset": self.place + start, "text": shown}
+def _whole(attempt: Attempt) -> BinaryIO:
+    return reader(attempt) if attempt.log_size else BytesIO()

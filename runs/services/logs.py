@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from core import outbox
+from core import loglines, outbox
 from core.clock import now
 from core.errors import Conflict, TooLarge
 from core.prepared import Prepared
 from core.storage import artifact_store
 from runs.models import Artifact, Attempt
-from runs.queries.logs import open_path, sealed_key
+from runs.queries.logs import open_path, reader, sealed_key
 
 FRAME_LIMIT = 64 * 1024
 # The last line of a capped log tells how much was dropped; it must still fit.
@@ -38,11 +39,12 @@ def append(attempt: Attempt, offset: int, data: bytes) -> int:
         raise TooLarge("The log is at its cap; what follows is dropped.", code="log_cap", size=offset)
     # Bytes first, then the row: a crash in between leaves bytes that nobody reads and that are sent again.
     write_at(open_path(attempt.pk), offset, data)
+    errors = loglines.counted(attempt.log_errors, lambda: reader(attempt), size, data)
     mine = Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch, log_size=offset, log_sealed_at__isnull=True)
-    if not mine.update(log_size=size):
+    if not mine.update(log_size=size, log_errors=errors):
         raise refused(attempt, Attempt.objects.values_list("log_size", flat=True).get(pk=attempt.pk))
-    attempt.log_size = size
-    outbox.hint(f"log:{attempt.pk}", frame(offset, data, size))
+    attempt.log_size, attempt.log_errors = size, errors
+    outbox.hint(f"log:{attempt.pk}", {**frame(offset, data, size), "errors": loglines.count_of(attempt.log_errors)})
     return size
 
 
@@ -75,8 +77,8 @@ def write_at(path: Path, offset: int, data: bytes) -> None:
         os.close(handle)
 
 
-_SIZES: Prepared[tuple[int, int]] = Prepared(
-    lambda key: Attempt.objects.filter(pk=key).values_list("log_size", "samples_size")
+_SIZES: Prepared[tuple[int, int, Any]] = Prepared(
+    lambda key: Attempt.objects.filter(pk=key).values_list("log_size", "samples_size", "log_errors")
 )
 
 
@@ -89,10 +91,20 @@ def seal(attempt: Attempt) -> None:
     if not Attempt.objects.filter(pk=attempt.pk, log_sealed_at__isnull=True).update(log_sealed_at=moment):
         return
     attempt.log_sealed_at = moment
-    attempt.log_size, attempt.samples_size = _SIZES.all(attempt.pk)[0]
+    attempt.log_size, attempt.samples_size, attempt.log_errors = _SIZES.all(attempt.pk)[0]
+    _count_the_rest(attempt)
     _store(attempt)
     _name(attempt)
-    outbox.hint(f"log:{attempt.pk}", {"offset": attempt.log_size, "size": attempt.log_size, "text": "", "final": True})
+    end = {"offset": attempt.log_size, "size": attempt.log_size, "text": "", "final": True}
+    outbox.hint(f"log:{attempt.pk}", end | {"errors": loglines.count_of(attempt.log_errors)})
+
+
+def _count_the_rest(attempt: Attempt) -> None:
+    """The last line may have no end."""
+    errors = loglines.counted(attempt.log_errors, lambda: reader(attempt), attempt.log_size, final=True)
+    if errors != attempt.log_errors:
+        Attempt.objects.filter(pk=attempt.pk).update(log_errors=errors)
+        attempt.log_errors = errors
 
 
 def _store(attempt: Attempt) -> None:

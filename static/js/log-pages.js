@@ -25,6 +25,7 @@ export class LogPages {
   }
 
   get start() { return this.#chunks[0]?.start ?? this.end; }
+  get drawn() { return this.end - this.#rest.length; }
   get atTail() { return this.end >= this.source.size; }
   get #next() { return this.#chunks.length ? this.#chunks.at(-1).next : this.#first; }
   get lastNumber() { return this.#next === null ? null : this.#next - 1 + (this.#pending ? 1 : 0); }

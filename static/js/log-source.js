@@ -4,11 +4,19 @@ import { sayGone } from "./notices.js";
 import { t } from "./words.js";
 
 export const WINDOW = 256 * 1024;
-const SCAN = 1024 * 1024, SCAN_LIMIT = 16 * 1024 * 1024, NEWLINE = 10;
+const SCAN = 1024 * 1024, SCAN_LIMIT = 16 * 1024 * 1024, NEWLINE = 10, AGAIN_MS = 1_000;
+
+/** A network that changes gives up what it was loading. */
+async function reach(url, tries = 3) {
+  try { return await fetch(url); } catch (error) { if (tries === 1) throw error; }
+  await new Promise((soon) => { setTimeout(soon, AGAIN_MS); });
+  return reach(url, tries - 1);
+}
 
 export class LogSource {
   size = 0;
   final = false;
+  errors = null; // of the whole log, as the studio counts them; null where it does not know
   isGone = false;
 
   constructor(src, search, attempt) {
@@ -24,7 +32,7 @@ export class LogSource {
   /** `offset` below zero counts from the end; the answer says where it really starts. */
   async window(offset, limit = WINDOW, query = {}) {
     if (this.isGone) return { bytes: new Uint8Array(), offset: 0, line: 1 };
-    const response = await fetch(this.#url(this.src, { offset, limit, ...query }));
+    const response = await reach(this.#url(this.src, { offset, limit, ...query }));
     if (isGone(response)) {
       // A log of which nothing is there yet may come; one that was read was deleted.
       this.isGone = this.size > 0;
@@ -37,8 +45,12 @@ export class LogSource {
     const start = header("X-Log-Offset", Math.max(0, offset));
     this.size = Math.max(header("X-Log-Size", 0), start + bytes.length);
     this.final = header("X-Log-Final", 0) === 1;
+    this.know(header("X-Log-Errors", null));
     return { bytes, offset: start, line: start === 0 ? 1 : header("X-Log-Line", null) };
   }
+
+  /** There are never fewer: an answer may be older than what is known. */
+  know(errors) { if (typeof errors === "number") this.errors = Math.max(this.errors ?? 0, errors); }
 
   /** The number of the line at this offset: the studio may say it, else a short log is counted here. */
   async lineAt(offset) {
@@ -72,5 +84,11 @@ export class LogSource {
 
   search(text, from = 0) {
     return fetchJSON(this.#url(this.searchSrc, { q: text, from }));
+  }
+
+  /** The first error at or after this byte. */
+  async error(from) {
+    const { matches, next } = await fetchJSON(this.#url(this.searchSrc, { errors: 1, from }));
+    return matches[0] ?? (next === null ? null : this.error(next));
   }
 }

@@ -1,6 +1,7 @@
 // From bytes to lines: what a script printed becomes text and classes, never markup of its own.
 import { AnsiUp } from "../vendor/ansi_up.js";
 import { h } from "./dom.js";
+import { addLinks } from "./log-links.js";
 import { t } from "./words.js";
 
 const NEWLINE = 10;
@@ -92,6 +93,7 @@ export class LineMaker {
     const words = h("span", { class: "text" });
     // ansi_up escapes every character that could be markup; its only tags are ours, above.
     words.innerHTML = text.includes("\u001B") ? this.#painter.ansi_to_html(text) : this.#painter.escape_txt_for_html(text);
+    addLinks(words);
     const name = number === null ? "" : String(number);
     const link = h("a", { class: "no", tabindex: "-1", href: name && `#L${name}`, "data-no": name || "·", "aria-label": name && t("Line {number}", { number: name }) });
     return h("div", { class: `line ${level}`.trim(), "data-offset": offset, ...(name && { id: `L${name}` }) }, link, words);

@@ -8,6 +8,7 @@ import { concat } from "./log-text.js";
 import { bytes, n, t } from "./words.js";
 
 const NEAR_PX = 1_200, BOTTOM_PX = 24, FAR_BEHIND = 2 * WINDOW, PAUSE_MS = 120;
+const WRAP = "duto.log.wrap";
 
 class LogView extends HTMLElement {
   #follow = false;
@@ -48,11 +49,13 @@ class LogView extends HTMLElement {
     this.toStart = edge("arrow-up", t("Start of the log"), () => this.#goTo(0));
     this.toEnd = edge("arrow-down", t("End of the log"), () => this.#goTo(-WINDOW));
     this.total = h("span", { class: "total" });
+    this.wrapper = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Wrap lines"), title: t("Wrap lines"), "aria-pressed": "false", onclick: () => this.#wrap(!this.classList.contains("wrapped")) }, icon("wrap"));
     const download = this.getAttribute("download");
-    this.append(this.scroll, h("div", { class: "foot" }, this.find.element, this.errors, this.toStart, this.toEnd, this.follower, this.total,
+    this.append(this.scroll, h("div", { class: "foot" }, this.find.element, this.errors, this.toStart, this.toEnd, this.wrapper, this.follower, this.total,
       download && h("a", { class: "btn quiet small", href: download, download: true }, icon("download"), t("Download"))));
     this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.lines.addEventListener("click", (event) => this.#linked(event));
+    try { this.wrap(localStorage.getItem(WRAP) === "1"); } catch { /* as they come */ }
   }
 
   async #toHash() {
@@ -97,6 +100,7 @@ class LogView extends HTMLElement {
   #heard(frame) {
     if (frame.error) return;
     if (frame.final) this.source.final = true;
+    this.source.know(frame.errors);
     // A tab in the background keeps no bytes; it fetches what it missed when it is looked at.
     if (document.visibilityState === "hidden") {
       this.source.size = Math.max(this.source.size, frame.size ?? 0);
@@ -194,7 +198,7 @@ class LogView extends HTMLElement {
 
   /** What is read stays where it is while lines come in above it. */
   async #grow() {
-    const anchor = document.elementFromPoint(this.scroll.getBoundingClientRect().left + 60, this.scroll.getBoundingClientRect().top + 10)?.closest(".line");
+    const anchor = this.#atTop();
     const before = anchor?.getBoundingClientRect().top;
     await this.pages.before();
     if (anchor?.isConnected) this.scroll.scrollTop += anchor.getBoundingClientRect().top - before;
@@ -228,18 +232,49 @@ class LogView extends HTMLElement {
     if (link.hash) history.replaceState(history.state, "", link.hash);
   }
 
-  #nextError() {
-    const all = [...this.lines.querySelectorAll(".line.first")];
-    const top = this.scroll.getBoundingClientRect().top + this.scroll.clientHeight / 2;
-    const next = all.find((line) => line.getBoundingClientRect().top > top + 12) ?? all[0];
-    this.#target(next);
-    this.#center(next);
+  /** The next one below the marked line, or below where the reader is; after the last the first. */
+  async #nextError() {
+    this.#follow = false;
+    const marked = this.lines.querySelector(".target"), box = this.scroll.getBoundingClientRect();
+    const top = (line) => line.getBoundingClientRect().top;
+    const begin = marked && top(marked) >= box.top && top(marked) < box.bottom ? top(marked) + 1 : box.top;
+    const next = [...this.lines.querySelectorAll(".line.first")].find((line) => top(line) >= begin);
+    if (next) {
+      this.#target(next);
+      this.#center(next);
+      this.#foot();
+      return;
+    }
+    try {
+      const hit = await this.source.error(this.pages.drawn) ?? await this.source.error(0);
+      if (hit) await this.#jump(hit.offset, hit.line);
+    } catch (error) { this.note.textContent = error.message; }
+  }
+
+  /** How long lines are shown is chosen once, for all logs. */
+  #wrap(wanted) {
+    try { localStorage.setItem(WRAP, wanted ? "1" : "0"); } catch { /* not remembered then */ }
+    for (const view of document.querySelectorAll("log-view")) view.wrap?.(wanted);
+  }
+
+  /** What is read stays in view. */
+  wrap(wanted) {
+    const line = this.#atTop(), before = line?.getBoundingClientRect().top;
+    this.classList.toggle("wrapped", wanted);
+    this.wrapper.setAttribute("aria-pressed", String(wanted));
+    if (this.#follow) this.#toEnd();
+    else if (line) this.scroll.scrollTop += line.getBoundingClientRect().top - before;
+  }
+
+  #atTop() {
+    const { left, top } = this.scroll.getBoundingClientRect();
+    return document.elementFromPoint(left + 60, top + 10)?.closest(".line");
   }
 
   #foot() {
-    const errors = this.lines.querySelectorAll(".line.first").length;
-    this.errors.hidden = !errors;
-    this.errors.textContent = n("{count} error", "{count} errors", errors);
+    const { errors } = this.source;
+    this.errors.hidden = errors === null ? !this.lines.querySelector(".line.first") : !errors;
+    this.errors.textContent = errors === null ? t("Next error") : n("{count} error", "{count} errors", errors);
     this.follower.hidden = this.source.final;
     this.toEnd.hidden = !this.source.final; // of a growing log, Follow leads there
     this.follower.setAttribute("aria-pressed", String(this.#follow));

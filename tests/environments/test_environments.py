@@ -295,7 +295,21 @@ def test_the_log_is_appended_by_offset_and_read_in_windows(house: House) -> None
     answer = house.api.get(f"environment-builds/{build.pk}/log/?offset=-4")
     assert (content(answer), answer["X-Log-Offset"], answer["X-Log-Size"]) == (b"two\n", "4", "8")
     assert answer["X-Log-Final"] == "0"
-    assert logs.catch_up(str(build.pk), {"offset": 4}) == [{"offset": 4, "text": "dHdvCg=="}]
+    assert logs.catch_up(str(build.pk), {"offset": 4}) == [{"offset": 4, "text": "dHdvCg==", "errors": 0}]
+
+
+def test_the_log_of_a_build_is_searched_and_tells_its_errors(house: House) -> None:
+    build = environments.resolve(house.workspace, definition("pandas")).build
+    assert build is not None
+    address = f"environment-builds/{build.pk}/log/"
+    assert house.api.get(f"{address}search/?q=x").json() == {"matches": [], "next": None}
+    environments.append_build_log(build, 0, b"Resolving\nERR")
+    environments.append_build_log(build, 13, b"OR: no such package\n")
+    assert house.api.get(address)["X-Log-Errors"] == "1"
+    found = {"matches": [{"line": 2, "offset": 10, "text": "ERROR: no such package"}], "next": None}
+    assert house.api.get(f"{address}search/?q=NO+SUCH").json() == found
+    assert house.api.get(f"{address}search/?errors=1").json() == found
+    assert house.api.get(f"{address}search/?q=").status_code == 400
 
 
 def test_rest_registers_lists_and_builds(house: House) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.core.test_loglines import BEGINS, LOG
 from tests.live.browser import (
     SLOW_MS,
     Person,
@@ -351,3 +352,74 @@ def test_a_long_log_is_searched_as_one_types_and_has_a_start_and_an_end(stage: S
     view.get_by_role("searchbox").press_sequentially("row 43210")
     expect(view.locator(".found")).to_have_text("1 of 1")
     expect(lines.get_by_text("row 43210", exact=True)).to_be_in_viewport()
+
+
+ERRORS_FAR_APART = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("ERROR at the end")))
+print("ERROR at the start")
+for number in range(60000): print("row", number)
+print("over")
+time.sleep(600)
+"""
+
+
+def test_errors_are_counted_over_the_whole_log_and_found_wherever_they_are(stage: Studio, page: Page) -> None:
+    run = stage.submit({"long": ERRORS_FAR_APART})
+    run.until("long", b"over")
+    page.goto(f"/w/main/runs/{run.id}/?step=long&tab=logs")
+    view = page.locator("log-view")
+    lines = view.locator(".lines")
+    expect(lines.get_by_text("over", exact=True)).to_be_in_viewport()
+    expect(view.locator(".errors")).to_have_text("1 error")
+    expect(lines.locator(".first")).to_have_count(0)  # nothing of it is loaded
+    view.locator(".errors").click()
+    expect(lines.get_by_text("ERROR at the start", exact=True)).to_be_in_viewport()
+    stage.post(f"runs/{run.id}/cancel/")
+    expect(view.locator(".errors")).to_have_text("2 errors")
+    for text in ("ERROR at the end", "ERROR at the start", "ERROR at the end"):
+        view.locator(".errors").click()
+        expect(lines.get_by_text(text, exact=True)).to_be_in_viewport()
+
+
+def test_the_page_and_the_studio_call_the_same_lines_errors(stage: Studio, page: Page) -> None:
+    run = stage.submit({"odd": f"import sys\nsys.stdout.buffer.write({LOG!r})"}).wait("Completed")
+    page.goto(f"/w/main/runs/{run.id}/?step=odd&tab=logs")
+    expect(page.locator("log-view .errors")).to_have_text(f"{len(BEGINS)} errors")
+    expect(page.locator("log-view .line.first")).to_have_count(len(BEGINS))
+
+
+ADDRESSES = r'''
+print("see https://example.org/a_(b).html. Or (http://example.org/x?y=1&z=<2), <https://example.org/in>!")
+print("\x1b[32mhttps://example.org/green\x1b[0m", "long " * 200)
+print("javascript:alert(1) data:text/html,x ftp://example.org/ https://name:word@example.org/ https:// http://[")
+print("""<a href="https://example.org/'onclick='window.owned=1">https://example.org/"onmouseover="window.owned=1</a>""")
+'''
+
+
+def test_addresses_in_a_log_are_links_and_its_lines_are_wrapped_as_last_time(stage: Studio, page: Page) -> None:
+    run = stage.submit({"links": ADDRESSES}).wait("Completed")
+    address = f"/w/main/runs/{run.id}/?step=links&tab=logs"
+    page.goto(address)
+    view = page.locator("log-view")
+    links = view.locator(".text a")
+    expect(links).to_have_count(6)
+    assert links.evaluate_all("(all) => all.map((link) => [link.getAttribute('href'), link.textContent])") == [
+        [each, each]
+        for each in (
+            "https://example.org/a_(b).html", "http://example.org/x?y=1&z=", "https://example.org/in", "https://example.org/green",
+            "https://example.org/", "https://example.org/",
+        )
+    ]  # fmt: skip
+    attributes = "(all) => all.map((link) => [...link.attributes].map(({ name, value }) => name === 'href' || `${name}=${value}`))"
+    for each in links.evaluate_all(attributes):
+        assert each == [True, "target=_blank", "rel=noopener noreferrer"]
+    wrap, scroll = view.get_by_role("button", name="Wrap lines"), view.locator(".scroll")
+    is_wide = "(scroll) => scroll.scrollWidth > scroll.clientWidth"
+    assert scroll.evaluate(is_wide)
+    wrap.click()
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    page.goto(address)
+    expect(links).to_have_count(6)
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    assert not scroll.evaluate(is_wide)

@@ -171,3 +171,42 @@ def test_a_stranger_finds_no_log(lab, attempt):
     client = Client()
     client.force_login(user)
     assert client.get(f"{lab.base}runs/{attempt.run_id}/log/").status_code == 404
+
+
+async def test_errors_are_counted_over_the_whole_log_as_its_bytes_arrive(lab, attempt):
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(group_of(f"log:{attempt.pk}"), channel)
+
+    async def said() -> int:
+        return (await asyncio.wait_for(layer.receive(channel), 5))["frame"]["errors"]
+
+    parts = (b"ERROR one\nfine\n" + b"x" * 100_000 + b"\n", b"fine\nER", b"ROR two\nERROR with no end")
+    size, told = 0, []
+    for part in parts:
+        size = await sync_to_async(logs.append)(attempt, size, part)
+        told.append(await said())
+    answer = await sync_to_async(lab.get)(f"runs/{attempt.run_id}/log/", offset=-10)
+    assert (told, answer["X-Log-Errors"]) == ([1, 1, 2], "2")
+    await sync_to_async(logs.seal)(attempt)
+    assert await said() == 3
+    answer = await sync_to_async(lab.get)(f"runs/{attempt.run_id}/log/", offset=-10)
+    assert answer["X-Log-Errors"] == "3"
+    found = await sync_to_async(lab.get)(f"runs/{attempt.run_id}/log/search/", errors=1, **{"from": 1})
+    assert [each["text"] for each in found.json()["matches"]] == ["ERROR two", "ERROR with no end"]
+
+
+def test_a_log_of_before_errors_were_counted_tells_no_number(lab, attempt):
+    attempt.log_errors = None
+    attempt.save()
+    logs.append(attempt, 0, b"ERROR one\n")
+    logs.seal(attempt)
+    assert "X-Log-Errors" not in lab.get(f"runs/{attempt.run_id}/log/")
+    assert len(lab.get(f"runs/{attempt.run_id}/log/search/", errors=1).json()["matches"]) == 1
+
+
+def test_a_seal_that_was_cut_short_counts_what_it_had_moved_already(lab, attempt):
+    logs.append(attempt, 0, b"fine\nERROR with no end")
+    artifact_store(lab.workspace.pk).adopt(open_path(attempt.pk), f"logs/{attempt.pk}")
+    logs.seal(attempt)
+    assert lab.get(f"runs/{attempt.run_id}/log/")["X-Log-Errors"] == "1"

@@ -36,7 +36,6 @@ function linkIn(node) {
 }
 
 export function addLinks(host) {
-  if (!host.textContent.includes("://")) return;
   const walker = document.createTreeWalker(host, NodeFilter.SHOW_TEXT), nodes = [];
   for (let node = walker.nextNode(); node; node = walker.nextNode()) nodes.push(node);
   nodes.forEach(linkIn);

@@ -1,8 +1,7 @@
 // The loaded part of a log: a row of chunks, grown at either end, let go of at the far one.
 import { h } from "./dom.js";
-import { concat, LineMaker, splitLines } from "./log-text.js";
+import { concat, LineMaker, nameLine, splitLines } from "./log-text.js";
 import { WINDOW } from "./log-source.js";
-import { t } from "./words.js";
 
 const LINES_PER_CHUNK = 2_000, MOST_CHUNKS = 14, MOST_FOLLOWED = 4;
 const FLOOD = 160 * 1024, GLANCE = 48 * 1024, NEWLINE = 10;
@@ -145,14 +144,9 @@ export class LogPages {
   numberFrom(line, number) {
     const lines = [...this.host.querySelectorAll(".line")], first = number - lines.indexOf(line);
     if (first < 1) return;
-    lines.forEach((one, place) => this.#name(one, first + place));
+    lines.forEach((one, place) => nameLine(one, first + place));
     let next = first;
     for (const chunk of this.#chunks) chunk.next = next += chunk.count;
-  }
-
-  #name(line, number) {
-    line.id = `L${number}`;
-    Object.assign(line.firstChild, { href: `#L${number}`, ariaLabel: t("Line {number}", { number }) }).dataset.no = number;
   }
 
   /** The line that holds this offset, if it is loaded. */

@@ -70,7 +70,7 @@ export function textOf(bytes) {
   return shown.replace(INVISIBLE, "�");
 }
 
-const plain = (text) => text.replace(/\u001B\[[0-9;?]*[ -/]*[@-~]/g, "");
+const plain = (text) => !text.includes("\u001B") ? text : text.replace(/\u001B\[[0-9;?]*[ -/]*[@-~]/g, "");
 
 /** Marks errors as it goes; a traceback spans lines until the exception's own. */
 export class LineMaker {
@@ -88,14 +88,26 @@ export class LineMaker {
   }
 
   make({ offset, bytes }, number) {
-    const text = textOf(bytes);
-    const level = this.#level(plain(text));
-    const words = h("span", { class: "text" });
+    const text = textOf(bytes), level = this.#level(plain(text));
+    const line = BLANK.cloneNode(true), words = line.lastChild;
     // ansi_up escapes every character that could be markup; its only tags are ours, above.
-    words.innerHTML = text.includes("\u001B") ? this.#painter.ansi_to_html(text) : this.#painter.escape_txt_for_html(text);
-    addLinks(words);
-    const name = number === null ? "" : String(number);
-    const link = h("a", { class: "no", tabindex: "-1", href: name && `#L${name}`, "data-no": name || "·", "aria-label": name && t("Line {number}", { number: name }) });
-    return h("div", { class: `line ${level}`.trim(), "data-offset": offset, ...(name && { id: `L${name}` }) }, link, words);
+    if (text.includes("\u001B")) words.innerHTML = this.#painter.ansi_to_html(text);
+    else words.textContent = text;
+    if (text.includes("://")) addLinks(words);
+    if (level) line.className = `line ${level}`;
+    line.dataset.offset = offset;
+    if (number !== null) nameLine(line, number);
+    return line;
   }
+}
+
+// Copied for each line, of which there are tens of thousands.
+const BLANK = h("div", { class: "line" }, h("a", { class: "no", tabindex: "-1", "data-no": "·" }), h("span", { class: "text" }));
+
+export function nameLine(line, number) {
+  line.id = `L${number}`;
+  const link = line.firstChild;
+  link.href = `#L${number}`;
+  link.ariaLabel = t("Line {number}", { number });
+  link.dataset.no = number;
 }

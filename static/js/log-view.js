@@ -18,6 +18,7 @@ class LogView extends HTMLElement {
   #drawing = false;
   #missed = false;
   #drawn = 0;
+  #height = 0;
 
   async connectedCallback() {
     if (this.source) return;
@@ -94,6 +95,9 @@ class LogView extends HTMLElement {
     const seen = () => { if (this.#missed && document.visibilityState === "visible") { this.#missed = false; this.#frames.push({}); this.#plan(); } };
     document.addEventListener("visibilitychange", seen);
     stops.push(() => document.removeEventListener("visibilitychange", seen));
+    const sized = new ResizeObserver(() => this.#resized());
+    sized.observe(this.scroll);
+    stops.push(() => sized.disconnect());
     this.#stop = () => stops.forEach((stop) => stop());
   }
 
@@ -178,6 +182,17 @@ class LogView extends HTMLElement {
     if (!line) return;
     const box = this.scroll.getBoundingClientRect();
     this.scroll.scrollTop += line.getBoundingClientRect().top - box.top - box.height / 3;
+  }
+
+  /** What the reader was led to stays in view when what is around the log takes or leaves room. */
+  #resized() {
+    const { clientHeight } = this.scroll, marked = this.lines.querySelector(".target");
+    if (this.#follow) this.#toEnd();
+    else if (marked) {
+      const { top, bottom } = marked.getBoundingClientRect(), start = this.scroll.getBoundingClientRect().top;
+      if (top - start < this.#height && bottom - start > clientHeight) this.#center(marked);
+    }
+    this.#height = clientHeight;
   }
 
   #toEnd() { this.scroll.scrollTop = this.scroll.scrollHeight; }
@@ -266,9 +281,11 @@ class LogView extends HTMLElement {
     else if (line) this.scroll.scrollTop += line.getBoundingClientRect().top - before;
   }
 
+  /** The first line in view, wherever the page is scrolled to. */
   #atTop() {
-    const { left, top } = this.scroll.getBoundingClientRect();
-    return document.elementFromPoint(left + 60, top + 10)?.closest(".line");
+    const { top } = this.scroll.getBoundingClientRect(), isBelow = (element) => element.getBoundingClientRect().bottom > top;
+    const chunk = [...this.lines.children].find(isBelow);
+    return chunk?.matches(".line") ? chunk : [...(chunk?.children ?? [])].find(isBelow);
   }
 
   #foot() {

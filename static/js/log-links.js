@@ -28,7 +28,7 @@ function linkIn(node) {
   for (const { 0: found, index } of [...node.data.matchAll(ADDRESS)].reverse()) {
     const address = trimmed(found);
     if (!isSound(address)) continue;
-    const part = node.splitText(index), link = h("a", { href: address, target: "_blank", rel: "noopener noreferrer" });
+    const part = node.splitText(index), link = h("a", { href: address, target: "_blank", rel: /* link types */ "noopener noreferrer" });
     part.splitText(address.length);
     part.replaceWith(link);
     link.append(part);

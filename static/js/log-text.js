@@ -94,7 +94,7 @@ export class LineMaker {
     if (text.includes("\u001B")) words.innerHTML = this.#painter.ansi_to_html(text);
     else words.textContent = text;
     if (text.includes("://")) addLinks(words);
-    if (level) line.className = `line ${level}`;
+    if (level) line.className = /* classes */ `line ${level}`;
     line.dataset.offset = offset;
     if (number !== null) nameLine(line, number);
     return line;

@@ -149,7 +149,8 @@ def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel:
     ask = StepAsk(room, tree, step.run, query, step)
     return _panel(
         ask,
-        {key: OF_STEP.get(key) or OF_ANY[key] for key in WORDS},
+        # What is told of a run beside its data stands among the inputs of a step.
+        {key: OF_STEP.get(key) or OF_ANY[key] for key in WORDS if key != "details"},
         step=step,
         attempt=_attempt(step.attempts, query.get("attempt", "")),
         attempts=step.attempts,

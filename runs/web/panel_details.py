@@ -33,11 +33,12 @@ def details(ask: Ask) -> Details:
         run=run,
         error=error_text(error) if error else "",
         error_code=str(error.get("code") or ""),
-        parameters=_pairs(run.parameters),
-        tags=_pairs(run.tags),
-        properties=_pairs(run.properties),
+        parameters=pairs(run.parameters),
+        tags=pairs(run.tags),
+        properties=pairs(run.properties),
     )
 
 
-def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+def pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """As a page shows them, by their names."""
     return [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in sorted(values.items())]

@@ -20,6 +20,7 @@ from core.storage import Root, artifact_store
 from datasets.models import DatasetVersion
 from runs.models import Artifact, Output
 from runs.web import files
+from runs.web.panel_details import pairs
 from runs.web.preview import Opened, opened
 from runs.web.windows import Window, window
 
@@ -111,6 +112,8 @@ class Inputs:
     parameters: dict[str, Any]
     variables: dict[str, Any]
     script: str
+    tags: list[tuple[str, str]]
+    properties: list[tuple[str, str]]
 
 
 def outputs(ask: Ask) -> Outputs:
@@ -234,6 +237,8 @@ def inputs(ask: StepAsk) -> Inputs:
         parameters={name: values.get(name) for name in sorted(used)},
         variables=spec.get("environment_variables", {}),
         script=spec.get("script", ""),
+        tags=pairs(ask.run.tags),
+        properties=pairs(ask.run.properties),
     )
 
 

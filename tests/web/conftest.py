@@ -193,7 +193,7 @@ class Site(Lab):
         model = RegisteredModel.objects.create(workspace=self.workspace, name="forest", latest_version=1)
         held = ModelVersion.objects.create(model=model, version=1, run_id=filled.pk, file_count=1, size=2)
         artifact_store(self.workspace.pk).write(f"{held.prefix}/m.json", io.BytesIO(b"{}"))
-        of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "details", "why")
+        of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
         tabs = {f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}" for tab in of_step}
         opened, child = self.interactive()
         of_run = ("metrics", "images", "outputs", "children", "details")

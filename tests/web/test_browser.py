@@ -79,7 +79,7 @@ def test_no_tab_and_no_child_run_of_a_step_is_out_of_reach(site: Site, page: Any
     for tab in panel.locator(".tabs a").all():
         place = tab.bounding_box()
         assert edge["x"] <= place["x"] and place["x"] + place["width"] <= edge["x"] + edge["width"], tab.inner_text()
-    assert panel.locator(".tabs a").count() == 11
+    assert panel.locator(".tabs a").count() == 10
     last = panel.locator("tbody tr").last
     last.scroll_into_view_if_needed()
     for part in (panel.locator(".card"), panel.locator(".table-wrap")):

@@ -82,6 +82,14 @@ def test_what_was_given_to_a_run_and_said_of_it_stands_in_its_details(site: Site
         assert said in page, said
 
 
+def test_what_a_script_says_of_its_step_stands_among_its_inputs(site: Site) -> None:
+    root = site.pipeline(status="Running")
+    step = site.step(root, "train")
+    Run.objects.filter(pk=step.pk).update(tags={"team": "<blue>"}, properties={"rows": "344"})
+    page = text(site, f"runs/{root.pk}/", step="train", tab="inputs")
+    assert "&lt;blue&gt;" in page and "344" in page and "Details" not in tabs_of(page)
+
+
 def test_the_code_that_a_program_kept_with_its_run_is_read_and_downloaded(site: Site) -> None:
     snapshot = site.snapshot(**{"train.py": "print('hi')\n"})
     run = opened(site, properties={"ContentSnapshotId": snapshot.digest})

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from compute.fleet import GIB, Cluster, Machine, Need, Reason, Size, Slot, reservation
+from compute.fleet import Cluster, Machine, Need, Reason, Size, Slot, reservation
 from compute.line import User
 from compute.room import Room, takes_steps
 from core.clock import iso
-from core.words import decimal
+from core.words import decimal, duration_text, size_text
 
 LAUNCHERS = {"process": gettext_lazy("processes"), "docker": gettext_lazy("containers")}
 NAMED = 5
@@ -36,7 +36,7 @@ def delay(need: Need, at: datetime | None) -> tuple[Reason, ...]:
     if need.not_before is None or at is None or need.not_before <= at:
         return ()
     seconds = (need.not_before - at) / timedelta(seconds=1)
-    text = _("It is tried again in %(time)s, as its step's retry delay says.") % {"time": _seconds(seconds)}
+    text = _("It is tried again in %(time)s, as its step's retry delay says.") % {"time": duration_text(seconds)}
     return (Reason("retry_delay", text, {"not_before": iso(need.not_before), "seconds": round(seconds, 1)}),)
 
 
@@ -157,7 +157,11 @@ def _cluster_full(cluster: Cluster, room: Room) -> Reason:
     busy = room.busy[cluster.id]
     text = _("All %(busy)d nodes of %(cluster)s are busy") if busy > 1 else _("The one node of %(cluster)s is busy")
     if busy > cluster.max_nodes:
-        text = _("%(busy)d nodes of %(cluster)s are busy, and since its resize it may have %(most)d")
+        text = ngettext(
+            "%(busy)d node of %(cluster)s is busy, and since its resize it may have %(most)d",
+            "%(busy)d nodes of %(cluster)s are busy, and since its resize it may have %(most)d",
+            busy,
+        )
     text %= {"busy": busy, "cluster": cluster.name, "most": cluster.max_nodes}
     holders = _holders(slot for slots in room.holders.values() for slot in slots if slot.cluster == cluster.id)
     return Reason(
@@ -189,9 +193,11 @@ def _no_devices(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
         outside = [device for device in room.unheld(machine) if not device.has_room]
         for device in outside[:NAMED]:
             left = device.memory - (device.used or 0)
-            text += " " + _(
-                "Of %(device)s %(left).0f of %(all).0f GiB are free: something outside the studio uses it."
-            ) % {"device": device.name, "left": left / GIB, "all": device.memory / GIB}
+            text += " " + _("Of %(device)s %(left)s of %(all)s are free: something outside the studio uses it.") % {
+                "device": device.name,
+                "left": size_text(left),
+                "all": size_text(device.memory),
+            }
         facts = {"host": machine.name, "free_gpus": free, "gpus": len(machine.devices), "takes": wanted}
         yield Reason("no_gpu", text, {**facts, "used_outside": len(outside)})
 
@@ -249,8 +255,7 @@ def _more(count: int) -> str:
 
 def _size(size: Size) -> str:
     """ "2 cores, 7 GiB, 1 GPU"."""
-    memory = decimal(f"{size.memory / GIB:.1f}".removesuffix(".0"))
-    return f"{_cores(size.cores)}, {memory} GiB" + (f", {size.gpus} GPU" if size.gpus else "")
+    return f"{_cores(size.cores)}, {size_text(size.memory)}" + (f", {size.gpus} GPU" if size.gpus else "")
 
 
 def _cores(cores: float) -> str:
@@ -271,10 +276,6 @@ def _launcher(key: str) -> str:
 
 def _heard(moment: datetime | None) -> str:
     return _("last heard of %(moment)s") % {"moment": _at(moment)} if moment else _("never heard")
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _at(moment: datetime | None) -> str:

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from core.words import size_text
+
 GIB = 1 << 30
 # A device that somebody outside the studio computes on is not given away; what a desktop takes does not count.
 FREE_SHARE = 0.8
@@ -190,7 +192,7 @@ def warning(cluster: Cluster, machine: Machine) -> str:
     if cluster.size.cores > machine.has.cores:
         lacks.append(_("%(asked)g cores (it has %(has)g)") % {"asked": cluster.size.cores, "has": machine.has.cores})
     if cluster.size.memory > machine.has.memory:
-        memory = {"asked": cluster.size.memory / GIB, "has": machine.has.memory / GIB}
-        lacks.append(_("%(asked).0f GiB of memory (it has %(has).0f)") % memory)
+        memory = {"asked": size_text(cluster.size.memory), "has": size_text(machine.has.memory)}
+        lacks.append(_("%(asked)s of memory (it has %(has)s)") % memory)
     told = {"size": cluster.size_name, "lacks": _(" and ").join(lacks), "host": machine.name}
     return _("%(size)s asks for %(lacks)s on %(host)s; the step runs with what there is.") % told

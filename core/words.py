@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.utils import translation
 from django.utils.formats import get_format
+
+from duto.spec import units
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @contextmanager
@@ -23,12 +28,25 @@ def decimal(written: str) -> str:
 
 
 def size_text(size: float) -> str:
-    """1.2 kB: decimal units, as disks and networks count."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(size) < 1000 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{decimal(f'{size:.1f}')} {unit}"
-        size /= 1000
-    raise AssertionError("every size has a unit")
+    """Bytes as `duto.spec.units` writes them: 1.2 KiB."""
+    return decimal(units.size_text(size))
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as `duto.spec.units` writes them: 2.0 s, 4 min 12 s."""
+    return decimal(units.duration_text(seconds))
+
+
+def seconds_between(start: datetime, end: datetime) -> float:
+    """Of whole milliseconds, which is what a page knows of a moment: both then write the same duration."""
+    began, ended = ((moment - _EPOCH) // timedelta(milliseconds=1) for moment in (start, end))
+    return (ended - began) / 1000
+
+
+def number_text(value: float) -> str:
+    """A measured number as `duto.spec.units` writes it: 0.3142, 12,345, 1e-05."""
+    text = units.number_text(value)
+    return text if is_of_the_code() else decimal(text.replace(",", "\u00a0"))
 
 
 def is_of_the_code() -> bool:

@@ -21,6 +21,7 @@ from django.conf import settings
 from core.errors import Unprocessable
 from core.sentences import Kept, parts_of, text_of
 from core.storage import Root
+from core.words import duration_text
 from datasets import addresses
 from datasets.stores import WEB, root_by_name
 from datasets.told import say, told
@@ -181,7 +182,7 @@ def _left(deadline: float, timeout: float | None) -> float:
 
 
 def _late() -> Kept:
-    return say("late", seconds=settings.DUTO.fetch_seconds)
+    return say("late", time=duration_text(settings.DUTO.fetch_seconds))
 
 
 def _client(deadline: float) -> httpx.Client:

@@ -21,6 +21,7 @@ from typing import IO, Any
 from django.utils.translation import gettext as _
 
 from core.errors import StudioError, Unprocessable
+from core.words import duration_text, size_text
 from datasets.stores import root_by_name
 from workspaces.models import Workspace
 
@@ -237,16 +238,16 @@ class _Child:
 
 def too_slow(seconds: int) -> StudioError:
     return Unprocessable(
-        _("Reading this table took longer than %(seconds)s seconds. Name fewer files, or write it as Parquet.")
-        % {"seconds": seconds},
+        _("Reading this table took longer than %(time)s. Name fewer files, or write it as Parquet.")
+        % {"time": duration_text(seconds)},
         code="table_too_slow",
     )
 
 
 def _too_large() -> StudioError:
     return Unprocessable(
-        _("Reading this table needs more than %(gib)s GiB of memory. Part it into smaller files or fewer columns.")
-        % {"gib": MEMORY >> 30},
+        _("Reading this table needs more than %(size)s of memory. Part it into smaller files or fewer columns.")
+        % {"size": size_text(MEMORY)},
         code="table_too_large",
     )
 
@@ -262,7 +263,7 @@ def _refusal(error: Mapping[str, str]) -> StudioError:
     if error["code"] == "table_too_large":
         return _too_large()
     if error["code"] == "too_many_values":
-        text = _("These rows are more than %(mib)s MiB. Ask for fewer rows.") % {"mib": MOST_BYTES >> 20}
+        text = _("These rows are more than %(size)s. Ask for fewer rows.") % {"size": size_text(MOST_BYTES)}
         return Unprocessable(text, code=error["code"])
     text = _("This cannot be read as a table: %(why)s.") % {"why": error["message"]}
     return Unprocessable(re.sub(r"([.?])\.$", r"\1", text), code=error["code"])

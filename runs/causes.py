@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from core.words import decimal
+from core.words import duration_text
 
 SIGNALS = ("TERM", "KILL")
 
@@ -112,12 +112,12 @@ def proof_words(proof: Mapping[str, Any] | None, *, by_itself: bool = False) -> 
         return gettext("Nothing of it was running.")
     how = gettext("The processes that it left were ended") if by_itself else gettext("Ended")
     if signals:
-        with_signals = gettext("The processes that it left were ended with %(signals)s in %(time)s s")
-        how = (with_signals if by_itself else gettext("Ended with %(signals)s in %(time)s s")) % {
+        with_signals = gettext("The processes that it left were ended with %(signals)s in %(time)s")
+        how = (with_signals if by_itself else gettext("Ended with %(signals)s in %(time)s")) % {
             "signals": gettext("%(one)s then %(other)s") % {"one": signals[0], "other": signals[1]}
             if len(signals) > 1
             else signals[0],
-            "time": decimal(f"{proof.get('seconds') or 0:.1f}"),
+            "time": duration_text(proof.get("seconds") or 0),
         }
     running = ngettext("%(n)d of its processes still running", "%(n)d of its processes still running", left)
     parts = [how, running % {"n": left} if left else gettext("nothing left running")]

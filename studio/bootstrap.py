@@ -20,7 +20,8 @@ VENV = ROOT / ".venv"
 TOOLS = ROOT / ".tools"
 STAMP = VENV / "duto-stamp.json"
 INDEX = VENV / "duto-index.json"
-NEEDED_BYTES = 1_500_000_000
+NEEDED_BYTES = 3 << 29
+GIB = 1 << 30
 LOCKED = ["pyproject.toml", "uv.lock", "sdk/duto/pyproject.toml", "sdk/azureml/pyproject.toml", "agent/pyproject.toml"]
 PUBLIC_INDEX = "pypi.org"
 # What web, worker and agent import at their start.
@@ -118,7 +119,7 @@ def build(dev: bool) -> None:
     """Bring a private uv, then install exactly what the lock names."""
     free = shutil.disk_usage(ROOT).free
     if not VENV.exists() and free < NEEDED_BYTES:
-        raise Refusal(f"It needs about {NEEDED_BYTES // 10**6} MB of disk; {ROOT} has {free // 10**6} MB free.")
+        raise Refusal(f"It needs about {NEEDED_BYTES / GIB:.1f} GiB of disk; {ROOT} has {free / GIB:.1f} GiB free.")
     say("Building the environment (the first time takes a little while)")
     index = pip_index()
     env = {**os.environ, **index, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(VENV)}

@@ -21,11 +21,11 @@ from workspaces.access import Room
 from workspaces.web import door
 
 SIZES = (
-    ("STANDARD_DS1_V2", gettext_lazy("STANDARD_DS1_V2 – 1 core, 3.5 GB")),
-    ("STANDARD_D2_V2", gettext_lazy("STANDARD_D2_V2 – 2 cores, 7 GB")),
-    ("STANDARD_DS3_V2", gettext_lazy("STANDARD_DS3_V2 – 4 cores, 14 GB")),
-    ("STANDARD_D4_V2", gettext_lazy("STANDARD_D4_V2 – 8 cores, 28 GB")),
-    ("STANDARD_NC6", gettext_lazy("STANDARD_NC6 – 6 cores, 56 GB, 1 GPU")),
+    ("STANDARD_DS1_V2", gettext_lazy("STANDARD_DS1_V2 – 1 core, 3.5 GiB")),
+    ("STANDARD_D2_V2", gettext_lazy("STANDARD_D2_V2 – 2 cores, 7 GiB")),
+    ("STANDARD_DS3_V2", gettext_lazy("STANDARD_DS3_V2 – 4 cores, 14 GiB")),
+    ("STANDARD_D4_V2", gettext_lazy("STANDARD_D4_V2 – 8 cores, 28 GiB")),
+    ("STANDARD_NC6", gettext_lazy("STANDARD_NC6 – 6 cores, 56 GiB, 1 GPU")),
 )
 TERMS = ("launcher", "network", "policy", "hosts")
 

@@ -25,7 +25,9 @@ def preview_of(version: DatasetVersion, limit: int) -> dict[str, Any]:
     asked = looking.question(version, found, tables.WAITED_FOR)
     width = len(asked.survey or ())
     if width * limit > MOST_CELLS:
-        text = _("%(rows)s rows of %(columns)s columns are too much for one answer. Ask for %(fit)s rows at most.")
+        text = _(
+            "This is too much for one answer (%(rows)s × %(columns)s values). Ask for fewer rows: at most %(fit)s."
+        )
         facts = {"rows": limit, "columns": width, "fit": max(1, MOST_CELLS // width)}
         raise Unprocessable(text % facts, code="too_many_values")
     table = tables.first_rows(asked, limit, MOST_CELLS)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Prefetch, TextField
+from django.db.models import OuterRef, Prefetch, Q, Subquery, TextField
 from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,11 +16,13 @@ from django.utils.translation import ngettext
 
 from core.clock import iso
 from core.ids import as_uuid
+from core.words import duration_text, seconds_between
 from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step, read_graph
+from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import told
 from runs.critical_path import Span, critical_path
-from runs.models import Attempt, Run
+from runs.models import Attempt, Run, StepRun
 from runs.queries.folding import FOLD_ABOVE, Folded, Group, fold
 from runs.queries.graphs import parsed
 from workspaces.models import Workspace
@@ -29,6 +31,9 @@ TIMES = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_a
 TIMES_OF_ATTEMPT = ("queued_at", "started_at", "finished_at")
 MORE_DATA = "data:"
 S = Run.Status
+# The state of a build as that of a step.
+_B = EnvironmentBuild.Status
+BUILT: Mapping[str, str] = {_B.QUEUED: S.QUEUED, _B.BUILDING: S.PREPARING, _B.READY: S.COMPLETED, _B.FAILED: S.FAILED}
 # Of the states of a group's steps the first of these is the group's.
 WORST = (
     S.FAILED, S.NOT_RESPONDING, S.RUNNING, S.FINALIZING, S.PREPARING, S.CANCEL_REQUESTED, S.QUEUED, S.NOT_STARTED,
@@ -37,7 +42,7 @@ WORST = (
 
 
 def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict[str, Any]:
-    """Nodes, edges and the critical path of the run's tree: four queries, however many steps.
+    """Nodes, edges, builds and the critical path of the run's tree: five queries, however many steps.
 
     Above FOLD_ABOVE steps those that are alike are one node each, but for the groups that are `opened`; the document
     then says which node holds `step`.
@@ -54,7 +59,10 @@ def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict
         "version": root.version,
         "status": root.status,
         "hash": root.graph_digest,
+        "created_at": iso(root.created_at),
+        "finished_at": iso(root.finished_at),
         "nodes": nodes,
+        "builds": _builds(root),
         "edges": [*sources.edges, *_edges(specs)],
         "critical_path": critical_path(
             _needs(specs), {node: span for node, row in rows.items() if (span := _span(row))}
@@ -97,7 +105,10 @@ def _folded(root: Run, specs: Sequence[Step], folded: Folded, step: str) -> dict
         "status": root.status,
         "hash": root.graph_digest,
         "folded": True,
+        "created_at": iso(root.created_at),
+        "finished_at": iso(root.finished_at),
         "nodes": nodes,
+        "builds": _builds(root),
         "edges": list(edges.values()),
         "critical_path": list(dict.fromkeys(folded.home[node] for node in _path(specs, states))),
         "home": {step: folded.home[step]} if step in folded.home else {},
@@ -148,11 +159,11 @@ def _group(group: Group, states: Sequence[Facts]) -> dict[str, Any]:
     """A group as a step that is all of its members: the state that matters most, from the first start to the last end."""
     found = {facts.status for facts in states}
     status = next((state for state in WORST if state in found), Run.Status.NOT_STARTED)
-    done = sum(1 for facts in states if facts.status in Run.ENDS)
+    done = sum(1 for facts in states if facts.status == S.COMPLETED)
     queued = [facts.queued_at for facts in states if facts.queued_at]
     started = [facts.started_at for facts in states if facts.started_at]
     finished = [facts.finished_at for facts in states if facts.finished_at]
-    over = done == len(states)
+    over = all(facts.status in Run.ENDS for facts in states)
     return {
         "id": group.node,
         "type": "group",
@@ -214,22 +225,45 @@ def _node(run: Run) -> dict[str, Any]:
     }
 
 
+def _builds(root: Run) -> list[dict[str, Any]]:
+    """The builds of environments that the run's steps waited for: what ended before the run was asked for is none."""
+    steps = StepRun.objects.filter(run__root=root.root_id, environment_version_id__isnull=False)
+    waited = Q(build__finished_at=None) | Q(build__finished_at__gt=root.created_at)
+    versions = EnvironmentVersion.objects.filter(
+        waited, pk__in=steps.values("environment_version_id"), build__isnull=False
+    )
+    if root.finished_at is not None:
+        versions = versions.filter(build__created_at__lt=root.finished_at)
+    first = steps.filter(environment_version_id=OuterRef("pk")).order_by("run_id").values("node_id")[:1]
+    facts = ("status", "created_at", "started_at", "finished_at")
+    rows = versions.order_by("id").values_list(
+        "build_id", "environment__name", "version", Subquery(first), *(f"build__{name}" for name in facts)
+    )
+    return list(
+        {
+            build: {
+                "id": str(build),
+                "label": f"{name}:{number}" if name else _("environment"),
+                "step": node,
+                "status": BUILT[status],
+                "queued_at": iso(queued),
+                "started_at": iso(started),
+                "finished_at": iso(finished),
+            }
+            for build, name, number, node, status, queued, started, finished in rows
+        }.values()
+    )
+
+
 def _detail(run: Run, attempts: int) -> str:
     parts = []
     if run.step.reused_from_id is not None:
         parts.append(_("adopted") if run.is_adopted else _("reused"))
     elif run.started_at and run.finished_at:
-        parts.append(clock((run.finished_at - run.started_at).total_seconds()))
+        parts.append(duration_text(seconds_between(run.started_at, run.finished_at)))
     if attempts > 1:
         parts.append(_("attempt %(number)d") % {"number": attempts})
     return " · ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """A duration as a node shows it: `0:41`, `1:02:03`."""
-    whole = max(0, round(seconds))
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
 def _needs(specs: Sequence[Step]) -> dict[str, frozenset[str]]:

@@ -27,7 +27,7 @@ GOOD, WARN, BAD = "good", "warning", "bad"
 TICKER_SILENCE = timedelta(seconds=15)
 LATE = timedelta(seconds=30)
 # Less than this share of the disk, or so many bytes, is little; a tenth of that is none.
-LITTLE_SHARE, LITTLE_BYTES = 0.1, 10_000_000_000
+LITTLE_SHARE, LITTLE_BYTES = 0.1, 10 << 30
 NAMED = 5
 
 

@@ -12,8 +12,10 @@ from django.conf import settings
 from core.errors import Invalid, NotFound, TooLarge, Unprocessable
 from core.spec import refusing
 from core.storage import artifact_store, blob_key
+from core.words import size_text
 from duto.spec import snapshot as rules
 from duto.spec.filenames import unspelled
+from duto.spec.units import counted
 from runs.models import Snapshot
 from workspaces.models import Workspace
 from workspaces.services import storage
@@ -64,7 +66,7 @@ class _Limited:
         data = self.source.read(count)
         self.left -= len(data)
         if self.left < 0:
-            raise TooLarge(f"One file of a snapshot may have {rules.human(self.limit)}.", code="snapshot_too_large")
+            raise TooLarge(f"One file of a snapshot may have {size_text(self.limit)}.", code="snapshot_too_large")
         return data
 
 
@@ -91,7 +93,7 @@ def create(workspace: Workspace, document: Any) -> Snapshot:
 def _check_blobs(workspace: Workspace, manifest: rules.Manifest) -> None:
     absent = missing(workspace, [each.digest for each in manifest.files])
     if absent:
-        text = f"{len(absent)} files of the snapshot have not been uploaded."
+        text = f"Of the snapshot {counted(len(absent), 'file')} must still be uploaded."
         raise Unprocessable(text, code="missing_blobs", missing=absent)
     store = artifact_store(workspace.pk)
     for each in manifest.files:

@@ -22,6 +22,7 @@ from duto.spec import canonical, status
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Step
+from duto.spec.units import counted
 from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.models import DataUse, Experiment, Run, Snapshot, StepRun
@@ -198,7 +199,7 @@ def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) ->
     most = settings.DUTO.run_max_steps
     if isinstance(told, list) and len(told) > most:
         raise Unprocessable(
-            f"The graph has {len(told)} steps, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
+            f"The graph has {counted(len(told), 'step')}, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
             "Let a step do more, or submit several runs.",
             code="too_many_steps",
             most=most,

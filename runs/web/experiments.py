@@ -41,7 +41,7 @@ class ExperimentsPage:
 
 @dataclass(frozen=True)
 class Trend:
-    """A metric over the last runs: its value at the end of each."""
+    """A metric over the last runs of an experiment: its last value in each that has it, the newest run last."""
 
     name: str
     points: list[tuple[int, float]]
@@ -49,6 +49,14 @@ class Trend:
     @property
     def newest(self) -> float:
         return self.points[-1][1]
+
+    @property
+    def lowest(self) -> float:
+        return min(value for _number, value in self.points)
+
+    @property
+    def highest(self) -> float:
+        return max(value for _number, value in self.points)
 
 
 @dataclass(frozen=True)
@@ -94,15 +102,13 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
         .defer(*HEAVY)
     )
     page = page_of(runs, after=request.GET.get("after"))
-    facts = ExperimentPage(
-        experiment, lines(page.items), page.next, _trends(page.items), f"list:{room.workspace.name}:runs"
-    )
+    trends = _trends(dict(runs.order_by("-id").values_list("pk", "number")[:POINTS]))
+    facts = ExperimentPage(experiment, lines(page.items), page.next, trends, f"list:{room.workspace.name}:runs")
     return door.show(request, "experiments/experiment.html", facts, section="experiments", parts=("rows",))
 
 
-def _trends(runs: list[Run]) -> list[Trend]:
-    """Metrics that the runs themselves carry (`run.parent.log` in a step), the last value of each."""
-    numbers = {run.pk: run.number for run in runs[:POINTS]}
+def _trends(numbers: dict[UUID, int]) -> list[Trend]:
+    """Metrics that these runs themselves carry (`run.parent.log` in a step), the last value of each."""
     points = MetricPoint.objects.filter(run_id__in=list(numbers), kind="scalar", value__isnull=False).order_by()
     newest = points.filter(run_id=OuterRef("run_id"), name=OuterRef("name")).order_by("-index", "-id")
     series = points.values("run_id", "name").distinct()[: POINTS * 200]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -26,7 +27,7 @@ from workspaces.services import members, removal, workspaces
 from workspaces.web import door
 from workspaces.web.people import ROLES
 
-GB = 1_000_000_000
+GIB = 1 << 30
 AREA = {"rows": 3, "spellcheck": "false"}
 LIMITS = {
     "storage_bytes": gettext_lazy("Storage"),
@@ -120,9 +121,9 @@ class AboutForm(forms.Form):
 class LimitsForm(forms.Form):
     """An empty field is no limit."""
 
-    # Decimals of a byte: a form that is sent as it was shown changes nothing.
+    # Enough decimals for a byte: a form that is sent as it was shown changes nothing.
     storage = forms.DecimalField(
-        label=gettext_lazy("Storage, in GB"), required=False, min_value=0, max_value=LARGEST // GB, decimal_places=9,
+        label=gettext_lazy("Storage, in GiB"), required=False, min_value=0, max_value=(LARGEST + 1) // GIB, decimal_places=10,
         widget=forms.NumberInput(attrs={"step": "any", "placeholder": gettext_lazy("no limit")}),
     )  # fmt: skip
     running_steps = forms.IntegerField(
@@ -136,12 +137,12 @@ class LimitsForm(forms.Form):
 
     @staticmethod
     def of(limits: Limits) -> LimitsForm:
-        storage = None if limits.storage_bytes is None else _in_gb(limits.storage_bytes)
+        storage = None if limits.storage_bytes is None else _in_gib(limits.storage_bytes)
         return LimitsForm(initial={**limits.as_document(), "storage": storage})
 
     def asked(self) -> dict[str, int | None]:
         values = self.cleaned_data
-        storage = None if values["storage"] is None else int(values["storage"] * GB)
+        storage = None if values["storage"] is None else min(LARGEST, round(values["storage"] * GIB))
         return {"storage_bytes": storage, "running_steps": values["running_steps"], "members": values["members"]}
 
 
@@ -320,10 +321,10 @@ def _shown(
     return door.show(request, "workspaces/room.html", shown, section="settings", tab="workspace")
 
 
-def _in_gb(size: int) -> str:
-    """Bytes in GB, to the last one."""
-    whole, rest = divmod(size, GB)
-    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+def _in_gib(size: int) -> str:
+    """Bytes in GiB, so exactly that the bytes are found again."""
+    text = f"{Decimal(size) / GIB:.10f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def _gauge(use: Use) -> Gauge:

@@ -2,7 +2,7 @@
 import uPlot from "../vendor/uplot.js";
 import { h } from "./dom.js";
 import { hourOf } from "./time.js";
-import { decimal, whole } from "./words.js";
+import { number } from "./words.js";
 
 const INKS = ["--accent", "--running", "--reused", "--queued", "--failed", "--preparing", "--lost", "--completed"];
 
@@ -13,13 +13,6 @@ export function inkOf(host, name) {
   const color = getComputedStyle(probe).color;
   probe.remove();
   return color;
-}
-
-export function number(value) {
-  if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return decimal(value.toExponential(2).replace(/\.?0+e/, "e"));
-  return Number.isInteger(value) ? whole(value) : decimal(Number(value.toPrecision(4)));
 }
 
 /** A logged value as a number where it is one: JSON has no NaN and no infinities, so the studio spells them (docs/wire.md, Numbers). */

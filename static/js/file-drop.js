@@ -2,14 +2,14 @@
 import { ASKED, csrfToken, h, icon, refusal } from "./dom.js";
 import { ofDrop, ofInput } from "./file-entries.js";
 import { announce } from "./notices.js";
-import { bytes, n, t } from "./words.js";
+import { bytes, duration, n, t } from "./words.js";
 
 // Small files take longer on their way than in the wire.
 const AT_ONCE = 3;
 // So many of those that are sent stay listed; the sum counts all.
 const LISTED = 200;
 
-const rest = (seconds) => t("{time} left", { time: seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min` });
+const rest = (seconds) => t("{time} left", { time: duration(seconds) });
 
 class FileDrop extends HTMLElement {
   #jobs = [];

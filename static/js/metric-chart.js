@@ -1,9 +1,9 @@
 // <metric-chart>: one metric, of one run or of several, growing while the run does.
 import { dataBlock, fetchJSON, h, throttle } from "./dom.js";
-import { drawn, inkName, number, numberOf, plot } from "./chart-plot.js";
+import { drawn, inkName, numberOf, plot } from "./chart-plot.js";
 import { live } from "./live.js";
 import { hourOf } from "./time.js";
-import { t } from "./words.js";
+import { number, t } from "./words.js";
 
 const HEIGHT = 168, SHOWN_ROWS = 500;
 

@@ -1,9 +1,10 @@
 // Badges and counters beside the graph say what it says: they are drawn anew from the same picture of the run.
 import { h, icon, s } from "./dom.js";
-import { ended, stateIcon, stateOf, word } from "./states.js";
+import { stateIcon, stateOf, word } from "./states.js";
 
-// As `BAR_ORDER` of studio/templatetags/duto.py.
+// As `BAR_ORDER` and `DONE` of studio/templatetags/duto.py.
 const ORDER = ["Completed", "Reused", "Failed", "Canceled", "Skipped", "Finalizing", "Running", "Preparing", "NotResponding", "CancelRequested", "Queued", "NotStarted"];
+const DONE = new Set(["Completed", "Reused"]);
 
 /** From now on the badges of the page follow this store, also those that the server has drawn of another moment. */
 export function paintFrom(store) {
@@ -40,9 +41,9 @@ function counts(store) {
   const parts = shown.map((state) => {
     const width = (100 * found.get(state)) / total;
     x += width;
-    return s("rect", { "data-state": state, x: (x - width).toFixed(2), y: 0, width: width.toFixed(2), height: 6 });
+    return s("rect", { "data-state": state, x: (x - width).toFixed(2), y: DONE.has(state) ? 0 : 2, width: width.toFixed(2), height: DONE.has(state) ? 6 : 2 });
   });
-  const done = store.steps.filter((step) => ended(stateOf(step))).length;
+  const done = store.steps.filter((step) => DONE.has(stateOf(step))).length;
   const label = shown.map((state) => `${found.get(state)} ${word(state).toLowerCase()}`).join(", ");
   return h("span", { class: "steps-done", "data-counts": true },
     s("svg", { class: "stepbar", viewBox: "0 0 100 6", preserveAspectRatio: "none", role: "img", "aria-label": label }, ...parts),

@@ -5,8 +5,8 @@ import { announce, sayGone } from "./notices.js";
 import { paintFrom } from "./run-badges.js";
 import { open, opened, selectedStep } from "./selection.js";
 import { ended, showFavicon, stateOf, word } from "./states.js";
-import { clock, secondsBetween } from "./time.js";
-import { t } from "./words.js";
+import { secondsBetween } from "./time.js";
+import { duration, t } from "./words.js";
 
 const STAMPS = { Queued: "queued_at", Preparing: "preparing_at", Running: "started_at", Finalizing: "finalizing_at" };
 const TOLD = new Set(["Failed", "Completed", "Canceled", "NotResponding"]);
@@ -14,6 +14,7 @@ const stores = new Map();
 
 class RunStore extends EventTarget {
   #opened = String(opened());
+  #builds = new Map();
   #stop;
 
   constructor(doc, src, topic) {
@@ -34,6 +35,14 @@ class RunStore extends EventTarget {
     this.doc = doc;
     this.nodes = new Map(doc.nodes.map((node) => [node.id, node]));
     this.steps = doc.nodes.filter((node) => node.type !== "data");
+    this.#watchBuilds();
+  }
+
+  /** A build tells of itself, since it may be another run's, too. */
+  #watchBuilds() {
+    const going = new Set((this.doc.builds ?? []).filter((build) => !build.finished_at).map(({ id }) => id));
+    for (const [id, stop] of this.#builds) if (!going.has(id)) { stop(); this.#builds.delete(id); }
+    for (const id of going) if (this.topic && !this.#builds.has(id)) this.#builds.set(id, live.watch(`build:${id}`, ({ status }) => status && this.reload()));
   }
 
   /** Shows what a folded group holds. */
@@ -65,7 +74,7 @@ class RunStore extends EventTarget {
       const address = this.#address;
       const doc = await fetchJSON(address);
       this.#opened = String(address.searchParams.getAll("open"));
-      const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length && doc.nodes.every(({ id }) => this.nodes.has(id));
+      const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length && doc.nodes.every(({ id }) => this.nodes.has(id)) && String(doc.builds?.map(({ id }) => id)) === String(this.doc.builds?.map(({ id }) => id));
       this.#take(doc);
       live.known(this.topic, doc.version);
       this.#show();
@@ -81,6 +90,7 @@ class RunStore extends EventTarget {
     this.#stop?.();
     this.reload.cancel();
     this.recount.cancel();
+    this.#builds.forEach((stop) => stop());
     this.src = null;
     sayGone();
   }
@@ -159,7 +169,7 @@ export function describe(node) {
   const detail = node.touched || !ended(state) ? "" : node.detail ?? "";
   if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;
   const parts = [said];
-  if (node.started_at && state !== "Reused" && state !== "Skipped") parts.push(clock(secondsBetween(node.started_at, node.finished_at ?? undefined)));
+  if (node.started_at && state !== "Reused" && state !== "Skipped") parts.push(duration(secondsBetween(node.started_at, node.finished_at ?? undefined)));
   else if (!node.touched && attempt(node) === 1 && node.detail && node.detail.toLowerCase() !== said) parts.push(node.detail);
   if (attempt(node) > 1) parts.push(nth(node));
   return parts.join(" · ");

@@ -3,15 +3,16 @@ import { dataBlock, h, icon } from "./dom.js";
 import { attempt, describe, storeFor } from "./run-store.js";
 import { select, selectedStep } from "./selection.js";
 import { ended, stateIcon, stateOf, word } from "./states.js";
-import { at, domainOf, percent, segments, ticks, tickWord } from "./timeline-scale.js";
-import { clock } from "./time.js";
-import { t } from "./words.js";
+import { at, built, domainOf, inOrder, percent, segments, ticks, tickWord } from "./timeline-scale.js";
+import { duration, t } from "./words.js";
 
 const PHASES = { queued: word("Queued"), preparing: word("Preparing"), running: word("Running"), finalizing: word("Finalizing") };
-const said = (kind) => PHASES[kind].toLowerCase();
+const BUILD = t("Environment build");
+const said = (kind) => (PHASES[kind] ?? BUILD).toLowerCase();
 /** An attempt ends as a run does, or is lost. */
 const endOf = ({ status }) => (status.toLowerCase() === "lost" ? t("Lost") : word(stateOf({ status }))).toLowerCase();
-const TICK_PX = 72, WORD_PX = 40;
+// Between marks, and a letter of their words.
+const TICK_PX = 72, LETTER_PX = 6;
 
 class RunTimeline extends HTMLElement {
   #rows = new Map();
@@ -43,15 +44,25 @@ class RunTimeline extends HTMLElement {
     this.#stop.push(() => clearInterval(timer), () => resized.disconnect());
   }
 
-  get #ongoing() { return this.store.steps.some((node) => (node.queued_at || node.started_at) && !ended(stateOf(node))); }
+  /** What has a row: the steps, and the builds of environments that they waited for. */
+  get #nodes() {
+    const { builds = [], created_at: from, finished_at: until } = this.store.doc;
+    // A build may have begun for another run, and go on for one: here it is what this run waited.
+    const inside = (moment) => moment && (at(moment) < at(from) ? from : until && at(moment) > at(until) ? until : moment);
+    const own = (build) => ({ queued_at: inside(build.queued_at), started_at: inside(build.started_at), finished_at: inside(build.finished_at ?? until) });
+    return [...builds.map((build) => ({ ...build, ...own(build), id: `build:${build.id}`, type: "build" })), ...this.store.steps];
+  }
+
+  get #ongoing() { return this.#nodes.some((node) => (node.queued_at || node.started_at) && !ended(stateOf(node)) && !(node.type === "build" && node.finished_at)); }
 
   #render() {
     const critical = new Set(this.store.doc.critical_path ?? []);
-    const order = [...this.store.steps].sort((a, b) => (at(a.queued_at ?? a.started_at) ?? Infinity) - (at(b.queued_at ?? b.started_at) ?? Infinity));
+    const order = inOrder(this.#nodes, this.store.doc.edges ?? []);
     this.#rows = new Map(order.map((node) => [node.id, this.#row(node, critical.has(node.id))]));
     this.axis = h("div", { class: "axis", "aria-hidden": "true" });
     this.body = h("div", { class: "rows", role: "list", "aria-label": t("Steps by time") }, [...this.#rows.values()].map(({ row }) => row));
     const legend = h("div", { class: "legend", "aria-hidden": "true" }, Object.entries(PHASES).map(([kind, name]) => h("span", null, h("i", { class: `seg ${kind}` }), name)),
+      order.some(({ type }) => type === "build") && h("span", null, h("i", { class: "seg building" }), BUILD),
       critical.size > 0 && h("span", null, h("i", { class: "critical-mark" }), t("Critical path")));
     this.querySelectorAll(":scope > :not(script)").forEach((old) => old.remove());
     this.append(h("div", { class: "scroll" }, h("div", { class: "top" }, this.axis), this.body), legend);
@@ -67,21 +78,21 @@ class RunTimeline extends HTMLElement {
     const track = h("span", { class: "track" });
     const sign = h("span", { class: "sign" });
     const time = h("span", { class: "took" });
-    const enter = () => (node.type === "group" ? this.store.open(node.name) : select(node.id));
-    const row = h("button", { type: "button", class: `line${critical ? " critical" : ""}`, "data-step": node.id, onclick: enter }, sign, h("span", { class: "name", title: node.label }, node.label), time, track);
+    const enter = { group: () => this.store.open(node.name), build: () => select(node.step, "environment") }[node.type] ?? (() => select(node.id));
+    const row = h("button", { type: "button", class: `line${critical ? " critical" : ""}`, [node.type === "build" ? "data-build" : "data-step"]: node.id, onclick: enter }, sign,
+      h("span", { class: "name", title: node.type === "build" ? `${node.label}, ${said("building")}` : node.label }, node.label), time, track);
     return { row: h("div", { role: "listitem" }, row), line: row, track, sign, time, key: "" };
   }
 
   #draw(onlyOngoing = false) {
-    const before = this.#domain;
-    this.#domain = domainOf(this.store.steps, this.#ongoing, before);
-    if (!this.#domain) { this.#rows.forEach((parts, id) => this.#label(this.store.nodes.get(id), parts)); return; }
+    const before = this.#domain, nodes = this.#nodes;
+    this.#domain = domainOf(nodes, this.#ongoing, before);
+    if (!this.#domain) { nodes.forEach((node) => this.#label(node, this.#rows.get(node.id))); return; }
     const rescaled = before !== this.#domain;
     if (rescaled) this.#axis();
     const now = Date.now();
-    for (const [id, parts] of this.#rows) {
-      const node = this.store.nodes.get(id);
-      if (rescaled || !onlyOngoing || !ended(stateOf(node))) this.#bars(node, parts, now);
+    for (const node of nodes) {
+      if (rescaled || !onlyOngoing || !ended(stateOf(node))) this.#bars(node, this.#rows.get(node.id), now);
     }
   }
 
@@ -92,7 +103,7 @@ class RunTimeline extends HTMLElement {
       sign.replaceChildren(icon(stateIcon(state)));
       sign.firstChild.classList.toggle("turning", state === "Running");
     }
-    const took = node.started_at && state !== "Reused" ? clock(((at(node.finished_at) ?? Date.now()) - at(node.started_at)) / 1000) : word(state).toLowerCase();
+    const took = node.started_at && state !== "Reused" ? duration(((at(node.finished_at) ?? Date.now()) - at(node.started_at)) / 1000) : word(state).toLowerCase();
     if (time.textContent !== took) time.textContent = took;
     line.setAttribute("aria-label", `${node.label}, ${describe(node).replaceAll(" · ", ", ")}`);
     return parts;
@@ -100,8 +111,11 @@ class RunTimeline extends HTMLElement {
 
   #bars(node, parts, now) {
     this.#label(node, parts);
-    const past = this.#past(node), lived = segments(node, now, past.at(-1)?.[2]);
+    const past = this.#past(node), state = stateOf(node), end = at(node.finished_at);
+    const lived = node.type === "build" ? built(node, now) : segments(node, now, past.at(-1)?.[2]);
     const pieces = [...past, ...lived];
+    // What ended without running is a mark at that moment.
+    if (ended(state) && end && !node.started_at) pieces.push(["mark", end, end, word(state).toLowerCase()]);
     if (parts.line.classList.contains("critical") && lived.length) pieces.push(["on-path", pieces[0][1], lived.at(-1)[2], t("on the critical path")]);
     const kinds = pieces.map(([kind]) => kind).join();
     if (parts.key !== kinds) {
@@ -110,9 +124,9 @@ class RunTimeline extends HTMLElement {
     }
     pieces.forEach(([kind, from, until, title], place) => {
       const bar = parts.track.children[place], left = percent(this.#domain, from);
-      bar.style.left = `${left}%`;
+      bar.style.left = kind === "mark" ? `min(${left}%, 100% - 9px)` : `${left}%`;
       bar.style.width = `${Math.max(0, percent(this.#domain, until) - left)}%`;
-      bar.title = title ?? `${said(kind)} ${clock((until - from) / 1000)}`;
+      bar.title = title ?? `${said(kind)} ${duration((until - from) / 1000)}`;
     });
   }
 
@@ -120,7 +134,7 @@ class RunTimeline extends HTMLElement {
   #past(node) {
     return (node.attempts ?? []).slice(0, -1).filter((one) => one.started_at).map((one) => {
       const from = at(one.started_at), until = at(one.finished_at) ?? from;
-      return [/* classes */ `past ${one.status.toLowerCase()}`, from, until, t("attempt {number} of {all}: {state}, {time}", { number: one.number, all: attempt(node), state: endOf(one), time: clock((until - from) / 1000) })];
+      return [/* classes */ `past ${one.status.toLowerCase()}`, from, until, t("attempt {number} of {all}: {state}, {time}", { number: one.number, all: attempt(node), state: endOf(one), time: duration((until - from) / 1000) })];
     });
   }
 
@@ -129,8 +143,9 @@ class RunTimeline extends HTMLElement {
     const marks = ticks(this.#domain, Math.max(2, this.axis.clientWidth / TICK_PX));
     const span = (this.#domain.end - this.#domain.start) / 1000;
     this.axis.replaceChildren(...marks.map((second) => {
-      const left = second / span, isLast = second > 0 && (1 - left) * this.axis.clientWidth < WORD_PX;
-      const tick = h("span", { class: isLast && "end" }, tickWord(second));
+      // What has no room at the right of its mark stands at its left, where the mark before it leaves room.
+      const text = tickWord(second), left = second / span, isLast = second > 0 && (1 - left) * this.axis.clientWidth < text.length * LETTER_PX;
+      const tick = h("span", { class: isLast && "end" }, text);
       tick.style.left = `${100 * left}%`;
       return tick;
     }));

@@ -22,10 +22,12 @@ function tell(url) {
 // These belong to the step that is left; the tab and the view stay.
 const OF_A_STEP = ["attempt", "line", "file", "folder", "output", "against", "children", "of", "part"];
 
-export function select(step) {
+/** The tab stays unless one is named. */
+export function select(step, tab = param("tab")) {
   const url = new URL(location.href);
-  if (selectedStep() === step) return;
+  if (selectedStep() === step && param("tab") === tab) return;
   url.searchParams.set("step", step);
+  if (tab) url.searchParams.set("tab", tab);
   OF_A_STEP.forEach((name) => url.searchParams.delete(name));
   url.hash = "";
   history.pushState(null, "", url);

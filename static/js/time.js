@@ -1,34 +1,15 @@
 // Times that stay true while the page is open.
-import { dates, decimal, t } from "./words.js";
+import { dates, duration, t } from "./words.js";
 
-const DAY = 86_400;
-const UNITS = [[31_536_000, t("y")], [DAY, "d"], [3_600, "h"], [60, "min"]];
+const UNITS = [[31_536_000, t("y")], [86_400, "d"], [3_600, "h"], [60, "min"]];
 
 export function relative(seconds) {
   const past = Math.abs(seconds);
   if (past < 45) return seconds >= 0 ? t("just now") : t("in a moment");
   const [size, unit] = UNITS.find(([span]) => past >= span) ?? UNITS[3];
-  const amount = Math.max(1, size === DAY ? Math.floor(past / size) : Math.round(past / size));
+  const amount = Math.max(1, Math.floor(past / size));
   const time = `${amount} ${unit}`;
   return seconds > 0 ? t("{time} ago", { time }) : t("in {time}", { time });
-}
-
-/** In its two largest units: 4 min 12 s. */
-export function spoken(seconds) {
-  if (seconds < 10) return `${decimal(Math.max(0, seconds).toFixed(1))} s`;
-  const whole = Math.floor(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
-}
-
-/** As a stopwatch: 0:41, 1:02:03. */
-export function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (n) => String(n).padStart(2, "0");
-  const hours = Math.floor(whole / 3600), minutes = Math.floor((whole % 3600) / 60);
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 const HOUR = dates({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -68,7 +49,7 @@ class RunDuration extends HTMLElement {
   }
   show() {
     if (!this.getAttribute("start")) return;
-    const text = spoken(secondsBetween(this.getAttribute("start"), this.getAttribute("end") || undefined));
+    const text = duration(secondsBetween(this.getAttribute("start"), this.getAttribute("end") || undefined));
     if (this.textContent !== text) this.textContent = text;
   }
 }

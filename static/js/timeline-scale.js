@@ -1,14 +1,41 @@
 // Which instants a timeline shows, and where on its width each stands.
-import { decimal } from "./words.js";
+import { decimal, duration } from "./words.js";
 
 const NICE = [0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800];
 const HEADROOM = 1.12, SHORTEST_MS = 1_000;
 
 export const at = (moment) => (moment ? new Date(moment).getTime() : null);
 
+/** When a row begins: a step that never ran (reused, skipped) at the moment at which that was decided. */
+function begin(node) {
+  return Math.min(...[node.queued_at, node.preparing_at, node.started_at, node.finished_at].filter(Boolean).map(at));
+}
+
+/** Rows by the time at which they begin; those of one moment, and those that have not begun, as the graph has them. */
+export function inOrder(nodes, edges) {
+  const left = new Map(nodes.map(({ id }) => [id, 0])), followers = new Map();
+  for (const { from, to } of edges) {
+    if (!left.has(from) || !left.has(to)) continue;
+    left.set(to, left.get(to) + 1);
+    if (!followers.has(from)) followers.set(from, []);
+    followers.get(from).push(to);
+  }
+  const line = nodes.filter(({ id }) => !left.get(id)).map(({ id }) => id), rank = new Map();
+  for (const id of line) {
+    rank.set(id, rank.size);
+    for (const next of followers.get(id) ?? []) {
+      left.set(next, left.get(next) - 1);
+      if (!left.get(next)) line.push(next);
+    }
+  }
+  // Folded groups may follow one another in a circle.
+  for (const { id } of nodes) if (!rank.has(id)) rank.set(id, rank.size);
+  return [...nodes].sort((a, b) => begin(a) - begin(b) || rank.get(a.id) - rank.get(b.id));
+}
+
 /** The end runs a little ahead of now, so that a growing bar rescales the picture seldom. */
 export function domainOf(steps, ongoing, before) {
-  const starts = steps.flatMap((node) => [node.queued_at, node.preparing_at, node.started_at].map(at)).filter(Boolean);
+  const starts = steps.map(begin).filter(Number.isFinite);
   const ends = steps.map((node) => at(node.finished_at)).filter(Boolean);
   if (!starts.length) return null;
   const start = Math.min(...starts), now = ongoing ? Date.now() : -Infinity;
@@ -29,9 +56,14 @@ export function ticks({ start, end }, count) {
 
 export function tickWord(seconds) {
   if (seconds === 0) return "0";
-  if (seconds < 60) return `${decimal(Number(seconds.toFixed(1)))} s`;
-  if (seconds < 3600) return seconds % 60 ? `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}` : `${seconds / 60} min`;
-  return seconds % 3600 ? `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)}` : `${seconds / 3600} h`;
+  // A mark is exact: 2 s, not 2.0 s.
+  return seconds < 10 ? `${decimal(Number(seconds.toFixed(1)))} s` : duration(seconds);
+}
+
+/** What a build of an environment did. */
+export function built(node, now) {
+  const end = at(node.finished_at) ?? now, started = at(node.started_at) ?? end;
+  return [["queued", at(node.queued_at), started], ["building", started, end]].filter(([, from, until]) => until > from);
 }
 
 /** What the last attempt did, one after another: [kind, from, until]; earlier ones ended at `after`. */

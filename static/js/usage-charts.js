@@ -1,14 +1,10 @@
 // <usage-charts>: what a step uses over the seconds of its life, or a host by the clock, drawn with the peaks.
 import { fetchJSON, h, isGone, regularly, throttle } from "./dom.js";
-import { number } from "./chart-plot.js";
 import { live } from "./live.js";
 import "./metric-chart.js";
 import { sayGone } from "./notices.js";
-import { clock } from "./time.js";
-import { t } from "./words.js";
+import { bytes, duration, n, number, SIZES, t } from "./words.js";
 
-// Decimal, as everywhere on the pages.
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
 const CHARTS = [
   { key: "running", title: t("Steps"), unit: t("at once"), times: 1, names: { running: t("running"), waiting: t("waiting") } },
   { key: "cpu", title: t("Processor"), unit: t("cores"), names: { cpu: t("cores") } },
@@ -20,18 +16,12 @@ const CHARTS = [
   { key: "gpu_temperature", title: t("GPU temperature"), unit: "°C", names: { gpu_temperature: t("GPU") } },
 ];
 
-/** The largest unit in which the value is at least one. */
-function unitOf(bytes) {
-  const power = bytes >= 1 ? Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3)) : 0;
-  return { word: UNITS[power], times: 1000 ** -power };
+/** The largest unit in which the value is at least one, for all values of a chart. */
+function unitOf(size) {
+  let power = 0;
+  while (size >= 1024 ** (power + 1) && power < SIZES.length - 1) power += 1;
+  return { word: SIZES[power], times: 1024 ** -power };
 }
-
-function size(bytes) {
-  const { word, times } = unitOf(bytes);
-  return `${number(Number((bytes * times).toPrecision(3)))} ${word}`;
-}
-
-const time = (seconds) => (seconds < 100 ? `${number(Number(seconds.toPrecision(2)))} s` : `${number(Math.round(seconds / 60))} min`);
 
 const of = (all) => t("of {all}", { all });
 
@@ -78,7 +68,7 @@ class UsageCharts extends HTMLElement {
   /** What a cluster did; steps and hosts tell what they used. */
   #steps({ nodes, node_seconds: busy, series }) {
     const most = (what) => number(series.find(({ name }) => name === what)?.peak ?? 0);
-    return [[t("Steps at once"), most("running"), t("of {all} nodes", { all: number(nodes) })], [t("Waiting at once"), most("waiting"), ""], [t("Node time"), clock(busy), ""]];
+    return [[t("Steps at once"), most("running"), t("of {all} nodes", { all: number(nodes) })], [t("Waiting at once"), most("waiting"), ""], [t("Node time"), duration(busy), ""]];
   }
 
   #tile(told) {
@@ -90,10 +80,10 @@ class UsageCharts extends HTMLElement {
     const most = (what) => series.find(({ name }) => name === what)?.peak ?? null;
     const known = (value, words) => (value === null ? "–" : words(value));
     return [
-      [t("Peak memory"), known(peak ?? most("memory"), size), memory ? of(size(memory)) : ""],
-      [t("Peak processor"), known(most("cpu"), (value) => t("{number} cores", { number: number(Number(value.toFixed(2))) })), cores ? of(number(cores)) : ""],
-      cpu !== undefined && [t("Processor time"), known(cpu, time), ""],
-      disk && [t("Disk used at most"), known(most("disk"), size), of(size(disk))],
+      [t("Peak memory"), known(peak ?? most("memory"), bytes), memory ? of(bytes(memory)) : ""],
+      [t("Peak processor"), known(most("cpu"), (value) => n("{number} core", "{number} cores", value, { number: number(Number(value.toFixed(2))) })), cores ? of(number(cores)) : ""],
+      cpu !== undefined && [t("Processor time"), known(cpu, duration), ""],
+      disk && [t("Disk used at most"), known(most("disk"), bytes), of(bytes(disk))],
     ].filter(Boolean);
   }
 

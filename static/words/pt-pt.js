@@ -20,6 +20,7 @@ globalThis.dutoWords={form:(n)=>Number((n != 1)),words:{
 "Dismiss":"Dispensar",
 "Download":"Transferir",
 "End of the log":"Fim do registo",
+"Environment build":"Construção do ambiente",
 "Failed":"Falhou",
 "Finalizing":"A finalizar",
 "Find in log":"Procurar no registo",
@@ -124,7 +125,7 @@ globalThis.dutoWords={form:(n)=>Number((n != 1)),words:{
 "{count} file was not sent.":["{count} ficheiro não foi enviado.","{count} ficheiros não foram enviados."],
 "{count} line":["{count} linha","{count} linhas"],
 "{done} of {count} file":["{done} de {count} ficheiro","{done} de {count} ficheiros"],
-"{number} cores":"{number} núcleos",
+"{number} core":["{number} núcleo","{number} núcleos"],
 "{part} of {whole}":"{part} de {whole}",
 "{time} ago":"há {time}",
 "{time} left":"faltam {time}"

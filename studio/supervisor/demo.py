@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from duto.spec.units import duration_text, number_text
+
 POLL_SECONDS = 0.25
 ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
 MARKS = {"Completed": "✓", "Failed": "✗", "Canceled": "⊘", "Skipped": "–", "Running": "▸", "Finalizing": "▸"}
@@ -31,8 +33,8 @@ class StepLine:
 
     def text(self, width: int) -> str:
         """Mark, name, state, time, metrics: in columns."""
-        clock = "" if self.seconds is None else f"{self.seconds:.1f} s"
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in sorted(self.metrics.items())[:3])
+        clock = "" if self.seconds is None else duration_text(self.seconds)
+        shown = "  ".join(f"{name} {number_text(value)}" for name, value in sorted(self.metrics.items())[:3])
         # What went wrong matters more than what was measured; a line stays a line.
         shown = " ".join(self.why.split())[:80] or shown
         return f"  {MARKS.get(self.status, '·')} {self.name:<{width}}  {self.state:<12} {clock:>8}  {shown}".rstrip()

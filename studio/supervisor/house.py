@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+from duto.spec.units import counted
 from studio.bootstrap import index_settings
 from studio.config import Config
 from studio.supervisor import broker as brokers
@@ -167,7 +168,7 @@ class House:
                 self.say(line)
             if part.is_hopeless and not part.is_up and not self._waits_for_room():
                 self.say(
-                    f"{part.name} died {len(part.deaths)} times within a minute; the studio stops. "
+                    f"{part.name} died {counted(len(part.deaths), 'time')} within a minute; the studio stops. "
                     f"Its log: {part.log}\n{part.tail()}"
                 )
                 self.failed = self.stopping = True

@@ -8,7 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-NEEDED_BYTES = 100_000_000
+from duto.spec.units import size_text
+
+NEEDED_BYTES = 100 << 20
 WORDS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -83,8 +85,8 @@ class Layout:
         free = shutil.disk_usage(self.home).free
         if free < NEEDED_BYTES:
             raise Refusal(
-                f"The disk of the data directory {self.home} is almost full: {free // 10**6} MB are free, "
-                f"{NEEDED_BYTES // 10**6} MB are needed to start."
+                f"The disk of the data directory {self.home} is almost full: {size_text(free)} are free, "
+                f"{size_text(NEEDED_BYTES)} are needed to start."
             )
 
 

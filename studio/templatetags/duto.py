@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from core.ids import uuid7
 from core.once import FIELD
-from core.words import decimal, size_text
+from core.words import duration_text, number_text, seconds_between, size_text
 
 register = template.Library()
 DAY = 86_400
@@ -134,23 +134,9 @@ def relative(seconds: float) -> str:
         return _("just now") if seconds >= 0 else _("in a moment")
     for size, unit in ((31_536_000, _("y")), (DAY, "d"), (3_600, "h"), (60, "min")):
         if past >= size or unit == "min":
-            time = {"time": f"{max(1, round(past / size) if size != DAY else int(past / size))} {unit}"}
+            time = {"time": f"{max(1, int(past // size))} {unit}"}
             return _("%(time)s ago") % time if seconds > 0 else _("in %(time)s") % time
     return ""
-
-
-def spoken(seconds: float) -> str:
-    """A duration in its two largest units: 4 min 12 s."""
-    if seconds < 10:
-        return f"{decimal(f'{max(0.0, seconds):.1f}')} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
 @register.simple_tag
@@ -170,21 +156,27 @@ def duration(start: datetime | None, end: datetime | None = None) -> SafeString 
     """From start to end; it ticks while there is no end."""
     if start is None:
         return "–"
-    seconds = ((end or timezone.now()) - start).total_seconds()
+    seconds = seconds_between(start, end or timezone.now())
     until = format_html(' end="{}"', _iso(end)) if end else ""
-    return format_html('<run-duration start="{}"{}>{}</run-duration>', _iso(start), until, spoken(seconds))
+    return format_html('<run-duration start="{}"{}>{}</run-duration>', _iso(start), until, duration_text(seconds))
 
 
 @register.filter
 def seconds(value: float | None) -> str:
     """A duration that is only a number of seconds."""
-    return "–" if value is None else spoken(value)
+    return "–" if value is None else duration_text(value)
 
 
 @register.filter(name="bytes")
 def bytes_filter(size: float | None) -> str:
-    """1.2 kB; a dash for what is not known."""
+    """1.2 KiB; a dash for what is not known."""
     return "–" if size is None else size_text(size)
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """A measured number; a dash for what is not known."""
+    return "–" if value is None else number_text(value)
 
 
 @register.simple_tag(name="bytes")
@@ -211,7 +203,8 @@ BAR_ORDER = (
     "Completed", "Reused", "Failed", "Canceled", "Skipped", "Finalizing", "Running", "Preparing", "NotResponding",
     "CancelRequested", "Queued", "NotStarted",
 )  # fmt: skip
-DONE = frozenset({"Completed", "Reused", "Failed", "Canceled", "Skipped"})
+# Only what is completed fills the bar; all else is a thin line of its colour.
+DONE = frozenset({"Completed", "Reused"})
 
 
 @register.inclusion_tag("components/stepbar.html")
@@ -225,7 +218,9 @@ def stepbar(counts: Mapping[str, int], follows: bool = False) -> dict[str, Any]:
     for key in BAR_ORDER:
         if count := counts.get(key, 0):
             width = 100 * count / total
-            segments.append({"state": STATES[key], "x": f"{at:.2f}", "width": f"{width:.2f}", "count": count})
+            y, height = (0, 6) if key in DONE else (2, 2)
+            place = {"x": f"{at:.2f}", "width": f"{width:.2f}", "y": y, "height": height}
+            segments.append({"state": STATES[key], "count": count, **place})
             at += width
     return {"segments": segments, "total": total, "done": sum(counts.get(key, 0) for key in DONE), "follows": follows}
 

@@ -15,7 +15,7 @@ from duto.spec.sentences import said
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.collect import collect
 from duto_agent.attempt.staging import stage
-from duto_agent.disk_space import DiskFull, is_full, require_space, size_of, words
+from duto_agent.disk_space import DiskFull, is_full, require_space, words
 from duto_agent.engine.client import Engine
 from duto_agent.environments.builder import BuildFailed, Environments, failure_of
 from duto_agent.environments.pythons import Pythons
@@ -60,10 +60,10 @@ def fill(place: Path, leave: int = 0) -> Path:
     ("free", "needed", "sentence"),
     [
         (3 * MIB, 8 * MIB, "there is no room for 'a' (8 MiB), 3 MiB are free without it."),
-        (0, None, "there is no room for 'a', 0 KiB are free without it."),
+        (0, None, "there is no room for 'a', 0 B are free without it."),
         (None, 8 * MIB, "there is no room for 'a' (8 MiB)."),
         (900 << 30, 8 * MIB, "there is no room for 'a' (8 MiB)."),
-        (900 << 30, 901 << 30, "there is no room for 'a' (901.0 GiB), 900.0 GiB are free without it."),
+        (900 << 30, 901 << 30, "there is no room for 'a' (901 GiB), 900 GiB are free without it."),
     ],
 )
 def test_the_words_say_what_did_not_fit_how_much_was_free_and_what_to_do(
@@ -71,16 +71,6 @@ def test_the_words_say_what_did_not_fit_how_much_was_free_and_what_to_do(
 ) -> None:
     assert words(said("named", name="a"), free, needed) == f"The disk of the host is full: {sentence} {ADVICE}"
     assert "quota of the agent's user" in words(said("named", name="a"), free, needed, by_quota=True)
-
-
-def test_sizes_are_told_in_the_unit_that_fits() -> None:
-    assert [size_of(each) for each in (0, 4096, MIB - 1, MIB, 1 << 30)] == [
-        "0 KiB",
-        "4 KiB",
-        "1024 KiB",
-        "1 MiB",
-        "1.0 GiB",
-    ]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

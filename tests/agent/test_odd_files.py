@@ -125,7 +125,7 @@ def test_a_file_of_nothing_is_not_hashed_for_hours(attempt: Path) -> None:
     found = found_in(attempt, check=lambda: asked.append(1))
     assert [each["path"] for each in found.artifacts] == ["outputs/small.bin"] and len(asked) < 20
     (sentence,) = found.too_large
-    assert sentence.startswith("'work/outputs/sparse.bin' cannot be kept: it is 4096.0 GiB large, and only 4 KiB of it")
+    assert sentence.startswith("'work/outputs/sparse.bin' cannot be kept: it is 4 TiB large, and only 4 KiB of it")
 
 
 def test_hashing_is_interrupted_between_pieces_and_keeps_what_is_there(attempt: Path) -> None:

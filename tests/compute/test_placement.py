@@ -105,7 +105,7 @@ def test_a_device_that_others_compute_on_is_not_given_and_the_reason_says_so() -
     answer = place(needs, [cluster(Size(1, GIB, 1), key=GPU)], [], [host])
     assert [each.gpus for each in answer.given] == [("GPU-b",)]
     assert codes(answer, needs[1]) == ["no_gpu"]
-    assert "10 of 80 GiB are free: something outside the studio uses it" in text(answer, needs[1])
+    assert "10 GiB of 80 GiB are free: something outside the studio uses it" in text(answer, needs[1])
 
 
 # --- why not ---
@@ -194,7 +194,7 @@ def test_priority_comes_before_shares_and_shares_before_age() -> None:
     (reason,) = fair_share(needs[0], line, held)
     assert (
         reason.text
-        == "1 step that came later goes first, to share fairly: ana's running steps hold 2 cores, 1 GiB, bea's 0 cores, 0 GiB."
+        == "1 step that came later goes first, to share fairly: ana's running steps hold 2 cores, 1 GiB, bea's 0 cores, 0 B."
     )
     assert queued(needs[0], line, cluster(), NOW).facts["ahead"] == 2
 

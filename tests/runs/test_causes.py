@@ -89,7 +89,7 @@ def test_a_proof_is_kept_as_far_as_it_can_be_read(told: Any, kept: Any) -> None:
         (GOOD, "Ended with TERM in 0.2 s, nothing left running."),
         (
             {"left_over": 2, "signals": ["TERM", "KILL"], "seconds": 10.25, "container": "removed"},
-            "Ended with TERM then KILL in 10.2 s, 2 of its processes still running, its container removed.",
+            "Ended with TERM then KILL in 10 s, 2 of its processes still running, its container removed.",
         ),
     ],
 )

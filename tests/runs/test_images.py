@@ -315,7 +315,7 @@ def test_the_fetch_of_a_base_image_is_seen_in_bytes_and_canceled_by_the_same_but
                 progress={"done": 3 << 29, "total": 6 << 30, "text": "4 layers", "unit": "bytes"})  # fmt: skip
     path = f"runs/of/environments/{images.version.pk}/images/"
     text = site.see(path).content.decode()
-    assert f"Fetching {name} on alpha" in text and "1.6 GB of 6.4 GB" in text and 'value="25"' in text
+    assert f"Fetching {name} on alpha" in text and "1.5 GiB of 6 GiB" in text and 'value="25"' in text
     assert "Cancel this fetch?" in text and "fetching" in text
     shown = site.client.get(f"/api/v1/workspaces/{site.workspace.name}/images/{row.pk}/").json()
     assert (shown["fetches"], shown["progress"]["unit"], shown["progress"]["total"]) == (name, "bytes", 6 << 30)

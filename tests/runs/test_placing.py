@@ -43,7 +43,7 @@ def test_each_step_gets_devices_of_its_own_and_none_that_others_compute_on(lab: 
     last = reasons(Attempt.objects.get(pk=attempts[5].pk))
     assert [each.code for each in last] == ["too_large", "no_gpu", "no_gpu", "host_full", "queue"]
     assert "0 of 4 GPUs of dgx are free; a node of gpu takes 1." in last[1].text
-    assert "16 of 80 GiB are free: something outside the studio uses it" in last[1].text
+    assert "16 GiB of 80 GiB are free: something outside the studio uses it" in last[1].text
     assert last[4].facts["position"] == 2
 
 

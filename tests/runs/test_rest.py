@@ -233,7 +233,11 @@ def test_the_graph_page_has_data_steps_edges_and_the_critical_path(lab):
     page = lab.get(f"runs/{run.pk}/graph/").json()
     nodes = {node["id"]: node for node in page["nodes"]}
     assert (nodes["data:raw"]["label"], nodes["data:ref"]["detail"]) == ("palmer raw", "workspaceblobstore/raw")
-    assert (nodes["slow"]["detail"], nodes["slow"]["status"], nodes["slow"]["reused"]) == ("1:30", "Completed", False)
+    assert (nodes["slow"]["detail"], nodes["slow"]["status"], nodes["slow"]["reused"]) == (
+        "1 min 30 s",
+        "Completed",
+        False,
+    )
     edges = {(edge["from"], edge["to"]): edge["label"] for edge in page["edges"]}
     assert edges["prepare", "slow"] == "table" and edges["slow", "compare"] == "" and ("data:raw", "prepare") in edges
     assert page["critical_path"] == ["prepare", "slow", "compare"]

@@ -80,7 +80,7 @@ def test_amlignore_wins_completely_and_only_at_the_root(tmp_path: Path) -> None:
 def test_over_the_limit_the_biggest_are_named(tmp_path: Path) -> None:
     write(tmp_path, "a.py", "b.py")
     (tmp_path / "big.bin").write_bytes(b"x" * 5000)
-    with pytest.raises(SpecError, match=r"big\.bin \(4\.9 kB\)"):
+    with pytest.raises(SpecError, match=r"big\.bin \(4\.9 KiB\)"):
         take(tmp_path, Limits(size=1000))
     with pytest.raises(SpecError, match="3 files"):
         take(tmp_path, Limits(files=2))

@@ -232,7 +232,7 @@ def test_parquet_files_of_several_schemas_are_one_table() -> None:
 @pytest.mark.parametrize(
     ("files", "form", "said"),
     [
-        ("a,b\n1,2\n1,2,3,4\n", {}, "line 3 has 4 values, but there are 2 columns"),
+        ("a,b\n1,2\n1,2,3,4\n", {}, "line 3 has 4 values, but the table has 2 columns"),
         ("a,b\n" + "1,2\n" * 6000 + "1,2,3\n", {}, "line 6002 has 3 values"),
         ('a,b\n1,"x\n2,y\n', {}, "the quote in line 2 is never closed"),
         ('a,b\n1,"x" y\n', {}, "more text in line 2"),

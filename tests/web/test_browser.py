@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(trans
 # What stands beside the title of each chart of devices: number and last value.
 NAMES = {
     "GPU, %": "0: 87 1: 0 2: 87 3: 0",
-    "GPU memory, GB": "0: 42.95 1: 0 2: 42.95 3: 0",
+    "GPU memory, GiB": "0: 40 1: 0 2: 40 3: 0",
     "GPU temperature, °C": "0: 61 1: 33 2: 61 3: 33",
 }
 INKED = """(chart, token) => {
@@ -241,7 +241,7 @@ def test_what_a_host_with_four_devices_told_is_drawn_by_device(
     assert min(inked(charts["GPU, %"], token) for token in ("--reused", "--queued")) > 50
     assert inked(charts["GPU, %"], "--failed") == 0
     page.get_by_role("link", name="Day").click()
-    page.locator("metric-chart", has=page.get_by_role("heading", name="GPU memory, GB")).wait_for()
+    page.locator("metric-chart", has=page.get_by_role("heading", name="GPU memory, GiB")).wait_for()
     assert "window=day" in page.url
     assert page.get_by_role("row").filter(has_text="NVIDIA H100 80GB HBM3").count() == 4
     assert ours(said) == []

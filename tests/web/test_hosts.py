@@ -15,7 +15,7 @@ from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
 
 pytestmark = pytest.mark.django_db
-CARDS = [{"uuid": f"GPU-{number}", "index": number, "name": "NVIDIA H100", "memory": 80 * 10**9} for number in range(2)]
+CARDS = [{"uuid": f"GPU-{number}", "index": number, "name": "NVIDIA H100", "memory": 80 << 30} for number in range(2)]
 
 
 def test_the_command_is_shown_once_with_a_token_that_nobody_keeps(site: Site) -> None:
@@ -69,13 +69,13 @@ def test_who_may_not_is_offered_nothing(site: Site) -> None:
 
 
 def test_what_a_host_has_is_told(site: Site) -> None:
-    card = {"uuid": "GPU-1", "name": "NVIDIA H100", "memory": 80 * 10**9}
+    card = {"uuid": "GPU-1", "name": "NVIDIA H100", "memory": 80 << 30}
     facts = {"engine": {"name": "box", "version": "20.10.24", "runtimes": ["nvidia", "runc"]}}
     told = {"gpus": [card, {**card, "uuid": "GPU-2"}], "facts": facts, "launcher": "docker", "last_seen_at": now()}
     Host.objects.create(name="gpu-box", key_digest="g", workspace=site.workspace, **told)
     words = re.sub(r"<[^>]+>|\s+", " ", site.see("compute/").content.decode())
     words = re.sub(r" +", " ", words)
-    for text in ("2 × NVIDIA H100 80.0 GB", "containers, engine 20.10.24", "runtimes: nvidia, runc"):
+    for text in ("2 × NVIDIA H100 80 GiB", "containers, engine 20.10.24", "runtimes: nvidia, runc"):
         assert text in words, text
 
 
@@ -111,21 +111,21 @@ def test_the_page_of_a_host_tells_what_it_has_and_what_is_held(site: Site) -> No
     told = {
         "engine": {"name": "Docker", "version": "20.10.24", "api": "1.41", "runtimes": ["nvidia", "runc"], "cdi": True}
     }
-    reading = {"uuid": CARDS[0]["uuid"], "utilization": 0.87, "memory": 42 * 10**9, "temperature": 61}
-    stored = {"environments": [{"key": "e", "bytes": 5 * 10**9}, {"key": "f", "bytes": 10**9}]}
-    facts = {**told, "disk_total": 10**12, "sample": {"gpus": [reading]}, "storage": stored}
+    reading = {"uuid": CARDS[0]["uuid"], "utilization": 0.87, "memory": 42 << 30, "temperature": 61}
+    stored = {"environments": [{"key": "e", "bytes": 5 << 30}, {"key": "f", "bytes": 1 << 30}]}
+    facts = {**told, "disk_total": 1 << 40, "sample": {"gpus": [reading]}, "storage": stored}
     host = Host.objects.create(
-        name="gpu-box", key_digest="g", workspace=site.workspace, launcher="docker", cores=32, memory=10**11, gpus=CARDS,
-        disk_free=4 * 10**11, facts=facts, agent_version="0.1.0", pythons=["3.11.7"], last_seen_at=now(),
+        name="gpu-box", key_digest="g", workspace=site.workspace, launcher="docker", cores=32, memory=100 << 30, gpus=CARDS,
+        disk_free=400 << 30, facts=facts, agent_version="0.1.0", pythons=["3.11.7"], last_seen_at=now(),
     )  # fmt: skip
     Node.objects.create(
-        compute_target=site.cluster, host=host, name="cpu-7", status="running", cores=8, memory=10**10, gpus=[CARDS[0]["uuid"]]
+        compute_target=site.cluster, host=host, name="cpu-7", status="running", cores=8, memory=10 << 30, gpus=[CARDS[0]["uuid"]]
     )  # fmt: skip
     words = words_of(site, "gpu-box")
     for text in (
-        "alive", "Docker 20.10.24", "API 1.41", "CDI", "runtimes: nvidia, runc", "0.1.0", "3.11.7", "environments: 2 6.0 GB",
-        "24 of 32 free", "90.0 GB of 100.0 GB free", "1 of 2 free", "400.0 GB of 1.0 TB free", "NVIDIA H100", "87 %", "61 °C",
-        "42.0 GB", "cpu-7", "this workspace",
+        "alive", "Docker 20.10.24", "API 1.41", "CDI", "runtimes: nvidia, runc", "0.1.0", "3.11.7", "environments: 2 6 GiB",
+        "24 of 32 free", "90 GiB of 100 GiB free", "1 of 2 free", "400 GiB of 1 TiB free", "NVIDIA H100", "87 %", "61 °C",
+        "42 GiB", "cpu-7", "this workspace",
     ):  # fmt: skip
         assert text in words, text
 

@@ -239,7 +239,7 @@ def test_five_thousand_columns_are_registered(form: Form) -> None:
 def test_what_cannot_be_read_is_told_with_its_line_and_nothing_typed_is_lost(form: Form) -> None:
     form.give("rows.csv", b"a,b\n1,2\n3,4,5\n")
     error = form.page.locator("#reading [role=alert]")
-    expect(error).to_contain_text("line 3 has 3 values, but there are 2 columns")
+    expect(error).to_contain_text("line 3 has 3 values, but the table has 2 columns")
     form.name.fill("kept name")
     form.page.get_by_label("Description").fill("kept words")
     form.send()

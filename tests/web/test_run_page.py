@@ -333,7 +333,7 @@ def test_every_attempt_is_listed_with_its_cause_its_line_and_what_was_left_of_it
     step.attempts.filter(number=2).update(cause="user_error", message="ValueError: no", traceback=trace)
     page = site.see(f"runs/{run.pk}/", step="train", tab="why").content.decode()
     assert "It took longer than it may" in page and "It took &lt;longer&gt;." in page
-    assert "Ended with TERM then KILL in 10.3 s, nothing left running." in page
+    assert "Ended with TERM then KILL in 10 s, nothing left running." in page
     assert "<code>step.py:31</code>" in page
     assert "attempt=1" in page and 'aria-label="Log of attempt 1"' in page
 

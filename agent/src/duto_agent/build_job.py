@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from duto.spec.sentences import Said, said
+from duto.spec.units import counted
 from duto_agent.context import AgentContext
 from duto_agent.disk_space import DiskFull, require_space
 from duto_agent.engine.errors import EngineAway
@@ -80,8 +81,7 @@ class Build:
         lock = recipe.get("lock") or (recipe.get("locks") or {}).get(choice.python.minor)
         if lock is None:
             packages = list(recipe.get("packages") or ())
-            what = "1 package" if len(packages) == 1 else f"{len(packages)} packages"
-            self._line(f"Resolving {what} for Python {choice.python.version}.")
+            self._line(f"Resolving {counted(len(packages), 'package')} for Python {choice.python.version}.")
             lock = environments.resolve(packages, choice.python, self._line, recipe.get("constraints") or ())
         built = environments.ensure(lock, choice.python.version, self._line)
         return {

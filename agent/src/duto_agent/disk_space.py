@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from duto.spec.sentences import Said, said
+from duto.spec.units import size_text
 from duto_agent.worded import Worded
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -17,7 +18,6 @@ SIGNS = tuple(os.strerror(number).lower() for number in FULL)
 START_ROOM = 1 << 16
 # With as much free as this it was not the disk that was looked at.
 AMPLE = 1 << 28
-UNITS = ((1 << 30, "{:.1f} GiB"), (1 << 20, "{:.0f} MiB"), (1, "{:.0f} KiB"))
 
 
 class DiskFull(Worded):
@@ -32,12 +32,6 @@ def is_full(error: BaseException | None) -> bool:
 def is_mentioned_in(text: str) -> bool:
     """The same, of the words of another program."""
     return any(sign in text.lower() for sign in SIGNS)
-
-
-def size_of(count: int) -> str:
-    """A number of bytes in words."""
-    least, form = next((unit for unit in UNITS if count >= unit[0]), UNITS[-1])
-    return form.format(count / max(least, 1024))
 
 
 def free_at(place: Path | None) -> int | None:
@@ -55,9 +49,9 @@ def free_at(place: Path | None) -> int | None:
 
 def words(what: Said, free: int | None, needed: int | None = None, *, by_quota: bool = False) -> Said:
     """One sentence on what does not fit, and one on what to do. Pure."""
-    size = said("sized", size=size_of(needed)) if needed is not None else ""
+    size = said("sized", size=size_text(needed)) if needed is not None else ""
     is_little = free is not None and free < max(AMPLE, needed or 0)
-    left = said("free_without", size=size_of(free)) if free is not None and is_little else ""
+    left = said("free_without", size=size_text(free)) if free is not None and is_little else ""
     return said("quota_full" if by_quota else "disk_full", what=what, size=size, left=left)
 
 

@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from duto.spec.sentences import Said, said
+from duto.spec.units import duration_text, size_text
 from duto_agent.attempt.bindings import Bound
-from duto_agent.disk_space import AMPLE, is_mentioned_in, size_of
+from duto_agent.disk_space import AMPLE, is_mentioned_in
 
 # Of native code.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)
@@ -43,9 +44,9 @@ def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) 
         left = verdict.get("left_over") or 0
         return Cause("canceled", said("canceled_left", left=left) if left else said("canceled_clean"))
     if verdict.get("timed_out"):
-        return Cause("timeout", said("time_limit", seconds=spec.get("timeout_seconds")))
+        return Cause("timeout", said("time_limit", time=duration_text(spec["timeout_seconds"])))
     if verdict.get("memory_exceeded"):
-        held, limit = size_of(verdict["memory_exceeded"]), size_of((spec.get("limits") or {}).get("memory") or 0)
+        held, limit = size_text(verdict["memory_exceeded"]), size_text((spec.get("limits") or {}).get("memory") or 0)
         return Cause("out_of_memory", said("memory_limit", held=held, limit=limit))
     if verdict.get("signal"):
         return _of_signal(verdict, spec)
@@ -78,7 +79,7 @@ def _is_own_count(verdict: Mapping[str, Any]) -> bool:
 
 def _limit(spec: Mapping[str, Any]) -> str:
     memory = (spec.get("limits") or {}).get("memory")
-    return said("node_has", memory=size_of(memory)) if memory else ""
+    return said("node_has", memory=size_text(memory)) if memory else ""
 
 
 def _of_signal(verdict: Mapping[str, Any], spec: Mapping[str, Any]) -> Cause:
@@ -144,8 +145,8 @@ def _folder_of_module(path: PurePosixPath, name: str) -> str | None:
 def _of_disk(where: str, free: int | None) -> Cause:
     """The script alone knows what it wrote, and where: a container's /tmp may be full while the host has room."""
     if free is not None and free >= AMPLE:
-        return Cause("disk_full", said("no_room_elsewhere", where=where, free=size_of(free)))
-    left = said("were_free", size=size_of(free)) if free is not None else ""
+        return Cause("disk_full", said("no_room_elsewhere", where=where, free=size_text(free)))
+    left = said("were_free", size=size_text(free)) if free is not None else ""
     return Cause("disk_full", said("disk_filled", where=where, left=left))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duto.spec.sentences import Said, said
+from duto.spec.units import duration_text
 from duto_agent.attempt.causes import NOT_BEGUN, Cause
 from duto_agent.worded import Worded
 
@@ -72,7 +73,7 @@ class Closing:
             if moment > self._cancel_by:
                 raise Cut("canceled", said("step_canceled"), _nothing_ran())
         if self._limit is not None and moment - self._begun > self._limit:
-            raise Cut("timeout", said("not_collected", seconds=f"{self._limit:.0f}"))
+            raise Cut("timeout", said("not_collected", time=duration_text(self._limit)))
 
 
 def _nothing_ran() -> dict[str, Any]:

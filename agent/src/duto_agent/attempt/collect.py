@@ -15,8 +15,9 @@ from typing import Any
 from duto.spec import trees
 from duto.spec.filenames import leads_out, spelled, too_long
 from duto.spec.sentences import Said, foreign, said
+from duto.spec.units import size_text
 from duto_agent.attempt.bindings import Bound
-from duto_agent.disk_space import DiskFull, free_at, size_of
+from duto_agent.disk_space import DiskFull, free_at
 from duto_agent.files import digest_of, remove_tree
 from duto_agent.launchers.ownership import keep
 from duto_agent.paths import inside, stays_inside
@@ -178,7 +179,7 @@ class Collector:
         written = data_of(file, facts.st_size)
         if facts.st_size - written <= most:
             return False
-        sizes = {"size": size_of(facts.st_size), "written": size_of(written), "most": size_of(most)}
+        sizes = {"size": size_text(facts.st_size), "written": size_text(written), "most": size_text(most)}
         self.found.too_large.append(said("mostly_holes", path=shown(self._label(named)), **sizes))
         return True
 

@@ -408,4 +408,11 @@ class Attempt:
 def few(sentences: list[Said]) -> list[Said]:
     """As many warnings as a person reads; of the others how many there are."""
     more = len(sentences) - WARNINGS_MOST
-    return sentences if more <= 0 else [*sentences[:WARNINGS_MOST], said("more_warnings", count=f"{more:,}")]
+    return (
+        sentences
+        if more <= 0
+        else [
+            *sentences[:WARNINGS_MOST],
+            said("one_more_warning") if more == 1 else said("more_warnings", count=f"{more:,}"),
+        ]
+    )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from duto.spec.units import size_text
 from duto_agent.engine.client import Engine, EngineRefused, Facts
 from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import safe_name
@@ -119,7 +120,7 @@ class ImageStore:
             log.warning("the cache of builds cannot be pruned: %s", error)
             return
         if freed:
-            log.info("removed %d MB of the cache of builds, which was over its bounds", freed // 10**6)
+            log.info("removed %s of the cache of builds, which was over its bounds", size_text(freed))
 
     def _look(self, moment: float) -> list[Item]:
         everything = {each["Id"]: each for each in self.engine.images({})}

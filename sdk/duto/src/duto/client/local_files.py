@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar
 from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
 from duto.spec import trees
 from duto.spec.filenames import leads_out, place_on, spelled, unspelled, why_no_place
+from duto.spec.units import counted
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -110,8 +111,7 @@ class Failures:
         kind: Type[UserErrorException] = type(first) if is_one else UserErrorException  # type: ignore[assignment]
         told = "\n".join(f"  {name!r}: {error}" for name, error in self._failed[:_TOLD])
         more = f"\n  and {len(self._failed) - _TOLD} more" if len(self._failed) > _TOLD else ""
-        count = f"{len(self._failed)} files" if len(self._failed) > 1 else "1 file"
-        failure = kind(f"{count} could not be copied:\n{told}{more}")
+        failure = kind(f"{counted(len(self._failed), 'file')} could not be copied:\n{told}{more}")
         if is_one:
             failure.code, failure.status, failure.facts = first.code, first.status, first.facts  # type: ignore[attr-defined]
         raise failure from first

@@ -11,6 +11,7 @@ from duto.compute.status import AmlComputeStatus
 from duto.exceptions import AzureMLException, ComputeTargetException, NotFoundException
 from duto.not_built import not_built, passed_over, refusing
 from duto.spec.names import RULES, is_name
+from duto.spec.units import counted
 
 _POLL = 1.0
 
@@ -168,7 +169,7 @@ class AmlCompute(ComputeTarget):
             time.sleep(_POLL)
         if show_output and not is_delete_operation:
             nodes = self.status.current_node_count
-            print(f"Cluster '{self.name}': {self.provisioning_state}, {nodes} node{'s' if nodes != 1 else ''}.")
+            print(f"Cluster '{self.name}': {self.provisioning_state}, {counted(nodes, 'node')}.")
             for warning in self._item.get("warnings") or ():
                 print(f"  {warning.get('text', warning) if isinstance(warning, dict) else warning}")
 

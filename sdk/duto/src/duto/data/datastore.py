@@ -14,6 +14,7 @@ from duto.exceptions import NotFoundException, UserErrorException, datastore_not
 from duto.not_built import not_built, passed_over, refusing
 from duto.spec import globs
 from duto.spec.filenames import spelled
+from duto.spec.units import counted
 
 _AT_ONCE = 8
 _ITS_OWN = "datastores lie with the studio, which needs no key."
@@ -344,6 +345,6 @@ def in_parallel(
     if show and items:
         kept = f", {done.count(False)} already there" if False in done else ""
         failed = f", {done.count(None)} not copied" if None in done else ""
-        print(f"{verb} {len(items)} file{'s' if len(items) != 1 else ''}: {done.count(True)} copied{kept}{failed}.")
+        print(f"{verb} {counted(len(items), 'file')}: {done.count(True)} copied{kept}{failed}.")
     failures.tell()
     return done.count(True)

@@ -11,6 +11,7 @@ from duto.pipeline.graph_builder import GraphBuilder
 from duto.pipeline.published import NO_PARENT, published_of
 from duto.spec.errors import Problem
 from duto.spec.graph import Graph
+from duto.spec.units import counted
 
 
 class Pipeline:
@@ -61,7 +62,7 @@ class Pipeline:
         for problem in problems:
             print(problem.message)
         if not problems:
-            print(f"The pipeline of {len(self._builder.steps)} steps is valid.")
+            print(f"The pipeline of {counted(len(self._builder.steps), 'step')} is valid.")
         return [problem.message for problem in problems]
 
     def problems(self) -> List[Problem]:

@@ -10,6 +10,7 @@ from duto.client.http import path_of, segment
 from duto.client.local_files import each_of, files_below, place_of, text_of
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.not_built import passed_over
+from duto.spec.units import counted
 
 LOG_NAME = "user_logs/std_log.txt"
 _OWN_STORE = "files of a run are kept with the run."
@@ -103,7 +104,9 @@ class RunFiles:
         have been."""
         names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
         if output_paths and len(output_paths) != len(names):
-            raise UserErrorException(f"There are {len(names)} files and {len(output_paths)} paths for them.")
+            raise UserErrorException(
+                f"{counted(len(output_paths), 'path')} cannot name {counted(len(names), 'file')}: give one for each."
+            )
         root = Path(output_directory or ".")
         wanted = dict(zip(names, output_paths)) if output_paths else {}
 

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from duto.html import known, link, moment, page, text
 from duto.spec import status as statuses
 from duto.spec.numbers import decoded
+from duto.spec.units import counted, duration_text
 
 MOST_STEPS, MOST_DRAWN, MOST_METRICS, MOST_LINES = 200, 60, 40, 20
 _LOG_BYTES = 8192
@@ -133,7 +134,7 @@ def _steps(view: View) -> str:
         for step in shown
     )
     more = (
-        f'<div class="soft">… and {len(view.steps) - len(shown)} more steps on the page</div>'
+        f'<div class="soft">… and {counted(len(view.steps) - len(shown), "more step")} on the page</div>'
         if len(view.steps) > len(shown)
         else ""
     )
@@ -151,7 +152,7 @@ def _metrics(view: View) -> str:
         owner = f"<td class='soft'>{text(names.get(str(each.get('run')), ''))}</td>" if names else ""
         rows += f"<tr><td{title}>{text(each['name'])}</td><td class='n'>{text(_value(values))}</td><td>{_line(values)}</td>{owner}</tr>"
     more = len(view.metrics) - MOST_METRICS
-    note = f'<div class="soft">… and {more} more metrics on the page</div>' if more > 0 else ""
+    note = f'<div class="soft">… and {counted(more, "more metric")} on the page</div>' if more > 0 else ""
     return f"<h4>Metrics</h4><table><tbody>{rows}</tbody></table>{note}"
 
 
@@ -205,10 +206,7 @@ def _lasted(facts: Mapping[str, Any], at: datetime) -> str:
         return ""
     end = _time(facts["finished_at"]) if facts.get("finished_at") else at
     seconds = max((end - _time(facts["started_at"])).total_seconds(), 0.0)
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return duration_text(seconds)
 
 
 def _value(values: Sequence[Any]) -> str:
@@ -289,7 +287,7 @@ def _graph(view: View) -> str:
         _edge(place[each], place[node]) for node, before in view.needs.items() for each in before if each in place
     )
     boxes = "".join(_box(node, place[node], by_node.get(node)) for node in view.needs)
-    label = f"Graph of {len(view.needs)} steps"
+    label = f"Graph of {counted(len(view.needs), 'step')}"
     return f'<svg width="{wide:.0f}" height="{high}" viewBox="0 0 {wide:.0f} {high}" role="img" aria-label="{label}">{lines}{boxes}</svg>'
 
 
@@ -325,5 +323,5 @@ def as_text(view: View, kind: str) -> str:
     for step in view.steps[:MOST_STEPS]:
         lines.append("  " + "  ".join(filter(None, (_name(step), _word(step)[0], _lasted(step, view.at), _told(step)))))
     if len(view.steps) > MOST_STEPS:
-        lines.append(f"  … and {len(view.steps) - MOST_STEPS} more steps")
+        lines.append(f"  … and {counted(len(view.steps) - MOST_STEPS, 'more step')}")
     return "\n".join([*lines, view.url])

@@ -10,6 +10,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from duto.client.http import waiting
 from duto.spec import status as statuses
+from duto.spec.units import duration_text
 
 _FIRST, _LONGEST = 0.2, 2.0
 
@@ -154,7 +155,7 @@ def _state(facts: Mapping[str, Any]) -> str:
         return "Finished (adopted)" if adopted else "Finished (reused)"
     word = statuses.FINISHED if status == statuses.COMPLETED else status
     if statuses.is_terminal(status) and facts.get("started_at") and facts.get("finished_at"):
-        return f"{word} in {_seconds(str(facts['started_at']), str(facts['finished_at'])):.1f} s"
+        return f"{word} in {duration_text(_seconds(str(facts['started_at']), str(facts['finished_at'])))}"
     return word
 
 

@@ -29,7 +29,7 @@ SENTENCES: Dict[str, str] = {
     "step_canceled": _("The step was canceled."),
     "canceled_left": _("The step was canceled. %(left)s of its processes could not be ended."),
     "canceled_clean": _("The step was canceled. None of its processes is left."),
-    "time_limit": _("The step was ended at its time limit of %(seconds)s seconds."),
+    "time_limit": _("The step was ended at its time limit of %(time)s."),
     "memory_limit": _("The step held %(held)s of memory, more than its node's %(limit)s, and was ended."),
     "node_has": _(" (its node has %(memory)s)"),
     "child_killed": _(
@@ -126,7 +126,7 @@ SENTENCES: Dict[str, str] = {
     "waited_for_room": _(
         "The studio's disk was full when the step had ended: the step's files waited until there was room."
     ),
-    "not_collected": _("Its files and metrics were not collected within %(seconds)s seconds of the script's end."),
+    "not_collected": _("Its files and metrics were not collected within %(time)s of the script's end."),
     "not_all_kept": _("Not everything that the step left was kept: %(why)s"),
     "no_whole_record": _("The last %(count)s bytes that the script logged are no whole record: dropped."),
     "log_not_written": _("%(count)s bytes of the log could not be written: %(error)s."),
@@ -135,6 +135,7 @@ SENTENCES: Dict[str, str] = {
     "outputs_not_taken": _("The studio did not take the outputs: %(error)s"),
     "file_not_taken": _("The studio did not take the file '%(path)s': %(error)s"),
     "file_not_read": _("The file '%(path)s' cannot be read: %(error)s"),
+    "one_more_warning": _("There is 1 more such warning."),
     "more_warnings": _("There are %(count)s more such warnings."),
     "unwritten_output": _("The script ended without writing its output '%(name)s'."),
     "left_out": _("'%(what)s' was left out: %(why)s."),

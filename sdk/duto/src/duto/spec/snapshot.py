@@ -19,6 +19,7 @@ from duto.spec import canonical
 from duto.spec.errors import refuse
 from duto.spec.filenames import is_elsewhere, leads_out, spelled
 from duto.spec.ignore import Ignore
+from duto.spec.units import counted, size_text
 
 SCHEMA = 1
 IGNORE_FILES = (".amlignore", ".gitignore")
@@ -34,7 +35,7 @@ files only."""
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a snapshot may hold: bytes and files. The defaults are Azure ML's 300 MB and 2,000 files."""
+    """How much a snapshot may hold: bytes and files. The defaults are Azure ML's 300 MiB and 2,000 files."""
 
     size: int = 300 * 1024 * 1024
     files: int = 2000
@@ -171,23 +172,13 @@ def check_limits(files: List[Tuple[str, int]], limits: Limits, name: str = "The 
     if size <= limits.size and len(files) <= limits.files:
         return
     biggest = sorted(files, key=lambda each: (-each[1], each[0]))[:5]
-    listed = ", ".join(f"{path} ({human(count)})" for path, count in biggest)
+    listed = ", ".join(f"{path} ({size_text(count)})" for path, count in biggest)
     raise refuse(
         "snapshot_too_large",
-        f"'{name}' holds {len(files):,} files with {human(size)}; a snapshot may hold "
-        f"{limits.files:,} files with {human(limits.size)}. The biggest: {listed}. Name what need not travel "
+        f"'{name}' holds {counted(len(files), 'file')} with {size_text(size)}; a snapshot may hold "
+        f"{counted(limits.files, 'file')} with {size_text(limits.size)}. The biggest: {listed}. Name what need not travel "
         "in .amlignore, and keep data on a datastore.",
     )
-
-
-def human(size: int) -> str:
-    """A size in bytes for people, in binary units: `1.5 MB`."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1024 or unit == "GB":
-            return f"{value:,.0f} {unit}" if unit == "B" or value >= 100 else f"{value:,.1f} {unit}"
-        value /= 1024
-    raise AssertionError("unreachable")
 
 
 def file_digest(path: Path) -> str:

@@ -8,6 +8,7 @@ import io
 from itertools import chain, islice
 from typing import Any, BinaryIO, Iterator, List, Optional, Sequence, Tuple
 
+from duto.spec.units import counted, size_text
 from duto.tables.errors import TableError
 from duto.tables.forms import Form
 
@@ -77,7 +78,9 @@ class Delimited:
             return [*row, *[None] * (width - len(row))]
         if any(row[width:]):
             line = self._line_of(place)
-            told = f"the row of line {line} has {len(row)} values, but there are {width} columns"
+            told = (
+                f"the row of line {line} has {counted(len(row), 'value')}, but the table has {counted(width, 'column')}"
+            )
             raise self._fault(f"{told}. Is the separator {self._form.separator!r} right, or is a quote missing?")
         return row[:width]
 
@@ -193,5 +196,5 @@ def _told(error: str, began: int, ended: int) -> str:
     if "expected after" in error:
         return f"after the quotes of a value there is more text in line {ended}; double a quote that is part of a value"
     if "field limit" in error:
-        return f"a value in line {began} is longer than {LONGEST_VALUE >> 20} MiB; is its quote never closed?"
+        return f"a value in line {began} is longer than {size_text(LONGEST_VALUE)}; is its quote never closed?"
     return f"line {ended} cannot be read: {error}"

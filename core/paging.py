@@ -133,7 +133,10 @@ def _beyond(names: list[str], values: list[Any], descending: bool) -> Q:
 
 
 def _value(row: Model, name: str) -> Any:
+    *ways, last = name.split("__")
     value: Any = row
-    for part in name.split("__"):
+    for part in ways[:-1]:
         value = getattr(value, part)
-    return value
+    if ways and last == "id":  # stands in the row itself
+        return getattr(value, f"{ways[-1]}_id")
+    return getattr(getattr(value, ways[-1]), last) if ways else getattr(value, last)

@@ -102,7 +102,8 @@ def _attempts(target: ComputeTarget, nodes: list[Any], steps: list[Run]) -> list
     until = now() + timedelta(seconds=settings.DUTO.lease_seconds)
     return [
         Attempt(
-            run=step, number=1, epoch=1, compute_target=target, host=node.host, node=node, node_name=node.name,
+            run=step, workspace_id=step.workspace_id, number=1, epoch=1, compute_target=target, host=node.host, node=node,
+            node_name=node.name,
             status=Attempt.Status.RUNNING, launcher="process", lease_until=until, leased_at=now(), started_at=now(),
         )
         for node, step in zip(nodes, steps, strict=True)

@@ -94,7 +94,13 @@ class World:
         from runs.models import Attempt
 
         at = begin // STEPS
-        common = {"run": run, "number": 1, "compute_target": self.cluster, "user": root.submitted_by}
+        common = {
+            "run": run,
+            "workspace": self.workspace,
+            "number": 1,
+            "compute_target": self.cluster,
+            "user": root.submitted_by,
+        }
         if number:
             return Attempt(**common, status="queued", queued_at=now(), priority=1 if at % 7 == 0 else 0)
         return Attempt(**common, status="completed", host=self.hosts[at % len(self.hosts)], finished_at=now())

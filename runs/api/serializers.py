@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers as s
 
-from runs.models import Experiment, Run
+from runs.models import Attempt, Experiment, Run
 
 AT_MOST = 256
 
@@ -318,6 +318,51 @@ class OutputOut(s.Serializer):  # type: ignore[type-arg]
 
 class OutputList(s.Serializer):  # type: ignore[type-arg]
     items = OutputOut(many=True)
+
+
+class UseOut(s.Serializer):  # type: ignore[type-arg]
+    run = s.UUIDField()
+    root = s.UUIDField()  # type: ignore[assignment]
+    number = s.IntegerField()
+    experiment = s.CharField()
+    display_name = s.CharField()
+    step = s.CharField(allow_null=True)
+    name = s.CharField()
+    status = s.ChoiceField(Run.Status.choices)
+    created_at = s.DateTimeField()
+
+
+class UsePage(s.Serializer):  # type: ignore[type-arg]
+    items = UseOut(many=True)
+    next = s.CharField(allow_null=True)
+
+
+class AttemptUse(UseOut):
+    attempt = s.IntegerField()
+    attempt_status = s.ChoiceField(Attempt.Status.choices)
+    node = s.CharField()
+    started_at = s.DateTimeField(allow_null=True)
+    finished_at = s.DateTimeField(allow_null=True)
+
+
+class AttemptUsePage(s.Serializer):  # type: ignore[type-arg]
+    items = AttemptUse(many=True)
+    next = s.CharField(allow_null=True)
+
+
+class InputOut(s.Serializer):  # type: ignore[type-arg]
+    kind = s.ChoiceField(["dataset", "model"])
+    id = s.CharField(help_text="Of a version of a dataset its id, of a model `name:version`.")
+    name = s.CharField(allow_null=True)
+    version = s.IntegerField(allow_null=True)
+    input = s.CharField(allow_null=True, help_text="The name that the step or its script gave it.")
+    run = s.UUIDField(allow_null=True, help_text="The step that reads it.")
+    is_there = s.BooleanField(help_text="Whether the workspace still has it.")
+
+
+class InputPage(s.Serializer):  # type: ignore[type-arg]
+    items = InputOut(many=True)
+    next = s.CharField(allow_null=True)
 
 
 class FileOut(s.Serializer):  # type: ignore[type-arg]

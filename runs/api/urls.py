@@ -18,6 +18,7 @@ from runs.api import (
     studio,
     trigger,
     usage,
+    uses,
     workspaces,
 )
 
@@ -58,6 +59,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{RUN}steps/", runs.StepsView.as_view(), name="api-run-steps"),
     path(f"{RUN}children/", runs.ChildrenView.as_view(), name="api-run-children"),
     path(f"{RUN}graph/", runs.GraphView.as_view(), name="api-run-graph"),
+    path(f"{RUN}inputs/", uses.RunInputsView.as_view(), name="api-run-inputs"),
     path(f"{RUN}reuse/", runs.ReuseView.as_view(), name="api-run-reuse"),
     path(f"{RUN}log/", logs.LogView.as_view(), name="api-run-log"),
     path(f"{RUN}log/search/", logs.LogSearchView.as_view(), name="api-run-log-search"),
@@ -78,6 +80,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}retention/apply/", retention.RetentionApplyView.as_view(), name="api-retention-apply"),
     path(f"{W}compute/<str:name>/usage/", clusters.ClusterUsageView.as_view(), name="api-compute-usage"),
     path(f"{W}compute/<str:name>/nodes/<uuid:node>/", clusters.NodeView.as_view(), name="api-compute-node"),
+    path(f"{W}dataset-versions/<uuid:id>/uses/", uses.DatasetUsesView.as_view(), name="api-dataset-version-uses"),
+    path(f"{W}models/<str:name>/versions/<str:version>/uses/", uses.ModelUsesView.as_view(), name="api-model-uses"),
+    path(
+        f"{W}environments/<str:name>/versions/<str:version>/uses/",
+        uses.EnvironmentUsesView.as_view(),
+        name="api-environment-uses",
+    ),
+    path(f"{W}compute/<str:name>/uses/", uses.ClusterUsesView.as_view(), name="api-compute-uses"),
+    path(f"{W}hosts/<str:name>/uses/", uses.HostUsesView.as_view(), name="api-host-uses"),
     path(f"{W}palette/", palette.PaletteView.as_view(), name="api-palette"),
     path(TRIGGER, trigger.TriggerView.as_view(), name="api-pipeline-trigger"),
 ]

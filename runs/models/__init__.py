@@ -2,7 +2,7 @@
 
 from runs.models.attempt import Attempt
 from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
-from runs.models.run import DataUse, Experiment, Run, StepRun
+from runs.models.run import DataUse, Experiment, ModelUse, Run, StepRun
 from runs.models.snapshot import Snapshot
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Experiment",
     "MetricDescription",
     "MetricPoint",
+    "ModelUse",
     "Output",
     "Run",
     "Snapshot",

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from compute.models import ComputeTarget, Host, Node
 from core.lifecycle import Lifecycle
 from runs.models.run import Run
-from workspaces.models import User
+from workspaces.models import User, Workspace
 
 
 class Attempt(Lifecycle):
@@ -40,6 +40,8 @@ class Attempt(Lifecycle):
 
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     run = models.ForeignKey(Run, models.CASCADE, related_name="attempts")
+    # That of its run: a host may serve many, and one finds its own there.
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
     number = models.PositiveIntegerField()
     # The fencing number: grows with each lease, and every report must carry it.
     epoch = models.PositiveIntegerField(default=0)
@@ -89,6 +91,8 @@ class Attempt(Lifecycle):
     class Meta:
         constraints = [models.UniqueConstraint("run", "number", name="one_attempt_number")]
         indexes = [
+            # What of a workspace ran on a host, of any age.
+            models.Index(fields=["host", "workspace", "-id"], name="attempt_on_host"),
             models.Index(
                 "host",
                 "status",

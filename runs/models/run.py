@@ -237,3 +237,18 @@ class DataUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.root_id} reads {self.dataset_version_id}"
+
+
+class ModelUse(models.Model):
+    """A step, or a run that a program keeps open, copies a version of a model: noted when its program says so."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="model_uses")
+    model_version_id = models.UUIDField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("run", "model_version_id", name="one_model_use")]
+        # "Who uses it", the newest first, of any age.
+        indexes = [models.Index(fields=["model_version_id", "-run"], name="model_use")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} reads {self.model_version_id}"

@@ -146,8 +146,13 @@ class Places:
             return
         moment = now()
         root = self.board.root
-        # The columns that a cluster's queue is ordered by.
-        order = {"priority": root.priority, "user_id": root.submitted_by_id, "queued_at": moment}
+        # Among it the columns that a cluster's queue is ordered by.
+        order = {
+            "workspace_id": root.workspace_id,
+            "priority": root.priority,
+            "user_id": root.submitted_by_id,
+            "queued_at": moment,
+        }
         attempts = [
             Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, warnings=run.warnings, **order)
             for run in self.starting

@@ -14,7 +14,7 @@ from core.errors import Conflict, Invalid, StudioError
 from core.storage import artifact_store
 from core.work import later
 from datasets import services as datasets
-from runs.models import Artifact, Attempt, DataUse, MetricDescription, MetricPoint, Output, Run, StepRun
+from runs.models import Artifact, Attempt, DataUse, MetricDescription, MetricPoint, ModelUse, Output, Run, StepRun
 from runs.queries.deletion import Preview
 from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
@@ -123,5 +123,6 @@ def _remove_rows(run: Run) -> None:
     for kind in (MetricPoint, MetricDescription, Artifact, Output):
         slices.delete(kind._default_manager.filter(run__root=run))
     slices.delete(DataUse.objects.filter(root=run))
+    slices.delete(ModelUse.objects.filter(run__root=run))
     slices.delete(Run.objects.filter(root=run).exclude(pk=run.pk).order_by("-id"))
     Run.objects.filter(pk=run.pk).delete()

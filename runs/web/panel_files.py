@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, F, Sum, Value
+from django.db.models import Count, F, QuerySet, Sum, Value
 from django.db.models.functions import Left, StrIndex, Substr
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,7 +18,9 @@ from core.errors import StudioError
 from core.ids import as_uuid
 from core.storage import Root, artifact_store
 from datasets.models import DatasetVersion
-from runs.models import Artifact, Output
+from registry.models import ModelVersion
+from runs.models import Artifact, Output, Run
+from runs.queries.uses import Read, script_reads
 from runs.web import files
 from runs.web.panel_details import pairs
 from runs.web.preview import Opened, opened
@@ -88,6 +90,8 @@ class Outputs:
     opened: str
     files: Files
     preview: Preview | None
+    # What was registered of the run.
+    models: list[ModelVersion]
     declared: list[str]
     is_over: bool
 
@@ -108,6 +112,7 @@ class Inputs:
     """What runs/panel/inputs.html may show."""
 
     inputs: list[InputRow]
+    reads: list[InputRow]
     arguments: list[str]
     parameters: dict[str, Any]
     variables: dict[str, Any]
@@ -117,7 +122,7 @@ class Inputs:
 
 
 def outputs(ask: Ask) -> Outputs:
-    """Outputs with their manifests, a level of the files of the run, and the file that the address names."""
+    """Outputs with their manifests, a level of the files of the run, the file that the address names, and the models."""
     run_id = ask.evidence_id
     opened, folder = ask.query.get("output", ""), ask.query.get("folder", "").strip("/")
     rows = list(Output.objects.filter(run_id=run_id).order_by("name"))
@@ -128,9 +133,15 @@ def outputs(ask: Ask) -> Outputs:
         opened=opened,
         files=files_of(run_id, "" if opened else folder, ask.query.get("files")),
         preview=_preview(ask, next((each for each in rows if each.name == opened), None)),
+        models=list(_models(ask)[:MOST_FILES]),
         declared=[each["name"] for each in ask.spec.get("outputs", [])],
         is_over=ask.run.is_final,
     )
+
+
+def _models(ask: Ask) -> QuerySet[ModelVersion]:
+    made = ModelVersion.objects.filter(run_id=ask.evidence_id, model__workspace=ask.room.workspace)
+    return made.select_related("model").defer("files").order_by("id")
 
 
 def files_of(run_id: UUID, folder: str = "", asked: str | None = None) -> Files:
@@ -215,7 +226,7 @@ def level(files: Iterable[tuple[str, int]], prefix: str) -> list[Entry]:
 
 
 def inputs(ask: StepAsk) -> Inputs:
-    """One query for the data that the step names."""
+    """A query for the data that the step names, and two for what its script read by itself."""
     spec = ask.spec
     values = ask.tree.root.parameters
     sources = [(entry, _resolved(entry.get("from") or {}, values)) for entry in spec.get("inputs", [])]
@@ -233,6 +244,7 @@ def inputs(ask: StepAsk) -> Inputs:
     }
     return Inputs(
         inputs=[_input(ask, entry, source, versions) for entry, source in sources],
+        reads=[_row(ask, each) for each in script_reads(ask.room.workspace.pk, _said(ask))],
         arguments=[argument(value, values) for value in spec.get("arguments", [])],
         parameters={name: values.get(name) for name in sorted(used)},
         variables=spec.get("environment_variables", {}),
@@ -272,13 +284,39 @@ def _input(
         return InputRow(
             source=f"{source['datastore']}/{source.get('path', '')}", url=url, detail=_("path on a datastore"), **common
         )
-    version = versions.get(str(source.get("dataset")))
-    if version is None or version.dataset is None:
-        return InputRow(source=_("data without a name"), url="", detail=str(source.get("dataset") or ""), **common)
-    url = reverse("datasets:dataset", args=[ws, version.dataset.name]) + f"?version={version.version}"
     return InputRow(
-        source=f"{version.dataset.name} v{version.version}", url=url, detail=version.get_kind_display(), **common
+        **_dataset(ws, versions.get(str(source.get("dataset"))), str(source.get("dataset") or "")), **common
     )
+
+
+def _dataset(ws: str, version: DatasetVersion | None, said: str) -> dict[str, str]:
+    """Where a dataset leads to; one without a name, or that is not there any more, is told by its id."""
+    if version is None or version.dataset is None:
+        return {"source": _("data without a name"), "url": "", "detail": said}
+    url = reverse("datasets:dataset", args=[ws, version.dataset.name]) + f"?version={version.version}"
+    return {
+        "source": f"{version.dataset.name} v{version.version}",
+        "url": url,
+        "detail": version.get_kind_display(),
+    }
+
+
+def _said(ask: StepAsk) -> dict[str, str]:
+    """The properties of the run whose script was executed: a reused step has its source's."""
+    run = ask.step.run
+    if ask.step.is_reused:
+        run = Run.objects.only("properties").filter(pk=ask.step.evidence_id).first() or run
+    return dict(run.properties)
+
+
+def _row(ask: StepAsk, read: Read) -> InputRow:
+    ws, common = ask.room.workspace.name, {"name": read.label or "–", "mode": ""}
+    if read.is_data:
+        return InputRow(**_dataset(ws, read.dataset, read.said), **common)
+    if read.model is None:
+        return InputRow(source=read.said, url="", detail=_("a model that was removed since"), **common)
+    url = reverse("models:model", args=[ws, read.model.model.name]) + f"?version={read.model.version}"
+    return InputRow(source=f"{read.model.model.name} v{read.model.version}", url=url, detail=_("Model"), **common)
 
 
 def argument(value: Any, values: dict[str, Any]) -> str:

@@ -1,19 +1,27 @@
-"""Fragments for the pages of apps below: who uses an environment or a cluster, what holds a cluster or a host, who reads a dataset."""
+"""Fragments for the pages of apps below: who uses a dataset, a model, an environment or a cluster, what ran on a host, and
+what holds a cluster or a host."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from compute.models import ComputeTarget
+from compute.services.hostcard import known_host
+from core.errors import NotFound
 from core.ids import as_uuid
 from core.paging import page_of
-from runs.models import Attempt, DataUse, StepRun
+from runs.models import Attempt, Run
+from runs.queries import uses
 from runs.services.waiting import cluster_line
 from workspaces.access import Room
+from workspaces.models import Workspace
 from workspaces.web import door
 
 SHOWN = 20
@@ -23,7 +31,16 @@ SHOWN = 20
 class Uses:
     """What runs/uses.html may show: a page of steps, and the cursor of the next one."""
 
-    steps: list[StepRun]
+    runs: list[Run]
+    next: str | None
+    is_first: bool
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """What runs/attempts.html may show: a page of attempts, and the cursor of the next one."""
+
+    attempts: list[Attempt]
     next: str | None
     is_first: bool
 
@@ -41,35 +58,59 @@ class Holds:
 @door.page()
 def environment(request: HttpRequest, room: Room) -> HttpResponse:
     """The steps that run with this version, the newest first."""
-    version = as_uuid(request.GET.get("of"))
-    rows = _steps(room).filter(environment_version_id=version) if version else StepRun.objects.none()
-    return _steps_page(request, rows)
+    return _of(request, room, lambda ws, key: uses.steps_with(ws, environment_version_id=key), uses.STEP_KEYS)
 
 
 @door.page()
 def steps_of_cluster(request: HttpRequest, room: Room) -> HttpResponse:
     """The steps that were sent to this cluster, the newest first; a reused one was sent nowhere."""
     target = ComputeTarget.objects.filter(workspace=room.workspace, name=request.GET.get("of", "")).first()
-    rows = _steps(room).filter(compute_target_id=target.pk, reused_from__isnull=True) if target else None
-    return _steps_page(request, StepRun.objects.none() if rows is None else rows)
+    rows = uses.steps_with(room.workspace, compute_target_id=target.pk, reused_from__isnull=True) if target else None
+    return _page(request, rows, uses.STEP_KEYS)
 
 
 @door.page()
 def dataset(request: HttpRequest, room: Room) -> HttpResponse:
     """The runs that read this version, the newest first, each with the first of its steps that does."""
-    # A root that is its own parent is still being laid out.
-    uses = DataUse.objects.filter(root__workspace=room.workspace, root__parent__isnull=True).select_related("root")
+    return _of(request, room, uses.data_uses, uses.DATA_KEYS)
+
+
+@door.page()
+def model(request: HttpRequest, room: Room) -> HttpResponse:
+    """The steps that copied this version, the newest first."""
+    return _of(request, room, uses.model_uses, uses.STEP_KEYS)
+
+
+@door.page()
+def steps_of_host(request: HttpRequest, room: Room) -> HttpResponse:
+    """What of this workspace was placed on a host, the newest first."""
+    try:
+        rows = uses.attempts_on(room.workspace, known_host(room.workspace, request.GET.get("of", "")).pk)
+    except NotFound:  # detached and forgotten since the page was drawn
+        rows = Attempt.objects.none()
+    page = page_of(rows, after=request.GET.get("uses"), limit=SHOWN)
+    return _draw(
+        request, "runs/attempts.html", Attempts(uses.with_runs(page.items), page.next, "uses" not in request.GET)
+    )
+
+
+def _of(
+    request: HttpRequest, room: Room, found: Callable[[Workspace, UUID], QuerySet[Any]], keys: tuple[str, ...]
+) -> HttpResponse:
+    """The uses of the version that the address names; of none, none."""
     version = as_uuid(request.GET.get("of"))
-    found = uses.defer("root__graph").filter(dataset_version_id=version) if version else uses.none()
-    page = page_of(found, after=request.GET.get("uses"), limit=SHOWN, keys=("-root__id",))
-    rows = _steps(room).in_bulk([use.run_id for use in page.items])
-    steps = [rows[use.run_id] for use in page.items if use.run_id in rows]
-    return _draw(request, "runs/uses.html", Uses(steps, page.next, "uses" not in request.GET))
+    return _page(request, found(room.workspace, version) if version else None, keys)
 
 
-def _steps_page(request: HttpRequest, found: QuerySet[StepRun]) -> HttpResponse:
-    page = page_of(found, after=request.GET.get("uses"), limit=SHOWN, keys=("-run__id",))
-    return _draw(request, "runs/uses.html", Uses(page.items, page.next, "uses" not in request.GET))
+def _page(request: HttpRequest, found: QuerySet[Any] | None, keys: tuple[str, ...]) -> HttpResponse:
+    if found is None:
+        return _draw(request, "runs/uses.html", Uses([], None, True))
+    page = page_of(found, after=request.GET.get("uses"), limit=SHOWN, keys=keys)
+    return _draw(
+        request,
+        "runs/uses.html",
+        Uses([each.run for each in uses.with_runs(page.items)], page.next, "uses" not in request.GET),
+    )
 
 
 @door.page()
@@ -105,13 +146,6 @@ def _first(placed: QuerySet[Attempt]) -> tuple[list[Attempt], int]:
     """Those that are shown, and how many more there are."""
     rows = list(placed.order_by("id")[: SHOWN + 1])
     return rows[:SHOWN], placed.count() - SHOWN if len(rows) > SHOWN else 0
-
-
-def _steps(room: Room) -> QuerySet[StepRun]:
-    """Without those of a run that is still being laid out."""
-    rows = StepRun.objects.filter(workspace=room.workspace, run__root__parent__isnull=True)
-    rows = rows.select_related("run__root__experiment")
-    return rows.defer("fingerprint_document", "reuse_explanation", "run__graph", "run__root__graph")
 
 
 def _draw(request: HttpRequest, template: str, page: object) -> HttpResponse:

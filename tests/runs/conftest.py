@@ -118,7 +118,14 @@ class Lab:
 
     def attempt(self, run: Run, number: int = 1, status: str = "running", **fields: Any) -> Attempt:
         made = Attempt.objects.create(
-            run=run, number=number, epoch=1, status=status, host=self.host, compute_target=self.cluster, **fields
+            run=run,
+            workspace=self.workspace,
+            number=number,
+            epoch=1,
+            status=status,
+            host=self.host,
+            compute_target=self.cluster,
+            **fields,
         )
         return Attempt.objects.select_related("run__root").get(pk=made.pk)
 

@@ -43,7 +43,9 @@ def queue(lab: Lab, target: ComputeTarget, count: int, **fields: Any) -> list[At
     for number in range(count):
         step = lab.step(root, f"s{number}")
         values = {"user": lab.owner, "queued_at": now(), **fields}
-        found.append(Attempt.objects.create(run=step, number=1, compute_target=target, **values))
+        found.append(
+            Attempt.objects.create(run=step, workspace=step.workspace, number=1, compute_target=target, **values)
+        )
     return found
 
 

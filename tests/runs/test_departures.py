@@ -27,7 +27,7 @@ def placed(lab: Lab, status: str) -> tuple[Run, Attempt, Node]:
     )
     leased = {} if status == "queued" else {"epoch": 1, "leased_at": now(), "lease_until": now() + timedelta(minutes=5)}
     attempt = Attempt.objects.create(
-        run=run, number=1, status=status, compute_target=lab.cluster, host=lab.host, node=node, node_name="n",
+        run=run, workspace=lab.workspace, number=1, status=status, compute_target=lab.cluster, host=lab.host, node=node, node_name="n",
         log_size=7, queued_at=now(), **leased,
     )  # fmt: skip
     return run, attempt, node

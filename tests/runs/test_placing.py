@@ -199,7 +199,9 @@ def test_a_step_goes_where_its_environment_stands_or_where_its_inputs_were_writt
     lab.attempt(lab.step(root, "prepare"), status="completed")
     Attempt.objects.update(host=beta)
     train = lab.step(root, "train")
-    attempt = Attempt.objects.create(run=train, number=1, compute_target=lab.cluster, user=lab.owner)
+    attempt = Attempt.objects.create(
+        run=train, workspace=lab.workspace, number=1, compute_target=lab.cluster, user=lab.owner
+    )
     assert placing.place() == 1
     assert placed([attempt])[0].host == beta
 
@@ -212,7 +214,9 @@ def test_a_step_goes_where_its_environment_stands_or_where_its_inputs_were_writt
         name="gamma", key_digest="g", cores=1, memory=8 * GIB, last_seen_at=now(), launcher="docker"
     )
     Image.objects.create(host_id=docker.pk, host_name="gamma", tag="t", lock_digest="f" * 64, status="ready")
-    again = Attempt.objects.create(run=train, number=2, compute_target=lab.cluster, user=lab.owner)
+    again = Attempt.objects.create(
+        run=train, workspace=lab.workspace, number=2, compute_target=lab.cluster, user=lab.owner
+    )
     assert placing.place() == 1
     assert placed([again])[0].host == docker
 
@@ -254,7 +258,13 @@ def test_a_round_asks_as_often_over_more_runs_than_a_process_keeps_parsed(lab: L
         for _ in range(count):
             root = lab.pipeline("prepare -> train")
             lab.attempt(lab.step(root, "prepare"), status="completed")
-            Attempt.objects.create(run=lab.step(root, "train"), number=1, compute_target=lab.cluster, user=lab.owner)
+            Attempt.objects.create(
+                run=lab.step(root, "train"),
+                workspace=lab.workspace,
+                number=1,
+                compute_target=lab.cluster,
+                user=lab.owner,
+            )
         # Places are written a hundred at a time, so both rounds write as often.
         with CaptureQueriesContext(connection) as seen:
             assert placing.place() == count
@@ -273,7 +283,11 @@ def test_wishes_of_one_cluster_are_not_forgotten_for_the_line_of_a_full_one(lab:
         first = lab.attempt(lab.step(root, "prepare"), status="completed")
         Attempt.objects.filter(pk=first.pk).update(host=host)
         run = lab.step(root, "train")
-        wishing.append(Attempt.objects.create(run=run, number=1, compute_target=lab.cluster, user=lab.owner))
+        wishing.append(
+            Attempt.objects.create(
+                run=run, workspace=lab.workspace, number=1, compute_target=lab.cluster, user=lab.owner
+            )
+        )
     assert placing.place() == 2
     assert [attempt.host for attempt in placed(wishing)] == [beta, lab.host]
 

@@ -85,7 +85,18 @@ class FakeStudio:
         if rest == "environments/AzureML-Tutorial/versions/latest/":
             return {"id": "e1", "name": "AzureML-Tutorial", "version": "1",
                     "definition": {"name": "AzureML-Tutorial", "python": {"packages": ["pandas"]}}}  # fmt: skip
+        if rest.startswith("models/"):
+            return self.models(rest)
         return self.runs(method, rest, body)
+
+    def models(self, rest: str) -> Any:
+        """One model in one version, of one file."""
+        place = "models/forest/versions/3/"
+        if rest == place:
+            return {"id": "forest:3", "name": "forest", "version": 3}
+        if rest == f"{place}files/":
+            return {"items": [{"path": "m.json", "size": 2}], "next": None}
+        return b"{}" if rest == f"{place}content/" else None
 
     def targets(self, method: str, rest: str, body: Any) -> Any:
         if method == "POST":
@@ -100,6 +111,12 @@ class FakeStudio:
         if rest == "datasets/" and method == "POST":
             self.datasets.append(body)
             return {"id": f"d{len(self.datasets)}", "name": body.get("name"), "version": 1, **body}
+        made = [{"id": f"d{n}", "version": 1, **each} for n, each in enumerate(self.datasets, 1)]
+        if rest == "datasets/":
+            return {"items": [each for each in made if each.get("name")], "next": None}
+        for each in made:
+            if rest in (f"dataset-versions/{each['id']}/", f"datasets/{each.get('name')}/versions/latest/"):
+                return each
         if rest.startswith("dataset-versions/") and rest.endswith("/files/"):
             return {"items": [{"path": name, "size": len(data)} for name, data in self.files.items()], "next": None}
         if rest.startswith("dataset-versions/") and rest.endswith("/content/"):

@@ -19,13 +19,14 @@ from azureml.core import Dataset, Datastore, Environment, Experiment, Run, RunCo
 from azureml.core.authentication import InteractiveLoginAuthentication
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.compute_target import ComputeTargetException
+from azureml.core.model import Model
 from azureml.data import DataType, OutputFileDatasetConfig
 from azureml.exceptions import UserErrorException
 from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, StepSequence
 from azureml.pipeline.steps import PythonScriptStep
 from msrest.exceptions import HttpOperationError
 
-from duto.client import credentials
+from duto.client import credentials, step_context
 from duto.client.http import Client
 from duto.exceptions import ConflictException, NotFoundException, StudioUnavailableException
 from duto.pipeline.port_data import PortDataReference
@@ -326,6 +327,36 @@ def test_a_metric_in_a_step_is_a_line_and_no_request(
     assert studio.calls == []
     Path(f"{file}.ack").write_text(str(file.stat().st_size))
     run.flush(timeout_seconds=5)
+
+
+def test_what_a_script_asks_for_is_noted_once_and_what_it_goes_through_is_not(
+    studio: FakeStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("named", "taken", "seen", None):
+        studio.datasets.append({"name": name, "kind": "file", "definition": {"sources": []}})
+    file = tmp_path / "spool.jsonl"
+    monkeypatch.setattr(step_context, "_NOTED", set())
+    ws = in_a_step(studio, file, monkeypatch).experiment.workspace
+    assert "seen" in ws.datasets and {each.name for each in ws.datasets.values()} == {"named", "taken", "seen"}
+    assert dict(ws.datasets.items())["seen"].id == "d3" and "named" in repr(ws.datasets)
+    for _ in range(2):
+        assert Dataset.get_by_name(ws, "named").id == "d1"
+        assert ws.datasets["taken"].id == "d2" and Dataset.get_by_id(ws, "d4").name is None
+    assert Model(ws, id="forest:3").version == 3  # looked at alone
+    noted = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(each["run"], each["op"], each["key"], each["value"]) for each in noted] == [
+        ("step-1", "property", "duto.read.named:1", "d1"),
+        ("step-1", "property", "duto.read.taken:1", "d2"),
+        ("step-1", "property", "duto.read.d4", "d4"),
+    ]
+    assert Path(Model.get_model_path("forest", version=3)).read_text() == "{}"
+    Model(ws, "forest", version=3).download("again")
+    (model,) = [json.loads(line) for line in file.read_text().splitlines()][3:]
+    assert (model["key"], model["value"]) == ("duto.model.forest:3", "forest:3")
+    monkeypatch.setattr(step_context, "_NOTED", set())
+    step_context.note(SimpleNamespace(name="elsewhere"), "duto.read.x", "d9")
+    Dataset.get_by_id(ws, "d1")
+    assert len(file.read_text().splitlines()) == 5  # by the last line alone
 
 
 def test_a_script_ends_the_runs_that_it_opened_and_leaves_its_own_end_to_the_studio(

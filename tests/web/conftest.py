@@ -208,6 +208,7 @@ class Site(Lab):
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",
+            "who used the host": "runs/of/host/steps/?of=alpha", "who used the model": f"runs/of/model/?of={held.pk}",
         }  # fmt: skip
 
 

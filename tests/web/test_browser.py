@@ -48,7 +48,15 @@ SHOWN_WIDTH = """(menu) => {
 
 def whole_pages(site: Site) -> dict[str, str]:
     """Without fragments, which nobody opens by themselves."""
-    fragments = ("preview", "who uses it", "who used the cluster", "who holds it", "who is on it")
+    fragments = (
+        "preview",
+        "who uses it",
+        "who used the cluster",
+        "who holds it",
+        "who is on it",
+        "who used the host",
+        "who used the model",
+    )
     return {name: path for name, path in site.everything().items() if name not in fragments}
 
 

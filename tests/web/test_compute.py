@@ -35,7 +35,9 @@ def waiting(site: Site, count: int, **fields: object) -> list[Attempt]:
         step = site.step(root, f"s{number}")
         Run.objects.filter(pk=step.pk).update(status="Queued")
         values = {"user": site.owner, "queued_at": now() - timedelta(minutes=3), **fields}
-        found.append(Attempt.objects.create(run=step, number=1, compute_target=site.cluster, **values))
+        found.append(
+            Attempt.objects.create(run=step, workspace=site.workspace, number=1, compute_target=site.cluster, **values)
+        )
     return found
 
 

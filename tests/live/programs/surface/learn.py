@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from azureml.core import Dataset, Datastore, Run
+from azureml.core import Dataset, Datastore, Model, Run
 from azureml.exceptions import UserErrorException
 from matplotlib import pyplot as plt
 
@@ -27,6 +27,7 @@ assert list(frame.columns) == ["x", "y"] and len(frame) == 10
 assert Path(args.file).read_text() == "7"
 assert Path(args.folder, "deep", "a.txt").read_text() == "a"
 assert Dataset.get_by_name(ws, "surface numbers").name == "surface numbers"
+assert len(list(ws.datasets.values())) == len(ws.datasets) and ws.datasets["surface files"].name == "surface files"
 assert Datastore(ws, "workspaceblobstore").name == "workspaceblobstore"
 
 for loss in (3.0, 2.0, 1.0):
@@ -61,6 +62,7 @@ run.upload_file("kept/loose.txt", "loose.txt")
 model = run.register_model("surface model", "outputs/model.json", tags={"rows": "10"})
 assert model.version >= 1
 model.add_tags({"seen": "in a step"})
+assert json.loads(Path(Model.get_model_path("surface model", version=model.version)).read_text()).keys() == {"mean"}
 
 # What is new may be uploaded and registered from a step; what others made stays.
 store, mine = Datastore(ws, "workspaceblobstore"), f"surface/of-steps/{run.id}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, ItemsView, Iterator, Mapping, Optional, ValuesView
 
 
 class LazyMapping(Mapping[str, Any]):
@@ -24,6 +24,9 @@ class LazyMapping(Mapping[str, Any]):
             self._made[name] = self._make(self._items()[name])
         return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._items()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._items())
 
@@ -32,3 +35,32 @@ class LazyMapping(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+class TakenMapping(Mapping[str, Any]):
+    """Such a mapping that tells which values are taken by their names; those that are only gone through are not."""
+
+    def __init__(self, looked_at: LazyMapping, taken: Callable[[Any], Any]) -> None:
+        self._looked_at = looked_at
+        self._taken = taken
+
+    def __getitem__(self, name: str) -> Any:
+        return self._taken(self._looked_at[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._looked_at
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._looked_at)
+
+    def __len__(self) -> int:
+        return len(self._looked_at)
+
+    def values(self) -> ValuesView[Any]:
+        return self._looked_at.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        return self._looked_at.items()
+
+    def __repr__(self) -> str:
+        return repr(self._looked_at)

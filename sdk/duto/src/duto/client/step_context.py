@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional, Set
+
+import duto
 
 _NEEDED = (
     "AZUREML_ARM_SUBSCRIPTION",
@@ -15,6 +17,11 @@ _NEEDED = (
     "AZUREML_RUN_TOKEN",
     "AZUREML_SERVICE_ENDPOINT",
 )
+
+# Of the name of a dataset or model so much stands in the key of a property.
+NAME_KEPT = 200
+# What the script around this process has read: each is told once.
+_NOTED: Set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -39,3 +46,12 @@ class Context:
             os.environ["AZUREML_ARM_PROJECT_NAME"],
             os.environ["AZUREML_ARM_WORKSPACE_NAME"],
         )
+
+
+def note(workspace: Any, key: str, value: str) -> None:
+    """What the script of a step reads becomes a property of the run; of another workspace it is no use of anything here."""
+    context = Context.of_process()
+    if context is None or workspace.name != context.workspace or value in _NOTED:
+        return
+    _NOTED.add(value)
+    duto.Run.get_context().add_properties({key: value})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import time
 from datetime import datetime
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import duto
 from duto import html
 from duto.client.http import segment, waiting
-from duto.client.step_context import Context
+from duto.client.step_context import NAME_KEPT, note
 from duto.data.consumption import DatasetConsumptionConfig
 from duto.data.types import Scenario
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
@@ -22,8 +22,6 @@ _POLL = 1.0
 _LONGEST_WAIT = 1800.0
 _COLUMNS_SHOWN = 50
 _KINDS = {"file": "FileDataset", "tabular": "TabularDataset"}
-# Versions that the script around this process has read: each is told once.
-_READ: Set[str] = set()
 
 
 class _Factory:
@@ -77,18 +75,15 @@ class AbstractDataset:
 
         Raises `NotFoundException`, a `UserErrorException`.
         """
-        dataset = named(workspace, name, version)
-        _note_read(workspace, dataset)
-        return dataset
+        return noted(named(workspace, name, version))
 
     @staticmethod
     def get_by_id(workspace: Any, id: str, **kwargs: Any) -> Any:
-        """The dataset whose version has this id. Raises `NotFoundException`."""
-        try:
-            found = workspace._client.get(workspace._path(f"dataset-versions/{segment(id)}/"))
-        except NotFoundException as error:
-            raise NotFoundException(f"There is no dataset with the id '{id}' in '{workspace.name}'.") from error
-        return dataset_of(workspace, found)
+        """The dataset whose version has this id; inside a step it becomes an input of the run.
+
+        Raises `NotFoundException`.
+        """
+        return noted(identified(workspace, id))
 
     @staticmethod
     def get_all(workspace: Any) -> Mapping[str, Any]:
@@ -325,13 +320,20 @@ def named(workspace: Any, name: str, version: Any = "latest") -> Any:
     return dataset_of(workspace, found)
 
 
-def _note_read(workspace: Any, dataset: Any) -> None:
-    """A registered dataset that the script of a step asks for by its name is an input of the run, told once."""
-    context = Context.of_process()
-    if context is None or workspace.name != context.workspace or dataset.id in _READ:
-        return
-    _READ.add(dataset.id)
-    duto.Run.get_context().add_properties({f"{READ_DATASET}{dataset.name[:200]}:{dataset.version}": dataset.id})
+def identified(workspace: Any, id: str) -> Any:
+    """The dataset whose version has this id, to look at. Raises `NotFoundException`."""
+    try:
+        found = workspace._client.get(workspace._path(f"dataset-versions/{segment(id)}/"))
+    except NotFoundException as error:
+        raise NotFoundException(f"There is no dataset with the id '{id}' in '{workspace.name}'.") from error
+    return dataset_of(workspace, found)
+
+
+def noted(dataset: Any) -> Any:
+    """The dataset, which inside a step becomes an input of the run."""
+    name = f"{dataset.name[:NAME_KEPT]}:{dataset.version}" if dataset.name else dataset.id
+    note(dataset._workspace, READ_DATASET + name, dataset.id)
+    return dataset
 
 
 def dataset_of(workspace: Any, saved: Mapping[str, Any]) -> Any:
@@ -356,6 +358,11 @@ class Dataset(AbstractDataset):
     def _named(workspace: Any, name: str) -> Any:
         """For lists: the dataset in its latest version, which nobody has read by that."""
         return named(workspace, name)
+
+    @staticmethod
+    def _noted(dataset: Any) -> Any:
+        """For lists: one that was taken out by its name."""
+        return noted(dataset)
 
     @staticmethod
     def get(workspace: Any, name: Optional[str] = None, id: Optional[str] = None) -> Any:

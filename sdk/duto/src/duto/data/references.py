@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Optional
 
-from duto.data.dataset import Dataset, named
+from duto.data.dataset import identified, named
 from duto.exceptions import NotFoundException
 from duto.spec.filenames import place_on
 
@@ -92,7 +92,7 @@ class NamedDataset:
         """The dataset itself; by its name where the id is of another workspace. Raises `NotFoundException`."""
         if self.id:
             try:
-                return Dataset.get_by_id(workspace, self.id)
+                return identified(workspace, self.id)
             except NotFoundException:
                 if not self.name:
                     raise

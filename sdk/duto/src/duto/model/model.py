@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from duto import html
 from duto.client.http import segment
 from duto.client.local_files import each_of, files_below, place_of, text_of
+from duto.client.step_context import NAME_KEPT, note
 from duto.exceptions import (
     ModelNotFoundException,
     ModelPathNotFoundException,
@@ -18,6 +19,7 @@ from duto.exceptions import (
 )
 from duto.model.registration import datasets_of, facts_of, register_from_run, send_files
 from duto.not_built import not_built, passed_over, refusing
+from duto.spec.status import READ_MODEL
 
 
 class Framework:
@@ -180,7 +182,8 @@ class Model:
         return model.download(str(target), exist_ok=True)
 
     def download(self, target_dir: str = ".", exist_ok: bool = False, exists_ok: Optional[bool] = None) -> str:
-        """Copy the model's files to a folder; the path of the file, or of the folder when there are several.
+        """Copy the model's files to a folder; the path of the file, or of the folder when there are several. Inside a
+        step the model becomes an input of the run.
 
         Raises `WebserviceException` when a file is there already and `exist_ok` is not set, and one that names the files
         that could not be copied, when all others have been: also where the studio's copy is no longer what was registered.
@@ -198,6 +201,7 @@ class Model:
             each_of(wanted, lambda path: self.workspace._client.download(place, *wanted[path], path=path))
         except UserErrorException as error:
             raise WebserviceException(f"The model {self.id} cannot be downloaded: {error}") from error
+        note(self.workspace, f"{READ_MODEL}{self.name[:NAME_KEPT]}:{self.version}", self.id)
         roots = {place_of(target_dir, path.split("/")[0]) for path in wanted}
         return str(roots.pop() if len(roots) == 1 else Path(target_dir))
 

@@ -60,9 +60,9 @@ class _Direct:
     id: str
 
     def get(self) -> Any:
-        from duto.data.dataset import Dataset
+        from duto.data.dataset import identified
 
-        return Dataset.get_by_id(self.run.experiment.workspace, self.id)
+        return identified(self.run.experiment.workspace, self.id)
 
 
 class _Inputs(Dict[str, Any]):

@@ -75,7 +75,7 @@ def _input_datasets(
     run: Any, step: Mapping[str, Any], parameters: Mapping[str, Any], properties: Mapping[str, Any]
 ) -> List[Dict[str, Any]]:
     """Azure's shape: an entry per dataset that the graph, a parameter or the script itself names as an input."""
-    from duto.data.dataset import Dataset
+    from duto.data.dataset import identified
 
     found = []
     for item in step.get("inputs") or ():
@@ -83,7 +83,7 @@ def _input_datasets(
         version = parameters.get(source["parameter"]) if source.get("parameter") else source.get("dataset")
         if isinstance(version, str):
             how = {"type": "RunInput", "inputName": item["name"], "mechanism": item.get("mode")}
-            found.append({"dataset": Dataset.get_by_id(run._workspace, version), "consumptionDetails": how})
+            found.append({"dataset": identified(run._workspace, version), "consumptionDetails": how})
     for name, version in properties.items():
         if name.startswith(statuses.INPUT_DATASET):
             how = {"type": "Reference", "inputName": name[len(statuses.INPUT_DATASET) :]}
@@ -91,13 +91,13 @@ def _input_datasets(
             how = {"type": "Reference"}
         else:
             continue
-        found.append({"dataset": Dataset.get_by_id(run._workspace, version), "consumptionDetails": how})
+        found.append({"dataset": identified(run._workspace, version), "consumptionDetails": how})
     return found
 
 
 def _output_datasets(run: Any, facts: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """Azure's shape: an entry per output of a step or script run that was registered as a dataset."""
-    from duto.data.dataset import Dataset
+    from duto.data.dataset import identified
 
     if facts.get("kind") not in ("step", "script"):
         return []
@@ -110,7 +110,7 @@ def _output_datasets(run: Any, facts: Mapping[str, Any]) -> List[Dict[str, Any]]
                     "identifier": {"savedId": version},
                     "outputType": "RunOutput",
                     "outputDetails": {"outputName": item["name"]},
-                    "dataset": Dataset.get_by_id(run._workspace, version),
+                    "dataset": identified(run._workspace, version),
                 }
             )
     return found

@@ -63,8 +63,10 @@ NODE_ID = "azureml.nodeid"
 PARAMETERS = "azureml.parameters"
 # Of a run: a dataset that its script named as an input, by the name; the value is the id of the version.
 INPUT_DATASET = "duto.input."
-# The same of one that its script asked for by its name, by name and version.
+# The same of one that its script asked for, by name and version, or by its id where it has no name.
 READ_DATASET = "duto.read."
+# Of a run: a model that its script copied, by name and version; the value is `name:version`.
+READ_MODEL = "duto.model."
 PIPELINE_ID = "azureml.pipelineid"
 SNAPSHOT_ID = "ContentSnapshotId"
 STEP_TYPE = "StepType"

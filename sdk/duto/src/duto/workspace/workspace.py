@@ -11,7 +11,7 @@ import duto
 from duto import html
 from duto.client import credentials
 from duto.client.http import Client, segment
-from duto.client.listing import LazyMapping
+from duto.client.listing import LazyMapping, TakenMapping
 from duto.exceptions import (
     ConflictException,
     ForbiddenException,
@@ -262,11 +262,16 @@ class Workspace:
 
     @property
     def datasets(self) -> Mapping[str, Any]:
-        """Registered datasets by name, each in its latest version."""
-        return LazyMapping(
+        """Registered datasets by name, each in its latest version.
+
+        One that the script of a step takes by its name becomes an input of the run; those that it only goes through do
+        not.
+        """
+        found = LazyMapping(
             lambda: {item["name"]: item for item in self._pages("datasets/")},
             lambda item: duto.Dataset._named(self, item["name"]),
         )
+        return TakenMapping(found, duto.Dataset._noted)
 
     @property
     def compute_targets(self) -> Mapping[str, Any]:

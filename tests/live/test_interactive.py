@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.live.browser import SLOW_MS, has_ended, is_awake, mark, open_step, serious, was_not_reloaded
+from tests.live.browser import SLOW_MS, has_ended, is_awake, mark, open_step, violations, was_not_reloaded
 from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
@@ -139,12 +139,12 @@ def test_what_a_program_does_with_its_run_is_seen_while_it_does_it(stage: Studio
         tab(page, "Details")
         expect(panel).to_contain_text("blue")
         assert was_not_reloaded(page)
-        assert serious(page) == []
+        assert violations(page, "light", colours="dark") == []
         tab(page, "Child runs")
         panel.get_by_role("link", name="fold 1").click()
         expect(page.get_by_role("heading", name="fold 1", level=1)).to_be_visible()
         expect(page.locator("#run-head .failure")).to_contain_text("No luck")
-        assert serious(page) == []
+        assert violations(page, "light", colours="dark") == []
         page.get_by_role("navigation", name="Breadcrumbs").get_by_role("link", name="by hand").click()
         expect(page.get_by_role("heading", name="by hand", level=1)).to_be_visible()
 

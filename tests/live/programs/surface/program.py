@@ -210,17 +210,17 @@ assert {
 } <= set(details)
 assert details["inputDatasets"][0]["dataset"].name == "surface numbers"
 asked_for = [each for each in details["inputDatasets"] if each["consumptionDetails"] == {"type": "Reference"}]
-assert [each["dataset"].id for each in asked_for] == [table.id, files.id], asked_for
+assert {each["dataset"].id for each in asked_for} == {table.id, files.id}, asked_for
 copied = Model(ws, "surface model")
 place = ws._path(f"models/surface%20model/versions/{copied.version}/uses/")
 assert copied.run_id == step.id and [each["run"] for each in ws._client.pages(place)] == [step.id]
 (used,) = ws._client.pages(ws._path(f"dataset-versions/{files.id}/uses/"))
-assert (used["root"], used["name"]) == (run.id, "learn"), used
+assert (used["root"], used["name"]) == (run.id, "make"), used  # the first step that reads it
 read = [(each["kind"], each["name"], each["input"]) for each in ws._client.pages(step._place + "inputs/")]
 assert read == [
     ("dataset", "surface numbers", "numbers"),
-    ("dataset", "surface numbers", None),
     ("dataset", "surface files", None),
+    ("dataset", "surface numbers", None),
     ("model", "surface model", None),
 ], read
 assert run.get_properties()["azureml.git.branch"] == "trunk", run.get_properties()

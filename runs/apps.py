@@ -7,7 +7,7 @@ class RunsConfig(AppConfig):
 
     def ready(self) -> None:
         from runs import lending, live
-        from runs.services import changes  # noqa: F401 - it listens to what models tell of their moves
+        from runs.services.orchestration import run_transaction  # noqa: F401 - it listens to what models tell of their moves
 
         lending.lend()
         live.register()

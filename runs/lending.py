@@ -21,7 +21,10 @@ from registry import queries as models
 from registry import services as registry
 from registry.services.models import RunFiles
 from runs.models import Artifact, Attempt, Output, Run
-from runs.services import builders, clusters, departures, publish, submitters
+from runs.services.maintenance import host_removal, revoked_submitters
+from runs.services.orchestration import clusters
+from runs.services.scheduling import build_hosts
+from runs.services.submission import publish
 from workspaces.access import Room, require_run
 from workspaces.models import Workspace
 from workspaces.services import members, workspaces
@@ -35,11 +38,11 @@ def lend() -> None:
     targets.clearers.append(clusters.clear)
     status.runs_on.append(runs_on_nodes)
     status.waits_for.append(clusters.waiting_for)
-    upkeep.after_revoke.append(departures.give_up)
-    environments.on_queued.append(builders.ring)
+    upkeep.after_revoke.append(host_removal.give_up)
+    environments.on_queued.append(build_hosts.ring)
     datastores.guards.append(keep_off_outputs)
-    members.on_narrowed.append(submitters.stop_later)
-    members.counted_ends["open_runs"] = submitters.open_of
+    members.on_narrowed.append(revoked_submitters.stop_later)
+    members.counted_ends["open_runs"] = revoked_submitters.open_of
     workspaces.live_counts.append(live_count)
 
 

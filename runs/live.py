@@ -11,7 +11,7 @@ from core import loglines
 from core.ids import as_uuid
 from runs.models import Attempt, Run
 from runs.queries.logs import window
-from runs.services.logs import FRAME_LIMIT, frame
+from runs.services.results.logs import FRAME_LIMIT, frame
 from workspaces import live
 from workspaces.models import Member, User
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from celery import shared_task
 
-from runs.services import changes, demolition, progress, retention, retire, submitters
+from runs.services.maintenance import delete_run, retention, revoked_submitters, workspace_removal
+from runs.services.orchestration import progress, run_transaction
 
 
 @shared_task(name="runs.advance", acks_late=True, ignore_result=True)
@@ -16,22 +17,22 @@ def advance(root_id: str) -> None:
 
 @shared_task(name="runs.end_left", acks_late=True, ignore_result=True)
 def end_left(root_id: str) -> None:
-    changes.end_left(UUID(root_id))
+    run_transaction.end_left(UUID(root_id))
 
 
 @shared_task(name="runs.stop_unentitled", acks_late=True, ignore_result=True)
 def stop_unentitled() -> None:
-    submitters.stop_unentitled()
+    revoked_submitters.stop_unentitled()
 
 
 @shared_task(name="runs.remove", acks_late=True, ignore_result=True)
 def remove(root_id: str) -> None:
-    retire.finish(UUID(root_id))
+    delete_run.finish(UUID(root_id))
 
 
 @shared_task(name="runs.remove_workspace", acks_late=True, ignore_result=True)
 def remove_workspace(workspace_id: str) -> None:
-    demolition.finish(UUID(workspace_id))
+    workspace_removal.finish(UUID(workspace_id))
 
 
 @shared_task(name="runs.retain", acks_late=True, ignore_result=True)

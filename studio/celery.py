@@ -21,7 +21,7 @@ def start_ticker(sender: object = None, **_: object) -> None:
     if getattr(sender, "app", None) is not app:  # the signal is for every worker of the process
         return
     from core import collector, outbox_publisher
-    from runs.services import ticker
+    from runs.services.maintenance import ticker
 
     outbox_publisher.start()
     ticker.start()

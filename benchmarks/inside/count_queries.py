@@ -14,7 +14,8 @@ def main(run_id: str) -> None:
     from django.test.utils import CaptureQueriesContext
 
     from runs.models import Run
-    from runs.services import progress, submit
+    from runs.services.orchestration import progress
+    from runs.services.submission import submit
     from workspaces.access import Room
     from workspaces.models import Role
 

@@ -73,8 +73,10 @@ def main(count: int) -> None:
     from django.core.management import call_command
 
     from runs.models import Run
-    from runs.services import cancel, progress, retire, submit
-    from runs.services import resume as resuming
+    from runs.services.maintenance import delete_run
+    from runs.services.orchestration import cancel, progress
+    from runs.services.submission import resume as resuming
+    from runs.services.submission import submit
 
     call_command("migrate", interactive=False, verbosity=0)
     room, graph = _world(count)
@@ -97,8 +99,8 @@ def main(count: int) -> None:
         again = resuming.resume(room, Run.objects.get(pk=root.pk))
         progress.advance(again.pk)
     with figures.of("delete"):
-        retire.delete(room, Run.objects.get(pk=root.pk))
-        retire.finish(root.pk)
+        delete_run.delete(room, Run.objects.get(pk=root.pk))
+        delete_run.finish(root.pk)
     tell(seconds=figures.seconds, longest=figures.longest, floor=floor, looks=list(looks))
 
 
@@ -106,7 +108,7 @@ def _world(count: int) -> tuple[Any, dict[str, Any]]:
     """A workspace with a cluster, and the graph."""
     from compute.models import ComputeTarget
     from core.storage import artifact_store, blob_key
-    from runs.services import snapshots
+    from runs.services.submission import snapshots
     from workspaces.models import User
     from workspaces.services.workspaces import create_workspace
 

@@ -34,7 +34,7 @@ def round_() -> tuple[int, float]:
     """What is checked at a commit is checked within the time."""
     from django.db import connection, transaction
 
-    from runs.services import placing
+    from runs.services.scheduling import placing
 
     with transaction.atomic():
         began = time.perf_counter()

@@ -26,8 +26,10 @@ from environments import services as environments
 from runs.agents.bell import Bell
 from runs.agents.door import body_of, host_of, refusal, refusal_of
 from runs.models import Attempt, Run
-from runs.services import claims, placing, reports, retention, silence
-from runs.services.claims import OpenAttempt
+from runs.services.agent_reports import claims, reports
+from runs.services.agent_reports.claims import OpenAttempt
+from runs.services.maintenance import retention, unresponsive
+from runs.services.scheduling import placing
 
 MAX_WAIT = 30.0
 MAX_WANT = 1000
@@ -141,7 +143,7 @@ def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
     if due:
         rows = Attempt.objects.filter(pk__in=[each.id for each in due], host=host)
         rows.exclude(status__in=Attempt.ENDS).update(lease_until=until)
-    silence.heard((each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING)
+    unresponsive.heard((each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING)
 
 
 def _cancels(host: Host, mine: list[OpenAttempt]) -> list[dict[str, Any]]:

@@ -26,8 +26,8 @@ from environments import services as environments
 from environments.models import EnvironmentBuild
 from runs.agents.door import agent_call, attempt_for, body_of, offset_of, stale
 from runs.models import Attempt
-from runs.services import logs, transfers, usage
-from runs.services.spool import ingest, skip
+from runs.services.agent_reports.spool import ingest, skip
+from runs.services.results import logs, transfers, usage
 
 LOG_MAX = 8 * 1024 * 1024
 SPOOL_MAX = 8 * 1024 * 1024

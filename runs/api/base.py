@@ -14,7 +14,7 @@ from core import paging
 from runs.models import Run
 from runs.queries.documents import answer_document
 from runs.queries.finding import get_run
-from runs.services.waiting import reasons_of
+from runs.services.scheduling.waiting import reasons_of
 from workspaces.access import require_run
 from workspaces.api.base import WorkspaceView
 from workspaces.api.schema import AFTER, LIMIT

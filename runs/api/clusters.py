@@ -14,7 +14,7 @@ from compute.api.serializers import NodeOut
 from compute.services.status import node_documents
 from compute.services.targets import find_target
 from runs.queries.cluster_use import usage_document
-from runs.services.clusters import remove_node
+from runs.services.orchestration.clusters import remove_node
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
 from workspaces.scopes import Act

@@ -15,7 +15,7 @@ from runs.api import serializers as s
 from runs.api.base import BYTES, UPLOAD, RawView, RunView, stream_of
 from runs.models import Snapshot
 from runs.queries import code
-from runs.services import snapshots
+from runs.services.submission import snapshots
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
 from workspaces.scopes import Act

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from runs.api import serializers as s
 from runs.api.base import PAGED
 from runs.models import Experiment
-from runs.services import experiments
+from runs.services.submission import experiments
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
 from workspaces.scopes import Act

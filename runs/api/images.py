@@ -14,7 +14,7 @@ from core.paging import page_of
 from environments.models import Image
 from runs.api.base import PAGED, query
 from runs.queries import images as queries
-from runs.services import images as service
+from runs.services.scheduling import image_builds as service
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 from workspaces.scopes import Act

@@ -16,8 +16,9 @@ from runs.api.base import BYTES, PAGED, UPLOAD, RawView, RunView, query, stream_
 from runs.models import Artifact
 from runs.queries import files
 from runs.queries.metrics import WHOLE, WHOLE_MAX, metric_documents, point_page
-from runs.services import artifacts, spool
-from runs.services.kept import plain
+from runs.services.agent_reports import spool
+from runs.services.results import artifacts
+from runs.services.results.output_check import plain
 from workspaces.api.base import keyed
 from workspaces.models import Role
 from workspaces.scopes import Act

@@ -14,8 +14,8 @@ from core.text import document_of
 from runs.api import serializers as s
 from runs.api.base import PAGED, RunView, page_of, query
 from runs.models import Run
-from runs.services.resume import resume
-from runs.services.resume_preview import preview
+from runs.services.submission.resume import resume
+from runs.services.submission.resume_preview import preview
 from workspaces.models import Role
 from workspaces.scopes import Act
 

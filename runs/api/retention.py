@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from runs import retention
-from runs.services import retention as keeping
+from runs.services.maintenance import retention as keeping
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
 from workspaces.scopes import Act

@@ -20,13 +20,14 @@ from runs.queries import finding
 from runs.queries.deletion import preview
 from runs.queries.documents import nodes_of, run_document, run_documents, step_documents
 from runs.queries.graph import graph_document
-from runs.services import edit, retire
-from runs.services.cancel import cancel_run
-from runs.services.children import start_child
-from runs.services.closing import complete_run, fail_run
-from runs.services.resume import check as resumable
-from runs.services.submit import resubmit, start_interactive, submit_run
-from runs.services.waiting import reasons_of
+from runs.services.maintenance import delete_run
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.orchestration.children import start_child
+from runs.services.orchestration.completion import complete_run, fail_run
+from runs.services.scheduling.waiting import reasons_of
+from runs.services.submission import run_metadata
+from runs.services.submission.resume import check as resumable
+from runs.services.submission.submit import resubmit, start_interactive, submit_run
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -69,8 +70,8 @@ class RunsView(RunView):
     def _submitted(self, asked: dict[str, Any]) -> Run:
         shared: dict[str, Any] = {name: asked[name] or "" for name in ("display_name", "description")}
         # Given at the start or later, a tag and a property obey the same rules.
-        shared["tags"] = edit.merged({}, asked["tags"])
-        shared["properties"] = edit.added({}, asked["properties"])
+        shared["tags"] = run_metadata.merged({}, asked["tags"])
+        shared["properties"] = run_metadata.added({}, asked["properties"])
         shared["trigger"] = {"kind": source_of(self.request), "name": self.room.actor}
         resumed = self._resumed(asked)
         if asked["parent"]:
@@ -116,12 +117,12 @@ class RunDetailView(RunView):
     @extend_schema(operation_id="run_change", request=s.RunChange, responses=s.RunOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change words, tags and properties. A tag that is null is removed; properties are added, never changed."""
-        return Response(self.told(edit.change(self.room, self.run(id, graph=False), **self.asked(s.RunChange))))
+        return Response(self.told(run_metadata.change(self.room, self.run(id, graph=False), **self.asked(s.RunChange))))
 
     @extend_schema(operation_id="run_delete", responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
         """Delete a run that is over, with its steps and all that they kept."""
-        retire.delete(self.room, self.run(id, graph=False))
+        delete_run.delete(self.room, self.run(id, graph=False))
         return Response(status=204)
 
 

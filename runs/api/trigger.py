@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from runs.api import serializers as s
 from runs.models import Run
 from runs.queries.documents import url_of
-from runs.services import publish
+from runs.services.submission import publish
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
 from workspaces.scopes import Act

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from core.errors import Conflict, Forbidden
 from runs.queries import workspaces as queries
-from runs.services.founding import FirstCluster, found
+from runs.services.maintenance.workspace_creation import FirstCluster, found
 from workspaces.api.base import StudioView, WorkspaceView, keyed, listed
 from workspaces.api.serializers import LimitsDocument, WorkspaceOut
 from workspaces.api.views import caller

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from core.clock import now
 from runs import causes
 from runs.models import Attempt, Run
-from runs.services import silence
+from runs.services.maintenance import unresponsive
 from runs.told import error_text
 from runs.web.tree import StepRow
 
@@ -101,9 +101,9 @@ def _silent(attempt: Attempt) -> Note:
     seen = host.last_seen_at if host else None
     if seen and seen > now() - timedelta(seconds=settings.DUTO.lease_seconds) / 3:
         text = _("%(host)s is heard of, but not of this attempt, since") % {"host": name}
-        return Note("state-notresponding", text, silence.since(attempt))
+        return Note("state-notresponding", text, unresponsive.since(attempt))
     text = _("No word from %(host)s since") % {"host": name}
-    return Note("state-notresponding", text, seen or silence.since(attempt))
+    return Note("state-notresponding", text, seen or unresponsive.since(attempt))
 
 
 def _within(word: str) -> str:

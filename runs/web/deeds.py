@@ -14,9 +14,10 @@ from django.utils.translation import ngettext
 from core.errors import Invalid, StudioError
 from core.ids import as_uuid
 from runs.models import Run
-from runs.services import clusters, edit
-from runs.services.cancel import cancel_run
-from runs.services.submit import resubmit as submit_again
+from runs.services.orchestration import clusters
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.submission import run_metadata
+from runs.services.submission.submit import resubmit as submit_again
 from runs.web.tree import root_of
 from workspaces.access import Room
 from workspaces.web import door
@@ -49,7 +50,7 @@ def resubmit(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
 @door.deed()
 def archive(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     wanted = request.POST.get("archived", "1") == "1"
-    edit.archive(room, root_of(room, run_id), wanted)
+    run_metadata.archive(room, root_of(room, run_id), wanted)
     text = _("Archived: lists leave it out from now on.") if wanted else _("Back in the lists.")
     return door.done(request, text, kept(request, address(room, run_id)))
 
@@ -75,7 +76,7 @@ def selected(request: HttpRequest, room: Room) -> HttpResponse:
             if deed == "cancel":
                 cancel_run(room, run)
             else:
-                edit.archive(room, run, deed == "archive")
+                run_metadata.archive(room, run, deed == "archive")
             done += 1
         except StudioError as error:
             refused = error.message

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy
 from core.errors import StudioError
 from core.forms import TextArea
 from runs.models import Run
-from runs.services import publish as publishing
-from runs.services import retire
-from runs.services.submit import resubmit
+from runs.services.maintenance import delete_run
+from runs.services.submission import publish as publishing
+from runs.services.submission.submit import resubmit
 from runs.web.deeds import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
@@ -100,13 +100,13 @@ def delete(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     error = ""
     if request.method == "POST":
         try:
-            retire.delete(room, run)
+            delete_run.delete(room, run)
             return door.done(
                 request, _("The run and all it kept are deleted."), reverse("runs:list", args=[room.workspace.name])
             )
         except StudioError as refusal:
             error = refusal.message
-    return _draw(request, "runs/dialog_delete.html", Dialog(run, preview=retire.preview(room, run), error=error))
+    return _draw(request, "runs/dialog_delete.html", Dialog(run, preview=delete_run.preview(room, run), error=error))
 
 
 def _draw(request: HttpRequest, template: str, page: Dialog) -> HttpResponse:

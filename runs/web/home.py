@@ -15,7 +15,7 @@ from core.clock import now
 from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
-from runs.services.sample import ROUNDS, rounds_to_watch, submit_sample
+from runs.services.submission.sample import ROUNDS, rounds_to_watch, submit_sample
 from runs.web.rows import HEAVY, Line, lines
 from runs.web.shell import LIVE
 from workspaces.access import Room

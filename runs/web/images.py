@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from environments.queries import version_by_id
 from runs.queries import images as queries
 from runs.queries.images import Standing
-from runs.services import images as service
+from runs.services.scheduling import image_builds as service
 from workspaces.access import Room
 from workspaces.web import door
 

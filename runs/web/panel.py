@@ -16,6 +16,7 @@ from runs.models import Attempt, Run, StepRun
 from runs.queries.children import children_of
 from runs.web import attempts as trials
 from runs.web import panel_children, panel_code, panel_details, panel_files, panel_metrics, panel_why
+from runs.web.panel_request import PanelRequest, StepPanelRequest
 from runs.web.tree import StepRow, Tree
 from runs.web.waits import Waits, waits_of
 from workspaces.access import Room
@@ -36,41 +37,6 @@ WORDS = {
 # What of a tab's content changes while the run is open without that its row does, by the topic that tells it.
 TOPICS = {"metrics": "metrics", "images": "files", "outputs": "files", "children": "children"}
 LAST_RUNS = 20
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What the address says about the panel of a run that is no step."""
-
-    room: Room
-    tree: Tree
-    run: Run
-    query: QueryDict
-
-    @property
-    def evidence_id(self) -> UUID:
-        """The run whose metrics and files are shown."""
-        return self.run.pk
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        return {}
-
-
-@dataclass(frozen=True)
-class StepAsk(Ask):
-    """The same of the panel of a step."""
-
-    step: StepRow
-
-    @property
-    def evidence_id(self) -> UUID:
-        return self.step.evidence_id
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        """The step as the graph document has it."""
-        return self.tree.spec(self.step.node)
 
 
 @dataclass(frozen=True)
@@ -143,10 +109,10 @@ def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel:
     """The panel that the address asks for: of the whole run, or of a step where there are steps."""
     step = None if query.get("of") == "run" else tree.row(tree.chosen(query.get("step", "")))
     if step is None:
-        ask = Ask(room, tree, tree.root, query)
+        ask = PanelRequest(room, tree, tree.root, query)
         of = "run" if tree.total else ""
         return _panel(ask, OF_ANY, of=of)
-    ask = StepAsk(room, tree, step.run, query, step)
+    ask = StepPanelRequest(room, tree, step.run, query, step)
     return _panel(
         ask,
         # What is told of a run beside its data stands among the inputs of a step.
@@ -160,7 +126,7 @@ def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel:
     )
 
 
-def _panel(ask: Ask, facts: Mapping[str, Callable[[Any], Any]], **more: Any) -> Panel:
+def _panel(ask: PanelRequest, facts: Mapping[str, Callable[[Any], Any]], **more: Any) -> Panel:
     asked = ask.query.get("tab", "")
     tab = asked if asked in facts else next(iter(facts))
     return Panel(
@@ -174,11 +140,11 @@ def _panel(ask: Ask, facts: Mapping[str, Callable[[Any], Any]], **more: Any) -> 
     )
 
 
-def _tabs(ask: Ask, facts: Mapping[str, Any], tab: str) -> list[Tab]:
+def _tabs(ask: PanelRequest, facts: Mapping[str, Any], tab: str) -> list[Tab]:
     """Those that hold something for every run, and of the others those that do for this one."""
     children = children_of(ask.evidence_id).count()
-    held = {"children": children > 0, "code": isinstance(ask, StepAsk) or SNAPSHOT_ID in ask.run.properties}
-    words = {**WORDS, **({} if isinstance(ask, StepAsk) else {"outputs": _("Files")})}
+    held = {"children": children > 0, "code": isinstance(ask, StepPanelRequest) or SNAPSHOT_ID in ask.run.properties}
+    words = {**WORDS, **({} if isinstance(ask, StepPanelRequest) else {"outputs": _("Files")})}
     counts = {"children": children}
     return [Tab(key, words[key], counts.get(key)) for key in facts if held.get(key, True) or key == tab]
 
@@ -195,7 +161,7 @@ def _source(step: StepRow) -> Run | None:
     return Run.objects.select_related("root", "step").defer("graph", "root__graph").filter(pk=step.evidence_id).first()
 
 
-def _shown(ask: StepAsk) -> Attempt | None:
+def _shown(ask: StepPanelRequest) -> Attempt | None:
     """The attempt that the address names, else the last one; of a reused step, of its source."""
     own = ask.step.attempts
     if ask.step.is_reused:
@@ -203,11 +169,11 @@ def _shown(ask: StepAsk) -> Attempt | None:
     return _attempt(own, ask.query.get("attempt", ""))
 
 
-def _usage(ask: StepAsk) -> Usage:
+def _usage(ask: StepPanelRequest) -> Usage:
     return Usage(ask.step.evidence_id, _shown(ask), ask.step.status in Run.ENDS)
 
 
-def _logs(ask: StepAsk) -> Logs:
+def _logs(ask: StepPanelRequest) -> Logs:
     return Logs(
         ask.step.evidence_id, _shown(ask), waits_of(ask.step.run, ask.step.attempts), ask.step.status in Run.ENDS
     )
@@ -230,7 +196,7 @@ def _last_runs(step: StepRow) -> list[dict[str, Any]]:
     return bars[::-1]
 
 
-OF_ANY: dict[str, Callable[[Ask], Any]] = {
+OF_ANY: dict[str, Callable[[PanelRequest], Any]] = {
     "metrics": panel_metrics.metrics,
     "images": panel_metrics.images,
     "outputs": panel_files.outputs,
@@ -238,7 +204,7 @@ OF_ANY: dict[str, Callable[[Ask], Any]] = {
     "code": panel_code.code,
     "details": panel_details.details,
 }
-OF_STEP: dict[str, Callable[[StepAsk], Any]] = {
+OF_STEP: dict[str, Callable[[StepPanelRequest], Any]] = {
     "logs": _logs,
     "usage": _usage,
     "inputs": panel_files.inputs,

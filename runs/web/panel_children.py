@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from core.words import decimal
 from runs.models import Run
 from runs.queries.children import children_of, last_numbers
+from runs.web.panel_request import PanelRequest
 from runs.web.windows import Window, window
-
-if TYPE_CHECKING:
-    from runs.web.panel import Ask
 
 MOST_CHILDREN = 50
 # Columns of metrics: those that most of the runs of the page have.
@@ -37,7 +34,7 @@ class Children:
     is_over: bool
 
 
-def children(ask: Ask) -> Children:
+def children(ask: PanelRequest) -> Children:
     """Four queries, however many child runs: their number, a page of them, and their numbers."""
     found = children_of(ask.evidence_id)
     shown = window("children", ask.query.get("children"), found.count(), MOST_CHILDREN)

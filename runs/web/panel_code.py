@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from core.ids import as_uuid
 from core.storage import artifact_store, blob_key
 from runs.models import Snapshot, StepRun
 from runs.queries import code as reading
 from runs.web.panel_files import Entry
+from runs.web.panel_request import PanelRequest
 from runs.web.preview import Opened, opened
-
-if TYPE_CHECKING:
-    from runs.web.panel import Ask
 
 OTHERS = 20
 MOST_FILES = 2000
@@ -44,7 +41,7 @@ class Code:
     git: dict[str, str]
 
 
-def code(ask: Ask) -> Code:
+def code(ask: PanelRequest) -> Code:
     """The files, and what of them the address asks for."""
     snapshot = reading.snapshot_of(ask.run)
     script = ask.spec.get("script", "")
@@ -91,7 +88,7 @@ def _open(snapshot: Snapshot, path: str, line: str) -> Opened | None:
     return opened(artifact_store(snapshot.workspace_id), blob_key(entry["digest"]), path, marked)
 
 
-def _changes(ask: Ask, against: StepRun | None, snapshot: Snapshot | None) -> list[Changed]:
+def _changes(ask: PanelRequest, against: StepRun | None, snapshot: Snapshot | None) -> list[Changed]:
     if against is None or snapshot is None:
         return []
     old = Snapshot.objects.filter(workspace=ask.room.workspace, digest=against.snapshot_digest).first()

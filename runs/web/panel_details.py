@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runs.models import Run
 from runs.told import error_text
-
-if TYPE_CHECKING:
-    from runs.web.panel import Ask
+from runs.web.panel_request import PanelRequest
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Details:
     properties: list[tuple[str, str]]
 
 
-def details(ask: Ask) -> Details:
+def details(ask: PanelRequest) -> Details:
     """No query: all of it stands in the run's row."""
     run = ask.run
     error = run.error or {}

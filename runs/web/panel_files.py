@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -23,11 +23,9 @@ from runs.models import Artifact, Output, Run
 from runs.queries.uses import Read, script_reads
 from runs.web import files
 from runs.web.panel_details import pairs
+from runs.web.panel_request import PanelRequest, StepPanelRequest
 from runs.web.preview import Opened, opened
 from runs.web.windows import Window, window
-
-if TYPE_CHECKING:
-    from runs.web.panel import Ask, StepAsk
 
 MOST_FILES = 500
 # A log of very short lines is long on a page before it is large.
@@ -121,7 +119,7 @@ class Inputs:
     properties: list[tuple[str, str]]
 
 
-def outputs(ask: Ask) -> Outputs:
+def outputs(ask: PanelRequest) -> Outputs:
     """Outputs with their manifests, a level of the files of the run, the file that the address names, and the models."""
     run_id = ask.evidence_id
     opened, folder = ask.query.get("output", ""), ask.query.get("folder", "").strip("/")
@@ -139,7 +137,7 @@ def outputs(ask: Ask) -> Outputs:
     )
 
 
-def _models(ask: Ask) -> QuerySet[ModelVersion]:
+def _models(ask: PanelRequest) -> QuerySet[ModelVersion]:
     made = ModelVersion.objects.filter(run_id=ask.evidence_id, model__workspace=ask.room.workspace)
     return made.select_related("model").defer("files").order_by("id")
 
@@ -165,7 +163,7 @@ def files_of(run_id: UUID, folder: str = "", asked: str | None = None) -> Files:
     )
 
 
-def _preview(ask: Ask, output: Output | None) -> Preview | None:
+def _preview(ask: PanelRequest, output: Output | None) -> Preview | None:
     """The file that the address names. What cannot be shown is told where it would stand."""
     path, run_id, ws = ask.query.get("file", ""), ask.evidence_id, ask.room.workspace.name
     if not path:
@@ -225,7 +223,7 @@ def level(files: Iterable[tuple[str, int]], prefix: str) -> list[Entry]:
     return made + sorted(plain, key=lambda entry: entry.name.lower())
 
 
-def inputs(ask: StepAsk) -> Inputs:
+def inputs(ask: StepPanelRequest) -> Inputs:
     """A query for the data that the step names, and two for what its script read by itself."""
     spec = ask.spec
     values = ask.tree.root.parameters
@@ -263,7 +261,7 @@ def _resolved(source: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _input(
-    ask: StepAsk, entry: dict[str, Any], source: dict[str, Any], versions: dict[str, DatasetVersion]
+    ask: StepPanelRequest, entry: dict[str, Any], source: dict[str, Any], versions: dict[str, DatasetVersion]
 ) -> InputRow:
     ws = ask.room.workspace.name
     common = {"name": entry["name"], "mode": entry.get("mode", "mount")}
@@ -301,7 +299,7 @@ def _dataset(ws: str, version: DatasetVersion | None, said: str) -> dict[str, st
     }
 
 
-def _said(ask: StepAsk) -> dict[str, str]:
+def _said(ask: StepPanelRequest) -> dict[str, str]:
     """The properties of the run whose script was executed: a reused step has its source's."""
     run = ask.step.run
     if ask.step.is_reused:
@@ -309,7 +307,7 @@ def _said(ask: StepAsk) -> dict[str, str]:
     return dict(run.properties)
 
 
-def _row(ask: StepAsk, read: Read) -> InputRow:
+def _row(ask: StepPanelRequest, read: Read) -> InputRow:
     ws, common = ask.room.workspace.name, {"name": read.label or "–", "mode": ""}
     if read.is_data:
         return InputRow(**_dataset(ws, read.dataset, read.said), **common)

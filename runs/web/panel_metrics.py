@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -13,10 +13,8 @@ from django.db.models import Q, QuerySet
 from duto.spec.numbers import decoded
 from runs.models import Artifact, MetricPoint
 from runs.queries.metrics import descriptions
+from runs.web.panel_request import PanelRequest
 from runs.web.windows import Window, window
-
-if TYPE_CHECKING:
-    from runs.web.panel import Ask
 
 NUMBERS = ("scalar", "list")
 TABLES = ("table", "row")
@@ -73,7 +71,7 @@ class Images:
     window: Window
 
 
-def metrics(ask: Ask) -> Metrics:
+def metrics(ask: PanelRequest) -> Metrics:
     """Three queries, however many metrics: the page's element fetches numbers and texts itself, thinned.
 
     Those of the run, or of the step that it was reused from.
@@ -109,7 +107,7 @@ def _others(points: QuerySet[MetricPoint]) -> list[MetricPoint]:
     return found
 
 
-def images(ask: Ask) -> Images:
+def images(ask: PanelRequest) -> Images:
     """Files that a browser can show: pictures as such, pages in a frame without rights."""
     run_id = ask.evidence_id
     wanted = Q(content_type__startswith="image/") | Q(content_type__startswith="text/html")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,11 +15,9 @@ from environments.models import EnvironmentVersion
 from runs import differences, told
 from runs.models import Attempt, StepRun
 from runs.web import attempts as trials
+from runs.web.panel_request import StepPanelRequest
 from runs.web.tree import StepRow
 from runs.web.waits import Waits, waits_of
-
-if TYPE_CHECKING:
-    from runs.web.panel import StepAsk
 
 DIGEST, SHORT = re.compile(r"\b[0-9a-f]{64}\b"), 16
 
@@ -53,7 +51,7 @@ class Why:
     attempts: list[trials.Told]
 
 
-def environment(ask: StepAsk) -> Environment:
+def environment(ask: StepPanelRequest) -> Environment:
     """Two queries: the version with its build and name, and the cluster."""
     step = ask.step.run.step
     version = None
@@ -96,7 +94,7 @@ def _heading(step: StepRow, waits: Waits, *, is_decided: bool) -> str:
     return _("Why it will run") if is_decided else _("Will it run?")
 
 
-def why(ask: StepAsk) -> Why:
+def why(ask: StepPanelRequest) -> Why:
     """One query for the parts of the fingerprint, which no other tab needs; more only while the step waits."""
     detail = StepRun.objects.get(pk=ask.step.run.pk)
     explanation = detail.reuse_explanation or {}

@@ -22,8 +22,8 @@ from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
 from runs.queries.graph import plan_document
-from runs.services import publish as publishing
-from runs.services.experiments import name_from
+from runs.services.submission import publish as publishing
+from runs.services.submission.experiments import name_from
 from runs.web.parameters import ParameterForm
 from runs.web.rows import HEAVY, Line, lines
 from workspaces.access import Room

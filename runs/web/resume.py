@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import StudioError
 from runs.models import Run
-from runs.services import resume as resuming
-from runs.services.resume_preview import Line, Preview, preview
+from runs.services.submission import resume as resuming
+from runs.services.submission.resume_preview import Line, Preview, preview
 from runs.web.deeds import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of

@@ -15,7 +15,7 @@ from core.errors import StudioError
 from runs import retention
 from runs.queries.retention import Plan
 from runs.retention import LONGEST_DAYS, MOST_KEPT, Policy
-from runs.services import retention as keeping
+from runs.services.maintenance import retention as keeping
 from workspaces.access import Room
 from workspaces.models import Role
 from workspaces.web import door

@@ -19,7 +19,7 @@ from core.ids import as_uuid
 from core.paging import page_of
 from runs.models import Attempt, Run
 from runs.queries import uses
-from runs.services.waiting import cluster_line
+from runs.services.scheduling.waiting import cluster_line
 from workspaces.access import Room
 from workspaces.models import Workspace
 from workspaces.web import door

@@ -13,7 +13,7 @@ from django.shortcuts import render
 
 from runs.models import Attempt, Run
 from runs.queries.finding import get_run
-from runs.services.waiting import reasons_of
+from runs.services.scheduling.waiting import reasons_of
 from workspaces.access import Room
 from workspaces.web import door
 

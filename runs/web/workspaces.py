@@ -19,7 +19,7 @@ from core.words import size_text
 from datasets.models import Datastore
 from runs.queries import workspaces as queries
 from runs.queries.workspaces import Going, Overview, Use
-from runs.services.founding import FirstCluster, Founded, found
+from runs.services.maintenance.workspace_creation import FirstCluster, Founded, found
 from workspaces.access import Room
 from workspaces.limits import LARGEST, Limits, of_settings
 from workspaces.models import Member, Role, Workspace

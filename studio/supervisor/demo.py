@@ -65,7 +65,7 @@ def submit(url: str) -> tuple[Any, str]:
     """Submit the sample as the owner, in the first workspace."""
     from django.urls import reverse
 
-    from runs.services.sample import submit_sample
+    from runs.services.submission.sample import submit_sample
     from studio.supervisor.people import os_user
     from workspaces.access import FIRST_WORKSPACE, Room
     from workspaces.models import Role, Workspace

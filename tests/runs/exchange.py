@@ -13,7 +13,8 @@ from core.clock import now
 from core.storage import artifact_store, blob_key
 from duto.spec import canonical
 from runs.models import Run, Snapshot
-from runs.services import progress, submit
+from runs.services.orchestration import progress
+from runs.services.submission import submit
 from workspaces.access import Room
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace

@@ -10,9 +10,9 @@ from compute.models import ComputeTarget, Host
 from compute.services.hosts import digest_of
 from core.clock import iso, now
 from runs.models import Attempt
-from runs.services import placing
-from runs.services.changes import changing
-from runs.services.waiting import reasons
+from runs.services.orchestration.run_transaction import changing
+from runs.services.scheduling import placing
+from runs.services.scheduling.waiting import reasons
 from tests.runs.conftest import GIB, Lab
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "hosts_with_gpus.json").read_text())

@@ -10,8 +10,10 @@ from compute.models import ComputeTarget, Host, Node
 from compute.services import targets
 from core.errors import Conflict, NotFound, Unprocessable
 from runs.models import Attempt, Run
-from runs.services import clusters, nodes, placing, submit
-from runs.services.cancel import cancel_run
+from runs.services.orchestration import clusters
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.scheduling import autoscaler, placing
+from runs.services.submission import submit
 from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
 from workspaces.access import Room
 from workspaces.services.workspaces import create_workspace
@@ -33,7 +35,7 @@ def stopped(agent: Agent, work: dict[str, Any]) -> None:
 
 def test_a_removed_idle_node_is_gone_at_once(room: Room, cluster: ComputeTarget, agent: Agent) -> None:
     ComputeTarget.objects.update(min_nodes=1)
-    nodes.look_after()
+    autoscaler.look_after()
     assert clusters.remove_node(room, "cpu", Node.objects.get().pk) is None
     assert not Node.objects.exists()
     with pytest.raises(NotFound, match="no such node"):
@@ -115,7 +117,7 @@ def test_a_smaller_cluster_lets_its_steps_finish_and_its_nodes_leave_after_them(
     targets.update_target(room, "cpu", max_nodes=1)
     waiting = submit_chain(room, "a", step={"allow_reuse": False})
     assert agent.finish(work[0])["work"] == []
-    assert nodes.look_after() == 1
+    assert autoscaler.look_after() == 1
     assert Node.objects.get().status == "running"
     assert states(waiting) == {"a": "Queued"}
     assert len(agent.finish(work[1])["work"]) == 1

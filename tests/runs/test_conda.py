@@ -12,7 +12,8 @@ from environments import services as environments
 from environments.models import EnvironmentBuild
 from environments.services import versions
 from runs.models import Attempt, Run
-from runs.services import environment_builds, placing, progress
+from runs.services.orchestration import environment_builds, progress
+from runs.services.scheduling import placing
 from tests.runs.conftest import GIB, Lab
 from tests.runs.placing import codes
 from tests.runs.test_rest import submit

@@ -17,7 +17,8 @@ from core.storage import workspace_folders
 from datasets.services.datastores import put_file
 from runs.models import Attempt, Run
 from runs.queries import workspaces as queries
-from runs.services import demolition, placing, waiting
+from runs.services.maintenance import workspace_removal
+from runs.services.scheduling import placing, waiting
 from tests.runs.conftest import Lab
 from workspaces.models import AuditEntry, Workspace
 from workspaces.services import removal, workspaces
@@ -54,25 +55,25 @@ def test_nothing_of_it_stays(lab: Lab) -> None:
     assert own.revoked_at is not None
     with pytest.raises(Unauthenticated):
         authenticate("anything")
-    assert demolition.finish(lab.workspace.pk)
+    assert workspace_removal.finish(lab.workspace.pk)
     assert not Run.objects.exists() and not any(folder.exists() for folder in folders)
     assert list(Workspace.objects.values_list("name", flat=True)) == ["other"]
     assert not Beat.objects.filter(name__startswith="remove:").exists()
     assert AuditEntry.objects.filter(workspace=None, action="workspace.deleted").count() == 1
-    assert demolition.finish(lab.workspace.pk) and other.workspace.pk
+    assert workspace_removal.finish(lab.workspace.pk) and other.workspace.pk
 
 
 def test_what_runs_is_stopped_first_and_whoever_looks_next_goes_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     root = lab.pipeline("a", status="Running")
     attempt = lab.attempt(lab.step(root, "a"), status="running")
     removal.delete(lab.room, "lab")
-    assert not demolition.finish(lab.workspace.pk)
+    assert not workspace_removal.finish(lab.workspace.pk)
     attempt.refresh_from_db()
     assert attempt.cancel_requested_at is not None and Run.objects.filter(pk=root.pk).exists()
     Attempt.objects.update(status="canceled")
     Run.objects.update(status="Canceled")
     monkeypatch.setattr("socket.gethostname", lambda: "another")
-    assert demolition.finish(lab.workspace.pk) and not Run.objects.exists()
+    assert workspace_removal.finish(lab.workspace.pk) and not Run.objects.exists()
 
 
 def test_another_goes_on_where_one_died(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,14 +87,14 @@ def test_another_goes_on_where_one_died(lab: Lab, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("core.slices.pause", dies)
     with pytest.raises(SystemExit):
-        demolition.finish(lab.workspace.pk)
+        workspace_removal.finish(lab.workspace.pk)
     assert 0 < Run.objects.count() < 8
     monkeypatch.undo()
     # Nobody takes over from one who may be alive.
     Beat.objects.filter(name__startswith="remove:").update(owner="somebody else")
-    assert not demolition.finish(lab.workspace.pk)
+    assert not workspace_removal.finish(lab.workspace.pk)
     Beat.objects.filter(name__startswith="remove:").update(at=now() - timedelta(minutes=6))
-    assert demolition.finish(lab.workspace.pk) and not Workspace.objects.exists()
+    assert workspace_removal.finish(lab.workspace.pk) and not Workspace.objects.exists()
 
 
 def test_a_workspace_with_live_runs_is_not_archived(lab: Lab) -> None:

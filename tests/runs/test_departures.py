@@ -11,7 +11,7 @@ from compute.services import upkeep
 from core.clock import now
 from environments import services as environments
 from runs.models import Attempt, Run
-from runs.services import departures
+from runs.services.maintenance import host_removal
 from tests.runs.conftest import Lab
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def test_detaching_loses_what_runs_there_with_the_evidence_and_tries_again(lab: 
     assert node.status == Node.Status.IDLE and run.status == Run.Status.QUEUED
     again = Attempt.objects.get(run=run, number=2)
     assert (again.status, again.host) == ("queued", None)
-    departures.give_up(Host.objects.get())
+    host_removal.give_up(Host.objects.get())
     assert Attempt.objects.count() == 2
 
 
@@ -77,19 +77,19 @@ def test_a_word_from_the_detached_host_changes_nothing(lab: Lab) -> None:
 )
 def test_what_was_not_fetched_waits_again(lab: Lab, gone: dict[str, object]) -> None:
     run, attempt, node = placed(lab, "queued")
-    assert departures.give_back_unfetched() == 0
+    assert host_removal.give_back_unfetched() == 0
     Host.objects.update(**gone)
-    assert departures.give_back_unfetched() == 1
+    assert host_removal.give_back_unfetched() == 1
     for row in (attempt, node, run):
         row.refresh_from_db()
     assert (attempt.status, attempt.node, attempt.host, attempt.number) == ("queued", None, None, 1)
     assert node.status == Node.Status.IDLE and run.status == Run.Status.QUEUED
-    assert departures.give_back_unfetched() == 0
+    assert host_removal.give_back_unfetched() == 0
 
 
 def test_what_runs_on_a_drained_host_goes_on(lab: Lab) -> None:
     _, attempt, _ = placed(lab, "running")
     upkeep.drain(lab.room, "alpha")
-    assert departures.give_back_unfetched() == 0
+    assert host_removal.give_back_unfetched() == 0
     attempt.refresh_from_db()
     assert attempt.status == "running"

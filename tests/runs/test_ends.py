@@ -9,7 +9,8 @@ import pytest
 
 from core import slices
 from runs.models import Attempt, Run
-from runs.services import below, cancel, changes, ticker
+from runs.services.maintenance import ticker
+from runs.services.orchestration import cancel, open_children, run_transaction
 from tests.runs.conftest import Lab
 from tests.runs.exchange import Agent, agent, cluster, room, states, submit_chain
 from workspaces.access import Room
@@ -84,15 +85,17 @@ def test_a_child_ends_alone_and_takes_only_what_is_below_it(lab: Lab) -> None:
 
 def test_more_children_than_a_slice_end_by_the_bell_or_by_the_ticker(lab: Lab, monkeypatch) -> None:
     monkeypatch.setattr(slices, "SLICE", 3)
-    monkeypatch.setattr(below, "_OF_ONE", below.Prepared(lambda parent: below._open().filter(parent=parent)[:3]))
-    for net in (changes.end_left, lambda root: ticker.end_left()):
+    monkeypatch.setattr(
+        open_children, "_OF_ONE", open_children.Prepared(lambda parent: open_children._open().filter(parent=parent)[:3])
+    )
+    for net in (run_transaction.end_left, lambda root: ticker.end_left()):
         top = lab.post("runs/", {"experiment": "e", "kind": "interactive"}).json()["id"]
         children = [child_of(lab, top) for _ in range(8)]
         lab.post(f"runs/{top}/complete/")
         left = [key for key in children if look(lab, key)["status"] != "Completed"]
         assert len(left) == 5
         net(UUID(top))
-        while below.left_open():
+        while open_children.left_open():
             net(UUID(top))
         assert {look(lab, key)["status"] for key in children} == {"Completed"}
 

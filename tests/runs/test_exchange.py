@@ -12,8 +12,10 @@ from compute.models import ComputeTarget, Node
 from core.clock import iso, now
 from environments import services as environments
 from runs.models import Attempt, Run
-from runs.services import progress, reports, submit
-from runs.services.cancel import cancel_run
+from runs.services.agent_reports import reports
+from runs.services.orchestration import progress
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.submission import submit
 from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
 from workspaces.access import Room
 from workspaces.models import Role
@@ -108,7 +110,7 @@ def test_cancel_ends_what_waits_at_once_and_asks_the_agent_for_the_rest(room, cl
 
 
 def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(room, cluster, agent):
-    from runs.services.waiting import reasons
+    from runs.services.scheduling.waiting import reasons
 
     graph = graph_of(room, "a")
     graph["steps"] = [{**graph["steps"][0], "id": name, "name": name, "allow_reuse": False} for name in "abc"]
@@ -123,15 +125,15 @@ def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(room, clust
 
 
 def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(room, cluster, agent):
-    from runs.services import nodes
+    from runs.services.scheduling import autoscaler
 
     ComputeTarget.objects.update(min_nodes=2, max_nodes=3, idle_seconds=60)
-    assert nodes.look_after() == 2
-    assert nodes.look_after() == 0
+    assert autoscaler.look_after() == 2
+    assert autoscaler.look_after() == 0
     Node.objects.update(idle_since=now() - timedelta(hours=1))
-    assert nodes.look_after() == 0
+    assert autoscaler.look_after() == 0
     ComputeTarget.objects.update(min_nodes=1)
-    assert nodes.look_after() == 1
+    assert autoscaler.look_after() == 1
     assert Node.objects.count() == 1
 
 

@@ -18,8 +18,8 @@ from duto.spec.filenames import spelled
 from duto.spec.graph import Input
 from registry.models import ModelVersion
 from runs.models import Artifact, Attempt
-from runs.services import artifacts, outputs
-from runs.services.spec import SpecOf
+from runs.services.agent_reports.launch_spec import SpecOf
+from runs.services.results import artifacts, outputs
 from tests.runs.test_outputs import attempt_with
 from tests.sdk.test_filenames import ODD
 

@@ -12,7 +12,7 @@ from duto.spec.sentences import Said, said, with_said
 from environments.models import EnvironmentBuild
 from runs import told
 from runs.models import Attempt, Run
-from runs.services.spool import skip
+from runs.services.agent_reports.spool import skip
 from tests.runs.exchange import Agent, agent, cluster, room, submit_chain
 from workspaces.access import Room
 

@@ -21,7 +21,7 @@ from environments.services.versions import register
 from environments.told import SENTENCES
 from runs.agents import exchange
 from runs.models import Attempt, Run, StepRun
-from runs.services import departures
+from runs.services.maintenance import host_removal
 from tests.runs.conftest import Lab
 from tests.web.conftest import Site
 from workspaces.models import Role, User
@@ -190,7 +190,7 @@ def test_an_agent_that_begins_anew_has_built_nothing_and_a_host_that_is_detached
     exchange.answer_to(images.lab.host, {"host": {"started_at": iso(now())}})
     assert (images.row().status, images.row().message) == ("failed", "The agent of its host was started again.")
     images.begin()
-    departures.give_up(images.lab.host)
+    host_removal.give_up(images.lab.host)
     assert (images.row().status, images.row().message) == ("failed", "Its host was detached.")
 
 

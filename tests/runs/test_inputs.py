@@ -10,8 +10,8 @@ import pytest
 from core.errors import Unprocessable
 from datasets import services as datasets
 from datasets.services.datastores import put_file
-from runs.services import submit
-from runs.services.spec import SpecOf
+from runs.services.agent_reports.launch_spec import SpecOf
+from runs.services.submission import submit
 from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
 
 __all__ = ["agent", "cluster", "room"]

@@ -21,8 +21,10 @@ from datasets.services import datastores
 from runs import told
 from runs.models import Output, Run
 from runs.queries import files as reading
-from runs.services import kept, retire, submit
-from runs.services.resume_preview import preview
+from runs.services.maintenance import delete_run
+from runs.services.results import output_check
+from runs.services.submission import submit
+from runs.services.submission.resume_preview import preview
 from tests.runs.exchange import agent, cluster, graph_of, room, states
 from workspaces.models import User
 
@@ -169,7 +171,7 @@ def test_the_same_bytes_at_another_time_are_the_same_output(bench, room, django_
     row = Output.objects.get(run__root=run)
     assert row.files[0]["tag"] == root.state(path)[1], "the bytes would be read again each time"
     with django_assert_num_queries(0):
-        assert kept.Look(bytes_left=0).change_of(row, root) is None
+        assert output_check.Look(bytes_left=0).change_of(row, root) is None
 
 
 def test_an_upload_over_an_output_is_seen_and_one_of_the_same_bytes_is_none(bench, room):
@@ -199,8 +201,8 @@ def test_what_is_too_large_to_be_compared_runs_again(bench, room, monkeypatch):
     run = bench.ran(1)
     path = store(room).local / place(run) / "f.txt"
     os.utime(path)
-    monkeypatch.setattr(kept, "MOST_BYTES", 3)
-    monkeypatch.setattr(kept.Look, "__init__", lambda self: vars(self).update(bytes_left=3, _seen=[]))
+    monkeypatch.setattr(output_check, "MOST_BYTES", 3)
+    monkeypatch.setattr(output_check.Look, "__init__", lambda self: vars(self).update(bytes_left=3, _seen=[]))
     assert "too large to be compared" in explanation(bench.submit(1))["text"]
 
 
@@ -331,12 +333,12 @@ def test_a_download_never_gives_what_another_run_wrote(bench, room):
 
 def test_deleting_a_run_leaves_what_another_has_written_over_it(bench, room):
     first, second = bench.ran(1), bench.ran(2)
-    retire.delete(room, Run.objects.get(pk=first.pk))
+    delete_run.delete(room, Run.objects.get(pk=first.pk))
     assert store(room).read(place(second) + "/f.txt") == b"value 2"
     third = bench.submit(2)
     assert explanation(third)["reused"] is True
     bench.read()
-    retire.delete(room, Run.objects.get(pk=second.pk))
+    delete_run.delete(room, Run.objects.get(pk=second.pk))
     assert not store(room).is_file("fixed/place/f.txt")
 
 

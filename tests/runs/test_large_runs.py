@@ -22,10 +22,12 @@ from core.errors import Conflict, Unprocessable
 from runs import plan
 from runs.models import Attempt, Experiment, MetricPoint, Run, StepRun
 from runs.queries import graphs
-from runs.services import lost, progress, retire, submit
-from runs.services.cancel import cancel_run
-from runs.services.clusters import clear
-from runs.services.submit import submit_run
+from runs.services.maintenance import delete_run, lease_expiry
+from runs.services.orchestration import progress
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.orchestration.clusters import clear
+from runs.services.submission import submit
+from runs.services.submission.submit import submit_run
 from tests.runs.conftest import Lab
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -103,7 +105,7 @@ def test_a_submit_writes_slices_and_the_run_appears_at_once(lab: Lab, monkeypatc
         hidden = Run.objects.get(root_id=details[0].run.root_id, kind="pipeline")
         listed = lab.get("runs/").json()["items"], lab.get(f"runs/{hidden.pk}/").status_code
         progress.advance(hidden.pk)
-        assert (listed, lost.silent_runs(), states(hidden)) == (([], 404), [], {"NotStarted"})
+        assert (listed, lease_expiry.silent_runs(), states(hidden)) == (([], 404), [], {"NotStarted"})
         seen.append((hidden.number, hidden.is_hidden))
         return made
 
@@ -136,9 +138,9 @@ def test_a_submit_that_died_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyP
         submit_run(lab.room, experiment="Large", graph=wide(lab))
     assert Run.objects.count() == 2 * SLICE + 1
     assert lab.get("runs/").json()["items"] == []
-    assert retire.remove_hidden() == 0  # it may still be on its way
+    assert delete_run.remove_hidden() == 0  # it may still be on its way
     Run.objects.update(created_at=now() - timedelta(hours=2))
-    assert retire.remove_hidden() == 1
+    assert delete_run.remove_hidden() == 1
     assert Run.objects.count() == StepRun.objects.count() == 0
 
 
@@ -160,10 +162,10 @@ def test_a_submit_that_is_killed_is_removed_within_minutes(lab: Lab, monkeypatch
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     assert Run.objects.filter(kind="step").exists() and Run.objects.get(kind="pipeline").is_hidden
-    assert retire.remove_hidden() == 0  # it may still be on its way
-    late = now() + retire.SILENT_SUBMIT + timedelta(seconds=1)
-    monkeypatch.setattr(retire, "now", lambda: late)
-    assert retire.remove_hidden() == 1
+    assert delete_run.remove_hidden() == 0  # it may still be on its way
+    late = now() + delete_run.SILENT_SUBMIT + timedelta(seconds=1)
+    monkeypatch.setattr(delete_run, "now", lambda: late)
+    assert delete_run.remove_hidden() == 1
     assert Run.objects.count() == StepRun.objects.count() == 0
 
 
@@ -174,11 +176,11 @@ def test_a_slow_submit_signs_with_each_slice(lab: Lab, monkeypatch: pytest.Monke
     def be_slow(details: Any) -> Any:
         made = rows(details)
         # As if each slice had taken almost as long as one may be silent.
-        Run.objects.filter(kind="pipeline").update(created_at=F("created_at") - 0.9 * retire.SILENT_SUBMIT)
+        Run.objects.filter(kind="pipeline").update(created_at=F("created_at") - 0.9 * delete_run.SILENT_SUBMIT)
         return made
 
     def look() -> None:
-        removed.append(retire.remove_hidden())
+        removed.append(delete_run.remove_hidden())
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", be_slow)
     monkeypatch.setattr(slices, "pause", look)
@@ -190,7 +192,7 @@ def test_a_slow_submit_signs_with_each_slice(lab: Lab, monkeypatch: pytest.Monke
 def test_a_submit_that_was_given_up_stops_at_its_next_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def give_up() -> None:
         Run.objects.filter(kind="pipeline").update(created_at=now() - timedelta(hours=1))
-        assert retire.remove_hidden() == 1
+        assert delete_run.remove_hidden() == 1
 
     monkeypatch.setattr(slices, "pause", give_up)
     with pytest.raises(Conflict) as refused:
@@ -378,7 +380,7 @@ def test_a_delete_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.Monk
         assert lab.get(f"runs/{root.pk}/").status_code == 404
         assert lab.get("runs/").json()["items"] == []
         assert Run.objects.filter(root=root).exists()
-        assert retire.remove_hidden() == 1
+        assert delete_run.remove_hidden() == 1
     assert rows.largest <= MOST
     assert not Run.objects.filter(root=root).exists() and not MetricPoint.objects.exists()
 

@@ -13,7 +13,7 @@ from django.test import Client
 from compute.services import enrolments
 from core.errors import Conflict, Unauthenticated
 from runs.models import Run
-from runs.services import submitters, ticker
+from runs.services.maintenance import revoked_submitters, ticker
 from tests.runs.conftest import Lab
 from workspaces.access import Room, enter
 from workspaces.models import ApiToken, AuditEntry, Invitation, Member, Role, User
@@ -98,7 +98,7 @@ def test_who_leaves_keeps_nothing(lab: Lab, leave: Any) -> None:
     assert all(status in (401, 404) for status in bo.writes().values()), bo.writes()
     # A step that begins meanwhile gets a token that is worth nothing.
     assert bo.ask(bo.token_of(bo.run), "get", "runs/").status_code in (401, 404)
-    assert submitters.stop_unentitled() == 2
+    assert revoked_submitters.stop_unentitled() == 2
     assert bo.states() == {"Canceled"}
     assert "bo may not submit runs any more" in Run.objects.get(pk=bo.run.pk).cancel_requested_by
     if leave is not close:
@@ -109,9 +109,9 @@ def test_what_others_run_goes_on(lab: Lab) -> None:
     bo = Person(lab, Role.CONTRIBUTOR)
     others = lab.pipeline()
     remove(bo)
-    submitters.stop_unentitled()
+    revoked_submitters.stop_unentitled()
     assert Run.objects.get(pk=others.pk).status == "Running"
-    assert submitters.stop_unentitled() == 0
+    assert revoked_submitters.stop_unentitled() == 0
 
 
 def test_the_bell_and_the_ticker_both_look(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_a_contributor_who_becomes_a_reader_reads_and_no_more(lab: Lab) -> None:
     assert lab.patch(f"members/{bo.member.pk}/", {"role": "reader"}).status_code == 200
     assert set(bo.reads().values()) == {200}
     assert set(bo.writes().values()) == {403}
-    assert submitters.stop_unentitled() == 2
+    assert revoked_submitters.stop_unentitled() == 2
     assert bo.token.get("/api/v1/me/").json()["workspaces"][0]["role"] == "reader"
 
 
@@ -141,7 +141,7 @@ def test_an_owner_who_becomes_a_contributor_lets_nobody_in(lab: Lab) -> None:
     members.add(bo.room, "eve", "owner")
     assert lab.patch(f"members/{bo.member.pk}/", {"role": "contributor"}).status_code == 200
     assert set(bo.writes().values()) == {201, 403}, "a reader's token stays one"
-    assert submitters.stop_unentitled() == 0, "what they run goes on"
+    assert revoked_submitters.stop_unentitled() == 0, "what they run goes on"
     assert not Invitation.objects.exists()
     with pytest.raises(Unauthenticated, match="no owner"):
         enrolments.enrol(command, "", "1", "http://studio")

@@ -13,7 +13,9 @@ from django.db import connection
 from core.errors import Conflict
 from runs.models import Attempt, MetricPoint
 from runs.queries.logs import open_path
-from runs.services import edit, logs, spool
+from runs.services.agent_reports import spool
+from runs.services.results import logs
+from runs.services.submission import run_metadata
 from tests.socket import Page
 from workspaces.models import User
 
@@ -49,7 +51,7 @@ async def test_metrics_and_changes_of_a_run_reach_its_page(lab, attempt):
     await sync_to_async(spool.ingest)(attempt, 0, line)
     frame = await page.hear()
     assert frame["points"] == [{"name": "loss", "kind": "scalar", "index": 0, "value": 0.5}]
-    await sync_to_async(edit.change)(lab.room, attempt.run.root, tags={"a": "b"})
+    await sync_to_async(run_metadata.change)(lab.room, attempt.run.root, tags={"a": "b"})
     from core import outbox_publisher
 
     await sync_to_async(outbox_publisher.deliver)()

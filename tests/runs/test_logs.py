@@ -14,7 +14,7 @@ from core.frames import group_of
 from core.storage import artifact_store
 from runs.models import Artifact
 from runs.queries.logs import open_path
-from runs.services import logs
+from runs.services.results import logs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 

@@ -27,7 +27,8 @@ from environments.models import EnvironmentVersion
 from pipelines.models import PublishedPipeline
 from registry.models import ModelVersion
 from runs.models import Artifact, Experiment, MetricPoint, Run
-from runs.services import artifacts, submit
+from runs.services.results import artifacts
+from runs.services.submission import submit
 from tests.runs.conftest import Lab
 from workspaces.api.base import StudioView, WorkspaceView
 from workspaces.models import ApiToken, Role

@@ -20,8 +20,9 @@ from datasets.services.datastores import put_file
 from duto.spec.graph import Graph
 from runs import told
 from runs.models import Artifact, Attempt, Output, Run
-from runs.services import artifacts, finish, logs, outputs
-from runs.services.transfers import staging
+from runs.services.orchestration import attempt_end
+from runs.services.results import artifacts, logs, outputs
+from runs.services.results.transfers import staging
 from workspaces.services import storage, workspaces
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -314,7 +315,9 @@ def test_a_step_whose_outputs_are_too_much_fails_with_that_sentence_and_nothing_
     used = storage.measure(lab.workspace.pk)
     workspaces.set_limits(lab.room, {"storage_bytes": used + 100})
     report = leave(attempt, outputs__model__a="x" * 60, outputs__model__b="y" * 60, work__outputs__m="z" * 7)
-    finish.finish(Attempt.objects.select_related("run__root__workspace").get(pk=attempt.pk), {**report, "exit_code": 0})
+    attempt_end.finish(
+        Attempt.objects.select_related("run__root__workspace").get(pk=attempt.pk), {**report, "exit_code": 0}
+    )
 
     failed, skipped = lab.step(root, "prepare"), lab.step(root, "train")
     assert (failed.status, skipped.status, Run.objects.get(pk=root.pk).status) == ("Failed", "Skipped", "Failed")
@@ -334,6 +337,8 @@ def test_a_step_whose_outputs_are_too_much_fails_with_that_sentence_and_nothing_
     workspaces.set_limits(lab.room, {"storage_bytes": used + 1000})
     again = lab.attempt(lab.step(lab.pipeline(graph=graph), "prepare"))
     report = leave(again, outputs__model__a="x" * 60, outputs__model__b="y" * 60)
-    finish.finish(Attempt.objects.select_related("run__root__workspace").get(pk=again.pk), {**report, "exit_code": 0})
+    attempt_end.finish(
+        Attempt.objects.select_related("run__root__workspace").get(pk=again.pk), {**report, "exit_code": 0}
+    )
     assert Run.objects.get(pk=again.run_id).status == "Completed"
     assert Output.objects.get().file_count == 2

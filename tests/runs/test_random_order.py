@@ -24,8 +24,11 @@ from core.errors import Conflict, Invalid
 from core.models import Beat
 from runs.agents.exchange import answer_to
 from runs.models import Attempt, Run
-from runs.services import clusters, departures, lost, nodes, placing, progress, resume, silence, submit
-from runs.services.cancel import cancel_run
+from runs.services.maintenance import host_removal, lease_expiry, unresponsive
+from runs.services.orchestration import clusters, progress
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.scheduling import autoscaler, placing
+from runs.services.submission import resume, submit
 from tests.runs.exchange import GIB, graph_of
 from tests.runs.laws import BUSY, Laws, Seen
 from workspaces.models import User
@@ -157,8 +160,8 @@ class Studio(RuleBasedStateMachine):
 
     @rule()
     def look_around(self) -> None:
-        departures.give_back_unfetched()
-        nodes.look_after()
+        host_removal.give_back_unfetched()
+        autoscaler.look_after()
         clusters.drop_left()
         placing.place()
         for root in self.roots:
@@ -167,12 +170,12 @@ class Studio(RuleBasedStateMachine):
     @rule(which=any_one, host_too=st.booleans())
     def fall_silent(self, which: int, host_too: bool) -> None:
         self._lease(which, 9, host_too)
-        silence.note()
+        unresponsive.note()
 
     @rule(which=any_one, host_too=st.booleans())
     def lose(self, which: int, host_too: bool) -> None:
         attempt = self._lease(which, -1, host_too)
-        assert lost.expire() >= (1 if attempt else 0)
+        assert lease_expiry.expire() >= (1 if attempt else 0)
 
     # --- agents ---
 
@@ -261,7 +264,7 @@ class Studio(RuleBasedStateMachine):
             held = {key for mine in self.held.values() for key in mine}
             nobodys = Attempt.objects.exclude(status__in=[A.QUEUED, *Attempt.ENDS]).exclude(pk__in=held)
             nobodys.update(lease_until=now() - timedelta(seconds=1))
-            lost.expire()
+            lease_expiry.expire()
         self.look_around()
         self.the_laws_hold()
         seen = Seen()

@@ -11,7 +11,7 @@ from django.test import Client
 from core.storage import artifact_store
 from datasets import services as datasets
 from runs.models import Artifact, Experiment, Output, Run, StepRun
-from runs.services import logs
+from runs.services.results import logs
 from workspaces.models import ApiToken, AuditEntry, Role
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]

@@ -15,9 +15,10 @@ from core.clock import now
 from core.storage import data_dir
 from datasets import places
 from runs.models import Output, Run
-from runs.services import progress, retire
-from runs.services.cancel import cancel_run
-from runs.services.resume_preview import preview
+from runs.services.maintenance import delete_run
+from runs.services.orchestration import progress
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.submission.resume_preview import preview
 from tests.runs.test_outputs import leave
 from workspaces.models import Role
 
@@ -237,7 +238,7 @@ def test_an_output_whose_datastore_is_gone_is_made_again(crew: Crew) -> None:
 def test_a_result_whose_own_run_was_deleted_is_not_adopted(crew: Crew) -> None:
     first = crew.failed(regenerate_outputs=True)
     second = crew.play(crew.lab.post(f"runs/{first.pk}/resume/").json()["id"], "train")
-    retire.delete(crew.lab.room, first)
+    delete_run.delete(crew.lab.room, first)
     run = crew.resume(Run.objects.get(pk=second.pk))
     assert crew.ran == ["prepare", "train", "compare"]
     assert crew.why(run, "prepare")["code"] == "source_gone"
@@ -246,7 +247,7 @@ def test_a_result_whose_own_run_was_deleted_is_not_adopted(crew: Crew) -> None:
 def test_a_run_may_be_deleted_while_its_successor_is_open(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
     made = crew.lab.post(f"runs/{source.pk}/resume/").json()["id"]
-    retire.delete(crew.lab.room, source)
+    delete_run.delete(crew.lab.room, source)
     assert Run.objects.get(pk=made).resumed_from_id is None
 
 

@@ -23,9 +23,9 @@ from runs.agents import exchange
 from runs.models import Artifact, Attempt, Output, Run, Snapshot, StepRun
 from runs.queries.files import open_output
 from runs.queries.logs import reader, sealed_key
-from runs.services import retention as keeping
-from runs.services import snapshots
-from runs.services.sweep import sweep
+from runs.services.maintenance import retention as keeping
+from runs.services.maintenance.snapshot_gc import sweep
+from runs.services.submission import snapshots
 from runs.tasks import retain
 from tests.runs.conftest import Lab
 from workspaces.models import Role, User

@@ -11,9 +11,10 @@ from compute.models import Host
 from core.clock import now
 from core.models import Beat
 from runs.models import Attempt, Run
-from runs.services import lost, placing, silence
-from runs.services.cancel import cancel_run
-from runs.services.waiting import reasons
+from runs.services.maintenance import lease_expiry, unresponsive
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.scheduling import placing
+from runs.services.scheduling.waiting import reasons
 from tests.runs.exchange import Agent, agent, cluster, room, states, submit_chain
 from workspaces.access import Room
 
@@ -121,7 +122,7 @@ def test_a_step_that_may_not_run_twice_says_so_with_no_retries(room: Room, agent
     work_of(agent)
     web_is_up()
     be_silent(-1)
-    assert lost.expire() == 1
+    assert lease_expiry.expire() == 1
     assert error_of(run)["cause"] == "host_lost"
 
 
@@ -175,15 +176,15 @@ def test_a_silent_step_is_shown_as_not_responding_and_comes_back_with_its_agents
 ) -> None:
     run, work = started(room, agent)
     be_silent(1)
-    assert silence.note() == 0  # the web itself was away: nobody may be called silent
+    assert unresponsive.note() == 0  # the web itself was away: nobody may be called silent
     web_is_up()
-    assert silence.note() == 1
-    assert silence.note() == 0
+    assert unresponsive.note() == 1
+    assert unresponsive.note() == 0
     assert states(run) == {"a": "NotResponding"}
     assert Attempt.objects.get().status == "running"
     agent.say()
     assert states(run) == {"a": "Running"}
-    assert silence.note() == 0
+    assert unresponsive.note() == 0
     agent.finish(work)
     assert states(run) == {"a": "Completed"}
 
@@ -196,7 +197,7 @@ def test_a_step_that_is_heard_of_again_shows_what_it_did(room: Room, agent: Agen
     Attempt.objects.update(status=status)
     web_is_up()
     be_silent(1)
-    silence.note()
+    unresponsive.note()
     agent.say()
     assert states(run) == {"a": shows}
 
@@ -205,7 +206,7 @@ def test_a_verdict_after_a_silence_counts(room: Room, agent: Agent) -> None:
     run, work = started(room, agent)
     web_is_up()
     be_silent(1)
-    silence.note()
+    unresponsive.note()
     agent.held.clear()
     agent.finish(work)
     assert states(run) == {"a": "Completed"}
@@ -215,9 +216,9 @@ def test_a_silence_that_lasts_ends_in_a_lost_attempt_and_a_retry(room: Room, age
     run, _ = started(room, agent)
     web_is_up()
     be_silent(1)
-    silence.note()
+    unresponsive.note()
     be_silent(-1)
-    assert lost.expire() == 1
+    assert lease_expiry.expire() == 1
     assert states(run) == {"a": "Queued"}
     assert list(Attempt.objects.order_by("number").values_list("status", "cause")) == [
         ("lost", "host_lost"),
@@ -229,10 +230,10 @@ def test_a_silent_step_can_be_canceled(room: Room, agent: Agent) -> None:
     run, work = started(room, agent)
     web_is_up()
     be_silent(1)
-    silence.note()
+    unresponsive.note()
     cancel_run(room, run)
     assert states(run) == {"a": "CancelRequested"}
-    assert silence.note() == 0
+    assert unresponsive.note() == 0
     agent.finish(work, exit_code=None, signal=15, cause="canceled", proof=PROOF)
     assert states(run) == {"a": "Canceled"}
 
@@ -240,7 +241,7 @@ def test_a_silent_step_can_be_canceled(room: Room, agent: Agent) -> None:
 def test_an_agent_that_speaks_is_not_silent(room: Room, agent: Agent) -> None:
     run, _ = started(room, agent)
     web_is_up()
-    assert silence.note() == 0
+    assert unresponsive.note() == 0
     assert states(run) == {"a": "Running"}
 
 
@@ -253,10 +254,10 @@ def test_of_two_attempts_of_a_host_one_can_go_silent_alone(room: Room, agent: Ag
     web_is_up()
     be_silent(1, host_too=False)
     agent.say()
-    assert silence.note() == 1
+    assert unresponsive.note() == 1
     assert (states(first), states(second)) == ({"a": "NotResponding"}, {"b": "Preparing"})
     Attempt.objects.filter(pk=gone["attempt"]).update(lease_until=now() - timedelta(seconds=1))
-    assert lost.expire() == 1
+    assert lease_expiry.expire() == 1
     assert Attempt.objects.get(pk=gone["attempt"]).cause == "attempt_lost"
 
 

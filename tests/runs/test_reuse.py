@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runs.models import Run
-from runs.services import submit
+from runs.services.submission import submit
 from tests.runs.exchange import agent, cluster, graph_of, room, states, submit_chain
 
 pytestmark = pytest.mark.django_db(transaction=True)

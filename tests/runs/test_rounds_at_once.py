@@ -11,7 +11,7 @@ from django.db import connection, connections
 
 from compute.models import Node
 from runs.models import Attempt
-from runs.services import placing
+from runs.services.scheduling import placing
 from tests.runs.conftest import GIB, Lab
 from tests.runs.placing import cluster, end, queue, record
 

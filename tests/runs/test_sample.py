@@ -8,7 +8,7 @@ from compute.models import ComputeTarget
 from core.errors import Conflict
 from datasets.models import Dataset
 from runs.models import Run, Snapshot
-from runs.services.sample import rounds_to_watch, submit_sample
+from runs.services.submission.sample import rounds_to_watch, submit_sample
 from workspaces.services import storage, workspaces
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -28,8 +28,8 @@ def test_the_sample_needs_nothing_and_is_the_same_each_time(lab):
 
 
 def test_the_second_sample_has_the_fingerprint_of_the_first(lab):
-    from runs.services import fingerprints
-    from runs.services.board import Board
+    from runs.services.orchestration import fingerprints
+    from runs.services.orchestration.run_state import Board
 
     documents = []
     for run in (submit_sample(lab.room), submit_sample(lab.room)):
@@ -73,8 +73,8 @@ def test_what_is_offered_to_watch_has_not_run_yet(lab):
 
 
 def test_other_rounds_leave_the_preparation_as_it_was(lab):
-    from runs.services import fingerprints
-    from runs.services.board import Board
+    from runs.services.orchestration import fingerprints
+    from runs.services.orchestration.run_state import Board
 
     documents = {}
     for rounds in (20, 40):

@@ -12,7 +12,7 @@ from compute.models import Host
 from core.clock import now
 from core.models import Beat
 from runs.models import Attempt
-from runs.services import lost
+from runs.services.maintenance import lease_expiry
 from studio.testing.live import eventually
 from tests.runs.exchange import agent, cluster, room, states, submit_chain
 
@@ -24,10 +24,10 @@ def test_a_silent_agent_loses_its_attempt_only_while_the_web_was_up(room, cluste
     run = submit_chain(room, "a")
     agent.say()
     Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
-    assert lost.expire() == 0
+    assert lease_expiry.expire() == 0
     Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())
     Host.objects.update(last_seen_at=now() - timedelta(minutes=2))
-    assert lost.expire() == 1
+    assert lease_expiry.expire() == 1
     first, second = Attempt.objects.order_by("number")
     assert (first.status, first.cause, second.status) == ("lost", "host_lost", "queued")
     assert "without a word from the agent" in first.message
@@ -41,9 +41,9 @@ def test_a_web_that_was_away_calls_nobody_silent(room, cluster, agent, signed, u
     Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
     at = now() - timedelta(seconds=signed)
     Beat.objects.create(name="web:x", since=now() - timedelta(seconds=up), at=at)
-    assert lost.expire() == 0
+    assert lease_expiry.expire() == 0
     Beat.objects.update(since=now() - timedelta(seconds=31), at=now() - timedelta(seconds=9))
-    assert lost.expire() == 1
+    assert lease_expiry.expire() == 1
 
 
 def test_a_word_that_comes_while_the_lease_is_judged_renews_it(room, cluster, agent):
@@ -57,7 +57,7 @@ def test_a_word_that_comes_while_the_lease_is_judged_renews_it(room, cluster, ag
 
     def judge() -> None:
         try:
-            found.append(lost.expire())
+            found.append(lease_expiry.expire())
         finally:
             connections.close_all()
 
@@ -83,6 +83,6 @@ def test_a_late_verdict_of_a_lost_attempt_is_refused(room, cluster, agent):
     (work,) = agent.say()["work"]
     Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
     Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())
-    lost.expire()
+    lease_expiry.expire()
     answer = agent.finish(work)
     assert [each["code"] for each in answer["refused"]] == ["stale_epoch"]

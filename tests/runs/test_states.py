@@ -16,8 +16,11 @@ from core.errors import NotFound
 from core.models import Beat
 from runs.agents.exchange import answer_to
 from runs.models import Attempt, Run
-from runs.services import clusters, departures, lost, placing, progress, silence, submit
-from runs.services.cancel import cancel_run
+from runs.services.maintenance import host_removal, lease_expiry, unresponsive
+from runs.services.orchestration import clusters, progress
+from runs.services.orchestration.cancel import cancel_run
+from runs.services.scheduling import placing
+from runs.services.submission import submit
 from tests.runs.exchange import GIB, graph_of
 from workspaces.access import Room
 from workspaces.models import User
@@ -174,12 +177,12 @@ class Bench:
 
     def _silence(self) -> str:
         self._lease(1)
-        silence.note()
+        unresponsive.note()
         return ""
 
     def _expire(self) -> str:
         self._lease(-1)
-        lost.expire()
+        lease_expiry.expire()
         return ""
 
     def _cancel(self) -> str:
@@ -197,7 +200,7 @@ class Bench:
 
     def _detach(self) -> str:
         Host.objects.update(revoked_at=now())
-        departures.give_up(Host.objects.get())
+        host_removal.give_up(Host.objects.get())
         return ""
 
     def check(self) -> None:

@@ -8,7 +8,7 @@ from django.utils import translation
 from duto.spec import fingerprint
 from runs import differences, told
 from runs.models import Attempt, Run
-from runs.services import failures
+from runs.services.orchestration import failures
 
 PROOF = {"signals": ["TERM"], "left_over": 0, "seconds": 0.1}
 

@@ -10,7 +10,7 @@ from django.utils import translation
 from datasets import services as datasets
 from runs import told
 from runs.models import Run
-from runs.services import publish
+from runs.services.submission import publish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 

@@ -15,7 +15,8 @@ from runs import usage as rules
 from runs.models import Attempt, Run
 from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
-from runs.services import retire, usage
+from runs.services.maintenance import delete_run
+from runs.services.results import usage
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -183,5 +184,5 @@ def test_samples_go_with_the_log_and_with_the_run(lab: Any, step: Run, attempt: 
     Run.objects.filter(root=step.root_id).update(status="Completed")
     size = lab.get(f"runs/{step.root_id}/delete-preview/").json()["frees"]["log_bytes"]
     assert size == fresh(attempt).samples_size > 0
-    retire.delete(lab.room, Run.objects.get(pk=step.root_id))
+    delete_run.delete(lab.room, Run.objects.get(pk=step.root_id))
     assert not artifact_store(lab.workspace.pk).exists(key)

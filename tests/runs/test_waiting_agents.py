@@ -18,7 +18,9 @@ from environments import services as environments
 from environments.models import EnvironmentVersion
 from runs.agents import exchange
 from runs.models import Attempt
-from runs.services import builders, claims, placing, ticker
+from runs.services.agent_reports import claims
+from runs.services.maintenance import ticker
+from runs.services.scheduling import build_hosts, placing
 from studio.handlers import AgentsHandler
 from tests.runs.conftest import GIB, KEY, Lab
 from workspaces.services.workspaces import create_workspace
@@ -145,7 +147,7 @@ def test_a_build_rings_for_the_hosts_that_could_take_it(lab: Lab, rung: list[str
         workspace=lab.workspace, version=1, definition={}, digest="f" * 64, recipe_digest="e" * 64, build=build
     )
     rung.clear()
-    builders.ring(build.pk)
+    build_hosts.ring(build.pk)
     assert rung[0] == "alpha" and sorted(rung[1:]) == ["ours", "snake"]
     rung.clear()
     snakes = environments.queue_build("a" * 64, {"conda": {"packages": ["gdal"]}})
@@ -153,8 +155,8 @@ def test_a_build_rings_for_the_hosts_that_could_take_it(lab: Lab, rung: list[str
     for number in range(10):
         host(f"more{number}")
     rung.clear()
-    builders.ring(build.pk)
-    assert len(rung) == builders.MOST and rung[0] == "alpha"
+    build_hosts.ring(build.pk)
+    assert len(rung) == build_hosts.MOST and rung[0] == "alpha"
 
 
 def test_a_build_that_is_queued_again_rings_again(lab: Lab, rung: list[str]) -> None:

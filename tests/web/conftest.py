@@ -27,7 +27,7 @@ from datasets.services.datastores import put_file
 from environments.services.versions import register
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
-from runs.services.publish import publish_run
+from runs.services.submission.publish import publish_run
 from studio.testing.plugin import find_chromium
 from tests.conftest import FLAGS
 from tests.runs.conftest import Lab

@@ -15,7 +15,7 @@ from django.utils.html import escape
 
 from compute.models import Host, Node
 from core.clock import iso, now
-from runs.services.publish import publish_run
+from runs.services.submission.publish import publish_run
 from tests.house import content
 from tests.web.conftest import Site
 from workspaces import actions

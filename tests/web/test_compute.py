@@ -10,7 +10,7 @@ import pytest
 from compute.models import ComputeTarget, Host, Node
 from core.clock import now
 from runs.models import Attempt, Run
-from runs.services import placing
+from runs.services.scheduling import placing
 from tests.runs.conftest import GIB
 from tests.web.conftest import Site
 from workspaces.models import User

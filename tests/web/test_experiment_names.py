@@ -10,8 +10,8 @@ import pytest
 
 from duto import Experiment as SdkExperiment
 from runs.models import Experiment
-from runs.services import publish
-from runs.services.experiments import name_from
+from runs.services.submission import publish
+from runs.services.submission.experiments import name_from
 from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]

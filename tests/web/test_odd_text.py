@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from duto.spec.text import CUT, clean, cleaned
 from runs.models import Attempt, Experiment, Run
-from runs.services.metrics import add, read
+from runs.services.results.metrics import add, read
 from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]

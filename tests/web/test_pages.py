@@ -14,7 +14,7 @@ from compute.models import Host
 from core.clock import now
 from pipelines.models import PublishedPipeline
 from runs.models import Run
-from runs.services.publish import publish_run
+from runs.services.submission.publish import publish_run
 from tests.web.conftest import Site, inline_parts
 
 

@@ -22,10 +22,10 @@ from core.ids import uuid7
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Attempt, DataUse, ModelUse, Run, StepRun
 from runs.queries import uses
-from runs.services import retire
-from runs.services.edit import change
-from runs.services.publish import publish_run
-from runs.services.submit import resubmit, submit_run
+from runs.services.maintenance import delete_run
+from runs.services.submission.publish import publish_run
+from runs.services.submission.run_metadata import change
+from runs.services.submission.submit import resubmit, submit_run
 from tests.web.conftest import Site
 from workspaces.services.workspaces import create_workspace
 
@@ -227,8 +227,8 @@ def test_a_deleted_run_uses_nothing(site: Site) -> None:
     run = submit_run(site.room, experiment="gone", graph=graph_of(site, {"dataset": str(version.pk)}))
     ModelUse.objects.create(run=site.step(run, "train"), model_version_id=model_version(site).pk)
     Run.objects.filter(root=run).update(status="Canceled")
-    retire.delete(site.room, Run.objects.get(pk=run.pk))
-    retire.remove_hidden()
+    delete_run.delete(site.room, Run.objects.get(pk=run.pk))
+    delete_run.remove_hidden()
     assert not DataUse.objects.exists() and not ModelUse.objects.exists()
 
 

@@ -1,0 +1,62 @@
+"""Attempts whose agent has gone silent: the evidence, the verdict, and what follows by policy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+
+from core.clock import now, told
+from core.heartbeats import lease, web_listened
+from runs.models import Attempt, Run
+from runs.queries.graphs import learn
+from runs.services.orchestration import failures
+from runs.services.orchestration.attempt_end import end_attempt, fresh_of
+from runs.services.orchestration.run_transaction import changing
+
+A = Attempt.Status
+
+
+def expire(limit: int = 100) -> int:
+    """Give up attempts whose lease has run out; how many. Only while the studio may judge who is silent."""
+    found = list(_overdue().order_by("lease_until").values_list("id", "run__root_id")[:limit])
+    return sum(_give_up(key, root_id) for key, root_id in found)
+
+
+def _overdue() -> QuerySet[Attempt]:
+    moment = now()
+    at_work = Attempt.objects.exclude(status__in=[A.QUEUED, *Attempt.ENDS])
+    return at_work.filter(web_listened(moment), lease_until__lt=moment)
+
+
+def _give_up(key: Any, root_id: Any) -> int:
+    learn(root_id)
+    with changing(root_id) as root:
+        # With its row: a word of the agent renews a lease without the root's lock.
+        rows = _overdue().filter(pk=key).select_for_update(of=("self",))
+        attempt = rows.select_related("host").defer("run__graph").first()
+        if attempt is None:
+            return 0
+        host = attempt.host
+        attempt = fresh_of(attempt, root)
+        evidence = {
+            "attempt": attempt.number, "ended": told(attempt.lease_until), "host": host.name if host else "?",
+            "seen": told(host.last_seen_at if host else None), "bytes": attempt.log_size,
+        }  # fmt: skip
+        end_attempt(attempt, A.LOST, cause=_cause(attempt, host), **failures.sentence("silent", **evidence))
+        return 1
+
+
+def _cause(attempt: Attempt, host: Any) -> str:
+    """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
+    alive = host and not host.revoked_at and host.last_seen_at and host.last_seen_at > now() - lease()
+    return "attempt_lost" if alive else "host_lost"
+
+
+def silent_runs() -> list[Run]:
+    """Open roots that nothing moves: no attempt at work and no event for a while. The ticker advances them."""
+    quiet = now() - timedelta(seconds=5)
+    busy = Attempt.objects.exclude(status__in=Attempt.ENDS).values("run__root_id")
+    rows = Run.objects.filter(parent__isnull=True, kind__in=[Run.Kind.PIPELINE, Run.Kind.SCRIPT], created_at__lt=quiet)
+    return list(rows.exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50])

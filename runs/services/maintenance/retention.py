@@ -1,0 +1,147 @@
+"""Carry out a workspace's retention policy: nobody may reuse it any more, then the data go, then the rows say so.
+
+Every step may be repeated: a crash in between leaves rows whose data are gone, and the next time finds them again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from compute.models import Host
+from core.clock import now
+from core.errors import StudioError
+from core.storage import artifact_store
+from datasets import services as datasets
+from runs import retention
+from runs.models import Artifact, Attempt, Output, StepRun
+from runs.queries.logs import sealed_key
+from runs.queries.retention import Expired, Plan
+from runs.queries.retention import plan as plan_of
+from runs.queries.usage import samples_of
+from runs.retention import Policy
+from runs.services.maintenance.snapshot_gc import sweep
+from runs.services.results.output_check import keys_to_remove
+from workspaces.access import Room, hold
+from workspaces.models import Role, Workspace
+from workspaces.services import audit
+
+log = logging.getLogger(__name__)
+BATCH = 200
+HOSTS_POLICY_S = 60.0
+_policies: tuple[float, dict[UUID, Policy]] | None = None
+
+
+def policy_of(workspace: Workspace) -> Policy:
+    """The policy in force."""
+    return retention.of_settings(workspace.settings)
+
+
+@transaction.atomic
+def set_policy(room: Room, document: Mapping[str, Any]) -> Policy:
+    """Write down a new policy; it is carried out from the next hour on. Raises Invalid."""
+    policy = retention.read(document)
+    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    workspace.settings = {**workspace.settings, retention.KEY: policy.as_document()}
+    workspace.save(update_fields=["settings"])
+    room.workspace.settings = workspace.settings
+    audit.note(room, "retention.changed", room.workspace.name, **policy.as_document())
+    return policy
+
+
+def preview(room: Room, policy: Policy | None = None) -> Plan:
+    """The dry run: what would go now under this policy, or under the one in force."""
+    return plan_of(room.workspace, policy or policy_of(room.workspace), now())
+
+
+def apply(room: Room) -> dict[str, int]:
+    """Carry out the policy in force; how many of each kind went."""
+    room.require(Role.OWNER).require_person()
+    removed = carry_out(room.workspace)
+    audit.note(room, "retention.applied", room.workspace.name, **removed)
+    return removed
+
+
+def carry_out(workspace: Workspace) -> dict[str, int]:
+    """The deed itself, for a person and for the clock."""
+    policy, moment = policy_of(workspace), now()
+    expired = Expired(workspace, policy, moment)
+    return {
+        "logs": _in_batches(lambda: _logs(expired)),
+        "artifacts": _in_batches(lambda: _artifacts(expired)),
+        "outputs": _in_batches(lambda: _outputs(expired, moment)),
+        "blobs": sweep(workspace, moment),
+    }
+
+
+def carry_out_by_id(workspace_id: UUID) -> None:
+    """For the task: a workspace that is gone needs nothing."""
+    workspace = Workspace.objects.filter(pk=workspace_id).first()
+    if workspace is not None:
+        removed = carry_out(workspace)
+        if any(removed.values()):
+            log.info("retention of workspace %s removed %s", workspace.name, removed)
+
+
+def for_host(host: Host) -> dict[str, int | None]:
+    """What its agent keeps, told with its answers: by the policy of its workspace, or of all that it serves.
+
+    Looked up once a minute, for it changes rarely.
+    """
+    global _policies
+    if _policies is None or time.monotonic() - _policies[0] > HOSTS_POLICY_S:
+        found = {key: retention.of_settings(each) for key, each in Workspace.objects.values_list("pk", "settings")}
+        _policies = (time.monotonic(), found)
+    known = _policies[1]
+    served = [host.workspace_id] if host.workspace_id else list(known)
+    return retention.strictest_of_hosts([known[key] for key in served if key in known])
+
+
+def _in_batches(deed: Callable[[], int]) -> int:
+    total = 0
+    while count := deed():
+        total += count
+    return total
+
+
+def _logs(expired: Expired) -> int:
+    store = artifact_store(expired.workspace.pk)
+    keys = list(expired.logs().values_list("id", flat=True)[:BATCH])
+    for key in keys:
+        store.remove(sealed_key(key))
+        store.remove(sealed_key(samples_of(key)))
+    return Attempt.objects.filter(pk__in=keys).update(log_removed_at=now())
+
+
+def _artifacts(expired: Expired) -> int:
+    store = artifact_store(expired.workspace.pk)
+    rows = list(expired.artifacts()[:BATCH])
+    for row in rows:
+        store.remove(row.key)
+    return Artifact.objects.filter(pk__in=[row.pk for row in rows]).delete()[0]
+
+
+def _outputs(expired: Expired, moment: datetime) -> int:
+    """First nobody may take them for a result, then what was taken in that very moment is spared, then they go."""
+    found = list(expired.outputs().values_list("id", "run_id")[:BATCH])
+    StepRun.objects.filter(run__in=[run for _, run in found]).update(is_source=False)
+    spared = expired.outputs().filter(pk__in=[key for key, _ in found])
+    rows = list(spared.select_related("run__workspace").defer("run__graph"))
+    for row in rows:
+        _remove(row)
+    return Output.objects.filter(pk__in=[row.pk for row in rows]).update(removed_at=now())
+
+
+def _remove(output: Output) -> None:
+    try:
+        root = datasets.root_by_name(output.run.workspace, output.datastore)
+    except StudioError:
+        return  # the datastore is gone, and its files with it
+    for key in keys_to_remove(output, root):
+        root.remove(key)

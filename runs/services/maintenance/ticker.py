@@ -1,0 +1,151 @@
+"""The safety net: once a second one thread in one worker looks for what a lost bell has left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import close_old_connections
+
+from compute.services import samples
+from core import once, outbox_publisher, slices
+from core.clock import now
+from core.heartbeats import beat
+from core.models import Event
+from core.work import ring
+from datasets import services as datasets
+from environments import services as environments
+from runs.models import Attempt
+from runs.services.agent_reports import claims
+from runs.services.maintenance import (
+    delete_run,
+    host_removal,
+    lease_expiry,
+    revoked_submitters,
+    unresponsive,
+    workspace_removal,
+)
+from runs.services.orchestration import clusters, environment_builds, open_children, run_transaction
+from runs.services.orchestration.progress import advance_some
+from runs.services.scheduling import autoscaler, placing
+from workspaces.models import Workspace
+from workspaces.services import auditing, storage
+
+log = logging.getLogger(__name__)
+LEASE = timedelta(seconds=10)
+KEEP_EVENTS = timedelta(days=7)
+PRUNED = 5_000
+
+
+def start() -> threading.Thread:
+    """Start the ticker's thread. Every worker runs one; a lease in the database lets one of them work."""
+    thread = threading.Thread(target=_run, name="ticker", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run() -> None:
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    pause = threading.Event()
+    count = 0
+    while True:
+        pause.wait(1.0)
+        count += 1
+        try:
+            close_old_connections()
+            if beat("ticker", owner, silence=LEASE):
+                tick(count)
+        except Exception:  # the net must not tear: whatever is wrong now is tried again in a second
+            log.exception("tick failed")
+        finally:
+            close_old_connections()
+
+
+def tick(count: int) -> None:
+    """One look around; slower duties come only every few ticks."""
+    duties: list[tuple[int, Callable[[], object]]] = [
+        (1, deliver_events),
+        (1, place_waiting),
+        (2, lease_expiry.expire),
+        (2, host_removal.give_back_unfetched),
+        (2, unresponsive.note),
+        (2, ring_claims),
+        (2, advance_silent),
+        (2, autoscaler.look_after),
+        (2, clusters.drop_left),
+        (2, clusters.finish_leaving),
+        (2, datasets.ring_waiting),
+        (5, revoked_submitters.stop_unentitled),
+        (5, end_left),
+        (5, environments.expire_builds),
+        (5, environment_builds.fail_unbuildable),
+        (5, workspace_removal.ring_deleted),
+        (60, delete_run.remove_hidden),
+        (60, storage.ring_stale),
+        (600, prune_events),
+        (600, once.prune),
+        (600, samples.prune),
+        (300, auditing.prune),
+        (3600, datasets.sweep_staged),
+        (3600, ring_retention),
+    ]
+    for every, duty in duties:
+        if count % every == 0:
+            try:
+                duty()
+            except Exception:  # one duty's fault must not keep the others from theirs
+                log.exception("%s failed", duty.__name__)
+
+
+def deliver_events() -> None:
+    """Events that are older than a bell's way: the bell was lost."""
+    late = now() - timedelta(seconds=1)
+    if Event.objects.filter(delivered_at__isnull=True, created_at__lt=late).exists():
+        outbox_publisher.deliver()
+
+
+def place_waiting() -> None:
+    """One round in case a bell was lost, a host has come, or a retry's delay is over."""
+    placing.place()
+
+
+def ring_claims() -> None:
+    """Placed attempts that their host has not fetched, and those of which it may not have got what it fetched."""
+    moment, rows = now(), Attempt.objects.order_by().values_list("host__name", "host__is_local")
+    unfetched = rows.filter(
+        status=Attempt.Status.QUEUED, node__isnull=False, queued_at__lt=moment - timedelta(seconds=2)
+    )
+    unheard = rows.filter(status=Attempt.Status.LEASED, leased_at__lt=moment - claims.RESEND_AFTER)
+    for name, is_local in unfetched.union(unheard):
+        placing.ring_host(name, by_queue=is_local)
+
+
+def advance_silent() -> None:
+    for run in lease_expiry.silent_runs():
+        try:
+            advance_some(run.pk)
+        except Exception:  # nor one run's fault the other runs
+            log.exception("advance of %s failed", run.pk)
+
+
+def end_left() -> None:
+    """What programs left open below runs that are over."""
+    for root_id in open_children.left_open():
+        run_transaction.end_left(root_id)
+
+
+def prune_events() -> None:
+    """So many at a time: a day of a busy studio is a million rows."""
+    slices.delete(
+        Event.objects.filter(created_at__lt=now() - KEEP_EVENTS, delivered_at__isnull=False).order_by("id"), PRUNED
+    )
+
+
+def ring_retention() -> None:
+    """Once an hour; a lost bell means an hour later."""
+    for key in Workspace.objects.filter(deleted_at__isnull=True).values_list("id", flat=True):
+        ring("runs.retain", workspace_id=str(key))

@@ -1,0 +1,204 @@
+"""The end of an attempt, and what follows from it, in one transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from core import sentences, words
+from core.clock import now, parse
+from core.errors import StudioError
+from core.prepared import Prepared
+from duto.spec.sentences import parts_in
+from runs import causes, told
+from runs.models import Attempt, Run
+from runs.queries.graphs import learn, parsed
+from runs.services.orchestration import clusters, failures, open_children
+from runs.services.orchestration.progress import carry_forward
+from runs.services.orchestration.run_transaction import changing, place_after
+from runs.services.results import artifacts, logs, outputs, usage
+from runs.services.scheduling import placing
+from workspaces.services.tokens import revoke_run_tokens
+
+# Documents of a step that its end does not look into.
+BULKY = ("run__graph", "run__step__fingerprint_document", "run__step__reuse_explanation")
+A = Attempt.Status
+S = Run.Status
+
+
+def finish(attempt: Attempt, report: dict[str, Any]) -> None:
+    """Record an agent's verdict: bytes first, rows in one transaction. Repeating it changes nothing."""
+    if report.get("cause") == "lost":
+        lose(attempt, **_told_by(report, "no_verdict"))
+        return
+    digests, refusal = _take_outputs(attempt, report)
+    unkept = artifacts.adopt(attempt, report)
+    with changing(attempt.run.root_id) as root:
+        fresh = fresh_of(attempt, root)
+        if fresh.is_final:
+            return
+        fresh.run.step.output_digests = digests
+        heard = [sentences.kept(report, str(each)) for each in report.get("warnings") or []]
+        fresh.warnings = sentences.once([*fresh.warnings, *unkept, *heard])
+        status, facts = clusters.judged(fresh, *_verdict(report, refusal))
+        status, facts = _as_declared(fresh, status, facts)
+        end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
+
+
+def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The outputs where they belong, by name; or why the script's success is none."""
+    step = parsed(attempt.run.root_id or attempt.run_id).steps[attempt.run.step.node_id]
+    if not _succeeded(report) or not step.outputs or attempt.declared:
+        return {}, {}
+    missing = outputs.missing_outputs(report, step)
+    if missing:
+        return {}, missing
+    try:
+        with words.stored():
+            rows = outputs.promote(attempt, report)
+    except StudioError as error:
+        return {}, {"message": error.message, "said": told.kept_of(error)}
+    return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, {}
+
+
+def _verdict(report: dict[str, Any], refusal: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if refusal:
+        return A.FAILED, {"cause": "user_error", **refusal}
+    if report.get("canceled") or report.get("cause") == "canceled":
+        return A.CANCELED, {"cause": "canceled", **_told_by(report, "canceled")}
+    if _succeeded(report):
+        return A.COMPLETED, {}
+    return A.FAILED, {
+        "cause": str(report.get("cause") or "user_error")[:16],
+        **_told_by(report, "script_failed"),
+    }
+
+
+def _told_by(report: dict[str, Any], silent: str) -> dict[str, Any]:
+    """The message of an end with what it is made of; for one that says nothing a sentence of ours."""
+    message = str(report.get("message") or "")
+    return {"message": message, "said": parts_in(report, message)} if message else failures.sentence(silent)
+
+
+def _as_declared(attempt: Attempt, status: str, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What the script said by `run.fail()` holds, however well it ended, unless something else ended it."""
+    is_its_own = status == A.COMPLETED or (status == A.FAILED and facts.get("cause") == "user_error")
+    if not attempt.declared or not is_its_own:
+        return status, facts
+    return A.FAILED, {**facts, "cause": "user_error", "message": attempt.declared["message"], "said": None}
+
+
+def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
+    """End an attempt, free its node, end or requeue its run, and carry the tree forward. Inside changing()."""
+    facts.setdefault("finished_at", now())
+    attempt.move(status, **facts)
+    if attempt.leased_at is not None:  # whoever had it may have left a log
+        logs.seal(attempt)
+        usage.seal(attempt)
+    revoke_run_tokens(attempt.run_id)
+    placing.free_node(attempt)
+    place_after(attempt.run, attempt.compute_target_id)
+    run = attempt.run
+    begun = {"started_at": attempt.started_at} if run.started_at is None else {}
+    if status == A.COMPLETED:
+        _complete(run, attempt, begun)
+    elif status == A.CANCELED or run.status == S.CANCEL_REQUESTED:
+        run.move(S.CANCELED, finished_at=now(), error=failures.canceled(attempt), **begun)
+    elif (retry := next_try(attempt)) is not None:
+        _retry(attempt, retry)
+        return
+    else:
+        run.move(S.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings, **begun)
+    root = run.root or run
+    if root.pk != run.pk and _matters(root, run):
+        carry_forward(root)
+
+
+def _matters(root: Run, run: Run) -> bool:
+    """Whether the end of this step changes anything else: one of many equals mostly does not."""
+    if run.status != S.COMPLETED or parsed(root.pk).followers[run.step.node_id]:
+        return True
+    return not Run.objects.filter(root=root.pk, step__isnull=False).exclude(status__in=Run.ENDS).exists()
+
+
+def _complete(run: Run, attempt: Attempt, begun: dict[str, Any]) -> None:
+    step = run.step
+    root = run.root or run
+    # Forced runs are no source, and a run that changed nothing else may be taken for one (docs: reuse).
+    step.is_source = step.allow_reuse and not root.is_forced and bool(step.fingerprint)
+    step.waiting = []
+    step.save(update_fields=["is_source", "output_digests", "waiting"])
+    run.move(S.COMPLETED, finished_at=now(), warnings=attempt.warnings, **begun)
+
+
+def next_try(attempt: Attempt) -> causes.Retry | None:
+    """What the step's settings and the policy of its cause say of an attempt that ended badly."""
+    run = attempt.run
+    step = parsed(run.root_id or run.pk).steps[run.step.node_id]
+    return causes.next_try(attempt.cause, attempt.number, step.retries, step.retry_delay_seconds)
+
+
+def _retry(attempt: Attempt, retry: causes.Retry) -> None:
+    """A new attempt with a directory of its own; what the earlier one said and left stays."""
+    run, moment = attempt.run, now()
+    open_children.abandon(run, attempt.number, attempt.cause)
+    run.move(S.QUEUED, queued_at=moment)
+    Attempt.objects.create(
+        run=run, workspace_id=run.workspace_id, number=retry.number, compute_target_id=attempt.compute_target_id, queued_at=moment,
+        priority=attempt.priority, user_id=attempt.user_id, warnings=run.warnings,
+        not_before=moment + timedelta(seconds=retry.delay) if retry.delay else None,
+    )  # fmt: skip
+
+
+def lose(attempt: Attempt, **told: Any) -> None:
+    """No verdict was left: the attempt's shim was killed, on a living host."""
+    learn(attempt.run.root_id)
+    with changing(attempt.run.root_id) as root:
+        fresh = fresh_of(attempt, root)
+        if not fresh.is_final:
+            end_attempt(fresh, A.LOST, cause="attempt_lost", **told)
+
+
+_FRESH: Prepared[Attempt] = Prepared(
+    lambda key: Attempt.objects.select_related("run__step", "node").defer(*BULKY).filter(pk=key)
+)
+
+
+def fresh_of(attempt: Attempt, root: Run) -> Attempt:
+    """The attempt as stored, with its run and root, read under the root's lock."""
+    fresh = _FRESH.all(attempt.pk)[0]
+    if fresh.run_id == root.pk:
+        root.step = fresh.run.step
+        fresh.run = root
+    fresh.run.root = root
+    fresh.run.workspace = root.workspace
+    return fresh
+
+
+def _succeeded(report: dict[str, Any]) -> bool:
+    return report.get("exit_code") == 0 and not report.get("cause") and not report.get("canceled")
+
+
+def _start_of(attempt: Attempt, report: dict[str, Any]) -> dict[str, Any]:
+    """When the script began, where only the verdict tells it."""
+    started = parse(report.get("started_at"))
+    if started is None or attempt.started_at is not None:
+        return {}
+    return {"started_at": not_later(started), "preparing_at": attempt.preparing_at or attempt.leased_at}
+
+
+def _measured(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "exit_code": report.get("exit_code"),
+        "signal": report.get("signal"),
+        "traceback": report.get("traceback"),
+        "usage": report.get("usage"),
+        "proof": causes.proof_of(report.get("proof")),
+        "finished_at": not_later(parse(report.get("at"))),
+    }
+
+
+def not_later(moment: datetime | None) -> datetime:
+    """An agent's clock may be ahead or far behind: then the studio's is the better witness."""
+    current = now()
+    return moment if moment and current - timedelta(minutes=10) < moment <= current else current

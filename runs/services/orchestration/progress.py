@@ -1,0 +1,261 @@
+"""Carry a run forward: start what may start, skip what can no longer run, end what is over. Safe to call at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from compute.models import ComputeTarget
+from core import slices, words
+from core.clock import now
+from core.errors import StudioError
+from core.prepared import Prepared
+from core.sentences import Kept
+from core.work import later
+from duto.spec import fingerprint
+from environments import services as environments
+from environments.models import EnvironmentBuild, EnvironmentVersion
+from runs import plan, told
+from runs.models import Attempt, Run
+from runs.queries.graphs import learn
+from runs.services.orchestration import adoption, failures, fingerprints, reuse
+from runs.services.orchestration.run_state import Board
+from runs.services.orchestration.run_transaction import changing, place_after
+from runs.services.orchestration.stopping import stop_steps
+
+S = Run.Status
+# One step that is reused may lead to the next so often within one transaction.
+ROUNDS = 120
+ROOT_WARNINGS = 20
+
+
+def advance(root_id: UUID) -> None:
+    """Decide and carry out what comes next for a run, slice by slice. Called twice, the second call finds nothing to do."""
+    learn(root_id)
+    while True:
+        with changing(root_id) as root:
+            if not _carry(root):
+                return
+        slices.pause()
+
+
+def advance_some(root_id: UUID) -> None:
+    """The same for those who must not take long: what is beyond one slice is left to a worker."""
+    learn(root_id)
+    with changing(root_id) as root:
+        carry_forward(root)
+
+
+def carry_forward(root: Run) -> None:
+    """The body of advance_some(), for those who hold the root's lock already."""
+    if _carry(root):
+        later("runs.advance", root_id=str(root.pk))
+
+
+@words.stored()
+def _carry(root: Run) -> bool:
+    """Carry out at most a slice of decisions, since others wait for the lock; whether there are more."""
+    if root.is_final or root.is_hidden or root.kind == Run.Kind.INTERACTIVE:
+        return False
+    board = Board(root)
+    if root.status == S.NOT_STARTED and root.kind != Run.Kind.SCRIPT:
+        root.move(S.RUNNING, started_at=now())
+    places = Places(board)
+    more = False
+    if root.cancel_requested_at is None:
+        more = _decide(board, places)
+    more = _stop(board) or more
+    board.save()
+    places.queue()
+    _end(board)
+    return more
+
+
+def _decide(board: Board, places: Places) -> bool:
+    left, needs = slices.SLICE, board.parsed.needs
+    for rounds in range(ROUNDS):
+        decisions = _decisions(board, places, needs, left)
+        if not decisions:
+            return False
+        nodes = [decision.step for decision in decisions]
+        if rounds and any(node not in board.runs for node in nodes):
+            # One reuse leads to the next: load what may follow at once instead of step by step.
+            board.need([node for node, state in board.states.items() if state == plan.WAITING][: slices.SLICE])
+        _carry_out(board, places, decisions)
+        left -= len(decisions)
+        if left <= 0:
+            return True
+        needs = _following(board, nodes)
+    return True
+
+
+def _following(board: Board, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
+    """What may have come nearer by the new states of these steps: those after them, unless one that failed stops all."""
+    needs = board.parsed.needs
+    if not board.go_on and any(board.states[node] in plan.BAD for node in nodes):
+        return needs
+    after = dict.fromkeys(other for node in nodes for other in board.parsed.followers[node])
+    return {node: needs[node] for node in after}
+
+
+_TARGET: Prepared[ComputeTarget] = Prepared(lambda key: ComputeTarget.objects.filter(pk=key))
+_VERSION: Prepared[EnvironmentVersion] = Prepared(
+    lambda key: EnvironmentVersion.objects.select_related("build", "environment").filter(pk=key)
+)
+
+
+class Places:
+    """The compute and environments of the steps that start now, each looked up once; and the attempts they get."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.waiting: set[str] = set()
+        self.starting: list[Run] = []
+        self._compute: dict[UUID, ComputeTarget] = {}
+        self._environments: dict[UUID, EnvironmentVersion] = {}
+
+    def learn(self, nodes: Sequence[str]) -> None:
+        """Load what these steps refer to: each once, and most refer to the same."""
+        steps = [self.board.runs[node].step for node in nodes]
+        targets = {s.compute_target_id for s in steps if s.compute_target_id} - self._compute.keys()
+        versions = {s.environment_version_id for s in steps if s.environment_version_id} - self._environments.keys()
+        for key in targets:
+            self._compute.update({row.pk: row for row in _TARGET.all(key)})
+        for key in versions:
+            self._environments.update({row.pk: row for row in _VERSION.all(key)})
+
+    def compute(self, run: Run) -> ComputeTarget | None:
+        key = run.step.compute_target_id
+        return self._compute.get(key) if key else None
+
+    def environment(self, run: Run) -> EnvironmentVersion | None:
+        key = run.step.environment_version_id
+        return self._environments.get(key) if key else None
+
+    def warn(self, warnings: Sequence[Kept]) -> None:
+        """The run itself tells what is to be known of the environments of its steps, each once."""
+        root = self.board.root
+        fresh = [each for each in warnings if each not in root.warnings][: max(0, ROOT_WARNINGS - len(root.warnings))]
+        if fresh and root.kind != Run.Kind.SCRIPT:  # which is its own step
+            root.warnings = [*root.warnings, *fresh]
+            Run.objects.filter(pk=root.pk).update(warnings=root.warnings)
+
+    def queue(self) -> None:
+        """Give each starting step an attempt, and ask for places once the transaction holds."""
+        if not self.starting:
+            return
+        moment = now()
+        root = self.board.root
+        # Among it the columns that a cluster's queue is ordered by.
+        order = {
+            "workspace_id": root.workspace_id,
+            "priority": root.priority,
+            "user_id": root.submitted_by_id,
+            "queued_at": moment,
+        }
+        attempts = [
+            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, warnings=run.warnings, **order)
+            for run in self.starting
+        ]
+        Attempt.objects.bulk_create(attempts)
+        for run in self.starting:
+            place_after(run, run.step.compute_target_id)
+
+
+def _decisions(board: Board, places: Places, needs: Mapping[str, frozenset[str]], most: int) -> list[plan.Decision]:
+    """What the plan says now of these steps, without those that wait for their environment."""
+    decisions = plan.decide(needs, board.states, go_on=board.go_on)
+    found = [decision for decision in decisions if decision.step not in places.waiting]
+    if len(found) > most:  # those that go on waiting would come first again and again
+        still = board.still_waiting()
+        found = [decision for decision in found if decision.act is plan.Act.SKIP or decision.step not in still]
+    return found[:most]
+
+
+def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision]) -> None:
+    starts = [d.step for d in decisions if d.act is plan.Act.START]
+    parents = {source.step for node in starts for source in board.spec(node).inputs if source.step}
+    board.need([*(d.step for d in decisions), *parents])
+    places.learn(starts)
+    adoption.learn(board, starts)
+    for decision in decisions:
+        if decision.act is plan.Act.SKIP:
+            board.set(decision.step, S.SKIPPED, error=failures.skipped(decision.because))
+        else:
+            _start(board, places, decision.step)
+
+
+def _start(board: Board, places: Places, node: str) -> None:
+    """Adopt or reuse an earlier result, wait for the environment, or queue an attempt."""
+    run = board.runs[node]
+    compute, environment = places.compute(run), places.environment(run)
+    if compute is None or compute.is_leaving:
+        board.set(node, S.FAILED, error=failures.compute_gone(board.spec(node).compute or ""))
+        return
+    build = environment.build if environment else None
+    if environment is not None and build is not None and build.status != EnvironmentBuild.Status.READY:
+        _await_environment(board, places, node, environment, build)
+        return
+    run.warnings = environments.warnings_of(environment)
+    places.warn(run.warnings)
+    step = board.touch(node)
+    step.waiting = []
+    try:
+        document = fingerprints.document_of(board, node, environment=environment, compute=compute)
+    except StudioError as error:  # data that were there at submit are gone
+        board.set(node, S.FAILED, error=failures.refused("data_missing", error))
+        return
+    step.fingerprint_document, step.fingerprint = document, fingerprint.digest(document)
+    answer = adoption.look_up(board, node, document, step.fingerprint)
+    step.reuse_explanation = answer.explanation
+    if answer.source is not None:
+        reuse.take(board, node, answer)
+        return
+    board.set(node, S.QUEUED, **({"warnings": run.warnings} if run.warnings else {}))
+    places.starting.append(run)
+
+
+def _await_environment(
+    board: Board, places: Places, node: str, environment: EnvironmentVersion, build: EnvironmentBuild
+) -> None:
+    if build.status == EnvironmentBuild.Status.FAILED:
+        board.touch(node).waiting = []
+        warned = environments.warnings_of(environment)
+        places.warn(warned)
+        board.set(node, S.FAILED, error=failures.environment(build), **({"warnings": warned} if warned else {}))
+        return
+    places.waiting.add(node)
+    if not board.runs[node].step.waiting:
+        text = told.say("environment")
+        board.touch(node).waiting = [{"code": "environment", "text": text, "facts": {"build": str(build.pk)}}]
+        board.set(node, S.PREPARING)
+        board.states[node] = S.NOT_STARTED
+
+
+def _stop(board: Board) -> bool:
+    """A canceled run stops all its steps, and a failure those that still run, unless the run goes on after failures.
+
+    Whether there are more than one slice of them.
+    """
+    root = board.root
+    if root.cancel_requested_at is not None:
+        nodes = [node for node, state in board.states.items() if state not in Run.ENDS and state != S.CANCEL_REQUESTED]
+    else:
+        nodes = list(plan.to_stop(board.states, go_on=board.go_on))
+    if not nodes:
+        return False
+    board.save()
+    board.need(nodes[: slices.SLICE])
+    stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or told.ANOTHER_STEP)
+    return len(nodes) > slices.SLICE
+
+
+def _end(board: Board) -> None:
+    root = board.root
+    if root.kind == Run.Kind.SCRIPT:  # it is its own step, and has ended with it
+        return
+    end = plan.outcome(board.states.values(), canceled=bool(root.cancel_requested_at))
+    if end is None:
+        return
+    error = failures.of_pipeline(root) if end == S.FAILED else root.error
+    root.move(end, finished_at=now(), error=error)

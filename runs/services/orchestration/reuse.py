@@ -1,0 +1,217 @@
+"""Whether a step's earlier result may stand for a new one, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from core.clock import now
+from core.errors import NotFound, StudioError
+from core.prepared import Prepared
+from core.storage import Root
+from datasets import places
+from duto.spec import fingerprint, status
+from runs import told
+from runs.models import Output, Run, Snapshot, StepRun
+from runs.services.orchestration.run_state import Board
+from runs.services.results import outputs
+from runs.services.results.output_check import Change
+
+
+def _newest(workspace: UUID, **same: str) -> QuerySet[StepRun]:
+    rows = StepRun.objects.filter(workspace=workspace, is_source=True, **same)
+    return rows.select_related("run__root").order_by("-run_id")
+
+
+# Both are asked for once a step, so they carry no more than is looked at.
+_EQUAL: Prepared[StepRun] = Prepared(
+    lambda workspace, digest: _newest(workspace, fingerprint=digest).only(
+        "node_id", "output_digests", "run__root__number"
+    )[:1],
+    UUID,
+    str,
+)
+_NAMESAKE: Prepared[StepRun] = Prepared(
+    lambda workspace, name: _newest(workspace, name=name).only(
+        "node_id", "fingerprint_document", "snapshot_digest", "run__root__number"
+    )[:1],
+    UUID,
+    str,
+)
+
+
+_OUTPUTS: Prepared[Output] = Prepared(lambda run: Output.objects.filter(run=run).order_by("name"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The run whose result is taken, or None; and the explanation that is kept with the step."""
+
+    source: Run | None
+    explanation: dict[str, Any]
+
+
+def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> Answer:
+    """Find a source for the step: completed, not forced, equal fingerprint, outputs still what it wrote."""
+    step = board.spec(node)
+    if board.root.is_forced:
+        return _no("forced", told.say("forced"))
+    if not step.allow_reuse:
+        return _no("not_allowed", told.say("not_allowed"))
+    if unknown := unhashable(document):
+        return _no("unhashable", told.say("unhashable", name=unknown))
+    found = _EQUAL.first(board.root.workspace_id, digest)
+    if found is None:
+        return _nearest(board, node, document)
+    facts = facts_of(found)
+    if found.output_digests and (lost := changed_output(board, outputs_of(found), number_of(found))):
+        return _no(lost.code, told.say("not_reused", why=lost.why), **facts, output=lost.as_document())
+    text = told.say("reused", number=number_of(found))
+    return Answer(
+        found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts}
+    )
+
+
+def unhashable(document: dict[str, Any]) -> str | None:
+    """The first input whose content has no cheap identity."""
+    return next((name for name, value in document["parts"]["inputs"].items() if value[0] is None), None)
+
+
+def number_of(step: StepRun) -> int:
+    """The number that people know the step's run by: that of its root."""
+    return (step.run.root or step.run).number
+
+
+def facts_of(step: StepRun) -> dict[str, Any]:
+    """The run that an explanation compares with, as it is kept."""
+    return {
+        "run": str(step.run_id),
+        "root": str(step.run.root_id),
+        "number": number_of(step),
+        "node": step.node_id,
+    }
+
+
+def take(board: Board, node: str, answer: Answer) -> None:
+    """Let the source's result stand for the step's: outputs, and the properties that programs read."""
+    source = answer.source
+    if source is None:
+        raise ValueError("There is no result to take.")
+    step = board.touch(node)
+    step.reused_from = source
+    step.output_digests = source.step.output_digests
+    run = board.runs[node]
+    properties = {
+        **run.properties,
+        status.IS_REUSED: "true",
+        status.REUSED_RUN_ID: str(source.pk),
+        status.REUSED_NODE_ID: source.step.node_id,
+        status.REUSED_PIPELINE_RUN_ID: str(source.root_id),
+    }
+    if answer.explanation["code"] == "adopted":
+        properties[status.IS_ADOPTED] = "true"
+    if any(output.register for output in board.spec(node).outputs):
+        _register(board, node, source)
+    warned = {"warnings": run.warnings} if run.warnings else {}
+    board.set(node, Run.Status.COMPLETED, properties=properties, **warned)
+
+
+def _register(board: Board, node: str, source: Run) -> None:
+    step = board.runs[node].step
+    try:
+        outputs.register_again(board.runs[node], board.spec(node), _OUTPUTS.all(source.pk))
+    except StudioError as error:
+        text = _("Its dataset could not be registered again: %(why)s") % {"why": error.message}
+        step.reuse_explanation = {
+            **(step.reuse_explanation or {}),
+            "text": f"{(step.reuse_explanation or {}).get('text', '')} {text}".strip(),
+        }
+
+
+def _no(code: str, text: str, **compared: Any) -> Answer:
+    return Answer(
+        None, {"reused": False, "code": code, "text": text, "differences": [], "compared_with": compared or None}
+    )
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An output that is no longer what its step wrote, and why in words."""
+
+    name: str
+    change: Change
+    why: str
+
+    @property
+    def code(self) -> str:
+        return "output_gone" if self.change.kind == "gone" else "output_changed"
+
+    def as_document(self) -> dict[str, str]:
+        return self.change.as_document(self.name)
+
+
+def outputs_of(found: StepRun) -> list[Output]:
+    """What a step that ran itself wrote, with its manifests; what it named without a row is gone."""
+    rows = {row.name: row for row in _OUTPUTS.all(found.run_id)}
+    return [rows.get(name) or gone(name) for name in found.output_digests]
+
+
+def gone(name: str) -> Output:
+    """Stands for an output of which there is nothing left."""
+    return Output(name=name, removed_at=now())
+
+
+def changed_output(board: Board, outputs: Iterable[Output], number: int) -> Lost | None:
+    """The first of these outputs that is no longer what run `number` wrote."""
+    for output in outputs:
+        root = None if output.removed_at else _root(board, output.datastore)
+        change = board.look.change_of(output, root)
+        if change is not None:
+            return Lost(output.name, change, change.say(output.name, number))
+    return None
+
+
+def _root(board: Board, store: str) -> Root | None:
+    """The datastore's root, looked up once; nothing when the datastore is gone, and what it held with it."""
+    if store not in board.roots:
+        try:
+            board.roots[store] = places.root_by_name(board.root.workspace, store)
+        except NotFound:
+            board.roots[store] = None
+    return board.roots[store]
+
+
+def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
+    """Say what differs from the last completed run of the step of this name."""
+    last = _NAMESAKE.first(board.root.workspace_id, board.spec(node).name)
+    if last is None or last.fingerprint_document is None:
+        return _no("first", told.say("first"))
+    differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(board, last, node))
+    facts = facts_of(last)
+    text = fingerprint.explain(differences)
+    documents = [each.to_document() for each in differences]
+    return Answer(
+        None,
+        {
+            "reused": False,
+            "code": "different",
+            "text": text[:1].upper() + text[1:],
+            "differences": documents,
+            "compared_with": facts,
+        },
+    )
+
+
+def files_of_both(board: Board, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+    """Both snapshots file by file, when they differ: it turns "the files changed" into which."""
+    new = board.spec(node).snapshot
+    if last.snapshot_digest == new:
+        return None, None
+    rows = Snapshot.objects.filter(workspace=board.root.workspace_id, digest__in=[last.snapshot_digest, new or ""])
+    files = {row.digest: {each["path"]: each["digest"] for each in row.files} for row in rows}
+    return files.get(last.snapshot_digest), files.get(new or "")

@@ -1,0 +1,204 @@
+"""Outputs of steps: promoted from the attempt's directory to their datastore when a finish is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from core import words
+from core.errors import Conflict, Unprocessable
+from core.storage import Root, safe
+from datasets import places
+from datasets import services as datasets
+from datasets.models import DatasetVersion, Datastore
+from duto.spec import canonical, trees
+from duto.spec.filenames import spelled
+from duto.spec.graph import Step
+from runs import told
+from runs.models import Attempt, Output, Run
+from runs.services.results import output_check, output_conflicts
+from runs.services.results.promotion import below, cut_links, left_at
+from workspaces.access import studio_room
+from workspaces.services import storage
+
+
+def missing_outputs(report: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """The `message` and `said` of a script's failure that did not write what it declared; empty when all is there."""
+    written = {each["name"] for each in report.get("outputs", []) if not each.get("missing")}
+    missing = [output.name for output in step.outputs if output.name not in written]
+    if not missing:
+        return {}
+    names = ", ".join(f"'{name}'" for name in missing)
+    name = "unwritten" if len(missing) == 1 else "all_unwritten"
+    with words.stored():
+        message = told.say(name, names=names)
+    return {"message": message, "said": {"code": name, "facts": {"names": names}}}
+
+
+def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
+    """Move what a completed attempt wrote to where it is kept, and name it in rows. May be called again.
+
+    Raises Unprocessable (`output_changed`) when the files are not those of the report, Conflict (`storage_limit`) when
+    they are more than the workspace may keep.
+    """
+    run = attempt.run
+    declared = {each["name"]: each for each in step_of(run)["outputs"]}
+    known = {output.name: output for output in Output.objects.filter(run=run)}
+    base = left_at(attempt, report)
+    _make_room(run, [each for each in report.get("outputs", []) if each["name"] not in known], base)
+    for entry in report.get("outputs", []):
+        name = entry["name"]
+        if entry.get("missing") or name in known or name not in declared:
+            continue
+        known[name] = _promote(run, declared[name], entry, base)
+    return [known[name] for name in declared if name in known]
+
+
+def _make_room(run: Run, told: Iterable[Mapping[str, Any]], base: Path) -> None:
+    """Raises Conflict where these outputs are more than the workspace may keep. Those that were moved already, by a
+    finish that was not committed, are counted where they lie."""
+    here = [each for each in told if not each.get("missing") and below(base, f"outputs/{each['name']}").exists()]
+    size = sum(int(file["size"]) for each in here for file in each.get("files", []))
+    storage.require(run.workspace, size)
+    storage.note(run.workspace, size)
+
+
+def step_of(run: Run) -> dict[str, Any]:
+    """The step's part of the frozen graph, as the document has it: already checked, so not read again."""
+    root = run if run.is_root else run.root
+    graph: Mapping[str, Any] = (root.graph if root else None) or {}
+    for step in graph.get("steps", []):
+        if step["id"] == run.step.node_id:
+            return dict(step)
+    raise LookupError(f"run {run.pk} is not in its graph")
+
+
+def place_of(run: Run, output: Mapping[str, Any]) -> tuple[str, str]:
+    """(datastore, path) of an output: programs build `azureml/<step run id>/<output>` by hand."""
+    datastore = output.get("datastore") or run.workspace.default_datastore
+    destination = output.get("destination")
+    if not destination:
+        return datastore, f"azureml/{run.pk}/{output['name']}"
+    path = str(destination).replace("{run-id}", str(run.pk)).replace("{output-name}", str(output["name"]))
+    return datastore, safe(path)
+
+
+def _promote(run: Run, output: Mapping[str, Any], entry: Mapping[str, Any], base: Path) -> Output:
+    name, path = place_of(run, output)
+    datastore = datasets.datastore(run.workspace, name)
+    root = datasets.root_of(datastore)
+    source = below(base, f"outputs/{output['name']}")
+    if source.is_symlink() or source.exists():
+        cut_links(source)
+        _move(run, output, source, root, name, path)
+    files = manifest(entry.get("files", []))
+    _verify(root, path, files, bool(entry.get("is_directory")), str(output["name"]))
+    row = Output(
+        run=run,
+        name=output["name"],
+        datastore=name,
+        path=path,
+        is_directory=bool(entry.get("is_directory")),
+        digest=canonical.digest(files),
+        files=files,
+        file_count=len(files),
+        size=sum(each["size"] for each in files),
+    )
+    output_check.tag(row, root)
+    row.dataset_version_id = _register(run, output, row, datastore)
+    row.save(force_insert=True)
+    if output.get("destination"):
+        output_conflicts.settle(run, name, (output_check.key_of(row, each) for each in files))
+    return row
+
+
+def manifest(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The files of an output in the one order and spelling that its digest is made of."""
+    plain = [{"path": str(each["path"]), "size": int(each["size"]), "digest": str(each["digest"])} for each in files]
+    return sorted(plain, key=lambda each: str(each["path"]))
+
+
+def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: str, path: str) -> None:
+    if not output.get("destination"):
+        # Left by a finish that was not committed: this attempt's files are the ones that count.
+        root.remove(path)
+        root.adopt(source, path)
+        return
+    # A folder that a program chose may hold files of other runs; they stay.
+    files = {path: source}
+    if source.is_dir():
+        files = {f"{path}/{spelled(name)}": file for name, file in trees.files(source)}
+    taken = [key for key in files if root.exists(key)]
+    if taken:
+        _allow_overwrite(output, taken[0])
+        output_conflicts.keep_off_again(run, str(output["name"]), store, root, path, taken)
+    output_conflicts.claim(run, store, files)
+    for key, file in files.items():
+        if root.exists(key):
+            root.remove(key)
+        root.adopt(file, key)
+
+
+def _allow_overwrite(output: Mapping[str, Any], key: str) -> None:
+    if output.get("overwrite") is False and output.get("mode") == "upload":
+        facts = {"name": output["name"], "path": key, "free": output_conflicts.OWN_PLACE}
+        raise Conflict(told.say("exists", **facts), code="exists", **facts)
+
+
+def _verify(root: Root, path: str, files: list[dict[str, Any]], is_directory: bool, name: str) -> None:
+    if not root.exists(path):
+        raise Unprocessable(told.say("not_arrived", name=name), code="output_changed", name=name)
+    for each in files:
+        key = f"{path}/{each['path']}" if is_directory else path
+        if not root.is_file(key) or root.size(key) != each["size"]:
+            facts = {"name": name, "path": each["path"]}
+            raise Unprocessable(told.say("not_reported", **facts), code="output_changed", **facts)
+
+
+def register_again(run: Run, step: Step, written: Iterable[Output]) -> None:
+    """Register a reused result as if it had been written anew, so that its name means what was made last.
+
+    One that the name means already stays as it is. Raises StudioError.
+    """
+    rows = {row.name: row for row in written}
+    for output in step.outputs:
+        row, wanted = rows.get(output.name), output.register or {}
+        if row is None or not wanted.get("name") or _is_meant(row, wanted["name"]):
+            continue
+        _register(run, {"register": wanted}, row, datasets.datastore(run.workspace, row.datastore))
+
+
+def _is_meant(row: Output, name: str) -> bool:
+    """Whether this output is what the dataset of this name gives."""
+    if row.dataset_version_id is None:
+        return False
+    newest = DatasetVersion.objects.filter(pk=row.dataset_version_id, version=F("dataset__latest_version"))
+    return newest.filter(dataset__name=name, dataset__archived_at__isnull=True).exists()
+
+
+def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datastore) -> UUID | None:
+    """The dataset version of an output that is registered on completion."""
+    wanted = output.get("register")
+    if not wanted or not wanted.get("name"):
+        return None
+    pattern = f"{row.path}/**" if row.is_directory else row.path
+    definition = {
+        **{key: wanted[key] for key in places.PARTS if wanted.get(key)},
+        "sources": [{"datastore": datastore.name, "path": pattern}],
+    }
+    version = datasets.save(
+        studio_room(run.workspace),
+        wanted["name"],
+        wanted.get("kind") or "file",
+        definition,
+        wanted.get("description") or "",
+        wanted.get("tags") or {},
+        create_new_version=True,
+        # This is a step's verdict, with its run locked: nothing is read here.
+        known={"file_count": row.file_count, "size": row.size},
+    )
+    return version.pk

@@ -1,0 +1,109 @@
+"""Where a step would like to run: where its environment stands, and where the steps before it have run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+from uuid import UUID
+
+from compute.fleet import Need, Size, capacity
+from compute.line import Line, User
+from compute.models import Host
+from environments.models import EnvironmentVersion, Image
+from runs.models import Attempt, StepRun
+from runs.queries.graphs import parsed_all
+from runs.services.scheduling.cluster_state import Fleet
+
+# An environment's folder is named by so much of its lock's digest, and the Python.
+KEY = 40
+Hosts = frozenset[UUID]
+
+
+class Wish(NamedTuple):
+    """The hosts that have the step's environment, and those that wrote its inputs."""
+
+    ready: Hosts
+    inputs: Hosts
+
+
+def add(needs: Sequence[Need], held: Mapping[User, Size], queue: Sequence[Attempt], found: Fleet) -> list[Need]:
+    """The same needs with wishes: where there is a choice, and for as many of each cluster as it has room for.
+
+    They are the first in line, so a wish that is not looked up is one of a step that will hardly be placed now.
+    """
+    if len(found.machines) < 2:
+        return list(needs)
+    first = _first(needs, held, found)
+    liked = of([attempt for attempt in queue if attempt.pk in first], found)
+    return [
+        replace(need, ready=liked[need.id].ready, inputs=liked[need.id].inputs) if need.id in liked else need
+        for need in needs
+    ]
+
+
+def _first(needs: Sequence[Need], held: Mapping[User, Size], found: Fleet) -> set[UUID]:
+    """Who is served while each cluster has room."""
+    room = {key: found.room_of(key) for key in found.targets}
+    takes = {cluster.id: cluster.size for cluster in found.clusters}
+    line, first = Line(needs, held, capacity(found.machines)), set()
+    left = sum(room.values())
+    while left and (need := line.next()) is not None:
+        if not room.get(need.cluster):
+            line.passed()
+            continue
+        left -= 1
+        room[need.cluster] -= 1
+        first.add(need.id)
+        line.given(takes[need.cluster])
+    return first
+
+
+def of(queue: Sequence[Attempt], found: Fleet) -> dict[UUID, Wish]:
+    """The wishes of these attempts, in five statements at most, however many they are."""
+    fields = ("run_id", "run__root_id", "node_id", "environment_version_id")
+    rows = StepRun.objects.filter(run__in=[attempt.run_id for attempt in queue]).values_list(*fields)
+    steps = {run: (root or run, node, version) for run, root, node, version in rows}
+    ready = _ready({version for _, _, version in steps.values() if version}, list(found.hosts.values()))
+    graphs = parsed_all({root for root, _, _ in steps.values()})
+    before = {run: graphs[root].steps[node].parents for run, (root, node, _) in steps.items()}
+    wrote = _wrote({root for root, _, _ in steps.values()}, {node for nodes in before.values() for node in nodes})
+    wishes = {}
+    for attempt in queue:
+        root, _, version = steps[attempt.run_id]
+        inputs = (wrote.get((root, node), frozenset()) for node in before[attempt.run_id])
+        wishes[attempt.pk] = Wish(ready.get(version, frozenset()), frozenset().union(*inputs))
+    return wishes
+
+
+def _ready(versions: set[UUID], hosts: Sequence[Host]) -> dict[UUID, Hosts]:
+    """The hosts that have each environment: as a folder, or as an image."""
+    rows = EnvironmentVersion.objects.filter(pk__in=versions).values_list("pk", "build__lock_digest")
+    locks = {version: digest for version, digest in rows if digest} if versions else {}
+    images: set[tuple[UUID, str]] = set()
+    if locks and any(host.launcher == Host.Launcher.DOCKER for host in hosts):
+        there = Image.objects.filter(lock_digest__in=locks.values(), status=Image.Status.READY)
+        images = set(there.values_list("host_id", "lock_digest"))
+    return {
+        version: frozenset(
+            host.pk
+            for host in hosts
+            if (host.pk, digest) in images or any(str(key).startswith(digest[:KEY]) for key in host.environments)
+        )
+        for version, digest in locks.items()
+    }
+
+
+def _wrote(roots: set[UUID], nodes: set[str]) -> dict[tuple[UUID, str], Hosts]:
+    """Which hosts completed these steps of these runs."""
+    if not nodes:
+        return {}
+    done = Attempt.objects.filter(
+        run__root__in=roots, run__step__node_id__in=nodes, status=Attempt.Status.COMPLETED, host__isnull=False
+    )
+    found: dict[tuple[UUID, str], Hosts] = {}
+    for root, node, host in done.values_list("run__root_id", "run__step__node_id", "host_id"):
+        if root is None or host is None:
+            continue
+        found[(root, node)] = found.get((root, node), frozenset()) | {host}
+    return found

@@ -1,0 +1,130 @@
+"""Why a step waits for a place: what the placement that places would say of it now, and where in the queue it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from compute import placement
+from compute.blockers import fair_share, queued
+from compute.fleet import Need, Reason, Size, capacity
+from compute.line import in_line
+from compute.models import ComputeTarget
+from core.clock import now
+from runs import told
+from runs.models import Attempt, Run
+from runs.queries.graphs import parsed
+from runs.services.scheduling import affinity, cluster_state
+from runs.services.scheduling.cluster_state import Fleet, waiting
+from runs.services.scheduling.placing import heads, held_by, needs_of
+from workspaces.models import User
+
+OTHERS = gettext_lazy("another workspace")
+# So many of a list are named in a sentence.
+NAMED = 5
+
+
+def reasons_of(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """Why a step waits: what its row says, and what placement says now."""
+    stored = [{**each, "text": told.said(each)} for each in run.step.waiting]
+    if not tries:
+        return stored or _steps_before(run)
+    if tries[-1].status != Attempt.Status.QUEUED:
+        return stored
+    return [*stored, *({"code": each.code, "text": each.text, "facts": each.facts} for each in reasons(tries[-1]))]
+
+
+def _steps_before(run: Run) -> list[dict[str, Any]]:
+    """The steps that a step waits for, when it has not been started: which, and how far they are."""
+    needs = parsed(run.root_id or run.pk).needs.get(run.step.node_id, frozenset())
+    if run.is_final or not needs:
+        return []
+    rows = Run.objects.filter(root=run.root_id, step__node_id__in=needs).exclude(status__in=Run.ENDS).order_by("id")
+    names = list(rows.values_list("step__name", "status"))
+    if not names:
+        return []
+    words = {value: str(label).lower() for value, label in Run.Status.choices}
+    told = ", ".join(f"{name} ({words[status]})" for name, status in names[:NAMED])
+    if len(names) > NAMED:
+        told += " " + _("and %(n)d more") % {"n": len(names) - NAMED}
+    text = ngettext(
+        "It waits for %(n)d step before it: %(steps)s.", "It waits for %(n)d steps before it: %(steps)s.", len(names)
+    ) % {"n": len(names), "steps": told}
+    return [{"code": "steps", "text": text, "facts": {"steps": len(names)}}]
+
+
+def reasons(attempt: Attempt) -> list[Reason]:
+    """Blockers in order, worked out now, then its place in the queue; empty when it does not wait for a place.
+
+    The same statements however long the queue is. A step that the next round will place has no reason to wait.
+    """
+    target_id = attempt.compute_target_id
+    if attempt.status != Attempt.Status.QUEUED or attempt.node_id is not None or target_id is None:
+        return []
+    waited_for = Exists(waiting().filter(compute_target=OuterRef("pk")))
+    found = cluster_state.read(
+        cluster_state.targets_that(waited_for | Q(pk=target_id), lock=False), lock=False, all_hosts=True
+    )
+    if target_id not in found.targets:
+        return []
+    found = _told(found, found.targets[target_id].workspace_id)
+    moment = now()
+    queue = heads(found, moment)
+    queue = queue if attempt.pk in {each.pk for each in queue} else [*queue, attempt]
+    needs, line = needs_of(queue, found), _whole_line(target_id, attempt)
+    held = held_by([*needs, *line], found)
+    needs = affinity.add(needs, held, queue, found)
+    answer = placement.place(needs, found.clusters, found.slots, found.machines, held, moment)
+    blockers = answer.reasons(attempt.pk)
+    if not blockers:
+        return []
+    cluster = next(each for each in found.clusters if each.id == target_id)
+    all_ = capacity(found.machines)
+    ordered = in_line(line, held, all_, cluster.size)
+    mine = next(need for need in ordered if need.id == attempt.pk)
+    return [*blockers, *fair_share(mine, ordered, held), queued(mine, ordered, cluster, attempt.queued_at)]
+
+
+def _whole_line(target_id: UUID, attempt: Attempt) -> list[Need]:
+    """Everybody who waits for the cluster, by three columns each, with names for those who share it."""
+    rows: list[tuple[UUID, int, UUID | None]] = list(
+        waiting().filter(compute_target=target_id).values_list("id", "priority", "user_id")
+    )
+    if attempt.pk not in {row[0] for row in rows}:  # placed or canceled a moment ago
+        rows.append((attempt.pk, attempt.priority, attempt.user_id))
+    names = dict(User.objects.filter(pk__in={row[2] for row in rows if row[2]}).values_list("pk", "username"))
+    return [Need(key, target_id, priority, user, names.get(user, "") if user else "") for key, priority, user in rows]
+
+
+def _told(found: Fleet, workspace: UUID) -> Fleet:
+    """The same with words for who holds the busy nodes. Another workspace's people and clusters are not named."""
+    rows = Attempt.objects.filter(node__in=[slot.id for slot in found.slots if slot.is_busy]).exclude(
+        status__in=Attempt.ENDS
+    )
+    fields = ("node_id", "user__username", "node__compute_target__name", "node__compute_target__workspace_id")
+    words: dict[UUID, str] = {}
+    for node, user, cluster, room in rows.values_list(*fields):
+        told = _("%(who)s on %(cluster)s") % {"who": user or _("a program"), "cluster": cluster}
+        words[node] = told if room == workspace else str(OTHERS)
+    own = {target.pk for target in found.targets.values() if target.workspace_id == workspace}
+    return replace(
+        found,
+        slots=[replace(slot, holder=words.get(slot.id, "")) for slot in found.slots],
+        clusters=[each if each.id in own else replace(each, name=str(OTHERS)) for each in found.clusters],
+    )
+
+
+def cluster_line(target: ComputeTarget, limit: int) -> tuple[list[UUID], int]:
+    """The first attempts of a cluster's queue in the order in which they will be served, and how many wait."""
+    found = cluster_state.read(cluster_state.targets_that(Q(pk=target.pk), lock=False), lock=False, all_hosts=True)
+    rows = waiting().filter(compute_target=target).values_list("id", "priority", "user_id")
+    needs = [Need(key, target.pk, priority, user) for key, priority, user in rows]
+    all_ = capacity(found.machines)
+    size = Size(target.cores, target.memory, target.gpus)
+    return [need.id for need in in_line(needs, held_by(needs, found), all_, size)[:limit]], len(needs)

@@ -1,0 +1,173 @@
+"""Publish a graph under a name, and run what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from core import once, outbox
+from core.clock import now
+from core.errors import Conflict, Invalid, NotFound, Unprocessable
+from core.ids import as_uuid
+from core.sentences import Kept
+from core.spec import refusing
+from duto.spec import canonical
+from duto.spec.graph import Graph
+from pipelines.models import PublishedPipeline
+from pipelines.services import publish
+from runs import told
+from runs.models import Run, Snapshot
+from runs.queries.finding import get_run
+from runs.services.submission import experiments
+from runs.services.submission.submit import submit_run
+from workspaces.access import Room
+from workspaces.models import Role
+
+NAME_MAX = 255
+# Of parameters in a warning: how many, and how much of each name.
+NAMED, SHOWN = 10, 100
+
+
+def publish_run(room: Room, run: Run, *, name: str, description: str = "", version: str = "") -> PublishedPipeline:
+    """Freeze the graph of a pipeline run. Raises Invalid for a run that has none."""
+    return publish(room, {"run_id": run.pk, "name": name, "description": description, "version": version})
+
+
+def from_request(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
+    """What `pipelines.services.publish` lends from here: the graph as it is given, or that of a run."""
+    words: dict[str, Any] = {name: asked.get(name) or "" for name in ("description", "version")}
+    keep = asked.get("continue_on_step_failure")
+    if not asked.get("run_id"):
+        return publish_graph(room, asked["graph"], name=asked["name"], continue_on_step_failure=keep, **words)
+    run = get_run(room.workspace, asked["run_id"])
+    if run.kind != Run.Kind.PIPELINE or not run.graph:
+        raise Invalid(_("Only a pipeline run can be published."))
+    return publish_graph(
+        room,
+        run.graph,
+        name=asked["name"],
+        continue_on_step_failure=run.continue_on_step_failure if keep is None else keep,
+        source_run_id=run.pk,
+        **words,
+    )
+
+
+@transaction.atomic
+def publish_graph(
+    room: Room,
+    document: Mapping[str, Any],
+    *,
+    name: str,
+    description: str = "",
+    version: str = "",
+    continue_on_step_failure: bool | None = None,
+    source_run_id: UUID | None = None,
+) -> PublishedPipeline:
+    """Freeze a graph. Raises Unprocessable naming every problem of it."""
+    room.require(Role.CONTRIBUTOR)
+    if not name.strip() or len(name) > NAME_MAX:
+        raise Invalid(_("The name of a pipeline has 1 to %(name_max)s characters.") % {"name_max": NAME_MAX})
+    with refusing():
+        graph = Graph.from_document(document)
+    _check_snapshots(room, graph)
+    frozen, keep = graph.to_document(), graph.continue_on_step_failure
+    made = PublishedPipeline.objects.create(
+        workspace=room.workspace,
+        name=name.strip(),
+        description=description,
+        version=version[:64],
+        graph=frozen,
+        graph_digest=canonical.digest(frozen),
+        continue_on_step_failure=keep if continue_on_step_failure is None else continue_on_step_failure,
+        source_run_id=source_run_id,
+        published_by=room.user,
+    )
+    once.settle(made)
+    outbox.hint(f"list:{room.workspace.name}:pipelines")
+    return made
+
+
+def _check_snapshots(room: Room, graph: Graph) -> None:
+    wanted = {step.snapshot for step in graph.steps}
+    there = set(
+        Snapshot.objects.filter(workspace=room.workspace, digest__in=wanted - {None}).values_list("digest", flat=True)
+    )
+    for step in graph.steps:
+        if step.snapshot not in there:
+            text = _("The snapshot of step '%(step)s' has not been uploaded.")
+            raise Unprocessable(text % {"step": step.name}, code="missing_snapshot", step=step.id)
+
+
+def get_published(room: Room, pipeline_id: object) -> PublishedPipeline:
+    """Raises NotFound."""
+    key = as_uuid(pipeline_id)
+    found = PublishedPipeline.objects.filter(workspace=room.workspace, pk=key).first() if key else None
+    if found is None:
+        raise NotFound(
+            _("There is no published pipeline %(pipeline_id)s in workspace '%(workspace)s'.")
+            % {"pipeline_id": pipeline_id, "workspace": room.workspace.name}
+        )
+    return found
+
+
+def trigger(
+    room: Room,
+    pipeline: PublishedPipeline,
+    *,
+    experiment: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    description: str = "",
+    continue_on_step_failure: bool | None = None,
+    regenerate_outputs: bool = False,
+    source: str = "published",
+    is_lenient: bool = False,
+) -> Run:
+    """Run a published pipeline. Raises Conflict when it is disabled, Unprocessable for parameters that do not fit.
+
+    `is_lenient`: parameters that it does not declare are left aside, with a warning on the run.
+    """
+    if pipeline.status != PublishedPipeline.Status.ACTIVE:
+        raise Conflict(
+            _("The pipeline '%(pipeline)s' is disabled. Enable it on its page first.") % {"pipeline": pipeline.name},
+            code="disabled",
+        )
+    values = dict(parameters or {})
+    aside = _undeclared(pipeline, values) if is_lenient else []
+    keep = pipeline.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure
+    run = submit_run(
+        room,
+        experiment=experiment or experiments.name_from(pipeline.name),
+        graph=pipeline.graph,
+        parameters={name: value for name, value in values.items() if name not in aside},
+        tags={str(key): str(value) for key, value in (tags or {}).items()},
+        regenerate_outputs=regenerate_outputs,
+        continue_on_step_failure=keep,
+        display_name=pipeline.name,
+        description=description,
+        trigger={"kind": source, "name": pipeline.name},
+        published_pipeline_id=pipeline.pk,
+        warnings=_told_aside(pipeline, aside),
+    )
+    PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
+    outbox.hint(f"list:{room.workspace.name}:pipelines")
+    return run
+
+
+def _undeclared(pipeline: PublishedPipeline, values: Mapping[str, Any]) -> list[str]:
+    declared = {each["name"] for each in pipeline.graph.get("parameters") or ()}
+    return sorted(name for name in values if name not in declared)
+
+
+def _told_aside(pipeline: PublishedPipeline, names: list[str]) -> list[Kept]:
+    """The warning on a run whose caller named parameters that there are not. Names may be anything."""
+    if not names:
+        return []
+    declared = ", ".join(each["name"] for each in pipeline.graph.get("parameters") or ())
+    shown = ", ".join(f"'{name[:SHOWN]}'" for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    has = told.keep("parameters", names=declared) if declared else told.keep("no_parameters")
+    return [told.keep("left_aside" if len(names) == 1 else "all_left_aside", names=shown, has=has)]

@@ -1,0 +1,406 @@
+"""Start runs: freeze what was asked, lay out the steps, and ask for the first ones to start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from compute.models import ComputeTarget
+from core import once, outbox, slices
+from core.clock import now
+from core.errors import Conflict, Unprocessable
+from core.ids import as_uuid
+from core.storage import safe
+from core.work import after_commit, later
+from datasets import places
+from duto.spec import canonical, status
+from duto.spec import parameters as parameter_rules
+from duto.spec.errors import SpecError
+from duto.spec.graph import Graph, Step
+from duto.spec.units import counted
+from environments import services as environments
+from environments.models import EnvironmentVersion
+from runs.models import DataUse, Experiment, Run, Snapshot, StepRun
+from runs.queries import graphs
+from runs.services.orchestration import progress
+from runs.services.orchestration.run_transaction import changing
+from runs.services.results import output_conflicts
+from runs.services.scheduling import conda_hosts
+from runs.services.submission import experiments
+from workspaces.access import Room, require_run
+from workspaces.models import Role
+from workspaces.scopes import Act
+
+# What a hidden root is not found by.
+LINKS = ("cloned_from", "resumed_from", "published_pipeline_id")
+# A run of up to so many steps is carried forward by the call that submits it; a larger one would keep its caller waiting.
+AT_ONCE = 100
+
+
+def submit_run(
+    room: Room,
+    *,
+    experiment: str,
+    graph: Mapping[str, Any],
+    kind: str = Run.Kind.PIPELINE,
+    parameters: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    properties: Mapping[str, str] | None = None,
+    regenerate_outputs: bool = False,
+    continue_on_step_failure: bool | None = None,
+    **more: Any,
+) -> Run:
+    """Submit a pipeline or a script run.
+
+    Raises Unprocessable naming every problem of the graph at once, Forbidden for readers and for a step beyond its
+    scope. `more`: display_name, trigger, published_pipeline_id, cloned_from, resumed_from, priority.
+    """
+    room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
+    if (resumed := more.get("resumed_from")) is not None:
+        require_run(room, resumed)
+    plan = _check(room, _on_default(room, graph), parameters or {})
+    _keep_off_runs(room, plan.graph)
+    output_conflicts.keep_off(room, plan.graph)
+    fields = {
+        "kind": kind,
+        "graph": plan.document,
+        "graph_digest": canonical.digest(plan.document),
+        "parameters": plan.parameters,
+        "tags": dict(tags or {}),
+        "properties": {**(properties or {}), **_root_properties(kind, plan.parameters, more)},
+        "is_forced": regenerate_outputs,
+        "continue_on_step_failure": plan.goes_on(continue_on_step_failure),
+        "submitted_in": room.token.root_run_id if room.is_run and room.token else None,
+        **more,
+    }
+    if len(plan.graph.steps) > slices.SLICE and kind != Run.Kind.SCRIPT:
+        return _submit_large(room, experiment, plan, fields)
+    with slices.writing():
+        environments_of = _environments(room, plan)
+        root = _make_root(room, experiment, **fields)
+        once.settle(root)
+        runs, details = _rows(root, plan, environments_of)
+        Run.objects.bulk_create(runs)
+        StepRun.objects.bulk_create(details)
+        _note_uses(_uses(root, plan, details))
+        _go(root, len(plan.graph.steps))
+    return root
+
+
+def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, Any]) -> Run:
+    """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
+    with slices.writing():
+        environments_of = _environments(room, plan)
+    root = _make_hidden(room, experiment, **fields)
+    graphs.keep({root.pk: graphs.ParsedGraph(plan.graph)})
+    try:
+        runs, details = _rows(root, plan, environments_of)
+        uses = _uses(root, plan, details)
+        for part in slices.of(range(len(runs))):
+            with slices.writing():
+                _sign(root)
+                Run.objects.bulk_create([runs[place] for place in part])
+                StepRun.objects.bulk_create([details[place] for place in part])
+                laid_out = {runs[place].pk for place in part}
+                _note_uses([use for use in uses if use.run_id in laid_out])
+        slices.pause()
+        with slices.writing():
+            once.settle(root)
+            _show(room, root, fields)
+            _go(root, len(runs))
+    except BaseException:
+        # Whoever dies here in silence leaves it to the ticker.
+        later("runs.remove", root_id=str(root.pk))
+        raise
+    return root
+
+
+def _sign(root: Run, **seen: Any) -> None:
+    """Show a sign of life: the date of a hidden root is that of the last one. Raises Conflict where it was given up."""
+    mine = Run.objects.filter(pk=root.pk, cancel_requested_at__isnull=True)
+    if not mine.update(created_at=now(), **seen):
+        raise Conflict("The submit took too long and was given up. Submit the run again.", code="given_up")
+
+
+def _go(root: Run, steps: int) -> None:
+    """Carry the run forward once the transaction holds: here, or by a worker when it is large."""
+    if steps <= AT_ONCE:
+        after_commit(partial(progress.advance_some, root.pk))
+    else:
+        later("runs.advance", root_id=str(root.pk))
+
+
+def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
+    """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
+    room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
+    with slices.writing():
+        root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
+        once.settle(root)
+        with changing(root.pk) as locked:
+            locked.move(Run.Status.RUNNING, started_at=now())
+    return locked
+
+
+def resubmit(
+    room: Room,
+    run: Run,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    regenerate_outputs: bool = False,
+    graph: dict[str, Any] | None = None,
+) -> Run:
+    """Run the same graph again, with the same parameters or changed ones. Raises Forbidden, also for a foreign run's step."""
+    require_run(room, run)
+    return submit_run(
+        room,
+        experiment=run.experiment.name,
+        kind=run.kind,
+        graph=graph or run.graph or {},
+        parameters={**run.parameters, **(parameters or {})},
+        tags=run.tags,
+        regenerate_outputs=regenerate_outputs,
+        continue_on_step_failure=run.continue_on_step_failure,
+        display_name=run.display_name,
+        cloned_from=run,
+        priority=run.priority,
+        trigger={"kind": "resubmit", "name": f"#{run.number}"},
+    )
+
+
+def _on_default(room: Room, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The graph with the workspace's default cluster for steps that name none: the run keeps what it was then."""
+    name, steps = room.workspace.default_compute, document.get("steps")
+    if not name or not isinstance(steps, list):
+        return document
+    said = [
+        {**each, "compute": name} if isinstance(each, Mapping) and not each.get("compute") else each for each in steps
+    ]
+    return {**document, "steps": said}
+
+
+class _Plan:
+    """A graph that may run, with all it refers to."""
+
+    def __init__(self, graph: Graph, parameters: dict[str, Any], targets: dict[str, ComputeTarget]) -> None:
+        self.graph, self.parameters, self.targets = graph, parameters, targets
+        self.document = graph.to_document()
+
+    def goes_on(self, wish: bool | None) -> bool:
+        """Whether the run goes on after a failure: as its submitter says, else as its graph does."""
+        return self.graph.continue_on_step_failure if wish is None else wish
+
+
+def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
+    """Read the graph and look up what it names. Every problem is told at once."""
+    # Not read yet, so anything may stand here: the graph's own reader says what is wrong with it.
+    told = document.get("steps")
+    most = settings.DUTO.run_max_steps
+    if isinstance(told, list) and len(told) > most:
+        raise Unprocessable(
+            f"The graph has {counted(len(told), 'step')}, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
+            "Let a step do more, or submit several runs.",
+            code="too_many_steps",
+            most=most,
+        )
+    digests = [step.get("snapshot") for step in told if isinstance(step, Mapping)] if isinstance(told, list) else []
+    rows = Snapshot.objects.filter(workspace=room.workspace, digest__in=[d for d in digests if isinstance(d, str)])
+    files = {row.digest: {each["path"] for each in row.files} for row in rows}
+    try:
+        graph = Graph.from_document(document, files)
+        parameters = parameter_rules.bind(graph.parameters, given)
+    except SpecError as error:
+        raise refused(error) from error
+    clusters = ComputeTarget.objects.filter(workspace=room.workspace)
+    targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
+    stores = places.store_names(room.workspace)
+    problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files, stores, parameters)]
+    if problems:
+        raise Unprocessable("\n".join(p["message"] for p in problems), code=problems[0]["code"], problems=problems)
+    return _Plan(graph, parameters, targets)
+
+
+def refused(error: SpecError) -> Unprocessable:
+    """The refusal that carries all problems of a document."""
+    problems = [problem.to_document() for problem in error.problems]
+    return Unprocessable(str(error), code=problems[0]["code"] if problems else "invalid", problems=problems)
+
+
+def _lookups(
+    room: Room,
+    step: Step,
+    targets: Mapping[str, ComputeTarget],
+    files: Mapping[str, Any],
+    stores: frozenset[str],
+    parameters: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    found: list[tuple[str, str]] = []
+    if not step.compute or step.compute.lower() not in targets:
+        offer = ", ".join(sorted(t.name for t in targets.values())) or "none yet; create one on the page Compute"
+        wants = f"wants compute target '{step.compute}', which does not exist in workspace '{room.workspace.name}'"
+        what = wants if step.compute else "names no compute target"
+        found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
+    if step.snapshot not in files:
+        found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
+    found += places.problems_of(room.workspace, step.inputs, step.outputs, stores, parameters)
+    return [{"code": code, "message": message, "step": step.id} for code, message in found]
+
+
+def _keep_off_runs(room: Room, graph: Graph) -> None:
+    """A step lets nothing be kept below the folder of a run of another tree. Raises Forbidden."""
+    if not room.is_run:
+        return
+    outputs = (output for step in graph.steps for output in step.outputs if output.destination)
+    chosen = (safe(str(each.destination).replace("{output-name}", each.name)) for each in outputs)
+    parts = [path.split("/") for path in chosen]
+    named = {key for part in parts if part[0] == "azureml" and len(part) > 1 and (key := as_uuid(part[1]))}
+    for run in Run.objects.only("root_id").filter(workspace=room.workspace, pk__in=named):
+        require_run(room, run)
+
+
+def _environments(room: Room, plan: _Plan) -> dict[str, EnvironmentVersion | None]:
+    """The environment of each step; one that many steps share is looked up once. Raises Unprocessable."""
+    known: dict[str, EnvironmentVersion] = {}
+    found: dict[str, EnvironmentVersion | None] = {}
+    for step in plan.graph.steps:
+        if not step.environment:
+            found[step.id] = None
+            continue
+        key = canonical.digest(dict(step.environment))
+        if key not in known:
+            known[key] = environments.resolve(room.workspace, dict(step.environment))
+        found[step.id] = known[key]
+    conda_hosts.require_hosts(room.workspace, plan.graph.steps, found, plan.targets)
+    return found
+
+
+def _make_root(room: Room, experiment: str, **fields: Any) -> Run:
+    """The root row, numbered within its experiment by the experiment's own row lock."""
+    home = _home(room, experiment)
+    root = Run(
+        workspace=room.workspace, experiment=home, number=_number(home), submitted_by=room.user, version=1, **fields
+    )
+    root.root = root
+    root.save(force_insert=True)
+    room.made("run", root.pk)  # a step may cancel and tag what it submits
+    _tell(root)
+    return root
+
+
+def _make_hidden(room: Room, experiment: str, **fields: Any) -> Run:
+    """The row of a root whose steps are still to come. Nothing refers to others yet, so that nobody finds it by them."""
+    quiet = {name: value for name, value in fields.items() if name not in LINKS}
+    with transaction.atomic():
+        home = experiments.named(room, experiment or "Default")
+    root = Run(workspace=room.workspace, experiment=home, submitted_by=room.user, version=1, **quiet)
+    root.root = root.parent = root
+    # A statement of its own: a long graph is put into JSON before it, and nobody waits for that.
+    root.save(force_insert=True)
+    return root
+
+
+def _show(room: Room, root: Run, fields: Mapping[str, Any]) -> None:
+    """Let a hidden root be seen. Raises Conflict where it was taken for left behind and removed."""
+    home = Experiment.objects.select_for_update(no_key=True).get(pk=root.experiment_id)
+    links = {name: fields[name] for name in LINKS if fields.get(name) is not None}
+    seen = {"parent": None, "number": _number(home), **links}
+    _sign(root, **seen)
+    root.refresh_from_db(fields=["created_at"])
+    for name, value in seen.items():
+        setattr(root, name, value)
+    room.made("run", root.pk)
+    _tell(root)
+
+
+def _home(room: Room, experiment: str) -> Experiment:
+    home = experiments.named(room, experiment or "Default")
+    return Experiment.objects.select_for_update(no_key=True).get(pk=home.pk)
+
+
+def _number(home: Experiment) -> int:
+    """The next number of an experiment whose row is locked."""
+    number = home.run_count + 1
+    Experiment.objects.filter(pk=home.pk).update(run_count=number, last_run_at=now(), archived_at=None)
+    return number
+
+
+def _tell(root: Run) -> None:
+    outbox.record(root.topic, 1, {"changes": []}, lists=(f"list:{root.workspace.name}:runs",))
+
+
+def _rows(
+    root: Run, plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None]
+) -> tuple[list[Run], list[StepRun]]:
+    """One row and one detail row a step, in the order of the graph. A script run is one run: its single step is the root itself."""
+    alone = root.kind == Run.Kind.SCRIPT
+    by_id = {step.id: step for step in plan.graph.steps}
+    steps = [by_id[node] for node in plan.graph.order]
+    runs = [root if alone else _step_row(root, step) for step in steps]
+    details = [_detail_row(run, step, plan, environments_of[step.id]) for run, step in zip(runs, steps, strict=True)]
+    return [] if alone else runs, details
+
+
+def _uses(root: Run, plan: _Plan, details: list[StepRun]) -> list[DataUse]:
+    """Which versions of datasets the run reads, each with the first step that does."""
+    by_id = {step.id: step for step in plan.graph.steps}
+    found: dict[UUID, DataUse] = {}
+    for detail in details:
+        for source in by_id[detail.node_id].inputs:
+            value = source.dataset if source.parameter is None else plan.parameters.get(source.parameter)
+            version = as_uuid(value) if isinstance(value, str) else None
+            if version is not None and version not in found:
+                found[version] = DataUse(root=root, run_id=detail.run_id, dataset_version_id=version)
+    return list(found.values())
+
+
+def _note_uses(uses: list[DataUse]) -> None:
+    if uses:
+        DataUse.objects.bulk_create(uses)
+
+
+def _step_row(root: Run, step: Step) -> Run:
+    properties = {
+        status.RUN_SOURCE: "azureml.StepRun",
+        status.PIPELINE_RUN_ID: str(root.pk),
+        status.NODE_ID: step.id,
+        status.SNAPSHOT_ID: step.snapshot or "",
+        status.STEP_TYPE: "PythonScriptStep",
+        status.COMPUTE_TYPE: "AmlCompute",
+    }
+    return Run(
+        workspace=root.workspace,
+        experiment=root.experiment,
+        kind=Run.Kind.STEP,
+        parent=root,
+        root=root,
+        display_name=step.name,
+        properties=properties,
+        submitted_by=root.submitted_by,
+    )
+
+
+def _detail_row(run: Run, step: Step, plan: _Plan, environment: EnvironmentVersion | None) -> StepRun:
+    return StepRun(
+        run=run,
+        workspace=run.workspace,
+        node_id=step.id,
+        name=step.name,
+        compute_target_id=plan.targets[(step.compute or "").lower()].pk,
+        environment_version_id=environment.pk if environment else None,
+        snapshot_digest=step.snapshot or "",
+        allow_reuse=step.allow_reuse,
+    )
+
+
+def _root_properties(kind: str, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, str]:
+    source = "azureml.PipelineRun" if kind == Run.Kind.PIPELINE else "azureml.scriptrun"
+    found = {status.RUN_SOURCE: source, "runSource": "SDK", "runType": "SDK"}
+    if kind == Run.Kind.PIPELINE:
+        found[status.PARAMETERS] = canonical.canonical(dict(parameters)).decode()
+    if more.get("published_pipeline_id"):
+        found[status.PIPELINE_ID] = str(more["published_pipeline_id"])
+    return found

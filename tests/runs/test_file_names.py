@@ -139,8 +139,8 @@ def test_a_file_that_cannot_be_kept_costs_no_other_and_is_named(lab: Any) -> Non
     report["artifacts"].append({"path": "outputs/-dash/below", **entry})
     (warning,) = artifacts.adopt(attempt, report)
     assert Artifact.objects.filter(run=attempt.run_id, path__startswith="outputs/").count() == len(ODD)
-    assert warning.startswith("Files that the step left could not be kept:")
-    assert all(f"'{path[:200]}'" in warning for path in [*bad, "outputs/-dash/below"])
+    assert warning["text"].startswith("Files that the step left could not be kept:")
+    assert all(f"'{path[:200]}'" in warning["text"] for path in [*bad, "outputs/-dash/below"])
 
 
 def test_a_program_uploads_and_reads_any_text(lab: Any, kept: Attempt) -> None:

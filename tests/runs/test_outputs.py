@@ -287,7 +287,7 @@ def test_outputs_and_artifacts_that_are_more_than_the_workspace_may_keep_are_ref
     with pytest.raises(StudioError, match="this is more") as refused:
         outputs.promote(attempt, report)
     assert refused.value.code == "storage_limit" and not Output.objects.exists()
-    assert "this is more" in artifacts.adopt(attempt, report)[0] and not Artifact.objects.exists()
+    assert "this is more" in artifacts.adopt(attempt, report)[0]["text"] and not Artifact.objects.exists()
     small = attempt_with(lab)
     small.run.workspace.refresh_from_db()
     assert len(outputs.promote(small, leave(small, outputs__model__a="x" * 6))) == 1

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from core import loglines, outbox
 from core.clock import now
-from core.errors import Conflict, TooLarge
+from core.errors import Conflict, NotFound, TooLarge
 from core.prepared import Prepared
 from core.storage import artifact_store
 from runs.models import Artifact, Attempt
@@ -100,8 +100,11 @@ def seal(attempt: Attempt) -> None:
 
 
 def _count_the_rest(attempt: Attempt) -> None:
-    """The last line may have no end."""
-    errors = loglines.counted(attempt.log_errors, lambda: reader(attempt), attempt.log_size, final=True)
+    """The last line may have no end. A log that has gone from the disk is counted by nobody, and its attempt still ends."""
+    try:
+        errors = loglines.counted(attempt.log_errors, lambda: reader(attempt), attempt.log_size, final=True)
+    except NotFound:
+        errors = None
     if errors != attempt.log_errors:
         Attempt.objects.filter(pk=attempt.pk).update(log_errors=errors)
         attempt.log_errors = errors

@@ -84,7 +84,7 @@ def test_a_long_graph_is_folded_and_opens_group_by_group(lab: Lab, long_run: Run
     document, statements = asked(lab, long_run)
     assert document["folded"] and document["home"] == {}
     group, end = document["nodes"]
-    assert (group["name"], group["status"], group["detail"]) == ("step", "Failed", "3 of 310 done")
+    assert (group["name"], group["status"], group["detail"]) == ("step", "Failed", "2 of 310 done")
     assert group["queued_at"].startswith("2026-01-02T03:04:05.5") and group["finished_at"] is None
     assert (end["id"], end["type"], document["edges"]) == ("end", "step", [])
     opened, more = asked(lab, long_run, open="step")

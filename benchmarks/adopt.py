@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import graphs
-from benchmarks.ground import credentials_env, database_env, folder, inside, token_of
+from benchmarks.bench_env import credentials_env, database_env, folder, inside, token_of
 from benchmarks.registry import Sample, Setting, benchmark
 from benchmarks.rest import Rest
 from studio.bootstrap import ROOT

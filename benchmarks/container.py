@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from benchmarks import graphs
-from benchmarks.ground import run_inside
+from benchmarks.bench_env import run_inside
 from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
 from studio.testing.engine import IMAGE, engine, forget

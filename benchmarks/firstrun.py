@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.ground import credentials_env, database_env, folder, inside
+from benchmarks.bench_env import credentials_env, database_env, folder, inside
 from benchmarks.registry import Sample, Setting, benchmark
 from studio.bootstrap import ROOT
 from studio.testing.live import LiveStudio, clean_env

@@ -13,7 +13,7 @@ from statistics import quantiles
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.ground import inside, studio
+from benchmarks.bench_env import inside, studio
 from benchmarks.registry import Sample, Setting, benchmark
 
 BEATS = 2  # of each host in a round

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import graphs
-from benchmarks.ground import studio, token_of
+from benchmarks.bench_env import studio, token_of
 from benchmarks.page import Page, open_page, sign_in
 from benchmarks.registry import Setting
 from benchmarks.rest import Rest

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks import graphs
-from benchmarks.ground import database_env, folder, home_env, run_inside, studio, token_of
+from benchmarks.bench_env import database_env, folder, home_env, run_inside, studio, token_of
 from benchmarks.inside.large_run import step_of
 from benchmarks.page import sign_in
 from benchmarks.registry import Sample, Setting, benchmark

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from benchmarks import graphs
-from benchmarks.ground import folder
+from benchmarks.bench_env import folder
 from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
 

@@ -18,7 +18,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from benchmarks.ground import inside_env
+from benchmarks.bench_env import inside_env
 from studio.bootstrap import ROOT
 from studio.testing.live import LiveStudio
 

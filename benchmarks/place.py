@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.ground import database_env, folder, home_env, run_inside
+from benchmarks.bench_env import database_env, folder, home_env, run_inside
 from benchmarks.registry import Sample, Setting, benchmark
 from studio.testing.live import clean_env
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from benchmarks import graphs
-from benchmarks.ground import inside
+from benchmarks.bench_env import inside
 from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
 

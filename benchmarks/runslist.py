@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from statistics import quantiles
 
-from benchmarks.ground import inside, studio, token_of
+from benchmarks.bench_env import inside, studio, token_of
 from benchmarks.page import sign_in
 from benchmarks.registry import Sample, Setting, benchmark
 from benchmarks.rest import Rest

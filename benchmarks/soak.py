@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks import graphs
-from benchmarks.ground import inside
+from benchmarks.bench_env import inside
 from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
 

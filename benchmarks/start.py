@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.ground import credentials_env, database_env, folder, until_200
+from benchmarks.bench_env import credentials_env, database_env, folder, until_200
 from benchmarks.registry import Sample, Setting, benchmark
 from studio.supervisor.broker import free_port
 from studio.testing.live import LiveStudio, clean_env

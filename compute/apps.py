@@ -6,9 +6,9 @@ class ComputeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from compute.services import enrolments, targets, upkeep
+        from compute.services import enrolments, host_maintenance, targets
         from workspaces.services import members, removal, workspaces
 
         workspaces.default_checks["default_compute"] = targets.check_default
         members.counted_ends["enrolments"] = enrolments.open_of
-        removal.before_delete.append(upkeep.end_all_of)
+        removal.before_delete.append(host_maintenance.end_all_of)

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from compute.fleet import Cluster, Machine, Need, Reason, Size, Slot, reservation
-from compute.line import User
-from compute.room import Room, takes_steps
+from compute.capacity import Room, takes_steps
+from compute.fair_queue import User
+from compute.placement_types import Cluster, Machine, Need, Reason, Size, Slot, reservation
 from core.clock import iso
 from core.words import decimal, duration_text, size_text
 

@@ -6,9 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from compute.blockers import blockers, delay
-from compute.fleet import Cluster, Device, Machine, Need, NewNode, Place, Placement, Reason, Size, Slot, capacity
-from compute.line import Line, User
-from compute.room import Room
+from compute.capacity import Room
+from compute.fair_queue import Line, User
+from compute.placement_types import (
+    Cluster,
+    Device,
+    Machine,
+    Need,
+    NewNode,
+    Place,
+    Placement,
+    Reason,
+    Size,
+    Slot,
+    capacity,
+)
 
 
 def place(

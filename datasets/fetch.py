@@ -23,8 +23,8 @@ from core.sentences import Kept, parts_of, text_of
 from core.storage import Root
 from core.words import duration_text
 from datasets import addresses
+from datasets.stored_messages import say, told
 from datasets.stores import WEB, root_by_name
-from datasets.told import say, told
 from workspaces.models import Workspace
 from workspaces.services import storage
 

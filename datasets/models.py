@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import outbox
 from core.lifecycle import Lifecycle, Row
-from datasets import told
+from datasets import stored_messages
 from workspaces.models import User, Workspace
 
 
@@ -88,7 +88,7 @@ class DatasetVersion(Lifecycle):
     content_fingerprint = models.CharField(max_length=64, blank=True)
     profile = models.JSONField(null=True)
     # Why it could not be fetched: {"code", "message"}. One that is ready keeps the copy that it had.
-    # {"code", "message", "said"}: `said` is what the message is made of (datasets.told).
+    # {"code", "message", "said"}: `said` is what the message is made of (datasets.stored_messages).
     error = models.JSONField(null=True)
     asked_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
@@ -110,7 +110,7 @@ class DatasetVersion(Lifecycle):
     @property
     def error_told(self) -> str:
         """Why it could not be fetched, in the reader's language."""
-        return told.told(told.of_error(self.error))
+        return stored_messages.told(stored_messages.of_error(self.error))
 
     @property
     def is_usable(self) -> bool:

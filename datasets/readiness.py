@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import Unprocessable
 from datasets.models import DatasetVersion
-from datasets.told import of_error, told
+from datasets.stored_messages import of_error, told
 
 
 def refusal(version: DatasetVersion) -> tuple[str, str] | None:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from core.text import cleaned
-from environments import told
+from environments import stored_messages
 
 EXPLICIT, PIP = "@EXPLICIT", "@PIP"
 LARGEST = 1 << 20
@@ -36,7 +36,7 @@ class BadLock(ValueError):
     """Why this cannot be what the recipe resolves to; a clause for people, by a code of `told`."""
 
     def __init__(self, code: str, /, **facts: Any) -> None:
-        self.why = told.say(code, **facts)
+        self.why = stored_messages.say(code, **facts)
         super().__init__(self.why["text"])
 
 

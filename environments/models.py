@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import outbox
 from core.lifecycle import Lifecycle, Row
-from environments import told
+from environments import stored_messages
 from workspaces.models import Workspace
 
 
@@ -40,11 +40,11 @@ class Spoken(Lifecycle):
 
     @property
     def message_told(self) -> str:
-        return told.told({"text": self.message, **(self.said.get("message") or {})})
+        return stored_messages.told({"text": self.message, **(self.said.get("message") or {})})
 
     @property
     def reason_told(self) -> str:
-        return told.told({"text": self.reason, **(self.said.get("reason") or {})})
+        return stored_messages.told({"text": self.reason, **(self.said.get("reason") or {})})
 
 
 class EnvironmentBuild(Spoken):
@@ -92,7 +92,7 @@ class EnvironmentBuild(Spoken):
 
     @property
     def warnings_told(self) -> list[str]:
-        return [told.told(each) for each in self.warnings]
+        return [stored_messages.told(each) for each in self.warnings]
 
 
 class EnvironmentVersion(Row):

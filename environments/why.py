@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from core.sentences import Kept
-from environments.told import say
+from environments.stored_messages import say
 
 Recipe = Mapping[str, str]
 SHOWN = 12

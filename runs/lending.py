@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from compute.services import status, targets, upkeep
+from compute.services import host_maintenance, status, targets
 from core.errors import NotFound
 from core.ids import as_uuid
 from core.storage import artifact_store
@@ -38,7 +38,7 @@ def lend() -> None:
     targets.clearers.append(clusters.clear)
     status.runs_on.append(runs_on_nodes)
     status.waits_for.append(clusters.waiting_for)
-    upkeep.after_revoke.append(host_removal.give_up)
+    host_maintenance.after_revoke.append(host_removal.give_up)
     environments.on_queued.append(build_hosts.ring)
     datastores.guards.append(keep_off_outputs)
     members.on_narrowed.append(revoked_submitters.stop_later)

@@ -15,11 +15,11 @@ from django.utils import translation
 import duto.spec
 import duto_agent
 from core import sentences
-from datasets import told as datasets
+from datasets import stored_messages as datasets
 from duto.spec.sentences import SENTENCES, Said, foreign, parts_in, said, with_said
 from duto_agent.worded import Worded
-from environments import told as environments
-from runs import told
+from environments import stored_messages as environments
+from runs import stored_messages
 from studio.words import catalogues, po
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,19 +102,28 @@ def test_every_sentence_is_said_somewhere_and_has_places_for_facts_alone() -> No
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert SENTENCES.keys() - literals - {"foreign"} == set()
-    for template in (*SENTENCES.values(), *told.OTHERS.values()):
+    for template in (*SENTENCES.values(), *stored_messages.OTHERS.values()):
         assert "%" not in HOLE.sub("", template), template
 
 
 def test_no_code_means_two_sentences() -> None:
-    tables = [set(SENTENCES), set(environments.SENTENCES), set(datasets.SENTENCES), {*told.SENTENCES, *told.OF_CODE}]
+    tables = [
+        set(SENTENCES),
+        set(environments.SENTENCES),
+        set(datasets.SENTENCES),
+        {*stored_messages.SENTENCES, *stored_messages.OF_CODE},
+    ]
     assert sum(map(len, tables)) == len(set().union(*tables))
 
 
 @pytest.mark.parametrize("path", catalogues.catalogues(ROOT), ids=catalogues.language)
 def test_every_sentence_is_translated(path: Path) -> None:
     catalogue = po.read(path.read_text())
-    texts = {text for text in (*SENTENCES.values(), *told.OTHERS.values()) if re.search("[a-z]", HOLE.sub("", text))}
+    texts = {
+        text
+        for text in (*SENTENCES.values(), *stored_messages.OTHERS.values())
+        if re.search("[a-z]", HOLE.sub("", text))
+    }
     assert [text for text in texts if not po.forms(catalogue.get(text))] == []
 
 

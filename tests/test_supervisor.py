@@ -15,10 +15,10 @@ import redis
 
 from studio.config import load
 from studio.supervisor import broker, parts
-from studio.supervisor.house import House
 from studio.supervisor.layout import Layout
 from studio.supervisor.parts import Part
 from studio.supervisor.running import read_state
+from studio.supervisor.supervisor import House
 from tests.agent.test_full_disk import fill, mounted, unmount
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.chaos import blows as dealing
 from benchmarks.chaos import engines
+from benchmarks.chaos import faults as dealing
 from benchmarks.chaos.facts import Facts, collect, keep
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.plan import draw

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.blows import Blow
+from benchmarks.chaos.faults import Blow
 from benchmarks.chaos.plan import RunPlan
 from benchmarks.chaos.world import World
 

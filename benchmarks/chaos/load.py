@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos import script
-from benchmarks.chaos.blows import Blows
+from benchmarks.chaos.faults import Blows
 from benchmarks.chaos.plan import RunPlan, graph
 from benchmarks.chaos.world import World
 from benchmarks.rest import Rest

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from benchmarks.chaos import script
-from benchmarks.chaos.blows import Blow
 from benchmarks.chaos.facts import Facts
+from benchmarks.chaos.faults import Blow
 from benchmarks.chaos.plan import RunPlan, StepPlan, ends
 
 RUN_ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})

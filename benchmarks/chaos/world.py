@@ -13,12 +13,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.chaos.docks import HOSTS, ISLE, Docks
+from benchmarks.bench_env import credentials_env, inside, token_of
+from benchmarks.chaos.container_hosts import HOSTS, ISLE, Docks
 from benchmarks.chaos.engines import OwnEngine
 from benchmarks.chaos.hosts import OwnAgent
 from benchmarks.chaos.plan import BOXES, CLUSTER
 from benchmarks.chaos.relay import Relay
-from benchmarks.ground import credentials_env, inside, token_of
 from benchmarks.rest import Rest
 from studio.bootstrap import ROOT
 from studio.supervisor.broker import free_port

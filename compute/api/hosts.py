@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from compute.api.serializers import NodeOut
 from compute.models import Enrolment, Host
 from compute.samples import UNITS, WINDOWS
-from compute.services import enrolments, upkeep
-from compute.services.hostcard import card_of, known_host, usage_document
+from compute.services import enrolments, host_maintenance
+from compute.services.host_summary import card_of, known_host, usage_document
 from compute.services.hosts import hosts_of
 from core.errors import Conflict
 from workspaces.api.base import WorkspaceView, listed
@@ -117,13 +117,13 @@ class HostView(WorkspaceView):
     @extend_schema(operation_id="hosts_retrieve", responses=HostDetail)
     def get(self, request: Request, name: str) -> Response:
         """What it is, whether it is heard, and what this workspace's nodes and others hold of it."""
-        host = upkeep.find_host(self.room.workspace, name)
+        host = host_maintenance.find_host(self.room.workspace, name)
         return Response({**HostOut(host).data, **card_of(self.room.workspace, host).as_document()})
 
     @extend_schema(operation_id="hosts_detach", responses={204: None})
     def delete(self, request: Request, name: str) -> Response:
         """Its key is refused from now on; what runs there is lost, and retried by policy."""
-        upkeep.revoke(self.room, name)
+        host_maintenance.revoke(self.room, name)
         return Response(status=204)
 
 
@@ -148,7 +148,7 @@ class DrainView(WorkspaceView):
     @extend_schema(operation_id="hosts_drain", request=None, responses=HostOut)
     def post(self, request: Request, name: str) -> Response:
         """No new steps go there; those that run finish. A host that all workspaces share needs an owner."""
-        return Response(HostOut(upkeep.drain(self.room, name)).data)
+        return Response(HostOut(host_maintenance.drain(self.room, name)).data)
 
 
 class UndrainView(WorkspaceView):
@@ -158,7 +158,7 @@ class UndrainView(WorkspaceView):
     @extend_schema(operation_id="hosts_undrain", request=None, responses=HostOut)
     def post(self, request: Request, name: str) -> Response:
         """Let it take steps again."""
-        return Response(HostOut(upkeep.undrain(self.room, name)).data)
+        return Response(HostOut(host_maintenance.undrain(self.room, name)).data)
 
 
 class EnrolmentsView(WorkspaceView):

@@ -19,10 +19,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.text import slugify
 
-from compute import told
+from compute import host_report
 from compute.models import Host
 from compute.services import samples
-from compute.services.hostcard import is_alive
+from compute.services.host_summary import is_alive
 from core import outbox
 from core.clock import now
 from core.errors import Unauthenticated
@@ -63,7 +63,7 @@ def seen(host: Host, facts: Mapping[str, Any]) -> None:
 
     What it tells wrongly is ignored and logged; what it told before of the same stays.
     """
-    found, wrong = told.columns_of(facts)
+    found, wrong = host_report.columns_of(facts)
     _note(host, wrong)
     moment = now()
     was_away = not is_alive(host, moment)

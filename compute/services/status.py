@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from compute import fleet
+from compute import placement_types
 from compute.models import ComputeTarget, Host, Node
 from core.clock import iso, now
 
@@ -80,13 +80,13 @@ def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, 
             text = _("None of the hosts that are connected may carry a node of %(cluster)s, so steps wait.")
             text %= {"cluster": target.name}
         return [{"code": "no_host", "text": text}]
-    size = fleet.Size(target.cores, target.memory, target.gpus)
-    cluster = fleet.Cluster(target.pk, target.name, size, target.vm_size, target.max_nodes, elastic=True)
-    reservations = [fleet.reservation(cluster, machine) for machine in machines]
+    size = placement_types.Size(target.cores, target.memory, target.gpus)
+    cluster = placement_types.Cluster(target.pk, target.name, size, target.vm_size, target.max_nodes, elastic=True)
+    reservations = [placement_types.reservation(cluster, machine) for machine in machines]
     if any(each is not None and not each.warning for each in reservations):
         return []
     largest = max(machines, key=lambda machine: (machine.has.gpus, machine.has.cores, machine.has.memory))
-    text = fleet.warning(cluster, largest)
+    text = placement_types.warning(cluster, largest)
     if target.policy == ComputeTarget.Policy.STRICT:
         return [{"code": "too_large", "text": text.split(";")[0] + _("; its steps wait (policy strict).")}]
     return [{"code": "shrunk", "text": text}]
@@ -122,6 +122,6 @@ def node_documents(nodes: Sequence[Node]) -> list[dict[str, Any]]:
     ]
 
 
-def _machine(host: Host) -> fleet.Machine:
-    has = fleet.Size(host.cores, host.memory, len(host.gpus))
-    return fleet.Machine(host.pk, host.name, has)
+def _machine(host: Host) -> placement_types.Machine:
+    has = placement_types.Size(host.cores, host.memory, len(host.gpus))
+    return placement_types.Machine(host.pk, host.name, has)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from compute.models import ComputeTarget, Node
-from compute.services import terms
+from compute.services import cluster_options
 from compute.sizes import size_of
 from core import outbox
 from core.clock import now
@@ -83,10 +83,10 @@ def create_target(
         gpus=size.gpus, vm_priority=priority, description=description, tags=dict(tags or {}), resized_at=now(),
     )  # fmt: skip
     _scale(target, min_nodes, max_nodes, idle_seconds)
-    terms.apply(room, target, {**asked, "policy": asked.get("policy") or settings.DUTO.compute_policy})
+    cluster_options.apply(room, target, {**asked, "policy": asked.get("policy") or settings.DUTO.compute_policy})
     _save_new(target)
     if hosts:
-        target.hosts.set(terms.hosts_named(room.workspace, hosts))
+        target.hosts.set(cluster_options.hosts_named(room.workspace, hosts))
     audit.note(room, "compute.created", name, vm_size=target.vm_size)
     _tell(room.workspace)
     return target
@@ -155,7 +155,7 @@ def update_target(
     target = _locked(room.workspace, name)
     before = (target.min_nodes, target.max_nodes)
     _scale(target, min_nodes, max_nodes, idle_seconds)
-    changed = terms.apply(room, target, asked)
+    changed = cluster_options.apply(room, target, asked)
     if description is not None:
         target.description = description
     if tags is not None:
@@ -164,7 +164,7 @@ def update_target(
         target.resized_at = now()
     target.save()
     if hosts is not None:
-        target.hosts.set(terms.hosts_named(room.workspace, hosts))
+        target.hosts.set(cluster_options.hosts_named(room.workspace, hosts))
         changed.append("hosts")
     scale = {"min_nodes": target.min_nodes, "max_nodes": target.max_nodes}
     audit.note(room, "compute.changed", target.name, **scale, **({"changed": changed} if changed else {}))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from compute.fleet import Size
 from compute.models import Host
-from compute.services.hostcard import devices_of
+from compute.placement_types import Size
+from compute.services.host_summary import devices_of
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from compute.models import Host, Node
 from compute.samples import WINDOWS
-from compute.services.hostcard import HOLDING, Card, card_of, devices_of, disk_of, known_host, part_of
+from compute.services.host_summary import HOLDING, Card, card_of, devices_of, disk_of, known_host, part_of
 from compute.web import machines
 from compute.web.gauges import Gauge, gauges
 from workspaces.models import Workspace

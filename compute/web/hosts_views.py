@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
-from compute.services import enrolments, upkeep
+from compute.services import enrolments, host_maintenance
 from core.errors import StudioError
 from workspaces.access import Room
 from workspaces.models import Role
@@ -62,19 +62,19 @@ def _show(request: HttpRequest, token: str) -> HttpResponse:
 
 @door.deed()
 def drain(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    upkeep.drain(room, name)
+    host_maintenance.drain(room, name)
     return _done(request, room, _("Drained: it gets no new steps, and those that run there finish."))
 
 
 @door.deed()
 def undrain(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    upkeep.undrain(room, name)
+    host_maintenance.undrain(room, name)
     return _done(request, room, _("The host takes steps again."))
 
 
 @door.deed(Role.OWNER)
 def detach(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    upkeep.revoke(room, name)
+    host_maintenance.revoke(room, name)
     return _done(request, room, _("The host is detached; what it ran is tried again elsewhere."))
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from django.utils.translation import gettext as _
 
 from compute.models import Host
-from compute.services.hostcard import devices_of, part_of
+from compute.services.host_summary import devices_of, part_of
 
 
 class Described:

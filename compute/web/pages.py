@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Host, Node
 from compute.services import status
-from compute.services.hostcard import HOLDING, held_by, is_alive
+from compute.services.host_summary import HOLDING, held_by, is_alive
 from compute.services.hosts import hosts_of
 from compute.web import machines
 from compute.web.gauges import Gauge, gauges

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from core.errors import Invalid, NotFound, Unprocessable
 from datasets import tables
 from datasets.models import Dataset, DatasetVersion
-from datasets.services import files, looking
+from datasets.services import files, inspection
 
 PREVIEW_ROWS = 500
 MOST_CELLS = 1_000_000
@@ -22,7 +22,7 @@ def preview_of(version: DatasetVersion, limit: int) -> dict[str, Any]:
     if version.kind == Dataset.Kind.FILE:
         columns = [{"name": "path", "type": "string"}, {"name": "size", "type": "long"}]
         return {"columns": columns, "rows": [[each.path, each.size] for each in found[:limit]]}
-    asked = looking.question(version, found, tables.WAITED_FOR)
+    asked = inspection.question(version, found, tables.WAITED_FOR)
     width = len(asked.survey or ())
     if width * limit > MOST_CELLS:
         text = _(
@@ -48,4 +48,4 @@ def csv_of(version: DatasetVersion) -> Generator[bytes, None, None]:
     if version.kind == Dataset.Kind.FILE:
         raise Invalid(_("Say which file is meant: one of the paths that 'files/' lists."))
     found = files.files_of(version)
-    yield from tables.as_csv(looking.question(version, found, tables.AT_LENGTH))
+    yield from tables.as_csv(inspection.question(version, found, tables.AT_LENGTH))

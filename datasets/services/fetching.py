@@ -21,8 +21,8 @@ from core.work import later, ring
 from datasets import fetch as web
 from datasets import tables
 from datasets.models import DatasetVersion
-from datasets.services import looking
-from datasets.told import say
+from datasets.services import inspection
+from datasets.stored_messages import say
 from workspaces.access import Room
 from workspaces.models import Role
 
@@ -112,11 +112,11 @@ def _carry(version: DatasetVersion, lease: _Lease) -> None:
 
 
 def _look(version: DatasetVersion, lease: _Lease) -> dict[str, Any]:
-    for url in looking.urls_of(version.definition):
+    for url in inspection.urls_of(version.definition):
         web.copy_of(version.workspace, url, alive=lease.renew)
         lease.renew()
     lease.renew(at_once=True)
-    return looking.look(
+    return inspection.look(
         version.workspace, version.kind, version.definition, seconds=tables.AT_LENGTH, alive=lease.tell
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from core.ids import as_key
 from core.spec import refusing
 from datasets import definitions
 from datasets.models import Dataset, DatasetVersion
-from datasets.services import fetching, files, looking
+from datasets.services import fetching, files, inspection
 from duto.spec.names import check_name
 from workspaces.access import Room
 from workspaces.models import Role, Workspace
@@ -144,15 +144,15 @@ def unregister(room: Room, name: str) -> None:
 
 def _looked(workspace: Workspace, kind: str, definition: Mapping[str, Any], validate: bool) -> tuple[bool, Any]:
     """Whether a worker looks at it, and what is known of it already. Raises as `save()` does."""
-    if looking.urls_of(definition):
-        looking.check(workspace, definition)
+    if inspection.urls_of(definition):
+        inspection.check(workspace, definition)
         return True, {}
     if not validate:
         return False, {}
     found = files.find(workspace, definition["sources"])
-    if looking.is_long(kind, definition, found):
+    if inspection.is_long(kind, definition, found):
         return True, {"content_fingerprint": files.fingerprint(found)}
-    return False, looking.look(workspace, kind, definition, found)
+    return False, inspection.look(workspace, kind, definition, found)
 
 
 def _is_known(version: DatasetVersion, facts: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from core.errors import StudioError
 from datasets import tables
 from datasets.models import DatasetVersion
 from datasets.services import ResolvedFile, fetching, files_of, find_version
-from datasets.services.looking import question, urls_of
+from datasets.services.inspection import question, urls_of
 from datasets.services.versions import annotate
 from datasets.services.versions import unregister as take_out
 from datasets.web.forms import AboutForm, lines_of

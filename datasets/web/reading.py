@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from datasets import tables
 from datasets.services import ResolvedFile
 from datasets.services.files import fingerprint
-from datasets.services.looking import AT_ONCE
+from datasets.services.inspection import AT_ONCE
 from duto.tables.forms import COLUMN_TYPES, encoding_of, type_name
 from workspaces.models import Workspace
 

@@ -18,7 +18,7 @@ from core.prepared import Prepared
 from core.sentences import Kept
 from core.text import cleaned
 from core.work import after_commit
-from environments import lockfile, told
+from environments import lockfile, stored_messages
 from environments.models import EnvironmentBuild, EnvironmentVersion
 
 S = EnvironmentBuild.Status
@@ -132,7 +132,7 @@ def report_build(host: HasKey, report: Mapping[str, Any]) -> EnvironmentBuild | 
         _take_lock(build, report)
     elif event == "failed":
         message = cleaned(str(report.get("message") or ""))[:MESSAGE_MOST]
-        kept = sentences.kept(report, message) if message else told.say("build_ended_badly")
+        kept = sentences.kept(report, message) if message else stored_messages.say("build_ended_badly")
         _fail(build, kept, warnings=_warnings(report))
     else:
         if event == "started":
@@ -146,7 +146,7 @@ def _take_lock(build: EnvironmentBuild, report: Mapping[str, Any]) -> None:
     try:
         lock, python = lockfile.checked(report.get("lock"), report.get("python"), build.recipe)
     except lockfile.BadLock as error:
-        _fail(build, told.say("lock_not_taken", why=error.why))
+        _fail(build, stored_messages.say("lock_not_taken", why=error.why))
         return
     build.move(
         S.READY, finished_at=now(), lease_until=None, lock=lock, lock_digest=lockfile.digest_of(lock), python=python,
@@ -161,7 +161,9 @@ def _warnings(report: Mapping[str, Any]) -> list[Kept]:
 
 
 def _fail(build: EnvironmentBuild, message: Kept, **facts: Any) -> None:
-    build.move(S.FAILED, finished_at=now(), lease_until=None, **told.columns(build.said, message=message), **facts)
+    build.move(
+        S.FAILED, finished_at=now(), lease_until=None, **stored_messages.columns(build.said, message=message), **facts
+    )
 
 
 def queued_with_conda() -> list[tuple[EnvironmentBuild, set[UUID]]]:
@@ -174,7 +176,7 @@ def queued_with_conda() -> list[tuple[EnvironmentBuild, set[UUID]]]:
 def fail_build(build: EnvironmentBuild, message: Kept) -> bool:
     """Whether it was still waiting."""
     try:
-        build.move(S.FAILED, finished_at=now(), **told.columns(build.said, message=message))
+        build.move(S.FAILED, finished_at=now(), **stored_messages.columns(build.said, message=message))
     except Outrun:
         return False
     _tell_lists(build)
@@ -183,19 +185,19 @@ def fail_build(build: EnvironmentBuild, message: Kept) -> bool:
 
 def expire_builds() -> int:
     """Queue again what its agent no longer works on."""
-    return _queue_again(Q(lease_until__lt=now()), told.say("agent_silent"))
+    return _queue_again(Q(lease_until__lt=now()), stored_messages.say("agent_silent"))
 
 
 def give_back_builds(host: HasKey) -> int:
     """Queue again what a host had in hand that is no longer one."""
-    return _queue_again(Q(host_id=host.pk), told.say("host_detached"))
+    return _queue_again(Q(host_id=host.pk), stored_messages.say("host_detached"))
 
 
 def _queue_again(which: Q, reason: Kept) -> int:
     count = 0
     for build in EnvironmentBuild.objects.filter(which, status=S.BUILDING).order_by("id")[:100]:
         try:
-            build.move(S.QUEUED, host_id=None, lease_until=None, **told.columns(build.said, reason=reason))
+            build.move(S.QUEUED, host_id=None, lease_until=None, **stored_messages.columns(build.said, reason=reason))
         except Outrun:
             continue
         _ring(build)

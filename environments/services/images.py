@@ -20,7 +20,7 @@ from core.sentences import Kept
 from core.text import cleaned
 from environments import why
 from environments.models import EnvironmentVersion, Image
-from environments.told import columns, say
+from environments.stored_messages import columns, say
 from workspaces.access import Room
 from workspaces.models import Role
 

@@ -23,8 +23,8 @@ from core.frames import group_of
 from core.ids import as_uuid
 from core.text import document_of
 from environments import services as environments
-from runs.agents.bell import Bell
 from runs.agents.door import body_of, host_of, refusal, refusal_of
+from runs.agents.wakeup import Bell
 from runs.models import Attempt, Run
 from runs.services.agent_reports import claims, reports
 from runs.services.agent_reports.claims import OpenAttempt

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.services.hostcard import known_host
+from compute.services.host_summary import known_host
 from compute.services.targets import find_target
 from core import paging
 from core.errors import NotFound

@@ -69,7 +69,7 @@ class Attempt(Lifecycle):
     signal = models.IntegerField(null=True)
     cause = models.CharField(max_length=16, blank=True)
     message = models.TextField(blank=True)
-    # Where the message is the studio's own: {"code", "facts"}, by which it is told in the reader's language (runs.told).
+    # Where the message is the studio's own: {"code", "facts"}, by which it is told in the reader's language (runs.stored_messages).
     said = models.JSONField(null=True)
     traceback = models.JSONField(null=True)
     # What the script said by `run.fail()` while it ran: {"message", "code"}. Its end is a failure then.

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from compute.models import ComputeTarget
 from core.clock import iso
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Run, StepRun
 from runs.queries.finding import Counts, step_counts
 from runs.queries.graphs import parsed
@@ -102,12 +102,12 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "exit_code": attempt.exit_code,
         "signal": attempt.signal,
         "cause": attempt.cause or None,
-        "message": told.error_text({"message": attempt.message, "said": attempt.said}),
+        "message": stored_messages.error_text({"message": attempt.message, "said": attempt.said}),
         "traceback": attempt.traceback,
         "usage": attempt.usage,
         "proof": attempt.proof,
         "not_before": iso(attempt.not_before),
-        "warnings": [told.warning(each) for each in attempt.warnings],
+        "warnings": [stored_messages.warning(each) for each in attempt.warnings],
         "log_size": attempt.log_size,
         "log_final": attempt.log_sealed_at is not None,
         "host": attempt.host.name if attempt.host else None,
@@ -152,8 +152,8 @@ def _document(run: Run, workspace: str, counts: Counts | None, computes: Mapping
         "parameters": run.parameters,
         "tags": run.tags,
         "properties": run.properties,
-        "error": told.error_document(run.error),
-        "warnings": [told.warning(each) for each in run.warnings],
+        "error": stored_messages.error_document(run.error),
+        "warnings": [stored_messages.warning(each) for each in run.warnings],
         "steps_count": counts.by_status if counts else {},
         "steps_reused": counts.reused if counts else 0,
         "url": url_of(run, workspace),

@@ -20,7 +20,7 @@ from core.words import duration_text, seconds_between
 from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step, read_graph
 from environments.models import EnvironmentBuild, EnvironmentVersion
-from runs import told
+from runs import stored_messages
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run, StepRun
 from runs.queries.folding import FOLD_ABOVE, Folded, Group, fold
@@ -221,7 +221,7 @@ def _node(run: Run) -> dict[str, Any]:
             }
             for each in attempts
         ],
-        "warning": told.warning(warnings[0]) if warnings else None,
+        "warning": stored_messages.warning(warnings[0]) if warnings else None,
     }
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from compute.models import Host
-from compute.services.hostcard import is_alive
+from compute.services.host_summary import is_alive
 from core import frames
 from core.clock import now, told
 from core.heartbeats import WEB, web_silence

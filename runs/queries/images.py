@@ -17,7 +17,7 @@ from core.errors import NotFound
 from core.ids import as_key
 from environments.models import EnvironmentVersion, Image
 from environments.services.images import PULLS, base_tag
-from environments.told import told
+from environments.stored_messages import told
 from runs.models import Attempt, StepRun
 from workspaces.models import Workspace
 

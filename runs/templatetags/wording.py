@@ -8,10 +8,10 @@ from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from runs import told
+from runs import stored_messages
 
 register = template.Library()
-register.filter("told", told.warning)
+register.filter("told", stored_messages.warning)
 TICKED = re.compile(r"`([^`\n]{1,200})`")
 
 

@@ -14,7 +14,7 @@ from core.clock import now
 from runs import causes
 from runs.models import Attempt, Run
 from runs.services.maintenance import unresponsive
-from runs.told import error_text
+from runs.stored_messages import error_text
 from runs.web.tree import StepRow
 
 S = Run.Status

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from runs import causes
 from runs.models import Run
-from runs.told import error_text
+from runs.stored_messages import error_text
 from runs.web.tree import StepRow, Tree, first_line
 
 

@@ -19,7 +19,7 @@ from runs.models import Run
 from runs.services.maintenance import delete_run
 from runs.services.submission import publish as publishing
 from runs.services.submission.submit import resubmit
-from runs.web.deeds import address, kept
+from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
 from workspaces.access import Room

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runs.models import Run
-from runs.told import error_text
+from runs.stored_messages import error_text
 from runs.web.panel_request import PanelRequest
 
 

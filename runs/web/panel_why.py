@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from compute.models import ComputeTarget
 from duto.spec import fingerprint
 from environments.models import EnvironmentVersion
-from runs import differences, told
+from runs import differences, stored_messages
 from runs.models import Attempt, StepRun
 from runs.web import attempts as trials
 from runs.web.panel_request import StepPanelRequest
@@ -113,7 +113,7 @@ def why(ask: StepPanelRequest) -> Why:
         heading=_heading(ask.step, waits, is_decided=bool(explanation)),
         is_over=ask.step.run.is_final,
         waits=waits,
-        explanation={**explanation, "text": told.said(explanation)} if explanation else {},
+        explanation={**explanation, "text": stored_messages.said(explanation)} if explanation else {},
         differences=[
             {**each, "part": differences.part_word(each["part"]), "text": differences.said(each)}
             for each in explanation.get("differences", [])
@@ -126,7 +126,7 @@ def why(ask: StepPanelRequest) -> Why:
         ],
         fingerprint=detail.fingerprint,
         may_reuse=detail.allow_reuse,
-        warnings=[told.warning(each) for each in ask.step.run.warnings],
+        warnings=[stored_messages.warning(each) for each in ask.step.run.warnings],
         attempts=trials.told(ask.step.attempts),
     )
 

@@ -16,7 +16,7 @@ from core.errors import StudioError
 from runs.models import Run
 from runs.services.submission import resume as resuming
 from runs.services.submission.resume_preview import Line, Preview, preview
-from runs.web.deeds import address, kept
+from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
 from workspaces.access import Room

@@ -16,7 +16,7 @@ from runs.models import Run
 from runs.queries.folding import FOLD_ABOVE
 from runs.queries.graph import graph_document
 from runs.queries.graphs import parsed
-from runs.web import offers
+from runs.web import available_actions
 from runs.web.failure import Failure, failure_of
 from runs.web.panel import Panel, panel_of
 from runs.web.rows import givers, who
@@ -59,7 +59,7 @@ class RunPage:
     panel: Panel | None
     # The runs above a child run, with their addresses.
     above: list[tuple[str, str]]
-    deeds: offers.Deeds
+    deeds: available_actions.Deeds
     selected: str
     resumed_by: list[Run]
     rows: list[StepRow]
@@ -107,7 +107,7 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         graph=graph_document(run, request.GET.getlist("open"), chosen) if draws else None,
         above=above(room, run) if "head" in wanted else [],
         panel=panel_of(room, tree, request.GET) if not wanted.isdisjoint({"panel", "tab"}) else None,
-        deeds=offers.deeds_of(room, tree),
+        deeds=available_actions.deeds_of(room, tree),
         selected=chosen,
         resumed_by=resumed_by(run) if "head" in wanted else [],
         rows=tree.rows(list(tree.states)[shown.start : shown.end]) if wants_rows else [],

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import NotFound
 from duto.spec.writing import step_document
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parsed
 from workspaces.access import Room
@@ -68,7 +68,7 @@ class StepRow:
     @property
     def error_text(self) -> str:
         """The message of its error, in the reader's language."""
-        return told.error_text(self.run.error)
+        return stored_messages.error_text(self.run.error)
 
     @property
     def detail(self) -> str:
@@ -79,7 +79,7 @@ class StepRow:
             return _("adopted") if self.is_adopted else ""
         waiting = self.run.step.waiting
         if waiting and self.status not in Run.ENDS:
-            return told.said(waiting[0])
+            return stored_messages.said(waiting[0])
         return ""
 
 
@@ -168,5 +168,5 @@ def root_of(room: Room, run_id: UUID) -> Run:
 
 
 def first_line(error: dict[str, Any]) -> str:
-    text = (error.get("traceback") or {}).get("text") or told.error_text(error)
+    text = (error.get("traceback") or {}).get("text") or stored_messages.error_text(error)
     return str(text).strip().split("\n")[0][:300]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from runs.web import (
-    deeds,
+    actions,
     experiments,
     files,
     forms_views,
@@ -23,11 +23,11 @@ from runs.web import (
 
 _runs = [
     path("", lists.runs, name="list"),
-    path("selected/", deeds.selected, name="selected"),
+    path("selected/", actions.selected, name="selected"),
     path("of/environment/", uses.environment, name="uses-environment"),
     path("of/environments/<uuid:version>/images/", images.of_environment, name="images-of-environment"),
     path("of/images/<uuid:image>/cancel/", images.cancel, name="cancel-image"),
-    path("of/cluster/<str:name>/nodes/<uuid:node>/remove/", deeds.remove_node, name="remove-node"),
+    path("of/cluster/<str:name>/nodes/<uuid:node>/remove/", actions.remove_node, name="remove-node"),
     path("of/cluster/", uses.cluster, name="holds-cluster"),
     path("of/cluster/steps/", uses.steps_of_cluster, name="uses-cluster"),
     path("of/host/", uses.host, name="holds-host"),
@@ -36,9 +36,9 @@ _runs = [
     path("of/model/", uses.model, name="uses-model"),
     path("<uuid:run_id>/", run.page, name="run"),
     path("<uuid:run_id>/waiting/", waits.fragment, name="waiting"),
-    path("<uuid:run_id>/cancel/", deeds.cancel, name="cancel"),
-    path("<uuid:run_id>/resubmit/", deeds.resubmit, name="resubmit"),
-    path("<uuid:run_id>/archive/", deeds.archive, name="archive"),
+    path("<uuid:run_id>/cancel/", actions.cancel, name="cancel"),
+    path("<uuid:run_id>/resubmit/", actions.resubmit, name="resubmit"),
+    path("<uuid:run_id>/archive/", actions.archive, name="archive"),
     path("<uuid:run_id>/clone/", forms_views.clone, name="clone"),
     path("<uuid:run_id>/resume/", resume.dialog, name="resume"),
     path("<uuid:run_id>/publish/", forms_views.publish, name="publish"),

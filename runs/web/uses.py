@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from compute.models import ComputeTarget
-from compute.services.hostcard import known_host
+from compute.services.host_summary import known_host
 from core.errors import NotFound
 from core.ids import as_uuid
 from core.paging import page_of

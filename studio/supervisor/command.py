@@ -9,9 +9,9 @@ import sys
 import webbrowser
 
 from studio.config import Config, load
-from studio.supervisor.house import House, Stopped
 from studio.supervisor.layout import Layout, Refusal
 from studio.supervisor.running import AlreadyRunning, hold
+from studio.supervisor.supervisor import House, Stopped
 
 
 def parser_for(name: str) -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks import record, registry
-from benchmarks.ground import credentials_env
+from benchmarks.bench_env import credentials_env
 from duto_agent.engine.client import Engine
 from studio.bootstrap import ROOT
 from studio.testing.engine import IMAGE, forget

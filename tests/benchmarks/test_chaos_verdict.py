@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from benchmarks.chaos import script
-from benchmarks.chaos.blows import BOX_KINDS, KINDS, Blow, draw
 from benchmarks.chaos.facts import Facts, faults_of
+from benchmarks.chaos.faults import BOX_KINDS, KINDS, Blow, draw
 from benchmarks.chaos.plan import BOXES, CLUSTER, RunPlan, StepPlan, ends, graph
 from benchmarks.chaos.plan import draw as draw_load
 from benchmarks.chaos.verdict import CHECKS, judge

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compute.blockers import fair_share, queued
-from compute.fleet import GIB, Cluster, Device, Machine, Need, Placement, Size, Slot, warning
-from compute.line import in_line
+from compute.fair_queue import in_line
 from compute.placement import place
+from compute.placement_types import GIB, Cluster, Device, Machine, Need, Placement, Size, Slot, warning
 
 SMALL = Size(1, 2 * GIB)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

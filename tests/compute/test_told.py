@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from compute import told
+from compute import host_report
 from compute.models import Host
 from compute.services import hosts
 
@@ -30,7 +30,7 @@ WHOLE: dict[str, Any] = {
 
 
 def test_what_is_told_well_is_kept_whole() -> None:
-    columns, wrong = told.columns_of({**WHOLE, "of_a_later_version": {"x": 1}})
+    columns, wrong = host_report.columns_of({**WHOLE, "of_a_later_version": {"x": 1}})
     assert wrong == []
     assert columns == {
         **{name: value for name, value in WHOLE.items() if name not in ("agent", "started_at")},
@@ -48,7 +48,7 @@ def test_what_is_told_well_is_kept_whole() -> None:
      {"started_at": "x" * 10**6}, {"store_marker": "x" * 65}, {"store_marker": 1}, {"facts": []}, {"facts": None}, {"facts": "x"}],
 )  # fmt: skip
 def test_a_fact_of_another_type_or_out_of_bounds_is_left_out_and_named(odd: dict[str, Any]) -> None:
-    assert told.columns_of(odd) == ({}, [*odd])
+    assert host_report.columns_of(odd) == ({}, [*odd])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_fact_of_another_type_or_out_of_bounds_is_left_out_and_named(odd: dict
     ],
 )  # fmt: skip
 def test_of_a_list_or_an_object_what_is_right_is_kept(given: Any, kept: Any, wrong: list[str]) -> None:
-    columns, named = told.columns_of(given)
+    columns, named = host_report.columns_of(given)
     assert columns == kept
     assert sorted(set(named)) == sorted(set(wrong))
 

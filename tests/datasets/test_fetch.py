@@ -20,13 +20,13 @@ from django.utils import translation
 
 from core.clock import now
 from core.errors import Unprocessable
-from datasets import addresses, fetch, places, tables
+from datasets import addresses, fetch, references, tables
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from datasets.services import fetching
 from datasets.services.versions import get_version, save
 from duto.spec.graph import Input
-from runs.told import said
+from runs.stored_messages import said
 from tests.house import House, code
 
 pytestmark = pytest.mark.django_db
@@ -164,7 +164,7 @@ def test_a_run_is_refused_until_its_data_are_here(house: House, site: str, by_pa
     source = Input(name="d", parameter="p") if by_parameter else Input(name="d", dataset=str(version.pk))
 
     def problems() -> list[tuple[str, str]]:
-        return places.problems_of(house.workspace, [source], [], frozenset(), {"p": str(version.pk)})
+        return references.problems_of(house.workspace, [source], [], frozenset(), {"p": str(version.pk)})
 
     [(why, text)] = problems()
     assert why == "still_fetching" and "still being fetched" in text

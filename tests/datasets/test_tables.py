@@ -23,7 +23,7 @@ from core.errors import Conflict, StudioError
 from core.ids import uuid7
 from datasets import definitions, tables
 from datasets.models import DatasetVersion
-from datasets.services import fetching, files_of, looking
+from datasets.services import fetching, files_of, inspection
 from datasets.services.versions import get_version, save
 from datasets.stores import root_by_name
 from duto.data.tabular_reading import read_frame, read_local, source_of
@@ -452,7 +452,7 @@ def test_many_columns_are_read_and_too_many_values_refused(house: House) -> None
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten bytes are much."""
-    monkeypatch.setattr(looking, "AT_ONCE", 10)
+    monkeypatch.setattr(inspection, "AT_ONCE", 10)
 
 
 @pytest.mark.sqlite
@@ -509,9 +509,9 @@ def test_looking_through_shows_how_far_it_is_and_can_be_canceled(
 def test_what_was_found_is_used_while_the_files_are_the_same(house: House) -> None:
     version = table(house)
     found = files_of(version)
-    assert looking.question(version, found, 1).survey is not None
+    assert inspection.question(version, found, 1).survey is not None
     house.put("t.csv", "a,b\n1,2\nx,4\n")
-    assert looking.question(version, files_of(version), 1).survey is None
+    assert inspection.question(version, files_of(version), 1).survey is None
     assert house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["1", 2], ["x", 4]]
     assert save(house.room, None, "tabular", source("t.csv", format={})).pk == version.pk
     version.refresh_from_db()
@@ -544,7 +544,7 @@ def test_rows_that_are_much_text_are_cut_on_the_page_and_refused_beyond(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = table(house, data="a,b\n" + ("x" * 20_000 + ",1\n") * 40)
-    asked = looking.question(version, files_of(version), 10)
+    asked = inspection.question(version, files_of(version), 10)
     assert {len(row[0]) for row in tables.first_rows(asked, 50, 100, longest=500).rows} == {501}
     at = f"dataset-versions/{version.pk}/preview/"
     assert len(house.api.get(at).json()["rows"][0][0]) == 20_000

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.chaos import engines
 from benchmarks.chaos.bench import SEEDS, Outcome, run
-from benchmarks.chaos.blows import BOX_KINDS, KINDS
-from benchmarks.chaos.docks import HOSTS
+from benchmarks.chaos.container_hosts import HOSTS
+from benchmarks.chaos.faults import BOX_KINDS, KINDS
 from studio.testing.plugin import lacking
 
 STEPS = 40

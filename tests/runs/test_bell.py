@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from runs.agents import bell
-from runs.agents.bell import Bell
+from runs.agents import wakeup
+from runs.agents.wakeup import Bell
 
 RING = {"type": "ring"}
 # A ring that is not heard fails by the suite's own limit on a test.
@@ -48,12 +48,12 @@ async def came(heard: Bell) -> None:
 
 @pytest.mark.parametrize("deed", ["new_channel", "group_add", "receive"])
 async def test_without_a_broker_nothing_is_heard_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch, deed: str) -> None:
-    monkeypatch.setattr(bell, "get_channel_layer", lambda: Failing(deed))
+    monkeypatch.setattr(wakeup, "get_channel_layer", lambda: Failing(deed))
     async with Bell("host.two") as heard:
         assert await heard.rings(0.01) is False
 
 
 async def test_a_broker_that_goes_while_one_listens_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bell, "get_channel_layer", lambda: Failing("group_discard"))
+    monkeypatch.setattr(wakeup, "get_channel_layer", lambda: Failing("group_discard"))
     async with Bell("host.three") as heard:
         assert await heard.rings(0.01)

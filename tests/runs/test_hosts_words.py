@@ -10,7 +10,7 @@ from django.utils import translation
 
 from duto.spec.sentences import Said, said, with_said
 from environments.models import EnvironmentBuild
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.services.agent_reports.spool import skip
 from tests.runs.exchange import Agent, agent, cluster, room, submit_chain
@@ -95,8 +95,8 @@ def test_why_a_build_failed_stands_on_the_run_and_the_build_in_the_readers_langu
     assert row.message_told == failed and row.warnings_told == [other]
     with translation.override("pt-pt"):
         wanted = "O pacote 'sixx' não existe no índice de pacotes. O Python 3.8 não está neste anfitrião; é usado o Python 3.11.7."
-        assert row.message_told == told.error_text(run.error) == wanted
-        assert row.warnings_told == [told.warning(each) for each in run.warnings]
+        assert row.message_told == stored_messages.error_text(run.error) == wanted
+        assert row.warnings_told == [stored_messages.warning(each) for each in run.warnings]
         assert row.warnings_told == ["O Python 3.8 não está neste anfitrião; é usado o Python 3.11.7."]
 
 
@@ -123,11 +123,11 @@ def test_a_record_that_stays_with_its_host_is_told_by_what_it_is(room: Room, age
     assert answer.status_code == 200, answer.content
     attempt = Attempt.objects.get()
     (warning,) = attempt.warnings
-    assert told.warning(warning) == f"A record that the script logged was skipped: {text}"
+    assert stored_messages.warning(warning) == f"A record that the script logged was skipped: {text}"
     with translation.override("pt-pt"):
-        assert told.warning(warning).endswith('métrica "loss": tem 9 bytes, e o máximo são 8')
+        assert stored_messages.warning(warning).endswith('métrica "loss": tem 9 bytes, e o máximo são 8')
     skip(attempt, 9, 1, "an older agent's words")
-    assert told.warning(attempt.warnings[1]).endswith("an older agent's words")
+    assert stored_messages.warning(attempt.warnings[1]).endswith("an older agent's words")
 
 
 def header_of(text: Said) -> str:

@@ -18,7 +18,7 @@ from environments import why
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from environments.services.images import base_tag
 from environments.services.versions import register
-from environments.told import SENTENCES
+from environments.stored_messages import SENTENCES
 from runs.agents import exchange
 from runs.models import Attempt, Run, StepRun
 from runs.services.maintenance import host_removal

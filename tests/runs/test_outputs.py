@@ -12,13 +12,13 @@ from django.utils import translation
 
 from core.errors import StudioError
 from core.storage import data_dir
-from datasets import places
+from datasets import references
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from datasets.services import fetching
 from datasets.services.datastores import put_file
 from duto.spec.graph import Graph
-from runs import told
+from runs import stored_messages
 from runs.models import Artifact, Attempt, Output, Run
 from runs.services.orchestration import attempt_end
 from runs.services.results import artifacts, logs, outputs
@@ -171,7 +171,7 @@ def test_an_output_that_becomes_a_table_keeps_how_it_is_read_and_is_looked_throu
 def test_an_output_that_cannot_become_a_dataset_is_refused_before_it_runs(lab, wrong):
     graph = lab.graph("train", outputs=[{"name": "model", "register": {"name": "made", **wrong}}])
     step = Graph.from_document(graph).step("train")
-    ((code, text),) = places.problems_of(lab.workspace, step.inputs, step.outputs)
+    ((code, text),) = references.problems_of(lab.workspace, step.inputs, step.outputs)
     assert code == "bad_definition" and "'model' cannot be registered" in text
 
 
@@ -180,9 +180,9 @@ def test_a_declared_output_that_was_not_written_is_named_in_plain_words(lab):
     step = Graph.from_document(document).step("train")
     error = outputs.missing_outputs({"outputs": [{"name": "model", "missing": True}]}, step)
     assert "outputs 'model', 'table'" in error["message"] and "argument" in error["message"]
-    assert told.error_text(error) == error["message"]
+    assert stored_messages.error_text(error) == error["message"]
     with translation.override("pt-pt"):
-        assert "sem escrever as saídas declaradas 'model', 'table'" in told.error_text(error)
+        assert "sem escrever as saídas declaradas 'model', 'table'" in stored_messages.error_text(error)
     assert outputs.missing_outputs({"outputs": [{"name": "model"}, {"name": "table"}]}, step) == {}
 
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from core.clock import now
 from core.storage import data_dir
-from datasets import places
+from datasets import references
 from runs.models import Output, Run
 from runs.services.maintenance import delete_run
 from runs.services.orchestration import progress
@@ -210,7 +210,7 @@ def test_a_resumed_run_that_fails_is_resumed_in_turn(crew: Crew) -> None:
 def test_an_output_that_is_gone_is_made_again(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
     row = Output.objects.get(run=crew.lab.step(source, "prepare"))
-    shutil.rmtree(data_dir() / places.relative_root(crew.lab.workspace, row.datastore) / row.path)
+    shutil.rmtree(data_dir() / references.relative_root(crew.lab.workspace, row.datastore) / row.path)
     (line, *_) = crew.lab.get(f"runs/{source.pk}/resume-preview/").json()["steps"]
     text = "It runs again: the output `data` of run #1 is no longer there."
     assert (line["outcome"], line["text"]) == ("runs", text)

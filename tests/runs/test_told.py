@@ -6,7 +6,7 @@ import pytest
 from django.utils import translation
 
 from duto.spec import fingerprint
-from runs import differences, told
+from runs import differences, stored_messages
 from runs.models import Attempt, Run
 from runs.services.orchestration import failures
 
@@ -33,13 +33,13 @@ PROOF = {"signals": ["TERM"], "left_over": 0, "seconds": 0.1}
             "Canceled by ana, who deleted the cluster cpu.",
             "Cancelado por ana, que eliminou o cluster cpu.",
         ),
-        (failures.canceled_by(told.ANOTHER_STEP), "Canceled by another step's failure.", "Cancelado por falha de outro passo."),
+        (failures.canceled_by(stored_messages.ANOTHER_STEP), "Canceled by another step's failure.", "Cancelado por falha de outro passo."),
     ],
 )  # fmt: skip
 def test_how_a_step_ended_is_told_in_the_readers_language(error, english, portuguese):
-    assert error["message"].startswith(english) and told.error_text(error) == error["message"]
+    assert error["message"].startswith(english) and stored_messages.error_text(error) == error["message"]
     with translation.override("pt-pt"):
-        assert told.error_text(error).startswith(portuguese)
+        assert stored_messages.error_text(error).startswith(portuguese)
 
 
 def test_the_proof_behind_a_cancel_is_told_in_the_readers_language_too():
@@ -47,7 +47,7 @@ def test_the_proof_behind_a_cancel_is_told_in_the_readers_language_too():
     with translation.override("pt-pt"):
         error = failures.canceled(attempt)
         assert error["message"] == "Canceled by ana. Ended with TERM in 0.1 s, nothing left running."
-        assert told.error_text(error).startswith("Cancelado por ana. Terminado com TERM em 0,1 s")
+        assert stored_messages.error_text(error).startswith("Cancelado por ana. Terminado com TERM em 0,1 s")
 
 
 def test_why_a_dataset_cannot_be_read_is_told_in_the_readers_language():
@@ -56,9 +56,9 @@ def test_why_a_dataset_cannot_be_read_is_told_in_the_readers_language():
         ("too_large", "The dataset 'a' version 1 cannot be used. It has 5 GB.", "O conjunto de dados 'a' version 1 não pode ser usado. It has 5 GB."),
     ):  # fmt: skip
         error = {"message": text, "said": {"code": code, "facts": {"what": "'a' version 1"}}}
-        assert told.error_text(error) == text
+        assert stored_messages.error_text(error) == text
         with translation.override("pt-pt"):
-            assert told.error_text(error).startswith(portuguese), told.error_text(error)
+            assert stored_messages.error_text(error).startswith(portuguese), stored_messages.error_text(error)
 
 
 def test_what_differs_is_told_part_by_part_in_the_readers_language():
@@ -99,21 +99,23 @@ def test_why_a_step_is_not_taken_over_is_told_in_the_readers_language():
     found = [
         {"part": "snapshot", "name": f"{n}.py", "old": "a", "new": "b", "text": f"`{n}.py` changed"} for n in range(7)
     ]
-    text = f"{told.say('failed_there', number=3)} {told.since(found)}"
+    text = f"{stored_messages.say('failed_there', number=3)} {stored_messages.since(found)}"
     kept = {"code": "unfinished", "text": text, "differences": found, "compared_with": {"number": 3}}
     assert text.endswith(
         "Since then: `0.py` changed, `1.py` changed, `2.py` changed, `3.py` changed, `4.py` changed, and 2 more."
     )
-    unread = {"code": "unhashable", "text": told.say("unhashable", name="a`b")}
+    unread = {"code": "unhashable", "text": stored_messages.say("unhashable", name="a`b")}
     adopted = {
         "code": "adopted",
-        "text": f"{told.say('adopted', number=3)} {told.not_compared('x')}",
+        "text": f"{stored_messages.say('adopted', number=3)} {stored_messages.not_compared('x')}",
         "compared_with": {"number": 3},
     }
     for each in (kept, unread, adopted):
-        assert told.said(each) == each["text"]
+        assert stored_messages.said(each) == each["text"]
     with translation.override("pt-pt"):
-        assert told.said(kept).startswith("Falhou em #3. Desde então: `0.py` mudou, ")
-        assert told.said(kept).endswith(", e mais 2.")
-        assert told.said(unread) == "Não reutilizado: não se sabe o que a entrada `a`b` contém sem a ler toda."
-        assert "a entrada `x` contém não foi comparado" in told.said(adopted)
+        assert stored_messages.said(kept).startswith("Falhou em #3. Desde então: `0.py` mudou, ")
+        assert stored_messages.said(kept).endswith(", e mais 2.")
+        assert (
+            stored_messages.said(unread) == "Não reutilizado: não se sabe o que a entrada `a`b` contém sem a ler toda."
+        )
+        assert "a entrada `x` contém não foi comparado" in stored_messages.said(adopted)

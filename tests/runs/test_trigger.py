@@ -8,7 +8,7 @@ import pytest
 from django.utils import translation
 
 from datasets import services as datasets
-from runs import told
+from runs import stored_messages
 from runs.models import Run
 from runs.services.submission import publish
 
@@ -74,7 +74,7 @@ def test_parameters_that_there_are_not_start_the_run_with_a_warning(lab, publish
     assert warning.endswith("The pipeline has: epochs, place.")
     assert warning in lab.get(f"runs/{run.pk}/").json()["warnings"]
     with translation.override("pt-pt"):
-        assert told.warning(kept).endswith(f"'speed', '{'x' * 100}'. O pipeline tem: epochs, place.")
+        assert stored_messages.warning(kept).endswith(f"'speed', '{'x' * 100}'. O pipeline tem: epochs, place.")
 
 
 def test_a_disabled_pipeline_and_an_unknown_one_run_nothing(lab, published):

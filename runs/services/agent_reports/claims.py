@@ -14,7 +14,7 @@ from core import words
 from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.agent_reports.launch_spec import SpecOf
@@ -124,6 +124,6 @@ def _work(attempt: Attempt) -> dict[str, Any] | None:
     except StudioError as error:
         from runs.services.orchestration.attempt_end import end_attempt
 
-        end_attempt(attempt, S.FAILED, cause="data_missing", message=error.message, said=told.kept_of(error))
+        end_attempt(attempt, S.FAILED, cause="data_missing", message=error.message, said=stored_messages.kept_of(error))
         return None
     return {"type": "attempt", "attempt": str(attempt.pk), "epoch": attempt.epoch, "spec": spec}

@@ -14,13 +14,13 @@ from core.clock import now
 from core.errors import Unprocessable
 from core.prepared import Prepared
 from core.storage import blob_key, safe
-from datasets import places, stores
+from datasets import references, stores
 from datasets import services as datasets
 from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step
 from duto.spec.parameters import as_text
 from environments.models import EnvironmentVersion
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Output, Run, Snapshot
 from runs.queries.graphs import parsed
 from runs.services.results import output_check
@@ -163,7 +163,7 @@ class SpecOf:
         base = f"{self.files}/data/{place['datastore']}/{place['path']}"
         one = not found.is_directory
         files = [{**each, "get": base if one else f"{base}/{each['path']}"} for each in output_check.plain(found)]
-        root = places.relative_root(self.workspace, place["datastore"])
+        root = references.relative_root(self.workspace, place["datastore"])
         return {"kind": "path", "is_file": one, "direct": f"{root}/{place['path']}", "files": files}
 
     def _require_unchanged(self, output: Output, reader: str) -> None:
@@ -173,9 +173,9 @@ class SpecOf:
         if change is None:
             return
         number = (output.run.root or output.run).number
-        text = told.say("unreadable", input=reader, why=change.say(output.name, number))
+        text = stored_messages.say("unreadable", input=reader, why=change.say(output.name, number))
         if output.removed_at is None and not output_check.is_own_place(output):
-            text += f" {told.SHARED}"
+            text += f" {stored_messages.SHARED}"
         facts = {"input": reader, "number": number, "output": change.as_document(output.name)}
         raise Unprocessable(text, code="output_changed", **facts)
 
@@ -197,8 +197,8 @@ class SpecOf:
         }
 
     def _place(self, mode: str, datastore: str, path: str) -> dict[str, Any]:
-        root = places.relative_root(self.workspace, datastore)
-        find = places.files_mounted if mode == places.MOUNT else places.files_below
+        root = references.relative_root(self.workspace, datastore)
+        find = references.files_mounted if mode == references.MOUNT else references.files_below
         found = find(self.workspace, datastore, path)
         key = safe(path)
         one = len(found) == 1 and found[0].key == key
@@ -211,7 +211,7 @@ class SpecOf:
         }
 
     def _file(self, each: Any) -> dict[str, Any]:
-        root = places.relative_root(self.workspace, each.datastore)
+        root = references.relative_root(self.workspace, each.datastore)
         return {
             "path": each.path,
             "size": each.size,

@@ -17,7 +17,7 @@ from core.errors import Conflict, Invalid, TooLarge
 from core.ids import as_uuid
 from core.sentences import Kept, once, text_of
 from core.text import DEEPEST, clean, cleaned, has_bad, is_deep
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.services.orchestration.run_transaction import changing, tell
 from runs.services.results import lineage, metrics
@@ -97,7 +97,7 @@ def record(run: Run, documents: list[Any]) -> int:
     batch = Batch()
     for document in documents:
         note(batch, document, run.pk)
-    batch.problems += [told.keep("no_warner", text=text_of(each)) for each in batch.warnings]
+    batch.problems += [stored_messages.keep("no_warner", text=text_of(each)) for each in batch.warnings]
     with changing(run.root_id or run.pk):
         if not batch.problems:
             apply(run, batch)
@@ -134,7 +134,7 @@ def understand(lines: bytes, default: UUID) -> Batch:
         try:
             document = json.loads(line)
         except (ValueError, RecursionError):
-            batch.problems.append(told.keep("no_json", number=number, line=repr(line[:60])))
+            batch.problems.append(stored_messages.keep("no_json", number=number, line=repr(line[:60])))
             continue
         note(batch, cleaned(document) if is_bad and not is_deep(document) else document, default)
     return batch
@@ -144,11 +144,11 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
     """Sort one record into the batch, or say what is wrong with it."""
     try:
         if not isinstance(document, dict):
-            raise told.invalid("no_record")
+            raise stored_messages.invalid("no_record")
         named = document.get("run")
         run_id = _run_named(named) if named else default
         if run_id is None:
-            raise told.invalid("no_such_run", named=f"{named!r:.60}")
+            raise stored_messages.invalid("no_such_run", named=f"{named!r:.60}")
         op = document.get("op")
         if op == "metric":
             batch.points.append(metrics.read(run_id, document))
@@ -158,15 +158,15 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
         elif op == "property":
             key, value = pair(document)
             if batch.properties.setdefault(run_id, {}).setdefault(key, value) != value:
-                raise told.invalid("fixed_property", key=key)
+                raise stored_messages.invalid("fixed_property", key=key)
         elif op == "warning":
             batch.warnings.append(clean(str(document.get("text")))[:WARNING_MAX])
         elif op == "skipped":
             batch.problems.append(clean(str(document.get("why")))[:PROBLEM_MAX])
         else:
-            raise told.invalid("no_operation", named=f"{op!r:.60}")
+            raise stored_messages.invalid("no_operation", named=f"{op!r:.60}")
     except Invalid as error:
-        batch.problems.append({"text": error.message, **told.kept_of(error)})
+        batch.problems.append({"text": error.message, **stored_messages.kept_of(error)})
 
 
 @lru_cache(maxsize=1024)
@@ -182,12 +182,12 @@ def pair(document: dict[str, Any]) -> tuple[str, str]:
     """Key and value of a tag or property; both are text. Raises Invalid."""
     key, value = document.get("key"), document.get("value")
     if not isinstance(key, str) or not key.strip() or len(key) > KEY_MAX:
-        raise told.invalid("bad_key", most=KEY_MAX, key=f"{key!r:.60}")
+        raise stored_messages.invalid("bad_key", most=KEY_MAX, key=f"{key!r:.60}")
     if is_deep(value):
-        raise told.invalid("deep_value", key=key, most=DEEPEST)
+        raise stored_messages.invalid("deep_value", key=key, most=DEEPEST)
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
     if len(text) > VALUE_MAX:
-        raise told.invalid("long_value", key=key, most=VALUE_MAX)
+        raise stored_messages.invalid("long_value", key=key, most=VALUE_MAX)
     return key, text
 
 
@@ -196,7 +196,7 @@ def apply(run: Run, batch: Batch) -> None:
     targets = batch.targets
     known = _tree_members(run, batch, targets)
     strangers = targets - known.keys()
-    batch.problems += [told.keep("strange_run", run=str(stranger)) for stranger in sorted(strangers)]
+    batch.problems += [stored_messages.keep("strange_run", run=str(stranger)) for stranger in sorted(strangers)]
     metrics.add([point for point in batch.points if point.run_id in known] if strangers else batch.points)
     for target_id, tags in batch.tags.items():
         if target_id in known:
@@ -226,7 +226,7 @@ def _describe(run: Run, properties: dict[str, str]) -> list[Kept]:
     added = {key: value for key, value in properties.items() if key not in stays}
     run.properties = {**run.properties, **added}
     Run.objects.filter(pk=run.pk).update(properties=run.properties)
-    return [told.keep("fixed_property", key=key) for key in sorted(stays)]
+    return [stored_messages.keep("fixed_property", key=key) for key in sorted(stays)]
 
 
 def _warn(attempt: Attempt, problems: list[Kept], said: Sequence[Kept] = ()) -> None:
@@ -235,9 +235,9 @@ def _warn(attempt: Attempt, problems: list[Kept], said: Sequence[Kept] = ()) -> 
         return
     # Under the row lock that the update of the size took.
     warnings = list(Attempt.objects.values_list("warnings", flat=True).get(pk=attempt.pk))
-    skipped = [told.keep("record_skipped", problem=problem) for problem in problems]
+    skipped = [stored_messages.keep("record_skipped", problem=problem) for problem in problems]
     fresh = [*(each for each in once(said) if each not in warnings), *skipped]
     room = max(0, WARNINGS_MAX - len(warnings))
-    more = told.keep("more_skipped")
+    more = stored_messages.keep("more_skipped")
     attempt.warnings = [*warnings, *fresh[:room], *([more] if len(fresh) > room and more not in warnings else [])]
     Attempt.objects.filter(pk=attempt.pk).update(warnings=attempt.warnings)

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from duto.spec import fingerprint, status
-from runs import differences, told
+from runs import differences, stored_messages
 from runs.models import Output, Run, StepRun
 from runs.services.orchestration import reuse
 from runs.services.orchestration.run_state import Board
@@ -63,12 +63,12 @@ def unfinished(board: Board, source: StepRun, node: str, document: dict[str, Any
     if source.run.status == S.COMPLETED:
         return None
     number = reuse.number_of(source)
-    text = told.say(ENDS.get(S(source.run.status), "unfinished_there"), number=number)
+    text = stored_messages.say(ENDS.get(S(source.run.status), "unfinished_there"), number=number)
     found: list[fingerprint.Difference] = []
     if document is not None and source.fingerprint_document:
         found = fingerprint.compare(source.fingerprint_document, document, *reuse.files_of_both(board, source, node))
     documents = [each.to_document() for each in found]
-    return _no(source, "unfinished", f"{text} {told.since(documents)}" if documents else text, documents)
+    return _no(source, "unfinished", f"{text} {stored_messages.since(documents)}" if documents else text, documents)
 
 
 def verdict(board: Board, source: StepRun, digest: str) -> tuple[str, reuse.Lost | None]:
@@ -92,12 +92,12 @@ def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], 
         facts = {"differences": differences.listed(documents), "number": number}
         return _no(source, code, _("It runs: %(differences)s since #%(number)s.") % facts, documents)
     if code == "source_gone":
-        return _no(source, code, told.say("source_gone", number=number))
+        return _no(source, code, stored_messages.say("source_gone", number=number))
     if lost:
-        return _no(source, code, told.say("not_adopted", why=lost.why), output=lost.as_document())
-    text = told.say("adopted", number=number)
+        return _no(source, code, stored_messages.say("not_adopted", why=lost.why), output=lost.as_document())
+    text = stored_messages.say("adopted", number=number)
     if unknown := reuse.unhashable(document):
-        text += f" {told.not_compared(unknown)}"
+        text += f" {stored_messages.not_compared(unknown)}"
     facts = {**reuse.facts_of(source), **_evidence(source)}
     explanation = {"reused": True, "code": "adopted", "text": text, "differences": [], "compared_with": facts}
     return reuse.Answer(source.reused_from or source.run, explanation)

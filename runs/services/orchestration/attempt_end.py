@@ -10,7 +10,7 @@ from core.clock import now, parse
 from core.errors import StudioError
 from core.prepared import Prepared
 from duto.spec.sentences import parts_in
-from runs import causes, told
+from runs import causes, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import learn, parsed
 from runs.services.orchestration import clusters, failures, open_children
@@ -57,7 +57,7 @@ def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, A
         with words.stored():
             rows = outputs.promote(attempt, report)
     except StudioError as error:
-        return {}, {"message": error.message, "said": told.kept_of(error)}
+        return {}, {"message": error.message, "said": stored_messages.kept_of(error)}
     return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from core import words
 from core.errors import StudioError
 from environments.models import EnvironmentBuild
-from runs import causes, told
+from runs import causes, stored_messages
 from runs.models import Attempt, Run
 
 
@@ -18,7 +18,7 @@ def failure(cause: str, message: str, **more: Any) -> dict[str, Any]:
 
 def refused(cause: str, error: StudioError) -> dict[str, Any]:
     """Of what the studio refused itself: with what it takes to say it in another reader's language."""
-    return failure(cause, error.message, said=told.kept_of(error))
+    return failure(cause, error.message, said=stored_messages.kept_of(error))
 
 
 def kept(cause: str, name: str, facts: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def kept(cause: str, name: str, facts: Mapping[str, Any], **more: Any) -> dict[s
 def sentence(name: str, /, **facts: Any) -> dict[str, Any]:
     """A sentence of `told` as a row keeps it: `message`, and what that is made of."""
     with words.stored():
-        message = told.say(name, **facts)
+        message = stored_messages.say(name, **facts)
     return {"message": message, "said": {"code": name, "facts": facts}}
 
 

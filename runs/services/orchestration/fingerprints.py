@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compute.models import ComputeTarget
-from datasets import places
+from datasets import references
 from datasets import services as datasets
 from duto.spec import canonical, fingerprint
 from duto.spec.graph import Input, Step
@@ -51,9 +51,9 @@ def _outside(board: Board, source: Input) -> Any:
         if isinstance(value, str):
             return datasets.identity(datasets.get_version(workspace, value))
         if isinstance(value, Mapping):
-            return places.path_identity(workspace, str(value["datastore"]), str(value.get("path") or ""))
+            return references.path_identity(workspace, str(value["datastore"]), str(value.get("path") or ""))
         return value
-    return places.path_identity(workspace, source.datastore or "", source.path or "")
+    return references.path_identity(workspace, source.datastore or "", source.path or "")
 
 
 def _snapshot(board: Board, step: Step) -> str | None:

@@ -15,7 +15,7 @@ from core.work import later
 from duto.spec import fingerprint
 from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
-from runs import plan, told
+from runs import plan, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.orchestration import adoption, failures, fingerprints, reuse
@@ -226,7 +226,7 @@ def _await_environment(
         return
     places.waiting.add(node)
     if not board.runs[node].step.waiting:
-        text = told.say("environment")
+        text = stored_messages.say("environment")
         board.touch(node).waiting = [{"code": "environment", "text": text, "facts": {"build": str(build.pk)}}]
         board.set(node, S.PREPARING)
         board.states[node] = S.NOT_STARTED
@@ -246,7 +246,7 @@ def _stop(board: Board) -> bool:
         return False
     board.save()
     board.need(nodes[: slices.SLICE])
-    stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or told.ANOTHER_STEP)
+    stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or stored_messages.ANOTHER_STEP)
     return len(nodes) > slices.SLICE
 
 

@@ -14,9 +14,9 @@ from core.clock import now
 from core.errors import NotFound, StudioError
 from core.prepared import Prepared
 from core.storage import Root
-from datasets import places
+from datasets import references
 from duto.spec import fingerprint, status
-from runs import told
+from runs import stored_messages
 from runs.models import Output, Run, Snapshot, StepRun
 from runs.services.orchestration.run_state import Board
 from runs.services.results import outputs
@@ -60,18 +60,18 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> A
     """Find a source for the step: completed, not forced, equal fingerprint, outputs still what it wrote."""
     step = board.spec(node)
     if board.root.is_forced:
-        return _no("forced", told.say("forced"))
+        return _no("forced", stored_messages.say("forced"))
     if not step.allow_reuse:
-        return _no("not_allowed", told.say("not_allowed"))
+        return _no("not_allowed", stored_messages.say("not_allowed"))
     if unknown := unhashable(document):
-        return _no("unhashable", told.say("unhashable", name=unknown))
+        return _no("unhashable", stored_messages.say("unhashable", name=unknown))
     found = _EQUAL.first(board.root.workspace_id, digest)
     if found is None:
         return _nearest(board, node, document)
     facts = facts_of(found)
     if found.output_digests and (lost := changed_output(board, outputs_of(found), number_of(found))):
-        return _no(lost.code, told.say("not_reused", why=lost.why), **facts, output=lost.as_document())
-    text = told.say("reused", number=number_of(found))
+        return _no(lost.code, stored_messages.say("not_reused", why=lost.why), **facts, output=lost.as_document())
+    text = stored_messages.say("reused", number=number_of(found))
     return Answer(
         found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts}
     )
@@ -180,7 +180,7 @@ def _root(board: Board, store: str) -> Root | None:
     """The datastore's root, looked up once; nothing when the datastore is gone, and what it held with it."""
     if store not in board.roots:
         try:
-            board.roots[store] = places.root_by_name(board.root.workspace, store)
+            board.roots[store] = references.root_by_name(board.root.workspace, store)
         except NotFound:
             board.roots[store] = None
     return board.roots[store]
@@ -190,7 +190,7 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     """Say what differs from the last completed run of the step of this name."""
     last = _NAMESAKE.first(board.root.workspace_id, board.spec(node).name)
     if last is None or last.fingerprint_document is None:
-        return _no("first", told.say("first"))
+        return _no("first", stored_messages.say("first"))
     differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(board, last, node))
     facts = facts_of(last)
     text = fingerprint.explain(differences)

@@ -20,7 +20,7 @@ from core.work import after_commit
 from runs.models import Artifact, Attempt, Run
 from runs.services.results.promotion import below, cut_links, left_at
 from runs.services.results.transfers import clear
-from runs.told import keep, kept_of
+from runs.stored_messages import keep, kept_of
 from workspaces.services import storage
 
 RESERVED = "user_logs/"

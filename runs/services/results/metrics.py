@@ -19,7 +19,7 @@ from core.sentences import Kept
 from core.text import DEEPEST, is_deep
 from duto.spec.numbers import encoded, number_of, spelt
 from runs.models import MetricDescription, MetricPoint
-from runs.told import invalid, keep
+from runs.stored_messages import invalid, keep
 
 KINDS = frozenset(
     {

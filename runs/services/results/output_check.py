@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from core.storage import Root
-from runs import told
+from runs import stored_messages
 from runs.models import Output
 
 # A look happens under a run's lock, so it reads no more than this. What would need more is taken for changed.
@@ -23,7 +23,7 @@ class Change:
 
     def say(self, output: str, number: int) -> str:
         """A clause about it, without a full stop."""
-        return told.change(self.kind, output, number, self.path)
+        return stored_messages.change(self.kind, output, number, self.path)
 
     def as_document(self, output: str) -> dict[str, str]:
         return {"name": output, "path": self.path, "change": self.kind}

@@ -12,7 +12,7 @@ from core.errors import Forbidden
 from core.storage import Root, safe
 from datasets import services as datasets
 from duto.spec.graph import Graph
-from runs import told
+from runs import stored_messages
 from runs.models import Output, Run
 from runs.services.results.output_check import key_of
 from workspaces import access
@@ -77,7 +77,7 @@ def _refuse_foreign(place: _Place, trees: set[UUID], name: str, keys: Sequence[s
         return
     scope = scope_in(place.workspace.settings).value
     facts = {"output": name, "path": place.path, "store": place.store, "file": file, "scope": scope, "free": OWN_PLACE}
-    raise Forbidden(told.say("run_scope", **facts), code="run_scope", act=Act.CHANGE.value, **facts)
+    raise Forbidden(stored_messages.say("run_scope", **facts), code="run_scope", act=Act.CHANGE.value, **facts)
 
 
 def _first_foreign(place: _Place, trees: set[UUID], keys: Sequence[str]) -> str:

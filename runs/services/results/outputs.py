@@ -12,13 +12,13 @@ from django.db.models import F
 from core import words
 from core.errors import Conflict, Unprocessable
 from core.storage import Root, safe
-from datasets import places
+from datasets import references
 from datasets import services as datasets
 from datasets.models import DatasetVersion, Datastore
 from duto.spec import canonical, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Output, Run
 from runs.services.results import output_check, output_conflicts
 from runs.services.results.promotion import below, cut_links, left_at
@@ -35,7 +35,7 @@ def missing_outputs(report: Mapping[str, Any], step: Step) -> dict[str, Any]:
     names = ", ".join(f"'{name}'" for name in missing)
     name = "unwritten" if len(missing) == 1 else "all_unwritten"
     with words.stored():
-        message = told.say(name, names=names)
+        message = stored_messages.say(name, names=names)
     return {"message": message, "said": {"code": name, "facts": {"names": names}}}
 
 
@@ -146,17 +146,17 @@ def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: 
 def _allow_overwrite(output: Mapping[str, Any], key: str) -> None:
     if output.get("overwrite") is False and output.get("mode") == "upload":
         facts = {"name": output["name"], "path": key, "free": output_conflicts.OWN_PLACE}
-        raise Conflict(told.say("exists", **facts), code="exists", **facts)
+        raise Conflict(stored_messages.say("exists", **facts), code="exists", **facts)
 
 
 def _verify(root: Root, path: str, files: list[dict[str, Any]], is_directory: bool, name: str) -> None:
     if not root.exists(path):
-        raise Unprocessable(told.say("not_arrived", name=name), code="output_changed", name=name)
+        raise Unprocessable(stored_messages.say("not_arrived", name=name), code="output_changed", name=name)
     for each in files:
         key = f"{path}/{each['path']}" if is_directory else path
         if not root.is_file(key) or root.size(key) != each["size"]:
             facts = {"name": name, "path": each["path"]}
-            raise Unprocessable(told.say("not_reported", **facts), code="output_changed", **facts)
+            raise Unprocessable(stored_messages.say("not_reported", **facts), code="output_changed", **facts)
 
 
 def register_again(run: Run, step: Step, written: Iterable[Output]) -> None:
@@ -187,7 +187,7 @@ def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datas
         return None
     pattern = f"{row.path}/**" if row.is_directory else row.path
     definition = {
-        **{key: wanted[key] for key in places.PARTS if wanted.get(key)},
+        **{key: wanted[key] for key in references.PARTS if wanted.get(key)},
         "sources": [{"datastore": datastore.name, "path": pattern}],
     }
     version = datasets.save(

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
-from compute.fleet import Need, Size, capacity
-from compute.line import Line, User
+from compute.fair_queue import Line, User
 from compute.models import Host
+from compute.placement_types import Need, Size, capacity
 from environments.models import EnvironmentVersion, Image
 from runs.models import Attempt, StepRun
 from runs.queries.graphs import parsed_all

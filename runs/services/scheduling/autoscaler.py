@@ -10,9 +10,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, F, Q
 
-from compute.fleet import NewNode
+from compute.capacity import Room
 from compute.models import ComputeTarget, Node
-from compute.room import Room
+from compute.placement_types import NewNode
 from core.clock import now
 from runs.services.scheduling import cluster_state, placing
 from runs.services.scheduling.cluster_state import Fleet

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from compute import fleet as values
+from compute import placement_types as values
 from compute.models import ComputeTarget, Host, Node
 from core.clock import now, parse
 from core.prepared import Prepared

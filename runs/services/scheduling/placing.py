@@ -13,9 +13,9 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 
 from compute import placement
-from compute.fleet import Need, NewNode, Place, Size
-from compute.line import User
+from compute.fair_queue import User
 from compute.models import ComputeTarget, Host, Node
+from compute.placement_types import Need, NewNode, Place, Size
 from core import outbox, words
 from core.clock import now
 from core.ids import uuid7

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from compute import placement
 from compute.blockers import fair_share, queued
-from compute.fleet import Need, Reason, Size, capacity
-from compute.line import in_line
+from compute.fair_queue import in_line
 from compute.models import ComputeTarget
+from compute.placement_types import Need, Reason, Size, capacity
 from core.clock import now
-from runs import told
+from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parsed
 from runs.services.scheduling import affinity, cluster_state
@@ -32,7 +32,7 @@ NAMED = 5
 
 def reasons_of(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
     """Why a step waits: what its row says, and what placement says now."""
-    stored = [{**each, "text": told.said(each)} for each in run.step.waiting]
+    stored = [{**each, "text": stored_messages.said(each)} for each in run.step.waiting]
     if not tries:
         return stored or _steps_before(run)
     if tries[-1].status != Attempt.Status.QUEUED:

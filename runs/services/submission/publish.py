@@ -19,7 +19,7 @@ from duto.spec import canonical
 from duto.spec.graph import Graph
 from pipelines.models import PublishedPipeline
 from pipelines.services import publish
-from runs import told
+from runs import stored_messages
 from runs.models import Run, Snapshot
 from runs.queries.finding import get_run
 from runs.services.submission import experiments
@@ -169,5 +169,5 @@ def _told_aside(pipeline: PublishedPipeline, names: list[str]) -> list[Kept]:
         return []
     declared = ", ".join(each["name"] for each in pipeline.graph.get("parameters") or ())
     shown = ", ".join(f"'{name[:SHOWN]}'" for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
-    has = told.keep("parameters", names=declared) if declared else told.keep("no_parameters")
-    return [told.keep("left_aside" if len(names) == 1 else "all_left_aside", names=shown, has=has)]
+    has = stored_messages.keep("parameters", names=declared) if declared else stored_messages.keep("no_parameters")
+    return [stored_messages.keep("left_aside" if len(names) == 1 else "all_left_aside", names=shown, has=has)]

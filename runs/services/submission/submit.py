@@ -17,7 +17,7 @@ from core.errors import Conflict, Unprocessable
 from core.ids import as_uuid
 from core.storage import safe
 from core.work import after_commit, later
-from datasets import places
+from datasets import references
 from duto.spec import canonical, status
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
@@ -217,7 +217,7 @@ def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) ->
         raise refused(error) from error
     clusters = ComputeTarget.objects.filter(workspace=room.workspace)
     targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
-    stores = places.store_names(room.workspace)
+    stores = references.store_names(room.workspace)
     problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files, stores, parameters)]
     if problems:
         raise Unprocessable("\n".join(p["message"] for p in problems), code=problems[0]["code"], problems=problems)
@@ -246,7 +246,7 @@ def _lookups(
         found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
-    found += places.problems_of(room.workspace, step.inputs, step.outputs, stores, parameters)
+    found += references.problems_of(room.workspace, step.inputs, step.outputs, stores, parameters)
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 
 

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from compute.fleet import Need, Size
+from compute.placement_types import Need, Size
 
 User = UUID | None
 # What orders the head of a user's line: priority downwards, share upwards, then age.

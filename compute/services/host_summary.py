@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from compute import samples
-from compute.fleet import Size
 from compute.models import Host, HostSample, Node
+from compute.placement_types import Size
 from compute.services import status
 from core.clock import iso, now
 from core.errors import Invalid, NotFound

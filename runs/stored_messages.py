@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from core import sentences, words
 from core.errors import Invalid, StudioError
 from core.sentences import Kept
-from datasets import told as datasets
+from datasets import stored_messages as datasets
 from duto.spec import sentences as hosts
-from environments import told as environments
+from environments import stored_messages as environments
 from runs import causes, differences
 
 SENTENCES: Mapping[str, str | Promise] = {

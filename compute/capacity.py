@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from compute.fleet import Cluster, Device, Machine, NewNode, Place, Size, Slot, reservation
+from compute.placement_types import Cluster, Device, Machine, NewNode, Place, Size, Slot, reservation
 
 
 class Room:

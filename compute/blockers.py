@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from compute.capacity import Room, takes_steps
+from compute.capacity import FreeCapacity, takes_steps
 from compute.fair_queue import User
-from compute.placement_types import Cluster, Machine, Need, Reason, Size, Slot, reservation
+from compute.placement_types import Cluster, HostState, NodeState, PlacementRequest, Reason, Size, reservation
 from core.clock import iso
 from core.words import decimal, duration_text, size_text
 
@@ -19,7 +19,7 @@ LAUNCHERS = {"process": gettext_lazy("processes"), "docker": gettext_lazy("conta
 NAMED = 5
 
 
-def blockers(cluster: Cluster, room: Room, conda: bool = False) -> tuple[Reason, ...]:
+def blockers(cluster: Cluster, room: FreeCapacity, conda: bool = False) -> tuple[Reason, ...]:
     """Why no step of the cluster gets a place now, or with `conda` none with conda packages; empty if and only if one
     can."""
     full = [_cluster_full(cluster, room)] if room.busy[cluster.id] >= cluster.max_nodes else []
@@ -31,7 +31,7 @@ def blockers(cluster: Cluster, room: Room, conda: bool = False) -> tuple[Reason,
     return (*away, *_no_devices(cluster, room, conda), *full, *_no_room(cluster, room, conda))
 
 
-def delay(need: Need, at: datetime | None) -> tuple[Reason, ...]:
+def delay(need: PlacementRequest, at: datetime | None) -> tuple[Reason, ...]:
     """A retry that is not to begin yet."""
     if need.not_before is None or at is None or need.not_before <= at:
         return ()
@@ -40,7 +40,9 @@ def delay(need: Need, at: datetime | None) -> tuple[Reason, ...]:
     return (Reason("retry_delay", text, {"not_before": iso(need.not_before), "seconds": round(seconds, 1)}),)
 
 
-def fair_share(need: Need, line: Sequence[Need], held: Mapping[User, Size]) -> tuple[Reason, ...]:
+def fair_share(
+    need: PlacementRequest, line: Sequence[PlacementRequest], held: Mapping[User, Size]
+) -> tuple[Reason, ...]:
     """Steps of the same priority that came later and go first, because their users hold less."""
     ahead = line[: line.index(need)]
     later = [each for each in ahead if each.priority == need.priority and each.id > need.id]
@@ -63,7 +65,9 @@ def fair_share(need: Need, line: Sequence[Need], held: Mapping[User, Size]) -> t
     return (Reason("fair_share", text, facts),)
 
 
-def queued(need: Need, line: Sequence[Need], cluster: Cluster, since: datetime | None) -> Reason:
+def queued(
+    need: PlacementRequest, line: Sequence[PlacementRequest], cluster: Cluster, since: datetime | None
+) -> Reason:
     """Where in the queue it is, and since when."""
     position, length = line.index(need) + 1, len(line)
     ahead = position - 1
@@ -79,7 +83,7 @@ def queued(need: Need, line: Sequence[Need], cluster: Cluster, since: datetime |
     return Reason("queue", text, facts)
 
 
-def _no_host(cluster: Cluster, room: Room) -> Iterable[Reason]:
+def _no_host(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
     if room.allowed(cluster):
         return
     text = _("No host is connected. Start an agent, or look at the page Compute for why it is away.")
@@ -90,7 +94,7 @@ def _no_host(cluster: Cluster, room: Room) -> Iterable[Reason]:
     yield Reason("no_host", text, {"hosts": 0})
 
 
-def _out_of_reach(cluster: Cluster, room: Room) -> Iterable[Reason]:
+def _out_of_reach(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
     """Machines that are silent, take no steps, or run them in another way."""
     allowed = room.allowed(cluster)
     if silent := [machine for machine in allowed if not machine.is_alive]:
@@ -110,7 +114,7 @@ def _out_of_reach(cluster: Cluster, room: Room) -> Iterable[Reason]:
         yield Reason("host_kind", text, {"needs": cluster.launcher, "hosts": len(other)})
 
 
-def _not_allowed(cluster: Cluster, room: Room) -> Iterable[Reason]:
+def _not_allowed(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
     """The workspace is archived, or runs as many steps as it may."""
     allowed = cluster.allowance
     if allowed is None or room.may_start(cluster):
@@ -127,7 +131,7 @@ def _not_allowed(cluster: Cluster, room: Room) -> Iterable[Reason]:
     yield Reason("running_limit", text, {"running_steps": allowed.most})
 
 
-def _no_conda(cluster: Cluster, room: Room) -> Iterable[Reason]:
+def _no_conda(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
     """Machines that take steps, but none with conda packages."""
     there = [machine for machine in room.allowed(cluster) if takes_steps(machine, cluster)]
     if there and not any(machine.conda for machine in there):
@@ -136,7 +140,7 @@ def _no_conda(cluster: Cluster, room: Room) -> Iterable[Reason]:
         yield Reason("no_conda", text, {"hosts": len(there)})
 
 
-def _too_small(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
+def _too_small(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[Reason]:
     """Machines that are too small for the size, where the policy is strict."""
     there = [machine for machine in room.allowed(cluster) if takes_steps(machine, cluster, conda)]
     small = [machine for machine in there if reservation(cluster, machine) is None]
@@ -153,7 +157,7 @@ def _too_small(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
         yield Reason("too_large", text, {"size": cluster.size_name, "hosts": len(small), **_numbers(cluster.size)})
 
 
-def _cluster_full(cluster: Cluster, room: Room) -> Reason:
+def _cluster_full(cluster: Cluster, room: FreeCapacity) -> Reason:
     busy = room.busy[cluster.id]
     text = _("All %(busy)d nodes of %(cluster)s are busy") if busy > 1 else _("The one node of %(cluster)s is busy")
     if busy > cluster.max_nodes:
@@ -171,7 +175,7 @@ def _cluster_full(cluster: Cluster, room: Room) -> Reason:
     )
 
 
-def _no_devices(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
+def _no_devices(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[Reason]:
     """Machines that would do but for their devices."""
     for machine, node in room.usable(cluster, conda)[:NAMED]:
         free, wanted = len(room.free_devices(machine)), node.takes.gpus
@@ -202,7 +206,7 @@ def _no_devices(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
         yield Reason("no_gpu", text, {**facts, "used_outside": len(outside)})
 
 
-def _no_room(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
+def _no_room(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[Reason]:
     """Machines that would do but for their cores and memory, and who holds these."""
     for machine, node in room.usable(cluster, conda)[:NAMED]:
         takes = Size(node.takes.cores, node.takes.memory)
@@ -221,7 +225,7 @@ def _no_room(cluster: Cluster, room: Room, conda: bool) -> Iterable[Reason]:
         yield Reason("host_full", text, {**facts, "kept_for": [name for name, _ in room.kept[machine.id]]})
 
 
-def _held_by(room: Room, machine: Machine, slots: Iterable[Slot]) -> str:
+def _held_by(room: FreeCapacity, machine: HostState, slots: Iterable[NodeState]) -> str:
     holders = _holders(slots)
     kept = ", ".join(
         _("%(size)s for the next step of %(cluster)s") % {"size": _size(size), "cluster": name}
@@ -231,7 +235,7 @@ def _held_by(room: Room, machine: Machine, slots: Iterable[Slot]) -> str:
     return held + (" " + _("Kept: %(kept)s, which comes first.") % {"kept": kept} if kept else "")
 
 
-def _holders(slots: Iterable[Slot]) -> str:
+def _holders(slots: Iterable[NodeState]) -> str:
     """Who holds nodes, the largest first."""
     nodes: Counter[str] = Counter()
     sums: dict[str, Size] = {}
@@ -244,7 +248,7 @@ def _holders(slots: Iterable[Slot]) -> str:
     return ", ".join(told) + _more(len(ranked))
 
 
-def _names(pairs: Iterable[tuple[Machine, str]]) -> str:
+def _names(pairs: Iterable[tuple[HostState, str]]) -> str:
     told = [f"{machine.name} ({words})" for machine, words in pairs]
     return ", ".join(told[:NAMED]) + _more(len(told))
 

@@ -6,28 +6,28 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from compute.placement_types import Cluster, Device, Machine, NewNode, Place, Size, Slot, reservation
+from compute.placement_types import Assignment, Cluster, Device, HostState, NewNode, NodeState, Size, reservation
 
 
-class Room:
+class FreeCapacity:
     """Starts as things stand; each place taken and each claim kept makes it smaller."""
 
-    def __init__(self, clusters: Sequence[Cluster], slots: Sequence[Slot], machines: Sequence[Machine]) -> None:
+    def __init__(self, clusters: Sequence[Cluster], slots: Sequence[NodeState], machines: Sequence[HostState]) -> None:
         self.clusters = {cluster.id: cluster for cluster in clusters}
         self.machines = list(machines)
         self.free = {machine.id: Size(machine.has.cores, machine.has.memory, 0) for machine in machines}
         self.count = Counter(slot.cluster for slot in slots)
         self.busy = Counter(slot.cluster for slot in slots if slot.is_busy)
-        self.holders: dict[UUID, list[Slot]] = defaultdict(list)
+        self.holders: dict[UUID, list[NodeState]] = defaultdict(list)
         # What is kept on a machine for a step that waits for it, by the name of its cluster.
         self.kept: dict[UUID, list[tuple[str, Size]]] = defaultdict(list)
         self._held: dict[UUID, set[str]] = defaultdict(set)
         # By cluster, then by machine: a round asks for those of one machine once for each place that it gives.
-        self._resting: dict[UUID, dict[UUID, dict[UUID, Slot]]] = defaultdict(lambda: defaultdict(dict))
+        self._resting: dict[UUID, dict[UUID, dict[UUID, NodeState]]] = defaultdict(lambda: defaultdict(dict))
         self._machine_of = {slot.id: slot.machine for slot in slots}
         # Steps that were placed in this round, by workspace: clusters of one share its allowance.
         self._placed: Counter[UUID] = Counter()
-        self._usable: dict[tuple[UUID, bool], list[tuple[Machine, NewNode]]] = {}
+        self._usable: dict[tuple[UUID, bool], list[tuple[HostState, NewNode]]] = {}
         for slot in slots:
             if not slot.is_busy:
                 self._resting[slot.cluster][slot.machine][slot.id] = slot
@@ -38,11 +38,11 @@ class Room:
 
     # --- what there is ---
 
-    def allowed(self, cluster: Cluster) -> list[Machine]:
+    def allowed(self, cluster: Cluster) -> list[HostState]:
         """Machines that the cluster may stand on, whatever their state."""
         return [machine for machine in self.machines if cluster.hosts is None or machine.id in cluster.hosts]
 
-    def usable(self, cluster: Cluster, conda: bool = False) -> list[tuple[Machine, NewNode]]:
+    def usable(self, cluster: Cluster, conda: bool = False) -> list[tuple[HostState, NewNode]]:
         """Machines that could carry a node if they were empty. Only where none has all of the size is it shrunk."""
         key = (cluster.id, conda)
         if key not in self._usable:
@@ -55,29 +55,29 @@ class Room:
             self._usable[key] = whole or pairs
         return self._usable[key]
 
-    def fitting(self, cluster: Cluster, conda: bool = False) -> list[tuple[Machine, NewNode]]:
+    def fitting(self, cluster: Cluster, conda: bool = False) -> list[tuple[HostState, NewNode]]:
         """Machines that could carry a node now."""
         return [(machine, node) for machine, node in self.usable(cluster, conda) if self.fits(node.takes, machine)]
 
-    def fits(self, takes: Size, machine: Machine) -> bool:
+    def fits(self, takes: Size, machine: HostState) -> bool:
         free = self.free[machine.id]
         return takes.fits(Size(free.cores, free.memory, len(self.free_devices(machine)) if takes.gpus else 0))
 
-    def free_devices(self, machine: Machine) -> list[Device]:
+    def free_devices(self, machine: HostState) -> list[Device]:
         """Devices that no step has, and nobody else computes on."""
         return [each for each in self.unheld(machine) if each.has_room]
 
-    def unheld(self, machine: Machine) -> list[Device]:
+    def unheld(self, machine: HostState) -> list[Device]:
         held = self._held[machine.id]
         return [device for device in machine.devices if device.uuid not in held]
 
-    def idle(self, cluster: Cluster, machine: Machine, takes: Size) -> list[Slot]:
+    def idle(self, cluster: Cluster, machine: HostState, takes: Size) -> list[NodeState]:
         """Nodes of the cluster on the machine that can serve a step as they are."""
         return [
             slot for slot in self._resting[cluster.id][machine.id].values() if slot.is_usable and slot.takes == takes
         ]
 
-    def spare(self, cluster: Cluster) -> Slot:
+    def spare(self, cluster: Cluster) -> NodeState:
         """A node of the cluster that may make way for one elsewhere. There is one while not all are busy."""
         resting = (slot for there in self._resting[cluster.id].values() for slot in there.values())
         return min(resting, key=lambda slot: (slot.is_usable, slot.id))
@@ -89,7 +89,7 @@ class Room:
 
     # --- what becomes of it ---
 
-    def take(self, place: Place) -> None:
+    def take(self, place: Assignment) -> None:
         if (allowed := self.clusters[place.cluster].allowance) is not None:
             self._placed[allowed.workspace] += 1
         machine, takes = place.node.machine, place.node.takes
@@ -115,13 +115,13 @@ class Room:
         self._held[machine.id] |= {device.uuid for device in self.free_devices(machine)[: node.takes.gpus]}
         self.kept[machine.id].append((cluster.name, node.takes))
 
-    def _will_fit(self, takes: Size, machine: Machine) -> bool:
+    def _will_fit(self, takes: Size, machine: HostState) -> bool:
         """Whether the end of running steps can make room: a device that others compute on does not come free by it."""
         lost = sum(not device.has_room for device in self.unheld(machine))
         return len(machine.devices) - lost >= takes.gpus
 
 
-def takes_steps(machine: Machine, cluster: Cluster, conda: bool = False) -> bool:
+def takes_steps(machine: HostState, cluster: Cluster, conda: bool = False) -> bool:
     """Whether the machine is there, is not drained, and runs steps the way the cluster asks for, and with `conda` those
     that need it."""
     is_there = machine.is_alive and machine.drained_at is None and cluster.launcher in ("", machine.launcher)

@@ -6,19 +6,19 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from compute.placement_types import Need, Size
+from compute.placement_types import PlacementRequest, Size
 
 User = UUID | None
 # What orders the head of a user's line: priority downwards, share upwards, then age.
 Rank = tuple[int, float, UUID]
 
 
-class Line:
+class FairQueue:
     """The queue, one need after the other. What a user is given moves their next need back behind the others'."""
 
-    def __init__(self, needs: Iterable[Need], held: Mapping[User, Size], all_: Size) -> None:
+    def __init__(self, needs: Iterable[PlacementRequest], held: Mapping[User, Size], all_: Size) -> None:
         self.held, self.all = dict(held), all_
-        self._waiting: dict[User, list[Need]] = {}
+        self._waiting: dict[User, list[PlacementRequest]] = {}
         for need in needs:
             self._waiting.setdefault(need.user, []).append(need)
         self._heads: list[tuple[Rank, User]] = []
@@ -27,7 +27,7 @@ class Line:
             mine.sort(key=lambda need: (-need.priority, need.id), reverse=True)
             self._show(user)
 
-    def next(self) -> Need | None:
+    def next(self) -> PlacementRequest | None:
         """Whose turn it is. Ask again only after given() or passed()."""
         return self._waiting[self._heads[0][1]][-1] if self._heads else None
 
@@ -54,9 +54,11 @@ class Line:
             heapq.heappush(self._heads, ((-mine[-1].priority, self.share(user), mine[-1].id), user))
 
 
-def in_line(needs: Sequence[Need], held: Mapping[User, Size], all_: Size, takes: Size) -> list[Need]:
+def in_line(
+    needs: Sequence[PlacementRequest], held: Mapping[User, Size], all_: Size, takes: Size
+) -> list[PlacementRequest]:
     """The queue of one cluster in the order in which it would be served if room came node by node."""
-    line, found = Line(needs, held, all_), []
+    line, found = FairQueue(needs, held, all_), []
     while (need := line.next()) is not None:
         found.append(need)
         line.given(takes)

@@ -6,28 +6,28 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from compute.blockers import blockers, delay
-from compute.capacity import Room
-from compute.fair_queue import Line, User
+from compute.capacity import FreeCapacity
+from compute.fair_queue import FairQueue, User
 from compute.placement_types import (
+    Assignment,
     Cluster,
     Device,
-    Machine,
-    Need,
+    HostState,
     NewNode,
-    Place,
+    NodeState,
     Placement,
+    PlacementRequest,
     Reason,
     Size,
-    Slot,
     capacity,
 )
 
 
 def place(
-    needs: Sequence[Need],
+    needs: Sequence[PlacementRequest],
     clusters: Sequence[Cluster],
-    slots: Sequence[Slot],
-    machines: Sequence[Machine],
+    slots: Sequence[NodeState],
+    machines: Sequence[HostState],
     held: Mapping[User, Size] | None = None,
     at: datetime | None = None,
 ) -> Placement:
@@ -37,9 +37,9 @@ def place(
     cluster none is placed before one that comes before it; a cluster whose next step finds no room keeps what this
     step needs, so that smaller ones of other clusters cannot overtake it for ever.
     """
-    room = Room(clusters, slots, machines)
-    line = Line(needs, held or {}, capacity(machines))
-    given: list[Place] = []
+    room = FreeCapacity(clusters, slots, machines)
+    line = FairQueue(needs, held or {}, capacity(machines))
+    given: list[Assignment] = []
     refused: dict[object, tuple[Reason, ...]] = {}
     stuck: dict[object, tuple[Reason, ...]] = {}
     while (need := line.next()) is not None:
@@ -59,19 +59,21 @@ def place(
     return Placement(tuple(given), refused)  # type: ignore[arg-type]
 
 
-def choose(need: Need, cluster: Cluster, room: Room) -> Place:
+def choose(need: PlacementRequest, cluster: Cluster, room: FreeCapacity) -> Assignment:
     """The best place of those that there are: where the environment stands, where the inputs were written, where a
     node is idle, then where most is free."""
     machine, node = min(room.fitting(cluster, need.conda), key=lambda pair: _wish(need, cluster, room, *pair))
     slot = next(iter(room.idle(cluster, machine, node.takes)), None)
     gpus = _devices(room.free_devices(machine), node.takes.gpus, slot)
     if slot is not None:
-        return Place(need.id, cluster.id, node, gpus, slot=slot.id)
+        return Assignment(need.id, cluster.id, node, gpus, slot=slot.id)
     is_full = room.count[cluster.id] >= cluster.max_nodes
-    return Place(need.id, cluster.id, node, gpus, leaves=room.spare(cluster).id if is_full else None)
+    return Assignment(need.id, cluster.id, node, gpus, leaves=room.spare(cluster).id if is_full else None)
 
 
-def _wish(need: Need, cluster: Cluster, room: Room, machine: Machine, node: NewNode) -> tuple[object, ...]:
+def _wish(
+    need: PlacementRequest, cluster: Cluster, room: FreeCapacity, machine: HostState, node: NewNode
+) -> tuple[object, ...]:
     return (
         machine.id not in need.ready,
         machine.id not in need.inputs,
@@ -81,7 +83,7 @@ def _wish(need: Need, cluster: Cluster, room: Room, machine: Machine, node: NewN
     )
 
 
-def _devices(free: Sequence[Device], wanted: int, slot: Slot | None) -> tuple[str, ...]:
+def _devices(free: Sequence[Device], wanted: int, slot: NodeState | None) -> tuple[str, ...]:
     """Those that the idle node had before, if it can have them again."""
     names = [device.uuid for device in free]
     before = [uuid for uuid in slot.gpus if uuid in names] if slot else []

@@ -54,7 +54,7 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Machine:
+class HostState:
     """A host: what it has, what stands on it, and whether it takes steps at all."""
 
     id: UUID
@@ -96,7 +96,7 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Slot:
+class NodeState:
     """A node that is there. Only a busy one holds anything of its machine; `holder` says for whom, in words."""
 
     id: UUID
@@ -110,7 +110,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Need:
+class PlacementRequest:
     """A step that waits: for which cluster, how it is ordered, and where it would like to run."""
 
     id: UUID
@@ -136,7 +136,7 @@ class NewNode:
 
 
 @dataclass(frozen=True)
-class Place:
+class Assignment:
     """Where a step runs: on the idle node `slot`, or on a new one. `gpus` are the devices that are its alone."""
 
     need: UUID
@@ -161,7 +161,7 @@ class Reason:
 class Placement:
     """What a round gives, and for every need that got nothing the reasons why."""
 
-    given: tuple[Place, ...] = ()
+    given: tuple[Assignment, ...] = ()
     refused: Mapping[UUID, tuple[Reason, ...]] = field(default_factory=dict)
 
     def reasons(self, need: UUID) -> tuple[Reason, ...]:
@@ -169,12 +169,12 @@ class Placement:
         return self.refused.get(need, ())
 
 
-def capacity(machines: Iterable[Machine]) -> Size:
+def capacity(machines: Iterable[HostState]) -> Size:
     """All that there is on machines that take steps: what shares are shares of."""
     return sum((each.has for each in machines if each.is_alive and each.drained_at is None), Size())
 
 
-def reservation(cluster: Cluster, machine: Machine) -> NewNode | None:
+def reservation(cluster: Cluster, machine: HostState) -> NewNode | None:
     """What a node of the cluster would take of an empty machine; None when it can never fit (policy strict)."""
     size, has = cluster.size, machine.has
     takes = Size(min(size.cores, has.cores), min(size.memory, has.memory), min(size.gpus, has.gpus))
@@ -183,7 +183,7 @@ def reservation(cluster: Cluster, machine: Machine) -> NewNode | None:
     return NewNode(machine.id, takes, warning(cluster, machine)) if cluster.elastic and takes.cores > 0 else None
 
 
-def warning(cluster: Cluster, machine: Machine) -> str:
+def warning(cluster: Cluster, machine: HostState) -> str:
     """One sentence about a size that asks for more than the machine has."""
     lacks = []
     if cluster.size.gpus > machine.has.gpus:

@@ -89,7 +89,7 @@ class IllegalMove(Conflict):
     default_code = "illegal_move"
 
 
-class Outrun(Conflict):
+class ConcurrentUpdate(Conflict):
     """Another process moved the row first."""
 
     default_code = "outrun"

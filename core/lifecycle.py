@@ -10,7 +10,7 @@ from django.db import connection, models, transaction
 from django.db.models.options import Options
 from django.dispatch import Signal
 
-from core.errors import IllegalMove, Outrun
+from core.errors import ConcurrentUpdate, IllegalMove
 from core.ids import uuid7
 
 # A row has moved: `sender` is its class, with `row`, `to` (its status now) and `facts` (what else was set). What a receiver
@@ -82,7 +82,7 @@ class Lifecycle(Row):
             raise IllegalMove(f"This {self.KIND} is {self.status} and cannot become {to}.", status=self.status, to=to)
         untouched = type(self).objects.filter(pk=self.pk, status=self.status)
         if not untouched.update(status=to, **facts):
-            raise Outrun(f"This {self.KIND} is no longer {self.status}.", status=self.status, to=to)
+            raise ConcurrentUpdate(f"This {self.KIND} is no longer {self.status}.", status=self.status, to=to)
         for name, value in {**facts, "status": to}.items():
             setattr(self, name, value)
         self.on_transition(to, facts)
@@ -103,7 +103,7 @@ class Lifecycle(Row):
         keys: list[UUID] = [row.pk for row in rows]
         moved = cls.objects.filter(pk__in=keys, status__in=froms).update(status=to, **facts)
         if moved != len(rows):
-            raise Outrun(f"{len(rows) - moved} of {len(rows)} rows were moved by another process.", to=to)
+            raise ConcurrentUpdate(f"{len(rows) - moved} of {len(rows)} rows were moved by another process.", to=to)
         for row in rows:
             for name, value in {**facts, "status": to}.items():
                 setattr(row, name, value)

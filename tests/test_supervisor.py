@@ -18,7 +18,7 @@ from studio.supervisor import broker, parts
 from studio.supervisor.layout import Layout
 from studio.supervisor.parts import Part
 from studio.supervisor.running import read_state
-from studio.supervisor.supervisor import House
+from studio.supervisor.supervisor import Supervisor
 from tests.agent.test_full_disk import fill, mounted, unmount
 
 
@@ -33,12 +33,12 @@ def small(tmp_path: Path) -> Iterator[Layout]:
 
 
 @pytest.fixture
-def house(small: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(small: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     monkeypatch.setattr(parts, "LONGEST_PAUSE", 0.01)
     for name in ("DUTO_DATA_DIR", "DUTO_HOST", "DUTO_PORT", "DUTO_EMBEDDED"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # the house sets them for its parts
     said: list[str] = []
-    made = House(dataclasses.replace(load(), port=0), small, said.append)
+    made = Supervisor(dataclasses.replace(load(), port=0), small, said.append)
     made.said = said  # type: ignore[attr-defined]
     yield made
     for part in made.parts.values():
@@ -46,7 +46,7 @@ def house(small: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     made.socket.close()
 
 
-def looked(house: House, until: Callable[[], bool]) -> None:
+def looked(house: Supervisor, until: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not until():
         assert time.monotonic() < deadline
@@ -54,7 +54,7 @@ def looked(house: House, until: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_a_part_that_dies_of_a_full_disk_is_started_again_until_there_is_room(house: House) -> None:
+def test_a_part_that_dies_of_a_full_disk_is_started_again_until_there_is_room(house: Supervisor) -> None:
     others = fill(house.layout.home)
     house._run("worker", ("sh", "-c", "exit 1"))
     starts: list[int] = []
@@ -75,13 +75,13 @@ def test_a_part_that_dies_of_a_full_disk_is_started_again_until_there_is_room(ho
     assert not house.stopping
 
 
-def test_a_part_that_dies_for_another_reason_ends_the_studio(house: House) -> None:
+def test_a_part_that_dies_for_another_reason_ends_the_studio(house: Supervisor) -> None:
     house._run("worker", ("sh", "-c", "exit 1"))
     looked(house, lambda: house.stopping)
     assert house.failed and "died 5 times" in house.said[-1]  # type: ignore[attr-defined]
 
 
-def test_a_state_that_cannot_be_written_leaves_the_old_one_and_no_half(house: House) -> None:
+def test_a_state_that_cannot_be_written_leaves_the_old_one_and_no_half(house: Supervisor) -> None:
     house._write_state()
     fill(house.layout.home)
     before = house.layout.state.read_bytes()

@@ -122,6 +122,6 @@ def node_documents(nodes: Sequence[Node]) -> list[dict[str, Any]]:
     ]
 
 
-def _machine(host: Host) -> placement_types.Machine:
+def _machine(host: Host) -> placement_types.HostState:
     has = placement_types.Size(host.cores, host.memory, len(host.gpus))
-    return placement_types.Machine(host.pk, host.name, has)
+    return placement_types.HostState(host.pk, host.name, has)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from core import outbox, words
 from core.clock import now
-from core.errors import Conflict, Outrun, StudioError
+from core.errors import ConcurrentUpdate, Conflict, StudioError
 from core.work import later, ring
 from datasets import fetch as web
 from datasets import tables
@@ -70,7 +70,7 @@ def fetch(version_id: UUID) -> None:
     try:
         lease.take()
         _carry(version, lease)
-    except Outrun:
+    except ConcurrentUpdate:
         return  # another worker has it
     except Exception:
         lease.give_back()
@@ -104,7 +104,7 @@ def _carry(version: DatasetVersion, lease: _Lease) -> None:
         with words.stored():
             facts = _look(version, lease)
     except StudioError as error:
-        if isinstance(error, Outrun):
+        if isinstance(error, ConcurrentUpdate):
             raise
         _give_up(version, error.code, {"text": error.message, **(error.facts.get("said") or {})})
         return
@@ -151,16 +151,16 @@ class _Lease:
         if time.monotonic() >= self._told + TELL_SECONDS:
             self._told = time.monotonic()
             if not self._mine().update(progress=[done, total] if total else None):
-                raise Outrun("This dataset is no longer being fetched.")
+                raise ConcurrentUpdate("This dataset is no longer being fetched.")
             outbox.hint(f"list:{self._version.workspace.name}:datasets")
 
     def give_back(self) -> None:
-        with suppress(Outrun):
+        with suppress(ConcurrentUpdate):
             self._write(None)
 
     def _write(self, until: datetime | None, **more: int) -> None:
         if not self._mine().update(lease_until=until, **more):
-            raise Outrun("Another worker fetches this dataset.")
+            raise ConcurrentUpdate("Another worker fetches this dataset.")
         self._until, self._next = until, time.monotonic() + RENEW_SECONDS
 
     def _mine(self) -> QuerySet[DatasetVersion]:

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from core import outbox, sentences
 from core.clock import now
-from core.errors import Outrun
+from core.errors import ConcurrentUpdate
 from core.ids import as_key
 from core.prepared import Prepared
 from core.sentences import Kept
@@ -79,7 +79,7 @@ def take_builds(host: HasKey, limit: int = 1) -> list[EnvironmentBuild]:
         moment = now()
         try:
             build.move(S.BUILDING, host_id=host.pk, started_at=moment, lease_until=moment + LEASE)
-        except Outrun:
+        except ConcurrentUpdate:
             continue
         taken.append(build)
     return taken
@@ -177,7 +177,7 @@ def fail_build(build: EnvironmentBuild, message: Kept) -> bool:
     """Whether it was still waiting."""
     try:
         build.move(S.FAILED, finished_at=now(), **stored_messages.columns(build.said, message=message))
-    except Outrun:
+    except ConcurrentUpdate:
         return False
     _tell_lists(build)
     return True
@@ -198,7 +198,7 @@ def _queue_again(which: Q, reason: Kept) -> int:
     for build in EnvironmentBuild.objects.filter(which, status=S.BUILDING).order_by("id")[:100]:
         try:
             build.move(S.QUEUED, host_id=None, lease_until=None, **stored_messages.columns(build.said, reason=reason))
-        except Outrun:
+        except ConcurrentUpdate:
             continue
         _ring(build)
         count += 1

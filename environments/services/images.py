@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from core import outbox, sentences
 from core.clock import now, parse
-from core.errors import Conflict, Outrun
+from core.errors import ConcurrentUpdate, Conflict
 from core.sentences import Kept
 from core.text import cleaned
 from environments import why
@@ -62,7 +62,7 @@ def report_image(
             take(row, told)
             if version is not None:  # a base image names no lock by which its workspaces are found
                 outbox.hint(f"list:{version.workspace.name}:images")
-    except (IntegrityError, Outrun):  # another call of the same agent was first; the agent's next word counts
+    except (IntegrityError, ConcurrentUpdate):  # another call of the same agent was first; the agent's next word counts
         log.info("a report of the image %s of host %s came twice", tag, host.name)
 
 
@@ -172,7 +172,7 @@ def interrupt_images(host: IsHost, code: str) -> None:
     for row in Image.objects.filter(host_id=host.pk, status=S.BUILDING).order_by("id"):
         try:
             _end(row, say(code))
-        except Outrun:
+        except ConcurrentUpdate:
             continue
 
 

@@ -24,7 +24,7 @@ from core.ids import as_uuid
 from core.text import document_of
 from environments import services as environments
 from runs.agents.door import body_of, host_of, refusal, refusal_of
-from runs.agents.wakeup import Bell
+from runs.agents.wakeup import Wakeup
 from runs.models import Attempt, Run
 from runs.services.agent_reports import claims, reports
 from runs.services.agent_reports.claims import OpenAttempt
@@ -178,7 +178,7 @@ async def _wait(host: Host, document: dict[str, Any], answer: dict[str, Any], wa
     """
     deadline = time.monotonic() + wait
     document = {**document, "reports": [], "host": None}
-    async with Bell(group_of(f"host:{host.name}")) as bell:
+    async with Wakeup(group_of(f"host:{host.name}")) as bell:
         while True:
             news, resend = await _in_thread(_look, host, document)
             answer = {**answer, **news}

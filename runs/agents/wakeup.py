@@ -13,7 +13,7 @@ DEAF_S = 0.5
 log = logging.getLogger(__name__)
 
 
-class Bell:
+class Wakeup:
     """Listening begins on entry, so that whoever looks for work after that misses no bell in between."""
 
     def __init__(self, group: str) -> None:

@@ -11,7 +11,7 @@ import webbrowser
 from studio.config import Config, load
 from studio.supervisor.layout import Layout, Refusal
 from studio.supervisor.running import AlreadyRunning, hold
-from studio.supervisor.supervisor import House, Stopped
+from studio.supervisor.supervisor import Stopped, Supervisor
 
 
 def parser_for(name: str) -> argparse.ArgumentParser:
@@ -68,9 +68,9 @@ def beside(name: str, running: AlreadyRunning, options: argparse.Namespace) -> i
 
 def live(name: str, config: Config, layout: Layout, options: argparse.Namespace) -> int:
     """From the first start to the last stop."""
-    house: House | None = None
+    house: Supervisor | None = None
     try:
-        house = House(config, layout, say)
+        house = Supervisor(config, layout, say)
         link = house.start()
         greet(house.url, link, layout)
         if name == "demo":
@@ -91,7 +91,7 @@ def live(name: str, config: Config, layout: Layout, options: argparse.Namespace)
     return 1 if house is not None and house.failed else 0
 
 
-def follow(house: House) -> int:
+def follow(house: Supervisor) -> int:
     """Submit the sample and show it, while the parts are still looked after."""
     from studio.supervisor import database, demo
 

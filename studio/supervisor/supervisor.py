@@ -32,7 +32,7 @@ class Stopped(Exception):
     """The user asked for the end while the studio was still starting."""
 
 
-class House:
+class Supervisor:
     """Starts, watches and stops the parts on one data directory."""
 
     def __init__(self, config: Config, layout: Layout, say: Callable[[str], None]) -> None:

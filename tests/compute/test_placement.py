@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from compute.blockers import fair_share, queued
 from compute.fair_queue import in_line
 from compute.placement import place
-from compute.placement_types import GIB, Cluster, Device, Machine, Need, Placement, Size, Slot, warning
+from compute.placement_types import (
+    GIB,
+    Cluster,
+    Device,
+    HostState,
+    NodeState,
+    Placement,
+    PlacementRequest,
+    Size,
+    warning,
+)
 
 SMALL = Size(1, 2 * GIB)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -22,9 +32,9 @@ CPU, GPU = UUID(int=1), UUID(int=2)
 ANA, BEA = UUID(int=71), UUID(int=72)
 
 
-def machine(number: int, cores: float = 4, gpus: int = 0, **more: Any) -> Machine:
+def machine(number: int, cores: float = 4, gpus: int = 0, **more: Any) -> HostState:
     devices = tuple(Device(f"GPU-{number}-{i}", "A100", 80 * GIB) for i in range(gpus))
-    return Machine(
+    return HostState(
         UUID(int=number), f"host-{number}", Size(cores, int(cores * 4 * GIB), gpus), **{"devices": devices, **more}
     )
 
@@ -33,23 +43,23 @@ def cluster(size: Size = SMALL, max_nodes: int = 4, elastic: bool = True, key: U
     return Cluster(key, "cpu" if key == CPU else "gpu", size, "SIZE", max_nodes, elastic, **more)
 
 
-def steps(count: int, key: UUID = CPU, first: int = 1000, **more: Any) -> list[Need]:
-    return [Need(UUID(int=first + i), key, **more) for i in range(count)]
+def steps(count: int, key: UUID = CPU, first: int = 1000, **more: Any) -> list[PlacementRequest]:
+    return [PlacementRequest(UUID(int=first + i), key, **more) for i in range(count)]
 
 
-def busy(number: int, on: int, takes: Size = SMALL, key: UUID = CPU, **more: Any) -> Slot:
-    return Slot(UUID(int=number), key, UUID(int=on), takes, **{"is_busy": True, **more})
+def busy(number: int, on: int, takes: Size = SMALL, key: UUID = CPU, **more: Any) -> NodeState:
+    return NodeState(UUID(int=number), key, UUID(int=on), takes, **{"is_busy": True, **more})
 
 
-def idle(number: int, on: int, takes: Size = SMALL, **more: Any) -> Slot:
+def idle(number: int, on: int, takes: Size = SMALL, **more: Any) -> NodeState:
     return busy(number, on, takes, is_busy=False, **more)
 
 
-def codes(answer: Placement, need: Need) -> list[str]:
+def codes(answer: Placement, need: PlacementRequest) -> list[str]:
     return [reason.code for reason in answer.reasons(need.id)]
 
 
-def text(answer: Placement, need: Need) -> str:
+def text(answer: Placement, need: PlacementRequest) -> str:
     return " ".join(reason.text for reason in answer.reasons(need.id))
 
 
@@ -64,7 +74,7 @@ def test_an_idle_node_is_taken_before_a_new_one_is_made() -> None:
 
 def test_a_host_with_the_environment_then_one_with_the_inputs_then_the_emptiest_is_chosen() -> None:
     hosts = [machine(1, 8), machine(2, 4), machine(3, 2)]
-    near = Need(UUID(int=1000), CPU, ready=frozenset({UUID(int=3)}), inputs=frozenset({UUID(int=2)}))
+    near = PlacementRequest(UUID(int=1000), CPU, ready=frozenset({UUID(int=3)}), inputs=frozenset({UUID(int=2)}))
     assert place([near], [cluster()], [], hosts).given[0].node.machine == UUID(int=3)
     assert place([near], [cluster()], [], hosts[:2]).given[0].node.machine == UUID(int=2)
     assert place(steps(1), [cluster()], [], hosts).given[0].node.machine == UUID(int=1)
@@ -100,7 +110,7 @@ def test_an_idle_node_gets_other_devices_when_its_own_are_taken() -> None:
 def test_a_device_that_others_compute_on_is_not_given_and_the_reason_says_so() -> None:
     devices = (Device("GPU-a", "A100", 80 * GIB, 70 * GIB), Device("GPU-b", "A100", 80 * GIB, GIB))
     host = machine(1, 8, devices=devices)
-    host = Machine(host.id, host.name, Size(8, 32 * GIB, 2), devices)
+    host = HostState(host.id, host.name, Size(8, 32 * GIB, 2), devices)
     needs = steps(2, GPU)
     answer = place(needs, [cluster(Size(1, GIB, 1), key=GPU)], [], [host])
     assert [each.gpus for each in answer.given] == [("GPU-b",)]
@@ -116,7 +126,7 @@ def test_each_blocker_is_named_with_its_numbers() -> None:
     drained = machine(2, drained_at=NOW)
     silent = machine(3, is_alive=False, seen_at=NOW)
     full = [busy(7, on=1, takes=Size(3.5, GIB), key=GPU, holder="ana on gpu")]
-    table: list[tuple[list[str], str, Cluster, Sequence[Slot], list[Machine]]] = [
+    table: list[tuple[list[str], str, Cluster, Sequence[NodeState], list[HostState]]] = [
         (["no_host"], "No host is connected", cluster(), [], []),
         (["no_host"], "attached to cpu", cluster(hosts=frozenset({UUID(int=9)})), [], [machine(1)]),
         (["silent"], "host-3 (last heard of 2026-01-01 12:00 UTC)", cluster(), [], [silent]),
@@ -136,7 +146,7 @@ def test_each_blocker_is_named_with_its_numbers() -> None:
 
 
 def test_conda_packages_need_a_host_that_can_build_them() -> None:
-    one, plain, able = Need(UUID(int=1000), CPU, conda=True), machine(1, 8), machine(2, 2, conda=True)
+    one, plain, able = PlacementRequest(UUID(int=1000), CPU, conda=True), machine(1, 8), machine(2, 2, conda=True)
     assert place([one], [cluster()], [], [plain, able]).given[0].node.machine == able.id
     idle_elsewhere = place([one], [cluster(max_nodes=1)], [idle(7, on=1)], [plain, able])
     assert (idle_elsewhere.given[0].node.machine, idle_elsewhere.given[0].leaves) == (able.id, UUID(int=7))
@@ -149,7 +159,7 @@ def test_conda_packages_need_a_host_that_can_build_them() -> None:
     silent = machine(2, is_alive=False, conda=True)
     assert codes(place([one], [cluster()], [], [plain, silent]), one) == ["silent", "no_conda"]
     # Whoever comes later waits behind it, as behind any other.
-    later = Need(UUID(int=1001), CPU)
+    later = PlacementRequest(UUID(int=1001), CPU)
     assert codes(place([one, later], [cluster()], [], [plain]), later) == ["no_conda"]
 
 
@@ -160,8 +170,8 @@ def test_a_cluster_that_was_made_smaller_takes_no_step_before_it_is_below_its_si
 
 
 def test_a_retry_waits_for_its_delay_and_lets_others_go_first() -> None:
-    late = Need(UUID(int=1000), CPU, not_before=NOW + timedelta(seconds=30))
-    other = Need(UUID(int=1001), CPU)
+    late = PlacementRequest(UUID(int=1000), CPU, not_before=NOW + timedelta(seconds=30))
+    other = PlacementRequest(UUID(int=1001), CPU)
     answer = place([late, other], [cluster()], [], [machine(1)], at=NOW)
     assert [each.need for each in answer.given] == [other.id]
     assert codes(answer, late) == ["retry_delay"]
@@ -181,10 +191,10 @@ def test_the_warning_names_all_that_is_short() -> None:
 
 def test_priority_comes_before_shares_and_shares_before_age() -> None:
     needs = [
-        Need(UUID(int=1), CPU, user=ANA, who="ana"),
-        Need(UUID(int=2), CPU, user=ANA, who="ana"),
-        Need(UUID(int=3), CPU, user=BEA, who="bea"),
-        Need(UUID(int=4), CPU, user=BEA, priority=5, who="bea"),
+        PlacementRequest(UUID(int=1), CPU, user=ANA, who="ana"),
+        PlacementRequest(UUID(int=2), CPU, user=ANA, who="ana"),
+        PlacementRequest(UUID(int=3), CPU, user=BEA, who="bea"),
+        PlacementRequest(UUID(int=4), CPU, user=BEA, priority=5, who="bea"),
     ]
     order = [need.id.int for need in in_line(needs, {}, Size(4, 16 * GIB), SMALL)]
     assert order == [4, 1, 2, 3]
@@ -216,11 +226,11 @@ SIZES = st.sampled_from([SMALL, Size(2, 7 * GIB), Size(6, 56 * GIB, 1), Size(1, 
 
 
 @st.composite
-def queues(draw: st.DrawFn, ids: list[UUID]) -> list[Need]:
+def queues(draw: st.DrawFn, ids: list[UUID]) -> list[PlacementRequest]:
     """Steps that wait, whose environments and inputs are on some of the hosts."""
     users = st.sampled_from([None, ANA, BEA])
     return [
-        Need(
+        PlacementRequest(
             UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
             not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
             inputs=frozenset(ids[:1]), conda=draw(st.sampled_from([False, False, True])),
@@ -230,7 +240,9 @@ def queues(draw: st.DrawFn, ids: list[UUID]) -> list[Need]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[list[Need], list[Cluster], list[Slot], list[Machine], dict[UUID | None, Size]]:
+def worlds(
+    draw: st.DrawFn,
+) -> tuple[list[PlacementRequest], list[Cluster], list[NodeState], list[HostState], dict[UUID | None, Size]]:
     """Hosts of all kinds, clusters of all kinds, nodes as earlier rounds may have left them, and a queue."""
     machines = []
     for number in range(draw(st.integers(0, 4))):
@@ -254,14 +266,14 @@ def worlds(draw: st.DrawFn) -> tuple[list[Need], list[Cluster], list[Slot], list
         )
         for key in (CPU, GPU)
     ]  # fmt: skip
-    slots: list[Slot] = []
+    slots: list[NodeState] = []
     for number in range(draw(st.integers(0, 3)) if machines else 0):
         on, of = draw(st.sampled_from(machines)), draw(st.sampled_from(clusters))
         given_before = place(steps(1, of.id, first=5000 + number), clusters, slots, [on])
         for each in given_before.given:
             slots = [slot for slot in slots if slot.id not in (each.slot, each.leaves)]
             slots.append(
-                Slot(UUID(int=600 + number), of.id, on.id, each.node.takes, each.gpus, is_busy=draw(st.booleans()))
+                NodeState(UUID(int=600 + number), of.id, on.id, each.node.takes, each.gpus, is_busy=draw(st.booleans()))
             )
     return draw(queues(ids)), clusters, slots, machines, {ANA: Size(draw(st.integers(0, 3)), GIB)}
 
@@ -328,7 +340,7 @@ def test_of_one_cluster_nobody_is_served_before_one_who_comes_first(world: Any) 
 
 @given(st.lists(st.sampled_from([ANA, BEA]), max_size=12), st.integers(1, 8))
 def test_users_who_wait_share_alike(users: list[UUID], room: int) -> None:
-    needs = [Need(UUID(int=1000 + number), CPU, user=user) for number, user in enumerate(users)]
+    needs = [PlacementRequest(UUID(int=1000 + number), CPU, user=user) for number, user in enumerate(users)]
     answer = place(needs, [cluster(max_nodes=room)], [], [machine(1, 16)])
     by_id = {need.id: need.user for need in needs}
     counts = Counter(by_id[each.need] for each in answer.given)

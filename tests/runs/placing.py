@@ -10,7 +10,7 @@ from compute.models import ComputeTarget, Host
 from compute.services.hosts import digest_of
 from core.clock import iso, now
 from runs.models import Attempt
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.scheduling import placing
 from runs.services.scheduling.waiting import reasons
 from tests.runs.conftest import GIB, Lab
@@ -56,7 +56,7 @@ def placed(attempts: list[Attempt]) -> list[Attempt]:
 
 def end(attempt: Attempt, to: str = "failed") -> None:
     """Its node is idle again, as after every end."""
-    with changing(attempt.run.root_id):
+    with run_transaction(attempt.run.root_id):
         attempt.move(to)
         placing.free_node(attempt)
 

@@ -9,7 +9,7 @@ import pytest
 from channels.layers import get_channel_layer
 
 from runs.agents import wakeup
-from runs.agents.wakeup import Bell
+from runs.agents.wakeup import Wakeup
 
 RING = {"type": "ring"}
 # A ring that is not heard fails by the suite's own limit on a test.
@@ -31,7 +31,7 @@ class Failing:
 
 async def test_a_ring_is_heard_also_between_two_waits() -> None:
     layer = get_channel_layer()
-    async with Bell("host.one") as heard:
+    async with Wakeup("host.one") as heard:
         assert await heard.rings(0.01)
         await layer.group_send("host.one", RING)
         await came(heard)
@@ -40,7 +40,7 @@ async def test_a_ring_is_heard_also_between_two_waits() -> None:
         assert await heard.rings(FOREVER)
 
 
-async def came(heard: Bell) -> None:
+async def came(heard: Wakeup) -> None:
     """Wait, between two waits, until a ring has come in."""
     assert heard._hearing is not None
     await asyncio.wait({heard._hearing})
@@ -49,11 +49,11 @@ async def came(heard: Bell) -> None:
 @pytest.mark.parametrize("deed", ["new_channel", "group_add", "receive"])
 async def test_without_a_broker_nothing_is_heard_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch, deed: str) -> None:
     monkeypatch.setattr(wakeup, "get_channel_layer", lambda: Failing(deed))
-    async with Bell("host.two") as heard:
+    async with Wakeup("host.two") as heard:
         assert await heard.rings(0.01) is False
 
 
 async def test_a_broker_that_goes_while_one_listens_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeup, "get_channel_layer", lambda: Failing("group_discard"))
-    async with Bell("host.three") as heard:
+    async with Wakeup("host.three") as heard:
         assert await heard.rings(0.01)

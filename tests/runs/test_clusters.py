@@ -35,7 +35,7 @@ def stopped(agent: Agent, work: dict[str, Any]) -> None:
 
 def test_a_removed_idle_node_is_gone_at_once(room: Room, cluster: ComputeTarget, agent: Agent) -> None:
     ComputeTarget.objects.update(min_nodes=1)
-    autoscaler.look_after()
+    autoscaler.reconcile_all()
     assert clusters.remove_node(room, "cpu", Node.objects.get().pk) is None
     assert not Node.objects.exists()
     with pytest.raises(NotFound, match="no such node"):
@@ -117,7 +117,7 @@ def test_a_smaller_cluster_lets_its_steps_finish_and_its_nodes_leave_after_them(
     targets.update_target(room, "cpu", max_nodes=1)
     waiting = submit_chain(room, "a", step={"allow_reuse": False})
     assert agent.finish(work[0])["work"] == []
-    assert autoscaler.look_after() == 1
+    assert autoscaler.reconcile_all() == 1
     assert Node.objects.get().status == "running"
     assert states(waiting) == {"a": "Queued"}
     assert len(agent.finish(work[1])["work"]) == 1

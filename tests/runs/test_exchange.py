@@ -128,12 +128,12 @@ def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(room, 
     from runs.services.scheduling import autoscaler
 
     ComputeTarget.objects.update(min_nodes=2, max_nodes=3, idle_seconds=60)
-    assert autoscaler.look_after() == 2
-    assert autoscaler.look_after() == 0
+    assert autoscaler.reconcile_all() == 2
+    assert autoscaler.reconcile_all() == 0
     Node.objects.update(idle_since=now() - timedelta(hours=1))
-    assert autoscaler.look_after() == 0
+    assert autoscaler.reconcile_all() == 0
     ComputeTarget.objects.update(min_nodes=1)
-    assert autoscaler.look_after() == 1
+    assert autoscaler.reconcile_all() == 1
     assert Node.objects.count() == 1
 
 

@@ -15,7 +15,7 @@ from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from runs.models import Attempt, Run, StepRun
 from runs.queries.graphs import KEPT
 from runs.services.scheduling import autoscaler, cluster_state, placing
-from runs.services.scheduling.cluster_state import Fleet
+from runs.services.scheduling.cluster_state import ClusterState
 from runs.services.scheduling.waiting import reasons
 from tests.runs.conftest import GIB, Lab
 from tests.runs.placing import cluster, codes, end, placed, queue, record
@@ -89,7 +89,7 @@ def test_two_devices_for_one_step_are_two(lab: Lab) -> None:
 def test_a_resting_node_of_a_gpu_cluster_serves_a_step(lab: Lab) -> None:
     record(lab, "workstation")
     target = cluster(lab, min_nodes=1)
-    assert autoscaler.look_after() == 1
+    assert autoscaler.reconcile_all() == 1
     (attempt,) = queue(lab, target, 1)
     assert placing.place() == 1
     assert Node.objects.count() == 1
@@ -225,7 +225,7 @@ def test_a_step_goes_where_its_environment_stands_or_where_its_inputs_were_writt
 
 
 @transaction.atomic
-def fleet_of() -> Fleet:
+def fleet_of() -> ClusterState:
     return cluster_state.read(cluster_state.targets_waited_for(), lock=True)
 
 
@@ -335,16 +335,16 @@ def test_resting_nodes_follow_their_hosts(lab: Lab) -> None:
     placing.place()
     attempt = placed([attempt])[0]
     Host.objects.update(drained_at=now())
-    assert autoscaler.look_after() == 0  # it works: it finishes first
+    assert autoscaler.reconcile_all() == 0  # it works: it finishes first
     end(attempt)
     Host.objects.update(drained_at=None, last_seen_at=now() - timedelta(hours=1))
-    assert autoscaler.look_after() == 1
+    assert autoscaler.reconcile_all() == 1
     assert Node.objects.get().status == "unusable"
     Host.objects.update(last_seen_at=now())
-    assert autoscaler.look_after() == 1
+    assert autoscaler.reconcile_all() == 1
     assert Node.objects.get().status == "idle"
     Host.objects.update(drained_at=now())
-    assert autoscaler.look_after() == 1
+    assert autoscaler.reconcile_all() == 1
     assert not Node.objects.exists()
 
 
@@ -352,13 +352,13 @@ def test_nodes_that_are_too_many_leave_at_rest_and_busy_ones_after_their_step(la
     attempts = queue(lab, lab.cluster, 2)
     placing.place()
     ComputeTarget.objects.update(max_nodes=1)
-    assert autoscaler.look_after() == 0
+    assert autoscaler.reconcile_all() == 0
     ended = placed(attempts)[0]
     end(ended)
     (waiting,) = queue(lab, lab.cluster, 1)
     assert placing.place() == 0
     assert "since its resize" not in reasons(waiting)[0].text
-    assert autoscaler.look_after() == 1
+    assert autoscaler.reconcile_all() == 1
     assert Node.objects.get().status == "running"
 
 

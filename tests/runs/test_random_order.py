@@ -161,7 +161,7 @@ class Studio(RuleBasedStateMachine):
     @rule()
     def look_around(self) -> None:
         host_removal.give_back_unfetched()
-        autoscaler.look_after()
+        autoscaler.reconcile_all()
         clusters.drop_left()
         placing.place()
         for root in self.roots:

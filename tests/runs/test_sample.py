@@ -29,11 +29,11 @@ def test_the_sample_needs_nothing_and_is_the_same_each_time(lab):
 
 def test_the_second_sample_has_the_fingerprint_of_the_first(lab):
     from runs.services.orchestration import fingerprints
-    from runs.services.orchestration.run_state import Board
+    from runs.services.orchestration.run_state import RunState
 
     documents = []
     for run in (submit_sample(lab.room), submit_sample(lab.room)):
-        board = Board(Run.objects.select_related("workspace").get(pk=run.pk))
+        board = RunState(Run.objects.select_related("workspace").get(pk=run.pk))
         board.need(["prepare"])
         documents.append(fingerprints.document_of(board, "prepare", environment=None, compute=None))
     assert documents[0] == documents[1]
@@ -74,12 +74,12 @@ def test_what_is_offered_to_watch_has_not_run_yet(lab):
 
 def test_other_rounds_leave_the_preparation_as_it_was(lab):
     from runs.services.orchestration import fingerprints
-    from runs.services.orchestration.run_state import Board
+    from runs.services.orchestration.run_state import RunState
 
     documents = {}
     for rounds in (20, 40):
         run = submit_sample(lab.room, rounds=rounds)
-        board = Board(Run.objects.select_related("workspace").get(pk=run.pk))
+        board = RunState(Run.objects.select_related("workspace").get(pk=run.pk))
         for step in ("prepare", "train forest"):
             board.need([step])
             documents[step, rounds] = fingerprints.document_of(board, step, environment=None, compute=None)

@@ -19,7 +19,7 @@ from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.orchestration.attempt_end import BULKY
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 
 S = Attempt.Status
 # A lease that its agent does not hold after this long was lost on the way: the same spec is sent again.
@@ -93,7 +93,7 @@ def _was_lost(attempt: Attempt | OpenAttempt) -> bool:
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None:
     learn(root_id)
-    with changing(root_id) as root:
+    with run_transaction(root_id) as root:
         attempt = _TO_LEASE.first(key, host.pk)
         # Another call of the same agent may have got it a moment ago: then it is not sent twice.
         if attempt is None or not (attempt.status == S.QUEUED or _was_lost(attempt)):

@@ -19,7 +19,7 @@ from environments.models import EnvironmentVersion
 from runs.models import Attempt, Run
 from runs.services.orchestration import attempt_end as finishing
 from runs.services.orchestration.environment_builds import build_ended
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 
 log = logging.getLogger(__name__)
 A = Attempt.Status
@@ -103,14 +103,14 @@ def _take(host: Host, report: dict[str, Any]) -> tuple[str, str]:
 
 
 def _preparing(attempt: Attempt, report: dict[str, Any]) -> None:
-    with changing(attempt.run.root_id) as root:
+    with run_transaction(attempt.run.root_id) as root:
         fresh = finishing.fresh_of(attempt, root)
         if fresh.may(A.PREPARING):
             fresh.move(A.PREPARING, preparing_at=now())
 
 
 def _started(attempt: Attempt, report: dict[str, Any]) -> None:
-    with changing(attempt.run.root_id) as root:
+    with run_transaction(attempt.run.root_id) as root:
         fresh = finishing.fresh_of(attempt, root)
         moment = finishing.not_later(parse(report.get("at")))
         if fresh.may(A.RUNNING):
@@ -121,7 +121,7 @@ def _started(attempt: Attempt, report: dict[str, Any]) -> None:
 
 
 def _collecting(attempt: Attempt, report: dict[str, Any]) -> None:
-    with changing(attempt.run.root_id) as root:
+    with run_transaction(attempt.run.root_id) as root:
         fresh = finishing.fresh_of(attempt, root)
         if fresh.may(A.COLLECTING):
             fresh.move(A.COLLECTING, collecting_at=now())

@@ -19,7 +19,7 @@ from core.sentences import Kept, once, text_of
 from core.text import DEEPEST, clean, cleaned, has_bad, is_deep
 from runs import stored_messages
 from runs.models import Attempt, Run
-from runs.services.orchestration.run_transaction import changing, tell
+from runs.services.orchestration.run_transaction import run_transaction, tell
 from runs.services.results import lineage, metrics
 
 KEY_MAX = 255
@@ -98,7 +98,7 @@ def record(run: Run, documents: list[Any]) -> int:
     for document in documents:
         note(batch, document, run.pk)
     batch.problems += [stored_messages.keep("no_warner", text=text_of(each)) for each in batch.warnings]
-    with changing(run.root_id or run.pk):
+    with run_transaction(run.root_id or run.pk):
         if not batch.problems:
             apply(run, batch)
         if batch.problems:
@@ -119,7 +119,7 @@ def _writing(run: Run, batch: Batch) -> Iterator[None]:
         with transaction.atomic():
             yield
     else:
-        with changing(run.root_id or run.pk):
+        with run_transaction(run.root_id or run.pk):
             yield
 
 

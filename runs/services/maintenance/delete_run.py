@@ -19,7 +19,7 @@ from runs.queries.deletion import Preview
 from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results.output_check import keys_to_remove
 from workspaces.access import Room, require_run
 from workspaces.models import ApiToken, Role, RunMade
@@ -53,7 +53,7 @@ def delete(room: Room, run: Run) -> None:
 
 
 def _hide(room: Room, run: Run) -> None:
-    with changing(run.pk) as root:
+    with run_transaction(run.pk) as root:
         if not root.is_final:
             raise Conflict(_("The run is not over yet. Cancel it first, or wait for its end."), code="still_running")
         ApiToken.objects.filter(root_run_id=run.pk).delete()

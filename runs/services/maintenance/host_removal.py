@@ -15,7 +15,7 @@ from runs.models import Attempt
 from runs.queries.graphs import learn
 from runs.services.orchestration import failures
 from runs.services.orchestration.attempt_end import end_attempt, fresh_of
-from runs.services.orchestration.run_transaction import changing, place_after
+from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.scheduling import placing
 
 A = Attempt.Status
@@ -43,7 +43,7 @@ def give_back_unfetched(limit: int = 100) -> int:
 
 def _lose(host: Host, key: UUID, root_id: UUID | None) -> None:
     learn(root_id)
-    with changing(root_id) as root:
+    with run_transaction(root_id) as root:
         rows = Attempt.objects.filter(pk=key).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
         attempt = rows.defer("run__graph").first()
         if attempt is None:
@@ -58,7 +58,7 @@ def _lose(host: Host, key: UUID, root_id: UUID | None) -> None:
 
 def _give_back(key: UUID, root_id: UUID | None) -> int:
     """Nobody has it: the same attempt waits for another place. Its root's lock keeps it from being fetched meanwhile."""
-    with changing(root_id):
+    with run_transaction(root_id):
         attempt = Attempt.objects.select_related("run").filter(pk=key, status=A.QUEUED, node__isnull=False).first()
         if attempt is None:
             return 0

@@ -13,7 +13,7 @@ from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.orchestration import failures
 from runs.services.orchestration.attempt_end import end_attempt, fresh_of
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 
 A = Attempt.Status
 
@@ -32,7 +32,7 @@ def _overdue() -> QuerySet[Attempt]:
 
 def _give_up(key: Any, root_id: Any) -> int:
     learn(root_id)
-    with changing(root_id) as root:
+    with run_transaction(root_id) as root:
         # With its row: a word of the agent renews a lease without the root's lock.
         rows = _overdue().filter(pk=key).select_for_update(of=("self",))
         attempt = rows.select_related("host").defer("run__graph").first()

@@ -75,7 +75,7 @@ def tick(count: int) -> None:
         (2, unresponsive.note),
         (2, ring_claims),
         (2, advance_silent),
-        (2, autoscaler.look_after),
+        (2, autoscaler.reconcile_all),
         (2, clusters.drop_left),
         (2, clusters.finish_leaving),
         (2, datasets.ring_waiting),

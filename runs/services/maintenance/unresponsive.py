@@ -12,7 +12,7 @@ from core.clock import now
 from core.heartbeats import lease, web_listened
 from runs.models import Attempt, Run
 from runs.services.orchestration.attempt_end import fresh_of
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 
 A = Attempt.Status
 S = Run.Status
@@ -35,7 +35,7 @@ def _quiet(moment: datetime) -> QuerySet[Attempt]:
 
 
 def _mark(key: UUID, root_id: UUID | None) -> int:
-    with changing(root_id) as root:
+    with run_transaction(root_id) as root:
         attempt = _quiet(now()).filter(pk=key).first()
         if attempt is None:
             return 0
@@ -49,7 +49,7 @@ def _mark(key: UUID, root_id: UUID | None) -> int:
 def heard(attempts: Iterable[tuple[UUID, UUID | None]]) -> None:
     """The agents of these attempts (with their roots) speak again: their runs show what they did before."""
     for key, root_id in attempts:
-        with changing(root_id) as root:
+        with run_transaction(root_id) as root:
             attempt = Attempt.objects.filter(pk=key).first()
             if attempt is None or attempt.status not in SHOWN:
                 continue

@@ -11,7 +11,7 @@ from duto.spec import fingerprint, status
 from runs import differences, stored_messages
 from runs.models import Output, Run, StepRun
 from runs.services.orchestration import reuse
-from runs.services.orchestration.run_state import Board
+from runs.services.orchestration.run_state import RunState
 
 S = Run.Status
 ENDS = {
@@ -22,7 +22,7 @@ ENDS = {
 HEAVY = ("run__graph", "run__root__graph", "reused_from__graph", "reused_from__root__graph")
 
 
-def learn(board: Board, nodes: Iterable[str]) -> None:
+def learn(board: RunState, nodes: Iterable[str]) -> None:
     """Load the earlier steps of these nodes, and what they wrote: two queries.
 
     None for a run that resumes none.
@@ -36,14 +36,14 @@ def learn(board: Board, nodes: Iterable[str]) -> None:
     learn_written(board, rows)
 
 
-def learn_written(board: Board, sources: Iterable[StepRun]) -> None:
+def learn_written(board: RunState, sources: Iterable[StepRun]) -> None:
     """Load what these earlier steps wrote, or those that they were reused from."""
     written_by = {row.reused_from_id or row.run_id for row in sources}
     for output in Output.objects.filter(run__in=written_by).order_by("name"):
         board.written.setdefault(output.run_id, []).append(output)
 
 
-def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
+def look_up(board: RunState, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
     """What stands for the step: its result in the resumed run, else any earlier one by the ordinary rules.
 
     The person who resumes asks for what was finished, so neither allow_reuse=False nor a forced run hinders it.
@@ -58,7 +58,7 @@ def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> r
     return ordinary if ordinary.source is not None else own
 
 
-def unfinished(board: Board, source: StepRun, node: str, document: dict[str, Any] | None) -> reuse.Answer | None:
+def unfinished(board: RunState, source: StepRun, node: str, document: dict[str, Any] | None) -> reuse.Answer | None:
     """The refusal of a step that did not complete, with what has changed since where that is known."""
     if source.run.status == S.COMPLETED:
         return None
@@ -71,7 +71,7 @@ def unfinished(board: Board, source: StepRun, node: str, document: dict[str, Any
     return _no(source, "unfinished", f"{text} {stored_messages.since(documents)}" if documents else text, documents)
 
 
-def verdict(board: Board, source: StepRun, digest: str) -> tuple[str, reuse.Lost | None]:
+def verdict(board: RunState, source: StepRun, digest: str) -> tuple[str, reuse.Lost | None]:
     """Whether the result of a step that completed still holds: `adopted`, or the code of why not, with what was lost."""
     if source.fingerprint != digest:
         return "different", None
@@ -81,7 +81,7 @@ def verdict(board: Board, source: StepRun, digest: str) -> tuple[str, reuse.Lost
     return (lost.code, lost) if lost else ("adopted", None)
 
 
-def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
+def compare(board: RunState, source: StepRun, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
     """The same with its explanation."""
     number = reuse.number_of(source)
     code, lost = verdict(board, source, digest)
@@ -103,7 +103,7 @@ def compare(board: Board, source: StepRun, node: str, document: dict[str, Any], 
     return reuse.Answer(source.reused_from or source.run, explanation)
 
 
-def _written(board: Board, source: StepRun) -> list[Output]:
+def _written(board: RunState, source: StepRun) -> list[Output]:
     rows = {row.name: row for row in board.written.get(source.reused_from_id or source.run_id, ())}
     return [rows.get(name) or reuse.gone(name) for name in source.output_digests]
 

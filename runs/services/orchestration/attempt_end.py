@@ -15,7 +15,7 @@ from runs.models import Attempt, Run
 from runs.queries.graphs import learn, parsed
 from runs.services.orchestration import clusters, failures, open_children
 from runs.services.orchestration.progress import carry_forward
-from runs.services.orchestration.run_transaction import changing, place_after
+from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.results import artifacts, logs, outputs, usage
 from runs.services.scheduling import placing
 from workspaces.services.tokens import revoke_run_tokens
@@ -33,7 +33,7 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         return
     digests, refusal = _take_outputs(attempt, report)
     unkept = artifacts.adopt(attempt, report)
-    with changing(attempt.run.root_id) as root:
+    with run_transaction(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if fresh.is_final:
             return
@@ -153,7 +153,7 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
 def lose(attempt: Attempt, **told: Any) -> None:
     """No verdict was left: the attempt's shim was killed, on a living host."""
     learn(attempt.run.root_id)
-    with changing(attempt.run.root_id) as root:
+    with run_transaction(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if not fresh.is_final:
             end_attempt(fresh, A.LOST, cause="attempt_lost", **told)

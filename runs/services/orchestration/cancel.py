@@ -10,8 +10,8 @@ from core.clock import now
 from runs.models import Run
 from runs.queries.graphs import learn
 from runs.services.orchestration.progress import carry_forward
-from runs.services.orchestration.run_state import Board
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_state import RunState
+from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.orchestration.stopping import stop_steps
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -24,7 +24,7 @@ def cancel_run(room: Room, run: Run) -> Run:
     room.require(Role.CONTRIBUTOR)
     require_run(room, run)
     learn(run.root_id)
-    with changing(run.root_id or run.pk) as root:
+    with run_transaction(run.root_id or run.pk) as root:
         mine = root if run.pk == root.pk else Run.objects.select_related("step").defer("graph").get(pk=run.pk)
         if mine.is_final:
             return mine
@@ -37,7 +37,7 @@ def cancel_run(room: Room, run: Run) -> Run:
 def cancel_tree(root_id: UUID, by: str) -> None:
     """Cancel a whole run, in somebody's name. What is over stays as it is."""
     learn(root_id)
-    with changing(root_id) as root:
+    with run_transaction(root_id) as root:
         if not root.is_final and not root.is_hidden:
             _cancel(root, root, by)
 
@@ -46,10 +46,10 @@ def cancel_steps(root_id: UUID, nodes: Sequence[str], by: str) -> None:
     """Cancel some steps of one run, in somebody's name; many of them slice by slice."""
     learn(root_id)
     for part in slices.of(nodes):
-        with changing(root_id) as root:
+        with run_transaction(root_id) as root:
             if root.is_final or root.is_hidden:
                 return
-            board = Board(root)
+            board = RunState(root)
             open_ones = [node for node in part if board.states.get(node) not in Run.ENDS]
             board.need(open_ones)
             stop_steps(board, open_ones, by=by)
@@ -64,7 +64,7 @@ def _cancel(root: Run, run: Run, by: str) -> None:
     if run is root:
         _request(root, by)
     else:
-        board = Board(root)
+        board = RunState(root)
         board.need([run.step.node_id])
         stop_steps(board, [run.step.node_id], by=by)
     carry_forward(root)

@@ -8,7 +8,7 @@ from core import once
 from core.clock import now
 from core.errors import Conflict
 from runs.models import Run
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 from workspaces.access import Room, require_run
 from workspaces.models import Role
 
@@ -17,7 +17,7 @@ def start_child(room: Room, parent: Run, **fields: Any) -> Run:
     """An open run below `parent`; it ends by complete or fail. Raises Conflict when the parent is over."""
     room.require(Role.CONTRIBUTOR)
     require_run(room, parent)
-    with changing(parent.root_id or parent.pk) as root:
+    with run_transaction(parent.root_id or parent.pk) as root:
         above = root if root.pk == parent.pk else Run.objects.only("status").get(pk=parent.pk)
         if above.is_final:
             raise Conflict("The run is over; nothing is added below it any more.", code="is_over")

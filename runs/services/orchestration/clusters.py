@@ -20,7 +20,7 @@ from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.orchestration import failures
 from runs.services.orchestration.cancel import cancel_steps
-from runs.services.orchestration.run_transaction import changing, place_after
+from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.scheduling import placing
 from runs.services.scheduling.cluster_state import waiting
 from workspaces.access import Room
@@ -61,7 +61,7 @@ def remove_node(room: Room, cluster: str, node_id: UUID) -> Node | None:
         return _remove(room, target, node_id, None)
 
     learn(attempt.run.root_id)
-    with changing(attempt.run.root_id) as root:
+    with run_transaction(attempt.run.root_id) as root:
         again = Attempt.objects.select_related("run", "host").filter(pk=attempt.pk, node=node_id).first()
         still = again if again is not None and not again.is_final else None
         if still is not None:

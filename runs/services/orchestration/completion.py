@@ -6,7 +6,7 @@ from core.clock import now
 from core.errors import Conflict
 from runs.models import Attempt, Run
 from runs.services.orchestration import failures
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 
 A = Attempt.Status
 K = Run.Kind
@@ -19,7 +19,7 @@ def complete_run(run: Run) -> Run:
 
     Raises Conflict (`ends_by_itself`) for a run that ends with its script or its steps.
     """
-    with changing(run.root_id or run.pk) as root:
+    with run_transaction(run.root_id or run.pk) as root:
         mine = _mine(root, run)
         if mine.is_final:
             return mine
@@ -39,7 +39,7 @@ def fail_run(run: Run, *, message: str = "", code: str = "") -> Run:
     `not_started` for a step whose script does not run.
     """
     told = message or UNSAID
-    with changing(run.root_id or run.pk) as root:
+    with run_transaction(run.root_id or run.pk) as root:
         mine = _mine(root, run)
         if mine.is_final:
             return mine

@@ -12,11 +12,11 @@ from duto.spec import canonical, fingerprint
 from duto.spec.graph import Input, Step
 from environments.models import EnvironmentVersion
 from runs.models import Snapshot
-from runs.services.orchestration.run_state import Board
+from runs.services.orchestration.run_state import RunState
 
 
 def document_of(
-    board: Board, node: str, *, environment: EnvironmentVersion | None, compute: ComputeTarget | None
+    board: RunState, node: str, *, environment: EnvironmentVersion | None, compute: ComputeTarget | None
 ) -> dict[str, Any]:
     """The fingerprint document (docs/wire.md). Equal documents mean equal work."""
     step = board.spec(node)
@@ -31,7 +31,7 @@ def document_of(
     )
 
 
-def identity_of(board: Board, source: Input) -> Any:
+def identity_of(board: RunState, source: Input) -> Any:
     """What an input is: an upstream output by the digest of its content, data by definition and cheap fingerprint."""
     if source.step is not None and source.output is not None:
         found = board.runs[source.step].step.output_digests.get(source.output)
@@ -42,7 +42,7 @@ def identity_of(board: Board, source: Input) -> Any:
     return board.identities[key]
 
 
-def _outside(board: Board, source: Input) -> Any:
+def _outside(board: RunState, source: Input) -> Any:
     workspace = board.root.workspace
     if source.dataset is not None:
         return datasets.identity(datasets.get_version(workspace, source.dataset))
@@ -56,7 +56,7 @@ def _outside(board: Board, source: Input) -> Any:
     return references.path_identity(workspace, source.datastore or "", source.path or "")
 
 
-def _snapshot(board: Board, step: Step) -> str | None:
+def _snapshot(board: RunState, step: Step) -> str | None:
     """The digest of the files, or of the declared part of them (`hash_paths`)."""
     if not step.hash_paths or step.snapshot is None:
         return step.snapshot

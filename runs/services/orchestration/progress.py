@@ -19,8 +19,8 @@ from runs import plan, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.orchestration import adoption, failures, fingerprints, reuse
-from runs.services.orchestration.run_state import Board
-from runs.services.orchestration.run_transaction import changing, place_after
+from runs.services.orchestration.run_state import RunState
+from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.orchestration.stopping import stop_steps
 
 S = Run.Status
@@ -33,7 +33,7 @@ def advance(root_id: UUID) -> None:
     """Decide and carry out what comes next for a run, slice by slice. Called twice, the second call finds nothing to do."""
     learn(root_id)
     while True:
-        with changing(root_id) as root:
+        with run_transaction(root_id) as root:
             if not _carry(root):
                 return
         slices.pause()
@@ -42,7 +42,7 @@ def advance(root_id: UUID) -> None:
 def advance_some(root_id: UUID) -> None:
     """The same for those who must not take long: what is beyond one slice is left to a worker."""
     learn(root_id)
-    with changing(root_id) as root:
+    with run_transaction(root_id) as root:
         carry_forward(root)
 
 
@@ -57,7 +57,7 @@ def _carry(root: Run) -> bool:
     """Carry out at most a slice of decisions, since others wait for the lock; whether there are more."""
     if root.is_final or root.is_hidden or root.kind == Run.Kind.INTERACTIVE:
         return False
-    board = Board(root)
+    board = RunState(root)
     if root.status == S.NOT_STARTED and root.kind != Run.Kind.SCRIPT:
         root.move(S.RUNNING, started_at=now())
     places = Places(board)
@@ -71,7 +71,7 @@ def _carry(root: Run) -> bool:
     return more
 
 
-def _decide(board: Board, places: Places) -> bool:
+def _decide(board: RunState, places: Places) -> bool:
     left, needs = slices.SLICE, board.parsed.needs
     for rounds in range(ROUNDS):
         decisions = _decisions(board, places, needs, left)
@@ -89,7 +89,7 @@ def _decide(board: Board, places: Places) -> bool:
     return True
 
 
-def _following(board: Board, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
+def _following(board: RunState, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
     """What may have come nearer by the new states of these steps: those after them, unless one that failed stops all."""
     needs = board.parsed.needs
     if not board.go_on and any(board.states[node] in plan.BAD for node in nodes):
@@ -107,7 +107,7 @@ _VERSION: Prepared[EnvironmentVersion] = Prepared(
 class Places:
     """The compute and environments of the steps that start now, each looked up once; and the attempts they get."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: RunState) -> None:
         self.board = board
         self.waiting: set[str] = set()
         self.starting: list[Run] = []
@@ -162,7 +162,7 @@ class Places:
             place_after(run, run.step.compute_target_id)
 
 
-def _decisions(board: Board, places: Places, needs: Mapping[str, frozenset[str]], most: int) -> list[plan.Decision]:
+def _decisions(board: RunState, places: Places, needs: Mapping[str, frozenset[str]], most: int) -> list[plan.Decision]:
     """What the plan says now of these steps, without those that wait for their environment."""
     decisions = plan.decide(needs, board.states, go_on=board.go_on)
     found = [decision for decision in decisions if decision.step not in places.waiting]
@@ -172,7 +172,7 @@ def _decisions(board: Board, places: Places, needs: Mapping[str, frozenset[str]]
     return found[:most]
 
 
-def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision]) -> None:
+def _carry_out(board: RunState, places: Places, decisions: Sequence[plan.Decision]) -> None:
     starts = [d.step for d in decisions if d.act is plan.Act.START]
     parents = {source.step for node in starts for source in board.spec(node).inputs if source.step}
     board.need([*(d.step for d in decisions), *parents])
@@ -185,7 +185,7 @@ def _carry_out(board: Board, places: Places, decisions: Sequence[plan.Decision])
             _start(board, places, decision.step)
 
 
-def _start(board: Board, places: Places, node: str) -> None:
+def _start(board: RunState, places: Places, node: str) -> None:
     """Adopt or reuse an earlier result, wait for the environment, or queue an attempt."""
     run = board.runs[node]
     compute, environment = places.compute(run), places.environment(run)
@@ -216,7 +216,7 @@ def _start(board: Board, places: Places, node: str) -> None:
 
 
 def _await_environment(
-    board: Board, places: Places, node: str, environment: EnvironmentVersion, build: EnvironmentBuild
+    board: RunState, places: Places, node: str, environment: EnvironmentVersion, build: EnvironmentBuild
 ) -> None:
     if build.status == EnvironmentBuild.Status.FAILED:
         board.touch(node).waiting = []
@@ -232,7 +232,7 @@ def _await_environment(
         board.states[node] = S.NOT_STARTED
 
 
-def _stop(board: Board) -> bool:
+def _stop(board: RunState) -> bool:
     """A canceled run stops all its steps, and a failure those that still run, unless the run goes on after failures.
 
     Whether there are more than one slice of them.
@@ -250,7 +250,7 @@ def _stop(board: Board) -> bool:
     return len(nodes) > slices.SLICE
 
 
-def _end(board: Board) -> None:
+def _end(board: RunState) -> None:
     root = board.root
     if root.kind == Run.Kind.SCRIPT:  # it is its own step, and has ended with it
         return

@@ -18,7 +18,7 @@ from datasets import references
 from duto.spec import fingerprint, status
 from runs import stored_messages
 from runs.models import Output, Run, Snapshot, StepRun
-from runs.services.orchestration.run_state import Board
+from runs.services.orchestration.run_state import RunState
 from runs.services.results import outputs
 from runs.services.results.output_check import Change
 
@@ -56,7 +56,7 @@ class Answer:
     explanation: dict[str, Any]
 
 
-def look_up(board: Board, node: str, document: dict[str, Any], digest: str) -> Answer:
+def look_up(board: RunState, node: str, document: dict[str, Any], digest: str) -> Answer:
     """Find a source for the step: completed, not forced, equal fingerprint, outputs still what it wrote."""
     step = board.spec(node)
     if board.root.is_forced:
@@ -97,7 +97,7 @@ def facts_of(step: StepRun) -> dict[str, Any]:
     }
 
 
-def take(board: Board, node: str, answer: Answer) -> None:
+def take(board: RunState, node: str, answer: Answer) -> None:
     """Let the source's result stand for the step's: outputs, and the properties that programs read."""
     source = answer.source
     if source is None:
@@ -121,7 +121,7 @@ def take(board: Board, node: str, answer: Answer) -> None:
     board.set(node, Run.Status.COMPLETED, properties=properties, **warned)
 
 
-def _register(board: Board, node: str, source: Run) -> None:
+def _register(board: RunState, node: str, source: Run) -> None:
     step = board.runs[node].step
     try:
         outputs.register_again(board.runs[node], board.spec(node), _OUTPUTS.all(source.pk))
@@ -166,7 +166,7 @@ def gone(name: str) -> Output:
     return Output(name=name, removed_at=now())
 
 
-def changed_output(board: Board, outputs: Iterable[Output], number: int) -> Lost | None:
+def changed_output(board: RunState, outputs: Iterable[Output], number: int) -> Lost | None:
     """The first of these outputs that is no longer what run `number` wrote."""
     for output in outputs:
         root = None if output.removed_at else _root(board, output.datastore)
@@ -176,7 +176,7 @@ def changed_output(board: Board, outputs: Iterable[Output], number: int) -> Lost
     return None
 
 
-def _root(board: Board, store: str) -> Root | None:
+def _root(board: RunState, store: str) -> Root | None:
     """The datastore's root, looked up once; nothing when the datastore is gone, and what it held with it."""
     if store not in board.roots:
         try:
@@ -186,7 +186,7 @@ def _root(board: Board, store: str) -> Root | None:
     return board.roots[store]
 
 
-def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
+def _nearest(board: RunState, node: str, document: dict[str, Any]) -> Answer:
     """Say what differs from the last completed run of the step of this name."""
     last = _NAMESAKE.first(board.root.workspace_id, board.spec(node).name)
     if last is None or last.fingerprint_document is None:
@@ -207,7 +207,7 @@ def _nearest(board: Board, node: str, document: dict[str, Any]) -> Answer:
     )
 
 
-def files_of_both(board: Board, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+def files_of_both(board: RunState, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
     """Both snapshots file by file, when they differ: it turns "the files changed" into which."""
     new = board.spec(node).snapshot
     if last.snapshot_digest == new:

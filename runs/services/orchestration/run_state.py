@@ -39,7 +39,7 @@ _STATES: Prepared[tuple[Any, ...]] = Prepared(
 )
 
 
-class Board:
+class RunState:
     """Loaded under the root's lock; nobody else moves these rows meanwhile.
 
     States are loaded for all steps, rows only for those asked for with need(): a run of a thousand steps of which

@@ -54,7 +54,7 @@ _ROOT: Prepared[Run] = Prepared(
 
 
 @contextmanager
-def changing(root_id: UUID | None) -> Iterator[Run]:
+def run_transaction(root_id: UUID | None) -> Iterator[Run]:
     """Lock the root of a tree for the length of the block; what is noted inside becomes one journaled event.
 
     Every move of a run or an attempt happens in such a block, so a tree has one writer at a time and its
@@ -101,7 +101,7 @@ def note(row: Run, to: str, facts: dict[str, Any], **_signal: object) -> None:
 def end_left(root_id: UUID) -> None:
     """End what is still open below ended runs of a tree, slice by slice. Called twice, the second call finds nothing."""
     while parents := open_children.parents_left(root_id):
-        with changing(root_id) as root:
+        with run_transaction(root_id) as root:
             _current(root).ended += parents
         slices.pause()
 
@@ -136,7 +136,7 @@ def _current(run: Run) -> Changes:
     changes = _open.get()
     if changes is None or changes.root.pk != run.root_id:
         raise RuntimeError(
-            "A run's tree changes only inside changing(root): that is what keeps its version free of gaps."
+            "A run's tree changes only inside run_transaction(root): that is what keeps its version free of gaps."
         )
     return changes
 

@@ -8,7 +8,7 @@ from compute.models import Host
 from core.clock import now
 from runs.models import Attempt, Run
 from runs.services.orchestration import failures
-from runs.services.orchestration.run_state import Board
+from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import place_after
 from runs.services.scheduling import placing
 
@@ -16,7 +16,7 @@ A = Attempt.Status
 S = Run.Status
 
 
-def stop_steps(board: Board, nodes: Sequence[str], *, by: str) -> None:
+def stop_steps(board: RunState, nodes: Sequence[str], *, by: str) -> None:
     """Steps without an attempt at an agent end at once; the others when their agent says so."""
     runs = [board.runs[node].pk for node in nodes]
     rows = Attempt.objects.filter(run__in=runs).exclude(status__in=Attempt.ENDS).select_related("node")

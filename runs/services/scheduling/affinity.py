@@ -7,27 +7,29 @@ from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
-from compute.fair_queue import Line, User
+from compute.fair_queue import FairQueue, User
 from compute.models import Host
-from compute.placement_types import Need, Size, capacity
+from compute.placement_types import PlacementRequest, Size, capacity
 from environments.models import EnvironmentVersion, Image
 from runs.models import Attempt, StepRun
 from runs.queries.graphs import parsed_all
-from runs.services.scheduling.cluster_state import Fleet
+from runs.services.scheduling.cluster_state import ClusterState
 
 # An environment's folder is named by so much of its lock's digest, and the Python.
 KEY = 40
 Hosts = frozenset[UUID]
 
 
-class Wish(NamedTuple):
+class Affinity(NamedTuple):
     """The hosts that have the step's environment, and those that wrote its inputs."""
 
     ready: Hosts
     inputs: Hosts
 
 
-def add(needs: Sequence[Need], held: Mapping[User, Size], queue: Sequence[Attempt], found: Fleet) -> list[Need]:
+def add(
+    needs: Sequence[PlacementRequest], held: Mapping[User, Size], queue: Sequence[Attempt], found: ClusterState
+) -> list[PlacementRequest]:
     """The same needs with wishes: where there is a choice, and for as many of each cluster as it has room for.
 
     They are the first in line, so a wish that is not looked up is one of a step that will hardly be placed now.
@@ -42,11 +44,11 @@ def add(needs: Sequence[Need], held: Mapping[User, Size], queue: Sequence[Attemp
     ]
 
 
-def _first(needs: Sequence[Need], held: Mapping[User, Size], found: Fleet) -> set[UUID]:
+def _first(needs: Sequence[PlacementRequest], held: Mapping[User, Size], found: ClusterState) -> set[UUID]:
     """Who is served while each cluster has room."""
     room = {key: found.room_of(key) for key in found.targets}
     takes = {cluster.id: cluster.size for cluster in found.clusters}
-    line, first = Line(needs, held, capacity(found.machines)), set()
+    line, first = FairQueue(needs, held, capacity(found.machines)), set()
     left = sum(room.values())
     while left and (need := line.next()) is not None:
         if not room.get(need.cluster):
@@ -59,7 +61,7 @@ def _first(needs: Sequence[Need], held: Mapping[User, Size], found: Fleet) -> se
     return first
 
 
-def of(queue: Sequence[Attempt], found: Fleet) -> dict[UUID, Wish]:
+def of(queue: Sequence[Attempt], found: ClusterState) -> dict[UUID, Affinity]:
     """The wishes of these attempts, in five statements at most, however many they are."""
     fields = ("run_id", "run__root_id", "node_id", "environment_version_id")
     rows = StepRun.objects.filter(run__in=[attempt.run_id for attempt in queue]).values_list(*fields)
@@ -72,7 +74,7 @@ def of(queue: Sequence[Attempt], found: Fleet) -> dict[UUID, Wish]:
     for attempt in queue:
         root, _, version = steps[attempt.run_id]
         inputs = (wrote.get((root, node), frozenset()) for node in before[attempt.run_id])
-        wishes[attempt.pk] = Wish(ready.get(version, frozenset()), frozenset().union(*inputs))
+        wishes[attempt.pk] = Affinity(ready.get(version, frozenset()), frozenset().union(*inputs))
     return wishes
 
 

@@ -10,12 +10,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, F, Q
 
-from compute.capacity import Room
+from compute.capacity import FreeCapacity
 from compute.models import ComputeTarget, Node
 from compute.placement_types import NewNode
 from core.clock import now
 from runs.services.scheduling import cluster_state, placing
-from runs.services.scheduling.cluster_state import Fleet
+from runs.services.scheduling.cluster_state import ClusterState
 
 N = Node.Status
 PRESENT = (N.PREPARING, N.IDLE, N.RUNNING, N.UNUSABLE)
@@ -23,7 +23,7 @@ RESTING = (N.PREPARING, N.IDLE, N.UNUSABLE)
 
 
 @dataclass(frozen=True)
-class Duties:
+class ScalingPlan:
     """What is to be done about one cluster's resting nodes."""
 
     lost: list[Node]
@@ -36,7 +36,7 @@ class Duties:
         return len(self.lost) + len(self.back) + len(self.leaving) + len(self.new)
 
 
-def look_after() -> int:
+def reconcile_all() -> int:
     """Look at every cluster that has nodes at rest, or lacks some: how many nodes came, went or changed."""
     resting = Count("nodes", filter=Q(nodes__status__in=RESTING))
     present = Count("nodes", filter=Q(nodes__status__in=PRESENT))
@@ -46,16 +46,16 @@ def look_after() -> int:
         return 0
     found = cluster_state.read(cluster_state.targets_that(Q(pk__in=due), lock=False), lock=False, all_hosts=True)
     # Mostly there is nothing to do, and then nothing is locked.
-    return sum(tend(key) for key in found.targets if duties(key, found).count)
+    return sum(reconcile(key) for key in found.targets if scaling_plan(key, found).count)
 
 
 @transaction.atomic
-def tend(key: UUID) -> int:
+def reconcile(key: UUID) -> int:
     """Bring one cluster's resting nodes to what they should be. Busy ones are never touched: they finish, then leave."""
     found = cluster_state.read(cluster_state.targets_that(Q(pk=key), lock=True), lock=True, all_hosts=True)
     if key not in found.targets:
         return 0
-    target, due = found.targets[key], duties(key, found)
+    target, due = found.targets[key], scaling_plan(key, found)
     Node.move_all(due.lost, N.UNUSABLE)
     Node.move_all(due.back, N.IDLE, idle_since=now())
     placing.remove(due.leaving)
@@ -70,7 +70,7 @@ def tend(key: UUID) -> int:
     return due.count
 
 
-def duties(key: UUID, found: Fleet) -> Duties:
+def scaling_plan(key: UUID, found: ClusterState) -> ScalingPlan:
     """Unusable while their host is silent; gone when it is drained, revoked or no longer the cluster's, when there are
     more than `max_nodes`, or after the idle time; and new ones where fewer than `min_nodes` are there."""
     target, moment = found.targets[key], now()
@@ -79,7 +79,7 @@ def duties(key: UUID, found: Fleet) -> Duties:
     leaving = _leaving(target, mine, found, moment)
     staying = [node for node in mine if node not in leaving]
     speaking = found.hosts.keys() - silent
-    return Duties(
+    return ScalingPlan(
         lost=[node for node in staying if node.status == N.IDLE and node.host_id in silent],
         back=[node for node in staying if node.status in (N.UNUSABLE, N.PREPARING) and node.host_id in speaking],
         leaving=leaving,
@@ -87,12 +87,12 @@ def duties(key: UUID, found: Fleet) -> Duties:
     )
 
 
-def _leaving(target: ComputeTarget, mine: Sequence[Node], found: Fleet, moment: datetime) -> list[Node]:
+def _leaving(target: ComputeTarget, mine: Sequence[Node], found: ClusterState, moment: datetime) -> list[Node]:
     """Resting nodes that are to go: those in the wrong place, those too many, those whose time is over."""
     cluster = next(each for each in found.clusters if each.id == target.pk)
     right = {
         each.id
-        for each in Room([cluster], [], found.machines).allowed(cluster)
+        for each in FreeCapacity([cluster], [], found.machines).allowed(cluster)
         if each.drained_at is None and cluster.launcher in ("", each.launcher)
     }
     resting = [node for node in mine if node.status in RESTING]
@@ -102,15 +102,15 @@ def _leaving(target: ComputeTarget, mine: Sequence[Node], found: Fleet, moment: 
     left = len(mine) - len(stray)
     over = others[: max(0, left - target.max_nodes)]
     until = moment - timedelta(seconds=target.idle_seconds)
-    tired = [node for node in others[len(over) :] if node.idle_since and node.idle_since < until]
-    return [*stray, *over, *tired[: max(0, left - len(over) - target.min_nodes)]]
+    idle_expired = [node for node in others[len(over) :] if node.idle_since and node.idle_since < until]
+    return [*stray, *over, *idle_expired[: max(0, left - len(over) - target.min_nodes)]]
 
 
-def _new(target: ComputeTarget, lacking: int, found: Fleet) -> list[NewNode]:
+def _new(target: ComputeTarget, lacking: int, found: ClusterState) -> list[NewNode]:
     """Nodes that wait for steps. Such a node holds nothing, so it needs a host that could carry it when it is free;
     they are dealt out in turn."""
     if lacking <= 0:
         return []
     cluster = next(each for each in found.clusters if each.id == target.pk)
-    places = [node for _, node in Room([cluster], [], found.machines).usable(cluster)]
+    places = [node for _, node in FreeCapacity([cluster], [], found.machines).usable(cluster)]
     return [places[number % len(places)] for number in range(lacking) if places]

@@ -23,15 +23,15 @@ N = Node.Status
 
 
 @dataclass(frozen=True)
-class Fleet:
+class ClusterState:
     """Rows by id, and the values that stand for them."""
 
     targets: dict[UUID, ComputeTarget]
     hosts: dict[UUID, Host]
     nodes: dict[UUID, Node]
     clusters: list[values.Cluster]
-    slots: list[values.Slot]
-    machines: list[values.Machine]
+    slots: list[values.NodeState]
+    machines: list[values.HostState]
 
     def room_of(self, target: UUID) -> int:
         """How many more steps the cluster may run at once."""
@@ -63,7 +63,7 @@ def targets_waited_for() -> list[ComputeTarget]:
     return _WAITED_FOR.all()
 
 
-def read(targets: Iterable[ComputeTarget], *, lock: bool, all_hosts: bool = False) -> Fleet:
+def read(targets: Iterable[ComputeTarget], *, lock: bool, all_hosts: bool = False) -> ClusterState:
     """What these clusters may use. `lock`: nobody else gives away room of these hosts meanwhile; `all_hosts`: silent
     and drained ones too, which only matter to those who ask why."""
     by_id = {target.pk: target for target in targets}
@@ -76,7 +76,7 @@ def read(targets: Iterable[ComputeTarget], *, lock: bool, all_hosts: bool = Fals
     clusters = [_only(cluster, attached.get(cluster.id)) for cluster in clusters]
     clusters = _allowed(clusters, by_id)
     machines = [machine_of(host, released) for host in hosts.values()]
-    return Fleet(by_id, hosts, nodes, clusters, [slot_of(node) for node in nodes.values()], machines)
+    return ClusterState(by_id, hosts, nodes, clusters, [slot_of(node) for node in nodes.values()], machines)
 
 
 def cluster_of(target: ComputeTarget, hosts: Iterable[Host] = ()) -> values.Cluster:
@@ -110,7 +110,7 @@ def _allowed(clusters: list[values.Cluster], targets: Mapping[UUID, ComputeTarge
     return [replace(each, allowance=allowed.get(targets[each.id].workspace_id)) for each in clusters]
 
 
-def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> values.Machine:
+def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> values.HostState:
     """A host as told by its agent. `released`: when a step last gave a device back."""
     told = [gpu for gpu in host.gpus if isinstance(gpu, dict) and gpu.get("uuid")]
     used = _used(host, released or {})
@@ -120,7 +120,7 @@ def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> va
         )
         for gpu in told
     )
-    return values.Machine(
+    return values.HostState(
         host.pk,
         host.name,
         values.Size(host.cores, host.memory, len(devices)),
@@ -133,9 +133,9 @@ def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> va
     )
 
 
-def slot_of(node: Node) -> values.Slot:
+def slot_of(node: Node) -> values.NodeState:
     takes = values.Size(node.cores, node.memory, len(node.gpus))
-    return values.Slot(
+    return values.NodeState(
         node.pk,
         node.compute_target_id,
         node.host_id,

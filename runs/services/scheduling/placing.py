@@ -15,7 +15,7 @@ from django.db.models.functions import RowNumber
 from compute import placement
 from compute.fair_queue import User
 from compute.models import ComputeTarget, Host, Node
-from compute.placement_types import Need, NewNode, Place, Size
+from compute.placement_types import Assignment, NewNode, PlacementRequest, Size
 from core import outbox, words
 from core.clock import now
 from core.ids import uuid7
@@ -23,7 +23,7 @@ from core.prepared import Prepared
 from core.work import later
 from runs.models import Attempt
 from runs.services.scheduling import affinity, cluster_state, conda_hosts
-from runs.services.scheduling.cluster_state import Fleet, waiting
+from runs.services.scheduling.cluster_state import ClusterState, waiting
 
 GIVEN = ["node", "host", "node_name", "launcher", "warnings"]
 
@@ -51,7 +51,7 @@ def place() -> int:
     return _give(answer.given, {attempt.pk: attempt for attempt in queue}, found)
 
 
-def heads(found: Fleet, moment: datetime) -> list[Attempt]:
+def heads(found: ClusterState, moment: datetime) -> list[Attempt]:
     """Of each user's line before each cluster as many as the cluster could take now, if nobody else waited."""
     room = {key: left for key in found.targets if (left := found.room_of(key))}
     if not room or not found.machines:
@@ -77,11 +77,11 @@ _HEADS_OF_ONE: Prepared[Attempt] = Prepared(
 )
 
 
-def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:
+def needs_of(queue: Sequence[Attempt], found: ClusterState) -> list[PlacementRequest]:
     """What these attempts ask for. Where they would like to run is added by wishes.add()."""
     with_conda = conda_hosts.asking(queue)
     return [
-        Need(
+        PlacementRequest(
             attempt.pk,
             attempt.compute_target_id,  # type: ignore[arg-type]
             attempt.priority,
@@ -93,7 +93,7 @@ def needs_of(queue: Sequence[Attempt], found: Fleet) -> list[Need]:
     ]
 
 
-def held_by(needs: Sequence[Need], found: Fleet) -> dict[User, Size]:
+def held_by(needs: Sequence[PlacementRequest], found: ClusterState) -> dict[User, Size]:
     """What each user's running steps reserve; nobody asks while only one user waits."""
     if len({need.user for need in needs}) < 2:
         return {}
@@ -151,7 +151,7 @@ def tell(targets: Iterable[ComputeTarget]) -> None:
         outbox.hint(f"list:{name}:compute")
 
 
-def _give(given: Sequence[Place], queue: dict[UUID, Attempt], found: Fleet) -> int:
+def _give(given: Sequence[Assignment], queue: dict[UUID, Attempt], found: ClusterState) -> int:
     if not given:
         return 0
     remove([found.nodes[each.leaves] for each in given if each.leaves])
@@ -170,7 +170,7 @@ def _give(given: Sequence[Place], queue: dict[UUID, Attempt], found: Fleet) -> i
     return taken
 
 
-def _node(place_: Place, found: Fleet) -> Node:
+def _node(place_: Assignment, found: ClusterState) -> Node:
     if place_.slot is not None:
         return found.nodes[place_.slot]
     return make_node(found.targets[place_.cluster], place_.node, place_.gpus)

@@ -15,13 +15,13 @@ from compute import placement
 from compute.blockers import fair_share, queued
 from compute.fair_queue import in_line
 from compute.models import ComputeTarget
-from compute.placement_types import Need, Reason, Size, capacity
+from compute.placement_types import PlacementRequest, Reason, Size, capacity
 from core.clock import now
 from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parsed
 from runs.services.scheduling import affinity, cluster_state
-from runs.services.scheduling.cluster_state import Fleet, waiting
+from runs.services.scheduling.cluster_state import ClusterState, waiting
 from runs.services.scheduling.placing import heads, held_by, needs_of
 from workspaces.models import User
 
@@ -91,7 +91,7 @@ def reasons(attempt: Attempt) -> list[Reason]:
     return [*blockers, *fair_share(mine, ordered, held), queued(mine, ordered, cluster, attempt.queued_at)]
 
 
-def _whole_line(target_id: UUID, attempt: Attempt) -> list[Need]:
+def _whole_line(target_id: UUID, attempt: Attempt) -> list[PlacementRequest]:
     """Everybody who waits for the cluster, by three columns each, with names for those who share it."""
     rows: list[tuple[UUID, int, UUID | None]] = list(
         waiting().filter(compute_target=target_id).values_list("id", "priority", "user_id")
@@ -99,10 +99,13 @@ def _whole_line(target_id: UUID, attempt: Attempt) -> list[Need]:
     if attempt.pk not in {row[0] for row in rows}:  # placed or canceled a moment ago
         rows.append((attempt.pk, attempt.priority, attempt.user_id))
     names = dict(User.objects.filter(pk__in={row[2] for row in rows if row[2]}).values_list("pk", "username"))
-    return [Need(key, target_id, priority, user, names.get(user, "") if user else "") for key, priority, user in rows]
+    return [
+        PlacementRequest(key, target_id, priority, user, names.get(user, "") if user else "")
+        for key, priority, user in rows
+    ]
 
 
-def _told(found: Fleet, workspace: UUID) -> Fleet:
+def _told(found: ClusterState, workspace: UUID) -> ClusterState:
     """The same with words for who holds the busy nodes. Another workspace's people and clusters are not named."""
     rows = Attempt.objects.filter(node__in=[slot.id for slot in found.slots if slot.is_busy]).exclude(
         status__in=Attempt.ENDS
@@ -124,7 +127,7 @@ def cluster_line(target: ComputeTarget, limit: int) -> tuple[list[UUID], int]:
     """The first attempts of a cluster's queue in the order in which they will be served, and how many wait."""
     found = cluster_state.read(cluster_state.targets_that(Q(pk=target.pk), lock=False), lock=False, all_hosts=True)
     rows = waiting().filter(compute_target=target).values_list("id", "priority", "user_id")
-    needs = [Need(key, target.pk, priority, user) for key, priority, user in rows]
+    needs = [PlacementRequest(key, target.pk, priority, user) for key, priority, user in rows]
     all_ = capacity(found.machines)
     size = Size(target.cores, target.memory, target.gpus)
     return [need.id for need in in_line(needs, held_by(needs, found), all_, size)[:limit]], len(needs)

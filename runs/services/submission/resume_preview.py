@@ -25,7 +25,7 @@ from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs.models import Run, StepRun
 from runs.queries.graphs import ParsedGraph, parsed
 from runs.services.orchestration import adoption, fingerprints
-from runs.services.orchestration.run_state import Board
+from runs.services.orchestration.run_state import RunState
 from runs.services.submission.resume import check
 from runs.services.submission.submit import refused
 
@@ -124,7 +124,7 @@ def preview(
     return Preview(run, counts, lines, following)
 
 
-class Draft(Board):
+class Draft(RunState):
     """A run that nobody has submitted, in memory only. Steps that it would adopt have the rows of the earlier run."""
 
     def __init__(self, source: Run, graph: Graph, parameters: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from core.clock import now
 from core.errors import Conflict, Invalid
 from runs.models import Run
 from runs.services.agent_reports import spool
-from runs.services.orchestration.run_transaction import changing, tell
+from runs.services.orchestration.run_transaction import run_transaction, tell
 from runs.services.results import lineage
 from workspaces.access import Room, require_run
 from workspaces.models import Role
@@ -37,7 +37,7 @@ def change(
     require_run(room, run)
     if display_name is not None and len(display_name) > NAME_MAX:
         raise Invalid(_("A name has at most %(name_max)s characters.") % {"name_max": NAME_MAX})
-    with changing(run.root_id or run.pk) as root:
+    with run_transaction(run.root_id or run.pk) as root:
         mine = root if root.pk == run.pk else Run.objects.select_for_update(no_key=True).get(pk=run.pk)
         facts: dict[str, Any] = {}
         if display_name is not None:

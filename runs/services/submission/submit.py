@@ -28,7 +28,7 @@ from environments.models import EnvironmentVersion
 from runs.models import DataUse, Experiment, Run, Snapshot, StepRun
 from runs.queries import graphs
 from runs.services.orchestration import progress
-from runs.services.orchestration.run_transaction import changing
+from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results import output_conflicts
 from runs.services.scheduling import conda_hosts
 from runs.services.submission import experiments
@@ -141,7 +141,7 @@ def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
     with slices.writing():
         root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
         once.settle(root)
-        with changing(root.pk) as locked:
+        with run_transaction(root.pk) as locked:
             locked.move(Run.Status.RUNNING, started_at=now())
     return locked
 

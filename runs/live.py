@@ -22,6 +22,7 @@ def register() -> None:
         live.register(prefix, may_watch_run, look_again)
     live.register("log", may_watch_log, missed_log)
     live.register("usage", may_watch_log)
+    live.register("uses", may_watch_uses)
 
 
 def may_watch_run(user: User, key: str) -> bool:
@@ -38,6 +39,12 @@ def may_watch_log(user: User, key: str) -> bool:
 def look_again(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     """No journal tells what came between the picture of a page and its first frame: whoever has one looks once more."""
     return [{"reload": True}] if isinstance(asked.get("version"), int) else []
+
+
+def may_watch_uses(user: User, key: str) -> bool:
+    """Who uses a thing is told to the members of the workspace; of things of others nothing is ever told there."""
+    workspace, _, thing = key.partition(":")
+    return as_uuid(thing) is not None and Member.objects.filter(user=user, workspace__name=workspace).exists()
 
 
 def missed_log(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ async function fill(regions, signal) {
   const parts = regions.length > 1 && new DOMParser().parseFromString(text, "text/html");
   for (const region of regions) {
     const html = parts ? parts.querySelector(`template[data-part="${region.part}"]`)?.innerHTML : text;
-    if (region.isConnected && html !== undefined && (asked === location.search || !region.hasAttribute("follow"))) morph(region, html);
+    if (region.isConnected && html !== undefined && (asked === location.search || !region.hasAttribute("follow"))) { morph(region, html); region.hearRows(); }
   }
 }
 
@@ -100,6 +100,8 @@ class LiveRegion extends HTMLElement {
   #fetching = null;
   #followed = "";
   #missed = false;
+  #rows = new Map();
+  #heardRuns = new Map();
 
   connectedCallback() {
     this.#fetching = fetchingOf(this.getAttribute("group"));
@@ -108,13 +110,34 @@ class LiveRegion extends HTMLElement {
     if (this.hasAttribute("follow")) this.#listen("duto:select", () => this.#selected());
     this.#listen("visibilitychange", () => this.#missed && document.visibilityState === "visible" && this.#later());
     if (this.hasAttribute("every")) this.#stop.push(regularly(Number(this.getAttribute("every")), () => this.#later()));
+    this.hearRows();
     if (this.hasAttribute("load")) this.#later();
+  }
+
+  /** The runs of which it shows rows are heard as well, each from the version that is shown: of a row with `data-run` that
+   * run's changes and its root's name, of one without it every change. */
+  hearRows() {
+    this.#rows.clear();
+    for (const { dataset } of this.querySelectorAll("[data-root]")) {
+      const topic = `run:${dataset.root}`;
+      if (!this.#rows.has(topic)) this.#rows.set(topic, new Set());
+      this.#rows.get(topic).add(dataset.run);
+      if (!this.#heardRuns.has(topic)) this.#heardRuns.set(topic, live.watch(topic, (frame) => this.#heardRow(topic, frame), () => ({ version: Number(dataset.version) })));
+    }
+    for (const [topic, stop] of this.#heardRuns) if (!this.#rows.has(topic)) { this.#heardRuns.delete(topic); stop(); }
+  }
+
+  #heardRow(topic, frame) {
+    const shown = this.#rows.get(topic);
+    const isShown = ({ run, facts }) => shown.has(undefined) || shown.has(run) || (topic === `run:${run}` && "display_name" in (facts ?? {}));
+    if (frame.reload || frame.changes?.some(isShown)) this.#heard(frame);
   }
 
   disconnectedCallback() {
     this.#fetching.leave(this);
     this.#request?.abort();
-    this.#stop.splice(0).forEach((stop) => stop());
+    for (const stop of [...this.#stop.splice(0), ...this.#heardRuns.values()]) stop();
+    this.#heardRuns.clear();
   }
 
   /** What it shows is not there any more. */

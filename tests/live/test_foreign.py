@@ -198,9 +198,12 @@ def topics(world: World) -> dict[str, list[str]]:
     return {
         "run": [ids["run"], ids["failed run"], ids["step"]],
         "metrics": [ids["run"], ids["step"]],
+        "files": [ids["run"]],
+        "children": [ids["run"]],
         "log": [str(key) for key in Attempt.objects.values_list("id", flat=True)],
         "usage": [ids["attempt"]],
         "build": [ids["build"]],
+        "uses": [f"lab:{ids['run']}"],  # of whatever kind: the studio tells of what the workspace has alone
         "list": [f"lab:{name}" for name in sorted(live.LISTS)],
     }
 

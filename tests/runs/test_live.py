@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import threading
 from typing import Any
 
@@ -11,11 +12,14 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from core.errors import Conflict
-from runs.models import Attempt, MetricPoint
+from datasets import services as datasets
+from datasets.services.datastores import put_file
+from runs.models import Attempt, MetricPoint, Run
 from runs.queries.logs import open_path
 from runs.services.agent_reports import spool
+from runs.services.maintenance import delete_run
 from runs.services.results import logs
-from runs.services.submission import run_metadata
+from runs.services.submission import run_metadata, submit
 from tests.socket import Page
 from workspaces.models import User
 
@@ -58,6 +62,35 @@ async def test_metrics_and_changes_of_a_run_reach_its_page(lab, attempt):
     changed = await page.hear()
     assert (changed["topic"], changed["version"]) == (f"run:{root}", 1)
     assert changed["changes"] == [{"run": str(root), "facts": {"tags": {"a": "b"}}}]
+    await page.close()
+
+
+async def test_pages_of_uses_hear_of_what_they_show_alone(lab):
+    def version(name):
+        put_file(lab.room, "workspaceblobstore", f"{name}.csv", io.BytesIO(b"a\n1\n"), overwrite=True)
+        sources = [{"datastore": "workspaceblobstore", "path": f"{name}.csv"}]
+        return str(datasets.save(lab.room, name, kind="file", definition={"sources": sources}).pk)
+
+    used, unused = await sync_to_async(version)("used"), await sync_to_async(version)("unused")
+    page = await sync_to_async(Page.of)(lab.owner)
+    await page.connect()
+    topics = [f"uses:lab:{key}" for key in (used, unused, lab.cluster.pk)]
+    assert await page.say({"subscribe": topics, "ping": 1}) == {"pong": 1}
+    await page.say({"ping": 1})
+    graph = await sync_to_async(lab.graph)()
+    graph["steps"][0]["inputs"] = [{"name": "data", "from": {"dataset": used}, "mode": "direct"}]
+    run = await sync_to_async(submit.submit_run)(lab.room, experiment="e", graph=graph)
+    assert {(await page.hear())["topic"] for _ in range(2)} == {topics[0], topics[2]}
+    await sync_to_async(run_metadata.change)(lab.room, run, tags={"a": "b"})  # which no list shows
+    await sync_to_async(run_metadata.change)(lab.room, run, display_name="renamed")
+    assert {(await page.hear())["topic"] for _ in range(2)} == {topics[0], topics[2]}
+    step = await sync_to_async(lab.step)(run, "train")
+    await sync_to_async(run_metadata.change)(lab.room, step, properties={"duto.read.unused:1": unused})
+    assert (await page.hear())["topic"] == topics[1]
+    await sync_to_async(Run.objects.filter(root=run).update)(status="Canceled")
+    await sync_to_async(delete_run.delete)(lab.room, await sync_to_async(Run.objects.get)(pk=run.pk))
+    assert {(await page.hear())["topic"] for _ in range(3)} == set(topics)
+    assert await page.receive_nothing(timeout=0.1)
     await page.close()
 
 

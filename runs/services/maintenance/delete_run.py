@@ -20,6 +20,7 @@ from runs.queries.deletion import preview as preview_of
 from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
 from runs.services.orchestration.run_transaction import run_transaction
+from runs.services.results import lineage
 from runs.services.results.output_check import keys_to_remove
 from workspaces.access import Room, require_run
 from workspaces.models import ApiToken, Role, RunMade
@@ -61,6 +62,7 @@ def _hide(room: Room, run: Run) -> None:
         audit.note(
             room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
         )
+        lineage.tell_of(root)
         Run.objects.filter(pk=run.pk).update(parent=run.pk)
         outbox.gone(run.topic, run.topic)
         outbox.hint(f"list:{room.workspace.name}:runs")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from uuid import UUID
 
+from core import outbox
 from datasets.models import DatasetVersion
-from runs.models import DataUse, ModelUse, Run
+from runs.models import Attempt, DataUse, ModelUse, Run, StepRun
 from runs.queries.uses import data_in, models_in, versions_of
 
 
@@ -18,15 +21,40 @@ def note_named(run: Run, properties: Mapping[str, str]) -> None:
     if not data and not models:
         return
     reader = _reader(run)
-    root = Run.objects.only("id", "workspace_id").get(pk=reader.root_id or reader.pk)
+    roots = Run.objects.select_related("workspace").only("id", "workspace__name")
+    root = roots.get(pk=reader.root_id or reader.pk)
     if data:
         there = DatasetVersion.objects.filter(workspace=root.workspace_id, pk__in=data).values_list("pk", flat=True)
         uses = [DataUse(root=root, run_id=reader.pk, dataset_version_id=key) for key in there]
         DataUse.objects.bulk_create(uses, ignore_conflicts=True)
+        tell(root.workspace.name, (use.dataset_version_id for use in uses))
     if models:
         kept = versions_of(root.workspace_id, models).values()
         copies = [ModelUse(run_id=reader.pk, model_version_id=each.pk) for each in kept]
         ModelUse.objects.bulk_create(copies, ignore_conflicts=True)
+        tell(root.workspace.name, (copy.model_version_id for copy in copies))
+
+
+def tell(workspace: str, used: Iterable[UUID | None]) -> None:
+    """Pages that list who uses these things look again once the transaction holds (topic `uses:<workspace>:<id>`)."""
+    for key in {key for key in used if key is not None}:
+        outbox.hint(f"uses:{workspace}:{key}")
+
+
+def tell_of(root: Run) -> None:
+    """The same of all that a run uses: it is deleted, or has another name."""
+    steps = StepRun.objects.filter(run__root=root)
+    tell(
+        root.workspace.name,
+        chain(
+            [root.published_pipeline_id],
+            DataUse.objects.filter(root=root).values_list("dataset_version_id", flat=True),
+            ModelUse.objects.filter(run__root=root).values_list("model_version_id", flat=True).distinct(),
+            steps.values_list("environment_version_id", flat=True).distinct(),
+            steps.values_list("compute_target_id", flat=True).distinct(),
+            Attempt.objects.filter(run__root=root).values_list("host_id", flat=True).distinct(),
+        ),
+    )
 
 
 def _reader(run: Run) -> Run:

@@ -165,6 +165,8 @@ def _give(given: Sequence[Assignment], queue: dict[UUID, Attempt], found: Cluste
         _assign(queue[each.need], nodes[each.need], found.hosts[each.node.machine])
     taken = _write([queue[each.need] for each in given])
     tell(found.targets[each.cluster] for each in given)
+    for workspace, machine in {(found.targets[each.cluster].workspace.name, each.node.machine) for each in given}:
+        outbox.hint(f"uses:{workspace}:{machine}")
     for host in {found.hosts[each.node.machine] for each in given}:
         ring_host(host.name, by_queue=host.is_local)
     return taken

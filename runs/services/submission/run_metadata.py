@@ -53,6 +53,8 @@ def change(
         if facts:
             _write(mine, facts)
             lineage.note_named(mine, properties or {})
+            if display_name is not None and mine.is_root:
+                lineage.tell_of(mine)
     for name, value in facts.items():
         setattr(run, name, value)
     return run

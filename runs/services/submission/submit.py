@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from runs.models import DataUse, Experiment, Run, Snapshot, StepRun
 from runs.queries import graphs
 from runs.services.orchestration import progress
 from runs.services.orchestration.run_transaction import run_transaction
-from runs.services.results import output_conflicts
+from runs.services.results import lineage, output_conflicts
 from runs.services.scheduling import conda_hosts
 from runs.services.submission import experiments
 from workspaces.access import Room, require_run
@@ -87,7 +88,9 @@ def submit_run(
         runs, details = _rows(root, plan, environments_of)
         Run.objects.bulk_create(runs)
         StepRun.objects.bulk_create(details)
-        _note_uses(_uses(root, plan, details))
+        uses = _uses(root, plan, details)
+        _note_uses(uses)
+        _tell_used(root, uses, details)
         _go(root, len(plan.graph.steps))
     return root
 
@@ -112,6 +115,7 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
         with slices.writing():
             once.settle(root)
             _show(room, root, fields)
+            _tell_used(root, uses, details)
             _go(root, len(runs))
     except BaseException:
         # Whoever dies here in silence leaves it to the ticker.
@@ -360,6 +364,18 @@ def _uses(root: Run, plan: _Plan, details: list[StepRun]) -> list[DataUse]:
 def _note_uses(uses: list[DataUse]) -> None:
     if uses:
         DataUse.objects.bulk_create(uses)
+
+
+def _tell_used(root: Run, uses: list[DataUse], details: list[StepRun]) -> None:
+    lineage.tell(
+        root.workspace.name,
+        chain(
+            [root.published_pipeline_id],
+            (use.dataset_version_id for use in uses),
+            (each.environment_version_id for each in details),
+            (each.compute_target_id for each in details),
+        ),
+    )
 
 
 def _step_row(root: Run, step: Step) -> Run:

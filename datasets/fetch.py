@@ -119,7 +119,7 @@ def _drain(
         alive()
         size += len(chunk)
         if size > most:
-            raise _refuse(url, say("too_large", most=most))
+            raise _refuse(url, say("web_too_large", most=most))
         if time.monotonic() > deadline:
             raise _refuse(url, _late())
         sink.write(chunk)

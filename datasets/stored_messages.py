@@ -20,7 +20,7 @@ SENTENCES: Mapping[str, str] = {
     "answers": _("it answers %(status)s"),
     "redirects": _("it redirects more than %(most)s times"),
     "packed": _("it is packed as %(coding)s, and only gzip is unpacked"),
-    "too_large": _("it is larger than %(most)s bytes (DUTO_FETCH_MAX_BYTES)"),
+    "web_too_large": _("it is larger than %(most)s bytes (DUTO_FETCH_MAX_BYTES)"),
     "late": _("it took longer than %(time)s (DUTO_FETCH_SECONDS)"),
     "no_such_host": _("there is no such host"),
     "no_web_server": _("its address is not one of a web server"),

@@ -58,10 +58,15 @@ def metric_documents(
     found: list[dict[str, Any]] = [dict(row) for row in counted.order_by("first")[:SERIES_MAX]]
     small = _whole(points, _affordable(found, whole))
     told = descriptions(shown) if found else {}
-    buckets = min(BUCKETS, max(1, POINTS_MAX // 2 // max(1, len(found) - len(small))))
+    long = max(1, len(found) - len(small))
+    buckets = min(BUCKETS, max(1, POINTS_MAX // 2 // long))
+    share = TEXT_MAX // long
     documents = [
         (
-            {**_document(group, small, points, buckets), "description": told.get((group["run_id"], group["name"]), "")},
+            {
+                **_document(group, small, points, buckets, share),
+                "description": told.get((group["run_id"], group["name"]), ""),
+            },
             shown[group["run_id"]],
         )
         for group in found
@@ -135,7 +140,7 @@ def _weight(data: Any) -> int:
 
 
 def _document(
-    group: dict[str, Any], small: dict[Key, list[list[Any]]], points: QuerySet[MetricPoint], buckets: int
+    group: dict[str, Any], small: dict[Key, list[list[Any]]], points: QuerySet[MetricPoint], buckets: int, share: int
 ) -> dict[str, Any]:
     series = small.get(_key(group))
     document: dict[str, Any] = {
@@ -143,7 +148,7 @@ def _document(
         "kind": group["kind"],
         "count": group["n"],
         "thinned": series is None,
-        "points": (_envelope(group, points, buckets) or _tail(group, points)) if series is None else series,
+        "points": (_envelope(group, points, buckets) or _tail(group, points, share)) if series is None else series,
     }
     if group["kind"] in ("row", "table") and series is not None:
         document["columns"] = list(
@@ -181,16 +186,17 @@ def _envelope(group: dict[str, Any], points: QuerySet[MetricPoint], buckets: int
     return series
 
 
-def _tail(group: dict[str, Any], points: QuerySet[MetricPoint]) -> list[list[Any]]:
-    """The end of a long series in which there is no number to draw."""
+def _tail(group: dict[str, Any], points: QuerySet[MetricPoint], share: int) -> list[list[Any]]:
+    """The end of a long series in which there is no number to draw. Its last value is left out, too, where it alone is more
+    than the series' share of the texts of an answer."""
     rows = points.filter(run_id=group["run_id"], name=group["name"], kind=group["kind"])
     series: list[list[Any]] = []
-    room = TAIL_TEXT
+    start = share
     for index, value, data, at in _each(
         rows.order_by("-index", "-id").values_list("index", "value", "data", "at")[:TAIL]
     ):
-        room -= _weight(data)
-        if room < 0 and series:
+        share -= _weight(data)
+        if share < 0 or (series and share < start - TAIL_TEXT):
             break
         series.append([index, value if data is None else data, iso(at)])
     return series[::-1]

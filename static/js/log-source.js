@@ -88,7 +88,7 @@ export class LogSource {
 
   /** The first error at or after this byte. */
   async error(from) {
-    const { matches, next } = await fetchJSON(this.#url(this.searchSrc, { errors: 1, from }));
+    const { matches, next } = await fetchJSON(this.#url(this.searchSrc, { from }));
     return matches[0] ?? (next === null ? null : this.error(next));
   }
 }

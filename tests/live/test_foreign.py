@@ -198,8 +198,8 @@ def topics(world: World) -> dict[str, list[str]]:
     return {
         "run": [ids["run"], ids["failed run"], ids["step"]],
         "metrics": [ids["run"], ids["step"]],
-        "files": [ids["run"]],
-        "children": [ids["run"]],
+        "files": [ids["run"], ids["step"]],
+        "children": [ids["run"], ids["step"]],
         "log": [str(key) for key in Attempt.objects.values_list("id", flat=True)],
         "usage": [ids["attempt"]],
         "build": [ids["build"]],

@@ -192,7 +192,7 @@ async def test_errors_are_counted_over_the_whole_log_as_its_bytes_arrive(lab, at
     assert await said() == 3
     answer = await sync_to_async(lab.get)(f"runs/{attempt.run_id}/log/", offset=-10)
     assert answer["X-Log-Errors"] == "3"
-    found = await sync_to_async(lab.get)(f"runs/{attempt.run_id}/log/search/", errors=1, **{"from": 1})
+    found = await sync_to_async(lab.get)(f"runs/{attempt.run_id}/log/search/", **{"from": 1})
     assert [each["text"] for each in found.json()["matches"]] == ["ERROR two", "ERROR with no end"]
 
 
@@ -202,7 +202,7 @@ def test_a_log_of_before_errors_were_counted_tells_no_number(lab, attempt):
     logs.append(attempt, 0, b"ERROR one\n")
     logs.seal(attempt)
     assert "X-Log-Errors" not in lab.get(f"runs/{attempt.run_id}/log/")
-    assert len(lab.get(f"runs/{attempt.run_id}/log/search/", errors=1).json()["matches"]) == 1
+    assert len(lab.get(f"runs/{attempt.run_id}/log/search/").json()["matches"]) == 1
 
 
 def test_a_seal_that_was_cut_short_counts_what_it_had_moved_already(lab, attempt):

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import get_language
 
+from compute.models import Host
 from runs.models import Run, StepRun
 from tests.web.conftest import Site
 
@@ -152,4 +153,5 @@ def test_numbers_are_read_with_a_comma_and_sent_with_a_point(site: Site) -> None
     made = Run.objects.filter(kind="pipeline").latest("created_at")
     assert made.pk != run.pk
     assert made.parameters["rate"] == 0.25
-    assert re.search(r"\d,\d [kMG]B", see(site, "compute/"))
+    Host.objects.update(memory=(13 << 30) // 2)
+    assert "6,5 GiB" in see(site, "compute/")

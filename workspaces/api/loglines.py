@@ -13,8 +13,11 @@ from workspaces.api.base import StudioView
 
 LAST = 1 << 62
 QUERY = [
-    OpenApiParameter("q", str, description="What to look for, whatever the case."),
-    OpenApiParameter("errors", bool, description="`1` for the lines with which errors begin, instead of a text."),
+    OpenApiParameter(
+        "q",
+        {"type": "string", "minLength": 1},
+        description="What to look for, whatever the case; where it is left out, the lines with which errors begin.",
+    ),
     OpenApiParameter("from", int, description="Byte to begin at."),
 ]
 
@@ -33,6 +36,5 @@ class Matches(s.Serializer):  # type: ignore[type-arg]
 def found_lines(view: StudioView, search: Callable[[str, int], Found], errors: Callable[[int], Found]) -> Response:
     """The answer to QUERY, by either way of looking."""
     start = view.number("from", 0, most=LAST)
-    if view.flag("errors"):
-        return Response(errors(start).as_document())
-    return Response(search(view.request.query_params.get("q", ""), start).as_document())
+    wanted = view.request.query_params.get("q")
+    return Response((errors(start) if wanted is None else search(wanted, start)).as_document())

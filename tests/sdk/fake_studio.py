@@ -62,6 +62,13 @@ class FakeStudio:
         if refused := self.refused.get(rest.rpartition("/")[2]):
             error = {"code": "refused", "message": f"{rest} is refused.", "facts": {}}
             return refused, json.dumps({"error": error}).encode()
+        if (
+            rest.endswith("/metrics/")
+            and body
+            and (wrong := [each["name"] for each in body["records"] if "\n" in each.get("name", "")])
+        ):
+            error = {"code": "bad_record", "message": "\n".join(f"No name: {name!r}" for name in wrong), "facts": {}}
+            return 400, json.dumps({"error": error}).encode()
         found = self.reply(method, rest, query, body)
         if found is None:
             error = {"code": "not_found", "message": f"No {rest}.", "facts": {}}

@@ -293,6 +293,38 @@ def test_an_interactive_run_sends_what_it_logs(studio: FakeStudio, ws: Workspace
     assert records[1]["value"] == {"$numberDouble": "NaN"}
 
 
+def taken(studio: FakeStudio) -> list[str]:
+    """The names of the metrics of which all of their request was taken, in order."""
+    sent = [
+        [r["name"] for r in body["records"]] for _m, path, body in studio.calls if path.endswith("/metrics/") and body
+    ]
+    return [name for names in sent if not any("\n" in name for name in names) for name in names]
+
+
+def test_a_record_that_is_refused_costs_no_other(studio: FakeStudio, ws: Workspace) -> None:
+    run = Experiment(ws, "e").start_logging()
+    names = ["a", "b\n", "c", "d", "e\n", "f"]
+    for name in names:
+        spool.recorder(ws, run.id)._pending.append({"op": "metric", "name": name})
+    with pytest.raises(UserErrorException) as refused:
+        run.flush()
+    assert str(refused.value).split("\n") == ["No name: 'b\\n'", "No name: 'e\\n'"]
+    assert taken(studio) == ["a", "c", "d", "f"]
+    run.flush()  # it was told once
+
+
+def test_what_is_refused_on_its_own_is_a_warning_and_stops_no_loop(studio: FakeStudio, ws: Workspace) -> None:
+    run = Experiment(ws, "e").start_logging()
+    record = spool.recorder(ws, run.id)
+    record._pending += [
+        {"op": "metric", "name": "b\n"},
+        *({"op": "metric", "name": f"m{i}"} for i in range(spool._BATCH - 2)),
+    ]
+    with pytest.warns(UserWarning, match="Left out: No name"):
+        run.log("last", 1)  # fills the batch
+    assert taken(studio) == [*(f"m{i}" for i in range(spool._BATCH - 2)), "last"]
+
+
 def in_a_step(studio: FakeStudio, spool_file: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The run of a step as its script sees it."""
     values = {

@@ -103,11 +103,12 @@ class Posting:
         self._place = place
         self._pending: List[Dict[str, Any]] = []
         self._batches: List[Tuple[str, List[Dict[str, Any]]]] = []
+        self._refusals: List[AzureMLException] = []
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._timer: Optional[threading.Timer] = None
         self._seq = self._bytes = 0
-        atexit.register(self.wait, 10.0)
+        atexit.register(self._send)
 
     def write(self, record: Dict[str, Any]) -> None:
         """Keep one record for the next request. Raises `UserErrorException` for more than `RECORD_MAX` bytes."""
@@ -118,14 +119,14 @@ class Posting:
             self._bytes += size
             full = len(self._pending) >= _BATCH or self._bytes >= _BATCH_BYTES
             if not full and self._timer is None:
-                self._timer = threading.Timer(_DELAY, self.wait)
+                self._timer = threading.Timer(_DELAY, self._send_in_time)
                 self._timer.daemon = True
                 self._timer.start()
         if full:
-            self.wait()
+            self._send()
 
     def wait(self, timeout: float = 60.0) -> bool:
-        """Send what is pending now."""
+        """Send what is pending now. What the studio refuses is left out, and raised once all else was sent."""
         with self._sending:
             with self._lock:
                 records, self._pending, self._bytes = self._pending, [], 0
@@ -139,13 +140,39 @@ class Posting:
                 key, batch = self._batches[0]
                 try:
                     self._client.post(self._place, {"records": batch}, key)
+                    rest = []
                 except StudioUnavailableException:
                     raise
-                except AzureMLException:
-                    del self._batches[0]  # refused: sent again it would be refused again, with all behind it
-                    raise
-                del self._batches[0]
+                except AzureMLException as refused:  # sent again it would be refused again, with all behind it
+                    rest = _halves(batch) if refused.code == "bad_record" else []
+                    if not rest:
+                        self._refusals.append(refused)
+                self._batches[:1] = rest
+            refusals, self._refusals = self._refusals, []
+        if refusals:
+            refusals[0].message = "\n".join(dict.fromkeys(str(each) for each in refusals))
+            raise refusals[0]
         return True
+
+    def _send(self) -> None:
+        """Send when nobody asked for it: what is refused is a warning, since it is not the caller's last record."""
+        try:
+            self.wait()
+        except StudioUnavailableException:
+            raise
+        except AzureMLException as refused:
+            warnings.warn(f"Left out: {refused}", stacklevel=5)
+
+    def _send_in_time(self) -> None:
+        with contextlib.suppress(StudioUnavailableException):  # it is sent with the next ones
+            self._send()
+
+
+def _halves(batch: List[Dict[str, Any]]) -> List[Tuple[str, List[Dict[str, Any]]]]:
+    """A batch of which something was refused, in two of their own keys: what is sound in it is not lost with the rest.
+    None of a single record."""
+    middle = len(batch) // 2
+    return [(new_key(), part) for part in (batch[:middle], batch[middle:])] if middle else []
 
 
 _SPOOLS: Dict[str, Spool] = {}

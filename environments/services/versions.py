@@ -145,14 +145,14 @@ def _number(version: object, name: str) -> int:
 
 
 def _missing(workspace: Workspace, name: str, version: object) -> NotFound:
-    known = Environment.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)[:10]
-    if name in known and version is not None:
+    known = Environment.objects.filter(workspace=workspace)
+    if version is not None and known.filter(name=name).exists():
         return NotFound(
             _("The environment '%(name)s' has no version %(version)s.") % {"name": name, "version": version},
             code="unknown_environment",
             name=name,
         )
-    names = ", ".join(known) or "none yet"
+    names = ", ".join(known.order_by("name").values_list("name", flat=True)[:10]) or "none yet"
     return NotFound(
         _("There is no environment '%(name)s' in workspace '%(workspace)s'. There are: %(names)s.")
         % {"name": name, "workspace": workspace.name, "names": names},

@@ -54,6 +54,13 @@ def test_equal_recipes_share_one_build_whatever_they_are_called(house: House) ->
     assert third.environment is None
 
 
+def test_a_version_that_is_not_there_is_told_beside_many_environments(house: House) -> None:
+    for name in [*(f"a{count}" for count in range(10)), "p"]:
+        environments.resolve(house.workspace, definition("pandas", name=name))
+    with pytest.raises(NotFound, match="'p' has no version 7"):
+        versions.find(house.workspace, "p", 7)
+
+
 def test_a_reference_finds_its_version_or_says_which_there_are(house: House) -> None:
     environments.resolve(house.workspace, definition("pandas", name="p"))
     newest = environments.resolve(house.workspace, definition("scipy", name="p"))

@@ -590,6 +590,11 @@ def test_an_environment_is_named_while_nobody_touches_it(ws: Workspace) -> None:
     assert environment.reference()["python"]["packages"] == ["lightgbm", "pandas"]
 
 
+def test_an_environment_that_is_not_there_is_refused_in_the_words_of_the_studio(ws: Workspace) -> None:
+    with pytest.raises(NotFoundException, match="No environments/AzureML-sklearn/versions/28/"):
+        Environment.get(ws, "AzureML-sklearn", version="28")
+
+
 def test_what_lies_on_the_web_is_waited_for(studio: FakeStudio, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     states = [{"status": "fetching", "error": None}, {"status": "ready", "error": None}]
     answer = studio.data

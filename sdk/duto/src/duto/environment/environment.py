@@ -13,7 +13,7 @@ from duto.client.http import segment, waiting
 from duto.environment import file_format
 from duto.environment.conda_dependencies import CondaDependencies
 from duto.environment.sections import DockerSection, PythonSection, RSection, SparkSection
-from duto.exceptions import NotFoundException, UserErrorException
+from duto.exceptions import UserErrorException
 from duto.not_built import not_built, passed_over, refusing
 from duto.spec.environment import Recipe
 from duto.spec.environment import definition as definition_of
@@ -56,12 +56,9 @@ class Environment:
         if label not in (None, "latest"):
             raise UserErrorException(f"Environments have versions and the label 'latest'; there is no {label!r}.")
         wanted = segment(version or "latest")
-        try:
-            item = workspace._client.get(workspace._path(f"environments/{segment(name)}/versions/{wanted}/"))
-        except NotFoundException as error:
-            text = f"There is no environment '{name}' in version {version or 'latest'} in '{workspace.name}'."
-            raise NotFoundException(text) from error
-        return environment_of(item)
+        return environment_of(
+            workspace._client.get(workspace._path(f"environments/{segment(name)}/versions/{wanted}/"))
+        )
 
     @staticmethod
     def list(workspace: Any) -> Dict[str, Environment]:

@@ -46,8 +46,9 @@ CAUSES: Mapping[str, Cause] = {
     # On a living host the script may have run half-way: again only if the step says that it may.
     "attempt_lost": Cause(_("The attempt was lost"), "state-notresponding"),
     "studio_fault": Cause(_("A fault of the studio"), "warning"),
-    # What is not there does not come by waiting, and who canceled did not mean "again".
+    # What is not there does not come by waiting, nor does room within a limit; who canceled did not mean "again".
     "data_missing": Cause(_("Data is missing"), "data", heeds=False),
+    "storage_limit": Cause(_("The storage limit"), "disk", heeds=False),
     "canceled": Cause(_("Canceled"), "state-canceled", heeds=False),
     "skipped": Cause(_("Skipped"), "state-skipped", heeds=False),
 }

@@ -30,9 +30,9 @@ export class LogSource {
   }
 
   /** `offset` below zero counts from the end; the answer says where it really starts. */
-  async window(offset, limit = WINDOW, query = {}) {
+  async window(offset, limit = WINDOW) {
     if (this.isGone) return { bytes: new Uint8Array(), offset: 0, line: 1 };
-    const response = await reach(this.#url(this.src, { offset, limit, ...query }));
+    const response = await reach(this.#url(this.src, { offset, limit }));
     if (isGone(response)) {
       // A log of which nothing is there yet may come; one that was read was deleted.
       this.isGone = this.size > 0;
@@ -46,13 +46,13 @@ export class LogSource {
     this.size = Math.max(header("X-Log-Size", 0), start + bytes.length);
     this.final = header("X-Log-Final", 0) === 1;
     this.know(header("X-Log-Errors", null));
-    return { bytes, offset: start, line: start === 0 ? 1 : header("X-Log-Line", null) };
+    return { bytes, offset: start, line: start === 0 ? 1 : null };
   }
 
   /** There are never fewer: an answer may be older than what is known. */
   know(errors) { if (typeof errors === "number") this.errors = Math.max(this.errors ?? 0, errors); }
 
-  /** The number of the line at this offset: the studio may say it, else a short log is counted here. */
+  /** The number of the line at this offset: a short log is counted here. */
   async lineAt(offset) {
     if (offset === 0) return 1;
     if (offset > SCAN_LIMIT) return null;
@@ -69,9 +69,7 @@ export class LogSource {
   /** Where a line begins, or null when it is further than a page should count. */
   async offsetOf(wanted) {
     if (wanted <= 1) return 0;
-    const answer = await this.window(0, SCAN, { line: wanted });
-    if (answer.line === wanted) return answer.offset;
-    let { bytes } = answer, at = answer.offset, line = 1;
+    let { bytes } = await this.window(0, SCAN), at = 0, line = 1;
     while (bytes.length && at < SCAN_LIMIT) {
       for (let place = bytes.indexOf(NEWLINE); place >= 0; place = bytes.indexOf(NEWLINE, place + 1)) {
         if (++line === wanted) return at + place + 1;

@@ -65,7 +65,7 @@ def submit(url: str) -> tuple[Any, str]:
     """Submit the sample as the owner, in the first workspace."""
     from django.urls import reverse
 
-    from runs.services.submission.sample import submit_sample
+    from runs.services.submission.sample import rounds_to_watch, submit_sample
     from studio.supervisor.people import os_user
     from workspaces.access import FIRST_WORKSPACE, Room
     from workspaces.models import Role, Workspace
@@ -73,7 +73,9 @@ def submit(url: str) -> tuple[Any, str]:
 
     owner = ensure_first_owner(os_user())
     workspace = Workspace.objects.get(name=FIRST_WORKSPACE)
-    submitted = submit_sample(Room(workspace, Role.OWNER, user=owner))
+    # Else a second demo would reuse all, with nothing to watch.
+    rounds = rounds_to_watch(workspace)
+    submitted = submit_sample(Room(workspace, Role.OWNER, user=owner), rounds=rounds)
     return submitted.pk, url + reverse("runs:run", args=[workspace.name, submitted.pk])
 
 

@@ -35,6 +35,7 @@ GOOD = {"left_over": 0, "signals": ["TERM"], "seconds": 0.2}
         ("host_lost", 1, None, 5, Retry(2, 3, 5)),
         # But not against what another attempt cannot change, nor against a person.
         ("data_missing", 1, 5, 1, None),
+        ("storage_limit", 1, 5, 1, None),
         ("canceled", 1, 5, 1, None),
         # What this studio does not know is a fault of its own.
         ("martian", 1, None, None, None),

@@ -21,6 +21,7 @@ from duto.spec.graph import Graph
 from runs import stored_messages
 from runs.models import Artifact, Attempt, Output, Run
 from runs.services.orchestration import attempt_end
+from runs.services.orchestration.attempt_end import finish
 from runs.services.results import artifacts, logs, outputs
 from runs.services.results.transfers import staging
 from workspaces.services import storage, workspaces
@@ -342,3 +343,14 @@ def test_a_step_whose_outputs_are_too_much_fails_with_that_sentence_and_nothing_
     )
     assert Run.objects.get(pk=again.run_id).status == "Completed"
     assert Output.objects.get().file_count == 2
+
+
+def test_a_step_whose_outputs_are_more_than_the_workspace_may_keep_is_not_tried_again(lab):
+    graph = lab.graph("train", outputs=[{"name": "model", "kind": "pipeline_data"}], retries=3)
+    attempt = lab.attempt(lab.step(lab.pipeline(graph=graph), "train"))
+    workspaces.set_limits(lab.room, {"storage_bytes": storage.measure(lab.workspace.pk) + 10})
+    attempt.run.workspace.refresh_from_db()
+    finish(attempt, leave(attempt, outputs__model__a="x" * 11) | {"event": "finished", "exit_code": 0})
+    run = lab.step(attempt.run.root, "train")
+    assert (run.status, run.error["cause"]) == ("Failed", "storage_limit") and "this is more" in run.error["message"]
+    assert run.attempts.count() == 1

@@ -57,7 +57,9 @@ def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, A
         with words.stored():
             rows = outputs.promote(attempt, report)
     except StudioError as error:
-        return {}, {"message": error.message, "said": stored_messages.kept_of(error)}
+        # The outputs of another attempt would be as large.
+        own = {"cause": error.code} if error.code in causes.CAUSES else {}
+        return {}, {"message": error.message, "said": stored_messages.kept_of(error), **own}
     return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, {}
 
 

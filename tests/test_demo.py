@@ -14,7 +14,7 @@ from studio.testing.live import LiveStudio
 
 def test_a_line_says_state_time_and_metrics() -> None:
     text = StepLine("train", "Running", 1.26, metrics={"loss": 0.12345678}).text(8)
-    assert text.split() == ["▸", "train", "Running", "1.3", "s", "loss", "0.1235"]
+    assert text.split() == ["▸", "train", "Running", "1.2", "s", "loss", "0.1235"]
     assert "Reused" in StepLine("train", "Completed", None, reused=True).text(8)
     failed = StepLine("train", "Failed", 2.0, metrics={"loss": 1.0}, why="ValueError\nin train.py").text(8)
     assert failed.endswith("ValueError in train.py")

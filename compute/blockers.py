@@ -19,16 +19,16 @@ LAUNCHERS = {"process": gettext_lazy("processes"), "docker": gettext_lazy("conta
 NAMED = 5
 
 
-def blockers(cluster: Cluster, room: FreeCapacity, conda: bool = False) -> tuple[Reason, ...]:
+def blockers(cluster: Cluster, capacity: FreeCapacity, conda: bool = False) -> tuple[Reason, ...]:
     """Why no step of the cluster gets a place now, or with `conda` none with conda packages; empty if and only if one
     can."""
-    full = [_cluster_full(cluster, room)] if room.busy[cluster.id] >= cluster.max_nodes else []
-    full = [*_not_allowed(cluster, room), *full]
-    if room.fitting(cluster, conda):
+    full = [_cluster_full(cluster, capacity)] if capacity.busy[cluster.id] >= cluster.max_nodes else []
+    full = [*_not_allowed(cluster, capacity), *full]
+    if capacity.fitting(cluster, conda):
         return tuple(full)
-    away = [*_no_host(cluster, room), *_out_of_reach(cluster, room), *_too_small(cluster, room, conda)]
-    away += _no_conda(cluster, room) if conda else []
-    return (*away, *_no_devices(cluster, room, conda), *full, *_no_room(cluster, room, conda))
+    away = [*_no_host(cluster, capacity), *_out_of_reach(cluster, capacity), *_too_small(cluster, capacity, conda)]
+    away += _no_conda(cluster, capacity) if conda else []
+    return (*away, *_no_devices(cluster, capacity, conda), *full, *_no_room(cluster, capacity, conda))
 
 
 def delay(need: PlacementRequest, at: datetime | None) -> tuple[Reason, ...]:
@@ -83,20 +83,20 @@ def queued(
     return Reason("queue", text, facts)
 
 
-def _no_host(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
-    if room.allowed(cluster):
+def _no_host(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
+    if capacity.allowed(cluster):
         return
     text = _("No host is connected. Start an agent, or look at the page Compute for why it is away.")
-    if cluster.hosts is not None and room.machines:
+    if cluster.hosts is not None and capacity.machines:
         text = _(
             "No host attached to %(cluster)s is there. Start an agent, or look at the page Compute for why it is away."
         ) % {"cluster": cluster.name}
     yield Reason("no_host", text, {"hosts": 0})
 
 
-def _out_of_reach(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
+def _out_of_reach(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
     """Machines that are silent, take no steps, or run them in another way."""
-    allowed = room.allowed(cluster)
+    allowed = capacity.allowed(cluster)
     if silent := [machine for machine in allowed if not machine.is_alive]:
         names = _names((each, _heard(each.seen_at)) for each in silent)
         text = _("No word from %(hosts)s.") % {"hosts": names}
@@ -114,10 +114,10 @@ def _out_of_reach(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
         yield Reason("host_kind", text, {"needs": cluster.launcher, "hosts": len(other)})
 
 
-def _not_allowed(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
+def _not_allowed(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
     """The workspace is archived, or runs as many steps as it may."""
     allowed = cluster.allowance
-    if allowed is None or room.may_start(cluster):
+    if allowed is None or capacity.may_start(cluster):
         return
     if allowed.is_archived:
         text = _("The workspace is archived: nothing starts in it until an owner brings it back.")
@@ -131,18 +131,18 @@ def _not_allowed(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
     yield Reason("running_limit", text, {"running_steps": allowed.most})
 
 
-def _no_conda(cluster: Cluster, room: FreeCapacity) -> Iterable[Reason]:
+def _no_conda(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
     """Machines that take steps, but none with conda packages."""
-    there = [machine for machine in room.allowed(cluster) if takes_steps(machine, cluster)]
+    there = [machine for machine in capacity.allowed(cluster) if takes_steps(machine, cluster)]
     if there and not any(machine.conda for machine in there):
         names = _names((each, f"runs {LAUNCHERS.get(each.launcher, each.launcher)}") for each in there)
         text = f"Its environment has conda packages, and no host with a micromamba base is there: {names}."
         yield Reason("no_conda", text, {"hosts": len(there)})
 
 
-def _too_small(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[Reason]:
+def _too_small(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
     """Machines that are too small for the size, where the policy is strict."""
-    there = [machine for machine in room.allowed(cluster) if takes_steps(machine, cluster, conda)]
+    there = [machine for machine in capacity.allowed(cluster) if takes_steps(machine, cluster, conda)]
     small = [machine for machine in there if reservation(cluster, machine) is None]
     if small:
         text = _("No host is large enough for %(size)s (%(needs)s): %(hosts)s.")
@@ -157,8 +157,8 @@ def _too_small(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[Re
         yield Reason("too_large", text, {"size": cluster.size_name, "hosts": len(small), **_numbers(cluster.size)})
 
 
-def _cluster_full(cluster: Cluster, room: FreeCapacity) -> Reason:
-    busy = room.busy[cluster.id]
+def _cluster_full(cluster: Cluster, capacity: FreeCapacity) -> Reason:
+    busy = capacity.busy[cluster.id]
     text = _("All %(busy)d nodes of %(cluster)s are busy") if busy > 1 else _("The one node of %(cluster)s is busy")
     if busy > cluster.max_nodes:
         text = ngettext(
@@ -167,7 +167,7 @@ def _cluster_full(cluster: Cluster, room: FreeCapacity) -> Reason:
             busy,
         )
     text %= {"busy": busy, "cluster": cluster.name, "most": cluster.max_nodes}
-    holders = _holders(slot for slots in room.holders.values() for slot in slots if slot.cluster == cluster.id)
+    holders = _holders(slot for slots in capacity.holders.values() for slot in slots if slot.cluster == cluster.id)
     return Reason(
         "cluster_full",
         f"{text}: {holders}." if holders else f"{text}.",
@@ -175,10 +175,10 @@ def _cluster_full(cluster: Cluster, room: FreeCapacity) -> Reason:
     )
 
 
-def _no_devices(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[Reason]:
+def _no_devices(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
     """Machines that would do but for their devices."""
-    for machine, node in room.usable(cluster, conda)[:NAMED]:
-        free, wanted = len(room.free_devices(machine)), node.takes.gpus
+    for machine, node in capacity.usable(cluster, conda)[:NAMED]:
+        free, wanted = len(capacity.free_devices(machine)), node.takes.gpus
         if free >= wanted:
             continue
         devices = len(machine.devices)
@@ -193,8 +193,8 @@ def _no_devices(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[R
             "cluster": cluster.name,
             "wanted": wanted,
         }
-        text += _held_by(room, machine, (slot for slot in room.holders[machine.id] if slot.gpus))
-        outside = [device for device in room.unheld(machine) if not device.has_room]
+        text += _held_by(capacity, machine, (slot for slot in capacity.holders[machine.id] if slot.gpus))
+        outside = [device for device in capacity.unheld(machine) if not device.has_room]
         for device in outside[:NAMED]:
             left = device.memory - (device.used or 0)
             text += " " + _("Of %(device)s %(left)s of %(all)s are free: something outside the studio uses it.") % {
@@ -206,30 +206,30 @@ def _no_devices(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[R
         yield Reason("no_gpu", text, {**facts, "used_outside": len(outside)})
 
 
-def _no_room(cluster: Cluster, room: FreeCapacity, conda: bool) -> Iterable[Reason]:
+def _no_room(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
     """Machines that would do but for their cores and memory, and who holds these."""
-    for machine, node in room.usable(cluster, conda)[:NAMED]:
+    for machine, node in capacity.usable(cluster, conda)[:NAMED]:
         takes = Size(node.takes.cores, node.takes.memory)
-        if takes.fits(room.free[machine.id]):
+        if takes.fits(capacity.free[machine.id]):
             continue
-        kept = sum((Size(size.cores, size.memory) for _, size in room.kept[machine.id]), Size())
-        free = room.free[machine.id] + kept
+        kept = sum((Size(size.cores, size.memory) for _, size in capacity.kept[machine.id]), Size())
+        free = capacity.free[machine.id] + kept
         text = _("%(host)s has %(free)s free; a node of %(cluster)s takes %(takes)s.") % {
             "host": machine.name,
             "free": _size(Size(max(0, free.cores), max(0, free.memory))),
             "cluster": cluster.name,
             "takes": _size(takes),
         }
-        text += _held_by(room, machine, room.holders[machine.id])
+        text += _held_by(capacity, machine, capacity.holders[machine.id])
         facts = {"host": machine.name, "free_cores": free.cores, "free_memory": free.memory, **_numbers(takes)}
-        yield Reason("host_full", text, {**facts, "kept_for": [name for name, _ in room.kept[machine.id]]})
+        yield Reason("host_full", text, {**facts, "kept_for": [name for name, _ in capacity.kept[machine.id]]})
 
 
-def _held_by(room: FreeCapacity, machine: HostState, slots: Iterable[NodeState]) -> str:
+def _held_by(capacity: FreeCapacity, machine: HostState, slots: Iterable[NodeState]) -> str:
     holders = _holders(slots)
     kept = ", ".join(
         _("%(size)s for the next step of %(cluster)s") % {"size": _size(size), "cluster": name}
-        for name, size in room.kept[machine.id]
+        for name, size in capacity.kept[machine.id]
     )
     held = " " + _("Held by %(holders)s.") % {"holders": holders} if holders else ""
     return held + (" " + _("Kept: %(kept)s, which comes first.") % {"kept": kept} if kept else "")

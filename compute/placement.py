@@ -37,48 +37,48 @@ def place(
     cluster none is placed before one that comes before it; a cluster whose next step finds no room keeps what this
     step needs, so that smaller ones of other clusters cannot overtake it for ever.
     """
-    room = FreeCapacity(clusters, slots, machines)
+    free = FreeCapacity(clusters, slots, machines)
     line = FairQueue(needs, held or {}, capacity(machines))
     given: list[Assignment] = []
     refused: dict[object, tuple[Reason, ...]] = {}
     stuck: dict[object, tuple[Reason, ...]] = {}
     while (need := line.next()) is not None:
-        cluster = room.clusters[need.cluster]
-        reasons = delay(need, at) or stuck.get(cluster.id) or blockers(cluster, room, need.conda)
+        cluster = free.clusters[need.cluster]
+        reasons = delay(need, at) or stuck.get(cluster.id) or blockers(cluster, free, need.conda)
         if not reasons:
-            chosen = choose(need, cluster, room)
-            room.take(chosen)
+            chosen = choose(need, cluster, free)
+            free.take(chosen)
             given.append(chosen)
             line.given(chosen.node.takes)
             continue
         refused[need.id] = reasons
         if cluster.id not in stuck and not delay(need, at):
             stuck[cluster.id] = reasons
-            room.keep(cluster, need.conda)
+            free.keep(cluster, need.conda)
         line.passed()
     return Placement(tuple(given), refused)  # type: ignore[arg-type]
 
 
-def choose(need: PlacementRequest, cluster: Cluster, room: FreeCapacity) -> Assignment:
+def choose(need: PlacementRequest, cluster: Cluster, free: FreeCapacity) -> Assignment:
     """The best place of those that there are: where the environment stands, where the inputs were written, where a
     node is idle, then where most is free."""
-    machine, node = min(room.fitting(cluster, need.conda), key=lambda pair: _wish(need, cluster, room, *pair))
-    slot = next(iter(room.idle(cluster, machine, node.takes)), None)
-    gpus = _devices(room.free_devices(machine), node.takes.gpus, slot)
+    machine, node = min(free.fitting(cluster, need.conda), key=lambda pair: _wish(need, cluster, free, *pair))
+    slot = next(iter(free.idle(cluster, machine, node.takes)), None)
+    gpus = _devices(free.free_devices(machine), node.takes.gpus, slot)
     if slot is not None:
         return Assignment(need.id, cluster.id, node, gpus, slot=slot.id)
-    is_full = room.count[cluster.id] >= cluster.max_nodes
-    return Assignment(need.id, cluster.id, node, gpus, leaves=room.spare(cluster).id if is_full else None)
+    is_full = free.count[cluster.id] >= cluster.max_nodes
+    return Assignment(need.id, cluster.id, node, gpus, leaves=free.spare(cluster).id if is_full else None)
 
 
 def _wish(
-    need: PlacementRequest, cluster: Cluster, room: FreeCapacity, machine: HostState, node: NewNode
+    need: PlacementRequest, cluster: Cluster, free: FreeCapacity, machine: HostState, node: NewNode
 ) -> tuple[object, ...]:
     return (
         machine.id not in need.ready,
         machine.id not in need.inputs,
-        not room.idle(cluster, machine, node.takes),
-        -room.free[machine.id].cores,
+        not free.idle(cluster, machine, node.takes),
+        -free.free[machine.id].cores,
         machine.name,
     )
 

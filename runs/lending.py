@@ -25,7 +25,7 @@ from runs.services.maintenance import host_removal, revoked_submitters
 from runs.services.orchestration import clusters
 from runs.services.scheduling import build_hosts
 from runs.services.submission import publish
-from workspaces.access import Room, require_run
+from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Workspace
 from workspaces.services import members, workspaces
 
@@ -79,23 +79,23 @@ def artifacts_of(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
     return RunFiles(files, run.experiment.name)
 
 
-def keep_off_outputs(room: Room, datastore: str, path: str) -> None:
+def keep_off_outputs(context: WorkspaceContext, datastore: str, path: str) -> None:
     """A step writes below outputs of its own tree only: in `azureml/<run>/` as in a place that a program chose.
 
     Of several runs whose outputs were kept in one place it is the last one's. Raises Forbidden.
     """
     top, _, rest = path.partition("/")
     key = as_uuid(rest.partition("/")[0]) if top == "azureml" else None
-    run = Run.objects.only("root_id").filter(workspace=room.workspace, pk=key).first() if key else None
+    run = Run.objects.only("root_id").filter(workspace=context.workspace, pk=key).first() if key else None
     if run is not None:
-        require_run(room, run)
+        require_run(context, run)
         return
     parts = path.split("/")
     above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-    kept = Output.objects.filter(run__workspace=room.workspace, datastore=datastore, path__in=above, removed_at=None)
+    kept = Output.objects.filter(run__workspace=context.workspace, datastore=datastore, path__in=above, removed_at=None)
     last = kept.select_related("run").only("run__root_id").order_by("-id").first()
     if last is not None:
-        require_run(room, last.run)
+        require_run(context, last.run)
 
 
 def runs_on_nodes(nodes: Sequence[UUID]) -> dict[UUID, UUID]:

@@ -22,7 +22,7 @@ from core.api import as_refusal
 from core.errors import NotFound, StudioError, TooLarge
 from runs.agents.door import host_of
 from studio.handlers import Utf8Request
-from workspaces.access import enter
+from workspaces.access import authorize
 
 # What anybody may send to any address: forms, short documents. It is held in memory, never on the disk.
 FREE = 64 * 1024
@@ -114,7 +114,7 @@ def _of_page(request: ASGIRequest, view: Any, names: dict[str, Any]) -> int:
     needs = getattr(view, "needs", None)
     if needs is None or "workspace" not in names or request.method not in view.methods:
         raise too_large(FREE)
-    enter(request, names["workspace"], needs=needs)
+    authorize(request, names["workspace"], needs=needs)
     return _most(request, takes_files=view.takes_files)
 
 

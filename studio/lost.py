@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.defaults import page_not_found
 
 from core.errors import NotFound
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import User
 from workspaces.web import door
 
@@ -53,28 +53,28 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 @door.page()
-def _in_a_workspace(request: HttpRequest, room: Room, place: str) -> HttpResponse:
-    return _lead(request, room, place)
+def _in_a_workspace(request: HttpRequest, context: WorkspaceContext, place: str) -> HttpResponse:
+    return _lead(request, context, place)
 
 
 @door.outside("GET", "HEAD")
 def _elsewhere(request: HttpRequest) -> HttpResponse:
     """Below no workspace: that which was open last is meant, if any is."""
-    return _lead(request, getattr(request, "room", None), request.path_info.strip("/"))
+    return _lead(request, getattr(request, "context", None), request.path_info.strip("/"))
 
 
-def _lead(request: HttpRequest, room: Room | None, place: str) -> HttpResponse:
-    meant = meant_by(room, place) if room and request.resolver_match is None else None
+def _lead(request: HttpRequest, context: WorkspaceContext | None, place: str) -> HttpResponse:
+    meant = meant_by(context, place) if context and request.resolver_match is None else None
     if meant is None:
         raise NotFound(_("There is nothing at this address, or it is not yours to see. It may have been deleted."))
     query = request.META.get("QUERY_STRING", "")
     return HttpResponseRedirect(f"{meant}?{query}" if query else meant)
 
 
-def meant_by(room: Room, place: str) -> str | None:
+def meant_by(context: WorkspaceContext, place: str) -> str | None:
     """The address of the page that is meant by what stands behind the workspace's own; None where that is not clear."""
     for pattern, view in MEANT:
         found = re.fullmatch(pattern, place.strip("/"))
         if found:
-            return reverse(view, args=[room.workspace.name, *found.groups()])
+            return reverse(view, args=[context.workspace.name, *found.groups()])
     return None

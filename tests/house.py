@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import tokens
 from workspaces.services.workspaces import create_workspace
@@ -26,8 +26,8 @@ class House:
 
     def __init__(self) -> None:
         self.owner = User.objects.create_user("ana")
-        self.room: Room = create_workspace(self.owner, "lab")
-        self.workspace: Workspace = self.room.workspace
+        self.context: WorkspaceContext = create_workspace(self.owner, "lab")
+        self.workspace: Workspace = self.context.workspace
         self.api = Door(self.token(self.owner))
 
     def person(self, name: str, role: Role | None) -> User:
@@ -48,7 +48,7 @@ class House:
         from datasets.services.datastores import put_file
 
         body = data.encode() if isinstance(data, str) else data
-        put_file(self.room, store, path, io.BytesIO(body), overwrite=True)
+        put_file(self.context, store, path, io.BytesIO(body), overwrite=True)
 
 
 class Door:

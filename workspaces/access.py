@@ -1,4 +1,4 @@
-"""Who may enter a workspace, and what they may do there. Default deny: to a stranger the workspace does not exist."""
+"""Who may authorize a workspace, and what they may do there. Default deny: to a stranger the workspace does not exist."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Treed(Protocol):
 
 
 @dataclass(frozen=True)
-class Room:
+class WorkspaceContext:
     """A workspace, with the rights of the one who has entered it."""
 
     workspace: Workspace
@@ -65,13 +65,13 @@ class Room:
     def may(self, role: Role) -> bool:
         return self.role.rank >= role.rank
 
-    def require(self, role: Role) -> Room:
+    def require(self, role: Role) -> WorkspaceContext:
         """The room itself. Raises Forbidden when the role is too small, Conflict where more than looking is meant and
         the workspace is archived."""
         self.require_role(role)
         return self if role == Role.READER else self.require_open()
 
-    def require_open(self) -> Room:
+    def require_open(self) -> WorkspaceContext:
         """The room itself. Raises Conflict (`archived`) for an archived workspace; the studio itself may go on."""
         if self.workspace.is_archived and (self.user is not None or self.token is not None):
             raise Conflict(
@@ -81,7 +81,7 @@ class Room:
             )  # fmt: skip
         return self
 
-    def require_role(self, role: Role) -> Room:
+    def require_role(self, role: Role) -> WorkspaceContext:
         """As require(), for what may be done in an archived workspace too: let people go, end keys, bring it back."""
         if not self.may(role):
             raise Forbidden(
@@ -103,7 +103,7 @@ class Room:
         """Whether the scope allows it; only tokens of runs have one."""
         return not self.is_run or allows(self.scope, act)
 
-    def require_act(self, act: Act) -> Room:
+    def require_act(self, act: Act) -> WorkspaceContext:
         """The room itself. Raises Forbidden (`run_scope`) for a run's token whose scope does not reach so far."""
         if self.can(act):
             return self
@@ -117,7 +117,7 @@ class Room:
             )
         raise Forbidden(text % facts, code="run_scope", **facts)
 
-    def require_end(self, end: datetime | None) -> Room:
+    def require_end(self, end: datetime | None) -> WorkspaceContext:
         """The room itself. Raises Forbidden for a token that makes what lasts longer than itself; None is for ever."""
         if self.token is not None and self.token.ends_before(end):
             raise Forbidden(
@@ -127,7 +127,7 @@ class Room:
             )  # fmt: skip
         return self
 
-    def require_person(self) -> Room:
+    def require_person(self) -> WorkspaceContext:
         """The room itself. Raises Forbidden for a run's token: steps do not manage people, keys or machines."""
         return self.require_act(Act.MANAGE)
 
@@ -149,20 +149,22 @@ class Room:
             return False
         return bool(keys) and made_by(self.workspace, {self.token.root_run_id}, kind, keys) == set(keys)
 
-    def require_own(self, kind: str, *keys: object) -> Room:
+    def require_own(self, kind: str, *keys: object) -> WorkspaceContext:
         """The room itself. Raises Forbidden (`run_scope`) for a step that wants to change what another made."""
         return self if not self.is_run or self.has_made(kind, *keys) else self.require_act(Act.CHANGE)
 
 
-def enter(caller: Any, workspace: str, needs: Role = Role.READER, *, archived_too: bool = False) -> Room:
+def authorize(
+    caller: Any, workspace: str, needs: Role = Role.READER, *, archived_too: bool = False
+) -> WorkspaceContext:
     """The room of `workspace` for a request (page or REST) or a user.
 
     Raises Unauthenticated for nobody, NotFound for a stranger, Forbidden for a member whose role is too small, and
     unless `archived_too` Conflict where more than looking is asked for in an archived workspace.
     """
     user, token = _who(caller)
-    room = _room_of_token(token, workspace) if token else _room_of_user(user, workspace)
-    return room.require_role(needs) if archived_too else room.require(needs)
+    context = _room_of_token(token, workspace) if token else _room_of_user(user, workspace)
+    return context.require_role(needs) if archived_too else context.require(needs)
 
 
 def first_owner() -> User | None:
@@ -177,39 +179,39 @@ def owns_studio(user: object) -> bool:
     return isinstance(user, User) and user.is_active and (user.is_superuser or user == first_owner())
 
 
-def hold(room: Room) -> Room:
+def hold(context: WorkspaceContext) -> WorkspaceContext:
     """The room as its caller stands in it now, with the workspace's row locked: its people and their tokens change one
     at a time, and who lost their rights while they waited has lost them. Inside a transaction.
 
-    Raises as enter() does, and Unauthenticated for a token that ended meanwhile.
+    Raises as authorize() does, and Unauthenticated for a token that ended meanwhile.
     """
-    Workspace.objects.select_for_update(no_key=True).get(pk=room.workspace.pk)
-    if room.token is not None:
-        token = ApiToken.objects.select_related("workspace", "user").filter(pk=room.token.pk).first()
+    Workspace.objects.select_for_update(no_key=True).get(pk=context.workspace.pk)
+    if context.token is not None:
+        token = ApiToken.objects.select_related("workspace", "user").filter(pk=context.token.pk).first()
         if token is None or not token.is_good(now()):
             raise Unauthenticated(_("This token has ended. Make a new one on the page Settings."), code="token_revoked")
-        return _room_of_token(token, room.workspace.name)
-    if room.user is None:
-        return room
-    return _room_of_user(User.objects.filter(pk=room.user.pk, is_active=True).first(), room.workspace.name)
+        return _room_of_token(token, context.workspace.name)
+    if context.user is None:
+        return context
+    return _room_of_user(User.objects.filter(pk=context.user.pk, is_active=True).first(), context.workspace.name)
 
 
-def studio_room(workspace: Workspace) -> Room:
+def studio_room(workspace: Workspace) -> WorkspaceContext:
     """The room as the studio itself enters it: schedules, first start, commands on this machine."""
-    return Room(workspace, Role.OWNER)
+    return WorkspaceContext(workspace, Role.OWNER)
 
 
-def may_touch_run(room: Room, run: Treed) -> bool:
+def may_touch_run(context: WorkspaceContext, run: Treed) -> bool:
     """Whether this caller may change that run: a run's token writes to its own tree, and to what that submitted."""
-    if not room.is_run or room.token is None or room.token.root_run_id == run.root_id:
+    if not context.is_run or context.token is None or context.token.root_run_id == run.root_id:
         return True
-    return room.can(Act.CHANGE) or room.has_made("run", run.root_id)
+    return context.can(Act.CHANGE) or context.has_made("run", run.root_id)
 
 
-def require_run(room: Room, run: Treed) -> None:
+def require_run(context: WorkspaceContext, run: Treed) -> None:
     """Raises Forbidden (`run_scope`) when a step wants to change what is not of its own tree."""
-    if not may_touch_run(room, run):
-        room.require_act(Act.CHANGE)
+    if not may_touch_run(context, run):
+        context.require_act(Act.CHANGE)
 
 
 def effective_role(token: ApiToken) -> Role | None:
@@ -274,21 +276,21 @@ def _who(caller: Any) -> tuple[User | None, ApiToken | None]:
     )
 
 
-def _room_of_user(user: User | None, name: str) -> Room:
+def _room_of_user(user: User | None, name: str) -> WorkspaceContext:
     if user is None:
         raise Unauthenticated(_("Sign in first, or send a token: 'Authorization: Bearer duto_...'."))
     member = Member.objects.select_related("workspace").filter(user=user, workspace__name=name).first()
     if member is None:
         raise _no_workspace(name)
-    return Room(member.workspace, Role(member.role), user=user)
+    return WorkspaceContext(member.workspace, Role(member.role), user=user)
 
 
-def _room_of_token(token: ApiToken, name: str) -> Room:
+def _room_of_token(token: ApiToken, name: str) -> WorkspaceContext:
     found = next((each for each in reach_of(token) if each.workspace.name == name), None)
     role = effective_role(found) if found else None
     if found is None or role is None:
         raise _no_workspace(name)
-    return Room(found.workspace, role, user=found.user, token=found)
+    return WorkspaceContext(found.workspace, role, user=found.user, token=found)
 
 
 def _no_workspace(name: str) -> NotFound:

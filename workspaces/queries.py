@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from core.clock import now
 from core.errors import NotFound
 from core.ids import as_key
-from workspaces.access import Room, effective_role, reach_of
+from workspaces.access import WorkspaceContext, effective_role, reach_of
 from workspaces.models import ApiToken, Invitation, Member, Role, User, Workspace
 
 # Programs carry these in addresses and config.json; one studio has one of each.
@@ -43,24 +43,24 @@ def invitations_of(workspace: Workspace) -> QuerySet[Invitation]:
     return Invitation.objects.filter(workspace=workspace, expires_at__gt=now())
 
 
-def tokens_of(room: Room) -> QuerySet[ApiToken]:
+def tokens_of(context: WorkspaceContext) -> QuerySet[ApiToken]:
     """The personal tokens of the one in the room, revoked ones too: their names tell what was in use."""
-    return ApiToken.objects.filter(workspace=room.workspace, user=room.user, kind=ApiToken.Kind.PERSONAL)
+    return ApiToken.objects.filter(workspace=context.workspace, user=context.user, kind=ApiToken.Kind.PERSONAL)
 
 
-def find_member(room: Room, member_id: object) -> Member:
+def find_member(context: WorkspaceContext, member_id: object) -> Member:
     """A member, for the workspace's owners. Raises Forbidden, NotFound."""
-    room.require_role(Role.OWNER).require_person()
-    member = members_of(room.workspace).filter(pk=as_key(member_id)).first()
+    context.require_role(Role.OWNER).require_person()
+    member = members_of(context.workspace).filter(pk=as_key(member_id)).first()
     if member is None:
         raise NotFound(_("There is no such member in this workspace."))
     return member
 
 
-def tokens_of_member(room: Room, member_id: object) -> QuerySet[ApiToken]:
+def tokens_of_member(context: WorkspaceContext, member_id: object) -> QuerySet[ApiToken]:
     """A member's personal tokens of this workspace, for its owners. Raises Forbidden, NotFound."""
-    member = find_member(room, member_id)
-    return ApiToken.objects.filter(workspace=room.workspace, user=member.user_id, kind=ApiToken.Kind.PERSONAL)
+    member = find_member(context, member_id)
+    return ApiToken.objects.filter(workspace=context.workspace, user=member.user_id, kind=ApiToken.Kind.PERSONAL)
 
 
 def config_of(workspace: Workspace, url: str = "") -> dict[str, Any]:

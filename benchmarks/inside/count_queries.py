@@ -16,15 +16,15 @@ def main(run_id: str) -> None:
     from runs.models import Run
     from runs.services.orchestration import progress
     from runs.services.submission import submit
-    from workspaces.access import Room
+    from workspaces.access import WorkspaceContext
     from workspaces.models import Role
 
     run = Run.objects.select_related("workspace", "experiment", "submitted_by").get(pk=run_id)
-    room = Room(run.workspace, Role.OWNER, user=run.submitted_by)
+    context = WorkspaceContext(run.workspace, Role.OWNER, user=run.submitted_by)
     with transaction.atomic():
         began = time.perf_counter()
         with CaptureQueriesContext(connection) as seen:
-            second = submit.resubmit(room, run)
+            second = submit.resubmit(context, run)
             progress.advance(second.pk)
         seconds = time.perf_counter() - began
         second.refresh_from_db()

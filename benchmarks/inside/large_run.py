@@ -79,27 +79,27 @@ def main(count: int) -> None:
     from runs.services.submission import submit
 
     call_command("migrate", interactive=False, verbosity=0)
-    room, graph = _world(count)
+    context, graph = _world(count)
     figures = Figures()
     with figures.of("submit"):
-        root = submit.submit_run(room, experiment="large", graph=graph)
+        root = submit.submit_run(context, experiment="large", graph=graph)
     with figures.of("start"):
         progress.advance(root.pk)
     floor = _floor(root)
-    looks = _looks(room, root)
+    looks = _looks(context, root)
     for name, look in looks.items():
         with figures.of(name):
             look()
     with figures.of("cancel"):
-        cancel.cancel_run(room, Run.objects.get(pk=root.pk))
+        cancel.cancel_run(context, Run.objects.get(pk=root.pk))
         progress.advance(root.pk)
     with figures.of("preview"):
         looks["preview"]()
     with figures.of("resume"):
-        again = resuming.resume(room, Run.objects.get(pk=root.pk))
+        again = resuming.resume(context, Run.objects.get(pk=root.pk))
         progress.advance(again.pk)
     with figures.of("delete"):
-        delete_run.delete(room, Run.objects.get(pk=root.pk))
+        delete_run.delete(context, Run.objects.get(pk=root.pk))
         delete_run.finish(root.pk)
     tell(seconds=figures.seconds, longest=figures.longest, floor=floor, looks=list(looks))
 
@@ -112,17 +112,17 @@ def _world(count: int) -> tuple[Any, dict[str, Any]]:
     from workspaces.models import User
     from workspaces.services.workspaces import create_workspace
 
-    room = create_workspace(User.objects.create_user("large"), "main")
+    context = create_workspace(User.objects.create_user("large"), "main")
     ComputeTarget.objects.create(
-        workspace=room.workspace, name="bench", vm_size="one", cores=1, memory=1 << 30, max_nodes=1
+        workspace=context.workspace, name="bench", vm_size="one", cores=1, memory=1 << 30, max_nodes=1
     )
     data = b"pass\n"
     digest = hashlib.sha256(data).hexdigest()
-    artifact_store(room.workspace.pk).write(blob_key(digest), io.BytesIO(data))
+    artifact_store(context.workspace.pk).write(blob_key(digest), io.BytesIO(data))
     files = [{"path": "step.py", "digest": digest, "size": len(data), "executable": False}]
-    snapshot = snapshots.create(room.workspace, {"schema": 1, "files": files})
+    snapshot = snapshots.create(context.workspace, {"schema": 1, "files": files})
     steps = [step_of(number, snapshot.digest) for number in range(count)]
-    return room, {"schema": 1, "steps": steps, "parameters": []}
+    return context, {"schema": 1, "steps": steps, "parameters": []}
 
 
 def _floor(root: Any) -> float:
@@ -158,13 +158,13 @@ def step_of(number: int, snapshot: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _looks(room: Any, root: Any) -> dict[str, Callable[[], None]]:
+def _looks(context: Any, root: Any) -> dict[str, Callable[[], None]]:
     """What pages and programs ask of a run, through the whole of the web's code."""
     from django.conf import settings
     from django.test import Client
 
     client = Client(headers={"host": settings.ALLOWED_HOSTS[0]})
-    client.force_login(room.user)
+    client.force_login(context.user)
     rest, page = f"/api/v1/workspaces/main/runs/{root.pk}/", f"/w/main/runs/{root.pk}/"
     paths = {
         "run": rest, "steps": f"{rest}steps/", "graph": f"{rest}graph/", "preview": f"{rest}resume-preview/",

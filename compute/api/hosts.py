@@ -107,7 +107,7 @@ class HostsView(WorkspaceView):
     @extend_schema(operation_id="hosts_list", responses=listed(HostOut))
     def get(self, request: Request) -> Response:
         """The hosts of the workspace and those that all workspaces share."""
-        return self.paged(hosts_of(self.room.workspace), HostOut, keys=("id",))
+        return self.paged(hosts_of(self.context.workspace), HostOut, keys=("id",))
 
 
 class HostView(WorkspaceView):
@@ -117,13 +117,13 @@ class HostView(WorkspaceView):
     @extend_schema(operation_id="hosts_retrieve", responses=HostDetail)
     def get(self, request: Request, name: str) -> Response:
         """What it is, whether it is heard, and what this workspace's nodes and others hold of it."""
-        host = host_maintenance.find_host(self.room.workspace, name)
-        return Response({**HostOut(host).data, **card_of(self.room.workspace, host).as_document()})
+        host = host_maintenance.find_host(self.context.workspace, name)
+        return Response({**HostOut(host).data, **card_of(self.context.workspace, host).as_document()})
 
     @extend_schema(operation_id="hosts_detach", responses={204: None})
     def delete(self, request: Request, name: str) -> Response:
         """Its key is refused from now on; what runs there is lost, and retried by policy."""
-        host_maintenance.revoke(self.room, name)
+        host_maintenance.revoke(self.context, name)
         return Response(status=204)
 
 
@@ -137,7 +137,7 @@ class HostUsageView(WorkspaceView):
     )
     def get(self, request: Request, name: str) -> Response:
         """Processor, memory, disk and each GPU over the last hour or day; also of a host that was detached."""
-        host = known_host(self.room.workspace, name)
+        host = known_host(self.context.workspace, name)
         return Response(usage_document(host, request.query_params.get("window") or "hour"))
 
 
@@ -148,7 +148,7 @@ class DrainView(WorkspaceView):
     @extend_schema(operation_id="hosts_drain", request=None, responses=HostOut)
     def post(self, request: Request, name: str) -> Response:
         """No new steps go there; those that run finish. A host that all workspaces share needs an owner."""
-        return Response(HostOut(host_maintenance.drain(self.room, name)).data)
+        return Response(HostOut(host_maintenance.drain(self.context, name)).data)
 
 
 class UndrainView(WorkspaceView):
@@ -158,7 +158,7 @@ class UndrainView(WorkspaceView):
     @extend_schema(operation_id="hosts_undrain", request=None, responses=HostOut)
     def post(self, request: Request, name: str) -> Response:
         """Let it take steps again."""
-        return Response(HostOut(host_maintenance.undrain(self.room, name)).data)
+        return Response(HostOut(host_maintenance.undrain(self.context, name)).data)
 
 
 class EnrolmentsView(WorkspaceView):
@@ -170,7 +170,7 @@ class EnrolmentsView(WorkspaceView):
     def post(self, request: Request) -> Response:
         """A token by which one machine becomes a host of this workspace, and the command that uses it."""
         asked = self.asked(EnrolmentIn)
-        minted = enrolments.create(self.room, asked["name"], asked["expires_in_hours"])
+        minted = enrolments.create(self.context, asked["name"], asked["expires_in_hours"])
         studio = settings.DUTO.public_url or request.build_absolute_uri("/")
         document = {
             "id": minted.enrolment.pk,

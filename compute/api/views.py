@@ -26,13 +26,13 @@ class TargetsView(WorkspaceView):
         """The clusters of the workspace, by name."""
         hosts = status.living_hosts()
         return self.paged(
-            queries.targets_in(self.room.workspace), lambda target: target_document(target, hosts), keys=("id",)
+            queries.targets_in(self.context.workspace), lambda target: target_document(target, hosts), keys=("id",)
         )
 
     @extend_schema(request=s.TargetIn, responses={201: s.TargetDetail})
     def post(self, request: Request) -> Response:
         """Under a name that exists with the same size, that cluster gets the scale."""
-        target = targets.create_target(self.room, **self.asked(s.TargetIn))
+        target = targets.create_target(self.context, **self.asked(s.TargetIn))
         return Response(target_document(target, status.living_hosts(), with_nodes=True), status=201)
 
 
@@ -43,13 +43,13 @@ class TargetView(WorkspaceView):
     @extend_schema(responses=s.TargetDetail)
     def get(self, request: Request, name: str) -> Response:
         """One cluster with its nodes."""
-        target = targets.find_target(self.room.workspace, name)
+        target = targets.find_target(self.context.workspace, name)
         return Response(target_document(target, status.living_hosts(), with_nodes=True))
 
     @extend_schema(request=s.TargetChange, responses=s.TargetDetail)
     def patch(self, request: Request, name: str) -> Response:
         """Change what is named; what is left out stays."""
-        target = targets.update_target(self.room, name, **self.asked(s.TargetChange))
+        target = targets.update_target(self.context, name, **self.asked(s.TargetChange))
         return Response(target_document(target, status.living_hosts(), with_nodes=True))
 
     @extend_schema(
@@ -58,11 +58,11 @@ class TargetView(WorkspaceView):
     )
     def delete(self, request: Request, name: str) -> Response:
         """Delete it. One with steps is refused with their number; with `force` they are canceled, and it goes after them."""
-        target = targets.find_target(self.room.workspace, name)
-        if targets.delete_target(self.room, target.name, force=self.flag("force")):
+        target = targets.find_target(self.context.workspace, name)
+        if targets.delete_target(self.context, target.name, force=self.flag("force")):
             return Response(status=204)
         return Response(self.told(target.name), status=202)
 
     def told(self, name: str) -> dict[str, Any]:
-        target = targets.find_target(self.room.workspace, name)
+        target = targets.find_target(self.context.workspace, name)
         return target_document(target, status.living_hosts(), with_nodes=True)

@@ -11,7 +11,7 @@ from compute.models import ComputeTarget, Host
 from compute.relaxations import checked
 from compute.services.hosts import hosts_of
 from core.errors import Invalid
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 
 CHOICES: dict[str, tuple[str, type[Any]]] = {
@@ -21,7 +21,7 @@ CHOICES: dict[str, tuple[str, type[Any]]] = {
 }
 
 
-def apply(room: Room, target: ComputeTarget, terms: Mapping[str, Any]) -> list[str]:
+def apply(context: WorkspaceContext, target: ComputeTarget, terms: Mapping[str, Any]) -> list[str]:
     """Set what is given (not None) of `launcher`, `network`, `policy`, `container_options`; what has changed by name.
 
     Raises Invalid for what cannot be, Forbidden when someone but an owner relaxes container options.
@@ -33,7 +33,7 @@ def apply(room: Room, target: ComputeTarget, terms: Mapping[str, Any]) -> list[s
             setattr(target, name, _chosen(word, str(value), choices, empty=name == "launcher"))
     options = terms.get("container_options")
     if options is not None and dict(options) != target.container_options:
-        room.require(Role.OWNER)
+        context.require(Role.OWNER)
         target.container_options = checked(options)
     return [name for name, value in before.items() if getattr(target, name) != value]
 

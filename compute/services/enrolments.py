@@ -20,7 +20,7 @@ from compute.services.hosts import KEY_PREFIX, digest_of, installation
 from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, StudioError, Unauthenticated
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import audit
 
@@ -47,27 +47,27 @@ class Minted:
 
 
 @transaction.atomic
-def create(room: Room, name: str = "", hours: int = HOURS) -> Minted:
+def create(context: WorkspaceContext, name: str = "", hours: int = HOURS) -> Minted:
     """A token for one machine. With a name that machine gets it, without one it brings its own.
 
     Raises Forbidden for who is no owner, Invalid for a bad name or end, Conflict for a name that is taken.
     """
-    room.require(Role.OWNER).require_person()
+    context.require(Role.OWNER).require_person()
     name = name.strip().lower()
     if name:
         _check(name)
-        _refuse_taken(_named(room.workspace.pk, name).first(), room.workspace.pk, name)
+        _refuse_taken(_named(context.workspace.pk, name).first(), context.workspace.pk, name)
     if not 1 <= hours <= MOST_HOURS:
         raise Invalid(_("'expires_in_hours' is a number from 1 to %(most_hours)s.") % {"most_hours": MOST_HOURS})
     end = now() + timedelta(hours=hours)
-    room.require_end(end)
+    context.require_end(end)
     text = f"{TOKEN_PREFIX}_{secrets.token_urlsafe(32)}"
     enrolment = Enrolment.objects.create(
-        workspace=room.workspace, token_digest=digest_of(text), name=name, created_by=room.user,
-        token=room.token, expires_at=end,
+        workspace=context.workspace, token_digest=digest_of(text), name=name, created_by=context.user,
+        token=context.token, expires_at=end,
     )  # fmt: skip
     once.settle(enrolment)
-    audit.note(room, "host.invited", name, expires_in_hours=hours)
+    audit.note(context, "host.invited", name, expires_in_hours=hours)
     return Minted(enrolment, text)
 
 

@@ -13,7 +13,7 @@ from compute.services.hosts import hosts_of
 from core import outbox
 from core.clock import now
 from core.errors import Conflict, NotFound
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
 
@@ -35,26 +35,26 @@ def find_host(workspace: Workspace, name: str) -> Host:
     return host
 
 
-def drain(room: Room, name: str) -> Host:
+def drain(context: WorkspaceContext, name: str) -> Host:
     """It gets no new steps; those that run there finish. Draining again changes nothing."""
-    return _set_drained(room, name, True)
+    return _set_drained(context, name, True)
 
 
-def undrain(room: Room, name: str) -> Host:
+def undrain(context: WorkspaceContext, name: str) -> Host:
     """It takes steps again."""
-    return _set_drained(room, name, False)
+    return _set_drained(context, name, False)
 
 
 @transaction.atomic
-def _set_drained(room: Room, name: str, is_drained: bool) -> Host:
-    room.require(Role.CONTRIBUTOR).require_person()
-    host = find_host(room.workspace, name)
+def _set_drained(context: WorkspaceContext, name: str, is_drained: bool) -> Host:
+    context.require(Role.CONTRIBUTOR).require_person()
+    host = find_host(context.workspace, name)
     if host.workspace_id is None:  # other workspaces lose it too
-        room.require(Role.OWNER)
+        context.require(Role.OWNER)
     changed = Host.objects.filter(pk=host.pk, drained_at__isnull=is_drained)
     if changed.update(drained_at=now() if is_drained else None):
-        audit.note(room, "host.drained" if is_drained else "host.undrained", name)
-        outbox.hint(f"list:{room.workspace.name}:compute")
+        audit.note(context, "host.drained" if is_drained else "host.undrained", name)
+        outbox.hint(f"list:{context.workspace.name}:compute")
     host.refresh_from_db()
     return host
 
@@ -65,14 +65,14 @@ def end_all_of(workspace_id: UUID) -> None:
     Enrolment.objects.filter(workspace=workspace_id).delete()
 
 
-def revoke(room: Room, name: str) -> None:
+def revoke(context: WorkspaceContext, name: str) -> None:
     """Detach a host: its key is refused from now on, and what runs there counts as lost and is retried by policy.
 
     Its agent cannot be told, so a script may run on there until it ends; nothing of it is taken any more.
     Raises Conflict for the studio's own machine.
     """
-    room.require(Role.OWNER).require_person()
-    host = find_host(room.workspace, name)
+    context.require(Role.OWNER).require_person()
+    host = find_host(context.workspace, name)
     if host.workspace_id is None:
         raise Conflict(
             _("'%(name)s' is the studio's own machine and cannot be detached. Drain it to keep steps away from it.")
@@ -82,8 +82,8 @@ def revoke(room: Room, name: str) -> None:
     # First the key, alone: whatever ends the steps waits for locks, and no new work may come meanwhile.
     with transaction.atomic():
         if Host.objects.filter(pk=host.pk, revoked_at__isnull=True).update(revoked_at=now()):
-            audit.note(room, "host.detached", name)
-            outbox.hint(f"list:{room.workspace.name}:compute")
+            audit.note(context, "host.detached", name)
+            outbox.hint(f"list:{context.workspace.name}:compute")
     host.refresh_from_db()
     for end in after_revoke:
         end(host)

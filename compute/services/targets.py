@@ -21,7 +21,7 @@ from core import outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from core.work import after_commit
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
 
@@ -53,7 +53,7 @@ clearers: list[Callable[[UUID, str], object]] = []
 
 @transaction.atomic
 def create_target(
-    room: Room,
+    context: WorkspaceContext,
     name: str,
     vm_size: str,
     *,
@@ -71,24 +71,24 @@ def create_target(
     `asked`: policy, launcher, network, container_options. Raises Invalid for a bad name, size, scale or term,
     Conflict for another size under the name.
     """
-    room.require(Role.CONTRIBUTOR).require_person()
+    context.require(Role.CONTRIBUTOR).require_person()
     _check_name(name)
     size, priority = size_of(vm_size), _priority(vm_priority)
-    known = _same_name(room.workspace, name, size.name)
+    known = _same_name(context.workspace, name, size.name)
     if known is not None:
         asked |= {"min_nodes": min_nodes, "max_nodes": max_nodes, "idle_seconds": idle_seconds, "hosts": hosts}
-        return update_target(room, known.name, **asked)
+        return update_target(context, known.name, **asked)
     target = ComputeTarget(
-        workspace=room.workspace, name=name, vm_size=size.name.upper(), cores=size.cores, memory=size.memory,
+        workspace=context.workspace, name=name, vm_size=size.name.upper(), cores=size.cores, memory=size.memory,
         gpus=size.gpus, vm_priority=priority, description=description, tags=dict(tags or {}), resized_at=now(),
     )  # fmt: skip
     _scale(target, min_nodes, max_nodes, idle_seconds)
-    cluster_options.apply(room, target, {**asked, "policy": asked.get("policy") or settings.DUTO.compute_policy})
+    cluster_options.apply(context, target, {**asked, "policy": asked.get("policy") or settings.DUTO.compute_policy})
     _save_new(target)
     if hosts:
-        target.hosts.set(cluster_options.hosts_named(room.workspace, hosts))
-    audit.note(room, "compute.created", name, vm_size=target.vm_size)
-    _tell(room.workspace)
+        target.hosts.set(cluster_options.hosts_named(context.workspace, hosts))
+    audit.note(context, "compute.created", name, vm_size=target.vm_size)
+    _tell(context.workspace)
     return target
 
 
@@ -135,7 +135,7 @@ def check_default(workspace: Workspace, name: str) -> str:
 
 @transaction.atomic
 def update_target(
-    room: Room,
+    context: WorkspaceContext,
     name: str,
     *,
     min_nodes: int | None = None,
@@ -151,11 +151,11 @@ def update_target(
     Running steps go on. Nodes beyond the new scale, or where the cluster no longer is, leave when they are idle.
     Raises as create_target() does, and Conflict for one that is being deleted.
     """
-    room.require(Role.CONTRIBUTOR).require_person()
-    target = _locked(room.workspace, name)
+    context.require(Role.CONTRIBUTOR).require_person()
+    target = _locked(context.workspace, name)
     before = (target.min_nodes, target.max_nodes)
     _scale(target, min_nodes, max_nodes, idle_seconds)
-    changed = cluster_options.apply(room, target, asked)
+    changed = cluster_options.apply(context, target, asked)
     if description is not None:
         target.description = description
     if tags is not None:
@@ -164,11 +164,11 @@ def update_target(
         target.resized_at = now()
     target.save()
     if hosts is not None:
-        target.hosts.set(cluster_options.hosts_named(room.workspace, hosts))
+        target.hosts.set(cluster_options.hosts_named(context.workspace, hosts))
         changed.append("hosts")
     scale = {"min_nodes": target.min_nodes, "max_nodes": target.max_nodes}
-    audit.note(room, "compute.changed", target.name, **scale, **({"changed": changed} if changed else {}))
-    _tell(room.workspace)
+    audit.note(context, "compute.changed", target.name, **scale, **({"changed": changed} if changed else {}))
+    _tell(context.workspace)
     return target
 
 
@@ -185,14 +185,14 @@ def _locked(workspace: Workspace, name: str) -> ComputeTarget:
 
 
 @transaction.atomic
-def delete_target(room: Room, name: str, *, force: bool = False) -> bool:
+def delete_target(context: WorkspaceContext, name: str, *, force: bool = False) -> bool:
     """Take a cluster away; whether it is gone. Raises Conflict with numbers while it is in use.
 
     With `force` a cluster in use takes no step from now on, its queue and its running steps are canceled in the
     caller's name, and it goes when the last of them has ended on its host.
     """
-    room.require(Role.CONTRIBUTOR).require_person()
-    found = find_target(room.workspace, name)
+    context.require(Role.CONTRIBUTOR).require_person()
+    found = find_target(context.workspace, name)
     target = ComputeTarget.objects.select_for_update().get(pk=found.pk)
     use = use_of(target)
     if use and not force:
@@ -205,14 +205,14 @@ def delete_target(room: Room, name: str, *, force: bool = False) -> bool:
             running=use.running,
             waiting=use.waiting,
         )
-    audit.note(room, "compute.deleted", target.name, running=use.running, waiting=use.waiting)
+    audit.note(context, "compute.deleted", target.name, running=use.running, waiting=use.waiting)
     if not use:
         remove(target)
         return True
-    _tell(room.workspace)
+    _tell(context.workspace)
     target.min_nodes, target.max_nodes, target.resized_at = 0, 0, now()
     target.save()
-    by = f"{room.actor}, who deleted the cluster {target.name}"
+    by = f"{context.actor}, who deleted the cluster {target.name}"
     for clear in clearers:
         after_commit(partial(clear, target.pk, by))
     return False

@@ -17,7 +17,7 @@ from compute.services import targets
 from compute.services.hosts import hosts_of
 from compute.web.pages import cluster_of
 from core.errors import StudioError
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 SIZES = (
@@ -103,14 +103,14 @@ class ClusterForm(TermsForm):
 
 
 @door.dialog()
-def create(request: HttpRequest, room: Room) -> HttpResponse:
+def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new cluster."""
-    form = ClusterForm(list(hosts_of(room.workspace)), request.POST or None)
+    form = ClusterForm(list(hosts_of(context.workspace)), request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = targets.create_target(room, **form.cleaned_data)
+            made = targets.create_target(context, **form.cleaned_data)
             return door.done(
-                request, _("The cluster is there. Nodes come with the first step."), _address(room, made.name)
+                request, _("The cluster is there. Nodes come with the first step."), _address(context, made.name)
             )
         except StudioError as error:
             form.add_error("name" if error.code in ("bad_name", "exists") else None, error.message)
@@ -118,23 +118,23 @@ def create(request: HttpRequest, room: Room) -> HttpResponse:
 
 
 @door.dialog()
-def resize(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def resize(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Other numbers of nodes, other hosts, other terms."""
-    target = cluster_of(room.workspace, name)
+    target = cluster_of(context.workspace, name)
     names = ("min_nodes", "max_nodes", "idle_seconds", "launcher", "network", "policy")
     initial = {each: getattr(target, each) for each in names}
     attached = list(target.hosts.order_by("name"))
     initial["hosts"] = [host.name for host in attached]
     # A host that was revoked since is shown as long as it is named: without any, the cluster would be on all hosts.
-    offered = {host.pk: host for host in [*hosts_of(room.workspace), *attached]}
+    offered = {host.pk: host for host in [*hosts_of(context.workspace), *attached]}
     form = TermsForm([*offered.values()], request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
         if set(values.get("hosts", [])) == set(initial["hosts"]):
             values.pop("hosts", None)
         try:
-            targets.update_target(room, name, **values)
-            return door.done(request, _("Changed. Nodes come and go as steps need them."), _address(room, name))
+            targets.update_target(context, name, **values)
+            return door.done(request, _("Changed. Nodes come and go as steps need them."), _address(context, name))
         except StudioError as error:
             form.add_error(None, error.message)
     busy = target.nodes.filter(status=Node.Status.RUNNING).count()
@@ -159,17 +159,17 @@ class DeleteForm(forms.Form):
 
 
 @door.dialog()
-def delete(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def delete(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Asks for the name where steps run on the cluster or wait for it, and says how many."""
-    target = cluster_of(room.workspace, name)
+    target = cluster_of(context.workspace, name)
     use = targets.use_of(target)
     form = DeleteForm(target, use, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             # Steps that have come since the number was shown were not confirmed by anybody.
-            gone = targets.delete_target(room, name, force=bool(use))
+            gone = targets.delete_target(context, name, force=bool(use))
             text = _("The cluster is deleted.") if gone else _("It is being deleted: its steps are canceled first.")
-            to = reverse("compute:list", args=[room.workspace.name]) if gone else _address(room, name)
+            to = reverse("compute:list", args=[context.workspace.name]) if gone else _address(context, name)
             return door.done(request, text, to)
         except StudioError as error:
             form.add_error(None, error.message)
@@ -180,8 +180,8 @@ def _host_label(host: Host) -> str:
     return host.name if host.revoked_at is None else _("%(name)s (revoked)") % {"name": host.name}
 
 
-def _address(room: Room, name: str) -> str:
-    return reverse("compute:cluster", args=[room.workspace.name, name])
+def _address(context: WorkspaceContext, name: str) -> str:
+    return reverse("compute:cluster", args=[context.workspace.name, name])
 
 
 def _draw(request: HttpRequest, template: str, form: forms.Form, **more: Any) -> HttpResponse:

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from compute.services import enrolments, host_maintenance
 from core.errors import StudioError
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import door
 
@@ -36,13 +36,13 @@ class HostForm(forms.Form):
 
 @sensitive_variables("minted", "command")
 @door.dialog(Role.OWNER)
-def add(request: HttpRequest, room: Room) -> HttpResponse:
+def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form, and then the command, this once."""
     # The page holds the form of a new cluster, too, and each field has its own id.
     form = HostForm(request.POST or None, auto_id="id_host_%s")
     if request.method == "POST" and form.is_valid():
         try:
-            minted = enrolments.create(room, form.cleaned_data["name"], form.cleaned_data["hours"])
+            minted = enrolments.create(context, form.cleaned_data["name"], form.cleaned_data["hours"])
         except StudioError as error:
             form.add_error("name", error.message)
         else:
@@ -61,22 +61,22 @@ def _show(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @door.deed()
-def drain(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    host_maintenance.drain(room, name)
-    return _done(request, room, _("Drained: it gets no new steps, and those that run there finish."))
+def drain(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+    host_maintenance.drain(context, name)
+    return _done(request, context, _("Drained: it gets no new steps, and those that run there finish."))
 
 
 @door.deed()
-def undrain(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    host_maintenance.undrain(room, name)
-    return _done(request, room, _("The host takes steps again."))
+def undrain(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+    host_maintenance.undrain(context, name)
+    return _done(request, context, _("The host takes steps again."))
 
 
 @door.deed(Role.OWNER)
-def detach(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    host_maintenance.revoke(room, name)
-    return _done(request, room, _("The host is detached; what it ran is tried again elsewhere."))
+def detach(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+    host_maintenance.revoke(context, name)
+    return _done(request, context, _("The host is detached; what it ran is tried again elsewhere."))
 
 
-def _done(request: HttpRequest, room: Room, text: str) -> HttpResponse:
-    return door.done(request, text, door.back(request, reverse("compute:list", args=[room.workspace.name])))
+def _done(request: HttpRequest, context: WorkspaceContext, text: str) -> HttpResponse:
+    return door.done(request, text, door.back(request, reverse("compute:list", args=[context.workspace.name])))

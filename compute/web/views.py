@@ -5,29 +5,33 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from compute.web import hosts_pages, pages
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 
 @door.page()
-def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Clusters with their nodes by state, and the machines below them; `part=count` is the number in the frame."""
     if request.GET.get("part") == "count":
-        return HttpResponse(pages.nodes_text(room.workspace) or "")
-    page = pages.compute_page(room.workspace, request.GET.get("after"))
+        return HttpResponse(pages.nodes_text(context.workspace) or "")
+    page = pages.compute_page(context.workspace, request.GET.get("after"))
     return door.show(request, "compute/list.html", page, section="compute", parts=("rows",))
 
 
 @door.page()
-def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One cluster; what it holds is a fragment of the app above."""
     return door.show(
-        request, "compute/cluster.html", pages.cluster_page(room.workspace, name), section="compute", parts=("nodes",)
+        request,
+        "compute/cluster.html",
+        pages.cluster_page(context.workspace, name),
+        section="compute",
+        parts=("nodes",),
     )
 
 
 @door.page()
-def host(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def host(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One machine; the steps on it are a fragment of the app above."""
-    page = hosts_pages.host_page(room.workspace, name, request.GET.get("window", ""))
+    page = hosts_pages.host_page(context.workspace, name, request.GET.get("window", ""))
     return door.show(request, "compute/host.html", page, section="compute", parts=("facts",))

@@ -28,7 +28,7 @@ class DatastoresView(WorkspaceView):
     @extend_schema(responses=listed(s.DatastoreOut))
     def get(self, request: Request) -> Response:
         """The datastores of the workspace."""
-        return self.paged(queries.datastores_in(self.room.workspace), s.DatastoreOut, keys=("id",))
+        return self.paged(queries.datastores_in(self.context.workspace), s.DatastoreOut, keys=("id",))
 
 
 class DatastoreView(WorkspaceView):
@@ -38,14 +38,14 @@ class DatastoreView(WorkspaceView):
     @extend_schema(responses=s.DatastoreOut)
     def get(self, request: Request, name: str) -> Response:
         """One datastore. Credentials are never told."""
-        return Response(s.DatastoreOut(datastores.open_to_people(self.room.workspace, name)).data)
+        return Response(s.DatastoreOut(datastores.open_to_people(self.context.workspace, name)).data)
 
     @extend_schema(request=s.DatastoreChange, responses=s.DatastoreOut)
     def patch(self, request: Request, name: str) -> Response:
         """Change what is named; what is left out stays."""
         if self.asked(s.DatastoreChange)["is_default"]:
-            datastores.set_default(self.room, name)
-        return Response(s.DatastoreOut(datastores.open_to_people(self.room.workspace, name)).data)
+            datastores.set_default(self.context, name)
+        return Response(s.DatastoreOut(datastores.open_to_people(self.context.workspace, name)).data)
 
 
 class FilesView(WorkspaceView):
@@ -56,8 +56,8 @@ class FilesView(WorkspaceView):
     @extend_schema(responses=listed(s.StoredOut))
     def get(self, request: Request, name: str) -> Response:
         """All files at or below `prefix`, or those that a pattern matches, by path."""
-        store = datastores.open_to_people(self.room.workspace, name)
-        found = files.files_below(self.room.workspace, store.name, request.query_params.get("prefix", ""))
+        store = datastores.open_to_people(self.context.workspace, name)
+        found = files.files_below(self.context.workspace, store.name, request.query_params.get("prefix", ""))
         return Response(page_of_files(request, found, lambda each: file_document(each, each.key)))
 
 
@@ -69,7 +69,7 @@ class FileView(WorkspaceView):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, name: str, path: str) -> HttpResponseBase:
         """The bytes of one file, in whole or by `Range`."""
-        store = datastores.open_to_people(self.room.workspace, name)
+        store = datastores.open_to_people(self.context.workspace, name)
         root, key = root_of(store), safe(path)
         return serving.serve(request._request, root.open(key), root.size(key), key)
 
@@ -79,13 +79,13 @@ class FileView(WorkspaceView):
         """Store the body as this file. One that is there is replaced with `overwrite=1` only."""
         body = cast(BinaryIO, request._request)
         overwrite = self.flag("overwrite")
-        stored = datastores.put_file(self.room, name, path, body, overwrite=overwrite, answer=stored_document)
+        stored = datastores.put_file(self.context, name, path, body, overwrite=overwrite, answer=stored_document)
         return Response(stored_document(stored), status=201)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, path: str) -> Response:
         """Remove one file."""
-        datastores.delete_file(self.room, name, path)
+        datastores.delete_file(self.context, name, path)
         return Response(status=204)
 
 

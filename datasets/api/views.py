@@ -31,14 +31,14 @@ class DatasetsView(WorkspaceView):
     @extend_schema(responses=listed(s.DatasetOut))
     def get(self, request: Request) -> Response:
         """The datasets of the workspace with their newest version."""
-        found = queries.datasets_in(self.room.workspace, request.query_params.get("q", ""))
+        found = queries.datasets_in(self.context.workspace, request.query_params.get("q", ""))
         return self.paged(found, s.DatasetOut)
 
     @extend_schema(request=s.DatasetIn, responses={201: s.DatasetVersionOut})
     def post(self, request: Request) -> Response:
         """Register a dataset. The definition of a version that is there makes no new one."""
         asked = self.asked(s.DatasetIn)
-        return self.repeated(versions.save(self.room, asked.pop("name"), **asked))
+        return self.repeated(versions.save(self.context, asked.pop("name"), **asked))
 
     def repeated(self, made: DatasetVersion) -> Response:
         return Response(s.DatasetVersionOut(made).data, status=201)
@@ -51,12 +51,12 @@ class DatasetView(WorkspaceView):
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, name: str) -> Response:
         """Its newest version."""
-        return Response(s.DatasetVersionOut(versions.find_version(self.room.workspace, name)).data)
+        return Response(s.DatasetVersionOut(versions.find_version(self.context.workspace, name)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str) -> Response:
         """Remove the dataset with all versions. The files that it reads stay."""
-        versions.unregister(self.room, name)
+        versions.unregister(self.context, name)
         return Response(status=204)
 
 
@@ -66,7 +66,7 @@ class DatasetVersionsView(WorkspaceView):
     @extend_schema(responses=listed(s.DatasetVersionOut))
     def get(self, request: Request, name: str) -> Response:
         """The versions, newest first."""
-        return self.paged(queries.versions_of(self.room.workspace, name), s.DatasetVersionOut)
+        return self.paged(queries.versions_of(self.context.workspace, name), s.DatasetVersionOut)
 
 
 class NumberedVersionView(WorkspaceView):
@@ -75,7 +75,7 @@ class NumberedVersionView(WorkspaceView):
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, name: str, version: str) -> Response:
         """One version; `latest` is the newest."""
-        return Response(s.DatasetVersionOut(versions.find_version(self.room.workspace, name, version)).data)
+        return Response(s.DatasetVersionOut(versions.find_version(self.context.workspace, name, version)).data)
 
 
 class VersionView(WorkspaceView):
@@ -85,13 +85,13 @@ class VersionView(WorkspaceView):
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One version by its id, whatever its name."""
-        return Response(s.DatasetVersionOut(versions.get_version(self.room.workspace, id)).data)
+        return Response(s.DatasetVersionOut(versions.get_version(self.context.workspace, id)).data)
 
     @extend_schema(request=s.DatasetVersionChange, responses=s.DatasetVersionOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change description and tags. What a version reads never changes."""
         return Response(
-            s.DatasetVersionOut(versions.annotate(self.room, id, **self.asked(s.DatasetVersionChange))).data
+            s.DatasetVersionOut(versions.annotate(self.context, id, **self.asked(s.DatasetVersionChange))).data
         )
 
 
@@ -102,8 +102,8 @@ class VersionCancelView(WorkspaceView):
     @extend_schema(request=None, responses=s.DatasetVersionOut)
     def post(self, request: Request, id: UUID) -> Response:
         """End the fetching of what is on the web, or the looking through a large table."""
-        fetching.cancel(self.room, versions.get_version(self.room.workspace, id))
-        return Response(s.DatasetVersionOut(versions.get_version(self.room.workspace, id)).data)
+        fetching.cancel(self.context, versions.get_version(self.context.workspace, id))
+        return Response(s.DatasetVersionOut(versions.get_version(self.context.workspace, id)).data)
 
 
 class VersionFilesView(WorkspaceView):
@@ -112,7 +112,7 @@ class VersionFilesView(WorkspaceView):
     @extend_schema(responses=listed(s.DatasetFileOut))
     def get(self, request: Request, id: UUID) -> Response:
         """The files that the version reads, in pages."""
-        found = files.files_of(versions.get_version(self.room.workspace, id))
+        found = files.files_of(versions.get_version(self.context.workspace, id))
         base = request.build_absolute_uri("../content/?path=")
 
         def document(each: files.ResolvedFile) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class VersionPreviewView(WorkspaceView):
     def get(self, request: Request, id: UUID) -> Response:
         """Columns with their types, and the first rows of a table."""
         limit = self.number("limit", 50, least=1, most=content.PREVIEW_ROWS)
-        return Response(content.preview_of(versions.get_version(self.room.workspace, id), limit))
+        return Response(content.preview_of(versions.get_version(self.context.workspace, id), limit))
 
 
 class VersionContentView(WorkspaceView):
@@ -137,7 +137,7 @@ class VersionContentView(WorkspaceView):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, id: UUID) -> HttpResponseBase:
         """With `path` the bytes of one file; without, a table after its operations as CSV."""
-        version = versions.get_version(self.room.workspace, id)
+        version = versions.get_version(self.context.workspace, id)
         if path := request.query_params.get("path"):
             found = content.file_in(version, path)
             source = root_by_name(version.workspace, found.datastore).open(found.key)

@@ -14,7 +14,7 @@ from core.storage import Root, Stored, safe
 from datasets.models import Datastore
 from datasets.stores import WEB, root_of
 from duto.spec.filenames import too_long, unspelled
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
 from workspaces.services import audit, storage, workspaces
@@ -23,7 +23,7 @@ from workspaces.services import audit, storage, workspaces
 STANDARD = ("workspaceblobstore", "workspacefilestore")
 
 # What apps above refuse a step that writes to a place on a datastore: `guard(room, datastore, path)` raises Forbidden.
-guards: list[Callable[[Room, str, str], None]] = []
+guards: list[Callable[[WorkspaceContext, str, str], None]] = []
 
 
 def furnish(workspace: Workspace) -> None:
@@ -58,10 +58,10 @@ def open_to_people(workspace: Workspace, name: str) -> Datastore:
 
 
 @transaction.atomic
-def set_default(room: Room, name: str) -> Datastore:
+def set_default(context: WorkspaceContext, name: str) -> Datastore:
     """The datastore that takes outputs which name none."""
-    workspaces.change(room, default_datastore=name)
-    return open_to_people(room.workspace, name)
+    workspaces.change(context, default_datastore=name)
+    return open_to_people(context.workspace, name)
 
 
 def check_default(workspace: Workspace, name: str) -> str:
@@ -80,7 +80,7 @@ def check_path(path: str) -> str:
 
 
 def put_file(
-    room: Room,
+    context: WorkspaceContext,
     name: str,
     path: str,
     source: BinaryIO,
@@ -93,48 +93,48 @@ def put_file(
     `answer`: what the present request's key stands for, where this file is all that it brings (core.once). Raises
     Conflict when it exists and may not be replaced, Repeated.
     """
-    room.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
-    store = open_to_people(room.workspace, name)
+    context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
+    store = open_to_people(context.workspace, name)
     root, key = root_of(store), check_path(path)
     place = root.place(key)
     if place is not None and place.is_dir():
         raise Conflict(_("%(key)r is a folder.") % {"key": key}, code="exists")
-    if room.is_run:
-        overwrite = _may_replace(room, store, root, key, overwrite)
+    if context.is_run:
+        overwrite = _may_replace(context, store, root, key, overwrite)
     present = root.digest(key) if overwrite and root.is_file(key) else None
     with root.beside(key, storage.metered(store.workspace, source), overwrite=overwrite) as part:
         stored = Stored(key, part.written.size, 0.0)
         with transaction.atomic():
             if answer is not None:
                 once.settle(status=201, body=answer(stored), content=part.written.digest)
-            room.replaced("file", f"{store.name}/{key}")
+            context.replaced("file", f"{store.name}/{key}")
             if part.written.digest != present:
                 part.take_place()
     storage.note(store.workspace, stored.size)
-    outbox.hint(f"list:{room.workspace.name}:datasets")
+    outbox.hint(f"list:{context.workspace.name}:datasets")
     return stored
 
 
-def delete_file(room: Room, name: str, path: str) -> None:
+def delete_file(context: WorkspaceContext, name: str, path: str) -> None:
     """Remove one file or folder. Raises NotFound."""
-    room.require(Role.CONTRIBUTOR)
-    store = open_to_people(room.workspace, name)
+    context.require(Role.CONTRIBUTOR)
+    store = open_to_people(context.workspace, name)
     root, key = root_of(store), check_path(path)
     if not root.exists(key):
         raise NotFound(_("There is nothing at '%(key)s' on '%(name)s'.") % {"key": key, "name": name})
-    if room.is_run:
+    if context.is_run:
         held = [key] if root.is_file(key) else [each.path for each in root.walk(key)]
-        room.require_own("file", *(f"{store.name}/{each}" for each in held))
+        context.require_own("file", *(f"{store.name}/{each}" for each in held))
     root.remove(key)
-    audit.note(room, "datastore.removed", f"{name}/{key}")
-    outbox.hint(f"list:{room.workspace.name}:datasets")
+    audit.note(context, "datastore.removed", f"{name}/{key}")
+    outbox.hint(f"list:{context.workspace.name}:datasets")
 
 
-def _may_replace(room: Room, store: Datastore, root: Root, key: str, wanted: bool) -> bool:
+def _may_replace(context: WorkspaceContext, store: Datastore, root: Root, key: str, wanted: bool) -> bool:
     """Whether a step replaces the file at `key`. Raises Forbidden for one that is another's."""
     for guard in guards:
-        guard(room, store.name, key)
+        guard(context, store.name, key)
     if not wanted or not root.exists(key):
         return False  # one that comes in this very moment is another's: writing then refuses
-    room.require_own("file", f"{store.name}/{key}")
+    context.require_own("file", f"{store.name}/{key}")
     return True

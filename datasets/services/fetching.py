@@ -23,7 +23,7 @@ from datasets import tables
 from datasets.models import DatasetVersion
 from datasets.services import inspection
 from datasets.stored_messages import say
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
 S = DatasetVersion.Status
@@ -47,9 +47,9 @@ def ask(version: DatasetVersion) -> None:
 
 
 @transaction.atomic
-def cancel(room: Room, version: DatasetVersion) -> None:
+def cancel(context: WorkspaceContext, version: DatasetVersion) -> None:
     """End the fetching. What was there before stays usable as it was. Raises Conflict when nothing is under way."""
-    room.require(Role.CONTRIBUTOR).require_own("dataset version", version.pk)
+    context.require(Role.CONTRIBUTOR).require_own("dataset version", version.pk)
     locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
     if locked.status != S.FETCHING:
         raise Conflict(_("This dataset is not being fetched or read."), code="not_fetching")
@@ -61,7 +61,7 @@ def fetch(version_id: UUID) -> None:
     """Carry one version to ready or failed, unless somebody else does or too many are under way."""
     found = DatasetVersion.objects.select_related("dataset", "workspace")
     version = found.filter(pk=version_id, status=S.FETCHING).first()
-    if version is None or _is_held(version) or not room():
+    if version is None or _is_held(version) or not context():
         return
     if version.tries >= MOST_TRIES:
         _give_up(version, "not_fetched", say("interrupted", tries=MOST_TRIES))
@@ -82,11 +82,11 @@ def ring_waiting() -> None:
     moment = now()
     left = Q(lease_until__isnull=True, asked_at__lt=moment - LOST_AFTER) | Q(lease_until__lt=moment)
     waiting = DatasetVersion.objects.filter(left, status=S.FETCHING).order_by("id")
-    for key in waiting.values_list("pk", flat=True)[: room()]:
+    for key in waiting.values_list("pk", flat=True)[: context()]:
         ring(TASK, version_id=str(key))
 
 
-def room() -> int:
+def context() -> int:
     """How many more may be fetched now: the other half of a worker's threads is for runs."""
     return max(0, max(1, settings.DUTO.worker_threads // 2) - _held().count())
 

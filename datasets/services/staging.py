@@ -20,7 +20,7 @@ from core.storage import Root
 from datasets.services.datastores import check_path
 from datasets.services.files import ResolvedFile
 from datasets.stores import STAGED, root_by_name
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
 from workspaces.services import storage
@@ -31,46 +31,46 @@ KEPT = timedelta(days=1)
 FOLDER = "uploads"
 
 
-def new_key(room: Room) -> str:
+def new_key(context: WorkspaceContext) -> str:
     """A key for the files of one form, good for this person in this workspace."""
-    return signing.dumps([*_whose(room), token_hex(8)], salt=SALT)
+    return signing.dumps([*_whose(context), token_hex(8)], salt=SALT)
 
 
-def put(room: Room, key: str, path: str, source: BinaryIO) -> int:
+def put(context: WorkspaceContext, key: str, path: str, source: BinaryIO) -> int:
     """Keep one file, and return its size in bytes; the same path again replaces it.
 
     Raises Invalid, Conflict, and what a full workspace raises.
     """
-    room.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
-    whole = f"{_folder(room, key)}/{check_path(path)}"
-    size = _root(room.workspace).write(whole, storage.metered(room.workspace, source)).size
-    storage.note(room.workspace, size)
+    context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
+    whole = f"{_folder(context, key)}/{check_path(path)}"
+    size = _root(context.workspace).write(whole, storage.metered(context.workspace, source)).size
+    storage.note(context.workspace, size)
     return size
 
 
-def remove(room: Room, key: str, path: str) -> None:
-    room.require(Role.CONTRIBUTOR)
-    _root(room.workspace).remove(f"{_folder(room, key)}/{check_path(path)}")
+def remove(context: WorkspaceContext, key: str, path: str) -> None:
+    context.require(Role.CONTRIBUTOR)
+    _root(context.workspace).remove(f"{_folder(context, key)}/{check_path(path)}")
 
 
-def held(room: Room, key: str) -> list[ResolvedFile]:
+def held(context: WorkspaceContext, key: str) -> list[ResolvedFile]:
     """The files that lie under a key, by their paths. Raises Invalid for a key that is none."""
-    folder = _folder(room, key)
+    folder = _folder(context, key)
     return [
         ResolvedFile(STAGED, each.path, each.path[len(folder) + 1 :], each.size, each.modified)
-        for each in _root(room.workspace).walk(folder)
+        for each in _root(context.workspace).walk(folder)
     ]
 
 
-def publish(room: Room, key: str, name: str) -> str:
+def publish(context: WorkspaceContext, key: str, name: str) -> str:
     """Move the files to a fresh folder of the default datastore, named after `name`; return that folder's path.
 
     Raises NotFound when there are none.
     """
-    room.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
-    folder, target = _folder(room, key), root_by_name(room.workspace, room.workspace.default_datastore)
-    source = _root(room.workspace).place(folder)
-    if source is None or not held(room, key):
+    context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
+    folder, target = _folder(context, key), root_by_name(context.workspace, context.workspace.default_datastore)
+    source = _root(context.workspace).place(folder)
+    if source is None or not held(context, key):
         raise NotFound(
             _("There is no file yet. Choose one, or drag it here; files are kept for a day."), code="not_staged"
         )
@@ -81,15 +81,15 @@ def publish(room: Room, key: str, name: str) -> str:
         count += 1
         place = f"{wanted}-{count}"
     target.adopt(source, place)
-    outbox.hint(f"list:{room.workspace.name}:datasets")
+    outbox.hint(f"list:{context.workspace.name}:datasets")
     return place
 
 
-def take_back(room: Room, key: str, place: str) -> None:
+def take_back(context: WorkspaceContext, key: str, place: str) -> None:
     """Undo `publish()`: what was not registered waits under its key again."""
-    source = root_by_name(room.workspace, room.workspace.default_datastore).place(place)
+    source = root_by_name(context.workspace, context.workspace.default_datastore).place(place)
     if source is not None:
-        _root(room.workspace).adopt(source, _folder(room, key))
+        _root(context.workspace).adopt(source, _folder(context, key))
 
 
 def sweep() -> None:
@@ -108,18 +108,18 @@ def sweep() -> None:
                 root.remove(folder)
 
 
-def _folder(room: Room, key: str) -> str:
+def _folder(context: WorkspaceContext, key: str) -> str:
     try:
         workspace, person, folder = signing.loads(key, salt=SALT)
     except (signing.BadSignature, ValueError, TypeError) as error:
         raise Invalid(_("This form's key is not known. Load its page anew."), code="bad_key") from error
-    if [workspace, person] != _whose(room):
+    if [workspace, person] != _whose(context):
         raise Invalid(_("This form's key is another's. Load its page anew."), code="bad_key")
     return str(folder)
 
 
-def _whose(room: Room) -> list[str]:
-    return [str(room.workspace.pk), str(room.user.pk if room.user else "")]
+def _whose(context: WorkspaceContext) -> list[str]:
+    return [str(context.workspace.pk), str(context.user.pk if context.user else "")]
 
 
 def _root(workspace: Workspace) -> Root:

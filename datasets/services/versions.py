@@ -18,7 +18,7 @@ from datasets import definitions
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import fetching, files, inspection
 from duto.spec.names import check_name
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
 from workspaces.services import audit
@@ -29,7 +29,7 @@ USABLE = Q(status=DatasetVersion.Status.READY) | Q(file_count__isnull=False)
 
 
 def save(
-    room: Room,
+    context: WorkspaceContext,
     name: str | None,
     kind: str,
     definition: Mapping[str, Any],
@@ -50,17 +50,17 @@ def save(
     Raises Invalid for a bad definition, NotFound for an unknown datastore, Unprocessable for a path without a match
     or a table that is none, Conflict for another definition under a name that is taken.
     """
-    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
+    context.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
     if name is not None:
         with refusing():
             check_name("dataset", name)
     normal = definitions.read(kind, definition)
-    is_later, facts = (False, dict(known)) if known else _looked(room.workspace, kind, normal, validate)
+    is_later, facts = (False, dict(known)) if known else _looked(context.workspace, kind, normal, validate)
     status = DatasetVersion.Status.FETCHING if is_later else DatasetVersion.Status.READY
     # Looking may read for long, so no transaction is open before here.
     with transaction.atomic():
-        version = _stored(room, name, kind, normal, create_new_version, {
-            "description": description, "tags": dict(tags or {}), "created_by": room.user, "status": status,
+        version = _stored(context, name, kind, normal, create_new_version, {
+            "description": description, "tags": dict(tags or {}), "created_by": context.user, "status": status,
             "asked_at": now() if is_later else None, **facts,
         })  # fmt: skip
         once.settle(version)
@@ -70,7 +70,7 @@ def save(
             fetching.ask(version)
         elif not is_later:
             _refresh(version, facts)
-        outbox.hint(f"list:{room.workspace.name}:datasets")
+        outbox.hint(f"list:{context.workspace.name}:datasets")
     return version
 
 
@@ -107,12 +107,16 @@ def find_version(workspace: Workspace, name: str, version: object = "latest") ->
 
 @transaction.atomic
 def annotate(
-    room: Room, version_id: object, *, description: str | None = None, tags: Mapping[str, Any] | None = None
+    context: WorkspaceContext,
+    version_id: object,
+    *,
+    description: str | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> DatasetVersion:
     """Change what is only said about a version; what is said of the newest is said of its name in lists."""
-    room.require(Role.CONTRIBUTOR)
-    version = get_version(room.workspace, version_id)
-    room.require_own("dataset version", version.pk)
+    context.require(Role.CONTRIBUTOR)
+    version = get_version(context.workspace, version_id)
+    context.require_own("dataset version", version.pk)
     if description is not None:
         version.description = description
     if tags is not None:
@@ -121,25 +125,25 @@ def annotate(
     if description is not None and version.dataset is not None:
         newest = Dataset.objects.filter(pk=version.dataset.pk, latest_version=version.version)
         newest.update(description=description)
-    outbox.hint(f"list:{room.workspace.name}:datasets")
+    outbox.hint(f"list:{context.workspace.name}:datasets")
     return version
 
 
 @transaction.atomic
-def unregister(room: Room, name: str) -> None:
+def unregister(context: WorkspaceContext, name: str) -> None:
     """Take a name out of the lists. Its versions stay for the runs that used them, and so do the data."""
-    room.require(Role.CONTRIBUTOR)
-    dataset = Dataset.objects.filter(workspace=room.workspace, name=name, archived_at__isnull=True)
+    context.require(Role.CONTRIBUTOR)
+    dataset = Dataset.objects.filter(workspace=context.workspace, name=name, archived_at__isnull=True)
     if (found := dataset.first()) is not None:
-        room.require_own("dataset version", *found.versions.values_list("id", flat=True))
+        context.require_own("dataset version", *found.versions.values_list("id", flat=True))
     if not dataset.update(archived_at=now()):
         raise NotFound(
             _("There is no dataset '%(name)s' in workspace '%(workspace)s'.")
-            % {"name": name, "workspace": room.workspace.name},
+            % {"name": name, "workspace": context.workspace.name},
             code="unknown_dataset",
         )
-    audit.note(room, "dataset.unregistered", name)
-    outbox.gone(f"list:{room.workspace.name}:datasets", f"dataset:{name}")
+    audit.note(context, "dataset.unregistered", name)
+    outbox.gone(f"list:{context.workspace.name}:datasets", f"dataset:{name}")
 
 
 def _looked(workspace: Workspace, kind: str, definition: Mapping[str, Any], validate: bool) -> tuple[bool, Any]:
@@ -171,11 +175,16 @@ def _refresh(version: DatasetVersion, facts: Mapping[str, Any]) -> None:
 
 
 def _stored(
-    room: Room, name: str | None, kind: str, definition: dict[str, Any], is_new_wanted: bool, fields: dict[str, Any]
+    context: WorkspaceContext,
+    name: str | None,
+    kind: str,
+    definition: dict[str, Any],
+    is_new_wanted: bool,
+    fields: dict[str, Any],
 ) -> DatasetVersion:
     digest = definitions.digest_of(kind, definition)
-    dataset, is_back = _locked(room.workspace, name, kind) if name is not None else (None, False)
-    known = VERSIONS.filter(workspace=room.workspace, dataset=dataset, digest=digest).order_by("-version")
+    dataset, is_back = _locked(context.workspace, name, kind) if name is not None else (None, False)
+    known = VERSIONS.filter(workspace=context.workspace, dataset=dataset, digest=digest).order_by("-version")
     if dataset is not None:
         known = known.filter(version=dataset.latest_version)
     if (found := known.first()) is not None:
@@ -186,12 +195,12 @@ def _stored(
         dataset.description = fields["description"] or dataset.description
         dataset.latest_version = number
         dataset.save(update_fields=["kind", "description", "latest_version"])
-        audit.note(room, "dataset.registered", f"{name}:{number}")
+        audit.note(context, "dataset.registered", f"{name}:{number}")
     version = DatasetVersion.objects.create(
-        workspace=room.workspace, dataset=dataset, version=number, kind=kind, definition=definition, digest=digest,
+        workspace=context.workspace, dataset=dataset, version=number, kind=kind, definition=definition, digest=digest,
         **fields,
     )  # fmt: skip
-    room.made("dataset version", version.pk)
+    context.made("dataset version", version.pk)
     return version
 
 

@@ -17,7 +17,7 @@ from datasets.services.inspection import question, urls_of
 from datasets.services.versions import annotate
 from datasets.services.versions import unregister as take_out
 from datasets.web.forms import AboutForm, lines_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 ROWS = 50
@@ -78,9 +78,9 @@ class AboutPage:
 
 
 @door.page()
-def dataset(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def dataset(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One version, the newest unless the address says which. The preview reads files, so it is a part of its own."""
-    version = find_version(room.workspace, name, request.GET.get("version") or "latest")
+    version = find_version(context.workspace, name, request.GET.get("version") or "latest")
     others = (
         DatasetVersion.objects.filter(dataset=version.dataset)
         .select_related("created_by")
@@ -91,7 +91,7 @@ def dataset(request: HttpRequest, room: Room, name: str) -> HttpResponse:
         versions=list(others.order_by("-version")[:MOST_VERSIONS]),
         definition=json.dumps(version.definition, indent=2, ensure_ascii=False),
         preview=preview_of(version) if request.GET.get("part") == "preview" else None,
-        topic=f"list:{room.workspace.name}:datasets",
+        topic=f"list:{context.workspace.name}:datasets",
         has_urls=bool(urls_of(version.definition)),
     )
     return door.show(request, "datasets/dataset.html", page, section="data", parts=("preview", "head"))
@@ -112,17 +112,17 @@ def preview_of(version: DatasetVersion) -> Preview | None:
 
 
 @door.dialog()
-def about(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def about(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Change what is only said about a version: description and tags."""
-    version = find_version(room.workspace, name, request.GET.get("version") or "latest")
+    version = find_version(context.workspace, name, request.GET.get("version") or "latest")
     if request.method == "POST":
         form = AboutForm(request.POST)
         if form.is_valid():
             kept = {key: value for key, value in version.tags.items() if key not in lines_of(version.tags)}
             annotate(
-                room, version.pk, description=form.cleaned_data["description"], tags=form.cleaned_data["tags"] | kept
+                context, version.pk, description=form.cleaned_data["description"], tags=form.cleaned_data["tags"] | kept
             )
-            return door.done(request, _("Saved"), _place(room, version))
+            return door.done(request, _("Saved"), _place(context, version))
     else:
         said = version.description or (version.dataset.description if version.dataset else "")
         form = AboutForm(initial={"description": said, "tags": "\n".join(lines_of(version.tags).values())})
@@ -130,27 +130,29 @@ def about(request: HttpRequest, room: Room, name: str) -> HttpResponse:
 
 
 @door.deed()
-def unregister(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    take_out(room, name)
+def unregister(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+    take_out(context, name)
     text = _("“%(name)s” is out of the list. The data stay where they are.") % {"name": name}
-    return door.done(request, text, reverse("datasets:list", args=[room.workspace.name]))
+    return door.done(request, text, reverse("datasets:list", args=[context.workspace.name]))
 
 
 @door.deed()
-def read_again(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def read_again(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Have a worker look at all of it, however long that takes."""
-    version = find_version(room.workspace, name, request.POST.get("version") or "latest")
+    version = find_version(context.workspace, name, request.POST.get("version") or "latest")
     fetching.ask(version)
-    return door.done(request, "", _place(room, version))
+    return door.done(request, "", _place(context, version))
 
 
 @door.deed()
-def cancel(request: HttpRequest, room: Room, name: str) -> HttpResponse:
-    version = find_version(room.workspace, name, request.POST.get("version") or "latest")
-    fetching.cancel(room, version)
-    return door.done(request, "", _place(room, version))
+def cancel(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+    version = find_version(context.workspace, name, request.POST.get("version") or "latest")
+    fetching.cancel(context, version)
+    return door.done(request, "", _place(context, version))
 
 
-def _place(room: Room, version: DatasetVersion) -> str:
+def _place(context: WorkspaceContext, version: DatasetVersion) -> str:
     assert version.dataset is not None
-    return f"{reverse('datasets:dataset', args=[room.workspace.name, version.dataset.name])}?version={version.version}"
+    return (
+        f"{reverse('datasets:dataset', args=[context.workspace.name, version.dataset.name])}?version={version.version}"
+    )

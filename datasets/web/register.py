@@ -24,7 +24,7 @@ from datasets.stores import root_by_name
 from datasets.web import reading
 from datasets.web.forms import PathForm, UploadForm, WebForm
 from datasets.web.stores import Level, level_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 WAYS = {
@@ -62,9 +62,9 @@ class RegisterPage:
 
 
 @door.dialog(takes_files=True)
-def register(request: HttpRequest, room: Room) -> HttpResponse:
+def register(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """One of three forms; `part=picker` and `part=place` are the browser beside the path."""
-    draft = Draft(request, room)
+    draft = Draft(request, context)
     if request.method == "POST" and draft.form.is_valid():
         try:
             version = draft.register()
@@ -72,7 +72,7 @@ def register(request: HttpRequest, room: Room) -> HttpResponse:
             draft.refuse(error)
         else:
             name = draft.form.cleaned_data["name"].strip()
-            place = reverse("datasets:dataset", args=[room.workspace.name, name])
+            place = reverse("datasets:dataset", args=[context.workspace.name, name])
             if version.status == DatasetVersion.Status.READY:
                 text = _("“%(name)s” version %(n)s is registered.") % {"name": name, "n": version.version}
                 return door.done(request, text, place)
@@ -87,24 +87,24 @@ def register(request: HttpRequest, room: Room) -> HttpResponse:
 
 
 @door.dialog()
-def preview(request: HttpRequest, room: Room) -> HttpResponse:
+def preview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """How the files of a form that is being filled in would be read: its fields, and the first rows."""
-    return door.show(request, "datasets/reading.html", Draft(request, room).page(), section="data")
+    return door.show(request, "datasets/reading.html", Draft(request, context).page(), section="data")
 
 
 class Draft:
     """A form that is being filled in, and what it is about."""
 
-    def __init__(self, request: HttpRequest, room: Room) -> None:
-        self.request, self.room = request, room
-        self.of = _version(request, room)
+    def __init__(self, request: HttpRequest, context: WorkspaceContext) -> None:
+        self.request, self.context = request, context
+        self.of = _version(request, context)
         way = request.GET.get("from") or _way_of(self.of)
         self.way = way if way in WAYS else "upload"
         self.data = request.POST if request.method == "POST" else None
         self.staged = self._key()
         self.form = self._form()
         for file in request.FILES.getlist("file"):
-            staging.put(room, self.staged, file.name or "file", cast(BinaryIO, file))
+            staging.put(context, self.staged, file.name or "file", cast(BinaryIO, file))
 
     @property
     def base(self) -> Mapping[str, Any]:
@@ -122,10 +122,10 @@ class Draft:
         name, place = values["name"].strip(), None
         form = self._format() if values["kind"] == Dataset.Kind.TABULAR else dict(self.base)
         if self.way == "upload":
-            place = staging.publish(self.room, self.staged, name)
+            place = staging.publish(self.context, self.staged, name)
         try:
             return save(
-                self.room, name, values["kind"],
+                self.context, name, values["kind"],
                 {"sources": [self._source(place)], "format": form, "operations": self._operations()},
                 description=values["description"],
                 tags=self.of.tags if self.of else None,
@@ -133,7 +133,7 @@ class Draft:
             )  # fmt: skip
         except StudioError:
             if place is not None:
-                staging.take_back(self.room, self.staged, place)
+                staging.take_back(self.context, self.staged, place)
             raise
 
     def refuse(self, error: StudioError) -> None:
@@ -147,15 +147,15 @@ class Draft:
 
     def page(self, *, with_reading: bool = True) -> RegisterPage:
         return RegisterPage(
-            self.way, list(WAYS.items()), self.form, _level(self.request, self.room) if self.way == "path" else None,
-            self.of, self.staged, reverse("datasets:staged", args=[self.room.workspace.name, self.staged, "-"])[:-1],
-            staging.held(self.room, self.staged) if self.way == "upload" else [],
+            self.way, list(WAYS.items()), self.form, _level(self.request, self.context) if self.way == "path" else None,
+            self.of, self.staged, reverse("datasets:staged", args=[self.context.workspace.name, self.staged, "-"])[:-1],
+            staging.held(self.context, self.staged) if self.way == "upload" else [],
             self.reading if with_reading else None,
         )  # fmt: skip
 
     def _key(self) -> str:
         given = self.request.POST.get("staged", "")
-        return given or staging.new_key(self.room)
+        return given or staging.new_key(self.context)
 
     def _form(self) -> Any:
         initial: dict[str, Any] = {"kind": self.kind, "staged": self.staged}
@@ -167,7 +167,7 @@ class Draft:
         if self.way == "web":
             return WebForm(self.data, initial=initial)
         initial |= {key: self.request.GET[key] for key in ("datastore", "path") if key in self.request.GET}
-        return PathForm(_stores(self.room), self.data, initial=initial)
+        return PathForm(_stores(self.context), self.data, initial=initial)
 
     def _value(self, name: str) -> str:
         """Of a field, whether the form was sent or is prefilled."""
@@ -175,9 +175,9 @@ class Draft:
 
     def _files(self) -> list[ResolvedFile] | None:
         """The files that the form is about; None where they are not here yet. Raises StudioError."""
-        workspace = self.room.workspace
+        workspace = self.context.workspace
         if self.way == "upload":
-            return staging.held(self.room, self.staged)
+            return staging.held(self.context, self.staged)
         if self.way == "path":
             store, path = self._value("datastore"), self._value("path")
             if not path:
@@ -220,7 +220,7 @@ class Draft:
         if not files:
             return None
         definition = {"format": self._given(fingerprint(files)), "operations": self._operations()}
-        return reading.look(self.room.workspace, files, definition)
+        return reading.look(self.context.workspace, files, definition)
 
     def _operations(self) -> list[Any]:
         return list(self.of.definition["operations"]) if self.of is not None else []
@@ -231,16 +231,16 @@ class Draft:
             return {"url": values["url"]}
         if place is None:
             return {"datastore": values["datastore"], "path": values["path"]}
-        store = self.room.workspace.default_datastore
-        files = [each.path for each in root_by_name(self.room.workspace, store).walk(place)]
+        store = self.context.workspace.default_datastore
+        files = [each.path for each in root_by_name(self.context.workspace, store).walk(place)]
         # A definition takes a backslash for a slash: such a file is meant by its folder.
         only = files[0] if len(files) == 1 and "\\" not in files[0] else f"{place}/"
         return {"datastore": store, "path": only}
 
 
-def _version(request: HttpRequest, room: Room) -> DatasetVersion | None:
+def _version(request: HttpRequest, context: WorkspaceContext) -> DatasetVersion | None:
     name = request.GET.get("of")
-    return find_version(room.workspace, name, request.GET.get("version") or "latest") if name else None
+    return find_version(context.workspace, name, request.GET.get("version") or "latest") if name else None
 
 
 def _way_of(version: DatasetVersion | None) -> str:
@@ -253,18 +253,18 @@ def _way_of(version: DatasetVersion | None) -> str:
     return "upload" if source["path"].startswith(f"{staging.FOLDER}/") else "path"
 
 
-def _stores(room: Room) -> list[str]:
+def _stores(context: WorkspaceContext) -> list[str]:
     """The default one first."""
-    names = list(Datastore.objects.filter(workspace=room.workspace).order_by("name").values_list("name", flat=True))
-    return sorted(names, key=lambda name: name != room.workspace.default_datastore)
+    names = list(Datastore.objects.filter(workspace=context.workspace).order_by("name").values_list("name", flat=True))
+    return sorted(names, key=lambda name: name != context.workspace.default_datastore)
 
 
-def _level(request: HttpRequest, room: Room) -> Level | None:
+def _level(request: HttpRequest, context: WorkspaceContext) -> Level | None:
     """The folder that the browser stands in; a path that is none shows the top."""
-    stores = _stores(room)
+    stores = _stores(context)
     asked = request.POST.get("datastore") or request.GET.get("datastore", "")
     name = asked if asked in stores else (stores[0] if stores else "")
     try:
-        return level_of(room, name, request.GET.get("at", "")) if name else None
+        return level_of(context, name, request.GET.get("at", "")) if name else None
     except StudioError:
-        return level_of(room, name, "")
+        return level_of(context, name, "")

@@ -7,14 +7,14 @@ from typing import BinaryIO, cast
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from datasets.services import staging
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 
 @door.files()
-def file(request: HttpRequest, room: Room, key: str, path: str) -> HttpResponse:
+def file(request: HttpRequest, context: WorkspaceContext, key: str, path: str) -> HttpResponse:
     """PUT the bytes of one file, or DELETE it."""
     if request.method == "DELETE":
-        staging.remove(room, key, path)
+        staging.remove(context, key, path)
         return HttpResponse(status=204)
-    return JsonResponse({"path": path, "size": staging.put(room, key, path, cast(BinaryIO, request))}, status=201)
+    return JsonResponse({"path": path, "size": staging.put(context, key, path, cast(BinaryIO, request))}, status=201)

@@ -15,7 +15,7 @@ from datasets.models import Datastore
 from datasets.patterns import has_wildcard
 from datasets.services.datastores import open_to_people
 from datasets.stores import root_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 MOST = 500
@@ -66,40 +66,40 @@ class StorePage:
 
 
 @door.page()
-def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     page = StoresPage(
-        list(Datastore.objects.filter(workspace=room.workspace).order_by("name")[:200]),
-        room.workspace.default_datastore,
+        list(Datastore.objects.filter(workspace=context.workspace).order_by("name")[:200]),
+        context.workspace.default_datastore,
     )
     return door.show(request, "datasets/stores.html", page, section="data")
 
 
 @door.page()
-def browse(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def browse(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One folder, the first entries of it."""
-    level = level_of(room, name, request.GET.get("path", ""))
+    level = level_of(context, name, request.GET.get("path", ""))
     return door.show(
         request,
         "datasets/store.html",
-        StorePage(level, f"list:{room.workspace.name}:datasets"),
+        StorePage(level, f"list:{context.workspace.name}:datasets"),
         section="data",
         parts=("entries",),
     )
 
 
 @door.page()
-def download(request: HttpRequest, room: Room, name: str) -> HttpResponseBase:
+def download(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponseBase:
     """A file's bytes, always as a download."""
     path = safe(request.GET.get("path", ""))
-    root = root_of(open_to_people(room.workspace, name))
+    root = root_of(open_to_people(context.workspace, name))
     if not path or not root.is_file(path):
         raise NotFound(_("There is no such file on this datastore."))
     return serving.serve(request, root.open(path), root.size(path), path, BYTES, as_file=True)
 
 
-def level_of(room: Room, name: str, path: str) -> Level:
+def level_of(context: WorkspaceContext, name: str, path: str) -> Level:
     """The folder, or the one around a file, a pattern, or what is not there. A fresh datastore has no folder: it is empty."""
-    store = open_to_people(room.workspace, name)
+    store = open_to_people(context.workspace, name)
     root, path = root_of(store), safe(path)
     missing = path if path and not has_wildcard(path) and not root.exists(path) else ""
     while path and (root.is_file(path) or not root.exists(path)):

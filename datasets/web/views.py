@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from core.paging import page_of
 from datasets.models import Dataset, DatasetVersion
 from datasets.queries import newest_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 KINDS = ("", Dataset.Kind.TABULAR, Dataset.Kind.FILE)
@@ -35,10 +35,10 @@ class DatasetsPage:
 
 
 @door.page()
-def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with its newest version."""
     q, kind = request.GET.get("q", "").strip()[:200], request.GET.get("kind", "")
-    found = Dataset.objects.filter(workspace=room.workspace, archived_at__isnull=True, latest_version__gt=0)
+    found = Dataset.objects.filter(workspace=context.workspace, archived_at__isnull=True, latest_version__gt=0)
     if q:
         found = found.filter(name__icontains=q)
     if kind in Dataset.Kind.values:
@@ -50,6 +50,6 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
         page.next,
         q,
         kind,
-        f"list:{room.workspace.name}:datasets",
+        f"list:{context.workspace.name}:datasets",
     )
     return door.show(request, "datasets/list.html", facts, section="data", parts=("rows",))

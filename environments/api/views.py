@@ -29,12 +29,12 @@ class EnvironmentsView(WorkspaceView):
     @extend_schema(responses=listed(s.EnvironmentOut))
     def get(self, request: Request) -> Response:
         """The environments of the workspace with their newest version."""
-        return self.paged(queries.environments_in(self.room.workspace), s.EnvironmentOut)
+        return self.paged(queries.environments_in(self.context.workspace), s.EnvironmentOut)
 
     @extend_schema(request=s.DefinitionIn, responses={201: s.EnvironmentVersionOut})
     def post(self, request: Request) -> Response:
         """Register an environment. The same definition makes no new version."""
-        version = service.register(self.room, self.asked(s.DefinitionIn))
+        version = service.register(self.context, self.asked(s.DefinitionIn))
         return Response(s.EnvironmentVersionOut(version).data, status=201)
 
 
@@ -44,7 +44,7 @@ class VersionsView(WorkspaceView):
     @extend_schema(responses=listed(s.EnvironmentVersionRow))
     def get(self, request: Request, name: str) -> Response:
         """The versions, newest first."""
-        return self.paged(queries.versions_of(self.room.workspace, name), s.EnvironmentVersionRow)
+        return self.paged(queries.versions_of(self.context.workspace, name), s.EnvironmentVersionRow)
 
 
 class VersionView(WorkspaceView):
@@ -53,7 +53,7 @@ class VersionView(WorkspaceView):
     @extend_schema(responses=s.EnvironmentVersionOut)
     def get(self, request: Request, name: str, version: str = "latest") -> Response:
         """One version."""
-        return Response(s.EnvironmentVersionOut(service.find(self.room.workspace, name, version)).data)
+        return Response(s.EnvironmentVersionOut(service.find(self.context.workspace, name, version)).data)
 
 
 class VersionBuildView(WorkspaceView):
@@ -64,7 +64,7 @@ class VersionBuildView(WorkspaceView):
     @extend_schema(request=None, responses={202: s.EnvironmentVersionOut})
     def post(self, request: Request, name: str, version: str) -> Response:
         """Build it now, or once more where the last build failed."""
-        found = service.find(self.room.workspace, name, version)
+        found = service.find(self.context.workspace, name, version)
         return Response(s.EnvironmentVersionOut(service.with_build(found)).data, status=202)
 
 
@@ -74,7 +74,7 @@ class BuildView(WorkspaceView):
     @extend_schema(responses=s.BuildDetail)
     def get(self, request: Request, id: UUID) -> Response:
         """One build with its lock and its warnings."""
-        return Response(s.BuildDetail(queries.build_in(self.room.workspace, id)).data)
+        return Response(s.BuildDetail(queries.build_in(self.context.workspace, id)).data)
 
 
 class BuildLogView(WorkspaceView):
@@ -83,7 +83,7 @@ class BuildLogView(WorkspaceView):
     @extend_schema(responses={(200, "text/plain"): OpenApiTypes.BINARY})
     def get(self, request: Request, id: UUID) -> HttpResponse:
         """The log of the build by byte offset."""
-        build = queries.build_in(self.room.workspace, id)
+        build = queries.build_in(self.context.workspace, id)
         offset = self.number("offset", 0, least=-logs.WINDOW_BYTES)
         start, data = logs.read_log(build, offset, self.number("limit", logs.WINDOW_BYTES, least=1))
         headers = {
@@ -102,5 +102,5 @@ class BuildLogSearchView(WorkspaceView):
     @extend_schema(parameters=QUERY, responses=Matches)
     def get(self, request: Request, id: UUID) -> Response:
         """Lines that hold a text, or with which errors begin, by number and offset. `next` is where to go on."""
-        build = queries.build_in(self.room.workspace, id)
+        build = queries.build_in(self.context.workspace, id)
         return found_lines(self, partial(logs.search_log, build), partial(logs.errors_of_log, build))

@@ -21,7 +21,7 @@ from core.text import cleaned
 from environments import why
 from environments.models import EnvironmentVersion, Image
 from environments.stored_messages import columns, say
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
 log = logging.getLogger(__name__)
@@ -176,18 +176,18 @@ def interrupt_images(host: IsHost, code: str) -> None:
             continue
 
 
-def cancel_image(room: Room, image: Image) -> Image:
+def cancel_image(context: WorkspaceContext, image: Image) -> Image:
     """Ask the host to end the build; the steps that wait for it end then. Asking twice changes nothing.
 
     Raises Conflict where it is not being built.
     """
-    room.require(Role.CONTRIBUTOR).require_person()
+    context.require(Role.CONTRIBUTOR).require_person()
     with transaction.atomic():
         row = Image.objects.select_for_update().get(pk=image.pk)
         if row.status != S.BUILDING:
             raise Conflict(_("This image is not being built now."), code="not_building", status=row.status)
         if row.cancel_requested_at is None:
-            who = {"canceled_by": room.actor, "canceled_in": str(room.workspace.pk)}
+            who = {"canceled_by": context.actor, "canceled_in": str(context.workspace.pk)}
             _update(row, cancel_requested_at=now(), progress={**row.progress, **who})
     return row
 

@@ -16,7 +16,7 @@ from environments.definitions import Definition
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from environments.services import builds
 from environments.services.images import base_tag
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
 from workspaces.services import audit
@@ -39,22 +39,22 @@ def resolve(workspace: Workspace, reference: Mapping[str, Any]) -> EnvironmentVe
 
 
 @transaction.atomic
-def register(room: Room, definition: Mapping[str, Any]) -> EnvironmentVersion:
+def register(context: WorkspaceContext, definition: Mapping[str, Any]) -> EnvironmentVersion:
     """Keep a definition under its name; the newest one again is the same version. Nothing is built yet.
 
     An older definition of the name is a new version like any other, so that the newest is what was registered last.
     """
-    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
+    context.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
     read = definitions.read(definition)
     name = read.document["name"]
     if not name:
         raise Invalid(_("An environment needs a name to be registered."), code="bad_name")
-    if Environment.objects.filter(workspace=room.workspace, name=name, is_curated=True).exists():
+    if Environment.objects.filter(workspace=context.workspace, name=name, is_curated=True).exists():
         raise Conflict(
             _("'%(name)s' is curated and cannot be changed. Register a copy under another name.") % {"name": name}
         )
-    version = add_version(room.workspace, _environment(room.workspace, name), read, newest_only=True)
-    audit.note(room, "environment.registered", version.label)
+    version = add_version(context.workspace, _environment(context.workspace, name), read, newest_only=True)
+    audit.note(context, "environment.registered", version.label)
     return version
 
 

@@ -13,7 +13,7 @@ from core.paging import page_of
 from environments import queries
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from environments.services import logs
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 LARGEST_LOG = 4 * 1024 * 1024
@@ -95,43 +95,43 @@ def _of_conda(line: str) -> str:
 
 
 @door.page()
-def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with the state of its newest version."""
     q = request.GET.get("q", "").strip()[:200]
-    found = queries.environments_in(room.workspace)
+    found = queries.environments_in(context.workspace)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     rows = [Row(each, next(iter(getattr(each, "newest", [])), None)) for each in page.items]
-    facts = EnvironmentsPage(rows, page.next, q, f"list:{room.workspace.name}:environments")
+    facts = EnvironmentsPage(rows, page.next, q, f"list:{context.workspace.name}:environments")
     return door.show(request, "environments/list.html", facts, section="environments", parts=("rows",))
 
 
 @door.page()
-def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One version, the newest unless the address says which."""
-    versions = list(queries.versions_of(room.workspace, name).order_by("-version")[:MOST_VERSIONS])
+    versions = list(queries.versions_of(context.workspace, name).order_by("-version")[:MOST_VERSIONS])
     asked = request.GET.get("version", "")
     version = next(
         (each for each in versions if str(each.version) == asked), versions[0] if versions and not asked else None
     )
     if version is None:
         raise NotFound(_("There is no such environment or version in this workspace."))
-    topics = f"list:{room.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")
+    topics = f"list:{context.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")
     lines = locked(version.build.lock) if version.build else []
     page = EnvironmentPage(version, versions, packages_of(version), channels_of(version), lines, topics)
     return door.show(request, "environments/environment.html", page, section="environments", parts=("state",))
 
 
 @door.page()
-def lock(request: HttpRequest, room: Room, build_id: UUID) -> HttpResponse:
+def lock(request: HttpRequest, context: WorkspaceContext, build_id: UUID) -> HttpResponse:
     """The lock as a file that installers take."""
-    found = queries.build_in(room.workspace, build_id)
+    found = queries.build_in(context.workspace, build_id)
     return _file(found.lock, "requirements.lock.txt")
 
 
 @door.page()
-def build_log(request: HttpRequest, room: Room, build_id: UUID) -> HttpResponse:
+def build_log(request: HttpRequest, context: WorkspaceContext, build_id: UUID) -> HttpResponse:
     """The end of the build's log as a file."""
-    found = queries.build_in(room.workspace, build_id)
+    found = queries.build_in(context.workspace, build_id)
     start = max(0, found.log_size - LARGEST_LOG)
     return _file(logs.read_log(found, start, LARGEST_LOG)[1].decode("utf-8", "replace"), "build.log")
 

@@ -23,13 +23,13 @@ class PipelinesView(WorkspaceView):
     @extend_schema(responses=listed(s.PipelineOut))
     def get(self, request: Request) -> Response:
         """The published pipelines."""
-        found = queries.published_in(self.room.workspace, request.query_params.get("status", ""))
+        found = queries.published_in(self.context.workspace, request.query_params.get("status", ""))
         return self.paged(found, queries.document)
 
     @extend_schema(request=s.PipelineIn, responses={201: s.PipelineOut})
     def post(self, request: Request) -> Response:
         """Publish a pipeline: of a run, or of a graph. Who has sent a graph is not sent it back."""
-        return self.repeated(services.publish(self.room, self.asked(s.PipelineIn)))
+        return self.repeated(services.publish(self.context, self.asked(s.PipelineIn)))
 
     def repeated(self, made: PublishedPipeline) -> Response:
         return Response(queries.document(made), status=201)
@@ -42,11 +42,11 @@ class PipelineView(WorkspaceView):
     @extend_schema(responses=s.PipelineDetail)
     def get(self, request: Request, id: UUID) -> Response:
         """One published pipeline with its graph."""
-        return Response(queries.document(queries.one(self.room.workspace, id), with_graph=True))
+        return Response(queries.document(queries.one(self.context.workspace, id), with_graph=True))
 
     @extend_schema(request=s.PipelineChange, responses=s.PipelineOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change name, description and whether it may be triggered."""
-        pipeline = queries.one(self.room.workspace, id)
-        changed = services.set_status(self.room, pipeline, self.asked(s.PipelineChange)["status"])
+        pipeline = queries.one(self.context.workspace, id)
+        changed = services.set_status(self.context, pipeline, self.asked(s.PipelineChange)["status"])
         return Response(queries.document(changed))

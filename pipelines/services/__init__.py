@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from core import outbox
 from core.errors import Invalid, Unprocessable
 from pipelines.models import PublishedPipeline
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Act
 from workspaces.services import audit
 
-Publisher = Callable[[Room, Mapping[str, Any]], PublishedPipeline]
+Publisher = Callable[[WorkspaceContext, Mapping[str, Any]], PublishedPipeline]
 _publishers: list[Publisher] = []
 
 
@@ -25,29 +25,29 @@ def publish_with(publisher: Publisher) -> None:
     _publishers[:] = [publisher]
 
 
-def publish(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
+def publish(context: WorkspaceContext, asked: Mapping[str, Any]) -> PublishedPipeline:
     """Publish a graph, or the graph of a run (docs/wire.md). Raises Unprocessable that names every problem."""
-    room.require(Role.CONTRIBUTOR).require_act(Act.PUBLISH)
+    context.require(Role.CONTRIBUTOR).require_act(Act.PUBLISH)
     if not _publishers:
         raise Unprocessable(_("This studio cannot publish."), code="not_built")
     if bool(asked.get("graph")) == bool(asked.get("run_id")):
         raise Invalid(_("Say what to publish: either 'graph' or 'run_id'."), code="nothing_to_publish")
-    made = _publishers[0](room, asked)
-    room.made("pipeline", made.pk)
-    audit.note(room, "pipeline.published", str(made.pk), name=made.name)
+    made = _publishers[0](context, asked)
+    context.made("pipeline", made.pk)
+    audit.note(context, "pipeline.published", str(made.pk), name=made.name)
     return made
 
 
 @transaction.atomic
-def set_status(room: Room, pipeline: PublishedPipeline, wanted: str) -> PublishedPipeline:
+def set_status(context: WorkspaceContext, pipeline: PublishedPipeline, wanted: str) -> PublishedPipeline:
     """Enable or disable: a disabled one refuses its triggers. Everything else about it is frozen."""
-    room.require(Role.CONTRIBUTOR).require_own("pipeline", pipeline.pk)
+    context.require(Role.CONTRIBUTOR).require_own("pipeline", pipeline.pk)
     if wanted not in PublishedPipeline.Status.values:
         raise Invalid(
             _("The status of a published pipeline is Active or Disabled, not %(wanted)r.") % {"wanted": wanted}
         )
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(status=wanted)
     pipeline.refresh_from_db(fields=["status"])
-    audit.note(room, "pipeline.status", str(pipeline.pk), status=wanted)
-    outbox.hint(f"list:{room.workspace.name}:pipelines")
+    audit.note(context, "pipeline.status", str(pipeline.pk), status=wanted)
+    outbox.hint(f"list:{context.workspace.name}:pipelines")
     return pipeline

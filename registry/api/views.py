@@ -40,7 +40,7 @@ class ModelsView(WorkspaceView):
         if (asked := query.get("run_id")) and (run_id := as_uuid(asked)) is None:
             raise Invalid(f"{asked!r} is no id of a run.")
         found = queries.versions_in(
-            self.room.workspace, name=query.get("name", ""), run_id=run_id, latest=self.flag("latest")
+            self.context.workspace, name=query.get("name", ""), run_id=run_id, latest=self.flag("latest")
         )
         return self.paged(found, queries.document)
 
@@ -58,9 +58,9 @@ class ModelsView(WorkspaceView):
         told: dict[str, Any] = {key: "" if value is None else value for key, value in asked.items()}
         facts = service.Facts(**told)
         if run_id is not None:
-            return service.register_from_run(self.room, name, run_id, path or name, facts)
-        sources = [(each.name, each.open) for each in uploads] or service.blob_sources(self.room.workspace, files)
-        return service.register(self.room, name, sources, facts)
+            return service.register_from_run(self.context, name, run_id, path or name, facts)
+        sources = [(each.name, each.open) for each in uploads] or service.blob_sources(self.context.workspace, files)
+        return service.register(self.context, name, sources, facts)
 
 
 class VersionView(WorkspaceView):
@@ -70,20 +70,22 @@ class VersionView(WorkspaceView):
     @extend_schema(responses=s.ModelDetail)
     def get(self, request: Request, name: str, version: str) -> Response:
         """One version."""
-        return Response(queries.detail(service.find_model(self.room.workspace, name, version), self.room.workspace))
+        return Response(
+            queries.detail(service.find_model(self.context.workspace, name, version), self.context.workspace)
+        )
 
     @extend_schema(request=s.ModelChange, responses=s.ModelDetail)
     def patch(self, request: Request, name: str, version: str) -> Response:
         """Change description, tags and properties. The files never change."""
-        found = service.find_model(self.room.workspace, name, version)
+        found = service.find_model(self.context.workspace, name, version)
         return Response(
-            queries.detail(service.annotate(self.room, found, **self.asked(s.ModelChange)), self.room.workspace)
+            queries.detail(service.annotate(self.context, found, **self.asked(s.ModelChange)), self.context.workspace)
         )
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, version: str) -> Response:
         """Remove the version and its files."""
-        service.remove(self.room, service.find_model(self.room.workspace, name, version))
+        service.remove(self.context, service.find_model(self.context.workspace, name, version))
         return Response(status=204)
 
 
@@ -93,8 +95,8 @@ class FilesView(WorkspaceView):
     @extend_schema(responses=listed(s.ModelFileOut))
     def get(self, request: Request, name: str, version: str) -> Response:
         """The files of the version."""
-        found = service.find_model(self.room.workspace, name, version)
-        files = list(queries.files_of(found, self.room.workspace))
+        found = service.find_model(self.context.workspace, name, version)
+        files = list(queries.files_of(found, self.context.workspace))
         query, following = request.query_params, None
         if "limit" in query or "after" in query:  # all of them, unless pages are asked for
             files, following = part_of(files, after=query.get("after"), limit=query.get("limit"), label="files")
@@ -110,10 +112,10 @@ class ContentView(WorkspaceView):
     )
     def get(self, request: Request, name: str, version: str) -> HttpResponseBase:
         """The file, or all files as a ZIP archive."""
-        found = service.find_model(self.room.workspace, name, version)
+        found = service.find_model(self.context.workspace, name, version)
         path = safe(request.query_params.get("path", ""))
         if not path:
             raise Invalid("Say which file is meant: one of the paths that 'files/' lists.", code="no_path")
-        store = artifact_store(self.room.workspace.pk)
+        store = artifact_store(self.context.workspace.pk)
         key = queries.content_key(found, store, path)
         return serving.serve(request._request, store.open(key), store.size(key), path)

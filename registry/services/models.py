@@ -19,7 +19,7 @@ from core.storage import Root, artifact_store, blob_key, safe
 from duto.spec.filenames import LONGEST
 from duto.spec.names import check_name
 from registry.models import ModelVersion, RegisteredModel
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
 from workspaces.services import audit, storage
@@ -61,32 +61,32 @@ def take_runs_from(reader: RunReader) -> None:
     _readers[:] = [reader]
 
 
-def register(room: Room, name: str, sources: Iterable[Source], facts: Facts) -> ModelVersion:
+def register(context: WorkspaceContext, name: str, sources: Iterable[Source], facts: Facts) -> ModelVersion:
     """The next version under a name. Raises Invalid for bad names and paths, Unprocessable without files."""
-    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
+    context.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
     with refusing():
         check_name("model", name)
     files = _checked(sources)
-    version = ModelVersion(created_by=room.user, **_columns(facts))
-    store = artifact_store(room.workspace.pk)
+    version = ModelVersion(created_by=context.user, **_columns(facts))
+    store = artifact_store(context.workspace.pk)
     try:
-        version.files = [_copy(room.workspace, store, version.prefix, path, opened) for path, opened in files]
+        version.files = [_copy(context.workspace, store, version.prefix, path, opened) for path, opened in files]
         version.file_count, version.size = len(files), sum(each["size"] for each in version.files)
         version.is_file = len(files) == 1 and "/" not in files[0][0]
-        _number(room, name, version)
+        _number(context, name, version)
     except BaseException:
         store.remove(version.prefix)
         raise
     return version
 
 
-def register_from_run(room: Room, name: str, run_id: UUID, path: str, facts: Facts) -> ModelVersion:
+def register_from_run(context: WorkspaceContext, name: str, run_id: UUID, path: str, facts: Facts) -> ModelVersion:
     """Register artifacts of a run: a file, or a folder with all below it. Raises NotFound when it has none there."""
     if not _readers:
         raise Unprocessable(_("This studio has no runs to register from."), code="not_built")
-    lent = _readers[0](room.workspace, run_id, safe(path))
+    lent = _readers[0](context.workspace, run_id, safe(path))
     known = Facts(**{**facts.__dict__, "run_id": run_id, "experiment_name": lent.experiment_name})
-    return register(room, name, lent.files, known)
+    return register(context, name, lent.files, known)
 
 
 def blob_sources(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> list[Source]:
@@ -125,10 +125,10 @@ def find_model(workspace: Workspace, name: str, version: object = "latest") -> M
 
 
 @transaction.atomic
-def annotate(room: Room, version: ModelVersion, **changes: Any) -> ModelVersion:
+def annotate(context: WorkspaceContext, version: ModelVersion, **changes: Any) -> ModelVersion:
     """Change what is only said about a version. Properties are added, as in Azure ML. Raises Conflict for another value
     of one that is there."""
-    room.require(Role.CONTRIBUTOR).require_own("model", version.pk)
+    context.require(Role.CONTRIBUTOR).require_own("model", version.pk)
     given = changes.get("properties")
     if given is not None:
         taken = sorted(key for key, value in given.items() if version.properties.get(key, value) != value)
@@ -140,19 +140,19 @@ def annotate(room: Room, version: ModelVersion, **changes: Any) -> ModelVersion:
         if changes.get(name) is not None:
             setattr(version, name, changes[name])
     version.save(update_fields=["description", "tags", "properties", "datasets"])
-    outbox.hint(f"list:{room.workspace.name}:models")
+    outbox.hint(f"list:{context.workspace.name}:models")
     return version
 
 
 @transaction.atomic
-def remove(room: Room, version: ModelVersion) -> None:
+def remove(context: WorkspaceContext, version: ModelVersion) -> None:
     """Remove one version with its files. Its number is not given again."""
-    room.require(Role.CONTRIBUTOR).require_own("model", version.pk)
+    context.require(Role.CONTRIBUTOR).require_own("model", version.pk)
     prefix = version.prefix
     version.delete()
-    audit.note(room, "model.removed", f"{version.model.name}:{version.version}")
-    outbox.gone(f"list:{room.workspace.name}:models", f"model:{version.model.name}:{version.version}")
-    transaction.on_commit(lambda: artifact_store(room.workspace.pk).remove(prefix))
+    audit.note(context, "model.removed", f"{version.model.name}:{version.version}")
+    outbox.gone(f"list:{context.workspace.name}:models", f"model:{version.model.name}:{version.version}")
+    transaction.on_commit(lambda: artifact_store(context.workspace.pk).remove(prefix))
 
 
 def _columns(facts: Facts) -> dict[str, Any]:
@@ -197,19 +197,19 @@ def _copy(workspace: Workspace, store: Root, prefix: str, path: str, opened: Cal
 
 
 @transaction.atomic
-def _number(room: Room, name: str, version: ModelVersion) -> None:
+def _number(context: WorkspaceContext, name: str, version: ModelVersion) -> None:
     """Under the lock of the name's row: two at once get two numbers."""
     try:
         with transaction.atomic():
-            RegisteredModel.objects.get_or_create(workspace=room.workspace, name=name)
+            RegisteredModel.objects.get_or_create(workspace=context.workspace, name=name)
     except IntegrityError:
         pass  # made in the same moment by somebody else
-    model = RegisteredModel.objects.select_for_update().get(workspace=room.workspace, name=name)
+    model = RegisteredModel.objects.select_for_update().get(workspace=context.workspace, name=name)
     model.latest_version += 1
     model.save(update_fields=["latest_version"])
     version.model, version.version = model, model.latest_version
     version.save(force_insert=True)
-    room.made("model", version.pk)
+    context.made("model", version.pk)
     once.settle(version)
-    audit.note(room, "model.registered", f"{name}:{version.version}")
-    outbox.hint(f"list:{room.workspace.name}:models")
+    audit.note(context, "model.registered", f"{name}:{version.version}")
+    outbox.hint(f"list:{context.workspace.name}:models")

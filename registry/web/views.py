@@ -15,7 +15,7 @@ from core.paging import page_of
 from core.storage import artifact_store
 from registry.models import ModelVersion, RegisteredModel
 from registry.queries import ModelFile, content_key, files_of, newest_of, worst_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 MOST_FILES = 1000
@@ -53,22 +53,22 @@ class ModelPage:
 
 
 @door.page()
-def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with its newest version."""
     q = request.GET.get("q", "").strip()[:200]
-    found = RegisteredModel.objects.filter(workspace=room.workspace)
+    found = RegisteredModel.objects.filter(workspace=context.workspace)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     newest = newest_of(page.items)
     facts = ModelsPage(
-        [Row(each, newest.get(each.pk)) for each in page.items], page.next, q, f"list:{room.workspace.name}:models"
+        [Row(each, newest.get(each.pk)) for each in page.items], page.next, q, f"list:{context.workspace.name}:models"
     )
     return door.show(request, "registry/list.html", facts, section="models", parts=("rows",))
 
 
 @door.page()
-def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One version, the newest unless the address says which."""
-    rows = ModelVersion.objects.filter(model__workspace=room.workspace, model__name=name).select_related(
+    rows = ModelVersion.objects.filter(model__workspace=context.workspace, model__name=name).select_related(
         "model", "created_by"
     )
     versions = list(rows.defer("files").order_by("-version")[:MOST_VERSIONS])
@@ -78,17 +78,17 @@ def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
     )
     if version is None:
         raise NotFound(_("There is no such model or version in this workspace."))
-    files = list(files_of(version, room.workspace))
+    files = list(files_of(version, context.workspace))
     page = ModelPage(version.model, version, versions, files[:MOST_FILES], worst_of(files))
     return door.show(request, "registry/model.html", page, section="models")
 
 
 @door.page()
-def file(request: HttpRequest, room: Room, version_id: UUID, path: str) -> HttpResponseBase:
+def file(request: HttpRequest, context: WorkspaceContext, version_id: UUID, path: str) -> HttpResponseBase:
     """One file of a model, always as a download."""
-    version = ModelVersion.objects.filter(model__workspace=room.workspace, pk=version_id).first()
+    version = ModelVersion.objects.filter(model__workspace=context.workspace, pk=version_id).first()
     if version is None:
         raise NotFound(_("There is no such model in this workspace."))
-    store = artifact_store(room.workspace.pk)
+    store = artifact_store(context.workspace.pk)
     key = content_key(version, store, path)
     return serving.serve(request, store.open(key), store.size(key), path, "application/octet-stream", as_file=True)

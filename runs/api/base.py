@@ -44,12 +44,12 @@ class RunView(WorkspaceView):
 
     def run(self, id: UUID, *, graph: bool = True) -> Run:
         """The run of the address, with its graph or without it. Raises NotFound."""
-        return get_run(self.room.workspace, id, graph=graph)
+        return get_run(self.context.workspace, id, graph=graph)
 
     def own_run(self, id: UUID) -> Run:
         """The run of the address, which is to be changed. Raises Forbidden for a step of another tree."""
         found = self.run(id, graph=False)
-        require_run(self.room, found)
+        require_run(self.context, found)
         return found
 
     def made(self, run: Run, status: int = 201) -> Response:

@@ -43,7 +43,7 @@ class ClusterUsageView(WorkspaceView):
     @extend_schema(operation_id="compute_usage", responses=ClusterUsage)
     def get(self, request: Request, name: str) -> Response:
         """How many steps ran on its nodes and how many waited for one, over the last day."""
-        return Response(usage_document(find_target(self.room.workspace, name)))
+        return Response(usage_document(find_target(self.context.workspace, name)))
 
 
 class NodeView(WorkspaceView):
@@ -53,5 +53,5 @@ class NodeView(WorkspaceView):
     @extend_schema(operation_id="compute_node_remove", responses={204: None, 202: NodeOut})
     def delete(self, request: Request, name: str, node: UUID) -> Response:
         """Take a node away. The step on it is stopped and tried again by policy; until then the node is `leaving`."""
-        left = remove_node(self.room, name, node)
+        left = remove_node(self.context, name, node)
         return Response(status=204) if left is None else Response(node_documents([left])[0], status=202)

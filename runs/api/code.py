@@ -29,7 +29,7 @@ class MissingBlobsView(WorkspaceView):
     @extend_schema(operation_id="blobs_missing", request=s.MissingIn, responses=s.MissingOut)
     def post(self, request: Request) -> Response:
         """Which of these files the studio does not have yet: only those need to travel."""
-        return Response({"missing": snapshots.missing(self.room.workspace, self.asked(s.MissingIn)["digests"])})
+        return Response({"missing": snapshots.missing(self.context.workspace, self.asked(s.MissingIn)["digests"])})
 
 
 class BlobView(WorkspaceView):
@@ -40,7 +40,7 @@ class BlobView(WorkspaceView):
     @extend_schema(operation_id="blob_put", request=UPLOAD, responses={201: s.SizeOut})
     def put(self, request: Request, digest: str) -> Response:
         """The bytes of a file, by their sha256."""
-        return Response({"size": snapshots.put_blob(self.room.workspace, digest, stream_of(request))}, status=201)
+        return Response({"size": snapshots.put_blob(self.context.workspace, digest, stream_of(request))}, status=201)
 
 
 class SnapshotsView(WorkspaceView):
@@ -51,7 +51,7 @@ class SnapshotsView(WorkspaceView):
     @extend_schema(operation_id="snapshots_create", request=s.Manifest, responses={201: s.SnapshotOut})
     def post(self, request: Request) -> Response:
         """Name uploaded files as a snapshot."""
-        return Response(told(snapshots.create(self.room.workspace, request.data)), status=201)
+        return Response(told(snapshots.create(self.context.workspace, request.data)), status=201)
 
 
 class SnapshotView(WorkspaceView):
@@ -60,7 +60,7 @@ class SnapshotView(WorkspaceView):
     @extend_schema(operation_id="snapshot", responses=s.SnapshotOut)
     def get(self, request: Request, digest: str) -> Response:
         """The manifest of a snapshot: paths, digests and sizes."""
-        return Response(told(snapshots.require(self.room.workspace, digest)))
+        return Response(told(snapshots.require(self.context.workspace, digest)))
 
 
 class SnapshotFileView(RawView):
@@ -69,7 +69,7 @@ class SnapshotFileView(RawView):
     @extend_schema(operation_id="snapshot_file", responses=BYTES)
     def get(self, request: Request, digest: str, path: str) -> HttpResponseBase:
         """The bytes of one file of the snapshot, in whole or by `Range`."""
-        source, size = code.open_file(snapshots.require(self.room.workspace, digest), path)
+        source, size = code.open_file(snapshots.require(self.context.workspace, digest), path)
         return serve(request._request, source, size, path)
 
 
@@ -79,7 +79,7 @@ class SnapshotArchiveView(RawView):
     @extend_schema(operation_id="snapshot_archive", responses=BYTES)
     def get(self, request: Request, digest: str) -> HttpResponseBase:
         """All files as a zip."""
-        found = snapshots.require(self.room.workspace, digest)
+        found = snapshots.require(self.context.workspace, digest)
         return stream(request._request, code.archive(found), f"snapshot-{digest[:12]}.zip", "application/zip")
 
 

@@ -22,12 +22,14 @@ class ExperimentsView(WorkspaceView):
     @extend_schema(operation_id="experiments_list", parameters=PAGED, responses=s.ExperimentPage)
     def get(self, request: Request) -> Response:
         """The experiments of the workspace, that of the newest run first."""
-        return self.paged(Experiment.objects.filter(workspace=self.room.workspace), s.ExperimentOut)
+        return self.paged(Experiment.objects.filter(workspace=self.context.workspace), s.ExperimentOut)
 
     @extend_schema(operation_id="experiments_create", request=s.ExperimentIn, responses={201: s.ExperimentOut})
     def post(self, request: Request) -> Response:
         """The experiment of this name, made where there is none."""
-        return Response(s.ExperimentOut(experiments.ensure(self.room, **self.asked(s.ExperimentIn))).data, status=201)
+        return Response(
+            s.ExperimentOut(experiments.ensure(self.context, **self.asked(s.ExperimentIn))).data, status=201
+        )
 
 
 class ExperimentView(WorkspaceView):
@@ -37,10 +39,10 @@ class ExperimentView(WorkspaceView):
     @extend_schema(operation_id="experiment", responses=s.ExperimentOut)
     def get(self, request: Request, name: str) -> Response:
         """One experiment."""
-        return Response(s.ExperimentOut(experiments.get(self.room, name)).data)
+        return Response(s.ExperimentOut(experiments.get(self.context, name)).data)
 
     @extend_schema(operation_id="experiment_change", request=s.ExperimentChange, responses=s.ExperimentOut)
     def patch(self, request: Request, name: str) -> Response:
         """Change words and tags, archive, bring back."""
-        found = experiments.get(self.room, name)
-        return Response(s.ExperimentOut(experiments.change(self.room, found, **self.asked(s.ExperimentChange))).data)
+        found = experiments.get(self.context, name)
+        return Response(s.ExperimentOut(experiments.change(self.context, found, **self.asked(s.ExperimentChange))).data)

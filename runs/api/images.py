@@ -65,7 +65,7 @@ class ImagesView(WorkspaceView):
     )
     def get(self, request: Request) -> Response:
         """Newest first."""
-        rows, asked = queries.images_in(self.room.workspace), request.query_params
+        rows, asked = queries.images_in(self.context.workspace), request.query_params
         if status := asked.get("status"):
             if status not in Image.Status.values:
                 raise Invalid(f"'status' is one of {', '.join(Image.Status.values)}, not {status!r}.")
@@ -73,7 +73,7 @@ class ImagesView(WorkspaceView):
         if digest := asked.get("lock_digest"):
             rows = rows.filter(lock_digest=digest)
         page = page_of(rows, after=asked.get("after"), limit=asked.get("limit"))
-        items = queries.standing(self.room.workspace, page.items)
+        items = queries.standing(self.context.workspace, page.items)
         return Response({"items": [each.as_document() for each in items], "next": page.next})
 
 
@@ -83,8 +83,8 @@ class ImageView(WorkspaceView):
     @extend_schema(operation_id="image", responses=ImageOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One image on a host."""
-        image = queries.image_in(self.room.workspace, id)
-        return Response(queries.standing(self.room.workspace, [image])[0].as_document())
+        image = queries.image_in(self.context.workspace, id)
+        return Response(queries.standing(self.context.workspace, [image])[0].as_document())
 
 
 class ImageCancelView(WorkspaceView):
@@ -94,5 +94,5 @@ class ImageCancelView(WorkspaceView):
     @extend_schema(operation_id="image_cancel", request=None, responses={202: ImageOut})
     def post(self, request: Request, id: UUID) -> Response:
         """Ask its host to end the build; the steps that wait for it fail with a cause that says who asked."""
-        image = service.cancel(self.room, queries.image_in(self.room.workspace, id))
-        return Response(queries.standing(self.room.workspace, [image])[0].as_document(), status=202)
+        image = service.cancel(self.context, queries.image_in(self.context.workspace, id))
+        return Response(queries.standing(self.context.workspace, [image])[0].as_document(), status=202)

@@ -19,4 +19,4 @@ class PaletteView(WorkspaceView):
     @extend_schema(operation_id="palette", parameters=[query("q", "Part of a name.")], responses=s.Palette)
     def get(self, request: Request) -> Response:
         """What the jump palette finds for `q`: runs, data, models and places by name."""
-        return Response({"items": palette(self.room.workspace, request.query_params.get("q", "").strip()[:100])})
+        return Response({"items": palette(self.context.workspace, request.query_params.get("q", "").strip()[:100])})

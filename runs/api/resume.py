@@ -27,7 +27,7 @@ class ResumeView(RunView):
     @extend_schema(operation_id="run_resume", request=s.ResumeIn, responses={201: s.RunOut})
     def post(self, request: Request, id: UUID) -> Response:
         """Run a failed or canceled pipeline again as a new run that adopts the steps that were finished."""
-        made = resume(self.room, self.run(id), parameters=self.asked(s.ResumeIn)["parameters"])
+        made = resume(self.context, self.run(id), parameters=self.asked(s.ResumeIn)["parameters"])
         return self.made(made)
 
     def repeated(self, made: Run) -> Response:

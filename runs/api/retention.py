@@ -78,12 +78,12 @@ class RetentionView(WorkspaceView):
     @extend_schema(operation_id="retention", responses=PolicyDocument)
     def get(self, request: Request) -> Response:
         """The policy in force."""
-        return Response(keeping.policy_of(self.room.workspace).as_document())
+        return Response(keeping.policy_of(self.context.workspace).as_document())
 
     @extend_schema(operation_id="retention_put", request=PolicyDocument, responses=PolicyDocument)
     def put(self, request: Request) -> Response:
         """A new policy. What is left out gets its default."""
-        return Response(keeping.set_policy(self.room, self.asked(PolicyDocument)).as_document())
+        return Response(keeping.set_policy(self.context, self.asked(PolicyDocument)).as_document())
 
 
 class RetentionPreviewView(WorkspaceView):
@@ -95,7 +95,7 @@ class RetentionPreviewView(WorkspaceView):
     def post(self, request: Request) -> Response:
         """What the policy of the body would free now and break; without a body, the policy in force. Changes nothing."""
         asked = self.asked(PolicyDocument)
-        return Response(keeping.preview(self.room, retention.read(asked) if asked else None).as_document())
+        return Response(keeping.preview(self.context, retention.read(asked) if asked else None).as_document())
 
 
 class RetentionApplyView(WorkspaceView):
@@ -106,4 +106,4 @@ class RetentionApplyView(WorkspaceView):
     @extend_schema(operation_id="retention_apply", request=None, responses=RemovedOut)
     def post(self, request: Request) -> Response:
         """Carry out the policy in force now; how many of each kind went."""
-        return Response(keeping.apply(self.room))
+        return Response(keeping.apply(self.context))

@@ -54,9 +54,9 @@ class RunsView(RunView):
     def get(self, request: Request) -> Response:
         """Runs, newest first."""
         asked = replace(finding.read(request.query_params), archived=self.flag("archived"))
-        rows = finding.find(self.room.workspace, asked)
+        rows = finding.find(self.context.workspace, asked)
         page = self.paged(rows, lambda run: run)
-        page.data["items"] = run_documents(page.data["items"], workspace=self.room.workspace.name)
+        page.data["items"] = run_documents(page.data["items"], workspace=self.context.workspace.name)
         return page
 
     @extend_schema(operation_id="runs_submit", request=s.RunIn, responses={201: s.RunOut})
@@ -72,17 +72,17 @@ class RunsView(RunView):
         # Given at the start or later, a tag and a property obey the same rules.
         shared["tags"] = run_metadata.merged({}, asked["tags"])
         shared["properties"] = run_metadata.added({}, asked["properties"])
-        shared["trigger"] = {"kind": source_of(self.request), "name": self.room.actor}
+        shared["trigger"] = {"kind": source_of(self.request), "name": self.context.actor}
         resumed = self._resumed(asked)
         if asked["parent"]:
-            return start_child(self.room, self.own_run(asked["parent"]), **shared)
+            return start_child(self.context, self.own_run(asked["parent"]), **shared)
         if asked["kind"] == Run.Kind.INTERACTIVE:
-            return start_interactive(self.room, experiment=asked["experiment"], **shared)
+            return start_interactive(self.context, experiment=asked["experiment"], **shared)
         if "graph" not in asked:
             raise Invalid("A pipeline or script run needs a 'graph'.", code="no_graph")
         names = ("kind", "graph", "experiment", "parameters", "regenerate_outputs", "continue_on_step_failure")
         more = {**{name: asked[name] for name in names}, **shared}
-        return submit_run(self.room, priority=asked["priority"], resumed_from=resumed, **more)
+        return submit_run(self.context, priority=asked["priority"], resumed_from=resumed, **more)
 
     def _resumed(self, asked: dict[str, Any]) -> Run | None:
         """The run whose finished steps are adopted, when one is named."""
@@ -117,12 +117,14 @@ class RunDetailView(RunView):
     @extend_schema(operation_id="run_change", request=s.RunChange, responses=s.RunOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change words, tags and properties. A tag that is null is removed; properties are added, never changed."""
-        return Response(self.told(run_metadata.change(self.room, self.run(id, graph=False), **self.asked(s.RunChange))))
+        return Response(
+            self.told(run_metadata.change(self.context, self.run(id, graph=False), **self.asked(s.RunChange)))
+        )
 
     @extend_schema(operation_id="run_delete", responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
         """Delete a run that is over, with its steps and all that they kept."""
-        delete_run.delete(self.room, self.run(id, graph=False))
+        delete_run.delete(self.context, self.run(id, graph=False))
         return Response(status=204)
 
 
@@ -144,7 +146,7 @@ class CancelView(RunView):
     @extend_schema(operation_id="run_cancel", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
         """Ask all that is open of the run to end. What has ended stays."""
-        return Response(self.told(cancel_run(self.room, self.run(id, graph=False))))
+        return Response(self.told(cancel_run(self.context, self.run(id, graph=False))))
 
 
 class CompleteView(RunView):
@@ -178,7 +180,7 @@ class ResubmitView(RunView):
         run = self.run(id)
         if not run.graph:
             raise Invalid("Only a pipeline or script run can be submitted again. Name the run, not one of its steps.")
-        return self.made(resubmit(self.room, run, **self.asked(s.ResubmitIn)))
+        return self.made(resubmit(self.context, run, **self.asked(s.ResubmitIn)))
 
     def repeated(self, made: Run) -> Response:
         return self.made(made)
@@ -193,7 +195,7 @@ class StepsView(RunView):
         root = self.run(id, graph=False)
         # Ids of one millisecond do not tell which came first; the graph does.
         nodes, following = paging.part_of(nodes_of(root), **page_of(request), label=f"steps:{root.pk}")
-        rows = finding.runs_of(self.room.workspace).filter(root=root.root_id, step__node_id__in=nodes)
+        rows = finding.runs_of(self.context.workspace).filter(root=root.root_id, step__node_id__in=nodes)
         found = {run.step.node_id: run for run in rows}
         steps = [found[node] for node in nodes if node in found]
         return Response({"items": step_documents(root, steps), "next": following})
@@ -206,7 +208,7 @@ class ChildrenView(RunView):
     def get(self, request: Request, id: UUID) -> Response:
         """The runs directly below this one, newest first, 500 a page."""
         run = self.run(id, graph=False)
-        rows = finding.runs_of(self.room.workspace).filter(parent=run.pk)
+        rows = finding.runs_of(self.context.workspace).filter(parent=run.pk)
         page = paging.page_of(rows, **page_of(request))
         return Response({"items": step_documents(run, page.items), "next": page.next})
 

@@ -30,8 +30,8 @@ class TriggerView(WorkspaceView):
         the run."""
         asked = self.asked(s.TriggerIn)
         run = publish.trigger(
-            self.room,
-            publish.get_published(self.room, id),
+            self.context,
+            publish.get_published(self.context, id),
             experiment=asked["ExperimentName"] or "",
             parameters=parameters_of(asked),
             tags=asked["Tags"] or {},
@@ -43,7 +43,9 @@ class TriggerView(WorkspaceView):
         return self.repeated(run)
 
     def repeated(self, made: Run) -> Response:
-        return Response({"Id": str(made.pk), "RunUrl": url_of(made, self.room.workspace.name), "Status": made.status})
+        return Response(
+            {"Id": str(made.pk), "RunUrl": url_of(made, self.context.workspace.name), "Status": made.status}
+        )
 
 
 def parameters_of(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,9 +54,9 @@ class DatasetUsesView(UsesView):
     @extend_schema(operation_id="dataset_version_uses", parameters=PAGED, responses=s.UsePage)
     def get(self, request: Request, id: UUID) -> Response:
         """The runs that read the version, newest first, each with the first of its steps that does."""
-        if not DatasetVersion.objects.filter(workspace=self.room.workspace, pk=id).exists():
+        if not DatasetVersion.objects.filter(workspace=self.context.workspace, pk=id).exists():
             raise NotFound("There is no such dataset version in this workspace.")
-        return self.uses(uses.data_uses(self.room.workspace, id), uses.DATA_KEYS)
+        return self.uses(uses.data_uses(self.context.workspace, id), uses.DATA_KEYS)
 
 
 class ModelUsesView(UsesView):
@@ -65,8 +65,8 @@ class ModelUsesView(UsesView):
     @extend_schema(operation_id="model_version_uses", parameters=PAGED, responses=s.UsePage)
     def get(self, request: Request, name: str, version: str) -> Response:
         """The steps that copied the version, newest first."""
-        found = find_model(self.room.workspace, name, version)
-        return self.uses(uses.model_uses(self.room.workspace, found.pk), uses.STEP_KEYS)
+        found = find_model(self.context.workspace, name, version)
+        return self.uses(uses.model_uses(self.context.workspace, found.pk), uses.STEP_KEYS)
 
 
 class EnvironmentUsesView(UsesView):
@@ -75,8 +75,8 @@ class EnvironmentUsesView(UsesView):
     @extend_schema(operation_id="environment_version_uses", parameters=PAGED, responses=s.UsePage)
     def get(self, request: Request, name: str, version: str) -> Response:
         """The steps that run with the version, newest first."""
-        found = environments.find(self.room.workspace, name, version)
-        rows = uses.steps_with(self.room.workspace, environment_version_id=found.pk)
+        found = environments.find(self.context.workspace, name, version)
+        rows = uses.steps_with(self.context.workspace, environment_version_id=found.pk)
         return self.uses(rows, uses.STEP_KEYS)
 
 
@@ -86,8 +86,8 @@ class ClusterUsesView(UsesView):
     @extend_schema(operation_id="compute_uses", parameters=PAGED, responses=s.UsePage)
     def get(self, request: Request, name: str) -> Response:
         """The steps that were sent to the cluster, newest first; a reused one was sent nowhere."""
-        target = find_target(self.room.workspace, name)
-        rows = uses.steps_with(self.room.workspace, compute_target_id=target.pk, reused_from__isnull=True)
+        target = find_target(self.context.workspace, name)
+        rows = uses.steps_with(self.context.workspace, compute_target_id=target.pk, reused_from__isnull=True)
         return self.uses(rows, uses.STEP_KEYS)
 
 
@@ -97,5 +97,5 @@ class HostUsesView(UsesView):
     @extend_schema(operation_id="host_uses", parameters=PAGED, responses=s.AttemptUsePage)
     def get(self, request: Request, name: str) -> Response:
         """The attempts of this workspace's steps that were placed on the host, newest first."""
-        rows = uses.attempts_on(self.room.workspace, known_host(self.room.workspace, name).pk)
+        rows = uses.attempts_on(self.context.workspace, known_host(self.context.workspace, name).pk)
         return self.uses(rows, ("-id",), uses.attempt_use_document)

@@ -114,7 +114,7 @@ class WorkspacesView(StudioView):
         people = [(each["username"], each["role"]) for each in asked.pop("people", ())]
         cluster = FirstCluster(**first) if (first := asked.pop("cluster", None)) else None
         made = found(user, people=people, cluster=cluster, token=token, **asked)
-        return self._made(made.room.workspace, made.invited)
+        return self._made(made.context.workspace, made.invited)
 
     def repeated(self, made: Workspace) -> Response:
         if Invitation.objects.filter(workspace=made).exists():
@@ -138,7 +138,7 @@ class WorkspaceUseView(WorkspaceView):
     @extend_schema(operation_id="workspace_use", responses=WorkspaceUseOut)
     def get(self, request: Request) -> Response:
         """What the workspace takes of each of its limits."""
-        workspace = self.room.workspace
+        workspace = self.context.workspace
         return Response(WorkspaceUseOut({"storage_at": workspace.storage_at, "limits": queries.uses(workspace)}).data)
 
 
@@ -149,4 +149,4 @@ class DeletePreviewView(WorkspaceView):
     @extend_schema(operation_id="workspace_delete_preview", responses=GoingOut)
     def get(self, request: Request) -> Response:
         """What deleting the workspace would do now."""
-        return Response(queries.going(self.room.workspace).as_document())
+        return Response(queries.going(self.context.workspace).as_document())

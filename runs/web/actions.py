@@ -19,7 +19,7 @@ from runs.services.orchestration.cancel import cancel_run
 from runs.services.submission import run_metadata
 from runs.services.submission.submit import resubmit as submit_again
 from runs.web.tree import root_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 MOST = 200
@@ -29,65 +29,65 @@ RUN_PAGE = re.compile(r"/w/[^/]+/runs/[0-9a-f-]{36}/")
 
 
 @door.deed()
-def cancel(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
-    cancel_run(room, root_of(room, run_id))
+def cancel(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
+    cancel_run(context, root_of(context, run_id))
     return door.done(
         request,
         _("Cancel was asked for. Steps that run get ten seconds to end by themselves."),
-        kept(request, address(room, run_id)),
+        kept(request, address(context, run_id)),
     )
 
 
 @door.deed()
-def resubmit(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def resubmit(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     forced = request.POST.get("force") == "1"
-    run = submit_again(room, root_of(room, run_id), parameters=None, regenerate_outputs=forced)
+    run = submit_again(context, root_of(context, run_id), parameters=None, regenerate_outputs=forced)
     return door.done(
-        request, _("Submitted as #%(number)s.") % {"number": run.number}, kept(request, address(room, run.pk))
+        request, _("Submitted as #%(number)s.") % {"number": run.number}, kept(request, address(context, run.pk))
     )
 
 
 @door.deed()
-def archive(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def archive(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     wanted = request.POST.get("archived", "1") == "1"
-    run_metadata.archive(room, root_of(room, run_id), wanted)
+    run_metadata.archive(context, root_of(context, run_id), wanted)
     text = _("Archived: lists leave it out from now on.") if wanted else _("Back in the lists.")
-    return door.done(request, text, kept(request, address(room, run_id)))
+    return door.done(request, text, kept(request, address(context, run_id)))
 
 
 @door.deed()
-def remove_node(request: HttpRequest, room: Room, name: str, node: UUID) -> HttpResponse:
-    left = clusters.remove_node(room, name, node)
+def remove_node(request: HttpRequest, context: WorkspaceContext, name: str, node: UUID) -> HttpResponse:
+    left = clusters.remove_node(context, name, node)
     text = _("The node is gone.") if left is None else _("Its step is being stopped; then the node is gone.")
-    return door.done(request, text, reverse("compute:cluster", args=[room.workspace.name, name]))
+    return door.done(request, text, reverse("compute:cluster", args=[context.workspace.name, name]))
 
 
 @door.deed()
-def selected(request: HttpRequest, room: Room) -> HttpResponse:
+def selected(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """One deed for the ticked runs; those that refuse are named, the others go on."""
     ids = [found for text in request.POST.getlist("run")[:MOST] if (found := as_uuid(text))]
     deed = request.POST.get("deed", "")
     if deed not in ("cancel", "archive", "restore"):
         raise Invalid(_("Choose what to do with the selected runs."))
-    runs = Run.objects.filter(workspace=room.workspace, parent__isnull=True, pk__in=ids).select_related("experiment")
+    runs = Run.objects.filter(workspace=context.workspace, parent__isnull=True, pk__in=ids).select_related("experiment")
     done, refused = 0, ""
     for run in runs:
         try:
             if deed == "cancel":
-                cancel_run(room, run)
+                cancel_run(context, run)
             else:
-                run_metadata.archive(room, run, deed == "archive")
+                run_metadata.archive(context, run, deed == "archive")
             done += 1
         except StudioError as error:
             refused = error.message
     text = ngettext("Done for %(n)s run.", "Done for %(n)s runs.", done) % {"n": done}
     return door.done(
-        request, f"{text} {refused}".strip(), door.back(request, reverse("runs:list", args=[room.workspace.name]))
+        request, f"{text} {refused}".strip(), door.back(request, reverse("runs:list", args=[context.workspace.name]))
     )
 
 
-def address(room: Room, run_id: object) -> str:
-    return reverse("runs:run", args=[room.workspace.name, run_id])
+def address(context: WorkspaceContext, run_id: object) -> str:
+    return reverse("runs:run", args=[context.workspace.name, run_id])
 
 
 def kept(request: HttpRequest, to: str) -> str:

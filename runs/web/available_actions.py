@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runs.models import Run
 from runs.queries.graphs import parsed
 from runs.web.tree import Tree
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
 S = Run.Status
@@ -25,9 +25,9 @@ class Deeds:
     delete: bool
 
 
-def deeds_of(room: Room, tree: Tree) -> Deeds:
+def deeds_of(context: WorkspaceContext, tree: Tree) -> Deeds:
     run = tree.root
-    writes = room.may(Role.CONTRIBUTOR)
+    writes = context.may(Role.CONTRIBUTOR)
     ended = run.status in Run.ENDS
     has_graph = bool(parsed(run.pk).graph.steps)
     return Deeds(

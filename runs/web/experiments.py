@@ -14,7 +14,7 @@ from core.paging import page_of
 from runs.models import Experiment, MetricPoint, Run
 from runs.queries.finding import runs_of
 from runs.web.rows import HEAVY, Line, lines
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 POINTS = 50
@@ -71,14 +71,14 @@ class ExperimentPage:
 
 
 @door.page()
-def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Experiments, the newest first."""
     q = request.GET.get("q", "").strip()[:200]
-    found = Experiment.objects.filter(workspace=room.workspace, archived_at__isnull=True)
+    found = Experiment.objects.filter(workspace=context.workspace, archived_at__isnull=True)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     newest = _newest([each.pk for each in page.items])
     rows = [ExperimentRow(each, newest.get((each.pk, each.run_count))) for each in page.items]
-    facts = ExperimentsPage(rows, page.next, q, f"list:{room.workspace.name}:runs")
+    facts = ExperimentsPage(rows, page.next, q, f"list:{context.workspace.name}:runs")
     return door.show(request, "experiments/list.html", facts, section="experiments", parts=("rows",))
 
 
@@ -91,19 +91,19 @@ def _newest(ids: list[UUID]) -> dict[tuple[UUID, int], Run]:
 
 
 @door.page()
-def one(request: HttpRequest, room: Room, name: str) -> HttpResponse:
+def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One experiment: its runs, and how its metrics went."""
-    experiment = Experiment.objects.filter(workspace=room.workspace, name=name).first()
+    experiment = Experiment.objects.filter(workspace=context.workspace, name=name).first()
     if experiment is None:
         raise NotFound(_("There is no experiment “%(name)s” in this workspace.") % {"name": name})
     runs = (
-        runs_of(room.workspace)
+        runs_of(context.workspace)
         .filter(experiment=experiment, parent__isnull=True, archived_at__isnull=True)
         .defer(*HEAVY)
     )
     page = page_of(runs, after=request.GET.get("after"))
     trends = _trends(dict(runs.order_by("-id").values_list("pk", "number")[:POINTS]))
-    facts = ExperimentPage(experiment, lines(page.items), page.next, trends, f"list:{room.workspace.name}:runs")
+    facts = ExperimentPage(experiment, lines(page.items), page.next, trends, f"list:{context.workspace.name}:runs")
     return door.show(request, "experiments/experiment.html", facts, section="experiments", parts=("rows",))
 
 

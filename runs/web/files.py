@@ -17,7 +17,7 @@ from runs.models import Artifact, Output
 from runs.queries import code
 from runs.queries.files import unchanged_key
 from runs.web.tree import root_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 BYTES = "application/octet-stream"
@@ -31,39 +31,39 @@ LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:;
 
 
 @door.page()
-def artifact(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponseBase:
+def artifact(request: HttpRequest, context: WorkspaceContext, run_id: UUID, path: str) -> HttpResponseBase:
     """A file of the run: a picture is shown, all else is a download."""
-    found = _artifact(room, run_id, path)
+    found = _artifact(context, run_id, path)
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     shown = kind in PICTURES and "download" not in request.GET
-    store = artifact_store(room.workspace.pk)
+    store = artifact_store(context.workspace.pk)
     return sent(request, store, found.key, path, kind if shown else BYTES, as_file=not shown)
 
 
 @door.page()
-def framed(request: HttpRequest, room: Room, run_id: UUID, path: str) -> HttpResponseBase:
+def framed(request: HttpRequest, context: WorkspaceContext, run_id: UUID, path: str) -> HttpResponseBase:
     """A page that a user's script wrote, for the sandboxed frame only."""
-    found = _artifact(room, run_id, path)
-    answer = sent(request, artifact_store(room.workspace.pk), found.key, path, "text/html; charset=utf-8")
+    found = _artifact(context, run_id, path)
+    answer = sent(request, artifact_store(context.workspace.pk), found.key, path, "text/html; charset=utf-8")
     answer["Content-Security-Policy"] = FRAME
     return answer
 
 
 @door.page()
-def output(request: HttpRequest, room: Room, run_id: UUID, output: str, path: str) -> HttpResponseBase:
+def output(request: HttpRequest, context: WorkspaceContext, run_id: UUID, output: str, path: str) -> HttpResponseBase:
     """A file of an output: only what its manifest names."""
-    root_of(room, run_id)
-    found = Output.objects.filter(run_id=run_id, run__workspace=room.workspace, name=output).first()
+    root_of(context, run_id)
+    found = Output.objects.filter(run_id=run_id, run__workspace=context.workspace, name=output).first()
     if found is None:
         raise NotFound(_("This output has no such file."))
-    root, key = place_of(room, found, path)
+    root, key = place_of(context, found, path)
     return sent(request, root, key, path, BYTES, as_file=True)
 
 
 @door.page()
-def snapshot(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponseBase:
+def snapshot(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponseBase:
     """All code of a run as one archive."""
-    run = root_of(room, run_id)
+    run = root_of(context, run_id)
     found = code.snapshot_of(run)
     if found is None:
         raise NotFound(_("This run has no code of its own."))
@@ -72,18 +72,20 @@ def snapshot(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponseBase
     return serving.stream(request, code.archive(found), f"{name}-code.zip", "application/zip", as_file=True)
 
 
-def place_of(room: Room, output: Output, path: str) -> tuple[Root, str]:
+def place_of(context: WorkspaceContext, output: Output, path: str) -> tuple[Root, str]:
     """Where a file of an output lies. Raises NotFound, and Conflict where it was overwritten since."""
     entry = next((each for each in output.files if each["path"] == path), None)
     if entry is None:
         raise NotFound(_("This output has no such file."))
-    root = datasets.root_by_name(room.workspace, output.datastore)
+    root = datasets.root_by_name(context.workspace, output.datastore)
     return root, unchanged_key(output, entry, root)
 
 
-def _artifact(room: Room, run_id: UUID, path: str) -> Artifact:
+def _artifact(context: WorkspaceContext, run_id: UUID, path: str) -> Artifact:
     found = (
-        Artifact.objects.filter(run__workspace=room.workspace, run_id=run_id, path=path).select_related("run").first()
+        Artifact.objects.filter(run__workspace=context.workspace, run_id=run_id, path=path)
+        .select_related("run")
+        .first()
     )
     if found is None:
         raise NotFound(_("This run has no such file."))

@@ -22,7 +22,7 @@ from runs.services.submission.submit import resubmit
 from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 
@@ -56,16 +56,18 @@ class Dialog:
 
 
 @door.dialog()
-def clone(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def clone(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Submit the same graph with other parameters."""
-    run = root_of(room, run_id)
+    run = root_of(context, run_id)
     form = CloneForm(run.graph or {}, run.parameters, request.POST or None)
     error = ""
     if request.method == "POST" and form.is_valid():
         try:
-            made = resubmit(room, run, parameters=form.values(), regenerate_outputs=form.cleaned_data["force"])
+            made = resubmit(context, run, parameters=form.values(), regenerate_outputs=form.cleaned_data["force"])
             return door.done(
-                request, _("Submitted as #%(number)s.") % {"number": made.number}, kept(request, address(room, made.pk))
+                request,
+                _("Submitted as #%(number)s.") % {"number": made.number},
+                kept(request, address(context, made.pk)),
             )
         except StudioError as refusal:
             error = refusal.message
@@ -73,9 +75,9 @@ def clone(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
 
 
 @door.dialog()
-def publish(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def publish(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Freeze the run's graph under a name, to be triggered by form or address."""
-    run = root_of(room, run_id)
+    run = root_of(context, run_id)
     form = PublishForm(
         request.POST or None, initial={"name": run.display_name or run.experiment.name, "description": run.description}
     )
@@ -84,29 +86,29 @@ def publish(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         values = form.cleaned_data
         try:
             made = publishing.publish_run(
-                room, run, name=values["name"], description=values["description"], version=values["version"]
+                context, run, name=values["name"], description=values["description"], version=values["version"]
             )
             text = _("“%(name)s” is published.") % {"name": made.name}
-            return door.done(request, text, reverse("pipelines:pipeline", args=[room.workspace.name, made.pk]))
+            return door.done(request, text, reverse("pipelines:pipeline", args=[context.workspace.name, made.pk]))
         except StudioError as refusal:
             error = refusal.message
     return _draw(request, "runs/dialog_publish.html", Dialog(run, form, error=error))
 
 
 @door.dialog()
-def delete(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def delete(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Say what it would free and break; delete when that is agreed to."""
-    run = root_of(room, run_id)
+    run = root_of(context, run_id)
     error = ""
     if request.method == "POST":
         try:
-            delete_run.delete(room, run)
+            delete_run.delete(context, run)
             return door.done(
-                request, _("The run and all it kept are deleted."), reverse("runs:list", args=[room.workspace.name])
+                request, _("The run and all it kept are deleted."), reverse("runs:list", args=[context.workspace.name])
             )
         except StudioError as refusal:
             error = refusal.message
-    return _draw(request, "runs/dialog_delete.html", Dialog(run, preview=delete_run.preview(room, run), error=error))
+    return _draw(request, "runs/dialog_delete.html", Dialog(run, preview=delete_run.preview(context, run), error=error))
 
 
 def _draw(request: HttpRequest, template: str, page: Dialog) -> HttpResponse:

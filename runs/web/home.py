@@ -18,7 +18,7 @@ from runs.queries.finding import runs_of
 from runs.services.submission.sample import ROUNDS, rounds_to_watch, submit_sample
 from runs.web.rows import HEAVY, Line, lines
 from runs.web.shell import LIVE
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 SHOWN = 6
@@ -55,17 +55,19 @@ class HomePage:
 
 
 @door.page()
-def home(request: HttpRequest, room: Room) -> HttpResponse:
+def home(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """A look at the whole workspace."""
-    runs = runs_of(room.workspace).filter(parent__isnull=True, archived_at__isnull=True).defer(*HEAVY).order_by("-id")
+    runs = (
+        runs_of(context.workspace).filter(parent__isnull=True, archived_at__isnull=True).defer(*HEAVY).order_by("-id")
+    )
     live = list(runs.filter(status__in=LIVE)[:SHOWN])
     failed = list(runs.filter(status=Run.Status.FAILED, finished_at__gte=now() - timedelta(days=1))[:SHOWN])
     recent = list(runs[:YOUNG])
     rows = {line.run.pk: line for line in lines([*{run.pk: run for run in (*live, *failed, *recent)}.values()])}
     is_young = len(recent) < YOUNG
-    published = PublishedPipeline.objects.filter(workspace=room.workspace)
+    published = PublishedPipeline.objects.filter(workspace=context.workspace)
     counts = dict(published.order_by().values_list("status").annotate(Count("pk")))
-    rounds = rounds_to_watch(room.workspace) if is_young else ROUNDS
+    rounds = rounds_to_watch(context.workspace) if is_young else ROUNDS
     facts = HomePage(
         live=[rows[run.pk] for run in live],
         failed=[rows[run.pk] for run in failed],
@@ -73,30 +75,30 @@ def home(request: HttpRequest, room: Room) -> HttpResponse:
         pipelines=list(published.defer("graph").order_by("status", "-id")[:SHOWN]),
         pipeline_count=sum(counts.values()),
         disabled_count=counts.get(PublishedPipeline.Status.DISABLED, 0),
-        clusters=_clusters(room),
+        clusters=_clusters(context),
         is_young=is_young,
         is_empty=not recent,
         sample_rounds=rounds if rounds > ROUNDS else 0,
-        topic=f"list:{room.workspace.name}:runs list:{room.workspace.name}:compute",
+        topic=f"list:{context.workspace.name}:runs list:{context.workspace.name}:compute",
     )
     return door.show(request, "runs/home.html", facts, section="home", parts=("now",))
 
 
-def _clusters(room: Room) -> list[Cluster]:
+def _clusters(context: WorkspaceContext) -> list[Cluster]:
     states = {
         "busy": Count("nodes", filter=Q(nodes__status=Node.Status.RUNNING)),
         "idle": Count("nodes", filter=Q(nodes__status=Node.Status.IDLE)),
     }
-    found = ComputeTarget.objects.filter(workspace=room.workspace).annotate(**states).order_by("name")[:SHOWN]
+    found = ComputeTarget.objects.filter(workspace=context.workspace).annotate(**states).order_by("name")[:SHOWN]
     return [Cluster(target, vars(target)["busy"], vars(target)["idle"]) for target in found]
 
 
 @door.deed()
-def sample(request: HttpRequest, room: Room) -> HttpResponse:
+def sample(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Submit the sample pipeline, and go where it can be watched: with something to watch, or as `how` says."""
     how = request.POST.get("how", "")
-    rounds = ROUNDS if how in ("same", "force") else rounds_to_watch(room.workspace)
-    run = submit_sample(room, rounds=rounds, regenerate_outputs=how == "force")
+    rounds = ROUNDS if how in ("same", "force") else rounds_to_watch(context.workspace)
+    run = submit_sample(context, rounds=rounds, regenerate_outputs=how == "force")
     if how == "same":
         text = _("The sample pipeline is submitted as it was: what has not changed is reused.")
     elif rounds > ROUNDS:
@@ -106,4 +108,4 @@ def sample(request: HttpRequest, room: Room) -> HttpResponse:
         text %= {"n": rounds}
     else:
         text = _("The sample pipeline is submitted. Watch it go.")
-    return door.done(request, text, reverse("runs:run", args=[room.workspace.name, run.pk]))
+    return door.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))

@@ -14,7 +14,7 @@ from environments.queries import version_by_id
 from runs.queries import images as queries
 from runs.queries.images import Standing
 from runs.services.scheduling import image_builds as service
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 
@@ -30,15 +30,15 @@ class ImagesFragment:
 
 
 @door.page()
-def of_environment(request: HttpRequest, room: Room, version: UUID) -> HttpResponse:
+def of_environment(request: HttpRequest, context: WorkspaceContext, version: UUID) -> HttpResponse:
     """Where its images stand and are built. Raises NotFound for another workspace's version."""
-    found = version_by_id(room.workspace, version)
-    facts = ImagesFragment(queries.images_of(room.workspace, found))
+    found = version_by_id(context.workspace, version)
+    facts = ImagesFragment(queries.images_of(context.workspace, found))
     return render(request, "runs/images.html", {"page": facts, **door.rights(request)})
 
 
 @door.deed()
-def cancel(request: HttpRequest, room: Room, image: UUID) -> HttpResponse:
-    service.cancel(room, queries.image_in(room.workspace, image))
+def cancel(request: HttpRequest, context: WorkspaceContext, image: UUID) -> HttpResponse:
+    service.cancel(context, queries.image_in(context.workspace, image))
     text = _("Cancel was asked for. The steps that wait for this image end.")
-    return door.done(request, text, door.back(request, reverse("environments:list", args=[room.workspace.name])))
+    return door.done(request, text, door.back(request, reverse("environments:list", args=[context.workspace.name])))

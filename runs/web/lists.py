@@ -12,7 +12,7 @@ from core.paging import page_of
 from runs.web import finding
 from runs.web.rows import Line, lines
 from runs.web.shell import live_text
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 
@@ -30,12 +30,12 @@ class RunsPage:
 
 
 @door.page()
-def runs(request: HttpRequest, room: Room) -> HttpResponse:
+def runs(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All root runs that fit the filters of the address, newest first; `part=count` is the number in the frame."""
     if request.GET.get("part") == "count":
-        return HttpResponse(live_text(room.workspace) or "")
+        return HttpResponse(live_text(context.workspace) or "")
     asked = finding.read(request.GET)
-    page = page_of(finding.found(room.workspace, asked), after=request.GET.get("after"))
+    page = page_of(finding.found(context.workspace, asked), after=request.GET.get("after"))
     facts = RunsPage(
         lines=lines(page.items),
         next=page.next,
@@ -43,6 +43,6 @@ def runs(request: HttpRequest, room: Room) -> HttpResponse:
         filters=asked,
         states=[("", _("All")), *((key, word) for key, (word, _states) in finding.STATES.items())],
         since=[(key, word) for key, (word, _days) in finding.SINCE.items()],
-        topic=f"list:{room.workspace.name}:runs",
+        topic=f"list:{context.workspace.name}:runs",
     )
     return door.show(request, "runs/list.html", facts, section="runs", parts=("rows",))

@@ -19,7 +19,7 @@ from runs.web import panel_children, panel_code, panel_details, panel_files, pan
 from runs.web.panel_request import PanelRequest, StepPanelRequest
 from runs.web.tree import StepRow, Tree
 from runs.web.waits import Waits, waits_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 
 WORDS = {
     "logs": _("Logs"),
@@ -105,14 +105,14 @@ class Panel:
         return f"{TOPICS[self.tab]}:{self.evidence_id}" if self.tab in TOPICS and not self.run.is_final else ""
 
 
-def panel_of(room: Room, tree: Tree, query: QueryDict) -> Panel:
+def panel_of(context: WorkspaceContext, tree: Tree, query: QueryDict) -> Panel:
     """The panel that the address asks for: of the whole run, or of a step where there are steps."""
     step = None if query.get("of") == "run" else tree.row(tree.chosen(query.get("step", "")))
     if step is None:
-        ask = PanelRequest(room, tree, tree.root, query)
+        ask = PanelRequest(context, tree, tree.root, query)
         of = "run" if tree.total else ""
         return _panel(ask, OF_ANY, of=of)
-    ask = StepPanelRequest(room, tree, step.run, query, step)
+    ask = StepPanelRequest(context, tree, step.run, query, step)
     return _panel(
         ask,
         # What is told of a run beside its data stands among the inputs of a step.

@@ -91,7 +91,7 @@ def _open(snapshot: Snapshot, path: str, line: str) -> Opened | None:
 def _changes(ask: PanelRequest, against: StepRun | None, snapshot: Snapshot | None) -> list[Changed]:
     if against is None or snapshot is None:
         return []
-    old = Snapshot.objects.filter(workspace=ask.room.workspace, digest=against.snapshot_digest).first()
+    old = Snapshot.objects.filter(workspace=ask.context.workspace, digest=against.snapshot_digest).first()
     return [
         Changed(each["path"], each["change"], bool(each.get("binary")), difference(each.get("diff") or ""))
         for each in reading.difference(old, snapshot)

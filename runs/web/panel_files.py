@@ -138,7 +138,7 @@ def outputs(ask: PanelRequest) -> Outputs:
 
 
 def _models(ask: PanelRequest) -> QuerySet[ModelVersion]:
-    made = ModelVersion.objects.filter(run_id=ask.evidence_id, model__workspace=ask.room.workspace)
+    made = ModelVersion.objects.filter(run_id=ask.evidence_id, model__workspace=ask.context.workspace)
     return made.select_related("model").defer("files").order_by("id")
 
 
@@ -165,7 +165,7 @@ def files_of(run_id: UUID, folder: str = "", asked: str | None = None) -> Files:
 
 def _preview(ask: PanelRequest, output: Output | None) -> Preview | None:
     """The file that the address names. What cannot be shown is told where it would stand."""
-    path, run_id, ws = ask.query.get("file", ""), ask.evidence_id, ask.room.workspace.name
+    path, run_id, ws = ask.query.get("file", ""), ask.evidence_id, ask.context.workspace.name
     if not path:
         return None
     kind = mimetypes.guess_type(path)[0] or ""
@@ -173,7 +173,7 @@ def _preview(ask: PanelRequest, output: Output | None) -> Preview | None:
         if not any(each["path"] == path for each in output.files):
             return Preview(path, "", refusal=_("This output has no such file."))
         href = reverse("runs:output-file", args=[ws, run_id, output.name, path])
-        return _read(path, href, lambda: files.place_of(ask.room, output, path))
+        return _read(path, href, lambda: files.place_of(ask.context, output, path))
     found = Artifact.objects.filter(run_id=run_id, path=path).first()
     if found is None:
         return Preview(path, "", refusal=_("This run has no such file."))
@@ -182,7 +182,7 @@ def _preview(ask: PanelRequest, output: Output | None) -> Preview | None:
         return Preview(path, href, is_picture=True)
     if kind == "text/html":
         return Preview(path, href, frame=reverse("runs:framed", args=[ws, run_id, path]))
-    return _read(path, href, lambda: (artifact_store(ask.room.workspace.pk), found.key))
+    return _read(path, href, lambda: (artifact_store(ask.context.workspace.pk), found.key))
 
 
 def _read(path: str, href: str, place: Callable[[], tuple[Root, str]]) -> Preview:
@@ -231,7 +231,7 @@ def inputs(ask: StepPanelRequest) -> Inputs:
     ids = [found for _entry, source in sources if (found := as_uuid(source.get("dataset")))]
     versions = {
         str(each.pk): each
-        for each in DatasetVersion.objects.filter(pk__in=ids, workspace=ask.room.workspace)
+        for each in DatasetVersion.objects.filter(pk__in=ids, workspace=ask.context.workspace)
         .select_related("dataset")
         .defer("definition", "profile")
     }
@@ -242,7 +242,7 @@ def inputs(ask: StepPanelRequest) -> Inputs:
     }
     return Inputs(
         inputs=[_input(ask, entry, source, versions) for entry, source in sources],
-        reads=[_row(ask, each) for each in script_reads(ask.room.workspace.pk, _said(ask))],
+        reads=[_row(ask, each) for each in script_reads(ask.context.workspace.pk, _said(ask))],
         arguments=[argument(value, values) for value in spec.get("arguments", [])],
         parameters={name: values.get(name) for name in sorted(used)},
         variables=spec.get("environment_variables", {}),
@@ -263,7 +263,7 @@ def _resolved(source: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 def _input(
     ask: StepPanelRequest, entry: dict[str, Any], source: dict[str, Any], versions: dict[str, DatasetVersion]
 ) -> InputRow:
-    ws = ask.room.workspace.name
+    ws = ask.context.workspace.name
     common = {"name": entry["name"], "mode": entry.get("mode", "mount")}
     if source.get("step"):
         query = urlencode({"step": source["step"], "tab": "outputs", "output": source.get("output", "")})
@@ -308,7 +308,7 @@ def _said(ask: StepPanelRequest) -> dict[str, str]:
 
 
 def _row(ask: StepPanelRequest, read: Read) -> InputRow:
-    ws, common = ask.room.workspace.name, {"name": read.label or "–", "mode": ""}
+    ws, common = ask.context.workspace.name, {"name": read.label or "–", "mode": ""}
     if read.is_data:
         return InputRow(**_dataset(ws, read.dataset, read.said), **common)
     if read.model is None:

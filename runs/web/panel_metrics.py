@@ -97,12 +97,12 @@ def _described(tables: list[Table], words: Mapping[str, str]) -> list[Table]:
 def _others(points: QuerySet[MetricPoint]) -> list[MetricPoint]:
     """As many as a page may hold: of each name the first rows, and no more text than it can show."""
     found: list[MetricPoint] = []
-    room = MOST_TEXT
+    context = MOST_TEXT
     for point in points[: MOST_ROWS * 4].iterator(chunk_size=20):  # one may hold megabytes
         point.data = decoded(point.data)
-        room -= len(json.dumps(point.data))
+        context -= len(json.dumps(point.data))
         found.append(point)
-        if room < 0:
+        if context < 0:
             break
     return found
 

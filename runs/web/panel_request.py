@@ -10,14 +10,14 @@ from django.http import QueryDict
 
 from runs.models import Run
 from runs.web.tree import StepRow, Tree
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 
 
 @dataclass(frozen=True)
 class PanelRequest:
     """What the address says about the panel of a run that is no step."""
 
-    room: Room
+    context: WorkspaceContext
     tree: Tree
     run: Run
     query: QueryDict

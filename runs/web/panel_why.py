@@ -62,14 +62,14 @@ def environment(ask: StepPanelRequest) -> Environment:
             .first()
         )
     compute = (
-        ComputeTarget.objects.filter(pk=step.compute_target_id, workspace=ask.room.workspace).first()
+        ComputeTarget.objects.filter(pk=step.compute_target_id, workspace=ask.context.workspace).first()
         if step.compute_target_id
         else None
     )
     url = ""
     if version and version.environment:
         url = (
-            reverse("environments:environment", args=[ask.room.workspace.name, version.environment.name])
+            reverse("environments:environment", args=[ask.context.workspace.name, version.environment.name])
             + f"?version={version.version}"
         )
     definition = version.definition if version else {}
@@ -102,11 +102,11 @@ def why(ask: StepPanelRequest) -> Why:
     url = ""
     if compared.get("root"):
         url = (
-            reverse("runs:run", args=[ask.room.workspace.name, compared["root"]])
+            reverse("runs:run", args=[ask.context.workspace.name, compared["root"]])
             + f"?step={compared.get('node', detail.node_id)}"
         )
     elif compared.get("run"):
-        url = reverse("runs:run", args=[ask.room.workspace.name, compared["run"]])
+        url = reverse("runs:run", args=[ask.context.workspace.name, compared["run"]])
     document = detail.fingerprint_document or {}
     waits = waits_of(ask.step.run, ask.step.attempts)
     return Why(

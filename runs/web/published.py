@@ -26,7 +26,7 @@ from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
 from runs.web.parameters import ParameterForm
 from runs.web.rows import HEAVY, Line, lines
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import door
 
@@ -84,10 +84,10 @@ class PipelinePage:
 
 
 @door.page()
-def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
+def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Active ones, or with `disabled=1` all of them."""
     q, disabled = request.GET.get("q", "").strip()[:200], request.GET.get("disabled") == "1"
-    found = _of(room).filter(name__icontains=q) if q else _of(room)
+    found = _of(context).filter(name__icontains=q) if q else _of(context)
     active = found.filter(status=PublishedPipeline.Status.ACTIVE)
     hidden = 0 if disabled else found.filter(status=PublishedPipeline.Status.DISABLED).count()
     page = page_of(found if disabled else active, after=request.GET.get("after"))
@@ -106,67 +106,69 @@ def all_of_them(request: HttpRequest, room: Room) -> HttpResponse:
         )
         for each in page.items
     ]
-    facts = PipelinesPage(rows, page.next, q, disabled, hidden, f"list:{room.workspace.name}:pipelines")
+    facts = PipelinesPage(rows, page.next, q, disabled, hidden, f"list:{context.workspace.name}:pipelines")
     return door.show(request, "pipelines/list.html", facts, section="pipelines", parts=("rows",))
 
 
-def _of(room: Room) -> QuerySet[PublishedPipeline]:
-    return PublishedPipeline.objects.filter(workspace=room.workspace).select_related("published_by")
+def _of(context: WorkspaceContext) -> QuerySet[PublishedPipeline]:
+    return PublishedPipeline.objects.filter(workspace=context.workspace).select_related("published_by")
 
 
-def _one(room: Room, pipeline_id: UUID) -> PublishedPipeline:
-    found = _of(room).filter(pk=pipeline_id).first()
+def _one(context: WorkspaceContext, pipeline_id: UUID) -> PublishedPipeline:
+    found = _of(context).filter(pk=pipeline_id).first()
     if found is None:
         raise NotFound(_("There is no such published pipeline in this workspace."))
     return found
 
 
 @door.dialog(Role.READER)
-def one(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
+def one(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
     """The pipeline; a POST triggers it with the values of the form."""
-    pipeline = _one(room, pipeline_id)
+    pipeline = _one(context, pipeline_id)
     form = TriggerForm(pipeline.graph, None, request.POST or None, initial={"experiment": name_from(pipeline.name)})
     error = ""
     if request.method == "POST":
-        room.require(Role.CONTRIBUTOR)
+        context.require(Role.CONTRIBUTOR)
         if form.is_valid():
             try:
                 run = publishing.trigger(
-                    room,
+                    context,
                     pipeline,
                     experiment=form.cleaned_data["experiment"],
                     parameters=form.values(),
                     regenerate_outputs=form.cleaned_data["force"],
                 )
                 text = _("Submitted as #%(number)s.") % {"number": run.number}
-                return door.done(request, text, reverse("runs:run", args=[room.workspace.name, run.pk]))
+                return door.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
             except StudioError as refusal:
                 error = refusal.message
     return door.show(
         request,
         "pipelines/pipeline.html",
-        _page(request, room, pipeline, form, error),
+        _page(request, context, pipeline, form, error),
         section="pipelines",
         parts=("form", "runs"),
     )
 
 
-def _page(request: HttpRequest, room: Room, pipeline: PublishedPipeline, form: TriggerForm, error: str) -> PipelinePage:
-    triggered = runs_of(room.workspace).filter(published_pipeline_id=pipeline.pk, parent__isnull=True).defer(*HEAVY)
+def _page(
+    request: HttpRequest, context: WorkspaceContext, pipeline: PublishedPipeline, form: TriggerForm, error: str
+) -> PipelinePage:
+    triggered = runs_of(context.workspace).filter(published_pipeline_id=pipeline.pk, parent__isnull=True).defer(*HEAVY)
     runs = page_of(triggered, after=request.GET.get("after"), limit=RUNS_SHOWN)
     source = (
-        Run.objects.filter(workspace=room.workspace, pk=pipeline.source_run_id).defer(*HEAVY).first()
+        Run.objects.filter(workspace=context.workspace, pk=pipeline.source_run_id).defer(*HEAVY).first()
         if pipeline.source_run_id
         else None
     )
-    address = trigger_address(request, room, pipeline)
+    address = trigger_address(request, context, pipeline)
     return PipelinePage(
         pipeline=pipeline,
         steps=pipeline.graph.get("steps", []),
         form=form,
         error=error,
-        versions=list(_of(room).filter(name=pipeline.name).defer("graph").order_by("-id")[:MOST_VERSIONS]),
-        graph=plan_document(room.workspace, pipeline.graph) if "part" not in request.GET else None,
+        versions=list(_of(context).filter(name=pipeline.name).defer("graph").order_by("-id")[:MOST_VERSIONS]),
+        graph=plan_document(context.workspace, pipeline.graph) if "part" not in request.GET else None,
         lines=lines(runs.items),
         next=runs.next,
         is_first="after" not in request.GET,
@@ -176,11 +178,11 @@ def _page(request: HttpRequest, room: Room, pipeline: PublishedPipeline, form: T
     )
 
 
-def trigger_address(request: HttpRequest, room: Room, pipeline: PublishedPipeline) -> str:
+def trigger_address(request: HttpRequest, context: WorkspaceContext, pipeline: PublishedPipeline) -> str:
     """The address that programs post to, in the shape that existing callers expect (docs/wire.md)."""
     studio = (getattr(settings.DUTO, "public_url", "") or request.build_absolute_uri("/")).rstrip("/")
-    place = f"subscriptions/{room.workspace.pk}/resourceGroups/duto/providers/Microsoft.MachineLearningServices"
-    return f"{studio}/api/v1/pipelines/v1.0/{place}/workspaces/{room.workspace.name}/PipelineRuns/PipelineSubmit/{pipeline.pk}"
+    place = f"subscriptions/{context.workspace.pk}/resourceGroups/duto/providers/Microsoft.MachineLearningServices"
+    return f"{studio}/api/v1/pipelines/v1.0/{place}/workspaces/{context.workspace.name}/PipelineRuns/PipelineSubmit/{pipeline.pk}"
 
 
 def curl(address: str, pipeline: PublishedPipeline) -> str:
@@ -193,13 +195,13 @@ def curl(address: str, pipeline: PublishedPipeline) -> str:
 
 
 @door.deed()
-def status(request: HttpRequest, room: Room, pipeline_id: UUID) -> HttpResponse:
-    pipeline = _one(room, pipeline_id)
+def status(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
+    pipeline = _one(context, pipeline_id)
     wanted = request.POST.get("status", "")
-    pipelines.set_status(room, pipeline, wanted)
+    pipelines.set_status(context, pipeline, wanted)
     text = (
         _("Disabled: triggers are refused from now on.")
         if wanted == PublishedPipeline.Status.DISABLED
         else _("Enabled: it can be triggered again.")
     )
-    return door.done(request, text, reverse("pipelines:pipeline", args=[room.workspace.name, pipeline.pk]))
+    return door.done(request, text, reverse("pipelines:pipeline", args=[context.workspace.name, pipeline.pk]))

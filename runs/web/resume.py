@@ -19,7 +19,7 @@ from runs.services.submission.resume_preview import Line, Preview, preview
 from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 # A longer list is no longer read; the counts above it are of all steps.
@@ -67,9 +67,9 @@ class Dialog:
 
 
 @door.dialog()
-def dialog(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def dialog(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Look at what resuming would do; do it when that is agreed to. `part=preview` looks again at changed values."""
-    run = root_of(room, run_id)
+    run = root_of(context, run_id)
     resuming.check(run)
     form = ParameterForm(run.graph or {}, run.parameters, request.POST if request.method == "POST" else None)
     looks = request.POST.get("part") == "preview"
@@ -77,9 +77,9 @@ def dialog(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
     error = ""
     if values is not None and not looks:
         try:
-            made = resuming.resume(room, run, parameters=values)
+            made = resuming.resume(context, run, parameters=values)
             text = _("Resumed as #%(number)s.") % {"number": made.number}
-            return door.done(request, text, kept(request, address(room, made.pk)))
+            return door.done(request, text, kept(request, address(context, made.pk)))
         except StudioError as refusal:
             error = refusal.message
     found, wrong = _preview(run, form, values, looks)

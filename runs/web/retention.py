@@ -16,7 +16,7 @@ from runs import retention
 from runs.queries.retention import Plan
 from runs.retention import LONGEST_DAYS, MOST_KEPT, Policy
 from runs.services.maintenance import retention as keeping
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import door
 
@@ -69,43 +69,45 @@ class RetentionPage:
 
 
 @door.page()
-def page(request: HttpRequest, room: Room) -> HttpResponse:
+def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The policy in force; with values in the address, a dry run of those."""
-    policy = keeping.policy_of(room.workspace)
+    policy = keeping.policy_of(context.workspace)
     form = RetentionForm(request.GET) if "try" in request.GET else RetentionForm(initial=policy.as_document())
     tried = retention.read(form.cleaned_data) if form.is_bound and form.is_valid() else None
-    return _shown(request, room, form, policy, tried)
+    return _shown(request, context, form, policy, tried)
 
 
 @door.deed(Role.OWNER)
-def save(request: HttpRequest, room: Room) -> HttpResponse:
+def save(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Write the policy down."""
     form = RetentionForm(request.POST)
-    policy = keeping.policy_of(room.workspace)
+    policy = keeping.policy_of(context.workspace)
     if not form.is_valid():
-        return _shown(request, room, form, policy, None)
+        return _shown(request, context, form, policy, None)
     try:
-        keeping.set_policy(room, form.cleaned_data)
+        keeping.set_policy(context, form.cleaned_data)
     except StudioError as error:
         form.add_error(None, error.message)
-        return _shown(request, room, form, policy, None)
-    return door.done(request, _("Saved. It is carried out once an hour."), _address(room))
+        return _shown(request, context, form, policy, None)
+    return door.done(request, _("Saved. It is carried out once an hour."), _address(context))
 
 
 @door.deed(Role.OWNER)
-def apply(request: HttpRequest, room: Room) -> HttpResponse:
+def apply(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Carry it out now."""
-    removed = sum(keeping.apply(room).values())
+    removed = sum(keeping.apply(context).values())
     text = ngettext("%(n)s thing was removed.", "%(n)s things were removed.", removed) % {"n": removed}
-    return door.done(request, text, _address(room))
+    return door.done(request, text, _address(context))
 
 
-def _shown(request: HttpRequest, room: Room, form: RetentionForm, policy: Policy, tried: Policy | None) -> HttpResponse:
-    plan = keeping.preview(room, tried or policy)
+def _shown(
+    request: HttpRequest, context: WorkspaceContext, form: RetentionForm, policy: Policy, tried: Policy | None
+) -> HttpResponse:
+    plan = keeping.preview(context, tried or policy)
     rows = [(KINDS[each.kind], each.count, each.bytes, each.names) for each in plan.portions]
     shown = RetentionPage(form, policy, plan, rows, is_tried=tried is not None)
     return door.show(request, TEMPLATE, shown, section="settings", tab="retention")
 
 
-def _address(room: Room) -> str:
-    return reverse("retention:page", args=[room.workspace.name])
+def _address(context: WorkspaceContext) -> str:
+    return reverse("retention:page", args=[context.workspace.name])

@@ -22,7 +22,7 @@ from runs.web.panel import Panel, panel_of
 from runs.web.rows import givers, who
 from runs.web.tree import StepRow, Tree, root_of
 from runs.web.windows import Window, window
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
@@ -84,11 +84,11 @@ class RunPage:
 
 
 @door.page()
-def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
+def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """The whole page, or parts of it: `head`, `stage`, `counts`, `table`, `panel`, `tab`."""
-    run = root_of(room, run_id)
+    run = root_of(context, run_id)
     if not run.is_root and hasattr(run, "step"):
-        return _at_its_root(room, run)
+        return _at_its_root(context, run)
     wanted = set(door.parts_of(request)) & set(PARTS) or set(PARTS)
     tree = Tree(run)
     chosen = "" if request.GET.get("of") == "run" else tree.chosen(request.GET.get("step", ""))
@@ -102,12 +102,12 @@ def page(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
         views=list(VIEWS.items()) if tree.total else [],
         by=who(run, givers([run])),
         parameters=parameters_of(run),
-        tags=tags_of(room, run),
+        tags=tags_of(context, run),
         failure=failure_of(tree),
         graph=graph_document(run, request.GET.getlist("open"), chosen) if draws else None,
-        above=above(room, run) if "head" in wanted else [],
-        panel=panel_of(room, tree, request.GET) if not wanted.isdisjoint({"panel", "tab"}) else None,
-        deeds=available_actions.deeds_of(room, tree),
+        above=above(context, run) if "head" in wanted else [],
+        panel=panel_of(context, tree, request.GET) if not wanted.isdisjoint({"panel", "tab"}) else None,
+        deeds=available_actions.deeds_of(context, tree),
         selected=chosen,
         resumed_by=resumed_by(run) if "head" in wanted else [],
         rows=tree.rows(list(tree.states)[shown.start : shown.end]) if wants_rows else [],
@@ -122,8 +122,8 @@ def parameters_of(run: Run) -> list[tuple[str, str]]:
     return [(name, said(value)) for name, value in {**declared, **run.parameters}.items()]
 
 
-def tags_of(room: Room, run: Run) -> list[Tag]:
-    runs = reverse("runs:list", args=[room.workspace.name])
+def tags_of(context: WorkspaceContext, run: Run) -> list[Tag]:
+    runs = reverse("runs:list", args=[context.workspace.name])
     return [
         Tag(
             text=f"{key}: {value}" if value else key,
@@ -168,24 +168,24 @@ def titled(run: Run) -> str:
     return f"{name_of(run)} #{run.number}" if run.is_root else name_of(run)
 
 
-def above(room: Room, run: Run) -> list[tuple[str, str]]:
+def above(context: WorkspaceContext, run: Run) -> list[tuple[str, str]]:
     """The runs above a child run, from the root on: one query a level."""
     found: list[tuple[str, str]] = []
     rows = Run.objects.select_related("experiment", "step").defer("graph")
     while not run.is_root and run.parent_id and len(found) < LEVELS:
         run = rows.get(pk=run.parent_id)
-        address = reverse("runs:run", args=[room.workspace.name, run.pk])
+        address = reverse("runs:run", args=[context.workspace.name, run.pk])
         if not run.is_root and hasattr(run, "step"):
-            address = _step_address(room, run)
+            address = _step_address(context, run)
         found.append((titled(run), address))
     return found[::-1]
 
 
-def _at_its_root(room: Room, run: Run) -> HttpResponse:
+def _at_its_root(context: WorkspaceContext, run: Run) -> HttpResponse:
     """A step has no page of its own: its place is in the panel of its pipeline."""
-    return HttpResponseRedirect(_step_address(room, run))
+    return HttpResponseRedirect(_step_address(context, run))
 
 
-def _step_address(room: Room, run: Run) -> str:
-    address = reverse("runs:run", args=[room.workspace.name, run.root_id])
+def _step_address(context: WorkspaceContext, run: Run) -> str:
+    address = reverse("runs:run", args=[context.workspace.name, run.root_id])
     return f"{address}?{urlencode({'step': run.step.node_id})}"

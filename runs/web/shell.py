@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from compute.queries import unwalled_hosts
 from compute.web.pages import nodes_text
 from runs.models import Run
-from workspaces.access import Room, owns_studio
+from workspaces.access import WorkspaceContext, owns_studio
 from workspaces.models import Member, User, Workspace
 from workspaces.services import installation
 
@@ -44,20 +44,20 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 
 def _shell(request: HttpRequest) -> Shell:
-    room: Room | None = getattr(request, "room", None)
-    if room is None:
+    context: WorkspaceContext | None = getattr(request, "context", None)
+    if context is None:
         return Shell(user=request.user, warnings=_message()) if isinstance(request.user, User) else Shell()
-    mine = Workspace.objects.filter(members__user=room.user, archived_at__isnull=True).order_by("name")
+    mine = Workspace.objects.filter(members__user=context.user, archived_at__isnull=True).order_by("name")
     return Shell(
-        workspace=room.workspace,
-        workspaces=list(mine) if room.user else [room.workspace],
-        user=room.user,
-        role=str(room.role.label),
+        workspace=context.workspace,
+        workspaces=list(mine) if context.user else [context.workspace],
+        user=context.user,
+        role=str(context.role.label),
         section=getattr(request, "section", ""),
-        live_runs_text=live_text(room.workspace),
-        compute_text=nodes_text(room.workspace),
-        owns_studio=owns_studio(room.user),
-        warnings=_warnings(room, getattr(request, "section", "")),
+        live_runs_text=live_text(context.workspace),
+        compute_text=nodes_text(context.workspace),
+        owns_studio=owns_studio(context.user),
+        warnings=_warnings(context, getattr(request, "section", "")),
     )
 
 
@@ -74,21 +74,21 @@ def _message() -> list[dict[str, str]]:
     return [{"level": said.level, "text": said.text, "url": "", "action": ""}] if said else []
 
 
-def _warnings(room: Room, section: str) -> list[dict[str, str]]:
+def _warnings(context: WorkspaceContext, section: str) -> list[dict[str, str]]:
     """What nobody, and what an owner should not be able to overlook."""
     found = _message()
-    if room.workspace.is_archived:
-        address = reverse("room:page", args=[room.workspace.name])
+    if context.workspace.is_archived:
+        address = reverse("room:page", args=[context.workspace.name])
         text = _("This workspace is archived: it can be read, and nothing in it changes.")
         found.append({"level": "warning", "text": text, "url": f"{address}#end", "action": _("Bring it back")})
-    if room.user is None or room.role.value != "owner":
+    if context.user is None or context.role.value != "owner":
         return [{**each, "url": ""} for each in found]
-    if section in ("home", "settings") and not room.user.has_usable_password():
-        address = reverse("workspaces:settings", args=[room.workspace.name])
+    if section in ("home", "settings") and not context.user.has_usable_password():
+        address = reverse("workspaces:settings", args=[context.workspace.name])
         text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")
         found.append({"level": "warning", "text": text, "url": f"{address}#password", "action": _("Set a password")})
-    members = Member.objects.filter(workspace=room.workspace).values_list("id")[:2]
-    if len(members) > 1 and unwalled_hosts(room.workspace).exists():
+    members = Member.objects.filter(workspace=context.workspace).values_list("id")[:2]
+    if len(members) > 1 and unwalled_hosts(context.workspace).exists():
         # Steps of all members run as one user of one machine, with no walls between (docs/security.md).
         text = _("Steps run as the user of this studio: every member who may submit can read what that user can read.")
         found.append({"level": "warning", "text": text, "url": "", "action": ""})

@@ -16,7 +16,7 @@ from duto.spec.writing import step_document
 from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parsed
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 
 S = Run.Status
 # The step that a reader most likely came for, by state.
@@ -153,13 +153,13 @@ class Tree:
         return [node for node, (status, _source) in self.states.items() if status == state]
 
 
-def root_of(room: Room, run_id: UUID) -> Run:
+def root_of(context: WorkspaceContext, run_id: UUID) -> Run:
     """The run of this id. Raises NotFound, also for a run of another workspace."""
     run = (
         Run.objects.select_related("experiment", "submitted_by", "cloned_from", "resumed_from", "step")
         .defer("graph", "cloned_from__graph", "resumed_from__graph")
         .annotate(root_version=F("root__version"))
-        .filter(workspace=room.workspace, pk=run_id)
+        .filter(workspace=context.workspace, pk=run_id)
         .first()
     )
     if run is None:

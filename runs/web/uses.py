@@ -20,7 +20,7 @@ from core.paging import page_of
 from runs.models import Attempt, Run
 from runs.queries import uses
 from runs.services.scheduling.waiting import cluster_line
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Workspace
 from workspaces.web import door
 
@@ -56,36 +56,36 @@ class Holds:
 
 
 @door.page()
-def environment(request: HttpRequest, room: Room) -> HttpResponse:
+def environment(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The steps that run with this version, the newest first."""
-    return _of(request, room, lambda ws, key: uses.steps_with(ws, environment_version_id=key), uses.STEP_KEYS)
+    return _of(request, context, lambda ws, key: uses.steps_with(ws, environment_version_id=key), uses.STEP_KEYS)
 
 
 @door.page()
-def steps_of_cluster(request: HttpRequest, room: Room) -> HttpResponse:
+def steps_of_cluster(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The steps that were sent to this cluster, the newest first; a reused one was sent nowhere."""
-    target = ComputeTarget.objects.filter(workspace=room.workspace, name=request.GET.get("of", "")).first()
-    rows = uses.steps_with(room.workspace, compute_target_id=target.pk, reused_from__isnull=True) if target else None
+    target = ComputeTarget.objects.filter(workspace=context.workspace, name=request.GET.get("of", "")).first()
+    rows = uses.steps_with(context.workspace, compute_target_id=target.pk, reused_from__isnull=True) if target else None
     return _page(request, rows, uses.STEP_KEYS)
 
 
 @door.page()
-def dataset(request: HttpRequest, room: Room) -> HttpResponse:
+def dataset(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The runs that read this version, the newest first, each with the first of its steps that does."""
-    return _of(request, room, uses.data_uses, uses.DATA_KEYS)
+    return _of(request, context, uses.data_uses, uses.DATA_KEYS)
 
 
 @door.page()
-def model(request: HttpRequest, room: Room) -> HttpResponse:
+def model(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The steps that copied this version, the newest first."""
-    return _of(request, room, uses.model_uses, uses.STEP_KEYS)
+    return _of(request, context, uses.model_uses, uses.STEP_KEYS)
 
 
 @door.page()
-def steps_of_host(request: HttpRequest, room: Room) -> HttpResponse:
+def steps_of_host(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What of this workspace was placed on a host, the newest first."""
     try:
-        rows = uses.attempts_on(room.workspace, known_host(room.workspace, request.GET.get("of", "")).pk)
+        rows = uses.attempts_on(context.workspace, known_host(context.workspace, request.GET.get("of", "")).pk)
     except NotFound:  # detached and forgotten since the page was drawn
         rows = Attempt.objects.none()
     page = page_of(rows, after=request.GET.get("uses"), limit=SHOWN)
@@ -95,11 +95,14 @@ def steps_of_host(request: HttpRequest, room: Room) -> HttpResponse:
 
 
 def _of(
-    request: HttpRequest, room: Room, found: Callable[[Workspace, UUID], QuerySet[Any]], keys: tuple[str, ...]
+    request: HttpRequest,
+    context: WorkspaceContext,
+    found: Callable[[Workspace, UUID], QuerySet[Any]],
+    keys: tuple[str, ...],
 ) -> HttpResponse:
     """The uses of the version that the address names; of none, none."""
     version = as_uuid(request.GET.get("of"))
-    return _page(request, found(room.workspace, version) if version else None, keys)
+    return _page(request, found(context.workspace, version) if version else None, keys)
 
 
 def _page(request: HttpRequest, found: QuerySet[Any] | None, keys: tuple[str, ...]) -> HttpResponse:
@@ -114,9 +117,9 @@ def _page(request: HttpRequest, found: QuerySet[Any] | None, keys: tuple[str, ..
 
 
 @door.page()
-def cluster(request: HttpRequest, room: Room) -> HttpResponse:
+def cluster(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What holds the cluster's nodes, and what waits for one, in the order in which it will be served."""
-    target = ComputeTarget.objects.filter(workspace=room.workspace, name=request.GET.get("name", "")).first()
+    target = ComputeTarget.objects.filter(workspace=context.workspace, name=request.GET.get("name", "")).first()
     if target is None:
         return _draw(request, "runs/holds.html", Holds([], [], 0, 0))
     attempts = _open().filter(compute_target=target)
@@ -128,9 +131,9 @@ def cluster(request: HttpRequest, room: Room) -> HttpResponse:
 
 
 @door.page()
-def host(request: HttpRequest, room: Room) -> HttpResponse:
+def host(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """This workspace's steps that have a node on a host."""
-    attempts = _open().filter(run__workspace=room.workspace, node__host__name=request.GET.get("name", ""))
+    attempts = _open().filter(run__workspace=context.workspace, node__host__name=request.GET.get("name", ""))
     running, more = _first(attempts)
     return _draw(request, "runs/holds.html", Holds(running, [], more, 0))
 

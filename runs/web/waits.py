@@ -14,7 +14,7 @@ from django.shortcuts import render
 from runs.models import Attempt, Run
 from runs.queries.finding import get_run
 from runs.services.scheduling.waiting import reasons_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
 S = Run.Status
@@ -42,8 +42,8 @@ def waits_of(run: Run, attempts: Sequence[Attempt]) -> Waits:
 
 
 @door.page()
-def fragment(request: HttpRequest, room: Room, run_id: UUID) -> HttpResponse:
-    run = get_run(room.workspace, run_id)
+def fragment(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
+    run = get_run(context.workspace, run_id)
     attempts = list(run.attempts.select_related("compute_target").order_by("number")) if hasattr(run, "step") else []
     waits = waits_of(run, attempts) if hasattr(run, "step") else Waits(run, False, [], None)
     return render(request, "runs/panel/waits.html", {"waits": waits, **door.rights(request)})

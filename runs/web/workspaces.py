@@ -20,7 +20,7 @@ from datasets.models import Datastore
 from runs.queries import workspaces as queries
 from runs.queries.workspaces import Going, Overview, Use
 from runs.services.maintenance.workspace_creation import FirstCluster, Founded, found
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.limits import LARGEST, Limits, of_settings
 from workspaces.models import Member, Role, Workspace
 from workspaces.services import members, removal, workspaces
@@ -196,8 +196,8 @@ def new(request: HttpRequest) -> HttpResponse:
         except StudioError as error:
             form.add_error(None, error.message)
     if made is not None and not any(link for _name, link in made.invited):
-        text = _("“%(name)s” is there.") % {"name": made.room.workspace.name}
-        return door.done(request, text, reverse("home", args=[made.room.workspace.name]))
+        text = _("“%(name)s” is there.") % {"name": made.context.workspace.name}
+        return door.done(request, text, reverse("home", args=[made.context.workspace.name]))
     if made is not None:
         links = [(name, request.build_absolute_uri(link) if link else "") for name, link in made.invited]
         return door.show(request, "workspaces/made.html", made, section="workspaces", links=links)
@@ -206,72 +206,72 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @door.page()
-def page(request: HttpRequest, room: Room) -> HttpResponse:
-    return _shown(request, room)
+def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+    return _shown(request, context)
 
 
 @door.deed(Role.OWNER)
-def save(request: HttpRequest, room: Room) -> HttpResponse:
+def save(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Description, tags and defaults."""
-    form = AboutForm(room.workspace, request.POST)
+    form = AboutForm(context.workspace, request.POST)
     if form.is_valid():
         try:
-            workspaces.change(room, **form.asked())
-            return door.done(request, _("Saved."), _address(room))
+            workspaces.change(context, **form.asked())
+            return door.done(request, _("Saved."), _address(context))
         except StudioError as error:
             form.add_error("tags" if error.code == "bad_tags" else None, error.message)
-    return _shown(request, room, about=form)
+    return _shown(request, context, about=form)
 
 
 @door.deed(Role.OWNER)
-def limit(request: HttpRequest, room: Room) -> HttpResponse:
+def limit(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What the workspace may take."""
     form = LimitsForm(request.POST)
     if not form.is_valid():
-        return _shown(request, room, limits=form)
-    workspaces.set_limits(room, form.asked())
-    return door.done(request, _("Saved. It holds from now on."), f"{_address(room)}#limits")
+        return _shown(request, context, limits=form)
+    workspaces.set_limits(context, form.asked())
+    return door.done(request, _("Saved. It holds from now on."), f"{_address(context)}#limits")
 
 
 @door.deed(Role.OWNER, archived_too=True)
-def archive(request: HttpRequest, room: Room) -> HttpResponse:
+def archive(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Archive it, or bring it back."""
     is_archived = request.POST.get("archived") == "1"
-    workspaces.set_archived(room, is_archived)
+    workspaces.set_archived(context, is_archived)
     text = _("Archived: it can be read, and nothing in it changes.") if is_archived else _("It is back.")
-    return door.done(request, text, f"{_address(room)}#end")
+    return door.done(request, text, f"{_address(context)}#end")
 
 
 @door.deed(Role.OWNER, archived_too=True)
-def hand_over(request: HttpRequest, room: Room) -> HttpResponse:
+def hand_over(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Make another member the owner in one's own place."""
     if not request.POST.get("member"):
         raise Invalid(_("Choose the member who becomes the owner."))
-    member = members.transfer(room, request.POST["member"])
+    member = members.transfer(context, request.POST["member"])
     text = _("%(name)s is the owner now, and you are a contributor.") % {"name": member.user.get_username()}
-    return door.done(request, text, _address(room))
+    return door.done(request, text, _address(context))
 
 
 @door.deed(Role.READER, archived_too=True)
-def leave(request: HttpRequest, room: Room) -> HttpResponse:
+def leave(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Go, with one's tokens and open runs."""
-    members.leave(room)
-    return door.done(request, _("You have left “%(name)s”.") % {"name": room.workspace.name}, reverse("workspaces"))
+    members.leave(context)
+    return door.done(request, _("You have left “%(name)s”.") % {"name": context.workspace.name}, reverse("workspaces"))
 
 
 @door.dialog(Role.OWNER, archived_too=True)
-def delete(request: HttpRequest, room: Room) -> HttpResponse:
+def delete(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What would go, and the field in which its name is typed."""
     refusal = ""
     if request.method == "POST":
         try:
-            removal.delete(room, request.POST.get("confirm", "").strip())
-            text = _("“%(name)s” is deleted. What it kept is being removed.") % {"name": room.workspace.name}
+            removal.delete(context, request.POST.get("confirm", "").strip())
+            text = _("“%(name)s” is deleted. What it kept is being removed.") % {"name": context.workspace.name}
             return door.done(request, text, reverse("workspaces"))
         except StudioError as error:
             refusal = error.message
-    going: Going = queries.going(room.workspace)
-    crumbs = [{"label": _("Workspace"), "url": _address(room)}, {"label": _("Delete")}]
+    going: Going = queries.going(context.workspace)
+    crumbs = [{"label": _("Workspace"), "url": _address(context)}, {"label": _("Delete")}]
     return door.show(
         request, "workspaces/delete.html", going, section="settings", refusal=refusal, crumbs=crumbs,
         counted=[(KINDS[name], count) for name, count in going.counts.items() if count],
@@ -304,18 +304,18 @@ def _may_make(request: HttpRequest) -> bool:
 
 
 def _shown(
-    request: HttpRequest, room: Room, *, about: AboutForm | None = None, limits: LimitsForm | None = None
+    request: HttpRequest, context: WorkspaceContext, *, about: AboutForm | None = None, limits: LimitsForm | None = None
 ) -> HttpResponse:
-    workspace = room.workspace
-    heirs = Member.objects.filter(workspace=workspace, user__is_active=True).exclude(user=room.user)
+    workspace = context.workspace
+    heirs = Member.objects.filter(workspace=workspace, user__is_active=True).exclude(user=context.user)
     shown = RoomPage(
         workspace,
-        room.role,
+        context.role,
         about or AboutForm(workspace),
         limits or LimitsForm.of(of_settings(workspace.settings)),
         [_gauge(each) for each in queries.uses(workspace)],
         list(heirs.select_related("user").order_by("user__username")[:500]),
-        room.user,
+        context.user,
         can_go=queries.can_go(workspace),
     )
     return door.show(request, "workspaces/room.html", shown, section="settings", tab="workspace")
@@ -333,5 +333,5 @@ def _gauge(use: Use) -> Gauge:
     return Gauge(use, LIMITS[use.name], words[0], words[1] if use.most is not None else "")
 
 
-def _address(room: Room) -> str:
-    return reverse("room:page", args=[room.workspace.name])
+def _address(context: WorkspaceContext) -> str:
+    return reverse("room:page", args=[context.workspace.name])

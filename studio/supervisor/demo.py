@@ -67,7 +67,7 @@ def submit(url: str) -> tuple[Any, str]:
 
     from runs.services.submission.sample import rounds_to_watch, submit_sample
     from studio.supervisor.people import os_user
-    from workspaces.access import FIRST_WORKSPACE, Room
+    from workspaces.access import FIRST_WORKSPACE, WorkspaceContext
     from workspaces.models import Role, Workspace
     from workspaces.services.first_start import ensure_first_owner
 
@@ -75,7 +75,7 @@ def submit(url: str) -> tuple[Any, str]:
     workspace = Workspace.objects.get(name=FIRST_WORKSPACE)
     # Else a second demo would reuse all, with nothing to watch.
     rounds = rounds_to_watch(workspace)
-    submitted = submit_sample(Room(workspace, Role.OWNER, user=owner), rounds=rounds)
+    submitted = submit_sample(WorkspaceContext(workspace, Role.OWNER, user=owner), rounds=rounds)
     return submitted.pk, url + reverse("runs:run", args=[workspace.name, submitted.pk])
 
 

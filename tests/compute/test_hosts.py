@@ -206,7 +206,7 @@ def test_another_workspace_sees_no_foreign_host_and_hears_of_none_by_its_name(ho
 def test_no_workspace_takes_the_name_of_a_host_that_all_share(house: House) -> None:
     Host.objects.create(name="own", key_digest="d", is_local=True)
     with pytest.raises(Conflict):
-        enrolments.create(house.room, "own")
+        enrolments.create(house.context, "own")
     assert code(enrol(invite(house), "own")) == (409, "exists")
 
 

@@ -339,9 +339,9 @@ def test_of_one_cluster_nobody_is_served_before_one_who_comes_first(world: Any) 
 
 
 @given(st.lists(st.sampled_from([ANA, BEA]), max_size=12), st.integers(1, 8))
-def test_users_who_wait_share_alike(users: list[UUID], room: int) -> None:
+def test_users_who_wait_share_alike(users: list[UUID], context: int) -> None:
     needs = [PlacementRequest(UUID(int=1000 + number), CPU, user=user) for number, user in enumerate(users)]
-    answer = place(needs, [cluster(max_nodes=room)], [], [machine(1, 16)])
+    answer = place(needs, [cluster(max_nodes=context)], [], [machine(1, 16)])
     by_id = {need.id: need.user for need in needs}
     counts = Counter(by_id[each.need] for each in answer.given)
     for one, other in ((ANA, BEA), (BEA, ANA)):

@@ -201,7 +201,7 @@ def test_the_list_of_clusters_costs_the_same_however_long(house: House) -> None:
     alpha = machine()
 
     def add(number: int) -> None:
-        made = targets.create_target(house.room, f"cpu{number}x", "STANDARD_D2_V2")
+        made = targets.create_target(house.context, f"cpu{number}x", "STANDARD_D2_V2")
         Node.objects.create(compute_target=made, host=alpha, name=f"n{number}", cores=1, memory=1)
 
     stays_constant(house.api, "compute/", add)

@@ -260,7 +260,7 @@ def test_parquet_and_json_lines_are_tables_too(house: House) -> None:
 def test_paths_and_patterns_find_their_files(house: House, paths: tuple[str, ...], names: list[str]) -> None:
     for path in ("raw/a.csv", "raw/deep/b.csv", "raw/deep/c.txt", "other.csv"):
         house.put(path, path)
-    version = save(house.room, None, "file", source(*paths))
+    version = save(house.context, None, "file", source(*paths))
     assert sorted(each.path for each in datasets.files_of(version)) == names
     made = house.api.get(f"dataset-versions/{version.pk}/files/").json()["items"]
     assert house.api.get(made[0]["url"].split("localhost")[-1].split("testserver")[-1]).status_code == 200
@@ -277,7 +277,7 @@ def test_one_file_of_a_dataset_can_be_read(house: House) -> None:
 
 def test_the_identity_changes_with_the_files_and_with_nothing_else(house: House) -> None:
     house.put("raw/a.csv", PENGUINS)
-    version = save(house.room, "p", "file", source("raw/"))
+    version = save(house.context, "p", "file", source("raw/"))
     before = datasets.identity(version)
     house.put("raw/a.csv", PENGUINS)
     assert datasets.identity(version) == before
@@ -332,7 +332,7 @@ def test_a_version_of_another_workspace_does_not_exist_here(house: House) -> Non
 
 def test_the_list_of_datasets_costs_the_same_however_long(house: House) -> None:
     house.put("a.csv", PENGUINS)
-    stays_constant(house.api, "datasets/", lambda n: save(house.room, f"d{n}", "file", source("a.csv")))
+    stays_constant(house.api, "datasets/", lambda n: save(house.context, f"d{n}", "file", source("a.csv")))
 
 
 def test_no_list_reads_what_a_version_was_found_to_be(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def while_fetching(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) 
 
 def saved(house: House, url: str, name: str | None = "web", kind: str = "tabular", **more: Any) -> DatasetVersion:
     """A version of what is at an address, as it is when it was saved."""
-    return save(house.room, name, kind, {"sources": [{"url": url}]}, **more)
+    return save(house.context, name, kind, {"sources": [{"url": url}]}, **more)
 
 
 def told(version: DatasetVersion) -> dict[str, str]:

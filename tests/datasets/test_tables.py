@@ -42,7 +42,7 @@ def source(*paths: str, **more: Any) -> dict[str, Any]:
 
 def table(house: House, path: str = "t.csv", data: str | bytes = "a,b\n1,2\n", **form: Any) -> DatasetVersion:
     house.put(path, data)
-    return save(house.room, None, "tabular", source(path, format=form))
+    return save(house.context, None, "tabular", source(path, format=form))
 
 
 # --- every door gives what the reference gives ---
@@ -163,7 +163,7 @@ def test_every_door_gives_what_the_reference_gives(house: House, tmp_path: Path,
         house.put(f"{place.name}/{number_}.csv", text)
         (place / f"{number_}.csv").parent.mkdir(exist_ok=True)
         (place / f"{number_}.csv").write_bytes(text.encode())
-    version = save(house.room, None, "tabular", source(f"{place.name}/", format=form))
+    version = save(house.context, None, "tabular", source(f"{place.name}/", format=form))
     columns, rows = reference(files)
     at = f"dataset-versions/{version.pk}/"
 
@@ -191,7 +191,7 @@ def test_the_doors_agree_about_declared_types_and_paths(house: House) -> None:
         "separator": ";", "include_path": True, "partition_format": "/{state}/*.csv",
         "columns": {"n": {"type": "float", "decimal": ","}, "d": {"type": "datetime", "formats": ["%d.%m.%Y"]}, "zip": "string"},
     }  # fmt: skip
-    version = save(house.room, None, "tabular", source("d/**", format=form))
+    version = save(house.context, None, "tabular", source("d/**", format=form))
     rows = [["/CA/1.csv", 2.7, "2021-12-31T00:00:00", "007", "CA"], ["/NY/2.csv", 3.5, None, "NA", "NY"]]
     shown = house.api.get(f"dataset-versions/{version.pk}/preview/").json()
     assert [each["name"] for each in shown["columns"]] == ["Path", "n", "d", "zip", "state"]
@@ -211,7 +211,7 @@ def test_a_path_that_is_not_of_the_partition_format_says_so(house: House) -> Non
         assert "1 of 2 paths are not of the partition format '/{state}/*.csv'; one is '/2.csv'" in str(refused.json())
         made = house.api.post("datasets/", {"kind": kind, "definition": source("d/*/1.csv", format=form)})
         assert made.status_code == 201
-    unlooked = save(house.room, None, "tabular", source("d/**", format=form), validate=False)
+    unlooked = save(house.context, None, "tabular", source("d/**", format=form), validate=False)
     assert "'/2.csv'" in str(house.api.get(f"dataset-versions/{unlooked.pk}/preview/").json())
     with pytest.raises(UserErrorException, match=r"'/2\.csv'"):
         read_frame(Remote(house, unlooked))
@@ -222,21 +222,21 @@ def test_a_name_that_lies_there_means_itself(house: House, name: str) -> None:
     for other in ("a1.csv", "stir.csv", "whom.csv", "a/x.csv"):
         house.put(f"n/{other}", "x\nwrong\n")
     house.put(f"n/{name}", "x\nright\n")
-    version = save(house.room, None, "tabular", source(f"n/{name}"))
+    version = save(house.context, None, "tabular", source(f"n/{name}"))
     assert house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["right"]]
-    folder = save(house.room, None, "tabular", source(f"n/{name}" if "/" not in name else "n/[a]/*.csv"))
+    folder = save(house.context, None, "tabular", source(f"n/{name}" if "/" not in name else "n/[a]/*.csv"))
     assert [each.key for each in files_of(folder)] == [f"n/{name}"]
-    everything = save(house.room, None, "tabular", source("n/"))
+    everything = save(house.context, None, "tabular", source("n/"))
     assert len(house.api.get(f"dataset-versions/{everything.pk}/preview/").json()["rows"]) == 5
 
 
 def test_a_table_whose_name_is_not_utf_8_is_read(house: House) -> None:
     house.put("odd/plain.csv", "x\n1\n")
-    root = root_by_name(house.room.workspace, STORE)
+    root = root_by_name(house.context.workspace, STORE)
     folder = root.place("odd")
     assert folder is not None
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv")).write_text("x\n2\n")
-    version = save(house.room, None, "tabular", source("odd/"))
+    version = save(house.context, None, "tabular", source("odd/"))
     assert sorted(house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"]) == [[1], [2]]
 
 
@@ -392,7 +392,7 @@ def children() -> list[psutil.Process]:
 def test_memory_is_bounded_and_the_studio_lives(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MEMORY", 80 << 20)
     house.put("wide.json", "{" + ",".join(f'"k{n}": {n}' for n in range(900_000)) + "}\n")
-    told = refused(lambda: tables.look(tables.Question(house.workspace, files_of(save(house.room, None, "file", source("wide.json"))), {"format": {"type": "json_lines"}})))  # fmt: skip
+    told = refused(lambda: tables.look(tables.Question(house.workspace, files_of(save(house.context, None, "file", source("wide.json"))), {"format": {"type": "json_lines"}})))  # fmt: skip
     assert told.code == "table_too_large" and "more than 80 MiB of memory" in told.message
     monkeypatch.undo()
     assert table(house).profile is not None
@@ -458,16 +458,16 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.sqlite
 def test_a_large_table_is_looked_through_by_a_worker(house: House, large: None) -> None:
     house.put("t.csv", "a,b\n1,2\n3,x\n")
-    version = save(house.room, "t", "tabular", source("t.csv"))
+    version = save(house.context, "t", "tabular", source("t.csv"))
     at = f"dataset-versions/{version.pk}/"
     assert house.api.get(at).json()["status"] == "fetching"
     fetching.fetch(version.pk)
     told = house.api.get(at).json()
     assert (told["status"], told["error"], told["progress"], told["file_count"]) == ("ready", None, None, 1)
     assert told["columns"] == [{"name": "a", "type": "long"}, {"name": "b", "type": "string"}]
-    assert save(house.room, "t", "tabular", source("t.csv")).status == "ready"
+    assert save(house.context, "t", "tabular", source("t.csv")).status == "ready"
     house.put("t.csv", "a,b\n1,2\n3,4\n")
-    assert save(house.room, "t", "tabular", source("t.csv")).status == "fetching"
+    assert save(house.context, "t", "tabular", source("t.csv")).status == "fetching"
     assert house.api.get(at + "preview/").json()["rows"] == [[1, 2], [3, 4]]
     house.put("t.csv", 'a,b\n1,"2\n3,4\n')
     fetching.fetch(version.pk)
@@ -480,7 +480,7 @@ def test_looking_through_shows_how_far_it_is_and_can_be_canceled(
     house: House, large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.put("t.csv", "a,b\n1,2\n3,4\n")
-    version = save(house.room, "t", "tabular", source("t.csv"))
+    version = save(house.context, "t", "tabular", source("t.csv"))
     at, seen = f"dataset-versions/{version.pk}/", []
     reader = house.door(Role.READER)
 
@@ -513,7 +513,7 @@ def test_what_was_found_is_used_while_the_files_are_the_same(house: House) -> No
     house.put("t.csv", "a,b\n1,2\nx,4\n")
     assert inspection.question(version, files_of(version), 1).survey is None
     assert house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["1", 2], ["x", 4]]
-    assert save(house.room, None, "tabular", source("t.csv", format={})).pk == version.pk
+    assert save(house.context, None, "tabular", source("t.csv", format={})).pk == version.pk
     version.refresh_from_db()
     assert [each["type"] for each in (version.profile or {})["columns"]] == ["string", "long"]
 
@@ -524,14 +524,14 @@ def test_a_page_shows_some_of_many_columns_and_says_so(house: House) -> None:
     page = Client()
     page.force_login(house.owner, backend="django.contrib.auth.backends.ModelBackend")
     house.put("w.csv", ",".join(f"c{n}" for n in range(300)) + "\n" + ",".join("1" * 300) + "\n")
-    save(house.room, "w", "tabular", source("w.csv"))
+    save(house.context, "w", "tabular", source("w.csv"))
     text = page.get("/w/lab/data/sets/w/?part=preview").content.decode()
     assert "the first 100 of 300 columns" in text and text.count("<th ") == 100
 
 
 def test_canceling_what_is_not_under_way_is_a_conflict(house: House) -> None:
     with pytest.raises(Conflict):
-        fetching.cancel(house.room, table(house))
+        fetching.cancel(house.context, table(house))
 
 
 def test_a_survey_is_what_a_row_can_hold(house: House) -> None:
@@ -559,7 +559,7 @@ def test_thousands_of_files_are_one_table(house: House) -> None:
     (root.local / "many").mkdir(parents=True)
     for number_ in range(3000):
         (root.local / f"many/{number_:04}.csv").write_text("n\n7\n" if number_ != 2999 else "n\nA7\n")
-    version = save(house.room, None, "tabular", source("many/*.csv"))
+    version = save(house.context, None, "tabular", source("many/*.csv"))
     assert (version.profile or {})["columns"] == [{"name": "n", "type": "string"}]
     text = content(house.api.get(f"dataset-versions/{version.pk}/content/"))
     assert text == b"n\n" + b"7\n" * 2999 + b"A7\n"

@@ -109,7 +109,7 @@ def test_a_copy_of_a_curated_environment_does_not_change_the_original(house: Hou
     changed = environments.resolve(house.workspace, definition("pandas", "xgboost", name="AzureML-Tutorial"))
     assert changed.environment is None
     with pytest.raises(Conflict):
-        environments.register(house.room, definition("pandas", name="AzureML-Tutorial"))
+        environments.register(house.context, definition("pandas", name="AzureML-Tutorial"))
 
 
 def test_a_release_with_other_locks_adds_a_version(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +248,7 @@ def test_a_host_of_a_workspace_builds_what_that_workspace_asked_for_alone(house:
 
 
 def test_what_was_registered_last_is_the_newest_also_when_it_is_an_older_definition(house: House) -> None:
-    made = [environments.register(house.room, definition(package, name="p")) for package in ("a", "b", "a", "a")]
+    made = [environments.register(house.context, definition(package, name="p")) for package in ("a", "b", "a", "a")]
     assert [each.version for each in made] == [1, 2, 3, 3]
     assert environments.find(house.workspace, "p").pk == made[2].pk
     assert house.api.get("environments/p/versions/latest/").json()["version"] == "3"
@@ -347,7 +347,7 @@ def test_a_reader_builds_nothing_and_a_foreign_build_is_not_there(house: House) 
 
 def test_the_list_of_environments_costs_the_same_however_long(house: House) -> None:
     stays_constant(
-        house.api, "environments/", lambda n: environments.register(house.room, definition(f"pkg{n}", name=f"e{n}"))
+        house.api, "environments/", lambda n: environments.register(house.context, definition(f"pkg{n}", name=f"e{n}"))
     )
 
 

@@ -252,4 +252,4 @@ def test_names_of_other_workspaces_are_not_told(world: World) -> None:
     assert Invitation.objects.filter(workspace=bob.workspace).count() == 2
     assert not Member.objects.filter(workspace=bob.workspace, user__username="a-reader").exists()
     with pytest.raises(NotFound):
-        members.remove(world.site.room, Invitation.objects.filter(workspace=bob.workspace)[0].pk)
+        members.remove(world.site.context, Invitation.objects.filter(workspace=bob.workspace)[0].pk)

@@ -25,7 +25,7 @@ from registry.models import ModelVersion
 from runs.models import Attempt, Run
 from tests.runs.conftest import KEY
 from tests.web.conftest import Site
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import ApiToken, Member, Role, User
 from workspaces.scopes import Act, Scope, allows
 from workspaces.services import tokens
@@ -161,7 +161,7 @@ class World:
             host_id=site.host.pk, host_name="alpha", tag="duto/env:1", status="building", attempt_id=attempt.pk
         )
         snapshot = site.snapshot(step_py="print('hello')\n")
-        own = tokens.create(site.room, "walked", Role.READER)
+        own = tokens.create(site.context, "walked", Role.READER)
         member = Member.objects.get(workspace=site.workspace, role=Role.READER)
         dataset = site.get("datasets/penguins/versions/latest/").json()["id"]
         pipeline = site.get("pipelines/").json()["items"][0]["id"]
@@ -169,7 +169,7 @@ class World:
         # By what stands before the variable in the route; the first that fits.
         self.values: list[tuple[str, str, str]] = [
             ("", "workspace", "lab"), ("datastores/", "name", "workspaceblobstore"), ("stores/", "name", "workspaceblobstore"), ("datasets/", "name", "penguins"),
-            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("data/read/", "name", "penguins"), ("data/cancel/", "name", "penguins"), ("data/about/", "name", "penguins"), ("staged/", "key", staging.new_key(site.room)), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
+            ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("data/read/", "name", "penguins"), ("data/cancel/", "name", "penguins"), ("data/about/", "name", "penguins"), ("staged/", "key", staging.new_key(site.context)), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
             ("outputs/", "name", "model"), ("images/", "id", str(image.pk)), ("of/environments/", "version", str(slim.pk)), ("images/", "image", str(image.pk)), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
             ("people/", "user_id", str(site.owner.pk)), ("people/", "id", str(site.owner.pk)), ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),
@@ -184,18 +184,18 @@ class World:
     def _callers(self) -> dict[str, Client]:
         site = self.site
         other = create_workspace(User.objects.create_user("bob"), "elsewhere")
-        revoked = tokens.create(site.room, "gone", Role.OWNER)
-        tokens.revoke(site.room, revoked.token.pk)
+        revoked = tokens.create(site.context, "gone", Role.OWNER)
+        tokens.revoke(site.context, revoked.token.pk)
         end = now() - timedelta(seconds=1)
         expired = tokens.mint(site.owner, site.workspace, Role.OWNER, "old", expires_at=end)
         # A member who is let go without a word: what counts is asked at each call, whatever rows are left.
         gone = User.objects.create_user("gone")
         Member.objects.create(workspace=site.workspace, user=gone, role=Role.OWNER)
-        left = tokens.create(Room(site.workspace, Role.OWNER, user=gone), "t", Role.OWNER)
+        left = tokens.create(WorkspaceContext(site.workspace, Role.OWNER, user=gone), "t", Role.OWNER)
         Member.objects.filter(user=gone).delete()
         reader = User.objects.get(username="a-reader")
         step = (site.workspace, self.step.pk, self.step.root_id)
-        enrolment = enrolments.create(site.room, "")
+        enrolment = enrolments.create(site.context, "")
         made = {
             "nobody": Client(),
             "stranger": site.people["stranger"],
@@ -214,7 +214,9 @@ class World:
         }
         for role in RANKED:
             user = site.owner if role is Role.OWNER else User.objects.get(username=f"a-{role.value}")
-            made[f"{role.value}'s token"] = bearer(tokens.create(Room(site.workspace, role, user=user), "t", role).text)
+            made[f"{role.value}'s token"] = bearer(
+                tokens.create(WorkspaceContext(site.workspace, role, user=user), "t", role).text
+            )
         for client in made.values():
             client.raise_request_exception = False
         return made

@@ -83,7 +83,7 @@ def test_a_reading_that_breaks_leaves_nothing_behind(house: House) -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="gone"):
-        models.register(house.room, "m", [("a", lambda: io.BytesIO(b"x")), ("b", broken)], models.Facts())
+        models.register(house.context, "m", [("a", lambda: io.BytesIO(b"x")), ("b", broken)], models.Facts())
     assert not ModelVersion.objects.exists()
     assert list(artifact_store(house.workspace.pk).walk("models")) == []
 
@@ -185,5 +185,5 @@ def test_the_list_of_models_costs_the_same_however_long(house: House) -> None:
     stays_constant(
         house.api,
         "models/",
-        lambda n: models.register(house.room, f"m{n}", [("a", lambda: io.BytesIO(b"x"))], models.Facts()),
+        lambda n: models.register(house.context, f"m{n}", [("a", lambda: io.BytesIO(b"x"))], models.Facts()),
     )

@@ -16,7 +16,7 @@ from core.clock import now
 from core.storage import artifact_store, blob_key
 from duto.spec import canonical
 from runs.models import Attempt, Experiment, Run, Snapshot, StepRun
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Member, Role, User
 from workspaces.services import tokens
 from workspaces.services.workspaces import create_workspace
@@ -30,9 +30,9 @@ class Lab:
 
     def __init__(self) -> None:
         self.owner = User.objects.create_user("ana", password="long enough 1")
-        self.room: Room = create_workspace(self.owner, "lab")
-        self.workspace = self.room.workspace
-        self.client = self.door(tokens.create(self.room, "tests", Role.OWNER).text)
+        self.context: WorkspaceContext = create_workspace(self.owner, "lab")
+        self.workspace = self.context.workspace
+        self.client = self.door(tokens.create(self.context, "tests", Role.OWNER).text)
         self.host = Host.objects.create(
             name="alpha", key_digest=digest_of(KEY), cores=4, memory=16 * GIB, last_seen_at=now()
         )
@@ -49,7 +49,7 @@ class Lab:
     def member(self, name: str, role: Role) -> Client:
         user = User.objects.create_user(name, password="long enough 1")
         Member.objects.create(workspace=self.workspace, user=user, role=role)
-        return self.door(tokens.create(Room(self.workspace, role, user=user), "t", role).text)
+        return self.door(tokens.create(WorkspaceContext(self.workspace, role, user=user), "t", role).text)
 
     def run_token(self, run: Run) -> Client:
         return self.door(tokens.mint_run_token(self.workspace, run.pk, run.root_id, user=self.owner))

@@ -15,7 +15,7 @@ from duto.spec import canonical
 from runs.models import Run, Snapshot
 from runs.services.orchestration import progress
 from runs.services.submission import submit
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
 
@@ -65,7 +65,7 @@ class Agent:
 
 
 @pytest.fixture
-def room(db) -> Room:
+def context(db) -> WorkspaceContext:
     user = User.objects.create_user("ana", password="long enough 1")
     return create_workspace(user, "lab")
 
@@ -76,21 +76,21 @@ def agent() -> Agent:
 
 
 @pytest.fixture
-def cluster(room) -> ComputeTarget:
+def cluster(context) -> ComputeTarget:
     return ComputeTarget.objects.create(
-        workspace=room.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=GIB, max_nodes=2
+        workspace=context.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=GIB, max_nodes=2
     )
 
 
-def graph_of(room: Room, chart: str, **step: Any) -> dict[str, Any]:
+def graph_of(context: WorkspaceContext, chart: str, **step: Any) -> dict[str, Any]:
     """`a -> b -> c` as a graph document, with a snapshot that is really there."""
     source = b"print('hello')\n"
     digest = __import__("hashlib").sha256(source).hexdigest()
-    artifact_store(room.workspace.pk).write(blob_key(digest), __import__("io").BytesIO(source))
+    artifact_store(context.workspace.pk).write(blob_key(digest), __import__("io").BytesIO(source))
     files = [{"path": "step.py", "digest": digest, "size": len(source), "executable": False}]
     snapshot = canonical.digest({"schema": 1, "files": files})
     Snapshot.objects.get_or_create(
-        workspace=room.workspace, digest=snapshot, defaults={"files": files, "file_count": 1, "size": len(source)}
+        workspace=context.workspace, digest=snapshot, defaults={"files": files, "file_count": 1, "size": len(source)}
     )
     names = [name.strip() for name in chart.split("->")]
     user_managed = {"python": {"user_managed": True}}
@@ -102,9 +102,9 @@ def graph_of(room: Room, chart: str, **step: Any) -> dict[str, Any]:
     return {"schema": 1, "steps": steps, "parameters": []}
 
 
-def submit_chain(room: Room, chart: str, **more: Any) -> Run:
+def submit_chain(context: WorkspaceContext, chart: str, **more: Any) -> Run:
     step = more.pop("step", {})
-    run = submit.submit_run(room, experiment="exp", graph=graph_of(room, chart, **step), **more)
+    run = submit.submit_run(context, experiment="exp", graph=graph_of(context, chart, **step), **more)
     progress.advance(run.pk)
     return run
 

@@ -14,11 +14,11 @@ from runs.services.orchestration import clusters
 from runs.services.orchestration.cancel import cancel_run
 from runs.services.scheduling import autoscaler, placing
 from runs.services.submission import submit
-from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
-from workspaces.access import Room
+from tests.runs.exchange import Agent, agent, cluster, context, graph_of, states, submit_chain
+from workspaces.access import WorkspaceContext
 from workspaces.services.workspaces import create_workspace
 
-__all__ = ["agent", "cluster", "room"]
+__all__ = ["agent", "cluster", "context"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
@@ -33,27 +33,27 @@ def stopped(agent: Agent, work: dict[str, Any]) -> None:
     agent.finish(work, exit_code=None, signal=15, cause="canceled", canceled=True)
 
 
-def test_a_removed_idle_node_is_gone_at_once(room: Room, cluster: ComputeTarget, agent: Agent) -> None:
+def test_a_removed_idle_node_is_gone_at_once(context: WorkspaceContext, cluster: ComputeTarget, agent: Agent) -> None:
     ComputeTarget.objects.update(min_nodes=1)
     autoscaler.reconcile_all()
-    assert clusters.remove_node(room, "cpu", Node.objects.get().pk) is None
+    assert clusters.remove_node(context, "cpu", Node.objects.get().pk) is None
     assert not Node.objects.exists()
     with pytest.raises(NotFound, match="no such node"):
-        clusters.remove_node(room, "cpu", cluster.pk)
+        clusters.remove_node(context, "cpu", cluster.pk)
 
 
 def test_the_step_of_a_removed_node_is_stopped_and_tried_again(
-    room: Room, cluster: ComputeTarget, agent: Agent
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
 ) -> None:
-    run = submit_chain(room, "a")
+    run = submit_chain(context, "a")
     ComputeTarget.objects.update(max_nodes=1)
     work = running(agent)
     node = Node.objects.get()
-    left = clusters.remove_node(room, "cpu", node.pk)
+    left = clusters.remove_node(context, "cpu", node.pk)
     assert left is not None
     assert left.status == "leaving"
     # It holds what it held until its step is gone, and a second removal changes nothing.
-    assert clusters.remove_node(room, "cpu", node.pk) is not None
+    assert clusters.remove_node(context, "cpu", node.pk) is not None
     answer = agent.say()
     assert [each["attempt"] for each in answer["cancel"]] == [work["attempt"]]
     stopped(agent, work)
@@ -72,11 +72,11 @@ def test_the_step_of_a_removed_node_is_stopped_and_tried_again(
 
 
 def test_a_step_that_ends_by_itself_before_its_removed_node_is_stopped_counts(
-    room: Room, cluster: ComputeTarget, agent: Agent
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
 ) -> None:
-    run = submit_chain(room, "a")
+    run = submit_chain(context, "a")
     work = running(agent)
-    clusters.remove_node(room, "cpu", Node.objects.get().pk)
+    clusters.remove_node(context, "cpu", Node.objects.get().pk)
     agent.finish(work)
     attempt = Attempt.objects.get()
     assert (attempt.status, attempt.cause, attempt.message) == ("completed", "", "")
@@ -84,21 +84,25 @@ def test_a_step_that_ends_by_itself_before_its_removed_node_is_stopped_counts(
     assert run.status == "Completed"
 
 
-def test_a_person_who_cancels_too_has_the_last_word(room: Room, cluster: ComputeTarget, agent: Agent) -> None:
-    run = submit_chain(room, "a")
+def test_a_person_who_cancels_too_has_the_last_word(
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
+) -> None:
+    run = submit_chain(context, "a")
     work = running(agent)
-    clusters.remove_node(room, "cpu", Node.objects.get().pk)
-    cancel_run(room, run)
+    clusters.remove_node(context, "cpu", Node.objects.get().pk)
+    cancel_run(context, run)
     stopped(agent, work)
     run.refresh_from_db()
     assert run.status == "Canceled"
     assert Attempt.objects.count() == 1
 
 
-def test_a_step_that_no_agent_has_yet_waits_again(room: Room, cluster: ComputeTarget, agent: Agent) -> None:
-    submit_chain(room, "a")
+def test_a_step_that_no_agent_has_yet_waits_again(
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
+) -> None:
+    submit_chain(context, "a")
     node = Node.objects.get()
-    assert clusters.remove_node(room, "cpu", node.pk) is None
+    assert clusters.remove_node(context, "cpu", node.pk) is None
     attempt = Attempt.objects.select_related("node").get()
     assert attempt.status == "queued"
     assert attempt.number == 1
@@ -108,14 +112,14 @@ def test_a_step_that_no_agent_has_yet_waits_again(room: Room, cluster: ComputeTa
 
 
 def test_a_smaller_cluster_lets_its_steps_finish_and_its_nodes_leave_after_them(
-    room: Room, cluster: ComputeTarget, agent: Agent
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
 ) -> None:
     for _ in range(2):
-        submit_chain(room, "a", step={"allow_reuse": False})
+        submit_chain(context, "a", step={"allow_reuse": False})
     work = agent.say()["work"]
     assert len(work) == 2
-    targets.update_target(room, "cpu", max_nodes=1)
-    waiting = submit_chain(room, "a", step={"allow_reuse": False})
+    targets.update_target(context, "cpu", max_nodes=1)
+    waiting = submit_chain(context, "a", step={"allow_reuse": False})
     assert agent.finish(work[0])["work"] == []
     assert autoscaler.reconcile_all() == 1
     assert Node.objects.get().status == "running"
@@ -124,15 +128,15 @@ def test_a_smaller_cluster_lets_its_steps_finish_and_its_nodes_leave_after_them(
 
 
 def test_a_cluster_in_use_is_only_deleted_with_force_and_goes_after_its_last_step(
-    room: Room, cluster: ComputeTarget, agent: Agent
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
 ) -> None:
     ComputeTarget.objects.update(max_nodes=1)
-    first, second = submit_chain(room, "a -> b"), submit_chain(room, "a", step={"allow_reuse": False})
+    first, second = submit_chain(context, "a -> b"), submit_chain(context, "a", step={"allow_reuse": False})
     work = running(agent)
     with pytest.raises(Conflict, match="1 step runs on it and 1 waits for it") as refused:
-        targets.delete_target(room, "cpu")
+        targets.delete_target(context, "cpu")
     assert refused.value.facts == {"running": 1, "waiting": 1}
-    assert targets.delete_target(room, "CPU", force=True) is False
+    assert targets.delete_target(context, "CPU", force=True) is False
     second.refresh_from_db()
     assert (second.status, states(second)) == ("Canceled", {"a": "Canceled"})
     step = Run.objects.get(parent=second)
@@ -140,9 +144,9 @@ def test_a_cluster_in_use_is_only_deleted_with_force_and_goes_after_its_last_ste
     assert step.error["message"] == "Canceled by ana, who deleted the cluster cpu."
     # Nothing new begins on it, nobody can change it, and it stays until its step is really gone.
     with pytest.raises(Unprocessable, match="does not exist"):
-        submit.submit_run(room, experiment="exp", graph=graph_of(room, "z"))
+        submit.submit_run(context, experiment="exp", graph=graph_of(context, "z"))
     with pytest.raises(Conflict, match="is being deleted"):
-        targets.update_target(room, "cpu", max_nodes=3)
+        targets.update_target(context, "cpu", max_nodes=3)
     assert clusters.finish_leaving() == 0
     assert [each["attempt"] for each in agent.say()["cancel"]] == [work["attempt"]]
     stopped(agent, work)
@@ -154,14 +158,14 @@ def test_a_cluster_in_use_is_only_deleted_with_force_and_goes_after_its_last_ste
 
 
 def test_a_later_step_of_a_cluster_that_is_being_deleted_fails_with_what_to_do(
-    room: Room, cluster: ComputeTarget, agent: Agent
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
 ) -> None:
     other = ComputeTarget.objects.create(
-        workspace=room.workspace, name="gone", vm_size="STANDARD_DS1_V2", cores=1, memory=1, max_nodes=1
+        workspace=context.workspace, name="gone", vm_size="STANDARD_DS1_V2", cores=1, memory=1, max_nodes=1
     )
-    graph = graph_of(room, "a -> b")
+    graph = graph_of(context, "a -> b")
     graph["steps"][1]["compute"] = "gone"
-    run = submit.submit_run(room, experiment="exp", graph=graph)
+    run = submit.submit_run(context, experiment="exp", graph=graph)
     ComputeTarget.objects.filter(pk=other.pk).update(max_nodes=0)
     agent.finish(running(agent))
     run.refresh_from_db()
@@ -170,9 +174,11 @@ def test_a_later_step_of_a_cluster_that_is_being_deleted_fails_with_what_to_do(
     assert "'gone' was deleted before the step could start" in run.error["message"]
 
 
-def test_nodes_of_another_workspace_are_not_there(room: Room, cluster: ComputeTarget, agent: Agent) -> None:
-    submit_chain(room, "a")
-    foreign = create_workspace(room.user, "other")  # type: ignore[arg-type]
+def test_nodes_of_another_workspace_are_not_there(
+    context: WorkspaceContext, cluster: ComputeTarget, agent: Agent
+) -> None:
+    submit_chain(context, "a")
+    foreign = create_workspace(context.user, "other")  # type: ignore[arg-type]
     ComputeTarget.objects.create(
         workspace=foreign.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=1, max_nodes=1
     )

@@ -36,7 +36,7 @@ def waiting_for(lab: Lab, run: Run, target: ComputeTarget) -> Attempt:
 
 def test_what_would_go_is_told_before(lab: Lab) -> None:
     lab.pipeline("a -> b", status="Running", display_name="nightly")
-    put_file(lab.room, "workspaceblobstore", "a.bin", io.BytesIO(b"x" * 50), overwrite=False)
+    put_file(lab.context, "workspaceblobstore", "a.bin", io.BytesIO(b"x" * 50), overwrite=False)
     told = lab.get("delete-preview/").json()
     assert (told["live_count"], told["live_runs"][0]["name"], told["counts"]["runs"]) == (1, "nightly", 1)
     assert told["datastore_bytes"] == 50 and told["store_bytes"] > 0 and told["can_go"]
@@ -47,10 +47,10 @@ def test_nothing_of_it_stays(lab: Lab) -> None:
         root = lab.pipeline("a -> b", status="Completed")
         lab.attempt(lab.step(root, "a"), status="completed")
     own = Host.objects.create(workspace=lab.workspace, name="beta", key_digest="0" * 64, last_seen_at=now())
-    enrolments.create(lab.room, "gamma")
+    enrolments.create(lab.context, "gamma")
     other = create_workspace(lab.owner, "other")
     folders = workspace_folders(lab.workspace.pk)
-    removal.delete(lab.room, "lab")
+    removal.delete(lab.context, "lab")
     own.refresh_from_db()
     assert own.revoked_at is not None
     with pytest.raises(Unauthenticated):
@@ -66,7 +66,7 @@ def test_nothing_of_it_stays(lab: Lab) -> None:
 def test_what_runs_is_stopped_first_and_whoever_looks_next_goes_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     root = lab.pipeline("a", status="Running")
     attempt = lab.attempt(lab.step(root, "a"), status="running")
-    removal.delete(lab.room, "lab")
+    removal.delete(lab.context, "lab")
     assert not workspace_removal.finish(lab.workspace.pk)
     attempt.refresh_from_db()
     assert attempt.cancel_requested_at is not None and Run.objects.filter(pk=root.pk).exists()
@@ -79,7 +79,7 @@ def test_what_runs_is_stopped_first_and_whoever_looks_next_goes_on(lab: Lab, mon
 def test_another_goes_on_where_one_died(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         lab.pipeline("a", status="Completed")
-    removal.delete(lab.room, "lab")
+    removal.delete(lab.context, "lab")
     monkeypatch.setattr("core.slices.SLICE", 3)
 
     def dies() -> None:
@@ -100,9 +100,9 @@ def test_another_goes_on_where_one_died(lab: Lab, monkeypatch: pytest.MonkeyPatc
 def test_a_workspace_with_live_runs_is_not_archived(lab: Lab) -> None:
     root = lab.pipeline("a", status="Running")
     with pytest.raises(Conflict, match="not over yet"):
-        workspaces.set_archived(lab.room, True)
+        workspaces.set_archived(lab.context, True)
     Run.objects.filter(root=root).update(status="Completed")
-    assert workspaces.set_archived(lab.room, True).is_archived
+    assert workspaces.set_archived(lab.context, True).is_archived
 
 
 def test_so_many_steps_run_at_once_over_all_clusters(lab: Lab) -> None:
@@ -110,7 +110,7 @@ def test_so_many_steps_run_at_once_over_all_clusters(lab: Lab) -> None:
         workspace=lab.workspace, name="more", vm_size="STANDARD_DS1_V2", cores=1, memory=1 << 30, max_nodes=4
     )
     targets = list(ComputeTarget.objects.order_by("id"))
-    workspaces.set_limits(lab.room, {"running_steps": 1})
+    workspaces.set_limits(lab.context, {"running_steps": 1})
     root = lab.pipeline("a -> b -> c", status="Queued")
     waits = [waiting_for(lab, lab.step(root, node), targets[place % 2]) for place, node in enumerate("abc")]
     assert placing.place() == 1
@@ -120,7 +120,7 @@ def test_so_many_steps_run_at_once_over_all_clusters(lab: Lab) -> None:
     assert {reason.code for each in left for reason in waiting.reasons(each)} >= {"running_limit"}
     assert "may run 1 step at once" in waiting.reasons(left[0])[0].text
     assert placing.place() == 0
-    workspaces.set_limits(lab.room, {"running_steps": 3})
+    workspaces.set_limits(lab.context, {"running_steps": 3})
     assert placing.place() == 2
 
 
@@ -133,7 +133,7 @@ def test_nothing_is_placed_in_an_archived_workspace(lab: Lab) -> None:
 
 
 def test_a_step_without_a_cluster_gets_the_default_one(lab: Lab) -> None:
-    workspaces.change(lab.room, default_compute="cpu")
+    workspaces.change(lab.context, default_compute="cpu")
     answer = lab.post("runs/", {"experiment": "e", "graph": lab.graph("a", compute=None)})
     assert answer.status_code == 201, answer.content
     root = Run.objects.get(pk=answer.json()["id"])

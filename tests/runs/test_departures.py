@@ -35,7 +35,7 @@ def placed(lab: Lab, status: str) -> tuple[Run, Attempt, Node]:
 
 def test_detaching_loses_what_runs_there_with_the_evidence_and_tries_again(lab: Lab) -> None:
     run, attempt, node = placed(lab, "running")
-    host_maintenance.revoke(lab.room, "alpha")
+    host_maintenance.revoke(lab.context, "alpha")
     for row in (attempt, node, run):
         row.refresh_from_db()
     assert (attempt.status, attempt.cause) == ("lost", "host_lost")
@@ -51,14 +51,14 @@ def test_a_build_of_a_detached_host_is_queued_again_at_once(lab: Lab) -> None:
     Host.objects.update(workspace=lab.workspace)
     environments.resolve(lab.workspace, {"name": "e", "python": {"version": "3.11", "packages": ["numpy"]}})
     (build,) = environments.take_builds(Host.objects.get())
-    host_maintenance.revoke(lab.room, "alpha")
+    host_maintenance.revoke(lab.context, "alpha")
     build.refresh_from_db()
     assert (build.status, build.host_id) == ("queued", None) and "was detached" in build.reason
 
 
 def test_a_word_from_the_detached_host_changes_nothing(lab: Lab) -> None:
     _, attempt, _ = placed(lab, "running")
-    host_maintenance.revoke(lab.room, "alpha")
+    host_maintenance.revoke(lab.context, "alpha")
     report = {"attempt": str(attempt.pk), "epoch": 1, "event": "finished", "exit_code": 0}
     answer = lab.agent.post("/agent/v1/exchange", {"reports": [report]}, content_type="application/json")
     assert answer.status_code == 401
@@ -89,7 +89,7 @@ def test_what_was_not_fetched_waits_again(lab: Lab, gone: dict[str, object]) -> 
 
 def test_what_runs_on_a_drained_host_goes_on(lab: Lab) -> None:
     _, attempt, _ = placed(lab, "running")
-    host_maintenance.drain(lab.room, "alpha")
+    host_maintenance.drain(lab.context, "alpha")
     assert host_removal.give_back_unfetched() == 0
     attempt.refresh_from_db()
     assert attempt.status == "running"

@@ -12,13 +12,13 @@ from runs.models import Attempt, Run
 from runs.services.maintenance import ticker
 from runs.services.orchestration import cancel, open_children, run_transaction
 from tests.runs.conftest import Lab
-from tests.runs.exchange import Agent, agent, cluster, room, states, submit_chain
-from workspaces.access import Room
+from tests.runs.exchange import Agent, agent, cluster, context, states, submit_chain
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.services import tokens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
-__all__ = ["agent", "cluster", "room"]  # fixtures
+__all__ = ["agent", "cluster", "context"]  # fixtures
 
 
 def child_of(lab: Lab, parent: Any) -> str:
@@ -31,20 +31,20 @@ def look(lab: Lab, key: str) -> dict[str, Any]:
     return dict(lab.get(f"runs/{key}/").json())
 
 
-def started(room: Room, agent: Agent, chart: str = "a", **step: Any) -> tuple[Run, dict[str, Any], Run]:
+def started(context: WorkspaceContext, agent: Agent, chart: str = "a", **step: Any) -> tuple[Run, dict[str, Any], Run]:
     """A pipeline whose first step runs at the agent: root, work, step."""
-    root = submit_chain(room, chart, step=step)
+    root = submit_chain(context, chart, step=step)
     work = next(each for each in agent.say()["work"] if each["type"] == "attempt")
     agent.say({"attempt": work["attempt"], "epoch": work["epoch"], "event": "started"})
     return root, work, Attempt.objects.select_related("run").get(pk=work["attempt"]).run
 
 
 @pytest.fixture
-def door(room: Room) -> Lab:
+def door(context: WorkspaceContext) -> Lab:
     """The REST door to the workspace of the agent's work."""
     lab = Lab.__new__(Lab)
-    lab.room, lab.workspace, lab.base = room, room.workspace, "/api/v1/workspaces/lab/"
-    lab.client = lab.door(tokens.create(room, "tests", Role.OWNER).text)
+    lab.context, lab.workspace, lab.base = context, context.workspace, "/api/v1/workspaces/lab/"
+    lab.client = lab.door(tokens.create(context, "tests", Role.OWNER).text)
     return lab
 
 
@@ -113,8 +113,8 @@ def test_the_change_is_told_to_who_watches(lab: Lab) -> None:
 # --- steps ---
 
 
-def test_children_of_a_step_end_with_it(door: Lab, room: Room, agent: Agent, cluster: Any) -> None:
-    root, work, step = started(room, agent)
+def test_children_of_a_step_end_with_it(door: Lab, context: WorkspaceContext, agent: Agent, cluster: Any) -> None:
+    root, work, step = started(context, agent)
     child = child_of(door, step.pk)
     agent.finish(work)
     assert look(door, child)["status"] == "Completed" and states(root)["a"] == "Completed"
@@ -124,11 +124,11 @@ def test_children_of_a_step_end_with_it(door: Lab, room: Room, agent: Agent, clu
 
 def test_children_of_an_attempt_that_was_lost_fail_and_the_next_opens_its_own(
     door: Lab,
-    room: Room,
+    context: WorkspaceContext,
     agent: Agent,
     cluster: Any,
 ) -> None:
-    root, work, step = started(room, agent, retries=1)
+    root, work, step = started(context, agent, retries=1)
     first = child_of(door, step.pk)
     (again,) = agent.finish(work, exit_code=1, message="ValueError: x", cause="user_error")["work"]
     assert look(door, first)["status"] == "Failed"
@@ -141,13 +141,13 @@ def test_children_of_an_attempt_that_was_lost_fail_and_the_next_opens_its_own(
 
 
 def test_children_of_a_step_that_failed_or_was_canceled_end_so(
-    door: Lab, room: Room, agent: Agent, cluster: Any
+    door: Lab, context: WorkspaceContext, agent: Agent, cluster: Any
 ) -> None:
-    _, work, step = started(room, agent)
+    _, work, step = started(context, agent)
     child = child_of(door, step.pk)
     agent.finish(work, exit_code=1, message="ValueError: x", cause="user_error")
     assert (look(door, child)["status"], look(door, child)["error"]["cause"]) == ("Failed", "user_error")
-    root, work, step = started(room, agent)
+    root, work, step = started(context, agent)
     child = child_of(door, step.pk)
     below_root = child_of(door, root.pk)
     door.post(f"runs/{root.pk}/cancel/")
@@ -156,8 +156,10 @@ def test_children_of_a_step_that_failed_or_was_canceled_end_so(
     assert {look(door, key)["status"] for key in (child, below_root)} == {"Canceled"}
 
 
-def test_a_step_that_says_that_it_failed_has_failed(door: Lab, room: Room, agent: Agent, cluster: Any) -> None:
-    root, work, step = started(room, agent, "a -> b")
+def test_a_step_that_says_that_it_failed_has_failed(
+    door: Lab, context: WorkspaceContext, agent: Agent, cluster: Any
+) -> None:
+    root, work, step = started(context, agent, "a -> b")
     told = door.post(f"runs/{step.pk}/fail/", {"message": "only 3 rows", "code": "TooFew"})
     assert (told.status_code, told.json()["status"]) == (200, "Running")  # its script goes on
     agent.finish(work)
@@ -173,9 +175,9 @@ def test_a_step_that_says_that_it_failed_has_failed(door: Lab, room: Room, agent
 
 
 def test_what_else_ended_the_script_is_not_hidden_by_its_word(
-    door: Lab, room: Room, agent: Agent, cluster: Any
+    door: Lab, context: WorkspaceContext, agent: Agent, cluster: Any
 ) -> None:
-    _, work, step = started(room, agent)
+    _, work, step = started(context, agent)
     door.post(f"runs/{step.pk}/fail/", {"message": "only 3 rows"})
     agent.finish(
         work,
@@ -186,28 +188,32 @@ def test_what_else_ended_the_script_is_not_hidden_by_its_word(
     )
     found = look(door, str(step.pk))["error"]
     assert (found["message"], found["exit_code"], found["traceback"]["line"]) == ("only 3 rows", 1, 3)
-    _, work, step = started(room, agent)
+    _, work, step = started(context, agent)
     door.post(f"runs/{step.pk}/fail/", {"message": "only 3 rows"})
     agent.finish(work, exit_code=137, cause="out_of_memory", message="The kernel killed the script.")
     found = look(door, str(step.pk))["error"]
     assert (found["cause"], found["message"]) == ("out_of_memory", "The kernel killed the script.")
-    _, work, step = started(room, agent)
+    _, work, step = started(context, agent)
     door.post(f"runs/{step.pk}/fail/", {"message": "only 3 rows"})
     door.post(f"runs/{step.pk}/cancel/")
     agent.finish(work, cause="canceled", canceled=True)
     assert look(door, str(step.pk))["status"] == "Canceled"
 
 
-def test_a_failure_that_was_said_is_of_its_attempt(door: Lab, room: Room, agent: Agent, cluster: Any) -> None:
-    root, work, step = started(room, agent, retries=1)
+def test_a_failure_that_was_said_is_of_its_attempt(
+    door: Lab, context: WorkspaceContext, agent: Agent, cluster: Any
+) -> None:
+    root, work, step = started(context, agent, retries=1)
     door.post(f"runs/{step.pk}/fail/", {"message": "the service was away"})
     (again,) = agent.finish(work)["work"]
     agent.finish(again)
     assert states(root)["a"] == "Completed"
 
 
-def test_a_run_that_ends_by_itself_is_not_ended_by_a_word(door: Lab, room: Room, agent: Agent, cluster: Any) -> None:
-    root = submit_chain(room, "a -> b")
+def test_a_run_that_ends_by_itself_is_not_ended_by_a_word(
+    door: Lab, context: WorkspaceContext, agent: Agent, cluster: Any
+) -> None:
+    root = submit_chain(context, "a -> b")
     waiting = Run.objects.get(root=root, step__node_id="b")
     refused = {
         ("complete", root.pk): "ends_by_itself",
@@ -218,17 +224,17 @@ def test_a_run_that_ends_by_itself_is_not_ended_by_a_word(door: Lab, room: Room,
     for (deed, key), code in refused.items():
         answer = door.post(f"runs/{key}/{deed}/", {})
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, code), (deed, key)
-    cancel.cancel_run(room, root)
+    cancel.cancel_run(context, root)
     over = door.post(f"runs/{root.pk}/complete/")
     assert over.status_code == 200 and over.json()["status"] == "Canceled"  # what is over stays as it is
 
 
 def test_a_step_cancels_itself_and_its_pipeline_by_its_own_token(
-    room: Room, agent: Agent, cluster: Any, door: Lab
+    context: WorkspaceContext, agent: Agent, cluster: Any, door: Lab
 ) -> None:
     for whom in ("step", "root"):
-        root, work, step = started(room, agent, "a -> b")
-        own = door.door(tokens.mint_run_token(room.workspace, step.pk, root.pk, user=room.user))
+        root, work, step = started(context, agent, "a -> b")
+        own = door.door(tokens.mint_run_token(context.workspace, step.pk, root.pk, user=context.user))
         key = step.pk if whom == "step" else root.pk
         answer = own.post(f"{door.base}runs/{key}/cancel/")
         assert (answer.status_code, answer.json()["status"]) == (200, "CancelRequested")

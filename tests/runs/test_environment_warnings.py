@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from runs.models import Attempt, Run
-from tests.runs.exchange import Agent, agent, cluster, room, submit_chain
-from workspaces.access import Room
+from tests.runs.exchange import Agent, agent, cluster, context, submit_chain
+from workspaces.access import WorkspaceContext
 
-__all__ = ["agent", "cluster", "room"]
+__all__ = ["agent", "cluster", "context"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("cluster")]
 OTHER = "Python 3.8 is not on this host; Python 3.11.7 is used."
 UNUSED = "'--pre' is not used: the studio has a package index of its own."
@@ -28,8 +28,8 @@ def warnings(run: Run) -> dict[str, Any]:
     return dict(Run.objects.filter(parent=run).values_list("step__node_id", "warnings"))
 
 
-def test_another_python_is_a_warning_of_each_step_and_once_of_the_run(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a -> b", step={"environment": OLD})
+def test_another_python_is_a_warning_of_each_step_and_once_of_the_run(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a -> b", step={"environment": OLD})
     (work,) = built(agent, warnings=[OTHER])
     assert warnings(run) == {"a": [OTHER, UNUSED], "b": []}, "as soon as it is known"
     (work,) = agent.finish(work, warnings=["The script ended without writing its output 'x'."])["work"]
@@ -42,20 +42,20 @@ def test_another_python_is_a_warning_of_each_step_and_once_of_the_run(room: Room
     assert run.root_id == run.pk
 
 
-def test_a_reused_step_and_a_further_attempt_tell_it_too(room: Room, agent: Agent) -> None:
-    submit_chain(room, "a", step={"environment": OLD, "retries": 1})
+def test_a_reused_step_and_a_further_attempt_tell_it_too(context: WorkspaceContext, agent: Agent) -> None:
+    submit_chain(context, "a", step={"environment": OLD, "retries": 1})
     (work,) = built(agent, warnings=[OTHER])
     (work,) = agent.finish(work, exit_code=1, cause="user_error", message="no")["work"]
     assert list(Attempt.objects.order_by("number").values_list("warnings", flat=True)) == [[OTHER, UNUSED]] * 2
     agent.finish(work)
-    again = submit_chain(room, "a", step={"environment": OLD, "retries": 1})
+    again = submit_chain(context, "a", step={"environment": OLD, "retries": 1})
     again.refresh_from_db()
     assert (again.status, again.warnings) == ("Completed", [OTHER, UNUSED])
     assert warnings(again) == {"a": [OTHER, UNUSED]}
 
 
-def test_the_failure_of_a_build_tells_it_too(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a -> b", step={"environment": OLD})
+def test_the_failure_of_a_build_tells_it_too(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a -> b", step={"environment": OLD})
     assert built(agent, event="failed", message=f"No. {OTHER}", warnings=[OTHER]) == []
     run.refresh_from_db()
     assert (run.status, run.warnings) == ("Failed", [OTHER, UNUSED])

@@ -16,16 +16,16 @@ from runs.services.agent_reports import reports
 from runs.services.orchestration import progress
 from runs.services.orchestration.cancel import cancel_run
 from runs.services.submission import submit
-from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
-from workspaces.access import Room
+from tests.runs.exchange import Agent, agent, cluster, context, graph_of, states, submit_chain
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["agent", "cluster", "room"]  # fixtures
+__all__ = ["agent", "cluster", "context"]  # fixtures
 
 
-def test_a_chain_runs_from_claim_to_claim_and_the_finish_brings_the_next_work(room, cluster, agent):
-    run = submit_chain(room, "a -> b")
+def test_a_chain_runs_from_claim_to_claim_and_the_finish_brings_the_next_work(context, cluster, agent):
+    run = submit_chain(context, "a -> b")
     (work,) = agent.say()["work"]
     assert work["spec"]["script"] == "step.py"
     assert work["spec"]["arguments"] == ["a"]
@@ -39,8 +39,8 @@ def test_a_chain_runs_from_claim_to_claim_and_the_finish_brings_the_next_work(ro
     assert states(run) == {"a": "Completed", "b": "Completed"}
 
 
-def test_a_short_step_tells_its_start_with_its_verdict(room, cluster, agent):
-    run = submit_chain(room, "a")
+def test_a_short_step_tells_its_start_with_its_verdict(context, cluster, agent):
+    run = submit_chain(context, "a")
     (work,) = agent.say()["work"]
     start = {"attempt": work["attempt"], "epoch": 1, "event": "started", "at": iso(now())}
     end = {"attempt": work["attempt"], "epoch": 1, "event": "finished", "exit_code": 0}
@@ -50,8 +50,8 @@ def test_a_short_step_tells_its_start_with_its_verdict(room, cluster, agent):
     assert step.created_at < step.started_at <= step.finished_at
 
 
-def test_a_report_that_comes_twice_changes_nothing(room, cluster, agent):
-    run = submit_chain(room, "a")
+def test_a_report_that_comes_twice_changes_nothing(context, cluster, agent):
+    run = submit_chain(context, "a")
     (work,) = agent.say()["work"]
     agent.finish(work)
     run.refresh_from_db()
@@ -61,15 +61,15 @@ def test_a_report_that_comes_twice_changes_nothing(room, cluster, agent):
     assert run.version == version
 
 
-def test_a_stale_epoch_is_refused(room, cluster, agent):
-    submit_chain(room, "a")
+def test_a_stale_epoch_is_refused(context, cluster, agent):
+    submit_chain(context, "a")
     (work,) = agent.say()["work"]
     answer = agent.say({"attempt": work["attempt"], "epoch": 7, "event": "finished", "exit_code": 0})
     assert [each["code"] for each in answer["refused"]] == ["stale_epoch"]
 
 
-def test_work_whose_answer_was_lost_is_sent_again_with_the_same_epoch(room, cluster, agent):
-    submit_chain(room, "a")
+def test_work_whose_answer_was_lost_is_sent_again_with_the_same_epoch(context, cluster, agent):
+    submit_chain(context, "a")
     (work,) = agent.say()["work"]
     agent.held.clear()
     assert agent.say()["work"] == []
@@ -78,15 +78,15 @@ def test_work_whose_answer_was_lost_is_sent_again_with_the_same_epoch(room, clus
     assert (again["attempt"], again["epoch"]) == (work["attempt"], work["epoch"])
 
 
-def test_another_host_may_not_report(room, cluster, agent):
-    submit_chain(room, "a")
+def test_another_host_may_not_report(context, cluster, agent):
+    submit_chain(context, "a")
     (work,) = agent.say()["work"]
     answer = Agent("beta").say({"attempt": work["attempt"], "epoch": 1, "event": "finished", "exit_code": 0})
     assert [each["code"] for each in answer["refused"]] == ["not_found"]
 
 
-def test_a_failed_step_skips_what_waits_on_it_and_says_so(room, cluster, agent):
-    run = submit_chain(room, "a -> b -> c")
+def test_a_failed_step_skips_what_waits_on_it_and_says_so(context, cluster, agent):
+    run = submit_chain(context, "a -> b -> c")
     (work,) = agent.say()["work"]
     agent.finish(work, exit_code=3, cause="user_error", message="The script ended with exit code 3.")
     run.refresh_from_db()
@@ -96,10 +96,10 @@ def test_a_failed_step_skips_what_waits_on_it_and_says_so(room, cluster, agent):
     assert states(run) == {"a": "Failed", "b": "Skipped", "c": "Skipped"}
 
 
-def test_cancel_ends_what_waits_at_once_and_asks_the_agent_for_the_rest(room, cluster, agent):
-    run = submit_chain(room, "a -> b")
+def test_cancel_ends_what_waits_at_once_and_asks_the_agent_for_the_rest(context, cluster, agent):
+    run = submit_chain(context, "a -> b")
     (work,) = agent.say()["work"]
-    cancel_run(room, run)
+    cancel_run(context, run)
     assert states(run) == {"a": "CancelRequested", "b": "Canceled"}
     answer = agent.say()
     assert [each["attempt"] for each in answer["cancel"]] == [work["attempt"]]
@@ -109,12 +109,12 @@ def test_cancel_ends_what_waits_at_once_and_asks_the_agent_for_the_rest(room, cl
     assert run.cancel_requested_by == "ana"
 
 
-def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(room, cluster, agent):
+def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(context, cluster, agent):
     from runs.services.scheduling.waiting import reasons
 
-    graph = graph_of(room, "a")
+    graph = graph_of(context, "a")
     graph["steps"] = [{**graph["steps"][0], "id": name, "name": name, "allow_reuse": False} for name in "abc"]
-    run = submit.submit_run(room, experiment="exp", graph=graph)
+    run = submit.submit_run(context, experiment="exp", graph=graph)
     progress.advance(run.pk)
     assert len(agent.say()["work"]) == 2
     waiting = Attempt.objects.get(status="queued", node__isnull=True)
@@ -124,7 +124,7 @@ def test_two_nodes_serve_two_steps_and_the_third_waits_with_a_reason(room, clust
     assert queue.text == "It is number 1 of 1 in the queue of cpu."
 
 
-def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(room, cluster, agent):
+def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(context, cluster, agent):
     from runs.services.scheduling import autoscaler
 
     ComputeTarget.objects.update(min_nodes=2, max_nodes=3, idle_seconds=60)
@@ -137,16 +137,16 @@ def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(room, 
     assert Node.objects.count() == 1
 
 
-def test_bells_may_be_doubled(room, cluster, agent):
-    run = submit_chain(room, "a -> b")
+def test_bells_may_be_doubled(context, cluster, agent):
+    run = submit_chain(context, "a -> b")
     for _ in range(3):
         progress.advance(run.pk)
     assert Attempt.objects.count() == 1
     assert len(agent.say()["work"]) == 1
 
 
-def test_a_script_run_is_one_run_and_ends_with_its_script(room, cluster, agent):
-    run = submit.submit_run(room, experiment="exp", graph=graph_of(room, "train"), kind="script")
+def test_a_script_run_is_one_run_and_ends_with_its_script(context, cluster, agent):
+    run = submit.submit_run(context, experiment="exp", graph=graph_of(context, "train"), kind="script")
     progress.advance(run.pk)
     (work,) = agent.say()["work"]
     agent.say({"attempt": work["attempt"], "epoch": 1, "event": "started"})
@@ -157,25 +157,27 @@ def test_a_script_run_is_one_run_and_ends_with_its_script(room, cluster, agent):
     assert run.status == "Completed"
 
 
-def test_every_problem_of_a_graph_is_told_at_once(room, agent):
-    graph = graph_of(room, "a -> b")
+def test_every_problem_of_a_graph_is_told_at_once(context, agent):
+    graph = graph_of(context, "a -> b")
     graph["steps"][0]["compute"] = "nowhere"
     with pytest.raises(Exception, match="nowhere") as refused:
-        submit.submit_run(room, experiment="exp", graph=graph)
+        submit.submit_run(context, experiment="exp", graph=graph)
     codes = [problem["code"] for problem in refused.value.facts["problems"]]
     assert codes == ["unknown_compute", "unknown_compute"]
 
 
-def test_a_reader_may_not_submit(room, cluster):
+def test_a_reader_may_not_submit(context, cluster):
     with pytest.raises(Exception, match="contributor"):
         submit.submit_run(
-            Room(room.workspace, Role.READER, user=room.user), experiment="exp", graph=graph_of(room, "a")
+            WorkspaceContext(context.workspace, Role.READER, user=context.user),
+            experiment="exp",
+            graph=graph_of(context, "a"),
         )
 
 
-def test_a_step_waits_for_its_environment_and_fails_with_its_message(room, cluster, agent):
+def test_a_step_waits_for_its_environment_and_fails_with_its_message(context, cluster, agent):
     needs = {"environment": {"name": "mine", "python": {"version": "3.11", "packages": ["no-such-package"]}}}
-    run = submit_chain(room, "a -> b", step=needs)
+    run = submit_chain(context, "a -> b", step=needs)
     assert states(run)["a"] == "Preparing"
     (work,) = agent.say()["work"]
     assert work["type"] == "build"
@@ -187,9 +189,9 @@ def test_a_step_waits_for_its_environment_and_fails_with_its_message(room, clust
     assert "no-such-package" in run.error["message"]
 
 
-def test_a_ready_environment_starts_its_steps(room, cluster, agent):
+def test_a_ready_environment_starts_its_steps(context, cluster, agent):
     needs = {"environment": {"name": "mine", "python": {"version": "3.11", "packages": ["numpy"]}}}
-    run = submit_chain(room, "a", step=needs)
+    run = submit_chain(context, "a", step=needs)
     (build,) = agent.say()["work"]
     answer = agent.say(
         {"build": build["build"], "event": "ready", "lock": "numpy==1\n", "lock_digest": "d" * 64, "python": "3.11.7"}
@@ -201,8 +203,8 @@ def test_a_ready_environment_starts_its_steps(room, cluster, agent):
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "a\ud800b"])
-def test_what_a_script_raised_is_taken_even_where_no_database_could_keep_it(room, cluster, agent, odd):
-    run = submit_chain(room, "a")
+def test_what_a_script_raised_is_taken_even_where_no_database_could_keep_it(context, cluster, agent, odd):
+    run = submit_chain(context, "a")
     (work,) = agent.say()["work"]
     trace = {"file": "step.py", "line": 1, "text": f"ValueError: {odd}"}
     agent.finish(work, exit_code=1, cause="user_error", message=odd, traceback=trace, warnings=[odd])
@@ -211,8 +213,8 @@ def test_what_a_script_raised_is_taken_even_where_no_database_could_keep_it(room
     assert run.error["message"].startswith("a") and run.error["message"].endswith("b")
 
 
-def test_a_report_that_cannot_be_taken_does_not_hold_up_the_others(room, cluster, agent):
-    run, other = submit_chain(room, "a"), submit_chain(room, "b")
+def test_a_report_that_cannot_be_taken_does_not_hold_up_the_others(context, cluster, agent):
+    run, other = submit_chain(context, "a"), submit_chain(context, "b")
     first, second = agent.say()["work"]
     bad = {"attempt": first["attempt"], "epoch": 1, "event": "finished", "exit_code": "no number"}
     good = {"attempt": second["attempt"], "epoch": 1, "event": "finished", "exit_code": 0}
@@ -235,9 +237,9 @@ def test_a_report_that_cannot_be_taken_does_not_hold_up_the_others(room, cluster
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_whatever_one_report_raises_costs_no_other(room, cluster, agent, monkeypatch, fault):
-    submit_chain(room, "a")
-    other = submit_chain(room, "b")
+def test_whatever_one_report_raises_costs_no_other(context, cluster, agent, monkeypatch, fault):
+    submit_chain(context, "a")
+    other = submit_chain(context, "b")
     first, second = agent.say()["work"]
     finish = reports.finishing.finish
 
@@ -255,29 +257,31 @@ def test_whatever_one_report_raises_costs_no_other(room, cluster, agent, monkeyp
     assert other.status == "Completed"
 
 
-def test_data_that_went_between_submit_and_start_fail_the_step(room, cluster, agent, monkeypatch):
+def test_data_that_went_between_submit_and_start_fail_the_step(context, cluster, agent, monkeypatch):
     monkeypatch.setattr(submit, "AT_ONCE", 0)
     import io
 
     from datasets.services import save
     from datasets.services.datastores import delete_file, put_file
 
-    put_file(room, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
-    version = save(room, None, "file", {"sources": [{"datastore": "workspaceblobstore", "path": "raw/*.csv"}]})
+    put_file(context, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
+    version = save(context, None, "file", {"sources": [{"datastore": "workspaceblobstore", "path": "raw/*.csv"}]})
     inputs = [{"name": "raw", "from": {"dataset": str(version.pk)}, "mode": "mount"}]
-    run = submit.submit_run(room, experiment="exp", graph=graph_of(room, "a -> b", inputs=inputs))
-    delete_file(room, "workspaceblobstore", "raw/a.csv")
+    run = submit.submit_run(context, experiment="exp", graph=graph_of(context, "a -> b", inputs=inputs))
+    delete_file(context, "workspaceblobstore", "raw/a.csv")
     progress.advance(run.pk)
     run.refresh_from_db()
     assert (run.status, run.error["cause"]) == ("Failed", "data_missing")
     assert states(run) == {"a": "Failed", "b": "Skipped"}
 
 
-def test_a_step_is_told_its_network_and_what_its_container_may(room: Any, cluster: ComputeTarget, agent: Agent) -> None:
+def test_a_step_is_told_its_network_and_what_its_container_may(
+    context: Any, cluster: ComputeTarget, agent: Agent
+) -> None:
     ComputeTarget.objects.update(network="studio", container_options={"pids_limit": 100})
     docker = {"image": "mine:1", "shm_size": "2g", "arguments": ["--env=A=1"]}
     needs = {"environment": {"name": "mine", "python": {"user_managed": True}, "docker": docker}}
-    submit_chain(room, "a", step=needs)
+    submit_chain(context, "a", step=needs)
     (work,) = agent.say()["work"]
     spec = work["spec"]
     assert (spec["launcher"], spec["network"]) == ("process", "studio")

@@ -13,10 +13,10 @@ from environments.models import EnvironmentBuild
 from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.services.agent_reports.spool import skip
-from tests.runs.exchange import Agent, agent, cluster, room, submit_chain
-from workspaces.access import Room
+from tests.runs.exchange import Agent, agent, cluster, context, submit_chain
+from workspaces.access import WorkspaceContext
 
-__all__ = ["agent", "cluster", "room"]
+__all__ = ["agent", "cluster", "context"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.usefixtures("cluster")]
 ENVIRONMENT = {"python": {"version": "3.8", "packages": ["six"]}}
 
@@ -36,8 +36,10 @@ def page_of(run: Run, language: str) -> str:
     return answer.content.decode()
 
 
-def test_the_end_of_a_step_and_its_warnings_are_told_in_the_readers_language(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a")
+def test_the_end_of_a_step_and_its_warnings_are_told_in_the_readers_language(
+    context: WorkspaceContext, agent: Agent
+) -> None:
+    run = submit_chain(context, "a")
     (work,) = agent.say()["work"]
     ended(agent, work, said("exit_code", code=3), said("unwritten_output", name="model"))
     run.refresh_from_db()
@@ -51,8 +53,8 @@ def test_the_end_of_a_step_and_its_warnings_are_told_in_the_readers_language(roo
         assert its in portuguese and its not in english
 
 
-def test_programs_get_it_in_english_as_texts(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a")
+def test_programs_get_it_in_english_as_texts(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a")
     (work,) = agent.say()["work"]
     ended(agent, work, said("exit_code", code=3), said("unwritten_output", name="model"))
     client = Client()
@@ -65,8 +67,8 @@ def test_programs_get_it_in_english_as_texts(room: Room, agent: Agent) -> None:
     assert attempt["warnings"] == step["warnings"] == ["The script ended without writing its output 'model'."]
 
 
-def test_an_older_agent_that_sends_texts_alone_is_shown_as_it_says_it(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a")
+def test_an_older_agent_that_sends_texts_alone_is_shown_as_it_says_it(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a")
     (work,) = agent.say()["work"]
     ended(agent, work, "The script ended with exit code 3.", "Something is odd.")
     assert "The script ended with exit code 3." in page_of(run, "pt-PT") and "Something is odd." in page_of(
@@ -76,16 +78,18 @@ def test_an_older_agent_that_sends_texts_alone_is_shown_as_it_says_it(room: Room
     assert (ended_at.said, ended_at.warnings) == (None, ["Something is odd."])
 
 
-def test_what_is_sent_beside_another_text_is_left_aside(room: Room, agent: Agent) -> None:
-    submit_chain(room, "a")
+def test_what_is_sent_beside_another_text_is_left_aside(context: WorkspaceContext, agent: Agent) -> None:
+    submit_chain(context, "a")
     (work,) = agent.say()["work"]
     text = "The script ended with exit code 3."
     ended(agent, work, text, said={text: {"code": "exit_code", "facts": {"code": 0}}})
     assert Attempt.objects.get().said is None
 
 
-def test_why_a_build_failed_stands_on_the_run_and_the_build_in_the_readers_language(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a", step={"environment": ENVIRONMENT})
+def test_why_a_build_failed_stands_on_the_run_and_the_build_in_the_readers_language(
+    context: WorkspaceContext, agent: Agent
+) -> None:
+    run = submit_chain(context, "a", step={"environment": ENVIRONMENT})
     (build,) = (each for each in agent.say()["work"] if each["type"] == "build")
     other = said("other_python", asked="3.8", used="3.11.7")
     failed = said("two", first=said("no_package", name="sixx"), second=other)
@@ -100,8 +104,8 @@ def test_why_a_build_failed_stands_on_the_run_and_the_build_in_the_readers_langu
         assert row.warnings_told == ["O Python 3.8 não está neste anfitrião; é usado o Python 3.11.7."]
 
 
-def test_a_lock_that_is_not_taken_is_told_with_its_reason(room: Room, agent: Agent) -> None:
-    submit_chain(room, "a", step={"environment": ENVIRONMENT})
+def test_a_lock_that_is_not_taken_is_told_with_its_reason(context: WorkspaceContext, agent: Agent) -> None:
+    submit_chain(context, "a", step={"environment": ENVIRONMENT})
     (build,) = (each for each in agent.say()["work"] if each["type"] == "build")
     agent.say({"build": build["build"], "event": "ready", "lock": "nine==1\n", "python": "3.11.7"})
     row = EnvironmentBuild.objects.get()
@@ -110,8 +114,8 @@ def test_a_lock_that_is_not_taken_is_told_with_its_reason(room: Room, agent: Age
         assert row.message_told.endswith("o pacote 'six' foi pedido e não está entre as versões fixadas.")
 
 
-def test_a_record_that_stays_with_its_host_is_told_by_what_it_is(room: Room, agent: Agent) -> None:
-    submit_chain(room, "a")
+def test_a_record_that_stays_with_its_host_is_told_by_what_it_is(context: WorkspaceContext, agent: Agent) -> None:
+    submit_chain(context, "a")
     (work,) = agent.say()["work"]
     text = said("of_record", record=said("record_metric", name='"loss"'), why=said("long_line", length=9, most=8))
     answer = Client().put(

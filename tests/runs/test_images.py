@@ -44,7 +44,7 @@ class Images:
         self.attempt = self.step_of(self.version)
 
     def environment(self, name: str, lock: str, *packages: str) -> EnvironmentVersion:
-        version = register(self.lab.room, {"name": name, "python": {"packages": [*packages, "pandas"]}})
+        version = register(self.lab.context, {"name": name, "python": {"packages": [*packages, "pandas"]}})
         build = EnvironmentBuild.objects.create(
             recipe_digest=version.recipe_digest, recipe={}, status="ready", lock_digest=lock, lock="pandas==2"
         )
@@ -212,7 +212,7 @@ def test_an_image_of_an_equal_lock_is_shown_to_whose_it_is_and_when_it_is_nobody
     EnvironmentVersion.objects.filter(pk=theirs.pk).update(build=images.version.build)
     own = images.begin()
     docker = {"dockerfile": "FROM secret.example/base"}
-    special = register(images.lab.room, {"name": "special", "python": {"packages": ["pandas"]}, "docker": docker})
+    special = register(images.lab.context, {"name": "special", "python": {"packages": ["pandas"]}, "docker": docker})
     EnvironmentVersion.objects.filter(pk=special.pk).update(build=images.version.build)
     images.attempt = images.step_of(special)
     hidden = images.begin("duto/env:" + "f" * 32, recipe={**RECIPE, "base": "sha256:" + "e" * 64})
@@ -327,7 +327,7 @@ def test_the_fetch_of_a_base_image_is_seen_in_bytes_and_canceled_by_the_same_but
     images.tell("failed", tag, message="It was canceled.")
     other = images.environment("other", "1" * 64, "scipy")
     assert "canceled" not in site.see(f"runs/of/environments/{other.pk}/images/").content.decode()
-    named = register(site.room, {"name": "named", "python": {"user_managed": True}, "docker": {"image": name}})
+    named = register(site.context, {"name": "named", "python": {"user_managed": True}, "docker": {"image": name}})
     assert base_tag(named.definition) == "duto/pull:" + hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
@@ -394,7 +394,7 @@ def test_why_an_image_is_built_is_told_from_its_parts(
     assert text_of(why.reason(recipe, before, others, earlier)) == wanted
 
 
-def _token(room: Any) -> str:
+def _token(context: Any) -> str:
     from workspaces.services import tokens
 
-    return tokens.create(room, "t", Role.OWNER).text
+    return tokens.create(context, "t", Role.OWNER).text

@@ -12,17 +12,17 @@ from datasets import services as datasets
 from datasets.services.datastores import put_file
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.submission import submit
-from tests.runs.exchange import Agent, agent, cluster, graph_of, room, states, submit_chain
+from tests.runs.exchange import Agent, agent, cluster, context, graph_of, states, submit_chain
 
-__all__ = ["agent", "cluster", "room"]
+__all__ = ["agent", "cluster", "context"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 STORE = "workspaceblobstore"
 
 
 @pytest.fixture(autouse=True)
-def files(room: Any, cluster: Any) -> None:
+def files(context: Any, cluster: Any) -> None:
     for path in ("raw/one.csv", "raw/b[1].csv", "single/only.csv"):
-        put_file(room, STORE, path, io.BytesIO(b"a\n1\n"), overwrite=True)
+        put_file(context, STORE, path, io.BytesIO(b"a\n1\n"), overwrite=True)
 
 
 def given(agent: Agent) -> dict[str, dict[str, Any]]:
@@ -44,12 +44,12 @@ def given(agent: Agent) -> dict[str, dict[str, Any]]:
         (["raw"], None),
     ],
 )
-def test_a_dataset_of_one_file_is_that_file(room: Any, agent: Agent, sources: list[str], name: str | None) -> None:
+def test_a_dataset_of_one_file_is_that_file(context: Any, agent: Agent, sources: list[str], name: str | None) -> None:
     definition = {"sources": [{"datastore": STORE, "path": path} for path in sources]}
-    version = datasets.save(room, None, kind="file", definition=definition)
+    version = datasets.save(context, None, kind="file", definition=definition)
     made = ("mount", "download")
     inputs = [{"name": mode, "from": {"dataset": str(version.pk)}, "mode": mode} for mode in made]
-    submit_chain(room, "a", step={"inputs": inputs})
+    submit_chain(context, "a", step={"inputs": inputs})
     for each in given(agent).values():
         assert (each["is_file"], each["file_name"]) == (name is not None, name)
         assert bool(each["direct"]) == (name is not None)
@@ -58,9 +58,9 @@ def test_a_dataset_of_one_file_is_that_file(room: Any, agent: Agent, sources: li
 @pytest.mark.parametrize(
     ("path", "name"), [("raw/one.csv", "one.csv"), ("/raw//one.csv/", "one.csv"), ("single", None)]
 )
-def test_a_path_of_one_file_is_that_file(room: Any, agent: Agent, path: str, name: str | None) -> None:
+def test_a_path_of_one_file_is_that_file(context: Any, agent: Agent, path: str, name: str | None) -> None:
     graph = graph_of(
-        room,
+        context,
         "a",
         inputs=[
             {"name": "reference", "from": {"datastore": STORE, "path": path}},
@@ -68,14 +68,14 @@ def test_a_path_of_one_file_is_that_file(room: Any, agent: Agent, path: str, nam
         ],
     )
     graph["parameters"] = [{"name": "p", "type": "data_path", "default": {"datastore": STORE, "path": path}}]
-    run = submit.submit_run(room, experiment="exp", graph=graph)
+    run = submit.submit_run(context, experiment="exp", graph=graph)
     assert run.parameters["p"]["path"] == path.strip("/").replace("//", "/")
     for each in given(agent).values():
         assert (each["is_file"], each["file_name"]) == (name is not None, name)
 
 
-def test_a_path_to_copy_with_nothing_at_it_is_told_at_submit(room: Any) -> None:
-    graph = graph_of(room, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}, "mode": "download"}])
+def test_a_path_to_copy_with_nothing_at_it_is_told_at_submit(context: Any) -> None:
+    graph = graph_of(context, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}, "mode": "download"}])
     graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/raw"}]
     for value, words in (
         (f"{STORE}/gone", f"The input 'chosen' reads 'gone' on datastore '{STORE}', where there is nothing."),
@@ -83,13 +83,13 @@ def test_a_path_to_copy_with_nothing_at_it_is_told_at_submit(room: Any) -> None:
         (f"{STORE}/../x", "a path on a datastore, without '..'"),
     ):
         with pytest.raises(Unprocessable, match=words.replace(".", r"\.")):
-            submit.submit_run(room, experiment="exp", graph=graph, parameters={"p": value})
-    assert submit.submit_run(room, experiment="exp", graph=graph).parameters["p"]["path"] == "raw"
+            submit.submit_run(context, experiment="exp", graph=graph, parameters={"p": value})
+    assert submit.submit_run(context, experiment="exp", graph=graph).parameters["p"]["path"] == "raw"
 
 
-def test_a_path_with_nothing_at_it_is_mounted_as_nothing(room: Any, agent: Agent) -> None:
+def test_a_path_with_nothing_at_it_is_mounted_as_nothing(context: Any, agent: Agent) -> None:
     graph = graph_of(
-        room,
+        context,
         "a",
         inputs=[
             {"name": "reference", "from": {"datastore": STORE, "path": "gone"}},
@@ -97,20 +97,20 @@ def test_a_path_with_nothing_at_it_is_mounted_as_nothing(room: Any, agent: Agent
         ],
     )
     graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/raw"}]
-    submit.submit_run(room, experiment="exp", graph=graph, parameters={"p": f"{STORE}/gone/too"})
+    submit.submit_run(context, experiment="exp", graph=graph, parameters={"p": f"{STORE}/gone/too"})
     for each in given(agent).values():
         assert (each["is_file"], each["direct"], each["files"]) == (False, None, [])
     with pytest.raises(Unprocessable, match="There is no datastore 'nowhere'"):
-        submit.submit_run(room, experiment="exp", graph=graph, parameters={"p": "nowhere/gone"})
+        submit.submit_run(context, experiment="exp", graph=graph, parameters={"p": "nowhere/gone"})
 
 
-def test_a_path_from_a_parameter_is_known_by_what_lies_there(room: Any, agent: Agent) -> None:
-    graph = graph_of(room, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}}])
+def test_a_path_from_a_parameter_is_known_by_what_lies_there(context: Any, agent: Agent) -> None:
+    graph = graph_of(context, "a", inputs=[{"name": "chosen", "from": {"parameter": "p"}}])
     graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/later"}]
     for number, fresh in enumerate((True, False, True)):
         if number == 2:
-            put_file(room, STORE, "later/one.csv", io.BytesIO(b"a\n1\n"), overwrite=False)
-        run = submit.submit_run(room, experiment="exp", graph=graph)
+            put_file(context, STORE, "later/one.csv", io.BytesIO(b"a\n1\n"), overwrite=False)
+        run = submit.submit_run(context, experiment="exp", graph=graph)
         work = agent.say()["work"]
         assert bool(work) is fresh, number
         for each in work:
@@ -118,17 +118,17 @@ def test_a_path_from_a_parameter_is_known_by_what_lies_there(room: Any, agent: A
         assert states(run) == {"a": "Completed"}
 
 
-def test_a_destination_is_kept_as_it_is_listed(room: Any, agent: Agent) -> None:
+def test_a_destination_is_kept_as_it_is_listed(context: Any, agent: Agent) -> None:
     output = {"name": "out", "kind": "file_dataset", "destination": "//kept//here/"}
-    run = submit_chain(room, "a", step={"outputs": [output]})
+    run = submit_chain(context, "a", step={"outputs": [output]})
     assert run.graph["steps"][0]["outputs"][0]["destination"] == "kept/here"
     with pytest.raises(Unprocessable, match="leads out of the datastore") as refused:
-        submit_chain(room, "a", step={"outputs": [{**output, "destination": "../x"}]})
+        submit_chain(context, "a", step={"outputs": [{**output, "destination": "../x"}]})
     assert refused.value.code == "bad_path"
 
 
-def test_the_spec_names_the_key_that_a_path_means(room: Any, agent: Agent) -> None:
-    submit_chain(room, "a")
+def test_the_spec_names_the_key_that_a_path_means(context: Any, agent: Agent) -> None:
+    submit_chain(context, "a")
     (work,) = agent.say()["work"]
     from runs.models import Attempt
 

@@ -25,18 +25,18 @@ from runs.services.maintenance import delete_run
 from runs.services.results import output_check
 from runs.services.submission import submit
 from runs.services.submission.resume_preview import preview
-from tests.runs.exchange import agent, cluster, graph_of, room, states
+from tests.runs.exchange import agent, cluster, context, graph_of, states
 from workspaces.models import User
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
-__all__ = ["agent", "cluster", "room"]  # fixtures
+__all__ = ["agent", "cluster", "context"]  # fixtures
 
 STORE = "workspaceblobstore"
 
 
-def graph(room, value: Any = 1, destination: str | None = "fixed/place", reader: bool = True) -> dict[str, Any]:
+def graph(context, value: Any = 1, destination: str | None = "fixed/place", reader: bool = True) -> dict[str, Any]:
     """A step that writes the output `o`, and one that reads it."""
-    made = graph_of(room, "write -> read" if reader else "write")
+    made = graph_of(context, "write -> read" if reader else "write")
     kind = {"kind": "file_dataset", "destination": destination} if destination else {"kind": "pipeline_data"}
     made["steps"][0].update(arguments=[str(value)], outputs=[{"name": "o", **kind}])
     if reader:
@@ -47,12 +47,12 @@ def graph(room, value: Any = 1, destination: str | None = "fixed/place", reader:
 class Bench:
     """Submits runs and plays their steps: what `write` writes is the value that it was given."""
 
-    def __init__(self, room, agent) -> None:
-        self.room, self.agent = room, agent
+    def __init__(self, context, agent) -> None:
+        self.context, self.agent = context, agent
         self.work: list[dict[str, Any]] = []
 
     def submit(self, value: Any = 1, **more: Any) -> Run:
-        run = submit.submit_run(self.room, experiment="exp", graph=graph(self.room, value, **more))
+        run = submit.submit_run(self.context, experiment="exp", graph=graph(self.context, value, **more))
         self.work = self.agent.say()["work"]
         return run
 
@@ -88,16 +88,16 @@ class Bench:
 
 
 @pytest.fixture
-def bench(room, cluster, agent) -> Bench:
-    return Bench(room, agent)
+def bench(context, cluster, agent) -> Bench:
+    return Bench(context, agent)
 
 
 def explanation(run: Run, node: str = "write") -> dict[str, Any]:
     return Run.objects.select_related("step").get(parent=run, step__node_id=node).step.reuse_explanation
 
 
-def store(room):
-    return datasets.root_by_name(room.workspace, STORE)
+def store(context):
+    return datasets.root_by_name(context.workspace, STORE)
 
 
 def place(run: Run) -> str:
@@ -132,10 +132,10 @@ def in_portuguese(run: Run, step: str, tab: str) -> str:
     return unescape(person.get(address, headers={"Accept-Language": "pt-PT"}).content.decode())
 
 
-def test_an_output_that_was_written_with_the_time_and_size_of_another_is_still_another(bench, room):
+def test_an_output_that_was_written_with_the_time_and_size_of_another_is_still_another(bench, context):
     """A script may set the time of its files back, as an unpacked archive does."""
     run = bench.ran(1)
-    path = store(room).local / place(run) / "f.txt"
+    path = store(context).local / place(run) / "f.txt"
     before = path.stat()
     path.with_name("new").write_text("value 2")
     path.with_name("new").replace(path)
@@ -145,9 +145,9 @@ def test_an_output_that_was_written_with_the_time_and_size_of_another_is_still_a
 
 @pytest.mark.parametrize("destination", ["fixed/place", "own/{run-id}", None])
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_deleted_output_heals_itself_with_the_next_submit(bench, room, destination, whole):
+def test_a_deleted_output_heals_itself_with_the_next_submit(bench, context, destination, whole):
     first = bench.ran(7, destination=destination)
-    datastores.delete_file(room, STORE, place(first) + ("" if whole else "/f.txt"))
+    datastores.delete_file(context, STORE, place(first) + ("" if whole else "/f.txt"))
     again = bench.submit(7, destination=destination)
     said = explanation(again)
     assert said["code"] == "output_gone" and "is no longer there" in said["text"]
@@ -160,9 +160,9 @@ def test_a_deleted_output_heals_itself_with_the_next_submit(bench, room, destina
     assert bench.read() == [("f.txt", "value 7")]
 
 
-def test_the_same_bytes_at_another_time_are_the_same_output(bench, room, django_assert_num_queries):
+def test_the_same_bytes_at_another_time_are_the_same_output(bench, context, django_assert_num_queries):
     run = bench.ran(1)
-    root, path = store(room), place(run) + "/f.txt"
+    root, path = store(context), place(run) + "/f.txt"
     (root.local / path).unlink()
     root.write(path, io.BytesIO(b"value 1"))
     second = bench.submit(1)
@@ -174,21 +174,21 @@ def test_the_same_bytes_at_another_time_are_the_same_output(bench, room, django_
         assert output_check.Look(bytes_left=0).change_of(row, root) is None
 
 
-def test_an_upload_over_an_output_is_seen_and_one_of_the_same_bytes_is_none(bench, room):
+def test_an_upload_over_an_output_is_seen_and_one_of_the_same_bytes_is_none(bench, context):
     run = bench.ran(1)
     key = place(run) + "/f.txt"
-    before = store(room).state(key)
-    datastores.put_file(room, STORE, key, io.BytesIO(b"value 1"), overwrite=True)
-    assert store(room).state(key) == before
-    datastores.put_file(room, STORE, key, io.BytesIO(b"value 9"), overwrite=True)
+    before = store(context).state(key)
+    datastores.put_file(context, STORE, key, io.BytesIO(b"value 1"), overwrite=True)
+    assert store(context).state(key) == before
+    datastores.put_file(context, STORE, key, io.BytesIO(b"value 9"), overwrite=True)
     assert explanation(bench.submit(1))["code"] == "output_changed"
 
 
-def test_a_file_more_is_a_change_in_a_folder_of_ones_own_and_none_in_a_shared_one(bench, room):
+def test_a_file_more_is_a_change_in_a_folder_of_ones_own_and_none_in_a_shared_one(bench, context):
     own = bench.ran(1, destination=None)
     shared = bench.ran(1)
     for run in (own, shared):
-        store(room).write(place(run) + "/more/g.txt", io.BytesIO(b"x"))
+        store(context).write(place(run) + "/more/g.txt", io.BytesIO(b"x"))
     said = explanation(bench.submit(1, destination=None))
     assert "to the output `o`" in said["text"] and "`more/g.txt` was added" in said["text"]
     bench.write()
@@ -197,9 +197,9 @@ def test_a_file_more_is_a_change_in_a_folder_of_ones_own_and_none_in_a_shared_on
     assert bench.read() == [("f.txt", "value 1")]
 
 
-def test_what_is_too_large_to_be_compared_runs_again(bench, room, monkeypatch):
+def test_what_is_too_large_to_be_compared_runs_again(bench, context, monkeypatch):
     run = bench.ran(1)
-    path = store(room).local / place(run) / "f.txt"
+    path = store(context).local / place(run) / "f.txt"
     os.utime(path)
     monkeypatch.setattr(output_check, "MOST_BYTES", 3)
     monkeypatch.setattr(output_check.Look, "__init__", lambda self: vars(self).update(bytes_left=3, _seen=[]))
@@ -234,16 +234,16 @@ def test_a_reader_whose_input_was_overwritten_meanwhile_fails_in_words(bench):
     assert bench.read() == [("f.txt", "value 1")]
 
 
-def test_a_resumed_run_adopts_only_what_is_still_there(bench, room):
+def test_a_resumed_run_adopts_only_what_is_still_there(bench, context):
     run = bench.submit(1)
     bench.write()
     (work,) = bench.work
     bench.agent.finish(work, exit_code=1, cause="user_error", message="no")
-    store(room).write(place(run) + "/f.txt", io.BytesIO(b"value 8"))
+    store(context).write(place(run) + "/f.txt", io.BytesIO(b"value 8"))
     run.refresh_from_db()
     line = preview(run).lines[0]
     assert line.outcome == "runs" and "was overwritten since" in line.text
-    again = submit.submit_run(room, experiment="exp", graph=run.graph, resumed_from=run)
+    again = submit.submit_run(context, experiment="exp", graph=run.graph, resumed_from=run)
     said = explanation(again)
     assert (said["code"], said["text"][:14]) == ("output_changed", "It runs again:")
     with translation.override("pt-pt"):
@@ -252,23 +252,23 @@ def test_a_resumed_run_adopts_only_what_is_still_there(bench, room):
         )
 
 
-def test_data_that_went_before_the_step_began_are_told_in_the_readers_language(bench, room):
+def test_data_that_went_before_the_step_began_are_told_in_the_readers_language(bench, context):
     """As the step comes to its start, and as an agent claims it."""
-    datastores.put_file(room, STORE, "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
+    datastores.put_file(context, STORE, "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
     source = {"sources": [{"datastore": STORE, "path": "raw/a.csv"}]}
-    version = datasets.save(room, "raw", "file", source)
+    version = datasets.save(context, "raw", "file", source)
 
     def submitted(source: dict[str, Any]) -> Run:
-        made = graph_of(room, "write -> read")
+        made = graph_of(context, "write -> read")
         made["steps"][0]["allow_reuse"] = False
         made["steps"][1].update(inputs=[{"name": "i", "from": source, "mode": "download"}], allow_reuse=False)
-        run = submit.submit_run(room, experiment="exp", graph=made)
+        run = submit.submit_run(context, experiment="exp", graph=made)
         bench.work += bench.agent.say()["work"]
         return run
 
     by_start = submitted({"dataset": str(version.pk)})
     by_claim = submitted({"datastore": STORE, "path": "raw/a.csv"})
-    datastores.delete_file(room, STORE, "raw/a.csv")
+    datastores.delete_file(context, STORE, "raw/a.csv")
     for work in bench.work:
         bench.agent.finish(work)
     bench.agent.say()
@@ -295,31 +295,31 @@ def test_what_an_older_studio_or_an_agent_has_said_is_told_as_it_is():
         assert stored_messages.said(without) == without["text"] and stored_messages.error_text(None) == ""
 
 
-def test_the_dataset_of_a_reused_output_is_what_its_name_gives(bench, room):
+def test_the_dataset_of_a_reused_output_is_what_its_name_gives(bench, context):
     """Registered as A, B, and A again by reuse: the name gives A."""
 
     def submitted(value: int) -> Run:
-        made = graph(room, value, "own/{run-id}", reader=False)
+        made = graph(context, value, "own/{run-id}", reader=False)
         made["steps"][0]["outputs"][0]["register"] = {"name": "made"}
-        run = submit.submit_run(room, experiment="exp", graph=made)
+        run = submit.submit_run(context, experiment="exp", graph=made)
         bench.work = bench.agent.say()["work"]
         return run
 
     for value in (1, 2):
         submitted(value)
         bench.write()
-    assert datasets.find_version(room.workspace, "made").version == 2
+    assert datasets.find_version(context.workspace, "made").version == 2
     for _ in range(2):
         third = submitted(1)
         assert explanation(third)["reused"] is True
-        newest = datasets.find_version(room.workspace, "made")
+        newest = datasets.find_version(context.workspace, "made")
         assert [each.path for each in datasets.files_of(newest)] == ["f.txt"]
         (found,) = datasets.files_of(newest)
-        assert store(room).read(found.key) == b"value 1"
+        assert store(context).read(found.key) == b"value 1"
     assert newest.version == 3, "what the name means already is not registered again"
 
 
-def test_a_download_never_gives_what_another_run_wrote(bench, room):
+def test_a_download_never_gives_what_another_run_wrote(bench, context):
     first = bench.ran(1)
     step = Run.objects.get(parent=first, step__node_id="write")
     source, size, name = reading.open_output(step, "o", "f.txt")
@@ -328,34 +328,34 @@ def test_a_download_never_gives_what_another_run_wrote(bench, room):
     bench.ran(2)
     with pytest.raises(Conflict, match="overwritten"):
         reading.open_output(step, "o", "f.txt")
-    datastores.delete_file(room, STORE, place(first))
+    datastores.delete_file(context, STORE, place(first))
     with pytest.raises(NotFound, match="deleted"):
         reading.open_output(step, "o", "f.txt")
 
 
-def test_deleting_a_run_leaves_what_another_has_written_over_it(bench, room):
+def test_deleting_a_run_leaves_what_another_has_written_over_it(bench, context):
     first, second = bench.ran(1), bench.ran(2)
-    delete_run.delete(room, Run.objects.get(pk=first.pk))
-    assert store(room).read(place(second) + "/f.txt") == b"value 2"
+    delete_run.delete(context, Run.objects.get(pk=first.pk))
+    assert store(context).read(place(second) + "/f.txt") == b"value 2"
     third = bench.submit(2)
     assert explanation(third)["reused"] is True
     bench.read()
-    delete_run.delete(room, Run.objects.get(pk=second.pk))
-    assert not store(room).is_file("fixed/place/f.txt")
+    delete_run.delete(context, Run.objects.get(pk=second.pk))
+    assert not store(context).is_file("fixed/place/f.txt")
 
 
-def test_reuse_with_an_output_costs_one_statement_more(bench, room):
+def test_reuse_with_an_output_costs_one_statement_more(bench, context):
     bench.ran(1)
 
     def cost(made: dict[str, Any]) -> int:
         with CaptureQueriesContext(connection) as seen:
-            run = submit.submit_run(room, experiment="exp", graph=made)
+            run = submit.submit_run(context, experiment="exp", graph=made)
         run.refresh_from_db()
         assert run.status == "Completed"
         return len(seen)
 
-    with_output, without = graph(room, reader=False), graph_of(room, "plain")
-    submit.submit_run(room, experiment="exp", graph=without)
+    with_output, without = graph(context, reader=False), graph_of(context, "plain")
+    submit.submit_run(context, experiment="exp", graph=without)
     bench.agent.finish(bench.agent.say()["work"][0])
     cost(without), cost(with_output)  # what is built once a process
     # Its manifest; and once a run the datastore with its workspace.

@@ -111,7 +111,7 @@ def test_a_submit_writes_slices_and_the_run_appears_at_once(lab: Lab, monkeypatc
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", look)
     with written(monkeypatch) as rows:
-        root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+        root = submit_run(lab.context, experiment="Large", graph=wide(lab))
     assert seen == [(0, True)] * 4
     assert rows.largest <= MOST
     shown = Run.objects.get(pk=root.pk)
@@ -135,7 +135,7 @@ def test_a_submit_that_died_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", die)
     with pytest.raises(KeyboardInterrupt):
-        submit_run(lab.room, experiment="Large", graph=wide(lab))
+        submit_run(lab.context, experiment="Large", graph=wide(lab))
     assert Run.objects.count() == 2 * SLICE + 1
     assert lab.get("runs/").json()["items"] == []
     assert delete_run.remove_hidden() == 0  # it may still be on its way
@@ -154,7 +154,7 @@ def test_a_submit_that_is_killed_is_removed_within_minutes(lab: Lab, monkeypatch
     child = os.fork()
     if not child:
         monkeypatch.setattr(slices, "pause", lambda: (os.write(tell, b"."), time.sleep(0.2)))
-        submit_run(lab.room, experiment="Large", graph=graph)
+        submit_run(lab.context, experiment="Large", graph=graph)
         os._exit(0)
     try:
         assert os.read(told, 1) == b"."
@@ -184,7 +184,7 @@ def test_a_slow_submit_signs_with_each_slice(lab: Lab, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", be_slow)
     monkeypatch.setattr(slices, "pause", look)
-    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
     assert set(removed) == {0} and len(removed) == 4
     assert Run.objects.get(pk=root.pk).created_at > now() - timedelta(minutes=1)
 
@@ -196,7 +196,7 @@ def test_a_submit_that_was_given_up_stops_at_its_next_slice(lab: Lab, monkeypatc
 
     monkeypatch.setattr(slices, "pause", give_up)
     with pytest.raises(Conflict) as refused:
-        submit_run(lab.room, experiment="Large", graph=wide(lab))
+        submit_run(lab.context, experiment="Large", graph=wide(lab))
     assert refused.value.code == "given_up"
     assert Run.objects.count() == StepRun.objects.count() == 0
 
@@ -213,7 +213,7 @@ def test_a_submit_that_was_given_up_says_so(lab: Lab, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", be_slow)
     with pytest.raises(Conflict) as refused:
-        submit_run(lab.room, experiment="Large", graph=wide(lab))
+        submit_run(lab.context, experiment="Large", graph=wide(lab))
     assert refused.value.code == "given_up"
 
 
@@ -224,13 +224,13 @@ def test_more_steps_than_the_studio_takes_are_refused(lab: Lab, settings: Any) -
         {**{k: getattr(settings.DUTO, k) for k in dir(settings.DUTO) if not k.startswith("__")}, "run_max_steps": 5},
     )
     with pytest.raises(Unprocessable, match=r"6 steps.*at most 5 .DUTO_RUN_MAX_STEPS") as refused:
-        submit_run(lab.room, experiment="Large", graph=wide(lab, 6))
+        submit_run(lab.context, experiment="Large", graph=wide(lab, 6))
     assert refused.value.code == "too_many_steps"
-    assert submit_run(lab.room, experiment="Large", graph=wide(lab, 5)).number == 1
+    assert submit_run(lab.context, experiment="Large", graph=wide(lab, 5)).number == 1
 
 
 def test_steps_are_started_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
     with written(monkeypatch) as rows:
         progress.advance(root.pk)
     assert rows.largest <= MOST
@@ -243,7 +243,7 @@ def test_a_long_row_of_steps_is_decided_step_by_step(lab: Lab, monkeypatch: pyte
     graph = {**wide(lab), "continue_on_step_failure": True}
     for before, step in zip(graph["steps"], graph["steps"][1:], strict=False):
         step["run_after"] = [before["id"]]
-    root = submit_run(lab.room, experiment="Large", graph=graph)
+    root = submit_run(lab.context, experiment="Large", graph=graph)
     Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
     looked_at: list[int] = []
     decide = plan.decide
@@ -265,7 +265,7 @@ def test_rounds_of_one_transaction_are_bounded(lab: Lab, monkeypatch: pytest.Mon
     graph = {**wide(lab), "continue_on_step_failure": True}
     for before, step in zip(graph["steps"], graph["steps"][1:], strict=False):
         step["run_after"] = [before["id"]]
-    root = submit_run(lab.room, experiment="Large", graph=graph)
+    root = submit_run(lab.context, experiment="Large", graph=graph)
     Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
     progress.advance_some(root.pk)
     assert Run.objects.filter(root=root, status="Skipped").count() == 5
@@ -274,7 +274,7 @@ def test_rounds_of_one_transaction_are_bounded(lab: Lab, monkeypatch: pytest.Mon
 
 
 def test_no_graph_is_read_while_its_root_is_locked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
     locked: list[bool] = []
     read = graphs.read_graph
 
@@ -283,7 +283,7 @@ def test_no_graph_is_read_while_its_root_is_locked(lab: Lab, monkeypatch: pytest
         return read(document)
 
     monkeypatch.setattr(graphs, "read_graph", look)
-    for deed in (progress.advance, progress.advance_some, lambda key: cancel_run(lab.room, Run.objects.get(pk=key))):
+    for deed in (progress.advance, progress.advance_some, lambda key: cancel_run(lab.context, Run.objects.get(pk=key))):
         graphs._graphs.clear()
         deed(root.pk)
     assert locked == [False] * 3
@@ -312,14 +312,14 @@ def test_long_graphs_make_room_for_each_other(lab: Lab, monkeypatch: pytest.Monk
 
 
 def test_one_who_must_not_take_long_starts_one_slice(lab: Lab) -> None:
-    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
     for number in (1, 2):
         progress.advance_some(root.pk)
         assert Attempt.objects.count() == number * SLICE
 
 
 def test_a_failure_skips_the_others_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.room, experiment="Large", graph=chained(lab))
+    root = submit_run(lab.context, experiment="Large", graph=chained(lab))
     progress.advance(root.pk)
     Attempt.objects.update(status="failed")
     Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
@@ -331,11 +331,11 @@ def test_a_failure_skips_the_others_in_slices(lab: Lab, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("started", [False, True])
 def test_a_cancel_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch, started: bool) -> None:
-    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
     if started:
         progress.advance(root.pk)
     with written(monkeypatch) as rows:
-        cancel_run(lab.room, Run.objects.get(pk=root.pk))
+        cancel_run(lab.context, Run.objects.get(pk=root.pk))
         assert Run.objects.get(pk=root.pk).status == "CancelRequested"
         assert Run.objects.filter(root=root, status="Canceled").count() == SLICE
         progress.advance(root.pk)  # as the worker's task and, if its bell is lost, the ticker do
@@ -347,9 +347,9 @@ def test_a_cancel_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.Monk
 
 def test_nothing_starts_while_a_cancel_is_under_way(lab: Lab) -> None:
     graph = {**chained(lab), "continue_on_step_failure": True}
-    root = submit_run(lab.room, experiment="Large", graph=graph)
+    root = submit_run(lab.context, experiment="Large", graph=graph)
     progress.advance(root.pk)
-    cancel_run(lab.room, Run.objects.get(pk=root.pk))
+    cancel_run(lab.context, Run.objects.get(pk=root.pk))
     for _ in range(STEPS):
         progress.advance_some(root.pk)
         assert Attempt.objects.count() == 1
@@ -357,7 +357,7 @@ def test_nothing_starts_while_a_cancel_is_under_way(lab: Lab) -> None:
 
 
 def test_a_cluster_is_cleared_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
     progress.advance(root.pk)
     with written(monkeypatch) as rows:
         left = [clear(lab.cluster.pk) for _ in range(4)]
@@ -367,8 +367,8 @@ def test_a_cluster_is_cleared_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_delete_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.room, experiment="Large", graph=wide(lab))
-    cancel_run(lab.room, Run.objects.get(pk=root.pk))
+    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+    cancel_run(lab.context, Run.objects.get(pk=root.pk))
     progress.advance(root.pk)
     step = lab.step(root, "s3")
     moment = now()
@@ -387,7 +387,7 @@ def test_a_delete_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.Monk
 
 def test_no_garbage_is_looked_for_in_the_middle_of_a_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the collector would come at every allocation, it finds no transaction that has written steps."""
-    Experiment.objects.create(workspace=lab.room.workspace, name="Large")
+    Experiment.objects.create(workspace=lab.context.workspace, name="Large")
     seen: list[int] = []
     before = gc.get_threshold()
     with written(monkeypatch) as rows:
@@ -399,9 +399,9 @@ def test_no_garbage_is_looked_for_in_the_middle_of_a_slice(lab: Lab, monkeypatch
         gc.callbacks.append(look)
         gc.set_threshold(1, 1, 1)
         try:
-            root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+            root = submit_run(lab.context, experiment="Large", graph=wide(lab))
             progress.advance(root.pk)
-            cancel_run(lab.room, root)
+            cancel_run(lab.context, root)
         finally:
             gc.set_threshold(*before)
             gc.callbacks.remove(look)
@@ -424,9 +424,9 @@ def test_others_write_between_the_slices(lab: Lab, monkeypatch: pytest.MonkeyPat
     other = threading.Thread(target=write)
     other.start()
     try:
-        root = submit_run(lab.room, experiment="Large", graph=wide(lab))
+        root = submit_run(lab.context, experiment="Large", graph=wide(lab))
         during = len(told)
-        cancel_run(lab.room, root)
+        cancel_run(lab.context, root)
         progress.advance(root.pk)
     finally:
         over.set()

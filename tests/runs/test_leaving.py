@@ -15,7 +15,7 @@ from core.errors import Conflict, Unauthenticated
 from runs.models import Run
 from runs.services.maintenance import revoked_submitters, ticker
 from tests.runs.conftest import Lab
-from workspaces.access import Room, enter
+from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import ApiToken, AuditEntry, Invitation, Member, Role, User
 from workspaces.services import members, tokens
 from workspaces.services.workspaces import create_workspace
@@ -31,8 +31,8 @@ class Person:
         self.user = User.objects.create_user("bo", password="long enough 1")
         self.member = Member.objects.create(workspace=lab.workspace, user=self.user, role=role)
         create_workspace(self.user, "elsewhere")
-        self.room = Room(lab.workspace, role, user=self.user)
-        first = tokens.create(self.room, "first", role)
+        self.context = WorkspaceContext(lab.workspace, role, user=self.user)
+        first = tokens.create(self.context, "first", role)
         self.token = lab.door(first.text)
         child = self.ask(self.token, "post", "tokens/", {"name": "child", "role": "reader"})
         self.child = lab.door(child.json()["token"])
@@ -44,7 +44,7 @@ class Person:
         grand = self.ask(self.step, "post", "runs/", {"experiment": "e", "graph": lab.graph()})
         self.grandchild = Run.objects.get(pk=grand.json()["id"])
         self.step_of_grandchild = self.token_of(self.grandchild)
-        self.elsewhere = lab.door(tokens.create(enter(self.user, "elsewhere"), "t", Role.OWNER).text)
+        self.elsewhere = lab.door(tokens.create(authorize(self.user, "elsewhere"), "t", Role.OWNER).text)
 
     def token_of(self, run: Run) -> Client:
         return self.lab.door(tokens.mint_run_token(self.lab.workspace, run.pk, run.root_id, user=self.user))
@@ -79,7 +79,7 @@ def close(who: Person) -> None:
     # Its own workspace needs another owner first.
     with pytest.raises(CommandError, match="last owner"):
         call_command("account", "close", "--user", "bo")
-    theirs = enter(who.user, "elsewhere").workspace
+    theirs = authorize(who.user, "elsewhere").workspace
     Member.objects.create(workspace=theirs, user=who.lab.owner, role=Role.OWNER)
     call_command("account", "close", "--user", "bo", stdout=StringIO())
 
@@ -137,8 +137,8 @@ def test_a_contributor_who_becomes_a_reader_reads_and_no_more(lab: Lab) -> None:
 
 def test_an_owner_who_becomes_a_contributor_lets_nobody_in(lab: Lab) -> None:
     bo = Person(lab, Role.OWNER)
-    command = enrolments.create(bo.room, "beta").text
-    members.add(bo.room, "eve", "owner")
+    command = enrolments.create(bo.context, "beta").text
+    members.add(bo.context, "eve", "owner")
     assert lab.patch(f"members/{bo.member.pk}/", {"role": "contributor"}).status_code == 200
     assert set(bo.writes().values()) == {201, 403}, "a reader's token stays one"
     assert revoked_submitters.stop_unentitled() == 0, "what they run goes on"
@@ -152,7 +152,7 @@ def test_an_owner_who_becomes_a_contributor_lets_nobody_in(lab: Lab) -> None:
 @pytest.mark.parametrize("leave", [remove, vanish])
 def test_an_enrolment_token_ends_with_its_maker(lab: Lab, leave: Any) -> None:
     bo = Person(lab, Role.OWNER)
-    command = enrolments.create(bo.room, "beta").text
+    command = enrolments.create(bo.context, "beta").text
     leave(bo)
     with pytest.raises(Unauthenticated, match="no owner"):
         enrolments.enrol(command, "", "1", "http://studio")
@@ -165,7 +165,7 @@ def test_a_closed_account_comes_back_without_its_tokens(lab: Lab) -> None:
     assert not Client().login(username="bo", password="long enough 1")
     call_command("account", "open", "--user", "bo", stdout=StringIO())
     assert Client().login(username="bo", password="long enough 1")
-    assert enter(User.objects.get(username="bo"), "lab").role == Role.CONTRIBUTOR
+    assert authorize(User.objects.get(username="bo"), "lab").role == Role.CONTRIBUTOR
     assert AuditEntry.objects.filter(action__in=["account.closed", "account.opened"], target="bo").count() == 2
     with pytest.raises(CommandError, match="no account"):
         call_command("account", "close", "--user", "nobody")

@@ -55,7 +55,7 @@ async def test_metrics_and_changes_of_a_run_reach_its_page(lab, attempt):
     await sync_to_async(spool.ingest)(attempt, 0, line)
     frame = await page.hear()
     assert frame["points"] == [{"name": "loss", "kind": "scalar", "index": 0, "value": 0.5}]
-    await sync_to_async(run_metadata.change)(lab.room, attempt.run.root, tags={"a": "b"})
+    await sync_to_async(run_metadata.change)(lab.context, attempt.run.root, tags={"a": "b"})
     from core import outbox_publisher
 
     await sync_to_async(outbox_publisher.deliver)()
@@ -67,9 +67,9 @@ async def test_metrics_and_changes_of_a_run_reach_its_page(lab, attempt):
 
 async def test_pages_of_uses_hear_of_what_they_show_alone(lab):
     def version(name):
-        put_file(lab.room, "workspaceblobstore", f"{name}.csv", io.BytesIO(b"a\n1\n"), overwrite=True)
+        put_file(lab.context, "workspaceblobstore", f"{name}.csv", io.BytesIO(b"a\n1\n"), overwrite=True)
         sources = [{"datastore": "workspaceblobstore", "path": f"{name}.csv"}]
-        return str(datasets.save(lab.room, name, kind="file", definition={"sources": sources}).pk)
+        return str(datasets.save(lab.context, name, kind="file", definition={"sources": sources}).pk)
 
     used, unused = await sync_to_async(version)("used"), await sync_to_async(version)("unused")
     page = await sync_to_async(Page.of)(lab.owner)
@@ -79,16 +79,16 @@ async def test_pages_of_uses_hear_of_what_they_show_alone(lab):
     await page.say({"ping": 1})
     graph = await sync_to_async(lab.graph)()
     graph["steps"][0]["inputs"] = [{"name": "data", "from": {"dataset": used}, "mode": "direct"}]
-    run = await sync_to_async(submit.submit_run)(lab.room, experiment="e", graph=graph)
+    run = await sync_to_async(submit.submit_run)(lab.context, experiment="e", graph=graph)
     assert {(await page.hear())["topic"] for _ in range(2)} == {topics[0], topics[2]}
-    await sync_to_async(run_metadata.change)(lab.room, run, tags={"a": "b"})  # which no list shows
-    await sync_to_async(run_metadata.change)(lab.room, run, display_name="renamed")
+    await sync_to_async(run_metadata.change)(lab.context, run, tags={"a": "b"})  # which no list shows
+    await sync_to_async(run_metadata.change)(lab.context, run, display_name="renamed")
     assert {(await page.hear())["topic"] for _ in range(2)} == {topics[0], topics[2]}
     step = await sync_to_async(lab.step)(run, "train")
-    await sync_to_async(run_metadata.change)(lab.room, step, properties={"duto.read.unused:1": unused})
+    await sync_to_async(run_metadata.change)(lab.context, step, properties={"duto.read.unused:1": unused})
     assert (await page.hear())["topic"] == topics[1]
     await sync_to_async(Run.objects.filter(root=run).update)(status="Canceled")
-    await sync_to_async(delete_run.delete)(lab.room, await sync_to_async(Run.objects.get)(pk=run.pk))
+    await sync_to_async(delete_run.delete)(lab.context, await sync_to_async(Run.objects.get)(pk=run.pk))
     assert {(await page.hear())["topic"] for _ in range(3)} == set(topics)
     assert await page.receive_nothing(timeout=0.1)
     await page.close()

@@ -79,7 +79,7 @@ def test_another_token_of_the_same_person_is_the_same_caller(lab: Lab) -> None:
     from workspaces.services import tokens
 
     first = send(lab, "runs/", run_body(lab), "k")
-    again = lab.door(tokens.create(lab.room, "another", Role.CONTRIBUTOR).text)
+    again = lab.door(tokens.create(lab.context, "another", Role.CONTRIBUTOR).text)
     assert send(lab, "runs/", run_body(lab), "k", again).json()["id"] == first.json()["id"]
 
 
@@ -148,7 +148,7 @@ def test_every_request_that_makes_something_makes_it_once(lab: Lab) -> None:
     )
     from datasets.services.datastores import put_file
 
-    put_file(lab.room, "workspaceblobstore", "a.csv", io.BytesIO(b"a,b\n1,2\n"), overwrite=True)
+    put_file(lab.context, "workspaceblobstore", "a.csv", io.BytesIO(b"a,b\n1,2\n"), overwrite=True)
     definition = {"sources": [{"datastore": "workspaceblobstore", "path": "a.csv"}]}
     python = {"python": {"version": "3.11", "packages": ["six"]}, "name": "env"}
     kinds: list[tuple[str, Any, Any]] = [

@@ -282,7 +282,7 @@ def test_a_transfer_reads_only_what_is_there_to_be_read(lab, what):
 def test_outputs_and_artifacts_that_are_more_than_the_workspace_may_keep_are_refused(lab):
     attempt = attempt_with(lab)
     used = storage.measure(lab.workspace.pk)
-    workspaces.set_limits(lab.room, {"storage_bytes": used + 10})
+    workspaces.set_limits(lab.context, {"storage_bytes": used + 10})
     attempt.run.workspace.refresh_from_db()
     report = leave(attempt, outputs__model__a="x" * 11, work__outputs__b="y" * 11)
     with pytest.raises(StudioError, match="this is more") as refused:
@@ -298,7 +298,7 @@ def test_outputs_that_were_moved_before_a_crash_are_not_counted_twice(lab):
     attempt = attempt_with(lab)
     report = leave(attempt, outputs__model__a="x" * 8)
     used = storage.measure(lab.workspace.pk)
-    workspaces.set_limits(lab.room, {"storage_bytes": used + 8})
+    workspaces.set_limits(lab.context, {"storage_bytes": used + 8})
     attempt.run.workspace.refresh_from_db()
     outputs.promote(attempt, report)
     Output.objects.all().delete()
@@ -307,14 +307,14 @@ def test_outputs_that_were_moved_before_a_crash_are_not_counted_twice(lab):
 
 
 def test_a_step_whose_outputs_are_too_much_fails_with_that_sentence_and_nothing_else_is_lost(lab):
-    kept = put_file(lab.room, "workspaceblobstore", "raw/kept.csv", io.BytesIO(b"1,2"), overwrite=False)
+    kept = put_file(lab.context, "workspaceblobstore", "raw/kept.csv", io.BytesIO(b"1,2"), overwrite=False)
     graph = lab.graph("prepare -> train", outputs=[{"name": "model", "kind": "pipeline_data"}])
     root = lab.pipeline(graph=graph)
     Run.objects.filter(pk=lab.step(root, "train").pk).update(status="NotStarted")
     attempt = lab.attempt(lab.step(root, "prepare"))
     logs.append(attempt, 0, b"an hour of work\n")
     used = storage.measure(lab.workspace.pk)
-    workspaces.set_limits(lab.room, {"storage_bytes": used + 100})
+    workspaces.set_limits(lab.context, {"storage_bytes": used + 100})
     report = leave(attempt, outputs__model__a="x" * 60, outputs__model__b="y" * 60, work__outputs__m="z" * 7)
     attempt_end.finish(
         Attempt.objects.select_related("run__root__workspace").get(pk=attempt.pk), {**report, "exit_code": 0}
@@ -335,7 +335,7 @@ def test_a_step_whose_outputs_are_too_much_fails_with_that_sentence_and_nothing_
     assert storage.measure(lab.workspace.pk) <= used + 100
 
     # With room for it the same step completes.
-    workspaces.set_limits(lab.room, {"storage_bytes": used + 1000})
+    workspaces.set_limits(lab.context, {"storage_bytes": used + 1000})
     again = lab.attempt(lab.step(lab.pipeline(graph=graph), "prepare"))
     report = leave(again, outputs__model__a="x" * 60, outputs__model__b="y" * 60)
     attempt_end.finish(
@@ -348,7 +348,7 @@ def test_a_step_whose_outputs_are_too_much_fails_with_that_sentence_and_nothing_
 def test_a_step_whose_outputs_are_more_than_the_workspace_may_keep_is_not_tried_again(lab):
     graph = lab.graph("train", outputs=[{"name": "model", "kind": "pipeline_data"}], retries=3)
     attempt = lab.attempt(lab.step(lab.pipeline(graph=graph), "train"))
-    workspaces.set_limits(lab.room, {"storage_bytes": storage.measure(lab.workspace.pk) + 10})
+    workspaces.set_limits(lab.context, {"storage_bytes": storage.measure(lab.workspace.pk) + 10})
     attempt.run.workspace.refresh_from_db()
     finish(attempt, leave(attempt, outputs__model__a="x" * 11) | {"event": "finished", "exit_code": 0})
     run = lab.step(attempt.run.root, "train")

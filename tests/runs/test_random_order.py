@@ -71,11 +71,11 @@ class Studio(RuleBasedStateMachine):
         self.held: dict[str, dict[str, int]] = {name: {} for name in NAMES}
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.laws = Laws(MAX_NODES)
-        self.room = create_workspace(User.objects.create_user("ana"), "lab")
+        self.context = create_workspace(User.objects.create_user("ana"), "lab")
         for name in NAMES:
             Host.objects.create(name=name, key_digest=name, cores=4, memory=16 * GIB, last_seen_at=now())
         ComputeTarget.objects.create(
-            workspace=self.room.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=GIB,
+            workspace=self.context.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=GIB,
             max_nodes=MAX_NODES,
         )  # fmt: skip
         Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())
@@ -94,8 +94,8 @@ class Studio(RuleBasedStateMachine):
         self._submit(chart, retries, reuse, kind)
 
     def _submit(self, chart: str, retries: int | None, reuse: bool, kind: str) -> None:
-        graph = graph_of(self.room, "a" if kind == "script" else chart, retries=retries, allow_reuse=reuse)
-        run = submit.submit_run(self.room, experiment="exp", graph=graph, kind=kind)
+        graph = graph_of(self.context, "a" if kind == "script" else chart, retries=retries, allow_reuse=reuse)
+        run = submit.submit_run(self.context, experiment="exp", graph=graph, kind=kind)
         self.roots.append(run)
         self.retries[run.pk] = retries
         progress.advance(run.pk)
@@ -104,14 +104,14 @@ class Studio(RuleBasedStateMachine):
     @rule(which=any_one)
     def cancel_a_run(self, which: int) -> None:
         self.cancels += 1
-        cancel_run(self.room, Run.objects.get(pk=self.roots[which % len(self.roots)].pk))
+        cancel_run(self.context, Run.objects.get(pk=self.roots[which % len(self.roots)].pk))
 
     @precondition(lambda self: self.cancels < MAX_CANCELS)
     @rule(which=any_one)
     def cancel_a_step(self, which: int) -> None:
         self.cancels += 1
         steps = list(Run.objects.filter(step__isnull=False).order_by("id"))
-        cancel_run(self.room, steps[which % len(steps)])
+        cancel_run(self.context, steps[which % len(steps)])
 
     @precondition(lambda self: len(self.roots) < MAX_RUNS - 1)
     @rule(which=any_one)
@@ -123,11 +123,11 @@ class Studio(RuleBasedStateMachine):
         any_root = Run.objects.get(pk=self.roots[which % len(self.roots)].pk)
         if any_root not in fit:
             with pytest.raises((Invalid, Conflict)):
-                resume.resume(self.room, any_root)
+                resume.resume(self.context, any_root)
         if not fit:
             return
         source = fit[which % len(fit)]
-        run = resume.resume(self.room, source)
+        run = resume.resume(self.context, source)
         self.roots.append(run)
         self.retries[run.pk] = self.retries[source.pk]
         progress.advance(run.pk)
@@ -150,7 +150,7 @@ class Studio(RuleBasedStateMachine):
     def remove_a_node(self, which: int) -> None:
         """Whether it rests, is promised, works or is leaving."""
         if found := list(Node.objects.order_by("id")):
-            clusters.remove_node(self.room, "cpu", found[which % len(found)].pk)
+            clusters.remove_node(self.context, "cpu", found[which % len(found)].pk)
 
     @rule(name=any_host, drained=st.booleans())
     def drain(self, name: str, drained: bool) -> None:

@@ -214,7 +214,7 @@ def test_the_graph_page_has_data_steps_edges_and_the_critical_path(lab):
     root = datasets.root_by_name(lab.workspace, "workspaceblobstore")
     root.write("raw/a.csv", __import__("io").BytesIO(b"a,b\n1,2\n"))
     version = datasets.save(
-        lab.room, "palmer raw", "file", {"sources": [{"datastore": "workspaceblobstore", "path": "raw/"}]}
+        lab.context, "palmer raw", "file", {"sources": [{"datastore": "workspaceblobstore", "path": "raw/"}]}
     )
     graph = lab.graph("prepare -> slow -> compare")
     prepare, slow, compare = graph["steps"]

@@ -238,7 +238,7 @@ def test_an_output_whose_datastore_is_gone_is_made_again(crew: Crew) -> None:
 def test_a_result_whose_own_run_was_deleted_is_not_adopted(crew: Crew) -> None:
     first = crew.failed(regenerate_outputs=True)
     second = crew.play(crew.lab.post(f"runs/{first.pk}/resume/").json()["id"], "train")
-    delete_run.delete(crew.lab.room, first)
+    delete_run.delete(crew.lab.context, first)
     run = crew.resume(Run.objects.get(pk=second.pk))
     assert crew.ran == ["prepare", "train", "compare"]
     assert crew.why(run, "prepare")["code"] == "source_gone"
@@ -247,14 +247,14 @@ def test_a_result_whose_own_run_was_deleted_is_not_adopted(crew: Crew) -> None:
 def test_a_run_may_be_deleted_while_its_successor_is_open(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
     made = crew.lab.post(f"runs/{source.pk}/resume/").json()["id"]
-    delete_run.delete(crew.lab.room, source)
+    delete_run.delete(crew.lab.context, source)
     assert Run.objects.get(pk=made).resumed_from_id is None
 
 
 def test_a_canceled_run_is_resumed(crew: Crew) -> None:
     run = Run.objects.get(pk=crew.submit().json()["id"])
     progress.advance(run.pk)
-    cancel_run(crew.lab.room, run)
+    cancel_run(crew.lab.context, run)
     made = crew.resume(Run.objects.get(pk=run.pk))
     assert made.status == "Completed" and crew.why(made, "prepare")["text"] == "It was canceled in #1."
 

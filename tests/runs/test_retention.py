@@ -123,7 +123,7 @@ def test_what_somebody_still_needs_stays(lab: Lab) -> None:
     Output.objects.filter(run__root=registered).update(dataset_version_id=registered.pk)
     reader_of_first = lab.pipeline("train", status="Running")
     StepRun.objects.filter(run__root=reader_of_first).update(reused_from=lab.step(first, "train"))
-    keeping.set_policy(lab.room, {**ALL, "keep_last": 2})
+    keeping.set_policy(lab.context, {**ALL, "keep_last": 2})
     keeping.carry_out(lab.workspace)
     assert left(lab, first) == (True, True, True)  # a run that is not over reads it
     assert left(lab, newest) == (True, True, True) and left(lab, registered)[2]  # the two newest, and a dataset
@@ -133,7 +133,7 @@ def test_what_somebody_still_needs_stays(lab: Lab) -> None:
 def test_the_sources_of_kept_runs_stay(lab: Lab) -> None:
     source, kept = ended(lab, 60), ended(lab, 40)
     StepRun.objects.filter(run__root=kept).update(reused_from=lab.step(source, "train"))
-    keeping.set_policy(lab.room, {**ALL, "keep_last": 1})
+    keeping.set_policy(lab.context, {**ALL, "keep_last": 1})
     keeping.carry_out(lab.workspace)
     assert left(lab, source) == (True, True, True)
 
@@ -178,21 +178,21 @@ def test_the_queries_of_the_dry_run_do_not_grow(lab: Lab) -> None:
         for days in (40, 50, 60):
             ended(lab, days)
         with CaptureQueriesContext(connection) as seen:
-            keeping.preview(lab.room, retention.read(ALL))
+            keeping.preview(lab.context, retention.read(ALL))
         counts.append(len(seen))
     assert counts[0] == counts[1]
 
 
 def test_agents_are_told_how_long_to_keep_things(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "_policies", None)
-    keeping.set_policy(lab.room, {"environments": 12, "images": 30})
+    keeping.set_policy(lab.context, {"environments": 12, "images": 30})
     assert exchange.answer_to(lab.host, {"want": 0})["keep"] == {"attempts": 7, "environments": 12, "images": 30}
 
 
 def test_a_host_of_one_workspace_goes_by_its_policy_and_a_shared_one_by_all(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeping.set_policy(lab.room, {"images": 30})
+    keeping.set_policy(lab.context, {"images": 30})
     create_workspace(User.objects.create_user("bob"), "elsewhere")  # keeps images for ever
     used = iso(now() - timedelta(days=40))
     images = [{"key": "duto/env:1", "bytes": 7, "used_at": used, "in_use": False}]
@@ -210,7 +210,7 @@ def test_a_host_of_one_workspace_goes_by_its_policy_and_a_shared_one_by_all(
 
 
 def test_the_dry_run_names_images_by_their_environments_and_leaves_out_what_has_gone(lab: Lab) -> None:
-    version = register(lab.room, {"name": "forecast", "python": {"packages": ["six"]}})
+    version = register(lab.context, {"name": "forecast", "python": {"packages": ["six"]}})
     build = EnvironmentBuild.objects.create(recipe_digest="r", recipe={}, status="ready", lock_digest="l")
     EnvironmentVersion.objects.filter(pk=version.pk).update(build=build)
     tags = [f"duto/env:{number}{'0' * 31}" for number in range(4)]

@@ -15,10 +15,10 @@ from runs.services.maintenance import lease_expiry, unresponsive
 from runs.services.orchestration.cancel import cancel_run
 from runs.services.scheduling import placing
 from runs.services.scheduling.waiting import reasons
-from tests.runs.exchange import Agent, agent, cluster, room, states, submit_chain
-from workspaces.access import Room
+from tests.runs.exchange import Agent, agent, cluster, context, states, submit_chain
+from workspaces.access import WorkspaceContext
 
-__all__ = ["agent", "cluster", "room"]
+__all__ = ["agent", "cluster", "context"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("cluster")]
 PROOF = {"left_over": 0, "signals": ["TERM"], "seconds": 0.12}
 
@@ -50,8 +50,10 @@ def error_of(run: Run) -> dict[str, Any]:
     return run.error
 
 
-def test_a_step_is_tried_as_often_as_it_says_and_each_attempt_keeps_its_own_end(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a -> b", step={"retries": 2})
+def test_a_step_is_tried_as_often_as_it_says_and_each_attempt_keeps_its_own_end(
+    context: WorkspaceContext, agent: Agent
+) -> None:
+    run = submit_chain(context, "a -> b", step={"retries": 2})
     work = work_of(agent)
     (work,) = fail(agent, work)
     (work,) = fail(agent, work, "out_of_memory")
@@ -67,8 +69,8 @@ def test_a_step_is_tried_as_often_as_it_says_and_each_attempt_keeps_its_own_end(
     assert error_of(run)["attempt"] == 3
 
 
-def test_a_retry_that_ends_well_makes_a_step_that_ended_well(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a -> b", step={"retries": 1})
+def test_a_retry_that_ends_well_makes_a_step_that_ended_well(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a -> b", step={"retries": 1})
     (work,) = fail(agent, work_of(agent))
     (following,) = agent.finish(work)["work"]
     agent.finish(following)
@@ -76,8 +78,10 @@ def test_a_retry_that_ends_well_makes_a_step_that_ended_well(room: Room, agent: 
     assert (run.status, run.error) == ("Completed", None)
 
 
-def test_a_delayed_retry_waits_with_a_reason_and_is_placed_when_its_time_comes(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a", step={"retries": 1, "retry_delay_seconds": 60})
+def test_a_delayed_retry_waits_with_a_reason_and_is_placed_when_its_time_comes(
+    context: WorkspaceContext, agent: Agent
+) -> None:
+    run = submit_chain(context, "a", step={"retries": 1, "retry_delay_seconds": 60})
     assert fail(agent, work_of(agent)) == []
     placing.place()
     assert agent.say()["work"] == []
@@ -90,16 +94,16 @@ def test_a_delayed_retry_waits_with_a_reason_and_is_placed_when_its_time_comes(r
     assert work_of(agent)["spec"]["number"] == 2
 
 
-def test_a_retry_that_waits_can_be_canceled(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a", step={"retries": 1, "retry_delay_seconds": 60})
+def test_a_retry_that_waits_can_be_canceled(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a", step={"retries": 1, "retry_delay_seconds": 60})
     fail(agent, work_of(agent))
-    cancel_run(room, run)
+    cancel_run(context, run)
     run.refresh_from_db()
     assert (run.status, states(run)) == ("Canceled", {"a": "Canceled"})
 
 
-def test_missing_data_are_not_tried_again(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a", step={"retries": 5})
+def test_missing_data_are_not_tried_again(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a", step={"retries": 5})
     assert fail(agent, work_of(agent), "data_missing") == []
     assert error_of(run)["cause"] == "data_missing"
     assert Attempt.objects.count() == 1
@@ -107,9 +111,9 @@ def test_missing_data_are_not_tried_again(room: Room, agent: Agent) -> None:
 
 @pytest.mark.parametrize(("retries", "state"), [(None, "Failed"), (1, "Preparing")])
 def test_a_lost_attempt_on_a_living_host_is_tried_again_only_where_the_step_says_so(
-    room: Room, agent: Agent, retries: int | None, state: str
+    context: WorkspaceContext, agent: Agent, retries: int | None, state: str
 ) -> None:
-    run = submit_chain(room, "a", step={"retries": retries})
+    run = submit_chain(context, "a", step={"retries": retries})
     work = work_of(agent)
     agent.held.pop(work["attempt"])
     agent.finish(work, exit_code=None, cause="lost", message="The shim was killed.")
@@ -117,8 +121,8 @@ def test_a_lost_attempt_on_a_living_host_is_tried_again_only_where_the_step_says
     assert Attempt.objects.get(number=1).cause == "attempt_lost"
 
 
-def test_a_step_that_may_not_run_twice_says_so_with_no_retries(room: Room, agent: Agent) -> None:
-    run = submit_chain(room, "a", step={"retries": 0})
+def test_a_step_that_may_not_run_twice_says_so_with_no_retries(context: WorkspaceContext, agent: Agent) -> None:
+    run = submit_chain(context, "a", step={"retries": 0})
     work_of(agent)
     web_is_up()
     be_silent(-1)
@@ -126,8 +130,8 @@ def test_a_step_that_may_not_run_twice_says_so_with_no_retries(room: Room, agent
     assert error_of(run)["cause"] == "host_lost"
 
 
-def test_a_verdict_that_comes_twice_makes_one_retry(room: Room, agent: Agent) -> None:
-    submit_chain(room, "a", step={"retries": 3})
+def test_a_verdict_that_comes_twice_makes_one_retry(context: WorkspaceContext, agent: Agent) -> None:
+    submit_chain(context, "a", step={"retries": 3})
     work = work_of(agent)
     for _ in range(3):
         agent.finish(work, exit_code=1, cause="user_error")
@@ -136,11 +140,11 @@ def test_a_verdict_that_comes_twice_makes_one_retry(room: Room, agent: Agent) ->
 
 @pytest.mark.parametrize("retries", [None, 3])
 def test_a_cancel_ends_a_step_whatever_its_retries_and_says_what_was_left(
-    room: Room, agent: Agent, retries: int | None
+    context: WorkspaceContext, agent: Agent, retries: int | None
 ) -> None:
-    run = submit_chain(room, "a", step={"retries": retries})
+    run = submit_chain(context, "a", step={"retries": retries})
     work = work_of(agent)
-    cancel_run(room, run)
+    cancel_run(context, run)
     agent.finish(work, exit_code=None, signal=15, cause="canceled", proof=PROOF)
     attempt = Attempt.objects.get()
     assert (attempt.status, attempt.proof) == ("canceled", PROOF)
@@ -152,10 +156,10 @@ def test_a_cancel_ends_a_step_whatever_its_retries_and_says_what_was_left(
 
 
 @pytest.mark.parametrize("proof", ["all gone", {"left_over": [], "signals": 3}, {"seconds": "1"}])
-def test_a_proof_that_nobody_can_read_is_none(room: Room, agent: Agent, proof: Any) -> None:
-    run = submit_chain(room, "a")
+def test_a_proof_that_nobody_can_read_is_none(context: WorkspaceContext, agent: Agent, proof: Any) -> None:
+    run = submit_chain(context, "a")
     work = work_of(agent)
-    cancel_run(room, run)
+    cancel_run(context, run)
     assert agent.finish(work, exit_code=None, cause="canceled", proof=proof)["refused"] == []
     assert Attempt.objects.get().proof is None
     assert states(run) == {"a": "Canceled"}
@@ -164,17 +168,17 @@ def test_a_proof_that_nobody_can_read_is_none(room: Room, agent: Agent, proof: A
 # --- silence ---
 
 
-def started(room: Room, agent: Agent) -> tuple[Run, dict[str, Any]]:
-    run = submit_chain(room, "a")
+def started(context: WorkspaceContext, agent: Agent) -> tuple[Run, dict[str, Any]]:
+    run = submit_chain(context, "a")
     work = work_of(agent)
     agent.say({"attempt": work["attempt"], "epoch": 1, "event": "started"})
     return run, work
 
 
 def test_a_silent_step_is_shown_as_not_responding_and_comes_back_with_its_agents_next_word(
-    room: Room, agent: Agent
+    context: WorkspaceContext, agent: Agent
 ) -> None:
-    run, work = started(room, agent)
+    run, work = started(context, agent)
     be_silent(1)
     assert unresponsive.note() == 0  # the web itself was away: nobody may be called silent
     web_is_up()
@@ -192,8 +196,10 @@ def test_a_silent_step_is_shown_as_not_responding_and_comes_back_with_its_agents
 @pytest.mark.parametrize(
     ("status", "shows"), [("preparing", "Preparing"), ("running", "Running"), ("collecting", "Finalizing")]
 )
-def test_a_step_that_is_heard_of_again_shows_what_it_did(room: Room, agent: Agent, status: str, shows: str) -> None:
-    run, _ = started(room, agent)
+def test_a_step_that_is_heard_of_again_shows_what_it_did(
+    context: WorkspaceContext, agent: Agent, status: str, shows: str
+) -> None:
+    run, _ = started(context, agent)
     Attempt.objects.update(status=status)
     web_is_up()
     be_silent(1)
@@ -202,8 +208,8 @@ def test_a_step_that_is_heard_of_again_shows_what_it_did(room: Room, agent: Agen
     assert states(run) == {"a": shows}
 
 
-def test_a_verdict_after_a_silence_counts(room: Room, agent: Agent) -> None:
-    run, work = started(room, agent)
+def test_a_verdict_after_a_silence_counts(context: WorkspaceContext, agent: Agent) -> None:
+    run, work = started(context, agent)
     web_is_up()
     be_silent(1)
     unresponsive.note()
@@ -212,8 +218,8 @@ def test_a_verdict_after_a_silence_counts(room: Room, agent: Agent) -> None:
     assert states(run) == {"a": "Completed"}
 
 
-def test_a_silence_that_lasts_ends_in_a_lost_attempt_and_a_retry(room: Room, agent: Agent) -> None:
-    run, _ = started(room, agent)
+def test_a_silence_that_lasts_ends_in_a_lost_attempt_and_a_retry(context: WorkspaceContext, agent: Agent) -> None:
+    run, _ = started(context, agent)
     web_is_up()
     be_silent(1)
     unresponsive.note()
@@ -226,28 +232,28 @@ def test_a_silence_that_lasts_ends_in_a_lost_attempt_and_a_retry(room: Room, age
     ]
 
 
-def test_a_silent_step_can_be_canceled(room: Room, agent: Agent) -> None:
-    run, work = started(room, agent)
+def test_a_silent_step_can_be_canceled(context: WorkspaceContext, agent: Agent) -> None:
+    run, work = started(context, agent)
     web_is_up()
     be_silent(1)
     unresponsive.note()
-    cancel_run(room, run)
+    cancel_run(context, run)
     assert states(run) == {"a": "CancelRequested"}
     assert unresponsive.note() == 0
     agent.finish(work, exit_code=None, signal=15, cause="canceled", proof=PROOF)
     assert states(run) == {"a": "Canceled"}
 
 
-def test_an_agent_that_speaks_is_not_silent(room: Room, agent: Agent) -> None:
-    run, _ = started(room, agent)
+def test_an_agent_that_speaks_is_not_silent(context: WorkspaceContext, agent: Agent) -> None:
+    run, _ = started(context, agent)
     web_is_up()
     assert unresponsive.note() == 0
     assert states(run) == {"a": "Running"}
 
 
-def test_of_two_attempts_of_a_host_one_can_go_silent_alone(room: Room, agent: Agent) -> None:
+def test_of_two_attempts_of_a_host_one_can_go_silent_alone(context: WorkspaceContext, agent: Agent) -> None:
     """Its agent no longer holds it, so it is lost as an attempt and not as a host."""
-    first, second = submit_chain(room, "a"), submit_chain(room, "b")
+    first, second = submit_chain(context, "a"), submit_chain(context, "b")
     works = agent.say()["work"]
     gone = next(each for each in works if each["spec"]["step"] == "a")
     agent.held.pop(gone["attempt"])
@@ -264,8 +270,8 @@ def test_of_two_attempts_of_a_host_one_can_go_silent_alone(room: Room, agent: Ag
 # --- words out of order ---
 
 
-def test_a_word_that_comes_late_leads_nowhere_back(room: Room, agent: Agent) -> None:
-    run, work = started(room, agent)
+def test_a_word_that_comes_late_leads_nowhere_back(context: WorkspaceContext, agent: Agent) -> None:
+    run, work = started(context, agent)
     agent.say({"attempt": work["attempt"], "epoch": 1, "event": "collecting"})
     agent.say({"attempt": work["attempt"], "epoch": 1, "event": "started"})
     agent.say({"attempt": work["attempt"], "epoch": 1, "event": "preparing"})

@@ -34,9 +34,9 @@ class Scene:
         self.step = lab.run_token(lab.step(self.root, "train"))
         self.other = lab.pipeline()
         self.ended = lab.pipeline(status="Failed")
-        put_file(lab.room, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"x,y\n1,2\n"), overwrite=True)
+        put_file(lab.context, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"x,y\n1,2\n"), overwrite=True)
         foreign = f"azureml/{lab.step(self.other, 'train').pk}/model/a.bin"
-        put_file(lab.room, "workspaceblobstore", foreign, io.BytesIO(b"x"), overwrite=True)
+        put_file(lab.context, "workspaceblobstore", foreign, io.BytesIO(b"x"), overwrite=True)
         self.foreign_output = foreign
         written = lab.step(self.other, "train")
         Output.objects.create(run=written, name="out", datastore="workspaceblobstore", path="chosen/out", digest="")

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
 def test_the_sample_needs_nothing_and_is_the_same_each_time(lab):
-    first, second = submit_sample(lab.room), submit_sample(lab.room)
+    first, second = submit_sample(lab.context), submit_sample(lab.context)
     assert (first.number, second.number) == (1, 2)
     assert first.graph_digest == second.graph_digest
     dataset = Dataset.objects.get(name="penguins-raw")
@@ -32,7 +32,7 @@ def test_the_second_sample_has_the_fingerprint_of_the_first(lab):
     from runs.services.orchestration.run_state import RunState
 
     documents = []
-    for run in (submit_sample(lab.room), submit_sample(lab.room)):
+    for run in (submit_sample(lab.context), submit_sample(lab.context)):
         board = RunState(Run.objects.select_related("workspace").get(pk=run.pk))
         board.need(["prepare"])
         documents.append(fingerprints.document_of(board, "prepare", environment=None, compute=None))
@@ -40,7 +40,7 @@ def test_the_second_sample_has_the_fingerprint_of_the_first(lab):
 
 
 def test_the_graph_of_the_sample_has_two_models_side_by_side(lab):
-    page = lab.get(f"runs/{submit_sample(lab.room).pk}/graph/").json()
+    page = lab.get(f"runs/{submit_sample(lab.context).pk}/graph/").json()
     edges = {(edge["from"], edge["to"]) for edge in page["edges"]}
     assert {
         ("prepare", "train forest"),
@@ -53,9 +53,9 @@ def test_the_graph_of_the_sample_has_two_models_side_by_side(lab):
 
 
 def test_its_data_count_against_the_storage_limit(lab):
-    workspaces.set_limits(lab.room, {"storage_bytes": 1000})
+    workspaces.set_limits(lab.context, {"storage_bytes": 1000})
     with pytest.raises(Conflict) as refused:
-        submit_sample(lab.room)
+        submit_sample(lab.context)
     assert refused.value.code == "storage_limit"
     assert not Run.objects.exists()
     assert storage.measure(lab.workspace.pk) == 0
@@ -63,10 +63,10 @@ def test_its_data_count_against_the_storage_limit(lab):
 
 def test_what_is_offered_to_watch_has_not_run_yet(lab):
     assert rounds_to_watch(lab.workspace) == 20
-    first = submit_sample(lab.room)
+    first = submit_sample(lab.context)
     assert rounds_to_watch(lab.workspace) == 40
-    submit_sample(lab.room, rounds=40)
-    submit_sample(lab.room, rounds=80)
+    submit_sample(lab.context, rounds=40)
+    submit_sample(lab.context, rounds=80)
     assert rounds_to_watch(lab.workspace) == 60
     Run.objects.filter(root=first.pk).update(status="Failed")
     assert rounds_to_watch(lab.workspace) == 20
@@ -78,7 +78,7 @@ def test_other_rounds_leave_the_preparation_as_it_was(lab):
 
     documents = {}
     for rounds in (20, 40):
-        run = submit_sample(lab.room, rounds=rounds)
+        run = submit_sample(lab.context, rounds=rounds)
         board = RunState(Run.objects.select_related("workspace").get(pk=run.pk))
         for step in ("prepare", "train forest"):
             board.need([step])

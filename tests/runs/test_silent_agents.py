@@ -14,14 +14,14 @@ from core.models import Beat
 from runs.models import Attempt
 from runs.services.maintenance import lease_expiry
 from studio.testing.live import eventually
-from tests.runs.exchange import agent, cluster, room, states, submit_chain
+from tests.runs.exchange import agent, cluster, context, states, submit_chain
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["agent", "cluster", "room"]  # fixtures
+__all__ = ["agent", "cluster", "context"]  # fixtures
 
 
-def test_a_silent_agent_loses_its_attempt_only_while_the_web_was_up(room, cluster, agent):
-    run = submit_chain(room, "a")
+def test_a_silent_agent_loses_its_attempt_only_while_the_web_was_up(context, cluster, agent):
+    run = submit_chain(context, "a")
     agent.say()
     Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
     assert lease_expiry.expire() == 0
@@ -35,8 +35,8 @@ def test_a_silent_agent_loses_its_attempt_only_while_the_web_was_up(room, cluste
 
 
 @pytest.mark.parametrize(("signed", "up"), [(11, 300), (1, 29)])
-def test_a_web_that_was_away_calls_nobody_silent(room, cluster, agent, signed, up):
-    submit_chain(room, "a")
+def test_a_web_that_was_away_calls_nobody_silent(context, cluster, agent, signed, up):
+    submit_chain(context, "a")
     agent.say()
     Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
     at = now() - timedelta(seconds=signed)
@@ -46,10 +46,10 @@ def test_a_web_that_was_away_calls_nobody_silent(room, cluster, agent, signed, u
     assert lease_expiry.expire() == 1
 
 
-def test_a_word_that_comes_while_the_lease_is_judged_renews_it(room, cluster, agent):
+def test_a_word_that_comes_while_the_lease_is_judged_renews_it(context, cluster, agent):
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has one writer at a time")
-    submit_chain(room, "a")
+    submit_chain(context, "a")
     agent.say()
     Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
     Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())
@@ -78,8 +78,8 @@ def waits() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def test_a_late_verdict_of_a_lost_attempt_is_refused(room, cluster, agent):
-    submit_chain(room, "a")
+def test_a_late_verdict_of_a_lost_attempt_is_refused(context, cluster, agent):
+    submit_chain(context, "a")
     (work,) = agent.say()["work"]
     Attempt.objects.update(lease_until=now() - timedelta(seconds=1))
     Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())

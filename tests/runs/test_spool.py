@@ -158,9 +158,9 @@ def test_tags_change_and_properties_are_added_once(lab, attempt):
 
 
 def test_a_dataset_that_a_script_names_is_read_by_its_step(lab, attempt):
-    put_file(lab.room, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"a\n1\n"), overwrite=True)
+    put_file(lab.context, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"a\n1\n"), overwrite=True)
     sources = [{"datastore": "workspaceblobstore", "path": "raw/a.csv"}]
-    version = datasets.save(lab.room, "numbers", kind="file", definition={"sources": sources})
+    version = datasets.save(lab.context, "numbers", kind="file", definition={"sources": sources})
     record = {"run": str(attempt.run_id), "op": "property", "key": "duto.read.numbers:1", "value": str(version.pk)}
     lab.bring(attempt, "spool?offset=0", lines(record, record))
     use = DataUse.objects.get()

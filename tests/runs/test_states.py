@@ -22,7 +22,7 @@ from runs.services.orchestration.cancel import cancel_run
 from runs.services.scheduling import placing
 from runs.services.submission import submit
 from tests.runs.exchange import GIB, graph_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
 
@@ -132,13 +132,15 @@ class Bench:
     """One step of one run with one host, and the events that can come to its first attempt."""
 
     def __init__(self) -> None:
-        self.room: Room = create_workspace(User.objects.create_user("ana", password="long enough 1"), "lab")
+        self.context: WorkspaceContext = create_workspace(
+            User.objects.create_user("ana", password="long enough 1"), "lab"
+        )
         self.host = Host.objects.create(name="alpha", key_digest="0", cores=4, memory=16 * GIB, last_seen_at=now())
         ComputeTarget.objects.create(
-            workspace=self.room.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=GIB, max_nodes=2
+            workspace=self.context.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=GIB, max_nodes=2
         )
         Beat.objects.create(name="web:x", since=now() - timedelta(minutes=5), at=now())
-        self.root = submit.submit_run(self.room, experiment="exp", graph=graph_of(self.room, "a -> b"))
+        self.root = submit.submit_run(self.context, experiment="exp", graph=graph_of(self.context, "a -> b"))
         progress.advance(self.root.pk)
         self.key = Attempt.objects.get().pk
         self.holds = False
@@ -186,14 +188,14 @@ class Bench:
         return ""
 
     def _cancel(self) -> str:
-        cancel_run(self.room, Attempt.objects.select_related("run").get(pk=self.key).run)
+        cancel_run(self.context, Attempt.objects.select_related("run").get(pk=self.key).run)
         return ""
 
     def _remove(self) -> str:
         """Its node, or the one that it had."""
         node = Attempt.objects.get(pk=self.key).node_id or uuid4()
         try:
-            clusters.remove_node(self.room, "cpu", node)
+            clusters.remove_node(self.context, "cpu", node)
         except NotFound as refusal:
             return refusal.code
         return ""

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 @pytest.fixture
 def published(lab):
     graph = lab.graph("train", parameters=[{"name": "epochs", "type": "int", "default": 3}, {"name": "place", "type": "data_path", "default": "workspaceblobstore/raw"}])  # fmt: skip
-    return publish.publish_run(lab.room, lab.pipeline(graph=graph, status="Completed"), name="Nightly", version="1")
+    return publish.publish_run(lab.context, lab.pipeline(graph=graph, status="Completed"), name="Nightly", version="1")
 
 
 def trigger(lab, pipeline, body, client=None):

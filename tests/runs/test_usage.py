@@ -184,5 +184,5 @@ def test_samples_go_with_the_log_and_with_the_run(lab: Any, step: Run, attempt: 
     Run.objects.filter(root=step.root_id).update(status="Completed")
     size = lab.get(f"runs/{step.root_id}/delete-preview/").json()["frees"]["log_bytes"]
     assert size == fresh(attempt).samples_size > 0
-    delete_run.delete(lab.room, Run.objects.get(pk=step.root_id))
+    delete_run.delete(lab.context, Run.objects.get(pk=step.root_id))
     assert not artifact_store(lab.workspace.pk).exists(key)

@@ -144,14 +144,14 @@ def test_what_is_not_there_is_named(programs: Programs) -> None:
 def test_what_a_token_made_ends_with_it_or_alone(house: House, programs: Programs) -> None:
     programs.workspace(Role.OWNER)
     rows = [Row.objects.get(name=Workspace.create(name).name) for name in ("one", "two")]
-    room = access.enter(house.owner, "two")
-    (there,) = queries.tokens_of(room)
-    tokens.revoke(room, there.pk)
+    context = access.authorize(house.owner, "two")
+    (there,) = queries.tokens_of(context)
+    tokens.revoke(context, there.pk)
     assert set(Workspace.list()) == {"lab", "one"}
     with pytest.raises(WorkspaceException, match="no workspace 'two'"):
         Workspace.get("two")
     (first,) = ApiToken.objects.filter(workspace__name="lab", user=house.owner, children__isnull=False).distinct()
-    tokens.revoke(access.enter(house.owner, "lab"), first.pk)
+    tokens.revoke(access.authorize(house.owner, "lab"), first.pk)
     assert not any(each.is_good(now()) for each in ApiToken.objects.filter(workspace__in=rows))
 
 
@@ -187,5 +187,5 @@ def test_a_workspace_is_deleted_with_its_data_and_only_when_that_is_said(house: 
         Workspace(None, None, "main").delete(delete_dependent_resources=True)
 
 
-def tokens_of(room: Any) -> str:
-    return tokens.create(room, "tests", Role.OWNER).text
+def tokens_of(context: Any) -> str:
+    return tokens.create(context, "tests", Role.OWNER).text

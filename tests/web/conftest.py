@@ -76,7 +76,7 @@ class Site(Lab):
     def put_store(self, path: str, source: Path) -> None:
         """A file of this machine on the default datastore."""
         with source.open("rb") as body:
-            put_file(self.room, "workspaceblobstore", path, body, overwrite=True)
+            put_file(self.context, "workspaceblobstore", path, body, overwrite=True)
 
     def person(self, name: str) -> User:
         return User.objects.get(username=name)
@@ -96,7 +96,7 @@ class Site(Lab):
 
     def dataset(self, name: str = "penguins") -> DatasetVersion:
         put_file(
-            self.room,
+            self.context,
             "workspaceblobstore",
             "raw/p.csv",
             io.BytesIO(b"species,mass\nAdelie,3700\nGentoo,\n"),
@@ -106,7 +106,7 @@ class Site(Lab):
             "sources": [{"datastore": "workspaceblobstore", "path": "raw/p.csv"}],
             "format": {"separator": ","},
         }
-        return save(self.room, name, "tabular", definition)
+        return save(self.context, name, "tabular", definition)
 
     def failed(self) -> Run:
         """A pipeline whose second step failed at its second attempt."""
@@ -145,7 +145,7 @@ class Site(Lab):
         ):
             artifact_store(self.workspace.pk).write(f"artifacts/{train.pk}/{path}", io.BytesIO(text.encode()))
             Artifact.objects.create(run=train, path=path, size=len(text))
-        put_file(self.room, "workspaceblobstore", "azureml/x/model/deep/a.json", io.BytesIO(b"{}"), overwrite=True)
+        put_file(self.context, "workspaceblobstore", "azureml/x/model/deep/a.json", io.BytesIO(b"{}"), overwrite=True)
         files = [{"path": "deep/a.json", "size": 2, "digest": hashlib.sha256(b"{}").hexdigest()}]
         Output.objects.create(
             run=train,
@@ -180,8 +180,8 @@ class Site(Lab):
     def everything(self) -> dict[str, str]:
         """Every page's path by name, each with real content."""
         version, failed, filled = self.dataset(), self.failed(), self.filled()
-        pipeline = publish_run(self.room, filled, name="nightly", version="1.0")
-        register(self.room, {"name": "slim", "python": {"version": "3.11", "packages": ["pandas"]}})
+        pipeline = publish_run(self.context, filled, name="nightly", version="1.0")
+        register(self.context, {"name": "slim", "python": {"version": "3.11", "packages": ["pandas"]}})
         Node.objects.create(
             compute_target=self.cluster,
             host=self.host,

@@ -109,8 +109,8 @@ def pages_of(site: Site) -> dict[str, str]:
     read = with_data(site)
     waiting = site.pipeline("prepare -> train", status="Running")
     site.attempt(site.step(waiting, "prepare"), 1, "queued")
-    invitations.invite(site.room, "newcomer", Role.READER)
-    invitations.invite_open(site.room, Role.READER)
+    invitations.invite(site.context, "newcomer", Role.READER)
+    invitations.invite_open(site.context, Role.READER)
     return pages | {
         "data": f"/w/lab/runs/{read.pk}/", "inputs": f"/w/lab/runs/{read.pk}/?step=train&tab=inputs", "waiting": f"/w/lab/runs/{waiting.pk}/?step=prepare&tab=why",
         "audit": "/w/lab/settings/audit/", "retention": "/w/lab/settings/retention/", "member": f"/w/lab/settings/members/{reader.pk}/",
@@ -135,8 +135,8 @@ def test_axe_finds_nothing_on_any_page_menu_or_dialog(site: Site, look: Look, li
 
 
 def test_axe_finds_nothing_before_one_is_signed_in(site: Site, look: Look) -> None:
-    named = invitations.invite(site.room, "newcomer", Role.READER)[1]
-    anybody = invitations.invite_open(site.room, Role.READER)[1]
+    named = invitations.invite(site.context, "newcomer", Role.READER)[1]
+    anybody = invitations.invite_open(site.context, Role.READER)[1]
     for path in (
         named,
         anybody,

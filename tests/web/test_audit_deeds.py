@@ -41,19 +41,19 @@ def neighbour(site: Site) -> None:
 
 
 def newcomer(site: Site) -> Deed:
-    _made, path = invitations.invite(site.room, "eve", Role.READER)
+    _made, path = invitations.invite(site.context, "eve", Role.READER)
     return lambda: Client().post(path, {"password": PASSWORD, "again": PASSWORD})
 
 
 def joins(site: Site) -> Deed:
-    _made, path = invitations.invite(site.room, "mallory", Role.READER)
+    _made, path = invitations.invite(site.context, "mallory", Role.READER)
     return lambda: site.people["stranger"].post(path)
 
 
 def named_twice(site: Site) -> Deed:
     """Two workspaces expect somebody of this name, who comes to the other one."""
     other = create_workspace(site.owner, "other")
-    invitations.invite(site.room, "eve", Role.READER)
+    invitations.invite(site.context, "eve", Role.READER)
     _made, path = invitations.invite(other, "eve", Role.READER)
     return lambda: Client().post(path, {"password": PASSWORD, "again": PASSWORD})
 
@@ -87,7 +87,7 @@ def model(site: Site) -> Deed:
 
 
 def published(site: Site) -> Any:
-    return publish_run(site.room, site.filled(), name="nightly", version="1.0")
+    return publish_run(site.context, site.filled(), name="nightly", version="1.0")
 
 
 def over(site: Site) -> Deed:
@@ -104,7 +104,7 @@ def after(ready: Any, deed: Deed) -> Deed:
 
 
 def a_token(site: Site) -> Deed:
-    made = tokens.create(site.room, "t", Role.READER).token
+    made = tokens.create(site.context, "t", Role.READER).token
     return lambda: site.send(f"settings/tokens/{made.pk}/revoke/")
 
 
@@ -114,7 +114,7 @@ def removed_model(site: Site) -> Deed:
 
 
 def withdraw(site: Site) -> Deed:
-    made, _path = invitations.invite(site.room, "eve", Role.READER)
+    made, _path = invitations.invite(site.context, "eve", Role.READER)
     return lambda: site.send(f"settings/members/{made.pk}/withdraw/")
 
 

@@ -81,7 +81,7 @@ class Shelf:
         held = ModelVersion.objects.create(model=model, version=1, run_id=run.pk, file_count=1, size=SIZE)
         put(store, f"{held.prefix}/large.bin")
         sources = {"sources": [{"datastore": "workspaceblobstore", "path": "large.bin"}]}
-        version = save(site.room, "large", "file", sources)
+        version = save(site.context, "large", "file", sources)
         path.unlink()
 
         page, rest = "/w/lab", "/api/v1/workspaces/lab"
@@ -188,10 +188,12 @@ async def test_no_download_passes_through_memory_as_a_whole(shelf: Shelf) -> Non
 async def test_a_table_becomes_csv_in_pieces(shelf: Shelf) -> None:
     def table() -> str:
         lines = ("a,b\n" + "".join(f"{number},{os.urandom(50).hex()}\n" for number in range(SIZE // 100))).encode()
-        put_file(shelf.site.room, "workspaceblobstore", "t.csv", io.BytesIO(lines), overwrite=True)
+        put_file(shelf.site.context, "workspaceblobstore", "t.csv", io.BytesIO(lines), overwrite=True)
         sources = {"sources": [{"datastore": "workspaceblobstore", "path": "t.csv"}]}
         known = {"file_count": 1, "size": len(lines)}
-        version = save(shelf.site.room, "table", "tabular", {**sources, "format": {"type": "delimited"}}, known=known)
+        version = save(
+            shelf.site.context, "table", "tabular", {**sources, "format": {"type": "delimited"}}, known=known
+        )
         return f"/api/v1/workspaces/lab/dataset-versions/{version.pk}/content/"
 
     got = Visit("GET", await sync_to_async(table)(), shelf.headers("dataset"))

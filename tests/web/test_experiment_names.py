@@ -21,7 +21,7 @@ BAD = ["a/b", "a\\b", "..", ".", " ", " a", "a ", "a\tb", "a\nb", "x" * 256, "x"
 
 
 def trigger(site: Site, name: str) -> Any:
-    pipeline = publish.publish_run(site.room, site.filled(), name="nightly", version="1.0")
+    pipeline = publish.publish_run(site.context, site.filled(), name="nightly", version="1.0")
     address = (
         "/api/v1/pipelines/v1.0/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/"
         f"workspaces/lab/PipelineRuns/PipelineSubmit/{pipeline.pk}"
@@ -68,8 +68,8 @@ def test_the_sdk_says_the_same_before_anything_is_sent() -> None:
 
 
 def test_a_pipeline_of_any_name_is_run_without_naming_an_experiment(site: Site) -> None:
-    pipeline = publish.publish_run(site.room, site.filled(), name=" team/nightly\\2 ", version="1.0")
-    run = publish.trigger(site.room, pipeline)
+    pipeline = publish.publish_run(site.context, site.filled(), name=" team/nightly\\2 ", version="1.0")
+    run = publish.trigger(site.context, pipeline)
     assert run.experiment.name == name_from(pipeline.name) == "team-nightly-2"
     assert [name_from(text) for text in ("..", "", "x" * 300, "a / b")] == ["Default", "Default", "x" * 255, "a - b"]
 

@@ -50,10 +50,10 @@ def test_several_files_come_with_the_form_where_no_script_runs(site: Site) -> No
 
 
 def test_files_are_sent_under_a_key_that_is_good_for_one_person(site: Site) -> None:
-    key = staging.new_key(site.room)
+    key = staging.new_key(site.context)
     at = f"/w/lab/data/staged/{key}/deep/a b.csv"
     assert site.page.put(at, CSV).json() == {"path": "deep/a b.csv", "size": len(CSV)}
-    assert [each.path for each in staging.held(site.room, key)] == ["deep/a b.csv"]
+    assert [each.path for each in staging.held(site.context, key)] == ["deep/a b.csv"]
     told = site.people["contributor"].put(at, CSV)
     assert (told.status_code, told.json()["error"]["code"]) == (400, "bad_key")
     assert site.people["reader"].put(at, CSV).status_code == 403
@@ -65,7 +65,7 @@ def test_files_are_sent_under_a_key_that_is_good_for_one_person(site: Site) -> N
         == 400
     )
     assert site.page.delete(at).status_code == 204
-    assert staging.held(site.room, key) == []
+    assert staging.held(site.context, key) == []
     assert (
         "There is no file yet"
         in site.send("data/register/?from=upload", name="gone", kind="file", staged=key).content.decode()
@@ -73,17 +73,17 @@ def test_files_are_sent_under_a_key_that_is_good_for_one_person(site: Site) -> N
 
 
 def test_what_nobody_registers_is_removed_after_a_day(site: Site) -> None:
-    old, fresh = staging.new_key(site.room), staging.new_key(site.room)
+    old, fresh = staging.new_key(site.context), staging.new_key(site.context)
     for key in (old, fresh):
-        staging.put(site.room, key, "a.csv", io.BytesIO(CSV))
-    [found] = staging.held(site.room, old)
+        staging.put(site.context, key, "a.csv", io.BytesIO(CSV))
+    [found] = staging.held(site.context, old)
     place = root_by_name(site.workspace, STAGED).place(found.key)
     assert place is not None
     long_ago = (now() - staging.KEPT - timedelta(minutes=1)).timestamp()
     os.utime(place, (long_ago, long_ago))
     staging.sweep()
-    assert staging.held(site.room, old) == []
-    assert len(staging.held(site.room, fresh)) == 1
+    assert staging.held(site.context, old) == []
+    assert len(staging.held(site.context, fresh)) == 1
 
 
 def test_a_path_is_picked_folder_by_folder(site: Site) -> None:

@@ -128,7 +128,7 @@ def test_home_runs_the_sample_with_something_to_watch_afresh_or_as_it_was(site: 
 def test_home_counts_disabled_pipelines(site: Site) -> None:
     run = site.filled()
     names = [f"line {place}" for place in range(8)]
-    made = [publish_run(site.room, run, name=name, version="1") for name in names]
+    made = [publish_run(site.context, run, name=name, version="1") for name in names]
     PublishedPipeline.objects.filter(pk__in=[each.pk for each in made[1:]]).update(status="Disabled")
     page = site.see("").content.decode()
     assert "8, 7 disabled" in page and "pipelines/?disabled=1" in page
@@ -245,7 +245,7 @@ def test_a_pipeline_shows_its_graph_with_the_data_and_its_other_versions(site: S
     inputs = [{"name": "rows", "mode": "mount", "from": {"parameter": "table"}}]
     table = {"name": "table", "type": "dataset", "default": str(version.pk)}
     run = site.pipeline(status="Completed", graph=site.graph(parameters=[table], inputs=inputs))
-    old, new = (publish_run(site.room, run, name="nightly", version=number) for number in ("1.0", "2.0"))
+    old, new = (publish_run(site.context, run, name="nightly", version=number) for number in ("1.0", "2.0"))
     page = site.see(f"pipelines/{new.pk}/").content.decode()
     found = re.search(r'<script id="pipeline-graph" type="application/json">(.*?)</script>', page, re.S)
     assert found

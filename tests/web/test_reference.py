@@ -39,7 +39,7 @@ def test_every_operation_and_every_schema_stands_on_the_page(site: Site) -> None
 def test_every_operation_says_what_it_does_and_nothing_of_how_it_is_written() -> None:
     for group in reference_of(DOCUMENT).groups:
         for each in group.operations:
-            assert each.text and "self.room" not in each.text and "A view " not in each.text, each.id
+            assert each.text and "self.context" not in each.text and "A view " not in each.text, each.id
 
 
 def test_words_narrow_it_and_nothing_found_says_so(site: Site) -> None:

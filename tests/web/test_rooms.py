@@ -34,10 +34,10 @@ def test_a_workspace_is_made_by_its_form_with_people_and_a_cluster(site: Site) -
     assert b"Only who owns" in site.people["reader"].post("/workspaces/new/", NEW).content
     assert not Workspace.objects.filter(name="soil").exists()
     page = site.page.post("/workspaces/new/", NEW).content.decode()
-    room = Workspace.objects.get(name="soil")
-    assert room.default_compute == "cpu-one" and page.count("/start/") >= 1 and "is a member now" in page
-    assert Invitation.objects.get(workspace=room).username == "eve"
-    assert {each.user.username: each.role for each in room.members.select_related("user")} == {
+    context = Workspace.objects.get(name="soil")
+    assert context.default_compute == "cpu-one" and page.count("/start/") >= 1 and "is a member now" in page
+    assert Invitation.objects.get(workspace=context).username == "eve"
+    assert {each.user.username: each.role for each in context.members.select_related("user")} == {
         "ana": "owner",
         "a-reader": "reader",
     }

@@ -45,10 +45,10 @@ def seen(site: Site, version: Any) -> str:
 
 def test_a_run_of_any_age_that_reads_a_dataset_is_found(site: Site) -> None:
     version, other = site.dataset(), site.dataset("other")
-    old = submit_run(site.room, experiment="old", graph=graph_of(site, {"dataset": str(version.pk)}))
+    old = submit_run(site.context, experiment="old", graph=graph_of(site, {"dataset": str(version.pk)}))
     for _ in range(30):
         site.pipeline()
-    again = resubmit(site.room, old)
+    again = resubmit(site.context, old)
     page = seen(site, version)
     assert [str(run.pk) in page for run in (old, again)] == [True, True]
     assert "No run uses it yet" in seen(site, other)
@@ -59,20 +59,22 @@ def test_one_that_a_parameter_names_is_a_use_and_each_run_is_told_once(site: Sit
     version = site.dataset()
     parameters = [{"name": "which", "type": "dataset", "default": str(version.pk)}]
     graph = graph_of(site, {"parameter": "which"}, {"dataset": str(version.pk)}, parameters=parameters)
-    run = submit_run(site.room, experiment="named", graph=graph)
+    run = submit_run(site.context, experiment="named", graph=graph)
     use = DataUse.objects.get(root=run)
     assert (use.dataset_version_id, use.run) == (version.pk, site.step(run, "prepare"))
 
 
 def test_what_the_script_of_a_step_names_is_a_use(site: Site) -> None:
     named, read, graphs = site.dataset(), site.dataset("read"), site.dataset("graphs")
-    run = submit_run(site.room, experiment="said", graph=graph_of(site, {"dataset": str(graphs.pk)}))
+    run = submit_run(site.context, experiment="said", graph=graph_of(site, {"dataset": str(graphs.pk)}))
     step, first = site.step(run, "train"), site.step(run, "prepare")
     for version in (read, graphs):  # and twice the same, as another process of the step would
         for number in (1, 2):
-            change(site.room, step, properties={f"duto.read.{version.pk}:{number}": str(version.pk)})
+            change(site.context, step, properties={f"duto.read.{version.pk}:{number}": str(version.pk)})
     change(
-        site.room, step, properties={"duto.input.x": str(named.pk), "duto.input.y": "none", "duto.input.z": str(run.pk)}
+        site.context,
+        step,
+        properties={"duto.input.x": str(named.pk), "duto.input.y": "none", "duto.input.z": str(run.pk)},
     )
     found = dict(DataUse.objects.filter(root=run).values_list("dataset_version_id", "run"))
     assert found == {named.pk: step.pk, read.pk: step.pk, graphs.pk: first.pk}
@@ -81,7 +83,7 @@ def test_what_the_script_of_a_step_names_is_a_use(site: Site) -> None:
 
 def test_the_list_is_asked_by_index_and_hides_what_is_being_laid_out(site: Site) -> None:
     version = site.dataset()
-    run = submit_run(site.room, experiment="hidden", graph=graph_of(site, {"dataset": str(version.pk)}))
+    run = submit_run(site.context, experiment="hidden", graph=graph_of(site, {"dataset": str(version.pk)}))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
@@ -99,7 +101,7 @@ def test_what_was_run_before_is_noted_by_the_migration(site: Site) -> None:
         graph_of(site, {"parameter": "which"}, parameters=parameters),
     ]
     for graph in graphs:
-        submit_run(site.room, experiment="before", graph=graph)
+        submit_run(site.context, experiment="before", graph=graph)
     site.pipeline()
     wanted = set(DataUse.objects.values_list("root_id", "run_id", "dataset_version_id"))
     DataUse.objects.all().delete()
@@ -139,11 +141,11 @@ def test_a_model_that_a_script_copies_is_a_use_of_its_step_and_of_what_a_program
         workspace=site.workspace, experiment=site.experiment, kind="child", parent=step, root=root, status="Running"
     )
     for run, said in ((step, "a:b:1"), (first, "a:b:1"), (child, "a:b:2"), (step, "a:b:9"), (step, "x:1")):
-        change(site.room, run, properties={f"duto.model.{said}": said})
-    change(site.room, step, properties={"duto.model.again": "a:b:1"})
+        change(site.context, run, properties={f"duto.model.{said}": said})
+    change(site.context, step, properties={"duto.model.again": "a:b:1"})
     site.post("runs/", {"experiment": "notebook", "kind": "interactive", "properties": {"duto.model.x": "a:b:1"}})
     opened = Run.objects.get(kind="interactive")
-    change(site.room, opened, properties={"duto.model.y": "a:b:1"})
+    change(site.context, opened, properties={"duto.model.y": "a:b:1"})
     assert set(ModelUse.objects.values_list("run", "model_version_id")) == {
         (step.pk, one.pk), (first.pk, one.pk), (step.pk, two.pk), (opened.pk, one.pk),
     }  # fmt: skip
@@ -172,7 +174,7 @@ def test_a_model_that_a_script_copies_is_a_use_of_its_step_and_of_what_a_program
 def test_the_inputs_of_a_step_tell_what_its_script_read_and_those_of_a_reused_one_its_sources(site: Site) -> None:
     declared, read, named = site.dataset("declared"), site.dataset("read"), site.dataset("named")
     model = model_version(site)
-    root = submit_run(site.room, experiment="said", graph=graph_of(site, {"dataset": str(declared.pk)}))
+    root = submit_run(site.context, experiment="said", graph=graph_of(site, {"dataset": str(declared.pk)}))
     step, gone = site.step(root, "prepare"), str(uuid7())
     said = {
         f"duto.read.{read.pk}": str(read.pk), "duto.read.named:1": str(named.pk), "duto.input.held-out": str(named.pk),
@@ -180,7 +182,7 @@ def test_the_inputs_of_a_step_tell_what_its_script_read_and_those_of_a_reused_on
     }  # fmt: skip
     site.see(f"runs/{root.pk}/", step="prepare", tab="inputs")  # what a first look asks once
     few = site.queries(f"runs/{root.pk}/", step="prepare", tab="inputs")
-    change(site.room, step, properties=said)
+    change(site.context, step, properties=said)
     assert site.queries(f"runs/{root.pk}/", step="prepare", tab="inputs") == few + 2
     again = site.pipeline()
     StepRun.objects.filter(run=site.step(again, "prepare")).update(reused_from=step)
@@ -224,10 +226,10 @@ def test_what_ran_on_a_host_is_told_of_any_age_and_of_this_workspace_alone(site:
 @pytest.mark.django_db(transaction=True)
 def test_a_deleted_run_uses_nothing(site: Site) -> None:
     version = site.dataset()
-    run = submit_run(site.room, experiment="gone", graph=graph_of(site, {"dataset": str(version.pk)}))
+    run = submit_run(site.context, experiment="gone", graph=graph_of(site, {"dataset": str(version.pk)}))
     ModelUse.objects.create(run=site.step(run, "train"), model_version_id=model_version(site).pk)
     Run.objects.filter(root=run).update(status="Canceled")
-    delete_run.delete(site.room, Run.objects.get(pk=run.pk))
+    delete_run.delete(site.context, Run.objects.get(pk=run.pk))
     delete_run.remove_hidden()
     assert not DataUse.objects.exists() and not ModelUse.objects.exists()
 
@@ -252,7 +254,7 @@ def chain(site: Site, at: str, key: str, **query: str) -> tuple[list[str], list[
 def test_every_use_of_a_dataset_an_environment_and_a_cluster_is_reached_by_pages(site: Site) -> None:
     version, environment, cluster, model = site.dataset(), uuid7(), site.cluster, model_version(site).pk
     graph = graph_of(site, {"dataset": str(version.pk)})
-    runs = [submit_run(site.room, experiment="many", graph=graph) for _ in range(45)]
+    runs = [submit_run(site.context, experiment="many", graph=graph) for _ in range(45)]
     StepRun.objects.update(compute_target_id=None)
     steps = StepRun.objects.filter(run__root__in=runs, name="train")
     steps.update(environment_version_id=environment, compute_target_id=cluster.pk)
@@ -280,7 +282,7 @@ def test_nothing_named_is_used_by_none(site: Site) -> None:
 
 
 def test_every_run_of_a_published_pipeline_is_reached_by_pages(site: Site) -> None:
-    pipeline = publish_run(site.room, site.pipeline(status="Completed"), name="nightly")
+    pipeline = publish_run(site.context, site.pipeline(status="Completed"), name="nightly")
     runs = [site.pipeline() for _ in range(45)]
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(published_pipeline_id=pipeline.pk)
     links, asked = chain(site, f"pipelines/{pipeline.pk}/", "after", part="runs")

@@ -130,11 +130,11 @@ def test_a_run_token_reads_its_workspace_and_writes_to_its_own_tree(house: House
     door = Door(text)
     assert door.get("").status_code == 200
     assert code(door.post("tokens/", {"name": "more"})) == (403, "run_scope")
-    room = access.enter(SimpleNamespace(user=None, auth=tokens.verify(text)), "lab")
-    assert room.is_run and room.actor == f"run {run}"
-    assert access.may_touch_run(room, SimpleNamespace(root_id=root))
+    context = access.authorize(SimpleNamespace(user=None, auth=tokens.verify(text)), "lab")
+    assert context.is_run and context.actor == f"run {run}"
+    assert access.may_touch_run(context, SimpleNamespace(root_id=root))
     with pytest.raises(Forbidden):
-        access.require_run(room, SimpleNamespace(root_id=uuid7()))
+        access.require_run(context, SimpleNamespace(root_id=uuid7()))
     assert tokens.revoke_run_tokens(run) == 1
     assert code(door.get("")) == (401, "bad_token")
 
@@ -210,4 +210,4 @@ def test_only_who_owns_a_workspace_may_make_another(house: House) -> None:
 
 def test_enter_tells_a_stranger_nothing(house: House) -> None:
     with pytest.raises(NotFound):
-        access.enter(house.person("mallory", None), "lab")
+        access.authorize(house.person("mallory", None), "lab")

@@ -189,7 +189,7 @@ async def test_who_is_removed_hears_no_more_from_that_moment_on(transactional_db
     await page.connect()
     await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1})
     place = await sync_to_async(Member.objects.get)(user=bo)
-    await sync_to_async(members.remove)(house.room, place.pk)
+    await sync_to_async(members.remove)(house.context, place.pk)
     assert await page.hear() == {"error": {"code": "not_found", "topic": "list:lab:runs"}}
     await page.close()
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from core.errors import NotFound
 from tests.house import House, code
-from workspaces.access import enter
+from workspaces.access import authorize
 from workspaces.models import ApiToken, AuditEntry, Member, Role, User
 from workspaces.services import members
 from workspaces.services.workspaces import create_workspace
@@ -110,7 +110,7 @@ def test_an_old_invitation_opens_no_other_workspace(house: House) -> None:
 @pytest.mark.parametrize("deed", ["withdrawn", "its maker left", "its maker is no owner", "its maker's account closed"])
 def test_an_invitation_ends_with_what_it_leans_on(house: House, deed: str) -> None:
     eve = house.person("eve", Role.OWNER)
-    made = members.add(enter(eve, "lab"), "bo", "owner")
+    made = members.add(authorize(eve, "lab"), "bo", "owner")
     place = Member.objects.get(user=eve).pk
     if deed == "withdrawn":
         assert house.api.delete(f"members/{made.member.pk}/").status_code == 204
@@ -149,5 +149,5 @@ def test_members_of_one_workspace_cannot_be_changed_from_another(house: House) -
     eve = house.person("eve", None)
     theirs = create_workspace(eve, "theirs")
     with pytest.raises(NotFound):
-        members.remove(enter(eve, "theirs"), Member.objects.get(user=house.owner).pk)
+        members.remove(authorize(eve, "theirs"), Member.objects.get(user=house.owner).pk)
     assert theirs.role == Role.OWNER

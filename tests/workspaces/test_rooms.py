@@ -15,7 +15,7 @@ from django.test import Client
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from tests.house import Door, House, code, content
-from workspaces.access import enter, owns_studio
+from workspaces.access import authorize, owns_studio
 from workspaces.models import ApiToken, AuditEntry, Invitation, Member, Role, User, Workspace
 from workspaces.services import auditing, invitations, members, removal, storage, usage, workspaces
 from workspaces.services.workspaces import create_workspace
@@ -118,7 +118,7 @@ def test_an_archived_workspace_is_read_and_nothing_in_it_changes(house: House) -
 
 def test_storage_is_limited_where_files_come_in_and_counted_anew_before_that_is_said(house: House) -> None:
     house.put("a.bin", b"x" * 600)
-    workspaces.set_limits(house.room, {"storage_bytes": 1000})
+    workspaces.set_limits(house.context, {"storage_bytes": 1000})
     assert storage.measure(house.workspace.pk) == 600
     refused = house.api.put("datastores/workspaceblobstore/files/b.bin", b"y" * 401)
     assert code(refused) == (409, "storage_limit") and refused.json()["error"]["facts"]["left"] == 400
@@ -133,7 +133,7 @@ def test_storage_is_limited_where_files_come_in_and_counted_anew_before_that_is_
 
 
 def test_so_many_people_and_no_more_are_invited(house: House) -> None:
-    workspaces.set_limits(house.room, {"members": 3})
+    workspaces.set_limits(house.context, {"members": 3})
     house.person("bea", Role.READER)
     assert house.api.post("invitations/", {"role": "reader", "uses": 2}).status_code == 409
     assert house.api.post("invitations/", {"role": "reader", "uses": 1}).status_code == 201
@@ -170,7 +170,7 @@ def test_a_link_lets_in_whoever_holds_it_as_often_as_it_says(house: House) -> No
 
 
 def test_what_an_owner_changes_while_somebody_joins_holds(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, link = invitations.invite_open(house.room, "contributor", uses=3)
+    made, link = invitations.invite_open(house.context, "contributor", uses=3)
     secret, look_up = link.split("/")[2], invitations.of_link
 
     def meanwhile(change: Callable[[], object]) -> None:
@@ -200,8 +200,8 @@ def test_what_an_owner_changes_while_somebody_joins_holds(house: House, monkeypa
 def test_what_ends_with_somebody_is_told_before(house: House) -> None:
     bea = house.person("bea", Role.OWNER)
     house.token(bea)
-    room = enter(bea, "lab")
-    invitations.invite(room, "eve", Role.READER)
+    context = authorize(bea, "lab")
+    invitations.invite(context, "eve", Role.READER)
     member = Member.objects.get(user=bea)
     assert house.api.get(f"members/{member.pk}/ends/").json() == {
         "tokens": 1,
@@ -218,29 +218,29 @@ def test_what_ends_with_somebody_is_told_before(house: House) -> None:
 def test_a_workspace_is_left_and_handed_over_but_never_without_an_owner(house: House) -> None:
     bea = house.person("bea", Role.READER)
     with pytest.raises(Conflict, match="last owner"):
-        members.leave(house.room)
+        members.leave(house.context)
     assert code(house.api.post("leave/", {})) == (409, "needs_session")
-    members.transfer(house.room, Member.objects.get(user=bea).pk)
-    assert enter(bea, "lab").role == Role.OWNER and enter(house.owner, "lab").role == Role.CONTRIBUTOR
-    members.leave(enter(house.owner, "lab"))
+    members.transfer(house.context, Member.objects.get(user=bea).pk)
+    assert authorize(bea, "lab").role == Role.OWNER and authorize(house.owner, "lab").role == Role.CONTRIBUTOR
+    members.leave(authorize(house.owner, "lab"))
     with pytest.raises(NotFound):
-        enter(house.owner, "lab")
+        authorize(house.owner, "lab")
     assert house.api.get("").status_code == 401  # his token went with him
 
 
 def test_a_deleted_workspace_is_nobodys_at_once_and_its_name_is_free(house: House) -> None:
     with pytest.raises(Invalid, match="Type the name"):
-        removal.delete(house.room, "Lab")
+        removal.delete(house.context, "Lab")
     assert code(house.api.client.delete(house.api.base + "?confirm=no")) == (
         400,
         "not_confirmed",
     )
     reader = house.person("bea", Role.READER)
-    removal.delete(house.room, "lab")
+    removal.delete(house.context, "lab")
     assert house.api.get("").status_code == 401  # its tokens are gone
     for user in (house.owner, reader):
         with pytest.raises(NotFound):
-            enter(user, "lab")
+            authorize(user, "lab")
     assert not ApiToken.objects.exists() and Workspace.objects.get().deleted_at
     last = AuditEntry.objects.filter(action="workspace.deleted").get()
     assert (last.workspace, last.target, last.person, last.via) == (None, "lab", "ana", "page")
@@ -260,7 +260,7 @@ def test_the_first_workspace_stays_and_its_first_owner_looks_after_the_studio(ho
 
 def test_the_audit_tells_who_and_from_where_and_goes_out_as_files(house: House) -> None:
     house.api.post("members/", {"username": "eve"})
-    workspaces.change(house.room, description="=cmd()")
+    workspaces.change(house.context, description="=cmd()")
     AuditEntry.objects.filter(action="workspace.created").update(created_at=now() - timedelta(days=40))
     told = house.api.get("audit/").json()["items"]
     assert [each["action"] for each in told] == ["workspace.changed", "member.invited", "workspace.created"]
@@ -280,7 +280,7 @@ def test_the_audit_tells_who_and_from_where_and_goes_out_as_files(house: House) 
     assert code(house.api.get("audit/file/?kind=xml"))[0] == 400
     assert house.door(Role.CONTRIBUTOR).get("audit/").status_code == 403
     assert auditing.prune() == 0
-    workspaces.set_audit_days(house.room, 30)
+    workspaces.set_audit_days(house.context, 30)
     assert auditing.prune() == 1 and not AuditEntry.objects.filter(action="workspace.created").exists()
 
 

@@ -13,7 +13,7 @@ from compute.services import enrolments
 from core.clock import now
 from core.errors import Forbidden, NotFound, Unauthenticated
 from tests.house import Door, House, code
-from workspaces.access import enter
+from workspaces.access import authorize
 from workspaces.models import ApiToken, AuditEntry, Invitation, Member, Role
 from workspaces.services import invitations, members
 from workspaces.services.tokens import create, mint, verify
@@ -115,31 +115,31 @@ def test_an_invitation_of_a_token_lasts_no_longer_than_that(house: House) -> Non
     door = Door(mint(house.owner, house.workspace, Role.OWNER, "short", expires_at=end).text)
     assert door.post("members/", {"username": "bo"}).status_code == 201
     assert Invitation.objects.get().expires_at == end
-    members.add(house.room, "eve", "reader")
+    members.add(house.context, "eve", "reader")
     assert Invitation.objects.get(username="eve").expires_at > end
 
 
 def test_who_waited_acts_with_the_rights_that_they_have_by_then(house: House) -> None:
     """A request that was let in and then waited for another that ended its rights."""
     bo = house.person("bo", Role.OWNER)
-    stale = enter(bo, "lab")
+    stale = authorize(bo, "lab")
     text = house.token(bo, Role.OWNER)
     spoken = replace(stale, token=verify(text))
     mine = Member.objects.get(user=bo)
-    members.change_role(house.room, mine.pk, "reader")
-    for room in (stale, spoken):
+    members.change_role(house.context, mine.pk, "reader")
+    for context in (stale, spoken):
         with pytest.raises(Forbidden):
-            members.change_role(room, mine.pk, "owner")
+            members.change_role(context, mine.pk, "owner")
         with pytest.raises(Forbidden):
-            members.add(room, "friend", "owner")
+            members.add(context, "friend", "owner")
         with pytest.raises(Forbidden):
-            create(room, "t", "contributor")
+            create(context, "t", "contributor")
     assert Member.objects.get(user=bo).role == Role.READER
     ApiToken.objects.filter(user=bo).update(revoked_at=now())
     with pytest.raises(Unauthenticated):
         create(spoken, "t", "reader")
-    members.remove(house.room, mine.pk)
-    for room in (stale, spoken):
+    members.remove(house.context, mine.pk)
+    for context in (stale, spoken):
         with pytest.raises((NotFound, Unauthenticated)):
-            create(room, "t", "reader")
+            create(context, "t", "reader")
     assert not ApiToken.objects.filter(user=bo).exists()

@@ -23,7 +23,7 @@ from core.errors import Invalid, NotFound
 from core.models import IdempotencyKey
 from core.paging import page_of
 from core.storage import CHUNK
-from workspaces.access import Room, enter
+from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import Role
 from workspaces.scopes import Act
 from workspaces.services import usage
@@ -183,7 +183,7 @@ class StudioView(APIView):
 class WorkspaceView(StudioView):
     """A view below `workspaces/<workspace>/`. Who is no member gets 404, whose role is too small gets 403.
 
-    `self.room` is entered before the method runs; the methods themselves do not get the workspace's name.
+    `self.context` is entered before the method runs; the methods themselves do not get the workspace's name.
     """
 
     # What each method is for a run's token (workspaces.scopes); looking is Act.READ where nothing else is said.
@@ -192,7 +192,7 @@ class WorkspaceView(StudioView):
     keeps_keys: ClassVar[bool] = True
     # Methods that work in an archived workspace, too; looking always does.
     in_archive: ClassVar[frozenset[str]] = frozenset()
-    room: Room
+    context: WorkspaceContext
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -211,7 +211,7 @@ class WorkspaceView(StudioView):
 
     @property
     def keys_of(self) -> str:
-        return self.room.keys_of
+        return self.context.keys_of
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -219,7 +219,7 @@ class WorkspaceView(StudioView):
         asked = "get" if method == "head" else method
         archived_too = asked in ("get", "options") or asked in self.in_archive
         needs = self.needs.get(asked, Role.READER)
-        self.room = enter(request, self.workspace_name, needs=needs, archived_too=archived_too)
-        if self.room.user is not None and not self.room.is_run:
-            usage.note_seen(self.room.workspace.pk, self.room.user.pk)
-        self.room.require_act(self.acts.get(asked, Act.READ))
+        self.context = authorize(request, self.workspace_name, needs=needs, archived_too=archived_too)
+        if self.context.user is not None and not self.context.is_run:
+            usage.note_seen(self.context.workspace.pk, self.context.user.pk)
+        self.context.require_act(self.acts.get(asked, Act.READ))

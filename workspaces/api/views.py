@@ -74,7 +74,7 @@ class WorkspaceDetailView(WorkspaceView):
     @extend_schema(responses=s.WorkspaceOut)
     def get(self, request: Request) -> Response:
         """One workspace, and the caller's role in it."""
-        return Response(s.WorkspaceOut(Member(workspace=self.room.workspace, role=self.room.role)).data)
+        return Response(s.WorkspaceOut(Member(workspace=self.context.workspace, role=self.context.role)).data)
 
     @extend_schema(request=s.WorkspaceChange, responses=s.WorkspaceOut)
     def patch(self, request: Request) -> Response:
@@ -82,21 +82,21 @@ class WorkspaceDetailView(WorkspaceView):
         asked = self.asked(s.WorkspaceChange)
         with transaction.atomic():
             self._settings(asked)
-            workspace = workspaces.change(self.room, **asked) if asked else self.room.workspace
-        return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.room.role)).data)
+            workspace = workspaces.change(self.context, **asked) if asked else self.context.workspace
+        return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.context.role)).data)
 
     def _settings(self, asked: dict[str, Any]) -> None:
         if (limits := asked.pop("limits", None)) is not None:
-            workspaces.set_limits(self.room, limits)
+            workspaces.set_limits(self.context, limits)
         if "audit_days" in asked:
-            workspaces.set_audit_days(self.room, asked.pop("audit_days"))
+            workspaces.set_audit_days(self.context, asked.pop("audit_days"))
         if (scope := asked.pop("run_token_scope", None)) is not None:
-            workspaces.set_run_token_scope(self.room, scope)
+            workspaces.set_run_token_scope(self.context, scope)
 
     @extend_schema(request=None, parameters=[CONFIRM], responses={204: None})
     def delete(self, request: Request) -> Response:
         """Delete the workspace with all that it keeps. It is gone for everybody at once; a worker removes the rest."""
-        removal.delete(self.room, request.query_params.get("confirm", ""))
+        removal.delete(self.context, request.query_params.get("confirm", ""))
         return Response(status=204)
 
 
@@ -109,8 +109,8 @@ class ArchiveView(WorkspaceView):
     @extend_schema(operation_id="workspace_archive", request=s.ArchiveIn, responses=s.WorkspaceOut)
     def post(self, request: Request) -> Response:
         """Archive the workspace, so that it can only be read, or bring it back."""
-        workspace = workspaces.set_archived(self.room, self.asked(s.ArchiveIn)["archived"])
-        return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.room.role)).data)
+        workspace = workspaces.set_archived(self.context, self.asked(s.ArchiveIn)["archived"])
+        return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.context.role)).data)
 
 
 class HandOverView(WorkspaceView):
@@ -122,7 +122,7 @@ class HandOverView(WorkspaceView):
     @extend_schema(operation_id="workspace_hand_over", request=s.HandOverIn, responses=s.MemberOut)
     def post(self, request: Request) -> Response:
         """Make another member the owner in one's own place. Not with a token."""
-        return Response(s.MemberOut(members.transfer(self.room, self.asked(s.HandOverIn)["member"])).data)
+        return Response(s.MemberOut(members.transfer(self.context, self.asked(s.HandOverIn)["member"])).data)
 
 
 class LeaveView(WorkspaceView):
@@ -134,7 +134,7 @@ class LeaveView(WorkspaceView):
     @extend_schema(operation_id="workspace_leave", request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """Leave the workspace. Not with a token."""
-        members.leave(self.room)
+        members.leave(self.context)
         return Response(status=204)
 
 
@@ -145,7 +145,7 @@ class AuditView(WorkspaceView):
     @extend_schema(operation_id="audit", parameters=AUDIT_QUERY, responses=listed(s.AuditOut))
     def get(self, request: Request) -> Response:
         """Who did what, newest first."""
-        return self.paged(auditing.entries(self.room, audit_filter(request)), auditing.document)
+        return self.paged(auditing.entries(self.context, audit_filter(request)), auditing.document)
 
 
 class AuditFileView(WorkspaceView):
@@ -160,8 +160,8 @@ class AuditFileView(WorkspaceView):
     def get(self, request: Request) -> HttpResponseBase:
         """The same as a file, all of it, sent while it is read."""
         kind = request.query_params.get("kind") or "csv"
-        pieces = auditing.export(auditing.entries(self.room, audit_filter(request)), kind)
-        name = f"audit-{self.room.workspace.name}.{kind}"
+        pieces = auditing.export(auditing.entries(self.context, audit_filter(request)), kind)
+        name = f"audit-{self.context.workspace.name}.{kind}"
         return stream(request._request, pieces, name, auditing.FORMATS[kind], as_file=True)
 
 
@@ -172,12 +172,12 @@ class TokensView(WorkspaceView):
     @extend_schema(responses=listed(s.TokenOut))
     def get(self, request: Request) -> Response:
         """The caller's tokens; an owner sees those of all members."""
-        return self.paged(queries.tokens_of(self.room), s.TokenOut)
+        return self.paged(queries.tokens_of(self.context), s.TokenOut)
 
     @extend_schema(request=s.TokenIn, responses={201: s.MintedOut})
     def post(self, request: Request) -> Response:
         """Make a token. Its text is told here and never again."""
-        minted = tokens.create(self.room, **self.asked(s.TokenIn))
+        minted = tokens.create(self.context, **self.asked(s.TokenIn))
         return Response({**s.TokenOut(minted.token).data, "token": minted.text}, status=201)
 
     def repeated(self, made: ApiToken) -> Response:
@@ -193,7 +193,7 @@ class TokenView(WorkspaceView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
         """End a token, and those that were made with it."""
-        tokens.revoke(self.room, id)
+        tokens.revoke(self.context, id)
         return Response(status=204)
 
 
@@ -204,12 +204,12 @@ class MembersView(WorkspaceView):
     @extend_schema(responses=listed(s.MemberOut))
     def get(self, request: Request) -> Response:
         """Who belongs to the workspace, and in which role."""
-        return self.paged(queries.members_of(self.room.workspace), s.MemberOut, keys=("id",))
+        return self.paged(queries.members_of(self.context.workspace), s.MemberOut, keys=("id",))
 
     @extend_schema(request=s.MemberIn, responses={201: s.InvitedOut})
     def post(self, request: Request) -> Response:
         """Invite somebody. The answer does not tell whether they have an account in this studio."""
-        invited = members.add(self.room, **self.asked(s.MemberIn))
+        invited = members.add(self.context, **self.asked(s.MemberIn))
         link = settings.DUTO.url + invited.link if invited.link else None
         return Response({**person(invited.member), "sign_in_link": link}, status=201)
 
@@ -227,12 +227,12 @@ class InvitationsView(WorkspaceView):
     @extend_schema(responses=listed(s.InvitationOut))
     def get(self, request: Request) -> Response:
         """Who was invited and has not come yet; an expired one ends by itself."""
-        return self.paged(queries.invitations_of(self.room.workspace), s.InvitationOut, keys=("id",))
+        return self.paged(queries.invitations_of(self.context.workspace), s.InvitationOut, keys=("id",))
 
     @extend_schema(operation_id="invitation_link", request=s.LinkIn, responses={201: s.LinkOut})
     def post(self, request: Request) -> Response:
         """A link that lets in whoever holds it: for people who have no account yet."""
-        made, link = invitations.invite_open(self.room, **self.asked(s.LinkIn))
+        made, link = invitations.invite_open(self.context, **self.asked(s.LinkIn))
         return Response({**s.InvitationOut(made).data, "link": settings.DUTO.url + link}, status=201)
 
     def repeated(self, made: Invitation) -> Response:
@@ -251,7 +251,7 @@ class MemberEndsView(WorkspaceView):
     )
     def get(self, request: Request, id: UUID) -> Response:
         """How much of theirs would end with a smaller role, or with their removal."""
-        return Response(members.ends_with(self.room, id, request.query_params.get("role")))
+        return Response(members.ends_with(self.context, id, request.query_params.get("role")))
 
 
 class MemberTokensView(WorkspaceView):
@@ -261,7 +261,7 @@ class MemberTokensView(WorkspaceView):
     @extend_schema(operation_id="member_tokens", responses=listed(s.TokenOut))
     def get(self, request: Request, id: UUID) -> Response:
         """The tokens of a member: names and ends."""
-        return self.paged(queries.tokens_of_member(self.room, id), s.TokenOut)
+        return self.paged(queries.tokens_of_member(self.context, id), s.TokenOut)
 
 
 class MemberView(WorkspaceView):
@@ -272,12 +272,12 @@ class MemberView(WorkspaceView):
     @extend_schema(request=s.MemberChange, responses=s.MemberOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change the role. What leans on a larger one ends."""
-        return Response(person(members.change_role(self.room, id, **self.asked(s.MemberChange))))
+        return Response(person(members.change_role(self.context, id, **self.asked(s.MemberChange))))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
         """Take somebody out. Their tokens and what those started end."""
-        members.remove(self.room, id)
+        members.remove(self.context, id)
         return Response(status=204)
 
 

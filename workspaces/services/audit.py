@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import AuditEntry, Workspace
 
 Via = AuditEntry.Via
 LONGEST = {"actor": 150, "person": 150, "via": 8, "through": 160}
 
 
-def note(room: Room, action: str, target: str = "", **facts: Any) -> None:
+def note(context: WorkspaceContext, action: str, target: str = "", **facts: Any) -> None:
     """Write down one deed of the one who is in the room, with how they came in."""
-    via, through = _way_of(room)
-    _write(room.workspace, action, target, facts, actor=room.actor, person=room.person, via=via, through=through)
+    via, through = _way_of(context)
+    _write(
+        context.workspace, action, target, facts, actor=context.actor, person=context.person, via=via, through=through
+    )
 
 
-def note_outside(room: Room, action: str, target: str = "", **facts: Any) -> None:
+def note_outside(context: WorkspaceContext, action: str, target: str = "", **facts: Any) -> None:
     """As note(), of what is not the workspace's own: its end, or a deed of those who look after the studio."""
-    via, through = _way_of(room)
-    _write(None, action, target, facts, actor=room.actor, person=room.person, via=via, through=through)
+    via, through = _way_of(context)
+    _write(None, action, target, facts, actor=context.actor, person=context.person, via=via, through=through)
 
 
 def write(
@@ -38,7 +40,11 @@ def _write(workspace: Workspace | None, action: str, target: str, facts: dict[st
     AuditEntry.objects.create(workspace=workspace, action=action, target=str(target)[:200], facts=facts, **kept)
 
 
-def _way_of(room: Room) -> tuple[Via, str]:
-    if room.token is None:
-        return (Via.PAGE if room.user else Via.STUDIO), ""
-    return (Via.RUN, str(room.token.run_id)) if room.is_run else (Via.TOKEN, f"{room.token.prefix} {room.token.name}")
+def _way_of(context: WorkspaceContext) -> tuple[Via, str]:
+    if context.token is None:
+        return (Via.PAGE if context.user else Via.STUDIO), ""
+    return (
+        (Via.RUN, str(context.token.run_id))
+        if context.is_run
+        else (Via.TOKEN, f"{context.token.prefix} {context.token.name}")
+    )

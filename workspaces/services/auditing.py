@@ -17,7 +17,7 @@ from core import slices
 from core.clock import iso, now, parse
 from core.errors import Invalid
 from workspaces import limits
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import AuditEntry, Role, Workspace
 
 COLUMNS = ("at", "person", "actor", "via", "through", "action", "target", "facts")
@@ -44,10 +44,10 @@ def read_filter(person: str = "", action: str = "", since: str = "", until: str 
     return Filter(person.strip(), action.strip(), _moment("since", since), _moment("until", until))
 
 
-def entries(room: Room, wanted: Filter) -> QuerySet[AuditEntry]:
+def entries(context: WorkspaceContext, wanted: Filter) -> QuerySet[AuditEntry]:
     """What was done in the workspace, for its owners. Raises Forbidden."""
-    room.require_role(Role.OWNER).require_person()
-    return filtered(AuditEntry.objects.filter(workspace=room.workspace), wanted)
+    context.require_role(Role.OWNER).require_person()
+    return filtered(AuditEntry.objects.filter(workspace=context.workspace), wanted)
 
 
 def filtered(rows: QuerySet[AuditEntry], wanted: Filter) -> QuerySet[AuditEntry]:

@@ -13,7 +13,7 @@ from core import once
 from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from workspaces import limits
-from workspaces.access import Room, hold
+from workspaces.access import WorkspaceContext, hold
 from workspaces.models import Invitation, Member, Role, User, Workspace
 from workspaces.services import audit
 from workspaces.services.accounts import check_name, validated
@@ -23,35 +23,37 @@ MOST_DAYS, MOST_USES = 30, 100
 
 
 @transaction.atomic
-def invite(room: Room, username: str, role: Role, email: str = "", days: int = 1) -> tuple[Invitation, str]:
+def invite(
+    context: WorkspaceContext, username: str, role: Role, email: str = "", days: int = 1
+) -> tuple[Invitation, str]:
     """An invitation, and the path of its link, which exists only here. One of the same name is replaced.
 
     The answer is the same whether there is such an account in the studio or not.
     """
-    Invitation.objects.filter(workspace=room.workspace, username=username, expires_at__lte=now()).delete()
-    values, secret = _values(room, role, days, 1, besides=username)
+    Invitation.objects.filter(workspace=context.workspace, username=username, expires_at__lte=now()).delete()
+    values, secret = _values(context, role, days, 1, besides=username)
     made, _new = Invitation.objects.update_or_create(
-        workspace=room.workspace, username=username, defaults={**values, "email": email}
+        workspace=context.workspace, username=username, defaults={**values, "email": email}
     )
-    audit.note(room, "member.invited", username, role=role.value, days=days)
+    audit.note(context, "member.invited", username, role=role.value, days=days)
     return made, f"/start/{secret}/"
 
 
 @transaction.atomic
-def invite_open(room: Room, role: str, days: int = 7, uses: int = 1) -> tuple[Invitation, str]:
+def invite_open(context: WorkspaceContext, role: str, days: int = 7, uses: int = 1) -> tuple[Invitation, str]:
     """A link that lets in whoever holds it, so often and for so many days; they choose their name themselves.
 
     No owner comes in that way. Raises Invalid, Conflict (`member_limit`) where so many people are too many.
     """
-    room, wanted = hold(room), role_of(role)
+    context, wanted = hold(context), role_of(role)
     if wanted == Role.OWNER:
         raise Invalid(_("A link for whoever holds it makes no owner. Invite them by name, or raise their role later."))
     if type(uses) is not int or not 1 <= uses <= MOST_USES:
         raise Invalid(_("A link lets in 1 to %(most)s people.") % {"most": MOST_USES}, code="bad_uses")
-    values, secret = _values(room, wanted, days, uses)
-    made = Invitation.objects.create(workspace=room.workspace, **values)
+    values, secret = _values(context, wanted, days, uses)
+    made = Invitation.objects.create(workspace=context.workspace, **values)
     once.settle(made)
-    audit.note(room, "member.link_made", str(made.pk), role=wanted.value, days=days, uses=uses)
+    audit.note(context, "member.link_made", str(made.pk), role=wanted.value, days=days, uses=uses)
     return made, f"/start/{secret}/"
 
 
@@ -71,20 +73,22 @@ def require_place(workspace: Workspace, more: int, besides: str = "") -> None:
         )  # fmt: skip
 
 
-def _values(room: Room, role: Role, days: int, uses: int, besides: str = "") -> tuple[dict[str, object], str]:
+def _values(
+    context: WorkspaceContext, role: Role, days: int, uses: int, besides: str = ""
+) -> tuple[dict[str, object], str]:
     """The columns of a new invitation, and the secret of its link. With a token it ends when that does."""
-    room.require(Role.OWNER).require_person()
-    if room.user is None:
+    context.require(Role.OWNER).require_person()
+    if context.user is None:
         raise Forbidden(_("Only a person invites others."))
     if type(days) is not int or not 1 <= days <= MOST_DAYS:
         raise Invalid(_("An invitation lasts 1 to %(most)s days.") % {"most": MOST_DAYS}, code="bad_days")
-    require_place(room.workspace, uses, besides)
+    require_place(context.workspace, uses, besides)
     secret = secrets.token_urlsafe(32)
     end = now() + timedelta(days=days)
-    if room.token is not None and room.token.expires_at is not None:
-        end = min(end, room.token.expires_at)
+    if context.token is not None and context.token.expires_at is not None:
+        end = min(end, context.token.expires_at)
     values = {
-        "role": role, "digest": digest_of(secret), "created_by": room.user, "token": room.token, "expires_at": end,
+        "role": role, "digest": digest_of(secret), "created_by": context.user, "token": context.token, "expires_at": end,
         "uses_left": uses,
     }  # fmt: skip
     return values, secret
@@ -145,12 +149,12 @@ def accept_as_new(secret: str, password: str, username: str = "") -> User:
     return user
 
 
-def withdraw(room: Room, invitation: Invitation) -> None:
+def withdraw(context: WorkspaceContext, invitation: Invitation) -> None:
     """Take an invitation back. Its link is spent."""
-    room.require_role(Role.OWNER).require_person()
+    context.require_role(Role.OWNER).require_person()
     key = invitation.pk
     invitation.delete()
-    audit.note(room, "invitation.withdrawn", invitation.username or str(key))
+    audit.note(context, "invitation.withdrawn", invitation.username or str(key))
 
 
 def spent() -> NotFound:

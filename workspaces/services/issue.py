@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from core.errors import NotFound
-from workspaces.access import FIRST_WORKSPACE, Room
+from workspaces.access import FIRST_WORKSPACE, WorkspaceContext
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import tokens
 from workspaces.services.accounts import sign_in_link
@@ -16,8 +16,8 @@ def token(workspace: str, username: str, role: str, name: str, days: int | None)
     """The text of a new token of that member. Raises NotFound, or Forbidden for a role above theirs."""
     found = by_name(workspace)
     member = _member(found, username)
-    room = Room(found, Role(member.role), user=member.user)
-    return tokens.create(room, name, role, days).text
+    context = WorkspaceContext(found, Role(member.role), user=member.user)
+    return tokens.create(context, name, role, days).text
 
 
 def link(username: str) -> str:

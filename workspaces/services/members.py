@@ -14,7 +14,7 @@ from core import frames, once
 from core.errors import Conflict, NotFound
 from core.ids import as_key
 from core.work import after_commit
-from workspaces.access import Room, hold
+from workspaces.access import WorkspaceContext, hold
 from workspaces.models import ApiToken, Invitation, Member, Role, SignInLink, User, Workspace
 from workspaces.queries import find_member
 from workspaces.services import audit, invitations, tokens
@@ -37,121 +37,121 @@ class Invited:
 
 
 @transaction.atomic
-def add(room: Room, username: str, role: str, email: str = "", days: int = 1) -> Invited:
+def add(context: WorkspaceContext, username: str, role: str, email: str = "", days: int = 1) -> Invited:
     """Let somebody in. Sign-up is closed: whoever follows the link signs in, or chooses a password for a new account.
 
     Whom the caller sees in another workspace already comes in at once. Of all others the answer does not tell whether
     they have an account in this studio. The link lasts `days`. Raises Conflict for a member, and where the workspace may
     have no more people (`member_limit`).
     """
-    room = hold(room).require(Role.OWNER).require_person()
+    context = hold(context).require(Role.OWNER).require_person()
     wanted = role_of(role)
     check_name(username)
-    if Member.objects.filter(workspace=room.workspace, user__username=username).exists():
+    if Member.objects.filter(workspace=context.workspace, user__username=username).exists():
         raise Conflict(
             _("%(username)s is a member already. Change the role instead.") % {"username": username}, code="exists"
         )
-    if (known := _neighbour(room, username)) is None:
-        invitation, link = invitations.invite(room, username, wanted, email, days)
+    if (known := _neighbour(context, username)) is None:
+        invitation, link = invitations.invite(context, username, wanted, email, days)
         once.settle(invitation)
         return Invited(invitation, link)
-    Invitation.objects.filter(workspace=room.workspace, username=username).delete()
-    invitations.require_place(room.workspace, 1)
-    member = Member.objects.create(workspace=room.workspace, user=known, role=wanted)
+    Invitation.objects.filter(workspace=context.workspace, username=username).delete()
+    invitations.require_place(context.workspace, 1)
+    member = Member.objects.create(workspace=context.workspace, user=known, role=wanted)
     once.settle(member)
-    audit.note(room, "member.added", username, role=wanted.value)
+    audit.note(context, "member.added", username, role=wanted.value)
     return Invited(member, None)
 
 
 @transaction.atomic
-def change_role(room: Room, member_id: object, role: str) -> Member | Invitation:
+def change_role(context: WorkspaceContext, member_id: object, role: str) -> Member | Invitation:
     """Give a member another role, or an invitation. Raises Conflict for the last owner.
 
     A smaller role holds from the next call on, for their tokens and those of their runs, too; what an owner alone may
     start ends with that role, and open runs with the right to submit any.
     """
     wanted = role_of(role)
-    member = _held(room, member_id)
+    member = _held(context, member_id)
     if isinstance(member, Member) and wanted != Role.OWNER:
         _keep_an_owner(member)
     was, member.role = member.role, wanted
     member.save(update_fields=["role"])
     name = member.user.get_username() if isinstance(member, Member) else member.username
-    audit.note(room, "member.changed", name, role=wanted.value, was=was)
+    audit.note(context, "member.changed", name, role=wanted.value, was=was)
     if isinstance(member, Member) and wanted.rank < Role(was).rank:
-        _narrow(member.user, room.workspace, is_owner=wanted == Role.OWNER)
+        _narrow(member.user, context.workspace, is_owner=wanted == Role.OWNER)
     return member
 
 
 @transaction.atomic
-def remove(room: Room, member_id: object) -> None:
+def remove(context: WorkspaceContext, member_id: object) -> None:
     """Let a member go, with all that leans on them: tokens, tokens of their runs, open runs, invitations they made.
 
     With the id of an invitation that is withdrawn. Raises Conflict for the last owner.
     """
-    member = _held(room, member_id)
+    member = _held(context, member_id)
     if isinstance(member, Invitation):
-        invitations.withdraw(room, member)
+        invitations.withdraw(context, member)
         return
     _keep_an_owner(member)
     member.delete()
-    ended = tokens.end_all_of(member.user, room.workspace)
-    _narrow(member.user, room.workspace)
-    audit.note(room, "member.removed", member.user.get_username(), tokens=ended)
+    ended = tokens.end_all_of(member.user, context.workspace)
+    _narrow(member.user, context.workspace)
+    audit.note(context, "member.removed", member.user.get_username(), tokens=ended)
 
 
 @transaction.atomic
-def leave(room: Room) -> None:
+def leave(context: WorkspaceContext) -> None:
     """Leave the workspace, with all that leans on one's rights in it, as remove() lets others go.
 
     Raises Conflict for the last owner, and for a token (`needs_session`): it would end itself.
     """
-    if room.token is not None or room.user is None:
+    if context.token is not None or context.user is None:
         raise Conflict(_("Only a person who is signed in leaves a workspace."), code="needs_session")
-    room = hold(room)
-    member = Member.objects.select_related("user").get(workspace=room.workspace, user=room.user)
+    context = hold(context)
+    member = Member.objects.select_related("user").get(workspace=context.workspace, user=context.user)
     _keep_an_owner(member)
     member.delete()
-    ended = tokens.end_all_of(member.user, room.workspace)
-    _narrow(member.user, room.workspace)
-    audit.note(room, "member.left", member.user.get_username(), tokens=ended)
+    ended = tokens.end_all_of(member.user, context.workspace)
+    _narrow(member.user, context.workspace)
+    audit.note(context, "member.left", member.user.get_username(), tokens=ended)
 
 
 @transaction.atomic
-def transfer(room: Room, member_id: object) -> Member:
+def transfer(context: WorkspaceContext, member_id: object) -> Member:
     """Make another member the owner in one's own place; who was it is a contributor from then on.
 
     Raises Conflict for a token (`needs_session`), for an invitation, for oneself and for a closed account.
     """
-    found = _held(room, member_id)
-    if room.token is not None or room.user is None:
+    found = _held(context, member_id)
+    if context.token is not None or context.user is None:
         raise Conflict(_("Only a person who is signed in hands over a workspace."), code="needs_session")
-    if not isinstance(found, Member) or found.user_id == room.user.pk or not found.user.is_active:
+    if not isinstance(found, Member) or found.user_id == context.user.pk or not found.user.is_active:
         raise Conflict(_("A workspace is handed over to another member who has an open account."), code="no_member")
     Member.objects.filter(pk=found.pk).update(role=Role.OWNER)
     found.role = Role.OWNER
-    Member.objects.filter(workspace=room.workspace, user=room.user).update(role=Role.CONTRIBUTOR)
-    _narrow(room.user, room.workspace)
-    audit.note(room, "workspace.handed_over", found.user.get_username())
+    Member.objects.filter(workspace=context.workspace, user=context.user).update(role=Role.CONTRIBUTOR)
+    _narrow(context.user, context.workspace)
+    audit.note(context, "workspace.handed_over", found.user.get_username())
     return found
 
 
-def ends_with(room: Room, member_id: object, role: str | None) -> dict[str, int]:
+def ends_with(context: WorkspaceContext, member_id: object, role: str | None) -> dict[str, int]:
     """How much of what ends when this member gets a smaller role (None: is removed), by what it is. Raises NotFound.
 
     Tokens go with who is removed; open runs with the right to submit; what only owners make with the role of one.
     """
-    member = find_member(room, member_id)
+    member = find_member(context, member_id)
     left = role_of(role) if role is not None else None
     found: dict[str, int] = {}
     if left is None:
-        mine = ApiToken.objects.filter(workspace=room.workspace, user=member.user, revoked_at__isnull=True)
+        mine = ApiToken.objects.filter(workspace=context.workspace, user=member.user, revoked_at__isnull=True)
         found["tokens"] = mine.filter(kind=ApiToken.Kind.PERSONAL).count()
     if left is None or left == Role.READER:
-        found["open_runs"] = counted_ends["open_runs"](room.workspace, member.user)
+        found["open_runs"] = counted_ends["open_runs"](context.workspace, member.user)
     if left != Role.OWNER:
-        found["invitations"] = Invitation.objects.filter(workspace=room.workspace, created_by=member.user).count()
-        found["enrolments"] = counted_ends["enrolments"](room.workspace, member.user)
+        found["invitations"] = Invitation.objects.filter(workspace=context.workspace, created_by=member.user).count()
+        found["enrolments"] = counted_ends["enrolments"](context.workspace, member.user)
     return found
 
 
@@ -201,23 +201,23 @@ def _narrow(user: User, workspace: Workspace, *, is_owner: bool = False) -> None
     after_commit(partial(frames.post, group_of(user), {"type": "recheck"}))
 
 
-def _neighbour(room: Room, username: str) -> User | None:
+def _neighbour(context: WorkspaceContext, username: str) -> User | None:
     """The account of this name, if whoever is signed in sees it among the members of another workspace of theirs."""
-    if room.token is not None or room.user is None:
+    if context.token is not None or context.user is None:
         return None
-    mine = Member.objects.filter(user=room.user).values("workspace")
+    mine = Member.objects.filter(user=context.user).values("workspace")
     seen = Member.objects.select_related("user").filter(workspace__in=mine, user__username=username)
     member = seen.filter(user__is_active=True).first()
     return member.user if member else None
 
 
-def _held(room: Room, member_id: object) -> Member | Invitation:
+def _held(context: WorkspaceContext, member_id: object) -> Member | Invitation:
     """The member, with the workspace's row locked: two owners must not remove each other at once, and who is demoted
     meanwhile must not raise themselves again."""
-    hold(room).require_role(Role.OWNER).require_person()
+    hold(context).require_role(Role.OWNER).require_person()
     key = as_key(member_id)
-    member = Member.objects.select_related("user").filter(workspace=room.workspace, pk=key).first()
-    found = member or Invitation.objects.filter(workspace=room.workspace, pk=key).first()
+    member = Member.objects.select_related("user").filter(workspace=context.workspace, pk=key).first()
+    found = member or Invitation.objects.filter(workspace=context.workspace, pk=key).first()
     if found is None:
         raise NotFound(_("There is no such member in this workspace."))
     return found

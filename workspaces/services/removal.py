@@ -13,7 +13,7 @@ from core import frames
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.work import after_commit, later
-from workspaces.access import FIRST_WORKSPACE, Room, hold
+from workspaces.access import FIRST_WORKSPACE, WorkspaceContext, hold
 from workspaces.models import ApiToken, Invitation, Member, Role, Workspace
 from workspaces.services import audit
 from workspaces.services.members import group_of
@@ -25,15 +25,15 @@ before_delete: list[Callable[[UUID], None]] = []
 
 
 @transaction.atomic
-def delete(room: Room, confirm: str) -> None:
+def delete(context: WorkspaceContext, confirm: str) -> None:
     """Delete the workspace with all that it keeps. `confirm` is its name, which its owner has typed.
 
     From here on it does not exist for anybody: it has no members, no tokens and no hosts, its pages lose their live
     topics, and its name is free. What runs is stopped; bytes go first, rows after. Raises Invalid for another name,
     Conflict for the workspace that the studio begins with.
     """
-    room = hold(room).require_role(Role.OWNER).require_person()
-    workspace = room.workspace
+    context = hold(context).require_role(Role.OWNER).require_person()
+    workspace = context.workspace
     if confirm != workspace.name:
         raise Invalid(
             _("Type the name of the workspace, '%(name)s', to delete it.") % {"name": workspace.name}, code="not_confirmed"
@@ -45,7 +45,7 @@ def delete(room: Room, confirm: str) -> None:
             code="first_workspace",
         )  # fmt: skip
     members = list(Member.objects.select_related("user").filter(workspace=workspace))
-    audit.note_outside(room, "workspace.deleted", workspace.name, id=str(workspace.pk), members=len(members))
+    audit.note_outside(context, "workspace.deleted", workspace.name, id=str(workspace.pk), members=len(members))
     for end in before_delete:
         end(workspace.pk)
     for kind in (ApiToken, Invitation, Member):

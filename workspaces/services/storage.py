@@ -62,9 +62,9 @@ def left(workspace: Workspace, wanted: int = 0) -> int | None:
 
 def require(workspace: Workspace, more: int) -> None:
     """Raises Conflict (`storage_limit`) where that many more bytes are too many."""
-    room = left(workspace, more)
-    if room is not None and more > room:
-        raise _full(workspace, room)
+    free = left(workspace, more)
+    if free is not None and more > free:
+        raise _full(workspace, free)
 
 
 def note(workspace: Workspace, more: int) -> None:
@@ -75,19 +75,19 @@ def note(workspace: Workspace, more: int) -> None:
 
 def metered(workspace: Workspace, source: BinaryIO) -> BinaryIO:
     """A reader of the source that gives no more bytes than the workspace may still take. Raises Conflict (`storage_limit`)."""
-    room = left(workspace)
-    if room is None:
+    free = left(workspace)
+    if free is None:
         return source
-    if room <= 0:
-        raise _full(workspace, room)
-    return cast(BinaryIO, _Metered(workspace, source, room))
+    if free <= 0:
+        raise _full(workspace, free)
+    return cast(BinaryIO, _Metered(workspace, source, free))
 
 
 class _Metered:
     """A length may be absent, or a lie: what counts are the bytes that come."""
 
-    def __init__(self, workspace: Workspace, source: BinaryIO, room: int) -> None:
-        self._workspace, self._source, self._room, self._given = workspace, source, room, 0
+    def __init__(self, workspace: Workspace, source: BinaryIO, free: int) -> None:
+        self._workspace, self._source, self._room, self._given = workspace, source, free, 0
 
     def read(self, count: int) -> bytes:
         data = self._source.read(count)
@@ -99,15 +99,15 @@ class _Metered:
         return data
 
 
-def _full(workspace: Workspace, room: int) -> Conflict:
+def _full(workspace: Workspace, free: int) -> Conflict:
     most = limits.of_settings(workspace.settings).storage_bytes or 0
     return Conflict(
         _("Workspace '%(workspace)s' may keep %(most)s, and %(left)s of that are left: this is more. Delete runs or files that are not needed, or ask an owner to raise the limit.")
-        % {"workspace": workspace.name, "most": size_text(most), "left": size_text(max(0, room))},
+        % {"workspace": workspace.name, "most": size_text(most), "left": size_text(max(0, free))},
         code="storage_limit",
         workspace=workspace.name,
         storage_bytes=most,
-        left=max(0, room),
+        left=max(0, free),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from core import once
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
-from workspaces.access import Room, hold
+from workspaces.access import WorkspaceContext, hold
 from workspaces.models import ApiToken, Role, User, Workspace
 from workspaces.services import audit, usage
 
@@ -54,28 +54,30 @@ def mint(
 
 
 @transaction.atomic
-def create(room: Room, name: str, role: str = Role.CONTRIBUTOR, expires_in_days: int | None = None) -> Minted:
+def create(
+    context: WorkspaceContext, name: str, role: str = Role.CONTRIBUTOR, expires_in_days: int | None = None
+) -> Minted:
     """A token of the person in the room, with at most their own role.
 
     One that is made with a token is no wider and lasts no longer than that, and ends with it. Raises Forbidden.
     """
-    room = hold(room).require_person().require_open()
-    if room.user is None:
+    context = hold(context).require_person().require_open()
+    if context.user is None:
         raise Forbidden(_("Only a person has tokens."))
     wanted = role_of(role)
-    if not room.may(wanted):
+    if not context.may(wanted):
         raise Forbidden(
             _("A token cannot be %(role)s where you are %(mine)s. Ask for a smaller role.")
-            % {"role": wanted.value, "mine": room.role.value},
+            % {"role": wanted.value, "mine": context.role.value},
             code="role_too_large",
         )
     if not name.strip() or len(name) > 120:
         raise Invalid(_("A token needs a name of 1 to 120 characters, so that you know it again."))
     end = _end_of(expires_in_days)
-    room.require_end(end)
-    minted = mint(room.user, room.workspace, wanted, name.strip(), end, parent=room.token)
+    context.require_end(end)
+    minted = mint(context.user, context.workspace, wanted, name.strip(), end, parent=context.token)
     once.settle(minted.token)
-    audit.note(room, "token.created", minted.token.prefix, name=name, role=wanted.value)
+    audit.note(context, "token.created", minted.token.prefix, name=name, role=wanted.value)
     return minted
 
 
@@ -119,19 +121,19 @@ def verify(text: str) -> ApiToken:
 
 
 @transaction.atomic
-def revoke(room: Room, token_id: object) -> ApiToken:
+def revoke(context: WorkspaceContext, token_id: object) -> ApiToken:
     """Revoke one's own token; an owner may revoke anybody's of the workspace. What was made with it ends with it.
 
     A token revokes only what is no wider and lasts no longer than itself. Raises Forbidden, NotFound.
     """
-    room = hold(room).require_person()
-    tokens = ApiToken.objects.filter(workspace=room.workspace, kind=ApiToken.Kind.PERSONAL, pk=as_key(token_id))
-    if not room.may(Role.OWNER):
-        tokens = tokens.filter(user=room.user)
+    context = hold(context).require_person()
+    tokens = ApiToken.objects.filter(workspace=context.workspace, kind=ApiToken.Kind.PERSONAL, pk=as_key(token_id))
+    if not context.may(Role.OWNER):
+        tokens = tokens.filter(user=context.user)
     token = tokens.first()
     if token is None:
         raise NotFound(_("There is no such token of yours."))
-    if room.token is not None and (_is_wider(token, room.token) or room.token.ends_before(token.expires_at)):
+    if context.token is not None and (_is_wider(token, context.token) or context.token.ends_before(token.expires_at)):
         raise Forbidden(
             _("A token revokes only what carries and lasts no more than itself. Revoke this one while signed in."),
             code="role_too_large",
@@ -140,7 +142,7 @@ def revoke(room: Room, token_id: object) -> ApiToken:
         token.revoked_at = now()
         ended = _with_children([token.pk])
         ApiToken.objects.filter(pk__in=ended, revoked_at__isnull=True).update(revoked_at=token.revoked_at)
-        audit.note(room, "token.revoked", token.prefix, name=token.name, made_with_it=len(ended) - 1)
+        audit.note(context, "token.revoked", token.prefix, name=token.name, made_with_it=len(ended) - 1)
     return token
 
 

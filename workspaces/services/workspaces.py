@@ -14,7 +14,7 @@ from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from duto.spec.names import is_name
 from workspaces import limits
-from workspaces.access import Room, hold
+from workspaces.access import WorkspaceContext, hold
 from workspaces.limits import Limits
 from workspaces.models import ApiToken, Member, Role, User, Workspace
 from workspaces.scopes import SETTING, Scope, scope_in
@@ -38,7 +38,7 @@ MOST_TAGS, LONGEST_TAG, LONGEST_TEXT = 50, 256, 4000
 
 
 @transaction.atomic
-def create_workspace(user: User, name: str, description: str = "", token: ApiToken | None = None) -> Room:
+def create_workspace(user: User, name: str, description: str = "", token: ApiToken | None = None) -> WorkspaceContext:
     """A new workspace, furnished, with `user` as its owner. Raises Invalid for a bad name, Conflict for a taken one."""
     if name in TAKEN or name.startswith(GONE):
         raise Invalid(_("%(name)r is a name of the studio's own. Choose another.") % {"name": name}, code="bad_name")
@@ -57,27 +57,27 @@ def create_workspace(user: User, name: str, description: str = "", token: ApiTok
         ) from error
     Member.objects.create(workspace=workspace, user=user, role=Role.OWNER)
     furnish(workspace)
-    room = Room(workspace, Role.OWNER, user=user)
-    audit.note(replace(room, token=token), "workspace.created", name)
-    return room
+    context = WorkspaceContext(workspace, Role.OWNER, user=user)
+    audit.note(replace(context, token=token), "workspace.created", name)
+    return context
 
 
 @transaction.atomic
-def create_for_owner(user: User, name: str, description: str = "", token: ApiToken | None = None) -> Room:
+def create_for_owner(user: User, name: str, description: str = "", token: ApiToken | None = None) -> WorkspaceContext:
     """A further workspace. Raises Forbidden for those who own none: they were let in to work, not to settle.
 
     A token makes one where it carries an owner's role, and opens it from then on: by a token of its own there, which
     nobody knows, and which ends with it.
     """
     if token is not None:
-        hold(Room(token.workspace, Role.READER, user, token)).require_person().require(Role.OWNER)
+        hold(WorkspaceContext(token.workspace, Role.READER, user, token)).require_person().require(Role.OWNER)
     if not may_make(user):
         raise Forbidden(_("Only who owns a workspace may make another. Ask an owner."))
-    room = create_workspace(user, name, description, token)
+    context = create_workspace(user, name, description, token)
     if token is None:
-        return room
-    minted = tokens.mint(user, room.workspace, Role.OWNER, token.name, token.expires_at, parent=token)
-    return replace(room, token=minted.token)
+        return context
+    minted = tokens.mint(user, context.workspace, Role.OWNER, token.name, token.expires_at, parent=token)
+    return replace(context, token=minted.token)
 
 
 def may_make(user: User) -> bool:
@@ -93,7 +93,7 @@ def furnish(workspace: Workspace) -> None:
 
 @transaction.atomic
 def change(
-    room: Room,
+    context: WorkspaceContext,
     *,
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -104,7 +104,7 @@ def change(
 
     Raises Invalid for bad tags, NotFound for a default that is not there. `default_compute` may be empty.
     """
-    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    workspace = hold(context).require(Role.OWNER).require_person().workspace
     wanted: dict[str, Any] = {"default_datastore": default_datastore, "default_compute": default_compute}
     values: dict[str, Any] = {
         name: _default(workspace, name, value) for name, value in wanted.items() if value is not None
@@ -116,46 +116,46 @@ def change(
     changed = {name: value for name, value in values.items() if value != getattr(workspace, name)}
     if changed:
         Workspace.objects.filter(pk=workspace.pk).update(**changed)
-        audit.note(room, "workspace.changed", workspace.name, **changed)
+        audit.note(context, "workspace.changed", workspace.name, **changed)
     for name, value in values.items():
-        setattr(room.workspace, name, value)
-    return room.workspace
+        setattr(context.workspace, name, value)
+    return context.workspace
 
 
 @transaction.atomic
-def set_limits(room: Room, document: Mapping[str, Any]) -> Limits:
+def set_limits(context: WorkspaceContext, document: Mapping[str, Any]) -> Limits:
     """Change what the workspace may take; what the document does not name stays. Raises Invalid, Forbidden.
 
     What is there already stays where it is more than that: only more is refused.
     """
-    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    workspace = hold(context).require(Role.OWNER).require_person().workspace
     was = limits.of_settings(workspace.settings)
     wanted = limits.read(document, was)
-    _keep(room, workspace, {limits.SETTING: wanted.as_document()})
-    audit.note(room, "workspace.limits", workspace.name, **wanted.as_document())
+    _keep(context, workspace, {limits.SETTING: wanted.as_document()})
+    audit.note(context, "workspace.limits", workspace.name, **wanted.as_document())
     return wanted
 
 
 @transaction.atomic
-def set_audit_days(room: Room, days: int | None) -> int | None:
+def set_audit_days(context: WorkspaceContext, days: int | None) -> int | None:
     """For how many days the audit is kept; None is for ever. Raises Invalid, Forbidden."""
-    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    workspace = hold(context).require(Role.OWNER).require_person().workspace
     was = limits.audit_days_in(workspace.settings)
     kept = limits.read_audit_days(days)
-    _keep(room, workspace, {limits.AUDIT_DAYS: kept})
-    audit.note(room, "workspace.audit_days", workspace.name, days=kept, was=was)
+    _keep(context, workspace, {limits.AUDIT_DAYS: kept})
+    audit.note(context, "workspace.audit_days", workspace.name, days=kept, was=was)
     return kept
 
 
 @transaction.atomic
-def set_archived(room: Room, is_archived: bool) -> Workspace:
+def set_archived(context: WorkspaceContext, is_archived: bool) -> Workspace:
     """Archive the workspace, or bring it back. Archiving again changes nothing.
 
     Raises Conflict (`still_running`) while something runs: nobody could cancel it any more.
     """
-    workspace = hold(room).require_role(Role.OWNER).require_person().workspace
+    workspace = hold(context).require_role(Role.OWNER).require_person().workspace
     if is_archived == workspace.is_archived:
-        return room.workspace
+        return context.workspace
     if is_archived and (live := sum(count(workspace) for count in live_counts)):
         text = ngettext(
             "%(n)d run is not over yet. Cancel it first, or wait for its end.",
@@ -163,10 +163,10 @@ def set_archived(room: Room, is_archived: bool) -> Workspace:
             live,
         )
         raise Conflict(text % {"n": live}, code="still_running", live=live)
-    room.workspace.archived_at = now() if is_archived else None
-    Workspace.objects.filter(pk=workspace.pk).update(archived_at=room.workspace.archived_at)
-    audit.note(room, "workspace.archived" if is_archived else "workspace.restored", workspace.name)
-    return room.workspace
+    context.workspace.archived_at = now() if is_archived else None
+    Workspace.objects.filter(pk=workspace.pk).update(archived_at=context.workspace.archived_at)
+    audit.note(context, "workspace.archived" if is_archived else "workspace.restored", workspace.name)
+    return context.workspace
 
 
 def read_tags(tags: Mapping[str, Any]) -> dict[str, str]:
@@ -194,27 +194,27 @@ def _default(workspace: Workspace, name: str, value: str) -> str:
     return default_checks[name](workspace, value) if value or name == "default_datastore" else ""
 
 
-def _keep(room: Room, workspace: Workspace, values: dict[str, Any]) -> None:
+def _keep(context: WorkspaceContext, workspace: Workspace, values: dict[str, Any]) -> None:
     """Write into the settings of a workspace whose row is locked and read anew: other settings stand there, too."""
-    room.workspace.settings = {**workspace.settings, **values}
-    Workspace.objects.filter(pk=workspace.pk).update(settings=room.workspace.settings)
+    context.workspace.settings = {**workspace.settings, **values}
+    Workspace.objects.filter(pk=workspace.pk).update(settings=context.workspace.settings)
 
 
 @transaction.atomic
-def set_run_token_scope(room: Room, wanted: str) -> Workspace:
+def set_run_token_scope(context: WorkspaceContext, wanted: str) -> Workspace:
     """How far the tokens of runs reach, from the next call on. Raises Invalid for no scope, Forbidden for no owner."""
-    room.require(Role.OWNER).require_person()
+    context.require(Role.OWNER).require_person()
     if wanted not in Scope.values:
         raise Invalid(
             _("%(wanted)r is no scope of run tokens. Use one of: %(names)s.")
             % {"wanted": wanted, "names": ", ".join(Scope.values)}
         )
     # Locked and read anew: other settings stand in the same document.
-    workspace = hold(room).require(Role.OWNER).workspace
+    workspace = hold(context).require(Role.OWNER).workspace
     was = scope_in(workspace.settings)
-    _keep(room, workspace, {SETTING: wanted})
-    audit.note(room, "workspace.run_token_scope", wanted, was=was.value)
-    return room.workspace
+    _keep(context, workspace, {SETTING: wanted})
+    audit.note(context, "workspace.run_token_scope", wanted, was=was.value)
+    return context.workspace
 
 
 def by_name(name: str) -> Workspace:

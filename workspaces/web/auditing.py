@@ -17,7 +17,7 @@ from core.errors import Invalid
 from core.paging import page_of
 from core.serving import stream
 from workspaces import actions
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.limits import audit_days_in
 from workspaces.models import AuditEntry, Role, Workspace
 from workspaces.services import auditing, workspaces
@@ -69,24 +69,24 @@ class AuditPage:
 
 
 @door.page(Role.OWNER)
-def page(request: HttpRequest, room: Room) -> HttpResponse:
+def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The newest entries that fit the filter of the address."""
     problem, wanted = "", Filter()
     try:
         wanted = filter_of(request)
     except Invalid as error:
         problem = error.message
-    all_ = auditing.entries(room, Filter())
+    all_ = auditing.entries(context, Filter())
     found = page_of(auditing.filtered(all_, wanted), after=request.GET.get("after"), limit=50)
     asked = {name: request.GET[name] for name in FILTERS if request.GET.get(name)}
     shown = AuditPage(
-        room.workspace,
+        context.workspace,
         [Row(each) for each in found.items],
         found.next,
         wanted,
         auditing.people(all_),
         sorted(((each, actions.word(each)) for each in auditing.kinds(all_)), key=itemgetter(1)),
-        audit_days_in(room.workspace.settings),
+        audit_days_in(context.workspace.settings),
         f"?{urlencode(asked)}" if asked else "",
         problem,
     )
@@ -94,21 +94,21 @@ def page(request: HttpRequest, room: Room) -> HttpResponse:
 
 
 @door.page(Role.OWNER)
-def file(request: HttpRequest, room: Room) -> HttpResponseBase:
+def file(request: HttpRequest, context: WorkspaceContext) -> HttpResponseBase:
     """All entries that fit, as CSV or JSON lines."""
     kind = request.GET.get("kind", "csv")
-    pieces = auditing.export(auditing.entries(room, filter_of(request)), kind)
-    return stream(request, pieces, f"audit-{room.workspace.name}.{kind}", auditing.FORMATS[kind], as_file=True)
+    pieces = auditing.export(auditing.entries(context, filter_of(request)), kind)
+    return stream(request, pieces, f"audit-{context.workspace.name}.{kind}", auditing.FORMATS[kind], as_file=True)
 
 
 @door.deed(Role.OWNER)
-def keep(request: HttpRequest, room: Room) -> HttpResponse:
+def keep(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """For how many days it is kept."""
     text = request.POST.get("days", "").strip()
     if text and not (text.isascii() and text.isdecimal() and len(text) < 9):
         raise Invalid(_("Days are a whole number, or nothing for ever."), code="bad_days")
-    workspaces.set_audit_days(room, int(text) if text else None)
-    return door.done(request, _("Saved."), reverse("workspaces:audit", args=[room.workspace.name]))
+    workspaces.set_audit_days(context, int(text) if text else None)
+    return door.done(request, _("Saved."), reverse("workspaces:audit", args=[context.workspace.name]))
 
 
 def filter_of(request: HttpRequest) -> Filter:

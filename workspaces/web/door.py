@@ -24,7 +24,7 @@ from core import clock, once
 from core.busy import as_busy
 from core.errors import NotFound, StudioError
 from core.models import IdempotencyKey
-from workspaces.access import Room, enter, owns_studio
+from workspaces.access import WorkspaceContext, authorize, owns_studio
 from workspaces.models import Member, Role, User
 from workspaces.services import usage
 
@@ -77,17 +77,17 @@ def _door(
             user = request.user
 
             def act() -> HttpResponseBase:
-                room = enter(request, workspace, needs=needs, archived_too=archived_too)
-                usage.note_seen(room.workspace.pk, user.pk)
-                request.room = room  # type: ignore[attr-defined]
-                _remember(request, room)
+                context = authorize(request, workspace, needs=needs, archived_too=archived_too)
+                usage.note_seen(context.workspace.pk, user.pk)
+                request.context = context  # type: ignore[attr-defined]
+                _remember(request, context)
                 _look_at_the_journal(request)
-                return _once(request, room.keys_of, lambda: view(request, room, **names))
+                return _once(request, context.keys_of, lambda: view(request, context, **names))
 
             def framed(request: HttpRequest, error: StudioError) -> HttpResponse:
                 """Who may not do this, or finds no such workspace, still has the navigation."""
-                if not hasattr(request, "room") and not request.headers.get("HX-Request"):
-                    request.room = _frame(request, user, workspace)  # type: ignore[attr-defined]
+                if not hasattr(request, "context") and not request.headers.get("HX-Request"):
+                    request.context = _frame(request, user, workspace)  # type: ignore[attr-defined]
                 return refused(request, error)
 
             return _answered(request, framed, act)
@@ -112,7 +112,7 @@ def outside(*methods: str, studio: bool = False) -> Callable[[View], View]:
             user = request.user
 
             def act() -> HttpResponseBase:
-                request.room = _frame(request, user)  # type: ignore[attr-defined]
+                request.context = _frame(request, user)  # type: ignore[attr-defined]
                 if studio and not owns_studio(user):
                     raise NotFound(_("There is no such page, or it is not for you."))
                 return _once(request, f"user:{user.pk}", lambda: view(request, **names))
@@ -124,7 +124,7 @@ def outside(*methods: str, studio: bool = False) -> Callable[[View], View]:
     return wrap
 
 
-def _frame(request: HttpRequest, user: User, workspace: str = "") -> Room | None:
+def _frame(request: HttpRequest, user: User, workspace: str = "") -> WorkspaceContext | None:
     """The room of this workspace, else of that which was open last, or of any; None for who belongs to none."""
     mine = Member.objects.filter(user=user).select_related("workspace")
     last = mine.filter(workspace__name=workspace).first() if workspace else None
@@ -132,7 +132,7 @@ def _frame(request: HttpRequest, user: User, workspace: str = "") -> Room | None
     member = (
         last or mine.filter(workspace__archived_at__isnull=True).order_by("workspace__name").first() or mine.first()
     )
-    return Room(member.workspace, Role(member.role), user=user) if member else None
+    return WorkspaceContext(member.workspace, Role(member.role), user=user) if member else None
 
 
 def _once(request: HttpRequest, scope: str, act: Callable[[], HttpResponseBase]) -> HttpResponseBase:
@@ -169,9 +169,9 @@ def _answered(
     return answer
 
 
-def _remember(request: HttpRequest, room: Room) -> None:
-    if request.session.get(LAST) != room.workspace.name:
-        request.session[LAST] = room.workspace.name
+def _remember(request: HttpRequest, context: WorkspaceContext) -> None:
+    if request.session.get(LAST) != context.workspace.name:
+        request.session[LAST] = context.workspace.name
 
 
 def _look_at_the_journal(request: HttpRequest) -> None:
@@ -203,12 +203,12 @@ def parts_of(request: HttpRequest) -> list[str]:
 
 def rights(request: HttpRequest) -> dict[str, Any]:
     """What a template asks before it shows a button; the services refuse on their own."""
-    room: Room | None = getattr(request, "room", None)
-    rank = room.role.rank if room else -1
-    is_archived = room is not None and room.workspace.is_archived
+    context: WorkspaceContext | None = getattr(request, "context", None)
+    rank = context.role.rank if context else -1
+    is_archived = context is not None and context.workspace.is_archived
     return {
-        "room": room,
-        "ws": room.workspace.name if room else "",
+        "context": context,
+        "ws": context.workspace.name if context else "",
         "may_write": rank >= Role.CONTRIBUTOR.rank and not is_archived,
         "may_own": rank >= Role.OWNER.rank and not is_archived,
         # Of an archived workspace, too: bring it back, delete it, let people go.
@@ -276,6 +276,6 @@ def _error_page(request: HttpRequest, error: StudioError) -> HttpResponse:
     facts = {"code": error.status, "title": title, "text": error.message}
     if request.headers.get("HX-Request"):
         return render(request, "workspaces/refusal.html#part", {"refusal": facts}, status=error.status)
-    inside = getattr(request, "room", None) is not None
+    inside = getattr(request, "context", None) is not None
     template = "workspaces/refusal.html" if inside else "refusal.html"
     return render(request, template, {"refusal": facts}, status=error.status)

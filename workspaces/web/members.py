@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from core.errors import StudioError
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Member, Role
 from workspaces.queries import find_member
 from workspaces.services import invitations, members
@@ -43,95 +43,95 @@ class MemberPage:
 
 
 @door.page()
-def people(request: HttpRequest, room: Room) -> HttpResponse:
-    return _shown(request, room)
+def people(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+    return _shown(request, context)
 
 
 @sensitive_variables("link")
 @door.dialog(Role.OWNER)
-def add(request: HttpRequest, room: Room) -> HttpResponse:
+def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Let somebody in; who shares no workspace with the caller comes with a link that is shown once."""
     form = MemberForm(request.POST)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            invited = members.add(room, values["username"], values["role"], values["email"], values["days"] or 1)
+            invited = members.add(context, values["username"], values["role"], values["email"], values["days"] or 1)
         except StudioError as error:
             form.add_error("username", error.message)
         else:
             link = request.build_absolute_uri(invited.link) if invited.link else ""
-            return _shown(request, room, invited=values["username"], link=link)
-    return _shown(request, room, member_form=form, open_dialog="add-member")
+            return _shown(request, context, invited=values["username"], link=link)
+    return _shown(request, context, member_form=form, open_dialog="add-member")
 
 
 @sensitive_variables("path")
 @door.dialog(Role.OWNER)
-def make_link(request: HttpRequest, room: Room) -> HttpResponse:
+def make_link(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """A link for whoever holds it, shown once."""
     form = LinkForm(request.POST)
     if request.method == "POST" and form.is_valid():
         try:
-            _made, path = invitations.invite_open(room, **form.cleaned_data)
+            _made, path = invitations.invite_open(context, **form.cleaned_data)
         except StudioError as error:
             form.add_error(None, error.message)
         else:
-            return _shown(request, room, link=request.build_absolute_uri(path))
-    return _shown(request, room, link_form=form, open_dialog="make-link")
+            return _shown(request, context, link=request.build_absolute_uri(path))
+    return _shown(request, context, link_form=form, open_dialog="make-link")
 
 
 @door.page(Role.OWNER)
-def member(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
+def member(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
     """What to make of one member, with what would end."""
-    found = find_member(room, member_id)
-    shown = MemberPage(found, [*_roles(room, found), _removal(room, found)])
+    found = find_member(context, member_id)
+    shown = MemberPage(found, [*_roles(context, found), _removal(context, found)])
     name = found.user.get_username()
-    crumbs = [{"label": _("People"), "url": _address(room)}, {"label": name}]
+    crumbs = [{"label": _("People"), "url": _address(context)}, {"label": name}]
     return door.show(request, "workspaces/member.html", shown, section="settings", crumbs=crumbs)
 
 
 @door.deed(Role.OWNER, archived_too=True)
-def change_role(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
-    found = members.change_role(room, member_id, request.POST.get("role", ""))
+def change_role(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
+    found = members.change_role(context, member_id, request.POST.get("role", ""))
     text = _("%(name)s is now %(role)s.") % {
         "name": found.user.get_username() if isinstance(found, Member) else found.username,
         "role": Role(found.role).label.lower(),
     }
-    return door.done(request, text, _address(room))
+    return door.done(request, text, _address(context))
 
 
 @door.deed(Role.OWNER, archived_too=True)
-def remove(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
-    members.remove(room, member_id)
-    return door.done(request, _("Removed, with their tokens; their open runs are canceled."), _address(room))
+def remove(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
+    members.remove(context, member_id)
+    return door.done(request, _("Removed, with their tokens; their open runs are canceled."), _address(context))
 
 
 @door.deed(Role.OWNER, archived_too=True)
-def withdraw(request: HttpRequest, room: Room, member_id: str) -> HttpResponse:
-    members.remove(room, member_id)
-    return door.done(request, _("Withdrawn: the link is spent."), _address(room))
+def withdraw(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
+    members.remove(context, member_id)
+    return door.done(request, _("Withdrawn: the link is spent."), _address(context))
 
 
-def _roles(room: Room, found: Member) -> list[Choice]:
+def _roles(context: WorkspaceContext, found: Member) -> list[Choice]:
     choices = []
     for role in reversed(Role):
         if role == found.role:
             continue
         is_smaller = role.rank < Role(found.role).rank
-        ends = members.ends_with(room, found.pk, role.value) if is_smaller else {}
+        ends = members.ends_with(context, found.pk, role.value) if is_smaller else {}
         choices.append(
             Choice(
                 role.value, _("Make them %(role)s") % {"role": role.label.lower()}, str(ROLES[role]), _("Change the role"),
-                reverse("workspaces:change-role", args=[room.workspace.name, found.pk]), role.value, is_smaller,
+                reverse("workspaces:change-role", args=[context.workspace.name, found.pk]), role.value, is_smaller,
                 in_words(ends),
             )
         )  # fmt: skip
     return choices
 
 
-def _removal(room: Room, found: Member) -> Choice:
+def _removal(context: WorkspaceContext, found: Member) -> Choice:
     text = _("They do not see this workspace any more. What they ran, registered and published stays.")
-    action = reverse("workspaces:remove-member", args=[room.workspace.name, found.pk])
-    ends = in_words(members.ends_with(room, found.pk, None))
+    action = reverse("workspaces:remove-member", args=[context.workspace.name, found.pk])
+    ends = in_words(members.ends_with(context, found.pk, None))
     return Choice("none", _("Remove them"), text, _("Remove"), action, "", True, ends)
 
 
@@ -152,11 +152,11 @@ def in_words(ends: dict[str, int]) -> list[str]:
     return [said[name] % {"n": count} for name, count in ends.items() if count]
 
 
-def _shown(request: HttpRequest, room: Room, **more: Any) -> HttpResponse:
+def _shown(request: HttpRequest, context: WorkspaceContext, **more: Any) -> HttpResponse:
     facts: dict[str, Any] = {"member_form": MemberForm(), "link_form": LinkForm(), "tab": "people", **more}
-    shown = people_page(room, request.GET.get("after"))
+    shown = people_page(context, request.GET.get("after"))
     return door.show(request, "workspaces/people.html", shown, section="settings", **facts)
 
 
-def _address(room: Room) -> str:
-    return reverse("workspaces:people", args=[room.workspace.name])
+def _address(context: WorkspaceContext) -> str:
+    return reverse("workspaces:people", args=[context.workspace.name])

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.clock import now
 from core.paging import page_of
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.limits import of_settings
 from workspaces.models import ApiToken, Invitation, Member, Role, Workspace
 from workspaces.queries import members_of
@@ -81,28 +81,28 @@ class SettingsPage:
     scope: Scope
 
 
-def settings_page(room: Room, config: str) -> SettingsPage:
+def settings_page(context: WorkspaceContext, config: str) -> SettingsPage:
     """As many queries however many tokens there are."""
-    workspace = room.workspace
+    workspace = context.workspace
     tokens = ApiToken.objects.filter(
         workspace=workspace, kind=ApiToken.Kind.PERSONAL, revoked_at__isnull=True
     ).select_related("user")
-    if not room.may(Role.OWNER):
-        tokens = tokens.filter(user=room.user)
+    if not context.may(Role.OWNER):
+        tokens = tokens.filter(user=context.user)
     moment = now()
     rows = [
-        TokenRow(token, token.user_id == getattr(room.user, "pk", None), moment)
+        TokenRow(token, token.user_id == getattr(context.user, "pk", None), moment)
         for token in tokens.order_by("-id")[:200]
     ]
-    return SettingsPage(workspace, rows, config, room.user, room.scope)
+    return SettingsPage(workspace, rows, config, context.user, context.scope)
 
 
-def people_page(room: Room, after: str | None) -> PeoplePage:
+def people_page(context: WorkspaceContext, after: str | None) -> PeoplePage:
     """As many queries however many members, tokens and invitations there are."""
-    workspace = room.workspace
+    workspace = context.workspace
     found = page_of(members_of(workspace), after=after, limit=100, keys=("id",))
     held: dict[object, list[ApiToken]] = {}
-    if room.may(Role.OWNER):
+    if context.may(Role.OWNER):
         tokens = ApiToken.objects.filter(
             workspace=workspace, kind=ApiToken.Kind.PERSONAL, revoked_at__isnull=True,
             user__in=[each.user_id for each in found.items],
@@ -115,13 +115,13 @@ def people_page(room: Room, after: str | None) -> PeoplePage:
         found.next,
         members_of(workspace).count(),
         of_settings(workspace.settings).members,
-        open_ones(workspace) if room.may(Role.OWNER) else [],
-        room.user,
+        open_ones(workspace) if context.may(Role.OWNER) else [],
+        context.user,
     )
 
 
-def choices_up_to(room: Room) -> list[tuple[str, Any]]:
-    return [(role.value, text) for role, text in ROLES.items() if room.may(role)]
+def choices_up_to(context: WorkspaceContext) -> list[tuple[str, Any]]:
+    return [(role.value, text) for role, text in ROLES.items() if context.may(role)]
 
 
 class MemberForm(forms.Form):
@@ -162,8 +162,8 @@ class TokenForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"))
     days = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, required=False, initial="90")
 
-    def __init__(self, room: Room, *args: Any, **more: Any) -> None:
+    def __init__(self, context: WorkspaceContext, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        roles = choices_up_to(room)
+        roles = choices_up_to(context)
         self.fields["role"].choices = roles  # type: ignore[attr-defined]
         self.fields["role"].initial = roles[min(1, len(roles) - 1)][0]

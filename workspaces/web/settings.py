@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Scope
 from workspaces.services import workspaces
@@ -21,48 +21,50 @@ TEMPLATE = "workspaces/settings.html"
 
 
 @door.page()
-def overview(request: HttpRequest, room: Room) -> HttpResponse:
+def overview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Tokens, config.json, what steps may do."""
-    return render(request, room)
+    return render(request, context)
 
 
-def render(request: HttpRequest, room: Room, **more: Any) -> HttpResponse:
+def render(request: HttpRequest, context: WorkspaceContext, **more: Any) -> HttpResponse:
     """The page, perhaps with a form that was refused or a secret that is shown once."""
     facts: dict[str, Any] = {
-        "token_form": TokenForm(room),
+        "token_form": TokenForm(context),
         "scopes": Scope.choices,
         "tab": "programs",
         **more,
     }
-    return door.show(request, TEMPLATE, settings_page(room, config_text(request, room)), section="settings", **facts)
+    return door.show(
+        request, TEMPLATE, settings_page(context, config_text(request, context)), section="settings", **facts
+    )
 
 
 @door.page()
-def config_file(request: HttpRequest, room: Room) -> HttpResponse:
+def config_file(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The file that programs find this workspace with."""
-    answer = HttpResponse(config_text(request, room), content_type="application/json")
+    answer = HttpResponse(config_text(request, context), content_type="application/json")
     answer["Content-Disposition"] = 'attachment; filename="config.json"'
     return answer
 
 
-def config_text(request: HttpRequest, room: Room) -> str:
+def config_text(request: HttpRequest, context: WorkspaceContext) -> str:
     """The three keys that programs expect, and where this studio is."""
     address = getattr(settings.DUTO, "public_url", "") or request.build_absolute_uri("/")
     values = {
-        "subscription_id": str(room.workspace.pk),
+        "subscription_id": str(context.workspace.pk),
         "resource_group": "duto",
-        "workspace_name": room.workspace.name,
+        "workspace_name": context.workspace.name,
         "studio_url": address.rstrip("/"),
     }
     return json.dumps(values, indent=2) + "\n"
 
 
 @door.deed(Role.OWNER)
-def run_token_scope(request: HttpRequest, room: Room) -> HttpResponse:
+def run_token_scope(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """How far the tokens of runs reach."""
-    workspaces.set_run_token_scope(room, request.POST.get("scope", ""))
+    workspaces.set_run_token_scope(context, request.POST.get("scope", ""))
     return door.done(
         request,
         _("Saved. It holds for running steps, too."),
-        reverse("workspaces:settings", args=[room.workspace.name]) + "#steps",
+        reverse("workspaces:settings", args=[context.workspace.name]) + "#steps",
     )

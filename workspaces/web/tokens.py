@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from core.errors import StudioError
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.services import tokens
 from workspaces.web import door
@@ -18,24 +18,24 @@ from workspaces.web.settings import render
 
 @sensitive_variables("minted")
 @door.dialog(Role.READER)
-def create(request: HttpRequest, room: Room) -> HttpResponse:
+def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Make a token and show its text, this once."""
-    form = TokenForm(room, request.POST)
+    form = TokenForm(context, request.POST)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
             minted = tokens.create(
-                room, values["name"], values["role"], int(values["days"]) if values["days"] else None
+                context, values["name"], values["role"], int(values["days"]) if values["days"] else None
             )
         except StudioError as error:
             form.add_error("name", error.message)
         else:
-            return render(request, room, minted=minted.text, minted_name=minted.token.name)
-    return render(request, room, token_form=form, open_dialog="create-token")
+            return render(request, context, minted=minted.text, minted_name=minted.token.name)
+    return render(request, context, token_form=form, open_dialog="create-token")
 
 
 @door.deed(Role.READER)
-def revoke(request: HttpRequest, room: Room, token_id: str) -> HttpResponse:
-    token = tokens.revoke(room, token_id)
+def revoke(request: HttpRequest, context: WorkspaceContext, token_id: str) -> HttpResponse:
+    token = tokens.revoke(context, token_id)
     text = _("“%(name)s” is revoked: programs that use it are refused from now on.") % {"name": token.name}
-    return door.done(request, text, reverse("workspaces:settings", args=[room.workspace.name]) + "#tokens")
+    return door.done(request, text, reverse("workspaces:settings", args=[context.workspace.name]) + "#tokens")

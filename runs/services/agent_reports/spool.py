@@ -237,7 +237,7 @@ def _warn(attempt: Attempt, problems: list[Kept], said: Sequence[Kept] = ()) -> 
     warnings = list(Attempt.objects.values_list("warnings", flat=True).get(pk=attempt.pk))
     skipped = [stored_messages.keep("record_skipped", problem=problem) for problem in problems]
     fresh = [*(each for each in once(said) if each not in warnings), *skipped]
-    room = max(0, WARNINGS_MAX - len(warnings))
+    context = max(0, WARNINGS_MAX - len(warnings))
     more = stored_messages.keep("more_skipped")
-    attempt.warnings = [*warnings, *fresh[:room], *([more] if len(fresh) > room and more not in warnings else [])]
+    attempt.warnings = [*warnings, *fresh[:context], *([more] if len(fresh) > context and more not in warnings else [])]
     Attempt.objects.filter(pk=attempt.pk).update(warnings=attempt.warnings)

@@ -22,7 +22,7 @@ from runs.queries.usage import samples_of
 from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results import lineage
 from runs.services.results.output_check import keys_to_remove
-from workspaces.access import Room, require_run
+from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import ApiToken, Role, RunMade
 from workspaces.services import audit
 
@@ -32,40 +32,40 @@ SILENT_SUBMIT = timedelta(minutes=3)
 MOST = 10
 
 
-def preview(room: Room, run: Run) -> Preview:
+def preview(context: WorkspaceContext, run: Run) -> Preview:
     """What deleting would free and break."""
     return preview_of(run)
 
 
-def delete(room: Room, run: Run) -> None:
+def delete(context: WorkspaceContext, run: Run) -> None:
     """Delete a root run that is over. Raises Conflict while it is not, Invalid for a step.
 
     From here on nobody sees it. A large one is removed by a worker, slice by slice.
     """
-    room.require(Role.CONTRIBUTOR)
-    require_run(room, run)
+    context.require(Role.CONTRIBUTOR)
+    require_run(context, run)
     if not run.is_root:
         raise Invalid(_("Delete the run that this step belongs to."))
-    _hide(room, run)
+    _hide(context, run)
     if Run.objects.filter(root=run).count() > slices.SLICE:
         later("runs.remove", root_id=str(run.pk))
     else:
         finish(run.pk)
 
 
-def _hide(room: Room, run: Run) -> None:
+def _hide(context: WorkspaceContext, run: Run) -> None:
     with run_transaction(run.pk) as root:
         if not root.is_final:
             raise Conflict(_("The run is not over yet. Cancel it first, or wait for its end."), code="still_running")
         ApiToken.objects.filter(root_run_id=run.pk).delete()
         RunMade.objects.filter(root_run_id=run.pk).delete()
         audit.note(
-            room, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
+            context, "run.delete", str(run.pk), number=run.number, experiment=run.experiment.name, name=run.display_name
         )
         lineage.tell_of(root)
         Run.objects.filter(pk=run.pk).update(parent=run.pk)
         outbox.gone(run.topic, run.topic)
-        outbox.hint(f"list:{room.workspace.name}:runs")
+        outbox.hint(f"list:{context.workspace.name}:runs")
 
 
 def remove_hidden() -> int:

@@ -28,7 +28,7 @@ from runs.queries.usage import samples_of
 from runs.retention import Policy
 from runs.services.maintenance.snapshot_gc import sweep
 from runs.services.results.output_check import keys_to_remove
-from workspaces.access import Room, hold
+from workspaces.access import WorkspaceContext, hold
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
 
@@ -44,27 +44,27 @@ def policy_of(workspace: Workspace) -> Policy:
 
 
 @transaction.atomic
-def set_policy(room: Room, document: Mapping[str, Any]) -> Policy:
+def set_policy(context: WorkspaceContext, document: Mapping[str, Any]) -> Policy:
     """Write down a new policy; it is carried out from the next hour on. Raises Invalid."""
     policy = retention.read(document)
-    workspace = hold(room).require(Role.OWNER).require_person().workspace
+    workspace = hold(context).require(Role.OWNER).require_person().workspace
     workspace.settings = {**workspace.settings, retention.KEY: policy.as_document()}
     workspace.save(update_fields=["settings"])
-    room.workspace.settings = workspace.settings
-    audit.note(room, "retention.changed", room.workspace.name, **policy.as_document())
+    context.workspace.settings = workspace.settings
+    audit.note(context, "retention.changed", context.workspace.name, **policy.as_document())
     return policy
 
 
-def preview(room: Room, policy: Policy | None = None) -> Plan:
+def preview(context: WorkspaceContext, policy: Policy | None = None) -> Plan:
     """The dry run: what would go now under this policy, or under the one in force."""
-    return plan_of(room.workspace, policy or policy_of(room.workspace), now())
+    return plan_of(context.workspace, policy or policy_of(context.workspace), now())
 
 
-def apply(room: Room) -> dict[str, int]:
+def apply(context: WorkspaceContext) -> dict[str, int]:
     """Carry out the policy in force; how many of each kind went."""
-    room.require(Role.OWNER).require_person()
-    removed = carry_out(room.workspace)
-    audit.note(room, "retention.applied", room.workspace.name, **removed)
+    context.require(Role.OWNER).require_person()
+    removed = carry_out(context.workspace)
+    audit.note(context, "retention.applied", context.workspace.name, **removed)
     return removed
 
 

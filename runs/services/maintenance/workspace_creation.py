@@ -9,7 +9,7 @@ from django.db import transaction
 
 from compute.services import targets
 from core import once
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import ApiToken, User
 from workspaces.services import members, workspaces
 
@@ -27,7 +27,7 @@ class FirstCluster:
 class Founded:
     """The new room, and who was invited by which link; who came in at once has none."""
 
-    room: Room
+    context: WorkspaceContext
     invited: list[tuple[str, str | None]]
 
 
@@ -47,12 +47,12 @@ def found(
 
     Raises as what it is made of does: Forbidden, Conflict, Invalid.
     """
-    room = workspaces.create_for_owner(user, name, description, token)
-    once.settle(room.workspace)
+    context = workspaces.create_for_owner(user, name, description, token)
+    once.settle(context.workspace)
     if limits:
-        workspaces.set_limits(room, limits)
+        workspaces.set_limits(context, limits)
     if cluster is not None:
-        targets.create_target(room, cluster.name, cluster.vm_size, max_nodes=cluster.max_nodes)
-    workspaces.change(room, tags=tags, default_compute=cluster.name if cluster else None)
-    invited = [(each, members.add(room, each, role, days=7).link) for each, role in people]
-    return Founded(room, invited)
+        targets.create_target(context, cluster.name, cluster.vm_size, max_nodes=cluster.max_nodes)
+    workspaces.change(context, tags=tags, default_compute=cluster.name if cluster else None)
+    invited = [(each, members.add(context, each, role, days=7).link) for each, role in people]
+    return Founded(context, invited)

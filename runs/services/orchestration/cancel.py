@@ -13,23 +13,23 @@ from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.orchestration.stopping import stop_steps
-from workspaces.access import Room, require_run
+from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
 
 S = Run.Status
 
 
-def cancel_run(room: Room, run: Run) -> Run:
+def cancel_run(context: WorkspaceContext, run: Run) -> Run:
     """Cancel a run, or one step of it. Canceling what is over changes nothing."""
-    room.require(Role.CONTRIBUTOR)
-    require_run(room, run)
+    context.require(Role.CONTRIBUTOR)
+    require_run(context, run)
     learn(run.root_id)
     with run_transaction(run.root_id or run.pk) as root:
         mine = root if run.pk == root.pk else Run.objects.select_related("step").defer("graph").get(pk=run.pk)
         if mine.is_final:
             return mine
         mine.root = root
-        _cancel(root, mine, room.actor)
+        _cancel(root, mine, context.actor)
     mine.refresh_from_db()
     return mine
 

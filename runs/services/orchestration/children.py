@@ -9,14 +9,14 @@ from core.clock import now
 from core.errors import Conflict
 from runs.models import Run
 from runs.services.orchestration.run_transaction import run_transaction
-from workspaces.access import Room, require_run
+from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
 
 
-def start_child(room: Room, parent: Run, **fields: Any) -> Run:
+def start_child(context: WorkspaceContext, parent: Run, **fields: Any) -> Run:
     """An open run below `parent`; it ends by complete or fail. Raises Conflict when the parent is over."""
-    room.require(Role.CONTRIBUTOR)
-    require_run(room, parent)
+    context.require(Role.CONTRIBUTOR)
+    require_run(context, parent)
     with run_transaction(parent.root_id or parent.pk) as root:
         above = root if root.pk == parent.pk else Run.objects.only("status").get(pk=parent.pk)
         if above.is_final:
@@ -27,7 +27,7 @@ def start_child(room: Room, parent: Run, **fields: Any) -> Run:
             kind=Run.Kind.CHILD,
             parent_id=parent.pk,
             root=root,
-            submitted_by=room.user,
+            submitted_by=context.user,
             **fields,
         )
         once.settle(child)

@@ -23,7 +23,7 @@ from runs.services.orchestration.cancel import cancel_steps
 from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.scheduling import placing
 from runs.services.scheduling.cluster_state import waiting
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.services import audit
 
@@ -48,17 +48,17 @@ def waiting_for(targets: Sequence[UUID]) -> dict[UUID, int]:
     return {key: count for key, count in rows.annotate(n=Count("id")) if key is not None}
 
 
-def remove_node(room: Room, cluster: str, node_id: UUID) -> Node | None:
+def remove_node(context: WorkspaceContext, cluster: str, node_id: UUID) -> Node | None:
     """Take one node away; it, if it is still leaving. Raises NotFound.
 
     An idle one goes at once. The step of a busy one is stopped on its host and its attempt ends as lost, so that
     policy decides on a retry; the node holds what it held until then. A step that no agent has yet waits again.
     """
-    room.require(Role.CONTRIBUTOR).require_person()
-    target = find_target(room.workspace, cluster)
+    context.require(Role.CONTRIBUTOR).require_person()
+    target = find_target(context.workspace, cluster)
     attempt = _open_on(node_id)
     if attempt is None:
-        return _remove(room, target, node_id, None)
+        return _remove(context, target, node_id, None)
 
     learn(attempt.run.root_id)
     with run_transaction(attempt.run.root_id) as root:
@@ -67,11 +67,11 @@ def remove_node(room: Room, cluster: str, node_id: UUID) -> Node | None:
         if still is not None:
             still.run.root = root
             place_after(still.run, target.pk)
-        return _remove(room, target, node_id, still)
+        return _remove(context, target, node_id, still)
 
 
 @transaction.atomic
-def _remove(room: Room, target: ComputeTarget, node_id: UUID, attempt: Attempt | None) -> Node | None:
+def _remove(context: WorkspaceContext, target: ComputeTarget, node_id: UUID, attempt: Attempt | None) -> Node | None:
     ComputeTarget.objects.select_for_update(no_key=True).get(pk=target.pk)  # no round gives it away meanwhile
     node = Node.objects.filter(pk=node_id, compute_target=target).first()
     if node is None:
@@ -81,14 +81,14 @@ def _remove(room: Room, target: ComputeTarget, node_id: UUID, attempt: Attempt |
         )
     if node.status == N.RUNNING and attempt is None:
         raise Conflict(_("Node %(node)s has just been given a step. Try again.") % {"node": node.name}, code="busy")
-    audit.note(room, "compute.node_removed", node.name, cluster=target.name)
+    audit.note(context, "compute.node_removed", node.name, cluster=target.name)
     placing.tell([target])
     if attempt is None or _waits_again(attempt):
         placing.remove([node] if node.status != N.LEAVING else [])
         return None
     if node.status == N.RUNNING:
         node.move(N.LEAVING)
-    who = {"node": node.name, "who": room.actor}
+    who = {"node": node.name, "who": context.actor}
     host = str(attempt.host) if attempt.host else ""
     told = failures.sentence("node_removed_on", host=host, **who) if host else failures.sentence("node_removed", **who)
     Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now(), cause=REMOVED, **told)

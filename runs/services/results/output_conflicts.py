@@ -16,7 +16,7 @@ from runs import stored_messages
 from runs.models import Output, Run
 from runs.services.results.output_check import key_of
 from workspaces import access
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Workspace
 from workspaces.scopes import Act, allows, scope_in
 
@@ -24,21 +24,21 @@ from workspaces.scopes import Act, allows, scope_in
 OWN_PLACE = "{run-id}"
 
 
-def keep_off(room: Room, graph: Graph) -> None:
+def keep_off(context: WorkspaceContext, graph: Graph) -> None:
     """A step submits no graph that would have an output kept over files which its own tree did not write.
 
     Raises Forbidden (`run_scope`) that names the output and the place.
     """
-    tree = room.token.root_run_id if room.is_run and room.token is not None else None
-    if tree is None or room.can(Act.CHANGE):
+    tree = context.token.root_run_id if context.is_run and context.token is not None else None
+    if tree is None or context.can(Act.CHANGE):
         return
     for output in (each for step in graph.steps for each in step.outputs):
         if not output.destination or OWN_PLACE in str(output.destination):
             continue
-        store = output.datastore or room.workspace.default_datastore
+        store = output.datastore or context.workspace.default_datastore
         path = safe(str(output.destination).replace("{output-name}", output.name))
-        root = datasets.root_by_name(room.workspace, store)
-        _refuse_foreign(_Place(room.workspace, store, root, path), {tree}, output.name, [path])
+        root = datasets.root_by_name(context.workspace, store)
+        _refuse_foreign(_Place(context.workspace, store, root, path), {tree}, output.name, [path])
 
 
 def keep_off_again(run: Run, name: str, store: str, root: Root, path: str, taken: Sequence[str]) -> None:

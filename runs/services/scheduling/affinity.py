@@ -46,16 +46,16 @@ def add(
 
 def _first(needs: Sequence[PlacementRequest], held: Mapping[User, Size], found: ClusterState) -> set[UUID]:
     """Who is served while each cluster has room."""
-    room = {key: found.room_of(key) for key in found.targets}
+    free = {key: found.room_of(key) for key in found.targets}
     takes = {cluster.id: cluster.size for cluster in found.clusters}
     line, first = FairQueue(needs, held, capacity(found.machines)), set()
-    left = sum(room.values())
+    left = sum(free.values())
     while left and (need := line.next()) is not None:
-        if not room.get(need.cluster):
+        if not free.get(need.cluster):
             line.passed()
             continue
         left -= 1
-        room[need.cluster] -= 1
+        free[need.cluster] -= 1
         first.add(need.id)
         line.given(takes[need.cluster])
     return first

@@ -96,8 +96,8 @@ def cluster_of(target: ComputeTarget, hosts: Iterable[Host] = ()) -> values.Clus
 def _allowed(clusters: list[values.Cluster], targets: Mapping[UUID, ComputeTarget]) -> list[values.Cluster]:
     """The clusters with what their workspaces may run at once; only where one is limited anything is asked."""
     rooms = {target.workspace_id: target.workspace for target in targets.values()}
-    most = {key: limits.of_settings(room.settings).running_steps for key, room in rooms.items()}
-    most |= {key: 0 for key, room in rooms.items() if room.is_archived or room.deleted_at is not None}
+    most = {key: limits.of_settings(free.settings).running_steps for key, free in rooms.items()}
+    most |= {key: 0 for key, free in rooms.items() if free.is_archived or free.deleted_at is not None}
     limited = [key for key, count in most.items() if count]
     busy = Node.objects.filter(compute_target__workspace__in=limited, status__in=[N.RUNNING, N.LEAVING])
     counted = busy.order_by().values_list("compute_target__workspace").annotate(n=Count("id"))

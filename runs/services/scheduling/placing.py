@@ -53,12 +53,12 @@ def place() -> int:
 
 def heads(found: ClusterState, moment: datetime) -> list[Attempt]:
     """Of each user's line before each cluster as many as the cluster could take now, if nobody else waited."""
-    room = {key: left for key in found.targets if (left := found.room_of(key))}
-    if not room or not found.machines:
+    free = {key: left for key in found.targets if (left := found.room_of(key))}
+    if not free or not found.machines:
         return []
-    if len(room) == 1:  # as after each end of a step where one cluster is waited for
-        return _HEADS_OF_ONE.all(*room, moment, *room.values())
-    return list(_heads(waiting().filter(compute_target__in=room), moment, max(room.values())))
+    if len(free) == 1:  # as after each end of a step where one cluster is waited for
+        return _HEADS_OF_ONE.all(*free, moment, *free.values())
+    return list(_heads(waiting().filter(compute_target__in=free), moment, max(free.values())))
 
 
 def _heads(queue: QuerySet[Attempt], moment: datetime, most: int) -> QuerySet[Attempt]:

@@ -112,9 +112,9 @@ def _told(found: ClusterState, workspace: UUID) -> ClusterState:
     )
     fields = ("node_id", "user__username", "node__compute_target__name", "node__compute_target__workspace_id")
     words: dict[UUID, str] = {}
-    for node, user, cluster, room in rows.values_list(*fields):
+    for node, user, cluster, context in rows.values_list(*fields):
         told = _("%(who)s on %(cluster)s") % {"who": user or _("a program"), "cluster": cluster}
-        words[node] = told if room == workspace else str(OTHERS)
+        words[node] = told if context == workspace else str(OTHERS)
     own = {target.pk for target in found.targets.values() if target.workspace_id == workspace}
     return replace(
         found,

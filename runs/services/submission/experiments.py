@@ -14,30 +14,30 @@ from core.spec import refusing
 from duto.spec.names import check_name, is_name
 from runs.models import Experiment
 from runs.services.submission.run_metadata import merged
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Act
 
 
-def ensure(room: Room, *, name: str, description: str = "") -> Experiment:
+def ensure(context: WorkspaceContext, *, name: str, description: str = "") -> Experiment:
     """The experiment of this name, made where there is none."""
-    room.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
-    return named(room, name, description=description)
+    context.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
+    return named(context, name, description=description)
 
 
-def named(room: Room, name: str, **values: Any) -> Experiment:
+def named(context: WorkspaceContext, name: str, **values: Any) -> Experiment:
     """The same for whoever may submit. Raises Unprocessable (`bad_name`) for what cannot name one.
 
     Of what is there already the name is good, whatever it was made by.
     """
-    found = Experiment.objects.filter(workspace=room.workspace, name=name).first()
+    found = Experiment.objects.filter(workspace=context.workspace, name=name).first()
     if found is not None:
         return found
     with refusing():
         check_name("experiment", name)
-    made, is_new = Experiment.objects.get_or_create(workspace=room.workspace, name=name, defaults=values)
+    made, is_new = Experiment.objects.get_or_create(workspace=context.workspace, name=name, defaults=values)
     if is_new:
-        room.made("experiment", made.pk)
+        context.made("experiment", made.pk)
     return made
 
 
@@ -47,19 +47,19 @@ def name_from(text: str) -> str:
     return name if is_name("experiment", name) else "Default"
 
 
-def get(room: Room, name: str) -> Experiment:
+def get(context: WorkspaceContext, name: str) -> Experiment:
     """Raises NotFound."""
-    found = Experiment.objects.filter(workspace=room.workspace, name=name).first()
+    found = Experiment.objects.filter(workspace=context.workspace, name=name).first()
     if found is None:
         raise NotFound(
             _("There is no experiment '%(name)s' in workspace '%(workspace)s'.")
-            % {"name": name, "workspace": room.workspace.name}
+            % {"name": name, "workspace": context.workspace.name}
         )
     return found
 
 
 def change(
-    room: Room,
+    context: WorkspaceContext,
     experiment: Experiment,
     *,
     name: str | None = None,
@@ -68,11 +68,11 @@ def change(
     archived: bool | None = None,
 ) -> Experiment:
     """Change what is given; `tags` are all tags that it then has. Raises Conflict for a name that is taken."""
-    room.require(Role.CONTRIBUTOR).require_own("experiment", experiment.pk)
+    context.require(Role.CONTRIBUTOR).require_own("experiment", experiment.pk)
     if name is not None and name != experiment.name:
         with refusing():
             check_name("experiment", name)
-        if Experiment.objects.filter(workspace=room.workspace, name=name).exists():
+        if Experiment.objects.filter(workspace=context.workspace, name=name).exists():
             raise Conflict(_("There is an experiment '%(name)s' already.") % {"name": name}, code="exists")
         experiment.name = name
     if description is not None:

@@ -24,7 +24,7 @@ from runs.models import Run, Snapshot
 from runs.queries.finding import get_run
 from runs.services.submission import experiments
 from runs.services.submission.submit import submit_run
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
 NAME_MAX = 255
@@ -32,22 +32,24 @@ NAME_MAX = 255
 NAMED, SHOWN = 10, 100
 
 
-def publish_run(room: Room, run: Run, *, name: str, description: str = "", version: str = "") -> PublishedPipeline:
+def publish_run(
+    context: WorkspaceContext, run: Run, *, name: str, description: str = "", version: str = ""
+) -> PublishedPipeline:
     """Freeze the graph of a pipeline run. Raises Invalid for a run that has none."""
-    return publish(room, {"run_id": run.pk, "name": name, "description": description, "version": version})
+    return publish(context, {"run_id": run.pk, "name": name, "description": description, "version": version})
 
 
-def from_request(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
+def from_request(context: WorkspaceContext, asked: Mapping[str, Any]) -> PublishedPipeline:
     """What `pipelines.services.publish` lends from here: the graph as it is given, or that of a run."""
     words: dict[str, Any] = {name: asked.get(name) or "" for name in ("description", "version")}
     keep = asked.get("continue_on_step_failure")
     if not asked.get("run_id"):
-        return publish_graph(room, asked["graph"], name=asked["name"], continue_on_step_failure=keep, **words)
-    run = get_run(room.workspace, asked["run_id"])
+        return publish_graph(context, asked["graph"], name=asked["name"], continue_on_step_failure=keep, **words)
+    run = get_run(context.workspace, asked["run_id"])
     if run.kind != Run.Kind.PIPELINE or not run.graph:
         raise Invalid(_("Only a pipeline run can be published."))
     return publish_graph(
-        room,
+        context,
         run.graph,
         name=asked["name"],
         continue_on_step_failure=run.continue_on_step_failure if keep is None else keep,
@@ -58,7 +60,7 @@ def from_request(room: Room, asked: Mapping[str, Any]) -> PublishedPipeline:
 
 @transaction.atomic
 def publish_graph(
-    room: Room,
+    context: WorkspaceContext,
     document: Mapping[str, Any],
     *,
     name: str,
@@ -68,15 +70,15 @@ def publish_graph(
     source_run_id: UUID | None = None,
 ) -> PublishedPipeline:
     """Freeze a graph. Raises Unprocessable naming every problem of it."""
-    room.require(Role.CONTRIBUTOR)
+    context.require(Role.CONTRIBUTOR)
     if not name.strip() or len(name) > NAME_MAX:
         raise Invalid(_("The name of a pipeline has 1 to %(name_max)s characters.") % {"name_max": NAME_MAX})
     with refusing():
         graph = Graph.from_document(document)
-    _check_snapshots(room, graph)
+    _check_snapshots(context, graph)
     frozen, keep = graph.to_document(), graph.continue_on_step_failure
     made = PublishedPipeline.objects.create(
-        workspace=room.workspace,
+        workspace=context.workspace,
         name=name.strip(),
         description=description,
         version=version[:64],
@@ -84,17 +86,19 @@ def publish_graph(
         graph_digest=canonical.digest(frozen),
         continue_on_step_failure=keep if continue_on_step_failure is None else continue_on_step_failure,
         source_run_id=source_run_id,
-        published_by=room.user,
+        published_by=context.user,
     )
     once.settle(made)
-    outbox.hint(f"list:{room.workspace.name}:pipelines")
+    outbox.hint(f"list:{context.workspace.name}:pipelines")
     return made
 
 
-def _check_snapshots(room: Room, graph: Graph) -> None:
+def _check_snapshots(context: WorkspaceContext, graph: Graph) -> None:
     wanted = {step.snapshot for step in graph.steps}
     there = set(
-        Snapshot.objects.filter(workspace=room.workspace, digest__in=wanted - {None}).values_list("digest", flat=True)
+        Snapshot.objects.filter(workspace=context.workspace, digest__in=wanted - {None}).values_list(
+            "digest", flat=True
+        )
     )
     for step in graph.steps:
         if step.snapshot not in there:
@@ -102,20 +106,20 @@ def _check_snapshots(room: Room, graph: Graph) -> None:
             raise Unprocessable(text % {"step": step.name}, code="missing_snapshot", step=step.id)
 
 
-def get_published(room: Room, pipeline_id: object) -> PublishedPipeline:
+def get_published(context: WorkspaceContext, pipeline_id: object) -> PublishedPipeline:
     """Raises NotFound."""
     key = as_uuid(pipeline_id)
-    found = PublishedPipeline.objects.filter(workspace=room.workspace, pk=key).first() if key else None
+    found = PublishedPipeline.objects.filter(workspace=context.workspace, pk=key).first() if key else None
     if found is None:
         raise NotFound(
             _("There is no published pipeline %(pipeline_id)s in workspace '%(workspace)s'.")
-            % {"pipeline_id": pipeline_id, "workspace": room.workspace.name}
+            % {"pipeline_id": pipeline_id, "workspace": context.workspace.name}
         )
     return found
 
 
 def trigger(
-    room: Room,
+    context: WorkspaceContext,
     pipeline: PublishedPipeline,
     *,
     experiment: str = "",
@@ -140,7 +144,7 @@ def trigger(
     aside = _undeclared(pipeline, values) if is_lenient else []
     keep = pipeline.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure
     run = submit_run(
-        room,
+        context,
         experiment=experiment or experiments.name_from(pipeline.name),
         graph=pipeline.graph,
         parameters={name: value for name, value in values.items() if name not in aside},
@@ -154,7 +158,7 @@ def trigger(
         warnings=_told_aside(pipeline, aside),
     )
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
-    outbox.hint(f"list:{room.workspace.name}:pipelines")
+    outbox.hint(f"list:{context.workspace.name}:pipelines")
     return run
 
 

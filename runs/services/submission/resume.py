@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from core.errors import Conflict, Invalid
 from runs.models import Run
 from runs.services.submission.submit import submit_run
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 
 
 def check(run: Run) -> Run:
@@ -37,14 +37,14 @@ def check(run: Run) -> Run:
     return run
 
 
-def resume(room: Room, run: Run, *, parameters: Mapping[str, Any] | None = None) -> Run:
+def resume(context: WorkspaceContext, run: Run, *, parameters: Mapping[str, Any] | None = None) -> Run:
     """Submit the run's graph again, with these parameters changed; finished steps that still hold are adopted.
 
     Raises what check() and submit_run() do.
     """
     check(run)
     return submit_run(
-        room,
+        context,
         experiment=run.experiment.name,
         kind=run.kind,
         graph=run.graph or {},

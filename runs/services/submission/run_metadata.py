@@ -13,14 +13,14 @@ from runs.models import Run
 from runs.services.agent_reports import spool
 from runs.services.orchestration.run_transaction import run_transaction, tell
 from runs.services.results import lineage
-from workspaces.access import Room, require_run
+from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
 
 NAME_MAX = 256
 
 
 def change(
-    room: Room,
+    context: WorkspaceContext,
     run: Run,
     *,
     display_name: str | None = None,
@@ -33,8 +33,8 @@ def change(
 
     Raises Conflict for a property that is set already, Invalid for names and values that are none.
     """
-    room.require(Role.CONTRIBUTOR)
-    require_run(room, run)
+    context.require(Role.CONTRIBUTOR)
+    require_run(context, run)
     if display_name is not None and len(display_name) > NAME_MAX:
         raise Invalid(_("A name has at most %(name_max)s characters.") % {"name_max": NAME_MAX})
     with run_transaction(run.root_id or run.pk) as root:
@@ -60,9 +60,9 @@ def change(
     return run
 
 
-def archive(room: Room, run: Run, archived: bool = True) -> Run:
+def archive(context: WorkspaceContext, run: Run, archived: bool = True) -> Run:
     """Take an ended run out of the lists, or bring it back."""
-    return change(room, run, archived=archived)
+    return change(context, run, archived=archived)
 
 
 def merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

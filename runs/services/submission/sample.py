@@ -16,7 +16,7 @@ from datasets.models import DatasetVersion
 from runs.models import Run
 from runs.services.submission import snapshots
 from runs.services.submission.submit import submit_run
-from workspaces.access import Room
+from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.services import storage
 
@@ -40,22 +40,22 @@ def rounds_to_watch(workspace: Workspace) -> int:
     return next(rounds for rounds in count(ROUNDS, ROUNDS) if rounds not in seen)
 
 
-def submit_sample(room: Room, *, rounds: int = ROUNDS, regenerate_outputs: bool = False) -> Run:
+def submit_sample(context: WorkspaceContext, *, rounds: int = ROUNDS, regenerate_outputs: bool = False) -> Run:
     """Submit it with what it needs: data, code, cluster. All of that is made once, so a second equal run is reused."""
-    room.require(Role.CONTRIBUTOR)
+    context.require(Role.CONTRIBUTOR)
     folder = Path(settings.BASE_DIR) / "examples" / "penguins"
-    _ensure_cluster(room)
-    version = _ensure_data(room, folder / "penguins-raw.csv")
-    snapshot = snapshots.take(room.workspace, folder)
+    _ensure_cluster(context)
+    version = _ensure_data(context, folder / "penguins-raw.csv")
+    snapshot = snapshots.take(context.workspace, folder)
     return submit_run(
-        room,
+        context,
         experiment=NAME,
         graph=graph(str(version.pk), snapshot.digest),
         parameters={"rounds": rounds},
         regenerate_outputs=regenerate_outputs,
         display_name=NAME,
         tags={"sample": "true"},
-        trigger={"kind": "page", "name": room.actor},
+        trigger={"kind": "page", "name": context.actor},
     )
 
 
@@ -114,24 +114,24 @@ def _output(name: str) -> dict[str, Any]:
     return {"name": name, "kind": "pipeline_data", "datastore": DATASTORE, "is_directory": True}
 
 
-def _ensure_cluster(room: Room) -> None:
+def _ensure_cluster(context: WorkspaceContext) -> None:
     """Left as it is where there is one: somebody may have changed its size."""
-    if not ComputeTarget.objects.filter(workspace=room.workspace, name=CLUSTER).exists():
+    if not ComputeTarget.objects.filter(workspace=context.workspace, name=CLUSTER).exists():
         text = "Made for the sample pipeline."
-        targets.create_target(room, CLUSTER, "STANDARD_DS1_V2", max_nodes=2, idle_seconds=600, description=text)
+        targets.create_target(context, CLUSTER, "STANDARD_DS1_V2", max_nodes=2, idle_seconds=600, description=text)
 
 
-def _ensure_data(room: Room, file: Path) -> DatasetVersion:
+def _ensure_data(context: WorkspaceContext, file: Path) -> DatasetVersion:
     """The raw records as a dataset. An equal file is not written again: its new time would look like new data."""
     key = f"penguins/raw/{file.name}"
-    root = datasets.root_by_name(room.workspace, DATASTORE)
+    root = datasets.root_by_name(context.workspace, DATASTORE)
     data = file.read_bytes()
     if not (root.is_file(key) and _digest(root.read(key)) == _digest(data)):
         with file.open("rb") as source:
-            stored = root.write(key, storage.metered(room.workspace, source))
-        storage.note(room.workspace, stored.size)
+            stored = root.write(key, storage.metered(context.workspace, source))
+        storage.note(context.workspace, stored.size)
     return datasets.save(
-        room,
+        context,
         DATASET,
         "file",
         {"sources": [{"datastore": DATASTORE, "path": key}]},

@@ -33,7 +33,7 @@ from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results import lineage, output_conflicts
 from runs.services.scheduling import conda_hosts
 from runs.services.submission import experiments
-from workspaces.access import Room, require_run
+from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -44,7 +44,7 @@ AT_ONCE = 100
 
 
 def submit_run(
-    room: Room,
+    context: WorkspaceContext,
     *,
     experiment: str,
     graph: Mapping[str, Any],
@@ -61,12 +61,12 @@ def submit_run(
     Raises Unprocessable naming every problem of the graph at once, Forbidden for readers and for a step beyond its
     scope. `more`: display_name, trigger, published_pipeline_id, cloned_from, resumed_from, priority.
     """
-    room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
+    context.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     if (resumed := more.get("resumed_from")) is not None:
-        require_run(room, resumed)
-    plan = _check(room, _on_default(room, graph), parameters or {})
-    _keep_off_runs(room, plan.graph)
-    output_conflicts.keep_off(room, plan.graph)
+        require_run(context, resumed)
+    plan = _check(context, _on_default(context, graph), parameters or {})
+    _keep_off_runs(context, plan.graph)
+    output_conflicts.keep_off(context, plan.graph)
     fields = {
         "kind": kind,
         "graph": plan.document,
@@ -76,14 +76,14 @@ def submit_run(
         "properties": {**(properties or {}), **_root_properties(kind, plan.parameters, more)},
         "is_forced": regenerate_outputs,
         "continue_on_step_failure": plan.goes_on(continue_on_step_failure),
-        "submitted_in": room.token.root_run_id if room.is_run and room.token else None,
+        "submitted_in": context.token.root_run_id if context.is_run and context.token else None,
         **more,
     }
     if len(plan.graph.steps) > slices.SLICE and kind != Run.Kind.SCRIPT:
-        return _submit_large(room, experiment, plan, fields)
+        return _submit_large(context, experiment, plan, fields)
     with slices.writing():
-        environments_of = _environments(room, plan)
-        root = _make_root(room, experiment, **fields)
+        environments_of = _environments(context, plan)
+        root = _make_root(context, experiment, **fields)
         once.settle(root)
         runs, details = _rows(root, plan, environments_of)
         Run.objects.bulk_create(runs)
@@ -95,11 +95,11 @@ def submit_run(
     return root
 
 
-def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, Any]) -> Run:
+def _submit_large(context: WorkspaceContext, experiment: str, plan: _Plan, fields: dict[str, Any]) -> Run:
     """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
     with slices.writing():
-        environments_of = _environments(room, plan)
-    root = _make_hidden(room, experiment, **fields)
+        environments_of = _environments(context, plan)
+    root = _make_hidden(context, experiment, **fields)
     graphs.keep({root.pk: graphs.ParsedGraph(plan.graph)})
     try:
         runs, details = _rows(root, plan, environments_of)
@@ -114,7 +114,7 @@ def _submit_large(room: Room, experiment: str, plan: _Plan, fields: dict[str, An
         slices.pause()
         with slices.writing():
             once.settle(root)
-            _show(room, root, fields)
+            _show(context, root, fields)
             _tell_used(root, uses, details)
             _go(root, len(runs))
     except BaseException:
@@ -139,11 +139,11 @@ def _go(root: Run, steps: int) -> None:
         later("runs.advance", root_id=str(root.pk))
 
 
-def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
+def start_interactive(context: WorkspaceContext, *, experiment: str, **more: Any) -> Run:
     """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
-    room.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
+    context.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     with slices.writing():
-        root = _make_root(room, experiment, kind=Run.Kind.INTERACTIVE, **more)
+        root = _make_root(context, experiment, kind=Run.Kind.INTERACTIVE, **more)
         once.settle(root)
         with run_transaction(root.pk) as locked:
             locked.move(Run.Status.RUNNING, started_at=now())
@@ -151,7 +151,7 @@ def start_interactive(room: Room, *, experiment: str, **more: Any) -> Run:
 
 
 def resubmit(
-    room: Room,
+    context: WorkspaceContext,
     run: Run,
     *,
     parameters: Mapping[str, Any] | None = None,
@@ -159,9 +159,9 @@ def resubmit(
     graph: dict[str, Any] | None = None,
 ) -> Run:
     """Run the same graph again, with the same parameters or changed ones. Raises Forbidden, also for a foreign run's step."""
-    require_run(room, run)
+    require_run(context, run)
     return submit_run(
-        room,
+        context,
         experiment=run.experiment.name,
         kind=run.kind,
         graph=graph or run.graph or {},
@@ -176,9 +176,9 @@ def resubmit(
     )
 
 
-def _on_default(room: Room, document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _on_default(context: WorkspaceContext, document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The graph with the workspace's default cluster for steps that name none: the run keeps what it was then."""
-    name, steps = room.workspace.default_compute, document.get("steps")
+    name, steps = context.workspace.default_compute, document.get("steps")
     if not name or not isinstance(steps, list):
         return document
     said = [
@@ -199,7 +199,7 @@ class _Plan:
         return self.graph.continue_on_step_failure if wish is None else wish
 
 
-def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
+def _check(context: WorkspaceContext, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
     """Read the graph and look up what it names. Every problem is told at once."""
     # Not read yet, so anything may stand here: the graph's own reader says what is wrong with it.
     told = document.get("steps")
@@ -212,17 +212,19 @@ def _check(room: Room, document: Mapping[str, Any], given: Mapping[str, Any]) ->
             most=most,
         )
     digests = [step.get("snapshot") for step in told if isinstance(step, Mapping)] if isinstance(told, list) else []
-    rows = Snapshot.objects.filter(workspace=room.workspace, digest__in=[d for d in digests if isinstance(d, str)])
+    rows = Snapshot.objects.filter(workspace=context.workspace, digest__in=[d for d in digests if isinstance(d, str)])
     files = {row.digest: {each["path"] for each in row.files} for row in rows}
     try:
         graph = Graph.from_document(document, files)
         parameters = parameter_rules.bind(graph.parameters, given)
     except SpecError as error:
         raise refused(error) from error
-    clusters = ComputeTarget.objects.filter(workspace=room.workspace)
+    clusters = ComputeTarget.objects.filter(workspace=context.workspace)
     targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
-    stores = references.store_names(room.workspace)
-    problems = [problem for step in graph.steps for problem in _lookups(room, step, targets, files, stores, parameters)]
+    stores = references.store_names(context.workspace)
+    problems = [
+        problem for step in graph.steps for problem in _lookups(context, step, targets, files, stores, parameters)
+    ]
     if problems:
         raise Unprocessable("\n".join(p["message"] for p in problems), code=problems[0]["code"], problems=problems)
     return _Plan(graph, parameters, targets)
@@ -235,7 +237,7 @@ def refused(error: SpecError) -> Unprocessable:
 
 
 def _lookups(
-    room: Room,
+    context: WorkspaceContext,
     step: Step,
     targets: Mapping[str, ComputeTarget],
     files: Mapping[str, Any],
@@ -245,28 +247,28 @@ def _lookups(
     found: list[tuple[str, str]] = []
     if not step.compute or step.compute.lower() not in targets:
         offer = ", ".join(sorted(t.name for t in targets.values())) or "none yet; create one on the page Compute"
-        wants = f"wants compute target '{step.compute}', which does not exist in workspace '{room.workspace.name}'"
+        wants = f"wants compute target '{step.compute}', which does not exist in workspace '{context.workspace.name}'"
         what = wants if step.compute else "names no compute target"
         found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
-    found += references.problems_of(room.workspace, step.inputs, step.outputs, stores, parameters)
+    found += references.problems_of(context.workspace, step.inputs, step.outputs, stores, parameters)
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 
 
-def _keep_off_runs(room: Room, graph: Graph) -> None:
+def _keep_off_runs(context: WorkspaceContext, graph: Graph) -> None:
     """A step lets nothing be kept below the folder of a run of another tree. Raises Forbidden."""
-    if not room.is_run:
+    if not context.is_run:
         return
     outputs = (output for step in graph.steps for output in step.outputs if output.destination)
     chosen = (safe(str(each.destination).replace("{output-name}", each.name)) for each in outputs)
     parts = [path.split("/") for path in chosen]
     named = {key for part in parts if part[0] == "azureml" and len(part) > 1 and (key := as_uuid(part[1]))}
-    for run in Run.objects.only("root_id").filter(workspace=room.workspace, pk__in=named):
-        require_run(room, run)
+    for run in Run.objects.only("root_id").filter(workspace=context.workspace, pk__in=named):
+        require_run(context, run)
 
 
-def _environments(room: Room, plan: _Plan) -> dict[str, EnvironmentVersion | None]:
+def _environments(context: WorkspaceContext, plan: _Plan) -> dict[str, EnvironmentVersion | None]:
     """The environment of each step; one that many steps share is looked up once. Raises Unprocessable."""
     known: dict[str, EnvironmentVersion] = {}
     found: dict[str, EnvironmentVersion | None] = {}
@@ -276,38 +278,43 @@ def _environments(room: Room, plan: _Plan) -> dict[str, EnvironmentVersion | Non
             continue
         key = canonical.digest(dict(step.environment))
         if key not in known:
-            known[key] = environments.resolve(room.workspace, dict(step.environment))
+            known[key] = environments.resolve(context.workspace, dict(step.environment))
         found[step.id] = known[key]
-    conda_hosts.require_hosts(room.workspace, plan.graph.steps, found, plan.targets)
+    conda_hosts.require_hosts(context.workspace, plan.graph.steps, found, plan.targets)
     return found
 
 
-def _make_root(room: Room, experiment: str, **fields: Any) -> Run:
+def _make_root(context: WorkspaceContext, experiment: str, **fields: Any) -> Run:
     """The root row, numbered within its experiment by the experiment's own row lock."""
-    home = _home(room, experiment)
+    home = _home(context, experiment)
     root = Run(
-        workspace=room.workspace, experiment=home, number=_number(home), submitted_by=room.user, version=1, **fields
+        workspace=context.workspace,
+        experiment=home,
+        number=_number(home),
+        submitted_by=context.user,
+        version=1,
+        **fields,
     )
     root.root = root
     root.save(force_insert=True)
-    room.made("run", root.pk)  # a step may cancel and tag what it submits
+    context.made("run", root.pk)  # a step may cancel and tag what it submits
     _tell(root)
     return root
 
 
-def _make_hidden(room: Room, experiment: str, **fields: Any) -> Run:
+def _make_hidden(context: WorkspaceContext, experiment: str, **fields: Any) -> Run:
     """The row of a root whose steps are still to come. Nothing refers to others yet, so that nobody finds it by them."""
     quiet = {name: value for name, value in fields.items() if name not in LINKS}
     with transaction.atomic():
-        home = experiments.named(room, experiment or "Default")
-    root = Run(workspace=room.workspace, experiment=home, submitted_by=room.user, version=1, **quiet)
+        home = experiments.named(context, experiment or "Default")
+    root = Run(workspace=context.workspace, experiment=home, submitted_by=context.user, version=1, **quiet)
     root.root = root.parent = root
     # A statement of its own: a long graph is put into JSON before it, and nobody waits for that.
     root.save(force_insert=True)
     return root
 
 
-def _show(room: Room, root: Run, fields: Mapping[str, Any]) -> None:
+def _show(context: WorkspaceContext, root: Run, fields: Mapping[str, Any]) -> None:
     """Let a hidden root be seen. Raises Conflict where it was taken for left behind and removed."""
     home = Experiment.objects.select_for_update(no_key=True).get(pk=root.experiment_id)
     links = {name: fields[name] for name in LINKS if fields.get(name) is not None}
@@ -316,12 +323,12 @@ def _show(room: Room, root: Run, fields: Mapping[str, Any]) -> None:
     root.refresh_from_db(fields=["created_at"])
     for name, value in seen.items():
         setattr(root, name, value)
-    room.made("run", root.pk)
+    context.made("run", root.pk)
     _tell(root)
 
 
-def _home(room: Room, experiment: str) -> Experiment:
-    home = experiments.named(room, experiment or "Default")
+def _home(context: WorkspaceContext, experiment: str) -> Experiment:
+    home = experiments.named(context, experiment or "Default")
     return Experiment.objects.select_for_update(no_key=True).get(pk=home.pk)
 
 

@@ -12,7 +12,7 @@ import pytest
 from compute.models import ComputeTarget
 from core.clock import now
 from duto import AmlCompute, Dataset, Experiment, Run, UserErrorException, Workspace, WorkspaceException
-from duto.client import credentials
+from duto import credentials
 from duto.exceptions import ConflictException, ForbiddenException, NotFoundException
 from tests.house import House, house
 from workspaces import access, queries

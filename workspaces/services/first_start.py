@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import transaction
 
 from core.errors import Unauthenticated
-from duto.client import credentials
+from duto import credentials
 from duto.exceptions import AuthenticationException
 from workspaces.access import FIRST_WORKSPACE, first_owner
 from workspaces.models import Member, Role, User, Workspace

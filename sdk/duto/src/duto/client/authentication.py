@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from duto.client import credentials
+from duto import credentials
 from duto.exceptions import AuthenticationException
 
 __all__ = [

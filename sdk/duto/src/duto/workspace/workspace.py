@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 import duto
 from duto import html
-from duto.client import credentials
+from duto import credentials
 from duto.client.http import Client, segment
 from duto.client.listing import LazyMapping, TakenMapping
 from duto.exceptions import (

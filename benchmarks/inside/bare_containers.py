@@ -10,7 +10,7 @@ from pathlib import Path
 
 from duto_agent.engine.client import Engine
 from duto_agent.launchers.base import AttemptKey, Launch, Reservation
-from duto_agent.launchers.container import UID, Place, Relaxed, config_of
+from duto_agent.launchers.container import UID, ContainerSetting, Relaxed, config_of
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.relay import Relay
 
@@ -49,9 +49,9 @@ def _launch() -> Launch:
     return Launch(key, (), Path("/"), {}, reserved=Reservation(CORES, MEMORY))
 
 
-def _place(image: str, labels: dict[str, str], network: str) -> Place:
+def _place(image: str, labels: dict[str, str], network: str) -> ContainerSetting:
     entrypoint = ("python3", "-c", "pass")
-    return Place(image, entrypoint, labels, (), network, f"{UID}:{UID}", CORES, seal="")
+    return ContainerSetting(image, entrypoint, labels, (), network, f"{UID}:{UID}", CORES, seal="")
 
 
 if __name__ == "__main__":

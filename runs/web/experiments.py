@@ -13,7 +13,7 @@ from core.errors import NotFound
 from core.paging import page_of
 from runs.models import Experiment, MetricPoint, Run
 from runs.queries.finding import runs_of
-from runs.web.rows import HEAVY, Line, lines
+from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
 from workspaces.web import door
 
@@ -64,7 +64,7 @@ class ExperimentPage:
     """What experiments/experiment.html may show."""
 
     experiment: Experiment
-    lines: list[Line]
+    lines: list[RunRow]
     next: str | None
     trends: list[Trend]
     topic: str

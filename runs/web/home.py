@@ -16,7 +16,7 @@ from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.finding import runs_of
 from runs.services.submission.sample import ROUNDS, rounds_to_watch, submit_sample
-from runs.web.rows import HEAVY, Line, lines
+from runs.web.rows import HEAVY, RunRow, lines
 from runs.web.shell import LIVE
 from workspaces.access import WorkspaceContext
 from workspaces.web import door
@@ -39,9 +39,9 @@ class Cluster:
 class HomePage:
     """What runs/home.html may show."""
 
-    live: list[Line]
-    failed: list[Line]
-    recent: list[Line]
+    live: list[RunRow]
+    failed: list[RunRow]
+    recent: list[RunRow]
     # Active ones first.
     pipelines: list[PublishedPipeline]
     pipeline_count: int

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.paging import page_of
 from runs.web import finding
-from runs.web.rows import Line, lines
+from runs.web.rows import RunRow, lines
 from runs.web.shell import live_text
 from workspaces.access import WorkspaceContext
 from workspaces.web import door
@@ -20,7 +20,7 @@ from workspaces.web import door
 class RunsPage:
     """What runs/list.html may show."""
 
-    lines: list[Line]
+    lines: list[RunRow]
     next: str | None
     is_first: bool
     filters: finding.Filters

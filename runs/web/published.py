@@ -25,7 +25,7 @@ from runs.queries.graph import plan_document
 from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
 from runs.web.parameters import ParameterForm
-from runs.web.rows import HEAVY, Line, lines
+from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import door
@@ -75,7 +75,7 @@ class PipelinePage:
     # Of the same name, the newest first.
     versions: list[PublishedPipeline]
     graph: dict[str, Any] | None
-    lines: list[Line]
+    lines: list[RunRow]
     next: str | None
     is_first: bool
     address: str

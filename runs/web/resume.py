@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from core.errors import StudioError
 from runs.models import Run
 from runs.services.submission import resume as resuming
-from runs.services.submission.resume_preview import Line, Preview, preview
+from runs.services.submission.resume_preview import Preview, StepOutcome, preview
 from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
@@ -48,7 +48,7 @@ class Dialog:
     error: str = ""
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[StepOutcome]:
         return self.preview.lines if self.preview else []
 
     @property

@@ -27,7 +27,7 @@ WAYS = {
 
 
 @dataclass(frozen=True)
-class Line:
+class RunRow:
     """One run of a list."""
 
     run: Run
@@ -62,19 +62,19 @@ def who(run: Run, givers: Mapping[UUID, int]) -> str:
     return ", ".join(part for part in (person, way) if part) or kind or _("unknown")
 
 
-def lines(runs: Sequence[Run]) -> list[Line]:
+def lines(runs: Sequence[Run]) -> list[RunRow]:
     """The lines of these runs: one query more than the runs themselves."""
     counts, roots = step_counts(list(runs)), givers(runs)
     return [_line(run, counts.get(run.pk), who(run, roots)) for run in runs]
 
 
-def _line(run: Run, counts: Counts | None, by: str) -> Line:
+def _line(run: Run, counts: Counts | None, by: str) -> RunRow:
     """Reused steps are told apart from those that ran."""
     if counts is None:
-        return Line(run, {}, False, by)
+        return RunRow(run, {}, False, by)
     shown = dict(counts.by_status)
     if counts.reused:
         shown["Reused"] = counts.reused
         shown[Run.Status.COMPLETED] = shown.get(Run.Status.COMPLETED, 0) - counts.reused
     shown = {state: number for state, number in shown.items() if number > 0}
-    return Line(run, shown, set(shown) == {"Reused"}, by)
+    return RunRow(run, shown, set(shown) == {"Reused"}, by)

@@ -15,7 +15,7 @@ from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Reservat
 from duto_agent.launchers.container import (
     CAPABILITIES,
     READERS,
-    Place,
+    ContainerSetting,
     Relaxed,
     config_of,
     relaxed,
@@ -27,7 +27,9 @@ GPU = "GPU-8a56a4bc-0000-0000-0000-000000000000"
 
 
 def container_of(launch: Launch, **given: Any) -> dict[str, Any]:
-    place = Place("sha256:1", ("python3",), {"duto.kind": "step"}, (), "container:net", "10001:10001", 2, "5ea1")
+    place = ContainerSetting(
+        "sha256:1", ("python3",), {"duto.kind": "step"}, (), "container:net", "10001:10001", 2, "5ea1"
+    )
     return config_of(launch, Relaxed(**given), place)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from duto_agent.studio.wakeup import TASK, Bell
+from duto_agent.studio.wakeup import TASK, WakeupWorker
 from tests.agent.steps import until
 
 
@@ -46,7 +46,7 @@ def broker(tmp_path: Path) -> Iterator[str]:
 def test_a_task_on_the_hosts_queue_rings(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "no.such.settings")  # the agent's Celery must not look at it
     rung = threading.Event()
-    bell = Bell(broker, "here", rung.set)
+    bell = WakeupWorker(broker, "here", rung.set)
     bell.start()
     sender = Celery("studio", broker=broker, set_as_current=False, fixups=())
     for number in range(2):
@@ -57,6 +57,6 @@ def test_a_task_on_the_hosts_queue_rings(broker: str, monkeypatch: pytest.Monkey
 
 
 def test_a_broker_that_is_away_is_no_error() -> None:
-    bell = Bell("redis://127.0.0.1:1/0", "here", lambda: None)
+    bell = WakeupWorker("redis://127.0.0.1:1/0", "here", lambda: None)
     bell.start()
     bell.stop()

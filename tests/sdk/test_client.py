@@ -26,8 +26,8 @@ from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, Ste
 from azureml.pipeline.steps import PythonScriptStep
 from msrest.exceptions import HttpOperationError
 
-from duto.client import step_context
 from duto import credentials
+from duto.client import step_context
 from duto.client.http import Client
 from duto.exceptions import ConflictException, NotFoundException, StudioUnavailableException
 from duto.pipeline.port_data import PortDataReference

@@ -11,8 +11,7 @@ import pytest
 
 from compute.models import ComputeTarget
 from core.clock import now
-from duto import AmlCompute, Dataset, Experiment, Run, UserErrorException, Workspace, WorkspaceException
-from duto import credentials
+from duto import AmlCompute, Dataset, Experiment, Run, UserErrorException, Workspace, WorkspaceException, credentials
 from duto.exceptions import ConflictException, ForbiddenException, NotFoundException
 from tests.house import House, house
 from workspaces import access, queries

@@ -30,7 +30,7 @@ from duto_agent.launchers.zygote import Zygote
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.exchange import Exchange, SendReport, discard
 from duto_agent.studio.transfers import Store, Transfers
-from duto_agent.studio.wakeup import Bell
+from duto_agent.studio.wakeup import WakeupWorker
 from duto_agent.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Agent:
         self.supervisor = Supervisor(self.context, self.home)
         facts.storage = self.supervisor.housekeeper
         self.sampler = Sampler(self.context.launcher, self.supervisor.devices, gpus)
-        self.bell = Bell(self.config.redis_url or "", self.config.name, self.exchange.wake)
+        self.bell = WakeupWorker(self.config.redis_url or "", self.config.name, self.exchange.wake)
 
     def _tell(self, report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
         """Images are wired before there is anybody to tell."""

@@ -39,7 +39,7 @@ LIGHT = (
 
 
 @dataclass(frozen=True)
-class Line:
+class StepOutcome:
     """What would become of one step: `adopted`, `runs`, or `later` where it hangs on what another step will write."""
 
     node: str
@@ -56,7 +56,7 @@ class Preview:
 
     run: Run
     counts: Counter[tuple[str, str]]
-    lines: list[Line]
+    lines: list[StepOutcome]
     next: str | None
 
     def count(self, outcome: str) -> int:
@@ -112,7 +112,7 @@ def preview(
     adoption.learn(draft, page)
     draft.count_on(run)
     draft.look_around()
-    lines: list[Line] = []
+    lines: list[StepOutcome] = []
     counts: Counter[tuple[str, str]] = Counter()
     told = frozenset(page)
     for part in slices.cut(graph.order):
@@ -176,28 +176,28 @@ class Draft(RunState):
         self.runs[node] = source.run
         return ADOPTED, code
 
-    def foresee(self, node: str) -> Line:
+    def foresee(self, node: str) -> StepOutcome:
         """The same in words."""
         step, source = self.spec(node), self.sources.get(node)
         if source is None:
-            return Line(node, step.name, RUNS, "no_step", _("The earlier run has no such step."), [])
+            return StepOutcome(node, step.name, RUNS, "no_step", _("The earlier run has no such step."), [])
         try:
             environment = self._environment(step)
             unknown = self._unknown(step, environment)
             document = None if unknown else self._document(step, environment)
         except StudioError as error:  # its data or an environment of that name are gone
             code = error.code if source.run.status == COMPLETED else "unfinished"
-            return Line(node, step.name, RUNS, code, error.message, [])
+            return StepOutcome(node, step.name, RUNS, code, error.message, [])
         answer = adoption.unfinished(self, source, node, document)
         if answer is None and document is None:
-            return Line(node, step.name, LATER, unknown, self._why_later(step, unknown), [])
+            return StepOutcome(node, step.name, LATER, unknown, self._why_later(step, unknown), [])
         if answer is None:
             answer = adoption.compare(self, source, node, document or {}, fingerprint.digest(document or {}))
         if answer.source is not None:
             self.runs[node] = source.run
         told = answer.explanation
         outcome = ADOPTED if answer.source else RUNS
-        return Line(node, step.name, outcome, told["code"], told["text"], told["differences"])
+        return StepOutcome(node, step.name, outcome, told["code"], told["text"], told["differences"])
 
     def _unknown(self, step: Step, environment: EnvironmentVersion | None) -> str:
         """The code of why the step cannot be compared yet; empty when it can."""

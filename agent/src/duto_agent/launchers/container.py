@@ -131,7 +131,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class ContainerSetting:
     """What surrounds the container: who it belongs to, what it sees, whose network it joins."""
 
     image: str
@@ -144,7 +144,7 @@ class Place:
     seal: str  # the key of its shim, which is the first process: its variables are nobody else's
 
 
-def config_of(launch: Launch, given: Relaxed, place: Place) -> dict[str, Any]:
+def config_of(launch: Launch, given: Relaxed, place: ContainerSetting) -> dict[str, Any]:
     """The body of the engine's `create`. The script's variables are not in it: they stand in `launch.json`."""
     # An image made for graphics processors asks for all of them by a variable of its own.
     seen = [] if launch.reserved.gpus else ["NVIDIA_VISIBLE_DEVICES=void"]
@@ -161,7 +161,7 @@ def config_of(launch: Launch, given: Relaxed, place: Place) -> dict[str, Any]:
     }
 
 
-def _host_config(launch: Launch, given: Relaxed, place: Place) -> dict[str, Any]:
+def _host_config(launch: Launch, given: Relaxed, place: ContainerSetting) -> dict[str, Any]:
     return {
         "Init": False,  # the shim is the first: what the script may send to it does not end or stop it
         "AutoRemove": False,  # the exit code of a container that is gone is gone too

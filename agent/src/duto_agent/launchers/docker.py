@@ -21,7 +21,7 @@ from duto_agent.engine.client import Engine, EngineRefused, Facts, ImageFacts
 from duto_agent.engine.errors import EngineAway
 from duto_agent.files import put_away, write_json
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, LaunchFailed, Probe
-from duto_agent.launchers.container import UID, Place, config_of, relaxed, script_variables
+from duto_agent.launchers.container import UID, ContainerSetting, config_of, relaxed, script_variables
 from duto_agent.launchers.exit_events import ExitEvents, discard
 from duto_agent.launchers.networks import Networks
 from duto_agent.launchers.ownership import NOTES, hand_over, prepare, undo_swaps, writable
@@ -244,7 +244,7 @@ class DockerLauncher:
         self._images[name] = found
         return found
 
-    def _place(self, launch: Launch, image: ImageFacts, network: str, user: str) -> Place:
+    def _place(self, launch: Launch, image: ImageFacts, network: str, user: str) -> ContainerSetting:
         directory, key = self.directory(launch.key), launch.key
         labels = {
             "duto.kind": "step", "duto.attempt": key.attempt, "duto.epoch": str(key.epoch),
@@ -256,7 +256,7 @@ class DockerLauncher:
         binds += [*(Bind(each, each, read_only=False) for each in self.folders), Bind(SHIM, SHIM), *launch.binds]
         if self.bell:  # the folder, not the socket: an agent that starts again makes another one
             binds.append(Bind(Path(self.bell).parent, Path(self.bell).parent))
-        return Place(
+        return ContainerSetting(
             image=image.id,
             entrypoint=("python3", "-I", "-S", str(SHIM), str(directory), str(directory / NOTES)),
             labels=self.labels | labels,

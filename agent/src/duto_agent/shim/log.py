@@ -10,7 +10,7 @@ BELL_GAP_S = 0.004
 TAIL = 1 << 16
 
 
-class Bell:
+class AgentNotifier:
     """Tells the agent to look; a bell that nobody hears is no loss."""
 
     def __init__(self, address: str | None, word: str) -> None:

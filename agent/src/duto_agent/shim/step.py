@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from duto_agent.shim import group, tree
-from duto_agent.shim.log import BELL_GAP_S, Bell, Log
+from duto_agent.shim.log import BELL_GAP_S, AgentNotifier, Log
 from duto_agent.shim.verdict import SEAL, decode, iso, last_frame, leave, reserve, seal_of, write_json
 
 BUSY, DONE = 75, 76
@@ -70,7 +70,7 @@ class Step:
 
     def __init__(self, directory: str, notes: str, launch: dict[str, Any]) -> None:
         self.directory, self.notes, self.launch = directory, notes, launch
-        self.bell = Bell(launch.get("bell"), os.path.basename(directory))
+        self.bell = AgentNotifier(launch.get("bell"), os.path.basename(directory))
         self.log = Log(directory, int(launch.get("log_cap") or 1 << 30))
         self.child = 0
         self.exit: int | None = None

@@ -14,7 +14,7 @@ TASK = "agent.bell"
 AGAIN_S = 30.0
 
 
-class Bell:
+class WakeupWorker:
     """A Celery worker with one thread on the queue of this host, living inside the agent."""
 
     def __init__(self, redis_url: str, name: str, ring: Callable[[], None]) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 import duto
-from duto import html
-from duto import credentials
+from duto import credentials, html
 from duto.client.http import Client, segment
 from duto.client.listing import LazyMapping, TakenMapping
 from duto.exceptions import (

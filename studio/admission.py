@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from core.answers import document_of
 from core.api import as_refusal
 from core.errors import NotFound, StudioError, TooLarge
-from runs.agents.door import host_of
+from runs.agents.decorators import host_of
 from studio.handlers import Utf8Request
 from workspaces.access import authorize
 

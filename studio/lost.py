@@ -13,7 +13,7 @@ from django.views.defaults import page_not_found
 from core.errors import NotFound
 from workspaces.access import WorkspaceContext
 from workspaces.models import User
-from workspaces.web import door
+from workspaces.web.decorators import signed_in_page, workspace_page
 
 IN_A_WORKSPACE = re.compile(r"/w/(?P<workspace>[-\w]+)/(?P<place>.*)")
 # Answered by programs' own documents, or asked for by no person.
@@ -52,12 +52,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     )
 
 
-@door.page()
+@workspace_page()
 def _in_a_workspace(request: HttpRequest, context: WorkspaceContext, place: str) -> HttpResponse:
     return _lead(request, context, place)
 
 
-@door.outside("GET", "HEAD")
+@signed_in_page("GET", "HEAD")
 def _elsewhere(request: HttpRequest) -> HttpResponse:
     """Below no workspace: that which was open last is meant, if any is."""
     return _lead(request, getattr(request, "context", None), request.path_info.strip("/"))

@@ -59,7 +59,11 @@ def test_the_page_and_the_readme_give_the_same_lines_to_run_a_program() -> None:
 
 def test_ten_tasks_of_a_newcomer_name_the_files_where_they_begin() -> None:
     """That the files are there is held by the test of links."""
-    rows = [line for line in (ROOT / "docs/contributing.md").read_text().split("\n") if line.startswith("| ") and "](" in line]
+    rows = [
+        line
+        for line in (ROOT / "docs/contributing.md").read_text().split("\n")
+        if line.startswith("| ") and "](" in line
+    ]
     assert len(rows) == 10
     assert all(len(LINK.findall(row)) in (1, 2) for row in rows)
 

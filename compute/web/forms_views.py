@@ -18,7 +18,8 @@ from compute.services.hosts import hosts_of
 from compute.web.pages import cluster_of
 from core.errors import StudioError
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_dialog
 
 SIZES = (
     ("STANDARD_DS1_V2", gettext_lazy("STANDARD_DS1_V2 – 1 core, 3.5 GiB")),
@@ -102,14 +103,14 @@ class ClusterForm(TermsForm):
     description = forms.CharField(label=gettext_lazy("Description"), required=False)
 
 
-@door.dialog()
+@workspace_dialog()
 def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new cluster."""
     form = ClusterForm(list(hosts_of(context.workspace)), request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             made = targets.create_target(context, **form.cleaned_data)
-            return door.done(
+            return responses.done(
                 request, _("The cluster is there. Nodes come with the first step."), _address(context, made.name)
             )
         except StudioError as error:
@@ -117,7 +118,7 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     return _draw(request, "compute/dialog_create.html", form)
 
 
-@door.dialog()
+@workspace_dialog()
 def resize(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Other numbers of nodes, other hosts, other terms."""
     target = cluster_of(context.workspace, name)
@@ -134,7 +135,7 @@ def resize(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRe
             values.pop("hosts", None)
         try:
             targets.update_target(context, name, **values)
-            return door.done(request, _("Changed. Nodes come and go as steps need them."), _address(context, name))
+            return responses.done(request, _("Changed. Nodes come and go as steps need them."), _address(context, name))
         except StudioError as error:
             form.add_error(None, error.message)
     busy = target.nodes.filter(status=Node.Status.RUNNING).count()
@@ -158,7 +159,7 @@ class DeleteForm(forms.Form):
         return typed
 
 
-@door.dialog()
+@workspace_dialog()
 def delete(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Asks for the name where steps run on the cluster or wait for it, and says how many."""
     target = cluster_of(context.workspace, name)
@@ -170,7 +171,7 @@ def delete(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRe
             gone = targets.delete_target(context, name, force=bool(use))
             text = _("The cluster is deleted.") if gone else _("It is being deleted: its steps are canceled first.")
             to = reverse("compute:list", args=[context.workspace.name]) if gone else _address(context, name)
-            return door.done(request, text, to)
+            return responses.done(request, text, to)
         except StudioError as error:
             form.add_error(None, error.message)
     return _draw(request, "compute/dialog_delete.html", form, target=target, use=use)
@@ -185,4 +186,4 @@ def _address(context: WorkspaceContext, name: str) -> str:
 
 
 def _draw(request: HttpRequest, template: str, form: forms.Form, **more: Any) -> HttpResponse:
-    return render(request, template, {"form": form, **more, **door.rights(request)})
+    return render(request, template, {"form": form, **more, **responses.rights(request)})

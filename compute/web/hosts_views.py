@@ -17,7 +17,8 @@ from compute.services import enrolments, host_maintenance
 from core.errors import StudioError
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_dialog
 
 ENDS = ((1, gettext_lazy("an hour")), (24, gettext_lazy("a day")), (168, gettext_lazy("a week")))
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -35,7 +36,7 @@ class HostForm(forms.Form):
 
 
 @sensitive_variables("minted", "command")
-@door.dialog(Role.OWNER)
+@workspace_dialog(Role.OWNER)
 def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form, and then the command, this once."""
     # The page holds the form of a new cluster, too, and each field has its own id.
@@ -47,36 +48,38 @@ def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
             form.add_error("name", error.message)
         else:
             return _show(request, minted.text)
-    return render(request, "compute/dialog_host.html", {"form": form, **door.rights(request)})
+    return render(request, "compute/dialog_host.html", {"form": form, **responses.rights(request)})
 
 
 def _show(request: HttpRequest, token: str) -> HttpResponse:
     studio = settings.DUTO.public_url or request.build_absolute_uri("/")
     command = enrolments.command_of(studio, token)
     is_loopback = urlsplit(studio).hostname in LOOPBACK
-    given = {"command": command, "is_loopback": is_loopback, **door.rights(request)}
+    given = {"command": command, "is_loopback": is_loopback, **responses.rights(request)}
     answer = render(request, "compute/dialog_host.html", given)
     answer["Cache-Control"] = "no-store"
     return answer
 
 
-@door.deed()
+@workspace_action()
 def drain(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     host_maintenance.drain(context, name)
     return _done(request, context, _("Drained: it gets no new steps, and those that run there finish."))
 
 
-@door.deed()
+@workspace_action()
 def undrain(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     host_maintenance.undrain(context, name)
     return _done(request, context, _("The host takes steps again."))
 
 
-@door.deed(Role.OWNER)
+@workspace_action(Role.OWNER)
 def detach(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     host_maintenance.revoke(context, name)
     return _done(request, context, _("The host is detached; what it ran is tried again elsewhere."))
 
 
 def _done(request: HttpRequest, context: WorkspaceContext, text: str) -> HttpResponse:
-    return door.done(request, text, door.back(request, reverse("compute:list", args=[context.workspace.name])))
+    return responses.done(
+        request, text, responses.back(request, reverse("compute:list", args=[context.workspace.name]))
+    )

@@ -18,7 +18,8 @@ from datasets.services.versions import annotate
 from datasets.services.versions import unregister as take_out
 from datasets.web.forms import AboutForm, lines_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
 
 ROWS = 50
 COLUMNS = 100
@@ -77,7 +78,7 @@ class AboutPage:
     form: AboutForm
 
 
-@door.page()
+@workspace_page()
 def dataset(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One version, the newest unless the address says which. The preview reads files, so it is a part of its own."""
     version = find_version(context.workspace, name, request.GET.get("version") or "latest")
@@ -94,7 +95,7 @@ def dataset(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpR
         topic=f"list:{context.workspace.name}:datasets",
         has_urls=bool(urls_of(version.definition)),
     )
-    return door.show(request, "datasets/dataset.html", page, section="data", parts=("preview", "head"))
+    return responses.show(request, "datasets/dataset.html", page, section="data", parts=("preview", "head"))
 
 
 def preview_of(version: DatasetVersion) -> Preview | None:
@@ -111,7 +112,7 @@ def preview_of(version: DatasetVersion) -> Preview | None:
     return Preview(table.columns[:COLUMNS], table.rows, files[:FILES], len(files) > FILES, len(table.columns))
 
 
-@door.dialog()
+@workspace_dialog()
 def about(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Change what is only said about a version: description and tags."""
     version = find_version(context.workspace, name, request.GET.get("version") or "latest")
@@ -122,33 +123,33 @@ def about(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRes
             annotate(
                 context, version.pk, description=form.cleaned_data["description"], tags=form.cleaned_data["tags"] | kept
             )
-            return door.done(request, _("Saved"), _place(context, version))
+            return responses.done(request, _("Saved"), _place(context, version))
     else:
         said = version.description or (version.dataset.description if version.dataset else "")
         form = AboutForm(initial={"description": said, "tags": "\n".join(lines_of(version.tags).values())})
-    return door.show(request, "datasets/about.html", AboutPage(version, form), section="data")
+    return responses.show(request, "datasets/about.html", AboutPage(version, form), section="data")
 
 
-@door.deed()
+@workspace_action()
 def unregister(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     take_out(context, name)
     text = _("“%(name)s” is out of the list. The data stay where they are.") % {"name": name}
-    return door.done(request, text, reverse("datasets:list", args=[context.workspace.name]))
+    return responses.done(request, text, reverse("datasets:list", args=[context.workspace.name]))
 
 
-@door.deed()
+@workspace_action()
 def read_again(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Have a worker look at all of it, however long that takes."""
     version = find_version(context.workspace, name, request.POST.get("version") or "latest")
     fetching.ask(version)
-    return door.done(request, "", _place(context, version))
+    return responses.done(request, "", _place(context, version))
 
 
-@door.deed()
+@workspace_action()
 def cancel(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     version = find_version(context.workspace, name, request.POST.get("version") or "latest")
     fetching.cancel(context, version)
-    return door.done(request, "", _place(context, version))
+    return responses.done(request, "", _place(context, version))
 
 
 def _place(context: WorkspaceContext, version: DatasetVersion) -> str:

@@ -25,7 +25,8 @@ from datasets.web import reading
 from datasets.web.forms import PathForm, UploadForm, WebForm
 from datasets.web.stores import Level, level_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_dialog
 
 WAYS = {
     "upload": gettext_lazy("Send files"),
@@ -61,7 +62,7 @@ class RegisterPage:
         return made
 
 
-@door.dialog(takes_files=True)
+@workspace_dialog(takes_files=True)
 def register(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """One of three forms; `part=picker` and `part=place` are the browser beside the path."""
     draft = Draft(request, context)
@@ -75,21 +76,21 @@ def register(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
             place = reverse("datasets:dataset", args=[context.workspace.name, name])
             if version.status == DatasetVersion.Status.READY:
                 text = _("“%(name)s” version %(n)s is registered.") % {"name": name, "n": version.version}
-                return door.done(request, text, place)
+                return responses.done(request, text, place)
             # One that is still to be fetched or looked through is not celebrated, nor what the bare name means. Its worker
             # may be done before the page comes, which then would say nothing.
             text = _("Version %(n)s of “%(name)s” is saved. Its data are read next.")
             messages.info(request, text % {"name": name, "n": version.version})
-            return door.done(request, "", f"{place}?version={version.version}")
+            return responses.done(request, "", f"{place}?version={version.version}")
     # A form that is opened comes at once; what it is prefilled with is read by the part that follows.
     page = draft.page(with_reading=request.method == "POST")
-    return door.show(request, "datasets/register.html", page, section="data", parts=("picker", "place"))
+    return responses.show(request, "datasets/register.html", page, section="data", parts=("picker", "place"))
 
 
-@door.dialog()
+@workspace_dialog()
 def preview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """How the files of a form that is being filled in would be read: its fields, and the first rows."""
-    return door.show(request, "datasets/reading.html", Draft(request, context).page(), section="data")
+    return responses.show(request, "datasets/reading.html", Draft(request, context).page(), section="data")
 
 
 class Draft:

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from datasets.services import staging
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web.decorators import workspace_files
 
 
-@door.files()
+@workspace_files()
 def file(request: HttpRequest, context: WorkspaceContext, key: str, path: str) -> HttpResponse:
     """PUT the bytes of one file, or DELETE it."""
     if request.method == "DELETE":

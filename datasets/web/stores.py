@@ -16,7 +16,8 @@ from datasets.patterns import has_wildcard
 from datasets.services.datastores import open_to_people
 from datasets.stores import root_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 MOST = 500
 BYTES = "application/octet-stream"
@@ -65,20 +66,20 @@ class StorePage:
     topic: str
 
 
-@door.page()
+@workspace_page()
 def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     page = StoresPage(
         list(Datastore.objects.filter(workspace=context.workspace).order_by("name")[:200]),
         context.workspace.default_datastore,
     )
-    return door.show(request, "datasets/stores.html", page, section="data")
+    return responses.show(request, "datasets/stores.html", page, section="data")
 
 
-@door.page()
+@workspace_page()
 def browse(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One folder, the first entries of it."""
     level = level_of(context, name, request.GET.get("path", ""))
-    return door.show(
+    return responses.show(
         request,
         "datasets/store.html",
         StorePage(level, f"list:{context.workspace.name}:datasets"),
@@ -87,7 +88,7 @@ def browse(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRe
     )
 
 
-@door.page()
+@workspace_page()
 def download(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponseBase:
     """A file's bytes, always as a download."""
     path = safe(request.GET.get("path", ""))

@@ -10,7 +10,8 @@ from core.paging import page_of
 from datasets.models import Dataset, DatasetVersion
 from datasets.queries import newest_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 KINDS = ("", Dataset.Kind.TABULAR, Dataset.Kind.FILE)
 
@@ -34,7 +35,7 @@ class DatasetsPage:
     topic: str
 
 
-@door.page()
+@workspace_page()
 def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with its newest version."""
     q, kind = request.GET.get("q", "").strip()[:200], request.GET.get("kind", "")
@@ -52,4 +53,4 @@ def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
         kind,
         f"list:{context.workspace.name}:datasets",
     )
-    return door.show(request, "datasets/list.html", facts, section="data", parts=("rows",))
+    return responses.show(request, "datasets/list.html", facts, section="data", parts=("rows",))

@@ -14,7 +14,8 @@ from environments import queries
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from environments.services import logs
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 LARGEST_LOG = 4 * 1024 * 1024
 MOST_VERSIONS = 200
@@ -94,7 +95,7 @@ def _of_conda(line: str) -> str:
     return f"{parts[0]}=={parts[1]} ({parts[2]})" if len(parts) == 3 else line
 
 
-@door.page()
+@workspace_page()
 def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with the state of its newest version."""
     q = request.GET.get("q", "").strip()[:200]
@@ -102,10 +103,10 @@ def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     rows = [Row(each, next(iter(getattr(each, "newest", [])), None)) for each in page.items]
     facts = EnvironmentsPage(rows, page.next, q, f"list:{context.workspace.name}:environments")
-    return door.show(request, "environments/list.html", facts, section="environments", parts=("rows",))
+    return responses.show(request, "environments/list.html", facts, section="environments", parts=("rows",))
 
 
-@door.page()
+@workspace_page()
 def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One version, the newest unless the address says which."""
     versions = list(queries.versions_of(context.workspace, name).order_by("-version")[:MOST_VERSIONS])
@@ -118,17 +119,17 @@ def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRespo
     topics = f"list:{context.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")
     lines = locked(version.build.lock) if version.build else []
     page = EnvironmentPage(version, versions, packages_of(version), channels_of(version), lines, topics)
-    return door.show(request, "environments/environment.html", page, section="environments", parts=("state",))
+    return responses.show(request, "environments/environment.html", page, section="environments", parts=("state",))
 
 
-@door.page()
+@workspace_page()
 def lock(request: HttpRequest, context: WorkspaceContext, build_id: UUID) -> HttpResponse:
     """The lock as a file that installers take."""
     found = queries.build_in(context.workspace, build_id)
     return _file(found.lock, "requirements.lock.txt")
 
 
-@door.page()
+@workspace_page()
 def build_log(request: HttpRequest, context: WorkspaceContext, build_id: UUID) -> HttpResponse:
     """The end of the build's log as a file."""
     found = queries.build_in(context.workspace, build_id)

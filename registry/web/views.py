@@ -16,7 +16,8 @@ from core.storage import artifact_store
 from registry.models import ModelVersion, RegisteredModel
 from registry.queries import ModelFile, content_key, files_of, newest_of, worst_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 MOST_FILES = 1000
 MOST_VERSIONS = 200
@@ -52,7 +53,7 @@ class ModelPage:
     state: str
 
 
-@door.page()
+@workspace_page()
 def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with its newest version."""
     q = request.GET.get("q", "").strip()[:200]
@@ -62,10 +63,10 @@ def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
     facts = ModelsPage(
         [Row(each, newest.get(each.pk)) for each in page.items], page.next, q, f"list:{context.workspace.name}:models"
     )
-    return door.show(request, "registry/list.html", facts, section="models", parts=("rows",))
+    return responses.show(request, "registry/list.html", facts, section="models", parts=("rows",))
 
 
-@door.page()
+@workspace_page()
 def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One version, the newest unless the address says which."""
     rows = ModelVersion.objects.filter(model__workspace=context.workspace, model__name=name).select_related(
@@ -80,10 +81,10 @@ def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRespo
         raise NotFound(_("There is no such model or version in this workspace."))
     files = list(files_of(version, context.workspace))
     page = ModelPage(version.model, version, versions, files[:MOST_FILES], worst_of(files))
-    return door.show(request, "registry/model.html", page, section="models")
+    return responses.show(request, "registry/model.html", page, section="models")
 
 
-@door.page()
+@workspace_page()
 def file(request: HttpRequest, context: WorkspaceContext, version_id: UUID, path: str) -> HttpResponseBase:
     """One file of a model, always as a download."""
     version = ModelVersion.objects.filter(model__workspace=context.workspace, pk=version_id).first()

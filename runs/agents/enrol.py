@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from compute.services import agent_package, enrolments
 from core.errors import Invalid, StudioError, Unauthenticated
 from core.text import document_of
-from runs.agents.door import body_of, refusal
+from runs.agents.decorators import body_of, refusal
 
 BODY_MAX = 64 * 1024
 

@@ -23,7 +23,7 @@ from core.frames import group_of
 from core.ids import as_uuid
 from core.text import document_of
 from environments import services as environments
-from runs.agents.door import body_of, host_of, refusal, refusal_of
+from runs.agents.decorators import body_of, host_of, refusal, refusal_of
 from runs.agents.wakeup import Wakeup
 from runs.models import Attempt, Run
 from runs.services.agent_reports import claims, reports

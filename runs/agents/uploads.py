@@ -24,7 +24,7 @@ from core.serving import serve
 from core.text import clean, document_of
 from environments import services as environments
 from environments.models import EnvironmentBuild
-from runs.agents.door import agent_call, attempt_for, body_of, offset_of, stale
+from runs.agents.decorators import agent_call, attempt_for, body_of, offset_of, stale
 from runs.models import Attempt
 from runs.services.agent_reports.spool import ingest, skip
 from runs.services.results import logs, transfers, usage

@@ -20,7 +20,8 @@ from runs.services.submission import run_metadata
 from runs.services.submission.submit import resubmit as submit_again
 from runs.web.tree import root_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action
 
 MOST = 200
 # What a reader chose on a run page that holds for another run of the same steps.
@@ -28,41 +29,41 @@ LOOKS = ("step", "tab", "view")
 RUN_PAGE = re.compile(r"/w/[^/]+/runs/[0-9a-f-]{36}/")
 
 
-@door.deed()
+@workspace_action()
 def cancel(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     cancel_run(context, root_of(context, run_id))
-    return door.done(
+    return responses.done(
         request,
         _("Cancel was asked for. Steps that run get ten seconds to end by themselves."),
         kept(request, address(context, run_id)),
     )
 
 
-@door.deed()
+@workspace_action()
 def resubmit(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     forced = request.POST.get("force") == "1"
     run = submit_again(context, root_of(context, run_id), parameters=None, regenerate_outputs=forced)
-    return door.done(
+    return responses.done(
         request, _("Submitted as #%(number)s.") % {"number": run.number}, kept(request, address(context, run.pk))
     )
 
 
-@door.deed()
+@workspace_action()
 def archive(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     wanted = request.POST.get("archived", "1") == "1"
     run_metadata.archive(context, root_of(context, run_id), wanted)
     text = _("Archived: lists leave it out from now on.") if wanted else _("Back in the lists.")
-    return door.done(request, text, kept(request, address(context, run_id)))
+    return responses.done(request, text, kept(request, address(context, run_id)))
 
 
-@door.deed()
+@workspace_action()
 def remove_node(request: HttpRequest, context: WorkspaceContext, name: str, node: UUID) -> HttpResponse:
     left = clusters.remove_node(context, name, node)
     text = _("The node is gone.") if left is None else _("Its step is being stopped; then the node is gone.")
-    return door.done(request, text, reverse("compute:cluster", args=[context.workspace.name, name]))
+    return responses.done(request, text, reverse("compute:cluster", args=[context.workspace.name, name]))
 
 
-@door.deed()
+@workspace_action()
 def selected(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """One deed for the ticked runs; those that refuse are named, the others go on."""
     ids = [found for text in request.POST.getlist("run")[:MOST] if (found := as_uuid(text))]
@@ -81,8 +82,10 @@ def selected(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         except StudioError as error:
             refused = error.message
     text = ngettext("Done for %(n)s run.", "Done for %(n)s runs.", done) % {"n": done}
-    return door.done(
-        request, f"{text} {refused}".strip(), door.back(request, reverse("runs:list", args=[context.workspace.name]))
+    return responses.done(
+        request,
+        f"{text} {refused}".strip(),
+        responses.back(request, reverse("runs:list", args=[context.workspace.name])),
     )
 
 

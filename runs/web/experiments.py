@@ -15,7 +15,8 @@ from runs.models import Experiment, MetricPoint, Run
 from runs.queries.finding import runs_of
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 POINTS = 50
 CHARTS = 8
@@ -70,7 +71,7 @@ class ExperimentPage:
     topic: str
 
 
-@door.page()
+@workspace_page()
 def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Experiments, the newest first."""
     q = request.GET.get("q", "").strip()[:200]
@@ -79,7 +80,7 @@ def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
     newest = _newest([each.pk for each in page.items])
     rows = [ExperimentRow(each, newest.get((each.pk, each.run_count))) for each in page.items]
     facts = ExperimentsPage(rows, page.next, q, f"list:{context.workspace.name}:runs")
-    return door.show(request, "experiments/list.html", facts, section="experiments", parts=("rows",))
+    return responses.show(request, "experiments/list.html", facts, section="experiments", parts=("rows",))
 
 
 def _newest(ids: list[UUID]) -> dict[tuple[UUID, int], Run]:
@@ -90,7 +91,7 @@ def _newest(ids: list[UUID]) -> dict[tuple[UUID, int], Run]:
     return {(run.experiment_id, run.number): run for run in rows}
 
 
-@door.page()
+@workspace_page()
 def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One experiment: its runs, and how its metrics went."""
     experiment = Experiment.objects.filter(workspace=context.workspace, name=name).first()
@@ -104,7 +105,7 @@ def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRespo
     page = page_of(runs, after=request.GET.get("after"))
     trends = _trends(dict(runs.order_by("-id").values_list("pk", "number")[:POINTS]))
     facts = ExperimentPage(experiment, lines(page.items), page.next, trends, f"list:{context.workspace.name}:runs")
-    return door.show(request, "experiments/experiment.html", facts, section="experiments", parts=("rows",))
+    return responses.show(request, "experiments/experiment.html", facts, section="experiments", parts=("rows",))
 
 
 def _trends(numbers: dict[UUID, int]) -> list[Trend]:

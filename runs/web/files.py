@@ -18,7 +18,7 @@ from runs.queries import code
 from runs.queries.files import unchanged_key
 from runs.web.tree import root_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web.decorators import workspace_page
 
 BYTES = "application/octet-stream"
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"}
@@ -30,7 +30,7 @@ FRAME = (
 LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
 
-@door.page()
+@workspace_page()
 def artifact(request: HttpRequest, context: WorkspaceContext, run_id: UUID, path: str) -> HttpResponseBase:
     """A file of the run: a picture is shown, all else is a download."""
     found = _artifact(context, run_id, path)
@@ -40,7 +40,7 @@ def artifact(request: HttpRequest, context: WorkspaceContext, run_id: UUID, path
     return sent(request, store, found.key, path, kind if shown else BYTES, as_file=not shown)
 
 
-@door.page()
+@workspace_page()
 def framed(request: HttpRequest, context: WorkspaceContext, run_id: UUID, path: str) -> HttpResponseBase:
     """A page that a user's script wrote, for the sandboxed frame only."""
     found = _artifact(context, run_id, path)
@@ -49,7 +49,7 @@ def framed(request: HttpRequest, context: WorkspaceContext, run_id: UUID, path: 
     return answer
 
 
-@door.page()
+@workspace_page()
 def output(request: HttpRequest, context: WorkspaceContext, run_id: UUID, output: str, path: str) -> HttpResponseBase:
     """A file of an output: only what its manifest names."""
     root_of(context, run_id)
@@ -60,7 +60,7 @@ def output(request: HttpRequest, context: WorkspaceContext, run_id: UUID, output
     return sent(request, root, key, path, BYTES, as_file=True)
 
 
-@door.page()
+@workspace_page()
 def snapshot(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponseBase:
     """All code of a run as one archive."""
     run = root_of(context, run_id)

@@ -23,7 +23,8 @@ from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_dialog
 
 
 class CloneForm(ParameterForm):
@@ -55,7 +56,7 @@ class Dialog:
     error: str = ""
 
 
-@door.dialog()
+@workspace_dialog()
 def clone(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Submit the same graph with other parameters."""
     run = root_of(context, run_id)
@@ -64,7 +65,7 @@ def clone(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Http
     if request.method == "POST" and form.is_valid():
         try:
             made = resubmit(context, run, parameters=form.values(), regenerate_outputs=form.cleaned_data["force"])
-            return door.done(
+            return responses.done(
                 request,
                 _("Submitted as #%(number)s.") % {"number": made.number},
                 kept(request, address(context, made.pk)),
@@ -74,7 +75,7 @@ def clone(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Http
     return _draw(request, "runs/dialog_clone.html", Dialog(run, form, error=error))
 
 
-@door.dialog()
+@workspace_dialog()
 def publish(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Freeze the run's graph under a name, to be triggered by form or address."""
     run = root_of(context, run_id)
@@ -89,13 +90,13 @@ def publish(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Ht
                 context, run, name=values["name"], description=values["description"], version=values["version"]
             )
             text = _("“%(name)s” is published.") % {"name": made.name}
-            return door.done(request, text, reverse("pipelines:pipeline", args=[context.workspace.name, made.pk]))
+            return responses.done(request, text, reverse("pipelines:pipeline", args=[context.workspace.name, made.pk]))
         except StudioError as refusal:
             error = refusal.message
     return _draw(request, "runs/dialog_publish.html", Dialog(run, form, error=error))
 
 
-@door.dialog()
+@workspace_dialog()
 def delete(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Say what it would free and break; delete when that is agreed to."""
     run = root_of(context, run_id)
@@ -103,7 +104,7 @@ def delete(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Htt
     if request.method == "POST":
         try:
             delete_run.delete(context, run)
-            return door.done(
+            return responses.done(
                 request, _("The run and all it kept are deleted."), reverse("runs:list", args=[context.workspace.name])
             )
         except StudioError as refusal:
@@ -112,4 +113,4 @@ def delete(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Htt
 
 
 def _draw(request: HttpRequest, template: str, page: Dialog) -> HttpResponse:
-    return render(request, template, {"page": page, **door.rights(request)})
+    return render(request, template, {"page": page, **responses.rights(request)})

@@ -19,7 +19,8 @@ from runs.services.submission.sample import ROUNDS, rounds_to_watch, submit_samp
 from runs.web.rows import HEAVY, RunRow, lines
 from runs.web.shell import LIVE
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_page
 
 SHOWN = 6
 # With fewer runs than this, the workspace is young and the sample is offered.
@@ -54,7 +55,7 @@ class HomePage:
     topic: str
 
 
-@door.page()
+@workspace_page()
 def home(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """A look at the whole workspace."""
     runs = (
@@ -81,7 +82,7 @@ def home(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         sample_rounds=rounds if rounds > ROUNDS else 0,
         topic=f"list:{context.workspace.name}:runs list:{context.workspace.name}:compute",
     )
-    return door.show(request, "runs/home.html", facts, section="home", parts=("now",))
+    return responses.show(request, "runs/home.html", facts, section="home", parts=("now",))
 
 
 def _clusters(context: WorkspaceContext) -> list[Cluster]:
@@ -93,7 +94,7 @@ def _clusters(context: WorkspaceContext) -> list[Cluster]:
     return [Cluster(target, vars(target)["busy"], vars(target)["idle"]) for target in found]
 
 
-@door.deed()
+@workspace_action()
 def sample(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Submit the sample pipeline, and go where it can be watched: with something to watch, or as `how` says."""
     how = request.POST.get("how", "")
@@ -108,4 +109,4 @@ def sample(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         text %= {"n": rounds}
     else:
         text = _("The sample pipeline is submitted. Watch it go.")
-    return door.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
+    return responses.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))

@@ -15,7 +15,8 @@ from runs.queries import images as queries
 from runs.queries.images import Standing
 from runs.services.scheduling import image_builds as service
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_page
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,18 @@ class ImagesFragment:
         return [each for each in self.images if each.image.status == each.image.Status.BUILDING]
 
 
-@door.page()
+@workspace_page()
 def of_environment(request: HttpRequest, context: WorkspaceContext, version: UUID) -> HttpResponse:
     """Where its images stand and are built. Raises NotFound for another workspace's version."""
     found = version_by_id(context.workspace, version)
     facts = ImagesFragment(queries.images_of(context.workspace, found))
-    return render(request, "runs/images.html", {"page": facts, **door.rights(request)})
+    return render(request, "runs/images.html", {"page": facts, **responses.rights(request)})
 
 
-@door.deed()
+@workspace_action()
 def cancel(request: HttpRequest, context: WorkspaceContext, image: UUID) -> HttpResponse:
     service.cancel(context, queries.image_in(context.workspace, image))
     text = _("Cancel was asked for. The steps that wait for this image end.")
-    return door.done(request, text, door.back(request, reverse("environments:list", args=[context.workspace.name])))
+    return responses.done(
+        request, text, responses.back(request, reverse("environments:list", args=[context.workspace.name]))
+    )

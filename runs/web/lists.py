@@ -13,7 +13,8 @@ from runs.web import finding
 from runs.web.rows import RunRow, lines
 from runs.web.shell import live_text
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class RunsPage:
     topic: str
 
 
-@door.page()
+@workspace_page()
 def runs(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All root runs that fit the filters of the address, newest first; `part=count` is the number in the frame."""
     if request.GET.get("part") == "count":
@@ -45,4 +46,4 @@ def runs(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         since=[(key, word) for key, (word, _days) in finding.SINCE.items()],
         topic=f"list:{context.workspace.name}:runs",
     )
-    return door.show(request, "runs/list.html", facts, section="runs", parts=("rows",))
+    return responses.show(request, "runs/list.html", facts, section="runs", parts=("rows",))

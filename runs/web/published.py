@@ -28,7 +28,8 @@ from runs.web.parameters import ParameterForm
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
 
 RUNS_SHOWN = 20
 MOST_VERSIONS = 20
@@ -83,7 +84,7 @@ class PipelinePage:
     source: Run | None
 
 
-@door.page()
+@workspace_page()
 def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Active ones, or with `disabled=1` all of them."""
     q, disabled = request.GET.get("q", "").strip()[:200], request.GET.get("disabled") == "1"
@@ -107,7 +108,7 @@ def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
         for each in page.items
     ]
     facts = PipelinesPage(rows, page.next, q, disabled, hidden, f"list:{context.workspace.name}:pipelines")
-    return door.show(request, "pipelines/list.html", facts, section="pipelines", parts=("rows",))
+    return responses.show(request, "pipelines/list.html", facts, section="pipelines", parts=("rows",))
 
 
 def _of(context: WorkspaceContext) -> QuerySet[PublishedPipeline]:
@@ -121,7 +122,7 @@ def _one(context: WorkspaceContext, pipeline_id: UUID) -> PublishedPipeline:
     return found
 
 
-@door.dialog(Role.READER)
+@workspace_dialog(Role.READER)
 def one(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
     """The pipeline; a POST triggers it with the values of the form."""
     pipeline = _one(context, pipeline_id)
@@ -139,10 +140,10 @@ def one(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> H
                     regenerate_outputs=form.cleaned_data["force"],
                 )
                 text = _("Submitted as #%(number)s.") % {"number": run.number}
-                return door.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
+                return responses.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
             except StudioError as refusal:
                 error = refusal.message
-    return door.show(
+    return responses.show(
         request,
         "pipelines/pipeline.html",
         _page(request, context, pipeline, form, error),
@@ -194,7 +195,7 @@ def curl(address: str, pipeline: PublishedPipeline) -> str:
     return f"curl -X POST -H \"Authorization: Bearer $DUTO_TOKEN\" -H 'Content-Type: application/json' -d '{body}' {address}"
 
 
-@door.deed()
+@workspace_action()
 def status(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
     pipeline = _one(context, pipeline_id)
     wanted = request.POST.get("status", "")
@@ -204,4 +205,4 @@ def status(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -
         if wanted == PublishedPipeline.Status.DISABLED
         else _("Enabled: it can be triggered again.")
     )
-    return door.done(request, text, reverse("pipelines:pipeline", args=[context.workspace.name, pipeline.pk]))
+    return responses.done(request, text, reverse("pipelines:pipeline", args=[context.workspace.name, pipeline.pk]))

@@ -20,7 +20,8 @@ from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_dialog
 
 # A longer list is no longer read; the counts above it are of all steps.
 SHOWN = 100
@@ -66,7 +67,7 @@ class Dialog:
         ]
 
 
-@door.dialog()
+@workspace_dialog()
 def dialog(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """Look at what resuming would do; do it when that is agreed to. `part=preview` looks again at changed values."""
     run = root_of(context, run_id)
@@ -79,13 +80,13 @@ def dialog(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Htt
         try:
             made = resuming.resume(context, run, parameters=values)
             text = _("Resumed as #%(number)s.") % {"number": made.number}
-            return door.done(request, text, kept(request, address(context, made.pk)))
+            return responses.done(request, text, kept(request, address(context, made.pk)))
         except StudioError as refusal:
             error = refusal.message
     found, wrong = _preview(run, form, values, looks)
     page = Dialog(run, form, found, error or wrong)
     template = "runs/resume_preview.html" if looks else "runs/dialog_resume.html"
-    return render(request, template, {"page": page, **door.rights(request)})
+    return render(request, template, {"page": page, **responses.rights(request)})
 
 
 def _preview(run: Run, form: ParameterForm, values: dict[str, Any] | None, looks: bool) -> tuple[Preview | None, str]:

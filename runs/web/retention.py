@@ -18,7 +18,8 @@ from runs.retention import LONGEST_DAYS, MOST_KEPT, Policy
 from runs.services.maintenance import retention as keeping
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_page
 
 TEMPLATE = "runs/retention.html"
 FOR_EVER = gettext_lazy("for ever")
@@ -68,7 +69,7 @@ class RetentionPage:
     is_tried: bool
 
 
-@door.page()
+@workspace_page()
 def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The policy in force; with values in the address, a dry run of those."""
     policy = keeping.policy_of(context.workspace)
@@ -77,7 +78,7 @@ def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     return _shown(request, context, form, policy, tried)
 
 
-@door.deed(Role.OWNER)
+@workspace_action(Role.OWNER)
 def save(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Write the policy down."""
     form = RetentionForm(request.POST)
@@ -89,15 +90,15 @@ def save(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     except StudioError as error:
         form.add_error(None, error.message)
         return _shown(request, context, form, policy, None)
-    return door.done(request, _("Saved. It is carried out once an hour."), _address(context))
+    return responses.done(request, _("Saved. It is carried out once an hour."), _address(context))
 
 
-@door.deed(Role.OWNER)
+@workspace_action(Role.OWNER)
 def apply(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Carry it out now."""
     removed = sum(keeping.apply(context).values())
     text = ngettext("%(n)s thing was removed.", "%(n)s things were removed.", removed) % {"n": removed}
-    return door.done(request, text, _address(context))
+    return responses.done(request, text, _address(context))
 
 
 def _shown(
@@ -106,7 +107,7 @@ def _shown(
     plan = keeping.preview(context, tried or policy)
     rows = [(KINDS[each.kind], each.count, each.bytes, each.names) for each in plan.portions]
     shown = RetentionPage(form, policy, plan, rows, is_tried=tried is not None)
-    return door.show(request, TEMPLATE, shown, section="settings", tab="retention")
+    return responses.show(request, TEMPLATE, shown, section="settings", tab="retention")
 
 
 def _address(context: WorkspaceContext) -> str:

@@ -23,7 +23,8 @@ from runs.web.rows import givers, who
 from runs.web.tree import StepRow, Tree, root_of
 from runs.web.windows import Window, window
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
 PARTS = ("head", "stage", "counts", "table", "panel", "tab")
@@ -83,13 +84,13 @@ class RunPage:
         return int(getattr(self.run, "root_version", self.run.version))
 
 
-@door.page()
+@workspace_page()
 def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """The whole page, or parts of it: `head`, `stage`, `counts`, `table`, `panel`, `tab`."""
     run = root_of(context, run_id)
     if not run.is_root and hasattr(run, "step"):
         return _at_its_root(context, run)
-    wanted = set(door.parts_of(request)) & set(PARTS) or set(PARTS)
+    wanted = set(responses.parts_of(request)) & set(PARTS) or set(PARTS)
     tree = Tree(run)
     chosen = "" if request.GET.get("of") == "run" else tree.chosen(request.GET.get("step", ""))
     view = _view(request.GET.get("view", ""), tree)
@@ -113,7 +114,7 @@ def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpR
         rows=tree.rows(list(tree.states)[shown.start : shown.end]) if wants_rows else [],
         window=shown,
     )
-    return door.show(request, "runs/run.html", facts, section="runs", parts=PARTS)
+    return responses.show(request, "runs/run.html", facts, section="runs", parts=PARTS)
 
 
 def parameters_of(run: Run) -> list[tuple[str, str]]:

@@ -18,7 +18,8 @@ from runs.queries import health
 from runs.queries.workspaces import Overview, overviews
 from workspaces.models import AuditEntry, Banner, User, Workspace
 from workspaces.services import installation
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import signed_in_page
 
 PARTS = {
     "web": gettext_lazy("Web"),
@@ -67,7 +68,7 @@ class Listed:
     search: str = ""
 
 
-@door.outside("GET", "HEAD", studio=True)
+@signed_in_page("GET", "HEAD", studio=True)
 def overview(request: HttpRequest) -> HttpResponse:
     """How the parts are, what runs here, and what was done to the installation last."""
     entries = installation.audit_entries(_me(request)).order_by("-id")[:20]
@@ -77,7 +78,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return _show(request, "health", shown)
 
 
-@door.outside("GET", "HEAD", studio=True)
+@signed_in_page("GET", "HEAD", studio=True)
 def rooms(request: HttpRequest) -> HttpResponse:
     """All workspaces, also those that the reader does not belong to."""
     found = page_of(
@@ -87,7 +88,7 @@ def rooms(request: HttpRequest) -> HttpResponse:
     return _show(request, "rooms", Listed(rows, found.next))
 
 
-@door.outside("GET", "HEAD", studio=True)
+@signed_in_page("GET", "HEAD", studio=True)
 def people(request: HttpRequest) -> HttpResponse:
     """All accounts."""
     search = request.GET.get("q", "").strip()
@@ -97,7 +98,7 @@ def people(request: HttpRequest) -> HttpResponse:
     return _show(request, "people", Listed(found.items, found.next, search), me=request.user)
 
 
-@door.outside("POST", studio=True)
+@signed_in_page("POST", studio=True)
 def activate(request: HttpRequest, user_id: str) -> HttpResponse:
     """Close an account, or open it again."""
     found = installation.set_active(_me(request), user_id, request.POST.get("active") == "1")
@@ -106,10 +107,10 @@ def activate(request: HttpRequest, user_id: str) -> HttpResponse:
         if found.is_active
         else _("The account “%(name)s” is closed: its tokens are gone, its open runs are canceled.")
     )
-    return door.done(request, text % {"name": found.get_username()}, reverse("studio-people"))  # fmt: skip
+    return responses.done(request, text % {"name": found.get_username()}, reverse("studio-people"))  # fmt: skip
 
 
-@door.outside("GET", "HEAD", "POST", studio=True)
+@signed_in_page("GET", "HEAD", "POST", studio=True)
 def banner(request: HttpRequest) -> HttpResponse:
     """The message of every page."""
     now_said = installation.said()
@@ -119,7 +120,7 @@ def banner(request: HttpRequest) -> HttpResponse:
         try:
             made = installation.say(_me(request), **form.asked())
             text = _("Every page says so now.") if made else _("No page says it any more.")
-            return door.done(request, text, reverse("studio-banner"))
+            return responses.done(request, text, reverse("studio-banner"))
         except StudioError as error:
             form.add_error("until" if error.code == "past" else "text", error.message)
     return _show(request, "banner", now_said, form=form)
@@ -130,4 +131,4 @@ def _me(request: HttpRequest) -> User:
 
 
 def _show(request: HttpRequest, name: str, page: object, **more: Any) -> HttpResponse:
-    return door.show(request, f"studio/{name}.html", page, section="studio", tab=name, **more)
+    return responses.show(request, f"studio/{name}.html", page, section="studio", tab=name, **more)

@@ -22,7 +22,8 @@ from runs.queries import uses
 from runs.services.scheduling.waiting import cluster_line
 from workspaces.access import WorkspaceContext
 from workspaces.models import Workspace
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 SHOWN = 20
 
@@ -55,13 +56,13 @@ class Holds:
     queued_more: int
 
 
-@door.page()
+@workspace_page()
 def environment(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The steps that run with this version, the newest first."""
     return _of(request, context, lambda ws, key: uses.steps_with(ws, environment_version_id=key), uses.STEP_KEYS)
 
 
-@door.page()
+@workspace_page()
 def steps_of_cluster(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The steps that were sent to this cluster, the newest first; a reused one was sent nowhere."""
     target = ComputeTarget.objects.filter(workspace=context.workspace, name=request.GET.get("of", "")).first()
@@ -69,19 +70,19 @@ def steps_of_cluster(request: HttpRequest, context: WorkspaceContext) -> HttpRes
     return _page(request, rows, uses.STEP_KEYS)
 
 
-@door.page()
+@workspace_page()
 def dataset(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The runs that read this version, the newest first, each with the first of its steps that does."""
     return _of(request, context, uses.data_uses, uses.DATA_KEYS)
 
 
-@door.page()
+@workspace_page()
 def model(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The steps that copied this version, the newest first."""
     return _of(request, context, uses.model_uses, uses.STEP_KEYS)
 
 
-@door.page()
+@workspace_page()
 def steps_of_host(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What of this workspace was placed on a host, the newest first."""
     try:
@@ -116,7 +117,7 @@ def _page(request: HttpRequest, found: QuerySet[Any] | None, keys: tuple[str, ..
     )
 
 
-@door.page()
+@workspace_page()
 def cluster(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What holds the cluster's nodes, and what waits for one, in the order in which it will be served."""
     target = ComputeTarget.objects.filter(workspace=context.workspace, name=request.GET.get("name", "")).first()
@@ -130,7 +131,7 @@ def cluster(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     return _draw(request, "runs/holds.html", Holds(running, queued, more, max(0, waiting - SHOWN)))
 
 
-@door.page()
+@workspace_page()
 def host(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """This workspace's steps that have a node on a host."""
     attempts = _open().filter(run__workspace=context.workspace, node__host__name=request.GET.get("name", ""))
@@ -152,4 +153,4 @@ def _first(placed: QuerySet[Attempt]) -> tuple[list[Attempt], int]:
 
 
 def _draw(request: HttpRequest, template: str, page: object) -> HttpResponse:
-    return render(request, template, {"page": page, **door.rights(request)})
+    return render(request, template, {"page": page, **responses.rights(request)})

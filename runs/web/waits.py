@@ -15,7 +15,8 @@ from runs.models import Attempt, Run
 from runs.queries.finding import get_run
 from runs.services.scheduling.waiting import reasons_of
 from workspaces.access import WorkspaceContext
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
 
 S = Run.Status
 # States in which a step may be waiting for something.
@@ -41,9 +42,9 @@ def waits_of(run: Run, attempts: Sequence[Attempt]) -> Waits:
     return Waits(run, True, reasons_of(run, attempts), last.queued_at if last else run.created_at)
 
 
-@door.page()
+@workspace_page()
 def fragment(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     run = get_run(context.workspace, run_id)
     attempts = list(run.attempts.select_related("compute_target").order_by("number")) if hasattr(run, "step") else []
     waits = waits_of(run, attempts) if hasattr(run, "step") else Waits(run, False, [], None)
-    return render(request, "runs/panel/waits.html", {"waits": waits, **door.rights(request)})
+    return render(request, "runs/panel/waits.html", {"waits": waits, **responses.rights(request)})

@@ -24,7 +24,8 @@ from workspaces.access import WorkspaceContext
 from workspaces.limits import LARGEST, Limits, of_settings
 from workspaces.models import Member, Role, Workspace
 from workspaces.services import members, removal, workspaces
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import signed_in_page, workspace_action, workspace_dialog, workspace_page
 from workspaces.web.people import ROLES
 
 GIB = 1 << 30
@@ -178,14 +179,14 @@ class Gauge:
     most: str
 
 
-@door.outside("GET", "HEAD")
+@signed_in_page("GET", "HEAD")
 def all_of_mine(request: HttpRequest) -> HttpResponse:
     """Every workspace that I belong to."""
     shown = ListPage(queries.mine(request.user), _may_make(request))  # type: ignore[arg-type]
-    return door.show(request, "workspaces/list.html", shown, section="workspaces")
+    return responses.show(request, "workspaces/list.html", shown, section="workspaces")
 
 
-@door.outside("GET", "HEAD", "POST")
+@signed_in_page("GET", "HEAD", "POST")
 def new(request: HttpRequest) -> HttpResponse:
     """The form of a new workspace; links of those who are invited are shown once."""
     form = NewForm(request.POST if request.method == "POST" else None)
@@ -197,69 +198,71 @@ def new(request: HttpRequest) -> HttpResponse:
             form.add_error(None, error.message)
     if made is not None and not any(link for _name, link in made.invited):
         text = _("“%(name)s” is there.") % {"name": made.context.workspace.name}
-        return door.done(request, text, reverse("home", args=[made.context.workspace.name]))
+        return responses.done(request, text, reverse("home", args=[made.context.workspace.name]))
     if made is not None:
         links = [(name, request.build_absolute_uri(link) if link else "") for name, link in made.invited]
-        return door.show(request, "workspaces/made.html", made, section="workspaces", links=links)
+        return responses.show(request, "workspaces/made.html", made, section="workspaces", links=links)
     shown = ListPage([], _may_make(request))
-    return door.show(request, "workspaces/new.html", shown, section="workspaces", form=form)
+    return responses.show(request, "workspaces/new.html", shown, section="workspaces", form=form)
 
 
-@door.page()
+@workspace_page()
 def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     return _shown(request, context)
 
 
-@door.deed(Role.OWNER)
+@workspace_action(Role.OWNER)
 def save(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Description, tags and defaults."""
     form = AboutForm(context.workspace, request.POST)
     if form.is_valid():
         try:
             workspaces.change(context, **form.asked())
-            return door.done(request, _("Saved."), _address(context))
+            return responses.done(request, _("Saved."), _address(context))
         except StudioError as error:
             form.add_error("tags" if error.code == "bad_tags" else None, error.message)
     return _shown(request, context, about=form)
 
 
-@door.deed(Role.OWNER)
+@workspace_action(Role.OWNER)
 def limit(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What the workspace may take."""
     form = LimitsForm(request.POST)
     if not form.is_valid():
         return _shown(request, context, limits=form)
     workspaces.set_limits(context, form.asked())
-    return door.done(request, _("Saved. It holds from now on."), f"{_address(context)}#limits")
+    return responses.done(request, _("Saved. It holds from now on."), f"{_address(context)}#limits")
 
 
-@door.deed(Role.OWNER, archived_too=True)
+@workspace_action(Role.OWNER, archived_too=True)
 def archive(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Archive it, or bring it back."""
     is_archived = request.POST.get("archived") == "1"
     workspaces.set_archived(context, is_archived)
     text = _("Archived: it can be read, and nothing in it changes.") if is_archived else _("It is back.")
-    return door.done(request, text, f"{_address(context)}#end")
+    return responses.done(request, text, f"{_address(context)}#end")
 
 
-@door.deed(Role.OWNER, archived_too=True)
+@workspace_action(Role.OWNER, archived_too=True)
 def hand_over(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Make another member the owner in one's own place."""
     if not request.POST.get("member"):
         raise Invalid(_("Choose the member who becomes the owner."))
     member = members.transfer(context, request.POST["member"])
     text = _("%(name)s is the owner now, and you are a contributor.") % {"name": member.user.get_username()}
-    return door.done(request, text, _address(context))
+    return responses.done(request, text, _address(context))
 
 
-@door.deed(Role.READER, archived_too=True)
+@workspace_action(Role.READER, archived_too=True)
 def leave(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Go, with one's tokens and open runs."""
     members.leave(context)
-    return door.done(request, _("You have left “%(name)s”.") % {"name": context.workspace.name}, reverse("workspaces"))
+    return responses.done(
+        request, _("You have left “%(name)s”.") % {"name": context.workspace.name}, reverse("workspaces")
+    )
 
 
-@door.dialog(Role.OWNER, archived_too=True)
+@workspace_dialog(Role.OWNER, archived_too=True)
 def delete(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """What would go, and the field in which its name is typed."""
     refusal = ""
@@ -267,12 +270,12 @@ def delete(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         try:
             removal.delete(context, request.POST.get("confirm", "").strip())
             text = _("“%(name)s” is deleted. What it kept is being removed.") % {"name": context.workspace.name}
-            return door.done(request, text, reverse("workspaces"))
+            return responses.done(request, text, reverse("workspaces"))
         except StudioError as error:
             refusal = error.message
     going: Going = queries.going(context.workspace)
     crumbs = [{"label": _("Workspace"), "url": _address(context)}, {"label": _("Delete")}]
-    return door.show(
+    return responses.show(
         request, "workspaces/delete.html", going, section="settings", refusal=refusal, crumbs=crumbs,
         counted=[(KINDS[name], count) for name, count in going.counts.items() if count],
     )  # fmt: skip
@@ -318,7 +321,7 @@ def _shown(
         context.user,
         can_go=queries.can_go(workspace),
     )
-    return door.show(request, "workspaces/room.html", shown, section="settings", tab="workspace")
+    return responses.show(request, "workspaces/room.html", shown, section="settings", tab="workspace")
 
 
 def _in_gib(size: int) -> str:

@@ -22,7 +22,8 @@ from workspaces.limits import audit_days_in
 from workspaces.models import AuditEntry, Role, Workspace
 from workspaces.services import auditing, workspaces
 from workspaces.services.auditing import Filter
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_page
 
 FILTERS = ("person", "action", "since", "until")
 # So much of a fact is shown; files have all of it.
@@ -68,7 +69,7 @@ class AuditPage:
         return _day(self.wanted.until)
 
 
-@door.page(Role.OWNER)
+@workspace_page(Role.OWNER)
 def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The newest entries that fit the filter of the address."""
     problem, wanted = "", Filter()
@@ -90,10 +91,10 @@ def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         f"?{urlencode(asked)}" if asked else "",
         problem,
     )
-    return door.show(request, "workspaces/audit.html", shown, section="settings", tab="audit")
+    return responses.show(request, "workspaces/audit.html", shown, section="settings", tab="audit")
 
 
-@door.page(Role.OWNER)
+@workspace_page(Role.OWNER)
 def file(request: HttpRequest, context: WorkspaceContext) -> HttpResponseBase:
     """All entries that fit, as CSV or JSON lines."""
     kind = request.GET.get("kind", "csv")
@@ -101,14 +102,14 @@ def file(request: HttpRequest, context: WorkspaceContext) -> HttpResponseBase:
     return stream(request, pieces, f"audit-{context.workspace.name}.{kind}", auditing.FORMATS[kind], as_file=True)
 
 
-@door.deed(Role.OWNER)
+@workspace_action(Role.OWNER)
 def keep(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """For how many days it is kept."""
     text = request.POST.get("days", "").strip()
     if text and not (text.isascii() and text.isdecimal() and len(text) < 9):
         raise Invalid(_("Days are a whole number, or nothing for ever."), code="bad_days")
     workspaces.set_audit_days(context, int(text) if text else None)
-    return door.done(request, _("Saved."), reverse("workspaces:audit", args=[context.workspace.name]))
+    return responses.done(request, _("Saved."), reverse("workspaces:audit", args=[context.workspace.name]))
 
 
 def filter_of(request: HttpRequest) -> Filter:

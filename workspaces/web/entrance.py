@@ -21,7 +21,7 @@ from core.errors import Conflict, Invalid, StudioError
 from workspaces.models import Invitation, User, Workspace
 from workspaces.services import invitations
 from workspaces.services.accounts import holder_of, redeem, set_password
-from workspaces.web.door import LAST
+from workspaces.web.decorators import LAST
 
 THEMES = ("system", "light", "dark")
 

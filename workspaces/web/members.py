@@ -16,7 +16,8 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Member, Role
 from workspaces.queries import find_member
 from workspaces.services import invitations, members
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
 from workspaces.web.people import ROLES, LinkForm, MemberForm, people_page
 
 
@@ -42,13 +43,13 @@ class MemberPage:
     choices: list[Choice]
 
 
-@door.page()
+@workspace_page()
 def people(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     return _shown(request, context)
 
 
 @sensitive_variables("link")
-@door.dialog(Role.OWNER)
+@workspace_dialog(Role.OWNER)
 def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Let somebody in; who shares no workspace with the caller comes with a link that is shown once."""
     form = MemberForm(request.POST)
@@ -65,7 +66,7 @@ def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 
 
 @sensitive_variables("path")
-@door.dialog(Role.OWNER)
+@workspace_dialog(Role.OWNER)
 def make_link(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """A link for whoever holds it, shown once."""
     form = LinkForm(request.POST)
@@ -79,36 +80,36 @@ def make_link(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     return _shown(request, context, link_form=form, open_dialog="make-link")
 
 
-@door.page(Role.OWNER)
+@workspace_page(Role.OWNER)
 def member(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
     """What to make of one member, with what would end."""
     found = find_member(context, member_id)
     shown = MemberPage(found, [*_roles(context, found), _removal(context, found)])
     name = found.user.get_username()
     crumbs = [{"label": _("People"), "url": _address(context)}, {"label": name}]
-    return door.show(request, "workspaces/member.html", shown, section="settings", crumbs=crumbs)
+    return responses.show(request, "workspaces/member.html", shown, section="settings", crumbs=crumbs)
 
 
-@door.deed(Role.OWNER, archived_too=True)
+@workspace_action(Role.OWNER, archived_too=True)
 def change_role(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
     found = members.change_role(context, member_id, request.POST.get("role", ""))
     text = _("%(name)s is now %(role)s.") % {
         "name": found.user.get_username() if isinstance(found, Member) else found.username,
         "role": Role(found.role).label.lower(),
     }
-    return door.done(request, text, _address(context))
+    return responses.done(request, text, _address(context))
 
 
-@door.deed(Role.OWNER, archived_too=True)
+@workspace_action(Role.OWNER, archived_too=True)
 def remove(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
     members.remove(context, member_id)
-    return door.done(request, _("Removed, with their tokens; their open runs are canceled."), _address(context))
+    return responses.done(request, _("Removed, with their tokens; their open runs are canceled."), _address(context))
 
 
-@door.deed(Role.OWNER, archived_too=True)
+@workspace_action(Role.OWNER, archived_too=True)
 def withdraw(request: HttpRequest, context: WorkspaceContext, member_id: str) -> HttpResponse:
     members.remove(context, member_id)
-    return door.done(request, _("Withdrawn: the link is spent."), _address(context))
+    return responses.done(request, _("Withdrawn: the link is spent."), _address(context))
 
 
 def _roles(context: WorkspaceContext, found: Member) -> list[Choice]:
@@ -155,7 +156,7 @@ def in_words(ends: dict[str, int]) -> list[str]:
 def _shown(request: HttpRequest, context: WorkspaceContext, **more: Any) -> HttpResponse:
     facts: dict[str, Any] = {"member_form": MemberForm(), "link_form": LinkForm(), "tab": "people", **more}
     shown = people_page(context, request.GET.get("after"))
-    return door.show(request, "workspaces/people.html", shown, section="settings", **facts)
+    return responses.show(request, "workspaces/people.html", shown, section="settings", **facts)
 
 
 def _address(context: WorkspaceContext) -> str:

@@ -14,13 +14,14 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Scope
 from workspaces.services import workspaces
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_page
 from workspaces.web.people import TokenForm, settings_page
 
 TEMPLATE = "workspaces/settings.html"
 
 
-@door.page()
+@workspace_page()
 def overview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Tokens, config.json, what steps may do."""
     return render(request, context)
@@ -34,12 +35,12 @@ def render(request: HttpRequest, context: WorkspaceContext, **more: Any) -> Http
         "tab": "programs",
         **more,
     }
-    return door.show(
+    return responses.show(
         request, TEMPLATE, settings_page(context, config_text(request, context)), section="settings", **facts
     )
 
 
-@door.page()
+@workspace_page()
 def config_file(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The file that programs find this workspace with."""
     answer = HttpResponse(config_text(request, context), content_type="application/json")
@@ -59,11 +60,11 @@ def config_text(request: HttpRequest, context: WorkspaceContext) -> str:
     return json.dumps(values, indent=2) + "\n"
 
 
-@door.deed(Role.OWNER)
+@workspace_action(Role.OWNER)
 def run_token_scope(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """How far the tokens of runs reach."""
     workspaces.set_run_token_scope(context, request.POST.get("scope", ""))
-    return door.done(
+    return responses.done(
         request,
         _("Saved. It holds for running steps, too."),
         reverse("workspaces:settings", args=[context.workspace.name]) + "#steps",

@@ -11,13 +11,14 @@ from core.errors import StudioError
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.services import tokens
-from workspaces.web import door
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_dialog
 from workspaces.web.people import TokenForm
 from workspaces.web.settings import render
 
 
 @sensitive_variables("minted")
-@door.dialog(Role.READER)
+@workspace_dialog(Role.READER)
 def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Make a token and show its text, this once."""
     form = TokenForm(context, request.POST)
@@ -34,8 +35,8 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     return render(request, context, token_form=form, open_dialog="create-token")
 
 
-@door.deed(Role.READER)
+@workspace_action(Role.READER)
 def revoke(request: HttpRequest, context: WorkspaceContext, token_id: str) -> HttpResponse:
     token = tokens.revoke(context, token_id)
     text = _("“%(name)s” is revoked: programs that use it are refused from now on.") % {"name": token.name}
-    return door.done(request, text, reverse("workspaces:settings", args=[context.workspace.name]) + "#tokens")
+    return responses.done(request, text, reverse("workspaces:settings", args=[context.workspace.name]) + "#tokens")

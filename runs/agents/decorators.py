@@ -1,4 +1,4 @@
-"""The agents' door: a host with its key comes in, a refusal goes out in the shape of docs/wire.md, *Errors*."""
+"""Views for agents: a host is let in by its key, and a refusal goes out in the shape of docs/wire.md, *Errors*."""
 
 from __future__ import annotations
 

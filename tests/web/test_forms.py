@@ -211,3 +211,9 @@ def test_config_json_names_the_workspace_and_holds_no_secret(site: Site) -> None
     held = site.see("settings/config.json", "reader").json()
     assert held["workspace_name"] == "lab"
     assert set(held) == {"subscription_id", "resource_group", "workspace_name", "studio_url"}
+
+
+def test_a_dialog_that_is_opened_by_its_address_finds_nothing_wrong_yet(site: Site) -> None:
+    for place in ("members/add/", "people/link/", "tokens/create/"):
+        page = site.page.get(f"/w/lab/settings/{place}")
+        assert page.status_code == 200 and "This field is required." not in page.content.decode(), place

@@ -52,7 +52,7 @@ def people(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 @workspace_dialog(Role.OWNER)
 def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Let somebody in; who shares no workspace with the caller comes with a link that is shown once."""
-    form = MemberForm(request.POST)
+    form = MemberForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
@@ -69,7 +69,7 @@ def add(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 @workspace_dialog(Role.OWNER)
 def make_link(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """A link for whoever holds it, shown once."""
-    form = LinkForm(request.POST)
+    form = LinkForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             _made, path = invitations.invite_open(context, **form.cleaned_data)

@@ -21,7 +21,7 @@ from workspaces.web.settings import render
 @workspace_dialog(Role.READER)
 def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Make a token and show its text, this once."""
-    form = TokenForm(context, request.POST)
+    form = TokenForm(context, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:

@@ -26,6 +26,15 @@ document.addEventListener("click", (event) => {
   if (toggler) toggle(toggler);
 });
 
+/** A name that is cut can be read where one points at it. */
+document.addEventListener("pointerover", (event) => {
+  const cut = event.target.closest?.(".clip, .truncate");
+  if (!cut || cut.closest("[title]:not([data-cut])")) return;
+  const isCut = cut.scrollWidth > cut.clientWidth;
+  if (isCut || cut.dataset.cut !== undefined) cut.title = isCut ? cut.innerText.trim() : "";
+  if (isCut) cut.dataset.cut = "";
+});
+
 document.addEventListener("change", (event) => {
   const form = event.target.closest?.("form[data-autosubmit]");
   if (form) form.requestSubmit();

@@ -132,6 +132,27 @@ def test_long_names_and_messages_leave_room_for_the_panes(site: Site, page: Any,
         assert ours(said) == []
 
 
+def test_a_cut_name_is_told_under_the_pointer_and_a_table_that_goes_on_says_so(
+    site: Site, page: Any, live_server: Any
+) -> None:
+    run = site.failed()
+    Run.objects.filter(pk=run.pk).update(display_name="a name " * 12)
+    said = open_page(site, page, live_server)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{live_server.url}/w/lab/runs/")
+    name = page.locator("tbody .clip, tbody .truncate").filter(has_text="a name").first
+    assert name.get_attribute("title") is None
+    name.hover()
+    assert name.get_attribute("title") == name.inner_text().strip()
+    table = page.locator(".table-wrap").first
+    beyond = "(each) => parseFloat(getComputedStyle(each).getPropertyValue('--beyond'))"
+    assert table.evaluate("each => each.scrollWidth > each.clientWidth") and table.evaluate(beyond) > 0
+    table.evaluate("each => each.scrollTo({left: each.scrollWidth})")
+    page.wait_for_timeout(100)  # a frame
+    assert table.evaluate(beyond) == 0
+    assert ours(said) == []
+
+
 def test_no_tab_is_out_of_sight_and_long_parameters_can_be_read(site: Site, page: Any, live_server: Any) -> None:
     run = site.failed()
     names = {"trees": 3, "a_parameter_with_a_name_of_its_own_and_long": "v" * 90, "note": "w " * 90, "scale": True}

@@ -117,7 +117,7 @@ class DatasetVersion(Lifecycle):
         """Whether there is something to read. What was fetched once stays so while it is asked for again."""
         return self.status == self.Status.READY or self.file_count is not None
 
-    def told(self, to: str, facts: dict[str, Any]) -> None:
+    def on_transition(self, to: str, facts: dict[str, Any]) -> None:
         """Journaled, so that a page which was drawn just before it watches the list still hears of it."""
         number = time.time_ns() // 1000
         lists = (f"list:{self.workspace.name}:datasets",)

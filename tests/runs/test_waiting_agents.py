@@ -31,12 +31,14 @@ LONG = 30.0  # a poll that is not rung for answers after this
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The looks at the rows so far, by whom."""
+    """The looks at the rows that are over, by whom: what comes after one is not what it saw."""
     seen, look = [], exchange._look
 
     def counted(host: Host, document: dict[str, Any]) -> Any:
-        seen.append(host.name)
-        return look(host, document)
+        try:
+            return look(host, document)
+        finally:
+            seen.append(host.name)
 
     monkeypatch.setattr(exchange, "_look", counted)
     return seen

@@ -36,7 +36,7 @@ _BY_MODULE = {
     "duto.configuration.run_configuration": "RunConfiguration DockerConfiguration MpiConfiguration HistoryConfiguration SparkConfiguration",
     "duto.experiment.script_run_config": "ScriptRunConfig",
     "duto.model.model": "Model",
-    "duto.client.authentication": "AbstractAuthentication InteractiveLoginAuthentication AzureCliAuthentication "
+    "duto.authentication": "AbstractAuthentication InteractiveLoginAuthentication AzureCliAuthentication "
     "MsiAuthentication ServicePrincipalAuthentication TokenAuthentication ArcTokenAuthentication AccessToken "
     "ArmTokenAuthentication",
     "duto.run.widgets": "RunDetails",

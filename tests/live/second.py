@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -43,7 +44,8 @@ class Second:
         if (self.home / "agent.pid").exists() and is_alive(self.pid):
             os.kill(self.pid, signal.SIGKILL)
         for pid in self.others():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it went with one that was killed before it
+                os.kill(pid, signal.SIGKILL)
 
     def others(self) -> list[int]:
         """Whatever of this home runs: shims and their scripts."""

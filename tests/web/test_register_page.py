@@ -363,6 +363,7 @@ def test_the_notice_waits_for_who_looks_elsewhere_and_for_slow_answers(form: For
     form.page.mouse.move(0, 0)
     form.page.clock.fast_forward(3_000)
     expect(notice).to_have_count(0)
+    form.page.unroute_all(behavior="ignoreErrors")  # what is on its way does not outlive the page
 
 
 def test_an_address_is_not_celebrated_before_it_is_there(form: Form) -> None:

@@ -8,6 +8,7 @@ WORKDIR /app
 COPY pyproject.toml uv.lock ./
 COPY sdk sdk
 COPY agent agent
+COPY protocol protocol
 RUN pip install --no-cache-dir --target /tmp/uv "uv==$(sed -n '/^name = "uv"$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)" \
     && /tmp/uv/bin/uv sync --frozen --no-cache --compile-bytecode && rm -rf /tmp/uv
 

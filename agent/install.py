@@ -105,11 +105,11 @@ def fetch(studio: str) -> "tuple[bytes, str]":
     """What the studio hands out, checked against the digest that it tells."""
     try:
         with urllib.request.urlopen(studio + "/agent/v1/package", timeout=60) as answer:
-            data, told = answer.read(), answer.headers.get("X-Duto-Digest", "")
+            data, digest_given = answer.read(), answer.headers.get("X-Duto-Digest", "")
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise Refusal("The studio %s cannot be reached: %s" % (studio, error)) from error
     found = hashlib.sha256(data).hexdigest()
-    if found != told:
+    if found != digest_given:
         raise Refusal("What came from %s is damaged, or it is no Duto studio. Try again." % studio)
     return data, found
 

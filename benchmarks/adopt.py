@@ -43,7 +43,7 @@ def adopt(setting: Setting) -> Iterator[Sample]:
         try:
             make_cluster(live, count)
             while True:
-                yield Round(live, agent, count, shared).sample()
+                yield AdoptionRound(live, agent, count, shared).sample()
         finally:
             agent.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -100,7 +100,7 @@ def make_cluster(live: LiveStudio, count: int) -> None:
     rest.close()
 
 
-class Round:
+class AdoptionRound:
     """One kill."""
 
     def __init__(self, live: LiveStudio, agent: WideAgent, count: int, shared: Path) -> None:

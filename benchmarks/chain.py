@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks import graphs
-from benchmarks.lab import bare, lab
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import bare, warm_studio
 
 
 @benchmark("chain", "ms", "value <= 50")
 def chain(setting: Setting) -> Iterator[Sample]:
     """The value is the time that the studio adds to a step, the floor the time of the bare process."""
     steps = setting.size(20, 3)
-    with lab(setting) as warm:
+    with warm_studio(setting) as warm:
         document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps)
         while True:
             floor = bare(warm.python, steps)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from benchmarks import graphs
 from benchmarks.bench_env import run_inside
-from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import WarmStudio, warm_studio
 from studio.testing.engine import IMAGE, engine, forget
 from studio.testing.live import clean_env
 
@@ -32,12 +32,12 @@ def bare(socket: str, count: int) -> float:
 
 
 @contextlib.contextmanager
-def boxed(setting: Setting, socket: str) -> Iterator[Lab]:
+def boxed(setting: Setting, socket: str) -> Iterator[WarmStudio]:
     """A studio whose own host runs its steps in containers; none of them is left."""
     env = {"DUTO_LAUNCHER": "docker", "DUTO_ENGINE": socket, "DUTO_BASE_IMAGE": IMAGE}
     marker = ""
     try:
-        with lab(setting, env) as warm:
+        with warm_studio(setting, env) as warm:
             marker = (warm.live.home / "store-marker").read_text().strip()
             yield warm
     finally:

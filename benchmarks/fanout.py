@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterator
 
 from benchmarks import graphs
-from benchmarks.lab import lab
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import warm_studio
 
 
 @benchmark("fanout", "steps/s", "ratio >= 0.35")
 def fanout(setting: Setting) -> Iterator[Sample]:
     """Steps a second, from the submit until the page knows of the end."""
     steps = setting.size(200, 6)
-    with lab(setting) as warm:
+    with warm_studio(setting) as warm:
         document = graphs.fan(graphs.upload(warm.rest, graphs.NOTHING), steps)
         while True:
             floor = side_by_side(warm.python, steps)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks import graphs
-from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import WarmStudio, warm_studio
 
 PARTS = ("web", "worker", "agent")
 MIB = 1 << 20
@@ -65,7 +65,7 @@ class Watch:
 @benchmark("floods", "MiB", "value <= 192", "lost <= 0", "left <= 0", "refused_pages <= 0", rounds=1)
 def floods(setting: Setting) -> Iterator[Sample]:
     """The most that a part holds beyond what it held before: 10^7 lines, a line of 1 GiB, 10^6 points, 10^5 files, 2,000 images, a fork bomb."""
-    sizes: list[tuple[str, str, int, Callable[[Lab, str], int]]] = [
+    sizes: list[tuple[str, str, int, Callable[[WarmStudio, str], int]]] = [
         ("lines", LINES, setting.size(10_000_000, 20_000), lambda warm, run: log_of(warm, run, b"\n")),
         ("line", LINE, setting.size(1024, 8), lambda warm, run: log_of(warm, run, b"x") // MIB),
         ("points", POINTS, setting.size(1_000_000, 2_000), points_of),
@@ -75,7 +75,7 @@ def floods(setting: Setting) -> Iterator[Sample]:
     ]
     while True:
         most, figures = 0.0, {"lost": 0.0, "left": 0.0, "refused_pages": 0.0, "slowest_page_s": 0.0}
-        with lab(setting, ROOM) as warm:
+        with warm_studio(setting, ROOM) as warm:
             for name, source, size, arrived in sizes:
                 before = resident(warm)
                 document = graphs.graph([graphs.step(graphs.upload(warm.rest, source.format(size=size)), name)])
@@ -93,14 +93,14 @@ def floods(setting: Setting) -> Iterator[Sample]:
         yield Sample(most, None, figures)
 
 
-def resident(warm: Lab) -> dict[str, int]:
+def resident(warm: WarmStudio) -> dict[str, int]:
     """Bytes by part."""
     parts = warm.live.state["parts"]
     return {part: psutil.Process(parts[part]).memory_info().rss for part in PARTS}
 
 
 @contextlib.contextmanager
-def watched(warm: Lab) -> Iterator[Watch]:
+def watched(warm: WarmStudio) -> Iterator[Watch]:
     """Look at memory ten times a second, and open the list of runs as a person does once a second."""
     watch, over = Watch(), threading.Event()
 
@@ -130,7 +130,7 @@ def watched(warm: Lab) -> Iterator[Watch]:
             thread.join()
 
 
-def log_of(warm: Lab, run: str, what: bytes) -> int:
+def log_of(warm: WarmStudio, run: str, what: bytes) -> int:
     """How often `what` stands in the log."""
     found = stored = 0
     while data := warm.rest.read(f"runs/{run}/log/?offset={stored}&limit={WINDOW}"):
@@ -139,12 +139,12 @@ def log_of(warm: Lab, run: str, what: bytes) -> int:
     return found
 
 
-def points_of(warm: Lab, run: str) -> int:
+def points_of(warm: WarmStudio, run: str) -> int:
     """Points of all series."""
     return sum(int(each["count"]) for each in warm.rest.get(f"runs/{run}/metrics/")["metrics"])
 
 
-def images_of(warm: Lab, run: str) -> int:
+def images_of(warm: WarmStudio, run: str) -> int:
     """Logged images, and whether each has its file."""
     found = 0
     after: str | None = ""
@@ -155,11 +155,11 @@ def images_of(warm: Lab, run: str) -> int:
     return min(found, artifacts_of(warm, run, "images/"))
 
 
-def files_of(warm: Lab, run: str) -> int:
+def files_of(warm: WarmStudio, run: str) -> int:
     return artifacts_of(warm, run, "outputs/")
 
 
-def artifacts_of(warm: Lab, run: str, folder: str) -> int:
+def artifacts_of(warm: WarmStudio, run: str, folder: str) -> int:
     """Files of a run below a folder."""
     found: int = 0
     after = ""
@@ -170,12 +170,12 @@ def artifacts_of(warm: Lab, run: str, folder: str) -> int:
             return found
 
 
-def refused_forks(warm: Lab, run: str) -> int:
+def refused_forks(warm: WarmStudio, run: str) -> int:
     """All of them, if the host has refused some: the bomb is bounded, and the step has ended by itself."""
     return 1_000_000 if b"refused" in warm.log_of(run) else 0
 
 
-def left_of(warm: Lab, seconds: float = 60.0) -> int:
+def left_of(warm: WarmStudio, seconds: float = 60.0) -> int:
     """Folders and processes of attempts, once the host has had time to drop them."""
     attempts = warm.live.home / "agent" / "attempts"
     until = time.monotonic() + seconds

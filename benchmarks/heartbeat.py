@@ -95,9 +95,9 @@ class Crowd:
             "want": 4, "wait": wait,
         }  # fmt: skip
         async with asyncio.timeout(PATIENCE_S + wait):
-            told = await self._post("/agent/v1/exchange", host["key"], json.dumps(document).encode())
-        if told["drop"] or told["refused"] or told["cancel"]:
-            raise RuntimeError(f"an attempt was lost while its host spoke: {told}")
+            answer = await self._post("/agent/v1/exchange", host["key"], json.dumps(document).encode())
+        if answer["drop"] or answer["refused"] or answer["cancel"]:
+            raise RuntimeError(f"an attempt was lost while its host spoke: {answer}")
 
     async def _post(self, path: str, key: str, body: bytes) -> dict[str, Any]:
         """By hand: a library's pool of hundreds of open calls costs more than the web process that answers them."""

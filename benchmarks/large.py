@@ -1,4 +1,4 @@
-"""`large`: a run of very many steps, and how long its deeds keep others waiting."""
+"""`large`: a run of very many steps, and how long its actions keep others waiting."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PAGE, EXPERIMENT = "/w/main/runs/", "pinged"
 def large(setting: Setting) -> Iterator[Sample]:
     """The longest transaction of submit, start, cancel, resume and delete, each round in a fresh database; and the slowest
     answer to others while such a run is submitted to a studio that lives."""
-    steps = setting.size(20_000, 600)
+    steps = setting.size(20_000, 200)
     while True:
         with folder() as base, database_env(setting.database, base) as chosen:
-            told = run_inside(home_env(base / "var", clean_env(chosen)), "large_run", str(steps))
-        figures = {f"{name}_s": seconds for name, seconds in told["seconds"].items()}
-        figures |= {f"{name}_longest_s": seconds for name, seconds in told["longest"].items() if seconds > 0.1}
+            measured = run_inside(home_env(base / "var", clean_env(chosen)), "large_run", str(steps))
+        figures = {f"{name}_s": seconds for name, seconds in measured["seconds"].items()}
+        figures |= {f"{name}_longest_s": seconds for name, seconds in measured["longest"].items() if seconds > 0.1}
         with studio(setting) as live:
             figures |= _others(live, steps)
-        yield Sample(max(told["longest"].values()), told["floor"], figures)
+        yield Sample(max(measured["longest"].values()), measured["floor"], figures)
 
 
 def _others(live: LiveStudio, steps: int) -> dict[str, float]:
@@ -67,11 +67,12 @@ def _pings(ask: Callable[[], Any]) -> Iterator[list[float]]:
 
     def go() -> None:
         try:
-            while not over.is_set():
+            while True:
                 began = time.perf_counter()
                 ask()
                 taken.append(time.perf_counter() - began)
-                over.wait(EVERY_S)
+                if over.wait(EVERY_S):
+                    return
         except Exception as error:
             wrong.append(error)
 

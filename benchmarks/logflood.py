@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from benchmarks import graphs
 from benchmarks.bench_env import folder
-from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import WarmStudio, warm_studio
 
 FLOODS = "for number in range({lines}):\n    print(f'line {{number:07}} of a step that has a lot to say')\n"
 LINE = "line {number:07} of a step that has a lot to say\n"
@@ -23,7 +23,7 @@ def logflood(setting: Setting) -> Iterator[Sample]:
     """Lines a second, from the submit until the run has ended, with its start and the sealing of its log."""
     lines = setting.size(1_000_000, 20_000)
     source = FLOODS.format(lines=lines)
-    with lab(setting) as warm:
+    with warm_studio(setting) as warm:
         document = graphs.graph([graphs.step(graphs.upload(warm.rest, source), "floods")])
         while True:
             floor = to_a_file(warm.python, source)
@@ -43,7 +43,7 @@ def to_a_file(python: str, source: str) -> float:
             return time.monotonic() - began
 
 
-def missing_bytes(warm: Lab, run: str, lines: int) -> int:
+def missing_bytes(warm: WarmStudio, run: str, lines: int) -> int:
     """What is not as it was printed: the difference in size, or the whole log when its content differs."""
     wanted, size = hashlib.sha256(), 0
     for number in range(lines):

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from statistics import quantiles
 
 from benchmarks import graphs
-from benchmarks.lab import Lab, lab
 from benchmarks.page import Page
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import WarmStudio, warm_studio
 
 # Gaps of no fixed length, so that no poll of the studio can be in step with the script.
 TALKS = """
@@ -27,7 +27,7 @@ SILENCE_S = 20.0
 def loglag(setting: Setting) -> Iterator[Sample]:
     """The value is the median; the clock of the script is the clock of the page."""
     lines = setting.size(200, 10)
-    with lab(setting) as warm:
+    with warm_studio(setting) as warm:
         talking = graphs.graph([graphs.step(graphs.upload(warm.rest, TALKS.format(lines=lines)), "talks")])
         while True:
             lags = follow(warm, talking, lines)
@@ -35,7 +35,7 @@ def loglag(setting: Setting) -> Iterator[Sample]:
             yield Sample(cuts[49], None, {"p95_ms": cuts[94], "p99_ms": cuts[98], "worst_ms": max(lags)})
 
 
-def follow(warm: Lab, document: dict[str, object], lines: int) -> list[float]:
+def follow(warm: WarmStudio, document: dict[str, object], lines: int) -> list[float]:
     """Run the script under the eyes of a page; how many milliseconds each of its lines took."""
     with warm.page() as page:
         run = warm.submit(document, "script")

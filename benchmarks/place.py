@@ -27,7 +27,7 @@ def rounds(env: dict[str, str], queued: int, nodes: int, count: int) -> Iterator
     """So many steps wait; one document of a round after another. A round that leaves nodes empty measures nothing."""
     run_inside(env, "seed_queue", str(queued), str(nodes))
     for _ in range(count):
-        told: dict[str, Any] = run_inside(env, "place_round")
-        if told["placed"] != nodes:
-            raise RuntimeError(f"a round gave {told['placed']} of {nodes} nodes")
-        yield told
+        figures: dict[str, Any] = run_inside(env, "place_round")
+        if figures["placed"] != nodes:
+            raise RuntimeError(f"a round gave {figures['placed']} of {nodes} nodes")
+        yield figures

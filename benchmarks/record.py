@@ -51,8 +51,8 @@ def with_figures(text: str, document: dict[str, Any]) -> str:
             shown = dict(zip(columns, names, strict=True)) | _cells(found)
             lines[place] = f"| {PIPE.join(shown[name] for name in columns)} |"
     facts = document["machine"]
-    told = f"Measured on {facts['cores']} cores, {facts['memory_gib']:g} GiB, Python {facts['python']}."
-    return "\n".join(told if line.startswith("Measured on ") else line for line in lines)
+    measured = f"Measured on {facts['cores']} cores, {facts['memory_gib']:g} GiB, Python {facts['python']}."
+    return "\n".join(measured if line.startswith("Measured on ") else line for line in lines)
 
 
 def _cells(found: dict[str, dict[str, Any]]) -> dict[str, str]:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 from benchmarks import graphs
 from benchmarks.bench_env import inside
-from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import WarmStudio, warm_studio
 
 
 @benchmark("reuse", "s", "value <= 0.5", "queries_beside_steps <= 30")
 def reuse(setting: Setting) -> Iterator[Sample]:
     """Seconds from the resubmit until the page knows of the end; and the statements, one a step left out."""
     steps = setting.size(100, 5)
-    with lab(setting) as warm:
+    with warm_studio(setting) as warm:
         document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps, reuse=True)
         first, _ = warm.complete(document)
         while True:
@@ -25,7 +25,7 @@ def reuse(setting: Setting) -> Iterator[Sample]:
             yield Sample(seconds, None, {**more, "inside_s": counted["seconds"]})
 
 
-def again(warm: Lab, run: str, steps: int) -> float:
+def again(warm: WarmStudio, run: str, steps: int) -> float:
     """Resubmit over REST."""
     with warm.page() as page:
         began = time.time()

@@ -8,8 +8,8 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks import graphs
 from benchmarks.bench_env import inside
-from benchmarks.lab import Lab, lab
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import WarmStudio, warm_studio
 
 PARTS = ("web", "worker", "agent")
 # Each in a run of its own would measure submits; all in one, a tree that no one has.
@@ -20,10 +20,10 @@ STEADY_SHARE = 0.1
 @benchmark("soak", "x", "value <= 1.15", "rows_a_step <= 12", database="postgres", rounds=1)
 def soak(setting: Setting) -> Iterator[Sample]:
     """The largest growth of a part's resident memory, from a tenth of the steps to the end."""
-    runs = max(10, (setting.steps or setting.size(5_000, 100)) // min(RUN_STEPS, setting.size(RUN_STEPS, 10)))
-    size = setting.size(RUN_STEPS, 10)
+    size = setting.size(RUN_STEPS, 2)
+    runs = max(10, (setting.steps or setting.size(5_000, 20)) // size)
     while True:
-        with lab(setting) as warm:
+        with warm_studio(setting) as warm:
             document = graphs.fan(graphs.upload(warm.rest, graphs.NOTHING), size)
             seconds = submit(setting, warm, document, round(runs * STEADY_SHARE))
             steady, rows = resident(warm), count_rows(warm)
@@ -39,7 +39,7 @@ def soak(setting: Setting) -> Iterator[Sample]:
         yield Sample(max(growth.values()), 1.0, figures)
 
 
-def submit(setting: Setting, warm: Lab, document: dict[str, object], runs: int) -> float:
+def submit(setting: Setting, warm: WarmStudio, document: dict[str, object], runs: int) -> float:
     """One run after the other; seconds for all."""
     total = 0.0
     for number in range(runs):
@@ -50,12 +50,12 @@ def submit(setting: Setting, warm: Lab, document: dict[str, object], runs: int) 
     return total
 
 
-def resident(warm: Lab) -> dict[str, int]:
+def resident(warm: WarmStudio) -> dict[str, int]:
     """Bytes by part. A part is one process; what it starts belongs to steps."""
     parts = warm.live.state["parts"]
     return {part: psutil.Process(parts[part]).memory_info().rss for part in PARTS}
 
 
-def count_rows(warm: Lab) -> dict[str, int]:
+def count_rows(warm: WarmStudio) -> dict[str, int]:
     """Rows by table."""
     return dict(inside(warm.live, "count_rows")["rows"])

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from statistics import median
 
 from benchmarks import graphs
-from benchmarks.lab import Lab, lab
 from benchmarks.loglag import SILENCE_S, attempt_of, heard_lines
 from benchmarks.page import Page
 from benchmarks.registry import Sample, Setting, benchmark
+from benchmarks.warm_studio import WarmStudio, warm_studio
 
 SPEAKS = "import time\nprint(time.time_ns())\ntime.sleep(0.2)\n"
 IDLE_S = 0.3
@@ -20,7 +20,7 @@ IDLE_S = 0.3
 def trigger(setting: Setting) -> Iterator[Sample]:
     """The value is the median until a page has the line; `printed_ms` the one until the script has printed it."""
     times = setting.size(20, 2)
-    with lab(setting) as warm:
+    with warm_studio(setting) as warm:
         document = graphs.graph([graphs.step(graphs.upload(warm.rest, SPEAKS), "speaks")])
         made = warm.rest.post("pipelines/", {"name": "speaks", "version": "1", "graph": document})
         address = made["endpoint"].removeprefix(warm.live.url)
@@ -30,7 +30,7 @@ def trigger(setting: Setting) -> Iterator[Sample]:
             yield Sample(median(seen), None, more)
 
 
-def once(warm: Lab, address: str) -> tuple[float, float, float]:
+def once(warm: WarmStudio, address: str) -> tuple[float, float, float]:
     """Milliseconds from the request until the line was seen, was printed, and until the request was answered."""
     with warm.page() as page:
         began = time.time_ns()

@@ -7,8 +7,8 @@ class ComputeConfig(AppConfig):
 
     def ready(self) -> None:
         from compute.services import enrolments, host_maintenance, targets
-        from workspaces.services import members, removal, workspaces
+        from workspaces import hooks
 
-        workspaces.default_checks["default_compute"] = targets.check_default
-        members.counted_ends["enrolments"] = enrolments.open_of
-        removal.before_delete.append(host_maintenance.end_all_of)
+        hooks.check_default_compute.register(targets.check_default)
+        hooks.open_enrolments_of.register(enrolments.open_of)
+        hooks.workspace_deleted.register(host_maintenance.end_all_of)

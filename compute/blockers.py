@@ -87,7 +87,7 @@ def _no_host(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
     if capacity.allowed(cluster):
         return
     text = _("No host is connected. Start an agent, or look at the page Compute for why it is away.")
-    if cluster.hosts is not None and capacity.machines:
+    if cluster.hosts is not None and capacity.hosts:
         text = _(
             "No host attached to %(cluster)s is there. Start an agent, or look at the page Compute for why it is away."
         ) % {"cluster": cluster.name}
@@ -95,14 +95,14 @@ def _no_host(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
 
 
 def _out_of_reach(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
-    """Machines that are silent, take no steps, or run them in another way."""
+    """Hosts that are silent, take no steps, or run them in another way."""
     allowed = capacity.allowed(cluster)
-    if silent := [machine for machine in allowed if not machine.is_alive]:
+    if silent := [host for host in allowed if not host.is_alive]:
         names = _names((each, _heard(each.seen_at)) for each in silent)
         text = _("No word from %(hosts)s.") % {"hosts": names}
         yield Reason("silent", text, {each.name: iso(each.seen_at) for each in silent[:NAMED]})
-    alive = [machine for machine in allowed if machine.is_alive]
-    if drained := [machine for machine in alive if machine.drained_at]:
+    alive = [host for host in allowed if host.is_alive]
+    if drained := [host for host in alive if host.drained_at]:
         names = _names((each, _("since %(moment)s") % {"moment": _at(each.drained_at)}) for each in drained)
         text = _("Drained, so without new steps: %(hosts)s.") % {"hosts": names}
         yield Reason("drained", text, {each.name: iso(each.drained_at) for each in drained[:NAMED]})
@@ -132,18 +132,18 @@ def _not_allowed(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
 
 
 def _no_conda(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
-    """Machines that take steps, but none with conda packages."""
-    there = [machine for machine in capacity.allowed(cluster) if takes_steps(machine, cluster)]
-    if there and not any(machine.conda for machine in there):
+    """Hosts that take steps, but none with conda packages."""
+    there = [host for host in capacity.allowed(cluster) if takes_steps(host, cluster)]
+    if there and not any(host.conda for host in there):
         names = _names((each, f"runs {LAUNCHERS.get(each.launcher, each.launcher)}") for each in there)
         text = f"Its environment has conda packages, and no host with a micromamba base is there: {names}."
         yield Reason("no_conda", text, {"hosts": len(there)})
 
 
 def _too_small(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
-    """Machines that are too small for the size, where the policy is strict."""
-    there = [machine for machine in capacity.allowed(cluster) if takes_steps(machine, cluster, conda)]
-    small = [machine for machine in there if reservation(cluster, machine) is None]
+    """Hosts that are too small for the size, where the policy is strict."""
+    there = [host for host in capacity.allowed(cluster) if takes_steps(host, cluster, conda)]
+    small = [host for host in there if reservation(cluster, host) is None]
     if small:
         text = _("No host is large enough for %(size)s (%(needs)s): %(hosts)s.")
         if len(small) < len(there):
@@ -152,8 +152,8 @@ def _too_small(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterabl
                 "%(n)d hosts too small for %(size)s (%(needs)s): %(hosts)s.",
                 len(small),
             )
-        hosts = _names((machine, _size(machine.has)) for machine in small)
-        text %= {"n": len(small), "size": cluster.size_name, "needs": _size(cluster.size), "hosts": hosts}
+        names = _names((host, _size(host.has)) for host in small)
+        text %= {"n": len(small), "size": cluster.size_name, "needs": _size(cluster.size), "hosts": names}
         yield Reason("too_large", text, {"size": cluster.size_name, "hosts": len(small), **_numbers(cluster.size)})
 
 
@@ -176,12 +176,12 @@ def _cluster_full(cluster: Cluster, capacity: FreeCapacity) -> Reason:
 
 
 def _no_devices(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
-    """Machines that would do but for their devices."""
-    for machine, node in capacity.usable(cluster, conda)[:NAMED]:
-        free, wanted = len(capacity.free_devices(machine)), node.takes.gpus
+    """Hosts that would do but for their devices."""
+    for host, node in capacity.usable(cluster, conda)[:NAMED]:
+        free, wanted = len(capacity.free_devices(host)), node.takes.gpus
         if free >= wanted:
             continue
-        devices = len(machine.devices)
+        devices = len(host.devices)
         text = ngettext(
             "%(free)d of %(devices)s of %(host)s is free; a node of %(cluster)s takes %(wanted)d.",
             "%(free)d of %(devices)s of %(host)s are free; a node of %(cluster)s takes %(wanted)d.",
@@ -189,12 +189,12 @@ def _no_devices(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterab
         ) % {
             "free": free,
             "devices": ngettext("%(n)d GPU", "%(n)d GPUs", devices) % {"n": devices},
-            "host": machine.name,
+            "host": host.name,
             "cluster": cluster.name,
             "wanted": wanted,
         }
-        text += _held_by(capacity, machine, (slot for slot in capacity.holders[machine.id] if slot.gpus))
-        outside = [device for device in capacity.unheld(machine) if not device.has_room]
+        text += _held_by(capacity, host, (slot for slot in capacity.holders[host.id] if slot.gpus))
+        outside = [device for device in capacity.unheld(host) if not device.has_room]
         for device in outside[:NAMED]:
             left = device.memory - (device.used or 0)
             text += " " + _("Of %(device)s %(left)s of %(all)s are free: something outside the studio uses it.") % {
@@ -202,34 +202,34 @@ def _no_devices(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterab
                 "left": size_text(left),
                 "all": size_text(device.memory),
             }
-        facts = {"host": machine.name, "free_gpus": free, "gpus": len(machine.devices), "takes": wanted}
+        facts = {"host": host.name, "free_gpus": free, "gpus": len(host.devices), "takes": wanted}
         yield Reason("no_gpu", text, {**facts, "used_outside": len(outside)})
 
 
 def _no_room(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
-    """Machines that would do but for their cores and memory, and who holds these."""
-    for machine, node in capacity.usable(cluster, conda)[:NAMED]:
+    """Hosts that would do but for their cores and memory, and who holds these."""
+    for host, node in capacity.usable(cluster, conda)[:NAMED]:
         takes = Size(node.takes.cores, node.takes.memory)
-        if takes.fits(capacity.free[machine.id]):
+        if takes.fits(capacity.free[host.id]):
             continue
-        kept = sum((Size(size.cores, size.memory) for _, size in capacity.kept[machine.id]), Size())
-        free = capacity.free[machine.id] + kept
+        kept = sum((Size(size.cores, size.memory) for _, size in capacity.kept[host.id]), Size())
+        free = capacity.free[host.id] + kept
         text = _("%(host)s has %(free)s free; a node of %(cluster)s takes %(takes)s.") % {
-            "host": machine.name,
+            "host": host.name,
             "free": _size(Size(max(0, free.cores), max(0, free.memory))),
             "cluster": cluster.name,
             "takes": _size(takes),
         }
-        text += _held_by(capacity, machine, capacity.holders[machine.id])
-        facts = {"host": machine.name, "free_cores": free.cores, "free_memory": free.memory, **_numbers(takes)}
-        yield Reason("host_full", text, {**facts, "kept_for": [name for name, _ in capacity.kept[machine.id]]})
+        text += _held_by(capacity, host, capacity.holders[host.id])
+        facts = {"host": host.name, "free_cores": free.cores, "free_memory": free.memory, **_numbers(takes)}
+        yield Reason("host_full", text, {**facts, "kept_for": [name for name, _ in capacity.kept[host.id]]})
 
 
-def _held_by(capacity: FreeCapacity, machine: HostState, slots: Iterable[NodeState]) -> str:
+def _held_by(capacity: FreeCapacity, host: HostState, slots: Iterable[NodeState]) -> str:
     holders = _holders(slots)
     kept = ", ".join(
         _("%(size)s for the next step of %(cluster)s") % {"size": _size(size), "cluster": name}
-        for name, size in capacity.kept[machine.id]
+        for name, size in capacity.kept[host.id]
     )
     held = " " + _("Held by %(holders)s.") % {"holders": holders} if holders else ""
     return held + (" " + _("Kept: %(kept)s, which comes first.") % {"kept": kept} if kept else "")
@@ -244,13 +244,13 @@ def _holders(slots: Iterable[NodeState]) -> str:
         nodes[who] += 1
         sums[who] = sums.get(who, Size()) + slot.takes
     ranked = sorted(nodes, key=lambda who: (-sums[who].cores, who))
-    told = [f"{who} ({_nodes(nodes[who])}: {_size(sums[who])})" for who in ranked[:NAMED]]
-    return ", ".join(told) + _more(len(ranked))
+    names = [f"{who} ({_nodes(nodes[who])}: {_size(sums[who])})" for who in ranked[:NAMED]]
+    return ", ".join(names) + _more(len(ranked))
 
 
 def _names(pairs: Iterable[tuple[HostState, str]]) -> str:
-    told = [f"{machine.name} ({words})" for machine, words in pairs]
-    return ", ".join(told[:NAMED]) + _more(len(told))
+    names = [f"{host.name} ({words})" for host, words in pairs]
+    return ", ".join(names[:NAMED]) + _more(len(names))
 
 
 def _more(count: int) -> str:

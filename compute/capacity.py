@@ -1,4 +1,4 @@
-"""What is left while a round of placement goes on: of machines, of devices, and of clusters' nodes."""
+"""What is left while a round of placement goes on: of hosts, of devices, and of clusters' nodes."""
 
 from __future__ import annotations
 
@@ -12,70 +12,68 @@ from compute.placement_types import Assignment, Cluster, Device, HostState, NewN
 class FreeCapacity:
     """Starts as things stand; each place taken and each claim kept makes it smaller."""
 
-    def __init__(self, clusters: Sequence[Cluster], slots: Sequence[NodeState], machines: Sequence[HostState]) -> None:
+    def __init__(self, clusters: Sequence[Cluster], slots: Sequence[NodeState], hosts: Sequence[HostState]) -> None:
         self.clusters = {cluster.id: cluster for cluster in clusters}
-        self.machines = list(machines)
-        self.free = {machine.id: Size(machine.has.cores, machine.has.memory, 0) for machine in machines}
+        self.hosts = list(hosts)
+        self.free = {host.id: Size(host.has.cores, host.has.memory, 0) for host in hosts}
         self.count = Counter(slot.cluster for slot in slots)
         self.busy = Counter(slot.cluster for slot in slots if slot.is_busy)
         self.holders: dict[UUID, list[NodeState]] = defaultdict(list)
-        # What is kept on a machine for a step that waits for it, by the name of its cluster.
+        # What is kept on a host for a step that waits for it, by the name of its cluster.
         self.kept: dict[UUID, list[tuple[str, Size]]] = defaultdict(list)
         self._held: dict[UUID, set[str]] = defaultdict(set)
-        # By cluster, then by machine: a round asks for those of one machine once for each place that it gives.
+        # By cluster, then by host: a round asks for those of one host once for each place that it gives.
         self._resting: dict[UUID, dict[UUID, dict[UUID, NodeState]]] = defaultdict(lambda: defaultdict(dict))
-        self._machine_of = {slot.id: slot.machine for slot in slots}
+        self._host_of = {slot.id: slot.host for slot in slots}
         # Steps that were placed in this round, by workspace: clusters of one share its allowance.
         self._placed: Counter[UUID] = Counter()
         self._usable: dict[tuple[UUID, bool], list[tuple[HostState, NewNode]]] = {}
         for slot in slots:
             if not slot.is_busy:
-                self._resting[slot.cluster][slot.machine][slot.id] = slot
-            elif slot.machine in self.free:
-                self.free[slot.machine] -= Size(slot.takes.cores, slot.takes.memory)
-                self._held[slot.machine] |= set(slot.gpus)
-                self.holders[slot.machine].append(slot)
+                self._resting[slot.cluster][slot.host][slot.id] = slot
+            elif slot.host in self.free:
+                self.free[slot.host] -= Size(slot.takes.cores, slot.takes.memory)
+                self._held[slot.host] |= set(slot.gpus)
+                self.holders[slot.host].append(slot)
 
     # --- what there is ---
 
     def allowed(self, cluster: Cluster) -> list[HostState]:
-        """Machines that the cluster may stand on, whatever their state."""
-        return [machine for machine in self.machines if cluster.hosts is None or machine.id in cluster.hosts]
+        """Hosts that the cluster may stand on, whatever their state."""
+        return [host for host in self.hosts if cluster.hosts is None or host.id in cluster.hosts]
 
     def usable(self, cluster: Cluster, conda: bool = False) -> list[tuple[HostState, NewNode]]:
-        """Machines that could carry a node if they were empty. Only where none has all of the size is it shrunk."""
+        """Hosts that could carry a node if they were empty. Only where none has all of the size is it shrunk."""
         key = (cluster.id, conda)
         if key not in self._usable:
             pairs = [
-                (machine, node)
-                for machine in self.allowed(cluster)
-                if takes_steps(machine, cluster, conda) and (node := reservation(cluster, machine)) is not None
+                (host, node)
+                for host in self.allowed(cluster)
+                if takes_steps(host, cluster, conda) and (node := reservation(cluster, host)) is not None
             ]
             whole = [pair for pair in pairs if not pair[1].warning]
             self._usable[key] = whole or pairs
         return self._usable[key]
 
     def fitting(self, cluster: Cluster, conda: bool = False) -> list[tuple[HostState, NewNode]]:
-        """Machines that could carry a node now."""
-        return [(machine, node) for machine, node in self.usable(cluster, conda) if self.fits(node.takes, machine)]
+        """Hosts that could carry a node now."""
+        return [(host, node) for host, node in self.usable(cluster, conda) if self.fits(node.takes, host)]
 
-    def fits(self, takes: Size, machine: HostState) -> bool:
-        free = self.free[machine.id]
-        return takes.fits(Size(free.cores, free.memory, len(self.free_devices(machine)) if takes.gpus else 0))
+    def fits(self, takes: Size, host: HostState) -> bool:
+        free = self.free[host.id]
+        return takes.fits(Size(free.cores, free.memory, len(self.free_devices(host)) if takes.gpus else 0))
 
-    def free_devices(self, machine: HostState) -> list[Device]:
+    def free_devices(self, host: HostState) -> list[Device]:
         """Devices that no step has, and nobody else computes on."""
-        return [each for each in self.unheld(machine) if each.has_room]
+        return [each for each in self.unheld(host) if each.has_room]
 
-    def unheld(self, machine: HostState) -> list[Device]:
-        held = self._held[machine.id]
-        return [device for device in machine.devices if device.uuid not in held]
+    def unheld(self, host: HostState) -> list[Device]:
+        held = self._held[host.id]
+        return [device for device in host.devices if device.uuid not in held]
 
-    def idle(self, cluster: Cluster, machine: HostState, takes: Size) -> list[NodeState]:
-        """Nodes of the cluster on the machine that can serve a step as they are."""
-        return [
-            slot for slot in self._resting[cluster.id][machine.id].values() if slot.is_usable and slot.takes == takes
-        ]
+    def idle(self, cluster: Cluster, host: HostState, takes: Size) -> list[NodeState]:
+        """Nodes of the cluster on the host that can serve a step as they are."""
+        return [slot for slot in self._resting[cluster.id][host.id].values() if slot.is_usable and slot.takes == takes]
 
     def spare(self, cluster: Cluster) -> NodeState:
         """A node of the cluster that may make way for one elsewhere. There is one while not all are busy."""
@@ -92,37 +90,35 @@ class FreeCapacity:
     def take(self, place: Assignment) -> None:
         if (allowed := self.clusters[place.cluster].allowance) is not None:
             self._placed[allowed.workspace] += 1
-        machine, takes = place.node.machine, place.node.takes
-        self.free[machine] -= Size(takes.cores, takes.memory)
-        self._held[machine] |= set(place.gpus)
+        host, takes = place.node.host, place.node.takes
+        self.free[host] -= Size(takes.cores, takes.memory)
+        self._held[host] |= set(place.gpus)
         self.busy[place.cluster] += 1
         self.count[place.cluster] += int(place.slot is None) - int(place.leaves is not None)
         for gone in (place.slot, place.leaves):
             if gone is not None:
-                del self._resting[place.cluster][self._machine_of[gone]][gone]
+                del self._resting[place.cluster][self._host_of[gone]][gone]
 
     def keep(self, cluster: Cluster, conda: bool = False) -> None:
         """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for."""
         if self.busy[cluster.id] >= cluster.max_nodes or not self.may_start(cluster):
             return
-        pairs = [
-            (machine, node) for machine, node in self.usable(cluster, conda) if self._will_fit(node.takes, machine)
-        ]
+        pairs = [(host, node) for host, node in self.usable(cluster, conda) if self._will_fit(node.takes, host)]
         if not pairs:
             return
-        machine, node = max(pairs, key=lambda pair: (self.free[pair[0].id].cores, pair[0].name))
-        self.free[machine.id] -= Size(node.takes.cores, node.takes.memory)
-        self._held[machine.id] |= {device.uuid for device in self.free_devices(machine)[: node.takes.gpus]}
-        self.kept[machine.id].append((cluster.name, node.takes))
+        host, node = max(pairs, key=lambda pair: (self.free[pair[0].id].cores, pair[0].name))
+        self.free[host.id] -= Size(node.takes.cores, node.takes.memory)
+        self._held[host.id] |= {device.uuid for device in self.free_devices(host)[: node.takes.gpus]}
+        self.kept[host.id].append((cluster.name, node.takes))
 
-    def _will_fit(self, takes: Size, machine: HostState) -> bool:
+    def _will_fit(self, takes: Size, host: HostState) -> bool:
         """Whether the end of running steps can make room: a device that others compute on does not come free by it."""
-        lost = sum(not device.has_room for device in self.unheld(machine))
-        return len(machine.devices) - lost >= takes.gpus
+        lost = sum(not device.has_room for device in self.unheld(host))
+        return len(host.devices) - lost >= takes.gpus
 
 
-def takes_steps(machine: HostState, cluster: Cluster, conda: bool = False) -> bool:
-    """Whether the machine is there, is not drained, and runs steps the way the cluster asks for, and with `conda` those
+def takes_steps(host: HostState, cluster: Cluster, conda: bool = False) -> bool:
+    """Whether the host is there, is not drained, and runs steps the way the cluster asks for, and with `conda` those
     that need it."""
-    is_there = machine.is_alive and machine.drained_at is None and cluster.launcher in ("", machine.launcher)
-    return is_there and (machine.conda or not conda)
+    is_there = host.is_alive and host.drained_at is None and cluster.launcher in ("", host.launcher)
+    return is_there and (host.conda or not conda)

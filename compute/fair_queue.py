@@ -54,7 +54,7 @@ class FairQueue:
             heapq.heappush(self._heads, ((-mine[-1].priority, self.share(user), mine[-1].id), user))
 
 
-def in_line(
+def in_order(
     needs: Sequence[PlacementRequest], held: Mapping[User, Size], all_: Size, takes: Size
 ) -> list[PlacementRequest]:
     """The queue of one cluster in the order in which it would be served if room came node by node."""

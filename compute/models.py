@@ -6,7 +6,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from compute import stored_messages
 from core.lifecycle import Lifecycle, Row
+from core.sentences import Kept
 from workspaces.models import ApiToken, User, Workspace
 
 
@@ -87,6 +89,13 @@ class ComputeTarget(Row):
         ELASTIC = "elastic", _("Elastic")
         STRICT = "strict", _("Strict")
 
+    class Type(models.TextChoices):
+        """The class that programs know it by. All are clusters."""
+
+        CLUSTER = "AmlCompute", _("Cluster")
+        DATA_FACTORY = "DataFactory", _("Data transfers")
+        BATCH = "Batch", _("Batch")
+
     class Network(models.TextChoices):
         NONE = "none", pgettext_lazy("network", "None")
         STUDIO = "studio", _("The studio only")
@@ -94,6 +103,7 @@ class ComputeTarget(Row):
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="compute_targets")
     name = models.CharField(max_length=24)
+    type = models.CharField(max_length=16, choices=Type, default=Type.CLUSTER)
     description = models.TextField(blank=True)
     vm_size = models.CharField(max_length=64)
     vm_priority = models.CharField(max_length=16, default="dedicated")
@@ -154,7 +164,19 @@ class Node(Lifecycle):
     memory = models.BigIntegerField()
     gpus = models.JSONField(default=list)
     warning = models.TextField(blank=True)
+    # What the warning is made of: its code and facts (compute.stored_messages).
+    said = models.JSONField(default=dict)
     idle_since = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index("compute_target", "status", name="node_of_target")]
+
+    @property
+    def kept_warning(self) -> Kept:
+        """The warning as it is kept with the attempts that run here."""
+        return {"text": self.warning, **self.said} if self.said else self.warning
+
+    @property
+    def localized_warning(self) -> str:
+        """The warning in the reader's language."""
+        return stored_messages.localized(self.kept_warning)

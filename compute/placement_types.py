@@ -1,14 +1,14 @@
-"""What placement speaks of: needs, clusters, nodes, machines and their devices. Values only."""
+"""What placement speaks of: needs, clusters, nodes, hosts and their devices. Values only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.utils.translation import gettext as _
-
+from compute.stored_messages import listed, say
 from core.words import size_text
 
 GIB = 1 << 30
@@ -81,7 +81,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Nodes of one size; `hosts` are those that may carry them, None for all machines there are."""
+    """Nodes of one size; `hosts` are those that may carry them, None for all hosts there are."""
 
     id: UUID
     name: str
@@ -97,11 +97,11 @@ class Cluster:
 
 @dataclass(frozen=True)
 class NodeState:
-    """A node that is there. Only a busy one holds anything of its machine; `holder` says for whom, in words."""
+    """A node that is there. Only a busy one holds anything of its host; `holder` says for whom, in words."""
 
     id: UUID
     cluster: UUID
-    machine: UUID
+    host: UUID
     takes: Size
     gpus: tuple[str, ...] = ()
     is_busy: bool = False
@@ -128,11 +128,12 @@ class PlacementRequest:
 
 @dataclass(frozen=True)
 class NewNode:
-    """A node to make for a step: on which machine, with what reservation, and what is odd about it."""
+    """A node to make for a step: on which host, with what reservation, and what is odd about it."""
 
-    machine: UUID
+    host: UUID
     takes: Size
-    warning: str = ""
+    # A kept sentence (compute.stored_messages), None where nothing is odd.
+    warning: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)
@@ -169,30 +170,29 @@ class Placement:
         return self.refused.get(need, ())
 
 
-def capacity(machines: Iterable[HostState]) -> Size:
-    """All that there is on machines that take steps: what shares are shares of."""
-    return sum((each.has for each in machines if each.is_alive and each.drained_at is None), Size())
+def capacity(hosts: Iterable[HostState]) -> Size:
+    """All that there is on hosts that take steps: what shares are shares of."""
+    return sum((each.has for each in hosts if each.is_alive and each.drained_at is None), Size())
 
 
-def reservation(cluster: Cluster, machine: HostState) -> NewNode | None:
-    """What a node of the cluster would take of an empty machine; None when it can never fit (policy strict)."""
-    size, has = cluster.size, machine.has
+def reservation(cluster: Cluster, host: HostState) -> NewNode | None:
+    """What a node of the cluster would take of an empty host; None when it can never fit (policy strict)."""
+    size, has = cluster.size, host.has
     takes = Size(min(size.cores, has.cores), min(size.memory, has.memory), min(size.gpus, has.gpus))
     if takes == cluster.size:
-        return NewNode(machine.id, takes)
-    return NewNode(machine.id, takes, warning(cluster, machine)) if cluster.elastic and takes.cores > 0 else None
+        return NewNode(host.id, takes)
+    return NewNode(host.id, takes, warning(cluster, host)) if cluster.elastic and takes.cores > 0 else None
 
 
-def warning(cluster: Cluster, machine: HostState) -> str:
-    """One sentence about a size that asks for more than the machine has."""
-    lacks = []
-    if cluster.size.gpus > machine.has.gpus:
-        facts = {"asked": cluster.size.gpus, "has": machine.has.gpus or _("none")}
-        lacks.append(_("%(asked)d GPU (it has %(has)s)") % facts)
-    if cluster.size.cores > machine.has.cores:
-        lacks.append(_("%(asked)g cores (it has %(has)g)") % {"asked": cluster.size.cores, "has": machine.has.cores})
-    if cluster.size.memory > machine.has.memory:
-        memory = {"asked": size_text(cluster.size.memory), "has": size_text(machine.has.memory)}
-        lacks.append(_("%(asked)s of memory (it has %(has)s)") % memory)
-    told = {"size": cluster.size_name, "lacks": _(" and ").join(lacks), "host": machine.name}
-    return _("%(size)s asks for %(lacks)s on %(host)s; the step runs with what there is.") % told
+def warning(cluster: Cluster, host: HostState) -> dict[str, Any]:
+    """One sentence about a size that asks for more than the host has, to be kept or told (compute.stored_messages)."""
+    size, has, lacks = cluster.size, host.has, []
+    if size.gpus > has.gpus:
+        lacks.append(
+            say("lacks_gpus", asked=size.gpus, has=has.gpus) if has.gpus else say("lacks_all_gpus", asked=size.gpus)
+        )
+    if size.cores > has.cores:
+        lacks.append(say("lacks_cores", asked=f"{size.cores:g}", has=f"{has.cores:g}"))
+    if size.memory > has.memory:
+        lacks.append(say("lacks_memory", asked=size_text(size.memory), has=size_text(has.memory)))
+    return say("smaller_node", size=cluster.size_name, lacks=listed(lacks), host=host.name)

@@ -16,11 +16,11 @@ def targets_in(workspace: Workspace) -> QuerySet[ComputeTarget]:
     )
 
 
-def unwalled_hosts(workspace: Workspace) -> QuerySet[Host]:
+def hosts_without_sandbox(workspace: Workspace) -> QuerySet[Host]:
     """Hosts of the workspace on which steps run as processes that can read what their user can read."""
     mine = Q(workspace=workspace) | Q(workspace__isnull=True)
-    walled = Q(facts__isolation__bwrap=True)
-    return Host.objects.filter(mine, launcher=Host.Launcher.PROCESS, revoked_at__isnull=True).exclude(walled)
+    sandboxed = Q(facts__isolation__bwrap=True)
+    return Host.objects.filter(mine, launcher=Host.Launcher.PROCESS, revoked_at__isnull=True).exclude(sandboxed)
 
 
 def hosts() -> QuerySet[Host]:

@@ -7,27 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.errors import Invalid
+from duto.spec.capabilities import CAPABILITIES
 
 GIB = 1 << 30
-# What Docker itself gives a container that nothing was said about: no more than this can be asked for.
-CAPABILITIES = frozenset(
-    [
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "NET_RAW",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ]
-)
 _USER = re.compile(r"\d{1,9}(:\d{1,9})?")
 
 

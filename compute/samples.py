@@ -86,6 +86,6 @@ def _readings(data: Mapping[str, Any], whole: Whole) -> Iterator[tuple[Key, floa
         yield ("disk", None), max(0, whole.disk - free)
     for device in data.get("gpus") or ():
         uuid = device["uuid"]
-        for name, told in (("gpu", "utilization"), ("gpu_memory", "memory"), ("gpu_temperature", "temperature")):
-            if (value := device.get(told)) is not None:  # shares of a card (MIG) tell less
+        for name, key in (("gpu", "utilization"), ("gpu_memory", "memory"), ("gpu_temperature", "temperature")):
+            if (value := device.get(key)) is not None:  # shares of a card (MIG) tell less
                 yield (name, uuid), value

@@ -20,7 +20,7 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def told(moment: datetime | None) -> str:
+def format_utc(moment: datetime | None) -> str:
     """A moment inside a sentence for people."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "no time known"
 

@@ -74,7 +74,7 @@ class Lifecycle(Row):
 
     @transaction.atomic(savepoint=False)
     def move(self, to: str, **facts: Any) -> None:
-        """Change the status and journal it, unless another process got here first.
+        """Change the status and tell of it, unless another process got here first.
 
         Raises IllegalMove when the table has no such move, Outrun when the stored status is no longer ours.
         """

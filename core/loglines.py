@@ -1,4 +1,9 @@
-"""The lines of a log: finding some, and telling which are errors, in pieces whose size does not depend on the log's."""
+"""A log by windows of bytes, and its lines: finding some, and telling which are errors, in pieces whose size does not
+depend on the log's.
+
+A line that is longer than `LINE_MAX` is none that anybody waits for the end of: it is judged by how it begins, and found in
+where it matches.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,13 @@ from django.utils.translation import gettext as _
 
 from core.errors import Invalid
 
+# What one answer gives of a log, and at most.
+WINDOW = 256 * 1024
+WINDOW_MAX = 4 * 1024 * 1024
 PIECE = 1 << 20
-# A line without an end must not grow without one either.
-LINE_MAX = 64 * 1024
+# As the pages have it (static/js/log-text.js): a line without an end must not grow without one.
+LINE_MAX = 20_000
+LETTER_MAX = 6  # bytes of the longest form of a letter
 SHOWN = 400
 MATCHES = 200
 SCANNED = 128 * 1024 * 1024
@@ -22,6 +31,34 @@ SIGNS = (b"Traceback (most recent call last):", b"ERROR", b"CRITICAL", b"FATAL")
 TRACEBACK = "Traceback (most recent call last):"
 LEVEL = re.compile(r"(^|[\s\[|:])(ERROR|CRITICAL|FATAL)([\s\]|:]|$)")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Bytes of a log. `size` is what the studio has stored; `final` says that no more will come, `errors` how many
+    the whole of it tells of, where they were counted."""
+
+    offset: int
+    data: bytes
+    size: int
+    final: bool
+    errors: int | None
+
+
+def window(
+    opened: Callable[[], BinaryIO], size: int, final: bool, errors: int | None, offset: int = 0, limit: int = WINDOW
+) -> Window:
+    """Up to `limit` bytes from `offset`; a negative offset counts from the end. `opened` gives a reader of the log, and
+    is not asked for one of nothing."""
+    if not 0 < limit <= WINDOW_MAX:
+        raise Invalid(_("'limit' is a number of bytes from 1 to %(window_max)s.") % {"window_max": WINDOW_MAX})
+    start = min(size, offset) if offset >= 0 else max(0, size + offset)
+    length = min(limit, size - start)
+    if not length:
+        return Window(start, b"", size, final, errors)
+    with opened() as source:
+        source.seek(start)
+        return Window(start, source.read(length), size, final, errors)
 
 
 @dataclass
@@ -40,26 +77,39 @@ class Errors:
     """How many errors a log tells of up to byte `place`, where a line begins, perhaps one of a traceback.
 
     The rules are those by which the pages draw a log (static/js/log-text.js): a traceback is one error, from its first line
-    to the exception's own; elsewhere a line of a level that is an error.
+    to the exception's own; elsewhere a line of a level that is an error. `judged` is the line that goes on at `place`.
     """
 
     count: int = 0
     place: int = 0
     inside: bool = False
+    judged: bool = False
 
     def read(self, text: bytes, *, final: bool = False) -> list[int]:
         """Go on with the bytes from `place` on; where in them errors begin. A line that has not ended waits, unless it is
         long or `final` says that no more will come."""
-        end = text.rfind(b"\n") + 1
-        if final or len(text) - end > LINE_MAX:
-            end = len(text)
-        found = list(self._begins(text, end))
+        start = (text.find(b"\n") + 1 or len(text)) if self.judged else 0
+        self.judged = self.judged and text[start - 1 : start] != b"\n"
+        end = len(text) if final else self._end(text, start)
+        found = list(self._begins(text, start, end))
         self.count += len(found)
         self.place += end
         return found
 
-    def _begins(self, text: bytes, end: int) -> Iterator[int]:
-        at, signs = 0, dict.fromkeys(SIGNS, -1)
+    def _end(self, text: bytes, start: int) -> int:
+        """How far the text can be judged: up to its last whole line, and what a progress bar has overwritten; a long line
+        at once."""
+        end = max(start, text.rfind(b"\n", start) + 1)
+        if len(text) - end <= LINE_MAX:
+            return end
+        again = text.rfind(b"\r", end + 1, -1)  # the last byte may be half of an end of a line
+        if again >= 0:
+            return again
+        self.judged = True
+        return len(text)
+
+    def _begins(self, text: bytes, at: int, end: int) -> Iterator[int]:
+        signs = dict.fromkeys(SIGNS, -1)
         while at < end:
             if not self.inside:
                 at = _next(text, at, end, signs)
@@ -114,104 +164,115 @@ def _next(text: bytes, at: int, end: int, signs: dict[bytes, int]) -> int:
 
 
 def shown(line: bytes) -> str:
-    """A line as it is read: without colours, and what the last carriage return left of it."""
+    """A line as it is read: without colours, what the last carriage return left of it, and its beginning if it is long."""
     text = line.rstrip(b"\r")
-    return ANSI.sub("", text[text.rfind(b"\r") + 1 :].decode("utf-8", "replace"))
+    text = text[text.rfind(b"\r") + 1 :][:LINE_MAX]
+    return ANSI.sub("", text.decode("utf-8", "replace"))
 
 
 def search(source: BinaryIO, size: int, needle: str, start: int) -> Found:
     """Lines from byte `start` on that hold `needle`, whatever the case. Stops after some, and says where."""
-    wanted = needle.encode("utf-8", "surrogateescape").lower()
-    if not wanted:
+    if not needle:
         raise Invalid(_("Say what to look for: 'q' is empty."))
-    hunt = _Hunt(source, size, wanted)
-    hunt.skip(max(0, start))
-    return hunt.run(SCANNED)
+    wanted, longest = _pattern(needle), len(needle) * LETTER_MAX
+    reading = _Reading(source, size)
+    reading.skip(max(0, start))
+    while reading.more(SCANNED):
+        text, at, ripe = reading.text.lower(), 0, reading.ripe(longest)
+        while (hit := wanted.search(text, at)) and hit.start() < ripe:
+            if not reading.note(hit.start()):
+                return reading.found
+            at = min(end_of(text, hit.end()), hit.end() + LINE_MAX)
+        reading.drop(max(at, ripe))
+    return reading.ended()
 
 
 def errors(source: BinaryIO, size: int, start: int) -> Found:
     """The lines from byte `start` on with which an error begins. Read from the log's start on: what is before may be the
     beginning of a traceback."""
-    hunt = _ErrorHunt(source, size, start)
-    return hunt.run(max(0, start) + SCANNED)
+    reading, errors = _Reading(source, size), Errors()
+    while reading.more(max(0, start) + SCANNED):
+        for begin in errors.read(reading.text, final=reading.is_last):
+            if reading.place + begin >= start and not reading.note(begin):
+                return reading.found
+        reading.drop(errors.place - reading.place)
+    return reading.ended()
 
 
-class _Hunt:
-    """One pass over the log in pieces that end with a line; keeps the count of lines."""
+def _pattern(needle: str) -> re.Pattern[bytes]:
+    """What finds a text in bytes whose ASCII letters are small ones."""
 
-    def __init__(self, source: BinaryIO, size: int, wanted: bytes = b"") -> None:
-        self.source, self.size, self.wanted, self.found = source, size, wanted, Found()
-        self.line, self.place = 1, 0
+    def either(letter: str) -> bytes:
+        forms = dict.fromkeys(
+            form.encode("utf-8", "surrogateescape").lower() for form in (letter, letter.lower(), letter.upper())
+        )
+        return b"(?:" + b"|".join(map(re.escape, forms)) + b")"
+
+    return re.compile(b"".join(map(either, needle)))
+
+
+class _Reading:
+    """One pass over a log in pieces; keeps the count of lines, and what was found."""
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        self.source, self.size, self.found = source, size, Found()
+        self.line, self.place, self.text, self.begun, self.read = 1, 0, b"", False, 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the text reaches to the end of the log."""
+        return self.place + len(self.text) >= self.size
 
     def skip(self, until: int) -> None:
         """Count the lines before the place to begin at."""
         until = min(until, self.size)
-        while self.place < until:
-            piece = self.source.read(min(PIECE, until - self.place))
-            if not piece:
-                break
-            self.line += piece.count(b"\n")
-            self.place += len(piece)
+        while self.place < until and (piece := self.source.read(min(PIECE, until - self.place))):
+            self.text = piece
+            self.drop(len(piece))
 
-    def run(self, most: int) -> Found:
-        """Look at up to `most` bytes."""
-        end, rest = min(self.size, self.place + most), b""
-        while self.place + len(rest) < end:
-            piece = self.source.read(min(PIECE, end - self.place - len(rest)))
-            if not piece:
-                break
-            text = rest + piece
-            cut = text.rfind(b"\n") + 1 or (len(text) if len(text) > LINE_MAX else 0)
-            text, rest = text[:cut], text[cut:]
-            if not self.look(text):
-                return self.found
-        if rest and not self.look(rest):
-            return self.found
+    def more(self, most: int) -> bool:
+        """Read on after what is left of the text, up to `most` bytes in all."""
+        piece = self.source.read(min(PIECE, most - self.read, self.size - self.place - len(self.text)))
+        self.text += piece
+        self.read += len(piece)
+        return bool(piece)
+
+    def ripe(self, longest: int) -> int:
+        """Where the last whole line of the text ends. A long line is looked at without its end: what may begin a match of
+        up to so many bytes waits for the rest."""
+        if self.is_last:
+            return len(self.text)
+        return self.text.rfind(b"\n") + 1 or (max(0, len(self.text) - longest) if len(self.text) > LINE_MAX else 0)
+
+    def note(self, at: int) -> bool:
+        """Tell the line that matches at this place of the text; False when there are enough."""
+        start = self.text.rfind(b"\n", 0, at) + 1
+        if at - start > LINE_MAX or (self.begun and not start):
+            start = at
+        if len(self.found.matches) == MATCHES:
+            self.found.next = self.place + start
+            return False
+        end = end_of(self.text, at)
+        first = start if end - start <= SHOWN else max(start, at - SHOWN // 4)
+        said = self.text[first : min(end, first + SHOWN)].rstrip(b"\n").decode("utf-8", "replace")
+        line = self.line + self.text.count(b"\n", 0, at)
+        self.found.matches.append({"line": line, "offset": self.place + start, "text": said})
+        return True
+
+    def drop(self, count: int) -> None:
+        """Be done with so much of the text."""
+        if count:
+            self.line += self.text.count(b"\n", 0, count)
+            self.begun = self.text[count - 1 : count] != b"\n"
+            self.place += count
+            self.text = self.text[count:]
+
+    def ended(self) -> Found:
+        """What was found, and where to go on if that is not all."""
         self.found.next = self.place if self.place < self.size else None
         return self.found
 
-    def look(self, text: bytes) -> bool:
-        """Note the matching lines of a piece; False when there are enough."""
-        counted, line = 0, self.line
-        for start, at in self.hits(text):
-            line += text.count(b"\n", counted, start)
-            counted = start
-            if len(self.found.matches) == MATCHES:
-                self.found.next = self.place + start
-                return False
-            self.found.matches.append(self.match(text, line, start, at))
-        self.line += text.count(b"\n")
-        self.place += len(text)
-        return True
-
-    def hits(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Where matching lines begin, each with the place of what matches."""
-        low, at = text.lower(), 0
-        while (at := low.find(self.wanted, at)) >= 0:
-            yield text.rfind(b"\n", 0, at) + 1, at
-            at = end_of(text, at)
-
-    def match(self, text: bytes, line: int, start: int, at: int) -> dict[str, Any]:
-        """A match as it is told: long lines are cut around what was found."""
-        end = end_of(text, at)
-        first = start if end - start <= SHOWN else max(start, at - SHOWN // 4)
-        said = text[first : min(end, first + SHOWN)].decode("utf-8", "replace")
-        return {"line": line, "offset": self.place + start, "text": said}
-
-
-class _ErrorHunt(_Hunt):
-    """Of what is read it tells the errors that begin at `start` or later."""
-
-    def __init__(self, source: BinaryIO, size: int, start: int) -> None:
-        super().__init__(source, size)
-        self.start, self.errors = start, Errors()
-
-    def hits(self, text: bytes) -> Iterator[tuple[int, int]]:
-        for begin in self.errors.read(text, final=True):  # pieces end with a line
-            if self.place + begin >= self.start:
-                yield begin, begin
-
 
 def end_of(text: bytes, at: int) -> int:
-    end = text.find(b"\n", at)
-    return len(text) if end < 0 else end
+    """Where the line ends that has this place."""
+    return text.find(b"\n", at) + 1 or len(text)

@@ -1,4 +1,4 @@
-"""The journal: what happened, written in the transaction in which it happened."""
+"""The outbox: what happened, written in the transaction in which it happened."""
 
 from __future__ import annotations
 

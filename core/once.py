@@ -1,6 +1,6 @@
 """A request that carries a key is carried out once, however often it comes (`Idempotency-Key`, as the IETF draft has it).
 
-The key is written in the transaction of the deed: both hold or neither does. Of two at once the second waits for the
+The key is written in the transaction of the action: both hold or neither does. Of two at once the second waits for the
 first, and is then told what that made.
 """
 
@@ -29,7 +29,7 @@ KEPT = timedelta(days=2)
 
 
 class Repeated(Exception):
-    """The deed was done before: `kept` says what it made, or what was answered."""
+    """The action was done before: `kept` says what it made, or what was answered."""
 
     def __init__(self, kept: IdempotencyKey) -> None:
         super().__init__(kept.key)
@@ -81,14 +81,8 @@ def asking(
         _asked.reset(token)
 
 
-def is_asked() -> bool:
-    """Whether the present request has a key that nothing was settled for yet."""
-    asked = _asked.get()
-    return asked is not None and asked.kept is None
-
-
 def settle(made: models.Model | None = None, *, status: int = 200, body: Any = None, content: str = "") -> None:
-    """What the present request's key stands for from now on: a row, or an answer. Inside the transaction of the deed.
+    """What the present request's key stands for from now on: a row, or an answer. Inside the transaction of the action.
     `content`: the sha256 of what an upload has brought.
 
     Of several of one request the first counts; without a key it does nothing. Raises Repeated.
@@ -97,7 +91,7 @@ def settle(made: models.Model | None = None, *, status: int = 200, body: Any = N
     if asked is None or asked.kept is not None or (asked.by_answer and made is not None):
         return
     if not transaction.get_connection().in_atomic_block:
-        raise RuntimeError("A key is settled in the transaction of its deed.")
+        raise RuntimeError("A key is settled in the transaction of its action.")
     asked.content = content
     row = IdempotencyKey(
         scope=asked.scope, key=asked.key, fingerprint=asked.fingerprint, content=content, status=status, body=body,

@@ -34,7 +34,7 @@ def send(topic: str, frame: dict[str, Any]) -> bool:
 
 
 def hint(topic: str, frame: dict[str, Any] | None = None) -> None:
-    """Tell watchers of a list or a log after commit; such frames are not journaled, the page reads the state itself."""
+    """Tell watchers of a list or a log after commit; such frames are not recorded, the page reads the state itself."""
     after_commit(lambda: frames.post(*frames.of(topic, frame or {})))
 
 
@@ -44,7 +44,7 @@ def gone(topic: str, name: str) -> None:
 
 
 def has_moved(topic: str, since: int) -> bool:
-    """Whether anything of this list was journaled after that version; for one of long ago simply yes."""
+    """Whether anything of this list was recorded after that version; for one of long ago simply yes."""
     moment = stamp()
     if moment - since > LIST_MEMORY_MS:
         return True
@@ -55,7 +55,7 @@ def has_moved(topic: str, since: int) -> bool:
 
 
 def missed(topic: str, since: int) -> list[Event] | None:
-    """The events after version `since`, or None when the journal no longer has them all."""
+    """The events after version `since`, or None when the outbox no longer has them all."""
     events = list(Event.objects.filter(topic=topic, version__gt=since).order_by("version")[: CATCH_UP_LIMIT + 1])
     if len(events) > CATCH_UP_LIMIT or (events and events[0].version != since + 1):
         return None

@@ -37,7 +37,7 @@ def start() -> None:
 def wake() -> None:
     """There is something to deliver: wake the thread, or ask a worker where this process has none."""
     if _thread is None:
-        work.ring("core.deliver")
+        work.send("core.deliver")
     else:
         _wake.set()
 
@@ -50,9 +50,9 @@ def deliver() -> int:
     pending = _PENDING.all()
     if not pending:
         return 0
-    told = [(event.topic, {"version": event.version, **event.payload}) for event in pending]
-    told += [(name, {"version": stamp()}) for name in {name for event in pending for name in event.lists}]
-    if not frames.publish([frames.of(topic, frame) for topic, frame in told]):
+    frames_by_topic = [(event.topic, {"version": event.version, **event.payload}) for event in pending]
+    frames_by_topic += [(name, {"version": stamp()}) for name in {name for event in pending for name in event.lists}]
+    if not frames.publish([frames.of(topic, frame) for topic, frame in frames_by_topic]):
         return 0
     Event.objects.filter(pk__in=[event.pk for event in pending]).update(delivered_at=now())
     return len(pending)

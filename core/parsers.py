@@ -1,4 +1,4 @@
-"""How REST reads JSON: text that no database could keep is cleaned at the door, and depth is bounded."""
+"""How REST reads JSON: text that no database could keep is cleaned on arrival, and depth is bounded."""
 
 from __future__ import annotations
 

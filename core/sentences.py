@@ -15,14 +15,19 @@ from core import words
 from duto.spec.sentences import SENTENCES, Said, parts, parts_in
 
 Kept = str | Mapping[str, Any]
-SIZE = re.compile(r"\d+\.\d+ [KMGT]?i?B")
+# Numbers as `duto.spec.units` writes them, and whole ones in groups.
+MEASURED, GROUPED = re.compile(r"\d+\.\d+ (?:[KMGT]?i?B|s)"), re.compile(r"\d{1,3}(?:,\d{3})+")
 NO_MORE: Mapping[str, str] = {}
 
 
 def kept(report: Mapping[str, Any], text: str) -> Kept:
-    """A text of an agent's report with what the report says that it is made of."""
-    found = parts_in(report, text)
-    return {"text": text, **found} if found else text
+    """A text of a report with what the report says that it is made of."""
+    return of_parts(text, parts_in(report, text))
+
+
+def of_parts(text: str, made_of: Mapping[str, Any] | None) -> Kept:
+    """A text with what it is made of, where that is known."""
+    return {"text": text, **made_of} if made_of else text
 
 
 def keep(sentence: Said) -> Kept:
@@ -54,7 +59,7 @@ def once(sentences: Iterable[Kept]) -> list[Kept]:
     return list(found.values())
 
 
-def told(sentence: Kept, own: Mapping[str, str] = NO_MORE) -> str:
+def localized(sentence: Kept, own: Mapping[str, str] = NO_MORE) -> str:
     """In the reader's language. What another release has said otherwise is told as it was said."""
     text = text_of(sentence)
     if isinstance(sentence, str) or words.is_of_the_code():
@@ -78,5 +83,7 @@ def told(sentence: Kept, own: Mapping[str, str] = NO_MORE) -> str:
 
 def _fact(value: Any, own: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
-        return told(value, own)
-    return words.decimal(value) if isinstance(value, str) and SIZE.fullmatch(value) else value
+        return localized(value, own)
+    if isinstance(value, str) and MEASURED.fullmatch(value):
+        return words.decimal(value)
+    return value.replace(",", "\u00a0") if isinstance(value, str) and GROUPED.fullmatch(value) else value

@@ -22,8 +22,8 @@ class Series:
 
     def as_document(self) -> dict[str, Any]:
         peak = max((value for _, value in self.points if value is not None), default=None)
-        told = {"name": self.name, "unit": self.unit, "peak": peak, "points": thinned(self.points)}
-        return told if self.device is None else {**told, "device": self.device}
+        document = {"name": self.name, "unit": self.unit, "peak": peak, "points": thinned(self.points)}
+        return document if self.device is None else {**document, "device": self.device}
 
 
 def thinned(points: Points) -> Points:

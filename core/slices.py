@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from core import collector
 
 T = TypeVar("T")
-# So many rows are written by one transaction, where a deed is about many.
+# So many rows are written by one transaction, where an action is about many.
 SLICE = 500
 # SQLite's waiting writers look again after a tenth of a second at the latest: shorter, and they would never get in.
 PAUSE_S = 0.12

@@ -364,8 +364,3 @@ def workspace_folders(workspace_id: object) -> tuple[Path, Path]:
 
 def blob_key(digest: str) -> str:
     return f"blobs/{digest[:2]}/{digest}"
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Bells of the kernel."""
+"""Tasks of the kernel."""
 
 from __future__ import annotations
 

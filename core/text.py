@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from duto.spec.text import DEEPEST, clean, cleaned
+from duto.spec.text import DEEPEST, clean, cleaned, is_deep
 
-__all__ = ["DEEPEST", "clean", "cleaned", "document_of", "has_bad"]
+__all__ = ["DEEPEST", "clean", "cleaned", "document_of", "has_bad", "is_deep"]
 
 _ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -26,19 +26,3 @@ def document_of(body: bytes) -> Any:
         return cleaned(document) if has_bad(text) or is_deep(document) else document
     except RecursionError as error:
         raise ValueError("It is nested too deep.") from error
-
-
-def is_deep(document: Any, most: int = DEEPEST) -> bool:
-    """Whether it is nested deeper than this. A loop, since depth is what it is about."""
-    level = [document]
-    for _ in range(most + 1):
-        below: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                below += (each for each in value.values() if isinstance(each, dict | list))
-            elif isinstance(value, list):
-                below += (each for each in value if isinstance(each, dict | list))
-        if not below:
-            return False
-        level = below
-    return True

@@ -1,4 +1,4 @@
-"""Bells: ask a worker to look at a row. The bell may be lost, late or doubled; the row is not."""
+"""Wake-ups: ask a worker to look at a row. The wake-up may be lost, late or doubled; the row is not."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ log = logging.getLogger(__name__)
 
 
 def later(task: str, *, queue: str | None = None, **ids: str) -> None:
-    """Ring for the task named `task` after the transaction has committed. Never raises, never waits for long."""
-    after_commit(partial(ring, task, queue=queue, **ids))
+    """Send the wake-up of the task named `task` after the transaction has committed. Never raises, never waits for long."""
+    after_commit(partial(send, task, queue=queue, **ids))
 
 
-def ring(task: str, *, queue: str | None = None, **ids: str) -> None:
-    """Ring now. With the broker away the ticker finds the row within seconds instead."""
+def send(task: str, *, queue: str | None = None, **ids: str) -> None:
+    """Send it now. With the broker away the ticker finds the row within seconds instead."""
     try:
-        # Named by a setting and found at the first bell: Celery is a fifth of a process's start.
+        # Named by a setting and found at the first wake-up: Celery is a fifth of a process's start.
         import_string(settings.CELERY_APP).send_task(
             task, kwargs=ids, queue=queue, ignore_result=True, retry=False, expires=300
         )
     except Exception as error:  # any transport error: the broker is not needed for correctness
-        log.warning("bell %s not delivered: %s", task, error)
+        log.warning("wake-up %s not delivered: %s", task, error)
 
 
 def after_commit(action: Callable[[], object]) -> None:

@@ -1,1 +1,5 @@
-"""Datastores and datasets: where data lies and how it is named."""
+"""Datastores and datasets: where data lies, how it is named, and how tables are read.
+
+Runs resolve their inputs and keep their outputs by it. It does not know that runs exist: what it asks of them it
+declares in `hooks`.
+"""

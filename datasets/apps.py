@@ -7,7 +7,7 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         from datasets.services import datastores
-        from workspaces.services import workspaces
+        from workspaces import hooks
 
-        workspaces.on_created.append(datastores.furnish)
-        workspaces.default_checks["default_datastore"] = datastores.check_default
+        hooks.workspace_created.register(datastores.add_standard)
+        hooks.check_default_datastore.register(datastores.check_default)

@@ -1,6 +1,6 @@
 """The definition of a dataset (docs/wire.md), normal and checked: pure.
 
-Everything is looked at here, at the door: what is stored can be read later, by whatever reads it.
+Everything is checked here, on arrival: what is stored can be read later, by whatever reads it.
 """
 
 from __future__ import annotations

@@ -19,11 +19,11 @@ import httpx
 from django.conf import settings
 
 from core.errors import Unprocessable
-from core.sentences import Kept, parts_of, text_of
+from core.sentences import Kept, text_of
 from core.storage import Root
 from core.words import duration_text
 from datasets import addresses
-from datasets.stored_messages import say, told
+from datasets.stored_messages import refusal, say
 from datasets.stores import WEB, root_by_name
 from workspaces.models import Workspace
 from workspaces.services import storage
@@ -241,5 +241,4 @@ def _remember(root: Root, copy: Copy) -> None:
 
 
 def _refuse(url: str, why: Kept, code: str = "not_fetched") -> Unprocessable:
-    kept = say("not_fetchable", url=url, why=why)
-    return Unprocessable(told(kept), code=code, url=url, said=parts_of(kept))
+    return refusal(Unprocessable, say("not_fetchable", url=url, why=why), code=code, url=url)

@@ -108,9 +108,9 @@ class DatasetVersion(Lifecycle):
         ]
 
     @property
-    def error_told(self) -> str:
+    def localized_error(self) -> str:
         """Why it could not be fetched, in the reader's language."""
-        return stored_messages.told(stored_messages.of_error(self.error))
+        return stored_messages.localized(stored_messages.of_error(self.error))
 
     @property
     def is_usable(self) -> bool:

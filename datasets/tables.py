@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,10 @@ from typing import IO, Any
 from django.utils.translation import gettext as _
 
 from core.errors import StudioError, Unprocessable
-from core.words import duration_text, size_text
+from core.sentences import Kept, kept
+from datasets.stored_messages import not_a_table, of_refusal, refusal, say
 from datasets.stores import root_by_name
+from duto.spec import units
 from workspaces.models import Workspace
 
 CHILD = Path(__file__).with_name("tables_child.py")
@@ -81,7 +82,7 @@ class Glimpse:
     """How files may be read as a table: what the form said with the rest guessed, and what that gives.
 
     `misfits`: how many values are not of the type that was declared for their column, and so are null. `is_partial`:
-    only the start was looked through. `error`: why they cannot be read this way; then there are no rows.
+    only the start was looked through. `error`: why they cannot be read this way, a kept sentence; then there are no rows.
     """
 
     format: dict[str, Any]
@@ -89,7 +90,7 @@ class Glimpse:
     rows: list[list[Any]] = field(default_factory=list)
     misfits: dict[str, int] = field(default_factory=dict)
     is_partial: bool = False
-    error: str = ""
+    error: Kept = ""
 
 
 def glimpse(question: Question, limit: int, most_columns: int, longest: int, enough: int) -> Glimpse:
@@ -116,7 +117,7 @@ def glimpse(question: Question, limit: int, most_columns: int, longest: int, eno
     except Busy:
         raise
     except StudioError as error:
-        found.columns, found.rows, found.error = [], [], error.message
+        found.columns, found.rows, found.error = [], [], of_refusal(error)
     return found
 
 
@@ -142,8 +143,8 @@ def as_csv(question: Question) -> Iterator[bytes]:
 
 
 @contextmanager
-def _asked(question: Question, deed: str) -> Iterator[Iterator[dict[str, Any]]]:
-    turns = _turns[deed]
+def _asked(question: Question, task: str) -> Iterator[Iterator[dict[str, Any]]]:
+    turns = _turns[task]
     if not turns.acquire(timeout=PATIENCE):
         raise Busy(_("Other tables are being read at this moment. Try again in a minute."))
     try:
@@ -151,7 +152,7 @@ def _asked(question: Question, deed: str) -> Iterator[Iterator[dict[str, Any]]]:
             files = [(each.path, _local(question.workspace, each, Path(folder) / str(n)))
                      for n, each in enumerate(question.files)]  # fmt: skip
             asked = {
-                "deed": deed, "files": files, "format": question.definition.get("format") or {},
+                "task": task, "files": files, "format": question.definition.get("format") or {},
                 "operations": question.definition.get("operations") or [], "survey": question.survey,
                 "memory": MEMORY, "seconds": question.seconds, **question.more,
             }  # fmt: skip
@@ -237,36 +238,23 @@ class _Child:
 
 
 def too_slow(seconds: int) -> StudioError:
-    return Unprocessable(
-        _("Reading this table took longer than %(time)s. Name fewer files, or write it as Parquet.")
-        % {"time": duration_text(seconds)},
-        code="table_too_slow",
-    )
+    return refusal(Unprocessable, say("reading_slow", time=units.duration_text(seconds)), code="table_too_slow")
 
 
 def _too_large() -> StudioError:
-    return Unprocessable(
-        _("Reading this table needs more than %(size)s of memory. Part it into smaller files or fewer columns.")
-        % {"size": size_text(MEMORY)},
-        code="table_too_large",
-    )
+    return refusal(Unprocessable, say("reading_large", size=units.size_text(MEMORY)), code="table_too_large")
 
 
 def _killed() -> StudioError:
-    return Unprocessable(
-        _("The process that read this table was killed; the machine may have had no memory left. Try again."),
-        code="table_killed",
-    )
+    return refusal(Unprocessable, say("reader_killed"), code="table_killed")
 
 
-def _refusal(error: Mapping[str, str]) -> StudioError:
+def _refusal(error: Mapping[str, Any]) -> StudioError:
     if error["code"] == "table_too_large":
         return _too_large()
     if error["code"] == "too_many_values":
-        text = _("These rows are more than %(size)s. Ask for fewer rows.") % {"size": size_text(MOST_BYTES)}
-        return Unprocessable(text, code=error["code"])
-    text = _("This cannot be read as a table: %(why)s.") % {"why": error["message"]}
-    return Unprocessable(re.sub(r"([.?])\.$", r"\1", text), code=error["code"])
+        return refusal(Unprocessable, say("many_values", size=units.size_text(MOST_BYTES)), code=error["code"])
+    return refusal(Unprocessable, not_a_table(kept(error, error["message"])), code=error["code"])
 
 
 def _whole(output: IO[bytes], size: int) -> bytes:

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from duto.spec.sentences import Said, foreign, said, with_said
 from duto.tables import Column, Form, Source, Table, TableError, form_of, guess, read, survey
 from duto.tables.reader import plain
 
@@ -38,16 +39,20 @@ def main() -> None:
         _answer(asked)
         _say({"done": True})
     except TableError as error:
-        _say({"error": {"code": "not_a_table", "message": str(error)}})
+        _refuse(error.message)
     except MemoryError:
         _say({"error": {"code": "table_too_large", "message": "memory"}})
     except FileNotFoundError:
-        _say({"error": {"code": "not_a_table", "message": "a file went away while it was read"}})
+        _refuse(said("file_went"))
+
+
+def _refuse(message: Said) -> None:
+    _say({"error": with_said({"code": "not_a_table", "message": message})})
 
 
 def _answer(asked: Mapping[str, Any]) -> None:
     sources = [_source(name, path) for name, path in asked["files"]]
-    if asked["deed"] == "glimpse":
+    if asked["task"] == "glimpse":
         _glimpse(sources, asked)
         return
     definition = {"format": asked["format"], "operations": asked["operations"]}
@@ -58,12 +63,12 @@ def _answer(asked: Mapping[str, Any]) -> None:
         columns = survey(sources, form, _tell)
     table = read(sources, definition, columns)
     names = [[each.name, each.type] for each in table.columns]
-    deed = asked["deed"]
-    if deed == "look":
+    task = asked["task"]
+    if task == "look":
         _check(sources, form, definition, columns)
         kept = [[each.name, each.type, each.order, each.is_extra] for each in columns]
         _say({"columns": names, "survey": kept})
-    elif deed == "rows":
+    elif task == "rows":
         _say({"columns": names})
         _rows(table.rows(), asked)
     else:
@@ -76,7 +81,7 @@ def _glimpse(sources: list[Source], asked: Mapping[str, Any]) -> None:
     try:
         form_of(asked["format"])
     except ValueError as error:
-        raise TableError(str(error)) from error
+        raise TableError(foreign(error)) from error
     guessed = guess(sources, asked["format"])
     _say({"format": guessed})
     form = form_of(guessed)

@@ -1,4 +1,4 @@
-"""Bells of datasets."""
+"""Tasks of datasets."""
 
 from __future__ import annotations
 

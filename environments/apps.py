@@ -8,8 +8,7 @@ class EnvironmentsConfig(AppConfig):
     def ready(self) -> None:
         from environments.queries import may_watch_build
         from environments.services import curated, logs
-        from workspaces import live
-        from workspaces.services import workspaces
+        from workspaces import hooks, live
 
-        workspaces.on_created.append(curated.furnish)
+        hooks.workspace_created.register(curated.add_curated)
         live.register("build", may_watch_build, logs.catch_up)

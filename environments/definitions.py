@@ -9,10 +9,12 @@ from typing import Any
 from core.errors import Invalid
 from core.spec import refusing
 from duto.spec import canonical
-from duto.spec.environment import recipe_of
+from duto.spec.environment import lists_of, recipe_of
 from duto.spec.names import check_name, is_name
 
 MOST_PACKAGES = 2000
+# Of a definition's Python, and in no digest.
+FOR_PEOPLE = frozenset({"unused", "said"})
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,6 @@ class Definition:
     digest: str
     recipe: dict[str, Any]
     recipe_digest: str
-
-    @property
-    def is_user_managed(self) -> bool:
-        return bool(self.document["python"]["user_managed"])
 
 
 def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> Definition:
@@ -59,9 +57,7 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
     }
     if recipe.conda is not None and not document["python"]["user_managed"]:
         document["python"]["conda"] = recipe.conda.to_document()
-    for key, lines in (("constraints", recipe.constraints), ("unused", recipe.unused)):
-        if lines:
-            document["python"][key] = list(lines)
+    document["python"].update(lists_of(recipe))
     if isinstance(given.get("docker"), Mapping) and given["docker"]:
         document["docker"] = dict(given["docker"])
     return _with_locks(document, recipe.digest, dict(locks or {}))
@@ -70,7 +66,7 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
 def _with_locks(document: dict[str, Any], recipe_digest: str, locks: dict[str, str]) -> Definition:
     """A curated environment is installed from locks, so its build is not that of an equal list of packages."""
     counted = {key: value for key, value in document.items() if key != "name"}
-    counted["python"] = {key: value for key, value in document["python"].items() if key != "unused"}
+    counted["python"] = {key: value for key, value in document["python"].items() if key not in FOR_PEOPLE}
     digest = canonical.digest(counted)
     if locks:
         document = {**document, "locks": locks}

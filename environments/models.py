@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from core import outbox
+from core import outbox, sentences
 from core.lifecycle import Lifecycle, Row
+from core.sentences import Kept
 from environments import stored_messages
 from workspaces.models import Workspace
 
@@ -39,12 +41,12 @@ class Spoken(Lifecycle):
         abstract = True
 
     @property
-    def message_told(self) -> str:
-        return stored_messages.told({"text": self.message, **(self.said.get("message") or {})})
+    def localized_message(self) -> str:
+        return stored_messages.localized({"text": self.message, **(self.said.get("message") or {})})
 
     @property
-    def reason_told(self) -> str:
-        return stored_messages.told({"text": self.reason, **(self.said.get("reason") or {})})
+    def localized_reason(self) -> str:
+        return stored_messages.localized({"text": self.reason, **(self.said.get("reason") or {})})
 
 
 class EnvironmentBuild(Spoken):
@@ -91,8 +93,8 @@ class EnvironmentBuild(Spoken):
         outbox.hint(f"build:{self.pk}", {"status": to})
 
     @property
-    def warnings_told(self) -> list[str]:
-        return [stored_messages.told(each) for each in self.warnings]
+    def localized_warnings(self) -> list[str]:
+        return [stored_messages.localized(each) for each in self.warnings]
 
 
 class EnvironmentVersion(Row):
@@ -106,7 +108,7 @@ class EnvironmentVersion(Row):
     recipe_digest = models.CharField(max_length=64)
     build = models.ForeignKey(EnvironmentBuild, models.SET_NULL, null=True, related_name="versions")
     # What its images are built on: the tag of the base that it describes or names itself, empty for that of the host.
-    ground = models.CharField(max_length=64, blank=True)
+    base_tag = models.CharField(max_length=64, blank=True)
 
     class Meta:
         constraints = [
@@ -117,8 +119,20 @@ class EnvironmentVersion(Row):
         indexes = [models.Index("workspace", "digest", name="environment_version_digest")]
 
     @property
+    def unused(self) -> list[Kept]:
+        """What of the lists of its program the studio does not use."""
+        python = self.definition.get("python") or {}
+        return [sentences.kept(python, each) for each in python.get("unused") or []]
+
+    @property
+    def localized_unused(self) -> list[str]:
+        return [stored_messages.localized(each) for each in self.unused]
+
+    @property
     def label(self) -> str:
-        return f"{self.environment.name}:{self.version}" if self.environment else f"anonymous {self.digest[:8]}"
+        if self.environment:
+            return f"{self.environment.name}:{self.version}"
+        return gettext("anonymous %(digest)s") % {"digest": self.digest[:8]}
 
 
 class Image(Spoken):
@@ -147,7 +161,7 @@ class Image(Spoken):
     image_id = models.CharField(max_length=80, blank=True)
     lock_digest = models.CharField(max_length=64, blank=True, db_index=True)
     # That of the environment it was first built for; null where nobody knows.
-    ground = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unknown is not the host's own
+    base_tag = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unknown is not the host's own
     # The named parts that the tag is a digest of: comparing two says why it was built anew.
     recipe = models.JSONField(default=dict)
     # {"done": 1, "total": 4, "text": what it does now, "unit": steps of a build, or bytes of a fetch}

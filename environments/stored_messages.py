@@ -47,9 +47,9 @@ def say(code: str, /, **facts: Any) -> dict[str, Any]:
     return sentences.made(code, SENTENCES, **facts)
 
 
-def told(sentence: Kept) -> str:
+def localized(sentence: Kept) -> str:
     """In the reader's language."""
-    return sentences.told(sentence, SENTENCES)
+    return sentences.localized(sentence, SENTENCES)
 
 
 def columns(known: Mapping[str, Any] | None = None, /, **given: Kept) -> dict[str, Any]:

@@ -11,11 +11,17 @@ const modules = join(here, "node_modules");
 
 /** Each library is a file of its own, so that a page loads only what it uses. */
 const LIBRARIES = {
-  "dagre.js": { package: "@dagrejs/dagre", entry: "export * from '@dagrejs/dagre'; export { default } from '@dagrejs/dagre';" },
+  "dagre.js": {
+    package: "@dagrejs/dagre",
+    entry: "export * from '@dagrejs/dagre'; export { default } from '@dagrejs/dagre';",
+  },
   "uplot.js": { package: "uplot", entry: "export { default } from 'uplot';" },
   "ansi_up.js": { package: "ansi_up", entry: "export { AnsiUp } from 'ansi_up';" },
   "idiomorph.js": { package: "idiomorph", entry: "export { Idiomorph } from 'idiomorph/dist/idiomorph.esm.js';" },
-  "htmx.js": { package: "htmx.org", entry: "import htmx from 'htmx.org/dist/htmx.esm.js'; window.htmx = htmx; export default htmx;" },
+  "htmx.js": {
+    package: "htmx.org",
+    entry: "import htmx from 'htmx.org/dist/htmx.esm.js'; window.htmx = htmx; export default htmx;",
+  },
 };
 
 /** Latin and its extension: what the studio's own words need; other scripts fall back to the system's fonts. */
@@ -23,17 +29,32 @@ const FONTS = {
   "inter-latin.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
   "inter-latin-ext.woff2": "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2",
   "jetbrains-mono-latin.woff2": "@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2",
-  "jetbrains-mono-latin-ext.woff2": "@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-ext-wght-normal.woff2",
+  "jetbrains-mono-latin-ext.woff2":
+    "@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-ext-wght-normal.woff2",
 };
 
-const LICENSED = ["@dagrejs/dagre", "@dagrejs/graphlib", "uplot", "ansi_up", "idiomorph", "htmx.org", "lucide-static",
-  "@fontsource-variable/inter", "@fontsource-variable/jetbrains-mono"];
+const LICENSED = [
+  "@dagrejs/dagre",
+  "@dagrejs/graphlib",
+  "uplot",
+  "ansi_up",
+  "idiomorph",
+  "htmx.org",
+  "lucide-static",
+  "@fontsource-variable/inter",
+  "@fontsource-variable/jetbrains-mono",
+];
 
 async function bundle(name, { entry }) {
   await build({
     stdin: { contents: entry, resolveDir: here, sourcefile: name },
-    outfile: join(out, name), bundle: true, minify: true, format: "esm", target: "es2022",
-    legalComments: "none", logLevel: "warning",
+    outfile: join(out, name),
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    legalComments: "none",
+    logLevel: "warning",
   });
 }
 

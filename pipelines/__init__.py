@@ -1,1 +1,5 @@
-"""Published pipelines."""
+"""Published pipelines: graphs that are frozen and started by name, form or address.
+
+Its REST publishes and lists them; runs trigger them and draw their pages. It does not know what a run is: publishing
+is answered by a hook.
+"""

@@ -1,4 +1,4 @@
-"""Pipelines that can be run again by name, form or address."""
+"""Pipelines that can be run again by name, form or address, and modules: steps that many pipelines share."""
 
 from __future__ import annotations
 
@@ -34,3 +34,45 @@ class PublishedPipeline(Row):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Module(Row):
+    """A step by a name, for the pipelines of a workspace. What it runs is said by its versions."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "Active", _("Active")
+        DEPRECATED = "Deprecated", _("Deprecated")
+        DISABLED = "Disabled", _("Disabled")
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="modules")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    # The version that programs get which name none; empty: the newest that is active.
+    default_version = models.CharField(max_length=64, blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", "name", name="one_module_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModuleVersion(Row):
+    """One published form of a module: code, ports, arguments. Only its status and its description change."""
+
+    module = models.ForeignKey(Module, models.CASCADE, related_name="versions")
+    version = models.CharField(max_length=64)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=10, choices=Module.Status, default=Module.Status.ACTIVE)
+    # What a step is made of (docs/wire.md, *Modules*), checked when it was published.
+    definition = models.JSONField()
+    snapshot_digest = models.CharField(max_length=64)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("module", "version", name="one_version_per_module")]
+
+    def __str__(self) -> str:
+        return f"{self.module_id} {self.version}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,9 @@ from django.utils.translation import gettext as _
 from core.clock import iso
 from core.errors import Conflict, NotFound
 from core.storage import Root, artifact_store, safe
+from registry import hooks
 from registry.models import ModelVersion, RegisteredModel
 from workspaces.models import Workspace
-
-# Lent by the app of runs: a query for the ids of all runs below one.
-Tree = Callable[[Workspace, UUID], QuerySet[Any, Any]]
-trees: list[Tree] = []
 
 _NEWEST = Subquery(ModelVersion.objects.filter(model=OuterRef("model")).order_by("-version").values("version")[:1])
 
@@ -31,10 +28,7 @@ def versions_in(
     if name:
         found = found.filter(model__name=name)
     if run_id is not None:
-        of = Q(run_id=run_id)
-        for below in trees:
-            of |= Q(run_id__in=below(workspace, run_id))
-        found = found.filter(of)
+        found = found.filter(Q(run_id=run_id) | Q(run_id__in=hooks.runs_below(workspace, run_id)))
     return found.filter(version=_NEWEST) if latest else found
 
 

@@ -5,16 +5,16 @@ One table for the pages, for the services and for docs/reliability.md, which a t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from core.words import duration_text
+from duto_protocol.messages import Proof
 
 SIGNALS = ("TERM", "KILL")
 
@@ -83,25 +83,16 @@ def next_try(code: str | None, number: int, retries: int | None, delay: float | 
     return Retry(number + 1, allowed, delay if delay is not None and cause.heeds else cause.delay)
 
 
-def proof_of(told: Any) -> dict[str, Any] | None:
-    """What an agent says that it saw after it had ended the processes; None when it says nothing that can be read."""
-    if not isinstance(told, Mapping):
-        return None
-    left, seconds, signals = told.get("left_over"), told.get("seconds"), told.get("signals")
-    if not _is_amount(left) or not _is_amount(seconds) or not isinstance(signals, list):
-        return None
+def proof_of(reported: Proof) -> dict[str, Any]:
+    """What an agent says that it saw after it had ended the processes, as it is kept."""
     proof: dict[str, Any] = {
-        "left_over": int(left),
-        "signals": [each for each in SIGNALS if each in signals],
-        "seconds": round(seconds, 3),
+        "left_over": int(reported.left_over),
+        "signals": [each for each in SIGNALS if each in reported.signals],
+        "seconds": round(reported.seconds, 3),
     }
-    if told.get("container") in ("removed", "absent"):
-        proof["container"] = told["container"]
+    if reported.container in ("removed", "absent"):
+        proof["container"] = reported.container
     return proof
-
-
-def _is_amount(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def proof_words(proof: Mapping[str, Any] | None, *, by_itself: bool = False) -> str:

@@ -40,10 +40,6 @@ class Policy:
         days = getattr(self, kind)
         return None if days is None else moment - timedelta(days=days)
 
-    @property
-    def removes_runs_data(self) -> bool:
-        return any(days is not None for days in (self.logs, self.artifacts, self.outputs))
-
 
 DAYS = tuple(field.name for field in fields(Policy) if field.name != "keep_last")
 ON_HOSTS = ("attempts", "environments", "images")

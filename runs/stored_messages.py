@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from compute import stored_messages as compute
 from core import sentences, words
 from core.errors import Invalid, StudioError
 from core.sentences import Kept
@@ -41,6 +42,10 @@ SENTENCES: Mapping[str, str | Promise] = {
     "exists": _(
         "The output '%(name)s' would replace '%(path)s', and it was declared with overwrite=False. Give it another "
         "destination, for example one with %(free)s in it, or say overwrite=True."
+    ),
+    "registered": _(
+        "The output '%(name)s' is to be registered as '%(dataset)s' with create_new_version=False, and a dataset of this "
+        "name has another definition. Register it with create_new_version=True, or under another name."
     ),
     "run_scope": _(
         "The output '%(output)s' would be kept at '%(path)s' on '%(store)s', and the file '%(file)s' there was not "
@@ -88,7 +93,7 @@ SENTENCES: Mapping[str, str | Promise] = {
     "long_value": _("The value of '%(key)s' has more than %(most)s characters."),
     "strange_run": _("run %(run)s is not of this run's tree"),
     "fixed_property": _("property '%(key)s' is set already and cannot change"),
-    "metric_name": _("A metric's name is a text of 1 to %(most)s characters."),
+    "metric_name": _("A metric's name is a text of 1 to %(most)s characters, not %(name)s."),
     "metric_kind": _("There is no kind of metric %(kind)s."),
     "metric_value": _("The metric '%(name)s' has no value."),
     "metric_index": _("The index of the metric '%(name)s' is no whole number."),
@@ -108,6 +113,35 @@ SENTENCES: Mapping[str, str | Promise] = {
     "files_unkept": _("Files that the step left could not be kept: %(names)s."),
     "files_unkept_more": _("Files that the step left could not be kept: %(names)s and %(count)s more."),
     "no_room": _("Files that the step left could not be kept. %(why)s"),
+    # Of sweeps: how they ended, and why they stopped a trial.
+    "no_trials": _("The sweep found no values to try."),
+    "trials_failed": _("None of the %(trials)s trials completed. Trial %(number)s failed first: %(why)s"),
+    "no_trial_completed": _("None of the %(trials)s trials completed before they were stopped."),
+    "no_primary_metric": _(
+        "No trial has logged the primary metric '%(metric)s', so none is the best. The trials logged: %(names)s."
+    ),
+    "no_best_trial": _(
+        "No trial that completed has logged the primary metric '%(metric)s', so none is the best, whose output '%(output)s' "
+        "would be the sweep's. Log it with run.log('%(metric)s', value)."
+    ),
+    "no_model_file": _(
+        "The best trial, %(number)s, has kept no '%(file)s' for the output '%(output)s'. A script keeps a file by writing it "
+        "below outputs/, or by run.upload_file."
+    ),
+    "stopped_canceled": _("Stopped with the sweep."),
+    "stopped_late": _("Stopped: the sweep had used up its max_duration_minutes."),
+    "stopped_bandit": _(
+        "Stopped by the bandit policy at interval %(interval)s: its best %(metric)s was %(value)s, the best of %(trials)s "
+        "trials %(best)s, and the limit %(limit)s."
+    ),
+    "stopped_median_stopping": _(
+        "Stopped by median stopping at interval %(interval)s: its best %(metric)s was %(value)s, and the median of the "
+        "running averages of %(trials)s trials %(limit)s."
+    ),
+    "stopped_truncation_selection": _(
+        "Stopped by truncation selection at interval %(interval)s: its best %(metric)s, %(value)s, was among the lowest "
+        "%(percentage)s %% of %(trials)s trials."
+    ),
     "failed_above": _("The run above it failed before the script had completed this one."),
     "canceled_above": _("Canceled with the run above it."),
     "attempt_above": _("Attempt %(attempt)s of the step above it ended before the script had completed this run."),
@@ -127,7 +161,7 @@ SENTENCES: Mapping[str, str | Promise] = {
     "not_fetched": _("The copy of '%(url)s' is not there. Register the dataset again; then it is fetched anew."),
 }
 # Those of the apps below, which keep them by tables of their own.
-OTHERS: Mapping[str, str] = {**environments.SENTENCES, **datasets.SENTENCES}
+OTHERS: Mapping[str, str] = {**compute.SENTENCES, **environments.SENTENCES, **datasets.SENTENCES}
 # The sentences of a code that is told in several ways, longer ones first.
 OF_CODE: Mapping[str, tuple[str, ...]] = {
     "unfinished": ("failed_there", "canceled_there", "skipped_there", "unfinished_there"),
@@ -151,6 +185,7 @@ SHARED = _(
 )
 # Who has canceled is a name, unless it is one of these.
 ANOTHER_STEP = "another step's failure"
+SWEEP = "the sweep's policy"
 WITH_CLUSTER = re.compile(r"(?P<who>.+), who deleted the cluster (?P<cluster>.+)")
 # Of an input that nobody has read only the sentence has the name.
 WHAT_INPUT = re.compile(r"hat input `(?P<name>.+)` holds ")
@@ -175,7 +210,7 @@ def said(kept: Mapping[str, Any]) -> str:
     if words.is_of_the_code():
         return text
     if code in hosts.SENTENCES or code in OTHERS:
-        return sentences.told(kept, OTHERS)
+        return sentences.localized(kept, OTHERS)
     if code == "different":
         return str(DIFFERENT) % _facts(kept)
     for name in OF_CODE.get(code, (code if code in SENTENCES else "unusable",)):
@@ -216,6 +251,8 @@ def who(name: str) -> str:
     """Who has canceled, as it is kept with a run, in the reader's language."""
     if name == ANOTHER_STEP:
         return gettext("another step's failure")
+    if name == SWEEP:
+        return gettext("the sweep's policy")
     found = WITH_CLUSTER.fullmatch(name)
     return gettext("%(who)s, who deleted the cluster %(cluster)s") % found.groupdict() if found else name
 

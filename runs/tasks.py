@@ -1,4 +1,4 @@
-"""Bells of runs. Each carries an id, may be repeated, and may be lost: the ticker finds the row."""
+"""Tasks of runs. Each carries an id, may be repeated, and may be lost: the ticker finds the row."""
 
 from __future__ import annotations
 

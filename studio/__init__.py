@@ -1,1 +1,4 @@
-"""Wiring only: settings, addresses, processes. Imports all, imported by none."""
+"""Wiring only: settings, addresses, processes.
+
+`manage.py` and the servers start here. It imports all apps and is imported by none.
+"""

@@ -100,12 +100,12 @@ def _of_rest(request: ASGIRequest, func: Any, names: dict[str, Any]) -> int:
             raise MethodNotAllowed(method.upper())
     except Exception as error:  # told as the view tells it; what it does not know is raised again
         answer: Response = view.handle_exception(error)
-        told = {
+        headers = {
             name: value
             for name, value in answer.headers.items()
             if name in ("WWW-Authenticate", "Retry-After", "Allow")
         }
-        raise Refused(answer.status_code, getattr(answer, "data", document_of(answer.status_code)), told) from error
+        raise Refused(answer.status_code, getattr(answer, "data", document_of(answer.status_code)), headers) from error
     return _most(request, takes_files=method in getattr(view, "takes_files", ()))
 
 

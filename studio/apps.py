@@ -9,7 +9,7 @@ from django.conf import settings
 
 
 class StudioConfig(AppConfig):
-    """The house itself."""
+    """The studio itself."""
 
     name = "studio"
 

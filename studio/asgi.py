@@ -1,4 +1,4 @@
-"""The doors of the web process: HTTP for Django, one websocket for live pages."""
+"""What the web process serves: HTTP for Django, one websocket for live pages."""
 
 from __future__ import annotations
 

@@ -22,7 +22,14 @@ STAMP = VENV / "duto-stamp.json"
 INDEX = VENV / "duto-index.json"
 NEEDED_BYTES = 3 << 29
 GIB = 1 << 30
-LOCKED = ["pyproject.toml", "uv.lock", "sdk/duto/pyproject.toml", "sdk/azureml/pyproject.toml", "agent/pyproject.toml"]
+LOCKED = [
+    "pyproject.toml",
+    "uv.lock",
+    "sdk/duto/pyproject.toml",
+    "sdk/azureml/pyproject.toml",
+    "agent/pyproject.toml",
+    "protocol/pyproject.toml",
+]
 PUBLIC_INDEX = "pypi.org"
 # What web, worker and agent import at their start.
 COMPILED = [
@@ -261,7 +268,7 @@ def install_from_mirror(uv: str, env: dict[str, str], dev: bool) -> None:
     uv_run([uv, "export", "--frozen", "--quiet", "--no-emit-workspace", "--output-file", str(names), *groups], env)
     where = ["--quiet", "--python", str(VENV / "bin" / "python")]
     uv_run([uv, "pip", "install", *where, "--require-hashes", "-r", str(names)], env)
-    members = [part for name in ("sdk/duto", "sdk/azureml", "agent") for part in ("-e", str(ROOT / name))]
+    members = [part for name in ("sdk/duto", "sdk/azureml", "protocol", "agent") for part in ("-e", str(ROOT / name))]
     uv_run([uv, "pip", "install", *where, "--no-deps", *members], env)
 
 

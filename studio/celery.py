@@ -17,7 +17,7 @@ app.autodiscover_tasks()
 
 @worker_init.connect
 def start_ticker(sender: object = None, **_: object) -> None:
-    """The ticker starts with the worker, broker or no broker: it is what makes bells dispensable."""
+    """The ticker starts with the worker, broker or no broker: it is what makes wake-ups dispensable."""
     if getattr(sender, "app", None) is not app:  # the signal is for every worker of the process
         return
     from core import collector, outbox_publisher

@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "DUTO_"
 MEGABYTE = 1024 * 1024
-# Nothing listens on port 1: bells are lost at once, and the rows wait for the next start.
+# Nothing listens on port 1: wake-ups are lost at once, and the rows wait for the next start.
 NO_BROKER = "redis://127.0.0.1:1/0"
 YES, NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
@@ -53,6 +53,11 @@ class Config:
     redis_bin: str = setting("", "Path of a valkey-server or redis-server for `up` to start.")
     secret_key: str = setting(
         "", "Signs sessions and links; 32 characters or more. Empty: made once, kept in the data directory."
+    )
+    old_secret_keys: str = setting(
+        "",
+        "Keys that `DUTO_SECRET_KEY` had before, separated by commas: secrets encrypted under them can still be read, and "
+        "`manage.py keyvault-rotate` encrypts those under the present key. Sessions stay, too.",
     )
     host: str = setting("127.0.0.1", "Address to listen on.")
     port: int = setting(8000, "Port to listen on; 0 takes any.", 0, 65535)
@@ -149,6 +154,11 @@ class Config:
         except FileNotFoundError:
             return _make_secret(path)
 
+    @property
+    def old_secrets(self) -> list[str]:
+        """The signing keys that there were before."""
+        return [key for each in self.old_secret_keys.split(",") if (key := each.strip())]
+
 
 def _make_secret(path: Path) -> str:
     """Create the key exclusively, so that two starting parts agree on one."""
@@ -225,6 +235,8 @@ def insecure(config: Config, embedded: bool) -> list[str]:
     wrong: list[str] = []
     if config.secret_key and len(config.secret_key) < 32:
         wrong.append("DUTO_SECRET_KEY: is shorter than 32 characters")
+    if any(len(key) < 32 for key in config.old_secrets):
+        wrong.append("DUTO_OLD_SECRET_KEYS: one of them is shorter than 32 characters")
     if config.debug and not config.is_loopback:
         wrong.append("DUTO_DEBUG: may not be on while DUTO_HOST is not a loopback address")
     if not config.uses_sqlite and not embedded and config.broker_url == NO_BROKER:

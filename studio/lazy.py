@@ -1,6 +1,7 @@
 """Addresses that are imported when they are first asked for.
 
-The REST interface brings a third of what the web process imports, and the first page needs none of it.
+The REST interface brings a third of what the web process imports, and neither the first page nor the worker needs any
+of it. It relies on private parts of Django's resolver, to which tests/test_imports.py holds the Django that is installed.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from workspaces.web.decorators import signed_in_page, workspace_page
 
 IN_A_WORKSPACE = re.compile(r"/w/(?P<workspace>[-\w]+)/(?P<place>.*)")
 # Answered by programs' own documents, or asked for by no person.
-NOT_PAGES = ("/api/", "/agent/", "/static/")
+NOT_PAGES = ("/api/", "/agent/", "/static/", "/simple/")
 # What people write who cut an address short, or who know the names of REST: the list, or the thing.
 MEANT: tuple[tuple[str, str], ...] = (
     (r"datasets|data/(?:sets|read|cancel|unregister)", "datasets:list"),

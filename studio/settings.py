@@ -12,6 +12,7 @@ from studio.config import ROOT, load
 DUTO = load()
 BASE_DIR = ROOT
 SECRET_KEY = DUTO.read_secret()
+SECRET_KEY_FALLBACKS = DUTO.old_secrets
 DEBUG = DUTO.debug
 
 # --- Who is answered -------------------------------------------------------------------------------------------------
@@ -36,12 +37,12 @@ X_FRAME_OPTIONS = "SAMEORIGIN"  # frame-ancestors of the content security policy
 # --- What the studio is made of --------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "django.forms",  # its widgets, among the templates of the studio
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "allauth",
     "allauth.account",
     "rest_framework",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "studio.urls"
 ASGI_APPLICATION = "studio.asgi.application"
+FORM_RENDERER = "core.rendering.Fields"
 TEMPLATES = [
     {
         # The name by which template_partials finds it: without it no fragment of a page is found.
@@ -135,7 +137,7 @@ def _postgres(url: str) -> dict[str, Any]:
 DATABASES = {"default": _sqlite() if DUTO.uses_sqlite else _postgres(DUTO.database_url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Bells: Celery and the channel layer -----------------------------------------------------------------------------
+# --- Wake-ups: Celery and the channel layer -----------------------------------------------------------------------------
 
 CHANNEL_LAYERS = {
     "default": {
@@ -194,6 +196,12 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "workspaces.adapter.ClosedAdapter"
+ACCOUNT_FORMS = {
+    "login": "workspaces.web.account_forms.SignIn",
+    "change_password": "workspaces.web.account_forms.ChangePassword",
+    "set_password": "workspaces.web.account_forms.SetPassword",
+    "reauthenticate": "workspaces.web.account_forms.Reauthenticate",
+}
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 # By address, and by name and address together (workspaces.adapter).
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
@@ -267,6 +275,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": DUTO.log_level},
     "loggers": {
+        # An answer of 4xx is the caller's to read; a program that polls would fill the log with them.
+        "django.request": {"level": "ERROR"},
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -11,11 +11,13 @@ APPS = ("workspaces", "datasets", "environments", "compute", "registry", "pipeli
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
+    path("simple/", include("workspaces.api.package_urls")),
     path("accounts/", include("workspaces.web.account_urls")),
     LazyInclude("agent/v1/", ("runs.agents.urls",), "agent"),
     # Names in here are reversed as `api:...`.
     LazyInclude("api/v1/", ("studio.api_urls", *(f"{app}.api.urls" for app in APPS)), "api"),
-    *(path("w/<slug:workspace>/", include(f"{app}.web.urls")) for app in APPS),
+    # Published pipelines have no pages of their own: those start runs, so they stand with the runs.
+    *(path("w/<slug:workspace>/", include(f"{app}.web.urls")) for app in APPS if app != "pipelines"),
     path("", include("workspaces.web.root_urls")),
     path("", include("runs.web.root_urls")),
 ]

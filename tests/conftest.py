@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from studio.testing.engine import NoEngine, engine
 from studio.testing.plugin import find_chromium, lacking
@@ -19,6 +20,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# Two cores may be shared with others; an expectation that is met early does not wait.
+STEP_MS = 60_000
+expect.set_options(timeout=STEP_MS)
 
 
 @pytest.fixture(scope="session")

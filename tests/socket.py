@@ -12,6 +12,9 @@ from django.test import Client
 
 from workspaces.models import User
 
+# Two cores may be shared with others: a wait that is too long costs nothing when all is well.
+PATIENCE = 60
+
 
 class Page(ApplicationCommunicator):
     """One websocket with a session's cookie."""
@@ -31,13 +34,13 @@ class Page(ApplicationCommunicator):
 
     async def connect(self) -> bool:
         await self.send_input({"type": "websocket.connect"})
-        return bool((await self.receive_output(5))["type"] == "websocket.accept")
+        return bool((await self.receive_output(PATIENCE))["type"] == "websocket.accept")
 
     async def send_text(self, text: str) -> None:
         await self.send_input({"type": "websocket.receive", "text": text})
 
     async def hear(self) -> Any:
-        message = await self.receive_output(5)
+        message = await self.receive_output(PATIENCE)
         assert message["type"] == "websocket.send", message
         return json.loads(message["text"])
 
@@ -48,4 +51,4 @@ class Page(ApplicationCommunicator):
 
     async def close(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(5)
+        await self.wait(PATIENCE)

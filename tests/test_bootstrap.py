@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
     """A clean copy of what decides the environment, and of the code that enters it."""
     target = tmp_path / "clone"
     skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("sdk", "agent", "studio"):
+    for name in ("sdk", "protocol", "agent", "studio"):
         shutil.copytree(ROOT / name, target / name, ignore=skip)
     for name in ("pyproject.toml", "uv.lock", "manage.py", "LICENSE"):
         shutil.copy(ROOT / name, target / name)
@@ -141,7 +141,7 @@ def test_a_mirror_gives_the_locked_versions_by_their_hashes(tmp_path: Path, monk
     assert made.startswith("venv")
     assert "--frozen" in exported and "--group dev" in exported
     assert "--require-hashes" in installed
-    assert "--no-deps" in members and members.count("-e ") == 3
+    assert "--no-deps" in members and members.count("-e ") == 4
 
 
 def test_the_lock_names_public_addresses_alone() -> None:

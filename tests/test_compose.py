@@ -196,7 +196,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         process.terminate()
     for process in built.processes.values():
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(30)
         process.kill()
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute("DROP DATABASE duto WITH (FORCE)")
@@ -208,14 +208,14 @@ def test_each_command_works_with_its_environment(stack: Stack) -> None:
     stack.start("valkey")
     assert stack.start("prepare").wait(120) == 0, stack.log("prepare")
     web = stack.start("web")
-    eventually(lambda: stack.answers() or web.poll() is not None, 60, "the first page")
+    eventually(lambda: stack.answers() or web.poll() is not None, 180, "the first page")
     assert web.poll() is None, stack.log("web")
     # The proxy's word about the browser is believed, and the browser's own about itself is not.
     assert [stack.tries_to_sign_in("9.9.9.9", f"name-{number}") for number in range(11)] == [False] * 10 + [True]
     assert stack.tries_to_sign_in("8.8.8.8, 9.9.9.9", "name")
     assert not stack.tries_to_sign_in("9.9.9.9, 8.8.8.8", "name")
     worker = stack.start("worker")
-    eventually(lambda: "ready" in stack.log("worker") or worker.poll() is not None, 60, "the worker")
+    eventually(lambda: "ready" in stack.log("worker") or worker.poll() is not None, 180, "the worker")
     assert worker.poll() is None, stack.log("worker")
     if (stack.home / "data" / "agent" / "host.json").exists():
         agent = stack.start("agent")
@@ -252,14 +252,14 @@ def test_browsers_and_programs_come_through_the_real_proxy(stack: Stack) -> None
     assert stack.start("prepare").wait(120) == 0, stack.log("prepare")
     (link,) = re.findall(rf"{stack.public}/\S+", stack.log("prepare"))
     web, proxy = stack.start("web"), stack.start("proxy")
-    eventually(lambda: stack.answers() or web.poll() is not None, 60, "the first page")
+    eventually(lambda: stack.answers() or web.poll() is not None, 180, "the first page")
     assert web.poll() is None and proxy.poll() is None, stack.log("web") + stack.log("proxy")
-    with httpx.Client(base_url=stack.public, verify=stack.authority(), timeout=30) as person:
+    with httpx.Client(base_url=stack.public, verify=stack.authority(), timeout=60) as person:
         sign_in(person, link)
         assert all(cookie.secure for cookie in person.cookies.jar)
         _live_frames(stack, person)
         token = _token(person)
-    with httpx.Client(base_url=stack.public, verify=stack.authority(), timeout=30) as stranger:
+    with httpx.Client(base_url=stack.public, verify=stack.authority(), timeout=60) as stranger:
         _bytes_travel(stack, stranger, {"Authorization": f"Bearer {token}"})
         _strangers_are_stopped(stranger)
 

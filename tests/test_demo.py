@@ -36,7 +36,6 @@ def test_on_a_terminal_the_lines_are_drawn_over(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_the_demo_runs_to_its_end_and_the_second_time_trains_anew(tmp_path: Path) -> None:
     for prepared in ("Completed", "Reused"):
         studio = LiveStudio(tmp_path / "var", "demo", "--exit")

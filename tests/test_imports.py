@@ -37,7 +37,7 @@ print("cannot be imported first:", *failed) if failed else print("all", len(name
 """
 PLACES = {
     "sdk": ("sdk/duto/src/duto", "sdk/azureml/src/azureml"),
-    "agent": ("agent/src/duto_agent",),
+    "agent": ("agent/src/duto_agent", "protocol/src/duto_protocol"),
     "server": (
         "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio", "benchmarks",
     ),
@@ -66,3 +66,31 @@ def test_any_module_can_be_imported_first(kind: str) -> None:
     env = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env)
     assert done.stdout.split() == ["all", str(len(names))], done.stdout + done.stderr[-4000:]
+
+
+# Reversing anything has Django look into every resolver: what is loaded when it is first asked for stays out of that.
+LATE = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "studio.settings"
+import django
+django.setup()
+from django.urls import Resolver404, resolve, reverse
+from django.utils import translation
+
+loaded = lambda: {"rest_framework.views", "runs.api.runs"} & set(sys.modules)
+for language in ("en", "pt-pt"):
+    with translation.override(language):
+        assert (reverse("home", args=["lab"]), resolve("/w/lab/runs/").view_name) == ("/w/lab/", "runs:list")
+assert not loaded(), loaded()
+assert reverse("api:api-schema") == "/api/v1/schema" == "/" + resolve("/api/v1/schema").route
+assert loaded() and resolve("/agent/v1/enrol").namespace == "agent"
+try:
+    resolve("/api/v1/nothing/")
+except Resolver404:
+    print("late")
+"""
+
+
+def test_no_page_and_no_worker_loads_the_rest_interface_before_it_is_asked_for() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "late", done.stderr[-4000:]

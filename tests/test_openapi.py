@@ -30,6 +30,9 @@ def test_the_committed_document_is_the_generated_one() -> None:
 def test_every_operation_has_a_name_of_its_own() -> None:
     document = yaml.safe_load(FILE.read_text())
     names = [
-        deed["operationId"] for path in document["paths"].values() for deed in path.values() if "operationId" in deed
+        action["operationId"]
+        for path in document["paths"].values()
+        for action in path.values()
+        if "operationId" in action
     ]
     assert len(names) == len(set(names)) > 60

@@ -19,11 +19,13 @@ def test_the_page_lists_every_setting_as_it_is() -> None:
 
 def test_every_reason_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUTO_SECRET_KEY", "short")
+    monkeypatch.setenv("DUTO_OLD_SECRET_KEYS", f"{'o' * 32}, older")
     monkeypatch.setenv("DUTO_HOST", "0.0.0.0")
     monkeypatch.setenv("DUTO_DEBUG", "true")
     with pytest.raises(ConfigError) as refused:
         load()
     assert "DUTO_SECRET_KEY: is shorter" in str(refused.value)
+    assert "DUTO_OLD_SECRET_KEYS: one of them is shorter" in str(refused.value)
     assert "DUTO_DEBUG: may not be on" in str(refused.value)
 
 

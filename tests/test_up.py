@@ -29,7 +29,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStudio]:
 def again(studio: LiveStudio, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The same command once more, to its end."""
     return subprocess.run(
-        [*studio.command, *arguments], cwd=ROOT, env=studio.env, capture_output=True, text=True, timeout=60
+        [*studio.command, *arguments], cwd=ROOT, env=studio.env, capture_output=True, text=True, timeout=180
     )
 
 
@@ -100,7 +100,7 @@ def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_one_starts(tmp_p
     studio = LiveStudio(tmp_path / "var").start()
     parts = dict(studio.state["parts"])
     studio.kill()
-    eventually(lambda: not [pid for pid in parts.values() if is_alive(pid)], 10, "the end of the parts")
+    eventually(lambda: not [pid for pid in parts.values() if is_alive(pid)], what="the end of the parts")
     assert studio.start().get("/healthz")[0] == 200
     studio.stop()
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from core.clock import now, told
+from core.clock import format_utc, now
 from core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
 from workspaces.scopes import Act, Scope, allows, scope_in
@@ -66,13 +66,13 @@ class WorkspaceContext:
         return self.role.rank >= role.rank
 
     def require(self, role: Role) -> WorkspaceContext:
-        """The room itself. Raises Forbidden when the role is too small, Conflict where more than looking is meant and
+        """The context itself. Raises Forbidden when the role is too small, Conflict where more than looking is meant and
         the workspace is archived."""
         self.require_role(role)
         return self if role == Role.READER else self.require_open()
 
     def require_open(self) -> WorkspaceContext:
-        """The room itself. Raises Conflict (`archived`) for an archived workspace; the studio itself may go on."""
+        """The context itself. Raises Conflict (`archived`) for an archived workspace; the studio itself may go on."""
         if self.workspace.is_archived and (self.user is not None or self.token is not None):
             raise Conflict(
                 _("Workspace '%(workspace)s' is archived: it can be read, and nothing in it changes. An owner can bring it back.")
@@ -104,7 +104,7 @@ class WorkspaceContext:
         return not self.is_run or allows(self.scope, act)
 
     def require_act(self, act: Act) -> WorkspaceContext:
-        """The room itself. Raises Forbidden (`run_scope`) for a run's token whose scope does not reach so far."""
+        """The context itself. Raises Forbidden (`run_scope`) for a run's token whose scope does not reach so far."""
         if self.can(act):
             return self
         facts = {"act": act.value, "scope": self.scope.value}
@@ -118,17 +118,17 @@ class WorkspaceContext:
         raise Forbidden(text % facts, code="run_scope", **facts)
 
     def require_end(self, end: datetime | None) -> WorkspaceContext:
-        """The room itself. Raises Forbidden for a token that makes what lasts longer than itself; None is for ever."""
+        """The context itself. Raises Forbidden for a token that makes what lasts longer than itself; None is for ever."""
         if self.token is not None and self.token.ends_before(end):
             raise Forbidden(
                 _("What is made with a token does not last longer than that, and this one ends at %(end)s. Ask for less, or do it while signed in.")
-                % {"end": told(self.token.expires_at)},
+                % {"end": format_utc(self.token.expires_at)},
                 code="outlives_parent",
             )  # fmt: skip
         return self
 
     def require_person(self) -> WorkspaceContext:
-        """The room itself. Raises Forbidden for a run's token: steps do not manage people, keys or machines."""
+        """The context itself. Raises Forbidden for a run's token: steps do not manage people, keys or machines."""
         return self.require_act(Act.MANAGE)
 
     def made(self, kind: str, key: object) -> None:
@@ -150,20 +150,20 @@ class WorkspaceContext:
         return bool(keys) and made_by(self.workspace, {self.token.root_run_id}, kind, keys) == set(keys)
 
     def require_own(self, kind: str, *keys: object) -> WorkspaceContext:
-        """The room itself. Raises Forbidden (`run_scope`) for a step that wants to change what another made."""
+        """The context itself. Raises Forbidden (`run_scope`) for a step that wants to change what another made."""
         return self if not self.is_run or self.has_made(kind, *keys) else self.require_act(Act.CHANGE)
 
 
 def authorize(
     caller: Any, workspace: str, needs: Role = Role.READER, *, archived_too: bool = False
 ) -> WorkspaceContext:
-    """The room of `workspace` for a request (page or REST) or a user.
+    """The context of `workspace` for a request (page or REST) or a user.
 
     Raises Unauthenticated for nobody, NotFound for a stranger, Forbidden for a member whose role is too small, and
     unless `archived_too` Conflict where more than looking is asked for in an archived workspace.
     """
     user, token = _who(caller)
-    context = _room_of_token(token, workspace) if token else _room_of_user(user, workspace)
+    context = _context_of_token(token, workspace) if token else _context_of_user(user, workspace)
     return context.require_role(needs) if archived_too else context.require(needs)
 
 
@@ -180,7 +180,7 @@ def owns_studio(user: object) -> bool:
 
 
 def hold(context: WorkspaceContext) -> WorkspaceContext:
-    """The room as its caller stands in it now, with the workspace's row locked: its people and their tokens change one
+    """The context of its caller as it is now, with the workspace's row locked: its people and their tokens change one
     at a time, and who lost their rights while they waited has lost them. Inside a transaction.
 
     Raises as authorize() does, and Unauthenticated for a token that ended meanwhile.
@@ -190,14 +190,14 @@ def hold(context: WorkspaceContext) -> WorkspaceContext:
         token = ApiToken.objects.select_related("workspace", "user").filter(pk=context.token.pk).first()
         if token is None or not token.is_good(now()):
             raise Unauthenticated(_("This token has ended. Make a new one on the page Settings."), code="token_revoked")
-        return _room_of_token(token, context.workspace.name)
+        return _context_of_token(token, context.workspace.name)
     if context.user is None:
         return context
-    return _room_of_user(User.objects.filter(pk=context.user.pk, is_active=True).first(), context.workspace.name)
+    return _context_of_user(User.objects.filter(pk=context.user.pk, is_active=True).first(), context.workspace.name)
 
 
-def studio_room(workspace: Workspace) -> WorkspaceContext:
-    """The room as the studio itself enters it: schedules, first start, commands on this machine."""
+def studio_context(workspace: Workspace) -> WorkspaceContext:
+    """The context of the studio itself: schedules, first start, commands on this machine."""
     return WorkspaceContext(workspace, Role.OWNER)
 
 
@@ -276,7 +276,7 @@ def _who(caller: Any) -> tuple[User | None, ApiToken | None]:
     )
 
 
-def _room_of_user(user: User | None, name: str) -> WorkspaceContext:
+def _context_of_user(user: User | None, name: str) -> WorkspaceContext:
     if user is None:
         raise Unauthenticated(_("Sign in first, or send a token: 'Authorization: Bearer duto_...'."))
     member = Member.objects.select_related("workspace").filter(user=user, workspace__name=name).first()
@@ -285,7 +285,7 @@ def _room_of_user(user: User | None, name: str) -> WorkspaceContext:
     return WorkspaceContext(member.workspace, Role(member.role), user=user)
 
 
-def _room_of_token(token: ApiToken, name: str) -> WorkspaceContext:
+def _context_of_token(token: ApiToken, name: str) -> WorkspaceContext:
     found = next((each for each in reach_of(token) if each.workspace.name == name), None)
     role = effective_role(found) if found else None
     if found is None or role is None:

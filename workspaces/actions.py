@@ -1,4 +1,4 @@
-"""What the audit tells, in words: its files and REST name each deed by its code, a page says it in the reader's language. Pure."""
+"""What the audit tells, in words: its files and REST name each action by its code, a page says it in the reader's language. Pure."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ WORDS: Mapping[str, str | Promise] = {
     "retention.applied": _("Retention carried out"),
     "retention.changed": _("Retention changed"),
     "run.delete": _("Run deleted"),
+    "secret.deleted": _("Secret deleted"),
+    "secret.read": _("Secret read"),
+    "secret.set": _("Secret set"),
     "studio.message": _("Message of the studio changed"),
     "token.created": _("Token created"),
     "token.revoked": _("Token revoked"),
@@ -58,5 +61,5 @@ WORDS: Mapping[str, str | Promise] = {
 
 
 def word(action: str) -> str:
-    """The deed in the reader's language; one that is not known by its code."""
+    """The action in the reader's language; one that is not known by its code."""
     return str(WORDS.get(action, action))

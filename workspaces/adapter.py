@@ -1,4 +1,4 @@
-"""How django-allauth behaves here: password sign-in, and no door for strangers."""
+"""How django-allauth behaves here: password sign-in, and no sign-up."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if not await database_sync_to_async(live.may_watch)(self.user, topic):
             await self._refuse("not_found", topic)
             return
-        # First the group, then the journal: a change in between comes twice rather than never.
+        # First the group, then the outbox: a change in between comes twice rather than never.
         if topic not in self.topics and not await self._join(topic):
             return
         for frame in await database_sync_to_async(live.catch_up)(topic, _known(asked)):

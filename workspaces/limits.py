@@ -34,8 +34,8 @@ LEAST = {"storage_bytes": 0, "running_steps": 0, "members": 1}
 
 def of_settings(settings: object) -> Limits:
     """The limits that a workspace's settings name."""
-    told = settings.get(SETTING) if isinstance(settings, dict) else None
-    known = {name: value for name, value in (told or {}).items() if name in LEAST and type(value) is int}
+    stored = settings.get(SETTING) if isinstance(settings, dict) else None
+    known = {name: value for name, value in (stored or {}).items() if name in LEAST and type(value) is int}
     return Limits(**known)
 
 
@@ -58,8 +58,8 @@ def read(document: Mapping[str, Any], was: Limits) -> Limits:
 
 def audit_days_in(settings: object) -> int | None:
     """For how many days the audit is kept; None is for ever."""
-    told = settings.get(AUDIT_DAYS) if isinstance(settings, dict) else None
-    return told if type(told) is int and told > 0 else None
+    stored = settings.get(AUDIT_DAYS) if isinstance(settings, dict) else None
+    return stored if type(stored) is int and stored > 0 else None
 
 
 def read_audit_days(value: object) -> int | None:

@@ -48,8 +48,8 @@ def catch_up(topic: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"topic": topic, **frame} for frame in frames]
 
 
-def journaled(prefix: str) -> CatchUp:
-    """Catching up from the journal by version; a page that is too far behind is told to load again."""
+def outbox_frames(prefix: str) -> CatchUp:
+    """Catching up from the outbox by version; a page that is too far behind is told to load again."""
 
     def frames(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
         version = asked.get("version")
@@ -69,7 +69,7 @@ def _may_watch_list(user: User, key: str) -> bool:
 
 
 def _list_frames(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """One frame when something of this list was journaled since the page read its rows."""
+    """One frame when something of this list was recorded since the page read its rows."""
     version = asked.get("version")
     if not isinstance(version, int) or not outbox.has_moved(f"list:{key}", version):
         return []

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.ids import uuid7
@@ -34,7 +35,7 @@ class Role(models.TextChoices):
 
 
 class Workspace(Row):
-    """The room that everything belongs to: runs, data, compute, environments, models."""
+    """What everything belongs to: runs, data, compute, environments, models."""
 
     name = models.SlugField(max_length=32, unique=True)
     description = models.TextField(blank=True)
@@ -152,8 +153,24 @@ class RunMade(Row):
         constraints = [models.UniqueConstraint("workspace", "digest", name="one_maker")]
 
 
+class Secret(Row):
+    """A value that programs of the workspace need and nobody shall see. Only its ciphertext is kept (core.encryption)."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="secrets")
+    # As it was first written; "Key" and "key" are one.
+    name = models.CharField(max_length=127)
+    sealed = models.BinaryField()
+    content_type = models.CharField(max_length=256, blank=True)
+    # Who set the value that it has.
+    changed_by = models.CharField(max_length=150)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("name"), "workspace", name="one_secret_per_name")]
+
+
 class AuditEntry(Row):
-    """Who did what to whom, and from where: kept apart from the journal, for as long as the workspace's owner says."""
+    """Who did what to whom, and from where: kept apart from the outbox, for as long as the workspace's owner says."""
 
     class Via(models.TextChoices):
         PAGE = "page", _("Page")

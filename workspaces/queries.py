@@ -19,13 +19,10 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCE_GROUP = "duto"
 
 
-def memberships_of(user: User) -> QuerySet[Member]:
-    """The workspaces of a user, each with their role."""
-    return Member.objects.filter(user=user).select_related("workspace")
-
-
-def rooms_of(user: User | None, token: ApiToken | None = None) -> QuerySet[Member]:
-    """As memberships_of, but a token opens its own workspace and those made with it, with the roles carried there now."""
+def workspaces_of(user: User | None, token: ApiToken | None = None) -> QuerySet[Member]:
+    """The workspaces of a user, each with their role; a token opens its own and those made with it, with the roles
+    carried there now.
+    """
     found = Member.objects.filter(user=user).select_related("workspace")
     if token is None:
         return found
@@ -44,7 +41,7 @@ def invitations_of(workspace: Workspace) -> QuerySet[Invitation]:
 
 
 def tokens_of(context: WorkspaceContext) -> QuerySet[ApiToken]:
-    """The personal tokens of the one in the room, revoked ones too: their names tell what was in use."""
+    """The personal tokens of the caller, revoked ones too: their names tell what was in use."""
     return ApiToken.objects.filter(workspace=context.workspace, user=context.user, kind=ApiToken.Kind.PERSONAL)
 
 

@@ -25,7 +25,7 @@ class Scope(models.TextChoices):
 
 
 class Act(StrEnum):
-    """Kinds of deeds. Each method of each REST address is one of them."""
+    """Kinds of actions. Each method of each REST address is one of them."""
 
     READ = "read"
     OWN = "own"
@@ -47,7 +47,7 @@ class Rule:
 
 TABLE: dict[Act, Rule] = {
     Act.READ: Rule(
-        "Read the workspace: runs, logs, code, data, models, environments, published pipelines, compute.",
+        "Read the workspace: runs, logs, code, data, models, environments, published pipelines, compute, values of secrets.",
         Scope.RESTRICTED,
     ),
     Act.OWN: Rule(
@@ -64,7 +64,7 @@ TABLE: dict[Act, Rule] = {
     Act.UPLOAD: Rule("Upload code, and new files to datastores, outside of other runs' outputs.", Scope.STANDARD),
     Act.CHANGE: Rule(
         "Change, overwrite or delete what others made: files, datasets, models, experiments, published pipelines; "
-        "cancel, tag, resubmit, resume and delete runs of other trees.",
+        "cancel, tag, resubmit, resume and delete runs of other trees; set and delete secrets.",
         Scope.PERMISSIVE,
     ),
     Act.MANAGE: Rule(
@@ -77,8 +77,8 @@ TABLE: dict[Act, Rule] = {
 
 def scope_in(settings: object) -> Scope:
     """The scope that a workspace's settings name; the standard one where they name none."""
-    told = settings.get(SETTING) if isinstance(settings, dict) else None
-    return Scope(told) if told in Scope.values else Scope.STANDARD
+    stored = settings.get(SETTING) if isinstance(settings, dict) else None
+    return Scope(stored) if stored in Scope.values else Scope.STANDARD
 
 
 def allows(scope: Scope, act: Act) -> bool:

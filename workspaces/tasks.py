@@ -1,4 +1,4 @@
-"""Bells of workspaces. The ticker rings again what was lost."""
+"""Tasks of workspaces. The ticker rings again what was lost."""
 
 from __future__ import annotations
 

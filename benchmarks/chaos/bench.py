@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.chaos import engines
-from benchmarks.chaos import faults as dealing
+from benchmarks.chaos import faults as injection
 from benchmarks.chaos.facts import Facts, collect, keep
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.plan import draw
@@ -47,18 +47,18 @@ def chaos(setting: Setting) -> Iterator[Sample]:
             setting.size(200, 5) if setting.kills is None else setting.kills,
         )
         found = run(seed, steps, kills, setting.say)
-        figures = {"seed": seed, "steps": steps, "kills": len(found.facts.blows), "run_s": found.seconds}
+        figures = {"seed": seed, "steps": steps, "kills": len(found.facts.injected), "run_s": found.seconds}
         yield Sample(float(len(found.deviations)), None, figures)
 
 
 def run(seed: int, steps: int, kills: int | None, say: Say, *, is_short: bool = False) -> Outcome:
     """Start everything, hurt it, judge it. The folder is kept when something deviates, and removed when all is well.
 
-    Without root or an engine there are no containers, and it says so. `kills`: None deals each blow once.
+    Without root or an engine there are no containers, and it says so. `kills`: None injects each fault once.
     """
     reason = engines.missing()
     network = None if reason else random.Random(f"{seed} network").choice(NETWORKS)
-    kinds = dealing.KINDS if reason else dealing.KINDS + dealing.BOX_KINDS
+    kinds = injection.KINDS if reason else injection.KINDS + injection.BOX_KINDS
     kills = len(kinds) if kills is None else kills
     base = Path(tempfile.mkdtemp(prefix=f"duto-chaos-{seed}-"))
     say(f"chaos: seed {seed}, {steps} steps, {kills} kills, in {base}")
@@ -66,9 +66,9 @@ def run(seed: int, steps: int, kills: int | None, say: Say, *, is_short: bool = 
     began = time.monotonic()
     with world(base, LEASE_S, network) as place:
         plans = draw(seed, steps, str(place.effects), boxed=not reason)
-        blows = dealing.Blows(place, seed, dealing.draw(seed, kills, kinds))
-        Load(place, plans, blows, say).run()
-        facts = collect(place, plans, blows.dealt, is_short)
+        injected = injection.FaultInjector(place, seed, injection.draw(seed, kills, kinds))
+        Load(place, plans, injected, say).run()
+        facts = collect(place, plans, injected.done, is_short)
         deviations = judge(facts)
     seconds = time.monotonic() - began
     for line in table(facts, deviations):
@@ -82,11 +82,11 @@ def run(seed: int, steps: int, kills: int | None, say: Say, *, is_short: bool = 
 
 
 def table(facts: Facts, deviations: list[Deviation]) -> Iterator[str]:
-    """By kind of blow, then every deviation."""
+    """By kind of fault, then every deviation."""
     counted: dict[str, list[float]] = defaultdict(list)
-    for blow in facts.blows:
-        counted[blow.kind].append(max(0.0, blow.ended - blow.began))
-    yield "| blow | times | longest, s |"
+    for fault in facts.injected:
+        counted[fault.kind].append(max(0.0, fault.ended - fault.began))
+    yield "| fault | times | longest, s |"
     yield "|---|---|---|"
     for kind, lengths in sorted(counted.items()):
         yield f"| {kind} | {len(lengths)} | {max(lengths):.1f} |"

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.faults import Blow
+from benchmarks.chaos.faults import Fault
 from benchmarks.chaos.plan import RunPlan
 from benchmarks.chaos.world import World
 
@@ -27,7 +27,7 @@ class Facts:
     """Values only; `verdict` compares them."""
 
     plans: list[RunPlan]
-    blows: list[Blow]
+    injected: list[Fault]
     lease_seconds: float
     rows: dict[str, Any]
     # The stored log by attempt id.
@@ -41,7 +41,7 @@ class Facts:
     faults: list[tuple[float, str]] = field(default_factory=list)
 
 
-def collect(world: World, plans: list[RunPlan], blows: list[Blow], is_short: bool = False) -> Facts:
+def collect(world: World, plans: list[RunPlan], injected: list[Fault], is_short: bool = False) -> Facts:
     """Wait until the hosts have put away what ended, then look at everything.
 
     `is_short`: the networks of runs, which may stand for a minute after their last step, are not waited for.
@@ -50,7 +50,7 @@ def collect(world: World, plans: list[RunPlan], blows: list[Blow], is_short: boo
     while (waited := _awaited(world, is_short)) and time.monotonic() - began < waited:
         world.look()
         time.sleep(0.5)
-    facts = Facts(plans, blows, world.lease_seconds, world.rows())
+    facts = Facts(plans, injected, world.lease_seconds, world.rows())
     facts.processes = [f"{pid} of {name}" for pid, name in world.processes()]
     facts.folders = _folders(world)
     facts.containers = _containers(world, is_short)
@@ -74,7 +74,7 @@ def keep(facts: Facts, folder: Path) -> None:
     """Evidence for whoever looks into a deviation."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rows.json").write_text(json.dumps(facts.rows, indent=1))
-    (folder / "blows.json").write_text(json.dumps([blow.document() for blow in facts.blows], indent=1))
+    (folder / "faults.json").write_text(json.dumps([fault.document() for fault in facts.injected], indent=1))
     (folder / "effects.json").write_text(json.dumps(facts.effects, indent=1))
     for attempt, data in facts.logs.items():
         (folder / f"{attempt}.log").write_bytes(data)

@@ -33,8 +33,8 @@ ENGINE = "-engine"
 
 
 @dataclass
-class Blow:
-    """One deed: what was done to whom, from when to when (time.time()); `attempt`: the folder of a killed shim."""
+class Fault:
+    """One fault: what was done to whom, from when to when (time.time()); `attempt`: the folder of a killed shim."""
 
     number: int
     kind: str
@@ -65,98 +65,92 @@ def draw(seed: int, kills: int, kinds: Sequence[str] = KINDS) -> list[str]:
 
 
 @dataclass
-class Blows:
-    """Deals blows to a world, several at the same time, never two to the same part."""
+class FaultInjector:
+    """Injects faults to a world, several at the same time, never two to the same part."""
 
     world: World
     seed: int
     kinds: list[str]
-    dealt: list[Blow] = field(default_factory=list)
+    done: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.waiting = deque(self.kinds)
         self._chance = random.Random(f"{self.seed} lengths")
-        self._lasting: list[tuple[float, Blow]] = []
+        self._lasting: list[tuple[float, Fault]] = []
         self._deaths: dict[str, deque[float]] = {name: deque(maxlen=DEATHS) for name in SUPERVISED}
 
     @property
     def is_over(self) -> bool:
         return not self.waiting and not self._lasting
 
-    def next(self) -> Blow | None:
-        """Deal the first blow that is possible now; None when none is."""
+    def next(self) -> Fault | None:
+        """Inject the first fault that is possible now; None when none is."""
         for kind in list(dict.fromkeys(self.waiting)):
-            blow = Blow(len(self.dealt), kind)
-            if self._may(blow) and self._deal(blow):
+            fault = Fault(len(self.done), kind)
+            if self._may(fault) and self._inject(fault):
                 self.waiting.remove(kind)
-                self.dealt.append(blow)
-                return blow
+                self.done.append(fault)
+                return fault
         return None
 
     def look(self) -> None:
         """End what has lasted long enough."""
-        for until, blow in list(self._lasting):
+        for until, fault in list(self._lasting):
             if time.monotonic() >= until:
-                self._lasting.remove((until, blow))
-                self._end(blow)
-                blow.ended = time.time()
+                self._lasting.remove((until, fault))
+                self._end(fault)
+                fault.ended = time.time()
 
-    def end_all(self) -> None:
-        for entry in list(self._lasting):
-            self._lasting.remove(entry)
-            self._end(entry[1])
-            entry[1].ended = time.time()
-
-    def _may(self, blow: Blow) -> bool:
+    def _may(self, fault: Fault) -> bool:
         busy = {each.target for _, each in self._lasting}
-        if blow.target in busy or (blow.target == "studio" and busy & {*SUPERVISED, "postgres"}):
+        if fault.target in busy or (fault.target == "studio" and busy & {*SUPERVISED, "postgres"}):
             return False
         # A studio needs its database to start, and a server that is away cannot be hurt again.
-        if "studio" in busy and blow.target in (*SUPERVISED, "postgres"):
+        if "studio" in busy and fault.target in (*SUPERVISED, "postgres"):
             return False
-        if "postgres" in busy and (blow.target == "studio" or blow.kind == "kill web"):
+        if "postgres" in busy and (fault.target == "studio" or fault.kind == "kill web"):
             return False
-        deaths = self._deaths.get(blow.target)
+        deaths = self._deaths.get(fault.target)
         return not (deaths is not None and len(deaths) == DEATHS and time.monotonic() - deaths[0] < WINDOW_S)
 
-    def _deal(self, blow: Blow) -> bool:
+    def _inject(self, fault: Fault) -> bool:
         """Whether there was somebody to hit."""
-        blow.began = time.time()
+        fault.began = time.time()
         # An engine is killed alone or with the program that holds its containers.
-        blow.is_whole = blow.verb == "kill" and blow.target.endswith(ENGINE) and self._chance.random() < 0.5
+        fault.is_whole = fault.verb == "kill" and fault.target.endswith(ENGINE) and self._chance.random() < 0.5
         lasts = 0.0
-        if blow.kind == "kill shim":
-            blow.attempt = self._kill_shim()
-            done = bool(blow.attempt)
-        elif blow.kind == "kill postgres":
+        if fault.kind == "kill shim":
+            fault.attempt = self._kill_shim()
+            done = bool(fault.attempt)
+        elif fault.kind == "kill postgres":
             self.world.postgres.kill()
             done, lasts = True, self._chance.uniform(0.2, 4)
-        elif blow.kind == "kill studio":
+        elif fault.kind == "kill studio":
             assert self.world.live.process is not None
             self.world.live.process.kill()
             self.world.live.process.wait()
             done, lasts = True, self._chance.uniform(0.2, 4)
         else:
-            done = self._signal(blow, signal.SIGKILL if blow.verb == "kill" else signal.SIGSTOP)
-            lasts = self.world.lease_seconds * self._chance.uniform(1.1, 1.5) if blow.verb != "kill" else 0.0
+            done = self._signal(fault, signal.SIGKILL if fault.verb == "kill" else signal.SIGSTOP)
+            lasts = self.world.lease_seconds * self._chance.uniform(1.1, 1.5) if fault.verb != "kill" else 0.0
         if done and lasts:
-            self._lasting.append((time.monotonic() + lasts, blow))
+            self._lasting.append((time.monotonic() + lasts, fault))
         elif done:
-            blow.ended = time.time()
-        if done and blow.target in self._deaths and blow.verb == "kill":
-            self._deaths[blow.target].append(time.monotonic())
+            fault.ended = time.time()
+        if done and fault.target in self._deaths and fault.verb == "kill":
+            self._deaths[fault.target].append(time.monotonic())
         return done
 
-    def _signal(self, blow: Blow, number: int) -> bool:
-        world, target = self.world, blow.target
-        if blow.verb == "cut":
+    def _signal(self, fault: Fault, number: int) -> bool:
+        world, target = self.world, fault.target
+        if fault.verb == "cut":
             world.wire(target).cut()
             return True
         if target == "postgres":
             world.postgres.signal(number)
             return True
         if target.endswith(ENGINE):
-            return world.engine(target.removesuffix(ENGINE)).signal(number, whole=blow.is_whole)
+            return world.engine(target.removesuffix(ENGINE)).signal(number, whole=fault.is_whole)
         pid = world.part(target) if target in SUPERVISED else world.agents[target].pid
         if not pid:
             return False
@@ -165,15 +159,15 @@ class Blows:
             return True
         return False
 
-    def _end(self, blow: Blow) -> None:
-        if blow.kind == "kill postgres":
+    def _end(self, fault: Fault) -> None:
+        if fault.kind == "kill postgres":
             self.world.postgres.again()
-        elif blow.kind == "kill studio":
+        elif fault.kind == "kill studio":
             self.world.up()
-        elif blow.verb == "cut":
-            self.world.wire(blow.target).mend()
+        elif fault.verb == "cut":
+            self.world.wire(fault.target).mend()
         else:
-            self._signal(blow, signal.SIGCONT)
+            self._signal(fault, signal.SIGCONT)
 
     def _kill_shim(self) -> str:
         """A shim that watches a script just now, on any host; the folder of its attempt."""

@@ -1,4 +1,4 @@
-"""Submits runs so that there is always something at work, and deals the blows between them."""
+"""Submits runs so that there is always something at work, and injects the faults between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos import script
-from benchmarks.chaos.faults import Blows
+from benchmarks.chaos.faults import FaultInjector
 from benchmarks.chaos.plan import RunPlan, graph
 from benchmarks.chaos.world import World
 from benchmarks.rest import Rest
@@ -21,7 +21,7 @@ from benchmarks.rest import Rest
 OPEN_STEPS = 16
 ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
 AGAIN_S, ROUND_S, LOOK_S = 0.5, 0.1, 1.0
-# Blows follow the work; while nothing gets on, time deals them, so that recoveries are hit too.
+# Faults follow the work; while nothing gets on, time deals them, so that recoveries are hit too.
 RESTLESS_S = 8.0
 PATIENCE_S = 240.0
 EXPERIMENT = "chaos"
@@ -33,7 +33,7 @@ class Load:
 
     world: World
     plans: list[RunPlan]
-    blows: Blows
+    injected: FaultInjector
     say: Callable[[str], None]
     submitted: int = 0
     open: dict[str, int] = field(default_factory=dict)
@@ -44,46 +44,46 @@ class Load:
         self._fault: Exception | None = None
 
     def run(self) -> None:
-        """Until all have ended, or nothing has moved for a long time. Raises what went wrong with the blows."""
+        """Until all have ended, or nothing has moved for a long time. Raises what went wrong with the faults."""
         self.rest = self.world.rest
-        dealer = threading.Thread(target=self._deal, name="blows")
-        dealer.start()
+        injector = threading.Thread(target=self._inject, name="faults")
+        injector.start()
         try:
             self._work()
         finally:
             self._done.set()
-            dealer.join()
+            injector.join()
         if self._fault is not None:
             raise self._fault
 
     def _work(self) -> None:
-        """The only one who asks the studio: whoever waits for a stopped one must not hold up the blows."""
+        """The only one who asks the studio: whoever waits for a stopped one must not hold up the faults."""
         moved, before = time.monotonic(), (0, 0, 0)
         while time.monotonic() - moved < PATIENCE_S and self._fault is None:
             self._submit()
             self._look()
-            now = (self.submitted, self.ended, len(self.blows.dealt))
+            now = (self.submitted, self.ended, len(self.injected.done))
             moved, before = (time.monotonic(), now) if now != before else (moved, before)
             if self.submitted == len(self.plans) and not self.open:
                 return
             self._done.wait(LOOK_S)
 
-    def _deal(self) -> None:
-        """Blows follow the work, and what died is looked after."""
+    def _inject(self) -> None:
+        """Faults follow the work, and what died is looked after."""
         total = sum(len(plan.steps) for plan in self.plans)
-        share, dealt = 0.8 * total / max(1, len(self.blows.kinds)), time.monotonic()
+        share, done = 0.8 * total / max(1, len(self.injected.kinds)), time.monotonic()
         try:
-            while not (self._done.is_set() and self.blows.is_over):
+            while not (self._done.is_set() and self.injected.is_over):
                 self.world.look()
-                self.blows.look()
+                self.injected.look()
                 if self._done.is_set():
-                    self.blows.waiting.clear()  # nobody is left to be disturbed
-                is_due = self.ended >= share * len(self.blows.dealt) or time.monotonic() - dealt > RESTLESS_S
-                if self.blows.waiting and is_due and (blow := self.blows.next()):
-                    dealt = time.monotonic()
-                    name = f"{blow.kind} {blow.attempt}".strip()
+                    self.injected.waiting.clear()  # nobody is left to be disturbed
+                is_due = self.ended >= share * len(self.injected.done) or time.monotonic() - done > RESTLESS_S
+                if self.injected.waiting and is_due and (fault := self.injected.next()):
+                    done = time.monotonic()
+                    name = f"{fault.kind} {fault.attempt}".strip()
                     self.say(
-                        f"blow {blow.number + 1}/{len(self.blows.kinds)}: {name}; {self.ended} of {total} steps ended"
+                        f"fault {fault.number + 1}/{len(self.injected.kinds)}: {name}; {self.ended} of {total} steps ended"
                     )
                 time.sleep(ROUND_S)
         except Exception as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.chaos import script
 from benchmarks.chaos.facts import Facts
-from benchmarks.chaos.faults import Blow
+from benchmarks.chaos.faults import Fault
 from benchmarks.chaos.plan import RunPlan, StepPlan, ends
 
 RUN_ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
@@ -110,8 +110,8 @@ def exit_codes_are_as_planned(facts: Facts) -> Iterator[tuple[str, str]]:
         for attempt in tries:
             status, code = attempt["status"], attempt["exit_code"]
             if status in ("completed", "failed") and code != steps[name].code:
-                told = f"{attempt['cause']} {attempt['message']}"
-                yield name, f"attempt {attempt['number']} ended with {code}, planned {steps[name].code}: {told}"
+                words = f"{attempt['cause']} {attempt['message']}"
+                yield name, f"attempt {attempt['number']} ended with {code}, planned {steps[name].code}: {words}"
 
 
 @check
@@ -128,7 +128,7 @@ def attempts_follow_one_another(facts: Facts) -> Iterator[tuple[str, str]]:
 @check
 def a_loss_has_a_reason(facts: Facts) -> Iterator[tuple[str, str]]:
     """A killed shim, or a host that was silent for longer than a lease. A studio that was away loses nothing."""
-    killed = {blow.attempt for blow in facts.blows if blow.attempt}
+    killed = {fault.attempt for fault in facts.injected if fault.attempt}
     for name, tries in attempts_of(facts).items():
         for attempt in tries:
             if attempt["status"] != "lost" or f"{attempt['id']}-{attempt['epoch']}" in killed:
@@ -142,11 +142,11 @@ def _was_silent(facts: Facts, attempt: dict[str, Any]) -> bool:
     until = seconds(attempt["lease_until"]) or 0.0
     end = seconds(attempt["finished_at"]) or until
     return any(
-        blow.target == host
-        and blow.verb in ("stop", "cut")
-        and blow.began <= end
-        and (not blow.ended or blow.ended >= until - facts.lease_seconds)
-        for blow in facts.blows
+        fault.target == host
+        and fault.verb in ("stop", "cut")
+        and fault.began <= end
+        and (not fault.ended or fault.ended >= until - facts.lease_seconds)
+        for fault in facts.injected
     )
 
 
@@ -283,16 +283,16 @@ def steps_run_where_they_were_meant_to(facts: Facts) -> Iterator[tuple[str, str]
 
 @check
 def the_web_has_no_fault_of_its_own(facts: Facts) -> Iterator[tuple[str, str]]:
-    away = [(blow.began, _learned(facts, blow) + SLACK_S) for blow in facts.blows if blow.target == "postgres"]
+    away = [(fault.began, _learned(facts, fault) + SLACK_S) for fault in facts.injected if fault.target == "postgres"]
     for at, text in facts.faults:
         # The log tells whole seconds.
         if not any(began - 1 <= at <= ended for began, ended in away):
             yield datetime.fromtimestamp(at).isoformat(), text
 
 
-def _learned(facts: Facts, outage: Blow) -> float:
+def _learned(facts: Facts, outage: Fault) -> float:
     """A web that stood still when its database came back learns only then that the old connections are gone."""
-    stops = (blow for blow in facts.blows if blow.kind == "stop web")
+    stops = (fault for fault in facts.injected if fault.kind == "stop web")
     return max([outage.ended, *(stop.ended for stop in stops if stop.began <= outage.ended <= stop.ended)])
 
 

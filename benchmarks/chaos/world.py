@@ -65,7 +65,7 @@ class World:
         inside(self.live, "chaos_world", *(f"{host}:{key}" for host, key in keys.items()))
         self.relay = Relay(self.port)
         self.far = OwnAgent(self.base / FAR, clean_env({"DUTO_STEP_FOLDERS": str(self.shared)}))
-        # No broker: the one of a studio on one machine is for that machine alone, and bells are only bells.
+        # No broker: the one of a studio on one machine is for that machine alone, and wake-ups are only wake-ups.
         self.far.settle({"studio": f"http://127.0.0.1:{self.relay.port}", "name": FAR, "key": keys[FAR]})
         self._clusters()
         if self.docks:

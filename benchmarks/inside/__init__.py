@@ -1,4 +1,7 @@
-"""Programs that open a studio's own data: to seed rows, and to count statements. Each prints one JSON document."""
+"""Programs that open a studio's own data: to seed rows, and to count statements. Each prints one JSON document.
+
+Benchmarks start them in processes of their own. Nothing of the studio imports them.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from benchmarks.inside import open_studio, tell
 
 
 def main(run_id: str) -> None:
-    """The rollback keeps all bells silent, so that no worker takes a part of the work away from the count."""
+    """The rollback keeps all wake-ups silent, so that no worker takes a part of the work away from the count."""
     from django.db import connection, transaction
     from django.test.utils import CaptureQueriesContext
 

@@ -1,4 +1,4 @@
-"""A run of very many steps, through all that happens to one: how long each deed and its longest transaction take."""
+"""A run of very many steps, through all that happens to one: how long each action and its longest transaction take."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Watch:
 
 
 class Figures:
-    """Seconds of each deed and look, and of each deed's longest transaction."""
+    """Seconds of each action and look, and of each action's longest transaction."""
 
     def __init__(self) -> None:
         self.watch = Watch()

@@ -11,7 +11,7 @@ ME = Path("/proc/self")
 
 
 def main() -> None:
-    """A first round reads what a process reads once; the second is measured. The rollback keeps all bells silent."""
+    """A first round reads what a process reads once; the second is measured. The rollback keeps all wake-ups silent."""
     from django.db import connection
 
     from runs.models import Attempt

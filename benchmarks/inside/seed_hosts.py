@@ -85,11 +85,11 @@ def _steps(experiment: Any, batch: str, hosts: list[Host], attempts: int) -> lis
         for _ in range(attempts)
     ]
     Run.objects.bulk_create(steps, batch_size=BATCH)
-    told = [
+    step_runs = [
         StepRun(run=step, workspace=experiment.workspace, node_id=f"s{number % attempts}", name=f"s{number % attempts}")
         for number, step in enumerate(steps)
     ]
-    StepRun.objects.bulk_create(told, batch_size=BATCH)
+    StepRun.objects.bulk_create(step_runs, batch_size=BATCH)
     return steps
 
 

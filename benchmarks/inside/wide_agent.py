@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+
+from msgspec import structs
 
 from duto_agent import worker
 from duto_agent.host import facts
+from duto_protocol.messages import HostFacts
 
 CORES, MEMORY = 64, 256 << 30
 
@@ -15,8 +17,8 @@ CORES, MEMORY = 64, 256 << 30
 class WideFacts(facts.HostFacts):
     """Nodes of one core are then as many as a benchmark likes; the work is small."""
 
-    def document(self) -> dict[str, Any]:
-        return {**super().document(), "cores": CORES, "memory": MEMORY}
+    def message(self) -> HostFacts:
+        return structs.replace(super().message(), cores=CORES, memory=MEMORY)
 
 
 if __name__ == "__main__":

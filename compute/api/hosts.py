@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -17,6 +16,7 @@ from compute.samples import UNITS, WINDOWS
 from compute.services import enrolments, host_maintenance
 from compute.services.host_summary import card_of, known_host, usage_document
 from compute.services.hosts import hosts_of
+from core.addresses import studio_address
 from core.errors import Conflict
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
@@ -171,7 +171,7 @@ class EnrolmentsView(WorkspaceView):
         """A token by which one machine becomes a host of this workspace, and the command that uses it."""
         asked = self.asked(EnrolmentIn)
         minted = enrolments.create(self.context, asked["name"], asked["expires_in_hours"])
-        studio = settings.DUTO.public_url or request.build_absolute_uri("/")
+        studio = studio_address(request)
         document = {
             "id": minted.enrolment.pk,
             "name": minted.enrolment.name,

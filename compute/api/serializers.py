@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from compute.models import ComputeTarget
+
 
 class Terms(serializers.Serializer[Any]):
     """What is left out stays as it is, or is the default of a new cluster."""
@@ -32,6 +34,12 @@ class TargetIn(Terms):
     max_nodes = serializers.IntegerField(required=False, default=4)
     idle_seconds = serializers.IntegerField(required=False, default=1800)
     vm_priority = serializers.CharField(required=False, default="dedicated")
+    type = serializers.ChoiceField(
+        ComputeTarget.Type.choices,
+        required=False,
+        default=ComputeTarget.Type.CLUSTER,
+        help_text="The class that programs know it by; all are clusters.",
+    )
     description = serializers.CharField(required=False, default="", allow_blank=True)
     tags = serializers.DictField(required=False, default=dict)
 

@@ -61,8 +61,8 @@ class TargetView(WorkspaceView):
         target = targets.find_target(self.context.workspace, name)
         if targets.delete_target(self.context, target.name, force=self.flag("force")):
             return Response(status=204)
-        return Response(self.told(target.name), status=202)
+        return Response(self.serialize(target.name), status=202)
 
-    def told(self, name: str) -> dict[str, Any]:
+    def serialize(self, name: str) -> dict[str, Any]:
         target = targets.find_target(self.context.workspace, name)
         return target_document(target, status.living_hosts(), with_nodes=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-SOURCES = ("agent/src/duto_agent", "sdk/duto/src/duto", "sdk/azureml/src/azureml")
+SOURCES = ("agent/src/duto_agent", "protocol/src/duto_protocol", "sdk/duto/src/duto", "sdk/azureml/src/azureml")
 ROOT_PACKAGE = "duto-agent"
 INSTALLER = "agent/install.py"
 

@@ -16,7 +16,7 @@ def target_document(target: ComputeTarget, hosts: Sequence[Host], *, with_nodes:
     document: dict[str, Any] = {
         "id": str(target.pk),
         "name": target.name,
-        "type": "AmlCompute",
+        "type": target.type,
         "description": target.description,
         "vm_size": target.vm_size,
         "vm_priority": target.vm_priority,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from compute import hooks
 from compute.models import Enrolment, Host
 from compute.services.hosts import hosts_of
 from core import outbox
@@ -16,9 +16,6 @@ from core.errors import Conflict, NotFound
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
-
-# Apps above end what runs on a host whose key was revoked. Called after the revocation holds; may be called again.
-after_revoke: list[Callable[[Host], None]] = []
 
 
 def find_host(workspace: Workspace, name: str) -> Host:
@@ -85,5 +82,4 @@ def revoke(context: WorkspaceContext, name: str) -> None:
             audit.note(context, "host.detached", name)
             outbox.hint(f"list:{context.workspace.name}:compute")
     host.refresh_from_db()
-    for end in after_revoke:
-        end(host)
+    hooks.host_revoked(host)

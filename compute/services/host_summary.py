@@ -41,7 +41,7 @@ class Card:
         return {
             "state": self.state,
             "drained_by": self.drained_by,
-            "held": {"workspace": _told(self.mine), "others": _told(self.others)},
+            "held": {"workspace": _serialize(self.mine), "others": _serialize(self.others)},
             "nodes": status.node_documents(self.nodes),
         }
 
@@ -92,8 +92,8 @@ def part_of(host: Host, name: str) -> dict[str, Any]:
 
 def disk_of(host: Host) -> int:
     """Bytes of the disk that its agent works on, 0 if it did not tell."""
-    told = host.facts.get("disk_total") if isinstance(host.facts, dict) else None
-    return told if isinstance(told, int) else 0
+    total = host.facts.get("disk_total") if isinstance(host.facts, dict) else None
+    return total if isinstance(total, int) else 0
 
 
 def held_by(nodes: Iterable[Node]) -> Size:
@@ -134,5 +134,5 @@ def _drained_by(workspace: Workspace, host: Host) -> str:
     return rows.order_by("-id").values_list("actor", flat=True).first() or ""
 
 
-def _told(size: Size) -> dict[str, Any]:
+def _serialize(size: Size) -> dict[str, Any]:
     return {"cores": size.cores, "memory": size.memory, "gpus": size.gpus}

@@ -9,9 +9,8 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -27,6 +26,7 @@ from core import outbox
 from core.clock import now
 from core.errors import Unauthenticated
 from core.prepared import Prepared
+from duto_protocol.messages import HostFacts
 from workspaces.models import Workspace
 
 KEY_PREFIX = "duto_host"
@@ -58,13 +58,9 @@ def hosts_of(workspace: Workspace) -> QuerySet[Host]:
     return rows.order_by("name")
 
 
-def seen(host: Host, facts: Mapping[str, Any]) -> None:
-    """The host has spoken just now, and perhaps told what it has (docs/wire.md, *Agents' API*).
-
-    What it tells wrongly is ignored and logged; what it told before of the same stays.
-    """
-    found, wrong = host_report.columns_of(facts)
-    _note(host, wrong)
+def seen(host: Host, facts: HostFacts) -> None:
+    """The host has spoken just now, and perhaps told what it has. What it does not tell stays as it told it before."""
+    found = host_report.columns_of(facts)
     moment = now()
     was_away = not is_alive(host, moment)
     changes = {**found, "last_seen_at": moment}
@@ -83,11 +79,12 @@ def _tell_pages(host: Host) -> None:
         outbox.hint(f"list:{name}:compute")
 
 
-def _note(host: Host, wrong: list[str]) -> None:
-    """Once for the same complaint: an agent says the same again every few seconds."""
-    said = tuple(wrong[:NAMED])
-    if said and _noted.get(host.pk) != said:
-        log.warning("host %s tells what is not understood and ignored: %s", host.name, ", ".join(said))
+def note_ignored(host: Host, facts: Sequence[str], reports: Sequence[str]) -> None:
+    """Name in the log what was not understood. Facts are told again every few seconds, so the same complaint comes once."""
+    said = tuple(facts[:NAMED])
+    news = [*(said if _noted.get(host.pk) != said else ()), *reports[:NAMED]]
+    if news:
+        log.warning("host %s tells what is not understood and ignored: %s", host.name, ", ".join(map(ascii, news)))
     _noted[host.pk] = said
 
 
@@ -134,14 +131,13 @@ def _new_host() -> tuple[Host, str]:
     key = f"{KEY_PREFIX}_{secrets.token_urlsafe(32)}"
     host = Host.objects.filter(is_local=True).order_by("id").first()
     if host is None:
-        host = Host(is_local=True, name=_free_name(slugify(socket.gethostname())[:48] or "local"))
+        name = slugify(socket.gethostname())[:48] or "local"
+        if Host.objects.filter(name=name).exists():
+            name = f"{name}-{secrets.token_hex(3)}"
+        host = Host(is_local=True, name=name)
     host.key_digest, host.revoked_at = digest_of(key), None
     host.save()
     return host, key
-
-
-def _free_name(name: str) -> str:
-    return name if not Host.objects.filter(name=name).exists() else f"{name}-{secrets.token_hex(3)}"
 
 
 def installation(data_dir: Path) -> str:

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from compute import placement_types
+from compute import hooks, placement_types, stored_messages
 from compute.models import ComputeTarget, Host, Node
 from core.clock import iso, now
-
-# An app above knows which run is on which node: node ids in, run ids by node id out.
-runs_on: list[Callable[[Sequence[UUID]], dict[UUID, UUID]]] = []
-
-# And how many steps wait for each cluster: cluster ids in, counts by cluster id out.
-waits_for: list[Callable[[Sequence[UUID]], dict[UUID, int]]] = []
-
-
-def waiting_counts(targets: Sequence[UUID]) -> dict[UUID, int]:
-    """How many steps wait for these clusters: one query."""
-    found: Counter[UUID] = Counter()
-    for look in waits_for if targets else ():
-        found.update(look(targets))
-    return dict(found)
 
 
 def status_document(target: ComputeTarget, nodes: Iterable[Node] | None = None) -> dict[str, Any]:
@@ -73,8 +58,8 @@ def living_hosts() -> list[Host]:
 
 def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, str]]:
     """What is odd about a cluster here: a size that asks for more than any of its hosts has, or no host at all."""
-    machines = [_machine(host) for host in hosts if _may_carry(target, host)]
-    if not machines:
+    states = [_state_of(host) for host in hosts if _may_carry(target, host)]
+    if not states:
         text = _("No host is connected, so steps wait. Start an agent, or look at the page Compute for why it is away.")
         if hosts:
             text = _("None of the hosts that are connected may carry a node of %(cluster)s, so steps wait.")
@@ -82,11 +67,11 @@ def warnings_of(target: ComputeTarget, hosts: Sequence[Host]) -> list[dict[str, 
         return [{"code": "no_host", "text": text}]
     size = placement_types.Size(target.cores, target.memory, target.gpus)
     cluster = placement_types.Cluster(target.pk, target.name, size, target.vm_size, target.max_nodes, elastic=True)
-    reservations = [placement_types.reservation(cluster, machine) for machine in machines]
+    reservations = [placement_types.reservation(cluster, state) for state in states]
     if any(each is not None and not each.warning for each in reservations):
         return []
-    largest = max(machines, key=lambda machine: (machine.has.gpus, machine.has.cores, machine.has.memory))
-    text = placement_types.warning(cluster, largest)
+    largest = max(states, key=lambda state: (state.has.gpus, state.has.cores, state.has.memory))
+    text = stored_messages.localized(placement_types.warning(cluster, largest))
     if target.policy == ComputeTarget.Policy.STRICT:
         return [{"code": "too_large", "text": text.split(";")[0] + _("; its steps wait (policy strict).")}]
     return [{"code": "shrunk", "text": text}]
@@ -102,9 +87,7 @@ def _may_carry(target: ComputeTarget, host: Host) -> bool:
 def node_documents(nodes: Sequence[Node]) -> list[dict[str, Any]]:
     """The nodes of a cluster, each with the run that is on it."""
     keys = [node.pk for node in nodes]
-    running: dict[UUID, UUID] = {}
-    for look in runs_on:
-        running |= look(keys) if keys else {}
+    running = hooks.runs_on_nodes(keys) if keys else {}
     return [
         {
             "id": str(node.pk),
@@ -122,6 +105,6 @@ def node_documents(nodes: Sequence[Node]) -> list[dict[str, Any]]:
     ]
 
 
-def _machine(host: Host) -> placement_types.HostState:
+def _state_of(host: Host) -> placement_types.HostState:
     has = placement_types.Size(host.cores, host.memory, len(host.gpus))
     return placement_types.HostState(host.pk, host.name, has)

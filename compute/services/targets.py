@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from compute import hooks
+from compute.hooks import ClusterUse
 from compute.models import ComputeTarget, Node
 from compute.services import cluster_options
 from compute.sizes import size_of
@@ -21,34 +19,13 @@ from core import outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from core.work import after_commit
+from duto.spec.names import is_name
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.services import audit
 
 MOST_NODES = 100
 PRIORITIES = {"dedicated": "dedicated", "lowpriority": "lowpriority", "low_priority": "lowpriority"}
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
-
-
-@dataclass(frozen=True)
-class Use:
-    """How much of a cluster is in use: steps that run on it, and steps that wait for it."""
-
-    running: int = 0
-    waiting: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.running or self.waiting)
-
-    def __str__(self) -> str:
-        runs = ngettext("%(n)d step runs on it", "%(n)d steps run on it", self.running) % {"n": self.running}
-        waits = ngettext("%(n)d waits for it", "%(n)d wait for it", self.waiting) % {"n": self.waiting}
-        return _(" and ").join(words for count, words in ((self.running, runs), (self.waiting, waits)) if count)
-
-
-# Apps above know what runs on a cluster and waits for it, and how to end that in somebody's name.
-uses: list[Callable[[ComputeTarget], Use]] = []
-clearers: list[Callable[[UUID, str], object]] = []
 
 
 @transaction.atomic
@@ -61,6 +38,7 @@ def create_target(
     max_nodes: int = 4,
     idle_seconds: int = 1800,
     vm_priority: str = "dedicated",
+    type: str = ComputeTarget.Type.CLUSTER,
     description: str = "",
     tags: Mapping[str, Any] | None = None,
     hosts: Sequence[str] | None = None,
@@ -74,12 +52,12 @@ def create_target(
     context.require(Role.CONTRIBUTOR).require_person()
     _check_name(name)
     size, priority = size_of(vm_size), _priority(vm_priority)
-    known = _same_name(context.workspace, name, size.name)
+    known = _same_name(context.workspace, name, size.name, type)
     if known is not None:
         asked |= {"min_nodes": min_nodes, "max_nodes": max_nodes, "idle_seconds": idle_seconds, "hosts": hosts}
         return update_target(context, known.name, **asked)
     target = ComputeTarget(
-        workspace=context.workspace, name=name, vm_size=size.name.upper(), cores=size.cores, memory=size.memory,
+        workspace=context.workspace, name=name, type=type, vm_size=size.name.upper(), cores=size.cores, memory=size.memory,
         gpus=size.gpus, vm_priority=priority, description=description, tags=dict(tags or {}), resized_at=now(),
     )  # fmt: skip
     _scale(target, min_nodes, max_nodes, idle_seconds)
@@ -93,7 +71,7 @@ def create_target(
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_name("compute", name):
         raise Invalid(
             _(
                 "%(name)r cannot name a compute target: use 3 to 24 letters, digits and hyphens, with a letter first and no hyphen last."
@@ -114,9 +92,15 @@ def _save_new(target: ComputeTarget) -> None:
         ) from error
 
 
-def _same_name(workspace: Workspace, name: str, size: str) -> ComputeTarget | None:
-    """The cluster of this name, if there is one. Raises Conflict when its size is another."""
+def _same_name(workspace: Workspace, name: str, size: str, type: str) -> ComputeTarget | None:
+    """The cluster of this name, if there is one. Raises Conflict when its size or its type is another."""
     known = ComputeTarget.objects.filter(workspace=workspace, name__iexact=name).first()
+    if known is not None and known.type != type:
+        raise Conflict(
+            _("There is a compute target '%(known)s' of the type %(type)s. Choose another name.")
+            % {"known": known.name, "type": known.type},
+            code="exists",
+        )
     if known is not None and known.vm_size.upper() != size.upper():
         raise Conflict(
             _(
@@ -213,8 +197,7 @@ def delete_target(context: WorkspaceContext, name: str, *, force: bool = False) 
     target.min_nodes, target.max_nodes, target.resized_at = 0, 0, now()
     target.save()
     by = f"{context.actor}, who deleted the cluster {target.name}"
-    for clear in clearers:
-        after_commit(partial(clear, target.pk, by))
+    after_commit(partial(hooks.cluster_deleted, target.pk, by))
     return False
 
 
@@ -224,11 +207,11 @@ def remove(target: ComputeTarget) -> None:
     outbox.gone(f"list:{target.workspace.name}:compute", f"cluster:{target.name}")
 
 
-def use_of(target: ComputeTarget) -> Use:
+def use_of(target: ComputeTarget) -> ClusterUse:
     """How much of it is in use now."""
-    counts = [use(target) for use in uses]
+    use = hooks.cluster_use(target)
     busy = Node.objects.filter(compute_target=target, status=Node.Status.RUNNING).count()
-    return Use(max(busy, sum(count.running for count in counts)), sum(count.waiting for count in counts))
+    return ClusterUse(max(busy, use.running), use.waiting)
 
 
 def find_target(workspace: Workspace, name: str) -> ComputeTarget:

@@ -66,7 +66,10 @@ class DatasetVersionsView(WorkspaceView):
     @extend_schema(responses=listed(s.DatasetVersionOut))
     def get(self, request: Request, name: str) -> Response:
         """The versions, newest first."""
-        return self.paged(queries.versions_of(self.context.workspace, name), s.DatasetVersionOut)
+        found = queries.versions_of(self.context.workspace, name)
+        if not found.exists():
+            versions.find_version(self.context.workspace, name)  # says that there is none
+        return self.paged(found, s.DatasetVersionOut)
 
 
 class NumberedVersionView(WorkspaceView):

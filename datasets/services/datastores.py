@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from core import once, outbox
 from core.errors import Conflict, Invalid, NotFound
 from core.storage import Root, Stored, safe
+from datasets import hooks
 from datasets.models import Datastore
+from datasets.stored_messages import refusal, say
 from datasets.stores import WEB, root_of
 from duto.spec.filenames import too_long, unspelled
 from workspaces.access import WorkspaceContext
@@ -22,11 +24,8 @@ from workspaces.services import audit, storage, workspaces
 # Both are in every workspace from its first moment; programs name them.
 STANDARD = ("workspaceblobstore", "workspacefilestore")
 
-# What apps above refuse a step that writes to a place on a datastore: `guard(room, datastore, path)` raises Forbidden.
-guards: list[Callable[[WorkspaceContext, str, str], None]] = []
 
-
-def furnish(workspace: Workspace) -> None:
+def add_standard(workspace: Workspace) -> None:
     """Give the workspace the datastores that all have."""
     for name in STANDARD:
         store, _ = Datastore.objects.get_or_create(workspace=workspace, name=name)
@@ -41,14 +40,8 @@ def datastore(workspace: Workspace, name: str) -> Datastore:
     found = Datastore.objects.select_related("workspace").filter(workspace=workspace, name=name).first()
     if found is None:
         names = Datastore.objects.filter(workspace=workspace).order_by("name").values_list("name", flat=True)
-        raise NotFound(
-            _("There is no datastore '%(name)s' in workspace '%(workspace)s'. There are: %(names)s.")
-            % {"name": name, "workspace": workspace.name, "names": ", ".join(names)},
-            code="unknown_datastore",
-            name=name,
-            workspace=workspace.name,
-            names=", ".join(names),
-        )
+        facts = {"name": name, "workspace": workspace.name, "names": ", ".join(names)}
+        raise refusal(NotFound, say("no_such_store", **facts), code="unknown_datastore", **facts)
     return found
 
 
@@ -132,8 +125,7 @@ def delete_file(context: WorkspaceContext, name: str, path: str) -> None:
 
 def _may_replace(context: WorkspaceContext, store: Datastore, root: Root, key: str, wanted: bool) -> bool:
     """Whether a step replaces the file at `key`. Raises Forbidden for one that is another's."""
-    for guard in guards:
-        guard(context, store.name, key)
+    hooks.file_written(context, store.name, key)
     if not wanted or not root.exists(key):
         return False  # one that comes in this very moment is another's: writing then refuses
     context.require_own("file", f"{store.name}/{key}")

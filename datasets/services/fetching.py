@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,16 +16,16 @@ from django.utils.translation import gettext as _
 from core import outbox, words
 from core.clock import now
 from core.errors import ConcurrentUpdate, Conflict, StudioError
-from core.work import later, ring
+from core.sentences import Kept, parts_of, text_of
+from core.work import later, send
 from datasets import fetch as web
 from datasets import tables
 from datasets.models import DatasetVersion
 from datasets.services import inspection
-from datasets.stored_messages import say
+from datasets.stored_messages import of_refusal, say
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
-S = DatasetVersion.Status
 TASK = "datasets.fetch"
 # Longer than anything that gives no sign of life: reading a table and looking through its text.
 LEASE = timedelta(seconds=150)
@@ -40,8 +39,8 @@ MOST_TRIES = 5
 def ask(version: DatasetVersion) -> None:
     """Fetch what is not here yet, and ask whether what is here has changed."""
     locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
-    if locked.status != S.FETCHING:
-        locked.move(S.FETCHING, asked_at=now(), lease_until=None, tries=0, progress=None)
+    if locked.status != DatasetVersion.Status.FETCHING:
+        locked.move(DatasetVersion.Status.FETCHING, asked_at=now(), lease_until=None, tries=0, progress=None)
         version.status = locked.status
     later(TASK, version_id=str(version.pk))
 
@@ -51,7 +50,7 @@ def cancel(context: WorkspaceContext, version: DatasetVersion) -> None:
     """End the fetching. What was there before stays usable as it was. Raises Conflict when nothing is under way."""
     context.require(Role.CONTRIBUTOR).require_own("dataset version", version.pk)
     locked = DatasetVersion.objects.select_related("workspace").select_for_update(of=("self",)).get(pk=version.pk)
-    if locked.status != S.FETCHING:
+    if locked.status != DatasetVersion.Status.FETCHING:
         raise Conflict(_("This dataset is not being fetched or read."), code="not_fetching")
     # Its worker hears of it when it next signs its lease.
     _give_up(locked, "canceled", say("reading_canceled"))
@@ -60,7 +59,7 @@ def cancel(context: WorkspaceContext, version: DatasetVersion) -> None:
 def fetch(version_id: UUID) -> None:
     """Carry one version to ready or failed, unless somebody else does or too many are under way."""
     found = DatasetVersion.objects.select_related("dataset", "workspace")
-    version = found.filter(pk=version_id, status=S.FETCHING).first()
+    version = found.filter(pk=version_id, status=DatasetVersion.Status.FETCHING).first()
     if version is None or _is_held(version) or not context():
         return
     if version.tries >= MOST_TRIES:
@@ -77,13 +76,13 @@ def fetch(version_id: UUID) -> None:
         raise
 
 
-def ring_waiting() -> None:
-    """Versions whose bell was lost, or whose worker is gone."""
+def resume_waiting() -> None:
+    """Versions whose wake-up was lost, or whose worker is gone."""
     moment = now()
     left = Q(lease_until__isnull=True, asked_at__lt=moment - LOST_AFTER) | Q(lease_until__lt=moment)
-    waiting = DatasetVersion.objects.filter(left, status=S.FETCHING).order_by("id")
+    waiting = DatasetVersion.objects.filter(left, status=DatasetVersion.Status.FETCHING).order_by("id")
     for key in waiting.values_list("pk", flat=True)[: context()]:
-        ring(TASK, version_id=str(key))
+        send(TASK, version_id=str(key))
 
 
 def context() -> int:
@@ -92,7 +91,7 @@ def context() -> int:
 
 
 def _held() -> QuerySet[DatasetVersion]:
-    return DatasetVersion.objects.filter(status=S.FETCHING, lease_until__gte=now())
+    return DatasetVersion.objects.filter(status=DatasetVersion.Status.FETCHING, lease_until__gte=now())
 
 
 def _is_held(version: DatasetVersion) -> bool:
@@ -106,9 +105,9 @@ def _carry(version: DatasetVersion, lease: _Lease) -> None:
     except StudioError as error:
         if isinstance(error, ConcurrentUpdate):
             raise
-        _give_up(version, error.code, {"text": error.message, **(error.facts.get("said") or {})})
+        _give_up(version, error.code, of_refusal(error))
         return
-    version.move(S.READY, lease_until=None, error=None, progress=None, **facts)
+    version.move(DatasetVersion.Status.READY, lease_until=None, error=None, progress=None, **facts)
 
 
 def _look(version: DatasetVersion, lease: _Lease) -> dict[str, Any]:
@@ -121,12 +120,12 @@ def _look(version: DatasetVersion, lease: _Lease) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _give_up(version: DatasetVersion, code: str, sentence: Mapping[str, Any]) -> None:
+def _give_up(version: DatasetVersion, code: str, sentence: Kept) -> None:
     """What was fetched before stays usable as it was; the rest has failed."""
-    to = S.READY if version.is_usable else S.FAILED
-    said = {name: value for name, value in sentence.items() if name != "text"}
-    told = {"code": code, "message": sentence["text"], **({"said": said} if said else {})}
-    version.move(to, lease_until=None, progress=None, error=told)
+    to = DatasetVersion.Status.READY if version.is_usable else DatasetVersion.Status.FAILED
+    said = parts_of(sentence)
+    error = {"code": code, "message": text_of(sentence), **({"said": said} if said else {})}
+    version.move(to, lease_until=None, progress=None, error=error)
 
 
 class _Lease:
@@ -134,7 +133,7 @@ class _Lease:
 
     def __init__(self, version: DatasetVersion) -> None:
         self._version, self._until = version, version.lease_until
-        self._next = self._told = 0.0
+        self._next = self._reported_at = 0.0
 
     def take(self) -> None:
         """Raises Outrun."""
@@ -148,8 +147,8 @@ class _Lease:
     def tell(self, done: int, total: int) -> None:
         """Note how far it has come, once a second. Raises Outrun, also when it was canceled."""
         self.renew()
-        if time.monotonic() >= self._told + TELL_SECONDS:
-            self._told = time.monotonic()
+        if time.monotonic() >= self._reported_at + TELL_SECONDS:
+            self._reported_at = time.monotonic()
             if not self._mine().update(progress=[done, total] if total else None):
                 raise ConcurrentUpdate("This dataset is no longer being fetched.")
             outbox.hint(f"list:{self._version.workspace.name}:datasets")
@@ -164,5 +163,5 @@ class _Lease:
         self._until, self._next = until, time.monotonic() + RENEW_SECONDS
 
     def _mine(self) -> QuerySet[DatasetVersion]:
-        mine = DatasetVersion.objects.filter(pk=self._version.pk, status=S.FETCHING)
+        mine = DatasetVersion.objects.filter(pk=self._version.pk, status=DatasetVersion.Status.FETCHING)
         return mine.filter(lease_until__isnull=True) if self._until is None else mine.filter(lease_until=self._until)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from core.clock import iso
 from core.errors import Unprocessable
-from core.storage import Root, Stored, safe
+from core.storage import Root, safe
 from datasets import fetch, patterns, readiness
 from datasets.models import DatasetVersion
 from datasets.services.datastores import datastore
+from datasets.stored_messages import refusal, say
 from datasets.stores import WEB, root_by_name
 from duto.spec import canonical, globs
 from duto.spec.selection import select
@@ -98,8 +97,7 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
     if source.get("url"):
         copy = fetch.known_copy(workspace, source["url"])
         if copy is None:
-            text = _("The copy of '%(url)s' is not there. Register the dataset again; then it is fetched anew.")
-            raise Unprocessable(text % {"url": source["url"]}, code="not_fetched", url=source["url"])
+            raise refusal(Unprocessable, say("copy_gone", url=source["url"]), code="not_fetched", url=source["url"])
         return [ResolvedFile(WEB, copy.key, copy.name, copy.size, digest=copy.digest, url=copy.url)]
     store, path = source["datastore"], source.get("path", "")
     datastore(workspace, store)
@@ -107,18 +105,10 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
     for each in _walk(workspace, store, path):
         found.append(each)
         if len(found) > MOST_FILES:
-            raise Unprocessable(
-                _("'%(path)s' on '%(store)s' has more than %(most_files)s files. Name a smaller part.")
-                % {"path": path, "store": store, "most_files": MOST_FILES}
-            )
+            raise refusal(Unprocessable, say("many_files", path=path, store=store, most_files=MOST_FILES))
     if not found:
-        raise Unprocessable(
-            _("'%(path)s' on datastore '%(datastore)s' finds no file. Upload files there, or correct the path.")
-            % {"path": path or "/", "datastore": store},
-            code="no_match",
-            datastore=store,
-            path=path or "/",
-        )
+        where = {"path": path or "/", "datastore": store}
+        raise refusal(Unprocessable, say("no_file_found", **where), code="no_match", **where)
     return found
 
 
@@ -128,7 +118,7 @@ def _walk(workspace: Workspace, store: str, path: str) -> Iterable[ResolvedFile]
     pattern = globs.compiled(rest) if rest else None
     for each in root.walk(start):
         if pattern is None or pattern.fullmatch(each.path[len(start) :].lstrip("/") if start else each.path):
-            yield _file(store, each)
+            yield ResolvedFile(store, each.path, each.path, each.size, each.modified)
 
 
 def _fixed(root: Root, path: str) -> tuple[str, str]:
@@ -139,10 +129,6 @@ def _fixed(root: Root, path: str) -> tuple[str, str]:
             break
         kept += 1
     return "/".join(parts[:kept]), "/".join(parts[kept:])
-
-
-def _file(store: str, each: Stored) -> ResolvedFile:
-    return ResolvedFile(store, each.path, each.path, each.size, each.modified)
 
 
 def _folder(workspace: Workspace, source: Mapping[str, str]) -> str:

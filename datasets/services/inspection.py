@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from core.errors import Unprocessable
+from core.sentences import keep
 from datasets import fetch, tables
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import files
 from datasets.services.datastores import datastore
+from datasets.stored_messages import refusal, say
 from duto.tables.partitions import mismatch
 from workspaces.models import Workspace
 
@@ -39,13 +39,11 @@ def look(
     }
     odd = mismatch(definition["format"].get("partition_format", ""), [each.path for each in found])
     if odd and kind == Dataset.Kind.FILE:
-        raise Unprocessable(
-            _("The files are not as the dataset says: %(problem)s.") % {"problem": odd}, code="no_partition"
-        )
+        raise refusal(Unprocessable, say("not_as_said", problem=keep(odd)), code="no_partition")
     if kind == Dataset.Kind.TABULAR:
-        told = tables.look(tables.Question(workspace, found, definition, seconds=seconds, alive=alive))
-        columns = [{"name": name, "type": type_} for name, type_ in told["columns"]]
-        facts["profile"] = {"columns": columns, "survey": told["survey"], "rules": RULES}
+        answers = tables.look(tables.Question(workspace, found, definition, seconds=seconds, alive=alive))
+        columns = [{"name": name, "type": type_} for name, type_ in answers["columns"]]
+        facts["profile"] = {"columns": columns, "survey": answers["survey"], "rules": RULES}
     return facts
 
 

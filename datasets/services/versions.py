@@ -94,11 +94,11 @@ def find_version(workspace: Workspace, name: str, version: object = "latest") ->
         versions = versions.filter(version=int(text)) if text.isdecimal() and len(text) < 9 else versions.none()
     found = _newest_first(versions).first()
     if found is None:
-        told = _("There is no dataset '%(name)s' in workspace '%(workspace)s'.")
+        text = _("There is no dataset '%(name)s' in workspace '%(workspace)s'.")
         if text != "latest":
-            told = _("There is no dataset '%(name)s' in version %(version)s in workspace '%(workspace)s'.")
+            text = _("There is no dataset '%(name)s' in version %(version)s in workspace '%(workspace)s'.")
         raise NotFound(
-            told % {"name": name, "version": version, "workspace": workspace.name},
+            text % {"name": name, "version": version, "workspace": workspace.name},
             code="unknown_dataset",
             name=name,
         )
@@ -161,9 +161,9 @@ def _looked(workspace: Workspace, kind: str, definition: Mapping[str, Any], vali
 
 def _is_known(version: DatasetVersion, facts: Mapping[str, Any]) -> bool:
     """Whether the same files were looked through before."""
-    told = facts.get("content_fingerprint")
+    fingerprint = facts.get("content_fingerprint")
     is_ready = version.status == DatasetVersion.Status.READY and version.profile is not None
-    return bool(told) and is_ready and version.content_fingerprint == told
+    return bool(fingerprint) and is_ready and version.content_fingerprint == fingerprint
 
 
 def _refresh(version: DatasetVersion, facts: Mapping[str, Any]) -> None:

@@ -13,9 +13,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datasets import tables
-from datasets.services import ResolvedFile
-from datasets.services.files import fingerprint
+from datasets import stored_messages, tables
+from datasets.services.files import ResolvedFile, fingerprint
 from datasets.services.inspection import AT_ONCE
 from duto.tables.forms import COLUMN_TYPES, encoding_of, type_name
 from workspaces.models import Workspace
@@ -128,7 +127,7 @@ def look(workspace: Workspace, files: Sequence[ResolvedFile], definition: Mappin
     ]
     return Reading(
         ReadingForm(found.format), found.format, fingerprint(files), headings, found.rows, len(found.columns),
-        found.is_partial, in_form_words(found.error),
+        found.is_partial, stored_messages.localized(stored_messages.in_form(found.error)),
     )  # fmt: skip
 
 
@@ -200,13 +199,3 @@ def _encoding(given: Any) -> str:
 
 def _with(choices: Sequence[tuple[str, Any]], value: str) -> list[tuple[str, Any]]:
     return [*choices] if any(key == value for key, _ in choices) else [*choices, (value, value)]
-
-
-def in_form_words(text: str) -> str:
-    """A refusal of a table without what only a program can do about it: the form has fields for that."""
-    return (
-        text.replace("; name its encoding", _("; choose its encoding here"))
-        .replace("; say that it is one", _("; choose that format here"))
-        .replace(" With invalid_lines='drop' such lines are left out.", "")
-        .replace("declare the column as string", _("choose the type string for it"))
-    )

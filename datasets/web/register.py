@@ -10,23 +10,24 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid, StudioError
-from datasets import fetch
+from datasets import fetch, stored_messages
 from datasets.models import Dataset, DatasetVersion, Datastore
-from datasets.services import ResolvedFile, find_version, save, staging
-from datasets.services.files import find, fingerprint
+from datasets.services import staging
+from datasets.services.files import ResolvedFile, find, fingerprint
+from datasets.services.versions import find_version, save
 from datasets.stores import root_by_name
 from datasets.web import reading
 from datasets.web.forms import PathForm, UploadForm, WebForm
 from datasets.web.stores import Level, level_of
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
-from workspaces.web.decorators import workspace_dialog
+from workspaces.web.decorators import workspace_dialog, workspace_files
 
 WAYS = {
     "upload": gettext_lazy("Send files"),
@@ -140,7 +141,7 @@ class Draft:
     def refuse(self, error: StudioError) -> None:
         """Told at its field, unless the preview tells it already."""
         field = FIELDS.get(error.code, SOURCE[self.way])
-        text = reading.in_form_words(error.message)
+        text = stored_messages.localized(stored_messages.in_form(stored_messages.of_refusal(error)))
         if self.reading is not None and self.reading.error == text:
             self.form.add_error(None, _("Nothing was registered yet: the files cannot be read this way."))
             return
@@ -269,3 +270,12 @@ def _level(request: HttpRequest, context: WorkspaceContext) -> Level | None:
         return level_of(context, name, request.GET.get("at", "")) if name else None
     except StudioError:
         return level_of(context, name, "")
+
+
+@workspace_files()
+def file(request: HttpRequest, context: WorkspaceContext, key: str, path: str) -> HttpResponse:
+    """PUT the bytes of one file, or DELETE it."""
+    if request.method == "DELETE":
+        staging.remove(context, key, path)
+        return HttpResponse(status=204)
+    return JsonResponse({"path": path, "size": staging.put(context, key, path, cast(BinaryIO, request))}, status=201)

@@ -67,7 +67,7 @@ class StorePage:
 
 
 @workspace_page()
-def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     page = StoresPage(
         list(Datastore.objects.filter(workspace=context.workspace).order_by("name")[:200]),
         context.workspace.default_datastore,

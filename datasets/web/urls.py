@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from datasets.web import one, register, staged, stores, views
+from datasets.web import datasets, register, stores
 
 _data = [
-    path("", views.all_of_them, name="list"),
+    path("", datasets.index, name="list"),
     path("register/", register.register, name="register"),
     path("register/preview/", register.preview, name="register-preview"),
-    path("staged/<str:key>/<file:path>", staged.file, name="staged"),
-    path("stores/", stores.all_of_them, name="stores"),
+    path("staged/<str:key>/<file:path>", register.file, name="staged"),
+    path("stores/", stores.index, name="stores"),
     path("stores/<str:name>/", stores.browse, name="store"),
     path("stores/<str:name>/file/", stores.download, name="store-file"),
-    path("unregister/<path:name>/", one.unregister, name="unregister"),
-    path("read/<path:name>/", one.read_again, name="read"),
-    path("cancel/<path:name>/", one.cancel, name="cancel"),
-    path("about/<path:name>/", one.about, name="about"),
-    path("sets/<path:name>/", one.dataset, name="dataset"),
+    path("unregister/<path:name>/", datasets.unregister, name="unregister"),
+    path("read/<path:name>/", datasets.read_again, name="read"),
+    path("cancel/<path:name>/", datasets.cancel, name="cancel"),
+    path("about/<path:name>/", datasets.about, name="about"),
+    path("sets/<path:name>/", datasets.detail, name="dataset"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [path("data/", include((_data, "datasets")))]

@@ -6,16 +6,18 @@ from typing import Any
 
 from rest_framework import serializers
 
+from environments import stored_messages
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
+from environments.services import versions
 
 
 class BuildOut(serializers.Serializer[EnvironmentBuild]):
     id = serializers.UUIDField()
     status = serializers.ChoiceField(EnvironmentBuild.Status.choices)
     python = serializers.CharField()
-    message = serializers.CharField(source="message_told")
-    reason = serializers.CharField(source="reason_told")
-    warnings = serializers.ListField(child=serializers.CharField(), source="warnings_told")
+    message = serializers.CharField(source="localized_message")
+    reason = serializers.CharField(source="localized_reason")
+    warnings = serializers.ListField(child=serializers.CharField(), source="localized_warnings")
     log_size = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
@@ -48,6 +50,12 @@ class EnvironmentVersionRow(serializers.Serializer[EnvironmentVersion]):
 class EnvironmentVersionOut(EnvironmentVersionRow):
     lock = serializers.CharField(source="build.lock", allow_null=True)
     lock_digest = serializers.CharField(source="build.lock_digest", allow_null=True)
+    note = serializers.SerializerMethodField()
+
+    def get_note(self, version: EnvironmentVersion) -> str:
+        """That it stands in for one of Azure's, which is what was asked for; else empty."""
+        notes = versions.notes_of(version, {"name": self.context.get("asked")})
+        return "".join(stored_messages.localized(each) for each in notes)
 
 
 class EnvironmentOut(serializers.Serializer[Environment]):

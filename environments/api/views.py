@@ -5,19 +5,18 @@ from __future__ import annotations
 from functools import partial
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import loglines
 from environments import queries
 from environments.api import serializers as s
 from environments.services import logs
 from environments.services import versions as service
-from workspaces.api.base import WorkspaceView, listed
-from workspaces.api.loglines import QUERY, Matches, found_lines
+from workspaces.api.base import RawAnswers, WorkspaceView, listed
+from workspaces.api.loglines import QUERY, WINDOW_OF, Matches, found_lines, read_log
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -44,7 +43,10 @@ class VersionsView(WorkspaceView):
     @extend_schema(responses=listed(s.EnvironmentVersionRow))
     def get(self, request: Request, name: str) -> Response:
         """The versions, newest first."""
-        return self.paged(queries.versions_of(self.context.workspace, name), s.EnvironmentVersionRow)
+        found = queries.versions_of(self.context.workspace, name)
+        if not found.exists():
+            service.find(self.context.workspace, name)  # says that there is none
+        return self.paged(found, s.EnvironmentVersionRow)
 
 
 class VersionView(WorkspaceView):
@@ -53,7 +55,8 @@ class VersionView(WorkspaceView):
     @extend_schema(responses=s.EnvironmentVersionOut)
     def get(self, request: Request, name: str, version: str = "latest") -> Response:
         """One version."""
-        return Response(s.EnvironmentVersionOut(service.find(self.context.workspace, name, version)).data)
+        found = service.find(self.context.workspace, name, version)
+        return Response(s.EnvironmentVersionOut(found, context={"asked": name}).data)
 
 
 class VersionBuildView(WorkspaceView):
@@ -77,23 +80,16 @@ class BuildView(WorkspaceView):
         return Response(s.BuildDetail(queries.build_in(self.context.workspace, id)).data)
 
 
-class BuildLogView(WorkspaceView):
+class BuildLogView(RawAnswers, WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.BINARY})
-    def get(self, request: Request, id: UUID) -> HttpResponse:
+    @extend_schema(parameters=WINDOW_OF, responses={(200, "text/plain"): OpenApiTypes.BINARY})
+    def get(self, request: Request, id: UUID) -> HttpResponseBase:
         """The log of the build by byte offset."""
         build = queries.build_in(self.context.workspace, id)
-        offset = self.number("offset", 0, least=-logs.WINDOW_BYTES)
-        start, data = logs.read_log(build, offset, self.number("limit", logs.WINDOW_BYTES, least=1))
-        headers = {
-            "X-Log-Offset": str(start),
-            "X-Log-Size": str(build.log_size),
-            "X-Log-Final": str(int(build.is_final)),
-        }
-        if (errors := loglines.count_of(build.log_errors)) is not None:
-            headers["X-Log-Errors"] = str(errors)
-        return HttpResponse(data, content_type="text/plain; charset=utf-8", headers=headers)
+        return read_log(
+            self, partial(logs.window, build), partial(logs.reader, build), build.log_size, f"build-{id}.txt"
+        )
 
 
 class BuildLogSearchView(WorkspaceView):

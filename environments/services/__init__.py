@@ -1,39 +1,6 @@
-"""What the apps above may ask of environments."""
+"""What is done with environments: register versions, queue and report builds, keep their logs, follow their images on
+hosts.
 
-from environments.services.builds import (
-    build_work,
-    expire_builds,
-    fail_build,
-    give_back_builds,
-    on_queued,
-    queue_build,
-    queued_with_conda,
-    renew_builds,
-    report_build,
-    take_builds,
-)
-from environments.services.images import cancel_image, image_cancels, interrupt_images, report_image
-from environments.services.logs import append_build_log
-from environments.services.versions import find, register, resolve, warnings_of
-
-__all__ = [
-    "append_build_log",
-    "build_work",
-    "cancel_image",
-    "expire_builds",
-    "fail_build",
-    "find",
-    "give_back_builds",
-    "image_cancels",
-    "interrupt_images",
-    "on_queued",
-    "queue_build",
-    "queued_with_conda",
-    "register",
-    "renew_builds",
-    "report_build",
-    "report_image",
-    "resolve",
-    "take_builds",
-    "warnings_of",
-]
+Called by the pages and REST of environments, and by runs, which also carry what agents report. It builds nothing
+itself: agents do.
+"""

@@ -14,12 +14,10 @@ from workspaces.models import Workspace
 
 FOLDER = Path(__file__).resolve().parent.parent / "curated"
 _FILE = re.compile(r"(?P<name>.+)-(?P<python>3\.\d+)\.txt")
-# What each is asked for; the locks say which versions that means.
-PACKAGES = {"AzureML-Tutorial": ["matplotlib", "pandas", "scikit-learn"]}
 
 
 def locks(folder: Path = FOLDER) -> dict[str, dict[str, str]]:
-    """name → Python version → lock, as they are committed."""
+    """name → Python version → lock, as they are committed (`manage.py lock-curated`)."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(folder.glob("*.txt")):
         if match := _FILE.fullmatch(path.name):
@@ -27,12 +25,21 @@ def locks(folder: Path = FOLDER) -> dict[str, dict[str, str]]:
     return found
 
 
+def asked_for(name: str, folder: Path = FOLDER) -> list[str]:
+    """What its locks are made of, and what hosts with another Python resolve."""
+    return (folder / f"{name}.in").read_text().split("\n")[:-1]
+
+
 @transaction.atomic
-def furnish(workspace: Workspace) -> None:
-    """Give the workspace the curated environments; a release with other locks adds a version."""
+def add_curated(workspace: Workspace) -> None:
+    """Give the workspace the curated environments; a release with other locks adds a version.
+
+    One with a lock for a single Python asks for that one: its packages are too old for others, and a host without it
+    says so.
+    """
     for name, by_python in locks().items():
-        packages = PACKAGES.get(name, [])
-        definition = definitions.read({"name": name, "python": {"packages": packages}}, by_python)
+        python = {"packages": asked_for(name), "version": next(iter(by_python)) if len(by_python) == 1 else None}
+        definition = definitions.read({"name": name, "python": python}, by_python)
         environment, _ = Environment.objects.get_or_create(
             workspace=workspace, name=name, defaults={"is_curated": True}
         )

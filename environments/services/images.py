@@ -1,4 +1,4 @@
-"""Images on hosts, as their agents tell of them; the wish to end the making of one."""
+"""Images on hosts, as their agents tell of them; the request to cancel the build of one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from core import outbox, sentences
-from core.clock import now, parse
+from core.clock import now
 from core.errors import ConcurrentUpdate, Conflict
 from core.sentences import Kept
-from core.text import cleaned
+from duto_protocol.messages import Cancel, ImageReport
 from environments import why
 from environments.models import EnvironmentVersion, Image
 from environments.stored_messages import columns, say
@@ -25,7 +25,6 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
 log = logging.getLogger(__name__)
-S = Image.Status
 TAG = re.compile(r"duto/(env|base|pull):[0-9a-f]{1,64}")
 ENVS, BASES, PULLS = "duto/env", "duto/base", "duto/pull"
 PARTS = ("base", "micromamba", "lock", "template", "dockerfile", "image")
@@ -44,117 +43,119 @@ class IsHost(Protocol):
 
 
 @transaction.atomic
-def report_image(
-    host: IsHost, report: Mapping[str, Any], attempt: UUID | None, version: EnvironmentVersion | None
-) -> None:
+def report_image(host: IsHost, report: ImageReport, attempt: UUID | None, version: EnvironmentVersion | None) -> None:
     """What a host says of an image. Safe to repeat; what is not understood is left out.
 
     `attempt` and `version`: the attempt whose log tells of it, and its step's environment, where they are known.
     """
-    tag, take = report.get("image"), _EVENTS.get(str(report.get("event")))
-    if not isinstance(tag, str) or not TAG.fullmatch(tag) or take is None:
+    tag, take = report.image, _EVENTS.get(report.event)
+    if not TAG.fullmatch(tag) or take is None:
         log.warning("host %s tells of an image in a way that is not understood", host.name)
         return
-    told = _Told(host, tag, report, attempt, version)
+    event = _ImageEvent(host, tag, report, attempt, version)
     row = Image.objects.select_for_update().filter(host_id=host.pk, tag=tag).first()
     try:
         with transaction.atomic():
-            take(row, told)
+            take(row, event)
             if version is not None:  # a base image names no lock by which its workspaces are found
                 outbox.hint(f"list:{version.workspace.name}:images")
     except (IntegrityError, ConcurrentUpdate):  # another call of the same agent was first; the agent's next word counts
         log.info("a report of the image %s of host %s came twice", tag, host.name)
 
 
-class _Told:
-    """A report, read with care: it is another machine's word."""
+class _ImageEvent:
+    """A report, within the bounds of a row."""
 
     def __init__(
         self,
         host: IsHost,
         tag: str,
-        report: Mapping[str, Any],
+        report: ImageReport,
         attempt: UUID | None,
         version: EnvironmentVersion | None,
     ) -> None:
         self.host, self.tag, self.report, self.attempt, self.version = host, tag, report, attempt, version
-        given = report.get("recipe")
-        recipe = given if isinstance(given, dict) else {}
-        self.recipe = {name: _text(recipe[name], NAME_MOST) for name in PARTS if isinstance(recipe.get(name), str)}
-        self.lock_digest = _text(report.get("lock_digest"), 64)
-        self.ground: str | None = None
+        self.recipe = {
+            name: each[:NAME_MOST] for name in PARTS if (each := (report.recipe or {}).get(name)) is not None
+        }
+        self.lock_digest = (report.lock_digest or "")[:64]
+        self.base_tag: str | None = None
         if version is not None and tag.startswith(f"{ENVS}:"):
-            self.ground = version.ground
+            self.base_tag = version.base_tag
             # What it was asked to install is not for the host to say.
             self.lock_digest = version.build.lock_digest if version.build else ""
-        self.message = _text(report.get("message"), MESSAGE_MOST)
+        self.message = (report.message or "")[:MESSAGE_MOST]
         self.progress = _progress(report)
         # The agent's own time names this making of the image: the same word again is no second one.
-        self.at = parse(report.get("at")) if isinstance(report.get("at"), str) else None
+        self.at = report.at or None
 
     def facts(self) -> dict[str, Any]:
         """What it is made of, and who asked for it."""
         found: dict[str, Any] = {"host_name": self.host.name, "recipe": self.recipe, "lock_digest": self.lock_digest}
         found = {name: value for name, value in found.items() if value}
-        found |= {"ground": self.ground} if self.ground is not None else {}
+        found |= {"base_tag": self.base_tag} if self.base_tag is not None else {}
         return found | ({"attempt_id": self.attempt} if self.attempt else {})
 
     def new(self, status: str, **facts: Any) -> Image:
         return Image.objects.create(host_id=self.host.pk, tag=self.tag, status=status, **self.facts(), **facts)
 
 
-def _building(row: Image | None, told: _Told) -> None:
-    if told.progress:
-        if row is not None and row.status == S.BUILDING:
+def _building(row: Image | None, event: _ImageEvent) -> None:
+    if event.progress:
+        if row is not None and row.status == Image.Status.BUILDING:
             kept = {name: row.progress[name] for name in ("canceled_by", "canceled_in") if name in row.progress}
-            _update(row, progress={**told.progress, **kept})
+            _update(row, progress={**event.progress, **kept})
         return
-    started = told.at or now()
+    started = event.at or now()
     if row is not None and row.started_at == started:
         return
     fresh: dict[str, Any] = {
         "started_at": started, "finished_at": None, "progress": {}, "cancel_requested_at": None,
-        **columns(message="", reason=_reason(row, told)),
+        **columns(message="", reason=_reason(row, event)),
     }  # fmt: skip
     if row is None:
-        row = told.new(S.BUILDING, **fresh)
-        row.on_transition(S.BUILDING, {})
-    elif row.status == S.BUILDING:  # its agent was killed amid the last one
-        _update(row, **fresh, **told.facts())
+        row = event.new(Image.Status.BUILDING, **fresh)
+        row.on_transition(Image.Status.BUILDING, {})
+    elif row.status == Image.Status.BUILDING:  # its agent was killed amid the last one
+        _update(row, **fresh, **event.facts())
     else:
-        row.move(S.BUILDING, **fresh, **told.facts())
+        row.move(Image.Status.BUILDING, **fresh, **event.facts())
 
 
-def _ready(row: Image | None, told: _Told) -> None:
-    given = {"image_id": _text(told.report.get("image_id"), 80), "size": _count(told.report.get("size"), BYTES_MOST)}
-    if row is not None and row.status == S.READY:
-        changed = {name: value for name, value in {**told.facts(), **given}.items() if getattr(row, name) != value}
+def _ready(row: Image | None, event: _ImageEvent) -> None:
+    given = {"image_id": (event.report.image_id or "")[:80], "size": _count(event.report.size or 0)}
+    if row is not None and row.status == Image.Status.READY:
+        changed = {name: value for name, value in {**event.facts(), **given}.items() if getattr(row, name) != value}
         if changed:
             _update(row, **changed)
         return
     facts = {"finished_at": now(), "message": "", "progress": {}, "cancel_requested_at": None, **given}
-    if told.report.get("fetched") is True:
+    if event.report.fetched:
         facts |= {**columns(reason=say("image_fetched")), "started_at": None}
     if row is None:
-        told.new(S.READY, **facts).on_transition(S.READY, facts)
+        event.new(Image.Status.READY, **facts).on_transition(Image.Status.READY, facts)
     else:
-        row.move(S.READY, **facts, **told.facts())
+        row.move(Image.Status.READY, **facts, **event.facts())
 
 
-def _failed(row: Image | None, told: _Told) -> None:
-    if row is None or row.status != S.BUILDING:
+def _failed(row: Image | None, event: _ImageEvent) -> None:
+    if row is None or row.status != Image.Status.BUILDING:
         return
-    message = sentences.kept(told.report, told.message) if told.message else say("image_ended_badly")
+    message = (
+        sentences.of_parts(event.message, event.report.parts_of(event.message))
+        if event.message
+        else say("image_ended_badly")
+    )
     _end(row, message)
 
 
-def _removed(row: Image | None, told: _Told) -> None:
-    if row is None or row.status in (S.BUILDING, S.REMOVED):
+def _removed(row: Image | None, event: _ImageEvent) -> None:
+    if row is None or row.status in (Image.Status.BUILDING, Image.Status.REMOVED):
         return
-    row.move(S.REMOVED, finished_at=now(), message="", progress={})
+    row.move(Image.Status.REMOVED, finished_at=now(), message="", progress={})
 
 
-_EVENTS: dict[str, Callable[[Image | None, _Told], None]] = {
+_EVENTS: dict[str, Callable[[Image | None, _ImageEvent], None]] = {
     "building": _building,
     "ready": _ready,
     "failed": _failed,
@@ -164,12 +165,12 @@ _EVENTS: dict[str, Callable[[Image | None, _Told], None]] = {
 
 def _end(row: Image, message: Kept) -> None:
     words = columns(row.said, message=message)
-    row.move(S.FAILED, finished_at=now(), progress={}, cancel_requested_at=None, **words)
+    row.move(Image.Status.FAILED, finished_at=now(), progress={}, cancel_requested_at=None, **words)
 
 
 def interrupt_images(host: IsHost, code: str) -> None:
-    """Whatever this host was building is built no more: its agent has begun anew, or is none any more, by a code of `told`."""
-    for row in Image.objects.filter(host_id=host.pk, status=S.BUILDING).order_by("id"):
+    """Whatever this host was building is built no more: its agent has begun anew, or is none any more, by a code of `event`."""
+    for row in Image.objects.filter(host_id=host.pk, status=Image.Status.BUILDING).order_by("id"):
         try:
             _end(row, say(code))
         except ConcurrentUpdate:
@@ -184,7 +185,7 @@ def cancel_image(context: WorkspaceContext, image: Image) -> Image:
     context.require(Role.CONTRIBUTOR).require_person()
     with transaction.atomic():
         row = Image.objects.select_for_update().get(pk=image.pk)
-        if row.status != S.BUILDING:
+        if row.status != Image.Status.BUILDING:
             raise Conflict(_("This image is not being built now."), code="not_building", status=row.status)
         if row.cancel_requested_at is None:
             who = {"canceled_by": context.actor, "canceled_in": str(context.workspace.pk)}
@@ -192,10 +193,10 @@ def cancel_image(context: WorkspaceContext, image: Image) -> Image:
     return row
 
 
-def image_cancels(host: IsHost) -> list[dict[str, Any]]:
-    """The cancels that a host has not answered yet, for its agent (docs/wire.md)."""
-    rows = Image.objects.filter(host_id=host.pk, status=S.BUILDING, cancel_requested_at__isnull=False)
-    return [{"image": row.tag, "by": row.progress.get("canceled_by", "")} for row in rows.only("tag", "progress")]
+def image_cancels(host: IsHost) -> list[Cancel]:
+    """The cancels that a host has not answered yet, for its agent (docs/protocol.md)."""
+    rows = Image.objects.filter(host_id=host.pk, status=Image.Status.BUILDING, cancel_requested_at__isnull=False)
+    return [Cancel(image=row.tag, by=row.progress.get("canceled_by", "")) for row in rows.only("tag", "progress")]
 
 
 def base_tag(definition: Mapping[str, Any]) -> str | None:
@@ -208,10 +209,10 @@ def base_tag(definition: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _reason(row: Image | None, told: _Told) -> Kept:
-    rows = _known_to(told.version).filter(host_id=told.host.pk).exclude(tag=told.tag).order_by("-id")
+def _reason(row: Image | None, event: _ImageEvent) -> Kept:
+    rows = _known_to(event.version).filter(host_id=event.host.pk).exclude(tag=event.tag).order_by("-id")
     others = list(rows.values_list("recipe", flat=True)[:COMPARED])
-    return why.reason(told.recipe, row.status if row else None, others, _earlier(told.version))
+    return why.reason(event.recipe, row.status if row else None, others, _earlier(event.version))
 
 
 def _known_to(version: EnvironmentVersion | None) -> QuerySet[Image]:
@@ -219,8 +220,8 @@ def _known_to(version: EnvironmentVersion | None) -> QuerySet[Image]:
     if version is None:
         return Image.objects.none()
     mine = EnvironmentVersion.objects.filter(workspace=version.workspace_id)
-    same = mine.filter(build__lock_digest=OuterRef("lock_digest"), ground=OuterRef("ground"))
-    return Image.objects.filter((Exists(same) & ~Q(lock_digest="")) | Exists(mine.filter(ground=OuterRef("tag"))))
+    same = mine.filter(build__lock_digest=OuterRef("lock_digest"), base_tag=OuterRef("base_tag"))
+    return Image.objects.filter((Exists(same) & ~Q(lock_digest="")) | Exists(mine.filter(base_tag=OuterRef("tag"))))
 
 
 def _earlier(version: EnvironmentVersion | None) -> set[str]:
@@ -236,29 +237,25 @@ def _earlier(version: EnvironmentVersion | None) -> set[str]:
 
 
 def _update(row: Image, **facts: Any) -> None:
-    """Facts that are no move; whoever looks on is told to look again."""
+    """Facts that are no move; whoever looks on is event to look again."""
     Image.objects.filter(pk=row.pk).update(**facts)
     for name, value in facts.items():
         setattr(row, name, value)
     row.on_transition(row.status, facts)
 
 
-def _progress(report: Mapping[str, Any]) -> dict[str, Any]:
-    value = report.get("progress")
-    if not isinstance(value, dict):
+def _progress(report: ImageReport) -> dict[str, Any]:
+    progress = report.progress
+    if not progress:
         return {}
-    total = _count(value.get("total"), BYTES_MOST)
-    done, unit = min(_count(value.get("done"), BYTES_MOST), total), value.get("unit")
-    words = columns(text=sentences.kept(report, _text(value.get("text"))))
-    return {"done": done, "total": total, "unit": unit if unit in UNITS else UNITS[0], **words}
+    total, text = _count(progress.total), progress.text[:TEXT_MOST]
+    words = columns(text=sentences.of_parts(text, report.parts_of(text)))
+    unit = progress.unit if progress.unit in UNITS else UNITS[0]
+    return {"done": min(_count(progress.done), total), "total": total, "unit": unit, **words}
 
 
-def _count(value: Any, most: int) -> int:
-    return max(0, min(value, most)) if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _text(value: Any, most: int = TEXT_MOST) -> str:
-    return cleaned(value)[:most] if isinstance(value, str) else ""
+def _count(value: int) -> int:
+    return max(0, min(value, BYTES_MOST))
 
 
 def _digest(text: str) -> str:

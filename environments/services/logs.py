@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +18,6 @@ from environments.models import EnvironmentBuild
 from environments.services.builds import LEASE
 
 FRAME_BYTES = 64 * 1024
-WINDOW_BYTES = 1024 * 1024
 
 
 def path_of(build: EnvironmentBuild) -> Path:
@@ -51,33 +51,28 @@ def append_build_log(build: EnvironmentBuild, offset: int, data: bytes) -> int:
 
 def search_log(build: EnvironmentBuild, needle: str, start: int) -> loglines.Found:
     """Lines from byte `start` on that hold `needle`, whatever the case."""
-    with _whole(build) as source:
+    with reader(build) as source:
         return loglines.search(source, build.log_size, needle, start)
 
 
 def errors_of_log(build: EnvironmentBuild, start: int) -> loglines.Found:
     """The lines from byte `start` on with which an error begins."""
-    with _whole(build) as source:
+    with reader(build) as source:
         return loglines.errors(source, build.log_size, start)
 
 
-def _whole(build: EnvironmentBuild) -> BinaryIO:
+def reader(build: EnvironmentBuild) -> BinaryIO:
+    """A seekable reader of the log. It may hold more bytes than `log_size`; those are not part of it yet."""
     try:
         return path_of(build).open("rb")
     except FileNotFoundError:
         return BytesIO()
 
 
-def read_log(build: EnvironmentBuild, offset: int, limit: int = WINDOW_BYTES) -> tuple[int, bytes]:
-    """A window of the log as (its offset, bytes); a negative offset counts from the end."""
-    start = max(0, build.log_size + offset) if offset < 0 else min(offset, build.log_size)
-    length = max(0, min(limit, WINDOW_BYTES, build.log_size - start))
-    try:
-        with path_of(build).open("rb") as file:
-            file.seek(start)
-            return start, file.read(length)
-    except FileNotFoundError:
-        return start, b""
+def window(build: EnvironmentBuild, offset: int = 0, limit: int = loglines.WINDOW) -> loglines.Window:
+    """Up to `limit` bytes from `offset`; a negative offset counts from the end."""
+    errors = loglines.count_of(build.log_errors)
+    return loglines.window(partial(reader, build), build.log_size, build.is_final, errors, offset, limit)
 
 
 def frame(offset: int, data: bytes) -> dict[str, Any]:
@@ -94,6 +89,9 @@ def catch_up(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     if build is None or not isinstance(offset, int) or not 0 <= offset < build.log_size:
         return []
     size = build.log_size - offset
-    start, data = read_log(build, offset, FRAME_BYTES)
-    missed = frame(start, data) if size <= FRAME_BYTES else {"offset": offset, "size": build.log_size}
+    missed = (
+        frame(offset, window(build, offset, FRAME_BYTES).data)
+        if size <= FRAME_BYTES
+        else {"offset": offset, "size": build.log_size}
+    )
     return [{**missed, "errors": loglines.count_of(build.log_errors)}]

@@ -8,9 +8,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from core import outbox
+from core import outbox, sentences
 from core.errors import Conflict, Invalid, NotFound
 from core.sentences import Kept
+from duto.spec import curated
+from duto.spec.sentences import said
 from environments import definitions
 from environments.definitions import Definition
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
@@ -49,6 +51,10 @@ def register(context: WorkspaceContext, definition: Mapping[str, Any]) -> Enviro
     name = read.document["name"]
     if not name:
         raise Invalid(_("An environment needs a name to be registered."), code="bad_name")
+    if stands_in(context.workspace, name):
+        raise Conflict(
+            _("'%(name)s' is one of Azure's curated environments. Register yours under another name.") % {"name": name}
+        )
     if Environment.objects.filter(workspace=context.workspace, name=name, is_curated=True).exists():
         raise Conflict(
             _("'%(name)s' is curated and cannot be changed. Register a copy under another name.") % {"name": name}
@@ -59,7 +65,12 @@ def register(context: WorkspaceContext, definition: Mapping[str, Any]) -> Enviro
 
 
 def find(workspace: Workspace, name: str, version: object = None) -> EnvironmentVersion:
-    """A registered version; without a number, with `latest` or `Autosave`, the newest. Raises NotFound."""
+    """A registered version; without a number, with `latest` or `Autosave`, the newest. Raises NotFound.
+
+    By a name of Azure's curated environments the one that stands in for it, whatever number it has there.
+    """
+    if instead := stands_in(workspace, name):
+        name, version = instead, None
     versions = VERSIONS.filter(environment__workspace=workspace, environment__name=name)
     if version not in (None, "", "latest", "Autosave"):
         versions = versions.filter(version=_number(version, name))
@@ -67,6 +78,14 @@ def find(workspace: Workspace, name: str, version: object = None) -> Environment
     if found is None:
         raise _missing(workspace, name, version)
     return found
+
+
+def stands_in(workspace: Workspace, name: str) -> str:
+    """The curated environment that this name of Azure's means here; empty for one that the workspace knows itself."""
+    instead = curated.nearest(name)
+    if instead is None or Environment.objects.filter(workspace=workspace, name=name).exists():
+        return ""
+    return instead
 
 
 @transaction.atomic(savepoint=False)
@@ -80,16 +99,32 @@ def with_build(version: EnvironmentVersion) -> EnvironmentVersion:
     return version
 
 
-def warnings_of(version: EnvironmentVersion | None) -> list[Kept]:
-    """What whoever runs in it is to know: another Python than was asked for, and what of the lists is not used."""
+def warnings_of(version: EnvironmentVersion | None, reference: Mapping[str, Any] | None = None) -> list[Kept]:
+    """What whoever runs in it is to know: that it stands in for the one that the step's `reference` names, that it has
+    another Python than was asked for, and what of the lists is not used."""
     if version is None:
         return []
-    unused = version.definition["python"].get("unused") or []
-    return [*(version.build.warnings if version.build else []), *unused]
+    return [*notes_of(version, reference), *(version.build.warnings if version.build else []), *version.unused]
+
+
+def notes_of(version: EnvironmentVersion | None, reference: Mapping[str, Any] | None) -> list[Kept]:
+    """That the version stands in for another of Azure's, where a step names that one."""
+    name = str((reference or {}).get("name") or "")
+    instead = curated.nearest(name)
+    if version is None or instead is None or version.environment is None or version.environment.name != instead:
+        return []
+    return [stand_in(name, instead)]
+
+
+def stand_in(name: str, instead: str) -> Kept:
+    """What is said where one of Azure's environments was asked for."""
+    return sentences.keep(said("curated_instead", asked=name, used=instead, has=curated.HEADLINES[instead]))
 
 
 def _version_of(workspace: Workspace, definition: Definition) -> EnvironmentVersion:
     name = definition.document["name"]
+    if stands_in(workspace, name):  # a copy that was changed without renaming it, as below
+        name = ""
     environment = _environment(workspace, name) if name else None
     known = VERSIONS.filter(workspace=workspace, environment=environment, digest=definition.digest)
     if environment is not None and environment.is_curated and not known.exists():
@@ -122,7 +157,7 @@ def add_version(
     outbox.hint(f"list:{workspace.name}:environments")
     return EnvironmentVersion.objects.create(
         workspace=workspace, environment=environment, version=number, definition=definition.document,
-        digest=definition.digest, recipe_digest=definition.recipe_digest, ground=base_tag(definition.document) or "",
+        digest=definition.digest, recipe_digest=definition.recipe_digest, base_tag=base_tag(definition.document) or "",
     )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from django.urls import URLPattern, URLResolver, include, path
 from environments.web import views
 
 _environments = [
-    path("", views.all_of_them, name="list"),
+    path("", views.index, name="list"),
     path("builds/<uuid:build_id>/log/", views.build_log, name="build-log"),
     path("builds/<uuid:build_id>/lock.txt", views.lock, name="lock"),
-    path("named/<path:name>/", views.one, name="environment"),
+    path("named/<path:name>/", views.detail, name="environment"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [path("environments/", include((_environments, "environments")))]

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from core.errors import NotFound
 from core.paging import page_of
-from environments import queries
+from core.serving import serve
+from duto.spec import curated
+from environments import queries, stored_messages
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from environments.services import logs
+from environments.services import versions as service
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_page
 
-LARGEST_LOG = 4 * 1024 * 1024
 MOST_VERSIONS = 200
 CONDA_FILES = (".conda", ".tar.bz2")
 
@@ -54,6 +57,13 @@ class EnvironmentPage:
     channels: list[str]
     locked: list[str]
     topic: str
+    note: str
+
+    @property
+    def azures(self) -> tuple[str, ...]:
+        """Environments of Azure's that it stands in for."""
+        own = self.version.environment
+        return curated.azures(own.name) if own and own.is_curated else ()
 
     @property
     def constraints(self) -> list[str]:
@@ -62,7 +72,7 @@ class EnvironmentPage:
     @property
     def unused(self) -> list[str]:
         """What of the program's lists the studio does not use."""
-        return list((self.version.definition.get("python") or {}).get("unused") or [])
+        return self.version.localized_unused
 
     @property
     def build(self) -> EnvironmentBuild | None:
@@ -96,7 +106,7 @@ def _of_conda(line: str) -> str:
 
 
 @workspace_page()
-def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with the state of its newest version."""
     q = request.GET.get("q", "").strip()[:200]
     found = queries.environments_in(context.workspace)
@@ -107,8 +117,9 @@ def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
 
 
 @workspace_page()
-def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
-    """One version, the newest unless the address says which."""
+def detail(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+    """One version, the newest unless the address says which; by a name of Azure's what stands in for it."""
+    asked_for, name = name, service.stands_in(context.workspace, name) or name
     versions = list(queries.versions_of(context.workspace, name).order_by("-version")[:MOST_VERSIONS])
     asked = request.GET.get("version", "")
     version = next(
@@ -118,7 +129,8 @@ def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRespo
         raise NotFound(_("There is no such environment or version in this workspace."))
     topics = f"list:{context.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")
     lines = locked(version.build.lock) if version.build else []
-    page = EnvironmentPage(version, versions, packages_of(version), channels_of(version), lines, topics)
+    note = "".join(stored_messages.localized(each) for each in service.notes_of(version, {"name": asked_for}))
+    page = EnvironmentPage(version, versions, packages_of(version), channels_of(version), lines, topics, note)
     return responses.show(request, "environments/environment.html", page, section="environments", parts=("state",))
 
 
@@ -130,11 +142,10 @@ def lock(request: HttpRequest, context: WorkspaceContext, build_id: UUID) -> Htt
 
 
 @workspace_page()
-def build_log(request: HttpRequest, context: WorkspaceContext, build_id: UUID) -> HttpResponse:
-    """The end of the build's log as a file."""
+def build_log(request: HttpRequest, context: WorkspaceContext, build_id: UUID) -> HttpResponseBase:
+    """The build's log as a file."""
     found = queries.build_in(context.workspace, build_id)
-    start = max(0, found.log_size - LARGEST_LOG)
-    return _file(logs.read_log(found, start, LARGEST_LOG)[1].decode("utf-8", "replace"), "build.log")
+    return serve(request, logs.reader(found), found.log_size, "build.log", "text/plain; charset=utf-8", as_file=True)
 
 
 def _file(text: str, name: str) -> HttpResponse:

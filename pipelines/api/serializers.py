@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from pipelines.models import PublishedPipeline
+from pipelines.models import Module, PublishedPipeline
 
 
 class PipelineIn(serializers.Serializer[Any]):
@@ -45,3 +45,56 @@ class PipelineOut(serializers.Serializer[Any]):
 
 class PipelineDetail(PipelineOut):
     graph = serializers.JSONField()
+
+
+class ModuleIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=255)
+    description = serializers.CharField(required=False, default="", allow_blank=True)
+
+
+class ModuleChange(serializers.Serializer[Any]):
+    """What is left out stays."""
+
+    name = serializers.CharField(required=False, max_length=255)
+    description = serializers.CharField(required=False, allow_blank=True)
+    status = serializers.ChoiceField(Module.Status.choices, required=False)
+    default_version = serializers.CharField(
+        required=False, allow_blank=True, max_length=64, help_text="Empty: the newest that is active."
+    )
+
+
+class ModuleOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    status = serializers.CharField()
+    default_version = serializers.CharField()
+    url = serializers.CharField(help_text="Its page.")
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class ModuleVersionIn(serializers.Serializer[Any]):
+    definition = serializers.DictField(help_text="What a step is made of (docs/wire.md, Modules).")
+    version = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=64, help_text="Empty: the next whole number."
+    )
+    description = serializers.CharField(required=False, default="", allow_blank=True)
+    is_default = serializers.BooleanField(required=False, default=False)
+
+
+class ModuleVersionChange(serializers.Serializer[Any]):
+    description = serializers.CharField(required=False, allow_blank=True)
+    status = serializers.ChoiceField(Module.Status.choices, required=False)
+
+
+class ModuleVersionOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    module = serializers.UUIDField()
+    name = serializers.CharField(help_text="The name of the module.")
+    version = serializers.CharField()
+    description = serializers.CharField()
+    status = serializers.CharField()
+    definition = serializers.JSONField()
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()

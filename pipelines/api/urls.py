@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from pipelines.api import views
+from pipelines.api import modules, views
 
 W = "workspaces/<slug:workspace>/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}pipelines/", views.PipelinesView.as_view(), name="api-pipelines"),
     path(f"{W}pipelines/<uuid:id>/", views.PipelineView.as_view(), name="api-pipeline"),
+    path(f"{W}modules/", modules.ModulesView.as_view(), name="api-modules"),
+    path(f"{W}modules/<uuid:id>/", modules.ModuleView.as_view(), name="api-module"),
+    path(f"{W}modules/<uuid:id>/versions/", modules.ModuleVersionsView.as_view(), name="api-module-versions"),
+    path(f"{W}module-versions/<uuid:id>/", modules.ModuleVersionView.as_view(), name="api-module-version"),
 ]

@@ -8,9 +8,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pipelines import queries, services
+from pipelines import queries
 from pipelines.api import serializers as s
 from pipelines.models import PublishedPipeline
+from pipelines.services import published
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -29,7 +30,7 @@ class PipelinesView(WorkspaceView):
     @extend_schema(request=s.PipelineIn, responses={201: s.PipelineOut})
     def post(self, request: Request) -> Response:
         """Publish a pipeline: of a run, or of a graph. Who has sent a graph is not sent it back."""
-        return self.repeated(services.publish(self.context, self.asked(s.PipelineIn)))
+        return self.repeated(published.publish(self.context, self.asked(s.PipelineIn)))
 
     def repeated(self, made: PublishedPipeline) -> Response:
         return Response(queries.document(made), status=201)
@@ -48,5 +49,5 @@ class PipelineView(WorkspaceView):
     def patch(self, request: Request, id: UUID) -> Response:
         """Change name, description and whether it may be triggered."""
         pipeline = queries.one(self.context.workspace, id)
-        changed = services.set_status(self.context, pipeline, self.asked(s.PipelineChange)["status"])
+        changed = published.set_status(self.context, pipeline, self.asked(s.PipelineChange)["status"])
         return Response(queries.document(changed))

@@ -55,8 +55,8 @@ class ModelsView(WorkspaceView):
     def _register(self, request: Request, asked: dict[str, Any]) -> ModelVersion:
         name, run_id, path = asked.pop("name"), asked.pop("run_id"), asked.pop("path")
         files, uploads = asked.pop("files", None) or [], request.FILES.getlist("file")
-        told: dict[str, Any] = {key: "" if value is None else value for key, value in asked.items()}
-        facts = service.Facts(**told)
+        values: dict[str, Any] = {key: "" if value is None else value for key, value in asked.items()}
+        facts = service.Facts(**values)
         if run_id is not None:
             return service.register_from_run(self.context, name, run_id, path or name, facts)
         sources = [(each.name, each.open) for each in uploads] or service.blob_sources(self.context.workspace, files)

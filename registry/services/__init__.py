@@ -1,5 +1,4 @@
-"""What the apps above may ask of registered models."""
+"""Registers models and their versions, changes what is said of them, removes them.
 
-from registry.services.models import annotate, find_model, register, register_from_run, remove, take_runs_from
-
-__all__ = ["annotate", "find_model", "register", "register_from_run", "remove", "take_runs_from"]
+Called by the pages and REST of models. It copies the files it is given and never reads a run's by itself.
+"""

@@ -18,6 +18,8 @@ from core.spec import refusing
 from core.storage import Root, artifact_store, blob_key, safe
 from duto.spec.filenames import LONGEST
 from duto.spec.names import check_name
+from registry import hooks
+from registry.hooks import Source
 from registry.models import ModelVersion, RegisteredModel
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
@@ -25,9 +27,6 @@ from workspaces.scopes import Act
 from workspaces.services import audit, storage
 
 MOST_FILES = 10_000
-
-# A file of a model: its path inside the model, and how to open it.
-Source = tuple[str, Callable[[], BinaryIO]]
 
 
 @dataclass(frozen=True)
@@ -42,23 +41,6 @@ class Facts:
     datasets: Mapping[str, Any] = field(default_factory=dict)
     run_id: UUID | None = None
     experiment_name: str = ""
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """What a run lends to a model: its files, and where it stands."""
-
-    files: list[Source]
-    experiment_name: str = ""
-
-
-RunReader = Callable[[Workspace, UUID, str], RunFiles]
-_readers: list[RunReader] = []
-
-
-def take_runs_from(reader: RunReader) -> None:
-    """Lend the reading of runs' artifacts. Called once, in the AppConfig.ready() of an app above."""
-    _readers[:] = [reader]
 
 
 def register(context: WorkspaceContext, name: str, sources: Iterable[Source], facts: Facts) -> ModelVersion:
@@ -82,11 +64,9 @@ def register(context: WorkspaceContext, name: str, sources: Iterable[Source], fa
 
 def register_from_run(context: WorkspaceContext, name: str, run_id: UUID, path: str, facts: Facts) -> ModelVersion:
     """Register artifacts of a run: a file, or a folder with all below it. Raises NotFound when it has none there."""
-    if not _readers:
-        raise Unprocessable(_("This studio has no runs to register from."), code="not_built")
-    lent = _readers[0](context.workspace, run_id, safe(path))
-    known = Facts(**{**facts.__dict__, "run_id": run_id, "experiment_name": lent.experiment_name})
-    return register(context, name, lent.files, known)
+    found = hooks.run_files(context.workspace, run_id, safe(path))
+    known = Facts(**{**facts.__dict__, "run_id": run_id, "experiment_name": found.experiment_name})
+    return register(context, name, found.files, known)
 
 
 def blob_sources(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> list[Source]:
@@ -114,11 +94,11 @@ def find_model(workspace: Workspace, name: str, version: object = "latest") -> M
         found = found.filter(version=int(text)) if text.isdecimal() and len(text) < 9 else found.none()
     newest = found.order_by("-version").first()
     if newest is None:
-        told = _("There is no model '%(name)s' in workspace '%(workspace)s'.")
+        text = _("There is no model '%(name)s' in workspace '%(workspace)s'.")
         if text != "latest":
-            told = _("There is no model '%(name)s' in version %(version)s in workspace '%(workspace)s'.")
+            text = _("There is no model '%(name)s' in version %(version)s in workspace '%(workspace)s'.")
         raise NotFound(
-            told % {"name": name, "version": version, "workspace": workspace.name},
+            text % {"name": name, "version": version, "workspace": workspace.name},
             code="unknown_model",
         )
     return newest
@@ -133,8 +113,8 @@ def annotate(context: WorkspaceContext, version: ModelVersion, **changes: Any) -
     if given is not None:
         taken = sorted(key for key, value in given.items() if version.properties.get(key, value) != value)
         if taken:
-            told = _("The property '%(key)s' is set already, and properties do not change. Use a tag, or another key.")
-            raise Conflict(told % {"key": taken[0]}, code="property_is_set", keys=taken)
+            text = _("The property '%(key)s' is set already, and properties do not change. Use a tag, or another key.")
+            raise Conflict(text % {"key": taken[0]}, code="property_is_set", keys=taken)
         changes["properties"] = {**version.properties, **given}
     for name in ("description", "tags", "properties", "datasets"):
         if changes.get(name) is not None:

@@ -7,8 +7,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from registry.web import views
 
 _models = [
-    path("", views.all_of_them, name="list"),
+    path("", views.index, name="list"),
     path("files/<uuid:version_id>/<file:path>", views.file, name="file"),
-    path("named/<path:name>/", views.one, name="model"),
+    path("named/<path:name>/", views.detail, name="model"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [path("models/", include((_models, "models")))]

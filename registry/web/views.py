@@ -54,7 +54,7 @@ class ModelPage:
 
 
 @workspace_page()
-def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with its newest version."""
     q = request.GET.get("q", "").strip()[:200]
     found = RegisteredModel.objects.filter(workspace=context.workspace)
@@ -67,7 +67,7 @@ def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
 
 
 @workspace_page()
-def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+def detail(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One version, the newest unless the address says which."""
     rows = ModelVersion.objects.filter(model__workspace=context.workspace, model__name=name).select_related(
         "model", "created_by"

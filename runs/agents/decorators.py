@@ -18,6 +18,7 @@ from compute.services.hosts import authenticate
 from core.busy import as_busy
 from core.errors import Conflict, Invalid, NotFound, StudioBusy, StudioError, TooLarge, Unauthenticated
 from core.fullness import as_full
+from duto_protocol.messages import RANKS_MOST
 from runs.models import Attempt
 
 log = logging.getLogger(__name__)
@@ -99,4 +100,14 @@ def offset_of(request: HttpRequest, name: str = "offset") -> int:
     text = request.GET.get(name, "")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Invalid(f"Say which bytes are meant: '?{name}=N'.")
+    return int(text)
+
+
+def rank_of(request: HttpRequest) -> int | None:
+    """Which process of the attempt is meant; None for the attempt itself. Raises Invalid."""
+    text = request.GET.get("rank")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text[:4]) >= RANKS_MOST:
+        raise Invalid(f"A rank is a number below {RANKS_MOST}: '?rank=N'.")
     return int(text)

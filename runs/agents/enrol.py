@@ -5,13 +5,13 @@ None of these takes a host's key: the first two hand out what every checkout hol
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
 from compute.services import agent_package, enrolments
+from core.addresses import studio_address
 from core.errors import Invalid, StudioError, Unauthenticated
 from core.text import document_of
 from runs.agents.decorators import body_of, refusal
@@ -19,16 +19,11 @@ from runs.agents.decorators import body_of, refusal
 BODY_MAX = 64 * 1024
 
 
-def address_of(request: HttpRequest) -> str:
-    """The studio's address for other machines: the public one, or that by which this request came."""
-    return str(settings.DUTO.public_url or request.build_absolute_uri("/")).rstrip("/")
-
-
 @require_safe
 def install(request: HttpRequest) -> HttpResponse:
     """GET install: the script that the copied command runs."""
     return HttpResponse(
-        agent_package.installer(address_of(request)), content_type="text/x-python; charset=utf-8",
+        agent_package.installer(studio_address(request)), content_type="text/x-python; charset=utf-8",
         headers={"Cache-Control": "no-store"},
     )  # fmt: skip
 
@@ -54,7 +49,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         name, agent, key = (document.get(each) or "" for each in ("name", "agent", "key"))
         if not isinstance(name, str) or not isinstance(agent, str) or not isinstance(key, str):
             raise Invalid("'name', 'agent' and 'key' are texts.")
-        return JsonResponse(enrolments.enrol(token, name, agent, address_of(request), key))
+        return JsonResponse(enrolments.enrol(token, name, agent, studio_address(request), key))
     except StudioError as error:
         return refusal(error)
 

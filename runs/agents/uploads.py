@@ -3,6 +3,7 @@
 Transfers, the addresses below `attempts/<id>/<epoch>/files/`:
 
 * GET `blob/<digest>`: a blob of the workspace (the files of a snapshot)
+* GET `ledger/<attempt>`: the ledger of an earlier attempt of this step, or of the step that it resumes
 * GET `data/<datastore>/<path>`: a file of a datastore of the workspace (inputs)
 * PUT `output/<name>/<path>` (a single file: `output/<name>`), PUT `artifact/<path>`: kept in the attempt's staging folder until
   a finish with the right epoch promotes them; `?digest=` lets the studio verify what arrived
@@ -21,13 +22,15 @@ from core import sentences
 from core.errors import NotFound
 from core.sentences import Kept
 from core.serving import serve
-from core.text import clean, document_of
-from environments import services as environments
+from core.text import clean
+from duto_protocol.messages import Parts, made_of
+from duto_protocol.reading import NotUnderstood, read
 from environments.models import EnvironmentBuild
-from runs.agents.decorators import agent_call, attempt_for, body_of, offset_of, stale
+from environments.services import logs as build_logs
+from runs.agents.decorators import agent_call, attempt_for, body_of, offset_of, rank_of, stale
 from runs.models import Attempt
 from runs.services.agent_reports.spool import ingest, skip
-from runs.services.results import logs, transfers, usage
+from runs.services.results import ledgers, logs, transfers, usage
 
 LOG_MAX = 8 * 1024 * 1024
 SPOOL_MAX = 8 * 1024 * 1024
@@ -36,7 +39,8 @@ SPOOL_MAX = 8 * 1024 * 1024
 @agent_call("PUT", most=LOG_MAX)
 def log(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
-    return JsonResponse({"size": logs.append(mine, offset_of(request), body_of(request, LOG_MAX))})
+    rank = rank_of(request)
+    return JsonResponse({"size": logs.append(mine, offset_of(request), body_of(request, LOG_MAX), rank)})
 
 
 @agent_call("PUT", most=SPOOL_MAX)
@@ -52,9 +56,10 @@ def _why(request: HttpRequest, body: bytes) -> Kept:
     """Why a line stays at its agent: a text, and in a header what it is made of."""
     text = clean(body.decode("utf-8", "replace"))
     try:
-        return sentences.kept({"said": {text: document_of(request.headers.get("X-Duto-Said", "{}").encode())}}, text)
-    except ValueError:
+        parts = read(request.headers.get("X-Duto-Said", "{}").encode(), Parts).message
+    except NotUnderstood:
         return text
+    return sentences.of_parts(text, made_of(parts, text))
 
 
 @agent_call("PUT", most=SPOOL_MAX)
@@ -63,12 +68,18 @@ def samples(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> Http
     return JsonResponse({"size": usage.append(mine, offset_of(request), body_of(request, SPOOL_MAX))})
 
 
+@agent_call("PUT", most=SPOOL_MAX)
+def ledger(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = _open(attempt_for(host, attempt, epoch))
+    return JsonResponse({"size": ledgers.append(mine, offset_of(request), body_of(request, SPOOL_MAX))})
+
+
 @agent_call("PUT", most=LOG_MAX)
 def build_log(request: HttpRequest, host: Host, build: UUID) -> HttpResponse:
     mine = EnvironmentBuild.objects.filter(pk=build, host_id=host.pk).first()
     if mine is None:
         raise NotFound("This host has no such build.")
-    size = environments.append_build_log(mine, offset_of(request), body_of(request, LOG_MAX))
+    size = build_logs.append_build_log(mine, offset_of(request), body_of(request, LOG_MAX))
     return JsonResponse({"size": size})
 
 
@@ -79,7 +90,7 @@ def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transf
     if request.method == "PUT":
         size = transfers.put(_open(mine), kind, rest, cast(BinaryIO, request), request.GET.get("digest") or None)
         return JsonResponse({"size": size})
-    source, size, name = transfers.get(mine, kind, rest)
+    source, size, name = ledgers.get(mine, rest) if kind == "ledger" else transfers.get(mine, kind, rest)
     return serve(request, source, size, name, "application/octet-stream")
 
 

@@ -1,4 +1,4 @@
-"""Hears a group's bell while a request waits. The broker may go at any moment: then nothing is heard, and nothing breaks."""
+"""Hears a group's wake-up while a request waits. The broker may go at any moment: then nothing is heard, and nothing breaks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Wakeup:
-    """Listening begins on entry, so that whoever looks for work after that misses no bell in between."""
+    """Listening begins on entry, so that whoever looks for work after that misses no wake-up in between."""
 
     def __init__(self, group: str) -> None:
         self.group, self.layer = group, get_channel_layer()
@@ -26,13 +26,13 @@ class Wakeup:
             channel = await self.layer.new_channel()
             await self.layer.group_add(self.group, channel)
         except Exception as error:
-            log.debug("%s hears no bell: %s", self.group, error)
+            log.debug("%s hears no wake-up: %s", self.group, error)
         else:
             self._channel = channel
         return self
 
-    async def rings(self, seconds: float) -> bool:
-        """Wait for the bell, or until the time is over. False after a short rest when there is nothing to hear it by."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait for the wake-up, or until the time is over. False after a short rest when there is nothing to hear it by."""
         if self._channel:
             # One task for many waits: a receive that is canceled would leave its channel.
             self._hearing = self._hearing or asyncio.ensure_future(self.layer.receive(self._channel))
@@ -42,7 +42,7 @@ class Wakeup:
             error, self._hearing = self._hearing.exception(), None
             if error is None:
                 return True
-            log.debug("%s hears no bell: %s", self.group, error)
+            log.debug("%s hears no wake-up: %s", self.group, error)
         await asyncio.sleep(min(seconds, DEAF_S))
         return False
 

@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from core import paging
 from runs.models import Run
 from runs.queries.documents import answer_document
-from runs.queries.finding import get_run
+from runs.queries.runs import get_run
 from runs.services.scheduling.waiting import reasons_of
 from workspaces.access import require_run
-from workspaces.api.base import WorkspaceView
+from workspaces.api.base import RawAnswers, WorkspaceView
 from workspaces.api.schema import AFTER, LIMIT
 
 BYTES = OpenApiResponse(
@@ -54,18 +54,15 @@ class RunView(WorkspaceView):
 
     def made(self, run: Run, status: int = 201) -> Response:
         """The answer of what makes or changes a run."""
-        return Response(self.told(run), status=status)
+        return Response(self.serialize(run), status=status)
 
-    def told(self, run: Run) -> dict[str, Any]:
+    def serialize(self, run: Run) -> dict[str, Any]:
         """The run as it now stands, its graph only where that is short."""
         return answer_document(self.run(run.pk, graph=False), reasons=reasons_of)
 
 
-class RawView(RunView):
-    """Answers with bytes, whatever the client says that it accepts."""
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        return super().perform_content_negotiation(request, force=True)
+class RawView(RawAnswers, RunView):
+    """A view of a run that answers with bytes."""
 
 
 def stream_of(request: Request) -> BinaryIO:

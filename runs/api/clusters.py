@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from compute.api.serializers import NodeOut
 from compute.services.status import node_documents
 from compute.services.targets import find_target
-from runs.queries.cluster_use import usage_document
-from runs.services.orchestration.clusters import remove_node
+from runs.queries.clusters import usage_document
+from runs.services.orchestration.cluster_removal import remove_node
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
 from workspaces.scopes import Act

@@ -51,7 +51,7 @@ class SnapshotsView(WorkspaceView):
     @extend_schema(operation_id="snapshots_create", request=s.Manifest, responses={201: s.SnapshotOut})
     def post(self, request: Request) -> Response:
         """Name uploaded files as a snapshot."""
-        return Response(told(snapshots.create(self.context.workspace, request.data)), status=201)
+        return Response(serialize(snapshots.create(self.context.workspace, request.data)), status=201)
 
 
 class SnapshotView(WorkspaceView):
@@ -60,7 +60,7 @@ class SnapshotView(WorkspaceView):
     @extend_schema(operation_id="snapshot", responses=s.SnapshotOut)
     def get(self, request: Request, digest: str) -> Response:
         """The manifest of a snapshot: paths, digests and sizes."""
-        return Response(told(snapshots.require(self.context.workspace, digest)))
+        return Response(serialize(snapshots.require(self.context.workspace, digest)))
 
 
 class SnapshotFileView(RawView):
@@ -93,5 +93,5 @@ class CompareCodeView(RunView):
         return Response({"run": str(id), "other": str(other), "items": code.differences(old, new)})
 
 
-def told(snapshot: Snapshot) -> dict[str, Any]:
+def serialize(snapshot: Snapshot) -> dict[str, Any]:
     return {name: getattr(snapshot, name) for name in ("digest", "file_count", "size", "files")}

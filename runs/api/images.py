@@ -14,7 +14,7 @@ from core.paging import page_of
 from environments.models import Image
 from runs.api.base import PAGED, query
 from runs.queries import images as queries
-from runs.services.scheduling import image_builds as service
+from runs.services.orchestration import build_ends
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -94,5 +94,5 @@ class ImageCancelView(WorkspaceView):
     @extend_schema(operation_id="image_cancel", request=None, responses={202: ImageOut})
     def post(self, request: Request, id: UUID) -> Response:
         """Ask its host to end the build; the steps that wait for it fail with a cause that says who asked."""
-        image = service.cancel(self.context, queries.image_in(self.context.workspace, id))
+        image = build_ends.cancel_image(self.context, queries.image_in(self.context.workspace, id))
         return Response(queries.standing(self.context.workspace, [image])[0].as_document(), status=202)

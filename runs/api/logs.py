@@ -5,21 +5,26 @@ from __future__ import annotations
 from functools import partial
 from uuid import UUID
 
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.serving import guarded, serve
 from runs.api.base import BYTES, RawView, RunView, query
-from runs.models import Attempt
+from runs.models import Attempt, RankLog
 from runs.queries import logs
-from workspaces.api.loglines import LAST, QUERY, Matches, found_lines
+from workspaces.api.loglines import QUERY, WINDOW_OF, Matches, found_lines, read_log
 from workspaces.models import Role
 
 ATTEMPT = query(
     "attempt", "Number of an attempt; the last one where it is left out or 0.", {"type": "integer", "minimum": 0}
+)
+
+
+RANK = query(
+    "rank",
+    "Number of one of the processes of a step that has several; the log of all of them where it is left out.",
+    {"type": "integer", "minimum": 0},
 )
 
 
@@ -28,39 +33,29 @@ class _LogView(RunView):
         number = self.number("attempt", 0, least=0) or None
         return logs.attempt_of(self.run(id), number)
 
+    def log(self, attempt: Attempt) -> logs.Log:
+        is_of_rank = self.request.query_params.get("rank") not in (None, "")
+        return logs.log_of(attempt, self.number("rank", 0, least=0) if is_of_rank else None)
+
 
 class LogView(_LogView, RawView):
     needs = {"get": Role.READER}
 
     @extend_schema(
         operation_id="run_log",
-        parameters=[
-            ATTEMPT,
-            query("offset", "First byte; a negative number counts from the end.", int),
-            query("limit", "Most bytes, up to 4 MiB.", int),
-            query("download", "`1` for the whole log as a file.", bool),
-        ],
+        parameters=[ATTEMPT, RANK, *WINDOW_OF],
         responses={(200, "text/plain"): BYTES},
     )
     def get(self, request: Request, id: UUID) -> HttpResponseBase:
         """A window of the log. `X-Log-Size` says how much there is, `X-Log-Final` whether more may come, `X-Log-Errors` how
         many errors the whole of it tells of."""
         attempt = self.attempt(id)
-        if self.flag("download"):
-            name = f"{attempt.run_id}-{attempt.number}.txt"
-            if not attempt.log_size:
-                return guarded(request._request, HttpResponse(content_type="text/plain; charset=utf-8"), name)
-            return serve(request._request, logs.reader(attempt), attempt.log_size, name, "text/plain; charset=utf-8")
-        offset = self.number("offset", 0, least=-LAST, most=LAST)
-        window = logs.window(attempt, offset, self.number("limit", logs.WINDOW, least=1))
-        answer = HttpResponse(window.data, content_type="text/plain; charset=utf-8")
-        answer["X-Log-Offset"] = str(window.offset)
-        answer["X-Log-Size"] = str(window.size)
-        answer["X-Log-Final"] = "1" if window.final else "0"
-        if window.errors is not None:
-            answer["X-Log-Errors"] = str(window.errors)
+        log = self.log(attempt)
+        rank = f"-rank{log.rank}" if isinstance(log, RankLog) else ""
+        name = f"{attempt.run_id}-{attempt.number}{rank}.txt"
+        answer = read_log(self, partial(logs.window, log), partial(logs.reader, log), log.log_size, name)
         answer["X-Log-Attempt"] = str(attempt.number)
-        return guarded(request._request, answer, "std_log.txt")
+        return answer
 
 
 class LogSearchView(_LogView):
@@ -68,10 +63,10 @@ class LogSearchView(_LogView):
 
     @extend_schema(
         operation_id="run_log_search",
-        parameters=[ATTEMPT, *QUERY],
+        parameters=[ATTEMPT, RANK, *QUERY],
         responses=Matches,
     )
     def get(self, request: Request, id: UUID) -> Response:
         """Lines that hold a text, or with which errors begin, by number and offset. `next` is where to go on."""
-        attempt = self.attempt(id)
-        return found_lines(self, partial(logs.search, attempt), partial(logs.errors, attempt))
+        log = self.log(self.attempt(id))
+        return found_lines(self, partial(logs.search, log), partial(logs.errors, log))

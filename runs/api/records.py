@@ -40,7 +40,7 @@ class MetricsView(RunView):
         responses=s.MetricsOut,
     )
     def get(self, request: Request, id: UUID) -> Response:
-        """Logged values. Above 2,000 points of one series: its envelope, lowest and highest in turn."""
+        """Logged values, of the first 500 series. Above 2,000 points of one series: its envelope, lowest and highest in turn."""
         asked = request.query_params
         found = metric_documents(
             self.run(id),
@@ -50,7 +50,7 @@ class MetricsView(RunView):
             until=self._index("to"),
             whole=WHOLE_MAX if self.flag("whole") else WHOLE,
         )
-        return Response({"metrics": found})
+        return Response({"metrics": found.series, "total": found.total})
 
     @extend_schema(operation_id="run_log_metrics", request=s.Records, responses=s.RecordsOut)
     def post(self, request: Request, id: UUID) -> Response:

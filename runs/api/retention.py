@@ -1,4 +1,4 @@
-"""How long a workspace keeps what its runs leave: the policy, a dry run, the deed."""
+"""How long a workspace keeps what its runs leave: the policy, a dry run, the action."""
 
 from __future__ import annotations
 

@@ -15,19 +15,18 @@ from core import paging
 from core.errors import Invalid
 from runs.api import serializers as s
 from runs.api.base import PAGED, RunView, page_of, query
-from runs.models import Run
-from runs.queries import finding
+from runs.models import Run, RunWords
+from runs.queries import runs as run_queries
 from runs.queries.deletion import preview
 from runs.queries.documents import nodes_of, run_document, run_documents, step_documents
 from runs.queries.graph import graph_document
 from runs.services.maintenance import delete_run
 from runs.services.orchestration.cancel import cancel_run
-from runs.services.orchestration.children import start_child
 from runs.services.orchestration.completion import complete_run, fail_run
 from runs.services.scheduling.waiting import reasons_of
 from runs.services.submission import run_metadata
 from runs.services.submission.resume import check as resumable
-from runs.services.submission.submit import resubmit, start_interactive, submit_run
+from runs.services.submission.submit import resubmit, start_child, start_children, start_interactive, submit_run
 from workspaces.models import Role
 from workspaces.scopes import Act
 
@@ -53,8 +52,8 @@ class RunsView(RunView):
     @extend_schema(operation_id="runs_list", parameters=[*FILTERS, *PAGED], responses=s.RunPage)
     def get(self, request: Request) -> Response:
         """Runs, newest first."""
-        asked = replace(finding.read(request.query_params), archived=self.flag("archived"))
-        rows = finding.find(self.context.workspace, asked)
+        asked = replace(run_queries.read(request.query_params), archived=self.flag("archived"))
+        rows = run_queries.find(self.context.workspace, asked)
         page = self.paged(rows, lambda run: run)
         page.data["items"] = run_documents(page.data["items"], workspace=self.context.workspace.name)
         return page
@@ -68,21 +67,33 @@ class RunsView(RunView):
         return self.made(made)
 
     def _submitted(self, asked: dict[str, Any]) -> Run:
-        shared: dict[str, Any] = {name: asked[name] or "" for name in ("display_name", "description")}
-        # Given at the start or later, a tag and a property obey the same rules.
-        shared["tags"] = run_metadata.merged({}, asked["tags"])
-        shared["properties"] = run_metadata.added({}, asked["properties"])
-        shared["trigger"] = {"kind": source_of(self.request), "name": self.context.actor}
+        words: RunWords = {
+            "display_name": asked["display_name"] or "",
+            "description": asked["description"] or "",
+            # Given at the start or later, a tag and a property obey the same rules.
+            "tags": run_metadata.merged({}, asked["tags"]),
+            "properties": run_metadata.added({}, asked["properties"]),
+            "trigger": {"kind": source_of(self.request), "name": self.context.actor},
+        }
         resumed = self._resumed(asked)
         if asked["parent"]:
-            return start_child(self.context, self.own_run(asked["parent"]), **shared)
+            return start_child(self.context, self.own_run(asked["parent"]), **words)
         if asked["kind"] == Run.Kind.INTERACTIVE:
-            return start_interactive(self.context, experiment=asked["experiment"], **shared)
+            return start_interactive(self.context, experiment=asked["experiment"], **words)
         if "graph" not in asked:
             raise Invalid("A pipeline or script run needs a 'graph'.", code="no_graph")
-        names = ("kind", "graph", "experiment", "parameters", "regenerate_outputs", "continue_on_step_failure")
-        more = {**{name: asked[name] for name in names}, **shared}
-        return submit_run(self.context, priority=asked["priority"], resumed_from=resumed, **more)
+        return submit_run(
+            self.context,
+            experiment=asked["experiment"],
+            graph=asked["graph"],
+            kind=asked["kind"],
+            parameters=asked["parameters"],
+            regenerate_outputs=asked["regenerate_outputs"],
+            continue_on_step_failure=asked["continue_on_step_failure"],
+            priority=asked["priority"],
+            resumed_from=resumed,
+            **words,
+        )
 
     def _resumed(self, asked: dict[str, Any]) -> Run | None:
         """The run whose finished steps are adopted, when one is named."""
@@ -118,7 +129,7 @@ class RunDetailView(RunView):
     def patch(self, request: Request, id: UUID) -> Response:
         """Change words, tags and properties. A tag that is null is removed; properties are added, never changed."""
         return Response(
-            self.told(run_metadata.change(self.context, self.run(id, graph=False), **self.asked(s.RunChange)))
+            self.serialize(run_metadata.change(self.context, self.run(id, graph=False), **self.asked(s.RunChange)))
         )
 
     @extend_schema(operation_id="run_delete", responses={204: None})
@@ -146,7 +157,7 @@ class CancelView(RunView):
     @extend_schema(operation_id="run_cancel", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
         """Ask all that is open of the run to end. What has ended stays."""
-        return Response(self.told(cancel_run(self.context, self.run(id, graph=False))))
+        return Response(self.serialize(cancel_run(self.context, self.run(id, graph=False))))
 
 
 class CompleteView(RunView):
@@ -156,7 +167,7 @@ class CompleteView(RunView):
     @extend_schema(operation_id="run_complete", request=None, responses=s.RunOut)
     def post(self, request: Request, id: UUID) -> Response:
         """End an interactive run well. What has a script ends with that."""
-        return Response(self.told(complete_run(self.own_run(id))))
+        return Response(self.serialize(complete_run(self.own_run(id))))
 
 
 class FailView(RunView):
@@ -167,7 +178,9 @@ class FailView(RunView):
     def post(self, request: Request, id: UUID) -> Response:
         """End an interactive run as failed. A step that runs is failed when its script ends, however well that ends."""
         asked = self.asked(s.FailIn)
-        return Response(self.told(fail_run(self.own_run(id), message=asked["message"] or "", code=asked["code"] or "")))
+        return Response(
+            self.serialize(fail_run(self.own_run(id), message=asked["message"] or "", code=asked["code"] or ""))
+        )
 
 
 class ResubmitView(RunView):
@@ -195,22 +208,39 @@ class StepsView(RunView):
         root = self.run(id, graph=False)
         # Ids of one millisecond do not tell which came first; the graph does.
         nodes, following = paging.part_of(nodes_of(root), **page_of(request), label=f"steps:{root.pk}")
-        rows = finding.runs_of(self.context.workspace).filter(root=root.root_id, step__node_id__in=nodes)
+        rows = run_queries.runs_of(self.context.workspace).filter(root=root.root_id, step__node_id__in=nodes)
         found = {run.step.node_id: run for run in rows}
         steps = [found[node] for node in nodes if node in found]
         return Response({"items": step_documents(root, steps), "next": following})
 
 
 class ChildrenView(RunView):
-    needs = {"get": READ}
+    needs = {"get": READ, "post": WRITE}
+    acts = {"post": Act.OWN}
 
     @extend_schema(operation_id="run_children", parameters=PAGED, responses=s.RunPage)
     def get(self, request: Request, id: UUID) -> Response:
         """The runs directly below this one, newest first, 500 a page."""
         run = self.run(id, graph=False)
-        rows = finding.runs_of(self.context.workspace).filter(parent=run.pk)
+        rows = run_queries.runs_of(self.context.workspace).filter(parent=run.pk)
         page = paging.page_of(rows, **page_of(request))
         return Response({"items": step_documents(run, page.items), "next": page.next})
+
+    @extend_schema(operation_id="run_children_start", request=s.ChildrenIn, responses={201: s.RunPage})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Open several interactive runs below this one, up to 500 at once; they come back in the order of the request."""
+        run = self.own_run(id)
+        words: list[RunWords] = [
+            {
+                "display_name": each["display_name"] or "",
+                "tags": run_metadata.merged({}, each["tags"]),
+                "trigger": {"kind": source_of(request), "name": self.context.actor},
+            }
+            for each in self.asked(s.ChildrenIn)["children"]
+        ]
+        keys = [child.pk for child in start_children(self.context, run, words)]
+        rows = run_queries.runs_of(self.context.workspace).in_bulk(keys)  # with what their lines need, by one query
+        return Response({"items": step_documents(run, [rows[key] for key in keys]), "next": None}, status=201)
 
 
 class GraphView(RunView):

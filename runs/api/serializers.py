@@ -70,7 +70,7 @@ class RunIn(s.Serializer):  # type: ignore[type-arg]
     """The graph is checked by the rules of docs/wire.md, not here."""
 
     experiment = s.CharField(trim_whitespace=False)
-    kind = s.ChoiceField(["pipeline", "script", "interactive"], default="pipeline")
+    kind = s.ChoiceField(["pipeline", "script", "sweep", "interactive"], default="pipeline")
     graph = s.DictField(required=False)
     parameters = s.DictField(required=False, default=dict)
     tags = s.DictField(required=False, default=dict)
@@ -95,6 +95,19 @@ class RunIn(s.Serializer):  # type: ignore[type-arg]
         default=None,
         help_text="For a pipeline: a failed or canceled run whose finished steps are adopted where they are the same.",
     )
+
+
+class ChildIn(s.Serializer):  # type: ignore[type-arg]
+    """One interactive run below another."""
+
+    display_name = s.CharField(required=False, allow_blank=True, allow_null=True, max_length=AT_MOST, default="")
+    tags = s.DictField(required=False, default=dict)
+
+
+class ChildrenIn(s.Serializer):  # type: ignore[type-arg]
+    """Interactive runs that are opened at once."""
+
+    children = s.ListField(child=ChildIn(), min_length=1, max_length=500)
 
 
 class RunChange(s.Serializer):  # type: ignore[type-arg]
@@ -166,6 +179,15 @@ class FailIn(s.Serializer):  # type: ignore[type-arg]
     code = s.CharField(required=False, allow_blank=True, allow_null=True, default="", max_length=255)
 
 
+class RankOut(s.Serializer):  # type: ignore[type-arg]
+    rank = s.IntegerField()
+    role = s.CharField(help_text="`worker`, or `ps`: a server of parameters.")
+    log_size = s.IntegerField()
+    exit_code = s.IntegerField(allow_null=True)
+    signal = s.IntegerField(allow_null=True)
+    was_ended = s.BooleanField(help_text="Since another one had failed, or was needed no more.")
+
+
 class AttemptOut(s.Serializer):  # type: ignore[type-arg]
     id = s.UUIDField()
     number = s.IntegerField()
@@ -185,6 +207,7 @@ class AttemptOut(s.Serializer):  # type: ignore[type-arg]
     warnings = s.ListField()
     log_size = s.IntegerField()
     log_final = s.BooleanField()
+    ranks = RankOut(many=True, help_text="The processes of a step that has several, each with a log.")
     host = s.CharField(allow_null=True)
     node = s.CharField(allow_null=True)
 
@@ -275,6 +298,7 @@ class SeriesOut(s.Serializer):  # type: ignore[type-arg]
 
 class MetricsOut(s.Serializer):  # type: ignore[type-arg]
     metrics = SeriesOut(many=True)
+    total = s.IntegerField(help_text="Series that there are: of more than 500 the first are told of here.")
 
 
 class PointsOut(s.Serializer):  # type: ignore[type-arg]
@@ -431,3 +455,20 @@ class TriggerOut(s.Serializer):  # type: ignore[type-arg]
     Id = s.UUIDField()
     RunUrl = s.CharField()
     Status = s.CharField()
+
+
+class TrialOut(s.Serializer):  # type: ignore[type-arg]
+    run = s.UUIDField()
+    number = s.IntegerField()
+    status = s.ChoiceField(Run.Status.choices)
+    hyperparameters = s.DictField(help_text="Values by name.")
+    best_primary_metric = s.FloatField(allow_null=True, help_text="The best that it has logged; null for none.")
+    logged = s.IntegerField(help_text="How often it has logged the primary metric.")
+    stopped = s.CharField(allow_null=True, help_text="Why the sweep stopped it.")
+    resumed_from = s.UUIDField(allow_null=True, help_text="The trial of an earlier sweep that it goes on from.")
+
+
+class Trials(s.Serializer):  # type: ignore[type-arg]
+    metric = s.CharField(help_text="The primary metric.")
+    goal = s.ChoiceField(["maximize", "minimize"])
+    items = TrialOut(many=True)

@@ -45,7 +45,7 @@ class PersonOut(s.Serializer[Any]):
     username = s.CharField()
     email = s.CharField()
     is_active = s.BooleanField()
-    workspaces = s.IntegerField(source="rooms")
+    workspaces = s.IntegerField(source="workspace_count")
     last_seen_at = s.DateTimeField(source="seen", allow_null=True)
 
 
@@ -79,14 +79,14 @@ class HealthView(InstallationView):
         return Response(HealthOut({"parts": health.parts(), "versions": health.versions()}).data)
 
 
-class RoomsView(InstallationView):
+class StudioWorkspacesView(InstallationView):
     @extend_schema(operation_id="studio_workspaces", responses=listed(StudioWorkspaceOut))
     def get(self, request: Request) -> Response:
         """All workspaces."""
         rows, asked = Workspace.objects.filter(deleted_at__isnull=True), request.query_params
         found = page_of(rows, after=asked.get("after"), limit=asked.get("limit"), keys=("name",))
-        told = StudioWorkspaceOut(overviews(dict.fromkeys(found.items, "")), many=True).data
-        return Response({"items": told, "next": found.next})
+        items = StudioWorkspaceOut(overviews(dict.fromkeys(found.items, "")), many=True).data
+        return Response({"items": items, "next": found.next})
 
 
 class PeopleView(InstallationView):

@@ -16,6 +16,7 @@ from runs.api import (
     retention,
     runs,
     studio,
+    trials,
     trigger,
     usage,
     uses,
@@ -32,7 +33,7 @@ TRIGGER = (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studio/health/", studio.HealthView.as_view(), name="api-studio-health"),
-    path("studio/workspaces/", studio.RoomsView.as_view(), name="api-studio-workspaces"),
+    path("studio/workspaces/", studio.StudioWorkspacesView.as_view(), name="api-studio-workspaces"),
     path("studio/people/", studio.PeopleView.as_view(), name="api-studio-people"),
     path("studio/people/<uuid:id>/", studio.PersonView.as_view(), name="api-studio-person"),
     path("studio/message/", studio.MessageView.as_view(), name="api-studio-banner"),
@@ -57,6 +58,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{RUN}resume/", resume.ResumeView.as_view(), name="api-run-resume"),
     path(f"{RUN}resume-preview/", resume.ResumePreviewView.as_view(), name="api-run-resume-preview"),
     path(f"{RUN}steps/", runs.StepsView.as_view(), name="api-run-steps"),
+    path(f"{RUN}trials/", trials.TrialsView.as_view(), name="api-run-trials"),
     path(f"{RUN}children/", runs.ChildrenView.as_view(), name="api-run-children"),
     path(f"{RUN}graph/", runs.GraphView.as_view(), name="api-run-graph"),
     path(f"{RUN}inputs/", uses.RunInputsView.as_view(), name="api-run-inputs"),

@@ -16,8 +16,8 @@ from compute.services.targets import find_target
 from core import paging
 from core.errors import NotFound
 from datasets.models import DatasetVersion
-from environments import services as environments
-from registry.services import find_model
+from environments.services import versions as environment_versions
+from registry.services.models import find_model
 from runs.api import serializers as s
 from runs.api.base import PAGED, RunView, page_of
 from runs.queries import uses
@@ -75,7 +75,7 @@ class EnvironmentUsesView(UsesView):
     @extend_schema(operation_id="environment_version_uses", parameters=PAGED, responses=s.UsePage)
     def get(self, request: Request, name: str, version: str) -> Response:
         """The steps that run with the version, newest first."""
-        found = environments.find(self.context.workspace, name, version)
+        found = environment_versions.find(self.context.workspace, name, version)
         rows = uses.steps_with(self.context.workspace, environment_version_id=found.pk)
         return self.uses(rows, uses.STEP_KEYS)
 

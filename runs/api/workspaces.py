@@ -18,7 +18,7 @@ from workspaces.api.base import StudioView, WorkspaceView, keyed, listed
 from workspaces.api.serializers import LimitsDocument, WorkspaceOut
 from workspaces.api.views import caller
 from workspaces.models import Invitation, Member, Role, Workspace
-from workspaces.queries import rooms_of
+from workspaces.queries import workspaces_of
 from workspaces.scopes import Act
 
 
@@ -100,7 +100,7 @@ class WorkspacesView(StudioView):
     def get(self, request: Request) -> Response:
         """The workspaces of the caller."""
         user, token = caller(request)
-        return self.paged(rooms_of(user, token), WorkspaceOut, keys=("id",))
+        return self.paged(workspaces_of(user, token), WorkspaceOut, keys=("id",))
 
     @extend_schema(request=WorkspaceIn, responses={201: WorkspaceMade})
     @keyed
@@ -127,8 +127,8 @@ class WorkspacesView(StudioView):
         invited = [
             {"username": name, "sign_in_link": settings.DUTO.url + link if link else None} for name, link in people
         ]
-        told = WorkspaceOut(Member(workspace=workspace, role=Role.OWNER)).data
-        return Response({**told, "invited": invited}, status=201)
+        document = WorkspaceOut(Member(workspace=workspace, role=Role.OWNER)).data
+        return Response({**document, "invited": invited}, status=201)
 
 
 class WorkspaceUseView(WorkspaceView):

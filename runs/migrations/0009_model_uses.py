@@ -15,9 +15,9 @@ def note_named(apps, schema_editor):
     Run, DataUse, Version = (
         apps.get_model(*each) for each in (("runs", "Run"), ("runs", "DataUse"), ("datasets", "DatasetVersion"))
     )
-    told = Run.objects.annotate(text=Cast("properties", models.TextField()))
-    told = told.filter(models.Q(text__contains='"duto.input.') | models.Q(text__contains='"duto.read.'))
-    rows = told.order_by("id").values("id", "root_id", "parent_id", "kind", "workspace_id", "properties")
+    tagged = Run.objects.annotate(text=Cast("properties", models.TextField()))
+    tagged = tagged.filter(models.Q(text__contains='"duto.input.') | models.Q(text__contains='"duto.read.'))
+    rows = tagged.order_by("id").values("id", "root_id", "parent_id", "kind", "workspace_id", "properties")
     for run in rows.iterator(chunk_size=500):
         wanted = [key for name, value in run["properties"].items() if (key := version_in(name, value))]
         there = Version.objects.filter(workspace_id=run["workspace_id"], pk__in=wanted).values_list("pk", flat=True)

@@ -1,9 +1,11 @@
 """What was asked, what happened, and what came of it."""
 
 from runs.models.attempt import Attempt
+from runs.models.rank_log import RankLog, file_of_rank, log_names, rank_log_name
 from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
-from runs.models.run import DataUse, Experiment, ModelUse, Run, StepRun
+from runs.models.run import DataUse, Experiment, ModelUse, Run, RunWords, StepRun, Trigger
 from runs.models.snapshot import Snapshot
+from runs.models.sweep import Sweep, Trial
 
 __all__ = [
     "Artifact",
@@ -14,7 +16,15 @@ __all__ = [
     "MetricPoint",
     "ModelUse",
     "Output",
+    "RankLog",
     "Run",
+    "RunWords",
     "Snapshot",
     "StepRun",
+    "Sweep",
+    "Trial",
+    "Trigger",
+    "file_of_rank",
+    "log_names",
+    "rank_log_name",
 ]

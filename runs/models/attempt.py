@@ -23,19 +23,18 @@ class Attempt(Lifecycle):
         CANCELED = "canceled", _("Canceled")
         LOST = "lost", _("Lost")
 
-    S = Status
     KIND = "attempt"
-    ENDS = frozenset({S.COMPLETED, S.FAILED, S.CANCELED, S.LOST})
+    ENDS = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.LOST})
     MOVES = {
-        S.QUEUED: frozenset({S.LEASED, S.FAILED, S.CANCELED}),
-        S.LEASED: frozenset({S.QUEUED, S.PREPARING, S.RUNNING, S.COLLECTING, *ENDS}),
-        S.PREPARING: frozenset({S.RUNNING, S.COLLECTING, *ENDS}),
-        S.RUNNING: frozenset({S.COLLECTING, *ENDS}),
-        S.COLLECTING: frozenset({*ENDS}),
-        S.COMPLETED: frozenset(),
-        S.FAILED: frozenset(),
-        S.CANCELED: frozenset(),
-        S.LOST: frozenset(),
+        Status.QUEUED: frozenset({Status.LEASED, Status.FAILED, Status.CANCELED}),
+        Status.LEASED: frozenset({Status.QUEUED, Status.PREPARING, Status.RUNNING, Status.COLLECTING, *ENDS}),
+        Status.PREPARING: frozenset({Status.RUNNING, Status.COLLECTING, *ENDS}),
+        Status.RUNNING: frozenset({Status.COLLECTING, *ENDS}),
+        Status.COLLECTING: frozenset({*ENDS}),
+        Status.COMPLETED: frozenset(),
+        Status.FAILED: frozenset(),
+        Status.CANCELED: frozenset(),
+        Status.LOST: frozenset(),
     }
 
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
@@ -85,6 +84,10 @@ class Attempt(Lifecycle):
     spool_size = models.BigIntegerField(default=0)
     # Bytes of its resource samples, one JSON line each, kept beside the log.
     samples_size = models.BigIntegerField(default=0)
+    # Bytes of the ledger of a parallel step, kept there, too.
+    ledger_size = models.BigIntegerField(default=0)
+    # Its processes that have a log of their own (`RankLog`), where it has several.
+    rank_count = models.PositiveSmallIntegerField(default=0)
     log_sealed_at = models.DateTimeField(null=True)
     log_removed_at = models.DateTimeField(null=True)
 
@@ -110,3 +113,8 @@ class Attempt(Lifecycle):
                 condition=~models.Q(status__in=["queued", "completed", "failed", "canceled", "lost"]),
             ),
         ]
+
+    @property
+    def log_name(self) -> str:
+        """Where the bytes of its log lie, and by which topic pages hear of them."""
+        return str(self.pk)

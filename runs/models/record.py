@@ -4,6 +4,7 @@ from django.db import models
 
 from core.lifecycle import Row
 from runs.models.attempt import Attempt
+from runs.models.rank_log import log_name_of
 from runs.models.run import Run
 
 
@@ -48,7 +49,7 @@ class Artifact(models.Model):
     def key(self) -> str:
         if self.attempt_id and self.path.startswith("user_logs/"):
             # A log is stored once, under its attempt; the artifact only names it.
-            return f"logs/{self.attempt_id}"
+            return f"logs/{log_name_of(self.attempt_id, self.path)}"
         return f"artifacts/{self.run_id}/{self.path}"
 
 

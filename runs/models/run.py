@@ -1,11 +1,31 @@
 from __future__ import annotations
 
+from typing import TypedDict
+from uuid import UUID
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.lifecycle import Lifecycle, Row
 from duto.spec import status
 from workspaces.models import User, Workspace
+
+
+class Trigger(TypedDict):
+    """What started a run, and its name: a page, a program, a published pipeline, the run that is repeated."""
+
+    kind: str
+    name: str
+
+
+class RunWords(TypedDict, total=False):
+    """What whoever starts a run says of it."""
+
+    display_name: str
+    description: str
+    tags: dict[str, str]
+    properties: dict[str, str]
+    trigger: Trigger
 
 
 class Experiment(Row):
@@ -34,6 +54,7 @@ class Run(Lifecycle):
         STEP = "step", _("Step")
         SCRIPT = "script", _("Script")
         SWEEP = "sweep", _("Sweep")
+        TRIAL = "trial", _("Trial")
         CHILD = "child", _("Child")
         INTERACTIVE = "interactive", _("Interactive")
 
@@ -50,22 +71,29 @@ class Run(Lifecycle):
         CANCELED = "Canceled", _("Canceled")
         SKIPPED = "Skipped", _("Skipped")
 
-    S = Status
     KIND = "run"
-    ENDS = frozenset({S.COMPLETED, S.FAILED, S.CANCELED, S.SKIPPED})
+    ENDS = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.SKIPPED})
     # Forward only, but a retry queues again and a silent run may come back (docs/architecture.md, *States*).
     MOVES = {
-        S.NOT_STARTED: frozenset({S.QUEUED, S.PREPARING, S.RUNNING, S.CANCEL_REQUESTED, *ENDS}),
-        S.QUEUED: frozenset({S.PREPARING, S.RUNNING, S.CANCEL_REQUESTED, *ENDS}),
-        S.PREPARING: frozenset({S.QUEUED, S.RUNNING, S.FINALIZING, S.CANCEL_REQUESTED, S.NOT_RESPONDING, *ENDS}),
-        S.RUNNING: frozenset({S.QUEUED, S.FINALIZING, S.CANCEL_REQUESTED, S.NOT_RESPONDING, *ENDS}),
-        S.FINALIZING: frozenset({S.QUEUED, S.CANCEL_REQUESTED, S.NOT_RESPONDING, *ENDS}),
-        S.CANCEL_REQUESTED: frozenset({S.COMPLETED, S.FAILED, S.CANCELED}),
-        S.NOT_RESPONDING: frozenset({S.QUEUED, S.PREPARING, S.RUNNING, S.FINALIZING, S.CANCEL_REQUESTED, *ENDS}),
-        S.COMPLETED: frozenset(),
-        S.FAILED: frozenset(),
-        S.CANCELED: frozenset(),
-        S.SKIPPED: frozenset(),
+        Status.NOT_STARTED: frozenset(
+            {Status.QUEUED, Status.PREPARING, Status.RUNNING, Status.CANCEL_REQUESTED, *ENDS}
+        ),
+        Status.QUEUED: frozenset({Status.PREPARING, Status.RUNNING, Status.CANCEL_REQUESTED, *ENDS}),
+        Status.PREPARING: frozenset(
+            {Status.QUEUED, Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED, Status.NOT_RESPONDING, *ENDS}
+        ),
+        Status.RUNNING: frozenset(
+            {Status.QUEUED, Status.FINALIZING, Status.CANCEL_REQUESTED, Status.NOT_RESPONDING, *ENDS}
+        ),
+        Status.FINALIZING: frozenset({Status.QUEUED, Status.CANCEL_REQUESTED, Status.NOT_RESPONDING, *ENDS}),
+        Status.CANCEL_REQUESTED: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}),
+        Status.NOT_RESPONDING: frozenset(
+            {Status.QUEUED, Status.PREPARING, Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED, *ENDS}
+        ),
+        Status.COMPLETED: frozenset(),
+        Status.FAILED: frozenset(),
+        Status.CANCELED: frozenset(),
+        Status.SKIPPED: frozenset(),
     }
 
     status = models.CharField(max_length=16, choices=Status, default=Status.NOT_STARTED)
@@ -79,7 +107,7 @@ class Run(Lifecycle):
     number = models.PositiveIntegerField(default=0)
     display_name = models.CharField(max_length=256, blank=True)
     description = models.TextField(blank=True)
-    # Grows with each journaled change of the tree; only a root's counts.
+    # Grows with each change in the outbox of the tree; only a root's counts.
     version = models.BigIntegerField(default=0)
 
     graph = models.JSONField(null=True)
@@ -163,6 +191,16 @@ class Run(Lifecycle):
     @property
     def is_root(self) -> bool:
         return self.root_id == self.pk
+
+    @property
+    def is_own_step(self) -> bool:
+        """Whether this is a root that is the single step of its graph itself, and ends with it."""
+        return self.kind in (self.Kind.SCRIPT, self.Kind.SWEEP)
+
+    @property
+    def graph_id(self) -> UUID:
+        """The run whose graph holds the step of this one: its root, but a trial's, which has one of its own."""
+        return self.pk if self.kind == self.Kind.TRIAL else self.root_id or self.pk
 
     @property
     def is_hidden(self) -> bool:

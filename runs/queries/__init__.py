@@ -1,1 +1,4 @@
-"""What pages, REST and services ask about runs. Nothing here changes a row."""
+"""What pages, REST and services ask about runs.
+
+Everything in runs calls it. Nothing here changes a row.
+"""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from runs.models import MetricPoint, Run
+from workspaces.models import Workspace
 
 # Of each run so many metrics are looked at, in the order of their names.
 NAMES = 20
@@ -17,6 +18,14 @@ NAMES = 20
 def children_of(run_id: UUID) -> QuerySet[Run]:
     """The newest first. The steps of a pipeline are none of them."""
     return Run.objects.filter(parent=run_id, kind=Run.Kind.CHILD).defer("graph").order_by("-id")
+
+
+def by_number(runs: QuerySet[Run], name: str, *, falling: bool) -> QuerySet[Run]:
+    """The same runs by the number at the end of a series of theirs, those without one last. The index leads to each."""
+    series = MetricPoint.objects.filter(run_id=OuterRef("pk"), name=name).order_by("-index", "-id")
+    number = Subquery(series.values("value")[:1])
+    order = number.desc(nulls_last=True) if falling else number.asc(nulls_last=True)
+    return runs.order_by(order, "-id")
 
 
 def last_numbers(runs: Sequence[UUID]) -> dict[UUID, dict[str, float | None]]:
@@ -52,3 +61,8 @@ def _ends(runs: Sequence[UUID]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(statement, [*(key.get_db_prep_value(run, connection) for run in runs), NAMES])
         return [number for (number,) in cursor.fetchall()]
+
+
+def runs_below(workspace: Workspace, run_id: UUID) -> QuerySet[Run, UUID]:
+    """The ids of all runs below one, as a query."""
+    return Run.objects.filter(workspace=workspace, root=run_id).values_list("pk", flat=True)

@@ -15,6 +15,7 @@ from core.errors import NotFound
 from core.storage import CHUNK, artifact_store, blob_key
 from duto.spec import status
 from runs.models import Run, Snapshot, StepRun
+from workspaces.models import Workspace
 
 # Beyond these a difference is told, but not drawn.
 TEXT_MAX = 512 * 1024
@@ -82,7 +83,7 @@ def difference(old: Snapshot | None, new: Snapshot | None) -> list[dict[str, Any
     """Files that were added, removed or changed, with a unified diff where they are text."""
     left = {each["path"]: each for each in old.files} if old else {}
     right = {each["path"]: each for each in new.files} if new else {}
-    told: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
     for path in sorted(left.keys() | right.keys()):
         before, after = left.get(path), right.get(path)
         if before and after and before["digest"] == after["digest"]:
@@ -92,10 +93,10 @@ def difference(old: Snapshot | None, new: Snapshot | None) -> list[dict[str, Any
         entry["old_size"] = before["size"] if before else None
         entry["new_size"] = after["size"] if after else None
         entry.update(
-            _drawn(old, before, new, after, path) if len(told) < DRAWN_MAX else {"diff": None, "binary": False}
+            _drawn(old, before, new, after, path) if len(documents) < DRAWN_MAX else {"diff": None, "binary": False}
         )
-        told.append(entry)
-    return told
+        documents.append(entry)
+    return documents
 
 
 def _drawn(old: Snapshot | None, before: Any, new: Snapshot | None, after: Any, path: str) -> dict[str, Any]:
@@ -145,15 +146,15 @@ def differences(old: Run, new: Run) -> list[dict[str, Any]]:
     wanted = {*left.values(), *right.values()}
     found = {row.digest: row for row in Snapshot.objects.filter(workspace=new.workspace_id, digest__in=wanted)}
     drawn: dict[tuple[str | None, str | None], list[dict[str, Any]]] = {}
-    told = []
+    documents = []
     for name in dict.fromkeys([*right, *left]):
         pair = (left.get(name), right.get(name))
         if pair[0] == pair[1]:
             continue
         if pair not in drawn:
             drawn[pair] = difference(found.get(pair[0] or ""), found.get(pair[1] or ""))
-        told.append({"step": name, "old": pair[0], "new": pair[1], "files": drawn[pair]})
-    return told
+        documents.append({"step": name, "old": pair[0], "new": pair[1], "files": drawn[pair]})
+    return documents
 
 
 def _digests(run: Run) -> dict[str, str]:
@@ -161,3 +162,9 @@ def _digests(run: Run) -> dict[str, str]:
     rows = StepRun.objects.filter(run__root=run.root_id).order_by("run")
     rows = rows if run.is_root else rows.filter(run=run.pk)
     return dict(rows.exclude(snapshot_digest="").values_list("name", "snapshot_digest"))
+
+
+def paths_of(workspace: Workspace, digest: str) -> frozenset[str] | None:
+    """Answers `pipelines.hooks.snapshot_files`: the paths of a snapshot's files; None where there is no such snapshot."""
+    found = Snapshot.objects.filter(workspace=workspace, digest=digest).first()
+    return None if found is None else frozenset(each["path"] for each in found.files)

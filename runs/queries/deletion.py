@@ -73,7 +73,10 @@ def preview(run: Run) -> Preview:
         output_bytes=outputs["bytes"] or 0,
         artifacts=artifacts["n"],
         artifact_bytes=artifacts["bytes"] or 0,
-        log_bytes=Attempt.objects.filter(**tree).aggregate(n=Sum(F("log_size") + F("samples_size")))["n"] or 0,
+        log_bytes=Attempt.objects.filter(**tree).aggregate(n=Sum(F("log_size") + F("samples_size") + F("ledger_size")))[
+            "n"
+        ]
+        or 0,
         metric_points=MetricPoint.objects.filter(**tree).count(),
         reused_by=[_reuse(step) for step in reused.select_related("run__root__experiment").order_by("-run")[:SHOWN]],
         reused_by_count=reused.count(),

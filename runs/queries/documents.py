@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
 
 from compute.models import ComputeTarget
 from core.clock import iso
 from runs import stored_messages
-from runs.models import Attempt, Run, StepRun
-from runs.queries.finding import Counts, step_counts
+from runs.models import Attempt, RankLog, Run, StepRun
 from runs.queries.graphs import parsed
+from runs.queries.runs import Counts, step_counts
 
 # Longer graphs are asked for by themselves: of 20,000 steps one has 15 MB.
 GRAPH_WITHIN = 500
@@ -66,7 +68,7 @@ def step_documents(root: Run, steps: Sequence[Run]) -> list[dict[str, Any]]:
 
 def script_of(run: Run) -> str:
     """The script of a step; empty where its root's graph does not hold it."""
-    spec = parsed(run.root_id or run.pk).steps.get(run.step.node_id)
+    spec = parsed(run.graph_id).steps.get(run.step.node_id)
     return spec.script if spec else ""
 
 
@@ -85,7 +87,9 @@ def attempts_of(runs: Iterable[Run]) -> dict[UUID, list[Attempt]]:
     """All attempts of these runs, oldest first, by run."""
     found: dict[UUID, list[Attempt]] = {}
     rows = Attempt.objects.filter(run_id__in=[run.pk for run in runs]).select_related("host", "compute_target")
-    for attempt in rows.order_by("number"):
+    attempts = list(rows.order_by("number"))
+    prefetch_related_objects([each for each in attempts if each.rank_count], "ranks")
+    for attempt in attempts:
         found.setdefault(attempt.run_id, []).append(attempt)
     return found
 
@@ -110,15 +114,33 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "warnings": [stored_messages.warning(each) for each in attempt.warnings],
         "log_size": attempt.log_size,
         "log_final": attempt.log_sealed_at is not None,
+        "ranks": [rank_document(each) for each in ranks_of(attempt)],
         "host": attempt.host.name if attempt.host else None,
         "node": attempt.node_name or None,
+    }
+
+
+def ranks_of(attempt: Attempt) -> list[RankLog]:
+    """Its processes that have logs; few attempts have any, and the others ask for none."""
+    return sorted(attempt.ranks.all(), key=attrgetter("rank")) if attempt.rank_count else []
+
+
+def rank_document(log: RankLog) -> dict[str, Any]:
+    """One process of an attempt."""
+    return {
+        "rank": log.rank,
+        "role": log.role,
+        "log_size": log.log_size,
+        "exit_code": log.exit_code,
+        "signal": log.signal,
+        "was_ended": log.was_ended,
     }
 
 
 def url_of(run: Run, workspace: str) -> str:
     """The address of the run's page; a step is selected on the page of its pipeline."""
     runs = f"{settings.DUTO.url}/w/{workspace}/runs"
-    is_step = hasattr(run, "step") and not run.is_root
+    is_step = hasattr(run, "step") and run.pk != run.graph_id
     return f"{runs}/{run.root_id}/?step={run.step.node_id}" if is_step else f"{runs}/{run.pk}/"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -12,8 +13,10 @@ from django.utils.translation import gettext as _
 from core.clock import iso
 from core.errors import Conflict, NotFound
 from core.storage import Root, artifact_store, safe
-from datasets import services as datasets
+from datasets import stores
+from registry.hooks import RunFiles
 from runs.models import Artifact, Output, Run
+from workspaces.models import Workspace
 
 
 def artifacts_of(run: Run, prefix: str = "") -> QuerySet[Artifact]:
@@ -102,7 +105,7 @@ def open_output(run: Run, name: str, path: str) -> tuple[BinaryIO, int, str]:
     entry = entry or next((each for each in output.files if each["path"] == wanted), None)
     if entry is None:
         raise NotFound(_("The output '%(name)s' has no file %(path)r.") % {"name": name, "path": path})
-    root = datasets.root_by_name(run.workspace, output.datastore)
+    root = stores.root_by_name(run.workspace, output.datastore)
     key = unchanged_key(output, entry, root)
     return root.open(key), root.size(key), wanted.rsplit("/", 1)[-1]
 
@@ -130,3 +133,26 @@ def unchanged_key(output: Output, entry: dict[str, Any], root: Root) -> str:
             code="output_changed",
         )
     return key
+
+
+def model_files(workspace: Workspace, run_id: UUID, path: str) -> RunFiles:
+    """The artifacts at a path of a run, for a model to be made of: the file, or the folder under its own name. Raises NotFound."""
+    run = Run.objects.select_related("experiment").filter(workspace=workspace, pk=run_id).first()
+    if run is None:
+        raise NotFound(
+            _("There is no run %(run_id)s in workspace '%(workspace)s'.")
+            % {"run_id": run_id, "workspace": workspace.name}
+        )
+    rows = list(Artifact.objects.filter(run=run, path=path))
+    above = path.rpartition("/")[0]
+    rows = rows or list(Artifact.objects.filter(run=run, path__startswith=f"{path}/").order_by("path"))
+    if not rows:
+        raise NotFound(
+            _("The run has no artifact '%(path)s'. Write it below 'outputs/' or upload it first.") % {"path": path},
+            code="no_artifact",
+        )
+    store = artifact_store(workspace.pk)
+    files: list[tuple[str, Callable[[], BinaryIO]]] = [
+        (row.path[len(above) :].lstrip("/"), partial(store.open, row.key)) for row in rows
+    ]
+    return RunFiles(files, run.experiment.name)

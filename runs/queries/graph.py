@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Prefetch, Q, Subquery, TextField
 from django.db.models.functions import Cast
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,25 +20,30 @@ from core.ids import as_uuid
 from core.words import duration_text, seconds_between
 from datasets.models import DatasetVersion
 from duto.spec.graph import Input, Step, read_graph
+from duto.spec.kinds import KINDS
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs import stored_messages
 from runs.critical_path import Span, critical_path
 from runs.models import Attempt, Run, StepRun
 from runs.queries.folding import FOLD_ABOVE, Folded, Group, fold
-from runs.queries.graphs import parsed
+from runs.queries.graphs import parsed, step_runs
 from workspaces.models import Workspace
 
 TIMES = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at")
 TIMES_OF_ATTEMPT = ("queued_at", "started_at", "finished_at")
 MORE_DATA = "data:"
-S = Run.Status
 # The state of a build as that of a step.
 _B = EnvironmentBuild.Status
-BUILT: Mapping[str, str] = {_B.QUEUED: S.QUEUED, _B.BUILDING: S.PREPARING, _B.READY: S.COMPLETED, _B.FAILED: S.FAILED}
+BUILT: Mapping[str, str] = {
+    _B.QUEUED: Run.Status.QUEUED,
+    _B.BUILDING: Run.Status.PREPARING,
+    _B.READY: Run.Status.COMPLETED,
+    _B.FAILED: Run.Status.FAILED,
+}
 # Of the states of a group's steps the first of these is the group's.
 WORST = (
-    S.FAILED, S.NOT_RESPONDING, S.RUNNING, S.FINALIZING, S.PREPARING, S.CANCEL_REQUESTED, S.QUEUED, S.NOT_STARTED,
-    S.CANCELED, S.SKIPPED, S.COMPLETED,
+    Run.Status.FAILED, Run.Status.NOT_RESPONDING, Run.Status.RUNNING, Run.Status.FINALIZING, Run.Status.PREPARING, Run.Status.CANCEL_REQUESTED, Run.Status.QUEUED, Run.Status.NOT_STARTED,
+    Run.Status.CANCELED, Run.Status.SKIPPED, Run.Status.COMPLETED,
 )  # fmt: skip
 
 
@@ -47,23 +53,25 @@ def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict
     Above FOLD_ABOVE steps those that are alike are one node each, but for the groups that are `opened`; the document
     then says which node holds `step`.
     """
-    root = run if run.is_root else (run.root or run)
+    # A trial has a graph of its own; what else is asked for is that of its tree.
+    tree = run.root or run
+    root = run if run.kind == Run.Kind.TRIAL else tree
     # Parsed once a process: of a long graph that takes longer than all else here.
     specs = parsed(root.pk).graph.steps
     if len(specs) > FOLD_ABOVE:
         return _folded(root, specs, fold({spec.id: spec.name for spec in specs}, opened), step)
     rows = {step.step.node_id: step for step in steps_of(root)}
     sources = _Sources(root, specs)
-    nodes = [*sources.nodes(), *(_node(rows[spec.id]) for spec in specs if spec.id in rows)]
+    nodes = [*sources.nodes(), *(_node(rows[spec.id], spec.kind) for spec in specs if spec.id in rows)]
     return {
-        "version": root.version,
+        "version": tree.version,
         "status": root.status,
         "hash": root.graph_digest,
         "created_at": iso(root.created_at),
         "finished_at": iso(root.finished_at),
         "nodes": nodes,
         "builds": _builds(root),
-        "edges": [*sources.edges, *_edges(specs)],
+        "edges": [*sources.edges, *(each for each in _edges(specs) if each["from"] in rows)],
         "critical_path": critical_path(
             _needs(specs), {node: span for node, row in rows.items() if (span := _span(row))}
         ),
@@ -78,7 +86,14 @@ def plan_document(workspace: Workspace, graph: Mapping[str, Any]) -> dict[str, A
     defaults = {each["name"]: each.get("default") for each in graph.get("parameters", [])}
     sources = _Sources(Run(workspace=workspace, parameters=defaults), specs)
     steps = [
-        {"id": spec.id, "type": "step", "label": spec.name, "status": S.NOT_STARTED.value, "detail": spec.compute or ""}
+        {
+            "id": spec.id,
+            "type": "step",
+            **_look(spec.kind),
+            "label": spec.name,
+            "status": Run.Status.NOT_STARTED.value,
+            "detail": spec.compute or "",
+        }
         for spec in specs
     ]
     return {"nodes": [*sources.nodes(), *steps], "edges": [*sources.edges, *_edges(specs)], "critical_path": []}
@@ -88,10 +103,11 @@ def _folded(root: Run, specs: Sequence[Step], folded: Folded, step: str) -> dict
     sources = _Sources(root, specs)
     states = _states(root)
     rows = {step.step.node_id: step for step in steps_of(root, folded.steps)}
+    kinds = {spec.id: spec.kind for spec in specs}
     nodes = [
         *_few(sources.nodes()),
         *(_group(group, [states[node] for node in group.members if node in states]) for group in folded.groups),
-        *(_node(rows[node]) for node in folded.steps if node in rows),
+        *(_node(rows[node], kinds[node]) for node in folded.steps if node in rows),
     ]
     drawn = {node["id"] for node in nodes}
     edges: dict[tuple[str, str], dict[str, str]] = {}
@@ -123,7 +139,7 @@ def _path(specs: Sequence[Step], states: Mapping[str, Facts]) -> list[str]:
 
 def _span_of(facts: Facts) -> Span | None:
     began = facts.queued_at or facts.preparing_at or facts.started_at
-    if began is None or facts.status == S.SKIPPED:
+    if began is None or facts.status == Run.Status.SKIPPED:
         return None
     return Span(_read(began).timestamp(), _read(facts.finished_at).timestamp() if facts.finished_at else None)
 
@@ -149,7 +165,7 @@ class Facts(NamedTuple):
 
 
 def _states(root: Run) -> dict[str, Facts]:
-    rows = Run.objects.filter(root=root.root_id, step__isnull=False).order_by()
+    rows = step_runs(root).order_by()
     times = [Cast(name, TextField()) for name in Facts._fields[2:]]
     found = rows.values_list("step__node_id", "status", "step__reused_from", *times)
     return {node: Facts(*facts) for node, *facts in found}
@@ -159,7 +175,7 @@ def _group(group: Group, states: Sequence[Facts]) -> dict[str, Any]:
     """A group as a step that is all of its members: the state that matters most, from the first start to the last end."""
     found = {facts.status for facts in states}
     status = next((state for state in WORST if state in found), Run.Status.NOT_STARTED)
-    done = sum(1 for facts in states if facts.status == S.COMPLETED)
+    done = sum(1 for facts in states if facts.status == Run.Status.COMPLETED)
     queued = [facts.queued_at for facts in states if facts.queued_at]
     started = [facts.started_at for facts in states if facts.started_at]
     finished = [facts.finished_at for facts in states if facts.finished_at]
@@ -193,18 +209,19 @@ def steps_of(root: Run, nodes: Sequence[str] | None = None) -> list[Run]:
     attempts = Prefetch(
         "attempts", Attempt.objects.order_by("number").only("run_id", "number", "status", *TIMES_OF_ATTEMPT)
     )
-    rows = Run.objects.filter(root=root.root_id, step__isnull=False).select_related("step")
+    rows = step_runs(root).select_related("step")
     rows = rows if nodes is None else rows.filter(step__node_id__in=nodes)
     heavy = ("graph", "step__fingerprint_document", "step__reuse_explanation")
     return list(rows.defer(*heavy).order_by("id").prefetch_related(attempts))
 
 
-def _node(run: Run) -> dict[str, Any]:
+def _node(run: Run, kind: str) -> dict[str, Any]:
     attempts = list(run.attempts.all())
     warnings = [*run.warnings, *run.step.waiting[:1]] if not run.is_final else run.warnings
     return {
         "id": run.step.node_id,
         "type": "step",
+        **_look(kind),
         "run": str(run.pk),
         "label": run.step.name,
         "status": run.status,
@@ -223,6 +240,12 @@ def _node(run: Run) -> dict[str, Any]:
         ],
         "warning": stored_messages.warning(warnings[0]) if warnings else None,
     }
+
+
+def _look(kind: str) -> dict[str, str]:
+    """What sets a step's node apart by its kind: nothing of one that runs a Python script."""
+    known = KINDS[kind]
+    return {"kind": kind, "icon": known.icon, "word": translation.gettext(known.word) if known.word else ""}
 
 
 def _builds(root: Run) -> list[dict[str, Any]]:
@@ -320,7 +343,8 @@ class _Sources:
     def _resolved(self, source: Input) -> dict[str, Any]:
         value: Any = {"dataset": source.dataset, "datastore": source.datastore, "path": source.path}
         if source.parameter:
-            value = self.root.parameters.get(source.parameter)
+            tree = self.root if self.root.is_root else (self.root.root or self.root)
+            value = tree.parameters.get(source.parameter)
             value = {"dataset": value} if isinstance(value, str) else value or {}
         if value.get("dataset"):
             return {"kind": "dataset", "value": str(value["dataset"])}

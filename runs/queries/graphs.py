@@ -9,7 +9,10 @@ from functools import cached_property
 from threading import Lock
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from duto.spec.graph import Graph, Step, read_graph
+from duto.spec.sweeps import Sweep, read_sweep
 from runs.models import Run
 
 # Graphs of so many roots are kept parsed in a process, and no more of them than have so many steps in all.
@@ -51,8 +54,22 @@ class ParsedGraph:
         return self.graph.needs
 
     @cached_property
+    def sweeps(self) -> dict[str, Sweep]:
+        """The settings of the steps that are sweeps."""
+        found = ((step.id, read_sweep(step.settings)[0]) for step in self.graph.steps if step.kind == "sweep")
+        return {node: sweep for node, sweep in found if sweep is not None}
+
+    @cached_property
     def followers(self) -> dict[str, frozenset[str]]:
         return self.graph.followers
+
+
+def step_runs(run: Run) -> QuerySet[Run]:
+    """The runs of the steps of a run's graph: of a root those of its tree but for trials, of a trial itself."""
+    if run.kind == Run.Kind.TRIAL:
+        return Run.objects.filter(pk=run.pk)
+    # Of a child run: none, since it has no graph.
+    return Run.objects.filter(root=run.pk, step__isnull=False).exclude(kind=Run.Kind.TRIAL)
 
 
 _graphs: OrderedDict[UUID, ParsedGraph] = OrderedDict()

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from compute.models import Host
 from compute.services.host_summary import is_alive
 from core import frames
-from core.clock import now, told
+from core.clock import format_utc, now
 from core.heartbeats import WEB, web_silence
 from core.models import Beat, Event
 from core.storage import data_dir
@@ -67,13 +67,13 @@ def _web(moment: datetime) -> Part:
         return Part("web", WARN, text, _("Wait half a minute. If this stays, start the web process again."))
     count = rows.count()
     text = ngettext("up since %(since)s, %(n)s process", "up since %(since)s, %(n)s processes", count)
-    return Part("web", GOOD, text % {"since": told(since), "n": count})
+    return Part("web", GOOD, text % {"since": format_utc(since), "n": count})
 
 
 def _worker(moment: datetime) -> Part:
     row = Beat.objects.filter(name="ticker").first()
     if row is None or moment - row.at > TICKER_SILENCE:
-        heard = _("last heard of at %(at)s") % {"at": told(row.at)} if row else _("never heard of")
+        heard = _("last heard of at %(at)s") % {"at": format_utc(row.at)} if row else _("never heard of")
         action = _("Start the worker: 'python3 manage.py up' starts all parts, in compose it is the service 'worker'.")
         return Part("worker", BAD, _("No worker carries runs forward: %(heard)s.") % {"heard": heard}, action)
     late = Event.objects.filter(delivered_at__isnull=True, created_at__lt=moment - LATE).count()
@@ -87,7 +87,7 @@ def _worker(moment: datetime) -> Part:
             "worker", WARN, text % {"n": late}, _("Look into the worker's log: it is busy, or the broker is away.")
         )
     return Part(
-        "worker", GOOD, _("working since %(since)s (%(owner)s)") % {"since": told(row.since), "owner": row.owner}
+        "worker", GOOD, _("working since %(since)s (%(owner)s)") % {"since": format_utc(row.since), "owner": row.owner}
     )
 
 

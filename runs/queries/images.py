@@ -17,12 +17,11 @@ from core.errors import NotFound
 from core.ids import as_key
 from environments.models import EnvironmentVersion, Image
 from environments.services.images import PULLS, base_tag
-from environments.stored_messages import told
+from environments.stored_messages import localized
 from runs.models import Attempt, StepRun
 from workspaces.models import Workspace
 
 SHOWN = 50
-S = Attempt.Status
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,12 @@ class Standing:
     def message(self) -> str:
         if self.image.message and self.is_others:
             return _("It was built for another workspace, which alone is told why that failed.")
-        return self.image.message_told
+        return self.image.localized_message
 
     @property
     def _doing(self) -> str:
         progress = self.image.progress
-        return told({"text": progress["text"], **((progress.get("said") or {}).get("text") or {})})
+        return localized({"text": progress["text"], **((progress.get("said") or {}).get("text") or {})})
 
     @property
     def percent(self) -> int:
@@ -88,7 +87,7 @@ class Standing:
         return {
             "id": str(image.pk), "host": image.host_name, "tag": image.tag, "image_id": image.image_id,
             "status": image.status, "size": image.size, "base": self.base, "fetches": self.fetches, "lock_digest": image.lock_digest,
-            "reason": image.reason_told, "message": self.message, "progress": self.progress or None,
+            "reason": image.localized_reason, "message": self.message, "progress": self.progress or None,
             "cancel_requested_at": iso(image.cancel_requested_at), "started_at": iso(image.started_at),
             "finished_at": iso(image.finished_at), "last_used_at": iso(self.used_at), "in_use": self.in_use,
             "attempt": str(attempt.pk) if attempt else None, "run": str(attempt.run_id) if attempt else None,
@@ -102,7 +101,7 @@ def images_in(workspace: Workspace) -> QuerySet[Image]:
     alone = standing.filter(workspace=workspace)
     hosts = standing.filter(Q(workspace=workspace) | Q(workspace__isnull=True))
     same = EnvironmentVersion.objects.filter(
-        workspace=workspace, build__lock_digest=OuterRef("lock_digest"), ground=OuterRef("ground")
+        workspace=workspace, build__lock_digest=OuterRef("lock_digest"), base_tag=OuterRef("base_tag")
     )
     attempts = Attempt.objects.filter(pk=OuterRef("attempt_id"))
     left = Exists(same.exclude(build__lock_digest="")) & ~Exists(attempts)
@@ -112,10 +111,12 @@ def images_in(workspace: Workspace) -> QuerySet[Image]:
 
 def is_waited_for_elsewhere(workspace: Workspace, image: Image) -> bool:
     """Whether steps of other workspaces are being prepared on its host that need the image too."""
-    needs = EnvironmentVersion.objects.filter(ground=image.tag)
-    if image.lock_digest and image.ground is not None:
-        needs = EnvironmentVersion.objects.filter(build__lock_digest=image.lock_digest, ground=image.ground)
-    waiting = Attempt.objects.filter(host_id=image.host_id, status__in=[S.LEASED, S.PREPARING])
+    needs = EnvironmentVersion.objects.filter(base_tag=image.tag)
+    if image.lock_digest and image.base_tag is not None:
+        needs = EnvironmentVersion.objects.filter(build__lock_digest=image.lock_digest, base_tag=image.base_tag)
+    waiting = Attempt.objects.filter(
+        host_id=image.host_id, status__in=[Attempt.Status.LEASED, Attempt.Status.PREPARING]
+    )
     others = waiting.exclude(run__workspace=workspace)
     return others.filter(run__step__environment_version_id__in=needs.values("pk")).exists()
 
@@ -149,9 +150,9 @@ def standing(workspace: Workspace, images: Sequence[Image]) -> list[Standing]:
     logs = rows.defer("run__graph", "run__root__graph", "run__step__fingerprint_document").in_bulk()
     found = []
     for image in images:
-        told = used.get((image.host_id, image.tag), {}) if image.status == Image.Status.READY else {}
+        reported = used.get((image.host_id, image.tag), {}) if image.status == Image.Status.READY else {}
         attempt = logs.get(image.attempt_id) if image.attempt_id else None
-        found.append(Standing(image, parse(told.get("used_at")), bool(told.get("in_use")), attempt, workspace))
+        found.append(Standing(image, parse(reported.get("used_at")), bool(reported.get("in_use")), attempt, workspace))
     return found
 
 
@@ -159,6 +160,6 @@ def _used(hosts: set[UUID]) -> Mapping[tuple[UUID, str], Mapping[str, Any]]:
     """What agents tell of the images that stand (docs/wire.md, `storage`), by host and name."""
     found: dict[tuple[UUID, str], Mapping[str, Any]] = {}
     for key, facts in Host.objects.filter(pk__in=hosts).values_list("pk", "facts") if hosts else ():
-        told = (facts.get("storage") if isinstance(facts, dict) else None) or {}
-        found |= {(key, str(each.get("key"))): each for each in told.get("images") or []}
+        reported = (facts.get("storage") if isinstance(facts, dict) else None) or {}
+        found |= {(key, str(each.get("key"))): each for each in reported.get("images") or []}
     return found

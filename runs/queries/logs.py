@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -10,34 +10,22 @@ from typing import BinaryIO
 from django.utils.translation import gettext as _
 
 from core import loglines
-from core.errors import Invalid, NotFound
+from core.errors import NotFound
 from core.storage import artifact_store, data_dir
-from runs.models import Attempt, Run
+from runs.models import Attempt, RankLog, Run
 
-WINDOW = 256 * 1024
-WINDOW_MAX = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Window:
-    """Bytes of a log. `size` is what the studio has stored; `final` says that no more will come, `errors` how many
-    the whole of it tells of, where they were counted."""
-
-    offset: int
-    data: bytes
-    size: int
-    final: bool
-    errors: int | None
+# A log of bytes: that of an attempt, or of one of its processes.
+Log = Attempt | RankLog
 
 
-def open_path(attempt_id: object) -> Path:
+def open_path(name: object) -> Path:
     """Where the bytes lie while the attempt is under way."""
-    return data_dir() / "logs" / str(attempt_id)
+    return data_dir() / "logs" / str(name)
 
 
-def sealed_key(attempt_id: object) -> str:
+def sealed_key(name: object) -> str:
     """Where they lie afterwards, in the workspace's artifact store."""
-    return f"logs/{attempt_id}"
+    return f"logs/{name}"
 
 
 def attempt_of(run: Run, number: int | None = None) -> Attempt:
@@ -47,52 +35,55 @@ def attempt_of(run: Run, number: int | None = None) -> Attempt:
     attempts = Attempt.objects.filter(run_id=source or run.pk).select_related("run").defer("run__graph")
     found = attempts.order_by("-number").first() if number is None else attempts.filter(number=number).first()
     if found is None:
-        told = _("This run has no attempt yet.") if number is None else _("This run has no attempt %(number)s.")
-        raise NotFound(told % {"number": number})
+        text = _("This run has no attempt yet.") if number is None else _("This run has no attempt %(number)s.")
+        raise NotFound(text % {"number": number})
     return found
 
 
-def window(attempt: Attempt, offset: int = 0, limit: int = WINDOW) -> Window:
+def log_of(attempt: Attempt, rank: int | None) -> Log:
+    """The attempt's own log, or that of one of its processes. Raises NotFound."""
+    if rank is None:
+        return attempt
+    found = attempt.ranks.filter(rank=rank).first()
+    if found is None:
+        text = _("Attempt %(number)s has no log of rank %(rank)s.")
+        raise NotFound(text % {"number": attempt.number, "rank": rank})
+    found.attempt = attempt
+    return found
+
+
+def window(log: Log, offset: int = 0, limit: int = loglines.WINDOW) -> loglines.Window:
     """Up to `limit` bytes from `offset`; a negative offset counts from the end."""
-    if not 0 < limit <= WINDOW_MAX:
-        raise Invalid(_("'limit' is a number of bytes from 1 to %(window_max)s.") % {"window_max": WINDOW_MAX})
-    size = attempt.log_size
-    start = min(size, offset) if offset >= 0 else max(0, size + offset)
-    length = min(limit, size - start)
-    final, errors = attempt.log_sealed_at is not None, loglines.count_of(attempt.log_errors)
-    if not length:
-        return Window(start, b"", size, final, errors)
-    with reader(attempt) as source:
-        source.seek(start)
-        return Window(start, source.read(length), size, final, errors)
+    final, errors = log.log_sealed_at is not None, loglines.count_of(log.log_errors)
+    return loglines.window(partial(reader, log), log.log_size, final, errors, offset, limit)
 
 
-def reader(attempt: Attempt) -> BinaryIO:
+def reader(log: Log) -> BinaryIO:
     """A seekable reader of the log. It may hold more bytes than `log_size`; those are not part of it yet."""
     try:
-        return open_path(attempt.pk).open("rb")
+        return open_path(log.log_name).open("rb")
     except FileNotFoundError:
-        if attempt.log_removed_at is not None:
+        if log.log_removed_at is not None:
             raise NotFound(
                 _("The log was removed on %(log_removed_at)s by the workspace's retention.")
-                % {"log_removed_at": f"{attempt.log_removed_at:%Y-%m-%d}"},
+                % {"log_removed_at": f"{log.log_removed_at:%Y-%m-%d}"},
                 code="removed",
             ) from None
         # Sealed, perhaps since this row was read.
-        return artifact_store(attempt.run.workspace_id).open(sealed_key(attempt.pk))
+        return artifact_store(log.workspace_id).open(sealed_key(log.log_name))
 
 
-def search(attempt: Attempt, needle: str, start: int = 0) -> loglines.Found:
+def search(log: Log, needle: str, start: int = 0) -> loglines.Found:
     """Lines from byte `start` on that hold `needle`, whatever the case. Stops after some, and says where."""
-    with _whole(attempt) as source:
-        return loglines.search(source, attempt.log_size, needle, start)
+    with _whole(log) as source:
+        return loglines.search(source, log.log_size, needle, start)
 
 
-def errors(attempt: Attempt, start: int = 0) -> loglines.Found:
+def errors(log: Log, start: int = 0) -> loglines.Found:
     """The lines from byte `start` on with which an error begins."""
-    with _whole(attempt) as source:
-        return loglines.errors(source, attempt.log_size, start)
+    with _whole(log) as source:
+        return loglines.errors(source, log.log_size, start)
 
 
-def _whole(attempt: Attempt) -> BinaryIO:
-    return reader(attempt) if attempt.log_size else BytesIO()
+def _whole(log: Log) -> BinaryIO:
+    return reader(log) if log.log_size else BytesIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,14 @@ PAGE_POINTS, PAGE_TEXT = 10_000, 8 << 20
 FETCHED = 20
 
 
+@dataclass(frozen=True)
+class SeriesAnswer:
+    """The series that one answer holds, and how many there are."""
+
+    series: list[dict[str, Any]]
+    total: int
+
+
 def metric_documents(
     run: Run,
     *,
@@ -40,8 +49,9 @@ def metric_documents(
     since: int | None = None,
     until: int | None = None,
     whole: int = WHOLE,
-) -> list[dict[str, Any]]:
-    """The series of a run, or of its tree. `since` and `until` cut a window of indexes, which is thinned by itself.
+) -> SeriesAnswer:
+    """The series of a run, or of its tree, the first `SERIES_MAX` that were logged. `since` and `until` cut a window of
+    indexes, which is thinned by itself.
 
     A series of up to `whole` points comes whole.
     """
@@ -55,9 +65,11 @@ def metric_documents(
         points = points.filter(index__lte=until)
     groups = points.order_by().values("run_id", "name", "kind")
     counted = groups.annotate(n=Count("id"), low=Min("index"), high=Max("index"), first=Min("id"))
-    found: list[dict[str, Any]] = [dict(row) for row in counted.order_by("first")[:SERIES_MAX]]
+    found: list[dict[str, Any]] = [dict(row) for row in counted.order_by("first")[: SERIES_MAX + 1]]
+    total = len(found) if len(found) <= SERIES_MAX else groups.distinct().count()
+    found = found[:SERIES_MAX]
     small = _whole(points, _affordable(found, whole))
-    told = descriptions(shown) if found else {}
+    described = descriptions(shown) if found else {}
     long = max(1, len(found) - len(small))
     buckets = min(BUCKETS, max(1, POINTS_MAX // 2 // long))
     share = TEXT_MAX // long
@@ -65,13 +77,13 @@ def metric_documents(
         (
             {
                 **_document(group, small, points, buckets, share),
-                "description": told.get((group["run_id"], group["name"]), ""),
+                "description": described.get((group["run_id"], group["name"]), ""),
             },
             shown[group["run_id"]],
         )
         for group in found
     ]
-    return [{**document, "run": str(own)} for document, owns in documents for own in owns]
+    return SeriesAnswer([{**document, "run": str(own)} for document, owns in documents for own in owns], total)
 
 
 def descriptions(runs: Collection[UUID]) -> dict[tuple[UUID, str], str]:

@@ -13,7 +13,7 @@ from environments.models import Environment
 from pipelines.models import PublishedPipeline
 from registry.models import RegisteredModel
 from runs.models import Experiment
-from runs.queries.finding import Filters, find
+from runs.queries.runs import RunFilter, find
 from workspaces.models import Workspace
 
 OF_EACH = 6
@@ -30,11 +30,11 @@ NAMED: tuple[tuple[str, Any, str], ...] = (
 
 def palette(workspace: Workspace, text: str) -> list[dict[str, Any]]:
     """The few nearest of each kind; without a text, what is newest. One query for each kind."""
-    return [*_runs(workspace, text), *_pipelines(workspace, text), *_named(workspace, text)]
+    return [*_runs(workspace, text), *_pipelines(workspace, text), *_matches(workspace, text)]
 
 
 def _runs(workspace: Workspace, text: str) -> list[dict[str, Any]]:
-    rows = find(workspace, Filters(q=text)).order_by("-id")[:OF_EACH]
+    rows = find(workspace, RunFilter(q=text)).order_by("-id")[:OF_EACH]
     return [
         _item(
             "run", f"{run.display_name or run.experiment.name} #{run.number}", run.status, "runs:run", workspace, run.pk
@@ -45,10 +45,13 @@ def _runs(workspace: Workspace, text: str) -> list[dict[str, Any]]:
 
 def _pipelines(workspace: Workspace, text: str) -> list[dict[str, Any]]:
     rows = PublishedPipeline.objects.filter(workspace=workspace, name__icontains=text).defer("graph").order_by("-id")
-    return [_item("pipeline", row.name, row.status, "pipelines:pipeline", workspace, row.pk) for row in rows[:OF_EACH]]
+    return [
+        _item("pipeline", row.name, row.get_status_display(), "pipelines:pipeline", workspace, row.pk)
+        for row in rows[:OF_EACH]
+    ]
 
 
-def _named(workspace: Workspace, text: str) -> list[dict[str, Any]]:
+def _matches(workspace: Workspace, text: str) -> list[dict[str, Any]]:
     words = {
         "dataset": _("Dataset"),
         "datastore": _("Datastore"),

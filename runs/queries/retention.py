@@ -64,7 +64,7 @@ class Plan:
 def plan(workspace: Workspace, policy: Policy, moment: datetime) -> Plan:
     """Looked up anew each time, in a constant number of queries."""
     found = Expired(workspace, policy, moment)
-    logs = found.logs().aggregate(n=Count("id"), b=Sum(F("log_size") + F("samples_size")))
+    logs = found.logs().aggregate(n=Count("id"), b=Sum(F("log_size") + F("samples_size") + F("ledger_size")))
     artifacts = found.artifacts().aggregate(n=Count("id"), b=Sum("size"))
     outputs = found.outputs().aggregate(n=Count("id"), b=Sum("size"))
     sources = found.sources()
@@ -83,7 +83,7 @@ def plan(workspace: Workspace, policy: Policy, moment: datetime) -> Plan:
 
 
 class Expired:
-    """The rows whose time is over, for the dry run and for the deed alike."""
+    """The rows whose time is over, for the dry run and for the action alike."""
 
     def __init__(self, workspace: Workspace, policy: Policy, moment: datetime) -> None:
         self.workspace, self.policy, self.moment = workspace, policy, moment
@@ -154,10 +154,10 @@ class _Unused(NamedTuple):
 
 def _unused(host: Host, kind: str, policy: Policy, moment: datetime) -> Iterable[_Unused]:
     cutoff = policy.cutoff(kind, moment)
-    told = host.facts.get("storage") if isinstance(host.facts, dict) else None
+    storage = host.facts.get("storage") if isinstance(host.facts, dict) else None
     if cutoff is None:
         return
-    for each in (told or {}).get(kind) or []:
+    for each in (storage or {}).get(kind) or []:
         used = parse(each.get("used_at"))
         if used is not None and used < cutoff and not each.get("in_use"):
             yield _Unused(host, str(each.get("key")), int(each.get("bytes") or 0))

@@ -7,6 +7,7 @@ from typing import Any
 from core.clock import iso
 from core.errors import NotFound
 from core.storage import artifact_store
+from duto_protocol.messages import StepSample
 from runs import usage
 from runs.models import Attempt
 from runs.queries.logs import open_path, sealed_key
@@ -32,10 +33,10 @@ def usage_document(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _cpu(samples: list[usage.Sample], attempt: Attempt) -> float | None:
+def _cpu(samples: list[StepSample], attempt: Attempt) -> float | None:
     """Seconds of all cores: the kernel's word at the end, the last sample's until then."""
-    told = (attempt.usage or {}).get("cpu_seconds")
-    return told if isinstance(told, int | float) else max((sample.cpu for sample in samples), default=None)
+    seconds = (attempt.usage or {}).get("cpu_seconds")
+    return seconds if isinstance(seconds, int | float) else max((sample.cpu for sample in samples), default=None)
 
 
 def _bytes(attempt: Attempt) -> bytes:

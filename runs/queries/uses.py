@@ -126,7 +126,7 @@ def inputs_of(run: Run) -> list[Read]:
 
 
 def _declared(run: Run) -> list[Read]:
-    step = parsed(run.root_id or run.pk).steps.get(run.step.node_id)
+    step = parsed(run.graph_id).steps.get(run.step.node_id)
     values = (run.root or run).parameters
     named = {
         each.name: as_uuid(each.dataset if each.parameter is None else values.get(each.parameter))

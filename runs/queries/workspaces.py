@@ -171,3 +171,17 @@ def _by_workspace(rows: QuerySet[Any], what: Count | Max) -> dict[UUID, Any]:
 
 def _latest(moments: Iterable[datetime | None]) -> datetime | None:
     return max((each for each in moments if each is not None), default=None)
+
+
+def open_runs(workspace: Workspace) -> int:
+    """How many of its runs are not over."""
+    return _open_roots(workspace).count()
+
+
+def open_runs_of(workspace: Workspace, user: User) -> int:
+    """How many open runs this person has there."""
+    return _open_roots(workspace).filter(submitted_by=user).count()
+
+
+def _open_roots(workspace: Workspace) -> QuerySet[Run]:
+    return Run.objects.filter(workspace=workspace, parent__isnull=True).exclude(status__in=Run.ENDS)

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from runs import stored_messages
 
 register = template.Library()
-register.filter("told", stored_messages.warning)
+register.filter("localized", stored_messages.warning)
 TICKED = re.compile(r"`([^`\n]{1,200})`")
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from core.errors import Invalid, StudioError
 from core.ids import as_uuid
 from runs.models import Run
-from runs.services.orchestration import clusters
+from runs.services.orchestration import cluster_removal
 from runs.services.orchestration.cancel import cancel_run
 from runs.services.submission import run_metadata
 from runs.services.submission.submit import resubmit as submit_again
@@ -58,26 +58,26 @@ def archive(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Ht
 
 @workspace_action()
 def remove_node(request: HttpRequest, context: WorkspaceContext, name: str, node: UUID) -> HttpResponse:
-    left = clusters.remove_node(context, name, node)
+    left = cluster_removal.remove_node(context, name, node)
     text = _("The node is gone.") if left is None else _("Its step is being stopped; then the node is gone.")
     return responses.done(request, text, reverse("compute:cluster", args=[context.workspace.name, name]))
 
 
 @workspace_action()
 def selected(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
-    """One deed for the ticked runs; those that refuse are named, the others go on."""
+    """One action for the ticked runs; those that refuse are named, the others go on."""
     ids = [found for text in request.POST.getlist("run")[:MOST] if (found := as_uuid(text))]
-    deed = request.POST.get("deed", "")
-    if deed not in ("cancel", "archive", "restore"):
+    operation = request.POST.get("operation", "")
+    if operation not in ("cancel", "archive", "restore"):
         raise Invalid(_("Choose what to do with the selected runs."))
     runs = Run.objects.filter(workspace=context.workspace, parent__isnull=True, pk__in=ids).select_related("experiment")
     done, refused = 0, ""
     for run in runs:
         try:
-            if deed == "cancel":
+            if operation == "cancel":
                 cancel_run(context, run)
             else:
-                run_metadata.archive(context, run, deed == "archive")
+                run_metadata.archive(context, run, operation == "archive")
             done += 1
         except StudioError as error:
             refused = error.message

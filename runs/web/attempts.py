@@ -17,8 +17,6 @@ from runs.services.maintenance import unresponsive
 from runs.stored_messages import error_text
 from runs.web.tree import StepRow
 
-S = Run.Status
-
 
 @dataclass(frozen=True)
 class Note:
@@ -30,7 +28,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Told:
+class AttemptRow:
     """One attempt as the list of attempts shows it."""
 
     attempt: Attempt
@@ -47,14 +45,14 @@ class Told:
         return len(self.rest.splitlines())
 
 
-def told(attempts: list[Attempt]) -> list[Told]:
+def attempt_rows(attempts: list[Attempt]) -> list[AttemptRow]:
     """Each attempt with its cause in a word, its message, the line it failed in, and the proof of its end."""
-    return [_told(attempt) for attempt in attempts]
+    return [_row(attempt) for attempt in attempts]
 
 
-def _told(attempt: Attempt) -> Told:
+def _row(attempt: Attempt) -> AttemptRow:
     first, _newline, rest = error_text({"message": attempt.message, "said": attempt.said}).strip().partition("\n")
-    return Told(
+    return AttemptRow(
         attempt,
         icon=causes.cause_of(attempt.cause).icon if attempt.cause else "",
         word=str(causes.cause_of(attempt.cause).word) if attempt.cause else "",
@@ -70,9 +68,9 @@ def note_of(step: StepRow, spec: Mapping[str, Any]) -> Note | None:
     last = step.last
     if last is None or step.is_reused:
         return None
-    if step.status == S.NOT_RESPONDING:
+    if step.status == Run.Status.NOT_RESPONDING:
         return _silent(last)
-    if step.status == S.CANCELED:
+    if step.status == Run.Status.CANCELED:
         return Note("state-canceled", error_text(step.run.error))
     if last.number > 1 and not step.run.is_final:
         return _again(step.attempts, spec)

@@ -1,4 +1,4 @@
-"""Which deeds a run's header offers: a button that would be refused is not shown."""
+"""Which actions a run's header offers: a button that would be refused is not shown."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from runs.web.tree import Tree
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
-S = Run.Status
-
 
 @dataclass(frozen=True)
-class Deeds:
+class AvailableActions:
     """What this person may do with this run now."""
 
     cancel: bool
@@ -25,15 +23,15 @@ class Deeds:
     delete: bool
 
 
-def deeds_of(context: WorkspaceContext, tree: Tree) -> Deeds:
+def actions_of(context: WorkspaceContext, tree: Tree) -> AvailableActions:
     run = tree.root
     writes = context.may(Role.CONTRIBUTOR)
     ended = run.status in Run.ENDS
     has_graph = bool(parsed(run.pk).graph.steps)
-    return Deeds(
-        cancel=writes and not ended and run.status != S.CANCEL_REQUESTED,
+    return AvailableActions(
+        cancel=writes and not ended and run.status != Run.Status.CANCEL_REQUESTED,
         resubmit=writes and has_graph,
-        resume=writes and run.kind == Run.Kind.PIPELINE and run.status in (S.FAILED, S.CANCELED),
+        resume=writes and run.kind == Run.Kind.PIPELINE and run.status in (Run.Status.FAILED, Run.Status.CANCELED),
         publish=writes and has_graph and run.kind == Run.Kind.PIPELINE,
         # A child run stays and goes with the run above it.
         archive=writes and ended and run.is_root,

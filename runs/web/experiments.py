@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.errors import NotFound
 from core.paging import page_of
 from runs.models import Experiment, MetricPoint, Run
-from runs.queries.finding import runs_of
+from runs.queries.runs import runs_of
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
@@ -72,7 +72,7 @@ class ExperimentPage:
 
 
 @workspace_page()
-def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Experiments, the newest first."""
     q = request.GET.get("q", "").strip()[:200]
     found = Experiment.objects.filter(workspace=context.workspace, archived_at__isnull=True)
@@ -92,7 +92,7 @@ def _newest(ids: list[UUID]) -> dict[tuple[UUID, int], Run]:
 
 
 @workspace_page()
-def one(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
+def detail(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """One experiment: its runs, and how its metrics went."""
     experiment = Experiment.objects.filter(workspace=context.workspace, name=name).first()
     if experiment is None:

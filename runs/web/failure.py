@@ -40,7 +40,9 @@ def failure_of(tree: Tree) -> Failure | None:
     error = tree.root.error
     if not error or tree.root.status != Run.Status.FAILED:
         return None
-    step = tree.row(str(error.get("step"))) or _only(tree)
+    step = tree.row(str(error.get("step")))
+    if step is None and tree.total == 1:
+        step = tree.row(next(iter(tree.states)))
     name = step.name if step else _("The run")
     others = len(error.get("failed_steps", [])) - 1
     title = _("%(step)s failed") % {"step": name}
@@ -50,7 +52,7 @@ def failure_of(tree: Tree) -> Failure | None:
     return Failure(
         title=title,
         message=first_line(error),
-        detail=told(error, step),
+        detail=explained(error, step),
         icon=icon,
         node=step.node if step else "",
         rest=rest_of(error),
@@ -58,11 +60,7 @@ def failure_of(tree: Tree) -> Failure | None:
     )
 
 
-def _only(tree: Tree) -> StepRow | None:
-    return tree.row(next(iter(tree.states))) if tree.total == 1 else None
-
-
-def told(error: dict[str, Any], step: StepRow | None) -> str:
+def explained(error: dict[str, Any], step: StepRow | None) -> str:
     """Whose fault, with the exit code, the line and the attempt as far as they are known."""
     parts = [str(causes.cause_of(error.get("cause")).word)]
     if error.get("exit_code"):
@@ -72,6 +70,9 @@ def told(error: dict[str, Any], step: StepRow | None) -> str:
     if place := where(error):
         parts.append(_("in %(place)s") % {"place": place})
     text = " ".join(parts)
+    said = error.get("said") or {}
+    if said.get("code") == "of_rank":
+        text += ", " + _("rank %(rank)s") % {"rank": said["facts"]["rank"]}
     if step and len(step.attempts) > 1:
         text += ", " + _("attempt %(n)s of %(all)s") % {
             "n": error.get("attempt") or len(step.attempts),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core import serving
 from core.errors import NotFound
 from core.storage import Root, artifact_store
-from datasets import services as datasets
+from datasets import stores
 from runs.models import Artifact, Output
 from runs.queries import code
 from runs.queries.files import unchanged_key
@@ -77,7 +77,7 @@ def place_of(context: WorkspaceContext, output: Output, path: str) -> tuple[Root
     entry = next((each for each in output.files if each["path"] == path), None)
     if entry is None:
         raise NotFound(_("This output has no such file."))
-    root = datasets.root_by_name(context.workspace, output.datastore)
+    root = stores.root_by_name(context.workspace, output.datastore)
     return root, unchanged_key(output, entry, root)
 
 

@@ -14,7 +14,7 @@ from compute.models import ComputeTarget, Node
 from core.clock import now
 from pipelines.models import PublishedPipeline
 from runs.models import Run
-from runs.queries.finding import runs_of
+from runs.queries.runs import runs_of
 from runs.services.submission.sample import ROUNDS, rounds_to_watch, submit_sample
 from runs.web.rows import HEAVY, RunRow, lines
 from runs.web.shell import LIVE

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from environments.queries import version_by_id
 from runs.queries import images as queries
 from runs.queries.images import Standing
-from runs.services.scheduling import image_builds as service
+from runs.services.orchestration import build_ends
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_page
@@ -40,7 +40,7 @@ def of_environment(request: HttpRequest, context: WorkspaceContext, version: UUI
 
 @workspace_action()
 def cancel(request: HttpRequest, context: WorkspaceContext, image: UUID) -> HttpResponse:
-    service.cancel(context, queries.image_in(context.workspace, image))
+    build_ends.cancel_image(context, queries.image_in(context.workspace, image))
     text = _("Cancel was asked for. The steps that wait for this image end.")
     return responses.done(
         request, text, responses.back(request, reverse("environments:list", args=[context.workspace.name]))

@@ -11,17 +11,30 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from duto.spec.parallel import KIND
 from duto.spec.status import SNAPSHOT_ID
 from runs.models import Attempt, Run, StepRun
 from runs.queries.children import children_of
 from runs.web import attempts as trials
-from runs.web import panel_children, panel_code, panel_details, panel_files, panel_metrics, panel_why
+from runs.web import (
+    panel_batches,
+    panel_children,
+    panel_code,
+    panel_details,
+    panel_files,
+    panel_metrics,
+    panel_trials,
+    panel_why,
+)
+from runs.web.panel_ranks import Ranks, ranks
 from runs.web.panel_request import PanelRequest, StepPanelRequest
 from runs.web.tree import StepRow, Tree
 from runs.web.waits import Waits, waits_of
 from workspaces.access import WorkspaceContext
 
 WORDS = {
+    "trials": _("Trials"),
+    "batches": _("Mini-batches"),
     "logs": _("Logs"),
     "metrics": _("Metrics"),
     "usage": _("Usage"),
@@ -35,7 +48,7 @@ WORDS = {
     "why": _("Why"),
 }
 # What of a tab's content changes while the run is open without that its row does, by the topic that tells it.
-TOPICS = {"metrics": "metrics", "images": "files", "outputs": "files", "children": "children"}
+TOPICS = {"metrics": "metrics", "images": "files", "outputs": "files", "children": "children", "trials": "children"}
 LAST_RUNS = 20
 
 
@@ -47,6 +60,7 @@ class Logs:
     attempt: Attempt | None
     waits: Waits
     is_over: bool
+    ranks: Ranks | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -102,6 +116,8 @@ class Panel:
     @property
     def topic(self) -> str:
         """What tells that the content of the tab is not what it was."""
+        if self.tab == "batches" and self.facts.attempt is not None and not self.facts.attempt.is_final:
+            return f"ledger:{self.facts.attempt.pk}"
         return f"{TOPICS[self.tab]}:{self.evidence_id}" if self.tab in TOPICS and not self.run.is_final else ""
 
 
@@ -116,7 +132,7 @@ def panel_of(context: WorkspaceContext, tree: Tree, query: QueryDict) -> Panel:
     return _panel(
         ask,
         # What is told of a run beside its data stands among the inputs of a step.
-        {key: OF_STEP.get(key) or OF_ANY[key] for key in WORDS if key != "details"},
+        {key: OF_STEP.get(key) or OF_ANY[key] for key in WORDS if key not in ("details", *_lacking(ask))},
         step=step,
         attempt=_attempt(step.attempts, query.get("attempt", "")),
         attempts=step.attempts,
@@ -128,7 +144,7 @@ def panel_of(context: WorkspaceContext, tree: Tree, query: QueryDict) -> Panel:
 
 def _panel(ask: PanelRequest, facts: Mapping[str, Callable[[Any], Any]], **more: Any) -> Panel:
     asked = ask.query.get("tab", "")
-    tab = asked if asked in facts else next(iter(facts))
+    tab = asked if asked in facts else first_of(ask, facts)
     return Panel(
         run=ask.run,
         evidence_id=ask.evidence_id,
@@ -140,13 +156,36 @@ def _panel(ask: PanelRequest, facts: Mapping[str, Callable[[Any], Any]], **more:
     )
 
 
+def first_of(ask: PanelRequest, facts: Mapping[str, Any]) -> str:
+    """The tab that is shown where none is asked for: of a sweep its trials, since it has no log."""
+    if isinstance(ask, StepPanelRequest) and panel_trials.count_of(ask.run) is not None:
+        return "trials"
+    return next(each for each in facts if each != "trials")
+
+
 def _tabs(ask: PanelRequest, facts: Mapping[str, Any], tab: str) -> list[Tab]:
     """Those that hold something for every run, and of the others those that do for this one."""
     children = children_of(ask.evidence_id).count()
-    held = {"children": children > 0, "code": isinstance(ask, StepPanelRequest) or SNAPSHOT_ID in ask.run.properties}
+    sweep = panel_trials.count_of(ask.run) if isinstance(ask, StepPanelRequest) else None
+    held = {
+        "trials": sweep is not None,
+        "logs": sweep is None,
+        "usage": sweep is None,
+        "children": children > 0,
+        "code": isinstance(ask, StepPanelRequest) or SNAPSHOT_ID in ask.run.properties,
+    }
     words = {**WORDS, **({} if isinstance(ask, StepPanelRequest) else {"outputs": _("Files")})}
-    counts = {"children": children}
+    counts = {"children": children, "trials": sweep}
     return [Tab(key, words[key], counts.get(key)) for key in facts if held.get(key, True) or key == tab]
+
+
+def _lacking(ask: StepPanelRequest) -> tuple[str, ...]:
+    """Tabs that a step of its kind does not have."""
+    return () if ask.spec.get("kind") == KIND else ("batches",)
+
+
+def _batches(ask: StepPanelRequest) -> panel_batches.Batches:
+    return panel_batches.batches(ask, _shown(ask))
 
 
 def _attempt(attempts: list[Attempt], number: str) -> Attempt | None:
@@ -174,9 +213,8 @@ def _usage(ask: StepPanelRequest) -> Usage:
 
 
 def _logs(ask: StepPanelRequest) -> Logs:
-    return Logs(
-        ask.step.evidence_id, _shown(ask), waits_of(ask.step.run, ask.step.attempts), ask.step.status in Run.ENDS
-    )
+    attempt, waits = _shown(ask), waits_of(ask.step.run, ask.step.attempts)
+    return Logs(ask.step.evidence_id, attempt, waits, ask.step.status in Run.ENDS, ranks(ask, attempt))
 
 
 def _last_runs(step: StepRow) -> list[dict[str, Any]]:
@@ -205,6 +243,8 @@ OF_ANY: dict[str, Callable[[PanelRequest], Any]] = {
     "details": panel_details.details,
 }
 OF_STEP: dict[str, Callable[[StepPanelRequest], Any]] = {
+    "trials": panel_trials.trials,
+    "batches": _batches,
     "logs": _logs,
     "usage": _usage,
     "inputs": panel_files.inputs,

@@ -18,6 +18,8 @@ from core.errors import StudioError
 from core.ids import as_uuid
 from core.storage import Root, artifact_store
 from datasets.models import DatasetVersion
+from duto.spec.kinds import KINDS
+from duto.spec.shell import with_values
 from registry.models import ModelVersion
 from runs.models import Artifact, Output, Run
 from runs.queries.uses import Read, script_reads
@@ -111,10 +113,9 @@ class Inputs:
 
     inputs: list[InputRow]
     reads: list[InputRow]
-    arguments: list[str]
+    command: str
     parameters: dict[str, Any]
     variables: dict[str, Any]
-    script: str
     tags: list[tuple[str, str]]
     properties: list[tuple[str, str]]
 
@@ -243,13 +244,23 @@ def inputs(ask: StepPanelRequest) -> Inputs:
     return Inputs(
         inputs=[_input(ask, entry, source, versions) for entry, source in sources],
         reads=[_row(ask, each) for each in script_reads(ask.context.workspace.pk, _said(ask))],
-        arguments=[argument(value, values) for value in spec.get("arguments", [])],
+        command=command_of(spec, values),
         parameters={name: values.get(name) for name in sorted(used)},
         variables=spec.get("environment_variables", {}),
-        script=spec.get("script", ""),
         tags=pairs(ask.run.tags),
         properties=pairs(ask.run.properties),
     )
+
+
+def command_of(spec: dict[str, Any], values: dict[str, Any]) -> str:
+    """What is called with these values of parameters; a command is its arguments alone, values as its shell gets them."""
+    kind, given = KINDS[spec.get("kind", "python_script")], spec.get("arguments", [])
+    script = spec.get("script", "")
+    # A sweep without a script is one of a command.
+    is_line = kind.is_shell or (kind.has_script and not script)
+    shown = with_values(given, values) if is_line else given
+    start = () if is_line else kind.spoken(script, spec.get("settings", {}))
+    return " ".join([*start, *(argument(value, values) for value in shown)])
 
 
 def _resolved(source: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

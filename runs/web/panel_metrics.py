@@ -42,6 +42,7 @@ class Metrics:
     has_numbers: bool
     tables: list[Table]
     matrices: list[Table]
+    is_cut: bool
     is_over: bool
 
 
@@ -79,13 +80,14 @@ def metrics(ask: PanelRequest) -> Metrics:
     run_id = ask.evidence_id
     points = MetricPoint.objects.filter(run_id=run_id)
     has_numbers = points.filter(kind__in=NUMBERS).exists()
-    others = _others(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index", "id"))
+    others, is_cut = _others(points.exclude(kind__in=(*NUMBERS, "image")).order_by("name", "index", "id"))
     words = {name: text for (_, name), text in descriptions([run_id]).items()} if others else {}
     return Metrics(
         run_id=run_id,
         has_numbers=has_numbers,
         tables=_described(_tables([point for point in others if point.kind in TABLES]), words),
         matrices=_described([_matrix(point) for point in others if point.kind not in TABLES], words),
+        is_cut=is_cut,
         is_over=ask.run.is_final,
     )
 
@@ -94,17 +96,17 @@ def _described(tables: list[Table], words: Mapping[str, str]) -> list[Table]:
     return [replace(table, description=words.get(table.name, "")) for table in tables]
 
 
-def _others(points: QuerySet[MetricPoint]) -> list[MetricPoint]:
-    """As many as a page may hold: of each name the first rows, and no more text than it can show."""
+def _others(points: QuerySet[MetricPoint]) -> tuple[list[MetricPoint], bool]:
+    """As many as a page may hold, of each name the first rows and no more text than it can show; and whether there are more."""
     found: list[MetricPoint] = []
-    context = MOST_TEXT
-    for point in points[: MOST_ROWS * 4].iterator(chunk_size=20):  # one may hold megabytes
+    room = MOST_TEXT
+    for point in points[: MOST_ROWS * 4 + 1].iterator(chunk_size=20):  # one may hold megabytes
+        if room < 0 or len(found) == MOST_ROWS * 4:
+            return found, True
         point.data = decoded(point.data)
-        context -= len(json.dumps(point.data))
+        room -= len(json.dumps(point.data))
         found.append(point)
-        if context < 0:
-            break
-    return found
+    return found, False
 
 
 def images(ask: PanelRequest) -> Images:
@@ -129,12 +131,12 @@ def images(ask: PanelRequest) -> Images:
 
 def _words_of(run_id: UUID) -> dict[str, str]:
     """What the script said of the images that it logged, by their paths."""
-    told = descriptions([run_id])
-    if not told:
+    described = descriptions([run_id])
+    if not described:
         return {}
-    logged = MetricPoint.objects.filter(run_id=run_id, kind="image", name__in=[name for _, name in told])
+    logged = MetricPoint.objects.filter(run_id=run_id, kind="image", name__in=[name for _, name in described])
     named = [(name, data) for name, data in logged.values_list("name", "data") if isinstance(data, dict)]
-    return {str(data.get("artifact")): told[run_id, name] for name, data in named}
+    return {str(data.get("artifact")): described[run_id, name] for name, data in named}
 
 
 def _tables(points: list[MetricPoint]) -> list[Table]:

@@ -48,7 +48,7 @@ class Why:
     fingerprint: str
     may_reuse: bool
     warnings: list[str]
-    attempts: list[trials.Told]
+    attempts: list[trials.AttemptRow]
 
 
 def environment(ask: StepPanelRequest) -> Environment:
@@ -127,7 +127,7 @@ def why(ask: StepPanelRequest) -> Why:
         fingerprint=detail.fingerprint,
         may_reuse=detail.allow_reuse,
         warnings=[stored_messages.warning(each) for each in ask.step.run.warnings],
-        attempts=trials.told(ask.step.attempts),
+        attempts=trials.attempt_rows(ask.step.attempts),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import forms
@@ -72,7 +71,3 @@ def field_of(name: str, kind: str, value: Any) -> forms.Field:
     # One line alone would lose its breaks in the browser.
     is_long = isinstance(value, str) and ("\n" in value or "\r" in value or len(value) > 80)
     return (TextArea if is_long else forms.CharField)(help_text=_("text"), strip=False, **common)
-
-
-def as_json(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False)

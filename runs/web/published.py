@@ -8,22 +8,23 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.addresses import studio_address
 from core.errors import NotFound, StudioError
 from core.paging import page_of
-from pipelines import services as pipelines
 from pipelines.models import PublishedPipeline
+from pipelines.services import published as published_pipelines
 from runs.models import Run
-from runs.queries.finding import runs_of
 from runs.queries.graph import plan_document
+from runs.queries.runs import runs_of
 from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
+from runs.web.panel_files import command_of
 from runs.web.parameters import ParameterForm
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
@@ -70,7 +71,8 @@ class PipelinePage:
     """What pipelines/pipeline.html may show."""
 
     pipeline: PublishedPipeline
-    steps: list[dict[str, Any]]
+    # Each with its script, or its command.
+    steps: list[tuple[dict[str, Any], str]]
     form: TriggerForm
     error: str
     # Of the same name, the newest first.
@@ -85,7 +87,7 @@ class PipelinePage:
 
 
 @workspace_page()
-def all_of_them(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Active ones, or with `disabled=1` all of them."""
     q, disabled = request.GET.get("q", "").strip()[:200], request.GET.get("disabled") == "1"
     found = _of(context).filter(name__icontains=q) if q else _of(context)
@@ -123,7 +125,7 @@ def _one(context: WorkspaceContext, pipeline_id: UUID) -> PublishedPipeline:
 
 
 @workspace_dialog(Role.READER)
-def one(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
+def detail(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
     """The pipeline; a POST triggers it with the values of the form."""
     pipeline = _one(context, pipeline_id)
     form = TriggerForm(pipeline.graph, None, request.POST or None, initial={"experiment": name_from(pipeline.name)})
@@ -163,9 +165,10 @@ def _page(
         else None
     )
     address = trigger_address(request, context, pipeline)
+    defaults = {each["name"]: each.get("default") for each in pipeline.graph.get("parameters", [])}
     return PipelinePage(
         pipeline=pipeline,
-        steps=pipeline.graph.get("steps", []),
+        steps=[(step, step.get("script") or command_of(step, defaults)) for step in pipeline.graph.get("steps", [])],
         form=form,
         error=error,
         versions=list(_of(context).filter(name=pipeline.name).defer("graph").order_by("-id")[:MOST_VERSIONS]),
@@ -181,9 +184,8 @@ def _page(
 
 def trigger_address(request: HttpRequest, context: WorkspaceContext, pipeline: PublishedPipeline) -> str:
     """The address that programs post to, in the shape that existing callers expect (docs/wire.md)."""
-    studio = (getattr(settings.DUTO, "public_url", "") or request.build_absolute_uri("/")).rstrip("/")
     place = f"subscriptions/{context.workspace.pk}/resourceGroups/duto/providers/Microsoft.MachineLearningServices"
-    return f"{studio}/api/v1/pipelines/v1.0/{place}/workspaces/{context.workspace.name}/PipelineRuns/PipelineSubmit/{pipeline.pk}"
+    return f"{studio_address(request)}/api/v1/pipelines/v1.0/{place}/workspaces/{context.workspace.name}/PipelineRuns/PipelineSubmit/{pipeline.pk}"
 
 
 def curl(address: str, pipeline: PublishedPipeline) -> str:
@@ -199,7 +201,7 @@ def curl(address: str, pipeline: PublishedPipeline) -> str:
 def status(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
     pipeline = _one(context, pipeline_id)
     wanted = request.POST.get("status", "")
-    pipelines.set_status(context, pipeline, wanted)
+    published_pipelines.set_status(context, pipeline, wanted)
     text = (
         _("Disabled: triggers are refused from now on.")
         if wanted == PublishedPipeline.Status.DISABLED

@@ -92,8 +92,8 @@ def dialog(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Htt
 def _preview(run: Run, form: ParameterForm, values: dict[str, Any] | None, looks: bool) -> tuple[Preview | None, str]:
     """The preview, or why there is none. A look draws no fields, so it names those whose values do not fit."""
     if form.is_bound and values is None:
-        told = [f"{form.fields[name].label or name}: {each}" for name, found in form.errors.items() for each in found]
-        return None, "\n".join(told) if looks else _("Correct the marked values to see what runs.")
+        errors = [f"{form.fields[name].label or name}: {each}" for name, found in form.errors.items() for each in found]
+        return None, "\n".join(errors) if looks else _("Correct the marked values to see what runs.")
     try:
         return preview(run, values, limit=SHOWN), ""
     except StudioError as refusal:

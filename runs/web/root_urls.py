@@ -7,10 +7,10 @@ from django.urls import URLPattern, URLResolver, path
 from runs.web import studio, workspaces
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("workspaces/", workspaces.all_of_mine, name="workspaces"),
+    path("workspaces/", workspaces.index, name="workspaces"),
     path("workspaces/new/", workspaces.new, name="new-workspace"),
     path("studio/", studio.overview, name="studio"),
-    path("studio/workspaces/", studio.rooms, name="studio-rooms"),
+    path("studio/workspaces/", studio.workspaces, name="studio-workspaces"),
     path("studio/people/", studio.people, name="studio-people"),
     path("studio/people/<uuid:user_id>/active/", studio.activate, name="studio-activate"),
     path("studio/banner/", studio.banner, name="studio-banner"),

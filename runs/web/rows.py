@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from runs.models import Run
-from runs.queries.finding import Counts, step_counts
+from runs.queries.runs import Counts, step_counts
 
 # Large columns that no line shows.
 HEAVY = ("graph", "properties", "parameters", "warnings", "description")

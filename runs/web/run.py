@@ -60,7 +60,7 @@ class RunPage:
     panel: Panel | None
     # The runs above a child run, with their addresses.
     above: list[tuple[str, str]]
-    deeds: available_actions.Deeds
+    actions: available_actions.AvailableActions
     selected: str
     resumed_by: list[Run]
     rows: list[StepRow]
@@ -88,8 +88,9 @@ class RunPage:
 def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     """The whole page, or parts of it: `head`, `stage`, `counts`, `table`, `panel`, `tab`."""
     run = root_of(context, run_id)
-    if not run.is_root and hasattr(run, "step"):
-        return _at_its_root(context, run)
+    if run.pk != run.graph_id and hasattr(run, "step"):
+        # A step has no page of its own: its place is in the panel of its pipeline.
+        return HttpResponseRedirect(_step_address(context, run))
     wanted = set(responses.parts_of(request)) & set(PARTS) or set(PARTS)
     tree = Tree(run)
     chosen = "" if request.GET.get("of") == "run" else tree.chosen(request.GET.get("step", ""))
@@ -108,7 +109,7 @@ def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpR
         graph=graph_document(run, request.GET.getlist("open"), chosen) if draws else None,
         above=above(context, run) if "head" in wanted else [],
         panel=panel_of(context, tree, request.GET) if not wanted.isdisjoint({"panel", "tab"}) else None,
-        deeds=available_actions.deeds_of(context, tree),
+        actions=available_actions.actions_of(context, tree),
         selected=chosen,
         resumed_by=resumed_by(run) if "head" in wanted else [],
         rows=tree.rows(list(tree.states)[shown.start : shown.end]) if wants_rows else [],
@@ -176,15 +177,10 @@ def above(context: WorkspaceContext, run: Run) -> list[tuple[str, str]]:
     while not run.is_root and run.parent_id and len(found) < LEVELS:
         run = rows.get(pk=run.parent_id)
         address = reverse("runs:run", args=[context.workspace.name, run.pk])
-        if not run.is_root and hasattr(run, "step"):
+        if run.pk != run.graph_id and hasattr(run, "step"):
             address = _step_address(context, run)
         found.append((titled(run), address))
     return found[::-1]
-
-
-def _at_its_root(context: WorkspaceContext, run: Run) -> HttpResponse:
-    """A step has no page of its own: its place is in the panel of its pipeline."""
-    return HttpResponseRedirect(_step_address(context, run))
 
 
 def _step_address(context: WorkspaceContext, run: Run) -> str:

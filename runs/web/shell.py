@@ -11,8 +11,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from compute.queries import unwalled_hosts
-from compute.web.pages import nodes_text
+from compute.queries import hosts_without_sandbox
+from compute.web.clusters import nodes_text
 from runs.models import Run
 from workspaces.access import WorkspaceContext, owns_studio
 from workspaces.models import Member, User, Workspace
@@ -78,7 +78,7 @@ def _warnings(context: WorkspaceContext, section: str) -> list[dict[str, str]]:
     """What nobody, and what an owner should not be able to overlook."""
     found = _message()
     if context.workspace.is_archived:
-        address = reverse("room:page", args=[context.workspace.name])
+        address = reverse("workspace:page", args=[context.workspace.name])
         text = _("This workspace is archived: it can be read, and nothing in it changes.")
         found.append({"level": "warning", "text": text, "url": f"{address}#end", "action": _("Bring it back")})
     if context.user is None or context.role.value != "owner":
@@ -88,8 +88,8 @@ def _warnings(context: WorkspaceContext, section: str) -> list[dict[str, str]]:
         text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")
         found.append({"level": "warning", "text": text, "url": f"{address}#password", "action": _("Set a password")})
     members = Member.objects.filter(workspace=context.workspace).values_list("id")[:2]
-    if len(members) > 1 and unwalled_hosts(context.workspace).exists():
-        # Steps of all members run as one user of one machine, with no walls between (docs/security.md).
+    if len(members) > 1 and hosts_without_sandbox(context.workspace).exists():
+        # Steps of all members run as one user of one machine, with no sandbox between (docs/security.md).
         text = _("Steps run as the user of this studio: every member who may submit can read what that user can read.")
         found.append({"level": "warning", "text": text, "url": "", "action": ""})
     return found

@@ -79,13 +79,13 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 @signed_in_page("GET", "HEAD", studio=True)
-def rooms(request: HttpRequest) -> HttpResponse:
+def workspaces(request: HttpRequest) -> HttpResponse:
     """All workspaces, also those that the reader does not belong to."""
     found = page_of(
         Workspace.objects.filter(deleted_at__isnull=True), after=request.GET.get("after"), limit=100, keys=("name",)
     )
     rows: list[Overview] = overviews(dict.fromkeys(found.items, ""))
-    return _show(request, "rooms", Listed(rows, found.next))
+    return _show(request, "workspaces", Listed(rows, found.next))
 
 
 @signed_in_page("GET", "HEAD", studio=True)

@@ -15,12 +15,18 @@ from core.errors import NotFound
 from duto.spec.writing import step_document
 from runs import stored_messages
 from runs.models import Attempt, Run
-from runs.queries.graphs import parsed
+from runs.queries.graphs import parsed, step_runs
 from workspaces.access import WorkspaceContext
 
-S = Run.Status
 # The step that a reader most likely came for, by state.
-FIRST = (S.FAILED, S.NOT_RESPONDING, S.RUNNING, S.FINALIZING, S.PREPARING, S.QUEUED)
+FIRST = (
+    Run.Status.FAILED,
+    Run.Status.NOT_RESPONDING,
+    Run.Status.RUNNING,
+    Run.Status.FINALIZING,
+    Run.Status.PREPARING,
+    Run.Status.QUEUED,
+)
 STATE = ("step__node_id", "status", "step__reused_from")
 STEP_HEAVY = ("graph", "step__fingerprint_document", "step__reuse_explanation")
 
@@ -73,7 +79,7 @@ class StepRow:
     @property
     def detail(self) -> str:
         """What the table says beside the state."""
-        if self.run.error and self.status in (S.FAILED, S.SKIPPED):
+        if self.run.error and self.status in (Run.Status.FAILED, Run.Status.SKIPPED):
             return first_line(self.run.error)
         if self.is_reused:
             return _("adopted") if self.is_adopted else ""
@@ -88,7 +94,7 @@ class Tree:
 
     def __init__(self, root: Run) -> None:
         self.root = root
-        rows = Run.objects.filter(root=root.pk, step__isnull=False).order_by("id")
+        rows = step_runs(root).order_by("id")
         found = {node: (status, bool(source)) for node, status, source in rows.values_list(*STATE)}
         order = parsed(root.pk).order if found else ()
         known = [node for node in order if node in found]
@@ -98,7 +104,7 @@ class Tree:
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for status, is_reused in self.states.values():
-            key = "Reused" if status == S.COMPLETED and is_reused else status
+            key = "Reused" if status == Run.Status.COMPLETED and is_reused else status
             found[key] = found.get(key, 0) + 1
         return found
 
@@ -122,7 +128,7 @@ class Tree:
     def rows(self, nodes: Sequence[str]) -> list[StepRow]:
         """These steps with their attempts, in two queries."""
         attempts = Attempt.objects.order_by("number").select_related("host")
-        rows = Run.objects.filter(root=self.root.pk, step__node_id__in=nodes).select_related("step").defer(*STEP_HEAVY)
+        rows = step_runs(self.root).filter(step__node_id__in=nodes).select_related("step").defer(*STEP_HEAVY)
         found = {run.step.node_id: StepRow(run) for run in rows.prefetch_related(Prefetch("attempts", attempts))}
         return [found[node] for node in nodes if node in found]
 
@@ -146,7 +152,7 @@ class Tree:
         for state in FIRST:
             if found := self._nodes(state):
                 return found[0]
-        done = self._nodes(S.COMPLETED)
+        done = self._nodes(Run.Status.COMPLETED)
         return done[-1] if done else next(iter(self.states), "")
 
     def _nodes(self, state: str) -> list[str]:

@@ -12,6 +12,7 @@ from runs.web import (
     home,
     images,
     lists,
+    modules,
     published,
     resume,
     retention,
@@ -22,7 +23,7 @@ from runs.web import (
 )
 
 _runs = [
-    path("", lists.runs, name="list"),
+    path("", lists.index, name="list"),
     path("selected/", actions.selected, name="selected"),
     path("of/environment/", uses.environment, name="uses-environment"),
     path("of/environments/<uuid:version>/images/", images.of_environment, name="images-of-environment"),
@@ -49,20 +50,24 @@ _runs = [
     path("<uuid:run_id>/snapshot.zip", files.snapshot, name="snapshot"),
 ]
 _experiments = [
-    path("", experiments.all_of_them, name="list"),
-    path("<path:name>/", experiments.one, name="experiment"),
+    path("", experiments.index, name="list"),
+    path("<path:name>/", experiments.detail, name="experiment"),
 ]
 _pipelines = [
-    path("", published.all_of_them, name="list"),
-    path("<uuid:pipeline_id>/", published.one, name="pipeline"),
+    path("", published.index, name="list"),
+    path("<uuid:pipeline_id>/", published.detail, name="pipeline"),
     path("<uuid:pipeline_id>/status/", published.status, name="status"),
+]
+_modules = [
+    path("", modules.index, name="list"),
+    path("<uuid:module_id>/", modules.detail, name="module"),
 ]
 _retention = [
     path("", retention.page, name="page"),
     path("save/", retention.save, name="save"),
     path("apply/", retention.apply, name="apply"),
 ]
-_room = [
+_workspace = [
     path("", workspaces.page, name="page"),
     path("save/", workspaces.save, name="save"),
     path("limits/", workspaces.limit, name="limits"),
@@ -77,6 +82,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/", include((_runs, "runs"))),
     path("experiments/", include((_experiments, "experiments"))),
     path("pipelines/", include((_pipelines, "pipelines"))),
-    path("settings/workspace/", include((_room, "room"))),
+    path("modules/", include((_modules, "modules"))),
+    path("settings/workspace/", include((_workspace, "workspace"))),
     path("settings/retention/", include((_retention, "retention"))),
 ]

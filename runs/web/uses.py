@@ -19,7 +19,7 @@ from core.ids import as_uuid
 from core.paging import page_of
 from runs.models import Attempt, Run
 from runs.queries import uses
-from runs.services.scheduling.waiting import cluster_line
+from runs.services.scheduling.waiting import cluster_queue
 from workspaces.access import WorkspaceContext
 from workspaces.models import Workspace
 from workspaces.web import responses
@@ -125,7 +125,7 @@ def cluster(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         return _draw(request, "runs/holds.html", Holds([], [], 0, 0))
     attempts = _open().filter(compute_target=target)
     running, more = _first(attempts.filter(node__isnull=False))
-    first, waiting = cluster_line(target, SHOWN)
+    first, waiting = cluster_queue(target, SHOWN)
     rows = attempts.in_bulk(first)
     queued = [(place, rows[key]) for place, key in enumerate(first, 1) if key in rows]
     return _draw(request, "runs/holds.html", Holds(running, queued, more, max(0, waiting - SHOWN)))

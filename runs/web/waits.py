@@ -12,15 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from runs.models import Attempt, Run
-from runs.queries.finding import get_run
+from runs.queries.runs import get_run
 from runs.services.scheduling.waiting import reasons_of
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_page
 
-S = Run.Status
 # States in which a step may be waiting for something.
-BEFORE = frozenset({S.NOT_STARTED, S.QUEUED, S.PREPARING})
+BEFORE = frozenset({Run.Status.NOT_STARTED, Run.Status.QUEUED, Run.Status.PREPARING})
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from compute.models import ComputeTarget
-from compute.web.forms_views import SIZES
+from compute.web.clusters import SIZES
 from core.errors import Invalid, StudioError
 from core.words import size_text
 from datasets.models import Datastore
@@ -156,8 +156,8 @@ class ListPage:
 
 
 @dataclass(frozen=True)
-class RoomPage:
-    """What workspaces/room.html may show."""
+class WorkspacePage:
+    """What workspaces/workspace.html may show."""
 
     workspace: Workspace
     role: Role
@@ -180,7 +180,7 @@ class Gauge:
 
 
 @signed_in_page("GET", "HEAD")
-def all_of_mine(request: HttpRequest) -> HttpResponse:
+def index(request: HttpRequest) -> HttpResponse:
     """Every workspace that I belong to."""
     shown = ListPage(queries.mine(request.user), _may_make(request))  # type: ignore[arg-type]
     return responses.show(request, "workspaces/list.html", shown, section="workspaces")
@@ -311,7 +311,7 @@ def _shown(
 ) -> HttpResponse:
     workspace = context.workspace
     heirs = Member.objects.filter(workspace=workspace, user__is_active=True).exclude(user=context.user)
-    shown = RoomPage(
+    shown = WorkspacePage(
         workspace,
         context.role,
         about or AboutForm(workspace),
@@ -321,7 +321,7 @@ def _shown(
         context.user,
         can_go=queries.can_go(workspace),
     )
-    return responses.show(request, "workspaces/room.html", shown, section="settings", tab="workspace")
+    return responses.show(request, "workspaces/workspace.html", shown, section="settings", tab="workspace")
 
 
 def _in_gib(size: int) -> str:
@@ -337,4 +337,4 @@ def _gauge(use: Use) -> Gauge:
 
 
 def _address(context: WorkspaceContext) -> str:
-    return reverse("room:page", args=[context.workspace.name])
+    return reverse("workspace:page", args=[context.workspace.name])

@@ -5,6 +5,7 @@ import "./notices.js";
 import "./behaviours.js";
 import "./dialogs.js";
 import "./keyboard.js";
+import "./list-search.js";
 import "./live.js";
 import "./live-region.js";
 import "./menus.js";
@@ -20,7 +21,6 @@ const ELEMENTS = {
   "run-graph": () => import("./run-graph.js"),
   "run-timeline": () => import("./run-timeline.js"),
   "log-view": () => import("./log-view.js"),
-  "metric-chart": () => import("./metric-chart.js"),
   "metric-grid": () => import("./metric-grid.js"),
   "usage-charts": () => import("./usage-charts.js"),
   "file-drop": () => import("./file-drop.js"),
@@ -30,7 +30,8 @@ const ELEMENTS = {
 
 function load(root) {
   for (const [name, fetchIt] of Object.entries(ELEMENTS)) {
-    if (!(/^\w/.test(name) && customElements.get(name)) && (root.matches?.(name) || root.querySelector(name))) fetchIt();
+    if (!(/^\w/.test(name) && customElements.get(name)) && (root.matches?.(name) || root.querySelector(name)))
+      fetchIt();
   }
 }
 

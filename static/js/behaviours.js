@@ -5,7 +5,7 @@ import { t } from "./words.js";
 
 async function copy(button) {
   const wanted = button.dataset.copy;
-  const text = wanted.startsWith("#") ? document.querySelector(wanted)?.textContent.trim() ?? "" : wanted;
+  const text = wanted.startsWith("#") ? (document.querySelector(wanted)?.textContent.trim() ?? "") : wanted;
   try {
     await navigator.clipboard.writeText(text);
     toast(t("Copied"), "success");
@@ -36,19 +36,33 @@ document.addEventListener("pointerover", (event) => {
 });
 
 document.addEventListener("change", (event) => {
-  const form = event.target.closest?.("form[data-autosubmit]");
+  // What is typed to search for is followed as it is typed.
+  const form = !event.target.matches?.("[data-search]") && event.target.closest?.("form[data-autosubmit]");
   if (form) form.requestSubmit();
 });
 
-document.addEventListener("toggle", (event) => {
-  const key = event.target.dataset?.persist;
-  if (key) try { localStorage.setItem(`duto.open.${key}`, event.target.open ? "1" : "0"); } catch { /* not remembered then */ }
-}, true);
+document.addEventListener(
+  "toggle",
+  (event) => {
+    const key = event.target.dataset?.persist;
+    if (key)
+      try {
+        localStorage.setItem(`duto.open.${key}`, event.target.open ? "1" : "0");
+      } catch {
+        /* not remembered then */
+      }
+  },
+  true,
+);
 
 function restore(root) {
   for (const details of root.querySelectorAll("details[data-persist]")) {
     let kept = null;
-    try { kept = localStorage.getItem(`duto.open.${details.dataset.persist}`); } catch { /* as the server said */ }
+    try {
+      kept = localStorage.getItem(`duto.open.${details.dataset.persist}`);
+    } catch {
+      /* as the server said */
+    }
     if (kept !== null) details.open = kept === "1";
   }
 }

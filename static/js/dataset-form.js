@@ -5,19 +5,33 @@ let typed = false;
 
 /** "birds 2021" of "raw/birds 2021.csv", "raw" of "raw/". */
 export function nameOf(path) {
-  const last = path.split(/[?#]/)[0].split("/").filter((part) => part && !/[*?[\]]/.test(part)).pop() ?? "";
+  const last =
+    path
+      .split(/[?#]/)[0]
+      .split("/")
+      .filter((part) => part && !/[*?[\]]/.test(part))
+      .pop() ?? "";
   return last.replace(/(?<=.)\.[A-Za-z0-9]{1,8}$/, "");
 }
 
+let source = ""; // what a name may be proposed of
+
 function propose(path) {
+  source = path;
+  // What has changed is told as one leaves its field, before one is in the next.
+  setTimeout(offer);
+}
+
+function offer() {
   const name = form()?.elements.name;
   // Whoever stands in the field is about to type.
-  if (!name || name.type === "hidden" || typed || !path || document.activeElement === name) return;
-  name.value = nameOf(path);
+  if (!name || name.type === "hidden" || typed || !source || document.activeElement === name) return;
+  name.value = nameOf(source);
 }
 
 // What is changed while an answer is on its way is asked for next: the answer must not undo it.
-let asked = 0, answered = 0;
+let asked = 0,
+  answered = 0;
 const isReading = (event) => event.detail.elt?.id === "reading";
 
 function read() {
@@ -25,11 +39,20 @@ function read() {
   document.getElementById("reading")?.dispatchEvent(new CustomEvent("read"));
 }
 
-document.addEventListener("htmx:beforeRequest", (event) => { if (isReading(event)) answered = asked; });
-document.addEventListener("htmx:beforeSwap", (event) => { if (isReading(event) && answered !== asked) event.detail.shouldSwap = false; });
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isReading(event)) answered = asked;
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (isReading(event) && answered !== asked) event.detail.shouldSwap = false;
+});
+
+const isName = (field) => field.form === form() && field.name === "name";
 
 document.addEventListener("input", (event) => {
-  if (event.target.form === form() && event.target.name === "name") typed = event.target.value !== "";
+  if (isName(event.target)) typed = event.target.value !== "";
+});
+document.addEventListener("focusout", (event) => {
+  if (isName(event.target) && !event.target.value) setTimeout(offer);
 });
 document.addEventListener("change", (event) => {
   if (event.target.form !== form() || !event.target.closest("[data-reads]")) return;
@@ -41,7 +64,7 @@ document.addEventListener("files-changed", (event) => {
   const { paths } = event.detail;
   // Of a folder, or of one file; several files by themselves name nothing.
   const tops = new Set(paths.map((path) => (path.includes("/") ? path.split("/")[0] : path)));
-  propose(tops.size === 1 ? [...tops][0] : paths[0] ?? "");
+  propose(tops.size === 1 ? [...tops][0] : (paths[0] ?? ""));
   read();
 });
 // A path that was picked comes as a part of the page.

@@ -18,10 +18,18 @@ export function ask(title, detail = "", button = t("Continue"), keep = "") {
   no.textContent = keep || no.dataset.otherwise;
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((answer) =>
+    dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true }),
+  );
 }
 
-const askFor = (element, question) => ask(element.dataset.confirm ?? question, element.dataset.confirmDetail, element.dataset.confirmButton, element.dataset.confirmKeep);
+const askFor = (element, question) =>
+  ask(
+    element.dataset.confirm ?? question,
+    element.dataset.confirmDetail,
+    element.dataset.confirmButton,
+    element.dataset.confirmKeep,
+  );
 const agreed = new WeakSet();
 
 async function hold(event, element, goOn) {
@@ -35,38 +43,50 @@ async function hold(event, element, goOn) {
 
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
-  if (opener) { opener.closest("[popover]")?.hidePopover(); open(opener.dataset.open); }
+  if (opener) {
+    opener.closest("[popover]")?.hidePopover();
+    open(opener.dataset.open);
+  }
   const closer = event.target.closest("[data-close]");
   if (closer) closer.closest("dialog")?.close();
   // A click beside the dialog's content leaves it.
   if (event.target.matches?.("dialog.dialog[open]:not([role=alertdialog])")) {
     const { left, right, top, bottom } = event.target.getBoundingClientRect();
-    if (event.clientX < left || event.clientX > right || event.clientY < top || event.clientY > bottom) event.target.close();
+    if (event.clientX < left || event.clientX > right || event.clientY < top || event.clientY > bottom)
+      event.target.close();
   }
 });
 
 // Before anyone else hears of it: htmx and the browser act only after a yes.
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (form.dataset.confirm && !form.matches("[hx-post], [hx-get], [hx-delete], [hx-patch], [hx-put]")) {
-    const submitter = event.submitter;
-    hold(event, form, () => form.requestSubmit(submitter));
-  }
-}, true);
+document.addEventListener(
+  "submit",
+  (event) => {
+    const form = event.target;
+    if (form.dataset.confirm && !form.matches("[hx-post], [hx-get], [hx-delete], [hx-patch], [hx-put]")) {
+      const submitter = event.submitter;
+      hold(event, form, () => form.requestSubmit(submitter));
+    }
+  },
+  true,
+);
 // A second click sends a form that makes something no second time: its first answer is the one that is to be seen.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (event.defaultPrevented || !form.elements.once || form.matches("[hx-post]")) return;
-  if (form.dataset.sent) event.preventDefault();
+  if (event.defaultPrevented || form.method !== "post" || form.matches("[hx-post]")) return;
+  if (form.dataset.sent && form.elements.once) event.preventDefault();
   form.dataset.sent = "yes";
 });
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
-document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[data-confirm]");
-  if (link && !link.matches("[hx-get], [hx-post]")) hold(event, link, () => link.click());
-}, true);
+document.addEventListener(
+  "click",
+  (event) => {
+    const link = event.target.closest?.("a[data-confirm]");
+    if (link && !link.matches("[hx-get], [hx-post]")) hold(event, link, () => link.click());
+  },
+  true,
+);
 document.addEventListener("htmx:confirm", (event) => {
   const element = event.detail.elt;
   if (!element.dataset.confirm && !event.detail.question) return;
@@ -75,7 +95,8 @@ document.addEventListener("htmx:confirm", (event) => {
 });
 // A form in a dialog that was accepted has done its work.
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.successful && event.detail.elt.closest("dialog[data-close-after]")) event.detail.elt.closest("dialog").close();
+  if (event.detail.successful && event.detail.elt.closest("dialog[data-close-after]"))
+    event.detail.elt.closest("dialog").close();
 });
 // A form that was refused comes back open, with what is wrong at its fields.
 document.querySelector("dialog[data-open-now]")?.showModal();

@@ -32,7 +32,8 @@ export const csrfToken = () => meta("csrf-token");
 
 /** JSON of a data block: `<script type="application/json" id=…>`, which the policy does not run. */
 export function dataBlock(element) {
-  const named = element.getAttribute("data") && document.querySelector(`script#${CSS.escape(element.getAttribute("data"))}`);
+  const named =
+    element.getAttribute("data") && document.querySelector(`script#${CSS.escape(element.getAttribute("data"))}`);
   const block = named || element.querySelector(':scope > script[type="application/json"]');
   return block ? JSON.parse(block.textContent) : null;
 }
@@ -54,19 +55,37 @@ export const isGone = ({ status }) => status === 404 || status === 410;
 
 /** Calls at most once per `wait` ms, the last call never lost. */
 export function throttle(wait, work) {
-  let timer = null, last = -Infinity;
-  const run = () => { timer = null; last = performance.now(); work(); };
-  const ask = () => { timer ??= setTimeout(run, Math.max(0, last + wait - performance.now())); };
-  ask.cancel = () => { clearTimeout(timer); timer = null; };
+  let timer = null,
+    last = -Infinity;
+  const run = () => {
+    timer = null;
+    last = performance.now();
+    work();
+  };
+  const ask = () => {
+    timer ??= setTimeout(run, Math.max(0, last + wait - performance.now()));
+  };
+  ask.cancel = () => {
+    clearTimeout(timer);
+    timer = null;
+  };
   return ask;
 }
 
 /** Calls every so many seconds while the page is looked at, and once when it is looked at again. Returns what ends it. */
 export function regularly(seconds, work) {
   let isDue = false;
-  const due = () => { isDue = document.visibilityState === "hidden"; if (!isDue) work(); };
-  const seen = () => { if (isDue && document.visibilityState === "visible") due(); };
+  const due = () => {
+    isDue = document.visibilityState === "hidden";
+    if (!isDue) work();
+  };
+  const seen = () => {
+    if (isDue && document.visibilityState === "visible") due();
+  };
   const timer = setInterval(due, seconds * 1000);
   document.addEventListener("visibilitychange", seen);
-  return () => { clearInterval(timer); document.removeEventListener("visibilitychange", seen); };
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", seen);
+  };
 }

@@ -20,7 +20,8 @@ class FileDrop extends HTMLElement {
 
   connectedCallback() {
     if (this.list) return;
-    this.input = this.querySelector('input[type="file"]') ?? this.appendChild(h("input", { type: "file", multiple: true }));
+    this.input =
+      this.querySelector('input[type="file"]') ?? this.appendChild(h("input", { type: "file", multiple: true }));
     this.input.classList.add("sr-only");
     this.input.id ||= `files-${Math.random().toString(36).slice(2)}`;
     this.list = this.querySelector("ul.files") ?? h("ul", { class: "files" });
@@ -28,23 +29,56 @@ class FileDrop extends HTMLElement {
     this.append(this.#zone(), this.sum, this.list);
     if (this.hasAttribute("takes-back")) for (const row of this.list.children) this.#addRemove(row, row.dataset.path);
     this.input.addEventListener("change", () => this.#takeFrom(this.input));
-    for (const name of ["dragenter", "dragover"]) this.addEventListener(name, (event) => { event.preventDefault(); this.classList.add("over"); });
+    for (const name of ["dragenter", "dragover"])
+      this.addEventListener(name, (event) => {
+        event.preventDefault();
+        this.classList.add("over");
+      });
     for (const name of ["dragleave", "drop"]) this.addEventListener(name, () => this.classList.remove("over"));
-    this.addEventListener("drop", (event) => { event.preventDefault(); this.#dropped(event.dataTransfer); });
+    this.addEventListener("drop", (event) => {
+      event.preventDefault();
+      this.#dropped(event.dataTransfer);
+    });
     this.closest("form")?.addEventListener("submit", (event) => this.#mayGo(event));
-    addEventListener("beforeunload", (event) => { if (this.#isBusy) event.preventDefault(); });
+    addEventListener("beforeunload", (event) => {
+      if (this.#isBusy) event.preventDefault();
+    });
     // Chosen before this module had come, or kept by the browser over a reload.
     if (this.input.files.length) this.#takeFrom(this.input);
   }
 
-  get #isBusy() { return this.#sending.size + this.#waiting.length > 0; }
+  get #isBusy() {
+    return this.#sending.size + this.#waiting.length > 0;
+  }
 
   #zone() {
-    const zone = h("label", { class: "zone", for: this.input.id }, icon("upload"), h("span", null, h("b", null, t("Choose files")), " ", t("or drag them here")),
-      h("small", { class: "faint" }, this.getAttribute("hint") ?? ""));
+    const zone = h(
+      "label",
+      { class: "zone", for: this.input.id },
+      icon("upload"),
+      h("span", null, h("b", null, t("Choose files")), " ", t("or drag them here")),
+      h("small", { class: "faint" }, this.getAttribute("hint") ?? ""),
+    );
     if (!this.hasAttribute("folders")) return zone;
-    const folder = h("input", { type: "file", webkitdirectory: true, multiple: true, hidden: true, onchange: () => this.#takeFrom(folder) });
-    return h("div", { class: "zones" }, zone, folder, h("button", { type: "button", class: "btn small", onclick: () => folder.click() }, icon("folder"), t("Choose a folder")));
+    const folder = h("input", {
+      type: "file",
+      webkitdirectory: true,
+      multiple: true,
+      hidden: true,
+      onchange: () => this.#takeFrom(folder),
+    });
+    return h(
+      "div",
+      { class: "zones" },
+      zone,
+      folder,
+      h(
+        "button",
+        { type: "button", class: "btn small", onclick: () => folder.click() },
+        icon("folder"),
+        t("Choose a folder"),
+      ),
+    );
   }
 
   #takeFrom(input) {
@@ -63,11 +97,17 @@ class FileDrop extends HTMLElement {
 
   #take(found) {
     if (!found.length) return;
-    if (!this.#isBusy) { this.#began = performance.now(); this.#jobs = this.#jobs.filter((job) => job.failed); }
+    if (!this.#isBusy) {
+      this.#began = performance.now();
+      this.#jobs = this.#jobs.filter((job) => job.failed);
+    }
     for (const { file, path } of found) {
       // The same path again takes the place of what was there before.
       const before = [...this.list.children].find((row) => row.dataset.path === path);
-      if (before) { this.#jobs = this.#jobs.filter((job) => job.row !== before); before.remove(); }
+      if (before) {
+        this.#jobs = this.#jobs.filter((job) => job.row !== before);
+        before.remove();
+      }
       const job = { file, path, loaded: 0 };
       this.#jobs.push(job);
       this.#waiting.push(job);
@@ -102,16 +142,34 @@ class FileDrop extends HTMLElement {
     job.loaded = 0;
     job.bar = h("progress", { max: 1, value: 0, "aria-label": job.path });
     job.what = h("span", { class: "what" }, bytes(job.file.size));
-    const stop = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Stop {name}", { name: job.path }), onclick: () => job.request.abort() }, icon("close"));
+    const stop = h(
+      "button",
+      {
+        type: "button",
+        class: "btn quiet square small",
+        "aria-label": t("Stop {name}", { name: job.path }),
+        onclick: () => job.request.abort(),
+      },
+      icon("close"),
+    );
     this.#put(job, "", icon("file"), this.#name(job), job.what, stop, job.bar);
-    const request = job.request = new XMLHttpRequest();
+    const request = (job.request = new XMLHttpRequest());
     const path = ((this.getAttribute("prefix") ?? "") + job.path).split("/").map(encodeURIComponent).join("/");
     request.open("PUT", this.getAttribute("action") + path + (replace ? "?overwrite=1" : ""));
-    for (const [name, value] of Object.entries({ "X-CSRFToken": csrfToken(), ...ASKED })) request.setRequestHeader(name, value);
-    request.upload.onprogress = ({ loaded, total }) => { job.loaded = total ? (loaded / total) * job.file.size : 0; job.bar.value = total ? loaded / total : 0; this.#draw(); };
+    for (const [name, value] of Object.entries({ "X-CSRFToken": csrfToken(), ...ASKED }))
+      request.setRequestHeader(name, value);
+    request.upload.onprogress = ({ loaded, total }) => {
+      job.loaded = total ? (loaded / total) * job.file.size : 0;
+      job.bar.value = total ? loaded / total : 0;
+      this.#draw();
+    };
     request.onload = () => this.#answered(job, request);
     request.onerror = () => this.#failed(job, t("The connection was lost."));
-    request.onabort = () => { this.#forget(job); this.#sending.delete(job); this.#next(); };
+    request.onabort = () => {
+      this.#forget(job);
+      this.#sending.delete(job);
+      this.#next();
+    };
     request.send(job.file);
   }
 
@@ -127,9 +185,16 @@ class FileDrop extends HTMLElement {
   }
 
   #answered(job, request) {
-    if (request.status < 300 && !request.responseURL.includes("/accounts/")) { this.#sent(job); return; }
+    if (request.status < 300 && !request.responseURL.includes("/accounts/")) {
+      this.#sent(job);
+      return;
+    }
     let error = { message: refusal(request.status) };
-    try { error = JSON.parse(request.responseText).error; } catch { /* not ours to read */ }
+    try {
+      error = JSON.parse(request.responseText).error;
+    } catch {
+      /* not ours to read */
+    }
     this.#failed(job, error.message, error.code === "exists");
   }
 
@@ -148,9 +213,40 @@ class FileDrop extends HTMLElement {
   #failed(job, message, isThere = false) {
     job.failed = true;
     job.loaded = 0;
-    const again = h("button", { type: "button", class: "btn small", onclick: () => { this.#send(job, isThere || this.hasAttribute("overwrite")); this.#next(); } }, isThere ? t("Replace it") : t("Try again"));
-    const leave = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Leave out {name}", { name: job.path }), onclick: () => { this.#forget(job); this.#draw(); this.#changed(); } }, icon("close"));
-    this.#put(job, "bad", icon("error"), this.#name(job), h("span", { class: "what", role: "alert" }, message), h("span", { class: "row" }, again, leave));
+    const again = h(
+      "button",
+      {
+        type: "button",
+        class: "btn small",
+        onclick: () => {
+          this.#send(job, isThere || this.hasAttribute("overwrite"));
+          this.#next();
+        },
+      },
+      isThere ? t("Replace it") : t("Try again"),
+    );
+    const leave = h(
+      "button",
+      {
+        type: "button",
+        class: "btn quiet square small",
+        "aria-label": t("Leave out {name}", { name: job.path }),
+        onclick: () => {
+          this.#forget(job);
+          this.#draw();
+          this.#changed();
+        },
+      },
+      icon("close"),
+    );
+    this.#put(
+      job,
+      "bad",
+      icon("error"),
+      this.#name(job),
+      h("span", { class: "what", role: "alert" }, message),
+      h("span", { class: "row" }, again, leave),
+    );
     this.#sending.delete(job);
     this.#next();
   }
@@ -170,15 +266,30 @@ class FileDrop extends HTMLElement {
   }
 
   #addRemove(row, path) {
-    const button = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Leave out {name}", { name: path }), onclick: () => this.#remove(row, path, button) }, icon("close"));
+    const button = h(
+      "button",
+      {
+        type: "button",
+        class: "btn quiet square small",
+        "aria-label": t("Leave out {name}", { name: path }),
+        onclick: () => this.#remove(row, path, button),
+      },
+      icon("close"),
+    );
     row.append(button);
   }
 
   async #remove(row, path, button) {
     button.disabled = true;
-    const answer = await fetch(this.getAttribute("action") + path.split("/").map(encodeURIComponent).join("/"), { method: "DELETE", headers: { "X-CSRFToken": csrfToken(), ...ASKED } }).catch(() => null);
+    const answer = await fetch(this.getAttribute("action") + path.split("/").map(encodeURIComponent).join("/"), {
+      method: "DELETE",
+      headers: { "X-CSRFToken": csrfToken(), ...ASKED },
+    }).catch(() => null);
     button.disabled = false;
-    if (!answer?.ok) { this.#tell(answer ? refusal(answer.status) : t("The connection was lost.")); return; }
+    if (!answer?.ok) {
+      this.#tell(answer ? refusal(answer.status) : t("The connection was lost."));
+      return;
+    }
     row.remove();
     this.#jobs = this.#jobs.filter((job) => job.row !== row);
     this.#draw();
@@ -190,14 +301,19 @@ class FileDrop extends HTMLElement {
     const failed = this.#jobs.filter((job) => job.failed);
     const done = this.#jobs.filter((job) => job.row?.classList.contains("done"));
     if (this.#isBusy) {
-      const total = this.#jobs.reduce((sum, job) => sum + job.file.size, 0), loaded = this.#jobs.reduce((sum, job) => sum + job.loaded, 0);
-      const seconds = (performance.now() - this.#began) / 1000, left = loaded ? ((total - loaded) * seconds) / loaded : 0;
+      const total = this.#jobs.reduce((sum, job) => sum + job.file.size, 0),
+        loaded = this.#jobs.reduce((sum, job) => sum + job.loaded, 0);
+      const seconds = (performance.now() - this.#began) / 1000,
+        left = loaded ? ((total - loaded) * seconds) / loaded : 0;
       this.bar ??= h("progress", { max: 1, "aria-label": t("All files") });
       this.bar.value = total ? loaded / total : 0;
       const words = [
         n("{done} of {count} file", "{done} of {count} files", this.#jobs.length, { done: done.length }),
-        t("{part} of {whole}", { part: bytes(loaded), whole: bytes(total) }), seconds > 1 && left > 1 ? rest(left) : "",
-      ].filter(Boolean).join(" · ");
+        t("{part} of {whole}", { part: bytes(loaded), whole: bytes(total) }),
+        seconds > 1 && left > 1 ? rest(left) : "",
+      ]
+        .filter(Boolean)
+        .join(" · ");
       this.stop ??= h("button", { type: "button", class: "btn small", onclick: () => this.#stopAll() }, t("Stop"));
       this.words ??= h("span", { class: "what" });
       this.words.textContent = words;
@@ -209,7 +325,13 @@ class FileDrop extends HTMLElement {
     } else {
       this.sum.hidden = done.length < 2;
       this.sum.className = "sum";
-      this.sum.replaceChildren(h("span", { class: "what" }, `${n("{count} file", "{count} files", done.length)} · ${bytes(done.reduce((sum, job) => sum + job.file.size, 0))}`));
+      this.sum.replaceChildren(
+        h(
+          "span",
+          { class: "what" },
+          `${n("{count} file", "{count} files", done.length)} · ${bytes(done.reduce((sum, job) => sum + job.file.size, 0))}`,
+        ),
+      );
     }
   }
 

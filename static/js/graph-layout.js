@@ -4,11 +4,19 @@ import { t } from "./words.js";
 const PREFIX = "duto.layout.3.";
 
 function remembered(key) {
-  try { return JSON.parse(sessionStorage.getItem(PREFIX + key)); } catch { return null; }
+  try {
+    return JSON.parse(sessionStorage.getItem(PREFIX + key));
+  } catch {
+    return null;
+  }
 }
 
 function remember(key, layout) {
-  try { sessionStorage.setItem(PREFIX + key, JSON.stringify(layout)); } catch { /* full or refused: computed again next time */ }
+  try {
+    sessionStorage.setItem(PREFIX + key, JSON.stringify(layout));
+  } catch {
+    /* full or refused: computed again next time */
+  }
 }
 
 const fingerprint = (nodes, edges) => {
@@ -19,13 +27,23 @@ const fingerprint = (nodes, edges) => {
 
 /** `nodes` have id, width, height; `edges` have from, to. */
 export function layoutOf(nodes, edges) {
-  const key = fingerprint(nodes, edges.map(({ from, to }) => [from, to]));
+  const key = fingerprint(
+    nodes,
+    edges.map(({ from, to }) => [from, to]),
+  );
   const known = remembered(key);
   if (known) return Promise.resolve(known);
   return new Promise((done, fail) => {
     const worker = new Worker(new URL("./graph-worker.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }) => { worker.terminate(); remember(key, data); done(data); };
-    worker.onerror = (event) => { worker.terminate(); fail(new Error(event.message || t("The layout failed."))); };
+    worker.onmessage = ({ data }) => {
+      worker.terminate();
+      remember(key, data);
+      done(data);
+    };
+    worker.onerror = (event) => {
+      worker.terminate();
+      fail(new Error(event.message || t("The layout failed.")));
+    };
     worker.postMessage({ nodes, edges: edges.map(({ from, to }) => ({ from, to })) });
   });
 }
@@ -33,7 +51,8 @@ export function layoutOf(nodes, edges) {
 /** A calm curve that leaves downwards and arrives downwards. */
 export function curve(points) {
   const [[x, y], ...rest] = points;
-  let path = `M${x} ${y}`, [px, py] = [x, y];
+  let path = `M${x} ${y}`,
+    [px, py] = [x, y];
   for (const [qx, qy] of rest) {
     const middle = (py + qy) / 2;
     path += px === qx ? `V${qy}` : `C${px} ${middle} ${qx} ${middle} ${qx} ${qy}`;

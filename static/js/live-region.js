@@ -8,8 +8,20 @@ import { mark, param, selectedStep } from "./selection.js";
 import { t } from "./words.js";
 
 /** These draw themselves; they are replaced when their source changes and left alone otherwise. */
-const OWN = new Set(["LOG-VIEW", "RUN-GRAPH", "RUN-TIMELINE", "METRIC-GRID", "METRIC-CHART", "USAGE-CHARTS", "FILE-DROP"]);
-const identity = (element) => [...element.attributes].filter((a) => ["src", "topic", "data", "attempt"].includes(a.name)).map((a) => a.value).join("|");
+const OWN = new Set([
+  "LOG-VIEW",
+  "RUN-GRAPH",
+  "RUN-TIMELINE",
+  "METRIC-GRID",
+  "METRIC-CHART",
+  "USAGE-CHARTS",
+  "FILE-DROP",
+]);
+const identity = (element) =>
+  [...element.attributes]
+    .filter((a) => ["src", "topic", "data", "attempt"].includes(a.name))
+    .map((a) => a.value)
+    .join("|");
 
 const callbacks = {
   beforeNodeMorphed(old, fresh) {
@@ -78,8 +90,12 @@ const fetchingOf = (name) => {
 
 /** Fetches the parts of these regions at once, and shows them. What the reader has left meanwhile is not shown. */
 async function fill(regions, signal) {
-  const [first] = regions, address = first.address, asked = location.search;
-  for (const region of regions) for (const [name, value] of region.address.searchParams) if (!address.searchParams.has(name)) address.searchParams.append(name, value);
+  const [first] = regions,
+    address = first.address,
+    asked = location.search;
+  for (const region of regions)
+    for (const [name, value] of region.address.searchParams)
+      if (!address.searchParams.has(name)) address.searchParams.append(name, value);
   if (regions.length > 1) address.searchParams.set("part", regions.map((region) => region.part).join(","));
   const headers = { "HX-Request": "true", ...(regions.length === 1 && first.id && { "HX-Target": first.id }) };
   const response = await fetch(address, { headers, signal });
@@ -90,7 +106,10 @@ async function fill(regions, signal) {
   const parts = regions.length > 1 && new DOMParser().parseFromString(text, "text/html");
   for (const region of regions) {
     const html = parts ? parts.querySelector(`template[data-part="${region.part}"]`)?.innerHTML : text;
-    if (region.isConnected && html !== undefined && (asked === location.search || !region.hasAttribute("follow"))) { morph(region, html); region.hearRows(); }
+    if (region.isConnected && html !== undefined && (asked === location.search || !region.hasQuery)) {
+      morph(region, html);
+      region.hearRows();
+    }
   }
 }
 
@@ -122,14 +141,27 @@ class LiveRegion extends HTMLElement {
       const topic = `run:${dataset.root}`;
       if (!this.#rows.has(topic)) this.#rows.set(topic, new Set());
       this.#rows.get(topic).add(dataset.run);
-      if (!this.#heardRuns.has(topic)) this.#heardRuns.set(topic, live.watch(topic, (frame) => this.#heardRow(topic, frame), () => ({ version: Number(dataset.version) })));
+      if (!this.#heardRuns.has(topic))
+        this.#heardRuns.set(
+          topic,
+          live.watch(
+            topic,
+            (frame) => this.#heardRow(topic, frame),
+            () => ({ version: Number(dataset.version) }),
+          ),
+        );
     }
-    for (const [topic, stop] of this.#heardRuns) if (!this.#rows.has(topic)) { this.#heardRuns.delete(topic); stop(); }
+    for (const [topic, stop] of this.#heardRuns)
+      if (!this.#rows.has(topic)) {
+        this.#heardRuns.delete(topic);
+        stop();
+      }
   }
 
   #heardRow(topic, frame) {
     const shown = this.#rows.get(topic);
-    const isShown = ({ run, facts }) => shown.has(undefined) || shown.has(run) || (topic === `run:${run}` && "display_name" in (facts ?? {}));
+    const isShown = ({ run, facts }) =>
+      shown.has(undefined) || shown.has(run) || (topic === `run:${run}` && "display_name" in (facts ?? {}));
     if (frame.reload || frame.changes?.some(isShown)) this.#heard(frame);
   }
 
@@ -153,7 +185,9 @@ class LiveRegion extends HTMLElement {
 
   #watch(topic) {
     const version = this.getAttribute("version");
-    this.#stop.push(live.watch(topic, (frame) => this.#heard(frame), version ? () => ({ version: Number(version) }) : undefined));
+    this.#stop.push(
+      live.watch(topic, (frame) => this.#heard(frame), version ? () => ({ version: Number(version) }) : undefined),
+    );
   }
 
   #listen(name, work) {
@@ -163,24 +197,45 @@ class LiveRegion extends HTMLElement {
 
   #heard(frame) {
     if (frame.error || (this.hasAttribute("reloads") && !frame.reload)) return;
-    if (this.hasAttribute("follow") && !frame.reload && frame.changes && !frame.changes.some((change) => this.#isMine(change))) return;
+    if (
+      this.hasAttribute("follow") &&
+      !frame.reload &&
+      frame.changes &&
+      !frame.changes.some((change) => this.#isMine(change))
+    )
+      return;
     // A tab in the background loads once, when it is looked at.
-    if (document.visibilityState === "hidden") { this.#missed = true; return; }
+    if (document.visibilityState === "hidden") {
+      this.#missed = true;
+      return;
+    }
     this.#later();
   }
 
   /** A child run that begins or ends is told with the run above it. */
   #isMine({ step, parent }) {
-    return selectedStep() === null || step === selectedStep() || (parent && parent === this.querySelector("[data-run]")?.dataset.run);
+    return (
+      selectedStep() === null ||
+      step === selectedStep() ||
+      (parent && parent === this.querySelector("[data-run]")?.dataset.run)
+    );
   }
 
-  get part() { return new URL(this.getAttribute("src") || location.href, location.href).searchParams.get("part") ?? ""; }
+  /** Whether it shows what the page's query asks for. */
+  get hasQuery() {
+    return this.hasAttribute("follow") || this.hasAttribute("query");
+  }
+
+  get part() {
+    return new URL(this.getAttribute("src") || location.href, location.href).searchParams.get("part") ?? "";
+  }
 
   get address() {
     const url = new URL(this.getAttribute("src") || location.href, location.href);
-    if (this.hasAttribute("follow") || this.hasAttribute("query")) {
+    if (this.hasQuery) {
       const own = new Set(url.searchParams.keys());
-      for (const [name, value] of new URL(location.href).searchParams) if (!own.has(name)) url.searchParams.append(name, value);
+      for (const [name, value] of new URL(location.href).searchParams)
+        if (!own.has(name)) url.searchParams.append(name, value);
     }
     return url;
   }
@@ -200,7 +255,7 @@ class LiveRegion extends HTMLElement {
   /** At once, since the reader chose something else; an older choice is not waited for. */
   async refresh() {
     this.#request?.abort();
-    const request = this.#request = new AbortController();
+    const request = (this.#request = new AbortController());
     this.setAttribute("aria-busy", "true");
     try {
       await fill([this], request.signal);

@@ -2,8 +2,16 @@
 import { announce } from "./notices.js";
 import { t } from "./words.js";
 
-const PING_MS = 25_000, SILENCE_MS = 12_000, LONGEST_WAIT_MS = 15_000;
-const WORDS = { connecting: t("Connecting…"), live: t("Live"), reconnecting: t("Reconnecting…"), caught: t("Caught up"), off: t("Not live") };
+const PING_MS = 25_000,
+  SILENCE_MS = 12_000,
+  LONGEST_WAIT_MS = 15_000;
+const WORDS = {
+  connecting: t("Connecting…"),
+  live: t("Live"),
+  reconnecting: t("Reconnecting…"),
+  caught: t("Caught up"),
+  off: t("Not live"),
+};
 
 class Live {
   #topics = new Map();
@@ -38,7 +46,9 @@ class Live {
     this.#connect();
     addEventListener("online", () => this.#soon());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#soon());
-    addEventListener("pagehide", () => { this.#retire(); });
+    addEventListener("pagehide", () => {
+      this.#retire();
+    });
     addEventListener("pageshow", (event) => event.persisted && this.#connect());
   }
 
@@ -51,7 +61,7 @@ class Live {
   #connect() {
     this.#retry = null;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = this.#socket = new WebSocket(`${scheme}//${location.host}/ws/`);
+    const socket = (this.#socket = new WebSocket(`${scheme}//${location.host}/ws/`));
     socket.onopen = () => this.#opened(socket);
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
@@ -75,7 +85,8 @@ class Live {
 
   /** Lists and metrics have no journal to replay, so their readers load again. */
   #caughtUp() {
-    for (const topic of this.#topics.keys()) if (!/^(run|log|build):/.test(topic)) this.#tell(topic, { topic, reload: true });
+    for (const topic of this.#topics.keys())
+      if (!/^(run|log|build):/.test(topic)) this.#tell(topic, { topic, reload: true });
     this.#show("caught");
     announce(t("Live again, caught up"));
     setTimeout(() => this.#socket?.readyState === WebSocket.OPEN && this.#show("live"), 4_000);
@@ -84,7 +95,10 @@ class Live {
   #closed(code) {
     clearTimeout(this.#pulse);
     this.#socket = null;
-    if (code === 4401 || code === 4403) { this.#show("off"); return; }
+    if (code === 4401 || code === 4403) {
+      this.#show("off");
+      return;
+    }
     this.#show(this.#wasLive ? "reconnecting" : "connecting");
     const wait = Math.min(LONGEST_WAIT_MS, 400 * 2 ** this.#tries++) * (0.7 + Math.random() * 0.6);
     this.#retry = setTimeout(() => this.#connect(), wait);
@@ -95,16 +109,20 @@ class Live {
     clearTimeout(this.#pulse);
     this.#pulse = setTimeout(() => {
       this.#send({ ping: 1 });
-      this.#pulse = setTimeout(() => { this.#retire(); this.#closed(0); }, SILENCE_MS);
+      this.#pulse = setTimeout(() => {
+        this.#retire();
+        this.#closed(0);
+      }, SILENCE_MS);
     }, PING_MS);
   }
 
   #ask(topic) {
-    if (!this.#asking.size) queueMicrotask(() => {
-      const subscribe = [...this.#asking].filter((name) => this.#topics.has(name)).map((name) => this.#request(name));
-      this.#asking.clear();
-      if (subscribe.length) this.#send({ subscribe });
-    });
+    if (!this.#asking.size)
+      queueMicrotask(() => {
+        const subscribe = [...this.#asking].filter((name) => this.#topics.has(name)).map((name) => this.#request(name));
+        this.#asking.clear();
+        if (subscribe.length) this.#send({ subscribe });
+      });
     this.#asking.add(topic);
   }
 

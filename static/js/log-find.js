@@ -14,19 +14,48 @@ export class LogFind {
 
   constructor(source, jump) {
     Object.assign(this, { source, jump });
-    const button = (name, label, step) => h("button", { type: "button", class: "btn quiet square small", "aria-label": label, onclick: () => this.go(step) }, icon(name));
-    this.input = h("input", { type: "search", class: "input small", placeholder: t("Find in log"), "aria-label": t("Find in log"), "data-search": true, spellcheck: "false" });
+    const button = (name, label, step) =>
+      h(
+        "button",
+        { type: "button", class: "btn quiet square small", "aria-label": label, onclick: () => this.go(step) },
+        icon(name),
+      );
+    this.input = h("input", {
+      type: "search",
+      class: "input small",
+      placeholder: t("Find in log"),
+      "aria-label": t("Find in log"),
+      "data-search": true,
+      spellcheck: "false",
+    });
     this.count = h("span", { class: "found", "aria-live": "polite" });
-    this.steps = h("span", { class: "row", hidden: true }, button("chevron-up", t("Previous hit"), -1), button("chevron-down", t("Next hit"), 1));
-    this.element = h("div", { class: "find", role: "search" }, h("label", { class: "search" }, icon("search"), this.input), this.count, this.steps);
+    this.steps = h(
+      "span",
+      { class: "row", hidden: true },
+      button("chevron-up", t("Previous hit"), -1),
+      button("chevron-down", t("Next hit"), 1),
+    );
+    this.element = h(
+      "div",
+      { class: "find", role: "search" },
+      h("label", { class: "search" }, icon("search"), this.input),
+      this.count,
+      this.steps,
+    );
     this.input.addEventListener("keydown", (event) => this.#key(event));
     this.input.addEventListener("input", () => this.#typed());
     this.input.addEventListener("search", () => this.input.value || this.#forget());
   }
 
   #key(event) {
-    if (event.key === "Enter") { this.go(event.shiftKey ? -1 : 1); event.preventDefault(); }
-    if (event.key === "Escape") { this.input.value = ""; this.#forget(); }
+    if (event.key === "Enter") {
+      this.go(event.shiftKey ? -1 : 1);
+      event.preventDefault();
+    }
+    if (event.key === "Escape") {
+      this.input.value = "";
+      this.#forget();
+    }
   }
 
   #typed() {
@@ -47,12 +76,29 @@ export class LogFind {
 
   async go(step) {
     const text = this.input.value;
-    if (!text) { this.#forget(); return; }
-    if (text !== this.#asked) { this.#forget(); this.#asked = text; this.#next = 0; }
+    if (!text) {
+      this.#forget();
+      return;
+    }
+    if (text !== this.#asked) {
+      this.#forget();
+      this.#asked = text;
+      this.#next = 0;
+    }
     if (this.#searching) return;
-    if ((step > 0 || !this.#hits.length) && this.#at === this.#hits.length - 1 && this.#next !== null && !await this.#more()) return;
-    if (!this.#hits.length) { this.count.textContent = t("no hit"); return; }
-    this.#at = this.#at < 0 && step < 0 ? this.#hits.length - 1 : (this.#at + step + this.#hits.length) % this.#hits.length;
+    if (
+      (step > 0 || !this.#hits.length) &&
+      this.#at === this.#hits.length - 1 &&
+      this.#next !== null &&
+      !(await this.#more())
+    )
+      return;
+    if (!this.#hits.length) {
+      this.count.textContent = t("no hit");
+      return;
+    }
+    this.#at =
+      this.#at < 0 && step < 0 ? this.#hits.length - 1 : (this.#at + step + this.#hits.length) % this.#hits.length;
     this.#show();
     const line = await this.jump(this.#hits[this.#at]);
     if (line) this.#paint(line, text);
@@ -64,10 +110,13 @@ export class LogFind {
     this.#searching = true;
     this.count.textContent = t("searching…");
     try {
-      const { matches, next } = await this.source.search(this.#asked, this.#next);
-      if (hits !== this.#hits) return false;
-      hits.push(...matches);
-      this.#next = next;
+      // A long log is searched in parts, of which the first may hold nothing.
+      for (let place = this.#next, known = hits.length; place !== null && hits.length === known;) {
+        const { matches, next } = await this.source.search(this.#asked, place);
+        if (hits !== this.#hits) return false;
+        hits.push(...matches);
+        this.#next = place = next;
+      }
       return true;
     } catch (error) {
       if (hits === this.#hits) this.count.textContent = error.message;
@@ -78,16 +127,24 @@ export class LogFind {
   }
 
   #show() {
-    this.count.textContent = t("{part} of {whole}", { part: this.#at + 1, whole: `${this.#hits.length}${this.#next === null ? "" : "+"}` });
+    this.count.textContent = t("{part} of {whole}", {
+      part: this.#at + 1,
+      whole: `${this.#hits.length}${this.#next === null ? "" : "+"}`,
+    });
     this.steps.hidden = false;
   }
 
   #paint(line, text) {
     if (!CSS.highlights) return;
-    const ranges = [], wanted = text.toLowerCase();
+    const ranges = [],
+      wanted = text.toLowerCase();
     const walker = document.createTreeWalker(line.querySelector(".text"), NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      for (let at = node.data.toLowerCase().indexOf(wanted); at >= 0; at = node.data.toLowerCase().indexOf(wanted, at + wanted.length)) {
+      for (
+        let at = node.data.toLowerCase().indexOf(wanted);
+        at >= 0;
+        at = node.data.toLowerCase().indexOf(wanted, at + wanted.length)
+      ) {
         const range = new Range();
         range.setStart(node, at);
         range.setEnd(node, at + wanted.length);

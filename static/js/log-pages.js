@@ -3,8 +3,12 @@ import { h } from "./dom.js";
 import { concat, LineMaker, nameLine, splitLines } from "./log-text.js";
 import { WINDOW } from "./log-source.js";
 
-const LINES_PER_CHUNK = 2_000, MOST_CHUNKS = 14, MOST_FOLLOWED = 4;
-const FLOOD = 160 * 1024, GLANCE = 48 * 1024, NEWLINE = 10;
+const LINES_PER_CHUNK = 2_000,
+  MOST_CHUNKS = 14,
+  MOST_FOLLOWED = 4;
+const FLOOD = 160 * 1024,
+  GLANCE = 48 * 1024,
+  NEWLINE = 10;
 
 function newlines(bytes) {
   let count = 0;
@@ -12,24 +16,55 @@ function newlines(bytes) {
   return count;
 }
 
+/** Where the first line begins of which there is something, after that whose beginning is not here; 0 where there is none. */
+function lineIn(bytes) {
+  const place = bytes.indexOf(NEWLINE) + 1;
+  return place < bytes.length ? place : 0;
+}
+
+/** Chunks out of view are not laid out; `--lines` is the height they are believed to have. */
+function fill(chunk, lines, maker) {
+  const numberOf = (line) => (line.continued || chunk.next === null ? null : chunk.next++);
+  chunk.element.append(...lines.map((line) => maker.make(line, numberOf(line))));
+  chunk.begun += lines.filter((line) => !line.continued).length;
+  chunk.count += lines.length;
+  chunk.element.style.setProperty("--lines", chunk.count);
+}
+
 export class LogPages {
   #chunks = [];
   #rest = new Uint8Array();
+  #begun = 0; // where the line of the rest began
+  #continued = false; // what comes next goes on with a line of which pieces are drawn
   #pending = null;
-  #first = null; // the number of the first loaded line
+  #first = null; // the number of the first loaded line that begins
   #maker = new LineMaker();
 
   constructor(host, source) {
     Object.assign(this, { host, source, end: 0, following: false });
   }
 
-  get start() { return this.#chunks[0]?.start ?? this.end; }
-  get drawn() { return this.end - this.#rest.length; }
-  get atTail() { return this.end >= this.source.size; }
-  get #next() { return this.#chunks.length ? this.#chunks.at(-1).next : this.#first; }
-  get lastNumber() { return this.#next === null ? null : this.#next - 1 + (this.#pending ? 1 : 0); }
-  get full() { return this.#chunks.length >= MOST_CHUNKS - 1; }
-  get empty() { return !this.#chunks.length && !this.#pending; }
+  get start() {
+    return this.#chunks[0]?.start ?? this.end;
+  }
+  get drawn() {
+    return this.#begun;
+  }
+  get atTail() {
+    return this.end >= this.source.size;
+  }
+  get #next() {
+    return this.#chunks.length ? this.#chunks.at(-1).next : this.#first;
+  }
+  get lastNumber() {
+    return this.#next === null ? null : this.#next - 1 + (this.#pending && !this.#continued ? 1 : 0);
+  }
+  get full() {
+    return this.#chunks.length >= MOST_CHUNKS - 1;
+  }
+  get empty() {
+    return !this.#chunks.length && !this.#pending;
+  }
 
   clear(offset) {
     this.host.replaceChildren();
@@ -38,17 +73,19 @@ export class LogPages {
     this.#pending = null;
     this.#first = offset === 0 ? 1 : null;
     this.#maker = new LineMaker();
-    this.end = offset;
+    this.end = this.#begun = offset;
+    this.#continued = false;
   }
 
   /** Starts anew around an offset that begins a line, or somewhere inside one. */
   async openAt(offset, exact = true) {
     const { bytes, offset: start, line } = await this.source.window(offset);
-    let cut = 0;
-    if (!exact && start > 0) cut = bytes.indexOf(10) + 1;
-    const number = line === null ? await this.source.lineAt(start + cut) : line + (cut ? 1 : 0);
+    const cut = !exact && start > 0 ? lineIn(bytes) : 0;
+    const continued = !exact && start > 0 && !cut;
+    const number = line ?? (await this.source.lineAt(start + cut));
     this.clear(start + cut);
-    this.append(bytes.subarray(cut), number);
+    this.#continued = continued;
+    this.append(bytes.subarray(cut), number === null ? null : number + (continued ? 1 : 0));
   }
 
   /** Bytes that follow what is loaded. */
@@ -57,8 +94,11 @@ export class LogPages {
     const from = this.end - this.#rest.length;
     this.end += bytes.length;
     const final = this.source.final && this.atTail;
-    const { lines, rest } = splitLines(joined, from, final);
+    const known = { begun: this.#begun, continued: this.#continued };
+    const { lines, rest, begun, continued } = splitLines(joined, from, final, known);
     this.#rest = rest.slice();
+    this.#begun = begun;
+    this.#continued = continued;
     this.#pending?.remove();
     this.#pending = null;
     this.#first ??= number;
@@ -70,7 +110,10 @@ export class LogPages {
   /** While a flood is followed nobody reads it: only its end is drawn, the lines before are counted. */
   follow(bytes) {
     const cut = bytes.length > FLOOD ? bytes.indexOf(NEWLINE, bytes.length - GLANCE) + 1 : 0;
-    if (!cut) { this.append(bytes); return; }
+    if (!cut) {
+      this.append(bytes);
+      return;
+    }
     const next = this.#next;
     const number = next === null ? null : next + newlines(this.#rest) + newlines(bytes.subarray(0, cut));
     this.clear(this.end + cut);
@@ -82,42 +125,43 @@ export class LogPages {
       let chunk = this.#chunks.at(-1);
       if (!chunk || chunk.count >= LINES_PER_CHUNK) chunk = this.#begin(this.#next, lines[at].offset ?? from);
       const part = lines.slice(at, at + LINES_PER_CHUNK - chunk.count);
-      chunk.element.append(...part.map((line) => this.#maker.make(line, chunk.next === null ? null : chunk.next++)));
-      chunk.count += part.length;
-      this.#size(chunk);
+      fill(chunk, part, this.#maker);
       at += part.length;
     }
   }
 
   #begin(next, start, first = false) {
-    const chunk = { element: h("div", { class: "chunk" }), start, next, count: 0 };
-    if (first) { this.#chunks.unshift(chunk); this.host.prepend(chunk.element); }
-    else { this.#chunks.push(chunk); this.host.append(chunk.element); }
+    const chunk = { element: h("div", { class: "chunk" }), start, next, count: 0, begun: 0 };
+    if (first) {
+      this.#chunks.unshift(chunk);
+      this.host.prepend(chunk.element);
+    } else {
+      this.#chunks.push(chunk);
+      this.host.append(chunk.element);
+    }
     return chunk;
   }
 
-  // Chunks out of view are not laid out; this is the height they are believed to have.
-  #size({ element, count }) { element.style.setProperty("--lines", count); }
-
   #showRest() {
     if (!this.#rest.length || !this.atTail) return;
-    this.#pending = new LineMaker().make({ offset: this.end - this.#rest.length, bytes: this.#rest }, this.#next);
+    const line = { offset: this.#begun, bytes: this.#rest, continued: this.#continued };
+    this.#pending = new LineMaker().make(line, this.#continued ? null : this.#next);
     this.host.append(this.#pending);
   }
 
   async before() {
-    const end = this.start, start = Math.max(0, end - WINDOW);
+    const end = this.start,
+      start = Math.max(0, end - WINDOW);
     if (end === 0) return;
     const { bytes } = await this.source.window(start, end - start);
-    const cut = start === 0 ? 0 : bytes.indexOf(10) + 1;
-    const { lines } = splitLines(bytes.subarray(cut), start + cut, true);
+    const cut = start === 0 ? 0 : lineIn(bytes);
+    const { lines } = splitLines(bytes.subarray(cut), start + cut, true, { continued: start > 0 && !cut });
     if (!lines.length) return;
-    const known = this.#chunks[0], firstKnown = known?.next == null ? null : known.next - known.count;
-    const chunk = this.#begin(firstKnown === null ? null : firstKnown - lines.length, start + cut, true);
-    const maker = new LineMaker();
-    chunk.element.append(...lines.map((line) => maker.make(line, chunk.next === null ? null : chunk.next++)));
-    chunk.count = lines.length;
-    this.#size(chunk);
+    const known = this.#chunks[0],
+      firstKnown = known?.next == null ? null : known.next - known.begun;
+    const begun = lines.filter((line) => !line.continued).length;
+    const chunk = this.#begin(firstKnown === null ? null : firstKnown - begun, start + cut, true);
+    fill(chunk, lines, new LineMaker());
     this.#letGo(false);
   }
 
@@ -136,17 +180,25 @@ export class LogPages {
       this.#pending = null;
       this.#rest = new Uint8Array();
       this.#maker = new LineMaker();
-      this.end = gone.start;
+      this.end = this.#begun = gone.start;
+      this.#continued = "continued" in gone.element.firstChild.dataset;
     }
+  }
+
+  /** Whether the numbers of its lines are known. */
+  get isNumbered() {
+    return this.#next !== null;
   }
 
   /** One line's number is known at last: so are those of all others. */
   numberFrom(line, number) {
-    const lines = [...this.host.querySelectorAll(".line")], first = number - lines.indexOf(line);
+    const lines = [...this.host.querySelectorAll(".line")],
+      begins = (each) => !("continued" in each.dataset);
+    const first = number + 1 - lines.slice(0, lines.indexOf(line) + 1).filter(begins).length;
     if (first < 1) return;
-    lines.forEach((one, place) => nameLine(one, first + place));
+    lines.filter(begins).forEach((one, place) => nameLine(one, first + place));
     let next = first;
-    for (const chunk of this.#chunks) chunk.next = next += chunk.count;
+    for (const chunk of this.#chunks) chunk.next = next += chunk.begun;
   }
 
   /** The line that holds this offset, if it is loaded. */

@@ -4,12 +4,21 @@ import { sayGone } from "./notices.js";
 import { t } from "./words.js";
 
 export const WINDOW = 256 * 1024;
-const SCAN = 1024 * 1024, SCAN_LIMIT = 16 * 1024 * 1024, NEWLINE = 10, AGAIN_MS = 1_000;
+const SCAN = 1024 * 1024,
+  SCAN_LIMIT = 16 * 1024 * 1024,
+  NEWLINE = 10,
+  AGAIN_MS = 1_000;
 
 /** A network that changes gives up what it was loading. */
 async function reach(url, tries = 3) {
-  try { return await fetch(url); } catch (error) { if (tries === 1) throw error; }
-  await new Promise((soon) => { setTimeout(soon, AGAIN_MS); });
+  try {
+    return await fetch(url);
+  } catch (error) {
+    if (tries === 1) throw error;
+  }
+  await new Promise((soon) => {
+    setTimeout(soon, AGAIN_MS);
+  });
   return reach(url, tries - 1);
 }
 
@@ -25,7 +34,8 @@ export class LogSource {
 
   #url(base, query) {
     const url = new URL(base, location.href);
-    for (const [name, value] of Object.entries({ attempt: this.attempt, ...query })) if (value !== null && value !== undefined) url.searchParams.set(name, value);
+    for (const [name, value] of Object.entries({ attempt: this.attempt, ...query }))
+      if (value !== null && value !== undefined) url.searchParams.set(name, value);
     return url;
   }
 
@@ -39,8 +49,12 @@ export class LogSource {
       if (this.isGone) sayGone();
       return { bytes: new Uint8Array(), offset: 0, line: 1 };
     }
-    if (!response.ok) throw new Error(t("The log could not be read: the studio answered {status}.", { status: response.status }));
-    const header = (name, fallback) => { const value = response.headers.get(name); return value === null ? fallback : Number(value); };
+    if (!response.ok)
+      throw new Error(t("The log could not be read: the studio answered {status}.", { status: response.status }));
+    const header = (name, fallback) => {
+      const value = response.headers.get(name);
+      return value === null ? fallback : Number(value);
+    };
     const bytes = new Uint8Array(await response.arrayBuffer());
     const start = header("X-Log-Offset", Math.max(0, offset));
     this.size = Math.max(header("X-Log-Size", 0), start + bytes.length);
@@ -50,7 +64,9 @@ export class LogSource {
   }
 
   /** There are never fewer: an answer may be older than what is known. */
-  know(errors) { if (typeof errors === "number") this.errors = Math.max(this.errors ?? 0, errors); }
+  know(errors) {
+    if (typeof errors === "number") this.errors = Math.max(this.errors ?? 0, errors);
+  }
 
   /** The number of the line at this offset: a short log is counted here. */
   async lineAt(offset) {
@@ -69,7 +85,9 @@ export class LogSource {
   /** Where a line begins, or null when it is further than a page should count. */
   async offsetOf(wanted) {
     if (wanted <= 1) return 0;
-    let { bytes } = await this.window(0, SCAN), at = 0, line = 1;
+    let { bytes } = await this.window(0, SCAN),
+      at = 0,
+      line = 1;
     while (bytes.length && at < SCAN_LIMIT) {
       for (let place = bytes.indexOf(NEWLINE); place >= 0; place = bytes.indexOf(NEWLINE, place + 1)) {
         if (++line === wanted) return at + place + 1;

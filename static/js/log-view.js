@@ -7,7 +7,10 @@ import { LogSource, WINDOW } from "./log-source.js";
 import { concat } from "./log-text.js";
 import { bytes, n, t } from "./words.js";
 
-const NEAR_PX = 1_200, BOTTOM_PX = 24, FAR_BEHIND = 2 * WINDOW, PAUSE_MS = 120;
+const NEAR_PX = 1_200,
+  BOTTOM_PX = 24,
+  FAR_BEHIND = 2 * WINDOW,
+  PAUSE_MS = 120;
 const WRAP = "duto.log.wrap";
 
 class LogView extends HTMLElement {
@@ -22,15 +25,26 @@ class LogView extends HTMLElement {
 
   async connectedCallback() {
     if (this.source) return;
-    this.source = new LogSource(this.getAttribute("src"), this.getAttribute("search") ?? `${this.getAttribute("src")}search/`, this.getAttribute("attempt"));
+    this.source = new LogSource(
+      this.getAttribute("src"),
+      this.getAttribute("search") ?? `${this.getAttribute("src")}search/`,
+      this.getAttribute("attempt"),
+    );
     this.#frame();
     this.pages = new LogPages(this.lines, this.source);
-    try { await this.#open(); } catch (error) { this.note.textContent = error.message; }
+    try {
+      await this.#open();
+    } catch (error) {
+      this.note.textContent = error.message;
+    }
     this.#listen();
     this.#foot();
   }
 
-  disconnectedCallback() { this.#stop?.(); this.#stop = null; }
+  disconnectedCallback() {
+    this.#stop?.();
+    this.#stop = null;
+  }
 
   /** What it shows is not there any more. */
   end() {
@@ -41,25 +55,76 @@ class LogView extends HTMLElement {
   #frame() {
     this.lines = h("div", { class: "lines" });
     this.note = h("p", { class: "note" });
-    this.scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.getAttribute("label") ?? t("Log") }, this.lines, this.note);
+    this.scroll = h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": this.getAttribute("label") ?? t("Log") },
+      this.lines,
+      this.note,
+    );
     this.find = new LogFind(this.source, (hit) => this.#jump(hit.offset, hit.line));
     this.find.element.hidden = this.hasAttribute("no-find");
-    this.errors = h("button", { type: "button", class: "btn quiet small errors", hidden: true, onclick: () => this.#nextError() });
-    this.follower = h("button", { type: "button", class: "btn quiet small", "aria-pressed": "false", onclick: () => this.#followEnd() }, icon("follow"), t("Follow"));
-    const edge = (name, label, go) => h("button", { type: "button", class: "btn quiet square small", "aria-label": label, title: label, onclick: go }, icon(name));
+    this.errors = h("button", {
+      type: "button",
+      class: "btn quiet small errors",
+      hidden: true,
+      onclick: () => this.#nextError(),
+    });
+    this.follower = h(
+      "button",
+      { type: "button", class: "btn quiet small", "aria-pressed": "false", onclick: () => this.#followEnd() },
+      icon("follow"),
+      t("Follow"),
+    );
+    const edge = (name, label, go) =>
+      h(
+        "button",
+        { type: "button", class: "btn quiet square small", "aria-label": label, title: label, onclick: go },
+        icon(name),
+      );
     this.toStart = edge("arrow-up", t("Start of the log"), () => this.#goTo(0));
     this.toEnd = edge("arrow-down", t("End of the log"), () => this.#goTo(-WINDOW));
     this.total = h("span", { class: "total" });
-    this.wrapper = h("button", { type: "button", class: "btn quiet square small", "aria-label": t("Wrap lines"), title: t("Wrap lines"), "aria-pressed": "false", onclick: () => this.#wrap(!this.classList.contains("wrapped")) }, icon("wrap"));
+    this.wrapper = h(
+      "button",
+      {
+        type: "button",
+        class: "btn quiet square small",
+        "aria-label": t("Wrap lines"),
+        title: t("Wrap lines"),
+        "aria-pressed": "false",
+        onclick: () => this.#wrap(!this.classList.contains("wrapped")),
+      },
+      icon("wrap"),
+    );
     const download = this.getAttribute("download");
-    this.append(this.scroll, h("div", { class: "foot" }, this.find.element, this.errors, this.toStart, this.toEnd, this.wrapper, this.follower, this.total,
-      download && h("a", { class: "btn quiet small", href: download, download: true }, icon("download"), t("Download"))));
+    this.append(
+      this.scroll,
+      h(
+        "div",
+        { class: "foot" },
+        this.find.element,
+        this.errors,
+        this.toStart,
+        this.toEnd,
+        this.wrapper,
+        this.follower,
+        this.total,
+        download &&
+          h("a", { class: "btn quiet small", href: download, download: true }, icon("download"), t("Download")),
+      ),
+    );
     this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.lines.addEventListener("click", (event) => this.#linked(event));
-    try { this.wrap(localStorage.getItem(WRAP) === "1"); } catch { /* as they come */ }
+    try {
+      this.wrap(localStorage.getItem(WRAP) === "1");
+    } catch {
+      /* as they come */
+    }
   }
 
   async #toHash() {
+    // Of several logs on a page none is meant by the number of a line.
+    if (this.hasAttribute("unlinked")) return false;
     const line = Number(location.hash.match(/^#L(\d+)$/)?.[1] ?? 0);
     if (!line || !this.isConnected) return false;
     const offset = await this.source.offsetOf(line);
@@ -70,7 +135,10 @@ class LogView extends HTMLElement {
   async #open() {
     const error = this.getAttribute("error-offset");
     if (await this.#toHash()) return;
-    if (error) { await this.#jump(Number(error)); return; }
+    if (error) {
+      await this.#jump(Number(error));
+      return;
+    }
     const ended = this.hasAttribute("final");
     await this.pages.openAt(ended ? 0 : -WINDOW, ended);
     this.#follow = !ended && !this.source.final;
@@ -85,14 +153,30 @@ class LogView extends HTMLElement {
   #listen() {
     const topic = this.getAttribute("topic");
     const stops = [];
-    if (topic && !this.source.final) stops.push(live.watch(topic, (frame) => this.#heard(frame), () => ({ offset: this.pages.end })));
+    if (topic && !this.source.final)
+      stops.push(
+        live.watch(
+          topic,
+          (frame) => this.#heard(frame),
+          () => ({ offset: this.pages.end }),
+        ),
+      );
     // A link to a line of this log may be followed while the log is already open.
     const linked = () => this.#toHash();
-    for (const [target, name] of [[document, "duto:select"], [window, "hashchange"]]) {
+    for (const [target, name] of [
+      [document, "duto:select"],
+      [window, "hashchange"],
+    ]) {
       target.addEventListener(name, linked);
       stops.push(() => target.removeEventListener(name, linked));
     }
-    const seen = () => { if (this.#missed && document.visibilityState === "visible") { this.#missed = false; this.#frames.push({}); this.#plan(); } };
+    const seen = () => {
+      if (this.#missed && document.visibilityState === "visible") {
+        this.#missed = false;
+        this.#frames.push({});
+        this.#plan();
+      }
+    };
     document.addEventListener("visibilitychange", seen);
     stops.push(() => document.removeEventListener("visibilitychange", seen));
     const sized = new ResizeObserver(() => this.#resized());
@@ -118,7 +202,10 @@ class LogView extends HTMLElement {
   #plan() {
     if (this.#drawing || !this.#frames.length) return;
     this.#drawing = true;
-    setTimeout(() => requestAnimationFrame(() => this.#draw()), Math.max(0, this.#drawn + PAUSE_MS - performance.now()));
+    setTimeout(
+      () => requestAnimationFrame(() => this.#draw()),
+      Math.max(0, this.#drawn + PAUSE_MS - performance.now()),
+    );
   }
 
   /** All frames since the last picture at once: a flood costs one layout. */
@@ -128,7 +215,9 @@ class LogView extends HTMLElement {
     try {
       await this.#take(this.#frames.splice(0));
       if (this.#follow && !this.pages.atTail) await this.#catchUp();
-    } catch { /* the next frame tries again */ }
+    } catch {
+      /* the next frame tries again */
+    }
     if (this.source.final && this.pages.atTail) this.pages.append(new Uint8Array());
     if (this.#follow) this.#toEnd();
     this.#foot();
@@ -171,9 +260,16 @@ class LogView extends HTMLElement {
     try {
       if (offset === 0 && this.pages.start > 0) await this.pages.openAt(0);
       if (offset < 0 && !this.pages.atTail) await this.pages.openAt(offset, false);
-    } catch (error) { this.note.textContent = error.message; return; }
+    } catch (error) {
+      this.note.textContent = error.message;
+      return;
+    }
     if (offset === 0) this.scroll.scrollTop = 0;
-    else { this.#toEnd(); requestAnimationFrame(() => this.#toEnd()); } // what comes into view has its real height only then
+    else {
+      this.#toEnd();
+      requestAnimationFrame(() => this.#toEnd());
+    } // what comes into view has its real height only then
+    await this.#load();
     this.#foot();
   }
 
@@ -186,28 +282,51 @@ class LogView extends HTMLElement {
 
   /** What the reader was led to stays in view when what is around the log takes or leaves room. */
   #resized() {
-    const { clientHeight } = this.scroll, marked = this.lines.querySelector(".target");
+    const { clientHeight } = this.scroll,
+      marked = this.lines.querySelector(".target");
     if (this.#follow) this.#toEnd();
     else if (marked) {
-      const { top, bottom } = marked.getBoundingClientRect(), start = this.scroll.getBoundingClientRect().top;
+      const { top, bottom } = marked.getBoundingClientRect(),
+        start = this.scroll.getBoundingClientRect().top;
       if (top - start < this.#height && bottom - start > clientHeight) this.#center(marked);
     }
     this.#height = clientHeight;
   }
 
-  #toEnd() { this.scroll.scrollTop = this.scroll.scrollHeight; }
+  #toEnd() {
+    this.scroll.scrollTop = this.scroll.scrollHeight;
+  }
 
   async #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroll;
     const left = scrollHeight - scrollTop - clientHeight;
-    if (this.#follow && left > BOTTOM_PX * 4 && !this.#drawing) { this.#follow = false; this.#foot(); }
-    else if (!this.#follow && left < BOTTOM_PX && this.pages.atTail && !this.source.final) { this.#follow = true; this.#foot(); }
+    if (this.#follow && left > BOTTOM_PX * 4 && !this.#drawing) {
+      this.#follow = false;
+      this.#foot();
+    } else if (!this.#follow && left < BOTTOM_PX && this.pages.atTail && !this.source.final) {
+      this.#follow = true;
+      this.#foot();
+    }
+    await this.#load();
+  }
+
+  /** More of the log above or below, where what is loaded ends near by. */
+  async #load() {
     if (this.#busy) return;
     this.#busy = true;
+    const { scrollTop, scrollHeight, clientHeight } = this.scroll;
+    const left = scrollHeight - scrollTop - clientHeight;
     try {
-      if (scrollTop < NEAR_PX && this.pages.start > 0) await this.#grow();
-      else if (left < NEAR_PX && !this.pages.atTail) { await this.pages.after(); this.#foot(); }
-    } catch (error) { this.note.textContent = error.message; }
+      if (scrollTop < NEAR_PX && this.pages.start > 0) {
+        do await this.#grow();
+        while (this.pages.start > 0 && this.scroll.scrollHeight <= clientHeight); // nothing would ask for more
+      } else if (left < NEAR_PX && !this.pages.atTail) {
+        await this.pages.after();
+        this.#foot();
+      }
+    } catch (error) {
+      this.note.textContent = error.message;
+    }
     this.#busy = false;
   }
 
@@ -227,8 +346,10 @@ class LogView extends HTMLElement {
       await this.pages.openAt(Math.max(0, offset - WINDOW / 4), offset < WINDOW / 4);
       line = this.pages.lineOf(offset);
     }
-    if (line && number && !line.id) this.pages.numberFrom(line, number);
+    if (line && number && !this.pages.isNumbered) this.pages.numberFrom(line, number);
     this.#target(line);
+    this.#center(line);
+    await this.#load();
     this.#center(line);
     this.#foot();
     return line;
@@ -250,7 +371,8 @@ class LogView extends HTMLElement {
   /** The next one below the marked line, or below where the reader is; after the last the first. */
   async #nextError() {
     this.#follow = false;
-    const marked = this.lines.querySelector(".target"), box = this.scroll.getBoundingClientRect();
+    const marked = this.lines.querySelector(".target"),
+      box = this.scroll.getBoundingClientRect();
     const top = (line) => line.getBoundingClientRect().top;
     const begin = marked && top(marked) >= box.top && top(marked) < box.bottom ? top(marked) + 1 : box.top;
     const next = [...this.lines.querySelectorAll(".line.first")].find((line) => top(line) >= begin);
@@ -261,20 +383,27 @@ class LogView extends HTMLElement {
       return;
     }
     try {
-      const hit = await this.source.error(this.pages.drawn) ?? await this.source.error(0);
+      const hit = (await this.source.error(this.pages.drawn)) ?? (await this.source.error(0));
       if (hit) await this.#jump(hit.offset, hit.line);
-    } catch (error) { this.note.textContent = error.message; }
+    } catch (error) {
+      this.note.textContent = error.message;
+    }
   }
 
   /** How long lines are shown is chosen once, for all logs. */
   #wrap(wanted) {
-    try { localStorage.setItem(WRAP, wanted ? "1" : "0"); } catch { /* not remembered then */ }
+    try {
+      localStorage.setItem(WRAP, wanted ? "1" : "0");
+    } catch {
+      /* not remembered then */
+    }
     for (const view of document.querySelectorAll("log-view")) view.wrap?.(wanted);
   }
 
   /** What is read stays in view. */
   wrap(wanted) {
-    const line = this.#atTop(), before = line?.getBoundingClientRect().top;
+    const line = this.#atTop(),
+      before = line?.getBoundingClientRect().top;
     this.classList.toggle("wrapped", wanted);
     this.wrapper.setAttribute("aria-pressed", String(wanted));
     if (this.#follow) this.#toEnd();
@@ -283,7 +412,8 @@ class LogView extends HTMLElement {
 
   /** The first line in view, wherever the page is scrolled to. */
   #atTop() {
-    const { top } = this.scroll.getBoundingClientRect(), isBelow = (element) => element.getBoundingClientRect().bottom > top;
+    const { top } = this.scroll.getBoundingClientRect(),
+      isBelow = (element) => element.getBoundingClientRect().bottom > top;
     const chunk = [...this.lines.children].find(isBelow);
     return chunk?.matches(".line") ? chunk : [...(chunk?.children ?? [])].find(isBelow);
   }
@@ -296,8 +426,14 @@ class LogView extends HTMLElement {
     this.toEnd.hidden = !this.source.final; // of a growing log, Follow leads there
     this.follower.setAttribute("aria-pressed", String(this.#follow));
     const count = this.pages.atTail ? this.pages.lastNumber : null;
-    this.total.textContent = [count && n("{count} line", "{count} lines", count), bytes(this.source.size)].filter(Boolean).join(" · ");
-    this.note.textContent = this.pages.empty ? (this.source.final || this.hasAttribute("final") ? t("The script printed nothing.") : t("Nothing printed yet.")) : "";
+    this.total.textContent = [count && n("{count} line", "{count} lines", count), bytes(this.source.size)]
+      .filter(Boolean)
+      .join(" · ");
+    this.note.textContent = this.pages.empty
+      ? this.source.final || this.hasAttribute("final")
+        ? t("The script printed nothing.")
+        : t("Nothing printed yet.")
+      : "";
   }
 }
 

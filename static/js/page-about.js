@@ -20,11 +20,14 @@ class PageAbout extends HTMLElement {
     });
   }
 
-  disconnectedCallback() { this.#stop?.(); }
+  disconnectedCallback() {
+    this.#stop?.();
+  }
 }
 
 customElements.define("page-about", PageAbout);
 // The lists of a workspace are refused to those who belong to it no more: none of this page is theirs now.
 document.addEventListener("duto:live", ({ detail: { error } }) => {
-  if (error?.code === "not_found" && error.topic.startsWith("list:")) leave(document.body, t("This workspace was deleted, or you do not belong to it any more."));
+  if (error?.code === "not_found" && error.topic.startsWith("list:"))
+    leave(document.body, t("This workspace was deleted, or you do not belong to it any more."));
 });

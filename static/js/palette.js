@@ -3,8 +3,17 @@ import { fetchJSON, h, icon } from "./dom.js";
 import { stateOf, word } from "./states.js";
 import { t } from "./words.js";
 
-const ICONS = { run: "runs", pipeline: "pipelines", dataset: "data", datastore: "disk", environment: "environments", model: "models",
-  compute: "compute", experiment: "experiments", page: "arrow-right" };
+const ICONS = {
+  run: "runs",
+  pipeline: "pipelines",
+  dataset: "data",
+  datastore: "disk",
+  environment: "environments",
+  model: "models",
+  compute: "compute",
+  experiment: "experiments",
+  page: "arrow-right",
+};
 const PAUSE_MS = 120;
 
 class Palette {
@@ -20,13 +29,21 @@ class Palette {
     this.input.addEventListener("input", () => this.#ask());
     this.input.addEventListener("keydown", (event) => this.#key(event));
     this.list.addEventListener("click", (event) => this.#go(event.target.closest("li"), event));
-    dialog.addEventListener("close", () => { this.input.value = ""; });
+    dialog.addEventListener("close", () => {
+      this.input.value = "";
+    });
     new MutationObserver(() => dialog.open && this.#ask()).observe(dialog, { attributeFilter: ["open"] });
   }
 
   #pages(query) {
     const links = [...document.querySelectorAll(".shell a.item, a[data-palette]")];
-    return links.map((a) => ({ kind: "page", name: a.dataset.palette || a.firstElementChild.nextSibling?.textContent.trim() || a.textContent.trim(), url: a.href, detail: t("Page") }))
+    return links
+      .map((a) => ({
+        kind: "page",
+        name: a.dataset.palette || a.firstElementChild.nextSibling?.textContent.trim() || a.textContent.trim(),
+        url: a.href,
+        detail: t("Page"),
+      }))
       .filter(({ name }) => name.toLowerCase().includes(query.toLowerCase()));
   }
 
@@ -39,19 +56,40 @@ class Palette {
   }
 
   async #fetch(query) {
-    const request = this.#request = new AbortController();
+    const request = (this.#request = new AbortController());
     try {
-      const { items } = await fetchJSON(`${this.dialog.dataset.src}?q=${encodeURIComponent(query)}`, { signal: request.signal });
+      const { items } = await fetchJSON(`${this.dialog.dataset.src}?q=${encodeURIComponent(query)}`, {
+        signal: request.signal,
+      });
       if (this.input.value.trim() === query) this.#show([...items, ...this.#pages(query)], query);
-    } catch { /* the pages are there; the next letter asks again */ }
+    } catch {
+      /* the pages are there; the next letter asks again */
+    }
   }
 
   #show(found, query) {
     this.#found = found;
     this.#at = 0;
     const rows = found.map(({ kind, name, detail }, place) =>
-      h("li", { role: "option", id: `palette-${place}` }, icon(ICONS[kind] ?? "arrow-right"), h("span", { class: "truncate" }, name), h("span", { class: "detail" }, kind === "run" ? word(stateOf({ status: detail })) : detail ?? kind)));
-    this.list.replaceChildren(...(rows.length ? rows : [h("li", { class: "none", "aria-disabled": "true" }, query ? t("Nothing is named “{text}”.", { text: query }) : t("Nothing yet."))]));
+      h(
+        "li",
+        { role: "option", id: `palette-${place}` },
+        icon(ICONS[kind] ?? "arrow-right"),
+        h("span", { class: "truncate" }, name),
+        h("span", { class: "detail" }, kind === "run" ? word(stateOf({ status: detail })) : (detail ?? kind)),
+      ),
+    );
+    this.list.replaceChildren(
+      ...(rows.length
+        ? rows
+        : [
+            h(
+              "li",
+              { class: "none", "aria-disabled": "true" },
+              query ? t("Nothing is named “{text}”.", { text: query }) : t("Nothing yet."),
+            ),
+          ]),
+    );
     this.#mark();
   }
 

@@ -15,6 +15,8 @@ const stores = new Map();
 class RunStore extends EventTarget {
   #opened = String(opened());
   #builds = new Map();
+  // For each picture that is being loaded: the frames that came meanwhile, of which it may know nothing.
+  #meanwhile = new Set();
   #stop;
 
   constructor(doc, src, topic) {
@@ -28,7 +30,12 @@ class RunStore extends EventTarget {
     paintFrom(this);
     document.addEventListener("duto:select", () => this.#moved());
     document.addEventListener("duto:gone", () => this.#end());
-    if (topic) this.#stop = live.watch(topic, (frame) => this.#heard(frame), () => ({ version: this.doc.version ?? 0 }));
+    if (topic)
+      this.#stop = live.watch(
+        topic,
+        (frame) => this.#heard(frame),
+        () => ({ version: this.doc.version ?? 0 }),
+      );
   }
 
   #take(doc) {
@@ -41,8 +48,17 @@ class RunStore extends EventTarget {
   /** A build tells of itself, since it may be another run's, too. */
   #watchBuilds() {
     const going = new Set((this.doc.builds ?? []).filter((build) => !build.finished_at).map(({ id }) => id));
-    for (const [id, stop] of this.#builds) if (!going.has(id)) { stop(); this.#builds.delete(id); }
-    for (const id of going) if (this.topic && !this.#builds.has(id)) this.#builds.set(id, live.watch(`build:${id}`, ({ status }) => status && this.reload()));
+    for (const [id, stop] of this.#builds)
+      if (!going.has(id)) {
+        stop();
+        this.#builds.delete(id);
+      }
+    for (const id of going)
+      if (this.topic && !this.#builds.has(id))
+        this.#builds.set(
+          id,
+          live.watch(`build:${id}`, ({ status }) => status && this.reload()),
+        );
   }
 
   /** Shows what a folded group holds. */
@@ -52,7 +68,9 @@ class RunStore extends EventTarget {
   }
 
   /** The node that stands for a step: itself, or the closed group that holds it. */
-  home(step) { return this.doc.home?.[step] ?? step; }
+  home(step) {
+    return this.doc.home?.[step] ?? step;
+  }
 
   /** Other groups may be open now, and the step that is selected may be in one that is not. */
   #moved() {
@@ -62,7 +80,8 @@ class RunStore extends EventTarget {
   }
 
   get #address() {
-    const url = new URL(this.src, location.href), step = selectedStep();
+    const url = new URL(this.src, location.href),
+      step = selectedStep();
     for (const name of opened()) url.searchParams.append("open", name);
     if (step) url.searchParams.set("step", step);
     return url;
@@ -70,18 +89,28 @@ class RunStore extends EventTarget {
 
   async #load() {
     if (!this.src) return;
+    const frames = [];
+    this.#meanwhile.add(frames);
     try {
       const address = this.#address;
       const doc = await fetchJSON(address);
       this.#opened = String(address.searchParams.getAll("open"));
-      const same = doc.hash === this.doc.hash && doc.nodes.length === this.doc.nodes.length && doc.nodes.every(({ id }) => this.nodes.has(id)) && String(doc.builds?.map(({ id }) => id)) === String(this.doc.builds?.map(({ id }) => id));
+      const same =
+        doc.hash === this.doc.hash &&
+        doc.nodes.length === this.doc.nodes.length &&
+        doc.nodes.every(({ id }) => this.nodes.has(id)) &&
+        String(doc.builds?.map(({ id }) => id)) === String(this.doc.builds?.map(({ id }) => id));
       this.#take(doc);
+      for (const { version, changes } of frames)
+        if (version > doc.version) changes?.forEach((change) => this.#apply(change));
       live.known(this.topic, doc.version);
       this.#show();
       this.dispatchEvent(new CustomEvent(same ? "states" : "structure", { detail: { steps: this.steps } }));
     } catch (error) {
       if (isGone(error)) this.#end();
       else setTimeout(this.reload, 3_000);
+    } finally {
+      this.#meanwhile.delete(frames);
     }
   }
 
@@ -96,6 +125,7 @@ class RunStore extends EventTarget {
   }
 
   #heard(frame) {
+    this.#meanwhile.forEach((frames) => frames.push(frame));
     const changed = (frame.changes ?? []).map((change) => this.#apply(change)).filter(Boolean);
     if (changed.length) this.dispatchEvent(new CustomEvent("states", { detail: { steps: changed } }));
     if (frame.reload) this.reload();
@@ -119,7 +149,8 @@ class RunStore extends EventTarget {
     if (stamp && !node[stamp]) node[stamp] = new Date().toISOString();
     if (ended(stateOf(node)) && !node.finished_at) node.finished_at = new Date().toISOString();
     const after = stateOf(node);
-    if (after !== before && TOLD.has(after)) announce(`${node.label} ${word(after).toLowerCase()}${attempt(node) > 1 ? `, ${nth(node)}` : ""}`);
+    if (after !== before && TOLD.has(after))
+      announce(`${node.label} ${word(after).toLowerCase()}${attempt(node) > 1 ? `, ${nth(node)}` : ""}`);
     return node;
   }
 
@@ -128,7 +159,7 @@ class RunStore extends EventTarget {
     const now = new Date().toISOString();
     node.attempts ??= [];
     let own = node.attempts.find((one) => one.number === number);
-    if (!own) node.attempts.push(own = { id, number, queued_at: now });
+    if (!own) node.attempts.push((own = { id, number, queued_at: now }));
     own.status = status;
     if (status === "Running") own.started_at ??= now;
     if (ended(stateOf({ status }))) own.finished_at ??= now;
@@ -154,7 +185,8 @@ export function runStore(doc, src, topic) {
 }
 
 export async function storeFor(element, block) {
-  const src = element.getAttribute("src"), topic = element.getAttribute("topic");
+  const src = element.getAttribute("src"),
+    topic = element.getAttribute("topic");
   const known = stores.get(topic ?? src ?? "");
   return known ?? runStore(block ?? (await fetchJSON(src)), src, topic);
 }
@@ -162,15 +194,21 @@ export async function storeFor(element, block) {
 export const attempt = (node) => node.attempts?.length || 1;
 const nth = (node) => t("attempt {number}", { number: attempt(node) });
 
+/** Its name, and its kind where it runs something else than a Python script. */
+export const spokenName = (node) => (node.word ? `${node.label} (${node.word})` : node.label);
+
 /** The second line of a node: state, time, attempt. */
 export function describe(node) {
   if (node.type === "group") return `${word(stateOf(node)).toLowerCase()} · ${node.detail}`;
-  const state = stateOf(node), said = state === "Reused" && node.adopted ? t("adopted") : word(state).toLowerCase();
-  const detail = node.touched || !ended(state) ? "" : node.detail ?? "";
+  const state = stateOf(node),
+    said = state === "Reused" && node.adopted ? t("adopted") : word(state).toLowerCase();
+  const detail = node.touched || !ended(state) ? "" : (node.detail ?? "");
   if (detail) return detail.toLowerCase().startsWith(said) ? detail : `${said} · ${detail}`;
   const parts = [said];
-  if (node.started_at && state !== "Reused" && state !== "Skipped") parts.push(duration(secondsBetween(node.started_at, node.finished_at ?? undefined)));
-  else if (!node.touched && attempt(node) === 1 && node.detail && node.detail.toLowerCase() !== said) parts.push(node.detail);
+  if (node.started_at && state !== "Reused" && state !== "Skipped")
+    parts.push(duration(secondsBetween(node.started_at, node.finished_at ?? undefined)));
+  else if (!node.touched && attempt(node) === 1 && node.detail && node.detail.toLowerCase() !== said)
+    parts.push(node.detail);
   if (attempt(node) > 1) parts.push(nth(node));
   return parts.join(" · ");
 }

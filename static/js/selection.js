@@ -54,12 +54,27 @@ export function mark(root) {
   }
 }
 
+/** The tab that was chosen is lit at once, however long its content takes. */
+function light(link) {
+  const tabs = link.closest(".tabs");
+  for (const other of tabs?.querySelectorAll("[aria-current]") ?? []) other.removeAttribute("aria-current");
+  if (tabs) link.setAttribute("aria-current", "page");
+}
+
 addEventListener("popstate", () => tell(new URL(location.href)));
 document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const link = event.target.closest("a[data-panel]");
-  if (link) { event.preventDefault(); follow(link.href, link.dataset.panel); return; }
+  if (link) {
+    event.preventDefault();
+    light(link);
+    follow(link.href, link.dataset.panel);
+    return;
+  }
   const row = event.target.closest("[data-step]");
-  if (row && !event.target.closest("button, input, a:not([data-step])")) { event.preventDefault(); select(row.dataset.step); }
+  if (row && !event.target.closest("button, input, a:not([data-step])")) {
+    event.preventDefault();
+    select(row.dataset.step);
+  }
 });
 mark(document);

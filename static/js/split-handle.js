@@ -1,21 +1,40 @@
 // <split-handle name>: between two panes; dragged, moved by arrows, and remembered under its name.
-const LEAST = 25, MOST = 75, STEP = 2, FIRST = 46;
+const LEAST = 25,
+  MOST = 75,
+  STEP = 2,
+  FIRST = 46;
 
 class SplitHandle extends HTMLElement {
   #part = FIRST;
 
   connectedCallback() {
     if (this.hasAttribute("role")) return;
-    for (const [name, value] of Object.entries({ role: "separator", tabindex: "0", "aria-orientation": "vertical", "aria-valuemin": LEAST, "aria-valuemax": MOST, "aria-label": this.getAttribute("label") })) this.setAttribute(name, value);
+    for (const [name, value] of Object.entries({
+      role: "separator",
+      tabindex: "0",
+      "aria-orientation": "vertical",
+      "aria-valuemin": LEAST,
+      "aria-valuemax": MOST,
+      "aria-label": this.getAttribute("label"),
+    }))
+      this.setAttribute(name, value);
     this.addEventListener("keydown", (event) => this.#key(event));
     this.addEventListener("pointerdown", (event) => this.#grab(event));
     this.addEventListener("dblclick", () => this.#keep(FIRST));
     this.#set(Number(this.#remembered) || FIRST);
   }
 
-  get #place() { return `duto.split.${this.getAttribute("name")}`; }
+  get #place() {
+    return `duto.split.${this.getAttribute("name")}`;
+  }
 
-  get #remembered() { try { return localStorage.getItem(this.#place); } catch { return null; } }
+  get #remembered() {
+    try {
+      return localStorage.getItem(this.#place);
+    } catch {
+      return null;
+    }
+  }
 
   #set(percent) {
     this.#part = Math.min(MOST, Math.max(LEAST, percent));
@@ -26,11 +45,17 @@ class SplitHandle extends HTMLElement {
 
   #keep(percent) {
     this.#set(percent);
-    try { localStorage.setItem(this.#place, this.#part.toFixed(1)); } catch { /* it then lasts as long as the page */ }
+    try {
+      localStorage.setItem(this.#place, this.#part.toFixed(1));
+    } catch {
+      /* it then lasts as long as the page */
+    }
   }
 
   #key(event) {
-    const next = { ArrowLeft: this.#part - STEP, ArrowRight: this.#part + STEP, Home: LEAST, End: MOST, Enter: FIRST }[event.key];
+    const next = { ArrowLeft: this.#part - STEP, ArrowRight: this.#part + STEP, Home: LEAST, End: MOST, Enter: FIRST }[
+      event.key
+    ];
     if (next === undefined) return;
     event.preventDefault();
     this.#keep(next);

@@ -7,11 +7,19 @@ const rows = (row) => [...row.closest("tbody").querySelectorAll("tr[tabindex]")]
 document.addEventListener("keydown", (event) => {
   const row = event.target.closest?.("tbody tr[tabindex]");
   if (!row || event.target !== row) return;
-  const all = rows(row), here = all.indexOf(row);
+  const all = rows(row),
+    here = all.indexOf(row);
   const next = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: all.length - 1 }[event.key];
-  if (next !== undefined) { all[next]?.focus(); event.preventDefault(); }
-  else if (event.key === "Enter") { (row.querySelector("td.main a") ?? row).click(); event.preventDefault(); }
-  else if (event.key === " " || event.key === "x") { row.querySelector('input[type="checkbox"]')?.click(); event.preventDefault(); }
+  if (next !== undefined) {
+    all[next]?.focus();
+    event.preventDefault();
+  } else if (event.key === "Enter") {
+    (row.querySelector("td.main a") ?? row).click();
+    event.preventDefault();
+  } else if (event.key === " " || event.key === "x") {
+    row.querySelector('input[type="checkbox"]')?.click();
+    event.preventDefault();
+  }
 });
 
 document.addEventListener("click", (event) => {
@@ -27,8 +35,18 @@ function reach() {
   for (const box of document.querySelectorAll(".table-wrap")) {
     const isCut = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
     const isReached = box.querySelector("a, button, input, [tabindex]");
-    if (!isCut || isReached) { if (box.dataset.scrolls) ["tabindex", "role", "aria-label", "data-scrolls"].forEach((name) => box.removeAttribute(name)); continue; }
-    for (const [name, value] of Object.entries({ tabindex: "0", role: "region", "aria-label": titleOf(box), "data-scrolls": "yes" })) box.setAttribute(name, value);
+    if (!isCut || isReached) {
+      if (box.dataset.scrolls)
+        ["tabindex", "role", "aria-label", "data-scrolls"].forEach((name) => box.removeAttribute(name));
+      continue;
+    }
+    for (const [name, value] of Object.entries({
+      tabindex: "0",
+      role: "region",
+      "aria-label": titleOf(box),
+      "data-scrolls": "yes",
+    }))
+      box.setAttribute(name, value);
   }
 }
 
@@ -37,10 +55,13 @@ const titleOf = (box) => box.closest("section, dialog")?.querySelector("h1, h2, 
 const boxes = (name) => [...document.querySelectorAll(`input[type="checkbox"][name="${CSS.escape(name)}"]`)];
 
 function count(name) {
-  const all = boxes(name), picked = all.filter((box) => box.checked);
+  const all = boxes(name),
+    picked = all.filter((box) => box.checked);
   for (const bar of document.querySelectorAll(`[data-needs-picked="${CSS.escape(name)}"]`)) {
     bar.hidden = picked.length < Number(bar.dataset.atLeast ?? 1);
-    bar.querySelectorAll("[data-picked]").forEach((place) => { place.textContent = picked.length; });
+    bar.querySelectorAll("[data-picked]").forEach((place) => {
+      place.textContent = picked.length;
+    });
   }
   for (const head of document.querySelectorAll(`[data-check-all="${CSS.escape(name)}"]`)) {
     head.checked = all.length > 0 && picked.length === all.length;
@@ -52,12 +73,20 @@ function count(name) {
 document.addEventListener("change", (event) => {
   const box = event.target;
   if (!box.matches?.('input[type="checkbox"]')) return;
-  if (box.dataset.checkAll) { boxes(box.dataset.checkAll).forEach((other) => { other.checked = box.checked; }); count(box.dataset.checkAll); }
-  else if (box.name) count(box.name);
+  if (box.dataset.checkAll) {
+    boxes(box.dataset.checkAll).forEach((other) => {
+      other.checked = box.checked;
+    });
+    count(box.dataset.checkAll);
+  } else if (box.name) count(box.name);
 });
 // Rows may be replaced while some are ticked.
-const recount = () => new Set([...document.querySelectorAll("[data-needs-picked]")].map((bar) => bar.dataset.needsPicked)).forEach(count);
-const changed = () => { recount(); reach(); };
+const recount = () =>
+  new Set([...document.querySelectorAll("[data-needs-picked]")].map((bar) => bar.dataset.needsPicked)).forEach(count);
+const changed = () => {
+  recount();
+  reach();
+};
 document.addEventListener("htmx:afterSettle", changed);
 document.addEventListener("duto:content", changed);
 window.addEventListener("resize", throttle(200, reach));

@@ -1,7 +1,12 @@
 // Times that stay true while the page is open.
 import { dates, duration, t } from "./words.js";
 
-const UNITS = [[31_536_000, t("y")], [86_400, "d"], [3_600, "h"], [60, "min"]];
+const UNITS = [
+  [31_536_000, t("y")],
+  [86_400, "d"],
+  [3_600, "h"],
+  [60, "min"],
+];
 
 export function relative(seconds) {
   const past = Math.abs(seconds);
@@ -22,13 +27,19 @@ const EXACT = dates({ dateStyle: "medium", timeStyle: "long" });
 export const exact = (moment) => EXACT.format(new Date(moment));
 
 /** One clock for the page: each second for what runs, each half minute for what is past. */
-const ticking = new Set(), ageing = new Set();
+const ticking = new Set(),
+  ageing = new Set();
 setInterval(() => ticking.forEach((element) => element.show()), 1_000);
 setInterval(() => ageing.forEach((element) => element.show()), 30_000);
 
 class RelativeTime extends HTMLElement {
-  connectedCallback() { ageing.add(this); this.show(); }
-  disconnectedCallback() { ageing.delete(this); }
+  connectedCallback() {
+    ageing.add(this);
+    this.show();
+  }
+  disconnectedCallback() {
+    ageing.delete(this);
+  }
   show() {
     const time = this.querySelector("time");
     if (!time) return;
@@ -40,8 +51,12 @@ class RelativeTime extends HTMLElement {
 
 class RunDuration extends HTMLElement {
   static observedAttributes = ["start", "end"];
-  connectedCallback() { this.attributeChangedCallback(); }
-  disconnectedCallback() { ticking.delete(this); }
+  connectedCallback() {
+    this.attributeChangedCallback();
+  }
+  disconnectedCallback() {
+    ticking.delete(this);
+  }
   attributeChangedCallback() {
     if (this.isConnected && this.hasAttribute("start") && !this.getAttribute("end")) ticking.add(this);
     else ticking.delete(this);

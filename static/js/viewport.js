@@ -1,6 +1,8 @@
 // Zoom, pan and fit of a drawing inside its frame.
 
-const CLOSEST = 2, FARTHEST = 0.08, READABLE = 0.52;
+const CLOSEST = 2,
+  FARTHEST = 0.08,
+  READABLE = 0.52;
 
 export class Viewport {
   constructor(frame, world, changed) {
@@ -43,24 +45,40 @@ export class Viewport {
   /** Moves no more than needed. */
   reveal({ x, y }, margin = 70) {
     const { clientWidth: w, clientHeight: h } = this.frame;
-    const px = x * this.scale + this.x, py = y * this.scale + this.y;
-    const shift = (value, size) => (size < 2 * margin ? size / 2 - value : value < margin ? margin - value : value > size - margin ? size - margin - value : 0);
-    const dx = shift(px, w), dy = shift(py, h);
+    const px = x * this.scale + this.x,
+      py = y * this.scale + this.y;
+    const shift = (value, size) =>
+      size < 2 * margin
+        ? size / 2 - value
+        : value < margin
+          ? margin - value
+          : value > size - margin
+            ? size - margin - value
+            : 0;
+    const dx = shift(px, w),
+      dy = shift(py, h);
     if (dx || dy) this.set(this.scale, this.x + dx, this.y + dy);
   }
 
   #wheel(event) {
     const box = this.frame.getBoundingClientRect();
     event.preventDefault();
-    if (event.ctrlKey || event.metaKey) this.zoom(Math.exp(-event.deltaY / 240), [event.clientX - box.left, event.clientY - box.top]);
+    if (event.ctrlKey || event.metaKey)
+      this.zoom(Math.exp(-event.deltaY / 240), [event.clientX - box.left, event.clientY - box.top]);
     else this.pan(event.shiftKey ? -event.deltaY : -event.deltaX, event.shiftKey ? 0 : -event.deltaY);
   }
 
   #grab(event) {
     if (event.button || event.target.closest("button, [data-node]")) return;
     let [x, y] = [event.clientX, event.clientY];
-    const move = (moved) => { this.pan(moved.clientX - x, moved.clientY - y); [x, y] = [moved.clientX, moved.clientY]; };
-    const drop = () => { this.frame.removeEventListener("pointermove", move); this.frame.classList.remove("grabbed"); };
+    const move = (moved) => {
+      this.pan(moved.clientX - x, moved.clientY - y);
+      [x, y] = [moved.clientX, moved.clientY];
+    };
+    const drop = () => {
+      this.frame.removeEventListener("pointermove", move);
+      this.frame.classList.remove("grabbed");
+    };
     this.frame.setPointerCapture(event.pointerId);
     this.frame.classList.add("grabbed");
     this.frame.addEventListener("pointermove", move);

@@ -35,7 +35,8 @@ export const SIZES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 /** 1.2 KiB: one decimal below a hundred where it says something. */
 export function bytes(size) {
   if (size < 0) return `-${bytes(-size)}`;
-  let tenths, power = -1;
+  let tenths,
+    power = -1;
   do {
     power += 1;
     const amount = size / 1024 ** power;
@@ -44,7 +45,11 @@ export function bytes(size) {
   return `${decimal(tenths / 10)} ${SIZES[power]}`;
 }
 
-const SPANS = [[86_400, "d", 3_600, "h"], [3_600, "h", 60, "min"], [60, "min", 1, "s"]];
+const SPANS = [
+  [86_400, "d", 3_600, "h"],
+  [3_600, "h", 60, "min"],
+  [60, "min", 1, "s"],
+];
 
 /** 2.0 s, 4 min 12 s, 30 min: what has passed in full, in at most two units. */
 export function duration(seconds) {
@@ -64,5 +69,7 @@ export function number(value) {
     const [digits, power] = value.toExponential(2).split("e");
     return `${decimal(Number(digits))}e${power[0]}${power.slice(1).padStart(2, "0")}`;
   }
-  return Number.isInteger(value) || size >= 1000 ? whole(Math.sign(value) * Math.round(size)) : decimal(Number(value.toPrecision(4)));
+  return Number.isInteger(value) || size >= 1000
+    ? whole(Math.sign(value) * Math.round(size))
+    : decimal(Number(value.toPrecision(4)));
 }

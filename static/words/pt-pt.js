@@ -50,6 +50,7 @@ globalThis.dutoWords={form:(n)=>Number((n != 1)),words:{
 "Nothing is named “{text}”.":"Nada se chama «{text}».",
 "Nothing printed yet.":"Ainda nada foi escrito.",
 "Nothing yet.":"Ainda nada.",
+"One more metric was logged than is shown here. A program gets all of them: {code}":["Foi registada mais uma métrica do que as que aqui se mostram. Um programa obtém todas: {code}","Foram registadas mais {count} métricas do que as que aqui se mostram. Um programa obtém todas: {code}"],
 "Page":"Página",
 "Peak memory":"Pico de memória",
 "Peak processor":"Pico de processador",

@@ -38,7 +38,7 @@ def plan(layout: Layout, redis_url: str, redis_bin: str) -> Broker:
 def configuration(layout: Layout, port: int, password: str) -> str:
     """A file rather than arguments: every local user can read the arguments of a process.
 
-    Nothing is kept on disk, since nothing of it matters after its end: a full disk would make it refuse every bell, at
+    Nothing is kept on disk, since nothing of it matters after its end: a full disk would make it refuse every wake-up, at
     which the worker would end.
     """
     return "\n".join(

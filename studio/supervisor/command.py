@@ -68,30 +68,30 @@ def beside(name: str, running: AlreadyRunning, options: argparse.Namespace) -> i
 
 def live(name: str, config: Config, layout: Layout, options: argparse.Namespace) -> int:
     """From the first start to the last stop."""
-    house: Supervisor | None = None
+    supervisor: Supervisor | None = None
     try:
-        house = Supervisor(config, layout, say)
-        link = house.start()
-        greet(house.url, link, layout)
+        supervisor = Supervisor(config, layout, say)
+        link = supervisor.start()
+        greet(supervisor.url, link, layout)
         if name == "demo":
-            code = follow(house)
+            code = follow(supervisor)
             if options.exit:
                 return code
         elif not options.no_browser:
-            open_browser(link or house.url)
-        house.watch()
+            open_browser(link or supervisor.url)
+        supervisor.watch()
     except Stopped:
         pass
     except Refusal as refusal:
         return complain(str(refusal))
     finally:
-        if house is not None:
-            house.stop()
+        if supervisor is not None:
+            supervisor.stop()
     say("Stopped.")
-    return 1 if house is not None and house.failed else 0
+    return 1 if supervisor is not None and supervisor.failed else 0
 
 
-def follow(house: Supervisor) -> int:
+def follow(supervisor: Supervisor) -> int:
     """Submit the sample and show it, while the parts are still looked after."""
     from studio.supervisor import database, demo
 
@@ -99,10 +99,10 @@ def follow(house: Supervisor) -> int:
     database.load_django()
 
     def between() -> bool:
-        house.look()
-        return house.stopping
+        supervisor.look()
+        return supervisor.stopping
 
-    return demo.run(house.url, between, say)
+    return demo.run(supervisor.url, between, say)
 
 
 def greet(url: str, link: str, layout: Layout) -> None:

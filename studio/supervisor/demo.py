@@ -118,7 +118,7 @@ class Screen:
     def __init__(self, is_terminal: bool) -> None:
         self.is_terminal = is_terminal
         self.drawn = 0
-        self.told: dict[str, str] = {}
+        self.shown: dict[str, str] = {}
 
     def show(self, lines: list[StepLine]) -> None:
         """Draw the steps as they are."""
@@ -133,8 +133,8 @@ class Screen:
 
     def _tell_changes(self, lines: list[StepLine], width: int) -> None:
         for line in lines:
-            if self.told.get(line.name) != line.state:
-                self.told[line.name] = line.state
+            if self.shown.get(line.name) != line.state:
+                self.shown[line.name] = line.state
                 print(line.text(width), flush=True)
 
     def finish(self) -> None:

@@ -42,7 +42,7 @@ class Supervisor:
         self.failed = False
         self.full_at: float | None = None
         # Whether the state on disk is the present one, and of which error it was told last that it is not.
-        self.is_told = True
+        self.is_state_written = True
         self.complaint: int | None = None
         self.socket = listen_on(config.host, config.port)
         self.port = int(self.socket.getsockname()[1])
@@ -163,7 +163,7 @@ class Supervisor:
         for part in self.parts.values():
             before = part.pid
             line = part.look()
-            self.is_told = self.is_told and part.pid == before
+            self.is_state_written = self.is_state_written and part.pid == before
             if line:
                 self.say(line)
             if part.is_hopeless and not part.is_up and not self._waits_for_room():
@@ -173,7 +173,7 @@ class Supervisor:
                 )
                 self.failed = self.stopping = True
             part.rotate()
-        if not self.is_told:
+        if not self.is_state_written:
             self._write_state()
 
     def watch(self) -> None:
@@ -195,18 +195,18 @@ class Supervisor:
         """A convenience for other commands, written again until it succeeds: without room the studio goes on."""
         try:
             write_state(self.layout, self.url, {name: part.pid for name, part in self.parts.items()})
-            self.is_told, self.complaint = True, None
+            self.is_state_written, self.complaint = True, None
         except OSError as error:
             if self.complaint != error.errno:
                 self.say(f"{self.layout.state} could not be written: {error.strerror}. It is tried again.")
-            self.is_told, self.complaint = False, error.errno
+            self.is_state_written, self.complaint = False, error.errno
 
     def _waits_for_room(self) -> bool:
         """Whether parts die of a full disk, or did a moment ago: they are started again until somebody has made room."""
-        moment, told = time.monotonic(), self.full_at
+        moment, full_at = time.monotonic(), self.full_at
         if self.layout.free() < ROOM:
             self.full_at = moment
-            if told is None or moment - told > WINDOW:
+            if full_at is None or moment - full_at > WINDOW:
                 self.say(f"The disk of {self.layout.home} is full. Make room there: the studio waits for it.")
         return self.full_at is not None and moment - self.full_at <= WINDOW
 

@@ -67,7 +67,7 @@ def warm_up() -> None:
 
 
 def warm_up_rest() -> None:
-    """The interfaces for programs, and what rings bells."""
+    """The interfaces for programs, and what sends wake-ups."""
     from django.conf import settings
     from django.urls import get_resolver
     from django.utils.module_loading import import_string

@@ -15,9 +15,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.addresses import studio_address as address_of
 from core.ids import uuid7
 from core.once import FIELD
 from core.words import duration_text, number_text, seconds_between, size_text
+from workspaces.services import distributions
 
 register = template.Library()
 DAY = 86_400
@@ -32,10 +34,6 @@ class State(NamedTuple):
     @property
     def icon(self) -> str:
         return f"state-{self.key.lower()}"
-
-    @property
-    def ongoing(self) -> bool:
-        return self.key in {"Running", "Preparing", "Finalizing"}
 
 
 WORDS = {
@@ -185,9 +183,23 @@ def bytes_tag(size: float | None) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def url_with(context: template.Context, **changes: Any) -> str:
-    """This page's address with some of its query changed; None or "" takes a key away."""
+def studio_address(context: template.Context) -> str:
+    """Where programs reach this studio."""
+    return address_of(context["request"])
+
+
+@register.simple_tag(takes_context=True)
+def install_command(context: template.Context, what: str = "duto-azureml") -> str:
+    """The line that installs the SDK from this studio."""
+    return distributions.install_command(address_of(context["request"]), what)
+
+
+@register.simple_tag(takes_context=True)
+def url_with(context: template.Context, without: str = "", /, **changes: Any) -> str:
+    """This page's address with some of its query changed; None or "" takes a key away, as `without` takes several."""
     query = context["request"].GET.copy()
+    for key in without.split():
+        query.pop(key, None)
     for key, value in changes.items():
         if value is None or value == "":
             query.pop(key, None)

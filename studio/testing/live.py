@@ -27,7 +27,7 @@ def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
-def eventually(look: Callable[[], T], seconds: float = 20, what: str = "it") -> T:
+def eventually(look: Callable[[], T], seconds: float = 180, what: str = "it") -> T:
     """Look until there is something."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -79,7 +79,7 @@ class LiveStudio:
         )
         return self.process
 
-    def start(self, seconds: float = 60) -> LiveStudio:
+    def start(self, seconds: float = 180) -> LiveStudio:
         """Start, and wait until the pages answer and the other parts are started."""
         process = self.launch()
         # A state of an earlier, killed supervisor has another pid.
@@ -95,7 +95,7 @@ class LiveStudio:
     def get(self, path: str) -> tuple[int, bytes]:
         """One request, any status."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=60) as answer:
                 return int(answer.status), answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -104,7 +104,7 @@ class LiveStudio:
         """Stop it; the exit code, and all that it printed."""
         assert self.process is not None
         self.process.send_signal(number)
-        output, _ = self.process.communicate(timeout=30)
+        output, _ = self.process.communicate(timeout=120)
         return self.process.returncode, output
 
     def kill(self) -> None:

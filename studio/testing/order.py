@@ -13,6 +13,8 @@ from studio.bootstrap import ROOT
 # By how long they take: what begins last must be short, or one worker ends long after the others.
 LONGEST = (
     "tests/live/test_walk.py",
+    "tests/web/test_access.py",
+    "tests/web/test_links.py",
     "tests/web/test_browser.py",
     "tests/runs/test_resume.py",
     "tests/runs/test_random_order.py",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from studio.testing.order import Scheduling, ordered
-from studio.testing.quick import flush_quickly, hash_quickly
+from studio.testing.quick import create_quickly, flush_quickly, hash_quickly
 from studio.testing.services import Services
 
+MARK = "mark.sqlite"
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "chromium", "chromium-browser", "google-chrome")
 
 
@@ -37,12 +39,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[Any]:
 def pytest_configure() -> None:
     """The settings are read by now, and nothing has used them."""
     hash_quickly()
+    create_quickly()
     flush_quickly()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Which database this is about."""
     return f"database: {'SQLite' if config.getoption('--sqlite') else 'PostgreSQL'}"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --sqlite, a file that marks nothing so needs not be imported by every worker: it has nothing to run."""
+    is_file = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    return True if is_file and config.getoption("--sqlite") and MARK not in collection_path.read_text() else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

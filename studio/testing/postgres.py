@@ -81,7 +81,7 @@ class Postgres:
         """The cluster's folder."""
         return self.home / "data"
 
-    def again(self, seconds: float = 30) -> None:
+    def again(self, seconds: float = 120) -> None:
         """Start after `kill`. What the killed server's processes still hold is waited for: they end one by one."""
         until = time.monotonic() + seconds
         while True:
@@ -127,12 +127,12 @@ class Postgres:
     def _wait(self) -> None:
         import psycopg
 
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             if self.process and self.process.poll() is not None:
                 break
             try:
-                psycopg.connect(self.url, connect_timeout=2).close()
+                psycopg.connect(self.url, connect_timeout=10).close()
             except psycopg.OperationalError:
                 time.sleep(0.05)
             else:

@@ -1,4 +1,5 @@
-"""What the suite spares itself: hashes that are slow on purpose, and a flush that fills the tables of migrations anew."""
+"""What the suite spares itself: hashes that are slow on purpose, the past states of an empty database, and a flush that fills
+the tables of migrations anew."""
 
 from __future__ import annotations
 
@@ -14,6 +15,27 @@ def hash_quickly() -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = [HASHER, *settings.PASSWORD_HASHERS]
+
+
+def create_quickly() -> None:
+    """Each worker's database as a first start makes it; that migrations lead to the same is a test of its own."""
+    from django.db.backends.base import creation
+
+    creation.call_command = _create  # type: ignore[attr-defined]
+
+
+def _create(command: str, **options: Any) -> None:
+    """What `migrate` leaves in an empty database, and every other command as it is."""
+    from django.core.management import call_command
+    from django.core.management.sql import emit_post_migrate_signal
+
+    from studio.supervisor import schema
+
+    if command == "migrate" and schema.is_empty():
+        schema.create(schema.on_disk())
+        emit_post_migrate_signal(verbosity=0, interactive=False, db=options["database"])
+    else:
+        call_command(command, **options)
 
 
 def flush_quickly() -> None:

@@ -54,7 +54,7 @@ class Services:
         plan = broker.plan(layout, "", redis_bin)
         self.valkey = Part("valkey", plan.command, os.environ, layout.log("valkey"))
         self.valkey.start()
-        if not broker.wait_for(plan.port, 10):
+        if not broker.wait_for(plan.port, 60):
             raise RuntimeError(f"Valkey does not start:\n{self.valkey.tail()}")
         os.environ["DUTO_REDIS_URL"] = plan.url
         os.environ["DUTO_DATA_DIR"] = str(layout.home)

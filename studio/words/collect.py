@@ -17,8 +17,8 @@ from studio.words import scripts
 from studio.words.po import Catalogue
 
 APPS = ("core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio")
-# What hosts say to the studio.
-HOSTS = "sdk/duto/src/duto/spec/sentences.py"
+# What hosts say to the studio, and what kinds of steps are called.
+OF_SPEC = ("sdk/duto/src/duto/spec/sentences.py", "sdk/duto/src/duto/spec/kinds.py")
 SINGLE = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop"})
 PLURAL = frozenset({"ngettext", "ngettext_lazy"})
 IN_CONTEXT = frozenset({"pgettext", "pgettext_lazy"})
@@ -29,7 +29,7 @@ CALL = re.compile(rf"(?<![\w.])([np]?gettext|_)\(\s*{LITERAL}(?:\s*,\s*{LITERAL}
 
 def everything(root: Path) -> Catalogue:
     """Each text once, in its order, with all files that say it."""
-    python = [*(path for app in APPS for path in (root / app).rglob("*.py")), root / HOSTS]
+    python = [*(path for app in APPS for path in (root / app).rglob("*.py")), *(root / each for each in OF_SPEC)]
     return gathered(
         [
             *(message for path in sorted(python) for message in of_python(path.read_text(), _name(root, path))),

@@ -52,8 +52,8 @@ def read(content: str) -> Catalogue:
     try:
         PoFileParser(catalogue, ignore_obsolete=True, abort_invalid=True).parse(lines)
     except PoFileError as wrong:
-        told = str(wrong).rpartition(" on ")[0]  # Babel counts lines from 0
-        raise ValueError(f"line {wrong.lineno + 1} of the .po file: {told}") from wrong
+        reason = str(wrong).rpartition(" on ")[0]  # Babel counts lines from 0
+        raise ValueError(f"line {wrong.lineno + 1} of the .po file: {reason}") from wrong
     if not catalogue.locale_identifier:
         raise ValueError("the header of the .po file names no Language")
     return catalogue

@@ -60,7 +60,7 @@ def made(path: str) -> Callable[[], object]:
 
 
 def run(*argv: str) -> Callable[[], object]:
-    return lambda: subprocess.run(argv, check=True, capture_output=True, timeout=10).stdout[:100]
+    return lambda: subprocess.run(argv, check=True, capture_output=True, timeout=60).stdout[:100]
 
 
 def holds_marker(paths: list[str]) -> list[str]:
@@ -144,7 +144,7 @@ pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
 tried("see the agent", lambda: os.kill(given["pid"], 0) if given["pid"] not in pids else os.getpid())
 tried("signal all", lambda: os.kill(-1, 0) if len(pids) < 2 else (_ for _ in ()).throw(OSError(1, "counted below")))
 for pid in set(pids) - {os.getpid()}:
-    # The walls' own first process is an ordinary user's like the script, and can do no more.
+    # The sandbox's own first process is an ordinary user's like the script, and can do no more.
     other = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":\t" in line)
     if other["Uid"] != status["Uid"]:
         tried(f"memory of {pid}", lambda pid=pid: os.open(f"/proc/{pid}/mem", os.O_RDWR))  # type: ignore[misc]

@@ -55,7 +55,7 @@ def guarded(tmp_path: Path, bare_python: str) -> Iterator[Steps]:
     made.close()
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.timeout(900)])])
+@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker])])
 def host(request: pytest.FixtureRequest) -> Steps | Boxes:
     """The same promises, whatever runs the step."""
     return request.getfixturevalue("boxes" if request.param == "docker" else "guarded")  # type: ignore[no-any-return]

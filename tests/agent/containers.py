@@ -32,8 +32,8 @@ class Boxes:
 
     def again(self) -> DockerLauncher:
         """A launcher that knows nothing but what its files and the engine tell: the one of a new agent."""
-        bell = self.shim_notifications.address
-        return DockerLauncher(self.root, self.engine, self.installation, "here", self.studio, bell)
+        notify_address = self.shim_notifications.address
+        return DockerLauncher(self.root, self.engine, self.installation, "here", self.studio, notify_address)
 
     def launch(self, code: str, **options: object) -> Launch:
         key = AttemptKey(f"{self.installation}n{next(_numbers)}", 1)
@@ -51,7 +51,7 @@ class Boxes:
         self.launcher.ensure(launch)
         return launch.key
 
-    def wait(self, key: AttemptKey, seconds: float = 60.0) -> Probe:
+    def wait(self, key: AttemptKey, seconds: float = 180.0) -> Probe:
         until(lambda: self.launcher.probe(key).state in ("exited", "lost"), seconds)
         return self.launcher.probe(key)
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from duto_protocol.messages import Device, DeviceReading
+
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "nvml.json").read_text())
 
 
@@ -19,11 +21,11 @@ class StandIn:
     def count(self) -> int:
         return self.devices
 
-    def device(self, index: int) -> dict[str, Any]:
-        return self._named(self._of("devices", index), index)
+    def device(self, index: int) -> Device:
+        return Device(**self._named(self._of("devices", index), index))
 
-    def reading(self, index: int) -> dict[str, Any]:
-        return self._named(self._of("readings", index), index)
+    def reading(self, index: int) -> DeviceReading:
+        return DeviceReading(**self._named(self._of("readings", index), index))
 
     def processes(self, index: int) -> Mapping[int, int]:
         return {int(pid): held for pid, held in self._of("processes", index).items()}

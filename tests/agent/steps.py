@@ -38,7 +38,7 @@ def in_order() -> str:
     )
 
 
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+def until(true: Callable[[], object], seconds: float = 180.0) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -75,7 +75,7 @@ class Steps:
         self.launcher.ensure(launch)
         return launch.key
 
-    def wait(self, key: AttemptKey, seconds: float = 20.0) -> Probe:
+    def wait(self, key: AttemptKey, seconds: float = 180.0) -> Probe:
         until(lambda: self.launcher.probe(key).state in ("exited", "lost"), seconds)
         return self.launcher.probe(key)
 

@@ -12,6 +12,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from duto.spec.sentences import parts_in
 from duto_agent.launchers.base import AttemptKey
+from duto_protocol.messages import Exchange
+from duto_protocol.reading import read
+from duto_protocol.reports import reports_of
 
 
 class Studio:
@@ -26,6 +29,7 @@ class Studio:
         self.logs: dict[str, bytearray] = {}
         self.spools: dict[str, bytearray] = {}
         self.samples: dict[str, bytearray] = {}
+        self.ledgers: dict[str, bytearray] = {}
         self.uploads: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.ended: set[str] = set()
@@ -34,6 +38,7 @@ class Studio:
         self.broken = False
         self.refused = 0
         self.full = False  # what comes is not kept
+        self.ignored: list[str] = []  # what of the agents' words the protocol does not know
         self.unsaid: list[str] = []  # sentences of reports that nobody could say in another language
         handler = type("Handler", (_Handler,), {"studio": self})
         self.server = _Server(("127.0.0.1", port), handler)
@@ -46,6 +51,7 @@ class Studio:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+        assert self.ignored == []
         assert self.unsaid == [], "sentences without a code: an agent says them by duto.spec.sentences"
 
     def give(self, work: dict[str, Any]) -> None:
@@ -73,7 +79,7 @@ class Studio:
             ]
         return found[-1] if found else None
 
-    def wait(self, event: str, of: str, seconds: float = 20) -> dict[str, Any]:
+    def wait(self, event: str, of: str, seconds: float = 180) -> dict[str, Any]:
         with self.lock:
             assert self.lock.wait_for(lambda: self.report(event, of), seconds), f"no {event} of {of}: {self.reports}"
         found = self.report(event, of)
@@ -120,7 +126,7 @@ class Studio:
         with self.lock:
             if key in self.stale:
                 return 409, {"error": {"code": "stale_epoch", "message": "", "facts": {"epoch": 2}}}
-            files = {"log": self.logs, "spool": self.spools, "samples": self.samples}
+            files = {"log": self.logs, "spool": self.spools, "samples": self.samples, "ledger": self.ledgers}
             held = files[kind].setdefault(key, bytearray())
             if offset != len(held):
                 facts = {"size": len(held)}
@@ -149,6 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.studio.refused += 1
             return self._answer(503, {})
         assert self.headers["X-Duto-Agent"].startswith("1 ") and self.headers["Authorization"] == "Bearer key"
+        self.studio.ignored += ignored_of(body)
         return self._answer(200, self.studio.exchange(json.loads(body)))
 
     def do_PUT(self) -> None:
@@ -157,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.studio.broken:
             self.studio.refused += 1
             return self._answer(503, {})
-        if parts[-1] in ("log", "spool", "samples") and "files" not in parts:
+        if parts[-1] in ("log", "spool", "samples", "ledger") and "files" not in parts:
             offset = int(parse_qs(url.query)["offset"][0])
             return self._answer(*self.studio.append(parts[-1], parts[3], offset, body))
         if self.studio.full:
@@ -192,6 +199,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def ignored_of(body: bytes) -> list[str]:
+    """What is not understood of an exchange."""
+    told = read(body, Exchange)
+    reports, wrong = reports_of(told.message)
+    return [*told.ignored, *wrong, *(path for each in reports for path in each.ignored)]
 
 
 def unsaid(report: dict[str, Any]) -> list[str]:

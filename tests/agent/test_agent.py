@@ -19,6 +19,7 @@ from duto_agent.launchers.base import AttemptKey
 from tests.agent.steps import alive, until
 from tests.agent.studio import Studio, spec_of
 
+RECORDED = Path(__file__).parents[1] / "runs/recorded/exchange-1.json"
 _numbers = itertools.count(1)
 
 
@@ -42,7 +43,7 @@ class Host:
     def end(self, number: int = signal.SIGTERM) -> None:
         assert self.process is not None
         self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(120)
 
     def directory(self, key: AttemptKey) -> Path:
         return self.home / "attempts" / key.folder
@@ -81,11 +82,11 @@ def host(tmp_path: Path, studio: Studio) -> Iterator[Host]:
 
 def test_what_a_step_uses_arrives_while_it_runs_and_after_a_kill(host: Host, studio: Studio) -> None:
     key = host.give("import time\nheld = bytearray(30 << 20)\ntime.sleep(60)")
-    until(lambda: len(studio.samples.get(key.attempt, b"").splitlines()) >= 2, 30)
+    until(lambda: len(studio.samples.get(key.attempt, b"").splitlines()) >= 2)
     host.end(signal.SIGKILL)
     host.start()
     known = len(studio.samples[key.attempt].splitlines())
-    until(lambda: len(studio.samples[key.attempt].splitlines()) > known, 30)
+    until(lambda: len(studio.samples[key.attempt].splitlines()) > known)
     studio.ask_cancel(key, 0)
     studio.wait("finished", key.attempt)
     samples = [json.loads(line) for line in studio.samples[key.attempt].splitlines()]
@@ -195,6 +196,18 @@ def test_an_agent_killed_amid_a_step_is_no_loss(host: Host, studio: Studio) -> N
     (said,) = (data for path, data in studio.uploads.items() if path.endswith("outputs/said"))
     assert bytes(studio.logs[key.attempt]) == b"".join(b"line %d\n" % number for number in range(int(said)))
     assert report["exit_code"] == 7 and report["log_size"] == len(studio.logs[key.attempt])
+
+
+def test_a_verdict_that_the_release_before_kept_is_told_as_it_is(host: Host, studio: Studio) -> None:
+    host.end(signal.SIGKILL)
+    kept = [each for each in json.loads(RECORDED.read_bytes())["reports"] if each["event"] == "finished"]
+    for report in kept:
+        directory = host.directory(AttemptKey(report["attempt"], report["epoch"]))
+        directory.mkdir(parents=True)
+        (directory / "spec.json").write_text(json.dumps(spec_of(studio, {}, AttemptKey(report["attempt"], 1))))
+        (directory / "finished.json").write_text(json.dumps(report))
+    host.start()
+    assert len(kept) > 3 and [studio.wait("finished", report["attempt"]) for report in kept] == kept
 
 
 def test_term_ends_the_agent_at_once_and_the_step_goes_on(host: Host, studio: Studio) -> None:

@@ -31,6 +31,7 @@ from duto_agent.launchers.users import BadRange, Range, StepUsers, range_of
 from studio.supervisor import broker
 from studio.supervisor.layout import Layout, write_private
 from tests.agent.containers import Boxes, gateway_of
+from tests.agent.specs import step_of
 from tests.agent.steps import Steps
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
@@ -44,7 +45,7 @@ OWN_CONTAINER = ("ptrace", "vsock")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become others")
 
 
-class Prey:
+class Target:
     """What a step must not get at: an agent's home, a studio's data, another attempt, a process with a secret."""
 
     def __init__(self, folder: Path) -> None:
@@ -69,7 +70,7 @@ class Prey:
         write_private(layout.broker, f"redis://:{MARKER}@127.0.0.1:{self.port}/0")
         command = (broker.find_binary(os.environ.get("DUTO_REDIS_BIN", "")), str(layout.valkey / "valkey.conf"))
         self.broker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        assert broker.wait_for(self.port, 20)
+        assert broker.wait_for(self.port, 60)
 
     def _leave(self, path: Path) -> None:
         """As careless as can be: it is the sandbox that is tried, not the permissions."""
@@ -110,8 +111,8 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def prey(folder: Path) -> Iterator[Prey]:
-    made = Prey(folder)
+def target(folder: Path) -> Iterator[Target]:
+    made = Target(folder)
     yield made
     made.close()
 
@@ -142,12 +143,12 @@ def nobody_let_in(found: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def walled(prey: Prey) -> Iterator[Steps]:
+def sandboxed(target: Target) -> Iterator[Steps]:
     program = bubblewrap.find()
     if program is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
-    made = Steps(prey.home / "attempts")
-    made.launcher = ProcessLauncher(made.root, made.zygote, sandbox=Bubblewrap(program, prey.home, [prey.data]))
+    made = Steps(target.home / "attempts")
+    made.launcher = ProcessLauncher(made.root, made.zygote, sandbox=Bubblewrap(program, target.home, [target.data]))
     yield made
     made.close()
 
@@ -164,14 +165,14 @@ def studio(live_server: LiveServer) -> dict[str, Any]:
     return {"web": int(live_server.url.rpartition(":")[2]), "session": session}
 
 
-def test_a_step_behind_walls_gets_out_by_no_way(
-    walled: Steps, prey: Prey, bare_python: str, studio: dict[str, Any]
+def test_a_step_in_a_sandbox_gets_out_by_no_way(
+    sandboxed: Steps, target: Target, bare_python: str, studio: dict[str, Any]
 ) -> None:
-    walled.python = bare_python
-    probe, directory = walled.run(code_of(prey.order(**studio)), binds=(Bind(prey.sdk, prey.sdk),))
+    sandboxed.python = bare_python
+    probe, directory = sandboxed.run(code_of(target.order(**studio)), binds=(Bind(target.sdk, target.sdk),))
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()
     nobody_let_in(nothing_done((directory / "log.data").read_text()))
-    assert probe.verdict["left_over"] == 0 and prey.other.poll() is None and prey.is_untouched()
+    assert probe.verdict["left_over"] == 0 and target.other.poll() is None and target.is_untouched()
 
 
 ORDINARY = """
@@ -186,7 +187,7 @@ from duto_agent.launchers.process import ProcessLauncher
 from tests.agent.steps import Steps
 program = bubblewrap.find()
 if program is None:
-    sys.exit("no walls")
+    sys.exit("no sandbox")
 home, data = Path({home!r}), Path({data!r})
 steps = Steps(home / "attempts")
 sandbox = Bubblewrap(program, home, [data])
@@ -199,7 +200,7 @@ steps.close()
 """
 
 
-def as_an_ordinary_user(prey: Prey, folder: Path, code: str, options: str = "") -> str:
+def as_an_ordinary_user(target: Target, folder: Path, code: str, options: str = "") -> str:
     """What a step of this code says, and its verdict, of an agent that is nobody's."""
     python = "/usr/bin/python3"
     asked = subprocess.run([python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], capture_output=True)
@@ -212,7 +213,7 @@ def as_an_ordinary_user(prey: Prey, folder: Path, code: str, options: str = "") 
     shutil.copy(Path(__file__).with_name("steps.py"), source / "tests" / "agent")
     (folder / "code.py").write_text(code)
     text = ORDINARY.format(
-        paths=[str(source)], home=str(prey.home), data=str(prey.data), code=str(folder / "code.py"), options=options
+        paths=[str(source)], home=str(target.home), data=str(target.data), code=str(folder / "code.py"), options=options
     )
     subprocess.run(["chown", "-R", str(NOBODY), folder], check=True)
     words = [
@@ -226,48 +227,51 @@ def as_an_ordinary_user(prey: Prey, folder: Path, code: str, options: str = "") 
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     command = [*words, python, "-B", "-c", text]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", env=variables, timeout=120)
-    if "no walls" in done.stderr:
+    if "no sandbox" in done.stderr:
         pytest.skip("an ordinary user may make no namespaces here")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @root_only
-def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(prey: Prey, folder: Path, studio: dict[str, Any]) -> None:
-    nobody_let_in(nothing_done(as_an_ordinary_user(prey, folder, code_of(prey.order(**studio)))))
-    assert prey.is_untouched()
+def test_a_step_of_an_ordinary_users_agent_gets_out_by_no_way(
+    target: Target, folder: Path, studio: dict[str, Any]
+) -> None:
+    nobody_let_in(nothing_done(as_an_ordinary_user(target, folder, code_of(target.order(**studio)))))
+    assert target.is_untouched()
 
 
 @root_only
-def test_what_programs_do_all_day_works_for_an_ordinary_users_agent_too(prey: Prey, folder: Path) -> None:
-    log = as_an_ordinary_user(prey, folder, ORDINARY_WORK)
+def test_what_programs_do_all_day_works_for_an_ordinary_users_agent_too(target: Target, folder: Path) -> None:
+    log = as_an_ordinary_user(target, folder, ORDINARY_WORK)
     assert log.startswith("0 False 0") and "all done" in log, log
 
 
 @root_only
-def test_a_fork_bomb_of_an_ordinary_users_agent_is_counted_in_its_namespace(prey: Prey, folder: Path) -> None:
+def test_a_fork_bomb_of_an_ordinary_users_agent_is_counted_in_its_namespace(target: Target, folder: Path) -> None:
     if tuple(int(part) for part in platform.release().split(".")[:2]) < bubblewrap.COUNTS_BY_NAMESPACE:
         pytest.skip("this kernel counts the processes of a user in all namespaces together")
-    log = as_an_ordinary_user(prey, folder, COUNTED, "options={'pids_limit': 60}, grace_seconds=0.1")
+    log = as_an_ordinary_user(target, folder, COUNTED, "options={'pids_limit': 60}, grace_seconds=0.1")
     assert log.startswith("0 False 0")
     assert 20 < int(log.splitlines()[1]) < 60
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("network", ["none", "open"])
-def test_a_step_in_a_container_gets_out_by_no_way(boxes: Boxes, prey: Prey, network: str) -> None:
+def test_a_step_in_a_container_gets_out_by_no_way(boxes: Boxes, target: Target, network: str) -> None:
     """Broker and web port are the machine's loopback's: from a container's network nothing answers."""
-    order = prey.order(most=8, own=False, host=gateway_of(boxes.engine.socket))
+    order = target.order(most=8, own=False, host=gateway_of(boxes.engine.socket))
     probe, directory = boxes.run(code_of(order), network=network)
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, (directory / "log.data").read_text()
     nothing_done((directory / "log.data").read_text(), OWN_CONTAINER)
-    assert prey.is_untouched()
+    assert target.is_untouched()
 
 
-def test_a_program_of_the_steps_own_choice_does_not_run_before_the_walls_stand(walled: Steps, tmp_path: Path) -> None:
+def test_a_program_of_the_steps_own_choice_does_not_run_before_the_sandbox_stands(
+    sandboxed: Steps, tmp_path: Path
+) -> None:
     """The loader's variables are a step's own affair, not that of the programs that shut it in."""
-    launch = walled.launch("import os; print(os.environ['LD_PRELOAD'], os.environ['BASH_ENV'], os.environ['MINE'])")
+    launch = sandboxed.launch("import os; print(os.environ['LD_PRELOAD'], os.environ['BASH_ENV'], os.environ['MINE'])")
     traced = {
         "LD_PRELOAD": str(launch.cwd / "evil.so"),
         "BASH_ENV": "/x",
@@ -276,11 +280,11 @@ def test_a_program_of_the_steps_own_choice_does_not_run_before_the_walls_stand(w
         "LD_DEBUG_OUTPUT": str(tmp_path / "trace"),
     }
     launch.env.update(traced)
-    walled.launcher.ensure(launch)
-    assert walled.wait(launch.key).state == "exited"
-    order = json.loads((walled.launcher.directory(launch.key) / "launch.json").read_text())
+    sandboxed.launcher.ensure(launch)
+    assert sandboxed.wait(launch.key).state == "exited"
+    order = json.loads((sandboxed.launcher.directory(launch.key) / "launch.json").read_text())
     assert set(order["env"]).isdisjoint(set(traced) - {"MINE"}) and order["env"]["MINE"] == "1"
-    assert f"{launch.cwd}/evil.so /x 1" in (walled.launcher.directory(launch.key) / "log.data").read_text()
+    assert f"{launch.cwd}/evil.so /x 1" in (sandboxed.launcher.directory(launch.key) / "log.data").read_text()
     assert not list(tmp_path.glob("trace*"))
 
 
@@ -295,20 +299,23 @@ LINKS = {
 
 
 @pytest.mark.parametrize("what", LINKS)
-def test_nothing_but_files_of_the_step_is_taken_from_its_outputs(walled: Steps, what: str) -> None:
-    launch = walled.launch(
+def test_nothing_but_files_of_the_step_is_taken_from_its_outputs(sandboxed: Steps, what: str) -> None:
+    launch = sandboxed.launch(
         f"import os\nos.chmod('../outputs/o', 0o700)\nopen('../outputs/o/mine', 'w').close()\nos.chmod('../outputs/o/mine', 0)\ntry: {LINKS[what]}\nexcept OSError as error: print(error)"
     )
     directory = launch.cwd.parent
     (directory / "outputs" / "o").mkdir(parents=True)
     (directory / "spool.jsonl").touch()
-    walled.launcher.ensure(launch)
-    walled.wait(launch.key)
-    walled.launcher.collect(launch.key)
+    sandboxed.launcher.ensure(launch)
+    sandboxed.wait(launch.key)
+    sandboxed.launcher.collect(launch.key)
     found = collect(
-        directory, {"outputs": [{"name": "o"}]}, Bound(outputs={"o": str(directory / "outputs/o")}), ended_well=True
+        directory,
+        step_of({"outputs": [{"name": "o"}]}),
+        Bound(outputs={"o": str(directory / "outputs/o")}),
+        ended_well=True,
     )
-    names = {file["path"] for file in found.outputs[0]["files"]}
+    names = {file.path for file in found.outputs[0].files}
     assert names == {"mine"} | ({"su"} if what == "setuid" else set())
     for path in (directory / "outputs/o", *(directory / "outputs/o" / name for name in names)):
         facts = path.lstat()
@@ -318,11 +325,11 @@ def test_nothing_but_files_of_the_step_is_taken_from_its_outputs(walled: Steps, 
 
 def test_a_folder_that_was_swapped_for_a_link_is_not_followed(steps: Steps, tmp_path: Path) -> None:
     """Without a sandbox, and in a container of the agent's own user, a script can move the folders themselves."""
-    prey = tmp_path / "prey"
-    (prey / "outputs").mkdir(parents=True)
-    (prey / "outputs" / "secret").write_text(MARKER)
-    (prey / "o").write_text(MARKER)
-    code = f"import os\nos.rename('../work', '../w')\nos.symlink({str(prey)!r}, '../work')\nos.rename('../outputs', '../x')\nos.symlink({str(prey)!r}, '../outputs')"
+    target = tmp_path / "prey"
+    (target / "outputs").mkdir(parents=True)
+    (target / "outputs" / "secret").write_text(MARKER)
+    (target / "o").write_text(MARKER)
+    code = f"import os\nos.rename('../work', '../w')\nos.symlink({str(target)!r}, '../work')\nos.rename('../outputs', '../x')\nos.symlink({str(target)!r}, '../outputs')"
     launch = steps.launch(code)
     directory = launch.cwd.parent
     (directory / "outputs").mkdir()
@@ -331,22 +338,25 @@ def test_a_folder_that_was_swapped_for_a_link_is_not_followed(steps: Steps, tmp_
     assert (directory / "work").is_symlink() and (directory / "outputs").is_symlink()
     steps.launcher.collect(launch.key)
     found = collect(
-        directory, {"outputs": [{"name": "o"}]}, Bound(outputs={"o": str(directory / "outputs/o")}), ended_well=True
+        directory,
+        step_of({"outputs": [{"name": "o"}]}),
+        Bound(outputs={"o": str(directory / "outputs/o")}),
+        ended_well=True,
     )
-    assert (found.outputs[0]["missing"], found.artifacts) == (True, [])
-    assert (prey / "o").read_text() == MARKER
+    assert (found.outputs[0].missing, found.artifacts) == (True, [])
+    assert (target / "o").read_text() == MARKER
 
 
 def test_the_way_to_a_place_that_the_program_chose_is_not_followed_out(tmp_path: Path) -> None:
-    directory, prey = tmp_path / "attempt", tmp_path / "prey"
-    for folder in (directory / "work", directory / "outputs", prey):
+    directory, target = tmp_path / "attempt", tmp_path / "prey"
+    for folder in (directory / "work", directory / "outputs", target):
         folder.mkdir(parents=True)
-    (prey / "o").write_text(MARKER)
-    (directory / "work" / "way").symlink_to(prey)
+    (target / "o").write_text(MARKER)
+    (directory / "work" / "way").symlink_to(target)
     bound = Bound(outputs={"o": str(directory / "work/way/o")})
-    found = collect(directory, {"outputs": [{"name": "o"}]}, bound, ended_well=True)
-    assert found.outputs[0]["missing"] and "leads out" in found.warnings[0]
-    assert (prey / "o").read_text() == MARKER and not (directory / "outputs" / "o").exists()
+    found = collect(directory, step_of({"outputs": [{"name": "o"}]}), bound, ended_well=True)
+    assert found.outputs[0].missing and "leads out" in found.warnings[0]
+    assert (target / "o").read_text() == MARKER and not (directory / "outputs" / "o").exists()
 
 
 ORDINARY_WORK = """
@@ -377,9 +387,9 @@ if __name__ == '__main__':
 """
 
 
-def test_what_programs_do_all_day_works_behind_walls(walled: Steps, bare_python: str) -> None:
-    walled.python = bare_python
-    probe, directory = walled.run(ORDINARY_WORK)
+def test_what_programs_do_all_day_works_in_a_sandbox(sandboxed: Steps, bare_python: str) -> None:
+    sandboxed.python = bare_python
+    probe, directory = sandboxed.run(ORDINARY_WORK)
     log = (directory / "log.data").read_text()
     assert "all done" in log and log.count("by name") == 2, log
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0
@@ -401,19 +411,19 @@ BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: break\ni
 
 
 @root_only
-def test_a_fork_bomb_without_control_groups_ends_at_the_limit_of_its_user(walled: Steps) -> None:
-    launch = walled.launch(BOMB, options={"pids_limit": 60}, timeout_seconds=3.0, grace_seconds=0.1)
-    walled.launcher.ensure(launch)
-    user = (walled.launcher.directory(launch.key) / "work").stat().st_uid
+def test_a_fork_bomb_without_control_groups_ends_at_the_limit_of_its_user(sandboxed: Steps) -> None:
+    launch = sandboxed.launch(BOMB, options={"pids_limit": 60}, timeout_seconds=3.0, grace_seconds=0.1)
+    sandboxed.launcher.ensure(launch)
+    user = (sandboxed.launcher.directory(launch.key) / "work").stat().st_uid
     most = 0
-    while walled.launcher.probe(launch.key).state in ("none", "running"):
+    while sandboxed.launcher.probe(launch.key).state in ("none", "running"):
         most = max(most, sum(_is_of(path, user) for path in Path("/proc").iterdir() if path.name.isdigit()))
         time.sleep(0.02)
-    verdict = walled.launcher.probe(launch.key).verdict
+    verdict = sandboxed.launcher.probe(launch.key).verdict
     assert verdict is not None and (verdict["timed_out"], verdict["left_over"]) == (True, 0)
     assert 20 < most <= 60
     assert not any(_is_of(path, user) for path in Path("/proc").iterdir() if path.name.isdigit())
-    _, directory = walled.run("print('next')")
+    _, directory = sandboxed.run("print('next')")
     assert (directory / "log.data").read_text() == "next\n"
 
 
@@ -461,7 +471,7 @@ def test_the_filter_is_well_formed_on_each_machine_that_it_knows() -> None:
     assert seccomp.program("mips") is None
 
 
-def test_folders_of_the_host_are_shared_by_steps_of_different_users(prey: Prey, folder: Path) -> None:
+def test_folders_of_the_host_are_shared_by_steps_of_different_users(target: Target, folder: Path) -> None:
     """Also where they lie below a folder that only root may enter, and hold the agent's home."""
     program = bubblewrap.find()
     if program is None:
@@ -469,8 +479,8 @@ def test_folders_of_the_host_are_shared_by_steps_of_different_users(prey: Prey, 
     folder.chmod(0o700)
     (shared := folder / "shared").mkdir()
     shared.chmod(0o777)
-    made = Steps(prey.home / "attempts")
-    sandbox = Bubblewrap(program, prey.home, [prey.data], [shared])
+    made = Steps(target.home / "attempts")
+    sandbox = Bubblewrap(program, target.home, [target.data], [shared])
     made.launcher = ProcessLauncher(made.root, made.zygote, sandbox=sandbox)
     for _ in range(2):
         probe, directory = made.run(f"open({str(shared / 'marks')!r}, 'a').write('x')")

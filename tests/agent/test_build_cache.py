@@ -50,7 +50,6 @@ def left(engine: Engine) -> int:
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(600)
 def test_what_is_beyond_its_bounds_goes_and_images_stay(
     engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.causes import cause_of, warnings_of
+from tests.agent.specs import step_of
 
 BOUND = Bound(inputs={"raw": "/a/inputs/raw"}, outputs={"model": "/a/outputs/model"})
 
@@ -48,8 +49,13 @@ def failed(text: str) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_a_cause_and_its_words(verdict: dict[str, Any], code: str | None, words: str) -> None:
-    cause = cause_of(verdict, {"timeout_seconds": 60, "limits": {"memory": 512 << 20}}, BOUND)
+    cause = cause_of(verdict, step_of({"timeout_seconds": 60, "limits": {"memory": 512 << 20}}), BOUND)
     assert cause.code == code and words in (cause.message or "")
+
+
+def test_a_program_that_a_command_names_and_nobody_has_is_the_command_s_affair() -> None:
+    cause = cause_of({"exit_code": 127}, step_of({"kind": "command"}), BOUND)
+    assert cause.code == "user_error" and "was not found (exit code 127)" in (cause.message or "")
 
 
 @pytest.mark.parametrize(
@@ -79,5 +85,5 @@ def test_a_step_that_ended_well_is_warned_of_children_that_were_killed(verdict: 
 )  # fmt: skip
 def test_a_module_of_the_snapshot_is_no_matter_of_packages(files: list[str], missing: str, words: str) -> None:
     spec = {"script": "deep/step.py", "snapshot": {"files": [{"path": path} for path in files]}}
-    told = cause_of(failed(f"ModuleNotFoundError: No module named '{missing}'"), spec, BOUND).message
+    told = cause_of(failed(f"ModuleNotFoundError: No module named '{missing}'"), step_of(spec), BOUND).message
     assert words in told and ("add it to its packages" in told) == ("environment has no" in told)

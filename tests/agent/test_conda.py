@@ -148,7 +148,6 @@ def host(engine_socket: str, served: Served, studio: Studio) -> Iterator[Host]: 
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(900)
 class TestEngine:
     """With a real engine, and a stand-in for micromamba."""
 

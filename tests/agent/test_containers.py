@@ -23,10 +23,11 @@ from duto_agent.launchers.base import AttemptKey, LaunchFailed, Probe, Reservati
 from duto_agent.launchers.docker import DockerLauncher, _of_state
 from duto_agent.studio.shipments import Shipment
 from tests.agent.containers import Boxes, gateway_of
+from tests.agent.specs import step_of
 from tests.agent.steps import until
 from tests.agent.studio import Studio
 
-docker = [pytest.mark.docker, pytest.mark.timeout(900)]
+docker = [pytest.mark.docker]
 GPU = "GPU-8a56a4bc-0000-0000-0000-000000000000"
 
 
@@ -142,7 +143,7 @@ for name in ("launch.json", "work", "outputs"):
 """
         key = boxes.start(code)
         directory = boxes.launcher.directory(key)
-        until(lambda: boxes.launcher.probe(key).state != "running", 30)
+        until(lambda: boxes.launcher.probe(key).state != "running")
         boxes.launcher.collect(key)
         assert not [path for path in directory.iterdir() if path.is_symlink()]
         assert Shipment(directory / "log.data", lambda *_: pytest.fail("a byte of it was sent")).ship() is False
@@ -161,7 +162,7 @@ for name in ("launch.json", "work", "outputs"):
         for name in ("spec.json", "staged.json", "finished.json"):
             files.write_json(directory / name, {"own": True})
         boxes.launcher.ensure(launch)
-        until(lambda: (launch.cwd / "forged").exists() or boxes.launcher.probe(launch.key).state != "running", 60)
+        until(lambda: (launch.cwd / "forged").exists() or boxes.launcher.probe(launch.key).state != "running")
         tried = json.loads((launch.cwd / "forged").read_text())
         assert [name for name, done in tried.items() if done and not name.startswith("shim/")] == []
         assert tried["shim/status.json"] and tried["shim/pid.json"], "the shim is the same user"
@@ -169,7 +170,7 @@ for name in ("launch.json", "work", "outputs"):
         (launch.cwd / "go").touch()
         boxes.wait(launch.key)
         probe = boxes.again().collect(launch.key)
-        assert probe.verdict is not None and cause_of(probe.verdict, {}, Bound()).code == "out_of_memory"
+        assert probe.verdict is not None and cause_of(probe.verdict, step_of({}), Bound()).code == "out_of_memory"
         for name in ("spec.json", "staged.json", "finished.json"):
             assert files.read_json(directory / name, own=True) == {"own": True}
 
@@ -178,7 +179,7 @@ for name in ("launch.json", "work", "outputs"):
         boxes.wait(key)
         sealed = (boxes.launcher.directory(key) / "shim/status.json").read_text()
         other = boxes.start(f"open('../shim/status.json', 'w').write({sealed!r})\nimport time; time.sleep(60)")
-        until((boxes.launcher.directory(other) / "shim/status.json").exists, 30)
+        until((boxes.launcher.directory(other) / "shim/status.json").exists)
         assert boxes.launcher.probe(other).state == "running"
         boxes.launcher.signal(other, 0)
         boxes.wait(other)
@@ -196,7 +197,7 @@ for name in ("launch.json", "work", "outputs"):
         monkeypatch.setattr("duto_agent.launchers.docker.DEAF_S", 0.5)
         launch = boxes.launch("import time\nopen('ran', 'w')\ntime.sleep(60)")
         boxes.launcher.ensure(launch)
-        until((launch.cwd / "ran").exists, 30)
+        until((launch.cwd / "ran").exists)
         os.kill((boxes.engine.inspect(boxes.launcher.name(launch.key)) or {})["State"]["Pid"], signal.SIGSTOP)
         boxes.launcher.signal(launch.key, 0)
         assert boxes.wait(launch.key).state == "lost"
@@ -370,7 +371,7 @@ REACH = """
 import json, os, socket, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 try:
-    opener.open(os.environ["STUDIO"] + "/here", timeout=5)
+    opener.open(os.environ["STUDIO"] + "/here", timeout=30)
     print("studio")
 except Exception as error:
     print("no studio")

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -18,9 +20,10 @@ from duto_agent.environments.builder import BuildFailed
 from studio.testing.engine import IMAGE, NoEngine, forget
 from studio.testing.plugin import lacking
 from studio.testing.registry import registry
+from tests.agent.specs import step_of
 from tests.agent.test_registry import Host, fresh
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker]
 USERS = "ana:$2b$05$mDYKSRDFbvtXDh0zAJjvv.q7a9J2cw6DGx2jljyg2PKgSL22GX5qG\n"  # her password is `secret`
 
 
@@ -40,6 +43,14 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "docker" / "config.json"
 
 
+@contextmanager
+def home() -> Iterator[Path]:
+    """A host's folder whose name is an image's, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        (made := Path(folder, f"dutocred{uuid4().hex[:8]}")).mkdir()
+        yield made
+
+
 def log_in(config: Path, place: str) -> None:
     """By Docker's own command where it is installed."""
     if program := shutil.which("docker"):
@@ -51,8 +62,8 @@ def log_in(config: Path, place: str) -> None:
 
 
 def test_images_travel_once_somebody_has_logged_in(engine_socket: str, guarded: str, config: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="dutocred") as folder:
-        host = Host(engine_socket, Path(folder), "one", guarded)
+    with home() as folder:
+        host = Host(engine_socket, folder, "one", guarded)
         text = fresh()
         _, tag = host.ensure(text)
         refused = [line for line in host.said if guarded in line]
@@ -62,12 +73,12 @@ def test_images_travel_once_somebody_has_logged_in(engine_socket: str, guarded: 
         host.engine.remove_image(tag)
         host.ensure(text)
         assert host.last() == (tag, True), "the same agent fetches it now"
-        forget(engine_socket, Path(folder).name)
+        forget(engine_socket, folder.name)
 
 
 def test_a_base_image_that_needs_a_login_says_so(engine_socket: str, guarded: str, config: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="dutocred") as folder:
-        host = Host(engine_socket, Path(folder), "one", guarded)
+    with home() as folder:
+        host = Host(engine_socket, folder, "one", guarded)
         log_in(config, guarded)
         host.engine.tag(IMAGE, f"{guarded}/base", "1")
         host.engine.push(f"{guarded}/base", "1")
@@ -75,9 +86,11 @@ def test_a_base_image_that_needs_a_login_says_so(engine_socket: str, guarded: st
         config.unlink()
         spec = {"container": {"base_image": f"{guarded}/base:1"}, "environment": {"user_managed": True}}
         with pytest.raises(BuildFailed, match=r"cannot be fetched: .*auth"):
-            host.images.ensure(spec, host.said.append)
+            host.images.ensure(step_of(spec), host.said.append)
         log_in(config, guarded)
-        assert host.images.ensure(spec, host.said.append).name == (host.engine.inspect_image(IMAGE) or {})["Id"]
+        assert (
+            host.images.ensure(step_of(spec), host.said.append).name == (host.engine.inspect_image(IMAGE) or {})["Id"]
+        )
         host.engine.remove_image(f"{guarded}/base:1")
 
 
@@ -91,32 +104,32 @@ def test_a_store_of_credentials_that_is_broken_is_said_and_not_waited_for(
         engine.pull(f"{guarded}/base:1")
     with pytest.raises(EngineRefused, match="cannot be read"):
         engine.push(f"{guarded}/base", "1")
-    with tempfile.TemporaryDirectory(prefix="dutocred") as folder:
-        host = Host(engine_socket, Path(folder), "one", guarded)
+    with home() as folder:
+        host = Host(engine_socket, folder, "one", guarded)
         assert isinstance(host.images.registry, Registry)
         host.ensure(fresh())
         assert any("asked for the image in vain: The credentials" in line for line in host.said)
-        forget(engine_socket, Path(folder).name)
+        forget(engine_socket, folder.name)
 
 
 def test_a_dockerfile_may_begin_with_an_image_that_needs_a_login(
     engine_socket: str, guarded: str, config: Path
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="dutocred") as folder:
-        host = Host(engine_socket, Path(folder), "one", guarded)
+    with home() as folder:
+        host = Host(engine_socket, folder, "one", guarded)
         host.images.registry = None
-        name = f"{guarded}/{Path(folder).name}:1"
-        text = f"ARG WHERE={guarded}\nFROM ${{WHERE}}/{Path(folder).name}:1 AS one\nFROM one\nRUN echo > /{host.engine.socket[-3:]}\n"
+        name = f"{guarded}/{folder.name}:1"
+        text = f"ARG WHERE={guarded}\nFROM ${{WHERE}}/{folder.name}:1 AS one\nFROM one\nRUN echo > /{host.engine.socket[-3:]}\n"
         with pytest.raises(
             BuildFailed, match=rf"base image '{name}' is not on this host and cannot be fetched: .*auth"
         ):
             host.ensure(text)
         log_in(config, guarded)
-        host.engine.tag(IMAGE, f"{guarded}/{Path(folder).name}", "1")
-        host.engine.push(f"{guarded}/{Path(folder).name}", "1")
+        host.engine.tag(IMAGE, f"{guarded}/{folder.name}", "1")
+        host.engine.push(f"{guarded}/{folder.name}", "1")
         host.engine.remove_image(name)
         try:
             assert host.ensure(text)[1].startswith("duto/base:")
         finally:
             host.engine.remove_image(name)
-        forget(engine_socket, Path(folder).name)
+        forget(engine_socket, folder.name)

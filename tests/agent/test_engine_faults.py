@@ -27,7 +27,7 @@ from studio.testing.plugin import lacking
 from tests.agent.containers import Boxes
 from tests.agent.steps import until
 
-docker = [pytest.mark.docker, pytest.mark.timeout(900)]
+docker = [pytest.mark.docker]
 RUNS_ONCE = "open('ran', 'a').write('x')"
 
 
@@ -114,7 +114,7 @@ class TestFaults:
 
 
 class TestKills:
-    """Real blows to a real engine of our own."""
+    """Real faults to a real engine of our own."""
 
     pytestmark = docker
 
@@ -122,7 +122,7 @@ class TestKills:
     def engine(self) -> Iterator[engines.OwnEngine]:
         if why := engines.missing():
             lacking(why, "DUTO_REQUIRE_DOCKER")
-        with tempfile.TemporaryDirectory(prefix="duto-blows-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix="duto-faults-", ignore_cleanup_errors=True) as folder:
             name = f"bl{os.getpid()}"
             made = engines.OwnEngine(Path(folder) / "engine", engines.Namespace(name, os.getpid() % engines.PLACES))
             try:
@@ -132,7 +132,7 @@ class TestKills:
             yield made
             made.stop()
 
-    def test_steps_outlive_blows_to_their_engine_at_any_moment(
+    def test_steps_outlive_faults_to_their_engine_at_any_moment(
         self, engine: engines.OwnEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("duto_agent.launchers.docker.BEGINS_S", 0.2)
@@ -140,10 +140,10 @@ class TestKills:
         launches = [boxes.launch(f"import time\n{RUNS_ONCE}\ntime.sleep({place % 3 / 5})") for place in range(6)]
         over = threading.Event()
         with ThreadPoolExecutor(len(launches) + 1) as pool:
-            blows = pool.submit(strike, engine, over)
+            faults = pool.submit(strike, engine, over)
             probes = list(pool.map(lambda launch: run(boxes, launch), launches))
             over.set()
-            blows.result()
+            faults.result()
         assert [probe.verdict["exit_code"] for probe in probes] == [0] * len(launches)
         assert [(launch.cwd / "ran").read_text() for launch in launches] == ["x"] * len(launches)
         for launch in launches:
@@ -160,10 +160,10 @@ def engine_has(boxes: Boxes, kind: str) -> list[str]:
 def strike(engine: engines.OwnEngine, over: threading.Event) -> None:
     """Its containerd alone for a while, an orderly end, and a kill, each soon after it has answered; then it has peace."""
     for pause, action in ((0.0, _containerd), (0.7, _ending), (1.0, _killing)):
-        until(lambda: answers(engine.socket), 60)
+        until(lambda: answers(engine.socket))
         over.wait(pause)
         action(engine)
-    until(lambda: answers(engine.socket), 60)
+    until(lambda: answers(engine.socket))
 
 
 def _containerd(engine: engines.OwnEngine) -> None:

@@ -21,6 +21,7 @@ from duto_agent.environments.sdk_folder import sdk_folder
 from duto_agent.environments.uv_tool import pip_settings, uv_environment
 from duto_agent.files import write_json
 from environments import lockfile
+from tests.agent.specs import build_of
 
 LOCK = "six==1.17.0\n"
 
@@ -123,10 +124,10 @@ def test_the_nearest_python_serves_with_a_warning(asked: str, version: str, warn
 def test_a_build_in_another_python_says_so_and_its_failure_too(environments: Environments, tmp_path: Path) -> None:
     context: Any = SimpleNamespace(environments=environments, images=None, client=None)
     told = f"Python 2.7 is not on this host; Python {environments.pythons.choose('2.7').python.version} is used."
-    made = Build("one", {"recipe": {"python": "2.7", "packages": ["six==1.17.0"]}}, context, tmp_path)._make()
-    assert made["warnings"] == [told] and made["lock"] == LOCK
+    made = Build("one", build_of({"python": "2.7", "packages": ["six==1.17.0"]}), context, tmp_path)._make()
+    assert made.warnings == [told] and made.lock == LOCK
     assert told in (tmp_path / "one.log").read_text()
-    old = Build("two", {"recipe": {"python": "2.7", "packages": ["six==99"]}}, context, tmp_path)
+    old = Build("two", build_of({"python": "2.7", "packages": ["six==99"]}), context, tmp_path)
     with pytest.raises(BuildFailed, match=f"six==99.*{re.escape(told)}"):
         old._make()
     assert old.warnings == [told]
@@ -199,7 +200,6 @@ assert client.get_run(run.info.run_id).data.metrics == {"seen": 1.0}
 """
 
 
-@pytest.mark.timeout(300)
 def test_mlflow_itself_says_once_that_its_logs_do_not_reach_the_run(environments: Environments, tmp_path: Path) -> None:
     built = environments.ensure(environments.resolve(["mlflow-skinny"], own(), print), None, print)
     (tmp_path / "tmp").mkdir()

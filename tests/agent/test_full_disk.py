@@ -21,6 +21,7 @@ from duto_agent.environments.builder import BuildFailed, Environments, failure_o
 from duto_agent.environments.pythons import Pythons
 from duto_agent.studio.transfers import Store, Transfers
 from studio.testing.engine import IMAGE
+from tests.agent.specs import step_of
 from tests.agent.steps import until
 from tests.agent.studio import Studio, digest
 from tests.agent.test_agent import Host
@@ -93,10 +94,10 @@ def test_what_does_not_fit_leaves_no_half_behind(small: Path, tmp_path: Path) ->
     (small / "a").mkdir()
     listed = [{"path": "train.py", "size": 8 * MIB, "direct": "ds/deep/large"}]
     with pytest.raises(DiskFull, match=r"no room for 'train.py' \(8 MiB\), 4 MiB are free without it"):
-        stage(small / "a", {"snapshot": {"files": listed}}, shared)
+        stage(small / "a", step_of({"snapshot": {"files": listed}}), shared)
     inputs = [{"name": "raw", "mode": "download", "direct": "ds", "files": []}]
     with pytest.raises(DiskFull, match=r"no room for 'deep/large' \(8 MiB\), 4 MiB are free without it"):
-        stage(small / "a", {"inputs": inputs}, shared)
+        stage(small / "a", step_of({"inputs": inputs}), shared)
     assert os.statvfs(small).f_bavail * os.statvfs(small).f_frsize > 3 * MIB
 
 
@@ -110,9 +111,9 @@ def test_a_link_of_an_output_that_cannot_become_a_file_fails_the_step_and_spares
     (small / "work/outputs/z").write_text("z")
     given = {"outputs": [{"name": "o"}, {"name": "p"}]}
     bound = Bound(outputs={"o": str(small / "outputs/o"), "p": str(small / "outputs/p")})
-    found = collect(small, given, bound, ended_well=True)
-    assert [each["path"] for each in found.outputs[0]["files"]] == ["a"]
-    assert [each["path"] for each in found.artifacts] == ["outputs/z"]
+    found = collect(small, step_of(given), bound, ended_well=True)
+    assert [each.path for each in found.outputs[0].files] == ["a"]
+    assert [each.path for each in found.artifacts] == ["outputs/z"]
     assert [sentence[:74] for sentence in found.too_large] == [
         "The disk of the host is full: there is no room for 'outputs/o/copy' (3 MiB",
         "The disk of the host is full: there is no room for 'work/outputs/again' (3",
@@ -143,7 +144,7 @@ def studio() -> Iterator[Studio]:
     made.close()
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.timeout(900)])])
+@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker])])
 def crowded(request: pytest.FixtureRequest, studio: Studio) -> Iterator[Host]:
     """A host whose attempts have a disk of four megabytes."""
     with tempfile.TemporaryDirectory(prefix="duto-full-", ignore_cleanup_errors=True) as folder:
@@ -185,7 +186,7 @@ with open('huge', 'wb', buffering=0) as file:
     assert report["message"].endswith(f" were free when the script ended. {ADVICE}")
     assert studio.logs[key.attempt].startswith(b"begun\n")
     assert [(each["path"], each["size"]) for each in report["artifacts"]] == [("outputs/note.txt", 4)]
-    until(lambda: not crowded.directory(key).exists(), 30)
+    until(lambda: not crowded.directory(key).exists())
     goes_on(crowded, studio)
 
 
@@ -202,7 +203,7 @@ os.symlink(os.path.abspath('large'), 'outputs/model.bin')
     assert "no room for 'work/outputs/model.bin' (3 MiB), " in report["message"]
     assert report["message"].endswith(f" are free without it. {ADVICE}")
     assert [each["path"] for each in report["artifacts"]] == ["outputs/note.txt"]
-    until(lambda: not crowded.directory(key).exists(), 30)
+    until(lambda: not crowded.directory(key).exists())
     goes_on(crowded, studio)
 
 
@@ -224,7 +225,7 @@ def test_a_step_that_finds_the_disk_full_is_told_so_and_not_sent_for_ever(
     report = studio.wait("finished", key.attempt, 60)
     assert report["cause"] == "disk_full" and report["message"].endswith(ADVICE)
     others.unlink()
-    until(lambda: not crowded.directory(key).exists(), 30)
+    until(lambda: not crowded.directory(key).exists())
     goes_on(crowded, studio)
 
 

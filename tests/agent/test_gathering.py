@@ -7,32 +7,33 @@ from collections.abc import Callable
 from typing import Any
 
 from duto_agent.studio.exchange import LINGER_MOST_S, LINGER_S, Exchange
+from duto_protocol.messages import AttemptReport, HostFacts
 
 
 class Scripted(threading.Event):
     """An event whose waits do something instead of waiting."""
 
-    def __init__(self, *deeds: Callable[[], Any]) -> None:
+    def __init__(self, *actions: Callable[[], Any]) -> None:
         super().__init__()
-        self.deeds, self.waits = list(deeds), 0
+        self.actions, self.waits = list(actions), 0
 
     def wait(self, timeout: float | None = None) -> bool:
         self.waits += 1
-        if self.deeds:
-            self.deeds.pop(0)()
+        if self.actions:
+            self.actions.pop(0)()
         return self.is_set()
 
 
 def told(event: str, urgent: bool = False) -> Callable[[Exchange], None]:
-    return lambda exchange: exchange.tell({"event": event}, urgent=urgent)
+    return lambda exchange: exchange.tell(AttemptReport(event=event), urgent=urgent)
 
 
-def gathered(*deeds: Callable[[Exchange], None]) -> tuple[Exchange, int]:
+def gathered(*actions: Callable[[Exchange], None]) -> tuple[Exchange, int]:
     """The exchange after one gathering in which this happens, wait by wait; and how often it waited for more."""
-    exchange = Exchange(None, dict)  # type: ignore[arg-type]
-    urgent = Scripted(*[lambda action=action: action(exchange) for action in deeds[1:]])  # type: ignore[misc]
+    exchange = Exchange(None, HostFacts)  # type: ignore[arg-type]
+    urgent = Scripted(*[lambda action=action: action(exchange) for action in actions[1:]])  # type: ignore[misc]
     exchange._urgent = urgent
-    deeds[0](exchange)
+    actions[0](exchange)
     exchange._gather()
     return exchange, urgent.waits
 

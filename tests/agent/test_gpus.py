@@ -9,24 +9,28 @@ import pytest
 from duto_agent.environments.pythons import Pythons
 from duto_agent.host.facts import HostFacts
 from duto_agent.host.gpus import Gpus, open_nvml
+from duto_protocol.messages import Isolation
+from duto_protocol.reading import builtins_of
 from tests.agent.nvml import RECORDED, StandIn
 
 
 def test_devices_and_their_readings_are_told_to_the_studio(tmp_path: Path) -> None:
-    facts = HostFacts(tmp_path, Pythons(), None, Gpus(StandIn), {"isolation": {"bwrap": False, "cgroup": None}})
-    told = facts.document()
+    facts = HostFacts(tmp_path, Pythons(), None, Gpus(StandIn), Isolation(bwrap=False, cgroup=None))
+    told = builtins_of(facts.message())
     assert told["gpus"] == RECORDED["devices"]
     sample = told["facts"]["sample"]
     assert sample["gpus"] == RECORDED["readings"]
     assert 0 <= sample["cpu"] <= 1 and 0 < sample["memory"] <= told["memory"] * 64
     assert told["facts"]["disk_total"] >= told["disk_free"]
-    assert facts.document()["facts"]["sample"] is sample  # measured every few seconds, however often it is told
+    assert (
+        builtins_of(facts.message())["facts"]["sample"] == sample
+    )  # measured every few seconds, however often it is told
 
 
 def test_a_lost_card_does_not_hide_the_others() -> None:
     gpus = Gpus(lambda: StandIn(lost=(0,)))
-    assert [device["index"] for device in gpus.devices] == [1]
-    assert [reading["uuid"] for reading in gpus.readings()] == [RECORDED["devices"][1]["uuid"]]
+    assert [device.index for device in gpus.devices] == [1]
+    assert [reading.uuid for reading in gpus.readings()] == [RECORDED["devices"][1]["uuid"]]
 
 
 def test_memory_is_told_by_device_and_process() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from duto_agent.environments.builder import key_of
-from duto_agent.host.housekeeping import DAY_S, Housekeeper, told
+from duto_agent.host.housekeeping import DAY_S, Housekeeper, storage_report
 from duto_agent.launchers.base import AttemptKey
+from duto_protocol.messages import Keep, Stored
 
 NOW = 1_800_000_000.0
 
@@ -42,9 +43,9 @@ def test_without_a_policy_everything_stays_and_is_told(tmp_path: Path, keeper: H
     made(tmp_path / "envs" / "a-3.11", 900)
     made(tmp_path / "attempts" / "left-1", 900)
     keeper.scan(NOW)
-    (environment,), (attempt,) = keeper.storage["environments"], told(keeper.storage)["attempts"]
+    (environment,), (attempt,) = keeper.storage["environments"], storage_report(keeper.storage).attempts or []
     assert environment["bytes"] >= 5000 and not environment["in_use"]
-    assert attempt == {"key": "left-1", "bytes": attempt["bytes"], "used_at": attempt["used_at"], "in_use": False}
+    assert attempt == Stored(key="left-1", bytes=attempt.bytes, used_at=attempt.used_at, in_use=False)
 
 
 def test_what_nobody_used_for_long_enough_goes_and_the_rest_stays(tmp_path: Path, keeper: Housekeeper) -> None:
@@ -56,7 +57,7 @@ def test_what_nobody_used_for_long_enough_goes_and_the_rest_stays(tmp_path: Path
     (held / "spec.json").write_text(json.dumps({"environment": {"key": "another", "lock": "six==1"}}))
     made(tmp_path / "attempts" / "left-1", 8)
     made(tmp_path / "attempts" / "late-1", 6)
-    keeper.policy = {"attempts": 7, "environments": 30}
+    keeper.policy = Keep(attempts=7, environments=30)
     keeper.scan(NOW)
     assert names(tmp_path, "envs") == {"young-3.11", bare.name, needed.name}
     assert names(tmp_path, "attempts") == {"held-1", "late-1"}
@@ -75,7 +76,7 @@ def test_an_environment_that_is_used_in_that_very_moment_is_given_back(
         return rename(source, target)
 
     monkeypatch.setattr(Path, "rename", used_meanwhile)
-    keeper.policy = {"environments": 30}
+    keeper.policy = Keep(environments=30)
     keeper.scan(NOW)
     assert (path / "file").exists()
 
@@ -87,7 +88,7 @@ def test_a_removal_that_was_cut_off_is_finished_and_cached_files_go_by_their_las
     for name, days in (("aa", 40), ("ab", 1)):
         (made(tmp_path / "cache" / "blobs" / name, days) / "blob").write_text("x")
         os.utime(tmp_path / "cache" / "blobs" / name / "blob", (NOW - days * DAY_S,) * 2)
-    keeper.policy = {"environments": 30}
+    keeper.policy = Keep(environments=30)
     keeper.scan(NOW)
     assert names(tmp_path, "attempts") == set()
     assert [path.parent.name for path in (tmp_path / "cache").rglob("blob")] == ["ab"]

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from duto_agent.engine.client import Engine
-from duto_agent.host.housekeeping import DAY_S, Housekeeper, told
+from duto_agent.host.housekeeping import DAY_S, Housekeeper, storage_report
 from duto_agent.images.environment_images import Image, Images
 from duto_agent.images.image_builds import ImageReporter
 from duto_agent.images.image_store import ImageStore, named, ours, own_bytes
+from duto_protocol.messages import ImageReport, Keep
+from duto_protocol.reports import AnyReport
 from studio.testing.engine import IMAGE
+from tests.agent.specs import step_of
 
-docker = [pytest.mark.docker, pytest.mark.timeout(900)]
+docker = [pytest.mark.docker]
 
 
 def test_an_image_costs_what_no_other_image_has() -> None:
@@ -58,7 +61,7 @@ class Host:
         """An image that was never built before, and its name."""
         dockerfile = f"FROM {IMAGE}\nRUN echo {uuid.uuid4().hex} > /mine\n{text}"
         spec: dict[str, Any] = {"container": {"base_dockerfile": dockerfile}, "environment": {"user_managed": True}}
-        image = self.images.ensure(spec, lambda line: None)
+        image = self.images.ensure(step_of(spec), lambda line: None)
         self.made.append(image.name)
         (name,) = named(self.engine.inspect_image(image.name) or {})
         return image, name
@@ -69,7 +72,7 @@ class Host:
         os.utime(stamp, (time.time() - days * DAY_S,) * 2)
 
     def keys(self) -> set[str]:
-        return {item["key"] for item in told(self.keeper.storage)["images"]}
+        return {item.key for item in storage_report(self.keeper.storage).images or ()}
 
 
 @pytest.fixture
@@ -98,11 +101,11 @@ class TestOnAnEngine:
         mine.engine.create(f"{mine.labels['duto.installation']}-held", container)
         mine.keeper.scan(time.time())
         assert mine.keys() == {old, young, held}, "without a policy everything stays, and what others made is not told"
-        told_of = {item["key"]: item for item in told(mine.keeper.storage)["images"]}
-        assert [told_of[each]["in_use"] for each in (old, young, held)] == [False, False, True]
-        assert 0 < told_of[old]["bytes"] < 1 << 20, "the base is not given back with it"
+        told_of = {item.key: item for item in storage_report(mine.keeper.storage).images or ()}
+        assert [told_of[each].in_use for each in (old, young, held)] == [False, False, True]
+        assert 0 < (told_of[old].bytes or 0) < 1 << 20, "the base is not given back with it"
 
-        mine.keeper.policy = {"images": 30}
+        mine.keeper.policy = Keep(images=30)
         mine.keeper.scan(time.time())
         assert mine.keys() == {young, held} and mine.engine.image(old) is None
         assert mine.engine.image(theirs) is not None and mine.engine.image(IMAGE) is not None
@@ -111,7 +114,7 @@ class TestOnAnEngine:
     def test_an_image_that_a_step_was_just_given_stays_under_any_policy(self, hosts: tuple[Host, Host]) -> None:
         mine, _ = hosts
         image, name = mine.build()
-        mine.keeper.policy = {"images": 0}
+        mine.keeper.policy = Keep(images=0)
         mine.keeper.scan(time.time())
         assert mine.engine.image(name) is not None
         mine.used(name, 2)
@@ -150,15 +153,16 @@ class TestOnAnEngine:
         heard: list[Any] = []
         told_of: list[tuple[str, str]] = []
 
-        def tell(report: dict[str, Any], urgent: bool = False, **more: Any) -> None:
-            told_of.append((report["event"], report["image"]))
+        def tell(report: AnyReport, urgent: bool = False, **more: Any) -> None:
+            assert isinstance(report, ImageReport)
+            told_of.append((report.event, report.image))
             heard.append((report, more.get("heard")))
 
         _, name = mine.build()
         mine.image_store.reporter = ImageReporter(tell)
         mine.keeper.scan(time.time())
         assert told_of == [("ready", name)], "a new agent tells of all that it finds"
-        assert heard[0][0]["recipe"]["dockerfile"].startswith(name.partition(":")[2])
+        assert heard[0][0].recipe["dockerfile"].startswith(name.partition(":")[2])
         mine.engine.remove_image(name)
         mine.keeper.scan(time.time())
         assert len(told_of) == 1, "it was used a moment ago and may just be made anew"
@@ -175,6 +179,6 @@ class TestOnAnEngine:
         _, name = mine.build()
         mine.keeper.scan(time.time())
         mine.image_store.engine = Engine("/nowhere/engine.sock")
-        mine.keeper.policy = {"images": 0}
+        mine.keeper.policy = Keep(images=0)
         mine.keeper.scan(time.time() + 9 * DAY_S)
         assert mine.keys() == {name} and mine.engine.image(name) is not None

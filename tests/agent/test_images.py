@@ -18,7 +18,7 @@ from tests.agent.studio import Studio
 from tests.agent.test_agent import Host
 from tests.agent.test_container_host import environment, host, studio  # noqa: F401 - fixtures
 
-docker = [pytest.mark.docker, pytest.mark.timeout(900)]
+docker = [pytest.mark.docker]
 MAKING = ImageBuild("duto/env:1", {"lock": "l"}, "a")
 
 
@@ -49,7 +49,7 @@ class TestHost:
     ) -> None:
         text, tag = dockerfile(host, "RUN echo begun; sleep 300\n")
         keys = [host.give("pass", environment=environment(), container={"base_dockerfile": text}) for _ in range(2)]
-        until(lambda: any(b"begun" in studio.logs.get(key.attempt, b"") for key in keys), 120)
+        until(lambda: any(b"begun" in studio.logs.get(key.attempt, b"") for key in keys))
         studio.cancel_image(tag, "ana")
         reports = [studio.wait("finished", key.attempt, 30) for key in keys]
         assert [(each["cause"], each["message"]) for each in reports] == [
@@ -105,19 +105,19 @@ def test_a_cancel_that_comes_before_the_build_has_begun_ends_it_as_it_begins() -
 
 def test_a_studio_that_is_away_is_owed_one_word_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("duto_agent.images.image_builds.PROGRESS_S", 0)
-    told: list[tuple[dict[str, Any], Any]] = []
+    told: list[tuple[Any, Any]] = []
     reporter = ImageReporter(lambda report, urgent=False, heard=None: told.append((report, heard)))
     for done in range(3):
         reporter.progress(MAKING, done, 4, "x")
-    assert [report["progress"]["done"] for report, _ in told] == [0]
+    assert [report.progress.done for report, _ in told] == [0]
     told[0][1]()
     until(lambda: len(told) == 2)
-    assert told[1][0]["progress"]["done"] == 2, "and hears the last one, once it is back"
+    assert told[1][0].progress.done == 2, "and hears the last one, once it is back"
     reporter.progress(MAKING, 3, 4, "x")
     reporter.ready(MAKING, "sha256:1", 1)
     told[1][1]()
     time.sleep(0.05)
-    assert [report["event"] for report, _ in told] == ["building", "building", "ready"], "what is over is not told of"
+    assert [report.event for report, _ in told] == ["building", "building", "ready"], "what is over is not told of"
 
 
 def test_the_steps_of_a_build_are_counted_from_its_trace() -> None:

@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.causes import cause_of
+from duto_agent.attempt.staging import SHELL
 from duto_agent.launchers.base import Bind, Launch, Probe, Reservation
 from duto_agent.launchers.resource_usage import Processes
 from duto_agent.shim.verdict import ROOM
 from tests.agent.containers import Boxes
+from tests.agent.specs import step_of
 from tests.agent.steps import IN_ORDER, Steps, in_order, until
 
 Host = Steps | Boxes
@@ -35,7 +38,7 @@ def verdict_of(probe: Probe) -> dict[str, object]:
 def started(host: Host, launch: Launch) -> None:
     host.launcher.ensure(launch)
     # A file is there before what was written into it.
-    until(lambda: (launch.cwd / "ran").exists() and (launch.cwd / "ran").read_text() == "x", 30)
+    until(lambda: (launch.cwd / "ran").exists() and (launch.cwd / "ran").read_text() == "x")
 
 
 def test_ensure_runs_a_step_once_whoever_calls_it_how_often(host: Host) -> None:
@@ -69,7 +72,7 @@ sys.exit(5)
     key = host.start(code)
     later = host.again()
     assert later.discover() == [key]
-    until(lambda: later.probe(key).state == "exited", 60)
+    until(lambda: later.probe(key).state == "exited")
     assert verdict_of(later.collect(key))["exit_code"] == 5
     assert log_of(later.directory(key)) == "".join(f"line {number}\n" for number in range(20_000))
 
@@ -89,6 +92,43 @@ def test_the_end_of_a_script_is_told_as_it_was(
 ) -> None:
     probe, _ = host.run(code)
     assert (verdict_of(probe)["exit_code"], verdict_of(probe)["signal"]) == (exit_code, number)
+
+
+@pytest.mark.parametrize(
+    ("line", "exit_code", "said"),
+    [
+        (
+            "cat one* && echo \"$0\" | tr a-z A-Z; python3 -c 'import sys; print(sys.argv)' 'a b'",
+            0,
+            "1COMMAND\n['-c', 'a b']\n",
+        ),
+        ("exit 3; echo no", 3, ""),
+        ("kill -11 $$", None, ""),
+    ],
+)
+def test_a_command_is_run_by_a_shell_in_its_folder(host: Host, line: str, exit_code: int | None, said: str) -> None:
+    launch = host.launch("")
+    (launch.cwd / "one.txt").write_text("1")
+    host.launcher.ensure(replace(launch, argv=(*SHELL, line), python=launch.argv[0]))
+    probe = host.wait(launch.key)
+    assert (verdict_of(probe)["exit_code"], log_of(host.launcher.directory(launch.key))) == (exit_code, said)
+
+
+def test_a_script_says_what_its_log_may_not_show(host: Host) -> None:
+    """As the SDK does, which stands in no container of these tests."""
+    launch = host.launch("""
+import os, socket
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+    os.chdir(os.path.dirname(os.environ["DUTO_MASKS"]))  # the address of a socket has 108 bytes
+    caller.connect("masks")
+    caller.send(b"hunter2")
+    print(caller.recv(1).decode(), "hunter2")
+""")
+    place = host.launcher.directory(launch.key) / "tmp/masks"
+    place.parent.mkdir(exist_ok=True)
+    host.launcher.ensure(replace(launch, env={**launch.env, "DUTO_MASKS": str(place)}))
+    assert verdict_of(host.wait(launch.key))["exit_code"] == 0
+    assert log_of(host.launcher.directory(launch.key)) == "+ ***\n"
 
 
 def test_a_deaf_script_is_killed_after_its_grace(host: Host) -> None:
@@ -182,7 +222,7 @@ def fill():
 def test_a_full_disk_is_told_as_the_cause_and_what_was_there_is_kept(host: Host) -> None:
     probe, directory = host.run(FILLS + "fill()")
     assert os.statvfs(directory).f_bavail * 4096 < ROOM
-    cause = cause_of(verdict_of(probe), {}, Bound())
+    cause = cause_of(verdict_of(probe), step_of({}), Bound())
     assert (verdict_of(probe)["exit_code"], cause.code) == (1, "disk_full")
     assert "(script.py, line 8): " in cause.message and " were free when the script ended." in cause.message
     assert log_of(directory).startswith("begun\n")
@@ -197,7 +237,7 @@ def test_a_full_disk_is_told_as_the_cause_and_what_was_there_is_kept(host: Host)
 @pytest.mark.usefixtures("small_disk")
 def test_a_step_that_has_filled_its_disk_can_be_ended(host: Host) -> None:
     key = host.start(FILLS + "try: fill()\nexcept OSError: time.sleep(60)", grace_seconds=0.2)
-    until(lambda: os.statvfs(host.root).f_bavail == 0, 30)
+    until(lambda: os.statvfs(host.root).f_bavail == 0)
     host.launcher.signal(key, 0)
     probe = host.wait(key)
     assert (verdict_of(probe)["canceled"], verdict_of(probe)["left_over"]) == (True, 0)
@@ -245,14 +285,14 @@ def test_more_memory_than_the_node_has_ends_the_script_and_its_shim_tells_it(hos
     probe, directory = host.run(code, reserved=Reservation(memory=100 * MIB))
     verdict = verdict_of(probe)
     assert verdict["signal"] == signal.SIGKILL, log_of(directory)
-    assert cause_of(verdict, {"limits": {"memory": 100 * MIB}}, Bound()).code == "out_of_memory"
+    assert cause_of(verdict, step_of({"limits": {"memory": 100 * MIB}}), Bound()).code == "out_of_memory"
 
 
 def test_a_step_that_was_killed_from_outside_is_lost_and_never_runs_again(host: Host) -> None:
     launch = host.launch(SLEEPS)
     started(host, launch)
     host.end_from_outside(launch.key)
-    until(lambda: host.launcher.probe(launch.key).state == "lost", 30)
+    until(lambda: host.launcher.probe(launch.key).state == "lost")
     host.launcher.ensure(launch)
     host.again().ensure(launch)
     assert host.launcher.collect(launch.key).state == "lost"
@@ -276,7 +316,7 @@ def test_stats_count_the_whole_tree(host: Host) -> None:
         sample = host.launcher.stats(key, Processes.now())
         return sample is not None and sample.processes >= 2 and sample.memory > MIB
 
-    until(is_seen, 30)
+    until(is_seen)
     host.launcher.signal(key, 0)
     host.wait(key)
     until(lambda: host.launcher.stats(key, Processes.now()) is None)

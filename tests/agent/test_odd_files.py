@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from duto.spec.filenames import spelled, unspelled
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, collect
+from duto_protocol.messages import ArtifactEntry, FileEntry, Proof
+from tests.agent.specs import step_of
 from tests.agent.steps import until
 from tests.agent.studio import Studio, digest
 from tests.agent.test_agent import Host, host, studio  # noqa: F401 (fixtures)
@@ -42,11 +44,11 @@ def attempt(tmp_path: Path) -> Path:
 
 def found_in(attempt: Path, **more: Any) -> Collected:
     bound = Bound(outputs={"out": str(attempt / "outputs/out")})
-    return collect(attempt, {"outputs": [{"name": "out"}]}, bound, True, **more)
+    return collect(attempt, step_of({"outputs": [{"name": "out"}]}), bound, True, **more)
 
 
-def paths(files: list[dict[str, Any]]) -> list[bytes]:
-    return sorted(os.fsencode(unspelled(each["path"])) for each in files)
+def paths(files: Sequence[FileEntry | ArtifactEntry]) -> list[bytes]:
+    return sorted(os.fsencode(unspelled(each.path)) for each in files)
 
 
 def test_names_of_any_bytes_are_kept(attempt: Path) -> None:
@@ -57,11 +59,11 @@ def test_names_of_any_bytes_are_kept(attempt: Path) -> None:
         (attempt / folder / os.fsdecode(b"fol\xffder/in")).touch()
     found = found_in(attempt)
     assert found.warnings == []
-    assert paths(found.outputs[0]["files"]) == sorted([*ODD, b"fol\xffder/in"])
+    assert paths(found.outputs[0].files) == sorted([*ODD, b"fol\xffder/in"])
     assert paths(found.artifacts) == sorted(b"outputs/" + name for name in [*ODD, b"fol\xffder/in"])
-    for each in found.outputs[0]["files"]:
-        assert each["path"].isprintable() or "\n" in each["path"]
-        each["path"].encode("utf-8")
+    for each in found.outputs[0].files:
+        assert each.path.isprintable() or "\n" in each.path
+        each.path.encode("utf-8")
 
 
 @pytest.mark.parametrize("count", [600, 1500])
@@ -70,8 +72,8 @@ def test_folders_without_end_cost_a_sentence_and_nothing_else(attempt: Path, cou
         (attempt / folder / "good").write_text("x")
         deep(attempt / folder / "sub", count)
     found = found_in(attempt)
-    assert [each["path"] for each in found.outputs[0]["files"]] == ["good"]
-    assert [each["path"] for each in found.artifacts] == ["outputs/good"]
+    assert [each.path for each in found.outputs[0].files] == ["good"]
+    assert [each.path for each in found.artifacts] == ["outputs/good"]
     assert len(found.warnings) == 2
     for each in found.warnings:
         assert "was left out: its path has more than 1,024 characters, and all below it." in each and len(each) < 400
@@ -90,7 +92,7 @@ def test_what_cannot_be_kept_is_said_by_name(attempt: Path) -> None:
     (attempt / "work/logs").symlink_to(out)
     (out / "good").touch()
     found = found_in(attempt)
-    assert [each["path"] for each in found.outputs[0]["files"]] == ["good"] and found.artifacts == []
+    assert [each.path for each in found.outputs[0].files] == ["good"] and found.artifacts == []
     assert sorted(found.warnings) == [
         "'outputs/out/..\\up' was left out: its name would be a way out of its folder on other systems.",
         "'outputs/out/link' was left out: it is a link to a folder.",
@@ -111,7 +113,7 @@ def test_a_file_that_cannot_be_read_costs_no_other(attempt: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, "open", failing)
     found = found_in(attempt)
-    assert [each["path"] for each in found.artifacts] == ["outputs/a", "outputs/z"]
+    assert [each.path for each in found.artifacts] == ["outputs/a", "outputs/z"]
     assert found.warnings == ["'work/outputs/bad' was left out: it cannot be read (Input/output error)."]
 
 
@@ -123,7 +125,7 @@ def test_a_file_of_nothing_is_not_hashed_for_hours(attempt: Path) -> None:
         file.truncate(1 << 20)
     asked: list[int] = []
     found = found_in(attempt, check=lambda: asked.append(1))
-    assert [each["path"] for each in found.artifacts] == ["outputs/small.bin"] and len(asked) < 20
+    assert [each.path for each in found.artifacts] == ["outputs/small.bin"] and len(asked) < 20
     (sentence,) = found.too_large
     assert sentence.startswith("'work/outputs/sparse.bin' cannot be kept: it is 4 TiB large, and only 4 KiB of it")
 
@@ -140,8 +142,8 @@ def test_hashing_is_interrupted_between_pieces_and_keeps_what_is_there(attempt: 
 
     found = Collected()
     with pytest.raises(KeyboardInterrupt):
-        Collector(attempt, found, check).collect({"outputs": []}, Bound(), True)
-    assert [each["path"] for each in found.artifacts] == ["outputs/a"]
+        Collector(attempt, found, check).collect(step_of({"outputs": []}), Bound(), True)
+    assert [each.path for each in found.artifacts] == ["outputs/a"]
 
 
 # --- how long it may take ---
@@ -182,9 +184,7 @@ def test_a_cancel_leaves_a_moment_for_what_is_there(clock: Clock) -> None:
     clock.now += 0.2
     with pytest.raises(Cut) as cut:
         closing.check()
-    assert cut.value.cause.code == "canceled" and cut.value.cause.proof == {
-        "left_over": 0, "signals": [], "seconds": 0.0,
-    }  # fmt: skip
+    assert cut.value.cause.code == "canceled" and cut.value.cause.proof == Proof(left_over=0, signals=[], seconds=0.0)
 
 
 @pytest.mark.parametrize(("limit", "seconds"), [(5.0, 60.0), (3600.0, 3600.0)])
@@ -225,7 +225,7 @@ for top in (os.environ['TMPDIR'], '.', 'outputs', sys.argv[1]):
     report = studio.wait("finished", key.attempt)
     assert (report["exit_code"], report["cause"]) == (0, None) and len(report["warnings"]) == 2
     assert studio.wait("finished", other.attempt)["exit_code"] == 0
-    assert paths(report["artifacts"]) == sorted(b"outputs/" + name for name in ODD)
+    assert paths([ArtifactEntry(**each) for each in report["artifacts"]]) == sorted(b"outputs/" + name for name in ODD)
     for kind in ("artifact/outputs", "output/out"):
         there = {os.fsencode(unspelled(path)): data for path, data in studio.uploads.items() if path.startswith(kind)}
         assert there == {f"{kind}/".encode() + name: name for name in ODD}

@@ -19,8 +19,10 @@ from duto_agent.environments.builder import BuildFailed
 from duto_agent.images.base_images import tag_of
 from duto_agent.images.dockerfiles import images_of
 from duto_agent.images.image_store import labelled
+from duto_protocol.reading import builtins_of
 from studio.testing.engine import IMAGE, forget
 from tests.agent.slow import Slow, publish, slow
+from tests.agent.specs import step_of
 from tests.agent.steps import until
 from tests.agent.test_registry import Host, place  # noqa: F401 - fixture
 
@@ -102,7 +104,12 @@ def spec(name: str) -> dict[str, Any]:
 
 
 def told(host: Host, tag: str) -> list[dict[str, Any]]:
-    return [each for each in host.events if each["image"] == tag]
+    return [each for each in all_told(host) if each["image"] == tag]
+
+
+def all_told(host: Host) -> list[dict[str, Any]]:
+    """As it goes over the wire."""
+    return [builtins_of(each) for each in host.events]
 
 
 def ends_of_two(host: Host, wanted: dict[str, Any], name: str) -> list[str]:
@@ -111,22 +118,21 @@ def ends_of_two(host: Host, wanted: dict[str, Any], name: str) -> list[str]:
 
     def ask() -> None:
         try:
-            host.images.ensure(wanted, host.said.append, "a")
+            host.images.ensure(step_of(wanted), host.said.append, "a")
         except BuildFailed as error:
             ends.append(str(error))
 
     asking = [threading.Thread(target=ask) for _ in range(2)]
     for each in asking:
         each.start()
-    until(lambda: any((each.get("progress") or {}).get("done") for each in told(host, tag_of(name))), 60)
+    until(lambda: any((each.get("progress") or {}).get("done") for each in told(host, tag_of(name))))
     host.images.cancel(tag_of(name), "ana")
     for each in asking:
-        each.join(20)
+        each.join(60)
     return ends
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(600)
 class TestEngine:
     """With a real engine and a real registry, which is slow."""
 
@@ -134,7 +140,7 @@ class TestEngine:
         self, host: Host, pushed: str, registry: Slow
     ) -> None:
         name = f"{registry.place}/{pushed}"
-        image = host.images.ensure(spec(name), host.said.append, "a")
+        image = host.images.ensure(step_of(spec(name)), host.said.append, "a")
         assert image.name == (host.engine.inspect_image(name) or {})["Id"]
         events = told(host, tag_of(name))
         begin, *middle, end = events
@@ -146,13 +152,13 @@ class TestEngine:
         assert any(0 < each["done"] < SIZE <= each["total"] for each in seen), seen
         assert host.said == [f"Fetching the image {name}."]
         before = len(host.events)
-        host.images.ensure(spec(name), host.said.append, "b")
+        host.images.ensure(step_of(spec(name)), host.said.append, "b")
         assert len(host.events) == before, "it is here"
         host.keeper.scan(time.time() + 99)
         assert len(host.events) == before
         host.engine.remove_image(name)
         host.keeper.scan(time.time() + 99)
-        assert host.events[before:] == [{"image": tag_of(name), "event": "removed"}]
+        assert all_told(host)[before:] == [{"image": tag_of(name), "event": "removed"}]
         assert list(host.image_store.folder.iterdir()) == []
 
     def test_a_cancel_ends_the_fetch_for_all_who_wait_for_it(self, host: Host, pushed: str, registry: Slow) -> None:
@@ -161,11 +167,11 @@ class TestEngine:
         ends = ends_of_two(host, spec(name), name)
         assert ends == [f"The fetch of the base image '{name}' was canceled by ana."] * 2
         assert [each["message"] for each in told(host, tag_of(name)) if each["event"] == "failed"] == ends[:1]
-        assert registry.cut.wait(30), "the engine has hung up"
+        assert registry.cut.wait(60), "the engine has hung up"
         assert registry.sent < SIZE
         assert host.engine.image(name) is None
         registry.rate = 1 << 30
-        assert host.images.ensure(spec(name), host.said.append, "a"), "who asks again gets it"
+        assert host.images.ensure(step_of(spec(name)), host.said.append, "a"), "who asks again gets it"
 
     def test_a_dockerfile_whose_first_image_is_not_wanted_any_more_fails_for_all_who_wait(
         self, host: Host, pushed: str, registry: Slow
@@ -187,10 +193,11 @@ class TestEngine:
         one = {"container": {"base_dockerfile": text}, "environment": {"user_managed": True}}
         host.images.registry = Registry(host.engine, registry.place, "dutopulls")
         try:
-            assert host.images.ensure(one, host.said.append, "b")
+            assert host.images.ensure(step_of(one), host.said.append, "b")
         finally:
             host.engine.remove_image(f"duto/base:{version}")
-        kinds = [each["event"] for each in host.events]
-        assert kinds[0] == "building" and kinds[-1] == "ready" and host.events[-1]["fetched"] is True
-        seen = [each["progress"] for each in host.events if each.get("progress")]
+        events = all_told(host)
+        kinds = [each["event"] for each in events]
+        assert kinds[0] == "building" and kinds[-1] == "ready" and events[-1]["fetched"] is True
+        seen = [each["progress"] for each in events if each.get("progress")]
         assert any(each["unit"] == "bytes" and each["total"] >= SIZE for each in seen)

@@ -19,11 +19,14 @@ from duto_agent.host.housekeeping import DAY_S, Housekeeper
 from duto_agent.images.environment_images import Images
 from duto_agent.images.image_builds import ImageReporter
 from duto_agent.images.image_store import ImageStore
+from duto_protocol.messages import ImageReport, Keep
+from duto_protocol.reports import AnyReport
 from studio.testing.engine import IMAGE, NoEngine, forget
 from studio.testing.plugin import lacking
 from studio.testing.registry import registry
+from tests.agent.specs import step_of
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.docker]
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +43,13 @@ class Host:
 
     def __init__(self, socket: str, folder: Path, name: str, place: str) -> None:
         self.engine, labels = Engine(socket), {"duto.installation": folder.name, "duto.host": name}
-        self.events: list[dict[str, Any]] = []
+        self.events: list[AnyReport] = []
         self.said: list[str] = []
         self.image_store = ImageStore(self.engine, labels, folder / name / "images", ImageReporter(self.tell))
         self.images = Images(self.engine, IMAGE, self.image_store, labels, Registry(self.engine, place, folder.name))
         self.keeper = Housekeeper(folder / name, set, self.image_store)
 
-    def tell(self, report: dict[str, Any], urgent: bool = False, heard: Any = None) -> None:
+    def tell(self, report: AnyReport, urgent: bool = False, heard: Any = None) -> None:
         self.events.append(report)
         if heard is not None:
             heard()
@@ -54,14 +57,15 @@ class Host:
     def ensure(self, dockerfile: str) -> tuple[str, str]:
         """The image's id and its own name."""
         spec = {"container": {"base_dockerfile": dockerfile}, "environment": {"user_managed": True}}
-        image = self.images.ensure(spec, self.said.append, "a")
+        image = self.images.ensure(step_of(spec), self.said.append, "a")
         found = self.engine.inspect_image(image.name) or {}
         assert len(found["RepoTags"]) == 1, "the registry's name is not left on it"
         return image.name, found["RepoTags"][0]
 
     def last(self) -> tuple[str, bool]:
-        ready = next(each for each in reversed(self.events) if each["event"] == "ready")
-        return ready["image"], ready["fetched"]
+        ready = next(each for each in reversed(self.events) if each.event == "ready")
+        assert isinstance(ready, ImageReport)
+        return ready.image, bool(ready.fetched)
 
 
 @pytest.fixture
@@ -91,9 +95,9 @@ def test_what_one_host_has_built_the_other_fetches_and_removes_by_its_own_policy
     assert told["key"] == tag
     stamp = next(two.image_store.folder.glob("*.used"))
     os.utime(stamp, (time.time() - 9 * DAY_S,) * 2)
-    two.keeper.policy = {"images": 3}
+    two.keeper.policy = Keep(images=3)
     two.keeper.scan(time.time())
-    assert two.engine.image(tag) is None and two.events[-1] == {"image": tag, "event": "removed"}
+    assert two.engine.image(tag) is None and two.events[-1] == ImageReport(event="removed", image=tag)
     assert list(two.image_store.folder.iterdir()) == []
 
 
@@ -107,7 +111,7 @@ def test_an_image_that_others_gave_our_name_is_not_used_here_nor_fetched(hosts: 
     one.engine.tag(foreign.id, repository, version)
     one.images.registry.give(tag)  # type: ignore[union-attr]
     spec = {"container": {"base_dockerfile": text}, "environment": {"user_managed": True}}
-    again = two.images.ensure(spec, two.said.append, "a")
+    again = two.images.ensure(step_of(spec), two.said.append, "a")
     assert again.name != foreign.id and any("made of something else" in line for line in two.said)
     assert json.loads((two.engine.inspect_image(tag) or {})["Config"]["Labels"]["duto.made-of"])["dockerfile"]
 
@@ -155,7 +159,7 @@ def test_a_base_image_is_fetched_by_its_digest(hosts: tuple[Host, Host], place: 
     assert one.engine.image(wanted) is None
     spec = {"container": {"base_image": wanted}, "environment": {"user_managed": True}}
     try:
-        assert one.images.ensure(spec, one.said.append).name == (one.engine.inspect_image(IMAGE) or {})["Id"]
+        assert one.images.ensure(step_of(spec), one.said.append).name == (one.engine.inspect_image(IMAGE) or {})["Id"]
         assert one.said == [f"Fetching the image {wanted}."]
     finally:
         one.engine.remove_image(wanted)

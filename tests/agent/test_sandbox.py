@@ -24,6 +24,8 @@ from duto_agent.launchers.base import Bind, LaunchFailed, Reservation
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
 from duto_agent.launchers.process import ProcessLauncher
+from duto_protocol.messages import Isolation
+from tests.agent.specs import step_of
 from tests.agent.steps import Steps, pid_in, until
 
 MIB = 1 << 20
@@ -31,7 +33,7 @@ LIMITED = "import sys\nchunk = []\nfor _ in range(40): chunk.append(bytearray(10
 
 
 @pytest.fixture
-def walled(tmp_path: Path) -> Iterator[Steps]:
+def sandboxed(tmp_path: Path) -> Iterator[Steps]:
     program = bubblewrap.find()
     if program is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
@@ -65,49 +67,49 @@ def log_of(directory: Path) -> str:
     return (directory / "log.data").read_text()
 
 
-def test_behind_walls_a_step_sees_its_own_directory_and_nothing_of_the_studio(walled: Steps, tmp_path: Path) -> None:
+def test_in_a_sandbox_a_step_sees_its_own_directory_and_nothing_of_the_studio(sandboxed: Steps, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "secret").write_text("key")
-    walled.root.mkdir(parents=True)
-    (walled.root.parent / "host.json").write_text("host key")
+    sandboxed.root.mkdir(parents=True)
+    (sandboxed.root.parent / "host.json").write_text("host key")
     code = f"""
 import os
 open('mine', 'w').write('x')
-for path in ({str(tmp_path / "data" / "secret")!r}, {str(walled.root.parent / "host.json")!r}):
+for path in ({str(tmp_path / "data" / "secret")!r}, {str(sandboxed.root.parent / "host.json")!r}):
     print(os.path.exists(path))
-print(sorted(os.listdir({str(walled.root)!r})) == [os.path.basename(os.path.dirname(os.getcwd()))])
+print(sorted(os.listdir({str(sandboxed.root)!r})) == [os.path.basename(os.path.dirname(os.getcwd()))])
 print(len([name for name in os.listdir('/proc') if name.isdigit()]) < 5)
 try:
     open('/etc/duto-was-here', 'w')
 except OSError as error:
     print(type(error).__name__)
 """
-    probe, directory = walled.run(code)
+    probe, directory = sandboxed.run(code)
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, log_of(directory)
     assert log_of(directory).split() == ["False", "False", "True", "True", "OSError"]
     assert (directory / "work" / "mine").read_text() == "x"
 
 
-def test_a_folder_that_steps_share_leaves_the_way_to_their_own_open(walled: Steps, tmp_path: Path) -> None:
+def test_a_folder_that_steps_share_leaves_the_way_to_their_own_open(sandboxed: Steps, tmp_path: Path) -> None:
     program = bubblewrap.find()
     assert program is not None
     (shared := tmp_path / "shared").mkdir()
     shared.chmod(0o777)
     let_others_pass(tmp_path)  # a folder that they may not pass is hidden with all that is in it
     sandbox = Bubblewrap(program, tmp_path / "home", folders=[shared])
-    walled.launcher = ProcessLauncher(walled.root, walled.zygote, sandbox=sandbox)
-    probe, directory = walled.run(f"open('mine', 'w').close(); open({str(shared / 'ours')!r}, 'w').close()")
+    sandboxed.launcher = ProcessLauncher(sandboxed.root, sandboxed.zygote, sandbox=sandbox)
+    probe, directory = sandboxed.run(f"open('mine', 'w').close(); open({str(shared / 'ours')!r}, 'w').close()")
     assert probe.verdict is not None and probe.verdict["exit_code"] == 0, log_of(directory)
     assert (directory / "work" / "mine").exists() and (shared / "ours").exists()
 
 
-def test_mounted_data_are_read_only_by_force(walled: Steps, tmp_path: Path) -> None:
+def test_mounted_data_are_read_only_by_force(sandboxed: Steps, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     raw = tmp_path / "data" / "raw.csv"
     raw.write_text("a\n1\n")
     raw.chmod(0o666)  # not by permission
     code = f"print(open({str(raw)!r}).read().split())\nopen({str(raw)!r}, 'a')"
-    probe, directory = walled.run(code, binds=(Bind(raw, raw),))
+    probe, directory = sandboxed.run(code, binds=(Bind(raw, raw),))
     assert probe.verdict is not None and probe.verdict["exit_code"] == 1
     assert "['a', '1']" in log_of(directory) and "Read-only file system" in log_of(directory)
     assert raw.read_text() == "a\n1\n"
@@ -117,13 +119,15 @@ def test_mounted_data_are_read_only_by_force(walled: Steps, tmp_path: Path) -> N
     ("code", "exit_code", "number"),
     [("raise SystemExit(3)", 3, None), ("import os; os.kill(os.getpid(), 9)", None, 9), ("raise SystemExit(200)", 200, None)],
 )  # fmt: skip
-def test_walls_tell_how_the_script_ended(walled: Steps, code: str, exit_code: int | None, number: int | None) -> None:
-    probe, _ = walled.run(code)
+def test_a_sandbox_tells_how_the_script_ended(
+    sandboxed: Steps, code: str, exit_code: int | None, number: int | None
+) -> None:
+    probe, _ = sandboxed.run(code)
     assert probe.verdict is not None
     assert (probe.verdict["exit_code"], probe.verdict["signal"]) == (exit_code, number)
 
 
-def test_a_cancel_reaches_through_the_walls_and_nothing_is_left(walled: Steps) -> None:
+def test_a_cancel_reaches_through_the_sandbox_and_nothing_is_left(sandboxed: Steps) -> None:
     code = """
 import signal, subprocess, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -131,10 +135,10 @@ subprocess.Popen(['sleep', '98765'], start_new_session=True)
 open('ready', 'w').write('1')
 time.sleep(60)
 """
-    key = walled.start(code)
-    pid_in(walled.launcher.directory(key) / "work" / "ready")
-    walled.launcher.signal(key, 0.2)
-    probe = walled.wait(key)
+    key = sandboxed.start(code)
+    pid_in(sandboxed.launcher.directory(key) / "work" / "ready")
+    sandboxed.launcher.signal(key, 0.2)
+    probe = sandboxed.wait(key)
     assert probe.verdict is not None
     assert (probe.verdict["canceled"], probe.verdict["left_over"]) == (True, 0)
     assert subprocess.run(["pgrep", "-f", "sleep 98765"], capture_output=True).returncode == 1
@@ -146,7 +150,7 @@ def test_a_step_that_takes_more_memory_than_its_node_has_is_ended_and_says_so(gr
     assert probe.verdict is not None and probe.verdict["signal"] == signal.SIGKILL, log_of(directory)
     assert probe.verdict["oom_kills"] >= 1
     assert 50 * MIB < probe.verdict["usage"]["peak_memory"] <= 101 * MIB
-    cause = cause_of(probe.verdict, {"limits": {"memory": reserved.memory}}, Bound())
+    cause = cause_of(probe.verdict, step_of({"limits": {"memory": reserved.memory}}), Bound())
     assert cause.code == "out_of_memory"
 
 
@@ -191,7 +195,7 @@ def test_without_groups_the_memory_of_the_tree_is_watched(steps: Steps) -> None:
     code = LIMITED + "import time; time.sleep(30)"
     probe, _ = steps.run(code, reserved=Reservation(memory=100 * MIB))
     assert probe.verdict is not None and probe.verdict["memory_exceeded"] > 100 * MIB
-    cause = cause_of(probe.verdict, {"limits": {"memory": 100 * MIB}}, Bound())
+    cause = cause_of(probe.verdict, step_of({"limits": {"memory": 100 * MIB}}), Bound())
     assert (cause.code, "more than its node's 100 MiB" in cause.message) == ("out_of_memory", True)
 
 
@@ -225,16 +229,14 @@ def test_what_is_required_and_missing_is_refused_with_words(tmp_path: Path, monk
         isolate(tmp_path, None, {})
     monkeypatch.setenv("DUTO_BWRAP", "off")
     monkeypatch.setenv("DUTO_STEP_LIMITS", "off")
-    assert isolate(tmp_path, None, {"bwrap": "required"}).facts() == {
-        "bwrap": False,
-        "cgroup": None,
-        "root": os.geteuid() == 0,
-    }
+    assert isolate(tmp_path, None, {"bwrap": "required"}).facts() == Isolation(
+        bwrap=False, cgroup=None, root=os.geteuid() == 0
+    )
 
 
-def test_the_walls_themselves_are_nothing_that_a_script_left(walled: Steps) -> None:
+def test_the_sandbox_itself_is_nothing_that_a_script_left(sandboxed: Steps) -> None:
     for code in ("print('on')", "raise ValueError"):
-        probe, _ = walled.run(code)
+        probe, _ = sandboxed.run(code)
         assert probe.verdict is not None and probe.verdict["proof"] is None
 
 
@@ -286,3 +288,28 @@ def test_a_step_whose_group_cannot_be_made_fails_where_limits_are_required(group
         grouped.launcher.ensure(launch)
         assert grouped.wait(launch.key).verdict is not None
     grouped.launcher.cgroups = None
+
+
+def test_a_sandbox_that_could_not_be_made_is_made_once_more(sandboxed: Steps, tmp_path: Path) -> None:
+    """As when a container's mount goes away between bubblewrap's look at the system and its work."""
+    comes = tmp_path / "comes"
+    key = sandboxed.start("print('ran')", binds=(Bind(comes, comes),))
+    said = sandboxed.launcher.directory(key) / "log.data"
+    until(lambda: said.exists() and "tried once more" in said.read_text())
+    comes.mkdir()
+    probe = sandboxed.wait(key)
+    assert probe.verdict is not None and probe.verdict["exit_code"] == 0
+    assert said.read_text().startswith("bwrap: ") and said.read_text().endswith("\nran\n")
+
+
+def test_a_sandbox_that_can_never_be_made_is_given_up(sandboxed: Steps, tmp_path: Path) -> None:
+    probe, directory = sandboxed.run("print('ran')", binds=(Bind(tmp_path / "never", tmp_path / "never"),))
+    assert probe.verdict is not None and probe.verdict["exit_code"] == 1
+    assert log_of(directory).count("bwrap: ") == 5 and "ran" not in log_of(directory)
+
+
+@pytest.mark.parametrize("end", ["sys.exit(1)", "os.kill(os.getpid(), 9)", "os.execv('/nowhere', ['x'])"])
+def test_a_script_that_has_begun_never_runs_twice(sandboxed: Steps, end: str) -> None:
+    probe, directory = sandboxed.run(f"import os, sys\nprint('began', flush=True)\n{end}")
+    assert probe.verdict is not None and (probe.verdict["exit_code"], probe.verdict["signal"]) != (0, None)
+    assert log_of(directory).count("began\n") == 1

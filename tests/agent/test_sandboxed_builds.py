@@ -61,7 +61,7 @@ def environments(home: Path, sandbox: Bubblewrap | None) -> Environments:
     return Environments(home / "envs", Pythons(), sandbox)
 
 
-def walls_around(home: Path) -> Bubblewrap:
+def sandbox_around(home: Path) -> Bubblewrap:
     program = bubblewrap.find()
     if program is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
@@ -77,14 +77,14 @@ def make(home: Path, sandbox: Bubblewrap | None) -> Path:
     return found
 
 
-def test_without_walls_a_package_sees_the_agents_home_and_writes_there(home: Path) -> None:
+def test_without_a_sandbox_a_package_sees_the_agents_home_and_writes_there(home: Path) -> None:
     folder = make(home, None)
     assert (folder / "saw.txt").read_text() == "True"
     assert (home / "built").exists() and (home / "started").exists()
 
 
-def test_behind_walls_it_sees_nothing_leaves_no_mark_and_works(home: Path, tmp_path: Path) -> None:
-    folder = make(home, walls_around(home))
+def test_in_a_sandbox_it_sees_nothing_leaves_no_mark_and_works(home: Path, tmp_path: Path) -> None:
+    folder = make(home, sandbox_around(home))
     assert (folder / "saw.txt").read_text() == "False"
     assert not (home / "built").exists() and not (home / "started").exists()
     assert list(folder.glob("__pycache__/__init__*.pyc")) and not (folder / "__init__.py").stat().st_mode & 0o222
@@ -97,8 +97,8 @@ def test_behind_walls_it_sees_nothing_leaves_no_mark_and_works(home: Path, tmp_p
     assert shown.stdout == "works\n"
 
 
-def test_what_fails_behind_walls_has_the_same_words(home: Path) -> None:
-    made = environments(home, walls_around(home))
+def test_what_fails_in_a_sandbox_has_the_same_words(home: Path) -> None:
+    made = environments(home, sandbox_around(home))
     lines: list[str] = []
     with pytest.raises(BuildFailed, match="The package 'no-such-package-of-duto' does not exist"):
         made.resolve(["no-such-package-of-duto"], own(), lines.append)

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from duto_agent.attempt.spool_shipment import SpoolShipment, named
+from duto_agent.attempt.shipments import SpoolShipment, named
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.studio import line_shipments, shipments
+from duto_agent.studio import shipments
 from duto_agent.studio.client import Away, Refused, StudioFaulty
-from duto_agent.studio.line_shipments import LINE_MAX
-from duto_agent.studio.shipments import WINDOW, Shipment, Stale
+from duto_agent.studio.shipments import LINE_MAX, WINDOW, Shipment, Stale
 
 MIB = 1 << 20
 
@@ -69,7 +68,7 @@ def metric(name: str, value: Any = 1) -> bytes:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience in tries alone: no test waits for seconds to pass."""
-    monkeypatch.setattr(line_shipments, "TRY_FOR_S", 0)
+    monkeypatch.setattr(shipments, "TRY_FOR_S", 0)
     monkeypatch.setattr(shipments, "PATIENCE_S", 0)
 
 

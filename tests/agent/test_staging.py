@@ -13,11 +13,12 @@ import pytest
 
 from duto_agent.attempt.bindings import variables
 from duto_agent.attempt.collect import collect
-from duto_agent.attempt.staging import launch_of, stage
+from duto_agent.attempt.staging import SHELL, launch_of, stage
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.launchers.ownership import hand_over_work
 from duto_agent.paths import BadPath, inside
 from duto_agent.studio.transfers import DataMissing, Store, Transfers
+from tests.agent.specs import step_of
 from tests.agent.studio import digest
 
 
@@ -50,7 +51,7 @@ class Room:
 
     def stage(self, **spec: Any) -> Any:
         self.directory.mkdir(exist_ok=True)
-        return stage(self.directory, spec, self.transfers)
+        return stage(self.directory, step_of(spec), self.transfers)
 
 
 @pytest.fixture
@@ -207,8 +208,8 @@ def test_a_path_on_compute_stays_below_the_working_directory(remote: Room) -> No
     assert bound.outputs["a"] == str(remote.directory / "work/deep/a")
     assert bound.outputs["b"] == str(remote.directory / "outputs/b") and "/mnt/b" in bound.warnings[0]
     Path(bound.outputs["a"], "x").write_text("1")
-    found = collect(remote.directory, {"outputs": outputs}, bound, ended_well=True)
-    assert found.outputs[0]["files"][0]["path"] == "x" and (remote.directory / "outputs/a/x").exists()
+    found = collect(remote.directory, step_of({"outputs": outputs}), bound, ended_well=True)
+    assert found.outputs[0].files[0].path == "x" and (remote.directory / "outputs/a/x").exists()
 
 
 def test_the_environment_is_clean(remote: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,12 +220,30 @@ def test_the_environment_is_clean(remote: Room, monkeypatch: pytest.MonkeyPatch)
         "environment": {"variables": {"MINE": 1, "PYTHONPATH": "src"}}, "variables": {"AZUREML_RUN_ID": "r"}, "limits": {"cores": 2},
     }  # fmt: skip
     bound = remote.stage(**spec)
-    launch = launch_of(AttemptKey("a", 1), remote.directory, spec, bound, sys.executable, Path("/sdk"), "http://studio")
+    launch = launch_of(
+        AttemptKey("a", 1), remote.directory, step_of(spec), bound, sys.executable, Path("/sdk"), "http://studio"
+    )
     assert "AGENT_SECRET" not in launch.env and launch.env["MINE"] == "1" and launch.env["AZUREML_RUN_TOKEN"] == "t"
     assert launch.env["PYTHONPATH"] == f"/sdk:{launch.cwd}:src" and launch.env["OMP_NUM_THREADS"] == "2"
     assert launch.env["HOME"].startswith(str(remote.directory)) and "PYTHONDONTWRITEBYTECODE" not in launch.env
     with pytest.raises(BadPath):
-        launch_of(AttemptKey("a", 1), remote.directory, {**spec, "script": "no.py"}, bound, "p", Path("/sdk"), "")
+        launch_of(
+            AttemptKey("a", 1), remote.directory, step_of({**spec, "script": "no.py"}), bound, "p", Path("/sdk"), ""
+        )
+
+
+def test_a_command_needs_no_script_and_keeps_its_environment_in_sight(remote: Room) -> None:
+    spec: dict[str, Any] = {
+        "kind": "command",
+        "arguments": ["ls", {"output": "o"}],
+        "outputs": [{"name": "o", "kind": "file_dataset"}],
+    }
+    bound = remote.stage(**spec)
+    launch = launch_of(
+        AttemptKey("a", 1), remote.directory, step_of(spec), bound, "/envs/e/bin/python", Path("/sdk"), ""
+    )
+    assert launch.argv == (*SHELL, f"ls {bound.outputs['o']}") and launch.python == "/envs/e/bin/python"
+    assert launch.env["PATH"].startswith("/envs/e/bin:")
 
 
 def test_links_do_not_smuggle_files_out(remote: Room) -> None:
@@ -239,9 +258,9 @@ def test_links_do_not_smuggle_files_out(remote: Room) -> None:
     (place / "folder").symlink_to("/etc")
     os.mkfifo(place / "pipe")
     Path(bound.outputs["p"]).symlink_to(secret)
-    found = collect(remote.directory, {"outputs": outputs}, bound, ended_well=True)
-    assert [each["path"] for each in found.outputs[0]["files"]] == ["good", "inner"]
-    assert found.outputs[1]["missing"] and not (place / "inner").is_symlink()
+    found = collect(remote.directory, step_of({"outputs": outputs}), bound, ended_well=True)
+    assert [each.path for each in found.outputs[0].files] == ["good", "inner"]
+    assert found.outputs[1].missing and not (place / "inner").is_symlink()
     assert sorted(path.name for path in place.iterdir()) == ["good", "inner"]
     assert len(found.warnings) == 5 and "without writing its output 'p'" in found.warnings[-1]
 

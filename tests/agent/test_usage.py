@@ -14,6 +14,7 @@ from duto_agent.host.usage import FILE, Sampler, SampleShipment, of_devices, pau
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.launchers.resource_usage import Processes
 from duto_agent.studio.client import Refused
+from duto_protocol.messages import DeviceReading
 from tests.agent.nvml import RECORDED, StandIn
 from tests.agent.steps import Steps, until
 
@@ -21,7 +22,7 @@ MIB = 1 << 20
 FIRST, SECOND = (device["uuid"] for device in RECORDED["devices"])
 
 
-class SharedBuilds:
+class SteppedSampler:
     """A sampler whose clock the test holds."""
 
     def __init__(self, steps: Steps, *keys: AttemptKey, devices: tuple[str, ...] = ()) -> None:
@@ -47,22 +48,22 @@ def test_a_step_is_sampled_from_its_first_second_on_until_it_ends(steps: Steps) 
     launch = steps.launch(code)
     steps.launcher.ensure(launch)
     until((launch.cwd / "ready").exists)
-    shared_builds = SharedBuilds(steps, launch.key)
-    shared_builds.round(0)
-    assert shared_builds.lines(launch.key) == []  # most short steps are over before the first look
+    sampler = SteppedSampler(steps, launch.key)
+    sampler.round(0)
+    assert sampler.lines(launch.key) == []  # most short steps are over before the first look
     for _ in range(4):
-        shared_builds.round(0.5)
-    first, second = shared_builds.lines(launch.key)
+        sampler.round(0.5)
+    first, second = sampler.lines(launch.key)
     assert 60 * MIB < first["memory"] < 200 * MIB and first["processes"] == 1
     assert first["gpus"] == [] and first["at"] < second["at"] and second["cpu"] >= first["cpu"] > 0
     steps.launcher.signal(launch.key, 0)
     steps.wait(launch.key)
     until(lambda: steps.launcher._shim(launch.key) is None)
-    shared_builds.round(30)
-    assert len(shared_builds.lines(launch.key)) == 2
-    shared_builds.keys.clear()
-    shared_builds.round(1)
-    assert (shared_builds.sampler._due, shared_builds.sampler._begun) == ({}, {})
+    sampler.round(30)
+    assert len(sampler.lines(launch.key)) == 2
+    sampler.keys.clear()
+    sampler.round(1)
+    assert (sampler.sampler._due, sampler.sampler._begun) == ({}, {})
 
 
 def test_the_time_of_processes_that_are_gone_still_counts(steps: Steps) -> None:
@@ -77,7 +78,7 @@ os.wait()
 time.sleep(60)
 """
     key = steps.start(code)
-    until(lambda: (found := steps.launcher.stats(key, Processes.now())) and found.cpu_seconds >= 1.0, 20)
+    until(lambda: (found := steps.launcher.stats(key, Processes.now())) and found.cpu_seconds >= 1.0)
     until(lambda: (found := steps.launcher.stats(key, Processes.now())) and found.processes == 1)
     found = steps.launcher.stats(key, Processes.now())
     assert found is not None and 1.0 <= found.cpu_seconds < 4
@@ -122,20 +123,20 @@ def test_a_step_with_a_control_group_is_weighed_by_it(guarded: Steps) -> None:
 
 def test_devices_are_told_of_the_steps_that_hold_them(steps: Steps) -> None:
     key = steps.start("import time; time.sleep(60)")
-    shared_builds = SharedBuilds(steps, key, devices=(SECOND,))
+    sampler = SteppedSampler(steps, key, devices=(SECOND,))
     until(lambda: steps.launcher.stats(key, Processes.now()))
-    shared_builds.round(0)
-    shared_builds.round(1)
+    sampler.round(0)
+    sampler.round(1)
     reading = RECORDED["readings"][1]
     told = {"uuid": SECOND, "utilization": reading["utilization"], "memory": reading["memory"]}
-    assert shared_builds.lines(key)[0]["gpus"] == [told]
+    assert sampler.lines(key)[0]["gpus"] == [told]
 
 
 def test_the_memory_of_a_device_is_that_of_the_step_where_the_driver_names_processes() -> None:
-    readings = {each["uuid"]: each for each in RECORDED["readings"]}
+    readings = {each["uuid"]: DeviceReading(**each) for each in RECORDED["readings"]}
     held = {FIRST: {10: 5, 11: 7, 99: 1000}, SECOND: {}}
     (first,) = of_devices((FIRST,), (10, 11), readings, held)
-    assert first["memory"] == 12
+    assert first.memory == 12
     assert of_devices(("GPU-fell-off",), (10,), readings, held) == []
 
 

@@ -1,4 +1,4 @@
-"""The bell rings through a real broker, and nothing needs it."""
+"""The wake-up comes through a real broker, and nothing needs it."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def broker(tmp_path: Path) -> Iterator[str]:
 
 def test_a_task_on_the_hosts_queue_rings(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "no.such.settings")  # the agent's Celery must not look at it
-    rung = threading.Event()
-    bell = WakeupWorker(broker, "here", rung.set)
-    bell.start()
+    woken = threading.Event()
+    worker = WakeupWorker(broker, "here", woken.set)
+    worker.start()
     sender = Celery("studio", broker=broker, set_as_current=False, fixups=())
     for number in range(2):
-        rung.clear()
+        woken.clear()
         sender.send_task(TASK, kwargs={"host_id": str(number)}, queue="host.here", ignore_result=True)
-        assert rung.wait(15), os.environ.get("PATH")
-    bell.stop()
+        assert woken.wait(60), os.environ.get("PATH")
+    worker.stop()
 
 
 def test_a_broker_that_is_away_is_no_error() -> None:
-    bell = WakeupWorker("redis://127.0.0.1:1/0", "here", lambda: None)
-    bell.start()
-    bell.stop()
+    worker = WakeupWorker("redis://127.0.0.1:1/0", "here", lambda: None)
+    worker.start()
+    worker.stop()

@@ -23,7 +23,7 @@ KEYS = {"bench", "value", "unit", "floor", "ratio", "goal", "met"}
 WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat", "place", "floods"}
 ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat", "soak", "floods"]
 # What builds a world of its own; `chaos` is judged in tests/live.
-ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container", "large"]
+ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container", "large", "parallel"]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,6 @@ def holds(result: dict[str, Any]) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ON_A_STUDIO)
 def test_a_benchmark_measures_running_work(live: LiveStudio, name: str) -> None:
     result = registry.run(name, print, database="sqlite", rounds=1, small=True, live=live)
@@ -51,8 +50,7 @@ def test_a_benchmark_measures_running_work(live: LiveStudio, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ["start", "firstrun", "adopt", "place", "large"])
+@pytest.mark.parametrize("name", ["start", "firstrun", "adopt", "place", "large", "parallel"])
 def test_the_last_line_of_the_command_is_one_json_object(name: str) -> None:
     command = [sys.executable, "manage.py", "bench", name, "--small", "--repeat", "1"]
     done = subprocess.run(command, cwd=ROOT, env=clean_env(), capture_output=True, text=True, timeout=800)
@@ -63,7 +61,6 @@ def test_the_last_line_of_the_command_is_one_json_object(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.docker
-@pytest.mark.timeout(900)
 def test_steps_in_containers_are_measured_beside_bare_ones(engine_socket: str) -> None:
     result = registry.run("container", print, rounds=1, small=True)
     assert holds(json.loads(registry.line(result)))

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.chaos import script
 from benchmarks.chaos.facts import Facts, faults_of
-from benchmarks.chaos.faults import BOX_KINDS, KINDS, Blow, draw
+from benchmarks.chaos.faults import BOX_KINDS, KINDS, Fault, draw
 from benchmarks.chaos.plan import BOXES, CLUSTER, RunPlan, StepPlan, ends, graph
 from benchmarks.chaos.plan import draw as draw_load
 from benchmarks.chaos.verdict import CHECKS, judge
@@ -77,8 +77,8 @@ def facts() -> Facts:
     }
     effects = [{"step": each["run__step__name"], "attempt": each["id"], "epoch": 1} for each in tries]
     began = 1767225600.0
-    blows = [Blow(0, "stop far", began, began + 40), Blow(1, "kill postgres", began + 50, began + 52)]
-    return Facts([RunPlan("one", True, (a, b, c))], blows, 10, rows, logs, effects)
+    injected = [Fault(0, "stop far", began, began + 40), Fault(1, "kill postgres", began + 50, began + 52)]
+    return Facts([RunPlan("one", True, (a, b, c))], injected, 10, rows, logs, effects)
 
 
 def test_facts_that_are_as_planned_deviate_nowhere() -> None:
@@ -145,8 +145,8 @@ LIES: list[tuple[str, Callable[[Facts], Any]]] = [
     ("attempts_follow_one_another", row("attempts", 1, number=3)),
     ("attempts_follow_one_another", row("attempts", 0, status="failed")),
     ("a_loss_has_a_reason", row("attempts", 0, host__name="here")),
-    ("a_loss_has_a_reason", lambda told: told.blows.pop(0)),
-    ("a_loss_has_a_reason", lambda told: setattr(told.blows[0], "kind", "kill far")),
+    ("a_loss_has_a_reason", lambda told: told.injected.pop(0)),
+    ("a_loss_has_a_reason", lambda told: setattr(told.injected[0], "kind", "kill far")),
     ("effects_happen_once", lambda told: told.effects.append(told.effects[0])),
     ("effects_happen_once", lambda told: told.effects.pop()),
     ("effects_happen_once", lambda told: told.effects.append({**told.effects[0], "epoch": 2})),
@@ -194,15 +194,15 @@ def test_a_web_that_stood_still_learns_late_that_its_database_was_away() -> None
     told = facts()
     told.faults = [(1767225600.0 + 66, "Internal Server Error: /")]
     assert len(judge(told)) == 1
-    told.blows.append(Blow(2, "stop web", 1767225600.0 + 53, 1767225600.0 + 65))
+    told.injected.append(Fault(2, "stop web", 1767225600.0 + 53, 1767225600.0 + 65))
     assert len(judge(told)) == 1
-    told.blows[2].began -= 2
+    told.injected[2].began -= 2
     assert judge(told) == []
 
 
 def test_a_killed_shim_is_a_reason_for_a_loss() -> None:
     told = facts()
-    told.blows[0] = Blow(0, "kill shim", attempt="try-a-1-1")
+    told.injected[0] = Fault(0, "kill shim", attempt="try-a-1-1")
     assert judge(told) == []
 
 
@@ -222,14 +222,14 @@ def test_a_failure_leaves_open_how_its_siblings_end_and_only_theirs() -> None:
     }  # fmt: skip
 
 
-def test_a_seed_draws_the_same_again_and_every_kind_of_blow() -> None:
+def test_a_seed_draws_the_same_again_and_every_kind_of_fault() -> None:
     assert draw(5, 30) == draw(5, 30) != draw(6, 30)
     assert set(draw(5, len(KINDS))) == set(KINDS)
     assert draw_load(5, 40, "f") == draw_load(5, 40, "f") != draw_load(6, 40, "f")
     assert sum(len(run.steps) for run in draw_load(5, 40, "f")) == 40
 
 
-def test_a_quarter_of_the_steps_and_blows_of_their_own_where_there_are_engines() -> None:
+def test_a_quarter_of_the_steps_and_faults_of_their_own_where_there_are_engines() -> None:
     boxed = [step.in_container for run in draw_load(5, 1000, "f", boxed=True) for step in run.steps]
     assert 0.2 < sum(boxed) / len(boxed) < 0.3
     assert not any(step.in_container for run in draw_load(5, 1000, "f") for step in run.steps)

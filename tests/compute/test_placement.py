@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compute import stored_messages
 from compute.blockers import fair_share, queued
-from compute.fair_queue import in_line
+from compute.fair_queue import in_order
+from compute.models import Node
 from compute.placement import place
 from compute.placement_types import (
     GIB,
@@ -32,7 +35,7 @@ CPU, GPU = UUID(int=1), UUID(int=2)
 ANA, BEA = UUID(int=71), UUID(int=72)
 
 
-def machine(number: int, cores: float = 4, gpus: int = 0, **more: Any) -> HostState:
+def host_state(number: int, cores: float = 4, gpus: int = 0, **more: Any) -> HostState:
     devices = tuple(Device(f"GPU-{number}-{i}", "A100", 80 * GIB) for i in range(gpus))
     return HostState(
         UUID(int=number), f"host-{number}", Size(cores, int(cores * 4 * GIB), gpus), **{"devices": devices, **more}
@@ -67,37 +70,37 @@ def text(answer: Placement, need: PlacementRequest) -> str:
 
 
 def test_an_idle_node_is_taken_before_a_new_one_is_made() -> None:
-    answer = place(steps(2), [cluster()], [idle(7, on=1)], [machine(1)])
+    answer = place(steps(2), [cluster()], [idle(7, on=1)], [host_state(1)])
     assert [each.slot for each in answer.given] == [UUID(int=7), None]
     assert not answer.refused
 
 
 def test_a_host_with_the_environment_then_one_with_the_inputs_then_the_emptiest_is_chosen() -> None:
-    hosts = [machine(1, 8), machine(2, 4), machine(3, 2)]
+    hosts = [host_state(1, 8), host_state(2, 4), host_state(3, 2)]
     near = PlacementRequest(UUID(int=1000), CPU, ready=frozenset({UUID(int=3)}), inputs=frozenset({UUID(int=2)}))
-    assert place([near], [cluster()], [], hosts).given[0].node.machine == UUID(int=3)
-    assert place([near], [cluster()], [], hosts[:2]).given[0].node.machine == UUID(int=2)
-    assert place(steps(1), [cluster()], [], hosts).given[0].node.machine == UUID(int=1)
+    assert place([near], [cluster()], [], hosts).given[0].node.host == UUID(int=3)
+    assert place([near], [cluster()], [], hosts[:2]).given[0].node.host == UUID(int=2)
+    assert place(steps(1), [cluster()], [], hosts).given[0].node.host == UUID(int=1)
 
 
 def test_an_idle_node_that_cannot_serve_makes_way_for_one_elsewhere() -> None:
     slots = [idle(7, on=1), busy(8, on=1, takes=Size(4, 16 * GIB), key=GPU)]
-    answer = place(steps(1), [cluster(max_nodes=1)], slots, [machine(1), machine(2)])
-    assert (answer.given[0].node.machine, answer.given[0].leaves) == (UUID(int=2), UUID(int=7))
+    answer = place(steps(1), [cluster(max_nodes=1)], slots, [host_state(1), host_state(2)])
+    assert (answer.given[0].node.host, answer.given[0].leaves) == (UUID(int=2), UUID(int=7))
 
 
 def test_only_where_no_host_has_all_of_the_size_is_it_shrunk() -> None:
     size = Size(6, 24 * GIB)
-    hosts = [machine(1, 2), machine(2, 8)]
+    hosts = [host_state(1, 2), host_state(2, 8)]
     first = place(steps(2), [cluster(size)], [], hosts)
-    assert [each.node.machine for each in first.given] == [UUID(int=2)]
+    assert [each.node.host for each in first.given] == [UUID(int=2)]
     assert codes(first, steps(2)[1]) == ["host_full"]
     alone = place(steps(1), [cluster(size)], [], hosts[:1])
-    assert "6 cores (it has 2)" in alone.given[0].node.warning
+    assert "6 cores (it has 2)" in alone.given[0].node.warning["text"]
 
 
 def test_an_idle_node_gets_other_devices_when_its_own_are_taken() -> None:
-    host = machine(1, 8, gpus=2)
+    host = host_state(1, 8, gpus=2)
     size = Size(1, GIB, 1)
     slots = [
         idle(7, on=1, takes=size, key=GPU, gpus=("GPU-1-0",)),
@@ -109,7 +112,7 @@ def test_an_idle_node_gets_other_devices_when_its_own_are_taken() -> None:
 
 def test_a_device_that_others_compute_on_is_not_given_and_the_reason_says_so() -> None:
     devices = (Device("GPU-a", "A100", 80 * GIB, 70 * GIB), Device("GPU-b", "A100", 80 * GIB, GIB))
-    host = machine(1, 8, devices=devices)
+    host = host_state(1, 8, devices=devices)
     host = HostState(host.id, host.name, Size(8, 32 * GIB, 2), devices)
     needs = steps(2, GPU)
     answer = place(needs, [cluster(Size(1, GIB, 1), key=GPU)], [], [host])
@@ -123,40 +126,40 @@ def test_a_device_that_others_compute_on_is_not_given_and_the_reason_says_so() -
 
 def test_each_blocker_is_named_with_its_numbers() -> None:
     one = steps(1)
-    drained = machine(2, drained_at=NOW)
-    silent = machine(3, is_alive=False, seen_at=NOW)
+    drained = host_state(2, drained_at=NOW)
+    silent = host_state(3, is_alive=False, seen_at=NOW)
     full = [busy(7, on=1, takes=Size(3.5, GIB), key=GPU, holder="ana on gpu")]
     table: list[tuple[list[str], str, Cluster, Sequence[NodeState], list[HostState]]] = [
         (["no_host"], "No host is connected", cluster(), [], []),
-        (["no_host"], "attached to cpu", cluster(hosts=frozenset({UUID(int=9)})), [], [machine(1)]),
+        (["no_host"], "attached to cpu", cluster(hosts=frozenset({UUID(int=9)})), [], [host_state(1)]),
         (["silent"], "host-3 (last heard of 2026-01-01 12:00 UTC)", cluster(), [], [silent]),
         (["drained"], "host-2 (since 2026-01-01 12:00 UTC)", cluster(), [], [drained]),
-        (["host_kind"], "needs a host that runs containers", cluster(launcher="docker"), [], [machine(1)]),
-        (["too_large"], "9 cores, 8 GiB", cluster(Size(9, 8 * GIB), elastic=False), [], [machine(1)]),
-        (["no_gpu"], "0 of 1 GPU of host-1 are free", cluster(Size(1, GIB, 1)), [busy(5, 1, Size(1, 1, 1), GPU, gpus=("GPU-1-0",))], [machine(1, gpus=1)]),
-        (["cluster_full"], "The one node of cpu is busy: bea (1 node: 1 core, 2 GiB)", cluster(max_nodes=1), [busy(5, 1, holder="bea")], [machine(1)]),
-        (["host_full"], "host-1 has 0.5 cores, 15 GiB free; a node of cpu takes 1 core, 2 GiB. Held by ana on gpu (1 node: 3.5 cores, 1 GiB).", cluster(), full, [machine(1)]),
-        (["silent", "drained", "host_full"], "", cluster(), full, [machine(1), drained, silent]),
-        (["cluster_full", "host_full"], "", cluster(max_nodes=1), [busy(5, 1), *full], [machine(1)]),
+        (["host_kind"], "needs a host that runs containers", cluster(launcher="docker"), [], [host_state(1)]),
+        (["too_large"], "9 cores, 8 GiB", cluster(Size(9, 8 * GIB), elastic=False), [], [host_state(1)]),
+        (["no_gpu"], "0 of 1 GPU of host-1 are free", cluster(Size(1, GIB, 1)), [busy(5, 1, Size(1, 1, 1), GPU, gpus=("GPU-1-0",))], [host_state(1, gpus=1)]),
+        (["cluster_full"], "The one node of cpu is busy: bea (1 node: 1 core, 2 GiB)", cluster(max_nodes=1), [busy(5, 1, holder="bea")], [host_state(1)]),
+        (["host_full"], "host-1 has 0.5 cores, 15 GiB free; a node of cpu takes 1 core, 2 GiB. Held by ana on gpu (1 node: 3.5 cores, 1 GiB).", cluster(), full, [host_state(1)]),
+        (["silent", "drained", "host_full"], "", cluster(), full, [host_state(1), drained, silent]),
+        (["cluster_full", "host_full"], "", cluster(max_nodes=1), [busy(5, 1), *full], [host_state(1)]),
     ]  # fmt: skip
-    for expected, words, wanted, slots, machines in table:
-        answer = place(one, [wanted], slots, machines)
+    for expected, words, wanted, slots, hosts in table:
+        answer = place(one, [wanted], slots, hosts)
         assert codes(answer, one[0]) == expected, words
         assert words in text(answer, one[0])
 
 
 def test_conda_packages_need_a_host_that_can_build_them() -> None:
-    one, plain, able = PlacementRequest(UUID(int=1000), CPU, conda=True), machine(1, 8), machine(2, 2, conda=True)
-    assert place([one], [cluster()], [], [plain, able]).given[0].node.machine == able.id
+    one, plain, able = PlacementRequest(UUID(int=1000), CPU, conda=True), host_state(1, 8), host_state(2, 2, conda=True)
+    assert place([one], [cluster()], [], [plain, able]).given[0].node.host == able.id
     idle_elsewhere = place([one], [cluster(max_nodes=1)], [idle(7, on=1)], [plain, able])
-    assert (idle_elsewhere.given[0].node.machine, idle_elsewhere.given[0].leaves) == (able.id, UUID(int=7))
+    assert (idle_elsewhere.given[0].node.host, idle_elsewhere.given[0].leaves) == (able.id, UUID(int=7))
     lacking = place([one], [cluster()], [], [plain])
     assert codes(lacking, one) == ["no_conda"] and "host-1 (runs processes)" in text(lacking, one)
     full = place([one], [cluster()], [busy(7, on=2, takes=Size(2, GIB), key=GPU)], [plain, able])
     assert codes(full, one) == ["host_full"] and "host-2 has 0 cores" in text(full, one)
     small = place([one], [cluster(Size(4, GIB), elastic=False)], [], [plain, able])
     assert codes(small, one) == ["too_large"] and "host-1" not in text(small, one)
-    silent = machine(2, is_alive=False, conda=True)
+    silent = host_state(2, is_alive=False, conda=True)
     assert codes(place([one], [cluster()], [], [plain, silent]), one) == ["silent", "no_conda"]
     # Whoever comes later waits behind it, as behind any other.
     later = PlacementRequest(UUID(int=1001), CPU)
@@ -165,25 +168,36 @@ def test_conda_packages_need_a_host_that_can_build_them() -> None:
 
 def test_a_cluster_that_was_made_smaller_takes_no_step_before_it_is_below_its_size() -> None:
     one, slots = steps(1), [busy(5, 1), busy(6, 1), idle(7, 1)]
-    answer = place(one, [cluster(max_nodes=2)], slots, [machine(1)])
+    answer = place(one, [cluster(max_nodes=2)], slots, [host_state(1)])
     assert codes(answer, one[0]) == ["cluster_full"]
 
 
 def test_a_retry_waits_for_its_delay_and_lets_others_go_first() -> None:
     late = PlacementRequest(UUID(int=1000), CPU, not_before=NOW + timedelta(seconds=30))
     other = PlacementRequest(UUID(int=1001), CPU)
-    answer = place([late, other], [cluster()], [], [machine(1)], at=NOW)
+    answer = place([late, other], [cluster()], [], [host_state(1)], at=NOW)
     assert [each.need for each in answer.given] == [other.id]
     assert codes(answer, late) == ["retry_delay"]
     assert "30 s" in text(answer, late)
-    assert not place([late], [cluster()], [], [machine(1)], at=NOW + timedelta(seconds=30)).refused
+    assert not place([late], [cluster()], [], [host_state(1)], at=NOW + timedelta(seconds=30)).refused
 
 
 def test_the_warning_names_all_that_is_short() -> None:
-    words = warning(cluster(Size(8, 64 * GIB, 2)), machine(1, cores=2))
-    assert "2 GPU" in words
-    assert "8 cores" in words
-    assert "64 GiB" in words
+    kept = warning(cluster(Size(8, 64 * GIB, 2)), host_state(1, cores=2))
+    assert kept["text"].count(" and ") == 2
+    for part in ("2 GPU (it has none)", "8 cores (it has 2)", "64 GiB of memory"):
+        assert part in kept["text"]
+    with translation.override("pt-pt"):
+        told = stored_messages.localized(kept)
+    assert (
+        "2 GPU (não tem nenhuma)" in told and "8 núcleos (tem 2)" in told and "asks" not in told and " and " not in told
+    )
+
+
+def test_a_node_of_an_older_studio_tells_its_warning_as_it_was_kept() -> None:
+    text = warning(cluster(Size(8, 64 * GIB, 2)), host_state(1, cores=2))["text"]
+    with translation.override("pt-pt"):
+        assert Node(warning=text).localized_warning == Node(warning=text).kept_warning == text
 
 
 # --- in which order ---
@@ -196,10 +210,10 @@ def test_priority_comes_before_shares_and_shares_before_age() -> None:
         PlacementRequest(UUID(int=3), CPU, user=BEA, who="bea"),
         PlacementRequest(UUID(int=4), CPU, user=BEA, priority=5, who="bea"),
     ]
-    order = [need.id.int for need in in_line(needs, {}, Size(4, 16 * GIB), SMALL)]
+    order = [need.id.int for need in in_order(needs, {}, Size(4, 16 * GIB), SMALL)]
     assert order == [4, 1, 2, 3]
     held = {ANA: Size(2, GIB)}
-    line = in_line(needs, held, Size(4, 16 * GIB), SMALL)
+    line = in_order(needs, held, Size(4, 16 * GIB), SMALL)
     assert [need.id.int for need in line] == [4, 3, 1, 2]
     (reason,) = fair_share(needs[0], line, held)
     assert (
@@ -213,10 +227,10 @@ def test_a_large_step_that_waits_is_not_overtaken_for_ever_by_small_ones_of_anot
     large = cluster(Size(4, 4 * GIB), key=GPU)
     running = [busy(5, 1), busy(6, 1)]
     needs = [*steps(1, GPU), *steps(1, CPU, first=2000)]
-    answer = place(needs, [cluster(), large], running, [machine(1)])
+    answer = place(needs, [cluster(), large], running, [host_state(1)])
     assert not answer.given
     assert "Kept: 4 cores, 4 GiB for the next step of gpu, which comes first." in text(answer, needs[1])
-    with_room = place(needs, [cluster(), large], running, [machine(1, 7)])
+    with_room = place(needs, [cluster(), large], running, [host_state(1, 7)])
     assert [each.cluster for each in with_room.given] == [GPU, CPU]
 
 
@@ -244,21 +258,21 @@ def worlds(
     draw: st.DrawFn,
 ) -> tuple[list[PlacementRequest], list[Cluster], list[NodeState], list[HostState], dict[UUID | None, Size]]:
     """Hosts of all kinds, clusters of all kinds, nodes as earlier rounds may have left them, and a queue."""
-    machines = []
+    hosts = []
     for number in range(draw(st.integers(0, 4))):
         gpus = draw(st.integers(0, 3))
         devices = tuple(
             Device(f"GPU-{number}-{i}", "A100", 80 * GIB, draw(st.sampled_from([None, 0, 70 * GIB])))
             for i in range(gpus)
         )
-        machines.append(
-            machine(
+        hosts.append(
+            host_state(
                 100 + number, draw(st.sampled_from([1, 2, 4, 8])), gpus, devices=devices,
                 is_alive=draw(st.booleans()) or draw(st.booleans()), launcher=draw(st.sampled_from(["process", "docker"])),
                 drained_at=draw(st.sampled_from([None, None, NOW])), conda=draw(st.booleans()),
             )
         )  # fmt: skip
-    ids = [each.id for each in machines]
+    ids = [each.id for each in hosts]
     clusters = [
         cluster(
             draw(SIZES), draw(st.integers(1, 4)), draw(st.booleans()), key, launcher=draw(st.sampled_from(["", "docker"])),
@@ -267,26 +281,26 @@ def worlds(
         for key in (CPU, GPU)
     ]  # fmt: skip
     slots: list[NodeState] = []
-    for number in range(draw(st.integers(0, 3)) if machines else 0):
-        on, of = draw(st.sampled_from(machines)), draw(st.sampled_from(clusters))
+    for number in range(draw(st.integers(0, 3)) if hosts else 0):
+        on, of = draw(st.sampled_from(hosts)), draw(st.sampled_from(clusters))
         given_before = place(steps(1, of.id, first=5000 + number), clusters, slots, [on])
         for each in given_before.given:
             slots = [slot for slot in slots if slot.id not in (each.slot, each.leaves)]
             slots.append(
                 NodeState(UUID(int=600 + number), of.id, on.id, each.node.takes, each.gpus, is_busy=draw(st.booleans()))
             )
-    return draw(queues(ids)), clusters, slots, machines, {ANA: Size(draw(st.integers(0, 3)), GIB)}
+    return draw(queues(ids)), clusters, slots, hosts, {ANA: Size(draw(st.integers(0, 3)), GIB)}
 
 
 @given(worlds())
 @settings(max_examples=400, deadline=None)
 def test_a_step_is_refused_if_and_only_if_there_is_a_reason(world: Any) -> None:
-    needs, clusters, slots, machines, held = world
-    answer = place(needs, clusters, slots, machines, held, NOW)
+    needs, clusters, slots, hosts, held = world
+    answer = place(needs, clusters, slots, hosts, held, NOW)
     got = [each.need for each in answer.given]
     assert len(got) == len(set(got))
-    able = {each.id for each in machines if each.conda}
-    assert all(each.node.machine in able for each in answer.given if next(n for n in needs if n.id == each.need).conda)
+    able = {each.id for each in hosts if each.conda}
+    assert all(each.node.host in able for each in answer.given if next(n for n in needs if n.id == each.need).conda)
     for need in needs:
         assert (need.id in got) != bool(answer.reasons(need.id))
         assert all(reason.text and reason.code for reason in answer.reasons(need.id))
@@ -295,12 +309,12 @@ def test_a_step_is_refused_if_and_only_if_there_is_a_reason(world: Any) -> None:
 @given(worlds())
 @settings(max_examples=400, deadline=None)
 def test_no_host_device_or_cluster_is_ever_given_more_than_it_has(world: Any) -> None:
-    needs, clusters, slots, machines, held = world
-    answer = place(needs, clusters, slots, machines, held, NOW)
+    needs, clusters, slots, hosts, held = world
+    answer = place(needs, clusters, slots, hosts, held, NOW)
     running = [slot for slot in slots if slot.is_busy]
-    for host in machines:
-        new = [each for each in answer.given if each.node.machine == host.id]
-        there = [slot for slot in running if slot.machine == host.id]
+    for host in hosts:
+        new = [each for each in answer.given if each.node.host == host.id]
+        there = [slot for slot in running if slot.host == host.id]
         total = sum((each.node.takes for each in new), sum((slot.takes for slot in there), Size()))
         assert total.cores <= host.has.cores + 1e-6
         assert total.memory <= host.has.memory
@@ -324,8 +338,8 @@ def test_no_host_device_or_cluster_is_ever_given_more_than_it_has(world: Any) ->
 @given(worlds())
 @settings(max_examples=400, deadline=None)
 def test_of_one_cluster_nobody_is_served_before_one_who_comes_first(world: Any) -> None:
-    needs, clusters, slots, machines, held = world
-    answer = place(needs, clusters, slots, machines, held, NOW)
+    needs, clusters, slots, hosts, held = world
+    answer = place(needs, clusters, slots, hosts, held, NOW)
     got = {each.need for each in answer.given}
     ready = [need for need in needs if need.not_before is None]
     for first in ready:
@@ -341,7 +355,7 @@ def test_of_one_cluster_nobody_is_served_before_one_who_comes_first(world: Any) 
 @given(st.lists(st.sampled_from([ANA, BEA]), max_size=12), st.integers(1, 8))
 def test_users_who_wait_share_alike(users: list[UUID], context: int) -> None:
     needs = [PlacementRequest(UUID(int=1000 + number), CPU, user=user) for number, user in enumerate(users)]
-    answer = place(needs, [cluster(max_nodes=context)], [], [machine(1, 16)])
+    answer = place(needs, [cluster(max_nodes=context)], [], [host_state(1, 16)])
     by_id = {need.id: need.user for need in needs}
     counts = Counter(by_id[each.need] for each in answer.given)
     for one, other in ((ANA, BEA), (BEA, ANA)):

@@ -17,7 +17,8 @@ from compute.models import Host, HostSample
 from compute.services import hosts, samples
 from compute.services.hosts import digest_of
 from core.clock import now
-from tests.house import House, code
+from tests.runs.protocol_messages import facts_of
+from tests.workspace_scenario import WorkspaceScenario, code
 from workspaces.models import Role
 
 UNTIL = datetime(2026, 3, 1, 12, 0, 20, tzinfo=UTC)
@@ -65,17 +66,19 @@ def test_each_device_has_its_series_in_the_order_of_the_host() -> None:
 
 
 @pytest.fixture
-def host(house: House) -> Host:
+def host(scenario: WorkspaceScenario) -> Host:
     samples._looked.clear()
     return Host.objects.create(
-        name="beta", key_digest=digest_of("k"), workspace=house.workspace, cores=4, memory=100, last_seen_at=now()
+        name="beta", key_digest=digest_of("k"), workspace=scenario.workspace, cores=4, memory=100, last_seen_at=now()
     )
 
 
 def statements(host: Host) -> int:
     """How many statements one word of the host costs."""
     with CaptureQueriesContext(connection) as seen:
-        hosts.seen(host, {"cores": 4, "facts": {"disk_total": 100, "sample": {"at": "2026-01-01T00:00:00Z", **TOLD}}})
+        hosts.seen(
+            host, facts_of({"cores": 4, "facts": {"disk_total": 100, "sample": {"at": "2026-01-01T00:00:00Z", **TOLD}}})
+        )
     return len(seen)
 
 
@@ -117,13 +120,13 @@ def test_what_is_older_than_two_days_goes(host: Host) -> None:
 # --- through REST ---
 
 
-def test_what_a_host_uses_is_told_by_rest(house: House, host: Host) -> None:
+def test_what_a_host_uses_is_told_by_rest(scenario: WorkspaceScenario, host: Host) -> None:
     card = {"uuid": "GPU-1", "index": 0, "name": "card", "memory": 10}
     Host.objects.update(gpus=[card], facts={"disk_total": 100})
     told = {**TOLD, "gpus": [{"uuid": "GPU-1", "utilization": 0.9, "memory": 3, "temperature": 50}]}
     for minutes in (1, 50, 200):
         HostSample.objects.create(host=host, at=now() - timedelta(minutes=minutes), data=told)
-    hour = house.api.get("hosts/beta/usage/").json()
+    hour = scenario.api.get("hosts/beta/usage/").json()
     assert (hour["host"], hour["span_seconds"], hour["cores"], hour["disk_total"]) == ("beta", 60, 4, 100)
     assert hour["devices"] == [card]
     assert [(each["name"], each.get("device"), each["peak"]) for each in hour["series"]] == [
@@ -131,21 +134,21 @@ def test_what_a_host_uses_is_told_by_rest(house: House, host: Host) -> None:
         ("gpu", "GPU-1", 0.9), ("gpu_memory", "GPU-1", 3), ("gpu_temperature", "GPU-1", 50),
     ]  # fmt: skip
     assert sum(value is not None for _, value in hour["series"][0]["points"]) == 2
-    day = house.api.get("hosts/beta/usage/?window=day").json()
+    day = scenario.api.get("hosts/beta/usage/?window=day").json()
     assert sum(value is not None for _, value in day["series"][0]["points"]) == 3
-    few = house.api.queries("hosts/beta/usage/?window=day")
+    few = scenario.api.queries("hosts/beta/usage/?window=day")
     for minutes in range(3, 90, 3):
         HostSample.objects.create(host=host, at=now() - timedelta(minutes=minutes), data=told)
-    assert house.api.queries("hosts/beta/usage/?window=day") == few
+    assert scenario.api.queries("hosts/beta/usage/?window=day") == few
 
 
-def test_another_window_or_host_is_refused_and_readers_may_look(house: House, host: Host) -> None:
-    assert code(house.api.get("hosts/beta/usage/?window=year")) == (400, "invalid")
-    assert code(house.api.get("hosts/gamma/usage/")) == (404, "unknown_host")
-    assert house.door(Role.READER).get("hosts/beta/usage/").json()["series"] == []
+def test_another_window_or_host_is_refused_and_readers_may_look(scenario: WorkspaceScenario, host: Host) -> None:
+    assert code(scenario.api.get("hosts/beta/usage/?window=year")) == (400, "invalid")
+    assert code(scenario.api.get("hosts/gamma/usage/")) == (404, "unknown_host")
+    assert scenario.client_for(Role.READER).get("hosts/beta/usage/").json()["series"] == []
 
 
-def test_a_detached_host_keeps_its_past(house: House, host: Host) -> None:
+def test_a_detached_host_keeps_its_past(scenario: WorkspaceScenario, host: Host) -> None:
     HostSample.objects.create(host=host, at=now(), data=TOLD)
-    assert house.api.delete("hosts/beta/").status_code == 204
-    assert house.api.get("hosts/beta/usage/").json()["series"]
+    assert scenario.api.delete("hosts/beta/").status_code == 204
+    assert scenario.api.get("hosts/beta/usage/").json()["series"]

@@ -1,3 +1,3 @@
-from tests.house import house
+from tests.workspace_scenario import scenario
 
-__all__ = ["house"]
+__all__ = ["scenario"]

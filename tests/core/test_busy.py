@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from django.test import Client
 
 from core.busy import as_busy
-from tests.house import House
+from tests.workspace_scenario import WorkspaceScenario
 from workspaces.models import Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -72,17 +72,17 @@ def told(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
-def test_rest_and_agents_are_told_to_come_again(house: House) -> None:
+def test_rest_and_agents_are_told_to_come_again(scenario: WorkspaceScenario) -> None:
     with busy_at('INSERT INTO "workspaces_'):
-        assert told(house.api.post("tokens/", {"name": "laptop"})) == (503, "busy")
+        assert told(scenario.api.post("tokens/", {"name": "laptop"})) == (503, "busy")
     agent = Client(headers={"Authorization": "Bearer x"})
     with busy_at("compute_host"):
-        assert told(agent.put(f"/agent/v1/attempts/{house.workspace.pk}/1/log?offset=0", b"x")) == (503, "busy")
+        assert told(agent.put(f"/agent/v1/attempts/{scenario.workspace.pk}/1/log?offset=0", b"x")) == (503, "busy")
 
 
-def test_a_page_says_that_the_studio_is_busy(house: House) -> None:
+def test_a_page_says_that_the_studio_is_busy(scenario: WorkspaceScenario) -> None:
     client = Client(raise_request_exception=False)
-    client.force_login(house.person("bo", Role.OWNER), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(scenario.person("bo", Role.OWNER), backend="django.contrib.auth.backends.ModelBackend")
     for words in ("runs_run", "django_session", "workspaces_user"):  # in the view, and below it
         with busy_at(words):
             answer = client.get("/w/lab/runs/")
@@ -90,9 +90,9 @@ def test_a_page_says_that_the_studio_is_busy(house: House) -> None:
         assert b"busy" in answer.content and b"<html" in answer.content
 
 
-def test_rest_is_told_so_also_where_the_session_is_read(house: House) -> None:
+def test_rest_is_told_so_also_where_the_session_is_read(scenario: WorkspaceScenario) -> None:
     client = Client(raise_request_exception=False)
-    client.force_login(house.owner, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(scenario.owner, backend="django.contrib.auth.backends.ModelBackend")
     for words in ("django_session", "workspaces_user"):
         with busy_at(words):
             assert told(client.get("/api/v1/me/")) == (503, "busy"), words

@@ -115,3 +115,78 @@ def test_many_errors_are_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
             break
         start = part.next
     assert found == list(range(1, 1001, 2))
+
+
+BAR = b"".join(b"\r%3d%% done of what takes long" % (at // 100) for at in range(10_000))
+LONG = (
+    b"ERROR begins " + b"x" * 100_000 + b"\n"  # one error, by its beginning
+    + b"y" * 50_000 + b" ERROR within " + b"z" * 50_000 + b"\n"  # none: nobody sees it
+    + b"Traceback (most recent call last):\n  " + b"code " * 20_000 + b"ERROR\nKeyError\n"
+    + BAR + b"\rERROR after the bar\n"
+    + b"ERROR overwritten" + BAR + b"\n"
+    + b"ERROR last, without an end"
+)  # fmt: skip
+LONG_BEGINS = [0, LONG.index(b"Traceback"), LONG.index(BAR), LONG.index(b"ERROR last")]
+
+
+@pytest.mark.parametrize("step", [999, 20_000, 70_000, 1_000_000])
+def test_long_lines_and_bars_are_counted_the_same_however_their_bytes_arrive(step: int) -> None:
+    known: dict[str, object] | None = {}
+    for end in range(step, len(LONG) + step, step):
+        known = counted(known, lambda: io.BytesIO(LONG), min(end, len(LONG)), LONG[end - step : end])
+    known = counted(known, lambda: io.BytesIO(LONG), len(LONG), final=True)
+    assert loglines.count_of(known) == len(LONG_BEGINS)
+
+
+@pytest.mark.parametrize("piece", [30_000, 1 << 20])
+def test_errors_of_long_lines_are_found_where_they_are_counted(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(loglines, "PIECE", piece)
+    found = loglines.errors(io.BytesIO(LONG), len(LONG), 0).matches
+    assert [each["line"] for each in found] == [LONG[:begin].count(b"\n") + 1 for begin in LONG_BEGINS]
+
+
+@pytest.mark.parametrize("at", range(990, 1_010))
+def test_what_lies_across_two_pieces_is_found(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    monkeypatch.setattr(loglines, "PIECE", 1000)
+    monkeypatch.setattr(loglines, "LINE_MAX", 500)
+    log = b"first\n" + b"x" * (at - 6) + b"Needle" + b"x" * 5_000 + b"\nlast needle"
+    found = loglines.search(io.BytesIO(log), len(log), "needle", 0)
+    assert [(each["line"], each["offset"]) for each in found.matches] == [(2, at), (3, len(log) - 11)]
+    assert all("eedle" in each["text"] for each in found.matches) and found.next is None
+
+
+def test_each_line_is_found_once_wherever_pieces_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loglines, "PIECE", 100)
+    lines = [b"needle and needle " * (number % 9) for number in range(200)]
+    log = b"\n".join(lines)
+    found = loglines.search(io.BytesIO(log), len(log), "needle", 0).matches
+    wanted = [number for number, line in enumerate(lines, 1) if line]
+    assert [each["line"] for each in found] == wanted
+    assert [each["offset"] for each in found] == [
+        len(b"".join(line + b"\n" for line in lines[: at - 1])) for at in wanted
+    ]
+
+
+def test_a_search_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loglines, "PIECE", 1000)
+    monkeypatch.setattr(loglines, "SCANNED", 3000)
+    log = b"".join(b"line %d\n" % number for number in range(1000))
+    found, start = [], 0
+    while True:
+        part = loglines.search(io.BytesIO(log), len(log), "line", start)
+        found += [each["line"] for each in part.matches]
+        if part.next is None:
+            break
+        start = part.next
+    assert found == list(range(1, 1001))
+
+
+@pytest.mark.parametrize("needle", ["größe", "GRÖSSE", "Straße", "STRASSE", "ação", "AÇÃO", "дом", "ДОМ"])
+def test_letters_of_any_language_are_found_whatever_their_case(needle: str) -> None:
+    log = "nothing\nGRÖßE grösse\nstraße strasse\nAção\nДОм\n".encode()
+    assert len(loglines.search(io.BytesIO(log), len(log), needle, 0).matches) == 1
+
+
+def test_bytes_that_are_no_text_hide_nothing() -> None:
+    log = b"\xff\xfe\xc3( \x00 needle \xe2\x82\n"
+    assert len(loglines.search(io.BytesIO(log), len(log), "NEEDLE", 0).matches) == 1

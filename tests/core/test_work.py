@@ -11,7 +11,7 @@ from core.work import after_commit
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_deed_after_a_commit_that_fails_is_logged_and_the_next_is_done(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_action_after_a_commit_that_fails_is_logged_and_the_next_is_done(caplog: pytest.LogCaptureFixture) -> None:
     done: list[str] = []
     with transaction.atomic():
         after_commit(partial(int, "no number"))

@@ -21,13 +21,14 @@ from django.utils import translation
 from core.clock import now
 from core.errors import Unprocessable
 from datasets import addresses, fetch, references, tables
-from datasets import services as datasets
 from datasets.models import DatasetVersion
 from datasets.services import fetching
+from datasets.services import fetching as dataset_fetching
+from datasets.services import files as dataset_files
 from datasets.services.versions import get_version, save
 from duto.spec.graph import Input
 from runs.stored_messages import said
-from tests.house import House, code
+from tests.workspace_scenario import WorkspaceScenario, code
 
 pytestmark = pytest.mark.django_db
 
@@ -78,16 +79,16 @@ def site(settings: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def rings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The versions that are rung for, as a worker would hear them."""
+def wakeups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The versions whose fetch is asked for, as a worker would hear it."""
     heard: list[str] = []
-    monkeypatch.setattr(fetching, "ring", lambda task, *, version_id: heard.append(version_id))
+    monkeypatch.setattr(fetching, "send", lambda task, *, version_id: heard.append(version_id))
     return heard
 
 
-def while_fetching(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) -> None:
+def while_fetching(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
     """Do this once, in the middle of the next fetch."""
-    real, left = fetch.copy_of, [deed]
+    real, left = fetch.copy_of, [action]
 
     def copy_of(*given: Any, **more: Any) -> fetch.Copy:
         if left:
@@ -97,9 +98,11 @@ def while_fetching(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) 
     monkeypatch.setattr(fetch, "copy_of", copy_of)
 
 
-def saved(house: House, url: str, name: str | None = "web", kind: str = "tabular", **more: Any) -> DatasetVersion:
+def saved(
+    scenario: WorkspaceScenario, url: str, name: str | None = "web", kind: str = "tabular", **more: Any
+) -> DatasetVersion:
     """A version of what is at an address, as it is when it was saved."""
-    return save(house.context, name, kind, {"sources": [{"url": url}]}, **more)
+    return save(scenario.context, name, kind, {"sources": [{"url": url}]}, **more)
 
 
 def told(version: DatasetVersion) -> dict[str, str]:
@@ -112,144 +115,150 @@ def fetched(version: DatasetVersion) -> DatasetVersion:
     return get_version(version.workspace, version.pk)
 
 
-def test_a_table_from_the_web_is_kept_and_read_from_the_copy(house: House, site: str) -> None:
-    version = fetched(saved(house, f"{site}/moved"))
+def test_a_table_from_the_web_is_kept_and_read_from_the_copy(scenario: WorkspaceScenario, site: str) -> None:
+    version = fetched(saved(scenario, f"{site}/moved"))
     assert (version.status, version.file_count, version.size, version.error) == ("ready", 1, 8, None)
     assert [each["name"] for each in (version.profile or {})["columns"]] == ["a", "b"]
-    found = datasets.files_of(version)
+    found = dataset_files.files_of(version)
     hits = Site.hits
     assert [(each.path, each.size, each.url) for each in found] == [("moved", 8, f"{site}/moved")]
-    asked = tables.Question(house.workspace, found, version.definition)
+    asked = tables.Question(scenario.workspace, found, version.definition)
     assert tables.first_rows(asked, 5, 100).rows == [[1, 2]]
-    assert datasets.identity(version) == datasets.identity(version)
+    assert dataset_files.identity(version) == dataset_files.identity(version)
     assert Site.hits == hits
 
 
-def test_what_has_not_changed_is_not_fetched_again(house: House, site: str) -> None:
-    first = fetch.copy_of(house.workspace, f"{site}/data.csv")
-    assert fetch.copy_of(house.workspace, f"{site}/data.csv") == first
+def test_what_has_not_changed_is_not_fetched_again(scenario: WorkspaceScenario, site: str) -> None:
+    first = fetch.copy_of(scenario.workspace, f"{site}/data.csv")
+    assert fetch.copy_of(scenario.workspace, f"{site}/data.csv") == first
     Site.body = b"a,b\n1,2\n3,4\n"
-    assert fetch.copy_of(house.workspace, f"{site}/data.csv").digest != first.digest
+    assert fetch.copy_of(scenario.workspace, f"{site}/data.csv").digest != first.digest
 
 
-def test_why_it_was_not_fetched_is_told_in_the_readers_language(house: House, site: str) -> None:
-    version = fetched(saved(house, f"{site}/nothing.csv"))
+def test_why_it_was_not_fetched_is_told_in_the_readers_language(scenario: WorkspaceScenario, site: str) -> None:
+    version = fetched(saved(scenario, f"{site}/nothing.csv"))
     assert version.status == "failed" and version.error is not None
-    assert version.error_told == version.error["message"] == f"'{site}/nothing.csv' cannot be fetched: it answers 404."
-    refused = house.api.get(f"dataset-versions/{version.pk}/preview/").json()["error"]
+    assert (
+        version.localized_error
+        == version.error["message"]
+        == f"'{site}/nothing.csv' cannot be fetched: it answers 404."
+    )
+    refused = scenario.api.get(f"dataset-versions/{version.pk}/preview/").json()["error"]
     kept = {"text": refused["message"], "code": refused["code"], "facts": refused["facts"]}
     with translation.override("pt-pt"):
         wanted = f"Não é possível obter '{site}/nothing.csv': responde 404."
-        assert version.error_told == wanted
+        assert version.localized_error == wanted
         assert said(kept).endswith(wanted)
 
 
-def test_saving_asks_nobody_and_reading_waits_for_no_one(house: House, site: str) -> None:
-    version = saved(house, f"{site}/data.csv")
+def test_saving_asks_nobody_and_reading_waits_for_no_one(scenario: WorkspaceScenario, site: str) -> None:
+    version = saved(scenario, f"{site}/data.csv")
     assert (version.status, Site.hits) == ("fetching", 0)
     place = f"dataset-versions/{version.pk}/"
-    assert house.api.get(place).json()["status"] == "fetching"
+    assert scenario.api.get(place).json()["status"] == "fetching"
     for part in ("files/", "preview/", "content/"):
-        answer = house.api.get(place + part)
+        answer = scenario.api.get(place + part)
         assert code(answer) == (422, "still_fetching")
         assert "'web' version 1 is still being fetched" in str(answer.json())
     assert Site.hits == 0
     assert fetched(version).status == "ready"
-    assert house.api.get(place + "preview/").json()["rows"] == [[1, 2]]
+    assert scenario.api.get(place + "preview/").json()["rows"] == [[1, 2]]
 
 
 @pytest.mark.parametrize("by_parameter", [False, True])
-def test_a_run_is_refused_until_its_data_are_here(house: House, site: str, by_parameter: bool) -> None:
-    version = saved(house, f"{site}/data.csv")
+def test_a_run_is_refused_until_its_data_are_here(scenario: WorkspaceScenario, site: str, by_parameter: bool) -> None:
+    version = saved(scenario, f"{site}/data.csv")
     source = Input(name="d", parameter="p") if by_parameter else Input(name="d", dataset=str(version.pk))
 
     def problems() -> list[tuple[str, str]]:
-        return references.problems_of(house.workspace, [source], [], frozenset(), {"p": str(version.pk)})
+        return references.problems_of(scenario.workspace, [source], [], frozenset(), {"p": str(version.pk)})
 
     [(why, text)] = problems()
     assert why == "still_fetching" and "still being fetched" in text
     fetched(version)
     assert problems() == []
-    assert saved(house, f"{site}/data.csv").status == "fetching"
+    assert saved(scenario, f"{site}/data.csv").status == "fetching"
     assert problems() == []
 
 
-def test_what_cannot_be_fetched_is_failed_with_words_and_takes_no_name(house: House, site: str) -> None:
-    bad = fetched(saved(house, f"{site}/gone"))
+def test_what_cannot_be_fetched_is_failed_with_words_and_takes_no_name(scenario: WorkspaceScenario, site: str) -> None:
+    bad = fetched(saved(scenario, f"{site}/gone"))
     assert (bad.status, told(bad)["code"]) == ("failed", "not_fetched")
     assert "it answers 404" in told(bad)["message"]
-    refused = house.api.get(f"dataset-versions/{bad.pk}/preview/")
+    refused = scenario.api.get(f"dataset-versions/{bad.pk}/preview/")
     assert code(refused) == (422, "not_fetched") and "answers 404" in str(refused.json())
     # The same name, another address, even another kind: as if the first had been refused at once.
-    good = fetched(saved(house, f"{site}/data.csv", kind="file"))
+    good = fetched(saved(scenario, f"{site}/data.csv", kind="file"))
     assert (good.status, good.version) == ("ready", 2)
-    worse = fetched(saved(house, f"{site}/gone", kind="file", create_new_version=True))
+    worse = fetched(saved(scenario, f"{site}/gone", kind="file", create_new_version=True))
     assert (worse.status, worse.version) == ("failed", 3)
-    assert house.api.get("datasets/web/versions/latest/").json()["version"] == 2
-    assert house.api.get("datasets/web/versions/3/").json()["error"]["code"] == "not_fetched"
+    assert scenario.api.get("datasets/web/versions/latest/").json()["version"] == 2
+    assert scenario.api.get("datasets/web/versions/3/").json()["error"]["code"] == "not_fetched"
 
 
-def test_a_table_that_is_none_is_failed_and_tried_again_when_it_is_saved_again(house: House, site: str) -> None:
+def test_a_table_that_is_none_is_failed_and_tried_again_when_it_is_saved_again(
+    scenario: WorkspaceScenario, site: str
+) -> None:
     Site.body = b'a,b\n1,"2\n'
-    version = fetched(saved(house, f"{site}/data.csv"))
+    version = fetched(saved(scenario, f"{site}/data.csv"))
     assert (version.status, told(version)["code"]) == ("failed", "not_a_table")
     assert "line 2 is never closed" in told(version)["message"]
     Site.body = b"a,b\n1,2\n3,4\n"
-    again = saved(house, f"{site}/data.csv")
+    again = saved(scenario, f"{site}/data.csv")
     assert (again.pk, again.status) == (version.pk, "fetching")
     version = fetched(again)
     assert (version.status, version.size, version.error) == ("ready", 12, None)
 
 
-def test_a_copy_stays_in_use_when_the_web_can_no_longer_be_asked(house: House, site: str) -> None:
-    version = fetched(saved(house, f"{site}/data.csv"))
-    before = datasets.identity(version)
+def test_a_copy_stays_in_use_when_the_web_can_no_longer_be_asked(scenario: WorkspaceScenario, site: str) -> None:
+    version = fetched(saved(scenario, f"{site}/data.csv"))
+    before = dataset_files.identity(version)
     Site.is_gone = True
-    version = fetched(saved(house, f"{site}/data.csv"))
+    version = fetched(saved(scenario, f"{site}/data.csv"))
     assert version.status == "ready" and "answers 404" in told(version)["message"]
-    assert datasets.identity(version) == before
+    assert dataset_files.identity(version) == before
     Site.is_gone = False
-    assert fetched(saved(house, f"{site}/data.csv")).error is None
+    assert fetched(saved(scenario, f"{site}/data.csv")).error is None
 
 
-def test_a_doubled_bell_fetches_once_and_a_late_one_nothing(
-    house: House, site: str, monkeypatch: pytest.MonkeyPatch
+def test_a_doubled_wakeup_fetches_once_and_a_late_one_nothing(
+    scenario: WorkspaceScenario, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = saved(house, f"{site}/data.csv")
-    rung: list[int] = []
+    version = saved(scenario, f"{site}/data.csv")
+    woken: list[int] = []
 
     def ring_again() -> None:
-        rung.append(1)
+        woken.append(1)
         fetching.fetch(version.pk)
 
     while_fetching(monkeypatch, ring_again)
     version = fetched(version)
-    assert (version.status, Site.hits, rung) == ("ready", 1, [1])
+    assert (version.status, Site.hits, woken) == ("ready", 1, [1])
     fetched(version)
     assert Site.hits == 1
 
 
-def test_what_a_lost_worker_left_is_rung_for_again(house: House, site: str, rings: list[str]) -> None:
-    version = saved(house, f"{site}/data.csv")
+def test_what_a_lost_worker_left_is_asked_for_again(scenario: WorkspaceScenario, site: str, wakeups: list[str]) -> None:
+    version = saved(scenario, f"{site}/data.csv")
     row = DatasetVersion.objects.filter(pk=version.pk)
-    datasets.ring_waiting()
-    assert rings == []
+    dataset_fetching.resume_waiting()
+    assert wakeups == []
     row.update(asked_at=now() - timedelta(seconds=3))
-    datasets.ring_waiting()
-    assert rings == [str(version.pk)]
+    dataset_fetching.resume_waiting()
+    assert wakeups == [str(version.pk)]
     row.update(lease_until=now() + timedelta(seconds=9), tries=1)
-    datasets.ring_waiting()
+    dataset_fetching.resume_waiting()
     fetching.fetch(version.pk)
-    assert (len(rings), Site.hits) == (1, 0)
+    assert (len(wakeups), Site.hits) == (1, 0)
     row.update(lease_until=now() - timedelta(seconds=1))
-    datasets.ring_waiting()
-    assert len(rings) == 2 and fetched(version).status == "ready"
+    dataset_fetching.resume_waiting()
+    assert len(wakeups) == 2 and fetched(version).status == "ready"
 
 
 def test_a_worker_that_lost_its_lease_leaves_the_version_to_the_other(
-    house: House, site: str, monkeypatch: pytest.MonkeyPatch
+    scenario: WorkspaceScenario, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = saved(house, f"{site}/data.csv")
+    version = saved(scenario, f"{site}/data.csv")
     theirs = now() + timedelta(seconds=77)
     mine = DatasetVersion.objects.filter(pk=version.pk)
     while_fetching(monkeypatch, lambda: mine.update(lease_until=theirs))
@@ -258,9 +267,9 @@ def test_a_worker_that_lost_its_lease_leaves_the_version_to_the_other(
 
 
 def test_a_fault_of_the_studio_is_tried_again_and_ends_in_words(
-    house: House, site: str, monkeypatch: pytest.MonkeyPatch
+    scenario: WorkspaceScenario, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = saved(house, f"{site}/data.csv")
+    version = saved(scenario, f"{site}/data.csv")
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError("No space left on device")
@@ -274,45 +283,47 @@ def test_a_fault_of_the_studio_is_tried_again_and_ends_in_words(
 
 
 def test_no_more_are_fetched_at_once_than_leave_room_for_runs(
-    house: House, site: str, rings: list[str], settings: Any
+    scenario: WorkspaceScenario, site: str, wakeups: list[str], settings: Any
 ) -> None:
     settings.DUTO = replace(settings.DUTO, worker_threads=4)
-    versions = [saved(house, f"{site}/data.csv?{n}", name=None) for n in range(4)]
+    versions = [saved(scenario, f"{site}/data.csv?{n}", name=None) for n in range(4)]
     every = DatasetVersion.objects.filter(pk__in=[each.pk for each in versions])
     every.update(asked_at=now() - timedelta(seconds=9))
     every.filter(pk=versions[0].pk).update(lease_until=now() + timedelta(seconds=9))
-    datasets.ring_waiting()
-    assert rings == [str(versions[1].pk)]
+    dataset_fetching.resume_waiting()
+    assert wakeups == [str(versions[1].pk)]
     every.filter(pk=versions[1].pk).update(lease_until=now() + timedelta(seconds=9))
     assert (fetched(versions[2]).status, Site.hits) == ("fetching", 0)
 
 
 @pytest.mark.parametrize("url", ["http://[x/", "http://a:99999/", "http://", "ftp://a/b"])
-def test_an_address_that_is_none_is_a_clear_refusal(house: House, url: str) -> None:
-    answer = house.api.post("datasets/", {"name": "x", "kind": "file", "definition": {"sources": [{"url": url}]}})
+def test_an_address_that_is_none_is_a_clear_refusal(scenario: WorkspaceScenario, url: str) -> None:
+    answer = scenario.api.post("datasets/", {"name": "x", "kind": "file", "definition": {"sources": [{"url": url}]}})
     if answer.status_code == 201:
         fetching.fetch(answer.json()["id"])
-        assert house.api.get(f"dataset-versions/{answer.json()['id']}/").json()["status"] == "failed"
+        assert scenario.api.get(f"dataset-versions/{answer.json()['id']}/").json()["status"] == "failed"
     else:
         assert code(answer) == (400, "bad_definition")
 
 
 @pytest.mark.parametrize(("path", "why"), [("/gone", "answers 404"), ("/trap", "http"), ("/round", "redirects")])
-def test_what_cannot_be_had_is_told(house: House, site: str, path: str, why: str) -> None:
+def test_what_cannot_be_had_is_told(scenario: WorkspaceScenario, site: str, path: str, why: str) -> None:
     with pytest.raises(Unprocessable, match=why):
-        fetch.copy_of(house.workspace, site + path)
+        fetch.copy_of(scenario.workspace, site + path)
 
 
-def test_a_file_that_is_too_large_is_left(house: House, site: str, settings: Any) -> None:
+def test_a_file_that_is_too_large_is_left(scenario: WorkspaceScenario, site: str, settings: Any) -> None:
     settings.DUTO = replace(settings.DUTO, fetch_max_bytes=4)
     with pytest.raises(Unprocessable, match="larger than 4 bytes"):
-        fetch.copy_of(house.workspace, f"{site}/data.csv")
+        fetch.copy_of(scenario.workspace, f"{site}/data.csv")
 
 
-def test_private_addresses_are_refused_unless_they_are_allowed(house: House, site: str, settings: Any) -> None:
+def test_private_addresses_are_refused_unless_they_are_allowed(
+    scenario: WorkspaceScenario, site: str, settings: Any
+) -> None:
     settings.DUTO = replace(settings.DUTO, fetch_private=False)
     with pytest.raises(Unprocessable, match="private network") as refused:
-        fetch.copy_of(house.workspace, f"{site}/data.csv")
+        fetch.copy_of(scenario.workspace, f"{site}/data.csv")
     assert refused.value.code == "private_address" and Site.hits == 0
 
 

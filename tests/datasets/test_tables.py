@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,12 +24,15 @@ from core.errors import Conflict, StudioError
 from core.ids import uuid7
 from datasets import definitions, tables
 from datasets.models import DatasetVersion
-from datasets.services import fetching, files_of, inspection
+from datasets.services import fetching, inspection
+from datasets.services.files import files_of, find
 from datasets.services.versions import get_version, save
 from datasets.stores import root_by_name
+from datasets.web import reading
 from duto.data.tabular_reading import read_frame, read_local, source_of
 from duto.exceptions import UserErrorException
-from tests.house import House, code, content
+from runs.stored_messages import said
+from tests.workspace_scenario import WorkspaceScenario, code, content
 from workspaces.models import Role
 
 pytestmark = pytest.mark.django_db
@@ -40,9 +44,11 @@ def source(*paths: str, **more: Any) -> dict[str, Any]:
     return {"sources": [{"datastore": STORE, "path": path} for path in paths], **more}
 
 
-def table(house: House, path: str = "t.csv", data: str | bytes = "a,b\n1,2\n", **form: Any) -> DatasetVersion:
-    house.put(path, data)
-    return save(house.context, None, "tabular", source(path, format=form))
+def table(
+    scenario: WorkspaceScenario, path: str = "t.csv", data: str | bytes = "a,b\n1,2\n", **form: Any
+) -> DatasetVersion:
+    scenario.put(path, data)
+    return save(scenario.context, None, "tabular", source(path, format=form))
 
 
 # --- every door gives what the reference gives ---
@@ -130,18 +136,18 @@ def moment(text: str) -> str:
 class Remote:
     """A dataset as a program outside of the studio has it: its files come through REST."""
 
-    def __init__(self, house: House, version: DatasetVersion) -> None:
-        self._definition, self._house, self._client = version.definition, house, self
+    def __init__(self, scenario: WorkspaceScenario, version: DatasetVersion) -> None:
+        self._definition, self._scenario, self._client = version.definition, scenario, self
         self._at = f"dataset-versions/{version.pk}/"
 
     def _files(self) -> Any:
-        return self._house.api.get(self._at + "files/").json()["items"]
+        return self._scenario.api.get(self._at + "files/").json()["items"]
 
     def _content(self) -> str:
         return self._at + "content/"
 
     def download(self, at: str, target: Path, *, path: str) -> None:
-        target.write_bytes(content(self._house.api.client.get(self._house.api._at(at), {"path": path})))
+        target.write_bytes(content(self._scenario.api.client.get(self._scenario.api._at(at), {"path": path})))
 
 
 def of_frame(frame: Any) -> tuple[list[str], list[list[Any]]]:
@@ -155,27 +161,27 @@ def of_frame(frame: Any) -> tuple[list[str], list[list[Any]]]:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(odd=odd_tables())
-def test_every_door_gives_what_the_reference_gives(house: House, tmp_path: Path, odd: Any) -> None:
+def test_every_door_gives_what_the_reference_gives(scenario: WorkspaceScenario, tmp_path: Path, odd: Any) -> None:
     files, form, end = odd
     place = tmp_path / uuid7().hex
     texts = [written(records, form["separator"], end) for records in files]
     for number_, text in enumerate(texts):
-        house.put(f"{place.name}/{number_}.csv", text)
+        scenario.put(f"{place.name}/{number_}.csv", text)
         (place / f"{number_}.csv").parent.mkdir(exist_ok=True)
         (place / f"{number_}.csv").write_bytes(text.encode())
-    version = save(house.context, None, "tabular", source(f"{place.name}/", format=form))
+    version = save(scenario.context, None, "tabular", source(f"{place.name}/", format=form))
     columns, rows = reference(files)
     at = f"dataset-versions/{version.pk}/"
 
-    assert [(each["name"], each["type"]) for each in house.api.get(at).json()["columns"]] == columns
-    shown = house.api.get(at + "preview/").json()
+    assert [(each["name"], each["type"]) for each in scenario.api.get(at).json()["columns"]] == columns
+    shown = scenario.api.get(at + "preview/").json()
     assert [(each["name"], each["type"]) for each in shown["columns"]] == columns
     assert shown["rows"] == rows
-    told = list(csv.reader(io.StringIO(content(house.api.get(at + "content/")).decode(), newline="")))
+    told = list(csv.reader(io.StringIO(content(scenario.api.get(at + "content/")).decode(), newline="")))
     assert told[0] == [name for name, _ in columns]
     assert told[1:] == [["" if cell is None else str(cell) for cell in row] for row in rows]
     local = [source_of(each.name, each) for each in sorted(place.iterdir())]
-    for frame in (read_frame(Remote(house, version)), read_local(local, version.definition)):
+    for frame in (read_frame(Remote(scenario, version)), read_local(local, version.definition)):
         names, cells = of_frame(frame)
         assert (names, cells) == ([name for name, _ in columns], rows)
         assert all(
@@ -184,60 +190,60 @@ def test_every_door_gives_what_the_reference_gives(house: House, tmp_path: Path,
         )
 
 
-def test_the_doors_agree_about_declared_types_and_paths(house: House) -> None:
-    house.put("d/CA/1.csv", "n;d;zip\n2,7;31.12.2021;007\n")
-    house.put("d/NY/2.csv", "zip;n\nNA;3,5\n")
+def test_the_doors_agree_about_declared_types_and_paths(scenario: WorkspaceScenario) -> None:
+    scenario.put("d/CA/1.csv", "n;d;zip\n2,7;31.12.2021;007\n")
+    scenario.put("d/NY/2.csv", "zip;n\nNA;3,5\n")
     form = {
         "separator": ";", "include_path": True, "partition_format": "/{state}/*.csv",
         "columns": {"n": {"type": "float", "decimal": ","}, "d": {"type": "datetime", "formats": ["%d.%m.%Y"]}, "zip": "string"},
     }  # fmt: skip
-    version = save(house.context, None, "tabular", source("d/**", format=form))
+    version = save(scenario.context, None, "tabular", source("d/**", format=form))
     rows = [["/CA/1.csv", 2.7, "2021-12-31T00:00:00", "007", "CA"], ["/NY/2.csv", 3.5, None, "NA", "NY"]]
-    shown = house.api.get(f"dataset-versions/{version.pk}/preview/").json()
+    shown = scenario.api.get(f"dataset-versions/{version.pk}/preview/").json()
     assert [each["name"] for each in shown["columns"]] == ["Path", "n", "d", "zip", "state"]
     assert shown["rows"] == rows
-    assert of_frame(read_frame(Remote(house, version)))[1] == rows
-    text = content(house.api.get(f"dataset-versions/{version.pk}/content/")).decode()
+    assert of_frame(read_frame(Remote(scenario, version)))[1] == rows
+    text = content(scenario.api.get(f"dataset-versions/{version.pk}/content/")).decode()
     assert text == "Path,n,d,zip,state\n/CA/1.csv,2.7,2021-12-31T00:00:00,007,CA\n/NY/2.csv,3.5,,NA,NY\n"
 
 
-def test_a_path_that_is_not_of_the_partition_format_says_so(house: House) -> None:
-    house.put("d/CA/1.csv", "n\n1\n")
-    house.put("d/2.csv", "n\n2\n")
+def test_a_path_that_is_not_of_the_partition_format_says_so(scenario: WorkspaceScenario) -> None:
+    scenario.put("d/CA/1.csv", "n\n1\n")
+    scenario.put("d/2.csv", "n\n2\n")
     form = {"partition_format": "/{state}/*.csv"}
     for kind, why in (("tabular", "not_a_table"), ("file", "no_partition")):
-        refused = house.api.post("datasets/", {"kind": kind, "definition": source("d/**", format=form)})
+        refused = scenario.api.post("datasets/", {"kind": kind, "definition": source("d/**", format=form)})
         assert code(refused) == (422, why)
         assert "1 of 2 paths are not of the partition format '/{state}/*.csv'; one is '/2.csv'" in str(refused.json())
-        made = house.api.post("datasets/", {"kind": kind, "definition": source("d/*/1.csv", format=form)})
+        made = scenario.api.post("datasets/", {"kind": kind, "definition": source("d/*/1.csv", format=form)})
         assert made.status_code == 201
-    unlooked = save(house.context, None, "tabular", source("d/**", format=form), validate=False)
-    assert "'/2.csv'" in str(house.api.get(f"dataset-versions/{unlooked.pk}/preview/").json())
+    unlooked = save(scenario.context, None, "tabular", source("d/**", format=form), validate=False)
+    assert "'/2.csv'" in str(scenario.api.get(f"dataset-versions/{unlooked.pk}/preview/").json())
     with pytest.raises(UserErrorException, match=r"'/2\.csv'"):
-        read_frame(Remote(house, unlooked))
+        read_frame(Remote(scenario, unlooked))
 
 
 @pytest.mark.parametrize("name", ["a[1].csv", "st*r.csv", "who?.csv", "[a]/x.csv", "it's.csv", 'q"q.csv'])
-def test_a_name_that_lies_there_means_itself(house: House, name: str) -> None:
+def test_a_name_that_lies_there_means_itself(scenario: WorkspaceScenario, name: str) -> None:
     for other in ("a1.csv", "stir.csv", "whom.csv", "a/x.csv"):
-        house.put(f"n/{other}", "x\nwrong\n")
-    house.put(f"n/{name}", "x\nright\n")
-    version = save(house.context, None, "tabular", source(f"n/{name}"))
-    assert house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["right"]]
-    folder = save(house.context, None, "tabular", source(f"n/{name}" if "/" not in name else "n/[a]/*.csv"))
+        scenario.put(f"n/{other}", "x\nwrong\n")
+    scenario.put(f"n/{name}", "x\nright\n")
+    version = save(scenario.context, None, "tabular", source(f"n/{name}"))
+    assert scenario.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["right"]]
+    folder = save(scenario.context, None, "tabular", source(f"n/{name}" if "/" not in name else "n/[a]/*.csv"))
     assert [each.key for each in files_of(folder)] == [f"n/{name}"]
-    everything = save(house.context, None, "tabular", source("n/"))
-    assert len(house.api.get(f"dataset-versions/{everything.pk}/preview/").json()["rows"]) == 5
+    everything = save(scenario.context, None, "tabular", source("n/"))
+    assert len(scenario.api.get(f"dataset-versions/{everything.pk}/preview/").json()["rows"]) == 5
 
 
-def test_a_table_whose_name_is_not_utf_8_is_read(house: House) -> None:
-    house.put("odd/plain.csv", "x\n1\n")
-    root = root_by_name(house.context.workspace, STORE)
+def test_a_table_whose_name_is_not_utf_8_is_read(scenario: WorkspaceScenario) -> None:
+    scenario.put("odd/plain.csv", "x\n1\n")
+    root = root_by_name(scenario.context.workspace, STORE)
     folder = root.place("odd")
     assert folder is not None
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv")).write_text("x\n2\n")
-    version = save(house.context, None, "tabular", source("odd/"))
-    assert sorted(house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"]) == [[1], [2]]
+    version = save(scenario.context, None, "tabular", source("odd/"))
+    assert sorted(scenario.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"]) == [[1], [2]]
 
 
 # --- what cannot be meant is refused at the door ---
@@ -247,8 +253,8 @@ def formats(key: str, *values: Any) -> list[dict[str, Any]]:
     return [{"format": {key: value}} for value in values]
 
 
-def deeds(deed: str, key: str, *values: Any, **more: Any) -> list[dict[str, Any]]:
-    return [{"operations": [{"op": deed, **more, key: value}]} for value in values]
+def actions(action: str, key: str, *values: Any, **more: Any) -> list[dict[str, Any]]:
+    return [{"operations": [{"op": action, **more, key: value}]} for value in values]
 
 
 BAD: list[dict[str, Any]] = [
@@ -268,15 +274,15 @@ BAD: list[dict[str, Any]] = [
     *formats("glob", ["*"]),
     *formats("odd", 1),
     *({"format": value} for value in ("x", [], 7)),
-    *deeds("take", "count", 10**30, -1, 1.5, True, "1", None, [1]),
-    *deeds("skip", "count", 10**30, 2**63),
-    *deeds("sample", "seed", "x", 10**30, 1.5, True, [], probability=0.5),
-    *deeds("random_split", "percentage", 1.1, -0.1, "0.5", True, float("nan"), part=0),
-    *deeds("random_split", "part", 2, -1, True, "0", 0.0, percentage=0.5),
-    *deeds("keep_columns", "columns", "a", [1], [["a"]], ["\0"], ["\ud800"], {}),
-    *deeds("take", "odd", 1, count=1),
-    *deeds("timestamp_columns", "timestamp", ["a"], 7),
-    *deeds("time", "start", "2021-03-04"),
+    *actions("take", "count", 10**30, -1, 1.5, True, "1", None, [1]),
+    *actions("skip", "count", 10**30, 2**63),
+    *actions("sample", "seed", "x", 10**30, 1.5, True, [], probability=0.5),
+    *actions("random_split", "percentage", 1.1, -0.1, "0.5", True, float("nan"), part=0),
+    *actions("random_split", "part", 2, -1, True, "0", 0.0, percentage=0.5),
+    *actions("keep_columns", "columns", "a", [1], [["a"]], ["\0"], ["\ud800"], {}),
+    *actions("take", "odd", 1, count=1),
+    *actions("timestamp_columns", "timestamp", ["a"], 7),
+    *actions("time", "start", "2021-03-04"),
     *({"operations": [value]} for value in (["take"], {"op": ["take"]}, {"op": {}}, {"op": None}, {}, 7)),
     *({"operations": value} for value in ({"op": "take"}, "take", [{"op": "take", "count": 1}] * 101)),
     {
@@ -311,7 +317,7 @@ def test_a_kind_is_one_of_two(kind: Any) -> None:
         definitions.read(kind, source("t.csv"))
 
 
-def test_json_however_odd_is_answered(house: House) -> None:
+def test_json_however_odd_is_answered(scenario: WorkspaceScenario) -> None:
     deep: Any = []
     for _ in range(400):
         deep = [deep]
@@ -321,10 +327,10 @@ def test_json_however_odd_is_answered(house: House) -> None:
         source("t.csv", format={"columns": deep}),
         source("t.csv", operations=deep),
     ):
-        answer = house.api.post("datasets/", {"kind": "tabular", "definition": definition})
+        answer = scenario.api.post("datasets/", {"kind": "tabular", "definition": definition})
         assert answer.status_code == 400 and answer.json()["error"]["code"] in ("bad_definition", "invalid")
     text = '{"kind":"tabular","definition":' + "[" * 100_000 + "]" * 100_000 + "}"
-    answer = house.api.client.post(house.api._at("datasets/"), text, content_type="application/json")
+    answer = scenario.api.client.post(scenario.api._at("datasets/"), text, content_type="application/json")
     assert answer.status_code == 400 and answer.json()["error"]["code"]
 
 
@@ -344,14 +350,14 @@ def question(version: DatasetVersion, found: Any, **more: Any) -> tables.Questio
     return tables.Question(version.workspace, [found], {"format": {}, "operations": []}, **more)
 
 
-def refused(deed: Callable[[], object]) -> StudioError:
+def refused(action: Callable[[], object]) -> StudioError:
     with pytest.raises(StudioError) as told:
-        deed()
+        action()
     return told.value
 
 
-def test_what_takes_too_long_is_ended_and_told(house: House) -> None:
-    version = table(house)
+def test_what_takes_too_long_is_ended_and_told(scenario: WorkspaceScenario) -> None:
+    version = table(scenario)
     with pipe(version) as waits:
         told = refused(lambda: tables.look(question(version, waits, seconds=1)))
     assert (told.status, told.code) == (422, "table_too_slow")
@@ -359,8 +365,8 @@ def test_what_takes_too_long_is_ended_and_told(house: House) -> None:
     assert not children()
 
 
-def test_a_reader_that_waits_can_be_called_off(house: House) -> None:
-    version = table(house)
+def test_a_reader_that_waits_can_be_called_off(scenario: WorkspaceScenario) -> None:
+    version = table(scenario)
 
     def off(done: int, total: int) -> None:
         raise Conflict("It was called off.", code="off")
@@ -370,8 +376,8 @@ def test_a_reader_that_waits_can_be_called_off(house: House) -> None:
     assert not children()
 
 
-def test_a_reader_that_is_killed_is_told(house: House) -> None:
-    version = table(house)
+def test_a_reader_that_is_killed_is_told(scenario: WorkspaceScenario) -> None:
+    version = table(scenario)
 
     def kill() -> None:
         while not (found := children()):
@@ -389,29 +395,29 @@ def children() -> list[psutil.Process]:
     return [each for each in psutil.Process().children() if "tables_child" in " ".join(each.cmdline())]
 
 
-def test_memory_is_bounded_and_the_studio_lives(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_and_the_studio_lives(scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MEMORY", 80 << 20)
-    house.put("wide.json", "{" + ",".join(f'"k{n}": {n}' for n in range(900_000)) + "}\n")
-    told = refused(lambda: tables.look(tables.Question(house.workspace, files_of(save(house.context, None, "file", source("wide.json"))), {"format": {"type": "json_lines"}})))  # fmt: skip
+    scenario.put("wide.json", "{" + ",".join(f'"k{n}": {n}' for n in range(900_000)) + "}\n")
+    told = refused(lambda: tables.look(tables.Question(scenario.workspace, files_of(save(scenario.context, None, "file", source("wide.json"))), {"format": {"type": "json_lines"}})))  # fmt: skip
     assert told.code == "table_too_large" and "more than 80 MiB of memory" in told.message
     monkeypatch.undo()
-    assert table(house).profile is not None
+    assert table(scenario).profile is not None
 
 
-def test_only_so_many_are_read_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    version = table(house)
+def test_only_so_many_are_read_at_once(scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = table(scenario)
     monkeypatch.setattr(tables, "PATIENCE", 0.01)
     monkeypatch.setitem(tables._turns, "rows", threading.BoundedSemaphore(1))
     tables._turns["rows"].acquire()
-    answer = house.api.get(f"dataset-versions/{version.pk}/preview/")
+    answer = scenario.api.get(f"dataset-versions/{version.pk}/preview/")
     assert code(answer) == (503, "busy")
     tables._turns["rows"].release()
-    assert house.api.get(f"dataset-versions/{version.pk}/preview/").status_code == 200
+    assert scenario.api.get(f"dataset-versions/{version.pk}/preview/").status_code == 200
 
 
-def test_a_download_that_is_left_ends_its_reader(house: House) -> None:
-    version = table(house, data="a\n" + "some text\n" * 500_000)
-    answer = house.api.get(f"dataset-versions/{version.pk}/content/")
+def test_a_download_that_is_left_ends_its_reader(scenario: WorkspaceScenario) -> None:
+    version = table(scenario, data="a\n" + "some text\n" * 500_000)
+    answer = scenario.api.get(f"dataset-versions/{version.pk}/content/")
     assert next(iter(answer.streaming_content)).startswith(b"a\nsome text\n")
     assert len(children()) == 1
     answer.close()
@@ -419,9 +425,9 @@ def test_a_download_that_is_left_ends_its_reader(house: House) -> None:
     assert not children()
 
 
-def test_the_reader_has_nothing_of_the_studio(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reader_has_nothing_of_the_studio(scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUTO_SECRET_KEY", "secret")
-    version = table(house)
+    version = table(scenario)
     with pipe(version) as waits:
         seen: list[dict[str, str]] = []
 
@@ -438,12 +444,12 @@ def test_the_reader_has_nothing_of_the_studio(house: House, monkeypatch: pytest.
     assert set(seen[0]) <= {"PATH", "OMP_NUM_THREADS", "ARROW_DEFAULT_MEMORY_POOL", "LC_CTYPE"}
 
 
-def test_many_columns_are_read_and_too_many_values_refused(house: House) -> None:
+def test_many_columns_are_read_and_too_many_values_refused(scenario: WorkspaceScenario) -> None:
     wide = ",".join(f"c{n}" for n in range(10_000)) + "\n" + (",".join("1" * 10_000) + "\n") * 5
-    version = table(house, data=wide)
+    version = table(scenario, data=wide)
     at = f"dataset-versions/{version.pk}/preview/"
-    assert len(house.api.get(at + "?limit=5").json()["rows"][4]) == 10_000
-    assert code(house.api.get(at + "?limit=500")) == (422, "too_many_values")
+    assert len(scenario.api.get(at + "?limit=5").json()["rows"][4]) == 10_000
+    assert code(scenario.api.get(at + "?limit=500")) == (422, "too_many_values")
 
 
 # --- large tables are looked through by a worker ---
@@ -456,110 +462,165 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.sqlite
-def test_a_large_table_is_looked_through_by_a_worker(house: House, large: None) -> None:
-    house.put("t.csv", "a,b\n1,2\n3,x\n")
-    version = save(house.context, "t", "tabular", source("t.csv"))
+def test_a_large_table_is_looked_through_by_a_worker(scenario: WorkspaceScenario, large: None) -> None:
+    scenario.put("t.csv", "a,b\n1,2\n3,x\n")
+    version = save(scenario.context, "t", "tabular", source("t.csv"))
     at = f"dataset-versions/{version.pk}/"
-    assert house.api.get(at).json()["status"] == "fetching"
+    assert scenario.api.get(at).json()["status"] == "fetching"
     fetching.fetch(version.pk)
-    told = house.api.get(at).json()
+    told = scenario.api.get(at).json()
     assert (told["status"], told["error"], told["progress"], told["file_count"]) == ("ready", None, None, 1)
     assert told["columns"] == [{"name": "a", "type": "long"}, {"name": "b", "type": "string"}]
-    assert save(house.context, "t", "tabular", source("t.csv")).status == "ready"
-    house.put("t.csv", "a,b\n1,2\n3,4\n")
-    assert save(house.context, "t", "tabular", source("t.csv")).status == "fetching"
-    assert house.api.get(at + "preview/").json()["rows"] == [[1, 2], [3, 4]]
-    house.put("t.csv", 'a,b\n1,"2\n3,4\n')
+    assert save(scenario.context, "t", "tabular", source("t.csv")).status == "ready"
+    scenario.put("t.csv", "a,b\n1,2\n3,4\n")
+    assert save(scenario.context, "t", "tabular", source("t.csv")).status == "fetching"
+    assert scenario.api.get(at + "preview/").json()["rows"] == [[1, 2], [3, 4]]
+    scenario.put("t.csv", 'a,b\n1,"2\n3,4\n')
     fetching.fetch(version.pk)
-    told = house.api.get(at).json()
+    told = scenario.api.get(at).json()
     assert told["status"] == "ready" and "never closed" in told["error"]["message"]
+
+
+NO_TABLES = [
+    (b'a,b\n1,"2\n3,4\n', {}, "the quote in line 2 is never closed.", "a aspa na linha 2 nunca é fechada.", ""),
+    (b"a;b\n1;2;3\n", {"separator": ";"}, "or is a quote missing?", "a linha 2 tem 3 valores, mas a tabela tem 2 colunas.", ""),
+    ("a\né\n".encode("cp1252"), {"encoding": "utf8"}, "name its encoding.", "; indique a sua codificação.", "; escolha aqui a sua codificação."),
+    (b"PAR1\0", {"type": "delimited"}, "say that it is one.", "; diga que é uma.", "; escolha aqui esse formato."),
+    (b"a\n9\n[1]\n", {"type": "json_lines"}, "are left out.", "Com invalid_lines='drop', tais linhas ficam de fora.", "linha 1 não é um objeto JSON:"),
+    (b"a\n1\n", {"glob": "*.txt"}, "is not like '*.txt'.", "'t.csv' não é como '*.txt'.", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "form", "english", "portuguese", "in_form"), NO_TABLES)
+def test_why_files_are_no_table_is_told_in_the_readers_language(
+    scenario: WorkspaceScenario,
+    monkeypatch: pytest.MonkeyPatch,
+    data: bytes,
+    form: dict[str, Any],
+    english: str,
+    portuguese: str,
+    in_form: str,
+) -> None:
+    monkeypatch.setattr(inspection, "AT_ONCE", 0)
+    version = table(scenario, data=data, **form)
+    with translation.override("pt-pt"):  # whoever caused it is not who reads it
+        fetching.fetch(version.pk)
+    version.refresh_from_db()
+    assert version.status == "failed" and version.error is not None
+    assert version.localized_error == version.error["message"] and version.error["message"].endswith(english)
+    refused = scenario.api.get(f"dataset-versions/{version.pk}/preview/").json()["error"]
+    kept = {"text": refused["message"], "code": refused["code"], "facts": refused["facts"]}
+    with translation.override("pt-pt"):
+        assert (
+            version.localized_error.startswith("Isto não pode ser lido como tabela: ")
+            and portuguese in version.localized_error
+        )
+        assert portuguese in said(kept) and english not in said(kept)
+        shown = reading.look(
+            scenario.workspace, find(scenario.workspace, version.definition["sources"]), version.definition
+        )
+        assert shown.error.startswith("Isto não pode") and (in_form or portuguese) in shown.error
+        assert "invalid_lines" not in shown.error
+    version.error = {"code": "not_a_table", "message": version.error["message"]}
+    with translation.override("pt-pt"):
+        assert version.localized_error == version.error["message"], "kept before sentences had codes"
+
+
+def test_that_the_files_have_gone_is_told_in_the_readers_language(scenario: WorkspaceScenario, large: None) -> None:
+    version = table(scenario, data="a,b\n1,2\n3,x\n")
+    root_by_name(scenario.workspace, STORE).remove("t.csv")
+    fetching.fetch(version.pk)
+    version.refresh_from_db()
+    assert version.error is not None and version.error["code"] == "no_match"
+    with translation.override("pt-pt"):
+        assert "finds no file" in version.error["message"] and "não encontra" in version.localized_error
 
 
 @pytest.mark.sqlite
 def test_looking_through_shows_how_far_it_is_and_can_be_canceled(
-    house: House, large: None, monkeypatch: pytest.MonkeyPatch
+    scenario: WorkspaceScenario, large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.put("t.csv", "a,b\n1,2\n3,4\n")
-    version = save(house.context, "t", "tabular", source("t.csv"))
+    scenario.put("t.csv", "a,b\n1,2\n3,4\n")
+    version = save(scenario.context, "t", "tabular", source("t.csv"))
     at, seen = f"dataset-versions/{version.pk}/", []
-    reader = house.door(Role.READER)
+    reader = scenario.client_for(Role.READER)
 
     def look(asked: tables.Question) -> dict[str, Any]:
         assert asked.alive is not None
         asked.alive(5, 12)
-        seen.append(house.api.get(at).json()["progress"])
+        seen.append(scenario.api.get(at).json()["progress"])
         assert code(reader.post(at + "cancel/")) == (403, "forbidden")
-        assert house.api.post(at + "cancel/").json()["status"] == "failed"
+        assert scenario.api.post(at + "cancel/").json()["status"] == "failed"
         monkeypatch.setattr(fetching, "TELL_SECONDS", 0.0)
         asked.alive(6, 12)
         raise AssertionError("it was canceled")
 
     monkeypatch.setattr(tables, "look", look)
     fetching.fetch(version.pk)
-    told = house.api.get(at).json()
+    told = scenario.api.get(at).json()
     assert seen == [[5, 12]]
     assert (told["status"], told["error"]["code"], told["progress"]) == ("failed", "canceled", None)
-    assert code(house.api.post(at + "cancel/")) == (409, "not_fetching")
+    assert code(scenario.api.post(at + "cancel/")) == (409, "not_fetching")
     monkeypatch.undo()
-    fetching.ask(get_version(house.workspace, version.pk))
+    fetching.ask(get_version(scenario.workspace, version.pk))
     fetching.fetch(version.pk)
-    assert house.api.get(at).json()["status"] == "ready"
+    assert scenario.api.get(at).json()["status"] == "ready"
 
 
-def test_what_was_found_is_used_while_the_files_are_the_same(house: House) -> None:
-    version = table(house)
+def test_what_was_found_is_used_while_the_files_are_the_same(scenario: WorkspaceScenario) -> None:
+    version = table(scenario)
     found = files_of(version)
     assert inspection.question(version, found, 1).survey is not None
-    house.put("t.csv", "a,b\n1,2\nx,4\n")
+    scenario.put("t.csv", "a,b\n1,2\nx,4\n")
     assert inspection.question(version, files_of(version), 1).survey is None
-    assert house.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["1", 2], ["x", 4]]
-    assert save(house.context, None, "tabular", source("t.csv", format={})).pk == version.pk
+    assert scenario.api.get(f"dataset-versions/{version.pk}/preview/").json()["rows"] == [["1", 2], ["x", 4]]
+    assert save(scenario.context, None, "tabular", source("t.csv", format={})).pk == version.pk
     version.refresh_from_db()
     assert [each["type"] for each in (version.profile or {})["columns"]] == ["string", "long"]
 
 
-def test_a_page_shows_some_of_many_columns_and_says_so(house: House) -> None:
+def test_a_page_shows_some_of_many_columns_and_says_so(scenario: WorkspaceScenario) -> None:
     from django.test import Client
 
     page = Client()
-    page.force_login(house.owner, backend="django.contrib.auth.backends.ModelBackend")
-    house.put("w.csv", ",".join(f"c{n}" for n in range(300)) + "\n" + ",".join("1" * 300) + "\n")
-    save(house.context, "w", "tabular", source("w.csv"))
+    page.force_login(scenario.owner, backend="django.contrib.auth.backends.ModelBackend")
+    scenario.put("w.csv", ",".join(f"c{n}" for n in range(300)) + "\n" + ",".join("1" * 300) + "\n")
+    save(scenario.context, "w", "tabular", source("w.csv"))
     text = page.get("/w/lab/data/sets/w/?part=preview").content.decode()
     assert "the first 100 of 300 columns" in text and text.count("<th ") == 100
 
 
-def test_canceling_what_is_not_under_way_is_a_conflict(house: House) -> None:
+def test_canceling_what_is_not_under_way_is_a_conflict(scenario: WorkspaceScenario) -> None:
     with pytest.raises(Conflict):
-        fetching.cancel(house.context, table(house))
+        fetching.cancel(scenario.context, table(scenario))
 
 
-def test_a_survey_is_what_a_row_can_hold(house: House) -> None:
-    version = table(house, data='"a\n",é\n1,2021-03-04\n')
+def test_a_survey_is_what_a_row_can_hold(scenario: WorkspaceScenario) -> None:
+    version = table(scenario, data='"a\n",é\n1,2021-03-04\n')
     assert json.dumps(version.profile)
     assert [each[1] for each in (version.profile or {})["survey"]] == ["long", "datetime"]
 
 
 def test_rows_that_are_much_text_are_cut_on_the_page_and_refused_beyond(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = table(house, data="a,b\n" + ("x" * 20_000 + ",1\n") * 40)
+    version = table(scenario, data="a,b\n" + ("x" * 20_000 + ",1\n") * 40)
     asked = inspection.question(version, files_of(version), 10)
     assert {len(row[0]) for row in tables.first_rows(asked, 50, 100, longest=500).rows} == {501}
     at = f"dataset-versions/{version.pk}/preview/"
-    assert len(house.api.get(at).json()["rows"][0][0]) == 20_000
+    assert len(scenario.api.get(at).json()["rows"][0][0]) == 20_000
     monkeypatch.setattr(tables, "MOST_BYTES", 100_000)
-    assert code(house.api.get(at)) == (422, "too_many_values")
-    assert len(house.api.get(at + "?limit=3").json()["rows"]) == 3
+    assert code(scenario.api.get(at)) == (422, "too_many_values")
+    assert len(scenario.api.get(at + "?limit=3").json()["rows"]) == 3
 
 
-def test_thousands_of_files_are_one_table(house: House) -> None:
-    root = root_by_name(house.workspace, STORE)
+def test_thousands_of_files_are_one_table(scenario: WorkspaceScenario) -> None:
+    root = root_by_name(scenario.workspace, STORE)
     assert root.local is not None
     (root.local / "many").mkdir(parents=True)
     for number_ in range(3000):
         (root.local / f"many/{number_:04}.csv").write_text("n\n7\n" if number_ != 2999 else "n\nA7\n")
-    version = save(house.context, None, "tabular", source("many/*.csv"))
+    version = save(scenario.context, None, "tabular", source("many/*.csv"))
     assert (version.profile or {})["columns"] == [{"name": "n", "type": "string"}]
-    text = content(house.api.get(f"dataset-versions/{version.pk}/content/"))
+    text = content(scenario.api.get(f"dataset-versions/{version.pk}/content/"))
     assert text == b"n\n" + b"7\n" * 2999 + b"A7\n"

@@ -25,7 +25,7 @@ ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
 BARE = {"name": "bare", "python": {"user_managed": True}}
 CLUSTER = "cpu-cluster"
 # Two cores may be shared with others: a wait that is too long costs nothing when all is well.
-PATIENCE = 120.0
+PATIENCE = 300.0
 # One for all requests: else each reads the certificates of the world anew, which takes longer than the request itself.
 PLAIN = ssl.create_default_context()
 
@@ -81,7 +81,7 @@ class Studio:
         os.kill(old, signal.SIGKILL)
         eventually(lambda: not is_alive(old), what=f"the death of {part}")
         eventually(
-            lambda: self.parts.get(part) not in (None, old) and is_alive(self.parts[part]), 60, f"the next {part}"
+            lambda: self.parts.get(part) not in (None, old) and is_alive(self.parts[part]), 180, f"the next {part}"
         )
 
     def part_log(self, part: str) -> str:
@@ -95,7 +95,7 @@ class Studio:
         """One command of manage.py on this data directory; what it printed."""
         command = [sys.executable, "manage.py", words[0], "--data-dir", str(self.data_dir), *words[1:]]
         env = {**self.live.env, "DUTO_PORT": self.port}
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
@@ -124,7 +124,7 @@ class Studio:
         """`python ...` of a person who knows nothing but DUTO_URL and DUTO_TOKEN."""
         env = {**self.live.env, "DUTO_URL": self.url, "DUTO_TOKEN": token or self.token(), **extra}
         command = [sys.executable, *words]
-        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=150)
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400)
 
     # --- REST ---
 
@@ -132,7 +132,7 @@ class Studio:
         """One request; a path without a leading slash lies in the workspace `main`."""
         headers = {"Authorization": f"Bearer {self.token(role)}", **options.pop("headers", {})}
         address = self.url + (path if path.startswith("/") else f"/api/v1/workspaces/main/{path}")
-        return httpx.request(method, address, headers=headers, timeout=60, verify=PLAIN, **options)
+        return httpx.request(method, address, headers=headers, timeout=180, verify=PLAIN, **options)
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer to a GET that must succeed."""

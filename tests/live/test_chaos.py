@@ -13,7 +13,7 @@ from benchmarks.chaos.faults import BOX_KINDS, KINDS
 from studio.testing.plugin import lacking
 
 STEPS = 40
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def outcome(told: list[str]) -> Outcome:
 
 def test_every_part_is_hurt_once_and_every_promise_holds(outcome: Outcome, told: list[str]) -> None:
     assert outcome.deviations == [], "\n".join(told)
-    assert len(outcome.facts.blows) >= len(KINDS) * 2 // 3, "\n".join(told)
+    assert len(outcome.facts.injected) >= len(KINDS) * 2 // 3, "\n".join(told)
     ends = {attempt["status"] for attempt in outcome.facts.rows["attempts"]}
     assert {"completed", "failed"} <= ends
     assert {attempt["host__name"] for attempt in outcome.facts.rows["attempts"]} > {"far"}

@@ -23,7 +23,7 @@ from tests.agent.test_conda import Served
 from tests.live.floods import FLOODS, survives
 from tests.live.studio import Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 WRITE = """
 import os, pathlib, sys

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live.studio import Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 WRITE = """
 import pathlib, sys

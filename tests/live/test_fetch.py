@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from tests.live.browser import SLOW_MS, mark, was_not_reloaded
 from tests.live.studio import PATIENCE, Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 PROGRAM = """
 import sys

@@ -7,7 +7,7 @@ import pytest
 from tests.live.floods import FLOODS, survives
 from tests.live.studio import Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 
 @pytest.mark.parametrize("name", FLOODS)

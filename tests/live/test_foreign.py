@@ -24,7 +24,7 @@ from workspaces import live
 from workspaces.models import ApiToken, Invitation, Member, Role, User, Workspace
 from workspaces.services import members
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 # Every workspace has these of its own under one name, so that they are found, and are others than lab's.
 OWN = re.compile("/datastores/<str:name>/|/stores/|/blobs/<str:digest>/|/artifacts/<path|/hosts/invite/")
@@ -201,9 +201,11 @@ def topics(world: World) -> dict[str, list[str]]:
         "files": [ids["run"], ids["step"]],
         "children": [ids["run"], ids["step"]],
         "log": [str(key) for key in Attempt.objects.values_list("id", flat=True)],
+        "ledger": [str(key) for key in Attempt.objects.values_list("id", flat=True)],
         "usage": [ids["attempt"]],
         "build": [ids["build"]],
         "uses": [f"lab:{ids['run']}"],  # of whatever kind: the studio tells of what the workspace has alone
+        "holds": [f"lab:{world.site.cluster.pk}"],
         "list": [f"lab:{name}" for name in sorted(live.LISTS)],
     }
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.live.browser import PASSWORD, Person, has_ended, is_awake, run_the_sample, violations
 from tests.live.studio import LiveRun, Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 def test_the_keyboard_leads_everywhere(stage: Studio, page: Page, echo: LiveRun) -> None:
@@ -64,8 +64,8 @@ PAGES = (
 )  # fmt: skip
 
 
-def every_page(studio: Studio) -> list[str]:
-    """Each kind of page, with something on it."""
+def pages_of_the_run(studio: Studio) -> list[str]:
+    """What a run that really ran has filled: its tabs and views, and the pages of what it stands on."""
     run = studio.get("runs/", experiment="Palmer penguins")["items"][-1]["id"]
     tabs = [
         f"runs/{run}/?step=compare&tab={tab}"
@@ -75,6 +75,11 @@ def every_page(studio: Studio) -> list[str]:
     pipelines = [f"pipelines/{each['id']}/" for each in studio.get("pipelines/")["items"][:1]]
     datasets = [f"data/sets/{each['name']}/" for each in studio.get("datasets/")["items"][:1]]
     hosts = [f"compute/hosts/{each['name']}/" for each in studio.get("hosts/")["items"]]
+    return [f"/w/main/{each}" for each in ("", *tabs, *views, *pipelines, *datasets, *hosts)]
+
+
+def every_page(studio: Studio) -> list[str]:
+    """Each kind of page, with something on it."""
     outside = [
         "/workspaces/",
         "/workspaces/new/",
@@ -83,7 +88,7 @@ def every_page(studio: Studio) -> list[str]:
         "/studio/people/",
         "/studio/banner/",
     ]
-    return outside + [f"/w/main/{each}" for each in (*PAGES, *tabs, *views, *pipelines, *datasets, *hosts)]
+    return outside + [f"/w/main/{each}" for each in PAGES if each] + pages_of_the_run(studio)
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +103,12 @@ def filled(stage: Studio, person: Person) -> Studio:
     return stage
 
 
-def test_no_page_keeps_people_out(filled: Studio, person: Person) -> None:
+def test_no_page_of_a_real_run_keeps_people_out(filled: Studio, person: Person) -> None:
+    """Every page with rows of the test's own is looked at in tests/web/test_access.py."""
     context = person.context()
     page = context.new_page()
     found = {}
-    for place in every_page(filled):
+    for place in pages_of_the_run(filled):
         page.goto(place)
         is_awake(page)
         if problems := violations(page, "light", colours="dark"):

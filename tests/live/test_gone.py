@@ -16,7 +16,7 @@ from tests.live.browser import SLOW_MS, Person, is_awake
 from tests.live.studio import BARE, Studio
 from tests.live.test_bad_input import dataset, put
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 DELETED = "What this page shows was deleted."
 # A request as the page itself makes it: in the person's session.
@@ -194,7 +194,7 @@ def enrolled(studio: Studio, workspace: str, name: str, headers: dict[str, str])
     made = studio.rest("POST", f"{base}host-enrolments/", json={"name": name}, headers=headers)
     assert made.status_code == 201, made.text
     asked = {"token": made.json()["token"], "name": name, "agent": "0"}
-    key = httpx.post(f"{studio.url}/agent/v1/enrol", json=asked, timeout=60).json()["key"]
+    key = httpx.post(f"{studio.url}/agent/v1/enrol", json=asked, timeout=180).json()["key"]
     assert exchange(studio, key, want=0).status_code == 200
     return str(key)
 
@@ -204,7 +204,7 @@ def exchange(studio: Studio, key: str, want: int = 1) -> httpx.Response:
     facts = {"cores": 4, "memory": 16 << 30}
     body = {"host": facts, "holding": [], "reports": [], "want": want, "wait": 0}
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.post(f"{studio.url}/agent/v1/exchange", json=body, headers=headers, timeout=60)
+    return httpx.post(f"{studio.url}/agent/v1/exchange", json=body, headers=headers, timeout=180)
 
 
 def one_step(studio: Studio, base: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.live.browser import SLOW_MS, node
 from tests.live.studio import LiveRun, Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 STEPS = 320
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, WebSocketRoute, expect
 
 from tests.live.browser import SLOW_MS, has_ended, is_awake, mark, open_step, violations, was_not_reloaded
 from tests.live.studio import Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 PROGRAM = """
 import io, sys
@@ -147,6 +148,63 @@ def test_what_a_program_does_with_its_run_is_seen_while_it_does_it(stage: Studio
         assert violations(page, "light", colours="dark") == []
         page.get_by_role("navigation", name="Breadcrumbs").get_by_role("link", name="by hand").click()
         expect(page.get_by_role("heading", name="by hand", level=1)).to_be_visible()
+
+
+def test_each_value_is_shown_once_whether_its_answer_or_its_frame_comes_first(
+    stage: Studio, page: Page, tmp_path: Path
+) -> None:
+    sockets: list[WebSocketRoute] = []
+    frames: list[str] = []
+    answers: list[tuple[Route, APIResponse]] = []
+    is_held = False
+
+    def between(socket: WebSocketRoute) -> None:
+        def tell(message: str | bytes) -> None:
+            if is_held and json.loads(message).get("points"):
+                frames.append(str(message))
+            else:
+                socket.send(message)
+
+        socket.connect_to_server().on_message(tell)
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile("/ws/"), between)
+    with notebook(stage, tmp_path) as program:
+        page.goto(f"/w/main/runs/{program.run}/")
+        is_awake(page)
+        panel = page.locator("#run-panel")
+        program.say("run.log('phase', 'warming up'); run.log('loss', 0.5)")
+        expect(panel.locator(".tile", has_text="phase")).to_contain_text("warming up")
+        is_held = True
+        program.say("run.log('phase', 'learning'); run.log('loss', 0.25)")
+        program.say("run.log_list('columns', ['species', 'island'])")  # the page asks for it, and gets all
+        expect(panel.get_by_role("cell", name="learning", exact=True)).to_be_visible()
+        while not frames:
+            page.wait_for_timeout(50)
+        is_held = False
+        for frame in frames:
+            sockets[-1].send(frame)
+        # Two points of a name that the page has not seen, in one frame.
+        program.say("run.log('mood', 'calm'); run.log('mood', 'merry')")
+        for text in ("calm", "merry", "warming up", "learning"):
+            expect(panel.get_by_role("cell", name=text, exact=True)).to_have_count(1)
+        panel.locator("metric-chart", has_text="loss").get_by_text("Values").click()
+        expect(panel.locator("metric-chart", has_text="loss").locator("tbody tr")).to_have_count(2)
+        # An answer that is older than what the page heard while it waited.
+        page.route(re.compile(f"{program.run}/metrics/"), lambda route: answers.append((route, route.fetch())))
+        program.say("run.log_list('rows', ['first', 'second'])")
+        while not answers:
+            page.wait_for_timeout(50)
+        program.say("run.log('phase', 'resting'); run.log('loss', 0.125)")
+        expect(panel.get_by_role("cell", name="resting", exact=True)).to_be_visible()
+        for route, answer in answers:
+            assert "resting" not in answer.text()
+            route.fulfill(response=answer)
+        for text in ("first", "warming up", "learning", "resting"):
+            expect(panel.get_by_role("cell", name=text, exact=True)).to_have_count(1)
+        expect(panel.locator("metric-chart", has_text="loss").locator("tbody tr")).to_have_count(3)
+        page.unroute_all(behavior="ignoreErrors")
+        program.end()
 
 
 def test_texts_and_child_runs_of_a_step_stand_on_its_panel_as_they_come(stage: Studio, page: Page) -> None:

@@ -18,11 +18,11 @@ from django.test import Client
 
 from core.paging import encode
 from studio.bootstrap import ROOT
-from tests.house import content
 from tests.live.test_walk import Address, World, addresses
 from tests.web.conftest import Site
+from tests.workspace_scenario import content
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.slow]
 
 # More, by hand: ODD_REQUESTS=20 pytest ...
 EACH = int(os.environ.get("ODD_REQUESTS", "1"))
@@ -84,9 +84,9 @@ def fields_of_bodies() -> dict[str, list[str]]:
     document = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
     schemas = document["components"]["schemas"]
     found: dict[str, list[str]] = {}
-    for path, deeds in document["paths"].items():
-        for method, deed in deeds.items():
-            kinds = deed.get("requestBody", {}).get("content", {}) if isinstance(deed, dict) else {}
+    for path, actions in document["paths"].items():
+        for method, action in actions.items():
+            kinds = action.get("requestBody", {}).get("content", {}) if isinstance(action, dict) else {}
             schema = kinds.get("application/json", {}).get("schema", {})
             schema = schemas.get(schema.get("$ref", "").rsplit("/", 1)[-1], schema)
             found[shape(method, path)] = sorted(schema.get("properties", {}))

@@ -13,7 +13,7 @@ import pytest
 from studio.testing.live import eventually
 from tests.live.studio import LiveRun, Studio, is_alive
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 # A step that counts its starts, says where it is, and ends when it is told to.
 STEP = """
@@ -77,7 +77,7 @@ def grows(run: LiveRun, beyond: int) -> Callable[[], bool]:
 @pytest.mark.parametrize("part", ["agent", "web", "worker"])
 def test_a_step_outlives_the_death_of_a_part(studio: Studio, going: Going, part: str) -> None:
     studio.strike(part)
-    eventually(grows(going.run, len(going.run.log("step"))), 60, "more of the log")
+    eventually(grows(going.run, len(going.run.log("step"))), what="more of the log")
     going.finish()
 
 
@@ -102,7 +102,7 @@ def test_the_studio_stops_and_starts_while_a_step_runs(studio: Studio, going: Go
     # Nobody looks after it, and it goes on.
     time.sleep(1)
     studio.again()
-    eventually(grows(going.run, before), 60, "more of the log")
+    eventually(grows(going.run, before), what="more of the log")
     going.finish()
 
 
@@ -117,9 +117,9 @@ def test_a_step_that_ends_while_the_studio_is_down_is_told_afterwards(studio: St
 def test_a_killed_supervisor_leaves_the_step_to_the_next_one(studio: Studio, going: Going) -> None:
     parts = studio.parts
     studio.live.kill()
-    eventually(lambda: not [pid for pid in parts.values() if is_alive(pid)], 20, "the end of the parts")
+    eventually(lambda: not [pid for pid in parts.values() if is_alive(pid)], what="the end of the parts")
     studio.again()
-    eventually(grows(going.run, 0), 60, "the log")
+    eventually(grows(going.run, 0), what="the log")
     going.finish()
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, WebSocketRoute, expect
 
-from tests.live.browser import SLOW_MS
+from tests.live.browser import SLOW_MS, node
 from tests.live.studio import Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 STEPS, DELAY_MS = 300, 3_000
 # Each fragment of the run comes three seconds late; how many are under way at once is counted.
@@ -52,3 +53,33 @@ def test_head_counter_panel_and_graph_move_on_together_however_slow_the_answers_
     expect(page.locator("#run-panel .panel-head .state")).to_have_attribute("data-state", "Completed")
     page.wait_for_function("() => window.under === 0", timeout=SLOW_MS)
     assert any("part=head%2Ccounts%2Cpanel" in url for url in page.evaluate("asked"))
+
+
+def test_an_answer_that_knows_less_than_the_page_takes_nothing_back(stage: Studio, page: Page) -> None:
+    sockets: list[WebSocketRoute] = []
+    answers: list[tuple[Route, APIResponse]] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile("/ws/"), between)
+    run = stage.submit_graph(stage.graph({"train": "import time\ntime.sleep(600)\n"}))
+    page.goto(f"/w/main/runs/{run.id}/")
+    train = node(page, "train")
+    expect(train).to_have_attribute("data-state", "Running", timeout=SLOW_MS)
+    asked = re.compile(f"{run.id}/graph/")
+    page.route(asked, lambda route: answers.append((route, route.fetch())))
+    sockets[-1].send(json.dumps({"topic": f"run:{run.id}", "reload": True}))
+    while not answers:
+        page.wait_for_timeout(50)
+    stage.post(f"runs/{run.id}/cancel/")
+    expect(train).to_have_attribute("data-state", "Canceled", timeout=SLOW_MS)
+    [(route, answer)] = answers
+    assert '"Running"' in answer.text()
+    with page.expect_response(asked) as told:
+        route.fulfill(response=answer)
+    told.value.finished()
+    page.wait_for_timeout(500)
+    expect(train).to_have_attribute("data-state", "Canceled")
+    expect(page.locator("#run-counts").get_by_role("img", name="1 canceled")).to_be_visible()

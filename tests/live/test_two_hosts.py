@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from compute.web.forms_views import SIZES
+from compute.web.clusters import SIZES
 from studio.testing.live import eventually
 from tests.live.browser import SLOW_MS, Person, has_ended, node
 from tests.live.second import Second
 from tests.live.studio import ENDS, LiveRun, Studio, is_alive
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 STEPS = ("prepare", "train forest", "train logistic", "compare")
 BLOWS = 4  # to each agent at most: one that is killed again and again gets nothing done
@@ -75,8 +75,8 @@ def test_the_sample_runs_on_both_hosts_while_their_agents_are_killed(
     for name in STEPS:
         expect(node(page, name)).to_have_attribute("data-state", "Completed")
     assert run.status == "Completed", run.why()
-    print({host.name: host.blows for host in hosts})
-    assert all(host.blows for host in hosts)
+    print({host.name: host.injected for host in hosts})
+    assert all(host.injected for host in hosts)
     assert ran_on(run) == {host.name for host in hosts}, run.why()
     nothing_came_twice(run)
 
@@ -127,7 +127,7 @@ def press(page: Page, studio: Studio) -> LiveRun:
     return LiveRun(studio, found.group(1))
 
 
-# --- the blows ---
+# --- the faults ---
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Struck:
 
     name: str
     strike: Callable[[], None]
-    blows: list[str] = field(default_factory=list)
+    injected: list[str] = field(default_factory=list)
 
 
 def strike(second: Second) -> None:
@@ -149,10 +149,10 @@ def strike(second: Second) -> None:
 def kill_by_turns(run: LiveRun, hosts: list[Struck]) -> None:
     """Until the run is over, kill the agent that watches over a running script: of two the one that was hit less."""
     while run.status not in ENDS:
-        at_work = [host for host in hosts if len(host.blows) < BLOWS and on(run, host.name, "running")]
+        at_work = [host for host in hosts if len(host.injected) < BLOWS and on(run, host.name, "running")]
         if at_work:
-            host = min(at_work, key=lambda each: len(each.blows))
-            host.blows += on(run, host.name, "running")[:1] or ["one that has just ended"]
+            host = min(at_work, key=lambda each: len(each.injected))
+            host.injected += on(run, host.name, "running")[:1] or ["one that has just ended"]
             host.strike()
             time.sleep(1)
         time.sleep(0.1)

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.live.studio import Studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 COUNTED = """
 const real = fetch;

@@ -1,5 +1,5 @@
-"""The house of these tests."""
+"""The workspace of these tests."""
 
-from tests.house import house
+from tests.workspace_scenario import scenario
 
-__all__ = ["house"]
+__all__ = ["scenario"]

@@ -24,7 +24,7 @@ from studio.bootstrap import ROOT
 from tests.live.test_walk import World
 from tests.web.conftest import Site
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 # More, by hand: CONTRACT_EXAMPLES=50 pytest ...
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "2"))

@@ -8,7 +8,7 @@ import pytest
 from django.test import AsyncRequestFactory, Client
 
 from studio.handlers import PagesHandler
-from tests.house import House
+from tests.workspace_scenario import WorkspaceScenario
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -32,48 +32,50 @@ def test_what_is_not_there(settings: Any, debug: bool, path: str) -> None:
     assert b"<html" not in answer.content
 
 
-def test_a_method_that_an_address_does_not_take(house: House) -> None:
-    answer = house.api.client.put(house.api.base + "tokens/")
+def test_a_method_that_an_address_does_not_take(scenario: WorkspaceScenario) -> None:
+    answer = scenario.api.client.put(scenario.api.base + "tokens/")
     assert (answer.status_code, document(answer)["code"]) == (405, "method_not_allowed")
     assert "POST" in answer["Allow"]
     answer = Client().delete("/agent/v1/exchange")
     assert (answer.status_code, document(answer)["code"], answer["Allow"]) == (405, "method_not_allowed", "POST")
 
 
-def test_an_answer_of_another_kind_than_there_is(house: House) -> None:
-    answer = house.api.get("tokens/", accept="text/html")
+def test_an_answer_of_another_kind_than_there_is(scenario: WorkspaceScenario) -> None:
+    answer = scenario.api.get("tokens/", accept="text/html")
     assert (answer.status_code, document(answer)["code"]) == (406, "not_acceptable")
 
 
-def test_a_body_of_another_kind(house: House) -> None:
-    answer = house.api.client.post(house.api.base + "tokens/", b"<a/>", content_type="text/xml")
+def test_a_body_of_another_kind(scenario: WorkspaceScenario) -> None:
+    answer = scenario.api.client.post(scenario.api.base + "tokens/", b"<a/>", content_type="text/xml")
     assert (answer.status_code, document(answer)["code"]) == (415, "unsupported_media_type")
 
 
-def test_what_django_refuses_before_any_view(house: House, settings: Any) -> None:
+def test_what_django_refuses_before_any_view(scenario: WorkspaceScenario, settings: Any) -> None:
     assert document(Client(headers={"Host": "elsewhere.example"}).get("/api/v1/"))["code"] == "invalid"
     client = Client(enforce_csrf_checks=True)
-    client.force_login(house.owner, backend="django.contrib.auth.backends.ModelBackend")
-    assert document(client.post(f"{house.api.base}tokens/", {}, content_type="application/json"))["code"] == "forbidden"
+    client.force_login(scenario.owner, backend="django.contrib.auth.backends.ModelBackend")
+    assert (
+        document(client.post(f"{scenario.api.base}tokens/", {}, content_type="application/json"))["code"] == "forbidden"
+    )
 
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_fault_in_a_view_and_in_a_middleware(
-    settings: Any, debug: bool, house: House, monkeypatch: pytest.MonkeyPatch
+    settings: Any, debug: bool, scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debug
 
     def break_down(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    house.api.client.raise_request_exception = False
+    scenario.api.client.raise_request_exception = False
     with monkeypatch.context() as broken:
         broken.setattr("workspaces.queries.tokens_of", break_down)
-        answer = house.api.get("tokens/")
+        answer = scenario.api.get("tokens/")
         assert (answer.status_code, document(answer)["code"]) == (500, "fault")
     with monkeypatch.context() as broken:
         broken.setattr("studio.middleware.Language.process_request", break_down)
-        answer = house.api.get("tokens/")
+        answer = scenario.api.get("tokens/")
         assert (answer.status_code, document(answer)["code"]) == (500, "fault")
     assert b"ZeroDivision" not in answer.content
 

@@ -25,14 +25,14 @@ GIB = 1 << 30
 KEY = "key-of-the-host"
 
 
-class Lab:
+class RunScenario:
     """Rows of one workspace, and the doors to it."""
 
     def __init__(self) -> None:
         self.owner = User.objects.create_user("ana", password="long enough 1")
         self.context: WorkspaceContext = create_workspace(self.owner, "lab")
         self.workspace = self.context.workspace
-        self.client = self.door(tokens.create(self.context, "tests", Role.OWNER).text)
+        self.client = self.client_for(tokens.create(self.context, "tests", Role.OWNER).text)
         self.host = Host.objects.create(
             name="alpha", key_digest=digest_of(KEY), cores=4, memory=16 * GIB, last_seen_at=now()
         )
@@ -43,16 +43,16 @@ class Lab:
         self.experiment = Experiment.objects.create(workspace=self.workspace, name="Palmer experiment")
         self.base = "/api/v1/workspaces/lab/"
 
-    def door(self, token: str) -> Client:
+    def client_for(self, token: str) -> Client:
         return Client(headers={"Authorization": f"Bearer {token}"}, raise_request_exception=True)
 
     def member(self, name: str, role: Role) -> Client:
         user = User.objects.create_user(name, password="long enough 1")
         Member.objects.create(workspace=self.workspace, user=user, role=role)
-        return self.door(tokens.create(WorkspaceContext(self.workspace, role, user=user), "t", role).text)
+        return self.client_for(tokens.create(WorkspaceContext(self.workspace, role, user=user), "t", role).text)
 
     def run_token(self, run: Run) -> Client:
-        return self.door(tokens.mint_run_token(self.workspace, run.pk, run.root_id, user=self.owner))
+        return self.client_for(tokens.mint_run_token(self.workspace, run.pk, run.root_id, user=self.owner))
 
     # --- rows ---
 
@@ -150,5 +150,5 @@ class Lab:
 
 
 @pytest.fixture
-def lab(db: None) -> Lab:
-    return Lab()
+def scenario(db: None) -> RunScenario:
+    return RunScenario()

@@ -12,22 +12,20 @@ from core.models import Event
 from runs.causes import attempts_allowed
 from runs.models import Attempt, Run
 
-A = Attempt.Status
 N = Node.Status
-S = Run.Status
 BUSY = (N.RUNNING, N.LEAVING)  # one that is to leave does so after its step has ended
-SILENT_OR_CANCELED = {S.NOT_RESPONDING, S.CANCEL_REQUESTED}
+SILENT_OR_CANCELED = {Run.Status.NOT_RESPONDING, Run.Status.CANCEL_REQUESTED}
 # What a run may show while its last attempt is so.
 SHOWS = {
-    A.QUEUED: {S.QUEUED},
-    A.LEASED: {S.PREPARING, *SILENT_OR_CANCELED},
-    A.PREPARING: {S.PREPARING, *SILENT_OR_CANCELED},
-    A.RUNNING: {S.RUNNING, *SILENT_OR_CANCELED},
-    A.COLLECTING: {S.FINALIZING, *SILENT_OR_CANCELED},
-    A.COMPLETED: {S.COMPLETED},
-    A.CANCELED: {S.CANCELED},
-    A.FAILED: {S.FAILED, S.CANCELED},
-    A.LOST: {S.FAILED, S.CANCELED},
+    Attempt.Status.QUEUED: {Run.Status.QUEUED},
+    Attempt.Status.LEASED: {Run.Status.PREPARING, *SILENT_OR_CANCELED},
+    Attempt.Status.PREPARING: {Run.Status.PREPARING, *SILENT_OR_CANCELED},
+    Attempt.Status.RUNNING: {Run.Status.RUNNING, *SILENT_OR_CANCELED},
+    Attempt.Status.COLLECTING: {Run.Status.FINALIZING, *SILENT_OR_CANCELED},
+    Attempt.Status.COMPLETED: {Run.Status.COMPLETED},
+    Attempt.Status.CANCELED: {Run.Status.CANCELED},
+    Attempt.Status.FAILED: {Run.Status.FAILED, Run.Status.CANCELED},
+    Attempt.Status.LOST: {Run.Status.FAILED, Run.Status.CANCELED},
 }
 
 
@@ -74,9 +72,9 @@ class Laws:
             attempts = seen.attempts_of[run.pk]
             assert [each.number for each in attempts] == list(range(1, len(attempts) + 1))
             assert all(each.is_final for each in attempts[:-1])
-            assert all(each.status not in (A.COMPLETED, A.CANCELED) for each in attempts[:-1])
+            assert all(each.status not in (Attempt.Status.COMPLETED, Attempt.Status.CANCELED) for each in attempts[:-1])
             if attempts:
-                assert run.status in SHOWS[A(attempts[-1].status)], (run.status, attempts[-1].status)
+                assert run.status in SHOWS[Attempt.Status(attempts[-1].status)], (run.status, attempts[-1].status)
             for each in attempts[:-1]:
                 allowed = attempts_allowed(each.cause, retries[run.root_id or run.pk])
                 assert each.number < allowed, "it was tried again although nobody said so"
@@ -101,7 +99,7 @@ class Laws:
         assert {key for key, status in seen.nodes.items() if status == N.RUNNING} <= set(served)
         assert set(served) <= {key for key, status in seen.nodes.items() if status in BUSY}
         assert len(seen.nodes) <= self.max_nodes
-        at_work = [each for each in seen.attempts.values() if each.status not in (A.QUEUED, *Attempt.ENDS)]
+        at_work = [each for each in seen.attempts.values() if each.status not in (Attempt.Status.QUEUED, *Attempt.ENDS)]
         assert all(each.node_id for each in at_work)
 
     def _a_run_that_is_over_has_nothing_open(self, seen: Seen) -> None:
@@ -110,13 +108,13 @@ class Laws:
             assert run.is_final or not root.is_final
 
     def _what_was_finished_is_adopted_and_never_runs_again(self, seen: Seen) -> None:
-        done = {(run.root_id, run.step.node_id) for run in seen.steps if run.status == S.COMPLETED}
+        done = {(run.root_id, run.step.node_id) for run in seen.steps if run.status == Run.Status.COMPLETED}
         for run in seen.steps:
             ran, resumed = seen.attempts_of[run.pk], seen.runs[run.root_id or run.pk].resumed_from_id
             assert not (ran and resumed and (resumed, run.step.node_id) in done), "what had finished runs again"
             if run.step.reused_from_id:
                 result = seen.runs[run.step.reused_from_id]
-                assert result.status == S.COMPLETED and result.step.fingerprint == run.step.fingerprint
+                assert result.status == Run.Status.COMPLETED and result.step.fingerprint == run.step.fingerprint
                 assert not ran
 
     def _every_change_of_a_run_is_told_once_and_in_order(self, seen: Seen) -> None:

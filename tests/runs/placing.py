@@ -11,16 +11,16 @@ from compute.services.hosts import digest_of
 from core.clock import iso, now
 from runs.models import Attempt
 from runs.services.orchestration.run_transaction import run_transaction
-from runs.services.scheduling import placing
+from runs.services.scheduling import nodes
 from runs.services.scheduling.waiting import reasons
-from tests.runs.conftest import GIB, Lab
+from tests.runs.conftest import GIB, RunScenario
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "hosts_with_gpus.json").read_text())
 
 
-def record(lab: Lab, *names: str) -> dict[str, Host]:
+def record(scenario: RunScenario, *names: str) -> dict[str, Host]:
     """Hosts as their agents once told of themselves, heard of just now."""
-    lab.host.delete()
+    scenario.host.delete()
     made = {}
     for told in RECORDED:
         if told["name"] in names:
@@ -31,18 +31,18 @@ def record(lab: Lab, *names: str) -> dict[str, Host]:
     return made
 
 
-def cluster(lab: Lab, name: str = "gpu", **fields: Any) -> ComputeTarget:
+def cluster(scenario: RunScenario, name: str = "gpu", **fields: Any) -> ComputeTarget:
     values = {"vm_size": "STANDARD_NC6", "cores": 6, "memory": 56 * GIB, "gpus": 1, "max_nodes": 8, "policy": "strict"}
-    return ComputeTarget.objects.create(workspace=lab.workspace, name=name, **{**values, **fields})
+    return ComputeTarget.objects.create(workspace=scenario.workspace, name=name, **{**values, **fields})
 
 
-def queue(lab: Lab, target: ComputeTarget, count: int, **fields: Any) -> list[Attempt]:
+def queue(scenario: RunScenario, target: ComputeTarget, count: int, **fields: Any) -> list[Attempt]:
     """So many attempts that wait, one run each."""
     found = []
-    root = lab.pipeline(" -> ".join(f"s{number}" for number in range(count)))
+    root = scenario.pipeline(" -> ".join(f"s{number}" for number in range(count)))
     for number in range(count):
-        step = lab.step(root, f"s{number}")
-        values = {"user": lab.owner, "queued_at": now(), **fields}
+        step = scenario.step(root, f"s{number}")
+        values = {"user": scenario.owner, "queued_at": now(), **fields}
         found.append(
             Attempt.objects.create(run=step, workspace=step.workspace, number=1, compute_target=target, **values)
         )
@@ -58,7 +58,7 @@ def end(attempt: Attempt, to: str = "failed") -> None:
     """Its node is idle again, as after every end."""
     with run_transaction(attempt.run.root_id):
         attempt.move(to)
-        placing.free_node(attempt)
+        nodes.free_node(attempt)
 
 
 def codes(attempt: Attempt) -> list[str]:

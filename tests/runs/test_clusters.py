@@ -10,7 +10,7 @@ from compute.models import ComputeTarget, Host, Node
 from compute.services import targets
 from core.errors import Conflict, NotFound, Unprocessable
 from runs.models import Attempt, Run
-from runs.services.orchestration import clusters
+from runs.services.orchestration import cluster_removal
 from runs.services.orchestration.cancel import cancel_run
 from runs.services.scheduling import autoscaler, placing
 from runs.services.submission import submit
@@ -36,10 +36,10 @@ def stopped(agent: Agent, work: dict[str, Any]) -> None:
 def test_a_removed_idle_node_is_gone_at_once(context: WorkspaceContext, cluster: ComputeTarget, agent: Agent) -> None:
     ComputeTarget.objects.update(min_nodes=1)
     autoscaler.reconcile_all()
-    assert clusters.remove_node(context, "cpu", Node.objects.get().pk) is None
+    assert cluster_removal.remove_node(context, "cpu", Node.objects.get().pk) is None
     assert not Node.objects.exists()
     with pytest.raises(NotFound, match="no such node"):
-        clusters.remove_node(context, "cpu", cluster.pk)
+        cluster_removal.remove_node(context, "cpu", cluster.pk)
 
 
 def test_the_step_of_a_removed_node_is_stopped_and_tried_again(
@@ -49,11 +49,11 @@ def test_the_step_of_a_removed_node_is_stopped_and_tried_again(
     ComputeTarget.objects.update(max_nodes=1)
     work = running(agent)
     node = Node.objects.get()
-    left = clusters.remove_node(context, "cpu", node.pk)
+    left = cluster_removal.remove_node(context, "cpu", node.pk)
     assert left is not None
     assert left.status == "leaving"
     # It holds what it held until its step is gone, and a second removal changes nothing.
-    assert clusters.remove_node(context, "cpu", node.pk) is not None
+    assert cluster_removal.remove_node(context, "cpu", node.pk) is not None
     answer = agent.say()
     assert [each["attempt"] for each in answer["cancel"]] == [work["attempt"]]
     stopped(agent, work)
@@ -61,7 +61,7 @@ def test_the_step_of_a_removed_node_is_stopped_and_tried_again(
     assert (first.status, first.cause) == ("lost", "node_removed")
     assert f"Node {node.name} on alpha was removed by ana." in first.message
     assert states(run) == {"a": "Queued"}
-    assert clusters.drop_left() == 1
+    assert cluster_removal.drop_left() == 1
     placing.place()
     second.refresh_from_db()
     assert second.node is not None
@@ -76,7 +76,7 @@ def test_a_step_that_ends_by_itself_before_its_removed_node_is_stopped_counts(
 ) -> None:
     run = submit_chain(context, "a")
     work = running(agent)
-    clusters.remove_node(context, "cpu", Node.objects.get().pk)
+    cluster_removal.remove_node(context, "cpu", Node.objects.get().pk)
     agent.finish(work)
     attempt = Attempt.objects.get()
     assert (attempt.status, attempt.cause, attempt.message) == ("completed", "", "")
@@ -89,7 +89,7 @@ def test_a_person_who_cancels_too_has_the_last_word(
 ) -> None:
     run = submit_chain(context, "a")
     work = running(agent)
-    clusters.remove_node(context, "cpu", Node.objects.get().pk)
+    cluster_removal.remove_node(context, "cpu", Node.objects.get().pk)
     cancel_run(context, run)
     stopped(agent, work)
     run.refresh_from_db()
@@ -102,7 +102,7 @@ def test_a_step_that_no_agent_has_yet_waits_again(
 ) -> None:
     submit_chain(context, "a")
     node = Node.objects.get()
-    assert clusters.remove_node(context, "cpu", node.pk) is None
+    assert cluster_removal.remove_node(context, "cpu", node.pk) is None
     attempt = Attempt.objects.select_related("node").get()
     assert attempt.status == "queued"
     assert attempt.number == 1
@@ -147,13 +147,13 @@ def test_a_cluster_in_use_is_only_deleted_with_force_and_goes_after_its_last_ste
         submit.submit_run(context, experiment="exp", graph=graph_of(context, "z"))
     with pytest.raises(Conflict, match="is being deleted"):
         targets.update_target(context, "cpu", max_nodes=3)
-    assert clusters.finish_leaving() == 0
+    assert cluster_removal.finish_leaving() == 0
     assert [each["attempt"] for each in agent.say()["cancel"]] == [work["attempt"]]
     stopped(agent, work)
     first.refresh_from_db()
     assert states(first)["a"] == "Canceled"
     assert first.is_final
-    assert clusters.finish_leaving() == 1
+    assert cluster_removal.finish_leaving() == 1
     assert not ComputeTarget.objects.exists()
 
 
@@ -183,5 +183,5 @@ def test_nodes_of_another_workspace_are_not_there(
         workspace=foreign.workspace, name="cpu", vm_size="STANDARD_DS1_V2", cores=1, memory=1, max_nodes=1
     )
     with pytest.raises(NotFound):
-        clusters.remove_node(foreign, "cpu", Node.objects.get().pk)
+        cluster_removal.remove_node(foreign, "cpu", Node.objects.get().pk)
     assert Host.objects.count() == 1

@@ -8,14 +8,17 @@ import pytest
 
 from compute.models import Host
 from core.clock import now
-from environments import services as environments
+from duto_protocol.reading import builtins_of
 from environments.models import EnvironmentBuild
+from environments.services import builds as environment_builds
 from environments.services import versions
+from environments.services import versions as environment_versions
 from runs.models import Attempt, Run
-from runs.services.orchestration import environment_builds, progress
+from runs.services.orchestration import build_ends, progress
 from runs.services.scheduling import placing
-from tests.runs.conftest import GIB, Lab
+from tests.runs.conftest import GIB, RunScenario
 from tests.runs.placing import codes
+from tests.runs.protocol_messages import build_report_of, spec_of
 from tests.runs.test_rest import submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -33,7 +36,7 @@ def ready() -> Attempt:
     """A step whose environment is locked, waiting for a place."""
     progress.advance(Run.objects.get(parent=None).pk)
     build = EnvironmentBuild.objects.get()
-    environments.take_builds(Host.objects.get(name="baker"))
+    environment_builds.take_builds(Host.objects.get(name="baker"))
     report = {
         "build": str(build.pk),
         "event": "ready",
@@ -41,13 +44,13 @@ def ready() -> Attempt:
         "lock_digest": "d" * 64,
         "python": "3.11.4",
     }
-    environments.report_build(Host.objects.get(name="baker"), report)
-    environment_builds.build_ended(build.pk)
+    environment_builds.report_build(Host.objects.get(name="baker"), build_report_of(report))
+    build_ends.build_ended(build.pk)
     return Attempt.objects.get()
 
 
-def test_a_step_that_no_host_could_run_is_refused_and_told_what_to_do(lab: Lab) -> None:
-    answer = submit(lab, lab.graph("a", environment=ENVIRONMENT))
+def test_a_step_that_no_host_could_run_is_refused_and_told_what_to_do(scenario: RunScenario) -> None:
+    answer = submit(scenario, scenario.graph("a", environment=ENVIRONMENT))
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (422, "conda_only")
     assert "Step 'a': Only conda has gdal:" in error["message"] and "'conda_image'" in error["message"]
@@ -56,21 +59,33 @@ def test_a_step_that_no_host_could_run_is_refused_and_told_what_to_do(lab: Lab) 
     baker("processes", launcher="process")
     baker("elsewhere", workspace=None)
     Host.objects.filter(name="elsewhere").update(facts={"conda": ""})
-    assert submit(lab, lab.graph("a", environment=ENVIRONMENT)).status_code == 422
-    lab.cluster.hosts.add(lab.host)
+    assert submit(scenario, scenario.graph("a", environment=ENVIRONMENT)).status_code == 422
+    scenario.cluster.hosts.add(scenario.host)
     baker()
-    assert submit(lab, lab.graph("a", environment=ENVIRONMENT)).status_code == 422, "none of the cluster's own hosts"
-    lab.cluster.hosts.clear()
-    assert submit(lab, lab.graph("a", environment=ENVIRONMENT)).status_code == 201
+    assert submit(scenario, scenario.graph("a", environment=ENVIRONMENT)).status_code == 422, (
+        "none of the cluster's own hosts"
+    )
+    scenario.cluster.hosts.clear()
+    assert submit(scenario, scenario.graph("a", environment=ENVIRONMENT)).status_code == 201
 
 
-def test_only_a_host_with_a_base_builds_it_and_only_such_a_host_runs_it(lab: Lab) -> None:
+def test_an_environment_of_many_steps_is_refused_once_with_their_names(scenario: RunScenario) -> None:
+    error = submit(scenario, scenario.graph("a -> b -> c", environment=ENVIRONMENT)).json()["error"]
+    assert error["message"].count("Only conda has gdal") == 1
+    assert error["message"].startswith("Steps 'a', 'b' and 'c': ")
+    many = submit(
+        scenario, scenario.graph(" -> ".join(f"s{number:02}" for number in range(15)), environment=ENVIRONMENT)
+    ).json()["error"]
+    assert "'s09' and 5 more: Only conda has gdal" in many["message"] and "s10" not in many["message"]
+
+
+def test_only_a_host_with_a_base_builds_it_and_only_such_a_host_runs_it(scenario: RunScenario) -> None:
     there = baker()
-    assert submit(lab, lab.graph("a", environment=ENVIRONMENT)).status_code == 201
+    assert submit(scenario, scenario.graph("a", environment=ENVIRONMENT)).status_code == 201
     build = EnvironmentBuild.objects.get()
     assert build.recipe == {"python": "3.11", "packages": ["pandas"], "conda": SECTION}
-    assert environments.take_builds(lab.host, 5) == []
-    assert environments.build_work(build)["spec"]["conda"] == SECTION
+    assert environment_builds.take_builds(scenario.host, 5) == []
+    assert builtins_of(spec_of(environment_builds.build_work(build)).conda) == SECTION
     attempt = ready()
     Attempt.objects.update(node=None, host=None)  # whatever the first round has done
     there.refresh_from_db()
@@ -83,16 +98,16 @@ def test_only_a_host_with_a_base_builds_it_and_only_such_a_host_runs_it(lab: Lab
     assert attempt.host == there, "though another has more room"
 
 
-def test_a_build_that_no_host_can_make_any_more_fails_in_words(lab: Lab) -> None:
-    there = baker(workspace=lab.workspace)
-    submit(lab, lab.graph("a", environment=ENVIRONMENT))
+def test_a_build_that_no_host_can_make_any_more_fails_in_words(scenario: RunScenario) -> None:
+    there = baker(workspace=scenario.workspace)
+    submit(scenario, scenario.graph("a", environment=ENVIRONMENT))
     progress.advance(Run.objects.get(parent=None).pk)
-    assert environment_builds.fail_unbuildable() == 0
+    assert build_ends.fail_unbuildable() == 0
     Host.objects.filter(pk=there.pk).update(revoked_at=now())
-    assert environment_builds.fail_unbuildable() == 1
-    assert environment_builds.fail_unbuildable() == 0
+    assert build_ends.fail_unbuildable() == 1
+    assert build_ends.fail_unbuildable() == 0
     build = EnvironmentBuild.objects.get()
     assert build.status == "failed" and "Only conda has gdal" in build.message
     assert Run.objects.get(parent=None).status == "Failed"
-    plain = versions.with_build(environments.resolve(lab.workspace, {"python": {"packages": ["pandas"]}}))
-    assert plain.build is not None and environment_builds.fail_unbuildable() == 0, "what PyPI has waits for any host"
+    plain = versions.with_build(environment_versions.resolve(scenario.workspace, {"python": {"packages": ["pandas"]}}))
+    assert plain.build is not None and build_ends.fail_unbuildable() == 0, "what PyPI has waits for any host"

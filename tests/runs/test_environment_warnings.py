@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from environments.services import curated
 from runs.models import Attempt, Run
 from tests.runs.exchange import Agent, agent, cluster, context, submit_chain
 from workspaces.access import WorkspaceContext
@@ -61,3 +62,17 @@ def test_the_failure_of_a_build_tells_it_too(context: WorkspaceContext, agent: A
     assert (run.status, run.warnings) == ("Failed", [OTHER, UNUSED])
     assert warnings(run) == {"a": [OTHER, UNUSED], "b": []}
     assert run.error is not None and OTHER in run.error["message"]
+
+
+def test_what_stands_in_for_one_of_azures_is_told_at_the_submit_and_by_the_step(
+    context: WorkspaceContext, agent: Agent
+) -> None:
+    azures = {"name": "AzureML-sklearn-0.24-ubuntu18.04-py37-cpu", "version": "5"}
+    run = submit_chain(context, "a -> b", step={"environment": azures})
+    (told,) = run.warnings
+    assert "takes its place: 'AzureML-sklearn-1.2' (Python 3.11, numpy 1.23.5" in told["text"]
+    assert told["code"] == "curated_instead"
+    assert built(agent, lock=curated.locks()["AzureML-sklearn-1.2"]["3.11"])
+    assert warnings(run)["a"] == [told]
+    run.refresh_from_db()
+    assert run.warnings == [told]

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 
 from compute.models import ComputeTarget, Node
 from core.clock import iso, now
-from environments import services as environments
+from environments.services import builds as environment_builds
 from runs.models import Attempt, Run
 from runs.services.agent_reports import reports
 from runs.services.orchestration import progress
@@ -137,7 +137,7 @@ def test_a_cluster_keeps_its_least_number_of_nodes_and_lets_the_others_go(contex
     assert Node.objects.count() == 1
 
 
-def test_bells_may_be_doubled(context, cluster, agent):
+def test_wakeups_may_be_doubled(context, cluster, agent):
     run = submit_chain(context, "a -> b")
     for _ in range(3):
         progress.advance(run.pk)
@@ -199,7 +199,7 @@ def test_a_ready_environment_starts_its_steps(context, cluster, agent):
     (work,) = answer["work"]
     assert work["spec"]["environment"]["lock"] == "numpy==1\n"
     assert states(run) == {"a": "Preparing"}
-    assert environments.take_builds(agent.host) == []
+    assert environment_builds.take_builds(agent.host) == []
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "a\ud800b"])
@@ -261,8 +261,8 @@ def test_data_that_went_between_submit_and_start_fail_the_step(context, cluster,
     monkeypatch.setattr(submit, "AT_ONCE", 0)
     import io
 
-    from datasets.services import save
     from datasets.services.datastores import delete_file, put_file
+    from datasets.services.versions import save
 
     put_file(context, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
     version = save(context, None, "file", {"sources": [{"datastore": "workspaceblobstore", "path": "raw/*.csv"}]})

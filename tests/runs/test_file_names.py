@@ -13,13 +13,14 @@ from django.test import Client
 from django.urls import reverse
 
 from core.storage import Root, data_dir, safe
-from datasets import services as datasets
+from datasets import stores
 from duto.spec.filenames import spelled
 from duto.spec.graph import Input
 from registry.models import ModelVersion
 from runs.models import Artifact, Attempt
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.results import artifacts, outputs
+from tests.runs.protocol_messages import verdict_of
 from tests.runs.test_outputs import attempt_with
 from tests.sdk.test_filenames import ODD
 
@@ -46,32 +47,32 @@ def left(attempt: Attempt) -> dict[str, Any]:
 
 
 @pytest.fixture
-def kept(lab: Any) -> Attempt:
-    attempt: Attempt = attempt_with(lab)
+def kept(scenario: Any) -> Attempt:
+    attempt: Attempt = attempt_with(scenario)
     report = left(attempt)
-    outputs.promote(attempt, report)
-    assert artifacts.adopt(attempt, report) == []
+    outputs.promote(attempt, verdict_of(report))
+    assert artifacts.adopt(attempt, verdict_of(report)) == []
     return attempt
 
 
-def test_every_name_is_listed_and_served_by_rest(lab: Any, kept: Attempt) -> None:
-    listed = lab.get(f"runs/{kept.run_id}/artifacts/?limit=100").json()["items"]
+def test_every_name_is_listed_and_served_by_rest(scenario: Any, kept: Attempt) -> None:
+    listed = scenario.get(f"runs/{kept.run_id}/artifacts/?limit=100").json()["items"]
     assert [each["path"].removeprefix("outputs/") for each in listed if each["path"].startswith("outputs/")] == TEXTS
-    names = [each["path"] for each in lab.get(f"runs/{kept.run_id}/outputs/model/files/").json()["items"]]
+    names = [each["path"] for each in scenario.get(f"runs/{kept.run_id}/outputs/model/files/").json()["items"]]
     assert names == TEXTS
-    stored = lab.get(f"datastores/workspaceblobstore/files/?prefix=azureml/{kept.run_id}/model").json()["items"]
+    stored = scenario.get(f"datastores/workspaceblobstore/files/?prefix=azureml/{kept.run_id}/model").json()["items"]
     assert len(stored) == len(ODD)
     for name in ODD:
         path = quote(spelled(os.fsdecode(name)))
-        assert lab.get(f"runs/{kept.run_id}/artifacts/outputs/{path}").getvalue() == name
-        assert lab.get(f"runs/{kept.run_id}/outputs/model/files/{path}").getvalue() == name
+        assert scenario.get(f"runs/{kept.run_id}/artifacts/outputs/{path}").getvalue() == name
+        assert scenario.get(f"runs/{kept.run_id}/outputs/model/files/{path}").getvalue() == name
         key = f"azureml/{kept.run_id}/model/{path}"
-        assert lab.get(f"datastores/workspaceblobstore/files/{key}").getvalue() == name
+        assert scenario.get(f"datastores/workspaceblobstore/files/{key}").getvalue() == name
 
 
-def test_every_name_stands_on_the_page_and_is_downloaded_from_it(lab: Any, kept: Attempt) -> None:
+def test_every_name_stands_on_the_page_and_is_downloaded_from_it(scenario: Any, kept: Attempt) -> None:
     person = Client()
-    person.force_login(lab.owner)
+    person.force_login(scenario.owner)
     root = kept.run.root_id
     query = "?step=train&tab=outputs"
     page = person.get(reverse("runs:run", args=["lab", root]) + query)
@@ -86,77 +87,77 @@ def test_every_name_stands_on_the_page_and_is_downloaded_from_it(lab: Any, kept:
         assert got.status_code == 200 and got.getvalue() == name
 
 
-def test_every_name_may_be_part_of_a_model(lab: Any, kept: Attempt) -> None:
+def test_every_name_may_be_part_of_a_model(scenario: Any, kept: Attempt) -> None:
     body = {"name": "odd", "run_id": str(kept.run_id), "path": "outputs"}
-    assert lab.post("models/", body).status_code == 201
-    listed = [each["path"] for each in lab.get("models/odd/versions/1/files/").json()["items"]]
+    assert scenario.post("models/", body).status_code == 201
+    listed = [each["path"] for each in scenario.get("models/odd/versions/1/files/").json()["items"]]
     assert sorted(each.rpartition("outputs/")[2] for each in listed) == TEXTS
     person = Client()
-    person.force_login(lab.owner)
+    person.force_login(scenario.owner)
     assert person.get(reverse("models:model", args=["lab", "odd"])).status_code == 200
     version = ModelVersion.objects.get()
     for path in listed:
         got = person.get(reverse("models:file", args=["lab", version.pk, path]))
         assert spelled(os.fsdecode(got.getvalue())) == path.rpartition("outputs/")[2]
-        assert lab.get(f"models/odd/versions/1/content/?path={quote(path)}").status_code == 200
+        assert scenario.get(f"models/odd/versions/1/content/?path={quote(path)}").status_code == 200
 
 
-def test_the_next_step_is_told_all_of_them(lab: Any, kept: Attempt) -> None:
-    lab.step(kept.run.root, "train")
+def test_the_next_step_is_told_all_of_them(scenario: Any, kept: Attempt) -> None:
+    scenario.step(kept.run.root, "train")
     step = kept.run.step
     step.output_digests = {"model": {"datastore": "workspaceblobstore", "path": f"azureml/{kept.run_id}/model"}}
     step.save()
     told = SpecOf(kept)._input(Input(name="raw", step="train", output="model"))
-    assert [each["path"] for each in told["files"]] == TEXTS
-    for each in told["files"]:
-        got = lab.agent.get(quote(each["get"]))
-        assert got.status_code == 200 and spelled(os.fsdecode(got.getvalue())) == each["path"]
+    assert [each.path for each in told.files] == TEXTS
+    for each in told.files:
+        got = scenario.agent.get(quote(each.get or ""))
+        assert got.status_code == 200 and spelled(os.fsdecode(got.getvalue())) == each.path
 
 
-def test_names_travel_over_http_where_the_disk_is_not_shared(lab: Any) -> None:
-    attempt = attempt_with(lab)
+def test_names_travel_over_http_where_the_disk_is_not_shared(scenario: Any) -> None:
+    attempt = attempt_with(scenario)
     report = left(attempt)
     del report["left_at"]
     for name in ODD:
         path = quote(spelled(os.fsdecode(name)))
         for kind in ("output/model", "artifact/outputs"):
-            assert lab.bring(attempt, f"files/{kind}/{path}", name).status_code == 200
-    (row,) = outputs.promote(attempt, report)
-    artifacts.adopt(attempt, report)
-    root = datasets.root_by_name(lab.workspace, "workspaceblobstore")
+            assert scenario.bring(attempt, f"files/{kind}/{path}", name).status_code == 200
+    (row,) = outputs.promote(attempt, verdict_of(report))
+    artifacts.adopt(attempt, verdict_of(report))
+    root = stores.root_by_name(scenario.workspace, "workspaceblobstore")
     there = root.place(row.path)
     assert there is not None and sorted(os.listdir(os.fsencode(there))) == sorted(ODD)  # noqa: PTH208
     assert Artifact.objects.filter(path__startswith="outputs/").count() == len(ODD)
 
 
-def test_a_file_that_cannot_be_kept_costs_no_other_and_is_named(lab: Any) -> None:
-    attempt = attempt_with(lab)
+def test_a_file_that_cannot_be_kept_costs_no_other_and_is_named(scenario: Any) -> None:
+    attempt = attempt_with(scenario)
     report = left(attempt)
     entry = {"size": 1, "digest": ""}
     bad = ["outputs/gone", "user_logs/mine", "../up", "outputs/" + "x/" * 600]
     report["artifacts"] = [*({"path": path, **entry} for path in bad), *report["artifacts"]]
     (data_dir() / report["left_at"] / "work/outputs/folder").mkdir()
     report["artifacts"].append({"path": "outputs/-dash/below", **entry})
-    (warning,) = artifacts.adopt(attempt, report)
+    (warning,) = artifacts.adopt(attempt, verdict_of(report))
     assert Artifact.objects.filter(run=attempt.run_id, path__startswith="outputs/").count() == len(ODD)
     assert warning["text"].startswith("Files that the step left could not be kept:")
     assert all(f"'{path[:200]}'" in warning["text"] for path in [*bad, "outputs/-dash/below"])
 
 
-def test_a_program_uploads_and_reads_any_text(lab: Any, kept: Attempt) -> None:
+def test_a_program_uploads_and_reads_any_text(scenario: Any, kept: Attempt) -> None:
     for name in ("back\\slash", "line\nbreak", "12:30.txt", "-dash", ".part-00000.crc", "blank "):
         path = f"runs/{kept.run_id}/artifacts/mine/{quote(name)}"
-        assert lab.put(path, name.encode()).status_code == 201
-        assert lab.get(path).getvalue() == name.encode()
+        assert scenario.put(path, name.encode()).status_code == 201
+        assert scenario.get(path).getvalue() == name.encode()
         path = f"datastores/workspaceblobstore/files/mine/{quote(name)}"
-        assert lab.put(path, name.encode()).status_code == 201
-        assert lab.get(path).getvalue() == name.encode()
-    listed = lab.get("datastores/workspaceblobstore/files/?prefix=mine").json()["items"]
+        assert scenario.put(path, name.encode()).status_code == 201
+        assert scenario.get(path).getvalue() == name.encode()
+    listed = scenario.get("datastores/workspaceblobstore/files/?prefix=mine").json()["items"]
     assert len(listed) == 6
-    assert lab.put(f"runs/{kept.run_id}/artifacts/mine/-dash/below", b"x").json()["error"]["code"] == "exists"
+    assert scenario.put(f"runs/{kept.run_id}/artifacts/mine/-dash/below", b"x").json()["error"]["code"] == "exists"
 
 
-def test_a_store_is_walked_and_cleared_however_deep_it_is(lab: Any, tmp_path: Path) -> None:
+def test_a_store_is_walked_and_cleared_however_deep_it_is(scenario: Any, tmp_path: Path) -> None:
     from tests.sdk.test_filenames import deep
 
     root = Root(str(tmp_path / "store"))
@@ -176,9 +177,9 @@ def test_what_is_only_a_name_is_safe(path: str) -> None:
 
 
 def test_many_files_are_taken_in_slices_and_listed_in_pages(
-    lab: Any, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+    scenario: Any, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
 ) -> None:
-    attempt = attempt_with(lab)
+    attempt = attempt_with(scenario)
     at = f"agent/attempts/{attempt.pk}-1"
     told = []
     for number in range(2500):
@@ -196,25 +197,25 @@ def test_many_files_are_taken_in_slices_and_listed_in_pages(
 
     monkeypatch.setattr(type(Artifact.objects), "bulk_create", lambda self, rows, **more: counting(rows, **more))
     with django_assert_max_num_queries(40):
-        assert artifacts.adopt(attempt, {"left_at": at, "artifacts": told}) == []
+        assert artifacts.adopt(attempt, verdict_of({"left_at": at, "artifacts": told})) == []
     assert made == [1000, 1000, 500]
     assert Artifact.objects.filter(path__startswith="outputs/").count() == 2500
-    assert len(lab.get(f"runs/{attempt.run_id}/artifacts/?limit=50").json()["items"]) == 50
+    assert len(scenario.get(f"runs/{attempt.run_id}/artifacts/?limit=50").json()["items"]) == 50
     person = Client()
-    person.force_login(lab.owner)
+    person.force_login(scenario.owner)
     page = person.get(reverse("runs:run", args=["lab", attempt.run.root_id]) + "?step=train&tab=outputs")
     assert page.status_code == 200 and len(page.content) < 1_000_000
 
 
 @pytest.mark.parametrize("path", ["%41%FF", "A%ff", "./A%FF", "%41%fF"])
-def test_all_texts_of_one_file_are_one_path(lab: Any, path: str) -> None:
+def test_all_texts_of_one_file_are_one_path(scenario: Any, path: str) -> None:
     """Who may write, and what lies there already, is asked by the path: an alias would be a way around."""
     assert safe(path) == "A%FF"
     assert all(safe(safe(each)) == safe(each) for each in (path, *TEXTS, "a%2F..%2Fb%FF", "%252E%25FF", "%2E%2E%FF"))
-    run = lab.pipeline()
+    run = scenario.pipeline()
 
     def put(at: str, name: str, data: bytes = b"x") -> Any:
-        return lab.client.put(f"{lab.base}{at}/{quote(name)}", data, content_type="application/octet-stream")
+        return scenario.client.put(f"{scenario.base}{at}/{quote(name)}", data, content_type="application/octet-stream")
 
     for at in (f"runs/{run.pk}/artifacts/outputs", "datastores/workspaceblobstore/files"):
         assert put(at, "A%FF").status_code == 201

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from runs.models import Run
 from runs.queries.folding import FOLD_ABOVE, Group, fold, stem
-from tests.runs.conftest import Lab
+from tests.runs.conftest import RunScenario
 
 
 def names(count: int, word: str = "step-{}") -> dict[str, str]:
@@ -63,40 +63,40 @@ def test_an_unknown_group_opens_nothing() -> None:
 
 
 @pytest.fixture
-def long_run(lab: Lab) -> Run:
-    graph = lab.graph("s0")
+def long_run(scenario: RunScenario) -> Run:
+    graph = scenario.graph("s0")
     spec = graph["steps"][0]
     steps = [{**spec, "id": f"s{n}", "name": f"step-{n}"} for n in range(FOLD_ABOVE + 10)]
     for before, step in itertools.pairwise(steps):
         step["run_after"] = [before["id"]]
-    return lab.pipeline(graph={**graph, "steps": [*steps, {**spec, "id": "end", "name": "end"}]})
+    return scenario.pipeline(graph={**graph, "steps": [*steps, {**spec, "id": "end", "name": "end"}]})
 
 
-def asked(lab: Lab, run: Run, **query: Any) -> tuple[dict[str, Any], int]:
+def asked(scenario: RunScenario, run: Run, **query: Any) -> tuple[dict[str, Any], int]:
     with CaptureQueriesContext(connection) as seen:
-        document = lab.get(f"runs/{run.pk}/graph/", **query).json()
+        document = scenario.get(f"runs/{run.pk}/graph/", **query).json()
     return document, len(seen)
 
 
-def test_a_long_graph_is_folded_and_opens_group_by_group(lab: Lab, long_run: Run) -> None:
+def test_a_long_graph_is_folded_and_opens_group_by_group(scenario: RunScenario, long_run: Run) -> None:
     Run.objects.filter(step__node_id__in=["s1", "s2"]).update(status="Completed")
     Run.objects.filter(step__node_id="s3").update(status="Failed", queued_at="2026-01-02T03:04:05.5Z")
-    document, statements = asked(lab, long_run)
+    document, statements = asked(scenario, long_run)
     assert document["folded"] and document["home"] == {}
     group, end = document["nodes"]
     assert (group["name"], group["status"], group["detail"]) == ("step", "Failed", "2 of 310 done")
     assert group["queued_at"].startswith("2026-01-02T03:04:05.5") and group["finished_at"] is None
     assert (end["id"], end["type"], document["edges"]) == ("end", "step", [])
-    opened, more = asked(lab, long_run, open="step")
+    opened, more = asked(scenario, long_run, open="step")
     assert more <= statements + 1
     assert [node["type"] for node in opened["nodes"]].count("group") == len(opened["nodes"]) - 1 > 1
     part = opened["nodes"][0]
-    inner, _ = asked(lab, long_run, open=["step", part["name"]])
+    inner, _ = asked(scenario, long_run, open=["step", part["name"]])
     shown = {node["id"] for node in inner["nodes"]}
     assert {"s0", "s1"} <= shown and {"from": "s0", "to": "s1", "label": ""} in inner["edges"]
     # The chain that took the longest goes through what is drawn; a step that is not is in its group.
     assert (document["critical_path"], inner["critical_path"]) == (["group:step"], ["s3"])
-    assert asked(lab, long_run, step="s3")[0]["home"] == {"s3": "group:step"}
-    assert asked(lab, long_run, step="s3", open=["step", part["name"]])[0]["home"] == {"s3": "s3"}
-    assert asked(lab, long_run, step="nowhere")[0]["home"] == {}
+    assert asked(scenario, long_run, step="s3")[0]["home"] == {"s3": "group:step"}
+    assert asked(scenario, long_run, step="s3", open=["step", part["name"]])[0]["home"] == {"s3": "s3"}
+    assert asked(scenario, long_run, step="nowhere")[0]["home"] == {}
     assert {edge[side] for edge in inner["edges"] for side in ("from", "to")} <= shown

@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from core.fullness import as_full
 from core.storage import data_dir
-from tests.runs.conftest import Lab
+from tests.runs.conftest import RunScenario
 
 SMALL = 4 << 20
 
@@ -32,24 +32,26 @@ def crowded(settings: object) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("part", ["files/artifact/outputs/m.bin", "log?offset=0"])
-def test_what_an_agent_brings_is_answered_with_words_and_taken_later(part: str, lab: Lab, crowded: Path) -> None:
-    run = lab.step(lab.pipeline("train"), "train")
-    attempt = lab.attempt(run)
+def test_what_an_agent_brings_is_answered_with_words_and_taken_later(
+    part: str, scenario: RunScenario, crowded: Path
+) -> None:
+    run = scenario.step(scenario.pipeline("train"), "train")
+    attempt = scenario.attempt(run)
     address = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/{part}"
     data = os.urandom(1 << 20)
-    answer = lab.agent.put(address, data, content_type="application/octet-stream")
+    answer = scenario.agent.put(address, data, content_type="application/octet-stream")
     assert (answer.status_code, answer.json()["error"]["code"]) == (507, "studio_full")
     assert "The studio's disk is full" in answer.json()["error"]["message"]
     assert not list(crowded.rglob(".part-*"))
     (crowded / "others").unlink()
-    answer = lab.agent.put(address, data, content_type="application/octet-stream")
+    answer = scenario.agent.put(address, data, content_type="application/octet-stream")
     assert (answer.status_code, answer.json()) == (200, {"size": 1 << 20})
 
 
-def test_what_a_program_uploads_is_answered_in_the_same_words(lab: Lab, crowded: Path) -> None:
-    run = lab.pipeline("train")
-    answer = lab.client.put(
-        f"{lab.base}runs/{run.pk}/artifacts/outputs/a.bin", bytes(1 << 20), content_type="application/octet-stream"
+def test_what_a_program_uploads_is_answered_in_the_same_words(scenario: RunScenario, crowded: Path) -> None:
+    run = scenario.pipeline("train")
+    answer = scenario.client.put(
+        f"{scenario.base}runs/{run.pk}/artifacts/outputs/a.bin", bytes(1 << 20), content_type="application/octet-stream"
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (507, "studio_full")
 

@@ -96,12 +96,12 @@ def test_why_a_build_failed_stands_on_the_run_and_the_build_in_the_readers_langu
     agent.say(with_said({"build": build["build"], "event": "failed", "message": failed, "warnings": [other]}))
     run.refresh_from_db()
     row = EnvironmentBuild.objects.get()
-    assert row.message_told == failed and row.warnings_told == [other]
+    assert row.localized_message == failed and row.localized_warnings == [other]
     with translation.override("pt-pt"):
         wanted = "O pacote 'sixx' não existe no índice de pacotes. O Python 3.8 não está neste anfitrião; é usado o Python 3.11.7."
-        assert row.message_told == stored_messages.error_text(run.error) == wanted
-        assert row.warnings_told == [stored_messages.warning(each) for each in run.warnings]
-        assert row.warnings_told == ["O Python 3.8 não está neste anfitrião; é usado o Python 3.11.7."]
+        assert row.localized_message == stored_messages.error_text(run.error) == wanted
+        assert row.localized_warnings == [stored_messages.warning(each) for each in run.warnings]
+        assert row.localized_warnings == ["O Python 3.8 não está neste anfitrião; é usado o Python 3.11.7."]
 
 
 def test_a_lock_that_is_not_taken_is_told_with_its_reason(context: WorkspaceContext, agent: Agent) -> None:
@@ -109,9 +109,9 @@ def test_a_lock_that_is_not_taken_is_told_with_its_reason(context: WorkspaceCont
     (build,) = (each for each in agent.say()["work"] if each["type"] == "build")
     agent.say({"build": build["build"], "event": "ready", "lock": "nine==1\n", "python": "3.11.7"})
     row = EnvironmentBuild.objects.get()
-    assert row.message_told.endswith("the package 'six' was asked for and is not in it.")
+    assert row.localized_message.endswith("the package 'six' was asked for and is not in it.")
     with translation.override("pt-pt"):
-        assert row.message_told.endswith("o pacote 'six' foi pedido e não está entre as versões fixadas.")
+        assert row.localized_message.endswith("o pacote 'six' foi pedido e não está entre as versões fixadas.")
 
 
 def test_a_record_that_stays_with_its_host_is_told_by_what_it_is(context: WorkspaceContext, agent: Agent) -> None:

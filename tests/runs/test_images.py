@@ -19,10 +19,10 @@ from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from environments.services.images import base_tag
 from environments.services.versions import register
 from environments.stored_messages import SENTENCES
-from runs.agents import exchange
 from runs.models import Attempt, Run, StepRun
 from runs.services.maintenance import host_removal
-from tests.runs.conftest import Lab
+from tests.runs.conftest import RunScenario
+from tests.runs.protocol_messages import answer_to
 from tests.web.conftest import Site
 from workspaces.models import Role, User
 from workspaces.services.workspaces import create_workspace
@@ -36,15 +36,15 @@ RECIPE = {"base": "sha256:" + "b" * 64, "lock": LOCK, "template": "t"}
 class Images:
     """A host of containers, and an environment whose step it builds for."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        Host.objects.filter(pk=lab.host.pk).update(launcher="docker")
-        lab.host.refresh_from_db()
+    def __init__(self, scenario: RunScenario) -> None:
+        self.scenario = scenario
+        Host.objects.filter(pk=scenario.host.pk).update(launcher="docker")
+        scenario.host.refresh_from_db()
         self.version = self.environment("slim", LOCK)
         self.attempt = self.step_of(self.version)
 
     def environment(self, name: str, lock: str, *packages: str) -> EnvironmentVersion:
-        version = register(self.lab.context, {"name": name, "python": {"packages": [*packages, "pandas"]}})
+        version = register(self.scenario.context, {"name": name, "python": {"packages": [*packages, "pandas"]}})
         build = EnvironmentBuild.objects.create(
             recipe_digest=version.recipe_digest, recipe={}, status="ready", lock_digest=lock, lock="pandas==2"
         )
@@ -53,16 +53,16 @@ class Images:
         return version
 
     def step_of(self, version: EnvironmentVersion) -> Attempt:
-        run = self.lab.step(self.lab.pipeline("train"), "train")
+        run = self.scenario.step(self.scenario.pipeline("train"), "train")
         StepRun.objects.filter(run=run).update(environment_version_id=version.pk)
-        return self.lab.attempt(run, status="preparing")
+        return self.scenario.attempt(run, status="preparing")
 
     def tell(self, event: str, tag: str = TAG, **facts: Any) -> dict[str, Any]:
         report = {
             "image": tag, "event": event, "attempt": str(self.attempt.pk), "lock_digest": LOCK, "recipe": RECIPE,
             **facts,
         }  # fmt: skip
-        return exchange.answer_to(self.lab.host, {"reports": [report]})
+        return answer_to(self.scenario.host, {"reports": [report]})
 
     def begin(self, tag: str = TAG, **facts: Any) -> Image:
         self.tell("building", tag, at=iso(now()), **facts)
@@ -73,8 +73,8 @@ class Images:
 
 
 @pytest.fixture
-def images(lab: Lab) -> Images:
-    return Images(lab)
+def images(scenario: RunScenario) -> Images:
+    return Images(scenario)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_what_a_host_tells_of_an_image_is_seen_from_its_begin_to_its_removal(ima
     row = images.begin()
     assert (row.status, row.reason, row.attempt_id) == ("building", SENTENCES["image_first"], images.attempt.pk)
     images.tell("building", progress={"done": 3, "total": 7, "text": "Installing the packages"})
-    (shown,) = images.lab.get("images/").json()["items"]
+    (shown,) = images.scenario.get("images/").json()["items"]
     assert shown["progress"] == {"done": 3, "total": 7, "text": "Installing the packages", "unit": "steps"}
     assert (shown["host"], shown["base"], shown["run"]) == ("alpha", RECIPE["base"], str(images.attempt.run_id))
     assert images.tell("ready", size=700, image_id="sha256:c")["refused"] == []
@@ -112,7 +112,7 @@ def test_a_word_that_comes_twice_changes_nothing(images: Images) -> None:
         for event in ("building", "ready")
     ]
     for _ in range(2):
-        exchange.answer_to(images.lab.host, {"reports": batch})
+        answer_to(images.scenario.host, {"reports": batch})
         row = images.row()
         assert (row.status, row.reason) == ("ready", SENTENCES["image_first"])
     images.tell("failed", message="too late")
@@ -141,7 +141,7 @@ def test_a_report_that_is_not_understood_makes_no_row_and_costs_the_rest_nothing
     images: Images, report: dict[str, Any]
 ) -> None:
     other = {"image": "duto/env:1", "event": "ready"}
-    assert exchange.answer_to(images.lab.host, {"reports": [report, other]})["refused"] == []
+    assert answer_to(images.scenario.host, {"reports": [report, other]})["refused"] == []
     assert [row.tag for row in Image.objects.all()] == ["duto/env:1"]
 
 
@@ -151,68 +151,70 @@ def test_odd_values_of_a_report_are_left_out(images: Images) -> None:
         "progress": {"done": 9, "total": "7"},
     }  # fmt: skip
     for event in ("building", "ready", "failed", "building"):
-        exchange.answer_to(images.lab.host, {"reports": [{"image": TAG, "event": event, **odd}]})
+        answer_to(images.scenario.host, {"reports": [{"image": TAG, "event": event, **odd}]})
     row = images.row()
     assert (row.size, row.image_id, row.recipe, row.lock_digest, row.attempt_id) == (0, "", {}, "", None)
 
 
 def test_an_attempt_of_another_host_is_not_believed(images: Images) -> None:
     other = Host.objects.create(name="beta", key_digest="k", last_seen_at=now())
-    exchange.answer_to(other, {"reports": [{"image": TAG, "event": "building", "attempt": str(images.attempt.pk)}]})
+    answer_to(other, {"reports": [{"image": TAG, "event": "building", "attempt": str(images.attempt.pk)}]})
     assert images.row().attempt_id is None
 
 
 def test_a_cancel_reaches_the_agent_until_it_has_answered(images: Images) -> None:
     row = images.begin()
-    answer = images.lab.post(f"images/{row.pk}/cancel/")
+    answer = images.scenario.post(f"images/{row.pk}/cancel/")
     assert (answer.status_code, answer.json()["cancel_requested_at"] is not None) == (202, True)
     asked = [{"image": TAG, "by": "ana"}]
     assert images.tell("building", progress={"done": 1, "total": 2})["cancel"] == asked
-    assert images.lab.post(f"images/{row.pk}/cancel/").status_code == 202, "asking twice changes nothing"
-    assert exchange.answer_to(images.lab.host, {})["cancel"] == asked
+    assert images.scenario.post(f"images/{row.pk}/cancel/").status_code == 202, "asking twice changes nothing"
+    assert answer_to(images.scenario.host, {})["cancel"] == asked
     assert images.tell("failed", message="The build of its image was canceled by ana.")["cancel"] == []
     assert images.row().message == "The build of its image was canceled by ana."
-    refused = images.lab.post(f"images/{row.pk}/cancel/")
+    refused = images.scenario.post(f"images/{row.pk}/cancel/")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_building")
     assert images.begin().cancel_requested_at is None
 
 
 def test_a_step_may_not_cancel_a_build_and_a_reader_may_not_either(images: Images) -> None:
-    path = f"{images.lab.base}images/{images.begin().pk}/cancel/"
-    step = images.lab.run_token(images.attempt.run)
+    path = f"{images.scenario.base}images/{images.begin().pk}/cancel/"
+    step = images.scenario.run_token(images.attempt.run)
     assert step.post(path).status_code == 403
-    assert images.lab.member("bert", Role.READER).post(path).status_code == 403
-    assert images.lab.member("cleo", Role.CONTRIBUTOR).post(path).status_code == 202
+    assert images.scenario.member("bert", Role.READER).post(path).status_code == 403
+    assert images.scenario.member("cleo", Role.CONTRIBUTOR).post(path).status_code == 202
 
 
 def test_an_agent_that_begins_anew_has_built_nothing_and_a_host_that_is_detached_neither(images: Images) -> None:
     images.begin()
-    exchange.answer_to(images.lab.host, {"host": {"started_at": iso(now())}})
+    answer_to(images.scenario.host, {"host": {"started_at": iso(now())}})
     assert (images.row().status, images.row().message) == ("failed", "The agent of its host was started again.")
     images.begin()
-    host_removal.give_up(images.lab.host)
+    host_removal.give_up(images.scenario.host)
     assert (images.row().status, images.row().message) == ("failed", "Its host was detached.")
 
 
 def test_images_of_other_workspaces_and_of_hosts_that_are_gone_are_not_shown(images: Images) -> None:
     row = images.begin()
     other = create_workspace(User.objects.create_user("bob"), "elsewhere")
-    stranger = images.lab.door(_token(other))
+    stranger = images.scenario.client_for(_token(other))
     assert stranger.get("/api/v1/workspaces/elsewhere/images/").json()["items"] == []
     assert stranger.get(f"/api/v1/workspaces/elsewhere/images/{row.pk}/").status_code == 404
     assert stranger.post(f"/api/v1/workspaces/elsewhere/images/{row.pk}/cancel/").status_code == 404
     Host.objects.update(revoked_at=now())
-    assert images.lab.get("images/").json()["items"] == []
+    assert images.scenario.get("images/").json()["items"] == []
 
 
 def test_an_image_of_an_equal_lock_is_shown_to_whose_it_is_and_when_it_is_nobodys_with_its_base(images: Images) -> None:
     other = create_workspace(User.objects.create_user("bob"), "elsewhere")
-    stranger, base = images.lab.door(_token(other)), "/api/v1/workspaces/elsewhere/images/"
+    stranger, base = images.scenario.client_for(_token(other)), "/api/v1/workspaces/elsewhere/images/"
     theirs = register(other, {"name": "same", "python": {"packages": ["pandas"]}})
     EnvironmentVersion.objects.filter(pk=theirs.pk).update(build=images.version.build)
     own = images.begin()
     docker = {"dockerfile": "FROM secret.example/base"}
-    special = register(images.lab.context, {"name": "special", "python": {"packages": ["pandas"]}, "docker": docker})
+    special = register(
+        images.scenario.context, {"name": "special", "python": {"packages": ["pandas"]}, "docker": docker}
+    )
     EnvironmentVersion.objects.filter(pk=special.pk).update(build=images.version.build)
     images.attempt = images.step_of(special)
     hidden = images.begin("duto/env:" + "f" * 32, recipe={**RECIPE, "base": "sha256:" + "e" * 64})
@@ -222,7 +224,7 @@ def test_an_image_of_an_equal_lock_is_shown_to_whose_it_is_and_when_it_is_nobody
     for row in (own, hidden):
         for method, path in (("get", f"{base}{row.pk}/"), ("post", f"{base}{row.pk}/cancel/")):
             assert getattr(stranger, method)(path).status_code == 404
-    assert len(images.lab.get("images/").json()["items"]) == 2
+    assert len(images.scenario.get("images/").json()["items"]) == 2
     # The host cannot say by another digest whose image it is.
     images.tell("ready", hidden.tag, lock_digest="0" * 64, size=1)
     assert images.row(hidden.tag).lock_digest == LOCK
@@ -234,19 +236,19 @@ def test_an_image_of_an_equal_lock_is_shown_to_whose_it_is_and_when_it_is_nobody
 
 def test_a_build_for_which_another_workspace_waits_is_not_canceled_and_its_failure_not_told(images: Images) -> None:
     other = create_workspace(User.objects.create_user("bob"), "elsewhere")
-    stranger, base = images.lab.door(_token(other)), "/api/v1/workspaces/elsewhere/images/"
+    stranger, base = images.scenario.client_for(_token(other)), "/api/v1/workspaces/elsewhere/images/"
     theirs = register(other, {"name": "same", "python": {"packages": ["pandas"]}})
     EnvironmentVersion.objects.filter(pk=theirs.pk).update(build=images.version.build)
     row = images.begin()
     waiting = images.step_of(theirs)  # on the same host, and a step of theirs from now on
     Run.objects.filter(pk=waiting.run_id).update(workspace=other.workspace)
-    refused = images.lab.post(f"images/{row.pk}/cancel/")
+    refused = images.scenario.post(f"images/{row.pk}/cancel/")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "shared_build")
     assert images.row().cancel_requested_at is None
     Attempt.objects.filter(pk=waiting.pk).update(status="failed")
-    assert images.lab.post(f"images/{row.pk}/cancel/").status_code == 202
+    assert images.scenario.post(f"images/{row.pk}/cancel/").status_code == 202
     images.tell("failed", message="canceled by ana, who builds secret.example")
-    assert "ana" in images.lab.get(f"images/{row.pk}/").json()["message"]
+    assert "ana" in images.scenario.get(f"images/{row.pk}/").json()["message"]
     Image.objects.update(attempt_id=uuid7())
     told = stranger.get(f"{base}{row.pk}/").json()
     assert (
@@ -255,16 +257,16 @@ def test_a_build_for_which_another_workspace_waits_is_not_canceled_and_its_failu
 
 
 def test_a_host_of_a_workspace_alone_shows_it_all_its_images(images: Images) -> None:
-    exchange.answer_to(images.lab.host, {"reports": [{"image": "duto/env:9", "event": "ready", "size": 1}]})
-    assert images.lab.get("images/").json()["items"] == []
-    Host.objects.filter(pk=images.lab.host.pk).update(workspace=images.lab.workspace)
-    assert [each["tag"] for each in images.lab.get("images/").json()["items"]] == ["duto/env:9"]
+    answer_to(images.scenario.host, {"reports": [{"image": "duto/env:9", "event": "ready", "size": 1}]})
+    assert images.scenario.get("images/").json()["items"] == []
+    Host.objects.filter(pk=images.scenario.host.pk).update(workspace=images.scenario.workspace)
+    assert [each["tag"] for each in images.scenario.get("images/").json()["items"]] == ["duto/env:9"]
 
 
 def test_the_list_costs_the_same_however_many_there_are_and_is_asked_for_by_state(images: Images) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as seen:
-            assert images.lab.get("images/").status_code == 200
+            assert images.scenario.get("images/").status_code == 200
         return len(seen)
 
     images.begin()
@@ -275,9 +277,9 @@ def test_the_list_costs_the_same_however_many_there_are_and_is_asked_for_by_stat
         images.begin(f"duto/env:{number}")
     images.tell("ready", size=1)
     assert asked() == first
-    assert [each["tag"] for each in images.lab.get("images/", status="ready").json()["items"]] == [TAG]
-    assert images.lab.get("images/", status="gone").status_code == 400
-    assert len(images.lab.get("images/", limit=4).json()["items"]) == 4
+    assert [each["tag"] for each in images.scenario.get("images/", status="ready").json()["items"]] == [TAG]
+    assert images.scenario.get("images/", status="gone").status_code == 400
+    assert len(images.scenario.get("images/", limit=4).json()["items"]) == 4
 
 
 def test_the_last_use_is_what_the_host_tells_of_its_shelf(images: Images) -> None:
@@ -286,7 +288,7 @@ def test_the_last_use_is_what_the_host_tells_of_its_shelf(images: Images) -> Non
     used = iso(now() - timedelta(days=3))
     facts = {"storage": {"images": [{"key": TAG, "bytes": 1, "used_at": used, "in_use": True}]}}
     Host.objects.update(facts=facts)
-    (shown,) = images.lab.get("images/").json()["items"]
+    (shown,) = images.scenario.get("images/").json()["items"]
     assert (shown["last_used_at"], shown["in_use"]) == (used, True)
 
 
@@ -343,12 +345,12 @@ def test_a_page_with_many_images_asks_as_often_as_one_with_one(site: Site) -> No
     assert site.queries(path) == first
 
 
-@pytest.mark.parametrize(("ground", "told"), [("duto/base:of-another-workspace", False), ("", True)])
-def test_a_reason_tells_of_no_base_but_the_workspaces_own(images: Images, ground: str, told: bool) -> None:
-    host = images.lab.host
+@pytest.mark.parametrize(("base_tag", "told"), [("duto/base:of-another-workspace", False), ("", True)])
+def test_a_reason_tells_of_no_base_but_the_workspaces_own(images: Images, base_tag: str, told: bool) -> None:
+    host = images.scenario.host
     recipe = {**RECIPE, "base": f"sha256:{'fe' * 32}"}
     Image.objects.create(
-        host_id=host.pk, host_name=host.name, tag="duto/env:before", lock_digest=LOCK, ground=ground, recipe=recipe, status="ready"
+        host_id=host.pk, host_name=host.name, tag="duto/env:before", lock_digest=LOCK, base_tag=base_tag, recipe=recipe, status="ready"
     )  # fmt: skip
     assert ("fefe" in images.begin().reason) is told
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from core.errors import Unprocessable
-from datasets import services as datasets
+from datasets.services import versions as dataset_versions
 from datasets.services.datastores import put_file
+from duto_protocol.messages import InputSpec
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.submission import submit
 from tests.runs.exchange import Agent, agent, cluster, context, graph_of, states, submit_chain
@@ -46,7 +47,7 @@ def given(agent: Agent) -> dict[str, dict[str, Any]]:
 )
 def test_a_dataset_of_one_file_is_that_file(context: Any, agent: Agent, sources: list[str], name: str | None) -> None:
     definition = {"sources": [{"datastore": STORE, "path": path} for path in sources]}
-    version = datasets.save(context, None, kind="file", definition=definition)
+    version = dataset_versions.save(context, None, kind="file", definition=definition)
     made = ("mount", "download")
     inputs = [{"name": mode, "from": {"dataset": str(version.pk)}, "mode": mode} for mode in made]
     submit_chain(context, "a", step={"inputs": inputs})
@@ -133,5 +134,5 @@ def test_the_spec_names_the_key_that_a_path_means(context: Any, agent: Agent) ->
     from runs.models import Attempt
 
     attempt = Attempt.objects.select_related("run__root", "run__workspace", "run__step").get(pk=work["attempt"])
-    told = SpecOf(attempt)._place("mount", STORE, "raw/./one.csv")
-    assert told["is_file"] and told["direct"].endswith("/raw/one.csv")
+    told = SpecOf(attempt)._place(InputSpec("raw"), STORE, "raw/./one.csv")
+    assert told.is_file and (told.direct or "").endswith("/raw/one.csv")

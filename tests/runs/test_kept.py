@@ -16,8 +16,10 @@ from django.utils import translation
 
 from core.errors import Conflict, NotFound
 from core.storage import data_dir
-from datasets import services as datasets
+from datasets import stores
 from datasets.services import datastores
+from datasets.services import files as dataset_files
+from datasets.services import versions as dataset_versions
 from runs import stored_messages
 from runs.models import Output, Run
 from runs.queries import files as reading
@@ -97,7 +99,7 @@ def explanation(run: Run, node: str = "write") -> dict[str, Any]:
 
 
 def store(context):
-    return datasets.root_by_name(context.workspace, STORE)
+    return stores.root_by_name(context.workspace, STORE)
 
 
 def place(run: Run) -> str:
@@ -256,7 +258,7 @@ def test_data_that_went_before_the_step_began_are_told_in_the_readers_language(b
     """As the step comes to its start, and as an agent claims it."""
     datastores.put_file(context, STORE, "raw/a.csv", io.BytesIO(b"a"), overwrite=True)
     source = {"sources": [{"datastore": STORE, "path": "raw/a.csv"}]}
-    version = datasets.save(context, "raw", "file", source)
+    version = dataset_versions.save(context, "raw", "file", source)
 
     def submitted(source: dict[str, Any]) -> Run:
         made = graph_of(context, "write -> read")
@@ -308,13 +310,13 @@ def test_the_dataset_of_a_reused_output_is_what_its_name_gives(bench, context):
     for value in (1, 2):
         submitted(value)
         bench.write()
-    assert datasets.find_version(context.workspace, "made").version == 2
+    assert dataset_versions.find_version(context.workspace, "made").version == 2
     for _ in range(2):
         third = submitted(1)
         assert explanation(third)["reused"] is True
-        newest = datasets.find_version(context.workspace, "made")
-        assert [each.path for each in datasets.files_of(newest)] == ["f.txt"]
-        (found,) = datasets.files_of(newest)
+        newest = dataset_versions.find_version(context.workspace, "made")
+        assert [each.path for each in dataset_files.files_of(newest)] == ["f.txt"]
+        (found,) = dataset_files.files_of(newest)
         assert store(context).read(found.key) == b"value 1"
     assert newest.version == 3, "what the name means already is not registered again"
 

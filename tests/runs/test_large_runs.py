@@ -25,10 +25,10 @@ from runs.queries import graphs
 from runs.services.maintenance import delete_run, lease_expiry
 from runs.services.orchestration import progress
 from runs.services.orchestration.cancel import cancel_run
-from runs.services.orchestration.clusters import clear
+from runs.services.orchestration.cluster_removal import clear
 from runs.services.submission import submit
 from runs.services.submission.submit import submit_run
-from tests.runs.conftest import Lab
+from tests.runs.conftest import RunScenario
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 SLICE = 20
@@ -78,15 +78,15 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
         yield seen
 
 
-def wide(lab: Lab, count: int = STEPS, **step: Any) -> dict[str, Any]:
+def wide(scenario: RunScenario, count: int = STEPS, **step: Any) -> dict[str, Any]:
     """A graph of so many steps that need nothing of each other."""
-    graph = lab.graph("s0", **step)
+    graph = scenario.graph("s0", **step)
     graph["steps"] = [{**graph["steps"][0], "id": f"s{n}", "name": f"s{n}"} for n in range(count)]
     return graph
 
 
-def chained(lab: Lab, count: int = STEPS) -> dict[str, Any]:
-    graph = wide(lab, count)
+def chained(scenario: RunScenario, count: int = STEPS) -> dict[str, Any]:
+    graph = wide(scenario, count)
     for step in graph["steps"][1:]:
         step["run_after"] = ["s0"]
     return graph
@@ -96,14 +96,16 @@ def states(root: Run) -> set[str]:
     return set(Run.objects.filter(root=root).values_list("status", flat=True))
 
 
-def test_a_submit_writes_slices_and_the_run_appears_at_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_writes_slices_and_the_run_appears_at_once(
+    scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[tuple[int, bool]] = []
     laid_out = StepRun.objects.bulk_create
 
     def look(details: Any) -> Any:
         made = laid_out(details)
         hidden = Run.objects.get(root_id=details[0].run.root_id, kind="pipeline")
-        listed = lab.get("runs/").json()["items"], lab.get(f"runs/{hidden.pk}/").status_code
+        listed = scenario.get("runs/").json()["items"], scenario.get(f"runs/{hidden.pk}/").status_code
         progress.advance(hidden.pk)
         assert (listed, lease_expiry.silent_runs(), states(hidden)) == (([], 404), [], {"NotStarted"})
         seen.append((hidden.number, hidden.is_hidden))
@@ -111,19 +113,19 @@ def test_a_submit_writes_slices_and_the_run_appears_at_once(lab: Lab, monkeypatc
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", look)
     with written(monkeypatch) as rows:
-        root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+        root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     assert seen == [(0, True)] * 4
     assert rows.largest <= MOST
     shown = Run.objects.get(pk=root.pk)
     assert (shown.parent_id, shown.number, shown.is_hidden) == (None, 1, False)
     assert StepRun.objects.filter(run__root=root).count() == STEPS
-    assert [item["id"] for item in lab.get("runs/").json()["items"]] == [str(root.pk)]
+    assert [item["id"] for item in scenario.get("runs/").json()["items"]] == [str(root.pk)]
     # The order of the graph is the order of the rows, over all slices.
     names = StepRun.objects.filter(run__root=root).order_by("run").values_list("name", flat=True)
     assert list(names) == [f"s{n}" for n in range(STEPS)]
 
 
-def test_a_submit_that_died_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_that_died_leaves_nothing(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = StepRun.objects.bulk_create
     calls: list[int] = []
 
@@ -135,26 +137,28 @@ def test_a_submit_that_died_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", die)
     with pytest.raises(KeyboardInterrupt):
-        submit_run(lab.context, experiment="Large", graph=wide(lab))
+        submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     assert Run.objects.count() == 2 * SLICE + 1
-    assert lab.get("runs/").json()["items"] == []
+    assert scenario.get("runs/").json()["items"] == []
     assert delete_run.remove_hidden() == 0  # it may still be on its way
     Run.objects.update(created_at=now() - timedelta(hours=2))
     assert delete_run.remove_hidden() == 1
     assert Run.objects.count() == StepRun.objects.count() == 0
 
 
-def test_a_submit_that_is_killed_is_removed_within_minutes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_that_is_killed_is_removed_within_minutes(
+    scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process of its own submits, and is killed between two slices; it has no time to say so."""
     if connection.vendor == "sqlite":
         pytest.skip("the database of these tests is in the memory of one process")
-    graph = wide(lab)
+    graph = wide(scenario)
     told, tell = os.pipe()
     connection.close()  # not to be shared with the child
     child = os.fork()
     if not child:
         monkeypatch.setattr(slices, "pause", lambda: (os.write(tell, b"."), time.sleep(0.2)))
-        submit_run(lab.context, experiment="Large", graph=graph)
+        submit_run(scenario.context, experiment="Large", graph=graph)
         os._exit(0)
     try:
         assert os.read(told, 1) == b"."
@@ -169,7 +173,7 @@ def test_a_submit_that_is_killed_is_removed_within_minutes(lab: Lab, monkeypatch
     assert Run.objects.count() == StepRun.objects.count() == 0
 
 
-def test_a_slow_submit_signs_with_each_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_submit_signs_with_each_slice(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = StepRun.objects.bulk_create
     removed: list[int] = []
 
@@ -184,24 +188,26 @@ def test_a_slow_submit_signs_with_each_slice(lab: Lab, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", be_slow)
     monkeypatch.setattr(slices, "pause", look)
-    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+    root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     assert set(removed) == {0} and len(removed) == 4
     assert Run.objects.get(pk=root.pk).created_at > now() - timedelta(minutes=1)
 
 
-def test_a_submit_that_was_given_up_stops_at_its_next_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_that_was_given_up_stops_at_its_next_slice(
+    scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def give_up() -> None:
         Run.objects.filter(kind="pipeline").update(created_at=now() - timedelta(hours=1))
         assert delete_run.remove_hidden() == 1
 
     monkeypatch.setattr(slices, "pause", give_up)
     with pytest.raises(Conflict) as refused:
-        submit_run(lab.context, experiment="Large", graph=wide(lab))
+        submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     assert refused.value.code == "given_up"
     assert Run.objects.count() == StepRun.objects.count() == 0
 
 
-def test_a_submit_that_was_given_up_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_that_was_given_up_says_so(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = StepRun.objects.bulk_create
 
     def be_slow(details: Any) -> Any:
@@ -213,24 +219,24 @@ def test_a_submit_that_was_given_up_says_so(lab: Lab, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(StepRun.objects, "bulk_create", be_slow)
     with pytest.raises(Conflict) as refused:
-        submit_run(lab.context, experiment="Large", graph=wide(lab))
+        submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     assert refused.value.code == "given_up"
 
 
-def test_more_steps_than_the_studio_takes_are_refused(lab: Lab, settings: Any) -> None:
+def test_more_steps_than_the_studio_takes_are_refused(scenario: RunScenario, settings: Any) -> None:
     settings.DUTO = type(
         "Config",
         (),
         {**{k: getattr(settings.DUTO, k) for k in dir(settings.DUTO) if not k.startswith("__")}, "run_max_steps": 5},
     )
     with pytest.raises(Unprocessable, match=r"6 steps.*at most 5 .DUTO_RUN_MAX_STEPS") as refused:
-        submit_run(lab.context, experiment="Large", graph=wide(lab, 6))
+        submit_run(scenario.context, experiment="Large", graph=wide(scenario, 6))
     assert refused.value.code == "too_many_steps"
-    assert submit_run(lab.context, experiment="Large", graph=wide(lab, 5)).number == 1
+    assert submit_run(scenario.context, experiment="Large", graph=wide(scenario, 5)).number == 1
 
 
-def test_steps_are_started_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+def test_steps_are_started_in_slices(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     with written(monkeypatch) as rows:
         progress.advance(root.pk)
     assert rows.largest <= MOST
@@ -238,12 +244,12 @@ def test_steps_are_started_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     assert states(root) == {"Running", "Queued"}
 
 
-def test_a_long_row_of_steps_is_decided_step_by_step(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_row_of_steps_is_decided_step_by_step(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     """One end leads to the next; after each only those behind it are looked at, not the whole run."""
-    graph = {**wide(lab), "continue_on_step_failure": True}
+    graph = {**wide(scenario), "continue_on_step_failure": True}
     for before, step in zip(graph["steps"], graph["steps"][1:], strict=False):
         step["run_after"] = [before["id"]]
-    root = submit_run(lab.context, experiment="Large", graph=graph)
+    root = submit_run(scenario.context, experiment="Large", graph=graph)
     Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
     looked_at: list[int] = []
     decide = plan.decide
@@ -260,12 +266,12 @@ def test_a_long_row_of_steps_is_decided_step_by_step(lab: Lab, monkeypatch: pyte
     assert sum(looked_at) <= STEPS + STEPS * len(rows.transactions)
 
 
-def test_rounds_of_one_transaction_are_bounded(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_of_one_transaction_are_bounded(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "ROUNDS", 5)
-    graph = {**wide(lab), "continue_on_step_failure": True}
+    graph = {**wide(scenario), "continue_on_step_failure": True}
     for before, step in zip(graph["steps"], graph["steps"][1:], strict=False):
         step["run_after"] = [before["id"]]
-    root = submit_run(lab.context, experiment="Large", graph=graph)
+    root = submit_run(scenario.context, experiment="Large", graph=graph)
     Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
     progress.advance_some(root.pk)
     assert Run.objects.filter(root=root, status="Skipped").count() == 5
@@ -273,8 +279,8 @@ def test_rounds_of_one_transaction_are_bounded(lab: Lab, monkeypatch: pytest.Mon
     assert states(root) == {"Failed", "Skipped"}
 
 
-def test_no_graph_is_read_while_its_root_is_locked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+def test_no_graph_is_read_while_its_root_is_locked(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     locked: list[bool] = []
     read = graphs.read_graph
 
@@ -283,23 +289,27 @@ def test_no_graph_is_read_while_its_root_is_locked(lab: Lab, monkeypatch: pytest
         return read(document)
 
     monkeypatch.setattr(graphs, "read_graph", look)
-    for deed in (progress.advance, progress.advance_some, lambda key: cancel_run(lab.context, Run.objects.get(pk=key))):
+    for action in (
+        progress.advance,
+        progress.advance_some,
+        lambda key: cancel_run(scenario.context, Run.objects.get(pk=key)),
+    ):
         graphs._graphs.clear()
-        deed(root.pk)
+        action(root.pk)
     assert locked == [False] * 3
 
 
-def test_the_order_of_a_chain_has_no_end_in_the_stack(lab: Lab) -> None:
-    graph = wide(lab, 3000)
+def test_the_order_of_a_chain_has_no_end_in_the_stack(scenario: RunScenario) -> None:
+    graph = wide(scenario, 3000)
     for after, step in zip(graph["steps"], graph["steps"][1:], strict=False):
         after["run_after"] = [step["id"]]
     order = graphs.ParsedGraph(graphs.read_graph(graph)).order
     assert order == tuple(f"s{n}" for n in reversed(range(3000)))
 
 
-def test_long_graphs_make_room_for_each_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_graphs_make_room_for_each_other(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "KEPT_STEPS", 10)
-    made = {number: graphs.ParsedGraph(graphs.read_graph(wide(lab, number))) for number in (4, 5, 6, 20)}
+    made = {number: graphs.ParsedGraph(graphs.read_graph(wide(scenario, number))) for number in (4, 5, 6, 20)}
     graphs._graphs.clear()
     graphs.keep({4: made[4]})  # type: ignore[dict-item]
     graphs.keep({5: made[5]})  # type: ignore[dict-item]
@@ -311,15 +321,15 @@ def test_long_graphs_make_room_for_each_other(lab: Lab, monkeypatch: pytest.Monk
     graphs._graphs.clear()
 
 
-def test_one_who_must_not_take_long_starts_one_slice(lab: Lab) -> None:
-    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+def test_one_who_must_not_take_long_starts_one_slice(scenario: RunScenario) -> None:
+    root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     for number in (1, 2):
         progress.advance_some(root.pk)
         assert Attempt.objects.count() == number * SLICE
 
 
-def test_a_failure_skips_the_others_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.context, experiment="Large", graph=chained(lab))
+def test_a_failure_skips_the_others_in_slices(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(scenario.context, experiment="Large", graph=chained(scenario))
     progress.advance(root.pk)
     Attempt.objects.update(status="failed")
     Run.objects.filter(root=root, step__node_id="s0").update(status="Failed")
@@ -330,64 +340,68 @@ def test_a_failure_skips_the_others_in_slices(lab: Lab, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("started", [False, True])
-def test_a_cancel_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch, started: bool) -> None:
-    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+def test_a_cancel_is_carried_on_by_the_worker(
+    scenario: RunScenario, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     if started:
         progress.advance(root.pk)
     with written(monkeypatch) as rows:
-        cancel_run(lab.context, Run.objects.get(pk=root.pk))
+        cancel_run(scenario.context, Run.objects.get(pk=root.pk))
         assert Run.objects.get(pk=root.pk).status == "CancelRequested"
         assert Run.objects.filter(root=root, status="Canceled").count() == SLICE
-        progress.advance(root.pk)  # as the worker's task and, if its bell is lost, the ticker do
+        progress.advance(root.pk)  # as the worker's task and, if its wake-up is lost, the ticker do
     assert rows.largest <= MOST
     assert states(root) == {"Canceled"}
     assert not Attempt.objects.exclude(status="canceled").exists()
     assert Attempt.objects.count() == (STEPS if started else 0)
 
 
-def test_nothing_starts_while_a_cancel_is_under_way(lab: Lab) -> None:
-    graph = {**chained(lab), "continue_on_step_failure": True}
-    root = submit_run(lab.context, experiment="Large", graph=graph)
+def test_nothing_starts_while_a_cancel_is_under_way(scenario: RunScenario) -> None:
+    graph = {**chained(scenario), "continue_on_step_failure": True}
+    root = submit_run(scenario.context, experiment="Large", graph=graph)
     progress.advance(root.pk)
-    cancel_run(lab.context, Run.objects.get(pk=root.pk))
+    cancel_run(scenario.context, Run.objects.get(pk=root.pk))
     for _ in range(STEPS):
         progress.advance_some(root.pk)
         assert Attempt.objects.count() == 1
     assert states(root) == {"Canceled"}
 
 
-def test_a_cluster_is_cleared_in_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+def test_a_cluster_is_cleared_in_slices(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
     progress.advance(root.pk)
     with written(monkeypatch) as rows:
-        left = [clear(lab.cluster.pk) for _ in range(4)]
+        left = [clear(scenario.cluster.pk) for _ in range(4)]
         assert left == [1, 1, 1, 0]
     assert rows.largest <= MOST
     assert states(root) == {"Canceled"}
 
 
-def test_a_delete_is_carried_on_by_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = submit_run(lab.context, experiment="Large", graph=wide(lab))
-    cancel_run(lab.context, Run.objects.get(pk=root.pk))
+def test_a_delete_is_carried_on_by_the_worker(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
+    cancel_run(scenario.context, Run.objects.get(pk=root.pk))
     progress.advance(root.pk)
-    step = lab.step(root, "s3")
+    step = scenario.step(root, "s3")
     moment = now()
     MetricPoint.objects.bulk_create(
         [MetricPoint(run=step, name="loss", kind="scalar", index=n, value=1.0, at=moment) for n in range(3 * MOST)]
     )
     with written(monkeypatch) as rows:
-        assert lab.client.delete(f"{lab.base}runs/{root.pk}/").status_code == 204
-        assert lab.get(f"runs/{root.pk}/").status_code == 404
-        assert lab.get("runs/").json()["items"] == []
+        assert scenario.client.delete(f"{scenario.base}runs/{root.pk}/").status_code == 204
+        assert scenario.get(f"runs/{root.pk}/").status_code == 404
+        assert scenario.get("runs/").json()["items"] == []
         assert Run.objects.filter(root=root).exists()
         assert delete_run.remove_hidden() == 1
     assert rows.largest <= MOST
     assert not Run.objects.filter(root=root).exists() and not MetricPoint.objects.exists()
 
 
-def test_no_garbage_is_looked_for_in_the_middle_of_a_slice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_garbage_is_looked_for_in_the_middle_of_a_slice(
+    scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the collector would come at every allocation, it finds no transaction that has written steps."""
-    Experiment.objects.create(workspace=lab.context.workspace, name="Large")
+    Experiment.objects.create(workspace=scenario.context.workspace, name="Large")
     seen: list[int] = []
     before = gc.get_threshold()
     with written(monkeypatch) as rows:
@@ -399,16 +413,16 @@ def test_no_garbage_is_looked_for_in_the_middle_of_a_slice(lab: Lab, monkeypatch
         gc.callbacks.append(look)
         gc.set_threshold(1, 1, 1)
         try:
-            root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+            root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
             progress.advance(root.pk)
-            cancel_run(lab.context, root)
+            cancel_run(scenario.context, root)
         finally:
             gc.set_threshold(*before)
             gc.callbacks.remove(look)
     assert rows.largest > SLICE and seen and max(seen) < 5
 
 
-def test_others_write_between_the_slices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_write_between_the_slices(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second writer, with a connection of its own, while a large run is submitted and canceled."""
     monkeypatch.setattr(slices, "PAUSE_S", 0.12)
     told: list[int] = []
@@ -417,16 +431,18 @@ def test_others_write_between_the_slices(lab: Lab, monkeypatch: pytest.MonkeyPat
     def write() -> None:
         try:
             while not over.wait(0.01):
-                told.append(lab.patch("experiments/Palmer experiment/", {"description": f"{len(told)}"}).status_code)
+                told.append(
+                    scenario.patch("experiments/Palmer experiment/", {"description": f"{len(told)}"}).status_code
+                )
         finally:
             connection.close()
 
     other = threading.Thread(target=write)
     other.start()
     try:
-        root = submit_run(lab.context, experiment="Large", graph=wide(lab))
+        root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
         during = len(told)
-        cancel_run(lab.context, root)
+        cancel_run(scenario.context, root)
         progress.advance(root.pk)
     finally:
         over.set()

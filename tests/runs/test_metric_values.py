@@ -21,7 +21,7 @@ from duto.run import metrics as folding
 from duto.run.metric_logging import RunLogging
 from duto.run.spool import RECORD_MAX, Posting, Spool, plain
 from runs.models import Attempt
-from tests.runs.conftest import Lab
+from tests.runs.conftest import RunScenario
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 NAN = float("nan")
@@ -54,12 +54,12 @@ class Logger(RunLogging):
         self.recorder.write({"run": self.id, **record})
 
 
-class Door:
+class ValuePaths:
     """An attempt, the ways by which values come to it, and the ways by which they are read."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab = lab
-        self.attempt: Attempt = lab.attempt(lab.step(lab.pipeline(), "train"))
+    def __init__(self, scenario: RunScenario, folder: Path) -> None:
+        self.scenario = scenario
+        self.attempt: Attempt = scenario.attempt(scenario.step(scenario.pipeline(), "train"))
         self.run_id = self.attempt.run_id
         self.path = folder / "spool.jsonl"
         self.inside = Logger(self.run_id, Spool(str(self.path)))
@@ -68,7 +68,7 @@ class Door:
 
     def post(self, place: str, body: dict[str, Any], key: str = "") -> None:
         """The client of the SDK, as Posting needs it."""
-        answer = self.lab.post(f"runs/{self.run_id}/{place}", json.loads(json.dumps(body)))
+        answer = self.scenario.post(f"runs/{self.run_id}/{place}", json.loads(json.dumps(body)))
         assert answer.status_code == 200, answer.content
 
     def arrive(self) -> None:
@@ -77,7 +77,7 @@ class Door:
         data = self.path.read_bytes()[self.shipped :] if self.path.exists() else b""
         while data:
             piece = data[: data.rfind(b"\n", 0, 1 << 20) + 1] or data
-            answer = self.lab.bring(self.attempt, f"spool?offset={self.shipped}", piece)
+            answer = self.scenario.bring(self.attempt, f"spool?offset={self.shipped}", piece)
             assert answer.status_code == 200, answer.content
             self.shipped, data = answer.json()["size"], data[len(piece) :]
 
@@ -86,7 +86,7 @@ class Door:
         items: list[Any] = []
         after = ""
         while True:
-            page = self.lab.get(f"runs/{self.run_id}/metrics/points/", after=after).json()
+            page = self.scenario.get(f"runs/{self.run_id}/metrics/points/", after=after).json()
             items += page["items"]
             after = page["next"]
             if not after:
@@ -94,17 +94,17 @@ class Door:
 
     def read_whole(self) -> dict[str, Any]:
         """By the address that the page's charts read."""
-        return folding.fold(self.lab.get(f"runs/{self.run_id}/metrics/", whole="1").json()["metrics"])
+        return folding.fold(self.scenario.get(f"runs/{self.run_id}/metrics/", whole="1").json()["metrics"])
 
 
 @pytest.fixture
-def door(lab: Lab, tmp_path: Path) -> Door:
-    return Door(lab, tmp_path)
+def paths(scenario: RunScenario, tmp_path: Path) -> ValuePaths:
+    return ValuePaths(scenario, tmp_path)
 
 
 @pytest.mark.parametrize("way", ["inside", "outside"])
-def test_odd_values_come_back_as_they_were_logged_by_every_door(way: str, door: Door) -> None:
-    run: Logger = getattr(door, way)
+def test_odd_values_come_back_as_they_were_logged_by_every_door(way: str, paths: ValuePaths) -> None:
+    run: Logger = getattr(paths, way)
     for number, value in enumerate(ODD):
         run.log(f"one {number}", value)
         run.log("all", value)
@@ -120,7 +120,7 @@ def test_odd_values_come_back_as_they_were_logged_by_every_door(way: str, door: 
     }
     run.log_confusion_matrix("matrix", document)
     run.log_accuracy_table("accuracy", {**document, "schema_type": "accuracy_table"})
-    door.arrive()
+    paths.arrive()
     rows = [{"number": number, "value": value} for number, value in enumerate(ODD)]
     filled = [
         row for pair in ([row, {"extra": row["value"]}] if row["number"] % 2 else [row] for row in rows) for row in pair
@@ -129,16 +129,16 @@ def test_odd_values_come_back_as_they_were_logged_by_every_door(way: str, door: 
     wanted |= {"all": ODD, "list": ODD, "table": {"value": ODD, "short": [1, 1.0]}, "matrix": document}
     wanted["row"] = {key: [row.get(key) for row in filled] for key in ("number", "value", "extra")}
     wanted["accuracy"] = {**document, "schema_type": "accuracy_table"}
-    for found in (door.read(), door.read_whole()):
+    for found in (paths.read(), paths.read_whole()):
         assert found.keys() == wanted.keys()
         wrong = {name: (wanted[name], found[name]) for name in wanted if not same(wanted[name], found[name])}
         assert not wrong
-    assert not Attempt.objects.get(pk=door.attempt.pk).warnings
-    assert list(door.read())[:4] == ["one 0", "all", "row", "one 1"]
+    assert not Attempt.objects.get(pk=paths.attempt.pk).warnings
+    assert list(paths.read())[:4] == ["one 0", "all", "row", "one 1"]
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_random_values_of_all_types_come_back(seed: int, door: Door) -> None:
+def test_random_values_of_all_types_come_back(seed: int, paths: ValuePaths) -> None:
     draw = random.Random(seed)
 
     def scalar() -> Any:
@@ -153,21 +153,21 @@ def test_random_values_of_all_types_come_back(seed: int, door: Door) -> None:
     table = {f"c{number}": [scalar() for _ in range(7)] for number in range(5)}
     for name, values in series.items():
         for value in values:
-            door.inside.log(name, value)
-    door.inside.log_table("table", table)
-    door.arrive()
-    found = door.read()
+            paths.inside.log(name, value)
+    paths.inside.log_table("table", table)
+    paths.arrive()
+    found = paths.read()
     assert same(found, {**series, "table": table})
 
 
-def test_every_one_of_many_values_is_there_and_the_chart_gets_an_envelope(door: Door) -> None:
+def test_every_one_of_many_values_is_there_and_the_chart_gets_an_envelope(paths: ValuePaths) -> None:
     values = [0.1 * number for number in range(25_000)]
     lines = [{"op": "metric", "name": "loss", "value": value} for value in values]
-    door.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    door.inside.log("lr", 7)
-    door.arrive()
-    assert same(door.read(), {"loss": values, "lr": 7})
-    (chart,) = door.lab.get(f"runs/{door.run_id}/metrics/", name="loss").json()["metrics"]
+    paths.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    paths.inside.log("lr", 7)
+    paths.arrive()
+    assert same(paths.read(), {"loss": values, "lr": 7})
+    (chart,) = paths.scenario.get(f"runs/{paths.run_id}/metrics/", name="loss").json()["metrics"]
     assert (chart["count"], chart["thinned"]) == (25_000, True) and len(chart["points"]) <= 2000
 
 
@@ -184,68 +184,68 @@ def test_numbers_and_times_of_other_libraries_become_pythons_own() -> None:
         assert same(plain(value), wanted), value
 
 
-def test_one_record_beyond_the_limit_is_refused_where_it_is_logged_and_the_others_arrive(door: Door) -> None:
+def test_one_record_beyond_the_limit_is_refused_where_it_is_logged_and_the_others_arrive(paths: ValuePaths) -> None:
     words = r"The metric 'note' has .* bytes as JSON.*upload_file"
     for run, told in (
-        (door.inside, pytest.warns(UserWarning, match=words)),
-        (door.outside, pytest.raises(UserErrorException, match=words)),
+        (paths.inside, pytest.warns(UserWarning, match=words)),
+        (paths.outside, pytest.raises(UserErrorException, match=words)),
     ):
         run.log("before", 1)
         with told:
             run.log("note", "x" * RECORD_MAX)
         run.log("long", "x" * (4 << 20))
         run.log("after", 2)
-    door.arrive()
-    found = door.read()
+    paths.arrive()
+    found = paths.read()
     assert found["before"] == [1, 1] and found["after"] == [2, 2] and len(found["long"][1]) == 4 << 20
-    (warning,) = Attempt.objects.get(pk=door.attempt.pk).warnings
+    (warning,) = Attempt.objects.get(pk=paths.attempt.pk).warnings
     assert "The metric 'note' has" in text_of(warning) and "note" not in found
 
 
-def test_two_kinds_under_one_name_lose_nothing(door: Door) -> None:
-    door.inside.log("x", 1)
-    door.inside.log_list("x", [2, 3])
-    door.inside.log("x", 4)
-    door.inside.log("y", 1)
-    door.inside.log_row("y", a=1)
-    door.arrive()
-    assert door.read() == {"x": [1, 2, 3, 4], "y": [1, {"a": 1}]}
+def test_two_kinds_under_one_name_lose_nothing(paths: ValuePaths) -> None:
+    paths.inside.log("x", 1)
+    paths.inside.log_list("x", [2, 3])
+    paths.inside.log("x", 4)
+    paths.inside.log("y", 1)
+    paths.inside.log_row("y", a=1)
+    paths.arrive()
+    assert paths.read() == {"x": [1, 2, 3, 4], "y": [1, {"a": 1}]}
 
 
-def test_rows_of_a_table_stay_together_over_several_calls(door: Door) -> None:
-    door.inside.log_table("t", {"a": [1, 2], "b": ["x", "y"]})
-    door.inside.log_table("t", {"b": ["z"], "c": [True]})
-    door.arrive()
-    assert door.read() == {"t": {"a": [1, 2, None], "b": ["x", "y", "z"], "c": [None, None, True]}}
+def test_rows_of_a_table_stay_together_over_several_calls(paths: ValuePaths) -> None:
+    paths.inside.log_table("t", {"a": [1, 2], "b": ["x", "y"]})
+    paths.inside.log_table("t", {"b": ["z"], "c": [True]})
+    paths.arrive()
+    assert paths.read() == {"t": {"a": [1, 2, None], "b": ["x", "y", "z"], "c": [None, None, True]}}
 
 
-def test_two_steps_that_were_reused_from_one_both_show_its_metrics(door: Door, lab: Lab) -> None:
-    door.inside.log("loss", 0.5)
-    door.arrive()
-    again = lab.pipeline("a -> b")
-    steps = [lab.step(again, name) for name in ("a", "b")]
+def test_two_steps_that_were_reused_from_one_both_show_its_metrics(paths: ValuePaths, scenario: RunScenario) -> None:
+    paths.inside.log("loss", 0.5)
+    paths.arrive()
+    again = scenario.pipeline("a -> b")
+    steps = [scenario.step(again, name) for name in ("a", "b")]
     for step in steps:
-        step.step.reused_from = door.attempt.run
+        step.step.reused_from = paths.attempt.run
         step.step.save()
     for place, key in (("metrics/points/", "items"), ("metrics/", "metrics")):
-        found = folding.fold_by_run(lab.get(f"runs/{again.pk}/{place}", recursive="1").json()[key])
+        found = folding.fold_by_run(scenario.get(f"runs/{again.pk}/{place}", recursive="1").json()[key])
         assert found == {str(step.pk): {"loss": 0.5} for step in steps}
 
 
 @pytest.mark.parametrize("after", ["x", "W10", "WyJhIiwiYiIsMSwyXQ", "WzFd"])
-def test_a_foreign_cursor_is_refused(after: str, door: Door) -> None:
-    answer = door.lab.get(f"runs/{door.run_id}/metrics/points/", after=after)
+def test_a_foreign_cursor_is_refused(after: str, paths: ValuePaths) -> None:
+    answer = paths.scenario.get(f"runs/{paths.run_id}/metrics/points/", after=after)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid")
 
 
 def test_writing_and_reading_cost_the_same_statements_however_much_there_is(
-    door: Door, django_assert_max_num_queries: Any
+    paths: ValuePaths, django_assert_max_num_queries: Any
 ) -> None:
     for many in (10, 2000):
         lines = [{"op": "metric", "name": f"m{number % 150}", "value": number} for number in range(many)]
         data = "".join(json.dumps(line) + "\n" for line in lines).encode()
         with django_assert_max_num_queries(12):
-            size = door.lab.bring(door.attempt, f"spool?offset={door.shipped}", data).json()["size"]
-        door.shipped = size
+            size = paths.scenario.bring(paths.attempt, f"spool?offset={paths.shipped}", data).json()["size"]
+        paths.shipped = size
         with django_assert_max_num_queries(12):
-            door.read()
+            paths.read()

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from core.clock import now
 from core.prepared import Prepared
 from runs.models import Attempt, Run, StepRun
-from tests.runs.conftest import Lab
+from tests.runs.conftest import RunScenario
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -24,9 +24,9 @@ def of_steps(root: object, node: object) -> QuerySet[Run]:
     return Run.objects.filter(root=root, step__node_id=node).select_related("step", "root").defer("graph")
 
 
-def test_rows_and_what_hangs_on_them_are_those_of_the_queryset(lab: Lab) -> None:
+def test_rows_and_what_hangs_on_them_are_those_of_the_queryset(scenario: RunScenario) -> None:
     prepared: Prepared[Run] = Prepared(of_steps, UUID, str)
-    for root in (lab.pipeline("a -> b"), lab.pipeline("b -> a")):
+    for root in (scenario.pipeline("a -> b"), scenario.pipeline("b -> a")):
         for node in ("a", "b", "a"):
             (plain,), (found,) = of_steps(root.pk, node), prepared.all(root.pk, node)
             with CaptureQueriesContext(connection) as asked:
@@ -36,14 +36,14 @@ def test_rows_and_what_hangs_on_them_are_those_of_the_queryset(lab: Lab) -> None
             assert "graph" in found.get_deferred_fields() and found.graph == plain.graph
 
 
-def test_nothing_is_found_by_a_key_that_is_not_there(lab: Lab) -> None:
+def test_nothing_is_found_by_a_key_that_is_not_there(scenario: RunScenario) -> None:
     prepared: Prepared[Run] = Prepared(of_steps, UUID, str)
-    root = lab.pipeline("a")
+    root = scenario.pipeline("a")
     assert prepared.first(root.pk, "b") is None and prepared.all(uuid4(), "a") == []
     assert prepared.first(root.pk, "a' OR '1'='1") is None
 
 
-def test_the_statement_is_built_once_and_asked_each_time(lab: Lab) -> None:
+def test_the_statement_is_built_once_and_asked_each_time(scenario: RunScenario) -> None:
     built = []
 
     def build(key: object) -> QuerySet[Run]:
@@ -51,13 +51,13 @@ def test_the_statement_is_built_once_and_asked_each_time(lab: Lab) -> None:
         return Run.objects.filter(pk=key)
 
     prepared: Prepared[Run] = Prepared(build)
-    runs = [lab.pipeline("a") for _ in range(3)]
+    runs = [scenario.pipeline("a") for _ in range(3)]
     with CaptureQueriesContext(connection) as asked:
         assert [prepared.all(run.pk) for run in runs] == [[run] for run in runs]
     assert (len(built), len(asked)) == (1, 3)
 
 
-def test_values_and_conditions_that_stay_the_same(lab: Lab) -> None:
+def test_values_and_conditions_that_stay_the_same(scenario: RunScenario) -> None:
     prepared: Prepared[tuple[str, str]] = Prepared(
         lambda root: (
             StepRun.objects.filter(run__root=root, run__status__in=["Running", "Failed"])
@@ -66,13 +66,13 @@ def test_values_and_conditions_that_stay_the_same(lab: Lab) -> None:
             .values_list("node_id", "run__status")
         )
     )
-    assert prepared.all(lab.pipeline("c -> b -> a").pk) == [("a", "Running"), ("c", "Running")]
-    assert prepared.all(lab.pipeline("a", status="Completed").pk) == []
+    assert prepared.all(scenario.pipeline("c -> b -> a").pk) == [("a", "Running"), ("c", "Running")]
+    assert prepared.all(scenario.pipeline("a", status="Completed").pk) == []
 
 
-def test_it_sees_what_was_written_meanwhile(lab: Lab) -> None:
+def test_it_sees_what_was_written_meanwhile(scenario: RunScenario) -> None:
     prepared: Prepared[Run] = Prepared(lambda key: Run.objects.filter(pk=key))
-    run = lab.pipeline("a")
+    run = scenario.pipeline("a")
     before = prepared.first(run.pk)
     Run.objects.filter(pk=run.pk).update(display_name="later", started_at=now())
     after = prepared.first(run.pk)
@@ -80,17 +80,17 @@ def test_it_sees_what_was_written_meanwhile(lab: Lab) -> None:
     assert (before.display_name, after.display_name) == ("", "later") and after.started_at is not None
 
 
-def test_a_key_that_is_not_compared_as_it_is_is_refused(lab: Lab) -> None:
+def test_a_key_that_is_not_compared_as_it_is_is_refused(scenario: RunScenario) -> None:
     prepared: Prepared[Run] = Prepared(lambda text: Run.objects.filter(display_name__contains=text), str)
     with pytest.raises(ValueError, match="as it is"):
         prepared.all("x")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rows_are_locked_inside_a_transaction_only_and_each_thread_has_its_connection(lab: Lab) -> None:
+def test_rows_are_locked_inside_a_transaction_only_and_each_thread_has_its_connection(scenario: RunScenario) -> None:
     prepared: Prepared[Attempt] = Prepared(lambda key: Attempt.objects.select_for_update().filter(run=key))
-    run = lab.step(lab.pipeline("a"), "a")
-    attempt = lab.attempt(run)
+    run = scenario.step(scenario.pipeline("a"), "a")
+    attempt = scenario.attempt(run)
 
     def read() -> list[Attempt]:
         try:
@@ -106,8 +106,8 @@ def test_rows_are_locked_inside_a_transaction_only_and_each_thread_has_its_conne
         prepared.all(run.pk)
 
 
-def test_keys_are_ids_texts_numbers_and_times(lab: Lab) -> None:
-    run = lab.pipeline("a")
+def test_keys_are_ids_texts_numbers_and_times(scenario: RunScenario) -> None:
+    run = scenario.pipeline("a")
     prepared: Prepared[Run] = Prepared(
         lambda key, name, number, since: Run.objects.filter(
             pk=key, experiment__name=name, number__lte=number, created_at__gte=since

@@ -22,20 +22,18 @@ from compute.models import ComputeTarget, Host, Node
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.models import Beat
-from runs.agents.exchange import answer_to
 from runs.models import Attempt, Run
 from runs.services.maintenance import host_removal, lease_expiry, unresponsive
-from runs.services.orchestration import clusters, progress
+from runs.services.orchestration import cluster_removal, progress
 from runs.services.orchestration.cancel import cancel_run
 from runs.services.scheduling import autoscaler, placing
 from runs.services.submission import resume, submit
 from tests.runs.exchange import GIB, graph_of
 from tests.runs.laws import BUSY, Laws, Seen
+from tests.runs.protocol_messages import answer_to
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
 
-A = Attempt.Status
-S = Run.Status
 NAMES = ("alpha", "beta")
 MAX_NODES = 3
 MAX_RUNS = 8
@@ -62,7 +60,7 @@ class Studio(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        # Nothing is committed, so no bell ever rings: what happens, happens by the duties of the ticker.
+        # Nothing is committed, so no wake-up is ever sent: what happens, happens by the duties of the ticker.
         self.block = transaction.atomic()
         self.block.__enter__()
         self.roots: list[Run] = []
@@ -133,7 +131,9 @@ class Studio(RuleBasedStateMachine):
         progress.advance(run.pk)
 
     def _fit(self) -> list[Run]:
-        over = Run.objects.filter(parent=None, kind=Run.Kind.PIPELINE, status__in=[S.FAILED, S.CANCELED])
+        over = Run.objects.filter(
+            parent=None, kind=Run.Kind.PIPELINE, status__in=[Run.Status.FAILED, Run.Status.CANCELED]
+        )
         return list(over.order_by("id"))
 
     def _fail_half_way(self) -> None:
@@ -150,7 +150,7 @@ class Studio(RuleBasedStateMachine):
     def remove_a_node(self, which: int) -> None:
         """Whether it rests, is promised, works or is leaving."""
         if found := list(Node.objects.order_by("id")):
-            clusters.remove_node(self.context, "cpu", found[which % len(found)].pk)
+            cluster_removal.remove_node(self.context, "cpu", found[which % len(found)].pk)
 
     @rule(name=any_host, drained=st.booleans())
     def drain(self, name: str, drained: bool) -> None:
@@ -162,7 +162,7 @@ class Studio(RuleBasedStateMachine):
     def look_around(self) -> None:
         host_removal.give_back_unfetched()
         autoscaler.reconcile_all()
-        clusters.drop_left()
+        cluster_removal.drop_left()
         placing.place()
         for root in self.roots:
             progress.advance(root.pk)
@@ -190,7 +190,7 @@ class Studio(RuleBasedStateMachine):
     @rule(name=any_host)
     def ask_again(self, name: str) -> None:
         """Long after an answer was lost, what it gave is given again."""
-        Attempt.objects.filter(status=A.LEASED).update(leased_at=now() - timedelta(seconds=9))
+        Attempt.objects.filter(status=Attempt.Status.LEASED).update(leased_at=now() - timedelta(seconds=9))
         self._take(name, self._say(name, want=8))
 
     @rule(name=any_host, ends=st.lists(st.sampled_from([GOOD, GOOD, BAD]), min_size=1, max_size=4))
@@ -262,7 +262,7 @@ class Studio(RuleBasedStateMachine):
                 for key, epoch in list(self.held[name].items()):
                     self._take(name, self._say(name, {"attempt": key, "epoch": epoch, **GOOD}))
             held = {key for mine in self.held.values() for key in mine}
-            nobodys = Attempt.objects.exclude(status__in=[A.QUEUED, *Attempt.ENDS]).exclude(pk__in=held)
+            nobodys = Attempt.objects.exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS]).exclude(pk__in=held)
             nobodys.update(lease_until=now() - timedelta(seconds=1))
             lease_expiry.expire()
         self.look_around()
@@ -290,7 +290,7 @@ class Studio(RuleBasedStateMachine):
     def _lease(self, which: int, seconds: float, host_too: bool) -> Attempt | None:
         """So much is left of the lease of one of the attempts at work."""
         self._held(which)
-        rows = list(Attempt.objects.exclude(status__in=[A.QUEUED, *Attempt.ENDS]).order_by("id"))
+        rows = list(Attempt.objects.exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS]).order_by("id"))
         if not rows:
             return None
         attempt = rows[which % len(rows)]
@@ -305,7 +305,7 @@ class Studio(RuleBasedStateMachine):
         if note:
             self.sent += [(name, report) for report in reports]
         answer = answer_to(Host.objects.get(name=name), {"holding": holding, "reports": list(reports), "want": want})
-        mine = Attempt.objects.filter(pk__in=self.held[name], run__status=S.NOT_RESPONDING)
+        mine = Attempt.objects.filter(pk__in=self.held[name], run__status=Run.Status.NOT_RESPONDING)
         assert not mine.exclude(status__in=Attempt.ENDS).exists(), "its agent has just spoken of it"
         return answer
 

@@ -29,14 +29,14 @@ PARAMETERS = [{"name": "lr", "type": "float", "default": 0.1}]
 class Crew:
     """Submits graphs and plays the agent that runs their steps: those in `broken` fail."""
 
-    def __init__(self, lab: Any) -> None:
-        self.lab = lab
+    def __init__(self, scenario: Any) -> None:
+        self.scenario = scenario
         self.ran: list[str] = []
         self.wrote = "alpha"
 
     def graph(self, chart: str = "prepare -> train -> compare", **step: Any) -> dict[str, Any]:
         """A chain in which each step reads what the one before wrote, and `train` the parameter."""
-        graph: dict[str, Any] = self.lab.graph(chart, parameters=PARAMETERS, **step)
+        graph: dict[str, Any] = self.scenario.graph(chart, parameters=PARAMETERS, **step)
         for place, each in enumerate(graph["steps"]):
             each["run_after"] = []
             each["arguments"] = [each["id"]]
@@ -50,7 +50,7 @@ class Crew:
         return graph
 
     def submit(self, graph: dict[str, Any] | None = None, **more: Any) -> Any:
-        return self.lab.post("runs/", {"experiment": "exp", "graph": graph or self.graph(), **more})
+        return self.scenario.post("runs/", {"experiment": "exp", "graph": graph or self.graph(), **more})
 
     def play(self, run_id: str, *broken: str) -> Run:
         """Run what there is to run until the run is over."""
@@ -76,7 +76,7 @@ class Crew:
 
     def _say(self, reports: list[dict[str, Any]]) -> Any:
         body = {"host": {}, "holding": [], "reports": reports, "want": 8, "wait": 0}
-        answer = self.lab.agent.post("/agent/v1/exchange", json.dumps(body), content_type="application/json")
+        answer = self.scenario.agent.post("/agent/v1/exchange", json.dumps(body), content_type="application/json")
         assert answer.status_code == 200, answer.content
         return answer.json()
 
@@ -86,18 +86,18 @@ class Crew:
         return run
 
     def resume(self, run: Run, **parameters: Any) -> Run:
-        answer = self.lab.post(f"runs/{run.pk}/resume/", {"parameters": parameters})
+        answer = self.scenario.post(f"runs/{run.pk}/resume/", {"parameters": parameters})
         assert answer.status_code == 201, answer.content
         return self.play(answer.json()["id"])
 
     def why(self, run: Run, node: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.lab.step(run, node).step.reuse_explanation
+        found: dict[str, Any] = self.scenario.step(run, node).step.reuse_explanation
         return found
 
 
 @pytest.fixture
-def crew(lab: Any) -> Crew:
-    return Crew(lab)
+def crew(scenario: Any) -> Crew:
+    return Crew(scenario)
 
 
 def states(run: Run) -> dict[str, str]:
@@ -110,8 +110,8 @@ def test_a_resumed_run_adopts_what_was_finished_and_runs_the_rest(crew: Crew) ->
     run = crew.resume(source)
     assert (run.status, run.resumed_from_id, run.cloned_from_id) == ("Completed", source.pk, None)
     assert crew.ran == ["train", "compare"]
-    adopted = crew.lab.step(run, "prepare")
-    assert adopted.step.reused_from_id == crew.lab.step(source, "prepare").pk
+    adopted = crew.scenario.step(run, "prepare")
+    assert adopted.step.reused_from_id == crew.scenario.step(source, "prepare").pk
     assert adopted.is_adopted and adopted.properties["azureml.isreused"] == "true"
     told = crew.why(run, "prepare")
     assert (told["code"], told["reused"], told["compared_with"]["number"]) == ("adopted", True, source.number)
@@ -119,14 +119,14 @@ def test_a_resumed_run_adopts_what_was_finished_and_runs_the_rest(crew: Crew) ->
     assert crew.why(run, "train")["text"] == "It failed in #1."
     assert crew.why(run, "compare")["text"] == "It was skipped in #1."
     # The step that ran read what the adopted one had written in the source's run.
-    assert crew.lab.get(f"runs/{adopted.pk}/outputs/data/files/a").content == b"prepare alpha"
+    assert crew.scenario.get(f"runs/{adopted.pk}/outputs/data/files/a").content == b"prepare alpha"
 
 
 @pytest.mark.parametrize("hindrance", ["allow_reuse", "forced"])
 def test_what_is_no_source_for_reuse_is_adopted_all_the_same(crew: Crew, hindrance: str) -> None:
     graph = crew.graph(allow_reuse=hindrance != "allow_reuse")
     source = crew.failed(graph=graph, regenerate_outputs=hindrance == "forced")
-    assert not crew.lab.step(source, "prepare").step.is_source
+    assert not crew.scenario.step(source, "prepare").step.is_source
     run = crew.resume(source)
     assert crew.ran == ["train", "compare"] and run.status == "Completed"
     assert run.is_forced is (hindrance == "forced")
@@ -165,7 +165,7 @@ def test_a_step_after_one_that_runs_again_is_adopted_when_it_gets_the_same(crew:
 def test_changed_code_is_named_file_by_file(crew: Crew) -> None:
     source = crew.failed()
     graph = crew.graph()
-    new = crew.lab.snapshot(step_py="print('better')\n", helper_py="").digest
+    new = crew.scenario.snapshot(step_py="print('better')\n", helper_py="").digest
     for each in graph["steps"]:
         each["snapshot"] = new
     answer = crew.submit(graph, resume_from=str(source.pk))
@@ -178,7 +178,7 @@ def test_changed_code_is_named_file_by_file(crew: Crew) -> None:
 def test_only_the_steps_whose_code_changed_run_again(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
     graph = crew.graph()
-    graph["steps"][1]["snapshot"] = crew.lab.snapshot(step_py="print('better')\n").digest
+    graph["steps"][1]["snapshot"] = crew.scenario.snapshot(step_py="print('better')\n").digest
     graph["steps"].append({**graph["steps"][0], "id": "extra", "name": "extra", "arguments": ["extra"]})
     run = crew.play(crew.submit(graph, resume_from=str(source.pk)).json()["id"])
     assert sorted(crew.ran) == ["compare", "extra", "train"]
@@ -197,10 +197,10 @@ def test_a_step_that_runs_may_still_be_reused_by_the_ordinary_rules(crew: Crew) 
 
 def test_a_resumed_run_that_fails_is_resumed_in_turn(crew: Crew) -> None:
     first = crew.failed(regenerate_outputs=True)
-    second = crew.play(crew.lab.post(f"runs/{first.pk}/resume/").json()["id"], "compare")
+    second = crew.play(crew.scenario.post(f"runs/{first.pk}/resume/").json()["id"], "compare")
     third = crew.resume(second)
     assert crew.ran == ["compare"] and third.resumed_from_id == second.pk
-    prepare, train = crew.lab.step(third, "prepare"), crew.lab.step(third, "train")
+    prepare, train = crew.scenario.step(third, "prepare"), crew.scenario.step(third, "train")
     # The result is read where it was written, however long the chain.
     assert prepare.step.reused_from.root_id == first.pk and train.step.reused_from.root_id == second.pk
     assert crew.why(third, "prepare")["compared_with"]["number"] == first.number
@@ -209,9 +209,9 @@ def test_a_resumed_run_that_fails_is_resumed_in_turn(crew: Crew) -> None:
 
 def test_an_output_that_is_gone_is_made_again(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
-    row = Output.objects.get(run=crew.lab.step(source, "prepare"))
-    shutil.rmtree(data_dir() / references.relative_root(crew.lab.workspace, row.datastore) / row.path)
-    (line, *_) = crew.lab.get(f"runs/{source.pk}/resume-preview/").json()["steps"]
+    row = Output.objects.get(run=crew.scenario.step(source, "prepare"))
+    shutil.rmtree(data_dir() / references.relative_root(crew.scenario.workspace, row.datastore) / row.path)
+    (line, *_) = crew.scenario.get(f"runs/{source.pk}/resume-preview/").json()["steps"]
     text = "It runs again: the output `data` of run #1 is no longer there."
     assert (line["outcome"], line["text"]) == ("runs", text)
     run = crew.resume(source)
@@ -222,23 +222,23 @@ def test_an_output_that_is_gone_is_made_again(crew: Crew) -> None:
 def test_an_output_that_the_workspace_no_longer_keeps_is_made_again(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
     # The folder itself may outlive its files.
-    Output.objects.filter(run=crew.lab.step(source, "prepare")).update(removed_at=now())
+    Output.objects.filter(run=crew.scenario.step(source, "prepare")).update(removed_at=now())
     crew.resume(source)
     assert crew.ran == ["prepare", "train", "compare"]
 
 
 def test_an_output_whose_datastore_is_gone_is_made_again(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
-    Output.objects.filter(run=crew.lab.step(source, "prepare")).update(datastore="gone")
-    assert crew.lab.get(f"runs/{source.pk}/resume-preview/").json()["steps"][0]["outcome"] == "runs"
+    Output.objects.filter(run=crew.scenario.step(source, "prepare")).update(datastore="gone")
+    assert crew.scenario.get(f"runs/{source.pk}/resume-preview/").json()["steps"][0]["outcome"] == "runs"
     crew.resume(source)
     assert crew.ran == ["prepare", "train", "compare"]
 
 
 def test_a_result_whose_own_run_was_deleted_is_not_adopted(crew: Crew) -> None:
     first = crew.failed(regenerate_outputs=True)
-    second = crew.play(crew.lab.post(f"runs/{first.pk}/resume/").json()["id"], "train")
-    delete_run.delete(crew.lab.context, first)
+    second = crew.play(crew.scenario.post(f"runs/{first.pk}/resume/").json()["id"], "train")
+    delete_run.delete(crew.scenario.context, first)
     run = crew.resume(Run.objects.get(pk=second.pk))
     assert crew.ran == ["prepare", "train", "compare"]
     assert crew.why(run, "prepare")["code"] == "source_gone"
@@ -246,15 +246,15 @@ def test_a_result_whose_own_run_was_deleted_is_not_adopted(crew: Crew) -> None:
 
 def test_a_run_may_be_deleted_while_its_successor_is_open(crew: Crew) -> None:
     source = crew.failed(regenerate_outputs=True)
-    made = crew.lab.post(f"runs/{source.pk}/resume/").json()["id"]
-    delete_run.delete(crew.lab.context, source)
+    made = crew.scenario.post(f"runs/{source.pk}/resume/").json()["id"]
+    delete_run.delete(crew.scenario.context, source)
     assert Run.objects.get(pk=made).resumed_from_id is None
 
 
 def test_a_canceled_run_is_resumed(crew: Crew) -> None:
     run = Run.objects.get(pk=crew.submit().json()["id"])
     progress.advance(run.pk)
-    cancel_run(crew.lab.context, run)
+    cancel_run(crew.scenario.context, run)
     made = crew.resume(Run.objects.get(pk=run.pk))
     assert made.status == "Completed" and crew.why(made, "prepare")["text"] == "It was canceled in #1."
 
@@ -269,11 +269,11 @@ def outcomes(document: Any) -> dict[str, str]:
 def test_the_preview_says_what_then_happens(crew: Crew) -> None:
     source = crew.failed("report", graph=crew.graph("prepare -> train -> compare -> report"))
     before = Run.objects.count()
-    found = crew.lab.get(f"runs/{source.pk}/resume-preview/").json()
+    found = crew.scenario.get(f"runs/{source.pk}/resume-preview/").json()
     assert (found["number"], found["adopted"], found["runs"], found["later"]) == (1, 3, 1, 0)
     assert outcomes(found) == {"prepare": "adopted", "train": "adopted", "compare": "adopted", "report": "runs"}
     assert found["steps"][3]["text"] == "It failed in #1."
-    changed = crew.lab.get(f"runs/{source.pk}/resume-preview/", parameters=json.dumps({"lr": "0.5"})).json()
+    changed = crew.scenario.get(f"runs/{source.pk}/resume-preview/", parameters=json.dumps({"lr": "0.5"})).json()
     assert outcomes(changed) == {"prepare": "adopted", "train": "runs", "compare": "later", "report": "runs"}
     assert changed["steps"][1]["text"] == "It runs: parameter `lr` 0.1 → 0.5 since #1."
     assert changed["steps"][1]["differences"][0]["new"] == 0.5
@@ -285,12 +285,12 @@ def test_the_preview_says_what_then_happens(crew: Crew) -> None:
 def test_a_page_of_the_preview_tells_of_its_steps_and_counts_all(crew: Crew, changed: dict[str, str]) -> None:
     source = crew.failed("report", graph=crew.graph("prepare -> train -> compare -> report"))
     path, asked = f"runs/{source.pk}/resume-preview/", {"parameters": json.dumps(changed)}
-    whole = crew.lab.get(path, **asked).json()
+    whole = crew.scenario.get(path, **asked).json()
     assert whole["next"] is None and sum(each["count"] for each in whole["reasons"]) == 4
     seen: list[dict[str, Any]] = []
     after = ""
     while after is not None:
-        page = crew.lab.get(path, **asked, limit=1, after=after).json()
+        page = crew.scenario.get(path, **asked, limit=1, after=after).json()
         # What is only counted is judged as what is told of.
         assert {key: page[key] for key in page if key not in ("steps", "next")} == {
             key: whole[key] for key in whole if key not in ("steps", "next")
@@ -301,7 +301,7 @@ def test_a_page_of_the_preview_tells_of_its_steps_and_counts_all(crew: Crew, cha
     codes = {line["node"]: line["code"] for line in seen}
     told = ("different", "reads_again") if changed else ("adopted", "adopted")
     assert codes == {"prepare": "adopted", "train": told[0], "compare": told[1], "report": "unfinished"}
-    assert crew.lab.get(path, after="nonsense").status_code == 400
+    assert crew.scenario.get(path, after="nonsense").status_code == 400
 
 
 def test_the_preview_costs_the_same_for_two_steps_and_for_sixty(crew: Crew) -> None:
@@ -320,14 +320,14 @@ def test_the_preview_costs_the_same_for_two_steps_and_for_sixty(crew: Crew) -> N
 
 def test_adopting_many_steps_costs_no_more_than_adopting_few(crew: Crew) -> None:
     def cost(steps: int) -> int:
-        graph = crew.lab.graph(" -> ".join(f"s{n}" for n in range(steps)))
+        graph = crew.scenario.graph(" -> ".join(f"s{n}" for n in range(steps)))
         *first, last = graph["steps"]
         for each in first:
             each["run_after"] = []
         last["run_after"] = [each["id"] for each in first]
         source = crew.failed(last["id"], graph=graph, regenerate_outputs=True)
         with CaptureQueriesContext(connection) as seen:
-            made = crew.lab.post(f"runs/{source.pk}/resume/").json()["id"]
+            made = crew.scenario.post(f"runs/{source.pk}/resume/").json()["id"]
         assert sum(state == "Completed" for state in states(Run.objects.get(pk=made)).values()) == steps - 1
         crew.play(made)
         return len(seen)
@@ -342,46 +342,48 @@ def test_adopting_many_steps_costs_no_more_than_adopting_few(crew: Crew) -> None
     ("status", "code", "says"),
     [("Completed", "nothing_failed", "Submit it again"), ("Running", "not_over", "wait for its end")],
 )
-def test_a_run_that_need_not_be_resumed_is_not(lab: Any, status: str, code: str, says: str) -> None:
-    run = lab.pipeline(status=status)
-    doors: list[Callable[[], Any]] = [
-        lambda: lab.post(f"runs/{run.pk}/resume/"),
-        lambda: lab.get(f"runs/{run.pk}/resume-preview/"),
-        lambda: lab.post("runs/", {"experiment": "e", "graph": lab.graph(), "resume_from": str(run.pk)}),
+def test_a_run_that_need_not_be_resumed_is_not(scenario: Any, status: str, code: str, says: str) -> None:
+    run = scenario.pipeline(status=status)
+    calls: list[Callable[[], Any]] = [
+        lambda: scenario.post(f"runs/{run.pk}/resume/"),
+        lambda: scenario.get(f"runs/{run.pk}/resume-preview/"),
+        lambda: scenario.post("runs/", {"experiment": "e", "graph": scenario.graph(), "resume_from": str(run.pk)}),
     ]
-    for door in doors:
-        answer = door()
+    for call in calls:
+        answer = call()
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, code)
         assert says in answer.json()["error"]["message"]
 
 
-def test_only_pipelines_are_resumed_and_only_by_pipelines(lab: Any) -> None:
-    run = lab.pipeline(status="Failed")
-    step = lab.step(run, "train")
-    assert lab.post(f"runs/{step.pk}/resume/").json()["error"]["code"] == "not_resumable"
-    for body in ({"kind": "script", "graph": lab.graph("a")}, {"kind": "interactive"}):
-        answer = lab.post("runs/", {"experiment": "e", "resume_from": str(run.pk), **body})
+def test_only_pipelines_are_resumed_and_only_by_pipelines(scenario: Any) -> None:
+    run = scenario.pipeline(status="Failed")
+    step = scenario.step(run, "train")
+    assert scenario.post(f"runs/{step.pk}/resume/").json()["error"]["code"] == "not_resumable"
+    for body in ({"kind": "script", "graph": scenario.graph("a")}, {"kind": "interactive"}):
+        answer = scenario.post("runs/", {"experiment": "e", "resume_from": str(run.pk), **body})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "not_resumable")
-    unknown = lab.post("runs/", {"experiment": "e", "graph": lab.graph(), "resume_from": str(step.pk)})
+    unknown = scenario.post("runs/", {"experiment": "e", "graph": scenario.graph(), "resume_from": str(step.pk)})
     assert unknown.status_code == 400
     lost = "019a0000-0000-7000-8000-000000000001"
-    assert lab.post("runs/", {"experiment": "e", "graph": lab.graph(), "resume_from": lost}).status_code == 404
+    assert (
+        scenario.post("runs/", {"experiment": "e", "graph": scenario.graph(), "resume_from": lost}).status_code == 404
+    )
 
 
-def test_parameters_that_do_not_fit_are_refused_before_anything_is_made(lab: Any) -> None:
-    run = lab.pipeline(graph=lab.graph("a", parameters=PARAMETERS), status="Failed", parameters={"lr": 0.1})
+def test_parameters_that_do_not_fit_are_refused_before_anything_is_made(scenario: Any) -> None:
+    run = scenario.pipeline(graph=scenario.graph("a", parameters=PARAMETERS), status="Failed", parameters={"lr": 0.1})
     before = Run.objects.count()
     for values, code in (({"lr": "fast"}, "wrong_type"), ({"speed": 1}, "undeclared_parameter")):
-        assert lab.post(f"runs/{run.pk}/resume/", {"parameters": values}).json()["error"]["code"] == code
-        asked = lab.get(f"runs/{run.pk}/resume-preview/", parameters=json.dumps(values))
+        assert scenario.post(f"runs/{run.pk}/resume/", {"parameters": values}).json()["error"]["code"] == code
+        asked = scenario.get(f"runs/{run.pk}/resume-preview/", parameters=json.dumps(values))
         assert (asked.status_code, asked.json()["error"]["code"]) == (422, code)
     for text in ("{nonsense", "[1]", "3"):
-        assert lab.get(f"runs/{run.pk}/resume-preview/", parameters=text).status_code == 400
+        assert scenario.get(f"runs/{run.pk}/resume-preview/", parameters=text).status_code == 400
     assert Run.objects.count() == before
 
 
-def test_a_reader_may_look_and_not_resume(lab: Any) -> None:
-    run = lab.pipeline(status="Failed")
-    reader = lab.member("rea", Role.READER)
-    assert reader.get(f"{lab.base}runs/{run.pk}/resume-preview/").status_code == 200
-    assert reader.post(f"{lab.base}runs/{run.pk}/resume/").status_code == 403
+def test_a_reader_may_look_and_not_resume(scenario: Any) -> None:
+    run = scenario.pipeline(status="Failed")
+    reader = scenario.member("rea", Role.READER)
+    assert reader.get(f"{scenario.base}runs/{run.pk}/resume-preview/").status_code == 200
+    assert reader.post(f"{scenario.base}runs/{run.pk}/resume/").status_code == 403

@@ -12,31 +12,31 @@ from django.db import connection, connections
 from compute.models import Node
 from runs.models import Attempt
 from runs.services.scheduling import placing
-from tests.runs.conftest import GIB, Lab
+from tests.runs.conftest import GIB, RunScenario
 from tests.runs.placing import cluster, end, queue, record
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rounds_at_once_give_no_device_no_core_and_no_node_twice(lab: Lab) -> None:
+def test_rounds_at_once_give_no_device_no_core_and_no_node_twice(scenario: RunScenario) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has one writer at a time")
-    record(lab, "dgx", "workstation", "plain")
-    gpu, cpu = cluster(lab, max_nodes=3), cluster(lab, "many", cores=4, memory=8 * GIB, gpus=0, max_nodes=30)
-    both = cluster(lab, "both", vm_size="STANDARD_NC12", gpus=2, max_nodes=4)
+    record(scenario, "dgx", "workstation", "plain")
+    gpu, cpu = cluster(scenario, max_nodes=3), cluster(scenario, "many", cores=4, memory=8 * GIB, gpus=0, max_nodes=30)
+    both = cluster(scenario, "both", vm_size="STANDARD_NC12", gpus=2, max_nodes=4)
     for target in (gpu, cpu, both):
-        queue(lab, target, 12)
+        queue(scenario, target, 12)
     problems: list[BaseException] = []
     stop = threading.Event()
 
-    def deed(work: Callable[[], None]) -> threading.Thread:
+    def action(work: Callable[[], None]) -> threading.Thread:
         return threading.Thread(target=_told, args=(work, problems))
 
     def watch() -> None:
         while not stop.is_set():
             look()
 
-    threads = [deed(partial(_rounds, seed)) for seed in range(3)]
-    watcher = deed(watch)
+    threads = [action(partial(_rounds, seed)) for seed in range(3)]
+    watcher = action(watch)
     watcher.start()
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""What a step may do with its run's token: the table of scopes, deed by deed, through the doors."""
+"""What a step may do with its run's token: the table of scopes, action by action, through the doors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from django.test import Client
 
 from datasets.services.datastores import put_file
 from runs.models import Attempt, Experiment, Output, Run
-from tests.house import content
-from tests.runs.conftest import Lab
+from tests.runs.conftest import RunScenario
 from tests.runs.test_outputs import leave
+from tests.workspace_scenario import content
 from workspaces.models import AuditEntry, Member, Role
 from workspaces.scopes import TABLE, Act, Scope
 
@@ -28,23 +28,23 @@ FILES = "datastores/workspaceblobstore/files/"
 class Scene:
     """What a person made, and a step of a run of the same person that speaks for itself."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.root = lab.pipeline()
-        self.step = lab.run_token(lab.step(self.root, "train"))
-        self.other = lab.pipeline()
-        self.ended = lab.pipeline(status="Failed")
-        put_file(lab.context, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"x,y\n1,2\n"), overwrite=True)
-        foreign = f"azureml/{lab.step(self.other, 'train').pk}/model/a.bin"
-        put_file(lab.context, "workspaceblobstore", foreign, io.BytesIO(b"x"), overwrite=True)
+    def __init__(self, scenario: RunScenario) -> None:
+        self.scenario = scenario
+        self.root = scenario.pipeline()
+        self.step = scenario.run_token(scenario.step(self.root, "train"))
+        self.other = scenario.pipeline()
+        self.ended = scenario.pipeline(status="Failed")
+        put_file(scenario.context, "workspaceblobstore", "raw/a.csv", io.BytesIO(b"x,y\n1,2\n"), overwrite=True)
+        foreign = f"azureml/{scenario.step(self.other, 'train').pk}/model/a.bin"
+        put_file(scenario.context, "workspaceblobstore", foreign, io.BytesIO(b"x"), overwrite=True)
         self.foreign_output = foreign
-        written = lab.step(self.other, "train")
+        written = scenario.step(self.other, "train")
         Output.objects.create(run=written, name="out", datastore="workspaceblobstore", path="chosen/out", digest="")
-        self.dataset = self.made(lab.post("datasets/", dataset("theirs")))
-        self.model = self.made(lab.post("models/", model(lab, "theirs")))
-        self.pipeline = self.made(lab.post("pipelines/", {"name": "theirs", "graph": lab.graph()}))
-        self.experiment = self.made(lab.post("experiments/", {"name": "theirs"}))
-        self.member = Member.objects.get(user=lab.owner)
+        self.dataset = self.made(scenario.post("datasets/", dataset("theirs")))
+        self.model = self.made(scenario.post("models/", model(scenario, "theirs")))
+        self.pipeline = self.made(scenario.post("pipelines/", {"name": "theirs", "graph": scenario.graph()}))
+        self.experiment = self.made(scenario.post("experiments/", {"name": "theirs"}))
+        self.member = Member.objects.get(user=scenario.owner)
 
     def made(self, answer: Any) -> dict[str, Any]:
         assert answer.status_code in (200, 201), answer.content
@@ -54,7 +54,7 @@ class Scene:
         self, method: str, path: str, body: Any = None, raw: bytes | None = None, client: Client | None = None
     ) -> Any:
         send = getattr(client or self.step, method)
-        at = path if path.startswith("/") else self.lab.base + path
+        at = path if path.startswith("/") else self.scenario.base + path
         if method == "get":
             return send(at)
         if raw is not None:
@@ -69,21 +69,21 @@ def dataset(name: str) -> dict[str, Any]:
 
 def kept_in(scene: Scene, destination: str) -> dict[str, Any]:
     """A graph whose step has its output kept there."""
-    graph = scene.lab.graph()
+    graph = scene.scenario.graph()
     graph["steps"][0]["outputs"] = [
         {"name": "out", "kind": "file_dataset", "mode": "upload", "destination": destination}
     ]
     return dict(graph)
 
 
-def model(lab: Lab, name: str) -> dict[str, Any]:
-    files = lab.snapshot(m_py="print()\n").files
+def model(scenario: RunScenario, name: str) -> dict[str, Any]:
+    files = scenario.snapshot(m_py="print()\n").files
     return {"name": name, "files": [{"path": each["path"], "digest": each["digest"]} for each in files]}
 
 
-Deed = Callable[[Scene], Any]
-# Kind of deed → requests of that kind, each of which works where the scope allows it.
-DEEDS: dict[Act, dict[str, Deed]] = {
+Action = Callable[[Scene], Any]
+# Kind of action → requests of that kind, each of which works where the scope allows it.
+ACTIONS: dict[Act, dict[str, Action]] = {
     Act.READ: {
         "its workspace": lambda s: s.ask("get", ""),
         "another run": lambda s: s.ask("get", f"runs/{s.other.pk}/"),
@@ -98,7 +98,7 @@ DEEDS: dict[Act, dict[str, Deed]] = {
         "open a child": lambda s: s.ask("post", "runs/", {"experiment": "e", "kind": "interactive", "parent": str(s.root.pk)}),
     },
     Act.SUBMIT: {
-        "a run": lambda s: s.ask("post", "runs/", {"experiment": "new", "graph": s.lab.graph()}),
+        "a run": lambda s: s.ask("post", "runs/", {"experiment": "new", "graph": s.scenario.graph()}),
         "an interactive run": lambda s: s.ask("post", "runs/", {"experiment": "new", "kind": "interactive"}),
         "its own run again": lambda s: s.ask("post", f"runs/{s.root.pk}/resubmit/"),
         "a run that writes to a place of its choice": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": kept_in(s, "chosen/out")}),
@@ -111,12 +111,12 @@ DEEDS: dict[Act, dict[str, Deed]] = {
     Act.REGISTER: {
         "a dataset": lambda s: s.ask("post", "datasets/", dataset("mine")),
         "a version of a foreign dataset": lambda s: s.ask("post", "datasets/", {**dataset("theirs"), "kind": "file", "definition": {"sources": [{"datastore": "workspaceblobstore", "path": "raw/*.csv"}]}}),
-        "a model": lambda s: s.ask("post", "models/", model(s.lab, "mine")),
-        "a version of a foreign model": lambda s: s.ask("post", "models/", model(s.lab, "theirs")),
+        "a model": lambda s: s.ask("post", "models/", model(s.scenario, "mine")),
+        "a version of a foreign model": lambda s: s.ask("post", "models/", model(s.scenario, "theirs")),
         "an environment": lambda s: s.ask("post", "environments/", {"name": "mine", "python": {"version": "3.11", "packages": []}}),
         "an experiment": lambda s: s.ask("post", "experiments/", {"name": "mine"}),
     },
-    Act.PUBLISH: {"a graph": lambda s: s.ask("post", "pipelines/", {"name": "mine", "graph": s.lab.graph()})},
+    Act.PUBLISH: {"a graph": lambda s: s.ask("post", "pipelines/", {"name": "mine", "graph": s.scenario.graph()})},
     Act.UPLOAD: {
         "a file": lambda s: s.ask("put", f"{FILES}new/a.txt", raw=b"x"),
         "a file, to be replaced": lambda s: s.ask("put", f"{FILES}new/b.txt?overwrite=1", raw=b"x"),
@@ -144,7 +144,7 @@ DEEDS: dict[Act, dict[str, Deed]] = {
         "tag a foreign run": lambda s: s.ask("patch", f"runs/{s.other.pk}/", {"tags": {"a": "b"}}),
         "resubmit a foreign run": lambda s: s.ask("post", f"runs/{s.other.pk}/resubmit/"),
         "resume a foreign run": lambda s: s.ask("post", f"runs/{s.ended.pk}/resume/"),
-        "resume by submitting": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": s.lab.graph(), "resume_from": str(s.ended.pk)}),
+        "resume by submitting": lambda s: s.ask("post", "runs/", {"experiment": "e", "graph": s.scenario.graph(), "resume_from": str(s.ended.pk)}),
         "delete a foreign run": lambda s: s.ask("delete", f"runs/{s.ended.pk}/"),
         "upload to a foreign run": lambda s: s.ask("put", f"runs/{s.other.pk}/artifacts/a.txt", raw=b"x"),
         "log for a foreign run": lambda s: s.ask("post", f"runs/{s.other.pk}/metrics/", {"records": []}),
@@ -175,33 +175,33 @@ DEEDS: dict[Act, dict[str, Deed]] = {
 
 
 @pytest.fixture
-def scene(lab: Lab) -> Scene:
-    return Scene(lab)
+def scene(scenario: RunScenario) -> Scene:
+    return Scene(scenario)
 
 
-def test_every_kind_of_deed_is_tried() -> None:
-    assert set(DEEDS) == set(TABLE) == set(Act)
+def test_every_kind_of_action_is_tried() -> None:
+    assert set(ACTIONS) == set(TABLE) == set(Act)
 
 
 @pytest.mark.parametrize("scope", [None, *Scope])
 def test_a_step_does_what_the_scope_allows_and_no_more(scene: Scene, scope: Scope | None) -> None:
     if scope is not None:
-        assert scene.lab.patch("", {"run_token_scope": scope.value}).json()["run_token_scope"] == scope.value
+        assert scene.scenario.patch("", {"run_token_scope": scope.value}).json()["run_token_scope"] == scope.value
     faults = [
         f"{act}: {name} gave {fault}"
-        for act in DEEDS
-        for name, deed in DEEDS[act].items()
-        if (fault := wrong(act, scope or Scope.STANDARD, deed(scene)))
+        for act in ACTIONS
+        for name, action in ACTIONS[act].items()
+        if (fault := wrong(act, scope or Scope.STANDARD, action(scene)))
     ]
     assert not faults, "\n".join(faults)
 
 
 def wrong(act: Act, scope: Scope, answer: Any) -> str:
-    """What is wrong with the answer to such a deed; empty when all is well."""
+    """What is wrong with the answer to such an action; empty when all is well."""
     said = f"{answer.status_code} {answer.content[:300]!r}"
     least = TABLE[act].least
     if least is not None and scope.rank >= least.rank:
-        gone = act is Act.CHANGE and answer.status_code == 404  # the deed before has removed it
+        gone = act is Act.CHANGE and answer.status_code == 404  # the action before has removed it
         return "" if answer.status_code < 300 or gone else said
     error = answer.json()["error"] if answer.status_code == 403 else {"code": ""}
     if act is Act.MANAGE:  # also where an owner is asked for: a run's token carries a contributor at most
@@ -211,11 +211,11 @@ def wrong(act: Act, scope: Scope, answer: Any) -> str:
 
 
 def test_what_was_refused_did_not_happen(scene: Scene) -> None:
-    for deed in (*DEEDS[Act.CHANGE].values(), *DEEDS[Act.MANAGE].values()):
-        assert deed(scene).status_code == 403
-    assert content(scene.lab.get(f"{FILES}raw/a.csv")) == b"x,y\n1,2\n"
-    assert scene.lab.get("datasets/theirs/").status_code == 200
-    assert scene.lab.get("models/theirs/versions/1/").json()["tags"] == {}
+    for action in (*ACTIONS[Act.CHANGE].values(), *ACTIONS[Act.MANAGE].values()):
+        assert action(scene).status_code == 403
+    assert content(scene.scenario.get(f"{FILES}raw/a.csv")) == b"x,y\n1,2\n"
+    assert scene.scenario.get("datasets/theirs/").status_code == 200
+    assert scene.scenario.get("models/theirs/versions/1/").json()["tags"] == {}
     assert Run.objects.get(pk=scene.other.pk).status == "Running"
     assert Run.objects.filter(pk=scene.ended.pk).exists()
     assert Experiment.objects.get(name="theirs").archived_at is None
@@ -223,15 +223,15 @@ def test_what_was_refused_did_not_happen(scene: Scene) -> None:
 
 
 def test_a_step_changes_what_its_own_tree_made_outside_of_it(scene: Scene) -> None:
-    brother = scene.lab.run_token(scene.lab.step(scene.root, "prepare"))
-    stranger = scene.lab.run_token(scene.lab.step(scene.other, "train"))
+    brother = scene.scenario.run_token(scene.scenario.step(scene.root, "prepare"))
+    stranger = scene.scenario.run_token(scene.scenario.step(scene.other, "train"))
     made = {
         "a file": (f"{FILES}new/a.txt", scene.ask("put", f"{FILES}new/a.txt", raw=b"1")),
-        "a run": ("", scene.ask("post", "runs/", {"experiment": "new", "graph": scene.lab.graph()})),
+        "a run": ("", scene.ask("post", "runs/", {"experiment": "new", "graph": scene.scenario.graph()})),
         "a dataset": ("", scene.ask("post", "datasets/", dataset("mine"))),
-        "a model": ("", scene.ask("post", "models/", model(scene.lab, "mine"))),
+        "a model": ("", scene.ask("post", "models/", model(scene.scenario, "mine"))),
         "an experiment": ("", scene.ask("post", "experiments/", {"name": "mine"})),
-        "a pipeline": ("", scene.ask("post", "pipelines/", {"name": "mine", "graph": scene.lab.graph()})),
+        "a pipeline": ("", scene.ask("post", "pipelines/", {"name": "mine", "graph": scene.scenario.graph()})),
     }
     told = {name: scene.made(answer) for name, (_, answer) in made.items()}
     changes: list[tuple[str, str, Any, bytes | None]] = [
@@ -256,7 +256,7 @@ def test_a_step_changes_what_its_own_tree_made_outside_of_it(scene: Scene) -> No
 
 def test_what_a_person_put_in_its_place_is_no_steps_any_more(scene: Scene) -> None:
     assert scene.ask("put", f"{FILES}new/a.txt", raw=b"1").status_code == 201
-    assert scene.lab.put(f"{FILES}new/a.txt", b"2", overwrite=1).status_code == 201
+    assert scene.scenario.put(f"{FILES}new/a.txt", b"2", overwrite=1).status_code == 201
     assert scene.ask("put", f"{FILES}new/a.txt?overwrite=1", raw=b"3").status_code == 403
     assert scene.ask("delete", f"{FILES}new/a.txt").status_code == 403
 
@@ -269,46 +269,46 @@ def test_a_folder_with_one_foreign_file_stays(scene: Scene) -> None:
 
 def carried_out(scene: Scene, destination: str, **files: str) -> Run:
     """A run that the step submits, and whose own step leaves these files; as it stands after the agent's verdict."""
-    lab = scene.lab
+    scenario = scene.scenario
     graph = kept_in(scene, destination)
     graph["steps"][0]["allow_reuse"] = False
     graph["steps"] = graph["steps"][:1]
     answer = scene.ask("post", "runs/", {"experiment": "e", "graph": graph})
     assert answer.status_code == 201, answer.content
-    return end(lab, Run.objects.get(parent=answer.json()["id"]), **files)
+    return end(scenario, Run.objects.get(parent=answer.json()["id"]), **files)
 
 
-def end(lab: Lab, run: Run, **files: str) -> Run:
+def end(scenario: RunScenario, run: Run, **files: str) -> Run:
     """The run once an agent has claimed its attempt and told that the script left these files as the output `out`."""
-    exchange(lab, want=8)
+    exchange(scenario, want=8)
     attempt = Attempt.objects.get(run=run)
     report = leave(attempt, **{f"outputs__out__{name}": text for name, text in files.items()})
     told = {"attempt": str(attempt.pk), "epoch": attempt.epoch, "event": "finished", "exit_code": 0, **report}
-    assert not exchange(lab, told)["refused"]
+    assert not exchange(scenario, told)["refused"]
     run.refresh_from_db()
     return run
 
 
-def exchange(lab: Lab, *reports: dict[str, Any], want: int = 0) -> dict[str, Any]:
+def exchange(scenario: RunScenario, *reports: dict[str, Any], want: int = 0) -> dict[str, Any]:
     body = {"host": {}, "holding": [], "reports": reports, "want": want, "wait": 0}
-    answer = lab.agent.post("/agent/v1/exchange", json.dumps(body), content_type="application/json")
+    answer = scenario.agent.post("/agent/v1/exchange", json.dumps(body), content_type="application/json")
     assert answer.status_code == 200, answer.content
     return dict(answer.json())
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_run_of_a_step_replaces_what_its_own_trees_wrote(scene: Scene) -> None:
-    lab = scene.lab
+    scenario = scene.scenario
     first = carried_out(scene, "mine/table", a="1", b="2")
-    assert (first.status, content(lab.get(f"{FILES}mine/table/a"))) == ("Completed", b"1")
+    assert (first.status, content(scenario.get(f"{FILES}mine/table/a"))) == ("Completed", b"1")
     again = carried_out(scene, "mine/table", a="3")
-    assert (again.status, content(lab.get(f"{FILES}mine/table/a"))) == ("Completed", b"3")
+    assert (again.status, content(scenario.get(f"{FILES}mine/table/a"))) == ("Completed", b"3")
     assert scene.ask("put", f"{FILES}up/a", raw=b"1").status_code == 201
     assert carried_out(scene, "up", a="2").status == "Completed"
     # What was promoted is no upload any more, and no other tree's step has it replaced either.
     assert scene.ask("put", f"{FILES}up/a?overwrite=1", raw=b"3").status_code == 403
     assert scene.ask("delete", f"{FILES}up/a").status_code == 403
-    stranger = lab.run_token(lab.step(scene.other, "train"))
+    stranger = scenario.run_token(scenario.step(scene.other, "train"))
     body = {"experiment": "e", "graph": kept_in(scene, "mine")}
     error = scene.ask("post", "runs/", body, client=stranger).json()["error"]
     assert error["code"] == "run_scope" and "'out'" in error["message"] and "'mine/table/a'" in error["message"]
@@ -318,48 +318,48 @@ def test_a_run_of_a_step_replaces_what_its_own_trees_wrote(scene: Scene) -> None
 @pytest.mark.django_db(transaction=True)
 def test_a_persons_file_among_a_trees_own_is_seen(scene: Scene) -> None:
     assert carried_out(scene, "mine", a="1", b="2").status == "Completed"
-    assert scene.lab.put(f"{FILES}mine/a", b"a person's", overwrite=1).status_code == 201
+    assert scene.scenario.put(f"{FILES}mine/a", b"a person's", overwrite=1).status_code == 201
     body = {"experiment": "e", "graph": kept_in(scene, "mine")}
     assert scene.ask("post", "runs/", body).status_code == 403
-    scene.lab.patch("", {"run_token_scope": "permissive"})
+    scene.scenario.patch("", {"run_token_scope": "permissive"})
     assert scene.ask("post", "runs/", body).status_code == 201
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_file_that_comes_after_the_submit_is_not_replaced(scene: Scene) -> None:
-    lab = scene.lab
+    scenario = scene.scenario
     answer = scene.ask("post", "runs/", {"experiment": "e", "graph": kept_in(scene, "later")})
     root = Run.objects.get(pk=answer.json()["id"])
-    assert lab.put(f"{FILES}later/b", b"a person's").status_code == 201
-    run = end(lab, lab.step(root, "prepare"), a="1", b="2")
+    assert scenario.put(f"{FILES}later/b", b"a person's").status_code == 201
+    run = end(scenario, scenario.step(root, "prepare"), a="1", b="2")
     assert run.status == "Failed" and "'later/b'" in run.error["message"] and "'out'" in run.error["message"]
-    assert content(lab.get(f"{FILES}later/b")) == b"a person's"
-    assert lab.get(f"{FILES}later/a").status_code == 404, "of a refused output nothing is kept"
+    assert content(scenario.get(f"{FILES}later/b")) == b"a person's"
+    assert scenario.get(f"{FILES}later/a").status_code == 404, "of a refused output nothing is kept"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_a_person_submits_may_replace_what_was_there(scene: Scene) -> None:
-    lab = scene.lab
+    scenario = scene.scenario
     assert scene.ask("put", f"{FILES}theirs/a", raw=b"a step's").status_code == 201
-    answer = lab.post("runs/", {"experiment": "e", "graph": kept_in(scene, "theirs")})
-    run = end(lab, lab.step(Run.objects.get(pk=answer.json()["id"]), "prepare"), a="2")
-    assert (run.status, content(lab.get(f"{FILES}theirs/a"))) == ("Completed", b"2")
+    answer = scenario.post("runs/", {"experiment": "e", "graph": kept_in(scene, "theirs")})
+    run = end(scenario, scenario.step(Run.objects.get(pk=answer.json()["id"]), "prepare"), a="2")
+    assert (run.status, content(scenario.get(f"{FILES}theirs/a"))) == ("Completed", b"2")
     # The step's upload is gone, and with it the step's say.
     assert scene.ask("delete", f"{FILES}theirs/a").status_code == 403
     assert scene.ask("post", "runs/", {"experiment": "e", "graph": kept_in(scene, "theirs/a")}).status_code == 403
 
 
 def test_an_owner_chooses_the_scope_and_the_audit_tells(scene: Scene) -> None:
-    lab = scene.lab
-    contributor = lab.member("bo", Role.CONTRIBUTOR)
+    scenario = scene.scenario
+    contributor = scenario.member("bo", Role.CONTRIBUTOR)
     body = json.dumps({"run_token_scope": "permissive"})
-    assert contributor.patch(lab.base, body, content_type="application/json").status_code == 403
-    assert lab.patch("", {"run_token_scope": "everything"}).status_code == 400
-    assert lab.get("").json()["run_token_scope"] == "standard"
+    assert contributor.patch(scenario.base, body, content_type="application/json").status_code == 403
+    assert scenario.patch("", {"run_token_scope": "everything"}).status_code == 400
+    assert scenario.get("").json()["run_token_scope"] == "standard"
     page = Client()
-    page.force_login(lab.owner)
+    page.force_login(scenario.owner)
     assert page.post("/w/lab/settings/run-token-scope/", {"scope": "restricted"}).status_code == 302
-    assert lab.get("").json()["run_token_scope"] == "restricted"
+    assert scenario.get("").json()["run_token_scope"] == "restricted"
     entry = AuditEntry.objects.get(action="workspace.run_token_scope")
     assert (entry.actor, entry.target, entry.facts) == ("ana", "restricted", {"was": "standard"})
     assert scene.ask("post", "experiments/", {"name": "x"}).status_code == 403

@@ -14,14 +14,14 @@ from compute.models import ComputeTarget, Host, Node
 from core.clock import now
 from core.errors import NotFound
 from core.models import Beat
-from runs.agents.exchange import answer_to
 from runs.models import Attempt, Run
 from runs.services.maintenance import host_removal, lease_expiry, unresponsive
-from runs.services.orchestration import clusters, progress
+from runs.services.orchestration import cluster_removal, progress
 from runs.services.orchestration.cancel import cancel_run
 from runs.services.scheduling import placing
 from runs.services.submission import submit
 from tests.runs.exchange import GIB, graph_of
+from tests.runs.protocol_messages import answer_to
 from workspaces.access import WorkspaceContext
 from workspaces.models import User
 from workspaces.services.workspaces import create_workspace
@@ -152,8 +152,8 @@ class Bench:
 
     def come(self, event: str) -> str:
         """Let it happen; the refusal's code, or ""."""
-        deed: Callable[[], str] | None = getattr(self, f"_{event}", None)
-        return deed() if deed else self._report(event)
+        action: Callable[[], str] | None = getattr(self, f"_{event}", None)
+        return action() if action else self._report(event)
 
     def _place(self) -> str:
         placing.place()
@@ -195,7 +195,7 @@ class Bench:
         """Its node, or the one that it had."""
         node = Attempt.objects.get(pk=self.key).node_id or uuid4()
         try:
-            clusters.remove_node(self.context, "cpu", node)
+            cluster_removal.remove_node(self.context, "cpu", node)
         except NotFound as refusal:
             return refusal.code
         return ""

@@ -27,6 +27,8 @@ class FakeStudio:
         self.fail_next = 0
         # What is refused, by the last name of its address: the status.
         self.refused: dict[str, int] = {}
+        # What else the workspace says of itself.
+        self.facts: dict[str, Any] = {}
         studio = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,7 +79,7 @@ class FakeStudio:
 
     def reply(self, method: str, rest: str, query: dict[str, list[str]], body: Any) -> Any:
         if rest == "":
-            return WORKSPACE
+            return {**WORKSPACE, **self.facts}
         if rest == "blobs/missing/":
             return {"missing": [digest for digest in body["digests"] if digest not in self.blobs]}
         if rest.startswith("blobs/"):

@@ -68,7 +68,7 @@ class Gate:
         except OSError:
             pass
         _close(server)
-        back.join(10)
+        back.join(60)
         self._open -= {client, server}
 
     def _back(self, server: socket.socket, client: socket.socket, losing: threading.Event) -> None:

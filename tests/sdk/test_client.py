@@ -7,12 +7,14 @@ import json
 import os
 import re
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from azureml.core import Dataset, Datastore, Environment, Experiment, Run, RunConfiguration, ScriptRunConfig, Workspace
@@ -20,6 +22,7 @@ from azureml.core.authentication import InteractiveLoginAuthentication
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.compute_target import ComputeTargetException
 from azureml.core.model import Model
+from azureml.core.runconfig import DockerConfiguration
 from azureml.data import DataType, OutputFileDatasetConfig
 from azureml.exceptions import UserErrorException
 from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, StepSequence
@@ -107,6 +110,52 @@ def test_exceptions_are_those_that_programs_catch(ws: Workspace) -> None:
         Datastore.get(ws, "ghost")
     with pytest.raises(UserErrorException):
         Datastore(ws, name="ghost")
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Not a studio: a proxy that wants https, or a service that shows its own page at every address."""
+
+    seen: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.seen.append(self.path)
+        moved = self.path.startswith("/moved/")
+        body = b"<html>Welcome</html>"
+        self.send_response(301 if moved else 200)
+        if moved:
+            self.send_header("Location", f"https://duto.example.org{self.path}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_what_is_no_studio_is_told_and_never_followed_elsewhere(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        with pytest.raises(UserErrorException, match="no Duto studio: its answer to GET /api/v1/me/ is no JSON"):
+            Client(url, "duto_x").get("/api/v1/me/")
+        Elsewhere.seen.clear()
+        for ask in (lambda path: Client(url).get(path), lambda path: Client(url).download(path, tmp_path / "file")):
+            with pytest.raises(UserErrorException, match=r"sends on to https://duto\.example\.org\.$"):
+                ask("/moved/")
+        assert Elsewhere.seen == ["/moved/", "/moved/"] and not [*tmp_path.iterdir()]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("address", ["http://", "ftp://a", "http://a:port", "http://a:0", "http://[::1", ""])
+def test_an_address_that_is_none_is_told_before_anything_is_sent(studio: FakeStudio, address: str) -> None:
+    kept = credentials.credentials_path().read_bytes()
+    for ask in (lambda: Client(address).get("/"), lambda: credentials.remember(address, "x", "main")):
+        with pytest.raises(UserErrorException, match="is no address of a studio"):
+            ask()
+    assert credentials.credentials_path().read_bytes() == kept and not studio.calls
 
 
 def test_a_studio_that_is_away_for_a_moment_is_waited_for(studio: FakeStudio, ws: Workspace) -> None:
@@ -255,14 +304,58 @@ def test_validate_and_submit_say_the_same_of_compute_targets(studio: FakeStudio,
     nowhere = PythonScriptStep(script, name="nowhere")
     (told,) = Pipeline(ws, nowhere).validate()
     assert "Step 'nowhere' names no compute target" in told and "There are: cpu-cluster." in told
-    for deed in (
+    for action in (
         lambda: Pipeline(ws, nowhere).submit("e"),
         lambda: Pipeline(ws, nowhere).publish("p"),
         lambda: Experiment(ws, "e").submit(ScriptRunConfig(".", script)),
     ):
         with pytest.raises(UserErrorException, match="names no compute target"):
-            deed()
+            action()
     assert Pipeline(ws, PythonScriptStep(script, compute_target="CPU-Cluster")).validate() == [], "case means nothing"
+
+
+def test_a_step_may_name_no_target_where_the_workspace_has_a_default_one(
+    studio: FakeStudio, ws: Workspace, script: str
+) -> None:
+    nowhere = PythonScriptStep(script, name="nowhere")
+    assert "choose the workspace's default cluster" in Pipeline(ws, nowhere).validate()[0]
+    studio.facts["default_compute"] = "cpu-cluster"  # by an owner elsewhere, after this program has looked
+    assert Pipeline(ws, nowhere).validate() == []
+    Experiment(ws, "e").submit(ScriptRunConfig(".", script))
+    assert studio.run["graph"]["steps"][0]["compute"] is None, "which one it is, is the studio's to say"
+
+
+@pytest.mark.parametrize(
+    "settings,told",
+    [
+        ({"node_count": 6}, "6 nodes"),
+        ({"framework": "PySpark"}, "the framework PySpark"),
+        ({"communicator": "Horovod"}, "the communicator Horovod"),
+    ],
+)
+def test_what_no_step_does_is_refused(
+    studio: FakeStudio, ws: Workspace, script: str, settings: dict[str, Any], told: str
+) -> None:
+    config = RunConfiguration()
+    config.target = "cpu"
+    for name, value in settings.items():
+        setattr(config, name, value)
+    with pytest.raises(UserErrorException, match=f"asks for {told}, which is not part of Duto yet: a step runs on one"):
+        Experiment(ws, "e").submit(ScriptRunConfig(".", script, run_config=config))
+
+
+def test_an_input_is_called_so_in_the_refusal_of_its_name(ws: Workspace) -> None:
+    found = Dataset.File.from_files((Datastore(ws), "a/"), validate=False)
+    with pytest.raises(ValueError, match="'1 bad' cannot name an input or output: use letters, digits"):
+        found.as_named_input("1 bad")
+
+
+def test_a_name_that_is_none_is_told_with_those_there_are(ws: Workspace) -> None:
+    ComputeTarget.create(ws, "cpu-cluster", AmlCompute.provisioning_configuration("STANDARD_D2_V2"))
+    with pytest.raises(KeyError) as refused:
+        ws.compute_targets["gpu"]
+    assert str(refused.value) == "There is no 'gpu'. There are: cpu-cluster." and refused.value.args == ("gpu",)
+    assert ws.compute_targets.get("gpu") is None
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, object()])
@@ -347,11 +440,12 @@ def test_a_metric_in_a_step_is_a_line_and_no_request(
     run = in_a_step(studio, file, monkeypatch)
     run.log("loss", 0.3, step=2)
     run.parent.log("best", 1)
-    if os.fork() == 0:  # another process of the step
+    child = os.fork()
+    if child == 0:  # another process of the step
         spool._SPOOLS.clear()
         run.log_row("curve", x=1, y=2)
         os._exit(0)
-    os.wait()
+    os.waitpid(child, 0)
     run.add_properties({"k": "v"})
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [(each["seq"], each["run"]) for each in lines] == [(1, "step-1"), (2, RUN), (3, "step-1"), (4, "step-1")]
@@ -488,16 +582,16 @@ def test_an_upload_carries_all_others_on_and_names_what_failed(
     files = [str(folder / f"{letter}.txt") for letter in "abcde"]
     store, run = ws.get_default_datastore(), Run(Experiment(ws, "e"), RUN)
     studio.refused = {"b.txt": 413, "d.txt": 409}
-    deeds = {
+    actions = {
         "a folder to a datastore": lambda: store.upload(str(folder), "x", overwrite=True),
         "files to a datastore": lambda: store.upload_files(files, str(folder), "x", overwrite=True),
         "files of a run": lambda: run.upload_files([f"f/{letter}.txt" for letter in "abcde"], files),
         "a folder of a run": lambda: run.upload_folder("f", str(folder)),
     }
-    for name, deed in deeds.items():
+    for name, action in actions.items():
         studio.calls.clear()
         with pytest.raises(UserErrorException, match="2 files could not be copied") as told:
-            deed()
+            action()
         assert "b.txt is refused" in str(told.value) and "d.txt is refused" in str(told.value), name
         assert type(told.value) is UserErrorException and sent(studio) == [f"{each}.txt" for each in "abcde"], name
     with pytest.raises(UserErrorException) as missing:
@@ -519,14 +613,14 @@ def test_a_download_carries_all_others_on_and_keeps_the_kind_of_error(
     store = ws.get_default_datastore()
     step = SimpleNamespace(_workspace=ws, _place=ws._path(f"runs/{RUN}/"))
     output = PortDataReference(None, RUN, {"name": "out", "datastore": store.name, "path": "p"}, step)
-    for number, deed in enumerate((store.download, output.download)):
+    for number, action in enumerate((store.download, output.download)):
         for statuses, kind in (
             ((409, 409), ConflictException), ((404, 404), NotFoundException), ((409, 404), UserErrorException),
         ):  # fmt: skip
             folder = tmp_path / f"{number}{statuses}"
             studio.refused = dict(zip(("b.txt", "d.txt"), statuses, strict=True))
             with pytest.raises(UserErrorException, match="2 files could not be copied") as told:
-                deed(str(folder))
+                action(str(folder))
             assert type(told.value) is kind and "b.txt is" in str(told.value) and "d.txt is" in str(told.value)
             assert told.value.code == ("refused" if kind is not UserErrorException else None)
             assert sorted(each.name for each in folder.rglob("*.txt")) == ["a.txt", "c.txt", "e.txt"]
@@ -589,6 +683,29 @@ def test_an_environment_is_named_while_nobody_touches_it(ws: Workspace) -> None:
     assert environment.reference() == {"name": "AzureML-Tutorial", "version": "1"}
     environment.python.conda_dependencies.add_pip_package("lightgbm")
     assert environment.reference()["python"]["packages"] == ["lightgbm", "pandas"]
+
+
+def test_an_environment_by_name_keeps_its_packages_in_a_container_of_its_own(ws: Workspace) -> None:
+    config = RunConfiguration()
+    config.environment.name = "AzureML-Tutorial"
+    config.docker = DockerConfiguration(use_docker=True, shm_size="8g", arguments=["--ulimit", "nofile=9"])
+    config.environment_variables = {"A": "b"}
+    assert config.environment_reference() == {"name": "AzureML-Tutorial", "version": None}, "a draft asks nothing"
+    registered = Environment.get(ws, "AzureML-Tutorial").definition()
+    reference = config.environment_reference(ws) or {}
+    assert reference["python"] == registered["python"] and reference["python"]["packages"]
+    assert reference["docker"] == {
+        **registered.get("docker", {}),
+        "shm_size": "8g",
+        "arguments": ["--ulimit", "nofile=9"],
+    }
+    config.docker = DockerConfiguration(use_docker=True)
+    config.environment.docker.arguments = ["--init"]
+    assert (config.environment_reference(ws) or {})["docker"]["arguments"] == ["--init"], (
+        "so it does by its own section"
+    )
+    config.environment.docker.base_image = "python:3.11-slim"
+    assert not config.environment.is_by_name, "an image of its own is an environment of its own"
 
 
 def test_an_environment_that_is_not_there_is_refused_in_the_words_of_the_studio(ws: Workspace) -> None:

@@ -212,7 +212,7 @@ class Web:
         self.keys: list[str | None] = []
         keys = self.keys
 
-        class Door(BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked[self.path] += 1
                 keys.append(self.headers["Authorization"])
@@ -227,7 +227,7 @@ class Web:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -537,3 +537,27 @@ def test_a_python_of_the_users_own_has_none_of_the_packages_and_says_so() -> Non
     made.python.conda_dependencies = CondaDependencies.create(pip_packages=["six"])
     (told,) = made.definition()["python"]["unused"]
     assert "not installed" in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "python", "packages", "told"),
+    [
+        ("- python=3.6.2\n- pip: [azureml-defaults, sklearn]", "3.6", {*DEFAULTS, "scikit-learn"}, ""),
+        ("- python=3.7\n- scikit-learn\n- numpy<1.24", "3.7", {"scikit-learn", "numpy<1.24"}, ""),
+        ("- pip: ['-r more.txt', pandas]", None, {"scipy==1.4.1", "pandas"}, ""),
+        ("- pip: ['git+https://h.example/o.git@v1#egg=o']", None, {"o @ git+https://h.example/o.git@v1"}, ""),
+        ("- pip: ['--extra-index-url https://u:s3cret@pkgs.example/simple', own]", None, {"own"}, "--extra-index-url https://…@pkgs"),
+    ],
+)  # fmt: skip
+def test_an_old_conda_file_is_taken(
+    tmp_path: Path, lines: str, python: str | None, packages: set[str], told: str
+) -> None:
+    (tmp_path / "more.txt").write_text("scipy==1.4.1\n")
+    found = conda(tmp_path, f"name: old\nchannels: [defaults, conda-forge]\ndependencies:\n{lines}\n")
+    assert (found.python, set(found.packages), found.conda) == (python, packages, None)
+    assert told in "".join(found.unused) and bool(told) == bool(found.unused)
+
+
+def test_a_program_of_ones_own_in_a_conda_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"'-e \.': '\.' is a file of your machine"):
+        conda(tmp_path, "channels: [defaults]\ndependencies:\n- python=3.7\n- pip: [six, -e .]\n")

@@ -61,7 +61,7 @@ def test_what_a_pattern_finds(pattern: str, yes: list[str], no: list[str]) -> No
     assert [each for each in no if found.fullmatch(each)] == []
 
 
-def lines_of(deed: Callable[[], Any]) -> int:
+def lines_of(action: Callable[[], Any]) -> int:
     """How many lines of the matcher run."""
     count = 0
 
@@ -75,7 +75,7 @@ def lines_of(deed: Callable[[], Any]) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        deed()
+        action()
     finally:
         sys.settrace(before)
     return count

@@ -120,6 +120,28 @@ def test_rows_in_the_arguments_of_their_writer_are_its_output() -> None:
     assert graph.step("write").arguments == ("--out", {"output": "out"})
 
 
+@pytest.mark.parametrize("as_table", [False, True])
+def test_an_upload_says_whether_it_may_overwrite(as_table: bool) -> None:
+    def sent(change: Any) -> Any:
+        out = OutputFileDatasetConfig("out", (STORE, "x"))
+        change(out.read_delimited_files() if as_table else out)
+        output = graph_of(step("write", out)).step("write").output("out")
+        return output.mode, output.overwrite
+
+    assert sent(lambda out: out.as_upload()) == sent(lambda out: out.as_upload(overwrite=False)) == ("upload", False)
+    assert sent(lambda out: out.as_upload(overwrite=True)) == ("upload", True)
+    assert sent(lambda out: out.as_mount()) == ("mount", None)
+    with pytest.raises(UserErrorException, match="source_globs"):
+        sent(lambda out: out.as_upload(source_globs="*.csv"))
+
+
+def test_an_output_says_whether_it_makes_another_version() -> None:
+    for wanted in (True, False):
+        made = PipelineData("data").as_dataset().register("made", create_new_version=wanted)
+        output = graph_of(step("write", outputs=[made])).step("write").output("data")
+        assert output.register is not None and output.register["create_new_version"] is wanted
+
+
 def test_placeholders_say_the_names_that_data_have_in_the_step() -> None:
     data = PipelineData("data", output_name="data_files")
     step("write", f"--out={data}/x", f"${{{str(data)[1:]}}}", outputs=[data])
@@ -171,14 +193,14 @@ def test_what_cannot_be_a_path_is_refused_before_anything_runs(path: str, tmp_pa
     assert "output 'kept' has the destination" in problems_of(step("s", OutputFileDatasetConfig("kept", (STORE, path))))
     with pytest.raises(ValueError, match=r"a path on a datastore, without '\.\.'"):
         coerce("p", "data_path", {"datastore": "d", "path": path})
-    for deed in (
+    for action in (
         lambda: sources_of((STORE, path)),
         lambda: STORE.upload(str(tmp_path), path),
         lambda: STORE.upload_files([str(tmp_path / "s.py")], None, path),
         lambda: FileDatasetFactory.upload_directory(str(tmp_path), (STORE, path)),
     ):
         with pytest.raises(UserErrorException, match="is no path on a datastore"):
-            deed()
+            action()
 
 
 @pytest.mark.parametrize(

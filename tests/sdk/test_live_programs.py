@@ -1,7 +1,8 @@
-"""Whole programs, unchanged, against a studio of real processes: the small examples, and one over the surface."""
+"""Whole programs, unchanged, against a studio of real processes, one of them over the surface."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from studio.bootstrap import ROOT
 from studio.testing.live import LiveStudio, clean_env, live_studio
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,6 @@ def env(place: Path) -> dict[str, str]:
 def studio(place: Path, env: dict[str, str]) -> Iterator[LiveStudio]:
     with live_studio(place / "var", env=env) as running:
         running.take_over()
-        shutil.copytree(ROOT / "examples", place / "examples")
         shutil.copytree(Path(__file__).parent / "programs", place / "examples/varied")
         shutil.copy(ROOT / "examples/hello/config.json", place / "examples/varied/config.json")
         yield running
@@ -46,13 +46,11 @@ def run(place: Path, env: dict[str, str], folder: str, program: str) -> str:
     return done.stdout
 
 
-def test_hello(place: Path, env: dict[str, str]) -> None:
-    assert run(place, env, "hello", "pipeline.py").endswith("first false\nsecond true\nthird true\n")
-
-
-def test_hello_data(place: Path, env: dict[str, str]) -> None:
-    shown = run(place, env, "hello", "dataset_pipeline.py")
-    assert "{'rows': 20, 'mean': 6.75}" in shown and "Triggered run" in shown
+@pytest.mark.skipif(
+    shutil.which("mpirun") is None and not os.environ.get("DUTO_REQUIRE_MPI"), reason="there is no mpirun here"
+)
+def test_several_processes_of_one_script(place: Path, env: dict[str, str], studio: LiveStudio) -> None:
+    assert "all processes ran" in run(place, env, "varied", "distributed.py")
 
 
 def test_one_program_over_the_surface(place: Path, env: dict[str, str]) -> None:
@@ -61,3 +59,27 @@ def test_one_program_over_the_surface(place: Path, env: dict[str, str]) -> None:
 
 def test_the_spellings_of_public_programs(place: Path, env: dict[str, str]) -> None:
     run(place, env, "varied", "spelled.py")
+
+
+def test_commands(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "commands.py").endswith("all commands ran\n")
+
+
+def test_parallel_steps(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "parallel.py").endswith("all parallel steps ran\n")
+
+
+def test_estimators(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "estimators.py").endswith("all estimators ran\n")
+
+
+def test_sweeps(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "sweeps.py").endswith("all sweeps ran\n")
+
+
+def test_programs_and_data_transfers(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "other_steps.py").endswith("all other steps ran\n")
+
+
+def test_modules(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "modules.py").endswith("all modules ran\n")

@@ -21,6 +21,7 @@ import azureml
 import duto
 from duto import not_built
 from duto.exceptions import AzureMLException, NotBuiltException
+from studio.testing.cases import in_one
 
 NAMES: dict[str, Any] = json.loads((Path(__file__).parent / "data/sdk_names.json").read_text())
 MODULES = sorted(module for module in NAMES if not module.startswith("_"))
@@ -41,7 +42,7 @@ def object_of(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@in_one("module", MODULES)
 def test_every_module_has_its_names(module: str) -> None:
     for kind, members in NAMES[module].items():
         if kind == "(constants)":
@@ -62,7 +63,7 @@ CLASSES = [
 ]
 
 
-@pytest.mark.parametrize("module,name", CLASSES)
+@in_one("module,name", CLASSES)
 def test_every_class_has_its_members_or_says_what_to_do(module: str, name: str) -> None:
     found, members = object_of(module, name), NAMES[module][name]
     if issubclass(found, BaseException):
@@ -146,6 +147,10 @@ def test_what_was_given_and_changes_nothing_is_told() -> None:
 
 # Arguments without a meaning here, in whatever function: the result is the same with and without.
 HARMLESS = {
+    "create_sequencing_ports": "any step may run after any other",
+    "create_pool": "nodes come and go with the work",
+    "delete_batch_job_after_finish": "there are no jobs of Azure Batch",
+    "delete_batch_pool_after_finish": "there are no pools of Azure Batch",
     "show_progress": "nothing is drawn while files travel",
     "show_output": "there is nothing to print",
     "timeout_seconds": "requests have limits of their own",
@@ -191,13 +196,22 @@ HARMLESS = {
 }
 # Functions whose arguments are told by words of their own, or are kept for their signature.
 KNOWN = {
+    "attached.AttachConfiguration.to_body",
+    "commands.command_problems",
+    "data_transfer.DataTransferStep.folder",
+    "module.Module.__init__",
+    "module.ModuleVersion.__init__",
+    "module_step.ModuleStep.folder",
+    "refused.KustoStep.__init__",
+    "refused.RefusedStep.folder",
+    "targets.AmlComputeProvisioningConfiguration.to_body",
     "authentication.AbstractAuthentication.get_token",
     "authentication.ArcTokenAuthentication.__init__",
     "authentication.ArmTokenAuthentication.__init__",
     "authentication.ArmTokenAuthentication.update_arm_access_token",
     "authentication.MsiAuthentication.__init__",
-    "compute.AmlCompute.supported_vmsizes",
-    "dataset_types.DataType.to_stream",
+    "targets.AmlCompute.supported_vmsizes",
+    "types.DataType.to_stream",
     "exceptions.AzureMLException.__init__",
     "exceptions.HttpOperationError.__init__",
     "exceptions.WebserviceException.__init__",
@@ -211,18 +225,27 @@ KNOWN = {
 }
 
 
+def is_stub(function: ast.FunctionDef) -> bool:
+    """An overload, or a method of a protocol: it says a type alone."""
+    return ast.unparse(function.body[-1]) == "..."
+
+
 def functions() -> list[Any]:
     found = []
-    for path in sorted(SDK.glob("*.py")):
+    for path in sorted(SDK.rglob("*.py")):
         for owner in ast.walk(ast.parse(path.read_text())):
             if isinstance(owner, ast.ClassDef | ast.Module) and not getattr(owner, "name", "").startswith("_Later"):
-                kept = [each for each in owner.body if isinstance(each, ast.FunctionDef)]
+                kept = [each for each in owner.body if isinstance(each, ast.FunctionDef) and not is_stub(each)]
                 names = [".".join(filter(None, (path.stem, getattr(owner, "name", ""), each.name))) for each in kept]
                 found += [pytest.param(name, each, id=name) for name, each in zip(names, kept, strict=True)]
     return [each for each in found if not each.id.split(".")[-1].startswith("_") or each.id.endswith("__init__")]
 
 
-@pytest.mark.parametrize("name,function", functions())
+def test_what_is_known_to_pass_arguments_over_is_there() -> None:
+    assert KNOWN - {each.id for each in functions()} == set()
+
+
+@in_one("name,function", functions())
 def test_no_argument_is_passed_over_without_a_word(name: str, function: ast.FunctionDef) -> None:
     calls = {ast.unparse(each.func) for each in ast.walk(function) if isinstance(each, ast.Call)}
     raises = [each for each in function.body if isinstance(each, ast.Raise)]
@@ -242,3 +265,20 @@ def test_importing_one_package_gives_the_others_as_azures_does() -> None:
     assert known == version
     with pytest.raises(AttributeError, match="no attribute 'nowhere'"):
         _ = azureml.nowhere
+
+
+def test_a_part_of_azures_sdk_that_is_not_here_is_told_with_what_not_to_do() -> None:
+    for name in ("azureml.interpret", "azureml.contrib.interpret.explanation", "azureml.monitoring"):
+        with pytest.raises(ModuleNotFoundError, match="knows no Duto studio"):
+            importlib.import_module(name)
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        exec("from azureml.core import nothing")
+    assert not hasattr(azureml, "nothing")
+
+
+@pytest.mark.parametrize(
+    "module,name",
+    [("azureml.train.hyperdrive.run", "PrimaryMetricGoal"), ("azureml.opendatasets", "NycTlcGreen")],
+)
+def test_names_that_programs_import_from_elsewhere_than_where_they_are_made(module: str, name: str) -> None:
+    assert getattr(importlib.import_module(module), name) is not None

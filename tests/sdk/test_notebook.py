@@ -197,7 +197,7 @@ def test_in_a_notebook_it_is_drawn_until_the_run_is_over(
     details.show()
     assert details._watcher is not None and ">Running<" in drawn.pages[0]
     studio.run.update(status="Completed", finished_at="2026-03-04T07:05:00Z")
-    details._watcher.join(30)
+    details._watcher.join(60)
     assert not details._watcher.is_alive() and "ended 2026-03-04 07:05:00 UTC" in drawn.pages[-1]
     RunDetails(run).show()
     assert [each.name for each in threading.enumerate() if each.name == "duto-widget"] == []
@@ -212,7 +212,7 @@ def test_the_last_drawing_stays_when_the_run_is_gone(
     details.show()
     studio.runs = lambda *_: None  # type: ignore[method-assign]  # deleted meanwhile
     assert details._watcher is not None
-    details._watcher.join(30)
+    details._watcher.join(60)
     assert not details._watcher.is_alive() and ">Running<" in drawn.pages[-1]
 
 

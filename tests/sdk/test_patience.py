@@ -34,13 +34,13 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
         self.slept.append(seconds)
-        due = [deed for moment, deed in self._plans if moment <= self.now]
+        due = [action for moment, action in self._plans if moment <= self.now]
         self._plans = [each for each in self._plans if each[0] > self.now]
-        for deed in due:
-            deed()
+        for action in due:
+            action()
 
-    def after(self, seconds: float, deed: Callable[[], None]) -> None:
-        self._plans.append((self.now + seconds, deed))
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        self._plans.append((self.now + seconds, action))
 
 
 @pytest.fixture
@@ -365,3 +365,17 @@ def test_what_waits_for_something_waits_out_an_absence():
     waits = [each.wait_for_completion for each in (Run, PipelineRun, StepRun, AmlCompute, ImageBuildDetails)]
     for each in (*waits, dataset._when_ready, watching.watch_run, watching.watch_pipeline):
         assert hasattr(each, "__wrapped__"), each
+
+
+@pytest.mark.parametrize(
+    "state,facts,line",
+    [
+        ("Skipped", {"error": {"message": "Skipped: it needs prepare."}}, "Skipped: it needs prepare."),
+        ("Canceled", {"error": {"message": "Canceled by ana."}}, "Canceled by ana."),
+        ("Failed in 3.0 s", {"error": {"message": "No module."}}, "Failed in 3.0 s: No module."),
+        ("Queued", {"status": "Queued", "step": {"waiting": [{"text": "The cluster is full."}]}}, "Queued (The cluster is full.)"),
+        ("Running", {"status": "Running"}, "Running"),
+    ],
+)  # fmt: skip
+def test_how_a_step_stands_is_said_once(state: str, facts: dict[str, Any], line: str) -> None:
+    assert watching._with_cause(state, facts) == line

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from duto.spec.errors import SpecError
+from duto.spec.fingerprint import fingerprint
 from duto.spec.graph import Graph
 
 
@@ -44,6 +45,10 @@ FULL = document(
 )
 
 
+def command(*arguments: object) -> dict[str, Any]:
+    return document({"id": "a", "kind": "command", "arguments": [*arguments], "outputs": [{"name": "o"}]})
+
+
 def codes(refused: dict[str, Any], files: Any = None) -> set[str]:
     with pytest.raises(SpecError) as caught:
         Graph.from_document(refused, files)
@@ -56,6 +61,32 @@ def test_a_graph_survives_its_document() -> None:
     assert graph.needs == {"prepare": frozenset(), "train": frozenset({"prepare"})}
     assert graph.order == ("prepare", "train")
     assert graph.followers["prepare"] == {"train"}
+
+
+def test_a_command_needs_no_script_and_no_file() -> None:
+    arguments = ["cat DatasetOutputConfig:model/a $AZUREML_DATAREFERENCE_model_b $HOME", 3, {"output": "model"}]
+    given = {"id": "a", "kind": "command", "arguments": arguments, "snapshot": "s", "outputs": [{"name": "model"}]}
+    graph = Graph.from_document(document(given), {"s": []})
+    assert [(each.kind, each.script) for each in graph.steps] == [("command", "")]
+    assert Graph.from_document(graph.to_document()) == graph
+
+
+def test_settings_are_part_of_a_step_where_there_are_any() -> None:
+    given = document(step("a", settings={"size": 3, "rate": {"parameter": "rate"}}), step("b"))
+    given["parameters"] = [{"name": "rate", "type": "float", "default": 0.5}]
+    graph = Graph.from_document(given)
+    written = graph.to_document()
+    assert Graph.from_document(written) == graph and [each.get("settings") for each in written["steps"]] == [
+        {"size": 3, "rate": {"parameter": "rate"}},
+        None,
+    ]
+    parts = [
+        fingerprint(each, snapshot="s", inputs={}, parameters={"rate": 1.5}, environment=None, compute=None)["parts"]
+        for each in graph.steps
+    ]
+    assert parts[0]["parameters"] == {"rate": 1.5} and parts[0]["settings"]["size"] == 3 and "settings" not in parts[1]
+    assert codes(document(step("a", settings={"x": {"parameter": "ghost"}}))) == {"undeclared_parameter"}
+    assert codes(document(step("a", kind="dance"))) == {"unknown_kind"}
 
 
 def test_order_puts_parents_first_and_keeps_the_rest() -> None:
@@ -82,6 +113,9 @@ def test_a_cycle_is_named_by_its_path() -> None:
         (document(step("a", params={"x": {"parameter": "lr"}})), "undeclared_parameter"),
         (document(step("a", arguments=[{"input": "x"}])), "unknown_input"),
         (document(step("a", arguments=[{"output": "x"}])), "unknown_output"),
+        (document(step("a", arguments=["--in=${AZUREML_DATAREFERENCE_x}/a"])), "unknown_input"),
+        (document(step("a", arguments=["DatasetOutputConfig:x"])), "unknown_output"),
+        (document(step("a", params={"where": "DatasetConsumptionConfig:x"})), "unknown_input"),
         (document(step("a", run_after=["ghost"])), "unknown_step"),
         (document(step("a"), parameters=[{"name": "n", "type": "int", "default": "x"}]), "wrong_type"),
         (document(step("a"), parameters=[{"name": "n", "type": "money", "default": 1}]), "wrong_type"),
@@ -89,6 +123,19 @@ def test_a_cycle_is_named_by_its_path() -> None:
         (document(step("a", script="/etc/a.py")), "missing_script"),
         (document(step("a", outputs=[{"name": "no spaces"}])), "bad_name"),
         (document(step("a", kind="magic")), "unknown_kind"),
+        (document({"id": "a", "kind": "python_script"}), "invalid"),
+        (document({"id": "a", "kind": "command"}), "missing_command"),
+        (document({"id": "a", "kind": "command", "arguments": [" ", ""]}), "missing_command"),
+        (document({"id": "a", "kind": "command", "arguments": ["a\0b"]}), "bad_command"),
+        (document(step("a", kind="command", arguments=["ls"])), "bad_command"),
+        (document({"id": "a", "kind": "command", "arguments": ["cat 'DatasetConsumptionConfig:x'"]}), "unknown_input"),
+        (document({"id": "a", "kind": "command", "arguments": ["ls > ${AZUREML_DATAREFERENCE_x}"]}), "unknown_input"),
+        (document({"id": "a", "kind": "command", "arguments": ["ls > DatasetOutputConfig:x/a"]}), "unknown_output"),
+        (document({"id": "a", "kind": "command", "arguments": ["cat", {"input": "x"}]}), "unknown_input"),
+        (command("echo `cat", {"output": "o"}, "`"), "bad_command"),
+        (command('echo "`cat DatasetOutputConfig:o`"'), "bad_command"),
+        (command("cat <<END\n$AZUREML_DATAREFERENCE_o\nEND"), "bad_command"),
+        (command("ls # of", {"output": "o"}), "bad_command"),
         (document(step("a", timeout_seconds=0)), "bad_timeout"),
         (document(step("a", timeout_seconds=float("nan"))), "bad_timeout"),
         (document(step("a", timeout_seconds=float("inf"))), "bad_timeout"),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import duto
+from studio.testing.cases import in_one
 
 DATA = Path(__file__).parent / "data"
 SURFACE: dict[str, Any] = json.loads((DATA / "surface.json").read_text())
@@ -33,7 +34,7 @@ NOT_HERE = {
 }
 
 
-@pytest.mark.parametrize("path", PATHS)
+@in_one("path", PATHS)
 def test_import_path_resolves(path: str) -> None:
     try:
         importlib.import_module(path)
@@ -65,7 +66,7 @@ def _expected() -> list[tuple[str, str, list[str]]]:
     ]
 
 
-@pytest.mark.parametrize("owner,name,params", [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in _expected()])
+@in_one("owner,name,params", [pytest.param(*each, id=f"{each[0]}.{each[1]}") for each in _expected()])
 def test_signature_is_that_of_the_surface(owner: str, name: str, params: list[str]) -> None:
     member = inspect.getattr_static(getattr(duto, owner), name)
     function = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
@@ -91,7 +92,7 @@ def _same_default(parameter: inspect.Parameter, text: str) -> None:
         assert repr(parameter.default) == default, text
 
 
-@pytest.mark.parametrize(
+@in_one(
     "owner,name",
     [
         pytest.param(owner, name, id=f"{owner}.{name}")

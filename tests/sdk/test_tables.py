@@ -49,6 +49,9 @@ def types(files: Mapping[str, str | bytes] | str, form: Any = None) -> list[tupl
     [
         ("a,b\n1,2,\n3,4,,\n", {}, {"a": [1, 3], "b": [2, 4]}),
         ("a,b,\n1,2,\n", {}, {"a": [1], "b": [2], "Column3": [None]}),
+        ("sep=;\r\na;b;c\r\n1;2;x\r\n", {"separator": ";"}, {"a": [1], "b": [2], "c": ["x"]}),
+        ("sep=,\n1,2\n", {"header": False}, {"Column1": [1], "Column2": [2]}),
+        ("a,b\nsep=,\n", {}, {"a": ["sep="], "b": [None]}),
         ("a,b\n1\n3,4\n", {}, {"a": [1, 3], "b": [None, 4]}),
         ("a,b\n1,2\n\n  \n3,4", {}, {"a": [1, 3], "b": [2, 4]}),
         ('a\n1\n""\n3\n', {}, {"a": [1, None, 3]}),
@@ -218,6 +221,13 @@ def test_parquet_gives_its_types_and_times_in_utc() -> None:
     }  # fmt: skip
 
 
+def test_parquet_columns_of_one_name_are_all_read() -> None:
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_arrays([[1], ["x"], [2.5]], ["a", "a", "a.1"]), buffer)
+    assert types({"a": buffer.getvalue()}, {"type": "parquet"}) == [("a", "long"), ("a.2", "string"), ("a.1", "float")]
+    assert table({"a": buffer.getvalue()}, {"type": "parquet"}) == {"a": [1], "a.2": ["x"], "a.1": [2.5]}
+
+
 def test_parquet_files_of_several_schemas_are_one_table() -> None:
     files = {"1": stored(a=[1], b=["x"]), "2": stored(b=[7], c=[True], a=[2.5])}
     assert table(files, {"type": "parquet"}) == {"a": [1.0, 2.5], "b": ["x", "7"], "c": [None, True]}
@@ -246,6 +256,8 @@ def test_parquet_files_of_several_schemas_are_one_table() -> None:
         ({"2021/3/a.csv": "x\n1\n", "b.csv": "x\n2\n"}, {"partition_format": "/{d:yyyy/MM}/*.csv"}, "1 of 2 paths are not of the partition format"),
         ("x,state\n1,2\n", {"partition_format": "/{state}.csv"}, "a column 'state' of their own"),
         ("a\n1\n", {"extension": ".txt"}, "there is no file to read"),
+        ("sep=;\na;b\n1;2;3\n", {"separator": ";"}, "the row of line 3 has 3 values"),
+        ('{"a":1}\n{"a":1\n', JSON, "line 2 is no JSON object: Expecting ',' delimiter at character 8"),
         ("a\ufdd0\n1\n", {"separator": "||"}, "U\\+FDD0"),
     ],
 )  # fmt: skip
@@ -304,14 +316,14 @@ def test_a_time_column_that_was_dropped_is_none() -> None:
         made.drop_columns("d").keep_columns(["x", "d"]),
     ):
         assert gone.timestamp_columns == (None, None)
-        for deed in (
+        for action in (
             lambda gone=gone: gone.time_before(noon),
             lambda gone=gone: gone.time_after(noon),
             lambda gone=gone: gone.time_between(noon, noon),
             lambda gone=gone: gone.time_recent(timedelta(days=1)),
         ):
             with pytest.raises(DatasetTimestampMissingError, match="was dropped"):
-                deed()
+                action()
     with pytest.raises(DatasetTimestampMissingError, match="with_timestamp_columns"):
         Dataset.Tabular.from_delimited_files("https://example.com/a.csv").time_after(noon)
     for unfit in ("2021-03-04", 7, noon.date()):
@@ -444,6 +456,9 @@ GUESSES = {
     "sentences.txt": (b"words\nthis is one\nthat is two\n", {"separator": ",", "header": True}),
     "quoted.csv": (b'a,b\n"x;y;\nz",2\n', {"separator": ",", "header": True}),
     "long rows.csv": (b"a,b\n1,2\n3,4,5\n", {"separator": ",", "header": True}),
+    "ended rows.csv": (b"a,b\n1,2,\n3,4,\n", {"separator": ",", "header": True}),
+    "excel.csv": (b"sep=;\r\na;b;c\r\n1;2,5;x\r\n", {"separator": ";", "header": True, "decimal": ","}),
+    "excel16.csv": ("sep=;\r\n1;2;3\r\n".encode("utf-16"), {"separator": ";", "header": False, "encoding": "utf-16"}),
     "utf16.csv": ("a;b\n1;2\n".encode("utf-16"), {"separator": ";", "header": True, "encoding": "utf-16"}),
     "no mark.csv": ("a;b\n1;2\n".encode("utf-16-le"), {"separator": ";", "header": True, "encoding": "utf-16-le"}),
 }  # fmt: skip

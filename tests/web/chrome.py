@@ -29,8 +29,13 @@ def ours(said: list[str]) -> list[str]:
 
 def fits(page: Any) -> bool:
     """Whether nothing is wider than the window, once what is drawn by scripts has followed its size."""
+    return becomes(page, "document.documentElement.scrollWidth <= innerWidth")
+
+
+def becomes(page: Any, true: str) -> bool:
+    """Whether an expression is true in the end: what scripts draw follows a frame later, or more on a busy machine."""
     try:
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+        page.wait_for_function(true)
     except TimeoutError:
         return False
     return True

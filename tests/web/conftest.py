@@ -22,15 +22,16 @@ from compute.models import Node
 from core.clock import now
 from core.storage import artifact_store
 from datasets.models import DatasetVersion
-from datasets.services import save
 from datasets.services.datastores import put_file
+from datasets.services.versions import save
 from environments.services.versions import register
+from pipelines.services import modules
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
 from runs.services.submission.publish import publish_run
 from studio.testing.plugin import find_chromium
-from tests.conftest import FLAGS
-from tests.runs.conftest import Lab
+from tests.conftest import FLAGS, STEP_MS
+from tests.runs.conftest import RunScenario
 from workspaces.models import Member, Role, User
 
 PARAMETERS = [
@@ -49,7 +50,19 @@ ERROR = {
 }
 
 
-class Site(Lab):
+class Visitor(Client):
+    """Sees a page as one line: without the breaks of its template, blanks of a text as one, and none beside a tag."""
+
+    def request(self, **request: Any) -> Any:
+        answer = super().request(**request)
+        if answer.get("Content-Type", "").startswith("text/html") and not answer.streaming:
+            parts = re.split(r"(<pre\b.*?</pre>)", answer.content.decode(), flags=re.DOTALL)
+            parts[::2] = [re.sub(r" ?(<[^<>]*?) ?(/?>) ?", r"\1\2", re.sub(r"\s+", " ", part)) for part in parts[::2]]
+            answer.content = "".join(parts).encode()
+        return answer
+
+
+class Site(RunScenario):
     """The pages, as each kind of person sees them."""
 
     def __init__(self) -> None:
@@ -63,7 +76,7 @@ class Site(Lab):
         self.page = self.people["owner"]
 
     def visitor(self, user: User) -> Client:
-        client = Client()
+        client = Visitor()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         return client
 
@@ -193,6 +206,9 @@ class Site(Lab):
         model = RegisteredModel.objects.create(workspace=self.workspace, name="forest", latest_version=1)
         held = ModelVersion.objects.create(model=model, version=1, run_id=filled.pk, file_count=1, size=2)
         artifact_store(self.workspace.pk).write(f"{held.prefix}/m.json", io.BytesIO(b"{}"))
+        module = modules.create(self.context, "add", "Adds numbers.")
+        code = self.snapshot(add_py="print('sum')\n")
+        modules.publish(self.context, module, {"kind": "module", "script": "add.py", "snapshot": code.digest})
         of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
         tabs = {f"tab {tab}": f"runs/{filled.pk}/?step=train&tab={tab}" for tab in of_step}
         opened, child = self.interactive()
@@ -206,6 +222,7 @@ class Site(Lab):
             "pipelines": "pipelines/", "pipeline": f"pipelines/{pipeline.pk}/", "datasets": "data/", "dataset": "data/sets/penguins/",
             "preview": "data/sets/penguins/?part=preview", "stores": "data/stores/", "store": "data/stores/workspaceblobstore/?path=raw",
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
+            "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",
             "who used the host": "runs/of/host/steps/?of=alpha", "who used the model": f"runs/of/model/?of={held.pk}",
@@ -252,6 +269,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     context = chromium.new_context(viewport={"width": 1440, "height": 810})
+    context.set_default_timeout(STEP_MS)
     yield context.new_page()
     context.close()
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.urls import resolve
 
+from tests.conftest import STEP_MS
 from tests.live.browser import violations
 from tests.live.test_walk import addresses
 from tests.web.chrome import NARROW, WIDE, open_page, ours
@@ -20,7 +21,7 @@ from tests.web.test_links import with_data
 from workspaces.models import Member, Role, User
 from workspaces.services import invitations
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 OPENERS = """[...document.querySelectorAll("[data-open]")].map((each, place) => {
   each.dataset.opener = place;
   return [place, each.dataset.open, each.getAttribute("hx-get") ?? each.dataset.open];
@@ -63,12 +64,15 @@ class Look:
         burger = self.page.locator(".burger")
         if burger.is_visible() and self._is_new("the drawer"):
             burger.click()
-            self.note(f"{name}: the drawer")
+            self.note(f"{name}: the drawer", is_new=True)
 
-    def note(self, where: str) -> None:
-        # What differs by size is the layout, and by theme the colours: all of axe's rules in light and wide, and in dark and narrow.
-        is_wide = self.page.viewport_size == WIDE
-        if problems := violations(self.page, "light", colours="dark") if is_wide else violations(self.page, "dark"):
+    def note(self, where: str, is_new: bool = False) -> None:
+        # What differs by size is the layout, and by theme the colours.
+        if is_new or self.page.viewport_size == WIDE:
+            problems = violations(self.page, "light", colours="dark")
+        else:
+            problems = violations(self.page, layout="dark")
+        if problems:
             self.found[where] = problems
 
     def _dialogs(self, name: str) -> None:
@@ -98,6 +102,7 @@ class Look:
 @pytest.fixture
 def look(chromium: Any, live_server: Any) -> Iterator[Look]:
     context = chromium.new_context(viewport=WIDE, bypass_csp=True)
+    context.set_default_timeout(STEP_MS)
     yield Look(context.new_page(), live_server)
     context.close()
 
@@ -116,7 +121,7 @@ def pages_of(site: Site) -> dict[str, str]:
         "audit": "/w/lab/settings/audit/", "retention": "/w/lab/settings/retention/", "member": f"/w/lab/settings/members/{reader.pk}/",
         "the end": "/w/lab/settings/workspace/delete/", "register": "/w/lab/data/register/", "register a path": "/w/lab/data/register/?from=path",
         "register from the web": "/w/lab/data/register/?from=web", "lost": "/w/lab/no/such/page/", "nowhere": "/nowhere/",
-        **{form: f"/w/lab/settings/{form}/" for form in ("people/link", "members/add", "tokens/create")},
+        **{form: f"/w/lab/settings/{form}/" for form in ("people/link", "members/add", "tokens/create", "secrets/set")},
         "workspaces": "/workspaces/", "new workspace": "/workspaces/new/", "docs": "/api/v1/docs",
         **{f"studio {tab}": f"/studio/{tab}" for tab in ("", "workspaces/", "people/", "banner/")},
         "password": "/accounts/password/change/", "who are you": "/accounts/reauthenticate/",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from playwright.sync_api import expect
 
 from compute.services import hosts, samples
 from core.clock import now
 from duto_agent.environments.pythons import Pythons
 from duto_agent.host.facts import HostFacts
 from duto_agent.host.gpus import Gpus
+from duto_protocol.messages import Isolation
+from duto_protocol.reading import builtins_of
 from runs.models import Run, StepRun
 from tests.agent.nvml import StandIn
-from tests.web.chrome import NARROW, WIDE, fits, open_page, ours
+from tests.web.chrome import NARROW, WIDE, becomes, fits, open_page, ours
 from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -35,6 +39,14 @@ INKED = """(chart, token) => {
   let count = 0;
   for (let at = 0; at < seen.length; at += 4) if (seen[at + 3] > 100 && wanted.every((value, place) => Math.abs(seen[at + place] - value) < 12)) count += 1;
   return count;
+}"""
+
+# The scripts that follow the size of the window have had their turn.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+# Two words or more on the axis of a timeline, none over the next.
+APART = """() => {
+  const words = [...document.querySelectorAll("run-timeline .axis span:not(:empty)")].map((each) => each.getBoundingClientRect());
+  return words.length > 1 && words.slice(1).every((after, place) => words[place].right <= after.left + 1);
 }"""
 
 # How narrow the narrowest value of a menu is; at once, so that nothing can close it in between.
@@ -94,7 +106,7 @@ def test_no_tab_and_no_child_run_of_a_step_is_out_of_reach(site: Site, page: Any
         assert part.evaluate("(each) => each.scrollHeight - each.clientHeight") <= 1
     panel.get_by_role("link", name="fold 0", exact=True).click()
     page.wait_for_url("**/runs/*/")
-    assert page.get_by_role("heading", name="fold 0", level=1).is_visible()
+    expect(page.get_by_role("heading", name="fold 0", level=1)).to_be_visible()
     assert ours(said) == []
 
 
@@ -106,9 +118,25 @@ def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site,
     page.locator(".panel-head h2", has_text="prepare").wait_for()
     page.get_by_role("link", name="Code").click()
     page.locator(".panel[data-tab=code] .highlight").wait_for()
-    assert "step=prepare" in page.url
-    assert "tab=code" in page.url
+    expect(page).to_have_url(re.compile("step=prepare.*tab=code"))
     assert ours(said) == []
+
+
+def test_a_tab_is_lit_before_its_content_is_there(site: Site, page: Any, live_server: Any) -> None:
+    run = site.failed()
+    open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/?step=train")
+    held: list[Any] = []
+    page.route("**/*part=*", lambda route: held.append(route))  # noqa: PLW0108 -- Playwright marks what it is given
+    for tab, pane in (("Code", "#run-panel"), ("Table", ".split > .card:first-child")):
+        page.locator(pane).get_by_role("link", name=tab, exact=True).click()
+        expect(page.locator(f"{pane} .tabs [aria-current]")).to_have_text(tab)
+    for route in held:
+        route.continue_()
+    page.unroute("**/*part=*")
+    page.locator("#run-panel .highlight").wait_for()
+    page.locator("tr[data-step=prepare]").wait_for()
+    expect(page.locator("#run-panel .tabs [aria-current]")).to_have_text("Code")
 
 
 def test_long_names_and_messages_leave_room_for_the_panes(site: Site, page: Any, live_server: Any) -> None:
@@ -143,13 +171,13 @@ def test_a_cut_name_is_told_under_the_pointer_and_a_table_that_goes_on_says_so(
     name = page.locator("tbody .clip, tbody .truncate").filter(has_text="a name").first
     assert name.get_attribute("title") is None
     name.hover()
-    assert name.get_attribute("title") == name.inner_text().strip()
+    expect(name).to_have_attribute("title", name.inner_text().strip())
     table = page.locator(".table-wrap").first
+    assert table.evaluate("each => each.scrollWidth > each.clientWidth")
     beyond = "(each) => parseFloat(getComputedStyle(each).getPropertyValue('--beyond'))"
-    assert table.evaluate("each => each.scrollWidth > each.clientWidth") and table.evaluate(beyond) > 0
+    page.wait_for_function(f"each => ({beyond})(each) > 0", arg=table.element_handle())
     table.evaluate("each => each.scrollTo({left: each.scrollWidth})")
-    page.wait_for_timeout(100)  # a frame
-    assert table.evaluate(beyond) == 0
+    page.wait_for_function(f"each => ({beyond})(each) === 0", arg=table.element_handle())
     assert ours(said) == []
 
 
@@ -173,6 +201,19 @@ def test_no_tab_is_out_of_sight_and_long_parameters_can_be_read(site: Site, page
         assert last["x"] + last["width"] <= axis["x"] + axis["width"] + 1, width
         assert page.locator("#run-parameters").evaluate(SHOWN_WIDTH) > 100, width
     assert ours(said) == []
+
+
+def test_the_words_of_a_timelines_axis_stand_apart_at_every_width(site: Site, page: Any, live_server: Any) -> None:
+    run, moment = site.failed(), now()
+    open_page(site, page, live_server)
+    for minutes in (30, 47, 185):
+        Run.objects.filter(root=run.pk).update(started_at=moment - timedelta(minutes=minutes), finished_at=moment)
+        page.goto(f"{live_server.url}/w/lab/runs/{run.pk}/?view=timeline")
+        page.locator("run-timeline .axis span:not(:empty)").first.wait_for()
+        for width in (1440, 1330, 1101, 768, 390):
+            page.set_viewport_size({"width": width, "height": 810})
+            page.evaluate(DRAWN)
+            assert becomes(page, APART), (minutes, width)
 
 
 def test_the_panes_are_sized_by_keys_and_by_hand_and_stay_so(site: Site, page: Any, live_server: Any) -> None:
@@ -208,7 +249,7 @@ def test_a_cancel_is_called_off_by_keeping_the_run(site: Site, page: Any, live_s
     page.locator("#run-head").get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Cancel the run").click()
     page.get_by_text("Cancel was asked for.").wait_for()
-    assert page.url.endswith("?step=b&tab=code&view=table")
+    expect(page).to_have_url(re.compile("[?]step=b&tab=code&view=table$"))
 
 
 def test_the_reference_of_rest_works_under_its_policy(site: Site, page: Any, live_server: Any) -> None:
@@ -220,7 +261,7 @@ def test_the_reference_of_rest_works_under_its_policy(site: Site, page: Any, liv
     page.locator("#operation-me_retrieve summary").click()
     page.locator("#operation-me_retrieve .command").get_by_text("/api/v1/me/").wait_for()
     page.locator("#operation-me_retrieve a[href^='#schema-']").click()
-    assert "#schema-" in page.url
+    expect(page).to_have_url(re.compile("#schema-"))
     assert ours(said) == []
 
 
@@ -243,16 +284,16 @@ def test_a_token_form_that_was_refused_comes_back_open(site: Site, page: Any, li
     page.locator("#create-token form").evaluate("form => { form.noValidate = true; }")
     page.get_by_role("button", name="Make token").click()
     page.locator("#create-token [role=alert]").wait_for()
-    assert page.locator("#create-token").is_visible()
+    expect(page.locator("#create-token")).to_be_visible()
 
 
 def test_what_a_host_with_four_devices_told_is_drawn_by_device(
     site: Site, page: Any, live_server: Any, tmp_path: Path
 ) -> None:
     """From the recorded answers of NVIDIA's library by the agent's word to the picture."""
-    agent = HostFacts(tmp_path, Pythons(), None, Gpus(lambda: StandIn(devices=4)), {})
-    hosts.seen(site.host, agent.document())
-    sample = agent.document()["facts"]["sample"]
+    agent = HostFacts(tmp_path, Pythons(), None, Gpus(lambda: StandIn(devices=4)), Isolation())
+    hosts.seen(site.host, agent.message())
+    sample = builtins_of(agent.sample(0))
     for minutes in range(1, 40):
         samples.keep(site.host, sample, now() - timedelta(minutes=40 - minutes))
     said = open_page(site, page, live_server)
@@ -260,19 +301,19 @@ def test_what_a_host_with_four_devices_told_is_drawn_by_device(
     charts = {name: page.locator("metric-chart", has=page.get_by_role("heading", name=name)) for name in NAMES}
     for name, shown in NAMES.items():
         charts[name].locator("canvas").wait_for()
-        assert charts[name].locator(".readout").inner_text().split() == shown.split(), name
+        expect(charts[name].locator(".readout"), name).to_have_text(shown, use_inner_text=True)
     charts["GPU, %"].get_by_text("Values").click()
     rows = charts["GPU, %"].locator("tbody tr")
-    assert charts["GPU, %"].locator("thead").inner_text().replace("\t", " ").strip() == "Time use 0 use 1 use 2 use 3"
-    assert rows.count() == 61
-    assert "–" in rows.first.inner_text()  # the host was not heard of yet: a gap
+    expect(charts["GPU, %"].locator("thead")).to_have_text("Time use 0 use 1 use 2 use 3", use_inner_text=True)
+    expect(rows).to_have_count(61)
+    expect(rows.first).to_contain_text("–")  # the host was not heard of yet: a gap
     # The third and the fourth line, drawn over the first and the second, and no fifth.
     assert min(inked(charts["GPU, %"], token) for token in ("--reused", "--queued")) > 50
     assert inked(charts["GPU, %"], "--failed") == 0
     page.get_by_role("link", name="Day").click()
     page.locator("metric-chart", has=page.get_by_role("heading", name="GPU memory, GiB")).wait_for()
-    assert "window=day" in page.url
-    assert page.get_by_role("row").filter(has_text="NVIDIA H100 80GB HBM3").count() == 4
+    expect(page).to_have_url(re.compile("window=day"))
+    expect(page.get_by_role("row").filter(has_text="NVIDIA H100 80GB HBM3")).to_have_count(4)
     assert ours(said) == []
 
 

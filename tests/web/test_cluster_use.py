@@ -10,8 +10,8 @@ import pytest
 from core.clock import now
 from runs import occupancy
 from runs.models import Attempt
-from tests.house import code
 from tests.web.conftest import Site
+from tests.workspace_scenario import code
 
 UNTIL = datetime(2026, 3, 1, 12, 50, tzinfo=UTC)
 SINCE = UNTIL - timedelta(minutes=50)

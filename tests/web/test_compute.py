@@ -62,7 +62,7 @@ def test_the_terms_of_a_cluster_are_set_and_changed_by_form(site: Site) -> None:
     made.refresh_from_db()
     assert (made.launcher, made.network, made.policy, made.hosts.count()) == ("", "open", "elastic", 0)
     page = site.see("compute/clusters/gpu/").content.decode()
-    assert "all hosts of the workspace: <span" in page
+    assert "all hosts of the workspace:<span" in page
     assert "GPU (it has none)" in page
 
 

@@ -22,8 +22,8 @@ from django.test import RequestFactory
 from core import serving
 from core.clock import now
 from core.storage import Root, artifact_store, blob_key, data_dir
-from datasets.services import save
 from datasets.services.datastores import put_file
+from datasets.services.versions import save
 from duto.spec import canonical
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, MetricPoint, Output, Snapshot, StepRun
@@ -41,7 +41,7 @@ SIZE = 24 << 20
 HELD = 6 << 20
 
 
-class Shelf:
+class Downloads:
     """One large file of each kind that can be downloaded, and who may read it."""
 
     def __init__(self) -> None:
@@ -130,8 +130,8 @@ class Counted(io.BufferedReader):
 
 
 @pytest.fixture
-def shelf(transactional_db: None) -> Shelf:
-    return Shelf()
+def downloads(transactional_db: None) -> Downloads:
+    return Downloads()
 
 
 @pytest.fixture
@@ -155,53 +155,55 @@ def open_files() -> int:
 
 async def settled(is_so: Callable[[], bool]) -> None:
     """Until it is so; a hang guard, no measure."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not is_so():
             gc.collect()
             await asyncio.sleep(0.02)
 
 
-async def peak_of(deed: Callable[[], Awaitable[Any]]) -> int:
+async def peak_of(action: Callable[[], Awaitable[Any]]) -> int:
     """The most bytes that Python held more than before."""
     gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        await deed()
+        await action()
         return tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
 
 
-async def test_no_download_passes_through_memory_as_a_whole(shelf: Shelf) -> None:
+async def test_no_download_passes_through_memory_as_a_whole(downloads: Downloads) -> None:
     await visit(
-        "GET", shelf.all["file"], shelf.headers("file")
+        "GET", downloads.all["file"], downloads.headers("file")
     )  # what is imported at the first is not what is measured
-    for name, url in shelf.all.items():
-        got = Visit("GET", url, shelf.headers(name))
+    for name, url in downloads.all.items():
+        got = Visit("GET", url, downloads.headers(name))
         assert await peak_of(got.run) < HELD, name
         assert got.answer.status == 200, (name, got.answer)
         assert got.answer.size >= SIZE and got.answer.pieces > 20, name
     assert open_files() == 0
 
 
-async def test_a_table_becomes_csv_in_pieces(shelf: Shelf) -> None:
+async def test_a_table_becomes_csv_in_pieces(downloads: Downloads) -> None:
     def table() -> str:
         lines = ("a,b\n" + "".join(f"{number},{os.urandom(50).hex()}\n" for number in range(SIZE // 100))).encode()
-        put_file(shelf.site.context, "workspaceblobstore", "t.csv", io.BytesIO(lines), overwrite=True)
+        put_file(downloads.site.context, "workspaceblobstore", "t.csv", io.BytesIO(lines), overwrite=True)
         sources = {"sources": [{"datastore": "workspaceblobstore", "path": "t.csv"}]}
         known = {"file_count": 1, "size": len(lines)}
         version = save(
-            shelf.site.context, "table", "tabular", {**sources, "format": {"type": "delimited"}}, known=known
+            downloads.site.context, "table", "tabular", {**sources, "format": {"type": "delimited"}}, known=known
         )
         return f"/api/v1/workspaces/lab/dataset-versions/{version.pk}/content/"
 
-    got = Visit("GET", await sync_to_async(table)(), shelf.headers("dataset"))
+    got = Visit("GET", await sync_to_async(table)(), downloads.headers("dataset"))
     assert await peak_of(got.run) < HELD
     assert got.answer.status == 200 and got.answer.size >= SIZE and got.answer.pieces > 20, got.answer
 
 
-async def test_metrics_take_no_more_than_an_answer_may_hold(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metrics_take_no_more_than_an_answer_may_hold(
+    downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever was logged: of many long series each comes thinner, of many short ones some come thinned."""
     for name in ("POINTS_MAX", "PAGE_POINTS"):
         monkeypatch.setattr(metrics, name, 10_000)
@@ -211,7 +213,7 @@ async def test_metrics_take_no_more_than_an_answer_may_hold(shelf: Shelf, monkey
         MetricPoint.objects.bulk_create(
             [
                 MetricPoint(
-                    run=shelf.run, name=f"{prefix}{which}", kind="scalar", index=index, at=now(),
+                    run=downloads.run, name=f"{prefix}{which}", kind="scalar", index=index, at=now(),
                     **(more or {"value": 1 / (index + 1)}),
                 )
                 for which in range(series) for index in range(length)
@@ -222,40 +224,41 @@ async def test_metrics_take_no_more_than_an_answer_may_hold(shelf: Shelf, monkey
     await sync_to_async(log)("long", 20, 3000)
     await sync_to_async(log)("short", 20, 1000)
     await sync_to_async(log)("text", 8, 2, data="x" * (1 << 20))
-    found = await sync_to_async(metrics.metric_documents)(shelf.run, whole=metrics.WHOLE_MAX)
+    answer = await sync_to_async(metrics.metric_documents)(downloads.run, whole=metrics.WHOLE_MAX)
+    found = answer.series
     assert len(found) == 48 and sum(len(each["points"]) for each in found) <= 2 * metrics.POINTS_MAX
     for address in ("?whole=1", "?recursive=1", "points/", "?name=long1"):
-        got = Visit("GET", shelf.metrics + address, shelf.headers("rest"))
-        await visit("GET", shelf.metrics + "?name=none", shelf.headers("rest"))
+        got = Visit("GET", downloads.metrics + address, downloads.headers("rest"))
+        await visit("GET", downloads.metrics + "?name=none", downloads.headers("rest"))
         peak = await peak_of(got.run)
         assert peak < 12 << 20, address
         assert got.answer.status == 200 and got.answer.size < 10 << 20, (address, got.answer)
 
 
-async def test_head_and_a_range_read_what_they_send(shelf: Shelf, counted: type[Counted]) -> None:
-    for name, url in shelf.all.items():
+async def test_head_and_a_range_read_what_they_send(downloads: Downloads, counted: type[Counted]) -> None:
+    for name, url in downloads.all.items():
         counted.read_bytes = 0
-        head = await visit("HEAD", url, shelf.headers(name))
+        head = await visit("HEAD", url, downloads.headers(name))
         if "agent" in name:
             assert head.status == 405
         else:
             assert (head.status, head.size) == (200, 0), name
-            assert counted.read_bytes == 0 or (name in shelf.made and counted.read_bytes <= 2 << 20), name
-            assert head.headers["content-length"] == ("0" if name in shelf.made else str(SIZE))
-    for name, url in shelf.ranged.items():
+            assert counted.read_bytes == 0 or (name in downloads.made and counted.read_bytes <= 2 << 20), name
+            assert head.headers["content-length"] == ("0" if name in downloads.made else str(SIZE))
+    for name, url in downloads.ranged.items():
         counted.read_bytes = 0
-        part = await visit("GET", url, {**shelf.headers(name), "range": "bytes=0-0"})
+        part = await visit("GET", url, {**downloads.headers(name), "range": "bytes=0-0"})
         assert (part.status, part.size, counted.read_bytes) == (206, 1, 1), name
         assert part.headers["content-range"] == f"bytes 0-0/{SIZE}"
-        end = await visit("GET", url, {**shelf.headers(name), "range": f"bytes={SIZE - 3}-{'9' * 5000}"})
+        end = await visit("GET", url, {**downloads.headers(name), "range": f"bytes={SIZE - 3}-{'9' * 5000}"})
         assert (end.status, end.size) == (206, 3), name
-        beyond = await visit("GET", url, {**shelf.headers(name), "range": f"bytes={'9' * 5000}-"})
+        beyond = await visit("GET", url, {**downloads.headers(name), "range": f"bytes={'9' * 5000}-"})
         assert (beyond.status, beyond.headers["content-range"]) == (416, f"bytes */{SIZE}"), name
     assert open_files() == 0
 
 
-async def test_slow_readers_cost_a_piece_each_and_leave_nothing(shelf: Shelf) -> None:
-    many = [Visit("GET", url, shelf.headers(name)) for name, url in shelf.all.items() for _ in range(4)]
+async def test_slow_readers_cost_a_piece_each_and_leave_nothing(downloads: Downloads) -> None:
+    many = [Visit("GET", url, downloads.headers(name)) for name, url in downloads.all.items() for _ in range(4)]
     before = threading.active_count()
     for each in many:
         each.reading.clear()
@@ -263,7 +266,7 @@ async def test_slow_readers_cost_a_piece_each_and_leave_nothing(shelf: Shelf) ->
     async def hold_then_leave() -> None:
         going = [asyncio.create_task(each.run()) for each in many]
         await asyncio.gather(*(asyncio.wait_for(each.begun.wait(), 60) for each in many))
-        assert open_files() >= len(shelf.ranged) * 4
+        assert open_files() >= len(downloads.ranged) * 4
         for each in many:
             each.leave()
         await asyncio.gather(*going)
@@ -274,15 +277,17 @@ async def test_slow_readers_cost_a_piece_each_and_leave_nothing(shelf: Shelf) ->
     await settled(lambda: threading.active_count() <= before + 40)
 
 
-async def test_slow_readers_keep_no_connection_from_others(shelf: Shelf) -> None:
+async def test_slow_readers_keep_no_connection_from_others(downloads: Downloads) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no connections to run out of")
-    readers = [Visit("GET", shelf.all["file"], shelf.headers("file")) for _ in range(settings.DUTO.database_pool + 2)]
+    readers = [
+        Visit("GET", downloads.all["file"], downloads.headers("file")) for _ in range(settings.DUTO.database_pool + 2)
+    ]
     for each in readers:
         each.reading.clear()
     going = [asyncio.create_task(each.run()) for each in readers]
     await asyncio.gather(*(asyncio.wait_for(each.begun.wait(), 60) for each in readers))
-    assert (await visit("GET", "/api/v1/me/", shelf.headers("file"))).status == 200
+    assert (await visit("GET", "/api/v1/me/", downloads.headers("file"))).status == 200
     for each in readers:
         each.leave()
     await asyncio.gather(*going)
@@ -295,7 +300,7 @@ async def test_who_leaves_while_a_piece_is_made_ends_its_making() -> None:
         try:
             while True:
                 made.set()
-                may_go.wait(30)
+                may_go.wait(60)
                 yield b"x"
         finally:
             closed.set()

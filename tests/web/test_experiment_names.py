@@ -29,7 +29,7 @@ def trigger(site: Site, name: str) -> Any:
     return site.client.post(address, json.dumps({"ExperimentName": name}), content_type="application/json")
 
 
-DOORS: dict[str, Callable[[Site, str], Any]] = {
+NAME_PATHS: dict[str, Callable[[Site, str], Any]] = {
     "experiments": lambda site, name: site.post("experiments/", {"name": name}),
     "an interactive run": lambda site, name: site.post("runs/", {"experiment": name, "kind": "interactive"}),
     "a pipeline": lambda site, name: site.post("runs/", {"experiment": name, "graph": site.graph()}),
@@ -38,14 +38,14 @@ DOORS: dict[str, Callable[[Site, str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_every_door_of_rest_keeps_a_good_name_and_refuses_a_bad_one(site: Site, door: str) -> None:
+@pytest.mark.parametrize("name_path", NAME_PATHS)
+def test_every_door_of_rest_keeps_a_good_name_and_refuses_a_bad_one(site: Site, name_path: str) -> None:
     for name in BAD:
-        answer = DOORS[door](site, name)
+        answer = NAME_PATHS[name_path](site, name)
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_name"), (name, answer.content)
         assert "without slashes" in answer.json()["error"]["message"]
-    for name in GOOD if door != "renaming" else GOOD[:1]:
-        assert DOORS[door](site, name).status_code in (200, 201), name
+    for name in GOOD if name_path != "renaming" else GOOD[:1]:
+        assert NAME_PATHS[name_path](site, name).status_code in (200, 201), name
         assert Experiment.objects.filter(workspace=site.workspace, name=name).exists(), name
     assert not Experiment.objects.filter(name__in=BAD).exists()
 

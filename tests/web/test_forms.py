@@ -12,10 +12,12 @@ from django.test import Client
 from compute.models import ComputeTarget
 from core.clock import now
 from datasets.models import Dataset
-from datasets.services import files_of, staging
+from datasets.services import staging
+from datasets.services.files import files_of
 from datasets.stores import STAGED, root_by_name
 from tests.web.conftest import Site
 from workspaces.models import ApiToken, Member, User
+from workspaces.services import keyvault
 from workspaces.services.accounts import sign_in_link
 
 CSV = b"species,mass\nAdelie,3700\nGentoo,5000\n"
@@ -158,11 +160,31 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(site: Site) -> None
         "settings/tokens/create/", "contributor", name="nightly", role="contributor", days="30"
     ).content.decode()
     text = page.split('data-copy="duto_')[1].split('"')[0]
-    door = site.door(f"duto_{text}")
-    assert door.get("/api/v1/workspaces/lab/").status_code == 200
+    visitor = site.client_for(f"duto_{text}")
+    assert visitor.get("/api/v1/workspaces/lab/").status_code == 200
     assert text not in site.see("settings/", "contributor").content.decode()
     site.send(f"settings/tokens/{ApiToken.objects.get(name='nightly').pk}/revoke/", "contributor")
-    assert door.get("/api/v1/workspaces/lab/").status_code == 401
+    assert visitor.get("/api/v1/workspaces/lab/").status_code == 401
+
+
+def test_a_secret_is_written_on_the_page_and_never_shown(site: Site) -> None:
+    value = "hunter2\n  second line "
+    site.send("settings/secrets/set/", "contributor", name="db-password", value=value.replace("\n", "\r\n"))
+    assert keyvault.read_values(site.context, ["db-password"]) == {"db-password": value}
+    # One that is there stays as it is unless that is said, and what was typed does not come back.
+    refused = site.send("settings/secrets/set/", name="DB-password", value="hunter3").content.decode()
+    assert "already" in refused and "hunter3" not in refused and "hunter2" not in refused
+    bad = site.send("settings/secrets/set/", name="under_score", value="hunter3").content.decode()
+    assert "cannot name a secret" in bad and "hunter3" not in bad
+    site.send("settings/secrets/set/", name="db-password", value="hunter3", replace="on")
+    assert keyvault.read_values(site.context, ["db-password"]) == {"db-password": "hunter3"}
+    for who in ("reader", "contributor", "owner"):
+        page = site.see("settings/", who).content.decode()
+        assert "db-password" in page and "hunter" not in page
+        assert ("secrets/db-password/delete/" in page) is (who != "reader")
+    assert site.send("settings/secrets/db-password/delete/", "reader").status_code == 403
+    site.send("settings/secrets/db-password/delete/")
+    assert keyvault.read_values(site.context, ["db-password"]) == {"db-password": None}
 
 
 def test_nobody_makes_a_token_larger_than_their_role(site: Site) -> None:
@@ -173,10 +195,10 @@ def test_nobody_makes_a_token_larger_than_their_role(site: Site) -> None:
 def test_a_new_member_gets_a_link_that_works_once(site: Site) -> None:
     page = site.send("settings/members/add/", username="bo", role="reader").content.decode()
     path = "/start/" + page.split("/start/")[1].split('"')[0].split("<")[0]
-    door = Client()
-    assert b"Welcome, bo" in door.get(path).content
-    assert door.post(path, {"password": "a good long one 7", "again": "a good long one 7"})["Location"] == "/w/lab/"
-    assert door.get("/w/lab/").status_code == 200
+    visitor = Client()
+    assert b"Welcome, bo" in visitor.get(path).content
+    assert visitor.post(path, {"password": "a good long one 7", "again": "a good long one 7"})["Location"] == "/w/lab/"
+    assert visitor.get("/w/lab/").status_code == 200
     assert Client().get(path).status_code == 404
 
 
@@ -188,10 +210,10 @@ def test_the_last_owner_stays(site: Site) -> None:
 
 def test_a_weak_or_mistyped_password_is_told_at_its_field(site: Site) -> None:
     path = sign_in_link(User.objects.create_user("bo", password=None))
-    door = Client()
-    assert "not the same" in door.post(path, {"password": "a good long one 7", "again": "another"}).content.decode()
-    assert 'role="alert"' in door.post(path, {"password": "12345678", "again": "12345678"}).content.decode()
-    assert door.get(path).status_code == 200
+    visitor = Client()
+    assert "not the same" in visitor.post(path, {"password": "a good long one 7", "again": "another"}).content.decode()
+    assert 'role="alert"' in visitor.post(path, {"password": "12345678", "again": "12345678"}).content.decode()
+    assert visitor.get(path).status_code == 200
 
 
 def test_the_front_door_leads_to_the_workspace_that_was_open_last(site: Site) -> None:
@@ -202,9 +224,12 @@ def test_the_front_door_leads_to_the_workspace_that_was_open_last(site: Site) ->
 
 
 def test_the_sign_in_page_takes_name_and_password(site: Site) -> None:
-    door = Client()
-    assert b"Sign in" in door.get("/accounts/login/").content
-    assert door.post("/accounts/login/", {"login": "ana", "password": "long enough 1"})["Location"] == "/"
+    visitor = Client()
+    assert b"Sign in" in visitor.get("/accounts/login/").content
+    for path in ("login/", "password/change/", "reauthenticate/"):
+        html = (visitor if path == "login/" else site.page).get(f"/accounts/{path}", follow=True).content.decode()
+        assert 'type="password"' in html and "<label" in html and "placeholder" not in html, path
+    assert visitor.post("/accounts/login/", {"login": "ana", "password": "long enough 1"})["Location"] == "/"
 
 
 def test_config_json_names_the_workspace_and_holds_no_secret(site: Site) -> None:

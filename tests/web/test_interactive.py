@@ -14,9 +14,10 @@ from core.clock import now
 from core.storage import artifact_store
 from runs.models import Artifact, MetricPoint, Output, Run
 from runs.queries.children import NAMES, last_numbers
-from runs.queries.metrics import TAIL, WHOLE, metric_documents
+from runs.queries.metrics import SERIES_MAX, TAIL, WHOLE, metric_documents
 from runs.web.panel_children import COLUMNS, MOST_CHILDREN
 from runs.web.panel_files import MOST_LINES
+from runs.web.panel_metrics import MOST_ROWS
 from runs.web.preview import LARGEST
 from tests.web.conftest import Site
 
@@ -43,7 +44,7 @@ def text(site: Site, at: str, /, **query: Any) -> str:
 
 def tabs_of(page: str) -> list[str]:
     nav = re.findall(r'<nav class="tabs"[^>]*>(.*?)</nav>', page, re.DOTALL)[-1]
-    return [re.sub(r"<.*?>", "", link).strip() for link in re.findall(r"<a [^>]*>(.*?)</a>", nav, re.DOTALL)]
+    return [" ".join(re.sub(r"<.*?>", " ", link).split()) for link in re.findall(r"<a [^>]*>(.*?)</a>", nav, re.DOTALL)]
 
 
 # --- a run of its own ---
@@ -113,6 +114,26 @@ def test_a_pipeline_run_has_a_place_for_what_its_steps_log_to_it(site: Site) -> 
 
 
 # --- child runs ---
+
+
+def test_child_runs_come_by_a_metric_that_is_chosen(site: Site) -> None:
+    run = opened(site)
+    numbers = {"low": [9, 1], "high": [0, 3], "middle": [2], "none": []}
+    children = {name: opened(site, run, display_name=name) for name in numbers}
+    for name, child in children.items():
+        logged(site, child, *({"name": "acc", "value": value, "index": at} for at, value in enumerate(numbers[name])))
+        logged(site, child, {"name": "loss", "value": 1})
+
+    def order(asked: str) -> list[str]:
+        page = text(site, f"runs/{run}/", tab="children", order=asked)
+        return re.findall(r">\s*(low|high|middle|none)\s*</a>", page[page.index('id="run-panel"') :])
+
+    assert order("-acc") == ["high", "middle", "low", "none"]
+    assert order("acc") == ["low", "middle", "high", "none"]
+    assert order("-nothing") == order("") == ["none", "middle", "high", "low"]
+    page = text(site, f"runs/{run}/", tab="children", order="-acc")
+    assert re.search(r'aria-sort="descending"[^>]*>\s*<a[^>]*href="[^"]*order=acc[^"]*"', page)
+    assert re.search(r'<th[^>]*title="loss"[^>]*>\s*<a[^>]*href="[^"]*order=-loss[^"]*"', page)
 
 
 def test_a_child_run_has_a_page_of_its_own_that_leads_up(site: Site) -> None:
@@ -236,7 +257,7 @@ def files(site: Site) -> str:
 
 def names_in(page: str) -> list[str]:
     card = page[page.index("Files of the run") :]
-    return [name.strip() for name in re.findall(r"</svg> ([^<]*)</a>", card)]
+    return [name.strip() for name in re.findall(r"</svg>([^<]+)</a>", card)]
 
 
 def test_files_are_browsed_folder_by_folder(site: Site, files: str) -> None:
@@ -321,11 +342,35 @@ def test_a_series_too_long_to_come_whole_that_holds_no_number_comes_with_its_end
         for number in range(WHOLE + 5)
     ]
     MetricPoint.objects.bulk_create(rows)
-    (found,) = metric_documents(run)
+    (found,) = metric_documents(run).series
     assert found["thinned"] and found["count"] == WHOLE + 5
     assert [point[:2] for point in found["points"]] == [
         [number, f"phase {number}"] for number in range(WHOLE + 5 - TAIL, WHOLE + 5)
     ]
+
+
+def test_more_series_and_tables_than_a_page_holds_are_counted_not_left_out_without_a_word(site: Site) -> None:
+    run = Run.objects.get(pk=opened(site))
+    MetricPoint.objects.bulk_create(
+        [
+            *(
+                MetricPoint(run=run, name=f"loss {number}", kind="scalar", index=index, value=1.0, at=now())
+                for number in range(SERIES_MAX + 3)
+                for index in range(2)
+            ),
+            MetricPoint(run=run, name="t 0", kind="table", index=0, data={"a": [1]}, at=now()),
+        ]
+    )
+    answer = site.get(f"runs/{run.pk}/metrics/").json()
+    assert (len(answer["metrics"]), answer["total"]) == (SERIES_MAX, SERIES_MAX + 4)
+    assert site.get(f"runs/{run.pk}/metrics/", name="loss 502").json()["total"] == 1
+    more = "More tables and rows were logged"
+    assert more not in text(site, f"runs/{run.pk}/", tab="metrics")
+    MetricPoint.objects.bulk_create(
+        MetricPoint(run=run, name=f"t {number}", kind="table", index=0, data={"a": [1]}, at=now())
+        for number in range(1, MOST_ROWS * 4 + 1)
+    )
+    assert more in text(site, f"runs/{run.pk}/", tab="metrics")
 
 
 # --- live ---

@@ -197,7 +197,7 @@ def test_what_forms_of_pages_send(site: Site) -> None:
         "compute/create/": {"name": odd, "description": odd, "vm_size": odd}, "compute/add-host/": {"name": odd},
         "data/register/": {"name": odd, "datastore": odd, "path": odd, "description": odd, "kind": odd},
         f"runs/{run.pk}/publish/": {"name": odd, "description": odd, "version": odd}, f"runs/{run.pk}/clone/": {"note": odd, "experiment": odd},
-        f"runs/{run.pk}/archive/": {"archived": odd}, "runs/selected/": {"run": odd, "deed": odd}, "retention/save/": {"logs": odd},
+        f"runs/{run.pk}/archive/": {"archived": odd}, "runs/selected/": {"run": odd, "operation": odd}, "retention/save/": {"logs": odd},
     }  # fmt: skip
     for path, fields in forms.items():
         answer = site.send(path, **fields)

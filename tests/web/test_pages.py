@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections import Counter
@@ -255,3 +256,22 @@ def test_a_pipeline_shows_its_graph_with_the_data_and_its_other_versions(site: S
     ]  # fmt: skip
     assert {"from": "prepare", "to": "train"}.items() <= graph["edges"][-1].items()
     assert f"/w/lab/pipelines/{old.pk}/" in page and ">1.0</a>" in page and ">2.0</a>" in page
+
+
+def test_a_count_of_nothing_is_empty_so_that_it_is_not_drawn(site: Site) -> None:
+    reader = Client()  # sees the blanks of a page as well
+    reader.force_login(site.owner, backend="django.contrib.auth.backends.ModelBackend")
+    assert not Run.objects.exists()
+    page = reader.get("/w/lab/").content.decode()
+    assert re.search(r'id="count-runs"[^>]*></live-region>', page)
+
+
+def test_the_lines_that_install_the_sdk_name_this_studio(site: Site) -> None:
+    at = "http://testserver/simple/ --trusted-host testserver"
+    for page in ("settings/", "runs/"):
+        text = html.unescape(site.see(page).content.decode())
+        assert f"pip install duto-azureml --extra-index-url {at}</code>" in text, page
+        assert "duto login http://testserver</code>" in text, page
+    assert f'pip install "duto-azureml[pandas]" --extra-index-url {at}</code>' in html.unescape(
+        site.see("settings/").content.decode()
+    )

@@ -1,4 +1,4 @@
-"""The run page and its deeds, through the door that people use."""
+"""The run page and its actions, through the door that people use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from compute.models import Host
 from core.clock import now
-from runs.models import Artifact, Attempt, Output, Run
+from runs.models import Artifact, Attempt, Output, RankLog, Run
 from runs.web.panel_files import MOST_FILES
 from runs.web.panel_metrics import MOST_IMAGES
 from runs.web.preview import drawn
@@ -215,7 +215,7 @@ def test_an_archived_run_leaves_the_list_and_comes_back(site: Site) -> None:
     site.send(f"runs/{run.pk}/archive/", archived="1")
     assert str(run.pk) not in site.see("runs/").content.decode()
     assert str(run.pk) in site.see("runs/", archived="1").content.decode()
-    site.send("runs/selected/", run=str(run.pk), deed="restore")
+    site.send("runs/selected/", run=str(run.pk), operation="restore")
     assert str(run.pk) in site.see("runs/").content.decode()
 
 
@@ -259,6 +259,29 @@ def test_a_waiting_step_says_why_where_its_log_would_be(site: Site) -> None:
         assert "It waits for 1 step before it: a (queued)." in before
         if not tries:
             site.attempt(site.step(run, "a"), 1, "queued", queued_at=now())
+
+
+def test_the_logs_of_several_processes_stand_side_by_side(site: Site) -> None:
+    graph = site.graph("a", distribution={"type": "tensorflow", "processes": 9, "parameter_servers": 1})
+    run = site.pipeline(graph=graph, status="Running")
+    step = site.step(run, "a")
+    attempt = site.attempt(step, started_at=now())
+    RankLog.objects.create(attempt=attempt, rank=1, exit_code=3)
+    RankLog.objects.create(attempt=attempt, rank=2, was_ended=True, signal=15)
+    Attempt.objects.filter(pk=attempt.pk).update(rank_count=3)
+    page = site.see(f"runs/{run.pk}/", part="panel", step="a").content.decode()
+    assert page.count("<log-view") == 8 and "Ranks 0 to 7 of 10" in page
+    assert page.count(f'topic="log:{attempt.pk}-rank7"') == 1 and page.count("log/?rank=7") == 2
+    assert "exit code 3" in page and "ended with the others" in page
+    further = site.see(f"runs/{run.pk}/", part="panel", step="a", ranks="8").content.decode()
+    assert further.count("<log-view") == 2 and "Rank 9, parameter server" in further
+    for odd in ("x", "99", "-1", ""):
+        assert site.see(f"runs/{run.pk}/", part="panel", step="a", ranks=odd).content.decode().count("<log-view") == 8
+    together = site.see(f"runs/{run.pk}/", part="panel", step="a", ranks="together").content.decode()
+    assert together.count("<log-view") == 1 and f'topic="log:{attempt.pk}"' in together
+    alone = site.pipeline("a", status="Running")
+    site.attempt(site.step(alone, "a"), started_at=now())
+    assert "Side by side" not in site.see(f"runs/{alone.pk}/", part="panel", step="a").content.decode()
 
 
 def test_the_log_of_an_earlier_attempt_is_there_while_the_next_one_waits(site: Site) -> None:
@@ -496,13 +519,13 @@ def test_the_header_says_parameters_and_all_tags_and_cuts_long_names(site: Site)
     assert "+26" in page
 
 
-def test_what_a_deed_leads_to_shows_the_step_and_the_tab_that_were_looked_at(site: Site) -> None:
+def test_what_an_action_leads_to_shows_the_step_and_the_tab_that_were_looked_at(site: Site) -> None:
     run = site.failed()
     looked = {"HTTP_REFERER": f"http://testserver/w/lab/runs/{run.pk}/?step=prepare&tab=code&view=table&file=step.py"}
-    for deed, values in (("resubmit", {}), ("clone", {"p_trees": "7"}), ("resume", {"p_trees": "8"})):
+    for action, values in (("resubmit", {}), ("clone", {"p_trees": "7"}), ("resume", {"p_trees": "8"})):
         values = {"p_rate": "0.1", "p_scale": "true", "p_note": "x", **values}
-        answer = site.page.post(f"/w/lab/runs/{run.pk}/{deed}/", values, **looked)
-        assert answer["Location"].endswith("/?step=prepare&tab=code&view=table"), deed
+        answer = site.page.post(f"/w/lab/runs/{run.pk}/{action}/", values, **looked)
+        assert answer["Location"].endswith("/?step=prepare&tab=code&view=table"), action
     made = Run.objects.filter(cloned_from=run).latest("id")
     answer = site.page.post(f"/w/lab/runs/{made.pk}/cancel/", **looked)
     assert answer["Location"] == f"/w/lab/runs/{made.pk}/?step=prepare&tab=code&view=table"

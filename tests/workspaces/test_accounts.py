@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import BasePasswordHasher, get_hasher
 from django.core.cache import cache
 from django.test import Client
 
-from tests.house import House
+from tests.workspace_scenario import WorkspaceScenario
 from workspaces.models import User
 from workspaces.services.accounts import sign_in_link
 
@@ -26,11 +26,11 @@ def _fresh() -> Any:
 
 
 @pytest.fixture
-def ana(house: House) -> User:
-    house.owner.set_password(RIGHT)
-    house.owner.email = "ana@example.org"
-    house.owner.save()
-    return house.owner
+def ana(scenario: WorkspaceScenario) -> User:
+    scenario.owner.set_password(RIGHT)
+    scenario.owner.email = "ana@example.org"
+    scenario.owner.save()
+    return scenario.owner
 
 
 def outcome(login: str, password: str, address: str = "10.0.0.1", host: str = "localhost") -> str:

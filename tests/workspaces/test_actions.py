@@ -1,4 +1,4 @@
-"""Every deed that the audit names has words, and no words are left of deeds that nobody does."""
+"""Every action that the audit names has words, and no words are left of actions that nobody does."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def codes_of(source: str) -> Iterator[str]:
             yield from (text for text in texts if isinstance(text, str) and CODE.fullmatch(text))
 
 
-def test_every_deed_that_the_audit_names_has_words():
+def test_every_action_that_the_audit_names_has_words():
     named = {
         code
         for app in APPS
@@ -43,7 +43,7 @@ def test_every_deed_that_the_audit_names_has_words():
     assert named == actions.WORDS.keys()
 
 
-def test_a_deed_is_told_in_the_readers_language_and_an_unknown_one_by_its_code():
+def test_an_action_is_told_in_the_readers_language_and_an_unknown_one_by_its_code():
     assert AuditEntry(action="host.drained").action_word == "Host drained"
     with translation.override("pt-pt"):
         assert AuditEntry(action="host.drained").action_word == "Anfitrião drenado"

@@ -15,7 +15,7 @@ from django.test import Client
 from core.errors import Invalid, NotFound
 from studio.supervisor.layout import Layout
 from studio.supervisor.running import write_state
-from tests.house import Door, House
+from tests.workspace_scenario import RestClient, WorkspaceScenario
 from workspaces.models import ApiToken, Role, User, Workspace
 from workspaces.services import accounts, first_start
 from workspaces.services.tokens import verify
@@ -33,13 +33,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_first_start_makes_an_owner_and_a_furnished_workspace() -> None:
     owner = first_start.ensure_first_owner("ana maria")
     assert owner.username == "ana-maria" and not owner.has_usable_password()
-    door = Door(workspace="main")
-    door.client.force_login(owner)
-    assert {each["name"] for each in door.get("datastores/").json()["items"]} == {
+    rest = RestClient(workspace="main")
+    rest.client.force_login(owner)
+    assert {each["name"] for each in rest.get("datastores/").json()["items"]} == {
         "workspaceblobstore",
         "workspacefilestore",
     }
-    assert "AzureML-Tutorial" in {each["name"] for each in door.get("environments/").json()["items"]}
+    assert "AzureML-Tutorial" in {each["name"] for each in rest.get("environments/").json()["items"]}
 
 
 def test_another_start_changes_nothing() -> None:
@@ -124,7 +124,7 @@ def test_the_sign_in_link_leads_to_the_studio_that_runs(settings: Any, tmp_path:
         assert printed(public_url="").startswith("http://127.0.0.1:8123/")
 
 
-def test_strangers_cannot_sign_up(house: House) -> None:
+def test_strangers_cannot_sign_up(scenario: WorkspaceScenario) -> None:
     Client().post(
         "/accounts/signup/",
         {"username": "mallory", "password1": "long enough 1", "password2": "long enough 1"},

@@ -14,8 +14,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from core import clock, outbox
 from core.models import Event
-from tests.house import House
-from tests.socket import Page
+from tests.socket import PATIENCE, Page
+from tests.workspace_scenario import WorkspaceScenario
 from workspaces import consumers, live
 from workspaces.models import Member, Role
 from workspaces.services import members
@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 async def test_frames_reach_those_who_subscribed(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     assert await page.connect()
     assert await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1}) == {"pong": 1}
     assert await page.say({"ping": 1}) == {"pong": 1}
@@ -46,8 +46,8 @@ async def test_frames_reach_those_who_subscribed(transactional_db: None) -> None
 async def test_a_frame_for_a_page_that_has_just_gone_is_no_error(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, farewell: Exception
 ) -> None:
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
     assert await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1}) == {"pong": 1}
     assert await page.say({"ping": 1}) == {"pong": 1}
@@ -60,18 +60,18 @@ async def test_a_frame_for_a_page_that_has_just_gone_is_no_error(
     with monkeypatch.context() as away:
         away.setattr(AsyncWebsocketConsumer, "send", gone)
         await sync_to_async(outbox.send)("list:lab:runs", {"version": 7})
-        await asyncio.wait_for(tried.wait(), 20)
+        await asyncio.wait_for(tried.wait(), PATIENCE)
         tried.clear()
         await page.send_text('{"ping": 1}')
-        await asyncio.wait_for(tried.wait(), 20)
+        await asyncio.wait_for(tried.wait(), PATIENCE)
     assert not caplog.records
     assert await page.say({"ping": 1}) == {"pong": 1}
     await page.close()
 
 
 async def test_what_is_not_yours_is_not_there(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
-    stranger = await sync_to_async(house.person)("mallory", None)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    stranger = await sync_to_async(scenario.person)("mallory", None)
     page = await sync_to_async(Page.of)(stranger)
     assert await page.connect()
     for topic in ("list:lab:runs", "list:lab:secrets", "host:alpha", "nonsense", ""):
@@ -81,11 +81,11 @@ async def test_what_is_not_yours_is_not_there(transactional_db: None) -> None:
 
 
 async def test_a_page_that_was_away_gets_what_it_missed(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
-    live.register("tale", lambda user, key: True, live.journaled("tale"))
+    scenario = await sync_to_async(WorkspaceScenario)()
+    live.register("tale", lambda user, key: True, live.outbox_frames("tale"))
     for version in (1, 2, 3):
         await sync_to_async(outbox.record)("tale:x", version, {"changes": [version]})
-    page = await sync_to_async(Page.of)(house.owner)
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
     first = await page.say({"subscribe": [{"topic": "tale:x", "version": 1}]})
     assert first == {"topic": "tale:x", "version": 2, "changes": [2]}
@@ -96,17 +96,17 @@ async def test_a_page_that_was_away_gets_what_it_missed(transactional_db: None) 
 
 
 async def test_nobody_and_foreign_pages_get_no_socket(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
+    scenario = await sync_to_async(WorkspaceScenario)()
     nobody = await sync_to_async(Page.of)(None)
     assert not await nobody.connect()
     for origin in ("http://evil.example", "http://localhost:9999"):
-        page = await sync_to_async(Page.of)(house.owner, origin=origin)
+        page = await sync_to_async(Page.of)(scenario.owner, origin=origin)
         assert not await page.connect()
 
 
 async def test_nonsense_is_refused_and_the_socket_lives_on(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
     deep = '{"subscribe": ' + "[" * 200 + "]" * 200 + "}"
     texts = (
@@ -134,19 +134,19 @@ async def test_nonsense_is_refused_and_the_socket_lives_on(transactional_db: Non
 
 
 async def test_a_frame_of_too_many_topics_closes_the_socket_with_the_reason(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
     await page.send_text(json.dumps({"subscribe": [f"run:{number}" for number in range(5_000)]}))
     assert await page.hear() == {"error": {"code": "too_many", "topic": ""}}
-    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.AGAINST_RULES}
+    assert (await page.receive_output(PATIENCE)) == {"type": "websocket.close", "code": consumers.AGAINST_RULES}
 
 
 async def test_a_fault_closes_the_socket_so_that_its_page_comes_back(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
 
     def broken(*_: object) -> bool:
@@ -154,24 +154,24 @@ async def test_a_fault_closes_the_socket_so_that_its_page_comes_back(
 
     monkeypatch.setattr(live, "may_watch", broken)
     await page.send_text(json.dumps({"subscribe": ["list:lab:runs"]}))
-    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.FAULT}
+    assert (await page.receive_output(PATIENCE)) == {"type": "websocket.close", "code": consumers.FAULT}
 
 
 async def test_signing_out_closes_the_socket(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "CHECK_EVERY", 0.05)
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
     await asyncio.sleep(0.2)
     assert await page.say({"ping": 1}) == {"pong": 1}
     await sync_to_async(Session.objects.all().delete)()
-    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.SIGNED_OUT}
+    assert (await page.receive_output(PATIENCE)) == {"type": "websocket.close", "code": consumers.SIGNED_OUT}
 
 
 async def test_who_leaves_the_workspace_hears_no_more(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "CHECK_EVERY", 0.05)
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
     await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1})
     await sync_to_async(Member.objects.all().delete)()
@@ -183,30 +183,30 @@ async def test_who_leaves_the_workspace_hears_no_more(transactional_db: None, mo
 
 async def test_who_is_removed_hears_no_more_from_that_moment_on(transactional_db: None) -> None:
     """Not only at the next look, which comes twice a minute."""
-    house = await sync_to_async(House)()
-    bo = await sync_to_async(house.person)("bo", Role.READER)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    bo = await sync_to_async(scenario.person)("bo", Role.READER)
     page = await sync_to_async(Page.of)(bo)
     await page.connect()
     await page.say({"subscribe": [{"topic": "list:lab:runs"}], "ping": 1})
     place = await sync_to_async(Member.objects.get)(user=bo)
-    await sync_to_async(members.remove)(house.context, place.pk)
+    await sync_to_async(members.remove)(scenario.context, place.pk)
     assert await page.hear() == {"error": {"code": "not_found", "topic": "list:lab:runs"}}
     await page.close()
 
 
 async def test_a_closed_account_loses_its_open_pages(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
-    bo = await sync_to_async(house.person)("bo", Role.READER)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    bo = await sync_to_async(scenario.person)("bo", Role.READER)
     page = await sync_to_async(Page.of)(bo)
     await page.connect()
     assert await page.say({"ping": 1}) == {"pong": 1}
     await sync_to_async(members.close_account)("bo")
-    assert (await page.receive_output(5)) == {"type": "websocket.close", "code": consumers.SIGNED_OUT}
+    assert (await page.receive_output(PATIENCE)) == {"type": "websocket.close", "code": consumers.SIGNED_OUT}
 
 
 async def test_versions_of_a_list_tell_nothing_of_others(transactional_db: None) -> None:
-    house = await sync_to_async(House)()
-    page = await sync_to_async(Page.of)(house.owner)
+    scenario = await sync_to_async(WorkspaceScenario)()
+    page = await sync_to_async(Page.of)(scenario.owner)
     await page.connect()
     hour = 3_600_000
     before = await sync_to_async(clock.stamp)() - hour // 2

@@ -180,6 +180,13 @@ class StudioView(APIView):
         return text in YES if text else default
 
 
+class RawAnswers(APIView):
+    """Answers with bytes, whatever the client says that it accepts."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+
 class WorkspaceView(StudioView):
     """A view below `workspaces/<workspace>/`. Who is no member gets 404, whose role is too small gets 403.
 

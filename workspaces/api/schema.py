@@ -23,7 +23,7 @@ KEY = OpenApiParameter(
 AFTER = OpenApiParameter("after", str, description="The cursor `next` of the page before.")
 
 
-# Collections that are a part of another one, and deeds on the workspace itself.
+# Collections that are a part of another one, and actions on the workspace itself.
 ABOUT = {
     "dataset-versions": "datasets", "environment-builds": "environments", "blobs": "snapshots",
     "host-enrolments": "hosts", "invitations": "members",

@@ -9,10 +9,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from workspaces.limits import LARGEST, LONGEST_AUDIT, audit_days_in, of_settings
-from workspaces.models import ApiToken, Member, Role
+from workspaces.models import ApiToken, Member, Role, Secret
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 from workspaces.scopes import Scope, scope_in
 from workspaces.services.invitations import MOST_DAYS, MOST_USES
+from workspaces.services.keyvault import MOST_AT_ONCE
 from workspaces.services.tokens import MAX_DAYS
 
 
@@ -191,3 +192,41 @@ class AuditOut(serializers.Serializer[Any]):
 
 class MemberChange(serializers.Serializer[Any]):
     role = serializers.CharField()
+
+
+class SecretOut(serializers.Serializer[Secret]):
+    """A secret without its value."""
+
+    name = serializers.CharField()
+    content_type = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField()
+    changed_by = serializers.CharField()
+
+
+class SecretsIn(serializers.Serializer[Any]):
+    """Values by their names."""
+
+    secrets = serializers.DictField(
+        child=serializers.CharField(trim_whitespace=False, write_only=True),
+        help_text="By the name of each its value.",
+    )
+    content_types = serializers.DictField(
+        child=serializers.CharField(max_length=256, allow_blank=True), required=False,
+        help_text="By names of the same what kind of value that is, for programs that want to know.",
+    )  # fmt: skip
+
+
+class SecretNamesIn(serializers.Serializer[Any]):
+    """Whose values are asked for."""
+
+    names = serializers.ListField(child=serializers.CharField(max_length=127), max_length=MOST_AT_ONCE)
+
+
+class SecretValuesOut(serializers.Serializer[Any]):
+    """Values by their names."""
+
+    secrets = serializers.DictField(
+        child=serializers.CharField(allow_null=True),
+        help_text="By each name that was asked for its value; null where there is no such secret.",
+    )

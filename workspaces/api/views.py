@@ -21,7 +21,7 @@ from workspaces.api import serializers as s
 from workspaces.api.base import StudioView, WorkspaceView, listed
 from workspaces.models import ApiToken, Invitation, Member, Role, User
 from workspaces.scopes import Act
-from workspaces.services import auditing, invitations, members, removal, tokens, workspaces
+from workspaces.services import auditing, invitations, keyvault, members, removal, tokens, workspaces
 
 VERSION = "0.1.0"
 MOMENT = {
@@ -57,7 +57,7 @@ class MeView(StudioView):
     def get(self, request: Request) -> Response:
         """Who asks: the person, the role and the workspaces of this token or session."""
         user, token = caller(request)
-        found = list(queries.rooms_of(user, token).order_by("workspace__name"))
+        found = list(queries.workspaces_of(user, token).order_by("workspace__name"))
         name = user.username if user else token.name if token else ""
         # A step needs to know its workspace; how to write to its submitter is a person's matter.
         is_step = token is not None and token.kind == ApiToken.Kind.RUN
@@ -135,6 +135,51 @@ class LeaveView(WorkspaceView):
     def post(self, request: Request) -> Response:
         """Leave the workspace. Not with a token."""
         members.leave(self.context)
+        return Response(status=204)
+
+
+class SecretsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.CHANGE}
+    # Setting again does nothing more, and what a key keeps of a request is not to know of values.
+    keeps_keys = False
+
+    @extend_schema(operation_id="secrets", responses=listed(s.SecretOut))
+    def get(self, request: Request) -> Response:
+        """The secrets by name. No value is told here."""
+        return self.paged(keyvault.secrets_of(self.context), s.SecretOut, keys=("id",))
+
+    @extend_schema(operation_id="secrets_set", request=s.SecretsIn, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Set secrets, new or in place of what they were; all of them or none."""
+        asked = self.asked(s.SecretsIn)
+        keyvault.set_values(self.context, asked["secrets"], asked.get("content_types"))
+        return Response(status=204)
+
+
+class SecretValuesView(WorkspaceView):
+    needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.READ}
+    in_archive = frozenset({"post"})
+    # The answer would be kept with the key, in clear.
+    keeps_keys = False
+
+    @extend_schema(operation_id="secret_values", request=s.SecretNamesIn, responses=s.SecretValuesOut)
+    def post(self, request: Request) -> Response:
+        """The values of secrets. Each that is given is written into the audit, which is why this is no GET."""
+        found = keyvault.read_values(self.context, self.asked(s.SecretNamesIn)["names"])
+        return Response({"secrets": found}, headers={"Cache-Control": "no-store"})
+
+
+class SecretView(WorkspaceView):
+    needs = {"delete": Role.CONTRIBUTOR}
+    acts = {"delete": Act.CHANGE}
+    in_archive = frozenset({"delete"})
+
+    @extend_schema(operation_id="secret_delete", responses={204: None})
+    def delete(self, request: Request, name: str) -> Response:
+        """Delete a secret. There is no way back."""
+        keyvault.delete(self.context, name)
         return Response(status=204)
 
 
@@ -291,8 +336,8 @@ def person(found: Member | Invitation) -> dict[str, Any]:
     """A member, or one who shall be: both by the same fields."""
     if isinstance(found, Member):
         return dict(s.MemberOut(found).data)
-    told = s.InvitationOut(found).data
-    return {**{name: told[name] for name in ("id", "username", "role", "created_at")}, "last_seen_at": None}
+    document = s.InvitationOut(found).data
+    return {**{name: document[name] for name in ("id", "username", "role", "created_at")}, "last_seen_at": None}
 
 
 def caller(request: Request) -> tuple[User | None, ApiToken | None]:

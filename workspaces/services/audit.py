@@ -1,4 +1,4 @@
-"""The record of who did what: written in the transaction of the deed."""
+"""The record of who did what: written in the transaction of the action."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST = {"actor": 150, "person": 150, "via": 8, "through": 160}
 
 
 def note(context: WorkspaceContext, action: str, target: str = "", **facts: Any) -> None:
-    """Write down one deed of the one who is in the room, with how they came in."""
+    """Write down one action of the caller, with how they came in."""
     via, through = _way_of(context)
     _write(
         context.workspace, action, target, facts, actor=context.actor, person=context.person, via=via, through=through
@@ -20,7 +20,7 @@ def note(context: WorkspaceContext, action: str, target: str = "", **facts: Any)
 
 
 def note_outside(context: WorkspaceContext, action: str, target: str = "", **facts: Any) -> None:
-    """As note(), of what is not the workspace's own: its end, or a deed of those who look after the studio."""
+    """As note(), of what is not the workspace's own: its end, or an action of those who look after the studio."""
     via, through = _way_of(context)
     _write(None, action, target, facts, actor=context.actor, person=context.person, via=via, through=through)
 
@@ -28,7 +28,7 @@ def note_outside(context: WorkspaceContext, action: str, target: str = "", **fac
 def write(
     actor: str, action: str, target: str = "", workspace: Workspace | None = None, *, through: str = "", **facts: Any
 ) -> None:
-    """Write down one deed without a room: of the studio itself, of somebody at its front door, or of a machine that
+    """Write down one action without a workspace: of the studio itself, of somebody who signs in, or of a machine that
     comes `through` a key of theirs."""
     person = "" if actor == "studio" else actor
     via = Via.TOKEN if through else Via.PAGE if person else Via.STUDIO

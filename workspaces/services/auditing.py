@@ -30,7 +30,7 @@ PRUNED = 5_000
 
 @dataclass(frozen=True)
 class Filter:
-    """Whose deeds, of what kind, from when (inclusive) until when (exclusive). A kind that ends with a dot is all of
+    """Whose actions, of what kind, from when (inclusive) until when (exclusive). A kind that ends with a dot is all of
     its sort."""
 
     person: str = ""
@@ -81,12 +81,12 @@ def export(rows: QuerySet[AuditEntry], kind: str) -> Generator[bytes, None, None
 
 
 def kinds(rows: QuerySet[AuditEntry]) -> list[str]:
-    """The kinds of deeds that there are."""
+    """The kinds of actions that there are."""
     return list(rows.order_by("action").values_list("action", flat=True).distinct()[:200])
 
 
 def people(rows: QuerySet[AuditEntry]) -> list[str]:
-    """Whose deeds there are."""
+    """Whose actions there are."""
     return [name for name in rows.order_by("person").values_list("person", flat=True).distinct()[:500] if name]
 
 
@@ -114,13 +114,13 @@ def _lines(
         after = some[-1].pk
 
 
-def _json_line(told: dict[str, Any]) -> str:
-    return json.dumps(told, ensure_ascii=False) + "\n"
+def _json_line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
-def _csv_line(told: dict[str, Any]) -> str:
+def _csv_line(entry: dict[str, Any]) -> str:
     text = io.StringIO()
-    values = {**told, "facts": json.dumps(told["facts"], ensure_ascii=False)}
+    values = {**entry, "facts": json.dumps(entry["facts"], ensure_ascii=False)}
     csv.writer(text).writerow([_plain(str(values[name] or "")) for name in COLUMNS])
     return text.getvalue()
 

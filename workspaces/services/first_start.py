@@ -12,11 +12,12 @@ from django.db import transaction
 from core.errors import Unauthenticated
 from duto import credentials
 from duto.exceptions import AuthenticationException
+from workspaces import hooks
 from workspaces.access import FIRST_WORKSPACE, first_owner
 from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import tokens
 from workspaces.services.accounts import holder_of, redeem, set_password, sign_in_link
-from workspaces.services.workspaces import create_workspace, furnish
+from workspaces.services.workspaces import create_workspace
 
 __all__ = [
     "ensure_first_owner", "holder_of", "owner_has_password", "redeem", "set_password", "sign_in_link",
@@ -31,7 +32,7 @@ def ensure_first_owner(os_user: str) -> User:
     owner = first_owner()
     if owner is not None:
         for workspace in Workspace.objects.filter(deleted_at__isnull=True):
-            furnish(workspace)
+            hooks.workspace_created(workspace)
         return owner
     user = _user_named(os_user)
     first = Workspace.objects.filter(name=FIRST_WORKSPACE).first()
@@ -39,7 +40,7 @@ def ensure_first_owner(os_user: str) -> User:
         create_workspace(user, FIRST_WORKSPACE)
     else:
         Member.objects.update_or_create(workspace=first, user=user, defaults={"role": Role.OWNER})
-        furnish(first)
+        hooks.workspace_created(first)
     return user
 
 

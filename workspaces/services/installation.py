@@ -40,7 +40,7 @@ def require_owner(user: object) -> User:
 
 def people() -> QuerySet[User]:
     """All accounts, with how many workspaces they belong to and when they were last seen in one."""
-    return User.objects.annotate(rooms=Count("memberships"), seen=Max("memberships__last_seen_at"))
+    return User.objects.annotate(workspace_count=Count("memberships"), seen=Max("memberships__last_seen_at"))
 
 
 def set_active(by: User, user_id: object, is_active: bool) -> User:
@@ -52,9 +52,9 @@ def set_active(by: User, user_id: object, is_active: bool) -> User:
         raise NotFound(_("There is no such account."))
     if found.pk == by.pk:
         raise Conflict(_("You cannot close your own account."), code="own_account")
-    deed = members.open_account if is_active else members.close_account
+    change = members.open_account if is_active else members.close_account
     if found.is_active != is_active:
-        deed(found.get_username(), _noted(by))
+        change(found.get_username(), _noted(by))
     found.refresh_from_db()
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,18 +13,13 @@ from core import frames, once
 from core.errors import Conflict, NotFound
 from core.ids import as_key
 from core.work import after_commit
+from workspaces import hooks
 from workspaces.access import WorkspaceContext, hold
 from workspaces.models import ApiToken, Invitation, Member, Role, SignInLink, User, Workspace
 from workspaces.queries import find_member
 from workspaces.services import audit, invitations, tokens
 from workspaces.services.accounts import check_name
 from workspaces.services.tokens import role_of
-
-# What apps above end once somebody has lost rights in a workspace: told its id inside the transaction, they look for
-# themselves who may still do what. They add in their AppConfig.ready().
-on_narrowed: list[Callable[[UUID], None]] = []
-# What else ends with a person's rights in a workspace, by what it is: apps above count it.
-counted_ends: dict[str, Callable[[Workspace, User], int]] = {}
 
 
 @dataclass(frozen=True)
@@ -148,10 +142,10 @@ def ends_with(context: WorkspaceContext, member_id: object, role: str | None) ->
         mine = ApiToken.objects.filter(workspace=context.workspace, user=member.user, revoked_at__isnull=True)
         found["tokens"] = mine.filter(kind=ApiToken.Kind.PERSONAL).count()
     if left is None or left == Role.READER:
-        found["open_runs"] = counted_ends["open_runs"](context.workspace, member.user)
+        found["open_runs"] = hooks.open_runs_of(context.workspace, member.user)
     if left != Role.OWNER:
         found["invitations"] = Invitation.objects.filter(workspace=context.workspace, created_by=member.user).count()
-        found["enrolments"] = counted_ends["enrolments"](context.workspace, member.user)
+        found["enrolments"] = hooks.open_enrolments_of(context.workspace, member.user)
     return found
 
 
@@ -196,8 +190,7 @@ def _narrow(user: User, workspace: Workspace, *, is_owner: bool = False) -> None
     """End what leaned on rights that this person has no more. Tokens and pages are asked anew at each call anyway."""
     if not is_owner:
         Invitation.objects.filter(workspace=workspace, created_by=user).delete()
-    for tell in on_narrowed:
-        tell(workspace.pk)
+    hooks.rights_reduced(workspace.pk)
     after_commit(partial(frames.post, group_of(user), {"type": "recheck"}))
 
 

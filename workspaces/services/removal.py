@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -13,22 +11,21 @@ from core import frames
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.work import after_commit, later
+from workspaces import hooks
 from workspaces.access import FIRST_WORKSPACE, WorkspaceContext, hold
-from workspaces.models import ApiToken, Invitation, Member, Role, Workspace
+from workspaces.models import ApiToken, Invitation, Member, Role, Secret, Workspace
 from workspaces.services import audit
 from workspaces.services.members import group_of
 from workspaces.services.workspaces import GONE
 
 TASK = "runs.remove_workspace"
-# What apps above end at once, inside the transaction: keys of hosts, enrolment tokens. They add in AppConfig.ready().
-before_delete: list[Callable[[UUID], None]] = []
 
 
 @transaction.atomic
 def delete(context: WorkspaceContext, confirm: str) -> None:
     """Delete the workspace with all that it keeps. `confirm` is its name, which its owner has typed.
 
-    From here on it does not exist for anybody: it has no members, no tokens and no hosts, its pages lose their live
+    From here on it does not exist for anybody: it has no members, no tokens, no secrets and no hosts, its pages lose their live
     topics, and its name is free. What runs is stopped; bytes go first, rows after. Raises Invalid for another name,
     Conflict for the workspace that the studio begins with.
     """
@@ -46,9 +43,8 @@ def delete(context: WorkspaceContext, confirm: str) -> None:
         )  # fmt: skip
     members = list(Member.objects.select_related("user").filter(workspace=workspace))
     audit.note_outside(context, "workspace.deleted", workspace.name, id=str(workspace.pk), members=len(members))
-    for end in before_delete:
-        end(workspace.pk)
-    for kind in (ApiToken, Invitation, Member):
+    hooks.workspace_deleted(workspace.pk)
+    for kind in (ApiToken, Invitation, Member, Secret):
         kind._default_manager.filter(workspace=workspace).delete()
     hidden = f"{GONE}{workspace.pk.hex[-24:]}"
     Workspace.objects.filter(pk=workspace.pk).update(deleted_at=now(), name=hidden)

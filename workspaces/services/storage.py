@@ -19,7 +19,7 @@ from core.clock import now
 from core.errors import Conflict
 from core.storage import PART, workspace_folders
 from core.words import size_text
-from core.work import ring
+from core.work import send
 from duto.spec import trees
 from workspaces import limits
 from workspaces.models import Workspace
@@ -41,11 +41,11 @@ def bytes_below(folder: Path) -> int:
     return sum(_sizes(folder)) if folder.is_dir() else 0
 
 
-def ring_stale() -> None:
-    """Have those counted that were not for a while; a lost bell means later."""
+def recount_stale() -> None:
+    """Have those counted that were not for a while; a lost wake-up means later."""
     stale = Q(storage_at__isnull=True) | Q(storage_at__lt=now() - EVERY)
     for key in Workspace.objects.filter(stale, deleted_at__isnull=True).values_list("id", flat=True):
-        ring("workspaces.measure", workspace_id=str(key))
+        send("workspaces.measure", workspace_id=str(key))
 
 
 def left(workspace: Workspace, wanted: int = 0) -> int | None:

@@ -57,7 +57,7 @@ def mint(
 def create(
     context: WorkspaceContext, name: str, role: str = Role.CONTRIBUTOR, expires_in_days: int | None = None
 ) -> Minted:
-    """A token of the person in the room, with at most their own role.
+    """A token of the caller, with at most their own role.
 
     One that is made with a token is no wider and lasts no longer than that, and ends with it. Raises Forbidden.
     """
@@ -133,7 +133,8 @@ def revoke(context: WorkspaceContext, token_id: object) -> ApiToken:
     token = tokens.first()
     if token is None:
         raise NotFound(_("There is no such token of yours."))
-    if context.token is not None and (_is_wider(token, context.token) or context.token.ends_before(token.expires_at)):
+    used = context.token
+    if used is not None and (Role(token.role).rank > Role(used.role).rank or used.ends_before(token.expires_at)):
         raise Forbidden(
             _("A token revokes only what carries and lasts no more than itself. Revoke this one while signed in."),
             code="role_too_large",
@@ -158,10 +159,6 @@ def _with_children(keys: list[UUID]) -> list[UUID]:
         level = list(ApiToken.objects.filter(parent__in=level).values_list("id", flat=True))
         found += level
     return found
-
-
-def _is_wider(token: ApiToken, than: ApiToken) -> bool:
-    return Role(token.role).rank > Role(than.role).rank
 
 
 def role_of(role: str) -> Role:

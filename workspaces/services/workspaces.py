@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,22 +13,12 @@ from django.utils.translation import ngettext
 from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from duto.spec.names import is_name
-from workspaces import limits
+from workspaces import hooks, limits
 from workspaces.access import WorkspaceContext, hold
 from workspaces.limits import Limits
 from workspaces.models import ApiToken, Member, Role, User, Workspace
 from workspaces.scopes import SETTING, Scope, scope_in
 from workspaces.services import audit, tokens
-
-# What apps above put into a new workspace (datastores, curated environments). They add in their AppConfig.ready();
-# each can be repeated, so that a workspace gets later what a later release brings.
-on_created: list[Callable[[Workspace], None]] = []
-
-# How many runs of a workspace are not over: apps above know.
-live_counts: list[Callable[[Workspace], int]] = []
-
-# What apps above say of a name that shall be a default: it as it is written, or a refusal. By the column's name.
-default_checks: dict[str, Callable[[Workspace, str], str]] = {}
 
 # Names that would read as something else in an address.
 TAKEN = frozenset({"api", "static", "accounts", "agent", "new"})
@@ -39,10 +29,10 @@ MOST_TAGS, LONGEST_TAG, LONGEST_TEXT = 50, 256, 4000
 
 @transaction.atomic
 def create_workspace(user: User, name: str, description: str = "", token: ApiToken | None = None) -> WorkspaceContext:
-    """A new workspace, furnished, with `user` as its owner. Raises Invalid for a bad name, Conflict for a taken one."""
+    """A new workspace with all that every one has, and `user` as its owner. Raises Invalid for a bad name, Conflict for a taken one."""
     if name in TAKEN or name.startswith(GONE):
         raise Invalid(_("%(name)r is a name of the studio's own. Choose another.") % {"name": name}, code="bad_name")
-    if not is_name("workspace", name) or len(name) > 32:
+    if not is_name("workspace", name):
         raise Invalid(
             _("%(name)r cannot name a workspace: use 1 to 32 letters, digits, hyphens and underscores.")
             % {"name": name},
@@ -56,7 +46,7 @@ def create_workspace(user: User, name: str, description: str = "", token: ApiTok
             _("There is a workspace '%(name)s' already. Choose another name.") % {"name": name}, code="exists"
         ) from error
     Member.objects.create(workspace=workspace, user=user, role=Role.OWNER)
-    furnish(workspace)
+    hooks.workspace_created(workspace)
     context = WorkspaceContext(workspace, Role.OWNER, user=user)
     audit.note(replace(context, token=token), "workspace.created", name)
     return context
@@ -83,12 +73,6 @@ def create_for_owner(user: User, name: str, description: str = "", token: ApiTok
 def may_make(user: User) -> bool:
     """Whether this person may make a further workspace."""
     return Member.objects.filter(user=user, role=Role.OWNER).exists()
-
-
-def furnish(workspace: Workspace) -> None:
-    """Put in what every workspace has, as far as it is not there yet."""
-    for add in on_created:
-        add(workspace)
 
 
 @transaction.atomic
@@ -156,7 +140,7 @@ def set_archived(context: WorkspaceContext, is_archived: bool) -> Workspace:
     workspace = hold(context).require_role(Role.OWNER).require_person().workspace
     if is_archived == workspace.is_archived:
         return context.workspace
-    if is_archived and (live := sum(count(workspace) for count in live_counts)):
+    if is_archived and (live := hooks.open_runs(workspace)):
         text = ngettext(
             "%(n)d run is not over yet. Cancel it first, or wait for its end.",
             "%(n)d runs are not over yet. Cancel them first, or wait for their end.",
@@ -191,7 +175,9 @@ def _text(description: str) -> str:
 
 
 def _default(workspace: Workspace, name: str, value: str) -> str:
-    return default_checks[name](workspace, value) if value or name == "default_datastore" else ""
+    if name == "default_datastore":
+        return hooks.check_default_datastore(workspace, value)
+    return hooks.check_default_compute(workspace, value) if value else ""
 
 
 def _keep(context: WorkspaceContext, workspace: Workspace, values: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from allauth.account import views
 from django.urls import URLPattern, URLResolver, path
 
-from workspaces.web.entrance import forgotten, no_such_door
+from workspaces.web.entrance import forgotten, no_such_page
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
@@ -21,9 +21,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/reset/done/", forgotten, name="account_reset_password_done"),
     path("password/reset/key/done/", forgotten, name="account_reset_password_from_key_done"),
     path("password/reset/key/<str:uidb36>-<path:key>/", forgotten, name="account_reset_password_from_key"),
-    path("signup/", no_such_door, name="account_signup"),
-    path("email/", no_such_door, name="account_email"),
-    path("confirm-email/", no_such_door, name="account_email_verification_sent"),
-    path("confirm-email/<str:key>/", no_such_door, name="account_confirm_email"),
-    path("login/code/confirm/", no_such_door, name="account_confirm_login_code"),
+    path("signup/", no_such_page, name="account_signup"),
+    path("email/", no_such_page, name="account_email"),
+    path("confirm-email/", no_such_page, name="account_email_verification_sent"),
+    path("confirm-email/<str:key>/", no_such_page, name="account_confirm_email"),
+    path("login/code/confirm/", no_such_page, name="account_confirm_login_code"),
 ]

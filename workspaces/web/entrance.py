@@ -1,4 +1,4 @@
-"""The front door: where to go first, the one-time link, the theme."""
+"""The entrance: where to go first, the one-time link, the theme."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def forgotten(request: HttpRequest, **names: str) -> HttpResponse:
     return render(request, "account/password_reset.html")
 
 
-def no_such_door(request: HttpRequest, **names: str) -> HttpResponse:
+def no_such_page(request: HttpRequest, **names: str) -> HttpResponse:
     """What leans on mail, or is for strangers."""
     facts = {
         "code": 404,

@@ -8,16 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.clock import now
 from core.paging import page_of
 from workspaces.access import WorkspaceContext
 from workspaces.limits import of_settings
-from workspaces.models import ApiToken, Invitation, Member, Role, Workspace
+from workspaces.models import ApiToken, Invitation, Member, Role, Secret, Workspace
 from workspaces.queries import members_of
 from workspaces.scopes import Scope
 from workspaces.services.invitations import MOST_DAYS, MOST_USES, open_ones
+from workspaces.services.keyvault import secrets_of
 
 ROLES = {
     Role.READER: _("Reader – looks at everything"),
@@ -76,6 +78,7 @@ class SettingsPage:
 
     workspace: Workspace
     tokens: list[TokenRow]
+    secrets: list[Secret]
     config: str
     me: object
     scope: Scope
@@ -94,7 +97,8 @@ def settings_page(context: WorkspaceContext, config: str) -> SettingsPage:
         TokenRow(token, token.user_id == getattr(context.user, "pk", None), moment)
         for token in tokens.order_by("-id")[:200]
     ]
-    return SettingsPage(workspace, rows, config, context.user, context.scope)
+    secrets = list(secrets_of(context).order_by(Lower("name")))
+    return SettingsPage(workspace, rows, secrets, config, context.user, context.scope)
 
 
 def people_page(context: WorkspaceContext, after: str | None) -> PeoplePage:
@@ -167,3 +171,32 @@ class TokenForm(forms.Form):
         roles = choices_up_to(context)
         self.fields["role"].choices = roles  # type: ignore[attr-defined]
         self.fields["role"].initial = roles[min(1, len(roles) - 1)][0]
+
+
+class WriteOnly(forms.Textarea):
+    """An area whose text is sent and never shown again, not even with a form that was refused."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class SecretForm(forms.Form):
+    """A value that programs of the workspace need."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=127, help_text=_("Letters, digits and hyphens; large and small letters are one."),
+        widget=forms.TextInput(attrs={"placeholder": "db-password", "autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+    value = forms.CharField(
+        label=_("Value"), strip=False, help_text=_("It is encrypted, and no page shows it again."),
+        widget=WriteOnly(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )  # fmt: skip
+    replace = forms.BooleanField(label=_("Replace the value of a secret that has this name"), required=False)
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        """It stands on one page with the form of a token, whose fields have the same names."""
+        super().__init__(data, auto_id="id_secret_%s")
+
+    def clean_value(self) -> str:
+        """Browsers send each end of a line as two characters."""
+        return str(self.cleaned_data["value"]).replace("\r\n", "\n")

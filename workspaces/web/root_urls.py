@@ -1,4 +1,4 @@
-"""Addresses outside a workspace: the front door, first start, what a person sets for themselves."""
+"""Addresses outside a workspace: the entrance, first start, what a person sets for themselves."""
 
 from __future__ import annotations
 

@@ -1,29 +1,29 @@
-"""What programs need of a workspace: tokens, its config.json, how far steps reach."""
+"""What programs need of a workspace: tokens, secrets, its config.json, how far steps reach."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from core.addresses import studio_address
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Scope
 from workspaces.services import workspaces
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_page
-from workspaces.web.people import TokenForm, settings_page
+from workspaces.web.people import SecretForm, TokenForm, settings_page
 
 TEMPLATE = "workspaces/settings.html"
 
 
 @workspace_page()
 def overview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
-    """Tokens, config.json, what steps may do."""
+    """Tokens, secrets by name, config.json, what steps may do."""
     return render(request, context)
 
 
@@ -31,6 +31,7 @@ def render(request: HttpRequest, context: WorkspaceContext, **more: Any) -> Http
     """The page, perhaps with a form that was refused or a secret that is shown once."""
     facts: dict[str, Any] = {
         "token_form": TokenForm(context),
+        "secret_form": SecretForm(),
         "scopes": Scope.choices,
         "tab": "programs",
         **more,
@@ -50,12 +51,11 @@ def config_file(request: HttpRequest, context: WorkspaceContext) -> HttpResponse
 
 def config_text(request: HttpRequest, context: WorkspaceContext) -> str:
     """The three keys that programs expect, and where this studio is."""
-    address = getattr(settings.DUTO, "public_url", "") or request.build_absolute_uri("/")
     values = {
         "subscription_id": str(context.workspace.pk),
         "resource_group": "duto",
         "workspace_name": context.workspace.name,
-        "studio_url": address.rstrip("/"),
+        "studio_url": studio_address(request),
     }
     return json.dumps(values, indent=2) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from workspaces.web import auditing, members, settings, tokens
+from workspaces.web import auditing, members, secrets, settings, tokens
 
 _settings = [
     path("", settings.overview, name="settings"),
@@ -19,6 +19,8 @@ _settings = [
     path("audit/file/", auditing.file, name="audit-file"),
     path("audit/days/", auditing.keep, name="audit-days"),
     path("run-token-scope/", settings.run_token_scope, name="run-token-scope"),
+    path("secrets/set/", secrets.put, name="set-secret"),
+    path("secrets/<slug:name>/delete/", secrets.delete, name="delete-secret"),
     path("tokens/create/", tokens.create, name="create-token"),
     path("tokens/<uuid:token_id>/revoke/", tokens.revoke, name="revoke-token"),
     path("config.json", settings.config_file, name="config"),

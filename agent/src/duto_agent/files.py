@@ -1,4 +1,4 @@
-"""Small deeds with files that several modules need."""
+"""Small actions with files that several modules need."""
 
 from __future__ import annotations
 

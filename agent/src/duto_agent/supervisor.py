@@ -7,7 +7,8 @@ import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+from msgspec import Raw
 
 from duto.spec.sentences import said
 from duto_agent.attempt import staging
@@ -20,19 +21,21 @@ from duto_agent.host.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.loops import succeeds
 from duto_agent.studio.exchange import final_report
+from duto_protocol.messages import Answer, BuildReport, BuildSpec, Cancel, Drop, Held, LaunchSpec, Refusal, Work
+from duto_protocol.reading import NotUnderstood, builtins_of, of_document, read
 
 log = logging.getLogger("duto.agent")
 AT_ONCE, FAULT_MOST = 64, 1900
 
 
 class Supervisor:
-    """The files in the attempts' directories are the memory; this object only holds threads and doorbells."""
+    """The files in the attempts' directories are the memory; this object only holds threads and wake-ups."""
 
     def __init__(self, context: AgentContext, home: Path) -> None:
         self.context, self.home = context, home
         self._lock = threading.Lock()
         self._attempts: dict[AttemptKey, Attempt] = {}
-        self._told: set[AttemptKey] = set()
+        self._reported: set[AttemptKey] = set()
         # Attempts of whose end the studio has refused a word, which was then told in the fewest.
         self._refusals: set[AttemptKey] = set()
         self.housekeeper = Housekeeper(home, self.held, context.images.image_store if context.images else None)
@@ -49,7 +52,12 @@ class Supervisor:
     def _adopt(self, key: AttemptKey) -> None:
         spec = read_json(self.context.launcher.directory(key) / "spec.json", own=True)
         if isinstance(spec, dict):
-            attempt = self._register(key, spec, adopted=True)
+            reading = of_document(spec, LaunchSpec)
+            if reading.ignored:
+                log.warning(
+                    "of the spec of %s is not understood: %s", key.folder, ", ".join(map(ascii, reading.ignored))
+                )
+            attempt = self._register(key, reading.message, adopted=True)
             if attempt is not None:
                 self._pool.submit(self._run, key, attempt)
         else:  # the crash came before the spec: the studio will send it again
@@ -59,16 +67,16 @@ class Supervisor:
         """Of a folder that cannot go now, housekeeping takes care."""
         succeeds(f"clean-up of {key.folder}", partial(self.context.launcher.cleanup, key))
 
-    def holding(self) -> list[dict[str, Any]]:
+    def holding(self) -> list[Held]:
         """What this host has, the reported ones too: the studio answers those with `drop`."""
         with self._lock:
-            keys = [*self._attempts, *self._told]
-        return [{"attempt": key.attempt, "epoch": key.epoch} for key in keys]
+            keys = [*self._attempts, *self._reported]
+        return [Held(key.attempt, key.epoch) for key in keys]
 
     def held(self) -> set[AttemptKey]:
         """The same, as keys of folders."""
         with self._lock:
-            return {*self._attempts, *self._told}
+            return {*self._attempts, *self._reported}
 
     def devices(self) -> dict[AttemptKey, tuple[str, ...]]:
         """The attempts that are under way, each with the devices that its node holds."""
@@ -80,39 +88,43 @@ class Supervisor:
         with self._lock:
             return max(0, AT_ONCE - len(self._attempts))
 
-    def ring(self, folder: str) -> None:
+    def notify(self, folder: str) -> None:
         key = AttemptKey.of_folder(folder)
         attempt = self._attempts.get(key) if key else None
         if attempt is not None:
-            attempt.bell.set()
+            attempt.wakeup.set()
 
-    def take(self, answer: dict[str, Any]) -> None:
+    def take(self, answer: Answer) -> None:
         """Do what an answer of the studio says. One thing of it that cannot be done costs no other."""
-        if isinstance(keep := answer.get("keep"), dict):
-            self.housekeeper.policy = keep
-        deeds = {"refused": self._refused, "cancel": self._cancel, "drop": self._drop, "work": self._take_work}
-        for part, action in deeds.items():
-            items = answer.get(part)
-            for item in items if isinstance(items, list) else ():
-                succeeds(f"{part} of an answer", partial(action, item))
+        if answer.keep is not None:
+            self.housekeeper.policy = answer.keep
+        for refusal in answer.refused:
+            succeeds("refused of an answer", partial(self._refused, refusal))
+        for cancel in answer.cancel:
+            succeeds("cancel of an answer", partial(self._cancel, cancel))
+        for drop in answer.drop:
+            succeeds("drop of an answer", partial(self._drop, drop))
+        for work in answer.work:
+            succeeds("work of an answer", partial(self._take_work, work))
 
-    def _cancel(self, item: dict[str, Any]) -> None:
-        if "image" in item and self.context.images is not None:
-            self.context.images.cancel(str(item["image"]), str(item.get("by") or ""))
-        elif (attempt := self._find(item)) is not None:
-            attempt.cancel(float(item.get("grace_seconds") or 0))
+    def _cancel(self, item: Cancel) -> None:
+        if item.image and self.context.images is not None:
+            self.context.images.cancel(item.image, item.by or "")
+        elif item.attempt and (attempt := self._find(AttemptKey(item.attempt, item.epoch or 0))) is not None:
+            attempt.cancel(float(item.grace_seconds or 0))
 
-    def _take_work(self, work: dict[str, Any]) -> None:
-        if work.get("type") == "attempt":
-            self._accept(AttemptKey(str(work["attempt"]), int(work["epoch"])), work["spec"])
-        elif work.get("type") == "build":
-            self._build(str(work["build"]), work["spec"])
+    def _take_work(self, work: Work) -> None:
+        if work.type == "attempt" and work.attempt:
+            self._accept(AttemptKey(work.attempt, work.epoch or 0), work.spec)
+        elif work.type == "build" and work.build:
+            self._build(work.build, read(work.spec, BuildSpec).message)
 
-    def _accept(self, key: AttemptKey, spec: dict[str, Any]) -> None:
+    def _accept(self, key: AttemptKey, data: Raw) -> None:
         if AttemptKey.of_folder(key.folder) != key or key.attempt != Path(key.attempt).name:
             log.warning("an attempt with a strange id was refused")
             return
-        attempt = self._register(key, spec, adopted=False)
+        reading = read(data, LaunchSpec)
+        attempt = self._register(key, reading.message, adopted=False)
         if attempt is None:
             return  # the studio repeats what it is not sure of
         with self._lock:
@@ -121,31 +133,36 @@ class Supervisor:
             if each is not attempt:
                 each.abandon()
         try:
+            if reading.wrong:  # a step without what it was given would be another one
+                raise NotUnderstood(f"This agent does not understand of the step: {', '.join(reading.wrong)}")
             attempt.directory.mkdir(parents=True, exist_ok=True)
-            write_json(attempt.directory / "spec.json", spec)
+            write_json(attempt.directory / "spec.json", builtins_of(reading.message))
             self._pool.submit(self._run, key, attempt)
         except Exception as error:
+            ends = is_full(error) or isinstance(error, NotUnderstood)
             with self._lock:
                 self._attempts.pop(key, None)  # not held: the studio sends it again, or gives it to another host
-                if is_full(error):
-                    self._told.add(key)  # held as one that has ended: the studio's `drop` puts away what there is of it
-            if not is_full(error):
+                if ends:
+                    self._reported.add(
+                        key
+                    )  # held as one that has ended: the studio's `drop` puts away what there is of it
+            if not ends:
                 raise
             attempt.fail(error)
 
-    def _register(self, key: AttemptKey, spec: dict[str, Any], adopted: bool) -> Attempt | None:
+    def _register(self, key: AttemptKey, spec: LaunchSpec, adopted: bool) -> Attempt | None:
         """Two answers may bring the same work at the same moment; one of them gets it."""
         attempt = Attempt(key, spec, self.context, adopted)
         with self._lock:
-            if key in self._attempts or key in self._told:
+            if key in self._attempts or key in self._reported:
                 return None
             self._attempts[key] = attempt
         return attempt
 
     def _run(self, key: AttemptKey, attempt: Attempt) -> None:
-        told = False
+        was_reported = False
         try:
-            told = attempt.run()
+            was_reported = attempt.run()
         except (Exception, SystemExit) as error:
             log.exception("attempt %s stopped with a fault of the agent", key.folder)
             succeeds(f"the end of {key.folder}", partial(attempt.fail, error))
@@ -153,39 +170,37 @@ class Supervisor:
         finally:
             with self._lock:
                 self._attempts.pop(key, None)
-                if told:
-                    self._told.add(key)
-        if not told:
+                if was_reported:
+                    self._reported.add(key)
+        if not was_reported:
             self._clean_up(key)
 
-    def _find(self, item: dict[str, Any]) -> Attempt | None:
-        return self._attempts.get(AttemptKey(str(item.get("attempt")), int(item.get("epoch") or 0)))
+    def _find(self, key: AttemptKey) -> Attempt | None:
+        return self._attempts.get(key)
 
-    def _refused(self, item: dict[str, Any]) -> None:
+    def _refused(self, item: Refusal) -> None:
         """Whatever the reason, this attempt is not ours any more, or never was."""
-        key = AttemptKey(str(item.get("attempt")), int(item.get("epoch") or 0))
-        if item.get("code") in ("stale_epoch", "not_found"):
-            if (attempt := self._find(item)) is not None:
+        key = AttemptKey(item.attempt, item.epoch)
+        if item.code in ("stale_epoch", "not_found"):
+            if (attempt := self._find(key)) is not None:
                 attempt.abandon()
             self._forget(key)
             return
-        log.warning("the studio refused a report of %s: %s", key.folder, item.get("code"))
+        log.warning("the studio refused a report of %s: %s", key.folder, item.code)
         with self._lock:
-            ended = key in self._told or is_own(self.context.launcher.directory(key) / FINISHED)
+            ended = key in self._reported or is_own(self.context.launcher.directory(key) / FINISHED)
             again = key in self._refusals
             self._refusals.add(key)
         if again:  # not even in the fewest words: its lease must end, for it would hang for ever
             self._forget(key)
         elif ended:
-            why = item.get("message") or item.get("code")
-            message = said("end_not_taken", error=why)
-            self.context.tell(final_report({"attempt": key.attempt, "epoch": key.epoch}, message), urgent=True)
+            message = said("end_not_taken", error=item.message or item.code)
+            self.context.tell(final_report(key.attempt, key.epoch, message), urgent=True)
 
-    def _drop(self, item: dict[str, Any]) -> None:
+    def _drop(self, item: Drop) -> None:
         """The studio has everything, or wants nothing."""
-        attempt = str(item["attempt"])
         with self._lock:
-            keys = [key for key in (*self._attempts, *self._told) if key.attempt == attempt]
+            keys = [key for key in (*self._attempts, *self._reported) if key.attempt == item.attempt]
         for key in keys:
             running = self._attempts.get(key)
             if running is not None and not is_own(running.directory / FINISHED):
@@ -194,13 +209,13 @@ class Supervisor:
 
     def _forget(self, key: AttemptKey) -> None:
         with self._lock:
-            known = key in self._told
-            self._told.discard(key)
+            known = key in self._reported
+            self._reported.discard(key)
             self._refusals.discard(key)
         if known:
             self._pool.submit(self._clean_up, key)
 
-    def _build(self, build: str, spec: dict[str, Any]) -> None:
+    def _build(self, build: str, spec: BuildSpec) -> None:
         with self._lock:
             if build in self._builds:
                 return
@@ -212,7 +227,7 @@ class Supervisor:
             except Exception as error:
                 log.exception("build %s stopped with a fault of the agent", build)
                 message = said("not_buildable", error=f"{type(error).__name__}: {error}"[:FAULT_MOST])
-                failed = {"build": build, "event": "failed", "message": message}
+                failed = BuildReport(event="failed", build=build, message=message)
                 succeeds(f"the end of build {build}", partial(self.context.tell, failed, True))
             finally:
                 with self._lock:

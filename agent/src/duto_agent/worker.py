@@ -32,6 +32,7 @@ from duto_agent.studio.exchange import Exchange, SendReport, discard
 from duto_agent.studio.transfers import Store, Transfers
 from duto_agent.studio.wakeup import WakeupWorker
 from duto_agent.supervisor import Supervisor
+from duto_protocol.reports import AnyReport
 
 if TYPE_CHECKING:
     from duto_agent.host.containers import Containers
@@ -41,7 +42,7 @@ log = logging.getLogger("duto.agent")
 
 
 class Agent:
-    """Everything of one host, from the zygote to the bell."""
+    """Everything of one host, from the zygote to the wake-up."""
 
     def __init__(self, home: Path, studio: str | None = None) -> None:
         self.home = home.resolve()
@@ -52,6 +53,7 @@ class Agent:
         config = self.config
         wanted = {"bwrap": config.bwrap, "limits": config.limits, "folders": config.folders, "users": config.step_users}
         isolation = isolate(self.home, self.config.data_dir, wanted)
+        # Shims of an earlier agent know the socket by this name.
         self.shim_notifications = ShimNotifications(self.home / "run" / "doorbell")
         self.containers = containers_of(
             self.home, self.config.identity(), vars(self.config), self.shim_notifications.address, self._tell
@@ -60,11 +62,12 @@ class Agent:
         self.client = StudioClient(self.config.studio, self.config.key)
         self.environments = Environments(self.home / "envs", pythons, isolation.sandbox)
         marker = self.config.store_marker if store.root is not None else None
-        kind = "process" if self.containers is None else "docker"
         gpus = Gpus()
-        facts = HostFacts(self.home, pythons, marker, gpus, {"isolation": isolation.facts()}, kind)
+        facts = HostFacts(
+            self.home, pythons, marker, gpus, isolation.facts(), "process" if self.containers is None else "docker"
+        )
         facts.containers = self.containers
-        self.exchange = Exchange(self.client, facts.document)
+        self.exchange = Exchange(self.client, facts.message)
         self.context = AgentContext(
             studio=self.config.studio.rstrip("/"),
             client=self.client,
@@ -79,9 +82,9 @@ class Agent:
         self.supervisor = Supervisor(self.context, self.home)
         facts.storage = self.supervisor.housekeeper
         self.sampler = Sampler(self.context.launcher, self.supervisor.devices, gpus)
-        self.bell = WakeupWorker(self.config.redis_url or "", self.config.name, self.exchange.wake)
+        self.wakeup_worker = WakeupWorker(self.config.redis_url or "", self.config.name, self.exchange.wake)
 
-    def _tell(self, report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
+    def _tell(self, report: AnyReport, urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
         """Images are wired before there is anybody to tell."""
         self.exchange.tell(report, urgent, heard)
 
@@ -96,13 +99,13 @@ class Agent:
     def start(self) -> None:
         if self.containers is not None:
             self.containers.start()
-        self.shim_notifications.listen(self.supervisor.ring)
+        self.shim_notifications.listen(self.supervisor.notify)
         adopted = self.supervisor.adopt()
         self.exchange.start(self.supervisor)
         self.supervisor.housekeeper.start()
         self.sampler.start()
         if self.config.redis_url:
-            self.bell.start()
+            self.wakeup_worker.start()
         log.info("host %s serves %s, %d attempts adopted", self.config.name, self.context.studio, adopted)
 
     def stop(self) -> None:
@@ -110,7 +113,7 @@ class Agent:
         self.exchange.stop()
         self.supervisor.housekeeper.stop()
         self.sampler.stop()
-        self.bell.stop()
+        self.wakeup_worker.stop()
         self.environments.stop()
         self.shim_notifications.close()
         if self.containers is not None:
@@ -119,7 +122,11 @@ class Agent:
 
 
 def containers_of(
-    home: Path, identity: Identity, given: Mapping[str, str | None], bell: str | None, tell: SendReport = discard
+    home: Path,
+    identity: Identity,
+    given: Mapping[str, str | None],
+    wakeup_worker: str | None,
+    tell: SendReport = discard,
 ) -> Containers | None:
     """None for a host of processes, and where containers are taken only if the engine answers now, and it does not."""
     options = container_options(given)
@@ -127,7 +134,7 @@ def containers_of(
         return None
     from duto_agent.host.containers import Containers  # its library takes long to load; hosts of processes do without
 
-    found = Containers(home, identity, options, bell, tell)
+    found = Containers(home, identity, options, wakeup_worker, tell)
     return found if options.is_required or found.answers() else None
 
 

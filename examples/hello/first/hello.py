@@ -1,7 +1,8 @@
-"""The first step: says hello, and how many letters that took."""
+"""Says hello, and how many letters that took."""
 
 from azureml.core import Run
 
-run = Run.get_context()
-print("Hello from the first step.")
-run.log("letters", len("Hello from the first step."))
+GREETING = "Hello from the first step."
+
+print(GREETING)
+Run.get_context().log("letters", len(GREETING))

@@ -1,4 +1,4 @@
-"""The second step: counts, one metric per round."""
+"""Counts, one metric a round."""
 
 import argparse
 
@@ -7,6 +7,8 @@ from azureml.core import Run
 parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int, default=5)
 args = parser.parse_args()
+if args.rounds < 1:
+    raise SystemExit("There is nothing to count: --rounds is below 1.")
 
 run = Run.get_context()
 for number in range(args.rounds):

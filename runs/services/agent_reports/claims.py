@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from msgspec import Raw
 
 from compute.models import Host
 from core import words
 from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
+from duto_protocol.messages import Work
+from duto_protocol.reading import written
 from runs import stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import learn
@@ -21,7 +24,6 @@ from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.orchestration.attempt_end import BULKY
 from runs.services.orchestration.run_transaction import run_transaction
 
-S = Attempt.Status
 # A lease that its agent does not hold after this long was lost on the way: the same spec is sent again.
 RESEND_AFTER = timedelta(seconds=3)
 
@@ -62,25 +64,25 @@ def open_attempts(host: Host) -> list[OpenAttempt]:
     return [OpenAttempt(*row) for row in _OPEN.all(host.pk)]
 
 
-def claim(host: Host, want: int, holding: Collection[UUID], mine: Iterable[OpenAttempt]) -> list[dict[str, Any]]:
+def claim(host: Host, want: int, holding: Collection[UUID], mine: Iterable[OpenAttempt]) -> list[Work]:
     """Up to `want` pieces of work for this host, of its open attempts `mine`.
 
     A repeated or lost answer does no harm: the epoch is the same.
     """
     found = [each for each in mine if _is_claimable(each, holding)]
     work = (_lease(host, each.id, each.run__root_id) for each in found[:want])
-    return [document for document in work if document is not None]
+    return [each for each in work if each is not None]
 
 
 def seconds_to_resend(mine: Iterable[OpenAttempt], holding: Collection[UUID]) -> float:
     """Until the first lease that its agent does not hold is sent again; infinite where it holds them all."""
-    leased = (each.leased_at for each in mine if each.status == S.LEASED and each.id not in holding)
+    leased = (each.leased_at for each in mine if each.status == Attempt.Status.LEASED and each.id not in holding)
     due = [(at + RESEND_AFTER - now()).total_seconds() for at in leased if at is not None]
     return max(0.0, min(due, default=float("inf")))
 
 
 def _is_claimable(attempt: OpenAttempt, holding: Collection[UUID]) -> bool:
-    if attempt.status == S.QUEUED:
+    if attempt.status == Attempt.Status.QUEUED:
         return attempt.node_id is not None
     return attempt.id not in holding and _was_lost(attempt)
 
@@ -88,15 +90,15 @@ def _is_claimable(attempt: OpenAttempt, holding: Collection[UUID]) -> bool:
 def _was_lost(attempt: Attempt | OpenAttempt) -> bool:
     """Leased so long ago that its agent would hold it."""
     late = now() - RESEND_AFTER
-    return attempt.status == S.LEASED and attempt.leased_at is not None and attempt.leased_at < late
+    return attempt.status == Attempt.Status.LEASED and attempt.leased_at is not None and attempt.leased_at < late
 
 
-def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None:
+def _lease(host: Host, key: UUID, root_id: UUID | None) -> Work | None:
     learn(root_id)
     with run_transaction(root_id) as root:
         attempt = _TO_LEASE.first(key, host.pk)
         # Another call of the same agent may have got it a moment ago: then it is not sent twice.
-        if attempt is None or not (attempt.status == S.QUEUED or _was_lost(attempt)):
+        if attempt is None or not (attempt.status == Attempt.Status.QUEUED or _was_lost(attempt)):
             return None
         attempt.run = root if attempt.run_id == root.pk else attempt.run
         if attempt.run is root and not hasattr(root, "step"):
@@ -105,8 +107,8 @@ def _lease(host: Host, key: UUID, root_id: UUID | None) -> dict[str, Any] | None
         attempt.run.workspace = root.workspace
         moment = now()
         until = moment + timedelta(seconds=settings.DUTO.lease_seconds)
-        if attempt.status == S.QUEUED:
-            attempt.move(S.LEASED, epoch=attempt.epoch + 1, leased_at=moment, lease_until=until)
+        if attempt.status == Attempt.Status.QUEUED:
+            attempt.move(Attempt.Status.LEASED, epoch=attempt.epoch + 1, leased_at=moment, lease_until=until)
             _prepare(attempt.run)
         return _work(attempt)
 
@@ -116,14 +118,20 @@ def _prepare(run: Run) -> None:
         run.move(Run.Status.PREPARING, preparing_at=now())
 
 
-def _work(attempt: Attempt) -> dict[str, Any] | None:
+def _work(attempt: Attempt) -> Work | None:
     """The work item. Data that is gone by now ends the attempt in words instead of failing the call for ever."""
     try:
         with words.stored():
-            spec = SpecOf(attempt).document()
+            spec = SpecOf(attempt).spec()
     except StudioError as error:
         from runs.services.orchestration.attempt_end import end_attempt
 
-        end_attempt(attempt, S.FAILED, cause="data_missing", message=error.message, said=stored_messages.kept_of(error))
+        end_attempt(
+            attempt,
+            Attempt.Status.FAILED,
+            cause="data_missing",
+            message=error.message,
+            said=stored_messages.kept_of(error),
+        )
         return None
-    return {"type": "attempt", "attempt": str(attempt.pk), "epoch": attempt.epoch, "spec": spec}
+    return Work(type="attempt", attempt=str(attempt.pk), epoch=attempt.epoch, spec=Raw(written(spec)))

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from django.db import InterfaceError, OperationalError
+from msgspec import UNSET, structs
 
 from compute.models import Host
-from core.clock import now, parse
+from core.clock import now
 from core.errors import StudioError, StudioFull
 from core.fullness import as_full
 from core.ids import as_uuid
 from core.prepared import Prepared
-from environments import services as environments
+from duto_protocol.messages import AttemptReport, BuildReport, Finished, ImageReport, Refusal
+from duto_protocol.reading import Reading
+from duto_protocol.reports import AnyReport
 from environments.models import EnvironmentVersion
+from environments.services import builds as environment_builds
+from environments.services import images as environment_images
 from runs.models import Attempt, Run
 from runs.services.orchestration import attempt_end as finishing
-from runs.services.orchestration.environment_builds import build_ended
+from runs.services.orchestration.build_ends import build_ended
 from runs.services.orchestration.run_transaction import run_transaction
 
 log = logging.getLogger(__name__)
-A = Attempt.Status
-S = Run.Status
+NAME_MOST = 120
 # What a first look needs; whatever is changed is read again under the root's lock.
-LOOKED_AT = ("epoch", "status", "number", "declared", "run__root", "run__workspace", "run__step__node_id")
+LOOKED_AT = ("epoch", "status", "number", "declared", "run__root", "run__kind", "run__workspace", "run__step__node_id")
 
 
 _OF_HOST: Prepared[Attempt] = Prepared(
@@ -33,60 +36,83 @@ _OF_HOST: Prepared[Attempt] = Prepared(
 )
 
 
-def take_reports(host: Host, reports: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+ReportReading = Reading[AnyReport]
+
+
+def take_reports(host: Host, reports: Iterable[ReportReading]) -> list[Refusal]:
     """Take each report in order; the refusals, with their reasons."""
     refused = []
-    for report in folded(list(reports)):
-        if "build" in report:
+    for reading in folded([*reports]):
+        report = reading.message
+        if isinstance(report, BuildReport):
             _take_build(host, report)
-            continue
-        if "image" in report:
+        elif isinstance(report, ImageReport):
             _take_image(host, report)
-            continue
-        code, message = _take(host, report)
-        if code:
-            told = {"attempt": report.get("attempt"), "epoch": report.get("epoch"), "code": code}
-            refused.append({**told, "message": message} if message else told)
+        else:
+            code, message = _take(host, report, reading.wrong)
+            if code:
+                refused.append(Refusal(report.attempt, report.epoch, code, message or UNSET))
     return refused
 
 
-def folded(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def ignored_in(reports: Iterable[ReportReading]) -> list[str]:
+    """What is not understood of reports, each named by whose it is."""
+    return [f"{_name(reading.message)}: {path}" for reading in reports for path in reading.ignored]
+
+
+def _name(report: AnyReport) -> str:
+    whose = getattr(report, "attempt", "") or getattr(report, "build", "") or getattr(report, "image", "")
+    return f"{report.event} of {whose}"[:NAME_MOST]
+
+
+def folded(reports: list[ReportReading]) -> list[ReportReading]:
     """A short step's start travels with its verdict: one transaction tells of both."""
-    ended = {_key(r) for r in reports if r.get("event") == "finished"}
-    starts = {_key(r): r.get("at") for r in reports if r.get("event") == "started" and _key(r) in ended}
+    ended = {_key(each.message) for each in reports if isinstance(each.message, Finished)}
+    starts = {
+        _key(each.message): each.message.at
+        for each in reports
+        if isinstance(each.message, AttemptReport) and each.message.event == "started" and _key(each.message) in ended
+    }
     kept = []
-    for report in reports:
-        key = _key(report)
-        if report.get("event") == "finished" and key in starts:
-            kept.append({**report, "started_at": starts[key]})
-        elif not (report.get("event") == "started" and key in starts):
-            kept.append(report)
+    for reading in reports:
+        report = reading.message
+        if isinstance(report, Finished) and _key(report) in starts:
+            kept.append(reading._replace(message=structs.replace(report, started_at=starts[_key(report)])))
+        elif not (isinstance(report, AttemptReport) and report.event == "started" and _key(report) in starts):
+            kept.append(reading)
     return kept
 
 
-def _key(report: dict[str, Any]) -> tuple[str, str]:
-    """Which attempt at which epoch, whatever an agent puts there."""
-    return repr(report.get("attempt")), repr(report.get("epoch"))
+def _key(report: AnyReport) -> tuple[str, int] | None:
+    """Which attempt at which epoch."""
+    return (report.attempt, report.epoch) if isinstance(report, AttemptReport) else None
 
 
-def _take(host: Host, report: dict[str, Any]) -> tuple[str, str]:
+def _take(host: Host, report: AttemptReport, wrong: Sequence[str]) -> tuple[str, str]:
     """Why it is refused, as (code, sentence); empty where it is not."""
-    key = as_uuid(report.get("attempt"))
+    key = as_uuid(report.attempt)
     attempt = _OF_HOST.first(key, host.pk) if key else None
     if attempt is None:
         return "not_found", ""
-    if attempt.epoch != report.get("epoch"):
+    if attempt.epoch != report.epoch:
         return "stale_epoch", ""
-    if attempt.status == A.QUEUED:  # its lease was taken back: nobody holds it, whatever number the report carries
+    if (
+        attempt.status == Attempt.Status.QUEUED
+    ):  # its lease was taken back: nobody holds it, whatever number the report carries
         return "stale_epoch", ""
     if attempt.is_final:
         # The same verdict again is fine; a verdict of an attempt that was given up is a stale one.
-        return ("" if report.get("event") == "finished" and attempt.status != A.LOST else "stale_epoch"), ""
-    take = _EVENTS.get(str(report.get("event")))
-    if take is None:
-        return "unknown_event", ""
+        return ("" if report.event == "finished" and attempt.status != Attempt.Status.LOST else "stale_epoch"), ""
+    # A verdict of which a part is not understood would be another one.
+    if decisive := [path for path in wrong if isinstance(report, Finished) and path.startswith(Finished.DECISIVE)]:
+        return "studio_fault", f"The studio does not understand {', '.join(decisive)} of the verdict."[:500]
     try:
-        take(attempt, report)
+        if isinstance(report, Finished):
+            finishing.finish(attempt, report)
+        elif (take := _EVENTS.get(report.event)) is not None:
+            take(attempt, report)
+        else:
+            return "unknown_event", ""
     except StudioError as error:
         if isinstance(error, StudioFull):
             raise
@@ -97,48 +123,44 @@ def _take(host: Host, report: dict[str, Any]) -> tuple[str, str]:
         if as_full(error) is not None:
             raise
         # One report that cannot be taken must not hold up its host's other reports and claims for ever.
-        log.exception("the report %r of attempt %s cannot be taken", report.get("event"), attempt.pk)
+        log.exception("the report %r of attempt %s cannot be taken", report.event, attempt.pk)
         return "studio_fault", f"{type(error).__name__}: {error}"[:500]
     return "", ""
 
 
-def _preparing(attempt: Attempt, report: dict[str, Any]) -> None:
+def _preparing(attempt: Attempt, report: AttemptReport) -> None:
     with run_transaction(attempt.run.root_id) as root:
         fresh = finishing.fresh_of(attempt, root)
-        if fresh.may(A.PREPARING):
-            fresh.move(A.PREPARING, preparing_at=now())
+        if fresh.may(Attempt.Status.PREPARING):
+            fresh.move(Attempt.Status.PREPARING, preparing_at=now())
 
 
-def _started(attempt: Attempt, report: dict[str, Any]) -> None:
+def _started(attempt: Attempt, report: AttemptReport) -> None:
     with run_transaction(attempt.run.root_id) as root:
         fresh = finishing.fresh_of(attempt, root)
-        moment = finishing.not_later(parse(report.get("at")))
-        if fresh.may(A.RUNNING):
-            fresh.move(A.RUNNING, started_at=moment, preparing_at=fresh.preparing_at or fresh.leased_at)
+        moment = finishing.not_later(report.at)
+        if fresh.may(Attempt.Status.RUNNING):
+            fresh.move(Attempt.Status.RUNNING, started_at=moment, preparing_at=fresh.preparing_at or fresh.leased_at)
         # A word that comes out of order leads nowhere back: the run follows its attempt.
-        if fresh.status == A.RUNNING and fresh.run.may(S.RUNNING):
-            fresh.run.move(S.RUNNING, started_at=moment)
+        if fresh.status == Attempt.Status.RUNNING and fresh.run.may(Run.Status.RUNNING):
+            fresh.run.move(Run.Status.RUNNING, started_at=moment)
 
 
-def _collecting(attempt: Attempt, report: dict[str, Any]) -> None:
+def _collecting(attempt: Attempt, report: AttemptReport) -> None:
     with run_transaction(attempt.run.root_id) as root:
         fresh = finishing.fresh_of(attempt, root)
-        if fresh.may(A.COLLECTING):
-            fresh.move(A.COLLECTING, collecting_at=now())
-        if fresh.status == A.COLLECTING and fresh.run.may(S.FINALIZING):
-            fresh.run.move(S.FINALIZING, finalizing_at=now())
+        if fresh.may(Attempt.Status.COLLECTING):
+            fresh.move(Attempt.Status.COLLECTING, collecting_at=now())
+        if fresh.status == Attempt.Status.COLLECTING and fresh.run.may(Run.Status.FINALIZING):
+            fresh.run.move(Run.Status.FINALIZING, finalizing_at=now())
 
 
-def _finished(attempt: Attempt, report: dict[str, Any]) -> None:
-    finishing.finish(attempt, report)
+_EVENTS = {"preparing": _preparing, "started": _started, "collecting": _collecting}
 
 
-_EVENTS = {"preparing": _preparing, "started": _started, "collecting": _collecting, "finished": _finished}
-
-
-def _take_image(host: Host, report: dict[str, Any]) -> None:
+def _take_image(host: Host, report: ImageReport) -> None:
     """Of an attempt that this host does not have nothing is believed, but the image is there all the same."""
-    key = as_uuid(report.get("attempt"))
+    key = as_uuid(report.attempt)
     rows = Attempt.objects.filter(pk=key, host=host) if key else Attempt.objects.none()
     found = list(rows.values_list("run__step__environment_version_id", flat=True))
     version = (
@@ -146,10 +168,10 @@ def _take_image(host: Host, report: dict[str, Any]) -> None:
         .filter(pk__in=[each for each in found if each])
         .first()
     )
-    environments.report_image(host, report, key if found else None, version)
+    environment_images.report_image(host, report, key if found else None, version)
 
 
-def _take_build(host: Host, report: dict[str, Any]) -> None:
-    build = environments.report_build(host, report)
+def _take_build(host: Host, report: BuildReport) -> None:
+    build = environment_builds.report_build(host, report)
     if build is not None and build.is_final:
         build_ended(build.pk)

@@ -15,10 +15,11 @@ from django.db import transaction
 from core import words
 from core.errors import Conflict, Invalid, TooLarge
 from core.ids import as_uuid
-from core.sentences import Kept, once, text_of
+from core.sentences import Kept, kept, once, text_of
 from core.text import DEEPEST, clean, cleaned, has_bad, is_deep
 from runs import stored_messages
 from runs.models import Attempt, Run
+from runs.services.orchestration import sweep_looks
 from runs.services.orchestration.run_transaction import run_transaction, tell
 from runs.services.results import lineage, metrics
 
@@ -160,9 +161,9 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
             if batch.properties.setdefault(run_id, {}).setdefault(key, value) != value:
                 raise stored_messages.invalid("fixed_property", key=key)
         elif op == "warning":
-            batch.warnings.append(clean(str(document.get("text")))[:WARNING_MAX])
+            batch.warnings.append(kept(document, clean(str(document.get("text")))[:WARNING_MAX]))
         elif op == "skipped":
-            batch.problems.append(clean(str(document.get("why")))[:PROBLEM_MAX])
+            batch.problems.append(kept(document, clean(str(document.get("why")))[:PROBLEM_MAX]))
         else:
             raise stored_messages.invalid("no_operation", named=f"{op!r:.60}")
     except Invalid as error:
@@ -198,6 +199,8 @@ def apply(run: Run, batch: Batch) -> None:
     strangers = targets - known.keys()
     batch.problems += [stored_messages.keep("strange_run", run=str(stranger)) for stranger in sorted(strangers)]
     metrics.add([point for point in batch.points if point.run_id in known] if strangers else batch.points)
+    if run.kind == Run.Kind.TRIAL:
+        sweep_looks.metrics_came(run, {point.name for point in batch.points if point.run_id == run.pk})
     for target_id, tags in batch.tags.items():
         if target_id in known:
             _tag(known[target_id], tags)

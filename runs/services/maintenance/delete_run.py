@@ -13,10 +13,22 @@ from core.clock import now
 from core.errors import Conflict, Invalid, StudioError
 from core.storage import artifact_store
 from core.work import later
-from datasets import services as datasets
-from runs.models import Artifact, Attempt, DataUse, MetricDescription, MetricPoint, ModelUse, Output, Run, StepRun
+from datasets import stores
+from runs.models import (
+    Artifact,
+    Attempt,
+    DataUse,
+    MetricDescription,
+    MetricPoint,
+    ModelUse,
+    Output,
+    Run,
+    StepRun,
+    log_names,
+)
 from runs.queries.deletion import Preview
 from runs.queries.deletion import preview as preview_of
+from runs.queries.ledgers import ledger_of
 from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
 from runs.services.orchestration.run_transaction import run_transaction
@@ -102,7 +114,7 @@ def _close(run: Run) -> None:
 def _remove_outputs(run: Run) -> None:
     for output in Output.objects.filter(run__root=run).select_related("run").defer("run__graph").iterator():
         try:
-            root = datasets.root_by_name(run.workspace, output.datastore)
+            root = stores.root_by_name(run.workspace, output.datastore)
         except StudioError:
             continue  # the datastore is gone, and its files with it
         for key in keys_to_remove(output, root):
@@ -114,8 +126,8 @@ def _remove_files(run: Run) -> None:
     ids: list[UUID] = list(Run.objects.filter(root=run).values_list("id", flat=True))
     for run_id in ids:
         store.remove(f"artifacts/{run_id}")
-    for attempt_id in Attempt.objects.filter(run__root=run).values_list("id", flat=True):
-        for kept in (str(attempt_id), samples_of(attempt_id)):
+    for attempt_id, ranks in Attempt.objects.filter(run__root=run).values_list("id", "rank_count"):
+        for kept in (*log_names(attempt_id, ranks), samples_of(attempt_id), ledger_of(attempt_id)):
             open_path(kept).unlink(missing_ok=True)
             store.remove(sealed_key(kept))
 

@@ -7,15 +7,13 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from core.clock import now, told
+from core.clock import format_utc, now
 from core.heartbeats import lease, web_listened
 from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.orchestration import failures
 from runs.services.orchestration.attempt_end import end_attempt, fresh_of
 from runs.services.orchestration.run_transaction import run_transaction
-
-A = Attempt.Status
 
 
 def expire(limit: int = 100) -> int:
@@ -26,7 +24,7 @@ def expire(limit: int = 100) -> int:
 
 def _overdue() -> QuerySet[Attempt]:
     moment = now()
-    at_work = Attempt.objects.exclude(status__in=[A.QUEUED, *Attempt.ENDS])
+    at_work = Attempt.objects.exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
     return at_work.filter(web_listened(moment), lease_until__lt=moment)
 
 
@@ -41,10 +39,12 @@ def _give_up(key: Any, root_id: Any) -> int:
         host = attempt.host
         attempt = fresh_of(attempt, root)
         evidence = {
-            "attempt": attempt.number, "ended": told(attempt.lease_until), "host": host.name if host else "?",
-            "seen": told(host.last_seen_at if host else None), "bytes": attempt.log_size,
+            "attempt": attempt.number, "ended": format_utc(attempt.lease_until), "host": host.name if host else "?",
+            "seen": format_utc(host.last_seen_at if host else None), "bytes": attempt.log_size,
         }  # fmt: skip
-        end_attempt(attempt, A.LOST, cause=_cause(attempt, host), **failures.sentence("silent", **evidence))
+        end_attempt(
+            attempt, Attempt.Status.LOST, cause=_cause(attempt, host), **failures.sentence("silent", **evidence)
+        )
         return 1
 
 
@@ -58,5 +58,6 @@ def silent_runs() -> list[Run]:
     """Open roots that nothing moves: no attempt at work and no event for a while. The ticker advances them."""
     quiet = now() - timedelta(seconds=5)
     busy = Attempt.objects.exclude(status__in=Attempt.ENDS).values("run__root_id")
-    rows = Run.objects.filter(parent__isnull=True, kind__in=[Run.Kind.PIPELINE, Run.Kind.SCRIPT], created_at__lt=quiet)
+    kinds = [Run.Kind.PIPELINE, Run.Kind.SCRIPT, Run.Kind.SWEEP]
+    rows = Run.objects.filter(parent__isnull=True, kind__in=kinds, created_at__lt=quiet)
     return list(rows.exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50])

@@ -18,9 +18,10 @@ from compute.models import Host
 from core.clock import now
 from core.errors import StudioError
 from core.storage import artifact_store
-from datasets import services as datasets
+from datasets import stores
 from runs import retention
-from runs.models import Artifact, Attempt, Output, StepRun
+from runs.models import Artifact, Attempt, Output, StepRun, log_names
+from runs.queries.ledgers import ledger_of
 from runs.queries.logs import sealed_key
 from runs.queries.retention import Expired, Plan
 from runs.queries.retention import plan as plan_of
@@ -69,7 +70,7 @@ def apply(context: WorkspaceContext) -> dict[str, int]:
 
 
 def carry_out(workspace: Workspace) -> dict[str, int]:
-    """The deed itself, for a person and for the clock."""
+    """The action itself, for a person and for the clock."""
     policy, moment = policy_of(workspace), now()
     expired = Expired(workspace, policy, moment)
     return {
@@ -103,20 +104,20 @@ def for_host(host: Host) -> dict[str, int | None]:
     return retention.strictest_of_hosts([known[key] for key in served if key in known])
 
 
-def _in_batches(deed: Callable[[], int]) -> int:
+def _in_batches(action: Callable[[], int]) -> int:
     total = 0
-    while count := deed():
+    while count := action():
         total += count
     return total
 
 
 def _logs(expired: Expired) -> int:
     store = artifact_store(expired.workspace.pk)
-    keys = list(expired.logs().values_list("id", flat=True)[:BATCH])
-    for key in keys:
-        store.remove(sealed_key(key))
-        store.remove(sealed_key(samples_of(key)))
-    return Attempt.objects.filter(pk__in=keys).update(log_removed_at=now())
+    found = list(expired.logs().values_list("id", "rank_count")[:BATCH])
+    for key, ranks in found:
+        for name in (*log_names(key, ranks), samples_of(key), ledger_of(key)):
+            store.remove(sealed_key(name))
+    return Attempt.objects.filter(pk__in=[key for key, _ranks in found]).update(log_removed_at=now())
 
 
 def _artifacts(expired: Expired) -> int:
@@ -140,7 +141,7 @@ def _outputs(expired: Expired, moment: datetime) -> int:
 
 def _remove(output: Output) -> None:
     try:
-        root = datasets.root_by_name(output.run.workspace, output.datastore)
+        root = stores.root_by_name(output.run.workspace, output.datastore)
     except StudioError:
         return  # the datastore is gone, and its files with it
     for key in keys_to_remove(output, root):

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from core.work import later
 from runs.models import Run
 from runs.services.orchestration.cancel import cancel_tree
-from workspaces.models import Member, Role, User, Workspace
+from workspaces.models import Member, Role
 
 # One call cancels so many runs; the ticker goes on with the others.
 AT_ONCE = 50
@@ -18,12 +18,6 @@ AT_ONCE = 50
 def stop_later(workspace_id: UUID) -> None:
     """Somebody of this workspace has lost rights: have it looked at once that is committed. The ticker looks, too."""
     later("runs.stop_unentitled")
-
-
-def open_of(workspace: Workspace, user: User) -> int:
-    """How many open runs this person has there."""
-    mine = Run.objects.filter(workspace=workspace, submitted_by=user, parent__isnull=True)
-    return mine.exclude(status__in=Run.ENDS).count()
 
 
 def unentitled() -> QuerySet[Run]:

@@ -1,4 +1,4 @@
-"""The safety net: once a second one thread in one worker looks for what a lost bell has left behind."""
+"""The safety net: once a second one thread in one worker looks for what a lost wake-up has left behind."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from core import once, outbox_publisher, slices
 from core.clock import now
 from core.heartbeats import beat
 from core.models import Event
-from core.work import ring
-from datasets import services as datasets
-from environments import services as environments
+from core.work import send
+from datasets.services import fetching as dataset_fetching
+from datasets.services import staging as dataset_staging
+from environments.services import builds as environment_builds
 from runs.models import Attempt
 from runs.services.agent_reports import claims
 from runs.services.maintenance import (
@@ -29,9 +30,9 @@ from runs.services.maintenance import (
     unresponsive,
     workspace_removal,
 )
-from runs.services.orchestration import clusters, environment_builds, open_children, run_transaction
+from runs.services.orchestration import build_ends, cluster_removal, open_children, run_transaction, sweep_looks
 from runs.services.orchestration.progress import advance_some
-from runs.services.scheduling import autoscaler, placing
+from runs.services.scheduling import autoscaler, placing, wakeups
 from workspaces.models import Workspace
 from workspaces.services import auditing, storage
 
@@ -73,25 +74,26 @@ def tick(count: int) -> None:
         (2, lease_expiry.expire),
         (2, host_removal.give_back_unfetched),
         (2, unresponsive.note),
-        (2, ring_claims),
+        (2, wake_for_claims),
         (2, advance_silent),
+        (5, sweep_looks.advance_open),
         (2, autoscaler.reconcile_all),
-        (2, clusters.drop_left),
-        (2, clusters.finish_leaving),
-        (2, datasets.ring_waiting),
+        (2, cluster_removal.drop_left),
+        (2, cluster_removal.finish_leaving),
+        (2, dataset_fetching.resume_waiting),
         (5, revoked_submitters.stop_unentitled),
         (5, end_left),
-        (5, environments.expire_builds),
-        (5, environment_builds.fail_unbuildable),
-        (5, workspace_removal.ring_deleted),
+        (5, environment_builds.expire_builds),
+        (5, build_ends.fail_unbuildable),
+        (5, workspace_removal.resume_deletions),
         (60, delete_run.remove_hidden),
-        (60, storage.ring_stale),
+        (60, storage.recount_stale),
         (600, prune_events),
         (600, once.prune),
         (600, samples.prune),
         (300, auditing.prune),
-        (3600, datasets.sweep_staged),
-        (3600, ring_retention),
+        (3600, dataset_staging.sweep),
+        (3600, start_retention),
     ]
     for every, duty in duties:
         if count % every == 0:
@@ -102,18 +104,18 @@ def tick(count: int) -> None:
 
 
 def deliver_events() -> None:
-    """Events that are older than a bell's way: the bell was lost."""
+    """Events that are older than a wake-up's way: the wake-up was lost."""
     late = now() - timedelta(seconds=1)
     if Event.objects.filter(delivered_at__isnull=True, created_at__lt=late).exists():
         outbox_publisher.deliver()
 
 
 def place_waiting() -> None:
-    """One round in case a bell was lost, a host has come, or a retry's delay is over."""
+    """One round in case a wake-up was lost, a host has come, or a retry's delay is over."""
     placing.place()
 
 
-def ring_claims() -> None:
+def wake_for_claims() -> None:
     """Placed attempts that their host has not fetched, and those of which it may not have got what it fetched."""
     moment, rows = now(), Attempt.objects.order_by().values_list("host__name", "host__is_local")
     unfetched = rows.filter(
@@ -121,7 +123,7 @@ def ring_claims() -> None:
     )
     unheard = rows.filter(status=Attempt.Status.LEASED, leased_at__lt=moment - claims.RESEND_AFTER)
     for name, is_local in unfetched.union(unheard):
-        placing.ring_host(name, by_queue=is_local)
+        wakeups.wake_host(name, by_queue=is_local)
 
 
 def advance_silent() -> None:
@@ -145,7 +147,7 @@ def prune_events() -> None:
     )
 
 
-def ring_retention() -> None:
-    """Once an hour; a lost bell means an hour later."""
+def start_retention() -> None:
+    """Once an hour; a lost wake-up means an hour later."""
     for key in Workspace.objects.filter(deleted_at__isnull=True).values_list("id", flat=True):
-        ring("runs.retain", workspace_id=str(key))
+        send("runs.retain", workspace_id=str(key))

@@ -14,10 +14,13 @@ from runs.models import Attempt, Run
 from runs.services.orchestration.attempt_end import fresh_of
 from runs.services.orchestration.run_transaction import run_transaction
 
-A = Attempt.Status
-S = Run.Status
 # What a run shows that hears of its attempt again.
-SHOWN = {A.LEASED: S.PREPARING, A.PREPARING: S.PREPARING, A.RUNNING: S.RUNNING, A.COLLECTING: S.FINALIZING}
+SHOWN = {
+    Attempt.Status.LEASED: Run.Status.PREPARING,
+    Attempt.Status.PREPARING: Run.Status.PREPARING,
+    Attempt.Status.RUNNING: Run.Status.RUNNING,
+    Attempt.Status.COLLECTING: Run.Status.FINALIZING,
+}
 
 
 def note(limit: int = 100) -> int:
@@ -25,12 +28,16 @@ def note(limit: int = 100) -> int:
 
     An agent that lives calls much earlier, see `core.heartbeats.renew_after`: two thirds without a word are a silence.
     """
-    quiet = _quiet(now()).filter(run__status__in=[S.PREPARING, S.RUNNING, S.FINALIZING]).order_by("lease_until")
+    quiet = (
+        _quiet(now())
+        .filter(run__status__in=[Run.Status.PREPARING, Run.Status.RUNNING, Run.Status.FINALIZING])
+        .order_by("lease_until")
+    )
     return sum(_mark(*found) for found in list(quiet.values_list("id", "run__root_id")[:limit]))
 
 
 def _quiet(moment: datetime) -> QuerySet[Attempt]:
-    at_work = Attempt.objects.exclude(status__in=[A.QUEUED, *Attempt.ENDS])
+    at_work = Attempt.objects.exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
     return at_work.filter(web_listened(moment), lease_until__lt=moment + lease() / 3)
 
 
@@ -40,8 +47,8 @@ def _mark(key: UUID, root_id: UUID | None) -> int:
         if attempt is None:
             return 0
         run = fresh_of(attempt, root).run
-        if run.may(S.NOT_RESPONDING):
-            run.move(S.NOT_RESPONDING)
+        if run.may(Run.Status.NOT_RESPONDING):
+            run.move(Run.Status.NOT_RESPONDING)
             return 1
         return 0
 
@@ -54,8 +61,8 @@ def heard(attempts: Iterable[tuple[UUID, UUID | None]]) -> None:
             if attempt is None or attempt.status not in SHOWN:
                 continue
             run = fresh_of(attempt, root).run
-            if run.status == S.NOT_RESPONDING:
-                run.move(SHOWN[A(attempt.status)])
+            if run.status == Run.Status.NOT_RESPONDING:
+                run.move(SHOWN[Attempt.Status(attempt.status)])
 
 
 def since(attempt: Attempt) -> datetime | None:

@@ -25,7 +25,7 @@ class FirstCluster:
 
 @dataclass(frozen=True)
 class Founded:
-    """The new room, and who was invited by which link; who came in at once has none."""
+    """The new workspace, and who was invited by which link; who came in at once has none."""
 
     context: WorkspaceContext
     invited: list[tuple[str, str | None]]

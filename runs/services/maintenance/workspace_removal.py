@@ -19,13 +19,14 @@ from core import slices
 from core.heartbeats import beat
 from core.models import Beat
 from core.storage import workspace_folders
-from core.work import ring
+from core.work import send
 from datasets.models import Dataset, DatasetVersion
 from duto.spec import trees
 from environments.models import Environment, EnvironmentVersion
 from pipelines.models import PublishedPipeline
 from registry.models import ModelVersion, RegisteredModel
-from runs.models import Artifact, Attempt, Experiment, MetricDescription, MetricPoint, Output, Run, Snapshot
+from runs.models import Artifact, Attempt, Experiment, MetricDescription, MetricPoint, Output, Run, Snapshot, log_names
+from runs.queries.ledgers import ledger_of
 from runs.queries.logs import open_path
 from runs.queries.usage import samples_of
 from runs.services.maintenance import host_removal
@@ -40,10 +41,10 @@ AT_ONCE = 50
 SILENCE = timedelta(minutes=5)
 
 
-def ring_deleted() -> None:
-    """Deleted workspaces that are still there: the bell was lost, something still ran, or a worker died."""
+def resume_deletions() -> None:
+    """Deleted workspaces that are still there: the wake-up was lost, something still ran, or a worker died."""
     for key in Workspace.objects.filter(deleted_at__isnull=False).values_list("id", flat=True)[:AT_ONCE]:
-        ring(TASK, workspace_id=str(key))
+        send(TASK, workspace_id=str(key))
 
 
 def finish(workspace_id: UUID) -> bool:
@@ -87,8 +88,9 @@ def _stopped(workspace: Workspace) -> bool:
 
 def _remove_open_logs(workspace: Workspace) -> None:
     """What attempts still write to is kept elsewhere than what is sealed."""
-    for key in Attempt.objects.filter(run__workspace=workspace).values_list("id", flat=True).iterator():
-        for kept in (str(key), samples_of(key)):
+    rows = Attempt.objects.filter(run__workspace=workspace).values_list("id", "rank_count")
+    for key, ranks in rows.iterator():
+        for kept in (*log_names(key, ranks), samples_of(key), ledger_of(key)):
             open_path(kept).unlink(missing_ok=True)
 
 

@@ -13,81 +13,82 @@ from runs.models import Output, Run, StepRun
 from runs.services.orchestration import reuse
 from runs.services.orchestration.run_state import RunState
 
-S = Run.Status
 ENDS = {
-    S.FAILED: "failed_there",
-    S.CANCELED: "canceled_there",
-    S.SKIPPED: "skipped_there",
+    Run.Status.FAILED: "failed_there",
+    Run.Status.CANCELED: "canceled_there",
+    Run.Status.SKIPPED: "skipped_there",
 }
 HEAVY = ("run__graph", "run__root__graph", "reused_from__graph", "reused_from__root__graph")
 
 
-def learn(board: RunState, nodes: Iterable[str]) -> None:
+def learn(run_state: RunState, nodes: Iterable[str]) -> None:
     """Load the earlier steps of these nodes, and what they wrote: two queries.
 
     None for a run that resumes none.
     """
-    missing = [node for node in nodes if node not in board.sources]
-    if board.root.resumed_from_id is None or not missing:
+    missing = [node for node in nodes if node not in run_state.sources]
+    if run_state.root.resumed_from_id is None or not missing:
         return
-    rows = StepRun.objects.filter(run__root=board.root.resumed_from_id, node_id__in=missing)
+    rows = StepRun.objects.filter(run__root=run_state.root.resumed_from_id, node_id__in=missing)
     rows = rows.select_related("run__root", "reused_from__root", "reused_from__step").defer(*HEAVY)
-    board.sources.update({row.node_id: row for row in rows})
-    learn_written(board, rows)
+    run_state.sources.update({row.node_id: row for row in rows})
+    learn_written(run_state, rows)
 
 
-def learn_written(board: RunState, sources: Iterable[StepRun]) -> None:
+def learn_written(run_state: RunState, sources: Iterable[StepRun]) -> None:
     """Load what these earlier steps wrote, or those that they were reused from."""
     written_by = {row.reused_from_id or row.run_id for row in sources}
     for output in Output.objects.filter(run__in=written_by).order_by("name"):
-        board.written.setdefault(output.run_id, []).append(output)
+        run_state.written.setdefault(output.run_id, []).append(output)
 
 
-def look_up(board: RunState, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
+def look_up(run_state: RunState, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
     """What stands for the step: its result in the resumed run, else any earlier one by the ordinary rules.
 
     The person who resumes asks for what was finished, so neither allow_reuse=False nor a forced run hinders it.
     """
-    source = board.sources.get(node)
+    source = run_state.sources.get(node)
     if source is None:
-        return reuse.look_up(board, node, document, digest)
-    own = unfinished(board, source, node, document) or compare(board, source, node, document, digest)
+        return reuse.look_up(run_state, node, document, digest)
+    own = unfinished(run_state, source, node, document) or compare(run_state, source, node, document, digest)
     if own.source is not None:
         return own
-    ordinary = reuse.look_up(board, node, document, digest)
+    ordinary = reuse.look_up(run_state, node, document, digest)
     return ordinary if ordinary.source is not None else own
 
 
-def unfinished(board: RunState, source: StepRun, node: str, document: dict[str, Any] | None) -> reuse.Answer | None:
+def unfinished(run_state: RunState, source: StepRun, node: str, document: dict[str, Any] | None) -> reuse.Answer | None:
     """The refusal of a step that did not complete, with what has changed since where that is known."""
-    if source.run.status == S.COMPLETED:
+    if source.run.status == Run.Status.COMPLETED:
         return None
     number = reuse.number_of(source)
-    text = stored_messages.say(ENDS.get(S(source.run.status), "unfinished_there"), number=number)
+    text = stored_messages.say(ENDS.get(Run.Status(source.run.status), "unfinished_there"), number=number)
     found: list[fingerprint.Difference] = []
     if document is not None and source.fingerprint_document:
-        found = fingerprint.compare(source.fingerprint_document, document, *reuse.files_of_both(board, source, node))
+        found = fingerprint.compare(
+            source.fingerprint_document, document, *reuse.files_of_both(run_state, source, node)
+        )
     documents = [each.to_document() for each in found]
     return _no(source, "unfinished", f"{text} {stored_messages.since(documents)}" if documents else text, documents)
 
 
-def verdict(board: RunState, source: StepRun, digest: str) -> tuple[str, reuse.Lost | None]:
+def verdict(run_state: RunState, source: StepRun, digest: str) -> tuple[str, reuse.Lost | None]:
     """Whether the result of a step that completed still holds: `adopted`, or the code of why not, with what was lost."""
     if source.fingerprint != digest:
         return "different", None
     if source.reused_from_id is None and source.run.properties.get(status.IS_REUSED) == "true":
         return "source_gone", None
-    lost = reuse.changed_output(board, _written(board, source), reuse.number_of(source))
+    lost = reuse.changed_output(run_state, _written(run_state, source), reuse.number_of(source))
     return (lost.code, lost) if lost else ("adopted", None)
 
 
-def compare(board: RunState, source: StepRun, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
+def compare(run_state: RunState, source: StepRun, node: str, document: dict[str, Any], digest: str) -> reuse.Answer:
     """The same with its explanation."""
     number = reuse.number_of(source)
-    code, lost = verdict(board, source, digest)
+    code, lost = verdict(run_state, source, digest)
     if code == "different":
         before = source.fingerprint_document or {}
-        found = fingerprint.compare(before, document, *reuse.files_of_both(board, source, node))
+        found = fingerprint.compare(before, document, *reuse.files_of_both(run_state, source, node))
         documents = [each.to_document() for each in found]
         facts = {"differences": differences.listed(documents), "number": number}
         return _no(source, code, _("It runs: %(differences)s since #%(number)s.") % facts, documents)
@@ -103,8 +104,8 @@ def compare(board: RunState, source: StepRun, node: str, document: dict[str, Any
     return reuse.Answer(source.reused_from or source.run, explanation)
 
 
-def _written(board: RunState, source: StepRun) -> list[Output]:
-    rows = {row.name: row for row in board.written.get(source.reused_from_id or source.run_id, ())}
+def _written(run_state: RunState, source: StepRun) -> list[Output]:
+    rows = {row.name: row for row in run_state.written.get(source.reused_from_id or source.run_id, ())}
     return [rows.get(name) or reuse.gone(name) for name in source.output_digests]
 
 

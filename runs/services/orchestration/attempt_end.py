@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from core import sentences, words
-from core.clock import now, parse
+from core.clock import now
 from core.errors import StudioError
 from core.prepared import Prepared
-from duto.spec.sentences import parts_in
+from duto_protocol.messages import Finished, RankEnd
+from duto_protocol.reading import builtins_of
 from runs import causes, stored_messages
-from runs.models import Attempt, Run
+from runs.models import Attempt, RankLog, Run
 from runs.queries.graphs import learn, parsed
-from runs.services.orchestration import clusters, failures, open_children
+from runs.services.orchestration import cluster_removal, failures, open_children
 from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_transaction import place_after, run_transaction
-from runs.services.results import artifacts, logs, outputs, usage
-from runs.services.scheduling import placing
+from runs.services.results import artifacts, ledgers, logs, outputs, usage
+from runs.services.scheduling import nodes
 from workspaces.services.tokens import revoke_run_tokens
 
 # Documents of a step that its end does not look into.
 BULKY = ("run__graph", "run__step__fingerprint_document", "run__step__reuse_explanation")
-A = Attempt.Status
-S = Run.Status
 
 
-def finish(attempt: Attempt, report: dict[str, Any]) -> None:
+def finish(attempt: Attempt, report: Finished) -> None:
     """Record an agent's verdict: bytes first, rows in one transaction. Repeating it changes nothing."""
-    if report.get("cause") == "lost":
-        lose(attempt, **_told_by(report, "no_verdict"))
+    if report.cause == "lost":
+        lose(attempt, **_message_of(report, "no_verdict"))
         return
     digests, refusal = _take_outputs(attempt, report)
     unkept = artifacts.adopt(attempt, report)
@@ -38,16 +38,41 @@ def finish(attempt: Attempt, report: dict[str, Any]) -> None:
         if fresh.is_final:
             return
         fresh.run.step.output_digests = digests
-        heard = [sentences.kept(report, str(each)) for each in report.get("warnings") or []]
+        heard = [sentences.of_parts(each, report.parts_of(each)) for each in report.warnings or ()]
         fresh.warnings = sentences.once([*fresh.warnings, *unkept, *heard])
-        status, facts = clusters.judged(fresh, *_verdict(report, refusal))
+        _note_ranks(fresh, report.ranks or [])
+        status, facts = cluster_removal.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
 
 
-def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _note_ranks(attempt: Attempt, ends: Sequence[RankEnd]) -> None:
+    """How each process ended; one that has said nothing has a log, too."""
+    if not ends:
+        return
+    rows = [
+        RankLog(
+            attempt=attempt,
+            rank=each.rank,
+            role=each.role,
+            exit_code=each.exit_code,
+            signal=each.signal,
+            was_ended=each.was_ended,
+        )
+        for each in {each.rank: each for each in ends}.values()
+    ]
+    RankLog.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["attempt", "rank"],
+        update_fields=["role", "exit_code", "signal", "was_ended"],
+    )
+    logs.count_ranks(attempt, max(each.rank for each in rows) + 1)
+
+
+def _take_outputs(attempt: Attempt, report: Finished) -> tuple[dict[str, Any], dict[str, Any]]:
     """The outputs where they belong, by name; or why the script's success is none."""
-    step = parsed(attempt.run.root_id or attempt.run_id).steps[attempt.run.step.node_id]
+    step = parsed(attempt.run.graph_id).steps[attempt.run.step.node_id]
     if not _succeeded(report) or not step.outputs or attempt.declared:
         return {}, {}
     missing = outputs.missing_outputs(report, step)
@@ -63,31 +88,33 @@ def _take_outputs(attempt: Attempt, report: dict[str, Any]) -> tuple[dict[str, A
     return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, {}
 
 
-def _verdict(report: dict[str, Any], refusal: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _verdict(report: Finished, refusal: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if refusal:
-        return A.FAILED, {"cause": "user_error", **refusal}
-    if report.get("canceled") or report.get("cause") == "canceled":
-        return A.CANCELED, {"cause": "canceled", **_told_by(report, "canceled")}
+        return Attempt.Status.FAILED, {"cause": "user_error", **refusal}
+    if report.canceled or report.cause == "canceled":
+        return Attempt.Status.CANCELED, {"cause": "canceled", **_message_of(report, "canceled")}
     if _succeeded(report):
-        return A.COMPLETED, {}
-    return A.FAILED, {
-        "cause": str(report.get("cause") or "user_error")[:16],
-        **_told_by(report, "script_failed"),
+        return Attempt.Status.COMPLETED, {}
+    return Attempt.Status.FAILED, {
+        "cause": (report.cause or "user_error")[:16],
+        **_message_of(report, "script_failed"),
     }
 
 
-def _told_by(report: dict[str, Any], silent: str) -> dict[str, Any]:
+def _message_of(report: Finished, silent: str) -> dict[str, Any]:
     """The message of an end with what it is made of; for one that says nothing a sentence of ours."""
-    message = str(report.get("message") or "")
-    return {"message": message, "said": parts_in(report, message)} if message else failures.sentence(silent)
+    message = report.message or ""
+    return {"message": message, "said": report.parts_of(message)} if message else failures.sentence(silent)
 
 
 def _as_declared(attempt: Attempt, status: str, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """What the script said by `run.fail()` holds, however well it ended, unless something else ended it."""
-    is_its_own = status == A.COMPLETED or (status == A.FAILED and facts.get("cause") == "user_error")
+    is_its_own = status == Attempt.Status.COMPLETED or (
+        status == Attempt.Status.FAILED and facts.get("cause") == "user_error"
+    )
     if not attempt.declared or not is_its_own:
         return status, facts
-    return A.FAILED, {**facts, "cause": "user_error", "message": attempt.declared["message"], "said": None}
+    return Attempt.Status.FAILED, {**facts, "cause": "user_error", "message": attempt.declared["message"], "said": None}
 
 
 def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
@@ -97,20 +124,23 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
     if attempt.leased_at is not None:  # whoever had it may have left a log
         logs.seal(attempt)
         usage.seal(attempt)
+        ledgers.seal(attempt)
     revoke_run_tokens(attempt.run_id)
-    placing.free_node(attempt)
+    nodes.free_node(attempt)
     place_after(attempt.run, attempt.compute_target_id)
     run = attempt.run
     begun = {"started_at": attempt.started_at} if run.started_at is None else {}
-    if status == A.COMPLETED:
+    if status == Attempt.Status.COMPLETED:
         _complete(run, attempt, begun)
-    elif status == A.CANCELED or run.status == S.CANCEL_REQUESTED:
-        run.move(S.CANCELED, finished_at=now(), error=failures.canceled(attempt), **begun)
+    elif status == Attempt.Status.CANCELED or run.status == Run.Status.CANCEL_REQUESTED:
+        run.move(Run.Status.CANCELED, finished_at=now(), error=failures.canceled(attempt), **begun)
     elif (retry := next_try(attempt)) is not None:
         _retry(attempt, retry)
         return
     else:
-        run.move(S.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings, **begun)
+        run.move(
+            Run.Status.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings, **begun
+        )
     root = run.root or run
     if root.pk != run.pk and _matters(root, run):
         carry_forward(root)
@@ -118,7 +148,9 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
 
 def _matters(root: Run, run: Run) -> bool:
     """Whether the end of this step changes anything else: one of many equals mostly does not."""
-    if run.status != S.COMPLETED or parsed(root.pk).followers[run.step.node_id]:
+    if run.status != Run.Status.COMPLETED or run.kind == Run.Kind.TRIAL:
+        return True
+    if parsed(root.pk).followers[run.step.node_id]:
         return True
     return not Run.objects.filter(root=root.pk, step__isnull=False).exclude(status__in=Run.ENDS).exists()
 
@@ -130,13 +162,13 @@ def _complete(run: Run, attempt: Attempt, begun: dict[str, Any]) -> None:
     step.is_source = step.allow_reuse and not root.is_forced and bool(step.fingerprint)
     step.waiting = []
     step.save(update_fields=["is_source", "output_digests", "waiting"])
-    run.move(S.COMPLETED, finished_at=now(), warnings=attempt.warnings, **begun)
+    run.move(Run.Status.COMPLETED, finished_at=now(), warnings=attempt.warnings, **begun)
 
 
 def next_try(attempt: Attempt) -> causes.Retry | None:
     """What the step's settings and the policy of its cause say of an attempt that ended badly."""
     run = attempt.run
-    step = parsed(run.root_id or run.pk).steps[run.step.node_id]
+    step = parsed(run.graph_id).steps[run.step.node_id]
     return causes.next_try(attempt.cause, attempt.number, step.retries, step.retry_delay_seconds)
 
 
@@ -144,7 +176,7 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
     """A new attempt with a directory of its own; what the earlier one said and left stays."""
     run, moment = attempt.run, now()
     open_children.abandon(run, attempt.number, attempt.cause)
-    run.move(S.QUEUED, queued_at=moment)
+    run.move(Run.Status.QUEUED, queued_at=moment)
     Attempt.objects.create(
         run=run, workspace_id=run.workspace_id, number=retry.number, compute_target_id=attempt.compute_target_id, queued_at=moment,
         priority=attempt.priority, user_id=attempt.user_id, warnings=run.warnings,
@@ -152,13 +184,13 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
     )  # fmt: skip
 
 
-def lose(attempt: Attempt, **told: Any) -> None:
+def lose(attempt: Attempt, **facts: Any) -> None:
     """No verdict was left: the attempt's shim was killed, on a living host."""
     learn(attempt.run.root_id)
     with run_transaction(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if not fresh.is_final:
-            end_attempt(fresh, A.LOST, cause="attempt_lost", **told)
+            end_attempt(fresh, Attempt.Status.LOST, cause="attempt_lost", **facts)
 
 
 _FRESH: Prepared[Attempt] = Prepared(
@@ -177,26 +209,26 @@ def fresh_of(attempt: Attempt, root: Run) -> Attempt:
     return fresh
 
 
-def _succeeded(report: dict[str, Any]) -> bool:
-    return report.get("exit_code") == 0 and not report.get("cause") and not report.get("canceled")
+def _succeeded(report: Finished) -> bool:
+    return report.exit_code == 0 and not report.cause and not report.canceled
 
 
-def _start_of(attempt: Attempt, report: dict[str, Any]) -> dict[str, Any]:
+def _start_of(attempt: Attempt, report: Finished) -> dict[str, Any]:
     """When the script began, where only the verdict tells it."""
-    started = parse(report.get("started_at"))
+    started = report.started_at or None
     if started is None or attempt.started_at is not None:
         return {}
     return {"started_at": not_later(started), "preparing_at": attempt.preparing_at or attempt.leased_at}
 
 
-def _measured(report: dict[str, Any]) -> dict[str, Any]:
+def _measured(report: Finished) -> dict[str, Any]:
     return {
-        "exit_code": report.get("exit_code"),
-        "signal": report.get("signal"),
-        "traceback": report.get("traceback"),
-        "usage": report.get("usage"),
-        "proof": causes.proof_of(report.get("proof")),
-        "finished_at": not_later(parse(report.get("at"))),
+        "exit_code": report.exit_code,
+        "signal": report.signal or None,
+        "traceback": builtins_of(report.traceback or None),
+        "usage": builtins_of(report.usage or None),
+        "proof": causes.proof_of(report.proof) if report.proof else None,
+        "finished_at": not_later(report.at),
     }
 
 

@@ -16,8 +16,6 @@ from runs.services.orchestration.stopping import stop_steps
 from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
 
-S = Run.Status
-
 
 def cancel_run(context: WorkspaceContext, run: Run) -> Run:
     """Cancel a run, or one step of it. Canceling what is over changes nothing."""
@@ -49,24 +47,24 @@ def cancel_steps(root_id: UUID, nodes: Sequence[str], by: str) -> None:
         with run_transaction(root_id) as root:
             if root.is_final or root.is_hidden:
                 return
-            board = RunState(root)
-            open_ones = [node for node in part if board.states.get(node) not in Run.ENDS]
-            board.need(open_ones)
-            stop_steps(board, open_ones, by=by)
+            run_state = RunState(root)
+            open_ones = [node for node in part if run_state.states.get(node) not in Run.ENDS]
+            run_state.need(open_ones)
+            stop_steps(run_state, open_ones, by=by)
             carry_forward(root)
 
 
 def _cancel(root: Run, run: Run, by: str) -> None:
     """Of a large run the first slice of steps here; a worker goes on with the others."""
     if run.kind in (Run.Kind.INTERACTIVE, Run.Kind.CHILD):
-        run.move(S.CANCELED, finished_at=now(), cancel_requested_by=by, cancel_requested_at=now())
+        run.move(Run.Status.CANCELED, finished_at=now(), cancel_requested_by=by, cancel_requested_at=now())
         return
     if run is root:
         _request(root, by)
     else:
-        board = RunState(root)
-        board.need([run.step.node_id])
-        stop_steps(board, [run.step.node_id], by=by)
+        run_state = RunState(root)
+        run_state.need([run.step.node_id])
+        stop_steps(run_state, [run.step.node_id], by=by)
     carry_forward(root)
 
 
@@ -74,5 +72,5 @@ def _request(root: Run, by: str) -> None:
     """Write down who and when. A pipeline goes to CancelRequested until its steps have ended."""
     Run.objects.filter(pk=root.pk).update(cancel_requested_by=by, cancel_requested_at=now())
     root.cancel_requested_by, root.cancel_requested_at = by, now()
-    if root.kind == Run.Kind.PIPELINE and root.may(S.CANCEL_REQUESTED):
-        root.move(S.CANCEL_REQUESTED)
+    if root.kind == Run.Kind.PIPELINE and root.may(Run.Status.CANCEL_REQUESTED):
+        root.move(Run.Status.CANCEL_REQUESTED)

@@ -8,9 +8,7 @@ from runs.models import Attempt, Run
 from runs.services.orchestration import failures
 from runs.services.orchestration.run_transaction import run_transaction
 
-A = Attempt.Status
 K = Run.Kind
-S = Run.Status
 UNSAID = "The program called run.fail()."
 
 
@@ -28,7 +26,7 @@ def complete_run(run: Run) -> Run:
                 "This run ends with its script or its steps, and by nothing else. Wait for it, or cancel it.",
                 code="ends_by_itself",
             )
-        mine.move(S.COMPLETED, finished_at=now())
+        mine.move(Run.Status.COMPLETED, finished_at=now())
     return mine
 
 
@@ -38,23 +36,23 @@ def fail_run(run: Run, *, message: str = "", code: str = "") -> Run:
     The script of a step goes on, and its step is failed at its end. Raises Conflict: `ends_by_itself` for a pipeline,
     `not_started` for a step whose script does not run.
     """
-    told = message or UNSAID
+    text = message or UNSAID
     with run_transaction(run.root_id or run.pk) as root:
         mine = _mine(root, run)
         if mine.is_final:
             return mine
         if mine.kind in (K.INTERACTIVE, K.CHILD):
             more = {"code": code} if code else {}
-            mine.move(S.FAILED, finished_at=now(), error=failures.failure("user_error", told, **more))
-        elif mine.kind in (K.STEP, K.SCRIPT):
-            _declare(mine, {"message": told, "code": code})
+            mine.move(Run.Status.FAILED, finished_at=now(), error=failures.failure("user_error", text, **more))
+        elif mine.kind in (K.STEP, K.SCRIPT, K.TRIAL):
+            _declare(mine, {"message": text, "code": code})
         else:
             raise Conflict("A pipeline run fails when a step does. Cancel it to stop it.", code="ends_by_itself")
     return mine
 
 
 def _declare(run: Run, declared: dict[str, str]) -> None:
-    at_work = Attempt.objects.filter(run=run.pk).exclude(status__in=[A.QUEUED, *Attempt.ENDS])
+    at_work = Attempt.objects.filter(run=run.pk).exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
     if not at_work.update(declared=declared):
         raise Conflict(
             "The script of this run does not run, so it cannot fail. Cancel the run to stop it.", code="not_started"

@@ -82,6 +82,7 @@ def of_pipeline(root: Run) -> dict[str, Any]:
     """A pipeline's error is that of the step that failed first."""
     rows = (
         Run.objects.filter(root=root.pk, status=Run.Status.FAILED, step__isnull=False)
+        .exclude(kind=Run.Kind.TRIAL)
         .select_related("step")
         .defer("graph")
     )

@@ -13,7 +13,6 @@ from core.prepared import Prepared
 from runs.models import Run
 from runs.services.orchestration import failures
 
-S = Run.Status
 # So many roots are looked after by one look of the ticker.
 MOST = 50
 
@@ -47,24 +46,26 @@ def end(parents: Iterable[UUID]) -> bool:
 def _end_with(above: Run, children: Sequence[Run]) -> None:
     """As the run above them ended: a program that went well needs not say so of each child."""
     moment = now()
-    if above.status == S.COMPLETED:
-        Run.move_all(children, S.COMPLETED, finished_at=moment)
-    elif above.status == S.FAILED:
+    if above.status == Run.Status.COMPLETED:
+        Run.move_all(children, Run.Status.COMPLETED, finished_at=moment)
+    elif above.status == Run.Status.FAILED:
         cause = str((above.error or {}).get("cause") or "user_error")
-        Run.move_all(children, S.FAILED, finished_at=moment, error=failures.kept(cause, "failed_above", {}))
+        Run.move_all(children, Run.Status.FAILED, finished_at=moment, error=failures.kept(cause, "failed_above", {}))
     else:
-        Run.move_all(children, S.CANCELED, finished_at=moment, error=failures.kept("canceled", "canceled_above", {}))
+        Run.move_all(
+            children, Run.Status.CANCELED, finished_at=moment, error=failures.kept("canceled", "canceled_above", {})
+        )
 
 
 def abandon(run: Run, number: int, cause: str) -> None:
     """End what an attempt opened that is tried again: the next one opens its own. Inside changing()."""
     error = failures.kept(cause, "attempt_above", {"attempt": number})
     children = list(_open().filter(parent=run.pk)[: slices.SLICE])
-    Run.move_all(children, S.FAILED, finished_at=now(), error=error)
+    Run.move_all(children, Run.Status.FAILED, finished_at=now(), error=error)
 
 
 def left_open() -> list[UUID]:
-    """Roots of open children whose run is over: more than one slice of them, or a bell that was lost."""
+    """Roots of open children whose run is over: more than one slice of them, or a wake-up that was lost."""
     rows = _open().order_by().filter(parent__status__in=Run.ENDS).values_list("root_id", flat=True)
     return [key for key in rows.distinct()[:MOST] if key is not None]
 

@@ -13,17 +13,16 @@ from core.prepared import Prepared
 from core.sentences import Kept
 from core.work import later
 from duto.spec import fingerprint
-from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
+from environments.services import versions as environment_versions
 from runs import plan, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import learn
-from runs.services.orchestration import adoption, failures, fingerprints, reuse
+from runs.services.orchestration import adoption, failures, fingerprints, reuse, sweeps
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.orchestration.stopping import stop_steps
 
-S = Run.Status
 # One step that is reused may lead to the next so often within one transaction.
 ROUNDS = 120
 ROOT_WARNINGS = 20
@@ -57,44 +56,47 @@ def _carry(root: Run) -> bool:
     """Carry out at most a slice of decisions, since others wait for the lock; whether there are more."""
     if root.is_final or root.is_hidden or root.kind == Run.Kind.INTERACTIVE:
         return False
-    board = RunState(root)
-    if root.status == S.NOT_STARTED and root.kind != Run.Kind.SCRIPT:
-        root.move(S.RUNNING, started_at=now())
-    places = Places(board)
+    run_state = RunState(root)
+    if root.status == Run.Status.NOT_STARTED and not root.is_own_step:
+        root.move(Run.Status.RUNNING, started_at=now())
+    places = Places(run_state)
     more = False
+    sweeps.carry(run_state)
     if root.cancel_requested_at is None:
-        more = _decide(board, places)
-    more = _stop(board) or more
-    board.save()
+        more = _decide(run_state, places)
+    more = _stop(run_state) or more
+    run_state.save()
+    # Those that were begun or asked to stop just now: what waits for one that ended is looked at once more.
+    more = sweeps.carry(run_state) or more
     places.queue()
-    _end(board)
+    _end(run_state)
     return more
 
 
-def _decide(board: RunState, places: Places) -> bool:
-    left, needs = slices.SLICE, board.parsed.needs
+def _decide(run_state: RunState, places: Places) -> bool:
+    left, needs = slices.SLICE, run_state.parsed.needs
     for rounds in range(ROUNDS):
-        decisions = _decisions(board, places, needs, left)
+        decisions = _decisions(run_state, places, needs, left)
         if not decisions:
             return False
         nodes = [decision.step for decision in decisions]
-        if rounds and any(node not in board.runs for node in nodes):
+        if rounds and any(node not in run_state.runs for node in nodes):
             # One reuse leads to the next: load what may follow at once instead of step by step.
-            board.need([node for node, state in board.states.items() if state == plan.WAITING][: slices.SLICE])
-        _carry_out(board, places, decisions)
+            run_state.need([node for node, state in run_state.states.items() if state == plan.WAITING][: slices.SLICE])
+        _carry_out(run_state, places, decisions)
         left -= len(decisions)
         if left <= 0:
             return True
-        needs = _following(board, nodes)
+        needs = _following(run_state, nodes)
     return True
 
 
-def _following(board: RunState, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
+def _following(run_state: RunState, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
     """What may have come nearer by the new states of these steps: those after them, unless one that failed stops all."""
-    needs = board.parsed.needs
-    if not board.go_on and any(board.states[node] in plan.BAD for node in nodes):
+    needs = run_state.parsed.needs
+    if not run_state.go_on and any(run_state.states[node] in plan.BAD for node in nodes):
         return needs
-    after = dict.fromkeys(other for node in nodes for other in board.parsed.followers[node])
+    after = dict.fromkeys(other for node in nodes for other in run_state.parsed.followers[node])
     return {node: needs[node] for node in after}
 
 
@@ -107,8 +109,8 @@ _VERSION: Prepared[EnvironmentVersion] = Prepared(
 class Places:
     """The compute and environments of the steps that start now, each looked up once; and the attempts they get."""
 
-    def __init__(self, board: RunState) -> None:
-        self.board = board
+    def __init__(self, run_state: RunState) -> None:
+        self.run_state = run_state
         self.waiting: set[str] = set()
         self.starting: list[Run] = []
         self._compute: dict[UUID, ComputeTarget] = {}
@@ -116,7 +118,7 @@ class Places:
 
     def learn(self, nodes: Sequence[str]) -> None:
         """Load what these steps refer to: each once, and most refer to the same."""
-        steps = [self.board.runs[node].step for node in nodes]
+        steps = [self.run_state.runs[node].step for node in nodes]
         targets = {s.compute_target_id for s in steps if s.compute_target_id} - self._compute.keys()
         versions = {s.environment_version_id for s in steps if s.environment_version_id} - self._environments.keys()
         for key in targets:
@@ -134,9 +136,9 @@ class Places:
 
     def warn(self, warnings: Sequence[Kept]) -> None:
         """The run itself tells what is to be known of the environments of its steps, each once."""
-        root = self.board.root
+        root = self.run_state.root
         fresh = [each for each in warnings if each not in root.warnings][: max(0, ROOT_WARNINGS - len(root.warnings))]
-        if fresh and root.kind != Run.Kind.SCRIPT:  # which is its own step
+        if fresh and not root.is_own_step:  # which is its own step
             root.warnings = [*root.warnings, *fresh]
             Run.objects.filter(pk=root.pk).update(warnings=root.warnings)
 
@@ -145,7 +147,7 @@ class Places:
         if not self.starting:
             return
         moment = now()
-        root = self.board.root
+        root = self.run_state.root
         # Among it the columns that a cluster's queue is ordered by.
         order = {
             "workspace_id": root.workspace_id,
@@ -162,100 +164,111 @@ class Places:
             place_after(run, run.step.compute_target_id)
 
 
-def _decisions(board: RunState, places: Places, needs: Mapping[str, frozenset[str]], most: int) -> list[plan.Decision]:
+def _decisions(
+    run_state: RunState, places: Places, needs: Mapping[str, frozenset[str]], most: int
+) -> list[plan.Decision]:
     """What the plan says now of these steps, without those that wait for their environment."""
-    decisions = plan.decide(needs, board.states, go_on=board.go_on)
+    decisions = plan.decide(needs, run_state.states, go_on=run_state.go_on)
     found = [decision for decision in decisions if decision.step not in places.waiting]
     if len(found) > most:  # those that go on waiting would come first again and again
-        still = board.still_waiting()
+        still = run_state.still_waiting()
         found = [decision for decision in found if decision.act is plan.Act.SKIP or decision.step not in still]
     return found[:most]
 
 
-def _carry_out(board: RunState, places: Places, decisions: Sequence[plan.Decision]) -> None:
+def _carry_out(run_state: RunState, places: Places, decisions: Sequence[plan.Decision]) -> None:
     starts = [d.step for d in decisions if d.act is plan.Act.START]
-    parents = {source.step for node in starts for source in board.spec(node).inputs if source.step}
-    board.need([*(d.step for d in decisions), *parents])
+    parents = {source.step for node in starts for source in run_state.spec(node).inputs if source.step}
+    run_state.need([*(d.step for d in decisions), *parents])
     places.learn(starts)
-    adoption.learn(board, starts)
+    adoption.learn(run_state, starts)
     for decision in decisions:
         if decision.act is plan.Act.SKIP:
-            board.set(decision.step, S.SKIPPED, error=failures.skipped(decision.because))
+            run_state.set(decision.step, Run.Status.SKIPPED, error=failures.skipped(decision.because))
         else:
-            _start(board, places, decision.step)
+            _start(run_state, places, decision.step)
 
 
-def _start(board: RunState, places: Places, node: str) -> None:
+def _start(run_state: RunState, places: Places, node: str) -> None:
     """Adopt or reuse an earlier result, wait for the environment, or queue an attempt."""
-    run = board.runs[node]
+    run = run_state.runs[node]
     compute, environment = places.compute(run), places.environment(run)
     if compute is None or compute.is_leaving:
-        board.set(node, S.FAILED, error=failures.compute_gone(board.spec(node).compute or ""))
+        run_state.set(node, Run.Status.FAILED, error=failures.compute_gone(run_state.spec(node).compute or ""))
         return
     build = environment.build if environment else None
     if environment is not None and build is not None and build.status != EnvironmentBuild.Status.READY:
-        _await_environment(board, places, node, environment, build)
+        _await_environment(run_state, places, node, environment, build)
         return
-    run.warnings = environments.warnings_of(environment)
+    run.warnings = environment_versions.warnings_of(environment, run_state.spec(node).environment)
     places.warn(run.warnings)
-    step = board.touch(node)
+    step = run_state.touch(node)
     step.waiting = []
     try:
-        document = fingerprints.document_of(board, node, environment=environment, compute=compute)
+        document = fingerprints.document_of(run_state, node, environment=environment, compute=compute)
     except StudioError as error:  # data that were there at submit are gone
-        board.set(node, S.FAILED, error=failures.refused("data_missing", error))
+        run_state.set(node, Run.Status.FAILED, error=failures.refused("data_missing", error))
         return
     step.fingerprint_document, step.fingerprint = document, fingerprint.digest(document)
-    answer = adoption.look_up(board, node, document, step.fingerprint)
+    answer = adoption.look_up(run_state, node, document, step.fingerprint)
     step.reuse_explanation = answer.explanation
     if answer.source is not None:
-        reuse.take(board, node, answer)
+        reuse.take(run_state, node, answer)
         return
-    board.set(node, S.QUEUED, **({"warnings": run.warnings} if run.warnings else {}))
+    if node in run_state.parsed.sweeps:
+        sweeps.begin(run_state, node)
+        return
+    run_state.set(node, Run.Status.QUEUED, **({"warnings": run.warnings} if run.warnings else {}))
     places.starting.append(run)
 
 
 def _await_environment(
-    board: RunState, places: Places, node: str, environment: EnvironmentVersion, build: EnvironmentBuild
+    run_state: RunState, places: Places, node: str, environment: EnvironmentVersion, build: EnvironmentBuild
 ) -> None:
     if build.status == EnvironmentBuild.Status.FAILED:
-        board.touch(node).waiting = []
-        warned = environments.warnings_of(environment)
+        run_state.touch(node).waiting = []
+        warned = environment_versions.warnings_of(environment, run_state.spec(node).environment)
         places.warn(warned)
-        board.set(node, S.FAILED, error=failures.environment(build), **({"warnings": warned} if warned else {}))
+        run_state.set(
+            node, Run.Status.FAILED, error=failures.environment(build), **({"warnings": warned} if warned else {})
+        )
         return
     places.waiting.add(node)
-    if not board.runs[node].step.waiting:
+    if not run_state.runs[node].step.waiting:
         text = stored_messages.say("environment")
-        board.touch(node).waiting = [{"code": "environment", "text": text, "facts": {"build": str(build.pk)}}]
-        board.set(node, S.PREPARING)
-        board.states[node] = S.NOT_STARTED
+        run_state.touch(node).waiting = [{"code": "environment", "text": text, "facts": {"build": str(build.pk)}}]
+        run_state.set(node, Run.Status.PREPARING)
+        run_state.states[node] = Run.Status.NOT_STARTED
 
 
-def _stop(board: RunState) -> bool:
+def _stop(run_state: RunState) -> bool:
     """A canceled run stops all its steps, and a failure those that still run, unless the run goes on after failures.
 
     Whether there are more than one slice of them.
     """
-    root = board.root
+    root = run_state.root
     if root.cancel_requested_at is not None:
-        nodes = [node for node, state in board.states.items() if state not in Run.ENDS and state != S.CANCEL_REQUESTED]
+        nodes = [
+            node
+            for node, state in run_state.states.items()
+            if state not in Run.ENDS and state != Run.Status.CANCEL_REQUESTED
+        ]
     else:
-        nodes = list(plan.to_stop(board.states, go_on=board.go_on))
+        nodes = list(plan.to_stop(run_state.states, go_on=run_state.go_on))
     if not nodes:
         return False
-    board.save()
-    board.need(nodes[: slices.SLICE])
-    stop_steps(board, nodes[: slices.SLICE], by=root.cancel_requested_by or stored_messages.ANOTHER_STEP)
+    run_state.save()
+    run_state.need(nodes[: slices.SLICE])
+    stop_steps(run_state, nodes[: slices.SLICE], by=root.cancel_requested_by or stored_messages.ANOTHER_STEP)
     return len(nodes) > slices.SLICE
 
 
-def _end(board: RunState) -> None:
-    root = board.root
-    if root.kind == Run.Kind.SCRIPT:  # it is its own step, and has ended with it
+def _end(run_state: RunState) -> None:
+    root = run_state.root
+    if root.is_own_step:  # it is its own step, and has ended with it
         return
-    end = plan.outcome(board.states.values(), canceled=bool(root.cancel_requested_at))
+    end = plan.outcome(run_state.states.values(), canceled=bool(root.cancel_requested_at))
     if end is None:
         return
-    error = failures.of_pipeline(root) if end == S.FAILED else root.error
+    error = failures.of_pipeline(root) if end == Run.Status.FAILED else root.error
     root.move(end, finished_at=now(), error=error)

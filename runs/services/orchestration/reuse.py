@@ -56,20 +56,20 @@ class Answer:
     explanation: dict[str, Any]
 
 
-def look_up(board: RunState, node: str, document: dict[str, Any], digest: str) -> Answer:
+def look_up(run_state: RunState, node: str, document: dict[str, Any], digest: str) -> Answer:
     """Find a source for the step: completed, not forced, equal fingerprint, outputs still what it wrote."""
-    step = board.spec(node)
-    if board.root.is_forced:
+    step = run_state.spec(node)
+    if run_state.root.is_forced:
         return _no("forced", stored_messages.say("forced"))
     if not step.allow_reuse:
         return _no("not_allowed", stored_messages.say("not_allowed"))
     if unknown := unhashable(document):
         return _no("unhashable", stored_messages.say("unhashable", name=unknown))
-    found = _EQUAL.first(board.root.workspace_id, digest)
+    found = _EQUAL.first(run_state.root.workspace_id, digest)
     if found is None:
-        return _nearest(board, node, document)
+        return _nearest(run_state, node, document)
     facts = facts_of(found)
-    if found.output_digests and (lost := changed_output(board, outputs_of(found), number_of(found))):
+    if found.output_digests and (lost := changed_output(run_state, outputs_of(found), number_of(found))):
         return _no(lost.code, stored_messages.say("not_reused", why=lost.why), **facts, output=lost.as_document())
     text = stored_messages.say("reused", number=number_of(found))
     return Answer(
@@ -97,15 +97,15 @@ def facts_of(step: StepRun) -> dict[str, Any]:
     }
 
 
-def take(board: RunState, node: str, answer: Answer) -> None:
+def take(run_state: RunState, node: str, answer: Answer) -> None:
     """Let the source's result stand for the step's: outputs, and the properties that programs read."""
     source = answer.source
     if source is None:
         raise ValueError("There is no result to take.")
-    step = board.touch(node)
+    step = run_state.touch(node)
     step.reused_from = source
     step.output_digests = source.step.output_digests
-    run = board.runs[node]
+    run = run_state.runs[node]
     properties = {
         **run.properties,
         status.IS_REUSED: "true",
@@ -115,16 +115,16 @@ def take(board: RunState, node: str, answer: Answer) -> None:
     }
     if answer.explanation["code"] == "adopted":
         properties[status.IS_ADOPTED] = "true"
-    if any(output.register for output in board.spec(node).outputs):
-        _register(board, node, source)
+    if any(output.register for output in run_state.spec(node).outputs):
+        _register(run_state, node, source)
     warned = {"warnings": run.warnings} if run.warnings else {}
-    board.set(node, Run.Status.COMPLETED, properties=properties, **warned)
+    run_state.set(node, Run.Status.COMPLETED, properties=properties, **warned)
 
 
-def _register(board: RunState, node: str, source: Run) -> None:
-    step = board.runs[node].step
+def _register(run_state: RunState, node: str, source: Run) -> None:
+    step = run_state.runs[node].step
     try:
-        outputs.register_again(board.runs[node], board.spec(node), _OUTPUTS.all(source.pk))
+        outputs.register_again(run_state.runs[node], run_state.spec(node), _OUTPUTS.all(source.pk))
     except StudioError as error:
         text = _("Its dataset could not be registered again: %(why)s") % {"why": error.message}
         step.reuse_explanation = {
@@ -166,32 +166,32 @@ def gone(name: str) -> Output:
     return Output(name=name, removed_at=now())
 
 
-def changed_output(board: RunState, outputs: Iterable[Output], number: int) -> Lost | None:
+def changed_output(run_state: RunState, outputs: Iterable[Output], number: int) -> Lost | None:
     """The first of these outputs that is no longer what run `number` wrote."""
     for output in outputs:
-        root = None if output.removed_at else _root(board, output.datastore)
-        change = board.look.change_of(output, root)
+        root = None if output.removed_at else _root(run_state, output.datastore)
+        change = run_state.look.change_of(output, root)
         if change is not None:
             return Lost(output.name, change, change.say(output.name, number))
     return None
 
 
-def _root(board: RunState, store: str) -> Root | None:
+def _root(run_state: RunState, store: str) -> Root | None:
     """The datastore's root, looked up once; nothing when the datastore is gone, and what it held with it."""
-    if store not in board.roots:
+    if store not in run_state.roots:
         try:
-            board.roots[store] = references.root_by_name(board.root.workspace, store)
+            run_state.roots[store] = references.root_by_name(run_state.root.workspace, store)
         except NotFound:
-            board.roots[store] = None
-    return board.roots[store]
+            run_state.roots[store] = None
+    return run_state.roots[store]
 
 
-def _nearest(board: RunState, node: str, document: dict[str, Any]) -> Answer:
+def _nearest(run_state: RunState, node: str, document: dict[str, Any]) -> Answer:
     """Say what differs from the last completed run of the step of this name."""
-    last = _NAMESAKE.first(board.root.workspace_id, board.spec(node).name)
+    last = _NAMESAKE.first(run_state.root.workspace_id, run_state.spec(node).name)
     if last is None or last.fingerprint_document is None:
         return _no("first", stored_messages.say("first"))
-    differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(board, last, node))
+    differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(run_state, last, node))
     facts = facts_of(last)
     text = fingerprint.explain(differences)
     documents = [each.to_document() for each in differences]
@@ -207,11 +207,11 @@ def _nearest(board: RunState, node: str, document: dict[str, Any]) -> Answer:
     )
 
 
-def files_of_both(board: RunState, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+def files_of_both(run_state: RunState, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
     """Both snapshots file by file, when they differ: it turns "the files changed" into which."""
-    new = board.spec(node).snapshot
+    new = run_state.spec(node).snapshot
     if last.snapshot_digest == new:
         return None, None
-    rows = Snapshot.objects.filter(workspace=board.root.workspace_id, digest__in=[last.snapshot_digest, new or ""])
+    rows = Snapshot.objects.filter(workspace=run_state.root.workspace_id, digest__in=[last.snapshot_digest, new or ""])
     files = {row.digest: {each["path"]: each["digest"] for each in row.files} for row in rows}
     return files.get(last.snapshot_digest), files.get(new or "")

@@ -19,7 +19,6 @@ from runs.models import Output, Run, StepRun
 from runs.queries.graphs import parsed
 from runs.services.results.output_check import Look
 
-S = Run.Status
 B = EnvironmentBuild.Status
 NOTHING = "[]"
 
@@ -32,6 +31,7 @@ _STEP: Prepared[Run] = Prepared(lambda root, node: _steps_of(root).filter(step__
 _STATES: Prepared[tuple[Any, ...]] = Prepared(
     lambda root: (
         Run.objects.filter(root=root, step__isnull=False)
+        .exclude(kind=Run.Kind.TRIAL)
         .order_by("id")
         # As it is spelt: of a long run most of the time went into reading that nothing is waited for.
         .values_list("step__node_id", "status", Cast("step__waiting", TextField()))
@@ -58,7 +58,9 @@ class RunState:
         self._steps: dict[str, StepRun] = {}
         for node, status, waiting in _STATES.all(root.pk):
             # A step that only waits for its environment is still to be started.
-            self.states[node] = S.NOT_STARTED if status == S.PREPARING and waiting != NOTHING else status
+            self.states[node] = (
+                Run.Status.NOT_STARTED if status == Run.Status.PREPARING and waiting != NOTHING else status
+            )
 
     def look_back(self) -> None:
         """Begin with nothing known of earlier runs and of data: learned when asked for, and then kept."""
@@ -89,7 +91,9 @@ class RunState:
         """The steps whose environment is being built."""
         busy = EnvironmentBuild.objects.exclude(status__in=[B.READY, B.FAILED])
         versions = EnvironmentVersion.objects.filter(build__in=busy).values("id")
-        rows = StepRun.objects.filter(run__root=self.root, run__status=S.PREPARING, environment_version_id__in=versions)
+        rows = StepRun.objects.filter(
+            run__root=self.root, run__status=Run.Status.PREPARING, environment_version_id__in=versions
+        )
         return set(rows.values_list("node_id", flat=True))
 
     def spec(self, node: str) -> Step:
@@ -130,10 +134,10 @@ class RunState:
 
 
 _STAMPS: dict[str, tuple[str, ...]] = {
-    S.QUEUED: ("queued_at",),
-    S.PREPARING: ("preparing_at",),
-    S.RUNNING: ("started_at",),
-    S.FINALIZING: ("finalizing_at",),
+    Run.Status.QUEUED: ("queued_at",),
+    Run.Status.PREPARING: ("preparing_at",),
+    Run.Status.RUNNING: ("started_at",),
+    Run.Status.FINALIZING: ("finalizing_at",),
     **dict.fromkeys(Run.ENDS, ("finished_at",)),
 }
 STEP_FIELDS = (

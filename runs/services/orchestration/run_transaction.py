@@ -1,4 +1,4 @@
-"""The one door to a run's tree: lock its root, change rows, and journal all changes of the transaction as one event."""
+"""The one way to change a run's tree: lock its root, change rows, and record all changes of the transaction as one event."""
 
 from __future__ import annotations
 
@@ -15,14 +15,26 @@ from django.utils.translation import gettext as _
 from core import outbox, slices
 from core.clock import iso
 from core.errors import NotFound
+from core.hooks import Hook
 from core.lifecycle import transitioned
 from core.prepared import Prepared
 from core.work import after_commit, later
 from runs.models import Attempt, Run
 from runs.services.orchestration import open_children
-from runs.services.scheduling import placing
 
-TOLD = ("queued_at", "preparing_at", "started_at", "finalizing_at", "finished_at", "error", "cancel_requested_by")
+# Something waits for a place or gave one back. A round follows in this process, once the transaction holds: the agent whose
+# report ended a step gets its next one with the answer, which a task on a worker would bring a call later.
+placement_needed: Hook[[], object] = Hook()
+
+EVENT_FACTS = (
+    "queued_at",
+    "preparing_at",
+    "started_at",
+    "finalizing_at",
+    "finished_at",
+    "error",
+    "cancel_requested_by",
+)
 
 
 @dataclass
@@ -35,8 +47,9 @@ class Changes:
     ended: list[UUID] = field(default_factory=list)
     # Runs whose child runs have changed: lists of those look again.
     above: set[UUID] = field(default_factory=set)
-    # Whether something came to wait or gave back its node: then there is a round once the transaction holds.
-    places: bool = False
+    # Clusters before which something came to wait, or of which a node was given back: then there is a round once the
+    # transaction holds, and lists of who holds them look again.
+    places: set[UUID] = field(default_factory=set)
 
 
 _open: ContextVar[Changes | None] = ContextVar("open_changes", default=None)
@@ -55,7 +68,7 @@ _ROOT: Prepared[Run] = Prepared(
 
 @contextmanager
 def run_transaction(root_id: UUID | None) -> Iterator[Run]:
-    """Lock the root of a tree for the length of the block; what is noted inside becomes one journaled event.
+    """Lock the root of a tree for the length of the block; what is noted inside becomes one event of the outbox.
 
     Every move of a run or an attempt happens in such a block, so a tree has one writer at a time and its
     version grows without gaps. Raises NotFound.
@@ -75,18 +88,18 @@ def run_transaction(root_id: UUID | None) -> Iterator[Run]:
             _end_below(changes)
         finally:
             _open.reset(token)
-        _journal(changes)
+        _record(changes)
 
 
 @receiver(transitioned, sender=Run)
 def note(row: Run, to: str, facts: dict[str, Any], **_signal: object) -> None:
     """A run has moved: remember it for the event of this transaction."""
     entry: dict[str, Any] = {"run": str(row.pk), "status": to, "facts": {}}
-    for name in TOLD:
+    for name in EVENT_FACTS:
         if name in facts:
             value = facts[name]
             entry["facts"][name] = iso(value) if name.endswith("_at") else value
-    if row.kind in (Run.Kind.STEP, Run.Kind.SCRIPT) and hasattr(row, "step"):
+    if (row.kind == Run.Kind.STEP or row.is_own_step) and hasattr(row, "step"):
         entry["step"] = row.step.node_id
         entry["facts"]["reused"] = row.step.reused_from_id is not None
         if row.is_adopted:
@@ -114,14 +127,14 @@ def note_attempt(row: Attempt, to: str, **_signal: object) -> None:
 
 
 def tell(run: Run, **facts: Any) -> None:
-    """Journal something about a run that is not a move: its name, its tags, why it waits."""
+    """Record something about a run that is not a move: its name, its tags, why it waits."""
     changes, entry = _current(run), {"run": str(run.pk), "facts": facts}
     _note_child(changes, run, entry)
     changes.entries.append(entry)
 
 
 def _note_child(changes: Changes, run: Run, entry: dict[str, Any]) -> None:
-    if run.kind == Run.Kind.CHILD and run.parent_id is not None:
+    if run.kind in (Run.Kind.CHILD, Run.Kind.TRIAL) and run.parent_id is not None:
         entry["parent"] = str(run.parent_id)
         changes.above.add(run.parent_id)
 
@@ -129,7 +142,7 @@ def _note_child(changes: Changes, run: Run, entry: dict[str, Any]) -> None:
 def place_after(run: Run, target_id: UUID | None) -> None:
     """Look for places once the transaction holds, once however often it is asked for."""
     if target_id is not None:
-        _current(run).places = True
+        _current(run).places.add(target_id)
 
 
 def _current(run: Run) -> Changes:
@@ -149,9 +162,9 @@ def _end_below(changes: Changes) -> None:
             later("runs.end_left", root_id=str(changes.root.pk))
 
 
-def _journal(changes: Changes) -> None:
+def _record(changes: Changes) -> None:
     if changes.places:
-        after_commit(placing.place)
+        after_commit(placement_needed)
     if not changes.entries:
         return
     for run_id in changes.above:
@@ -160,4 +173,6 @@ def _journal(changes: Changes) -> None:
     version = root.version + 1
     Run.objects.filter(pk=root.pk).update(version=version)
     root.version = version
-    outbox.record(root.topic, version, {"changes": changes.entries}, lists=(f"list:{root.workspace.name}:runs",))
+    workspace = root.workspace.name
+    lists = (f"list:{workspace}:runs", *sorted(f"holds:{workspace}:{target}" for target in changes.places))
+    outbox.record(root.topic, version, {"changes": changes.entries}, lists=lists)

@@ -10,45 +10,46 @@ from runs.models import Attempt, Run
 from runs.services.orchestration import failures
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import place_after
-from runs.services.scheduling import placing
-
-A = Attempt.Status
-S = Run.Status
+from runs.services.scheduling import nodes, wakeups
 
 
-def stop_steps(board: RunState, nodes: Sequence[str], *, by: str) -> None:
+def stop_steps(run_state: RunState, nodes: Sequence[str], *, by: str) -> None:
     """Steps without an attempt at an agent end at once; the others when their agent says so."""
-    runs = [board.runs[node].pk for node in nodes]
+    runs = [run_state.runs[node].pk for node in nodes]
     rows = Attempt.objects.filter(run__in=runs).exclude(status__in=Attempt.ENDS).select_related("node")
     open_attempts = {attempt.run_id: attempt for attempt in rows}
     hosts, dropped = set(), []
     for node in nodes:
-        run = board.runs[node]
+        run = run_state.runs[node]
         attempt = open_attempts.get(run.pk)
-        if attempt is None or attempt.status == A.QUEUED:
+        if node in run_state.parsed.sweeps and run_state.states[node] == Run.Status.RUNNING:
+            # It has no attempt of its own; its trials are stopped next, and it ends with them.
+            run_state.set(node, Run.Status.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())
+            continue
+        if attempt is None or attempt.status == Attempt.Status.QUEUED:
             if attempt is not None:
                 attempt.run = run
                 dropped.append(attempt)
-            board.touch(node).waiting = []
-            board.set(node, S.CANCELED, error=failures.canceled_by(by), cancel_requested_by=by)
-        elif run.status != S.CANCEL_REQUESTED:
+            run_state.touch(node).waiting = []
+            run_state.set(node, Run.Status.CANCELED, error=failures.canceled_by(by), cancel_requested_by=by)
+        elif run.status != Run.Status.CANCEL_REQUESTED:
             Attempt.objects.filter(pk=attempt.pk).update(cancel_requested_at=now())
-            run.move(S.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())
-            board.states[node] = S.CANCEL_REQUESTED
+            run.move(Run.Status.CANCEL_REQUESTED, cancel_requested_by=by, cancel_requested_at=now())
+            run_state.states[node] = Run.Status.CANCEL_REQUESTED
             hosts.add(attempt.host_id)
     _drop(dropped)
-    board.save()
-    _ring(hosts)
+    run_state.save()
+    _wake(hosts)
 
 
 def _drop(attempts: Sequence[Attempt]) -> None:
     """No agent has them yet: they end here, and give back the nodes that they may have been promised."""
-    Attempt.move_all(attempts, A.CANCELED, finished_at=now(), cause="canceled")
-    placing.free_nodes(attempts)
+    Attempt.move_all(attempts, Attempt.Status.CANCELED, finished_at=now(), cause="canceled")
+    nodes.free_nodes(attempts)
     for attempt in attempts:
         place_after(attempt.run, attempt.compute_target_id)
 
 
-def _ring(host_ids: Iterable[object]) -> None:
+def _wake(host_ids: Iterable[object]) -> None:
     for name, is_local in Host.objects.filter(pk__in=list(host_ids)).values_list("name", "is_local"):
-        placing.ring_host(name, by_queue=is_local)
+        wakeups.wake_host(name, by_queue=is_local)

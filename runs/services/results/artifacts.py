@@ -17,9 +17,9 @@ from core.sentences import Kept
 from core.serving import type_of
 from core.storage import Root, artifact_store, safe
 from core.work import after_commit
+from duto_protocol.messages import ArtifactEntry, Finished
 from runs.models import Artifact, Attempt, Run
-from runs.services.results.promotion import below, cut_links, left_at
-from runs.services.results.transfers import clear
+from runs.services.results.transfers import below, clear, cut_links, left_at
 from runs.stored_messages import keep, kept_of
 from workspaces.services import storage
 
@@ -32,17 +32,17 @@ SLICE = 1000
 log = logging.getLogger(__name__)
 
 
-def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Kept]:
+def adopt(attempt: Attempt, report: Finished) -> list[Kept]:
     """Take the artifacts of an attempt that ended into the store, and name them in rows; sentences on those that cannot be
     kept. May be called again. Many are taken in slices, so that nobody waits for all of their rows."""
-    told, odd = _named(report.get("artifacts", []))
-    if (refusal := _no_room(attempt, report, told)) is not None:
+    entries, odd = _named(report.artifacts or ())
+    if (refusal := _no_room(attempt, report, entries)) is not None:
         after_commit(lambda: clear(attempt))
         return [refusal]
-    paths = list(told)
+    paths = list(entries)
     for start in range(0, len(paths), SLICE):
         some = paths[start : start + SLICE]
-        odd += _adopt_some(attempt, report, {path: told[path] for path in some})
+        odd += _adopt_some(attempt, report, {path: entries[path] for path in some})
     after_commit(lambda: clear(attempt))
     if not odd:
         return []
@@ -52,13 +52,13 @@ def adopt(attempt: Attempt, report: Mapping[str, Any]) -> list[Kept]:
     return [keep("files_unkept", names=names)]
 
 
-def _no_room(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> Kept | None:
+def _no_room(attempt: Attempt, report: Finished, entries: Mapping[str, ArtifactEntry]) -> Kept | None:
     """Why the workspace has no room for these files, if so. Those that were taken already are counted where they lie."""
     workspace = attempt.run.workspace
     if storage.left(workspace) is None:
         return None
     base = left_at(attempt, report)
-    size = sum(int(each.get("size") or 0) for path, each in told.items() if below(base, f"work/{path}").is_file())
+    size = sum(each.size for path, each in entries.items() if below(base, f"work/{path}").is_file())
     try:
         storage.require(workspace, size)
     except Conflict as error:
@@ -67,12 +67,12 @@ def _no_room(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Map
     return None
 
 
-def _adopt_some(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _adopt_some(attempt: Attempt, report: Finished, entries: Mapping[str, ArtifactEntry]) -> list[str]:
     """The paths of those that cannot be kept."""
     store, base = artifact_store(attempt.run.workspace_id), left_at(attempt, report)
-    step_aside(attempt, store, told)
+    step_aside(attempt, store, entries)
     rows, odd = [], []
-    for path, each in told.items():
+    for path, each in entries.items():
         try:
             row = _adopt(attempt, store, base, path, each)
         except (StudioError, OSError) as error:
@@ -94,12 +94,12 @@ def _adopt_some(attempt: Attempt, report: Mapping[str, Any], told: Mapping[str, 
     return odd
 
 
-def _named(told: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+def _named(entries: Iterable[ArtifactEntry]) -> tuple[dict[str, ArtifactEntry], list[str]]:
     """The artifacts of a report by their paths, and the paths that cannot be those of artifacts."""
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, ArtifactEntry] = {}
     odd: list[str] = []
-    for each in told:
-        path = str(each["path"])
+    for each in entries:
+        path = each.path
         try:
             clean = safe(path)
         except Invalid:
@@ -111,12 +111,12 @@ def _named(told: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, An
     return found, odd
 
 
-def _adopt(attempt: Attempt, store: Root, base: Any, path: str, told: Mapping[str, Any]) -> Artifact | None:
+def _adopt(attempt: Attempt, store: Root, base: Any, path: str, entry: ArtifactEntry) -> Artifact | None:
     row = Artifact(
         run_id=attempt.run_id,
         attempt=attempt,
         path=path,
-        digest=str(told.get("digest") or ""),
+        digest=entry.digest,
         content_type=type_of(path)[:120],
     )
     source = below(base, f"work/{path}")

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from core import outbox
-from core.clock import now, parse
+from core.clock import iso, now, parse
 from core.sentences import Kept
 from core.text import DEEPEST, is_deep
 from duto.spec.numbers import encoded, number_of, spelt
@@ -61,7 +61,7 @@ def read(run_id: UUID, document: Mapping[str, Any]) -> Record:
     """The record of a spool line. Raises Invalid with what is wrong."""
     name, kind, index = document.get("name"), document.get("kind", "scalar"), document.get("index")
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_MAX:
-        raise invalid("metric_name", most=NAME_MAX)
+        raise invalid("metric_name", most=NAME_MAX, name=f"{name!r:.60}")
     if not isinstance(kind, str) or kind not in KINDS:
         raise invalid("metric_kind", kind=f"{kind!r:.60}")
     if "value" not in document:
@@ -111,10 +111,13 @@ def add(records: list[Record]) -> None:
 
 
 def _describe(records: Iterable[Record]) -> None:
-    told = {(record.run_id.int, record.name): record for record in records if record.description}
-    if told:
+    described = {(record.run_id.int, record.name): record for record in records if record.description}
+    if described:
         MetricDescription.objects.bulk_create(
-            [MetricDescription(run_id=each.run_id, name=each.name, text=each.description) for each in told.values()],
+            [
+                MetricDescription(run_id=each.run_id, name=each.name, text=each.description)
+                for each in described.values()
+            ],
             update_conflicts=True,
             unique_fields=["run", "name"],
             update_fields=["text"],
@@ -176,22 +179,24 @@ def _tell(records: list[Record], rows: list[tuple[Any, ...]]) -> None:
     by_run: dict[UUID, list[tuple[Record, int]]] = {}
     for record, row in zip(records, rows, strict=True):
         by_run.setdefault(record.run_id, []).append((record, row[3]))
-    for run_id, told in by_run.items():
+    for run_id, of_run in by_run.items():
         frame: dict[str, Any] = {"points": [], "reload": True}
-        if len(told) <= FRAME_POINTS and all(_is_small(record.value) for record, _ in told):
-            frame = {"points": [_told(record, index) for record, index in told]}
+        if len(of_run) <= FRAME_POINTS and all(_is_small(record) for record, _ in of_run):
+            frame = {"points": [_point(record, index) for record, index in of_run]}
         outbox.hint(f"metrics:{run_id}", frame)
 
 
-def _is_small(value: Any) -> bool:
-    return isinstance(value, int | float | None) or (isinstance(value, str) and len(value) <= FRAME_TEXT)
+def _is_small(record: Record) -> bool:
+    value = record.value
+    is_short = isinstance(value, int | float | None) or (isinstance(value, str) and len(value) <= FRAME_TEXT)
+    return record.kind == "scalar" and is_short
 
 
-def _told(record: Record, index: int) -> dict[str, Any]:
+def _point(record: Record, index: int) -> dict[str, Any]:
     """As a page draws it."""
     value = record.value
     if isinstance(value, int) and abs(value) > EXACT:
         value = float(value) if abs(value) < 1 << 1000 else str(value)
     shown = spelt(value) if isinstance(value, float) else value
-    point = {"name": record.name, "kind": record.kind, "index": index, "value": shown}
+    point = {"name": record.name, "kind": record.kind, "index": index, "value": shown, "at": iso(record.at)}
     return {**point, "description": record.description} if record.description else point

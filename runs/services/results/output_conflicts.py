@@ -9,14 +9,15 @@ from uuid import UUID
 from django.db.models import Q
 
 from core.errors import Forbidden
+from core.ids import as_uuid
 from core.storage import Root, safe
-from datasets import services as datasets
+from datasets import stores
 from duto.spec.graph import Graph
 from runs import stored_messages
 from runs.models import Output, Run
 from runs.services.results.output_check import key_of
 from workspaces import access
-from workspaces.access import WorkspaceContext
+from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Workspace
 from workspaces.scopes import Act, allows, scope_in
 
@@ -37,7 +38,7 @@ def keep_off(context: WorkspaceContext, graph: Graph) -> None:
             continue
         store = output.datastore or context.workspace.default_datastore
         path = safe(str(output.destination).replace("{output-name}", output.name))
-        root = datasets.root_by_name(context.workspace, store)
+        root = stores.root_by_name(context.workspace, store)
         _refuse_foreign(_Place(context.workspace, store, root, path), {tree}, output.name, [path])
 
 
@@ -114,3 +115,22 @@ def _outputs_around(place: _Place) -> Iterator[Output]:
 def _tree_of(run: Run) -> set[UUID | None]:
     """The tree that the run is of, and the one whose step submitted that."""
     return {run.root_id, run.root.submitted_in if run.root else None} - {None}
+
+
+def keep_upload_off(context: WorkspaceContext, datastore: str, path: str) -> None:
+    """A step writes below outputs of its own tree only: in `azureml/<run>/` as in a place that a program chose.
+
+    Of several runs whose outputs were kept in one place it is the last one's. Raises Forbidden.
+    """
+    top, _, rest = path.partition("/")
+    key = as_uuid(rest.partition("/")[0]) if top == "azureml" else None
+    run = Run.objects.only("root_id").filter(workspace=context.workspace, pk=key).first() if key else None
+    if run is not None:
+        require_run(context, run)
+        return
+    parts = path.split("/")
+    above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    kept = Output.objects.filter(run__workspace=context.workspace, datastore=datastore, path__in=above, removed_at=None)
+    last = kept.select_related("run").only("run__root_id").order_by("-id").first()
+    if last is not None:
+        require_run(context, last.run)

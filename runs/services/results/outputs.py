@@ -12,23 +12,25 @@ from django.db.models import F
 from core import words
 from core.errors import Conflict, Unprocessable
 from core.storage import Root, safe
-from datasets import references
-from datasets import services as datasets
+from datasets import references, stores
 from datasets.models import DatasetVersion, Datastore
+from datasets.services import datastores
+from datasets.services import versions as dataset_versions
 from duto.spec import canonical, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
+from duto_protocol.messages import FileEntry, Finished, OutputEntry
 from runs import stored_messages
 from runs.models import Attempt, Output, Run
 from runs.services.results import output_check, output_conflicts
-from runs.services.results.promotion import below, cut_links, left_at
-from workspaces.access import studio_room
+from runs.services.results.transfers import below, cut_links, left_at
+from workspaces.access import studio_context
 from workspaces.services import storage
 
 
-def missing_outputs(report: Mapping[str, Any], step: Step) -> dict[str, Any]:
+def missing_outputs(report: Finished, step: Step) -> dict[str, Any]:
     """The `message` and `said` of a script's failure that did not write what it declared; empty when all is there."""
-    written = {each["name"] for each in report.get("outputs", []) if not each.get("missing")}
+    written = {each.name for each in report.outputs or () if not each.missing}
     missing = [output.name for output in step.outputs if output.name not in written]
     if not missing:
         return {}
@@ -39,7 +41,7 @@ def missing_outputs(report: Mapping[str, Any], step: Step) -> dict[str, Any]:
     return {"message": message, "said": {"code": name, "facts": {"names": names}}}
 
 
-def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
+def promote(attempt: Attempt, report: Finished) -> list[Output]:
     """Move what a completed attempt wrote to where it is kept, and name it in rows. May be called again.
 
     Raises Unprocessable (`output_changed`) when the files are not those of the report, Conflict (`storage_limit`) when
@@ -48,28 +50,27 @@ def promote(attempt: Attempt, report: Mapping[str, Any]) -> list[Output]:
     run = attempt.run
     declared = {each["name"]: each for each in step_of(run)["outputs"]}
     known = {output.name: output for output in Output.objects.filter(run=run)}
-    base = left_at(attempt, report)
-    _make_room(run, [each for each in report.get("outputs", []) if each["name"] not in known], base)
-    for entry in report.get("outputs", []):
-        name = entry["name"]
-        if entry.get("missing") or name in known or name not in declared:
+    base, entries = left_at(attempt, report), report.outputs or []
+    _make_room(run, [each for each in entries if each.name not in known], base)
+    for entry in entries:
+        if entry.missing or entry.name in known or entry.name not in declared:
             continue
-        known[name] = _promote(run, declared[name], entry, base)
+        known[entry.name] = _promote(run, declared[entry.name], entry, base)
     return [known[name] for name in declared if name in known]
 
 
-def _make_room(run: Run, told: Iterable[Mapping[str, Any]], base: Path) -> None:
+def _make_room(run: Run, entries: Iterable[OutputEntry], base: Path) -> None:
     """Raises Conflict where these outputs are more than the workspace may keep. Those that were moved already, by a
     finish that was not committed, are counted where they lie."""
-    here = [each for each in told if not each.get("missing") and below(base, f"outputs/{each['name']}").exists()]
-    size = sum(int(file["size"]) for each in here for file in each.get("files", []))
+    here = [each for each in entries if not each.missing and below(base, f"outputs/{each.name}").exists()]
+    size = sum(file.size for each in here for file in each.files)
     storage.require(run.workspace, size)
     storage.note(run.workspace, size)
 
 
 def step_of(run: Run) -> dict[str, Any]:
     """The step's part of the frozen graph, as the document has it: already checked, so not read again."""
-    root = run if run.is_root else run.root
+    root = run if run.pk == run.graph_id else run.root
     graph: Mapping[str, Any] = (root.graph if root else None) or {}
     for step in graph.get("steps", []):
         if step["id"] == run.step.node_id:
@@ -87,39 +88,53 @@ def place_of(run: Run, output: Mapping[str, Any]) -> tuple[str, str]:
     return datastore, safe(path)
 
 
-def _promote(run: Run, output: Mapping[str, Any], entry: Mapping[str, Any], base: Path) -> Output:
+def _promote(run: Run, output: Mapping[str, Any], entry: OutputEntry, base: Path) -> Output:
     name, path = place_of(run, output)
-    datastore = datasets.datastore(run.workspace, name)
-    root = datasets.root_of(datastore)
+    datastore = datastores.datastore(run.workspace, name)
+    root = stores.root_of(datastore)
     source = below(base, f"outputs/{output['name']}")
     if source.is_symlink() or source.exists():
         cut_links(source)
         _move(run, output, source, root, name, path)
-    files = manifest(entry.get("files", []))
-    _verify(root, path, files, bool(entry.get("is_directory")), str(output["name"]))
-    row = Output(
-        run=run,
-        name=output["name"],
-        datastore=name,
-        path=path,
-        is_directory=bool(entry.get("is_directory")),
-        digest=canonical.digest(files),
-        files=files,
-        file_count=len(files),
-        size=sum(each["size"] for each in files),
-    )
-    output_check.tag(row, root)
-    row.dataset_version_id = _register(run, output, row, datastore)
-    row.save(force_insert=True)
+    files = manifest(entry.files)
+    _verify(root, path, files, entry.is_directory, str(output["name"]))
+    row = keep(run, output, datastore, path, files, is_directory=entry.is_directory)
     if output.get("destination"):
         output_conflicts.settle(run, name, (output_check.key_of(row, each) for each in files))
     return row
 
 
-def manifest(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def keep(
+    run: Run,
+    output: Mapping[str, Any],
+    datastore: Datastore,
+    path: str,
+    files: list[dict[str, Any]],
+    *,
+    is_directory: bool,
+) -> Output:
+    """Name an output whose files lie at their place, and register it where it asks for that. Raises Conflict (`registered`)."""
+    row = Output(
+        run=run,
+        name=output["name"],
+        datastore=datastore.name,
+        path=path,
+        is_directory=is_directory,
+        digest=canonical.digest(files),
+        files=files,
+        file_count=len(files),
+        size=sum(each["size"] for each in files),
+    )
+    output_check.tag(row, stores.root_of(datastore))
+    row.dataset_version_id = _register(run, output, row, datastore)
+    row.save(force_insert=True)
+    return row
+
+
+def manifest(files: Iterable[FileEntry]) -> list[dict[str, Any]]:
     """The files of an output in the one order and spelling that its digest is made of."""
-    plain = [{"path": str(each["path"]), "size": int(each["size"]), "digest": str(each["digest"])} for each in files]
-    return sorted(plain, key=lambda each: str(each["path"]))
+    ordered = sorted(files, key=lambda each: each.path)
+    return [{"path": each.path, "size": each.size, "digest": each.digest} for each in ordered]
 
 
 def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: str, path: str) -> None:
@@ -169,7 +184,7 @@ def register_again(run: Run, step: Step, written: Iterable[Output]) -> None:
         row, wanted = rows.get(output.name), output.register or {}
         if row is None or not wanted.get("name") or _is_meant(row, wanted["name"]):
             continue
-        _register(run, {"register": wanted}, row, datasets.datastore(run.workspace, row.datastore))
+        _register(run, {"register": wanted}, row, datastores.datastore(run.workspace, row.datastore))
 
 
 def _is_meant(row: Output, name: str) -> bool:
@@ -181,7 +196,10 @@ def _is_meant(row: Output, name: str) -> bool:
 
 
 def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datastore) -> UUID | None:
-    """The dataset version of an output that is registered on completion."""
+    """The dataset version of an output that is registered on completion.
+
+    Raises Conflict (`registered`) for another definition under its name where it asks for no new version.
+    """
     wanted = output.get("register")
     if not wanted or not wanted.get("name"):
         return None
@@ -190,15 +208,21 @@ def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datas
         **{key: wanted[key] for key in references.PARTS if wanted.get(key)},
         "sources": [{"datastore": datastore.name, "path": pattern}],
     }
-    version = datasets.save(
-        studio_room(run.workspace),
-        wanted["name"],
-        wanted.get("kind") or "file",
-        definition,
-        wanted.get("description") or "",
-        wanted.get("tags") or {},
-        create_new_version=True,
-        # This is a step's verdict, with its run locked: nothing is read here.
-        known={"file_count": row.file_count, "size": row.size},
-    )
+    try:
+        version = dataset_versions.save(
+            studio_context(run.workspace),
+            wanted["name"],
+            wanted.get("kind") or "file",
+            definition,
+            wanted.get("description") or "",
+            wanted.get("tags") or {},
+            create_new_version=wanted.get("create_new_version") is not False,
+            # This is a step's verdict, with its run locked: nothing is read here.
+            known={"file_count": row.file_count, "size": row.size},
+        )
+    except Conflict as error:
+        if error.code != "exists":
+            raise
+        facts = {"name": row.name, "dataset": wanted["name"]}
+        raise Conflict(stored_messages.say("registered", **facts), code="registered", **facts) from error
     return version.pk

@@ -1,4 +1,5 @@
-"""The bytes of an attempt whose host does not share the studio's disk: staged here until its finish is accepted."""
+"""The files that an attempt left: staged here where its host does not share the studio's disk, until its finish is accepted,
+and read without being led astray by links."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ from typing import BinaryIO
 
 from core.errors import Invalid, NotFound
 from core.storage import Root, artifact_store, blob_key, data_dir, safe
-from datasets import services as datasets
+from datasets import stores
 from duto.spec import trees
+from duto.spec.filenames import spelled, unspelled
+from duto_protocol.messages import Finished
 from runs.models import Attempt
 
 log = logging.getLogger(__name__)
@@ -48,7 +51,7 @@ def _place(attempt: Attempt, kind: str, rest: str) -> tuple[Root, str]:
         return artifact_store(workspace.pk), blob_key(rest)
     name, _, path = rest.partition("/")
     if kind == "data":
-        return datasets.root_by_name(workspace, name), safe(path)
+        return stores.root_by_name(workspace, name), safe(path)
     raise NotFound(f"There is no transfer '{kind}' to read from.")
 
 
@@ -58,3 +61,38 @@ def clear(attempt: Attempt) -> None:
         trees.remove(staging(attempt))
     except OSError as error:  # it takes room and does no harm: the sweep comes by again
         log.warning("what was staged for attempt %s is still there: %s", attempt.pk, error)
+
+
+def left_at(attempt: Attempt, report: Finished) -> Path:
+    """The attempt's directory: the agent's, when it shares the studio's disk, else the staging folder.
+
+    Raises Invalid when the report names a folder that is not this attempt's.
+    """
+    named = report.left_at
+    if not named:
+        return staging(attempt)
+    home = data_dir().resolve()
+    path = (home / safe(named)).resolve()
+    if not path.is_relative_to(home) or not path.name.startswith(str(attempt.pk)):
+        raise Invalid("The report names a folder that is not this attempt's.", code="unsafe_path")
+    return path
+
+
+def cut_links(path: Path) -> list[str]:
+    """Remove symbolic links that lead out of `path`; their names. What is served must lie where it seems to."""
+    if path.is_symlink():
+        path.unlink()
+        return [path.name]
+    cut: list[str] = []
+    home = path.resolve()
+    for folder, entries in trees.walk(path):
+        for each in entries:
+            if each.is_symlink() and not Path(each.path).resolve().is_relative_to(home):
+                Path(each.path).unlink()
+                cut.append(spelled(f"{folder}/{each.name}".lstrip("/")))
+    return cut
+
+
+def below(base: Path, name: str) -> Path:
+    """A path below an attempt's directory, by a name that a report gave. Raises Invalid."""
+    return base / unspelled(safe(name))

@@ -30,11 +30,11 @@ class Affinity(NamedTuple):
 def add(
     needs: Sequence[PlacementRequest], held: Mapping[User, Size], queue: Sequence[Attempt], found: ClusterState
 ) -> list[PlacementRequest]:
-    """The same needs with wishes: where there is a choice, and for as many of each cluster as it has room for.
+    """The same needs with where they would best run: where there is a choice, and for as many of each cluster as it has room for.
 
-    They are the first in line, so a wish that is not looked up is one of a step that will hardly be placed now.
+    They are the first in the queue, so a preference that is not looked up is one of a step that will hardly be placed now.
     """
-    if len(found.machines) < 2:
+    if len(found.host_states) < 2:
         return list(needs)
     first = _first(needs, held, found)
     liked = of([attempt for attempt in queue if attempt.pk in first], found)
@@ -46,36 +46,40 @@ def add(
 
 def _first(needs: Sequence[PlacementRequest], held: Mapping[User, Size], found: ClusterState) -> set[UUID]:
     """Who is served while each cluster has room."""
-    free = {key: found.room_of(key) for key in found.targets}
+    free = {key: found.capacity_of(key) for key in found.targets}
     takes = {cluster.id: cluster.size for cluster in found.clusters}
-    line, first = FairQueue(needs, held, capacity(found.machines)), set()
+    queue, first = FairQueue(needs, held, capacity(found.host_states)), set()
     left = sum(free.values())
-    while left and (need := line.next()) is not None:
+    while left and (need := queue.next()) is not None:
         if not free.get(need.cluster):
-            line.passed()
+            queue.passed()
             continue
         left -= 1
         free[need.cluster] -= 1
         first.add(need.id)
-        line.given(takes[need.cluster])
+        queue.given(takes[need.cluster])
     return first
 
 
 def of(queue: Sequence[Attempt], found: ClusterState) -> dict[UUID, Affinity]:
-    """The wishes of these attempts, in five statements at most, however many they are."""
+    """What these attempts prefer, in five statements at most, however many they are."""
     fields = ("run_id", "run__root_id", "node_id", "environment_version_id")
     rows = StepRun.objects.filter(run__in=[attempt.run_id for attempt in queue]).values_list(*fields)
     steps = {run: (root or run, node, version) for run, root, node, version in rows}
     ready = _ready({version for _, _, version in steps.values() if version}, list(found.hosts.values()))
     graphs = parsed_all({root for root, _, _ in steps.values()})
-    before = {run: graphs[root].steps[node].parents for run, (root, node, _) in steps.items()}
+    # A trial is no step of its root's graph.
+    before = {
+        run: graphs[root].steps[node].parents if node in graphs[root].steps else frozenset()
+        for run, (root, node, _) in steps.items()
+    }
     wrote = _wrote({root for root, _, _ in steps.values()}, {node for nodes in before.values() for node in nodes})
-    wishes = {}
+    affinities = {}
     for attempt in queue:
         root, _, version = steps[attempt.run_id]
         inputs = (wrote.get((root, node), frozenset()) for node in before[attempt.run_id])
-        wishes[attempt.pk] = Affinity(ready.get(version, frozenset()), frozenset().union(*inputs))
-    return wishes
+        affinities[attempt.pk] = Affinity(ready.get(version, frozenset()), frozenset().union(*inputs))
+    return affinities
 
 
 def _ready(versions: set[UUID], hosts: Sequence[Host]) -> dict[UUID, Hosts]:

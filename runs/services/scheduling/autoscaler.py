@@ -14,7 +14,7 @@ from compute.capacity import FreeCapacity
 from compute.models import ComputeTarget, Node
 from compute.placement_types import NewNode
 from core.clock import now
-from runs.services.scheduling import cluster_state, placing
+from runs.services.scheduling import cluster_state, nodes
 from runs.services.scheduling.cluster_state import ClusterState
 
 N = Node.Status
@@ -58,15 +58,15 @@ def reconcile(key: UUID) -> int:
     target, due = found.targets[key], scaling_plan(key, found)
     Node.move_all(due.lost, N.UNUSABLE)
     Node.move_all(due.back, N.IDLE, idle_since=now())
-    placing.remove(due.leaving)
-    devices = {machine.id: [device.uuid for device in machine.devices] for machine in found.machines}
+    nodes.remove(due.leaving)
+    devices = {host.id: [device.uuid for device in host.devices] for host in found.host_states}
     # Which devices a node has is decided with its step; how many is what it is.
-    made = [placing.make_node(target, new, devices[new.machine][: new.takes.gpus]) for new in due.new]
+    made = [nodes.make_node(target, new, devices[new.host][: new.takes.gpus]) for new in due.new]
     Node.objects.bulk_create(made)
     if due.leaving or due.new:
         ComputeTarget.objects.filter(pk=key).update(resized_at=now())
     if due.count:
-        placing.tell([target])
+        nodes.tell([target])
     return due.count
 
 
@@ -92,7 +92,7 @@ def _leaving(target: ComputeTarget, mine: Sequence[Node], found: ClusterState, m
     cluster = next(each for each in found.clusters if each.id == target.pk)
     right = {
         each.id
-        for each in FreeCapacity([cluster], [], found.machines).allowed(cluster)
+        for each in FreeCapacity([cluster], [], found.host_states).allowed(cluster)
         if each.drained_at is None and cluster.launcher in ("", each.launcher)
     }
     resting = [node for node in mine if node.status in RESTING]
@@ -112,5 +112,5 @@ def _new(target: ComputeTarget, lacking: int, found: ClusterState) -> list[NewNo
     if lacking <= 0:
         return []
     cluster = next(each for each in found.clusters if each.id == target.pk)
-    places = [node for _, node in FreeCapacity([cluster], [], found.machines).usable(cluster)]
+    places = [node for _, node in FreeCapacity([cluster], [], found.host_states).usable(cluster)]
     return [places[number % len(places)] for number in range(lacking) if places]

@@ -14,7 +14,7 @@ from compute import placement_types as values
 from compute.models import ComputeTarget, Host, Node
 from core.clock import now, parse
 from core.prepared import Prepared
-from runs.models import Attempt
+from runs.queries.clusters import waiting
 from workspaces import limits
 
 # Older samples say nothing about what a device's memory is used for now.
@@ -31,17 +31,12 @@ class ClusterState:
     nodes: dict[UUID, Node]
     clusters: list[values.Cluster]
     slots: list[values.NodeState]
-    machines: list[values.HostState]
+    host_states: list[values.HostState]
 
-    def room_of(self, target: UUID) -> int:
+    def capacity_of(self, target: UUID) -> int:
         """How many more steps the cluster may run at once."""
         busy = sum(slot.is_busy and slot.cluster == target for slot in self.slots)
         return max(0, self.targets[target].max_nodes - busy)
-
-
-def waiting() -> QuerySet[Attempt]:
-    """All that waits for a place."""
-    return Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=True, compute_target__isnull=False)
 
 
 def targets_that(condition: Q | Exists, *, lock: bool) -> QuerySet[ComputeTarget]:
@@ -75,8 +70,8 @@ def read(targets: Iterable[ComputeTarget], *, lock: bool, all_hosts: bool = Fals
     attached = _attached(by_id.values())
     clusters = [_only(cluster, attached.get(cluster.id)) for cluster in clusters]
     clusters = _allowed(clusters, by_id)
-    machines = [machine_of(host, released) for host in hosts.values()]
-    return ClusterState(by_id, hosts, nodes, clusters, [slot_of(node) for node in nodes.values()], machines)
+    host_states = [host_state_of(host, released) for host in hosts.values()]
+    return ClusterState(by_id, hosts, nodes, clusters, [node_state_of(node) for node in nodes.values()], host_states)
 
 
 def cluster_of(target: ComputeTarget, hosts: Iterable[Host] = ()) -> values.Cluster:
@@ -95,30 +90,30 @@ def cluster_of(target: ComputeTarget, hosts: Iterable[Host] = ()) -> values.Clus
 
 def _allowed(clusters: list[values.Cluster], targets: Mapping[UUID, ComputeTarget]) -> list[values.Cluster]:
     """The clusters with what their workspaces may run at once; only where one is limited anything is asked."""
-    rooms = {target.workspace_id: target.workspace for target in targets.values()}
-    most = {key: limits.of_settings(free.settings).running_steps for key, free in rooms.items()}
-    most |= {key: 0 for key, free in rooms.items() if free.is_archived or free.deleted_at is not None}
+    workspaces = {target.workspace_id: target.workspace for target in targets.values()}
+    most = {key: limits.of_settings(free.settings).running_steps for key, free in workspaces.items()}
+    most |= {key: 0 for key, free in workspaces.items() if free.is_archived or free.deleted_at is not None}
     limited = [key for key, count in most.items() if count]
     busy = Node.objects.filter(compute_target__workspace__in=limited, status__in=[N.RUNNING, N.LEAVING])
     counted = busy.order_by().values_list("compute_target__workspace").annotate(n=Count("id"))
     running: dict[UUID, int] = dict(counted) if limited else {}
     allowed = {
-        key: values.Allowance(key, count, running.get(key, 0), rooms[key].is_archived)
+        key: values.Allowance(key, count, running.get(key, 0), workspaces[key].is_archived)
         for key, count in most.items()
         if count is not None
     }
     return [replace(each, allowance=allowed.get(targets[each.id].workspace_id)) for each in clusters]
 
 
-def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> values.HostState:
+def host_state_of(host: Host, released: Mapping[str, datetime] | None = None) -> values.HostState:
     """A host as told by its agent. `released`: when a step last gave a device back."""
-    told = [gpu for gpu in host.gpus if isinstance(gpu, dict) and gpu.get("uuid")]
+    gpus = [gpu for gpu in host.gpus if isinstance(gpu, dict) and gpu.get("uuid")]
     used = _used(host, released or {})
     devices = tuple(
         values.Device(
             str(gpu["uuid"]), str(gpu.get("name") or "GPU"), int(gpu.get("memory") or 0), used.get(gpu["uuid"])
         )
-        for gpu in told
+        for gpu in gpus
     )
     return values.HostState(
         host.pk,
@@ -133,7 +128,7 @@ def machine_of(host: Host, released: Mapping[str, datetime] | None = None) -> va
     )
 
 
-def slot_of(node: Node) -> values.NodeState:
+def node_state_of(node: Node) -> values.NodeState:
     takes = values.Size(node.cores, node.memory, len(node.gpus))
     return values.NodeState(
         node.pk,
@@ -216,9 +211,9 @@ def _used(host: Host, released: Mapping[str, datetime]) -> dict[str, int]:
     at = parse(sample.get("at")) or host.last_seen_at
     if at is None or at < now() - SAMPLE_AGE:
         return {}
-    told = [gpu for gpu in sample.get("gpus") or [] if isinstance(gpu, dict) and isinstance(gpu.get("memory"), int)]
+    gpus = [gpu for gpu in sample.get("gpus") or [] if isinstance(gpu, dict) and isinstance(gpu.get("memory"), int)]
     return {
         str(gpu["uuid"]): gpu["memory"]
-        for gpu in told
+        for gpu in gpus
         if gpu.get("uuid") and not (released.get(gpu["uuid"]) and released[gpu["uuid"]] >= at)
     }

@@ -17,6 +17,8 @@ from runs.models import Attempt, StepRun
 from workspaces.models import Workspace
 
 KNOWN_MOST = 10_000
+# So many steps of one reason are named.
+NAMED = 10
 # Whether a version of an environment has conda packages.
 _with_conda: dict[UUID, bool] = {}
 
@@ -38,13 +40,33 @@ def require_hosts(
     if not asked:
         return
     able = {host.pk: host for host in hosts_with_conda(Q(workspace=workspace) | Q(workspace__isnull=True))}
-    problems = [
-        {"code": "conda_only", "message": f"Step '{step.name}': {refusal(only_there(section))}", "step": step.id}
+    refused = [
+        (step, refusal(only_there(section)))
         for step, section in asked
         if not _has_one(targets[str(step.compute).lower()], able)
     ]
-    if problems:
-        raise Unprocessable("\n".join(p["message"] for p in problems), code="conda_only", problems=problems)
+    if refused:
+        problems = [
+            {"code": "conda_only", "message": f"Step '{step.name}': {why}", "step": step.id} for step, why in refused
+        ]
+        raise Unprocessable(_refusal_text(refused), code="conda_only", problems=problems)
+
+
+def _refusal_text(refused: Iterable[tuple[Step, str]]) -> str:
+    """A line for each reason: many steps share an environment."""
+    names: dict[str, list[str]] = {}
+    for step, why in refused:
+        names.setdefault(str(why), []).append(f"'{step.name}'")
+    return "\n".join(f"{_steps(each)}: {why}" for why, each in names.items())
+
+
+def _steps(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"Step {names[0]}"
+    hidden = len(names) - NAMED
+    if hidden > 1:
+        return f"Steps {', '.join(names[:NAMED])} and {hidden} more"
+    return f"Steps {', '.join(names[:-1])} and {names[-1]}"
 
 
 def asking(queue: Sequence[Attempt]) -> set[UUID]:

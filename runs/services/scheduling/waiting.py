@@ -13,15 +13,16 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from compute import placement
 from compute.blockers import fair_share, queued
-from compute.fair_queue import in_line
+from compute.fair_queue import in_order
 from compute.models import ComputeTarget
 from compute.placement_types import PlacementRequest, Reason, Size, capacity
 from core.clock import now
 from runs import stored_messages
 from runs.models import Attempt, Run
+from runs.queries.clusters import waiting
 from runs.queries.graphs import parsed
 from runs.services.scheduling import affinity, cluster_state
-from runs.services.scheduling.cluster_state import ClusterState, waiting
+from runs.services.scheduling.cluster_state import ClusterState
 from runs.services.scheduling.placing import heads, held_by, needs_of
 from workspaces.models import User
 
@@ -50,12 +51,12 @@ def _steps_before(run: Run) -> list[dict[str, Any]]:
     if not names:
         return []
     words = {value: str(label).lower() for value, label in Run.Status.choices}
-    told = ", ".join(f"{name} ({words[status]})" for name, status in names[:NAMED])
+    steps = ", ".join(f"{name} ({words[status]})" for name, status in names[:NAMED])
     if len(names) > NAMED:
-        told += " " + _("and %(n)d more") % {"n": len(names) - NAMED}
+        steps += " " + _("and %(n)d more") % {"n": len(names) - NAMED}
     text = ngettext(
         "It waits for %(n)d step before it: %(steps)s.", "It waits for %(n)d steps before it: %(steps)s.", len(names)
-    ) % {"n": len(names), "steps": told}
+    ) % {"n": len(names), "steps": steps}
     return [{"code": "steps", "text": text, "facts": {"steps": len(names)}}]
 
 
@@ -73,25 +74,25 @@ def reasons(attempt: Attempt) -> list[Reason]:
     )
     if target_id not in found.targets:
         return []
-    found = _told(found, found.targets[target_id].workspace_id)
+    found = _visible_to_workspace(found, found.targets[target_id].workspace_id)
     moment = now()
     queue = heads(found, moment)
     queue = queue if attempt.pk in {each.pk for each in queue} else [*queue, attempt]
-    needs, line = needs_of(queue, found), _whole_line(target_id, attempt)
-    held = held_by([*needs, *line], found)
+    needs, all_waiting = needs_of(queue, found), _whole_queue(target_id, attempt)
+    held = held_by([*needs, *all_waiting], found)
     needs = affinity.add(needs, held, queue, found)
-    answer = placement.place(needs, found.clusters, found.slots, found.machines, held, moment)
+    answer = placement.place(needs, found.clusters, found.slots, found.host_states, held, moment)
     blockers = answer.reasons(attempt.pk)
     if not blockers:
         return []
     cluster = next(each for each in found.clusters if each.id == target_id)
-    all_ = capacity(found.machines)
-    ordered = in_line(line, held, all_, cluster.size)
+    all_ = capacity(found.host_states)
+    ordered = in_order(all_waiting, held, all_, cluster.size)
     mine = next(need for need in ordered if need.id == attempt.pk)
     return [*blockers, *fair_share(mine, ordered, held), queued(mine, ordered, cluster, attempt.queued_at)]
 
 
-def _whole_line(target_id: UUID, attempt: Attempt) -> list[PlacementRequest]:
+def _whole_queue(target_id: UUID, attempt: Attempt) -> list[PlacementRequest]:
     """Everybody who waits for the cluster, by three columns each, with names for those who share it."""
     rows: list[tuple[UUID, int, UUID | None]] = list(
         waiting().filter(compute_target=target_id).values_list("id", "priority", "user_id")
@@ -105,7 +106,7 @@ def _whole_line(target_id: UUID, attempt: Attempt) -> list[PlacementRequest]:
     ]
 
 
-def _told(found: ClusterState, workspace: UUID) -> ClusterState:
+def _visible_to_workspace(found: ClusterState, workspace: UUID) -> ClusterState:
     """The same with words for who holds the busy nodes. Another workspace's people and clusters are not named."""
     rows = Attempt.objects.filter(node__in=[slot.id for slot in found.slots if slot.is_busy]).exclude(
         status__in=Attempt.ENDS
@@ -113,8 +114,8 @@ def _told(found: ClusterState, workspace: UUID) -> ClusterState:
     fields = ("node_id", "user__username", "node__compute_target__name", "node__compute_target__workspace_id")
     words: dict[UUID, str] = {}
     for node, user, cluster, context in rows.values_list(*fields):
-        told = _("%(who)s on %(cluster)s") % {"who": user or _("a program"), "cluster": cluster}
-        words[node] = told if context == workspace else str(OTHERS)
+        text = _("%(who)s on %(cluster)s") % {"who": user or _("a program"), "cluster": cluster}
+        words[node] = text if context == workspace else str(OTHERS)
     own = {target.pk for target in found.targets.values() if target.workspace_id == workspace}
     return replace(
         found,
@@ -123,11 +124,11 @@ def _told(found: ClusterState, workspace: UUID) -> ClusterState:
     )
 
 
-def cluster_line(target: ComputeTarget, limit: int) -> tuple[list[UUID], int]:
+def cluster_queue(target: ComputeTarget, limit: int) -> tuple[list[UUID], int]:
     """The first attempts of a cluster's queue in the order in which they will be served, and how many wait."""
     found = cluster_state.read(cluster_state.targets_that(Q(pk=target.pk), lock=False), lock=False, all_hosts=True)
     rows = waiting().filter(compute_target=target).values_list("id", "priority", "user_id")
     needs = [PlacementRequest(key, target.pk, priority, user) for key, priority, user in rows]
-    all_ = capacity(found.machines)
+    all_ = capacity(found.host_states)
     size = Size(target.cores, target.memory, target.gpus)
-    return [need.id for need in in_line(needs, held_by(needs, found), all_, size)[:limit]], len(needs)
+    return [need.id for need in in_order(needs, held_by(needs, found), all_, size)[:limit]], len(needs)

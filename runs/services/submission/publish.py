@@ -18,10 +18,10 @@ from core.spec import refusing
 from duto.spec import canonical
 from duto.spec.graph import Graph
 from pipelines.models import PublishedPipeline
-from pipelines.services import publish
+from pipelines.services.published import publish
 from runs import stored_messages
 from runs.models import Run, Snapshot
-from runs.queries.finding import get_run
+from runs.queries.runs import get_run
 from runs.services.submission import experiments
 from runs.services.submission.submit import submit_run
 from workspaces.access import WorkspaceContext
@@ -40,7 +40,7 @@ def publish_run(
 
 
 def from_request(context: WorkspaceContext, asked: Mapping[str, Any]) -> PublishedPipeline:
-    """What `pipelines.services.publish` lends from here: the graph as it is given, or that of a run."""
+    """Answers `pipelines.hooks.publish`: the graph as it is given, or that of a run."""
     words: dict[str, Any] = {name: asked.get(name) or "" for name in ("description", "version")}
     keep = asked.get("continue_on_step_failure")
     if not asked.get("run_id"):
@@ -155,7 +155,7 @@ def trigger(
         description=description,
         trigger={"kind": source, "name": pipeline.name},
         published_pipeline_id=pipeline.pk,
-        warnings=_told_aside(pipeline, aside),
+        warnings=_left_out(pipeline, aside),
     )
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
     outbox.hint(f"list:{context.workspace.name}:pipelines")
@@ -167,7 +167,7 @@ def _undeclared(pipeline: PublishedPipeline, values: Mapping[str, Any]) -> list[
     return sorted(name for name in values if name not in declared)
 
 
-def _told_aside(pipeline: PublishedPipeline, names: list[str]) -> list[Kept]:
+def _left_out(pipeline: PublishedPipeline, names: list[str]) -> list[Kept]:
     """The warning on a run whose caller named parameters that there are not. Names may be anything."""
     if not names:
         return []

@@ -20,8 +20,8 @@ from duto.spec import fingerprint
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Step
-from environments import services as environments
 from environments.models import EnvironmentBuild, EnvironmentVersion
+from environments.services import versions as environment_versions
 from runs.models import Run, StepRun
 from runs.queries.graphs import ParsedGraph, parsed
 from runs.services.orchestration import adoption, fingerprints
@@ -114,13 +114,13 @@ def preview(
     draft.look_around()
     lines: list[StepOutcome] = []
     counts: Counter[tuple[str, str]] = Counter()
-    told = frozenset(page)
+    shown = frozenset(page)
     for part in slices.cut(graph.order):
-        draft.look_at([node for node in part if node not in told])
+        draft.look_at([node for node in part if node not in shown])
         for node in part:
-            if node in told:
+            if node in shown:
                 lines.append(draft.foresee(node))
-            counts[(lines[-1].outcome, lines[-1].code) if node in told else draft.judge(node)] += 1
+            counts[(lines[-1].outcome, lines[-1].code) if node in shown else draft.judge(node)] += 1
     return Preview(run, counts, lines, following)
 
 
@@ -195,9 +195,11 @@ class Draft(RunState):
             answer = adoption.compare(self, source, node, document or {}, fingerprint.digest(document or {}))
         if answer.source is not None:
             self.runs[node] = source.run
-        told = answer.explanation
+        explanation = answer.explanation
         outcome = ADOPTED if answer.source else RUNS
-        return StepOutcome(node, step.name, outcome, told["code"], told["text"], told["differences"])
+        return StepOutcome(
+            node, step.name, outcome, explanation["code"], explanation["text"], explanation["differences"]
+        )
 
     def _unknown(self, step: Step, environment: EnvironmentVersion | None) -> str:
         """The code of why the step cannot be compared yet; empty when it can."""
@@ -229,7 +231,7 @@ class Draft(RunState):
             return self._kept.get(key) if key else None
         name, version = str(reference.get("name") or ""), str(reference.get("version") or "")
         if (name, version) not in self._named:
-            self._named[name, version] = environments.find(self.root.workspace, name, version)
+            self._named[name, version] = environment_versions.find(self.root.workspace, name, version)
         return self._named[name, version]
 
 

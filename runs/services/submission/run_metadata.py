@@ -99,7 +99,7 @@ def _write(run: Run, facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         setattr(run, name, value)
     run.save(update_fields=list(facts))
-    told = {name: value for name, value in facts.items() if name in ("display_name", "description", "tags")}
+    changed = {name: value for name, value in facts.items() if name in ("display_name", "description", "tags")}
     if "archived_at" in facts:
-        told["archived"] = facts["archived_at"] is not None
-    tell(run, **told)
+        changed["archived"] = facts["archived_at"] is not None
+    tell(run, **changed)

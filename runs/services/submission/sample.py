@@ -11,8 +11,9 @@ from django.conf import settings
 
 from compute.models import ComputeTarget
 from compute.services import targets
-from datasets import services as datasets
+from datasets import stores
 from datasets.models import DatasetVersion
+from datasets.services import versions as dataset_versions
 from runs.models import Run
 from runs.services.submission import snapshots
 from runs.services.submission.submit import submit_run
@@ -124,13 +125,13 @@ def _ensure_cluster(context: WorkspaceContext) -> None:
 def _ensure_data(context: WorkspaceContext, file: Path) -> DatasetVersion:
     """The raw records as a dataset. An equal file is not written again: its new time would look like new data."""
     key = f"penguins/raw/{file.name}"
-    root = datasets.root_by_name(context.workspace, DATASTORE)
+    root = stores.root_by_name(context.workspace, DATASTORE)
     data = file.read_bytes()
     if not (root.is_file(key) and _digest(root.read(key)) == _digest(data)):
         with file.open("rb") as source:
             stored = root.write(key, storage.metered(context.workspace, source))
         storage.note(context.workspace, stored.size)
-    return datasets.save(
+    return dataset_versions.save(
         context,
         DATASET,
         "file",

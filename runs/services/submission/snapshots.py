@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -121,7 +121,3 @@ def require(workspace: Workspace, digest: str) -> Snapshot:
     if found is None:
         raise NotFound(f"There is no snapshot {digest[:12]} in workspace '{workspace.name}'.", digest=digest)
     return found
-
-
-def files_by_path(snapshot: Snapshot) -> Mapping[str, Mapping[str, Any]]:
-    return {each["path"]: each for each in snapshot.files}

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
 from compute.models import ComputeTarget
-from core import once, outbox, slices
+from core import once, outbox, sentences, slices
 from core.clock import now
 from core.errors import Conflict, Unprocessable
 from core.ids import as_uuid
+from core.sentences import Kept
 from core.storage import safe
 from core.work import after_commit, later
 from datasets import references
-from duto.spec import canonical, status
+from duto.spec import canonical, distribution, status
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Step
+from duto.spec.kinds import KINDS
 from duto.spec.units import counted
-from environments import services as environments
 from environments.models import EnvironmentVersion
-from runs.models import DataUse, Experiment, Run, Snapshot, StepRun
+from environments.services import versions as environment_versions
+from runs.models import DataUse, Experiment, Run, RunWords, Snapshot, StepRun, Trigger
 from runs.queries import graphs
 from runs.services.orchestration import progress
 from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results import lineage, output_conflicts
 from runs.services.scheduling import conda_hosts
-from runs.services.submission import experiments
+from runs.services.submission import experiments, sweep_checks
 from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -54,35 +57,51 @@ def submit_run(
     properties: Mapping[str, str] | None = None,
     regenerate_outputs: bool = False,
     continue_on_step_failure: bool | None = None,
-    **more: Any,
+    display_name: str = "",
+    description: str = "",
+    priority: int = 0,
+    trigger: Trigger | None = None,
+    published_pipeline_id: UUID | None = None,
+    cloned_from: Run | None = None,
+    resumed_from: Run | None = None,
+    warnings: Sequence[Kept] = (),
 ) -> Run:
     """Submit a pipeline or a script run.
 
     Raises Unprocessable naming every problem of the graph at once, Forbidden for readers and for a step beyond its
-    scope. `more`: display_name, trigger, published_pipeline_id, cloned_from, resumed_from, priority.
+    scope.
     """
     context.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
-    if (resumed := more.get("resumed_from")) is not None:
-        require_run(context, resumed)
+    if resumed_from is not None:
+        require_run(context, resumed_from)
     plan = _check(context, _on_default(context, graph), parameters or {})
+    sweep_checks.check(context, kind, plan.graph)
     _keep_off_runs(context, plan.graph)
     output_conflicts.keep_off(context, plan.graph)
-    fields = {
+    fields: dict[str, Any] = {
         "kind": kind,
         "graph": plan.document,
         "graph_digest": canonical.digest(plan.document),
         "parameters": plan.parameters,
         "tags": dict(tags or {}),
-        "properties": {**(properties or {}), **_root_properties(kind, plan.parameters, more)},
+        "properties": {**(properties or {}), **_root_properties(kind, plan.parameters, published_pipeline_id)},
         "is_forced": regenerate_outputs,
         "continue_on_step_failure": plan.goes_on(continue_on_step_failure),
         "submitted_in": context.token.root_run_id if context.is_run and context.token else None,
-        **more,
+        "display_name": display_name,
+        "description": description,
+        "priority": priority,
+        "trigger": {**trigger} if trigger else {},
+        "published_pipeline_id": published_pipeline_id,
+        "cloned_from": cloned_from,
+        "resumed_from": resumed_from,
+        "warnings": [*warnings],
     }
-    if len(plan.graph.steps) > slices.SLICE and kind != Run.Kind.SCRIPT:
+    if len(plan.graph.steps) > slices.SLICE and kind == Run.Kind.PIPELINE:
         return _submit_large(context, experiment, plan, fields)
     with slices.writing():
         environments_of = _environments(context, plan)
+        fields["warnings"] = _with_notes(plan, environments_of, warnings)
         root = _make_root(context, experiment, **fields)
         once.settle(root)
         runs, details = _rows(root, plan, environments_of)
@@ -99,6 +118,7 @@ def _submit_large(context: WorkspaceContext, experiment: str, plan: _Plan, field
     """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
     with slices.writing():
         environments_of = _environments(context, plan)
+    fields["warnings"] = _with_notes(plan, environments_of, fields["warnings"])
     root = _make_hidden(context, experiment, **fields)
     graphs.keep({root.pk: graphs.ParsedGraph(plan.graph)})
     try:
@@ -139,15 +159,44 @@ def _go(root: Run, steps: int) -> None:
         later("runs.advance", root_id=str(root.pk))
 
 
-def start_interactive(context: WorkspaceContext, *, experiment: str, **more: Any) -> Run:
+def start_interactive(context: WorkspaceContext, *, experiment: str, **words: Unpack[RunWords]) -> Run:
     """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
     context.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     with slices.writing():
-        root = _make_root(context, experiment, kind=Run.Kind.INTERACTIVE, **more)
+        root = _make_root(context, experiment, kind=Run.Kind.INTERACTIVE, **words)
         once.settle(root)
         with run_transaction(root.pk) as locked:
             locked.move(Run.Status.RUNNING, started_at=now())
     return locked
+
+
+def start_child(context: WorkspaceContext, parent: Run, **words: Unpack[RunWords]) -> Run:
+    """An open run below `parent`; it ends by complete or fail. Raises Conflict when the parent is over."""
+    (child,) = start_children(context, parent, [words])
+    return child
+
+
+def start_children(context: WorkspaceContext, parent: Run, children: Sequence[RunWords]) -> list[Run]:
+    """Several open runs below `parent`, in the same few statements however many. Raises as `start_child`."""
+    context.require(Role.CONTRIBUTOR)
+    require_run(context, parent)
+    with run_transaction(parent.root_id or parent.pk) as root:
+        above = root if root.pk == parent.pk else Run.objects.only("status").get(pk=parent.pk)
+        if above.is_final:
+            raise Conflict("The run is over; nothing is added below it any more.", code="is_over")
+        common: dict[str, Any] = {
+            "workspace": root.workspace,
+            "experiment": root.experiment,
+            "kind": Run.Kind.CHILD,
+            "parent_id": parent.pk,
+            "root": root,
+            "submitted_by": context.user,
+        }
+        made = Run.objects.bulk_create([Run(**common, **words) for words in children])
+        for child in made:
+            once.settle(child)  # the first; where there are several the answer is kept instead
+        Run.move_all(made, Run.Status.RUNNING, started_at=now())
+    return made
 
 
 def resubmit(
@@ -160,12 +209,17 @@ def resubmit(
 ) -> Run:
     """Run the same graph again, with the same parameters or changed ones. Raises Forbidden, also for a foreign run's step."""
     require_run(context, run)
+    kind, values = run.kind, run.parameters
+    if kind == Run.Kind.TRIAL:
+        # As a run of its own, with the arguments that it had.
+        kind, values = Run.Kind.SCRIPT, (run.root or run).parameters
+        graph = graph or sweep_checks.alone(run)
     return submit_run(
         context,
         experiment=run.experiment.name,
-        kind=run.kind,
+        kind=kind,
         graph=graph or run.graph or {},
-        parameters={**run.parameters, **(parameters or {})},
+        parameters={**values, **(parameters or {})},
         tags=run.tags,
         regenerate_outputs=regenerate_outputs,
         continue_on_step_failure=run.continue_on_step_failure,
@@ -194,24 +248,24 @@ class _Plan:
         self.graph, self.parameters, self.targets = graph, parameters, targets
         self.document = graph.to_document()
 
-    def goes_on(self, wish: bool | None) -> bool:
+    def goes_on(self, asked: bool | None) -> bool:
         """Whether the run goes on after a failure: as its submitter says, else as its graph does."""
-        return self.graph.continue_on_step_failure if wish is None else wish
+        return self.graph.continue_on_step_failure if asked is None else asked
 
 
 def _check(context: WorkspaceContext, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
     """Read the graph and look up what it names. Every problem is told at once."""
     # Not read yet, so anything may stand here: the graph's own reader says what is wrong with it.
-    told = document.get("steps")
+    steps = document.get("steps")
     most = settings.DUTO.run_max_steps
-    if isinstance(told, list) and len(told) > most:
+    if isinstance(steps, list) and len(steps) > most:
         raise Unprocessable(
-            f"The graph has {counted(len(told), 'step')}, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
+            f"The graph has {counted(len(steps), 'step')}, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
             "Let a step do more, or submit several runs.",
             code="too_many_steps",
             most=most,
         )
-    digests = [step.get("snapshot") for step in told if isinstance(step, Mapping)] if isinstance(told, list) else []
+    digests = [step.get("snapshot") for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
     rows = Snapshot.objects.filter(workspace=context.workspace, digest__in=[d for d in digests if isinstance(d, str)])
     files = {row.digest: {each["path"] for each in row.files} for row in rows}
     try:
@@ -250,10 +304,30 @@ def _lookups(
         wants = f"wants compute target '{step.compute}', which does not exist in workspace '{context.workspace.name}'"
         what = wants if step.compute else "names no compute target"
         found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
+    if step.node_count > 1:
+        found.append(("bad_node_count", f"Step '{step.name}' asks for {step.node_count} nodes; a step runs on one."))
+    if step.distribution is not None:  # what parameters make of it; the graph was looked at before
+        spread = distribution.resolved(step.distribution, parameters)
+        found += [("bad_distribution", f"Step '{step.name}': {text}") for text in distribution.faults(spread)]
+    found += [(code, f"Step '{step.name}': {text}") for code, text in _wrong_values(step, parameters)]
     if step.snapshot not in files:
         found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
     found += references.problems_of(context.workspace, step.inputs, step.outputs, stores, parameters)
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
+
+
+def _wrong_values(step: Step, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with the settings that parameters hold, with the values that they have in this run."""
+    held = {
+        name: each["parameter"]
+        for name, each in step.settings.items()
+        if isinstance(each, Mapping) and set(each) == {"parameter"}
+    }
+    if not held:
+        return []
+    values = {name: parameters.get(parameter) for name, parameter in held.items()}
+    bound = replace(step, settings={**step.settings, **values})
+    return [(code, text) for code, text in KINDS[step.kind].check(bound, None) if code == "bad_settings"]
 
 
 def _keep_off_runs(context: WorkspaceContext, graph: Graph) -> None:
@@ -278,10 +352,21 @@ def _environments(context: WorkspaceContext, plan: _Plan) -> dict[str, Environme
             continue
         key = canonical.digest(dict(step.environment))
         if key not in known:
-            known[key] = environments.resolve(context.workspace, dict(step.environment))
+            known[key] = environment_versions.resolve(context.workspace, dict(step.environment))
         found[step.id] = known[key]
     conda_hosts.require_hosts(context.workspace, plan.graph.steps, found, plan.targets)
     return found
+
+
+def _with_notes(
+    plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None], warnings: Sequence[Kept]
+) -> list[Kept]:
+    """The run's warnings, and of environments that stand in for others: its submitter hears of them with the answer."""
+    steps = plan.graph.steps
+    notes = (
+        each for step in steps for each in environment_versions.notes_of(environments_of[step.id], step.environment)
+    )
+    return sentences.once([*warnings, *notes])
 
 
 def _make_root(context: WorkspaceContext, experiment: str, **fields: Any) -> Run:
@@ -347,10 +432,10 @@ def _rows(
     root: Run, plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None]
 ) -> tuple[list[Run], list[StepRun]]:
     """One row and one detail row a step, in the order of the graph. A script run is one run: its single step is the root itself."""
-    alone = root.kind == Run.Kind.SCRIPT
+    alone = root.is_own_step
     by_id = {step.id: step for step in plan.graph.steps}
     steps = [by_id[node] for node in plan.graph.order]
-    runs = [root if alone else _step_row(root, step) for step in steps]
+    runs = [root if alone else _step_row(root, step, plan) for step in steps]
     details = [_detail_row(run, step, plan, environments_of[step.id]) for run, step in zip(runs, steps, strict=True)]
     return [] if alone else runs, details
 
@@ -385,14 +470,14 @@ def _tell_used(root: Run, uses: list[DataUse], details: list[StepRun]) -> None:
     )
 
 
-def _step_row(root: Run, step: Step) -> Run:
+def _step_row(root: Run, step: Step, plan: _Plan) -> Run:
     properties = {
         status.RUN_SOURCE: "azureml.StepRun",
         status.PIPELINE_RUN_ID: str(root.pk),
         status.NODE_ID: step.id,
         status.SNAPSHOT_ID: step.snapshot or "",
-        status.STEP_TYPE: "PythonScriptStep",
-        status.COMPUTE_TYPE: "AmlCompute",
+        status.STEP_TYPE: KINDS[step.kind].step_type,
+        status.COMPUTE_TYPE: plan.targets[(step.compute or "").lower()].type,
     }
     return Run(
         workspace=root.workspace,
@@ -419,11 +504,11 @@ def _detail_row(run: Run, step: Step, plan: _Plan, environment: EnvironmentVersi
     )
 
 
-def _root_properties(kind: str, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, str]:
-    source = "azureml.PipelineRun" if kind == Run.Kind.PIPELINE else "azureml.scriptrun"
+def _root_properties(kind: str, parameters: Mapping[str, Any], pipeline: UUID | None) -> dict[str, str]:
+    source = status.RUN_TYPES.get(kind, "azureml.scriptrun")
     found = {status.RUN_SOURCE: source, "runSource": "SDK", "runType": "SDK"}
     if kind == Run.Kind.PIPELINE:
         found[status.PARAMETERS] = canonical.canonical(dict(parameters)).decode()
-    if more.get("published_pipeline_id"):
-        found[status.PIPELINE_ID] = str(more["published_pipeline_id"])
+    if pipeline is not None:
+        found[status.PIPELINE_ID] = str(pipeline)
     return found

@@ -13,10 +13,10 @@ from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, Pub
 from azureml.pipeline.steps import PythonScriptStep
 
 
-def raised(kind, deed):
-    """The text of the error that the deed raises."""
+def raised(kind, action):
+    """The text of the error that the action raises."""
     try:
-        deed()
+        action()
     except kind as error:
         return str(error)
     raise AssertionError(f"no {kind.__name__}")

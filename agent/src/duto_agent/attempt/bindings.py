@@ -1,18 +1,21 @@
-"""From the spec's names to the strings that a script sees: arguments, placeholders, variables. Pure."""
+"""From the spec's names to the strings that a script sees: arguments, placeholders. Pure."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+
+from msgspec import UNSET
 
 from duto.spec.sentences import Said, said
+from duto.spec.shell import as_word
 from duto_agent.worded import Worded
+from duto_protocol import step_variables
+from duto_protocol.messages import Binding
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+Argument = str | int | float | bool | Binding | None
 
 
 class Unbound(Worded):
@@ -36,76 +39,64 @@ class Bound:
         return {**self.inputs, **self.outputs}
 
 
-def arguments(given: list[Any], bound: Bound, params: Mapping[str, Any]) -> list[str]:
+def arguments(given: Iterable[Argument], bound: Bound, params: Mapping[str, str]) -> list[str]:
     """The command line: bindings by name, numbers as Python writes them, placeholders inside strings."""
     return [_argument(value, bound, params) for value in given]
 
 
-def _argument(value: Any, bound: Bound, params: Mapping[str, Any]) -> str:
+def _argument(value: Argument, bound: Bound, params: Mapping[str, str]) -> str:
     if isinstance(value, str):
         return substitute(value, bound)
-    if not isinstance(value, dict):
+    if not isinstance(value, Binding):
         return "" if value is None else str(value)
-    for kind, known, unknown in (
-        ("input", bound.inputs, "unbound_input"),
-        ("output", bound.outputs, "unbound_output"),
-        ("parameter", params, "unbound_parameter"),
+    for name, known, unknown in (
+        (value.input, bound.inputs, "unbound_input"),
+        (value.output, bound.outputs, "unbound_output"),
+        (value.parameter, params, "unbound_parameter"),
     ):
-        if kind in value:
-            if value[kind] not in known:
-                raise Unbound(said(unknown, name=value[kind]))
-            return str(known[value[kind]])
+        if name is not UNSET:
+            if name not in known:
+                raise Unbound(said(unknown, name=name))
+            return str(known[name])
     raise Unbound(said("unknown_argument", value=repr(value)))
 
 
-def substitute(text: str, bound: Bound) -> str:
-    """Replace the placeholders of data by paths, wherever in the text they stand."""
+def command(given: Iterable[Argument], bound: Bound, params: Mapping[str, str]) -> str:
+    """One line for a shell: texts as they are, but for their placeholders. A value is one word, whatever it holds and
+    whatever quotes it stands in."""
+    line = ""
+    for value in given:
+        line += " " if line else ""
+        if isinstance(value, str):
+            line += substitute(value, bound, partial(_spelled, line))
+        else:
+            line += as_word(_argument(value, bound, params), line)
+    return line
+
+
+def _spelled(before: str, found: re.Match[str], value: str) -> str:
+    return as_word(value, before + found.string[: found.start()])
+
+
+def substitute(text: str, bound: Bound, spelled: Callable[[re.Match[str], str], str] = lambda _, value: value) -> str:
+    """Replace the placeholders of data by paths, `spelled` as the place asks, wherever in the text they stand."""
     if "AZUREML_DATAREFERENCE_" not in text and ":" not in text:
         return text
-    for prefix, known in (
-        (r"\$\{AZUREML_DATAREFERENCE_(%s)\}", bound.places),
-        (r"\$AZUREML_DATAREFERENCE_(%s)", bound.places),
-        (r"DatasetOutputConfig:(%s)", bound.outputs),
-        (r"DatasetConsumptionConfig:(%s)", bound.inputs),
-    ):
-        if known:
-            # The longest name first: `data` must not eat the head of `data_test`.
-            names = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
-            text = re.sub(prefix % names, partial(_known, known), text)
-    return text
-
-
-def _known(known: Mapping[str, str], found: re.Match[str]) -> str:
-    return known[found[1]]
-
-
-def variables(spec: Mapping[str, Any], bound: Bound) -> dict[str, str]:
-    """The variables that depend on what was bound; those of the studio stand in the spec."""
     found: dict[str, str] = {}
-    for name, place in bound.places.items():
-        found[f"AZUREML_DATAREFERENCE_{name}"] = place
-        found[name] = place
-    if bound.modes:
-        pairs = ",".join(f"{name}:{mode}" for name, mode in bound.modes.items())
-        found["AZUREML_DATASET_ENVIRONMENT_VARS"] = pairs
-    if bound.file_outputs:
-        found["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(bound.file_outputs)
-    for name, value in (spec.get("params") or {}).items():
-        found[f"AML_PARAMETER_{name}"] = substitute(str(value), bound)
-    return found
+    for prefixes, known in (
+        (("$AZUREML_DATAREFERENCE_%s", "${AZUREML_DATAREFERENCE_%s}"), bound.places),
+        (("DatasetOutputConfig:%s",), bound.outputs),
+        (("DatasetConsumptionConfig:%s",), bound.inputs),
+    ):
+        found.update({prefix % name: value for prefix in prefixes for name, value in known.items()})
+    if not found:
+        return text
+    # The longest name first: `data` must not eat the head of `data_test`.
+    names = "|".join(re.escape(name) for name in sorted(found, key=len, reverse=True))
+    return re.sub(names, lambda place: spelled(place, found[place[0]]), text)
 
 
-def base_variables(folders: Mapping[str, str], bin_folder: str | None, cores: int | None = None) -> dict[str, str]:
-    """The clean ground: nothing of the agent's own environment passes."""
-    path = [bin_folder] if bin_folder else []
-    count = str(cores or os.cpu_count() or 1)
-    return {
-        "PATH": ":".join([*path, "/usr/local/bin", "/usr/bin", "/bin"]),
-        "LANG": "C.UTF-8",
-        "USER": "duto",
-        "LOGNAME": "duto",
-        "PYTHONUNBUFFERED": "1",
-        "MPLBACKEND": "agg",
-        **folders,
-        **dict.fromkeys(THREADS, count),
-    }
+def variables(params: Mapping[str, str], bound: Bound) -> dict[str, str]:
+    """Those of the data and the parameters, in which placeholders may stand."""
+    given = {name: substitute(value, bound) for name, value in params.items()}
+    return step_variables.of_data(bound.places, bound.modes, bound.file_outputs, given)

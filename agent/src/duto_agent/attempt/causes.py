@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from duto.spec.kinds import KINDS
 from duto.spec.sentences import Said, said
 from duto.spec.units import duration_text, size_text
 from duto_agent.attempt.bindings import Bound
+from duto_agent.attempt.version_hints import hint_of
 from duto_agent.disk_space import AMPLE, is_mentioned_in
+from duto_protocol.messages import LaunchSpec, Proof
 
 # Of native code.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)
+NOT_OF_A_RANK = ("canceled", "timeout")
 MISSING_FILE = re.compile(r"^FileNotFoundError: .*?: '([^']+)'")
 MISSING_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'")
 
@@ -27,26 +31,32 @@ class Cause:
     code: str | None
     message: Said | None = None
     # Where no verdict tells it: what was left after the end.
-    proof: Mapping[str, Any] | None = None
+    proof: Proof | None = None
 
 
 LOST = Cause("lost", said("watcher_killed"))
-NOT_BEGUN = Cause(
-    "canceled",
-    said("canceled_before_start"),
-    {"left_over": 0, "signals": [], "seconds": 0.0},
-)
+NOT_BEGUN = Cause("canceled", said("canceled_before_start"), Proof(left_over=0, signals=[], seconds=0.0))
 
 
-def cause_of(verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound) -> Cause:
+def cause_of(verdict: Mapping[str, Any], spec: LaunchSpec, bound: Bound) -> Cause:
     """The cause of a verdict that the shim wrote."""
+    found, rank = _cause_of(verdict, spec, bound), verdict.get("failed_rank")
+    if found.message is None or not isinstance(rank, int) or spec.distribution is None or found.code in NOT_OF_A_RANK:
+        return found
+    count = spec.distribution.ranks
+    return replace(
+        found, message=said("of_rank", rank=rank, last=count - 1, why=found.message) if count > 1 else found.message
+    )
+
+
+def _cause_of(verdict: Mapping[str, Any], spec: LaunchSpec, bound: Bound) -> Cause:
     if verdict.get("canceled"):
         left = verdict.get("left_over") or 0
         return Cause("canceled", said("canceled_left", left=left) if left else said("canceled_clean"))
     if verdict.get("timed_out"):
-        return Cause("timeout", said("time_limit", time=duration_text(spec["timeout_seconds"])))
+        return Cause("timeout", said("time_limit", time=duration_text(spec.timeout_seconds or 0)))
     if verdict.get("memory_exceeded"):
-        held, limit = size_text(verdict["memory_exceeded"]), size_text((spec.get("limits") or {}).get("memory") or 0)
+        held, limit = size_text(verdict["memory_exceeded"]), size_text(spec.limits.memory or 0)
         return Cause("out_of_memory", said("memory_limit", held=held, limit=limit))
     if verdict.get("signal"):
         return _of_signal(verdict, spec)
@@ -77,12 +87,12 @@ def _is_own_count(verdict: Mapping[str, Any]) -> bool:
     return verdict.get("oom_scope") == "step"
 
 
-def _limit(spec: Mapping[str, Any]) -> str:
-    memory = (spec.get("limits") or {}).get("memory")
+def _limit(spec: LaunchSpec) -> str:
+    memory = spec.limits.memory
     return said("node_has", memory=size_text(memory)) if memory else ""
 
 
-def _of_signal(verdict: Mapping[str, Any], spec: Mapping[str, Any]) -> Cause:
+def _of_signal(verdict: Mapping[str, Any], spec: LaunchSpec) -> Cause:
     number = int(verdict["signal"])
     if number == signal.SIGKILL and verdict.get("oom_kills"):
         who = "step_out_of_memory" if _is_own_count(verdict) else "host_out_of_memory"
@@ -96,9 +106,7 @@ def _of_signal(verdict: Mapping[str, Any], spec: Mapping[str, Any]) -> Cause:
     return Cause("user_error", said("by_crash" if number in CRASHES else "by_signal", number=number, name=name))
 
 
-def _of_error(
-    text: str, frame: Mapping[str, Any], verdict: Mapping[str, Any], spec: Mapping[str, Any], bound: Bound
-) -> Cause:
+def _of_error(text: str, frame: Mapping[str, Any], verdict: Mapping[str, Any], spec: LaunchSpec, bound: Bound) -> Cause:
     where = _where(frame)
     if text.startswith("MemoryError") or "ArrayMemoryError" in text.partition(":")[0]:
         return Cause("out_of_memory", said("memory_error", where=where))
@@ -108,26 +116,39 @@ def _of_error(
         explained = _missing_file(found[1], spec, bound, where)
         if explained is not None:
             return explained
+    if hint := hint_of(text):
+        return Cause(
+            "user_error", said("hinted", first=said("failed_at", text=text.rstrip("."), where=where), hint=hint)
+        )
     if found := MISSING_MODULE.match(text):
         return Cause("user_error", _missing_module(found[1], spec, where))
     if text:
         return Cause("user_error", said("failed_at", text=text, where=where))
+    if verdict.get("missing") == "mpirun":
+        return Cause("environment", said("no_mpirun"))
+    if verdict["exit_code"] == 127 and _starts_a_program(spec):
+        return Cause("user_error", said("program_not_found"))
     if verdict["exit_code"] == 127:
         return Cause("environment", said("script_not_started"))
     return Cause("user_error", said("exit_code", code=verdict["exit_code"]))
 
 
-def _missing_module(name: str, spec: Mapping[str, Any], where: str) -> Said:
+def _starts_a_program(spec: LaunchSpec) -> bool:
+    """Whether what was not found is named by the step, and not by its environment."""
+    return (kind := KINDS.get(spec.kind)) is not None and (kind.is_shell or kind.start[0] != "{python}")
+
+
+def _missing_module(name: str, spec: LaunchSpec, where: str) -> Said:
     """What to do depends on where the module lies: in no folder of the snapshot, or in one that Python does not look at."""
     top = name.partition(".")[0]
     folders = {
         folder
-        for file in (spec.get("snapshot") or {}).get("files") or ()
-        if (folder := _folder_of_module(PurePosixPath(str(file["path"])), top)) is not None
+        for file in spec.snapshot.files
+        if (folder := _folder_of_module(PurePosixPath(file.path), top)) is not None
     }
     if not folders:
         return said("no_module", name=top, where=where)
-    if folders & {".", str(PurePosixPath(str(spec.get("script") or "")).parent)}:
+    if folders & {".", str(PurePosixPath(spec.script).parent)}:
         return said("no_module_in", top=top, name=name, where=where)
     folder = min(folders)
     full = f"{folder.replace('/', '.')}.{top}"
@@ -154,7 +175,7 @@ def _where(frame: Mapping[str, Any]) -> str:
     return said("where", file=frame["file"], line=frame["line"]) if frame.get("file") else ""
 
 
-def _missing_file(path: str, spec: Mapping[str, Any], bound: Bound, where: str) -> Cause | None:
+def _missing_file(path: str, spec: LaunchSpec, bound: Bound, where: str) -> Cause | None:
     """The folder of a `PipelineData` is the script's to make; nothing surprises newcomers more."""
     for name, place in bound.outputs.items():
         if path == place or path.startswith(place + "/"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from duto.spec.sentences import Said, said
 from duto.spec.units import duration_text
 from duto_agent.attempt.causes import NOT_BEGUN, Cause
 from duto_agent.worded import Worded
+from duto_protocol.messages import Proof
 
 # A step that is over sooner is told by its verdict alone.
 TELL_AFTER_S = 0.5
@@ -27,7 +27,7 @@ class Abandoned(Exception):
 class Cut(Worded):
     """What was left to do for the step is left undone, for this cause: its code, its message, and what was left."""
 
-    def __init__(self, code: str, message: Said, proof: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, code: str, message: Said, proof: Proof | None = None) -> None:
         super().__init__(message)
         self.cause = Cause(code, message, proof)
 
@@ -54,28 +54,24 @@ class Closing:
         tell: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wishes, self._tell, self._clock = flags, tell, clock
+        self._flags, self._tell, self._clock = flags, tell, clock
         self._begun = clock()
         self._limit = max(LEAST_S, limit) if limit else None
         self._cancel_by: float | None = None
-        self._is_told = False
+        self._is_reported = False
 
     def check(self) -> None:
         """Raises Abandoned or Cut when nothing more is to be done."""
-        if self._wishes.abandon:
+        if self._flags.abandon:
             raise Abandoned
         moment = self._clock()
-        if not self._is_told and moment - self._begun > TELL_AFTER_S:
-            self._is_told = True
+        if not self._is_reported and moment - self._begun > TELL_AFTER_S:
+            self._is_reported = True
             self._tell()
-        if self._wishes.cancel_grace is not None:
+        if self._flags.cancel_grace is not None:
             self._cancel_by = self._cancel_by or moment + CANCELED_S
             if moment > self._cancel_by:
-                raise Cut("canceled", said("step_canceled"), _nothing_ran())
+                # The script had ended by itself.
+                raise Cut("canceled", said("step_canceled"), NOT_BEGUN.proof)
         if self._limit is not None and moment - self._begun > self._limit:
             raise Cut("timeout", said("not_collected", time=duration_text(self._limit)))
-
-
-def _nothing_ran() -> dict[str, Any]:
-    """The script had ended by itself."""
-    return dict(NOT_BEGUN.proof or {})

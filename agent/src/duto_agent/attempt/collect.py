@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from duto.spec import trees
 from duto.spec.filenames import leads_out, spelled, too_long
@@ -22,6 +21,7 @@ from duto_agent.files import digest_of, remove_tree
 from duto_agent.launchers.ownership import keep
 from duto_agent.paths import inside, stays_inside
 from duto_agent.studio.transfers import copy
+from duto_protocol.messages import ArtifactEntry, FileEntry, LaunchSpec, OutputEntry, OutputSpec
 
 ARTIFACTS = ("outputs", "logs")
 # The names of artifacts below it are those of the studio's own logs.
@@ -41,8 +41,8 @@ def uninterrupted() -> None:
 class Collected:
     """The manifests of a finished report. They grow file by file, so that what is there counts after an interruption."""
 
-    outputs: list[dict[str, Any]] = field(default_factory=list)
-    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[OutputEntry] = field(default_factory=list)
+    artifacts: list[ArtifactEntry] = field(default_factory=list)
     warnings: list[Said] = field(default_factory=list)
     # What did not fit on the disk and is therefore in none of the lists: a sentence for each.
     too_large: list[Said] = field(default_factory=list)
@@ -64,18 +64,18 @@ class Collector:
         self.directory, self.found, self.check = directory, found, check
         self.inner = [directory / name for name in ("work", "outputs", "tmp")]
 
-    def collect(self, spec: Mapping[str, Any], bound: Bound, ended_well: bool) -> None:
+    def collect(self, spec: LaunchSpec, bound: Bound, ended_well: bool) -> None:
         """Everything below the declared outputs and the watched folders, as far as the disk has room for it."""
-        for given in spec.get("outputs") or ():
+        for given in spec.outputs:
             self.found.outputs.append(self._output(given, bound, ended_well))
         for name in ARTIFACTS:
             for file in self._files(self.directory / "work" / name, f"{name}/"):
-                self.found.artifacts.append(file)
+                self.found.artifacts.append(ArtifactEntry(file.path, file.size, file.digest))
         if any(trees.files(self.directory / "work" / STUDIOS)):
             self.found.leave_out(f"work/{STUDIOS}", said("own_logs"))
 
-    def _output(self, given: Mapping[str, Any], bound: Bound, ended_well: bool) -> dict[str, Any]:
-        name = str(given["name"])
+    def _output(self, given: OutputSpec, bound: Bound, ended_well: bool) -> OutputEntry:
+        name = given.name
         place, usual, whole = Path(bound.outputs[name]), self.directory / "outputs" / name, len(self.found.too_large)
         if place != usual and not self._is_below(place):
             what = said("output_named", name=shown(name))
@@ -85,15 +85,15 @@ class Collector:
             place.rename(usual)
         self.settle(usual)
         if usual.is_dir():
-            files = sorted(self._files(usual), key=lambda each: str(each["path"]))
-            return {"name": name, "is_directory": True, "files": files, "missing": False}
+            files = sorted(self._files(usual), key=lambda each: each.path)
+            return OutputEntry(name, is_directory=True, files=files)
         if usual.is_file() and (entry := self._entry(usual, name)) is not None:
-            return {"name": name, "is_directory": False, "files": [entry], "missing": False}
+            return OutputEntry(name, files=[entry])
         if ended_well and len(self.found.too_large) == whole:
             self.found.warnings.append(said("unwritten_output", name=name))
-        return {"name": name, "is_directory": bool(given.get("is_directory")), "files": [], "missing": True}
+        return OutputEntry(name, is_directory=bool(given.is_directory), missing=True)
 
-    def _files(self, top: Path, prefix: str = "") -> Iterator[dict[str, Any]]:
+    def _files(self, top: Path, prefix: str = "") -> Iterator[FileEntry]:
         """Every file below a folder of the script's, by its path in it after the prefix. What cannot be kept is removed."""
         if top.is_symlink() or (top.exists() and not top.is_dir()):
             self.found.leave_out(self._label(top), said("no_folder"))
@@ -159,12 +159,12 @@ class Collector:
             return False
         return True
 
-    def _entry(self, file: Path, path: str) -> dict[str, Any] | None:
+    def _entry(self, file: Path, path: str) -> FileEntry | None:
         """The line of a manifest; None for a file that cannot be read or is too large, which is told."""
         try:
             if self._is_mostly_holes(file, file):
                 return None
-            return {"path": spelled(path), "size": file.stat().st_size, "digest": digest_of(file, self.check)}
+            return FileEntry(spelled(path), file.stat().st_size, digest_of(file, self.check))
         except OSError as error:
             self.found.leave_out(self._label(file), said("unreadable_file", error=error.strerror))
             return None
@@ -198,7 +198,7 @@ class Collector:
 
 
 def collect(
-    directory: Path, spec: Mapping[str, Any], bound: Bound, ended_well: bool, check: Heed = uninterrupted
+    directory: Path, spec: LaunchSpec, bound: Bound, ended_well: bool, check: Heed = uninterrupted
 ) -> Collected:
     """What `Collector.collect` finds."""
     found = Collected()
@@ -220,16 +220,16 @@ def data_of(file: Path, size: int) -> int:
     return total
 
 
-def send(directory: Path, spec: Mapping[str, Any], found: Collected, upload: Upload) -> None:
+def send(directory: Path, spec: LaunchSpec, found: Collected, upload: Upload) -> None:
     """Every file over HTTP, for a host that does not share the studio's disk."""
-    puts = {given["name"]: given.get("put") for given in spec.get("outputs") or ()}
+    puts = {given.name: given.put for given in spec.outputs}
     for output in found.outputs:
-        put, place = puts.get(output["name"]), directory / "outputs" / output["name"]
-        for file in output["files"] if put else ():
-            if output["is_directory"]:
-                upload(str(put), file["path"], inside(place, file["path"]))
+        put, place = puts.get(output.name), directory / "outputs" / output.name
+        for file in output.files if put else ():
+            if output.is_directory:
+                upload(str(put), file.path, inside(place, file.path))
             else:  # a single file stands at the output's own address
                 upload(str(put).rstrip("/"), "", place)
-    put = (spec.get("artifacts") or {}).get("put")
-    for file in found.artifacts if put else ():
-        upload(str(put), file["path"], inside(directory / "work", file["path"]))
+    put = spec.artifacts.put
+    for artifact in found.artifacts if put else ():
+        upload(str(put), artifact.path, inside(directory / "work", artifact.path))

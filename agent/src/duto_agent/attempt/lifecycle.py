@@ -10,23 +10,26 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from duto.spec.sentences import Said, said, with_said
+from msgspec import UNSET, UnsetType, structs
+
+from duto.spec.parallel import KIND
+from duto.spec.sentences import Said, said
 from duto_agent.attempt import causes, staging
 from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, send, shown
-from duto_agent.attempt.log_shipment import log_shipment
-from duto_agent.attempt.spool_shipment import SpoolShipment
+from duto_agent.attempt.shipments import SpoolShipment, ledger_shipment, log_shipment, rank_shipments
 from duto_agent.context import AgentContext
 from duto_agent.disk_space import START_ROOM, DiskFull, free_at, full, is_full
 from duto_agent.engine.errors import EngineAway
 from duto_agent.environments.builder import BuildFailed
-from duto_agent.files import now, read_json, write_json
+from duto_agent.files import read_json, write_json
 from duto_agent.host.usage import SampleShipment
 from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe
+from duto_agent.launchers.ownership import NOTES
 from duto_agent.launchers.shim_state import has_begun
 from duto_agent.loops import backoff
 from duto_agent.paths import BadPath
@@ -35,10 +38,15 @@ from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, St
 from duto_agent.studio.exchange import final_report
 from duto_agent.studio.shipments import Stale
 from duto_agent.studio.transfers import DataMissing
+from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec
+from duto_protocol.reading import builtins_of, of_document
+from duto_protocol.values import Moment
 
 log = logging.getLogger("duto.agent")
 B = TypeVar("B")
 FINISHED = "finished.json"
+# What a verdict tells as the shim has seen it.
+SEEN = ("exit_code", "signal", "traceback", "usage", "log_dropped", "left_over", "proof", "ranks")
 WARNINGS_MOST = 200
 QUICK_S, QUIET_S = 0.02, 0.1
 LIVELY_FOR_S = 1.0
@@ -58,15 +66,19 @@ class Ended(Exception):
 class Attempt:
     """`run` goes through all stages in one thread; the files say which of them are done."""
 
-    def __init__(self, key: AttemptKey, spec: dict[str, Any], context: AgentContext, adopted: bool) -> None:
+    def __init__(self, key: AttemptKey, spec: LaunchSpec, context: AgentContext, adopted: bool) -> None:
         self.key, self.spec, self.context, self.adopted = key, spec, context, adopted
         self.directory: Path = context.launcher.directory(key)
-        self.bell = threading.Event()
+        self.wakeup = threading.Event()
         self.flags = ControlFlags()
         self.warnings: list[Said] = []
         self.log = log_shipment(self.directory, key, context.client)
+        ranks = spec.distribution.ranks if spec.distribution else 0
+        notes = self.directory / NOTES if context.images is not None else self.directory
+        self.logs = [self.log, *rank_shipments(notes, key, context.client, ranks)]
         self.spool = SpoolShipment(self.directory, key, context.client)
         self.samples = SampleShipment(self.directory, key, context.client)
+        self.ledgers = [ledger_shipment(self.directory, key, context.client)] if spec.kind == KIND else []
         self._pause = backoff()
         self._ship_after = 0.0
         self._asked_to_end = False
@@ -76,8 +88,7 @@ class Attempt:
     def run(self) -> bool:
         """Whether the studio now has the verdict (False: the attempt was abandoned)."""
         try:
-            report = read_json(self.directory / FINISHED, own=True) or self._execute()
-            self._report(report)
+            self._report(self._kept() or self._execute())
             return True
         except (Abandoned, Stale) as error:
             log.info("attempt %s is not wanted any more %s", self.key.folder, error)
@@ -89,17 +100,29 @@ class Attempt:
         code, message = "studio_fault", said("agent_fault", error=f"{type(error).__name__}: {error}")
         if is_full(error) or isinstance(error, DiskFull):
             code, message = self._of_disk(error)
-        self.context.tell(final_report(self._event("finished"), message, code), urgent=True)
+        self.context.tell(final_report(self.key.attempt, self.key.epoch, message, code), urgent=True)
 
     def cancel(self, grace_seconds: float) -> None:
         self.flags.cancel_grace = grace_seconds
-        self.bell.set()
+        self.wakeup.set()
 
     def abandon(self) -> None:
         self.flags.abandon = True
-        self.bell.set()
+        self.wakeup.set()
 
-    def _execute(self) -> dict[str, Any]:
+    def _kept(self) -> Finished | None:
+        """The verdict that was kept, by whatever release. One that would be another without what is not understood counts as
+        none: what it says is found out again."""
+        document = read_json(self.directory / FINISHED, own=True)
+        if not document or not isinstance(document, dict):
+            return None
+        reading = of_document(document, Finished)
+        if reading.ignored:
+            ignored = ", ".join(map(ascii, reading.ignored))
+            log.warning("of the kept verdict of %s is not understood: %s", self.key.folder, ignored)
+        return None if any(path.startswith(Finished.DECISIVE) for path in reading.wrong) else reading.message
+
+    def _execute(self) -> Finished:
         bound = Bound()
         try:
             if self.context.launcher.probe(self.key).state == "none":
@@ -162,21 +185,20 @@ class Attempt:
 
     def _resolve_runtime(self) -> tuple[str, str]:
         """The interpreter of the step, and the image that it is in."""
-        wanted = self.spec.get("environment") or {}
         images = self.context.images
         if images is None:
-            return self._environment(wanted), ""
+            return self._environment(self.spec.environment), ""
         image = self._retry_while_away(
             lambda: self._with_log(lambda say: images.ensure(self.spec, say, self.key.attempt))
         )
         self.warnings += image.warnings
         return image.python, image.name
 
-    def _environment(self, wanted: dict[str, Any]) -> str:
+    def _environment(self, wanted: EnvironmentSpec) -> str:
         environments = self.context.environments
-        if wanted.get("user_managed"):
-            return environments.user_managed(wanted.get("interpreter"))
-        lock, asked = str(wanted.get("lock") or ""), wanted.get("python")
+        if wanted.user_managed:
+            return environments.user_managed(wanted.interpreter)
+        lock, asked = wanted.lock or "", wanted.python
         environment = environments.ready(lock, asked) or self._with_log(
             lambda say: environments.ensure(lock, asked, say)
         )
@@ -185,7 +207,7 @@ class Attempt:
 
     def _with_log(self, build: Callable[[Callable[[str], None]], B]) -> B:
         """Built now, with its log in the attempt's own. Elsewhere, so that a cancel is heard meanwhile."""
-        log = Log(str(self.directory), int(self.spec.get("log_cap") or 1 << 30))
+        log = Log(str(self.directory), self.spec.log_cap)
         write: Callable[[str], None] = lambda line: log.write(f"{line}\n".encode())  # noqa: E731
         building: Future[B] = self.context.builders.submit(build, write)
         building.add_done_callback(lambda _: log.close())
@@ -211,8 +233,7 @@ class Attempt:
 
     def _tell_studio(self) -> str:
         """Where the script finds the studio: it may have moved since the step began."""
-        network = str(self.spec.get("network") or staging.NETWORK)
-        studio = self.context.launcher.studio_for(network, self.context.studio)
+        studio = self.context.launcher.studio_for(self.spec.network, self.context.studio)
         write_json(self.directory / "studio.json", {"url": studio})
         return studio
 
@@ -220,7 +241,7 @@ class Attempt:
         """Ship what the script says until it is gone."""
         moved_at = seen = time.monotonic()
         while True:
-            self.bell.clear()
+            self.wakeup.clear()
             probe = self.context.launcher.probe(self.key)  # before reading: nothing is written after the verdict
             self._check_flags()
             if probe.state in ("exited", "lost"):
@@ -231,10 +252,10 @@ class Attempt:
                 fault = Cause("studio_fault", said("watcher_not_started"))
                 raise Ended(self._starved() or fault)
             if moment < self._ship_after:
-                self.bell.wait(self._ship_after - moment)
+                self.wakeup.wait(self._ship_after - moment)
                 continue
             moved_at = moment if self._ship() else moved_at
-            self.bell.wait(QUICK_S if moment - moved_at < LIVELY_FOR_S else QUIET_S)
+            self.wakeup.wait(QUICK_S if moment - moved_at < LIVELY_FOR_S else QUIET_S)
 
     def _check_flags(self) -> None:
         flags = self.flags
@@ -249,8 +270,9 @@ class Attempt:
             return False
         began = time.monotonic()
         try:
-            moved = self.log.ship()
-            moved = self.spool.ship() or moved
+            moved = False
+            for shipment in (*self.logs, self.spool, *self.ledgers):
+                moved = shipment.ship() or moved
             self.samples.ship()
         except Away:
             self._ship_after = began + next(self._pause)
@@ -263,7 +285,7 @@ class Attempt:
 
     def _ship_all(self) -> None:
         """The verdict travels only after every byte that it speaks of."""
-        for shipment in (self.log, self.spool, self.samples):
+        for shipment in (*self.logs, self.spool, self.samples, *self.ledgers):
             pause = backoff()
             while True:
                 self.closing.check()
@@ -274,13 +296,14 @@ class Attempt:
                     pause = backoff()
                 except Away:
                     self._rest(next(pause))
-        self.warnings += [problem for problem in (self.log.problem, self.spool.problem) if problem]
+        shipped = (*self.logs, self.spool, *self.ledgers)
+        self.warnings += [each.problem for each in shipped if each.problem]
         if self.spool.rest and not self.spool.problem:
             self.warnings.append(said("no_whole_record", count=self.spool.rest))
 
-    def _close(self, cause: Cause, probe: Probe, bound: Bound) -> dict[str, Any]:
+    def _close(self, cause: Cause, probe: Probe, bound: Bound) -> Finished:
         """The finished report, kept on disk before it is told. Whatever is cut short, the verdict holds what there is."""
-        limit = self.spec.get("timeout_seconds")
+        limit = self.spec.timeout_seconds
         self.closing = Closing(self.flags, float(limit) if limit else None, self._tell_closing)
         found = Collected() if bound.places or probe.state != "none" else None
         try:
@@ -296,7 +319,7 @@ class Attempt:
             raise Abandoned
         report = self._verdict(cause, probe, found)
         try:
-            write_json(self.directory / FINISHED, report)
+            write_json(self.directory / FINISHED, builtins_of(report))
         except OSError as error:  # what it says can be found out again, as long as the directory is there
             log.warning("the verdict of %s is told, but cannot be kept: %s", self.key.folder, error)
         return report
@@ -304,35 +327,35 @@ class Attempt:
     def _tell_closing(self) -> None:
         self.context.tell(self._event("collecting"))
 
-    def _verdict(self, cause: Cause, probe: Probe, found: Collected | None) -> dict[str, Any]:
+    def _verdict(self, cause: Cause, probe: Probe, found: Collected | None) -> Finished:
         verdict = probe.verdict or {}
-        report = self._event("finished") | {
-            "exit_code": verdict.get("exit_code"), "signal": verdict.get("signal"),
-            "cause": cause.code, "message": cause.message or "", "traceback": verdict.get("traceback"),
-            "usage": verdict.get("usage"), "log_size": self.log.offset, "spool_size": self.spool.offset,
-            "log_dropped": verdict.get("log_dropped", 0), "left_over": verdict.get("left_over", 0),
-            "proof": verdict.get("proof") or cause.proof,
-        }  # fmt: skip
+        code, message = cause.code, cause.message
         if found is not None:
-            report |= {"outputs": found.outputs, "artifacts": found.artifacts}
             self.warnings += found.warnings
-            self._tell_unkept("disk_full", found.too_large, report)
-            self._tell_unkept("studio_fault", self._unsent, report)
-        if self.context.at(self.key) is not None:
-            report["left_at"] = self.context.at(self.key)
+            for unkept, sentences in (("disk_full", found.too_large), ("studio_fault", self._unsent)):
+                # A step whose files could not all be kept has failed; of one that failed by itself it is a remark.
+                if sentences and not code:
+                    code, message, *sentences = unkept, *sentences
+                self.warnings += sentences
         if verdict.get("log_dropped"):
             count, error = verdict["log_dropped"], verdict.get("log_error")
             dropped = said("log_not_written", count=count, error=error) if error else said("log_dropped", count=count)
             self.warnings.append(dropped)
-        report["warnings"] = few(list(dict.fromkeys(self.warnings)))
-        return with_said(report)
-
-    def _tell_unkept(self, code: str, sentences: list[Said], report: dict[str, Any]) -> None:
-        """A step whose files could not all be kept has failed; of one that failed by itself it is a remark."""
-        if sentences and not report["cause"]:
-            report |= {"cause": code, "message": sentences[0]}
-            sentences = sentences[1:]
-        self.warnings += sentences
+        seen = of_document({"log_dropped": 0, "left_over": 0} | {n: verdict[n] for n in SEEN if n in verdict}, Finished)
+        if seen.ignored:
+            log.warning("of the end of %s is not understood: %s", self.key.folder, ", ".join(map(ascii, seen.ignored)))
+        return structs.replace(
+            seen.message,
+            event="finished", attempt=self.key.attempt, epoch=self.key.epoch, at=Moment.present(),
+            signal=seen.message.signal or None, traceback=seen.message.traceback or None,
+            usage=seen.message.usage or None, proof=seen.message.proof or cause.proof,
+            cause=code, message=message or "",
+            outputs=UNSET if found is None else found.outputs,
+            artifacts=UNSET if found is None else found.artifacts,
+            log_size=self.log.offset, spool_size=self.spool.offset,
+            left_at=UNSET if (place := self.context.at(self.key)) is None else place,
+            warnings=few(list(dict.fromkeys(self.warnings))),
+        ).with_said()  # fmt: skip
 
     def _upload(self, found: Collected) -> None:
         try:
@@ -367,11 +390,11 @@ class Attempt:
                 self._rest(next(pause))
 
     def _rest(self, seconds: float) -> None:
-        """Until a wish comes, or the time is over; a bell of before is no reason to hurry."""
-        self.bell.clear()
-        self.bell.wait(seconds)
+        """Until something is asked, or the time is over; a wake-up of before is no reason to hurry."""
+        self.wakeup.clear()
+        self.wakeup.wait(seconds)
 
-    def _report(self, report: dict[str, Any]) -> None:
+    def _report(self, report: Finished) -> None:
         heard = threading.Event()
         self.context.tell(report, urgent=True, heard=heard.set)
         while not heard.wait(1.0):
@@ -401,8 +424,9 @@ class Attempt:
             return None
         return Cause(*self._of_disk(full(said("step_log"), self.directory)))
 
-    def _event(self, event: str, **facts: Any) -> dict[str, Any]:
-        return {"attempt": self.key.attempt, "epoch": self.key.epoch, "event": event, "at": now(), **facts}
+    def _event(self, event: str, detail: str | UnsetType = UNSET) -> AttemptReport:
+        key = self.key
+        return AttemptReport(event=event, attempt=key.attempt, epoch=key.epoch, at=Moment.present(), detail=detail)
 
 
 def few(sentences: list[Said]) -> list[Said]:

@@ -1,4 +1,4 @@
-"""Where shims ring: one datagram with the name of an attempt's folder. A lost ring costs a tenth of a second."""
+"""Where shims notify the agent: one datagram with the name of an attempt's folder. A lost one costs a tenth of a second."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ class ShimNotifications:
             self._socket.bind(self.address)
             path.chmod(0o666)  # a step in a container is another user; on the host the home keeps others away
 
-    def listen(self, ring: Callable[[str], None]) -> None:
+    def listen(self, notify: Callable[[str], None]) -> None:
         if self.address:
-            start_loop("doorbell", lambda: ring(self._socket.recv(1024).decode("utf-8", "replace")), self._closed)
+            start_loop(
+                "shim-notifications", lambda: notify(self._socket.recv(1024).decode("utf-8", "replace")), self._closed
+            )
 
     def close(self) -> None:
         """The thread that listens goes with the process."""

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from msgspec import structs
 
 from duto.spec import trees
 from duto.spec.filenames import spelled, unspelled
+from duto.spec.kinds import KINDS
 from duto.spec.sentences import said
-from duto_agent.attempt import bindings
+from duto_agent.attempt import bindings, parallel
 from duto_agent.attempt.bindings import Bound
 from duto_agent.disk_space import require_space
 from duto_agent.environments.builder import FONT_FOLDER
 from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.arguments import understood
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
+from duto_agent.launchers.shim_state import ranks_folder
 from duto_agent.paths import BadPath, inside, plain_name
+from duto_agent.shim import ranks
 from duto_agent.studio.transfers import DataMissing, Transfers, copy
+from duto_protocol import step_variables
+from duto_protocol.messages import (
+    ContainerSpec,
+    DistributionSpec,
+    InputFile,
+    InputSpec,
+    LaunchSpec,
+    OutputSpec,
+    SnapshotFile,
+)
+from duto_protocol.step_variables import Surroundings
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 STAGED = "staged.json"
-NETWORK = "open"  # of a step of which the studio says nothing
+# Of a command: bash where the step has one, since most command lines are written for it.
+SHELL = ("/bin/sh", "-c", 'command -v bash >/dev/null && exec bash -c "$1" command; exec /bin/sh -c "$1" command', "sh")
 
 
-def stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bound:
+def stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:
     """Everything but the environment. May be repeated after a crash: it then starts afresh.
 
     Raises DiskFull, DataMissing, BadPath, Away, OSError.
@@ -37,73 +53,74 @@ def stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bou
         return _stage(directory, spec, transfers)
 
 
-def _stage(directory: Path, spec: Mapping[str, Any], transfers: Transfers) -> Bound:
+def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:
     for name in FOLDERS:
         if "/" not in name:
             remove_tree(directory / name)
         (directory / name).mkdir(parents=True)
     work, bound = directory / "work", Bound()
-    for file in (spec.get("snapshot") or {}).get("files") or ():
+    for file in spec.snapshot.files:
         _snapshot_file(work, file, transfers)
     for name in ("outputs", "logs"):
         (work / name).mkdir(exist_ok=True)
-    for given in spec.get("inputs") or ():
-        _input(directory, given, transfers, bound)
-    for given in spec.get("outputs") or ():
-        _output(directory, given, bound)
+    for source in spec.inputs:
+        _input(directory, source, transfers, bound)
+    for output in spec.outputs:
+        _output(directory, output, bound)
     (directory / "spool.jsonl").touch()
+    parallel.bring(directory, spec, transfers)
+    bound.warnings += parallel.warnings(spec)
     write_json(directory / STAGED, vars(bound))
     return bound
 
 
-def _snapshot_file(work: Path, file: Mapping[str, Any], transfers: Transfers) -> None:
-    target = inside(work, str(file["path"]))
+def _snapshot_file(work: Path, file: SnapshotFile, transfers: Transfers) -> None:
+    target = inside(work, file.path)
     target.parent.mkdir(parents=True, exist_ok=True)
     transfers.bring(file, target, exact=True)
-    if file.get("executable"):
+    if file.executable:
         target.chmod(0o755)
 
 
-def _place(directory: Path, given: Mapping[str, Any], kind: str, bound: Bound) -> Path:
+def _place(directory: Path, given: InputSpec | OutputSpec, kind: str, bound: Bound) -> Path:
     """Where it lies: in the attempt's own folder, or where the program wants it below its working directory."""
-    wanted = given.get("path_on_compute")
-    usual = directory / kind / plain_name(str(given["name"]))
+    wanted = given.path_on_compute
+    usual = directory / kind / plain_name(given.name)
     if not wanted:
         return usual
-    if str(wanted).startswith("/"):
-        bound.warnings.append(said("path_not_kept", name=given["name"], path=wanted))
+    if wanted.startswith("/"):
+        bound.warnings.append(said("path_not_kept", name=given.name, path=wanted))
         return usual
-    return inside(directory / "work", str(wanted))
+    return inside(directory / "work", wanted)
 
 
-def _input(directory: Path, given: Mapping[str, Any], transfers: Transfers, bound: Bound) -> None:
-    name, mode = str(given["name"]), str(given.get("mode") or "mount")
+def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound) -> None:
+    name, mode, files = given.name, given.mode, given.files
     bound.modes[name] = mode
     if mode == "direct":
-        bound.inputs[name] = str(given.get("dataset") or "")
+        bound.inputs[name] = given.dataset or ""
         return
     place = _place(directory, given, "inputs", bound)
-    if given.get("is_file") and given.get("file_name"):  # a file keeps its name: scripts look at its end
-        place = inside(place, str(given["file_name"]))
+    if given.is_file and given.file_name:  # a file keeps its name: scripts look at its end
+        place = inside(place, given.file_name)
     place.parent.mkdir(parents=True, exist_ok=True)
-    root = transfers.store.path(given.get("direct"))
-    files = list(given.get("files") or ())
+    root = transfers.store.path(given.direct)
     if root is not None and not root.exists():
         root = None
-    if root is None and not files and given.get("direct"):
+    if root is None and not files and given.direct:
         raise DataMissing(said("input_gone", name=name))
-    if not files and not given.get("direct"):
+    if not files and not given.direct:
         bound.warnings.append(said("nothing_mounted", name=name))
     if mode == "mount" and root is not None:
-        _mount(place, root, files, bool(given.get("is_file")), transfers, bound)
+        _mount(place, root, files, given.is_file, transfers, bound)
     else:
-        _download(place, root, files, bool(given.get("is_file")), transfers)
+        _download(place, root, files, given.is_file, transfers)
         if mode == "mount":
             _close(place)
     bound.inputs[name] = str(place)
 
 
-def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: Transfers, bound: Bound) -> None:
+def _mount(place: Path, root: Path, files: list[InputFile], is_file: bool, transfers: Transfers, bound: Bound) -> None:
     """A folder of links: no byte is copied, and what a script adds or deletes here never reaches the store.
 
     What it writes *through* a link would, as long as the same user runs both: a
@@ -118,14 +135,14 @@ def _mount(place: Path, root: Path, files: list[Any], is_file: bool, transfers: 
         return
     place.mkdir()
     for file in files:
-        target = inside(place, str(file["path"]))
+        target = inside(place, file.path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        own = transfers.store.path(file.get("direct"))
-        source = own if own is not None and own.is_file() else inside(root, str(file["path"]))
+        own = transfers.store.path(file.direct)
+        source = own if own is not None and own.is_file() else inside(root, file.path)
         if not source.is_relative_to(root):
             bound.roots.append(str(source))
         if not source.is_file():
-            raise DataMissing(said("left_store", path=file["path"]))
+            raise DataMissing(said("left_store", path=file.path))
         target.symlink_to(source)
     _close(place)
 
@@ -142,18 +159,18 @@ def _close(place: Path) -> None:
         (place / folder).chmod(0o555)
 
 
-def _download(place: Path, root: Path | None, files: list[Any], is_file: bool, transfers: Transfers) -> None:
+def _download(place: Path, root: Path | None, files: list[InputFile], is_file: bool, transfers: Transfers) -> None:
     if root is not None and not files:
         _copy_all(root, place)
         return
     if is_file and len(files) == 1:
-        transfers.bring(_with_direct(files[0], root), place)
+        transfers.bring(files[0], place, local=_local(files[0], root))
         return
     place.mkdir()
     for file in files:
-        target = inside(place, str(file["path"]))
+        target = inside(place, file.path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        transfers.bring(_with_direct(file, root), target)
+        transfers.bring(file, target, local=_local(file, root))
 
 
 def _copy_all(root: Path, place: Path) -> None:
@@ -176,23 +193,22 @@ def _copy_all(root: Path, place: Path) -> None:
                 copy(each, place / below / each.name, spelled((below / each.name).as_posix()))
 
 
-def _with_direct(file: Mapping[str, Any], root: Path | None) -> Mapping[str, Any]:
-    """A file of a folder that lies on this disk is copied from there instead of fetched."""
-    if root is None or file.get("direct"):
-        return file
-    source = root if root.is_file() else inside(root, str(file["path"]))
-    return {**file, "local": str(source)}
+def _local(file: InputFile, root: Path | None) -> Path | None:
+    """Where a file of a folder lies that is on this disk: it is copied from there instead of fetched."""
+    if root is None or file.direct:
+        return None
+    return root if root.is_file() else inside(root, file.path)
 
 
-def _output(directory: Path, given: Mapping[str, Any], bound: Bound) -> None:
+def _output(directory: Path, given: OutputSpec, bound: Bound) -> None:
     """A `PipelineData` must not exist yet unless it is a folder by declaration; a dataset output's folder must."""
-    name = str(given["name"])
+    name = given.name
     place = _place(directory, given, "outputs", bound)
     place.parent.mkdir(parents=True, exist_ok=True)
-    if given.get("kind") == "file_dataset":
+    if given.kind == "file_dataset":
         place.mkdir(exist_ok=True)
         bound.file_outputs.append(name)
-    elif given.get("is_directory"):
+    elif given.is_directory:
         place.mkdir(exist_ok=True)
     bound.outputs[name] = str(place)
 
@@ -200,7 +216,7 @@ def _output(directory: Path, given: Mapping[str, Any], bound: Bound) -> None:
 def launch_of(
     key: AttemptKey,
     directory: Path,
-    spec: Mapping[str, Any],
+    spec: LaunchSpec,
     bound: Bound,
     python: str,
     sdk: Path,
@@ -208,69 +224,92 @@ def launch_of(
     image: str = "",
 ) -> Launch:
     """The command, its variables and its limits."""
-    script = str(spec["script"])
-    if not inside(directory / "work", script).is_file():
-        raise BadPath(said("no_script", name=script))
-    container = (spec.get("container") or {}) if image else {}
-    options, variables = understood(container.get("arguments") or ())
-    given = bindings.arguments(list(spec.get("arguments") or ()), bound, spec.get("params") or {})
+    container = spec.container if image else ContainerSpec()
+    options, variables = understood(container.arguments)
+    argv = _argv(directory / "work", spec, bound, python)
+    if spec.distribution is not None:
+        argv = started_together(directory, spec, spec.distribution, argv, python)
+    data = bindings.variables(spec.params, bound)
+    own = {name: str(value) for name, value in spec.environment.variables.items()}
+    around = _surroundings(directory, spec, python, sdk, studio)
     return Launch(
         key=key,
-        argv=(python, unspelled(script), *given),
+        argv=argv,
+        python=python,
         cwd=directory / "work",
-        env=variables | _variables(key, directory, spec, bound, python, sdk) | _access(spec, studio),
-        grace_seconds=float(spec.get("grace_seconds") or 10),
-        timeout_seconds=spec.get("timeout_seconds"),
-        log_cap=int(spec.get("log_cap") or 1 << 30),
+        env=variables | parallel.variables(directory, spec) | step_variables.of_step(spec.variables, data, own, around),
+        grace_seconds=float(spec.grace_seconds),
+        timeout_seconds=spec.timeout_seconds,
+        log_cap=spec.log_cap,
+        ranks=ranks_of(spec) if spec.distribution else 0,
         reserved=reservation(spec),
         binds=tuple(Bind(Path(root), Path(root)) for root in (str(sdk), *dict.fromkeys(bound.roots))),
         image=image,
-        group=str(spec.get("root") or ""),
-        network=str(spec.get("network") or NETWORK),
-        options=options | dict(container.get("options") or {}),
+        group=spec.root,
+        network=spec.network,
+        options=options | container.options,
     )
 
 
-def reservation(spec: Mapping[str, Any]) -> Reservation:
+def _argv(work: Path, spec: LaunchSpec, bound: Bound, python: str) -> tuple[str, ...]:
+    kind = KINDS.get(spec.kind)
+    if kind is None:
+        raise BadPath(said("unknown_kind", kind=spec.kind))
+    if kind.is_shell:
+        return *SHELL, bindings.command(spec.arguments, bound, spec.params)
+    if kind.has_script and not inside(work, spec.script).is_file():
+        raise BadPath(said("no_script", name=spec.script))
+    if kind.runs_its_script:  # a folder of another system says of no file that it may be started
+        inside(work, spec.script).chmod(0o755)
+    start = kind.starting(python, unspelled(spec.script), spec.settings)
+    return *start, *bindings.arguments(spec.arguments, bound, spec.params)
+
+
+def ranks_of(spec: LaunchSpec) -> int:
+    """How many processes of its script share what the step's node holds."""
+    return spec.distribution.ranks if spec.distribution else 1
+
+
+def started_together(
+    directory: Path, spec: LaunchSpec, spread: DistributionSpec, argv: tuple[str, ...], python: str
+) -> tuple[str, ...]:
+    """The program that starts the ranks, each with this command. It lies in the attempt, where every sandbox shows it."""
+    folder = ranks_folder(directory)
+    remove_tree(folder)
+    folder.mkdir()
+    program = folder / "ranks.py"
+    shutil.copyfile(ranks.__file__, program)
+    kind = KINDS[spec.kind]
+    own = len(argv) if kind.is_shell else len(kind.start)  # words that are no arguments of the script
+    plan = {"argv": argv, "own": own, "grace_seconds": spec.grace_seconds}
+    write_json(folder / ranks.PLAN, plan | structs.asdict(spread))
+    return python, "-I", "-S", str(program), str(folder)
+
+
+def reservation(spec: LaunchSpec) -> Reservation:
     """What the step's node holds of this host; nothing known is no limit."""
-    limits = spec.get("limits") or {}
-    return Reservation(limits.get("cores"), limits.get("memory"), tuple(map(str, limits.get("gpus") or ())))
+    limits = spec.limits
+    return Reservation(limits.cores or None, limits.memory or None, tuple(limits.gpus or ()))
 
 
-def _variables(
-    key: AttemptKey, directory: Path, spec: Mapping[str, Any], bound: Bound, python: str, sdk: Path
-) -> dict[str, str]:
-    environment = spec.get("environment") or {}
-    own = {str(name): str(value) for name, value in (environment.get("variables") or {}).items()}
-    folders = {"HOME": str(directory / "tmp/home"), "TMPDIR": str(directory / "tmp")}
-    # Every version of MLflow then works, also without a database's driver, and says whereto it logs (duto.run.mlflow_notice).
-    folders |= {"MLFLOW_TRACKING_URI": (directory / "tmp/mlflow").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+def _surroundings(directory: Path, spec: LaunchSpec, python: str, sdk: Path, studio: str) -> Surroundings:
     fonts = Path(python).parent.parent / FONT_FOLDER
-    if "/" in python and fonts.is_dir():
-        folders["MPLCONFIGDIR"] = str(_own_fonts(fonts, directory / "tmp/matplotlib"))
-    # A script in a sub-folder imports from the snapshot's root, too.
-    path = ":".join(part for part in (str(sdk), str(directory / "work"), own.pop("PYTHONPATH", "")) if part)
-    cores = (spec.get("limits") or {}).get("cores")
-    given = {str(name): str(value) for name, value in (spec.get("variables") or {}).items() if value is not None}
-    return {
-        **bindings.base_variables(
-            folders, str(Path(python).parent) if "/" in python else None, max(1, int(cores)) if cores else None
-        ),
-        **own,
-        "DUTO_ATTEMPT": key.attempt,
-        **given,
-        **bindings.variables(spec, bound),
-        "DUTO_SPOOL": str(directory / "spool.jsonl"),
-        "DUTO_STUDIO_FILE": str(directory / "studio.json"),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": path,
-    }
-
-
-def _access(spec: Mapping[str, Any], studio: str) -> dict[str, str]:
-    """How the script reaches the studio by itself."""
-    token = spec.get("token")
-    return {"AZUREML_SERVICE_ENDPOINT": studio} | ({"AZUREML_RUN_TOKEN": str(token)} if token else {})
+    has_fonts = "/" in python and fonts.is_dir()
+    return Surroundings(
+        home=str(directory / "tmp/home"),
+        temporary=str(directory / "tmp"),
+        tracking=(directory / "tmp/mlflow").as_uri(),
+        spool=str(directory / "spool.jsonl"),
+        masks=str(directory / "tmp/masks"),
+        studio_file=str(directory / "studio.json"),
+        # A script in a sub-folder imports from the snapshot's root, too.
+        python_path=(str(sdk), str(directory / "work")),
+        bin_folder=str(Path(python).parent) if "/" in python else None,
+        cores=max(1, int(spec.limits.cores or os.cpu_count() or 1) // ranks_of(spec)),
+        studio=studio,
+        token=spec.token,
+        fonts=str(_own_fonts(fonts, directory / "tmp/matplotlib")) if has_fonts else None,
+    )
 
 
 def _own_fonts(source: Path, target: Path) -> Path:

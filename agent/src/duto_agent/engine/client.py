@@ -21,6 +21,7 @@ from duto.spec.sentences import said
 from duto_agent.engine.buildkit import UNWATCHED, Watch
 from duto_agent.engine.errors import EngineAway
 from duto_agent.engine.pulling import Layers, NoCredentials, credentials, pull
+from duto_protocol import messages
 
 SOCKET = "/var/run/docker.sock"
 CALL_S = 60
@@ -104,20 +105,20 @@ class Engine:
             return None
         return place if place.is_absolute() and place.is_dir() else None
 
-    def facts(self) -> Facts | None:
+    def facts(self) -> messages.Engine | None:
         """For the studio (docs/wire.md, `engine`); None while it is away."""
         try:
             info = self.info()
             version = self.call(lambda api: api.version())
         except (EngineAway, EngineRefused):
             return None
-        return {
-            "name": str(info.get("Name") or ""),
-            "version": str(info.get("ServerVersion") or ""),
-            "api": str(version.get("ApiVersion") or ""),
-            "runtimes": sorted(info.get("Runtimes") or ()),
-            "cdi": bool(info.get("CDISpecDirs")),
-        }
+        return messages.Engine(
+            name=str(info.get("Name") or ""),
+            version=str(info.get("ServerVersion") or ""),
+            api=str(version.get("ApiVersion") or ""),
+            runtimes=sorted(info.get("Runtimes") or ()),
+            cdi=bool(info.get("CDISpecDirs")),
+        )
 
     def image(self, name: str) -> ImageFacts | None:
         """The image of this name or id, or None where it is not here."""

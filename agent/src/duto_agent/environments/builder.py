@@ -198,8 +198,8 @@ class Environments:
         except UvMissing as error:
             raise BuildFailed(error.message) from error
         if python and self.sandboxed_builds is not None:
-            with self.sandboxed_builds.uv(command, variables, python, writable, files) as (walled, shown):
-                return self._run(walled, shown, say, stdin)
+            with self.sandboxed_builds.uv(command, variables, python, writable, files) as (sandboxed, shown):
+                return self._run(sandboxed, shown, say, stdin)
         return self._run(command, variables, say, stdin)
 
     def _run(self, command: list[str], variables: dict[str, str], say: Say, stdin: str) -> list[str]:
@@ -286,6 +286,8 @@ def make_read_only(path: Path) -> None:
 UNKNOWN = re.compile(r"[Bb]ecause ([\w.\[\],-]+) was not found in the (?:package registry|provided package locations)")
 NO_VERSION = re.compile(r"there (?:is|are) no versions? of ([\w.-]+)(?:\[[^\]]*\])?(==\S+|[<>=!~][^\s,]*)?", re.I)
 FAILED = re.compile(r"Failed to (?:build|download(?: and build)?|fetch|prepare|install)[:\s]+`?([^`\s]+)`?")
+# Its reason follows a colon, or by newer releases of uv its own word.
+NO_SOLUTION = re.compile(r"No solution found when resolving dependencies:?(?: cause:)?(.*?)(?: hint:|$)")
 OFFLINE = re.compile(
     r"error sending request|dns error|tcp connect error|Connection refused|client error \(Connect\)", re.I
 )
@@ -315,8 +317,7 @@ def explain(log: str) -> Said:
         return said("no_version", name=found[1], wanted=f"{found[1]}{(found[2] or '').rstrip('.')}")
     if found := FAILED.search(flat):
         return said("not_installed", name=found[1])
-    if "No solution found" in flat:
-        reason = flat.partition("No solution found when resolving dependencies:")[2].strip()
-        return said("no_solution", reason=reason[:400])
+    if found := NO_SOLUTION.search(flat):
+        return said("no_solution", reason=found[1].strip()[:400])
     last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
     return said("build_failed", error=last[:300] or said("no_reason"))

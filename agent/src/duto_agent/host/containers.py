@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from duto_agent.engine.client import SOCKET, Engine, EngineRefused, Facts
+from duto_agent.engine.client import SOCKET, Engine, EngineRefused
 from duto_agent.engine.errors import EngineAway
 from duto_agent.engine.registry import Registry
 from duto_agent.host.launching import ContainerOptions, Identity, Unprotected
@@ -16,6 +16,7 @@ from duto_agent.images.image_store import ImageStore
 from duto_agent.launchers.docker import DockerLauncher
 from duto_agent.loops import start_loop
 from duto_agent.studio.exchange import SendReport
+from duto_protocol import messages
 
 log = logging.getLogger("duto.agent")
 EVERY_S, SOON_S = 30.0, 2.0
@@ -25,19 +26,19 @@ class Containers:
     """The launcher of containers with the images that they need."""
 
     def __init__(
-        self, home: Path, identity: Identity, options: ContainerOptions, bell: str | None, tell: SendReport
+        self, home: Path, identity: Identity, options: ContainerOptions, notify_address: str | None, tell: SendReport
     ) -> None:
         self.engine = Engine(options.engine or SOCKET)
         installation, host = identity.installation, identity.host
         self.launcher = DockerLauncher(
-            home / "attempts", self.engine, installation, host, identity.studio, bell, options.folders
+            home / "attempts", self.engine, installation, host, identity.studio, notify_address, options.folders
         )
         labels = {"duto.installation": installation, "duto.host": host}
         image_store = ImageStore(self.engine, labels, home / "images", ImageReporter(tell), options.build_cache)
         registry = Registry(self.engine, options.registry, installation) if options.registry else None
         self.images = Images(self.engine, options.base_image, image_store, labels, registry, options.conda_image)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.
-        self.facts: Facts | None = None
+        self.facts: messages.Engine | None = None
         self._stop = threading.Event()
 
     def start(self) -> None:

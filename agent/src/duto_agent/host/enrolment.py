@@ -20,6 +20,7 @@ from duto_agent import __version__
 from duto_agent.host.config import HostConfig, NotConfigured
 from duto_agent.loops import backoff
 from duto_agent.studio.client import Away, KeyRefused, Refused, StudioClient
+from duto_protocol.messages import Exchange
 
 # Where the key that is proposed lies until it is the host's.
 DRAFT = "enrolling.json"
@@ -91,7 +92,7 @@ def _kept(home: Path, studio: str) -> str:
         return ""
     try:
         # A call without a word renews nothing and takes nothing: it only asks whether the key is good.
-        StudioClient(studio, config.key).exchange({})
+        StudioClient(studio, config.key).exchange(Exchange())
     except KeyRefused:
         return ""
     return config.name

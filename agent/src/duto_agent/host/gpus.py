@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from duto_protocol.messages import Device, DeviceReading
 
 log = logging.getLogger("duto.agent")
-Device = dict[str, Any]
+T = TypeVar("T")
 
 
 class Nvml(Protocol):
@@ -16,7 +18,7 @@ class Nvml(Protocol):
 
     def count(self) -> int: ...
     def device(self, index: int) -> Device: ...
-    def reading(self, index: int) -> Device: ...
+    def reading(self, index: int) -> DeviceReading: ...
     def processes(self, index: int) -> Mapping[int, int]: ...
 
 
@@ -28,23 +30,23 @@ class Gpus:
         self._library = (open_library or open_nvml)()
         self.devices: list[Device] = self._each(lambda library, index: library.device(index))
 
-    def readings(self) -> list[Device]:
-        """`[{"uuid", "utilization": 0..1, "memory": bytes in use, "temperature": °C or null}]` now."""
+    def readings(self) -> list[DeviceReading]:
+        """What the devices do now."""
         return self._each(lambda library, index: library.reading(index))
 
     def memory_by_process(self) -> dict[str, Mapping[int, int]]:
         """Bytes that each process holds, by the device's UUID."""
         if not self.devices:
             return {}
-        rows = self._each(lambda library, index: {"index": index, "held": library.processes(index)})
-        uuids = {device["index"]: str(device["uuid"]) for device in self.devices}
-        return {uuids[row["index"]]: row["held"] for row in rows if row["index"] in uuids}
+        rows = self._each(lambda library, index: (index, library.processes(index)))
+        uuids = {device.index: device.uuid for device in self.devices}
+        return {uuids[index]: held for index, held in rows if index in uuids}
 
-    def _each(self, ask: Callable[[Nvml, int], Device]) -> list[Device]:
+    def _each(self, ask: Callable[[Nvml, int], T]) -> list[T]:
         library = self._library
         if library is None:
             return []
-        found = []
+        found: list[T] = []
         with self._lock:  # the library may be used by one thread at a time
             try:
                 count = library.count()
@@ -71,21 +73,21 @@ class Pynvml:
 
     def device(self, index: int) -> Device:
         handle = self.nvml.nvmlDeviceGetHandleByIndex(index)
-        return {
-            "uuid": _text(self.nvml.nvmlDeviceGetUUID(handle)),
-            "index": index,
-            "name": _text(self.nvml.nvmlDeviceGetName(handle)),
-            "memory": int(self.nvml.nvmlDeviceGetMemoryInfo(handle).total),
-        }
+        return Device(
+            uuid=_text(self.nvml.nvmlDeviceGetUUID(handle)),
+            index=index,
+            name=_text(self.nvml.nvmlDeviceGetName(handle)),
+            memory=int(self.nvml.nvmlDeviceGetMemoryInfo(handle).total),
+        )
 
-    def reading(self, index: int) -> Device:
+    def reading(self, index: int) -> DeviceReading:
         handle = self.nvml.nvmlDeviceGetHandleByIndex(index)
-        return {
-            "uuid": _text(self.nvml.nvmlDeviceGetUUID(handle)),
-            "utilization": self._try(lambda: self.nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
-            "memory": int(self.nvml.nvmlDeviceGetMemoryInfo(handle).used),
-            "temperature": self._try(lambda: int(self.nvml.nvmlDeviceGetTemperature(handle, 0))),
-        }
+        return DeviceReading(
+            uuid=_text(self.nvml.nvmlDeviceGetUUID(handle)),
+            utilization=self._try(lambda: self.nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
+            memory=int(self.nvml.nvmlDeviceGetMemoryInfo(handle).used),
+            temperature=self._try(lambda: int(self.nvml.nvmlDeviceGetTemperature(handle, 0))),
+        )
 
     def processes(self, index: int) -> Mapping[int, int]:
         handle = self.nvml.nvmlDeviceGetHandleByIndex(index)

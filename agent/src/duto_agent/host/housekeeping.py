@@ -23,6 +23,8 @@ from duto_agent.environments.builder import READY, key_of
 from duto_agent.files import GONE, read_json, remove_tree
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.loops import start_loop, succeeds
+from duto_protocol.messages import Keep, Storage, Stored
+from duto_protocol.values import Moment
 
 if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
     from duto_agent.images.image_store import ImageStore
@@ -30,7 +32,6 @@ if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processe
 log = logging.getLogger("duto.agent")
 FIRST_S, EVERY_S = 5.0, 600.0
 DAY_S = 86400.0
-TOLD = ("key", "bytes", "used_at", "in_use")
 Item = dict[str, Any]
 
 
@@ -41,7 +42,7 @@ class Housekeeper:
         self, home: Path, holding: Callable[[], Collection[AttemptKey]], images: ImageStore | None = None
     ) -> None:
         self.home, self.holding, self.images = home, holding, images
-        self.policy: Mapping[str, int | None] = {}
+        self.policy = Keep()
         self.storage: dict[str, list[Item]] = {}
         self._sizes: dict[Path, int] = {}
         self._stop = threading.Event()
@@ -110,7 +111,7 @@ class Housekeeper:
                     self.images.remove(item, before, moment)
 
     def _cutoff(self, kind: str, moment: float) -> float | None:
-        days = self.policy.get(kind)
+        days = getattr(self.policy, kind)
         return None if days is None else moment - days * DAY_S
 
     def _remove(self, path: Path, before: float) -> None:
@@ -142,9 +143,15 @@ class Housekeeper:
         return {"key": path.name, "bytes": self._sizes[path], "used_at": moment, "used": used, "in_use": in_use}
 
 
-def told(storage: Mapping[str, list[Item]]) -> dict[str, list[Item]]:
-    """What the studio hears: without what only the agent needs."""
-    return {kind: [{key: item[key] for key in TOLD} for item in items] for kind, items in storage.items()}
+def storage_report(storage: Mapping[str, list[Item]]) -> Storage:
+    """What the studio hears: without what only the agent needs. Nothing before the first scan."""
+    found = {kind: [_stored(item) for item in items] for kind, items in storage.items()}
+    return Storage(**found)
+
+
+def _stored(item: Item) -> Stored:
+    used_at = Moment.read(item["used_at"])
+    return Stored(key=item["key"], bytes=item["bytes"], used_at=used_at, in_use=item["in_use"])
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -8,12 +8,12 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from duto_agent.launchers import bubblewrap
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
 from duto_agent.launchers.users import BadRange, Range, range_of
+from duto_protocol import messages
 
 log = logging.getLogger("duto.agent")
 CHOICES = ("auto", "off", "required")
@@ -82,13 +82,14 @@ class Isolation:
     cgroups: Cgroups | None
     limits_required: bool = False
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> messages.Isolation:
         """For the studio (docs/wire.md, `isolation`)."""
-        return {
-            "bwrap": self.sandbox is not None,
-            "cgroup": f"v{self.cgroups.version}" if self.cgroups is not None else None,
-            "root": os.geteuid() == 0,
-        }
+        version = None if self.cgroups is None else self.cgroups.version
+        return messages.Isolation(
+            bwrap=self.sandbox is not None,
+            cgroup=None if version is None else "v1" if version == 1 else "v2",
+            root=os.geteuid() == 0,
+        )
 
 
 def isolate(home: Path, data_dir: str | None, wanted: Mapping[str, str | None]) -> Isolation:

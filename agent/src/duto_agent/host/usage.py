@@ -6,7 +6,6 @@ it is young and seldom when it is old, so that a day of work stays a small file.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import threading
@@ -14,16 +13,16 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from duto_agent.files import now
 from duto_agent.host.gpus import Gpus
 from duto_agent.launchers.base import AttemptKey, Launcher
 from duto_agent.launchers.resource_usage import Processes, Sample
 from duto_agent.loops import start_loop, succeeds
 from duto_agent.studio.client import StudioClient
-from duto_agent.studio.line_shipments import LineShipment
-from duto_agent.studio.shipments import Stale
+from duto_agent.studio.shipments import LineShipment, Stale
+from duto_protocol.messages import DeviceReading, StepSample
+from duto_protocol.reading import written
+from duto_protocol.values import Moment
 
 FILE = "samples.jsonl"
 TICK_S = 0.5
@@ -76,12 +75,12 @@ class Sampler:
         if (sample := self.launcher.stats(key, processes)) is not None:
             samples[key] = sample
 
-    def _devices(self, holders: Devices) -> Callable[[AttemptKey, Sample], list[dict[str, Any]]]:
+    def _devices(self, holders: Devices) -> Callable[[AttemptKey, Sample], list[DeviceReading]]:
         """Asks the driver once for all of them, and not at all where nobody holds a device."""
-        readings: dict[str, dict[str, Any]] = {}
+        readings: dict[str, DeviceReading] = {}
         by_process: dict[str, Mapping[int, int]] = {}
         if any(holders.values()):
-            readings = {str(each["uuid"]): each for each in self.gpus.readings()}
+            readings = {each.uuid: each for each in self.gpus.readings()}
             by_process = self.gpus.memory_by_process()
         return lambda key, sample: of_devices(holders[key], sample.pids, readings, by_process)
 
@@ -94,33 +93,28 @@ def pause(age: float) -> float:
 def of_devices(
     uuids: tuple[str, ...],
     pids: tuple[int, ...],
-    readings: Mapping[str, Mapping[str, Any]],
+    readings: Mapping[str, DeviceReading],
     by_process: Mapping[str, Mapping[int, int]],
-) -> list[dict[str, Any]]:
+) -> list[DeviceReading]:
     """What the step makes of the devices that it holds. A driver that names no process tells of the whole device."""
-    told = []
+    samples = []
     for uuid in uuids:
         reading = readings.get(uuid)
         if reading is None:
             continue
         processes = by_process.get(uuid) or {}
-        memory = sum(processes.get(pid, 0) for pid in pids) if processes else reading["memory"]
-        told.append({"uuid": uuid, "utilization": reading.get("utilization"), "memory": memory})
-    return told
+        memory = sum(processes.get(pid, 0) for pid in pids) if processes else reading.memory
+        samples.append(DeviceReading(uuid, reading.utilization, memory))
+    return samples
 
 
-def line(sample: Sample, gpus: list[dict[str, Any]]) -> bytes:
-    """One sample as docs/wire.md writes it."""
-    told = {
-        "at": now(),
-        "cpu": round(sample.cpu_seconds, 2),
-        "memory": sample.memory,
-        "read": sample.read,
-        "written": sample.written,
-        "processes": sample.processes,
-        "gpus": gpus,
-    }
-    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+def line(sample: Sample, gpus: list[DeviceReading]) -> bytes:
+    """One sample as the protocol writes it."""
+    cpu = round(sample.cpu_seconds, 2)
+    return (
+        written(StepSample(Moment.present(), cpu, sample.memory, sample.read, sample.written, sample.processes, gpus))
+        + b"\n"
+    )
 
 
 def write(path: Path, data: bytes) -> None:

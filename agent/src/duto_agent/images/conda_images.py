@@ -79,6 +79,6 @@ def of_recipe(micromamba: str, base: str, recipe: Mapping[str, Any]) -> dict[str
     return {**_files(RESOLVE, micromamba, base, words, pip), "constraints.txt": constraints.encode()}
 
 
-def _files(template: str, micromamba: str, base: str, told: str, pip: str) -> dict[str, bytes]:
+def _files(template: str, micromamba: str, base: str, label: str, pip: str) -> dict[str, bytes]:
     dockerfile = template.format(conda=micromamba, base=base, environment=ENVIRONMENT)
-    return {"Dockerfile": dockerfile.encode(), "conda.txt": told.encode(), "lock.txt": pip.encode()}
+    return {"Dockerfile": dockerfile.encode(), "conda.txt": label.encode(), "lock.txt": pip.encode()}

@@ -25,6 +25,7 @@ from duto_agent.images.dockerfiles import images_of
 from duto_agent.images.image_builds import BYTES, Canceled, ImageBuild, SharedBuild, SharedBuilds
 from duto_agent.images.image_store import ImageStore, labelled, made_of
 from duto_agent.worded import words_of
+from duto_protocol.messages import LaunchSpec
 
 Say = Callable[[str], None]
 PYTHON = "python3"
@@ -85,7 +86,7 @@ class Images:
         if not self.shared_builds.cancel(tag, by):
             self.image_store.reporter.not_made(tag)
 
-    def ensure(self, spec: Mapping[str, Any], say: Say, attempt: str = "") -> Image:
+    def ensure(self, spec: LaunchSpec, say: Say, attempt: str = "") -> Image:
         """The image of this step; whoever asks while it is built waits for the one build.
 
         Raises BuildFailed, DiskFull, EngineAway.
@@ -97,16 +98,16 @@ class Images:
                 raise full(said("step_image"), self.engine.folder) from refused
             raise BuildFailed(said("engine_refused", error=str(refused)[:300])) from refused
 
-    def _ensure(self, spec: Mapping[str, Any], say: Say, attempt: str) -> Image:
-        environment, container = spec.get("environment") or {}, spec.get("container") or {}
-        lock = str(environment.get("lock") or "")
+    def _ensure(self, spec: LaunchSpec, say: Say, attempt: str) -> Image:
+        environment, container = spec.environment, spec.container
+        lock = environment.lock or ""
         if conda.is_lock(lock) and not self.micromamba:
             raise BuildFailed(said("no_conda_base"))
-        if container.get("base_dockerfile"):
-            base = self._written(str(container["base_dockerfile"]), say, attempt)
+        if container.base_dockerfile:
+            base = self._written(container.base_dockerfile, say, attempt)
         else:
-            base = self._resolve_runtime(container.get("base_image"), say, attempt)
-        if environment.get("user_managed") or not lock.strip():
+            base = self._resolve_runtime(container.base_image, say, attempt)
+        if environment.user_managed or not lock.strip():
             return Image(base.id, PYTHON)
         own = self.bases.get(str(self.micromamba), say, attempt).id if conda.is_lock(lock) else ""
         making = ImageBuild(tag_of(base.id, lock, own), recipe_of(base.id, lock, own), attempt)

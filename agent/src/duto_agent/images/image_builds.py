@@ -6,13 +6,15 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from msgspec import UNSET, structs
 
 from duto.spec.sentences import Said, foreign, said
 from duto_agent.environments.builder import BuildFailed
-from duto_agent.files import now
 from duto_agent.studio.exchange import SendReport
 from duto_agent.worded import words_of
+from duto_protocol.messages import ImageReport, Progress
+from duto_protocol.values import Moment
 
 PROGRESS_S = 1.0
 MESSAGE_MOST = 2000
@@ -117,15 +119,14 @@ class ImageReporter:
         self._tell = tell
         self._lock = threading.Lock()
         self._owed: set[str] = set()
-        self._latest: dict[str, dict[str, Any]] = {}  # reports of progress that were not told yet
+        self._latest: dict[str, ImageReport] = {}  # reports of progress that were not told yet
 
     def building(self, making: ImageBuild) -> None:
-        self._tell(self._report("building", making, at=now()), urgent=True)
+        self._tell(structs.replace(_report("building", making), at=Moment.present()), urgent=True)
 
     def progress(self, making: ImageBuild, done: int, total: int, text: str, unit: str = "steps") -> None:
         """Told at once, and then once a second what is new since; the last word is never lost."""
-        told = {"done": done, "total": total, "text": text, "unit": unit}
-        report = self._report("building", making, progress=told)
+        report = structs.replace(_report("building", making), progress=Progress(done, total, text, unit))
         with self._lock:
             self._latest[making.tag] = report
             if making.tag in self._owed:
@@ -135,20 +136,20 @@ class ImageReporter:
 
     def ready(self, making: ImageBuild, image_id: str, size: int, fetched: bool = False) -> None:
         self._forget(making.tag)
-        self._tell(self._report("ready", making, image_id=image_id, size=size, fetched=fetched))
+        self._tell(structs.replace(_report("ready", making), image_id=image_id, size=size, fetched=fetched))
 
     def failed(self, making: ImageBuild, error: BaseException) -> None:
         self._forget(making.tag)
         message = words_of(error)
         words = message if len(message) <= MESSAGE_MOST else foreign(message[:MESSAGE_MOST])
-        self._tell(self._report("failed", making, message=words), urgent=True)
+        self._tell(structs.replace(_report("failed", making), message=words), urgent=True)
 
     def removed(self, tag: str, heard: Callable[[], None] | None = None) -> None:
-        self._tell({"image": tag, "event": "removed"}, heard=heard)
+        self._tell(ImageReport(event="removed", image=tag), heard=heard)
 
     def not_made(self, tag: str) -> None:
         """The answer to a cancel of what nobody makes here."""
-        self._tell({"image": tag, "event": "failed", "message": said("not_being_built")}, urgent=True)
+        self._tell(ImageReport(event="failed", image=tag, message=said("not_being_built")), urgent=True)
 
     def _go_on(self, tag: str) -> None:
         with self._lock:
@@ -167,7 +168,13 @@ class ImageReporter:
         with self._lock:
             self._latest.pop(tag, None)
 
-    def _report(self, event: str, making: ImageBuild, **facts: Any) -> dict[str, Any]:
-        recipe = dict(making.recipe)
-        report = {"image": making.tag, "event": event, "lock_digest": recipe.get("lock", ""), "recipe": recipe}
-        return {**report, **({"attempt": making.attempt} if making.attempt else {}), **facts}
+
+def _report(event: str, making: ImageBuild) -> ImageReport:
+    recipe = dict(making.recipe)
+    return ImageReport(
+        event=event,
+        image=making.tag,
+        attempt=making.attempt or UNSET,
+        lock_digest=recipe.get("lock", ""),
+        recipe=recipe,
+    )

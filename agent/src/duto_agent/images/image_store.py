@@ -48,8 +48,8 @@ class ImageStore:
         self.build_cache = build_cache
         self.engine, self.labels, self.folder = engine, {**labels, "duto.kind": "image"}, folder
         self.reporter = reporter or ImageReporter(discard)
-        self._has_told_all = False
-        self._told: list[Item] = []
+        self._has_reported_all = False
+        self._last_seen: list[Item] = []
         self._layers: dict[str, tuple[str, ...]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -75,10 +75,10 @@ class ImageStore:
     def items(self, moment: float) -> list[Item]:
         """What stands here, as the studio is told it (docs/wire.md, `storage`); while the engine is away, what stood."""
         try:
-            self._told = self._look(moment)
+            self._last_seen = self._look(moment)
         except (EngineAway, EngineRefused) as error:
             log.warning("images cannot be listed: %s", error)
-        return self._told
+        return self._last_seen
 
     def remove(self, item: Mapping[str, Any], before: float, moment: float) -> bool:
         """Whether it went. Looked at once more, so that a step which asks for it meanwhile keeps it, or builds it anew."""
@@ -135,7 +135,7 @@ class ImageStore:
                 item = self._item(names, own_bytes(each["Id"], layers, sizes), float(each["Created"]))
                 item["in_use"] = each["Id"] in used or moment - item["used"] < JUST_USED_S
                 found.append(item)
-        self._has_told_all = True
+        self._has_reported_all = True
         self._miss({name for each in everything.values() for name in named(each)}, moment)
         return sorted(found, key=lambda item: str(item["key"]))
 
@@ -150,7 +150,7 @@ class ImageStore:
 
     def _tell(self, image: Facts, tag: str) -> None:
         """With an agent's first look the studio hears of all images: a report may have gone with the last agent."""
-        if not self._has_told_all:
+        if not self._has_reported_all:
             making = ImageBuild(tag, made_of(image.get("Labels")), "")
             self.reporter.ready(making, str(image["Id"]), int(image.get("Size") or 0))
 
@@ -177,8 +177,8 @@ class ImageStore:
 
     def _item(self, names: list[str], size: int, created: float) -> Item:
         used = self._used(names[0], created)
-        told = datetime.fromtimestamp(used, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        return {"key": names[0], "bytes": size, "used_at": told, "used": used, "names": names}
+        last_used = datetime.fromtimestamp(used, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return {"key": names[0], "bytes": size, "used_at": last_used, "used": used, "names": names}
 
     def _layers_of(self, image: str) -> tuple[str, ...]:
         """An image never changes; one that goes while we ask has none."""

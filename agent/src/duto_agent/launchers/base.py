@@ -58,9 +58,11 @@ class Launch:
     argv: tuple[str, ...]
     cwd: Path
     env: dict[str, str]
+    python: str = ""  # of its environment, where it is not the program that `argv` begins with
     grace_seconds: float = 10.0
     timeout_seconds: float | None = None
     log_cap: int = 1 << 30
+    ranks: int = 0  # how many processes of the script there are that each have a log of their own
     limits: dict[str, int] = field(default_factory=dict)
     reserved: Reservation = field(default_factory=Reservation)
     binds: tuple[Bind, ...] = ()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from duto_agent.launchers import seccomp
 from duto_agent.launchers.base import Bind, Launch
-from duto_agent.launchers.ownership import FOLDERS, SPOOL
+from duto_agent.launchers.ownership import FOLDERS, TOLD
 from duto_agent.launchers.users import NAME, Range, StepUsers, range_of
 
 DEVICES = ("nvidia*", "dri", "kfd")
@@ -29,6 +29,8 @@ EMPTIED = frozenset({Path("/tmp"), Path("/var/tmp"), RUN})  # noqa: S108 - hidde
 # What a shell opens for bubblewrap, which takes them by number: the filter, and files that only the agent may read.
 FILTER_FD, FIRST_FD, LAST_FD = 3, 4, 9
 NAMED = ("passwd", "group")
+# Stands for the number by which bubblewrap tells the shim of its progress; the shim opens it, and puts it here.
+STATUS = "{status}"
 # From then on a user's processes are counted for each of its namespaces: the limit is then that of one step.
 COUNTS_BY_NAMESPACE = (5, 14)
 # What the loader, the C library and shells take orders from (glibc's list of variables that are not for setuid programs).
@@ -78,7 +80,7 @@ class Bubblewrap:
         self.folders = tuple(Bind(folder, folder, read_only=False) for folder in folders)
         self.hidden = {path.resolve() for path in (home, *hidden) if path.resolve() != Path("/")}
         self._sandbox = [*_sandbox(_is_root()), *self._without_more(program)]
-        self._filter = self._keep_filter(home / "run" / "walls.bpf")
+        self._filter = self._keep_filter(home / "run" / "sandbox.bpf")
 
     def command(self, launch: Launch, processes: int | None = None) -> list[str]:
         """The argument list for this launch, to be started with the `outer` variables alone.
@@ -87,7 +89,7 @@ class Bubblewrap:
         own and in no control group.
         """
         directory = launch.cwd.parent.resolve()
-        shown = [*interpreter(launch.argv[0]), *launch.binds, *self._own(directory)]
+        shown = [*interpreter(launch.python or launch.argv[0]), *launch.binds, *self._own(directory)]
         folders = [bind.target for bind in self.folders]
         closed = self._closed([*shown, *self.folders], folders)
         first = {path for path in closed if not any(path.is_relative_to(folder) for folder in folders)}
@@ -102,7 +104,7 @@ class Bubblewrap:
             inner = [*_become(self._changer, self.users.range, self.users.of(directory), devices), *inner]
         elif processes:
             inner = [*_counted(processes), *inner]
-        return self._open([*sandbox, "--chdir", str(launch.cwd), "--", *inner])
+        return self._open(["--json-status-fd", STATUS, *sandbox, "--chdir", str(launch.cwd), "--", *inner])
 
     def around(self, argv: Sequence[str], shown: Iterable[Bind], secrets: Iterable[Path] = ()) -> list[str]:
         """A program that is no step's: it sees the system and what it is shown, not the folders that steps share.
@@ -133,13 +135,13 @@ class Bubblewrap:
         own = ["--seccomp", str(FILTER_FD)] if given else []
         # The redirections are read before the words are shifted away; they stay open for the program.
         script = f'exec {" ".join(opened)}; shift {len(paths)}; exec "$@"'
-        return ["/bin/sh", "-c", script, "walls", *paths, self.program, *own, *words]
+        return ["/bin/sh", "-c", script, "sandbox", *paths, self.program, *own, *words]
 
     def _own(self, directory: Path) -> list[Bind]:
-        """The attempt's directory. The script may write its folders and its spool; what the agent notes there is not its own."""
+        """The attempt's directory. The script may write its folders, its spool and its ledger; what the agent notes there is not its own."""
         if self.users is not None:  # by permission: the whole stays one file system, in which files can be renamed
             return [Bind(directory, directory, read_only=False)]
-        names = [name for name in (*FOLDERS, SPOOL) if (directory / name).exists()]
+        names = [name for name in (*FOLDERS, *TOLD) if (directory / name).exists()]
         return [
             Bind(directory, directory),
             *(Bind(directory / name, directory / name, read_only=False) for name in names),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from duto.spec.capabilities import CAPABILITIES
 from duto.spec.sentences import Said, foreign, said
 from duto_agent.launchers.base import Bind, Launch, LaunchFailed
 from duto_agent.shim.step import KEY
@@ -16,25 +17,6 @@ PIDS = 512
 SHM = 1 << 30
 TMP = 1 << 30
 OOM_SCORE = 500
-# What the engine itself gives a container of which nothing was said: no more than this is given back.
-CAPABILITIES = frozenset(
-    [
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "NET_RAW",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ]
-)
 LOG = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}}  # for a shim that cannot even start
 SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", re.I)

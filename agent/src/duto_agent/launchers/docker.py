@@ -57,10 +57,10 @@ class DockerLauncher:
         installation: str,
         host: str,
         studio: str,
-        bell: str | None,
+        notify_address: str | None,
         folders: Sequence[Path] = (),
     ) -> None:
-        self.attempts, self.engine, self.bell, self.folders = attempts, engine, bell, folders
+        self.attempts, self.engine, self.notify_address, self.folders = attempts, engine, notify_address, folders
         self.labels = {"duto.installation": installation, "duto.host": host}
         self.prefix = f"duto-{installation[:12]}"
         relay = Relay(attempts.parent / "relay", studio)
@@ -254,8 +254,8 @@ class DockerLauncher:
         is_others = int(user.partition(":")[0]) not in (0, os.geteuid())
         binds = [Bind(directory, directory, read_only=False)] if is_others else writable(directory)
         binds += [*(Bind(each, each, read_only=False) for each in self.folders), Bind(SHIM, SHIM), *launch.binds]
-        if self.bell:  # the folder, not the socket: an agent that starts again makes another one
-            binds.append(Bind(Path(self.bell).parent, Path(self.bell).parent))
+        if self.notify_address:  # the folder, not the socket: an agent that starts again makes another one
+            binds.append(Bind(Path(self.notify_address).parent, Path(self.notify_address).parent))
         return ContainerSetting(
             image=image.id,
             entrypoint=("python3", "-I", "-S", str(SHIM), str(directory), str(directory / NOTES)),
@@ -270,7 +270,7 @@ class DockerLauncher:
     def _order(self, launch: Launch, image: ImageFacts, user: int) -> None:
         """What the shim reads, and whose the files are. Only for a container that never started."""
         directory = self.directory(launch.key)
-        order = order_of(replace(launch, env=script_variables(launch.env, image.env)), self.bell)
+        order = order_of(replace(launch, env=script_variables(launch.env, image.env)), self.notify_address)
         order["cgroup"] = _own_group(self.engine.info())
         write_json(directory / "launch.json", order)
         if os.geteuid() == 0:

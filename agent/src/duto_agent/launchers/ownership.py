@@ -10,7 +10,9 @@ from pathlib import Path
 from duto_agent.launchers.base import Bind
 
 FOLDERS = ("work", "inputs", "outputs", "tmp")
-SPOOL = "spool.jsonl"
+SPOOL, LEDGER = "spool.jsonl", "ledger.jsonl"
+# Beside its folders: what a step tells of itself line by line. Only parallel steps have a ledger.
+TOLD = (SPOOL, LEDGER)
 FILES = (SPOOL, "log.data")
 NOTES = "shim"  # what a shim writes that is the script's user, as in containers
 
@@ -24,7 +26,7 @@ def hand_over(directory: Path, user: int) -> None:
     """
     directory.parent.chmod(0o700)
     directory.chmod(0o755)
-    _give(directory, FILES, user, user)
+    _give(directory, (*FILES, LEDGER), user, user)
     os.chown(directory / NOTES, user, user, follow_symlinks=False)
     for name in FOLDERS:
         with contextlib.suppress(FileNotFoundError):
@@ -40,7 +42,7 @@ def prepare(directory: Path) -> None:
 
 def writable(directory: Path) -> list[Bind]:
     """The directory with what a step in a container may write of it, where its user could write all."""
-    names = [name for name in (*FOLDERS, *FILES, NOTES) if (directory / name).exists()]
+    names = [name for name in (*FOLDERS, *FILES, LEDGER, NOTES) if (directory / name).exists()]
     return [Bind(directory, directory), *(Bind(directory / name, directory / name, read_only=False) for name in names)]
 
 
@@ -48,7 +50,7 @@ def hand_over_work(directory: Path, user: int, group: int) -> None:
     """To a local process whose shim stays outside: all else in the attempt's directory is the agent's alone."""
     directory.parent.chmod(0o700)
     directory.chmod(0o755)
-    _give(directory, (SPOOL,), user, group)
+    _give(directory, TOLD, user, group)
     for name in FOLDERS:
         with contextlib.suppress(FileNotFoundError):
             os.chown(directory / name, user, group, follow_symlinks=False)

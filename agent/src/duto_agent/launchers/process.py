@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from duto.spec.sentences import said
 from duto_agent.files import put_away, read_json, write_json
 from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Probe
-from duto_agent.launchers.bubblewrap import name_user, outer
+from duto_agent.launchers.bubblewrap import STATUS, name_user, outer
 from duto_agent.launchers.cgroups import PIDS, Cgroups
 from duto_agent.launchers.ownership import hand_over_work, undo_swaps
 from duto_agent.launchers.resource_usage import Processes, Sample
@@ -39,12 +39,12 @@ class ProcessLauncher:
         self,
         attempts: Path,
         zygote: Zygote,
-        bell: str | None = None,
+        notify_address: str | None = None,
         cgroups: Cgroups | None = None,
         sandbox: Sandbox | None = None,
         limits_required: bool = False,
     ) -> None:
-        self.attempts, self.zygote, self.bell = attempts, zygote, bell
+        self.attempts, self.zygote, self.notify_address = attempts, zygote, notify_address
         self.cgroups, self.sandbox, self.limits_required = cgroups, sandbox, limits_required
 
     def directory(self, key: AttemptKey) -> Path:
@@ -94,7 +94,7 @@ class ProcessLauncher:
     def _order(self, launch: Launch) -> dict[str, Any]:
         pids = int(launch.options.get("pids_limit") or PIDS)
         limits = self._limits(launch, pids)
-        order = order_of(launch, self.bell) | limits
+        order = order_of(launch, self.notify_address) | limits
         if self.sandbox is None:
             return order
         if (users := self.sandbox.users) is not None:
@@ -104,7 +104,8 @@ class ProcessLauncher:
             name_user(directory, user, users.group)
             order |= {"user": user, "limits": {**order["limits"], "processes": pids}}
         argv = self.sandbox.command(launch, pids if "cgroup" not in limits else None)
-        return order | {"argv": argv, "env": outer(order["env"]), "wrapped": True}
+        place = {"status_at": argv.index(STATUS)}
+        return order | {"argv": argv, "env": outer(order["env"]), "wrapped": True} | place
 
     def _limits(self, launch: Launch, pids: int) -> dict[str, Any]:
         """A control group where this agent may make one; without it the shim weighs the step's processes.

@@ -59,18 +59,24 @@ def ask_to_end(directory: Path, grace_seconds: float) -> None:
             os.close(os.open(directory / "cancel", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
 
 
-def order_of(launch: Launch, bell: str | None) -> dict[str, Any]:
+def order_of(launch: Launch, notify_address: str | None) -> dict[str, Any]:
     """`launch.json`, as far as it is the same wherever the shim stands."""
     return {
         "argv": list(launch.argv),
         "cwd": str(launch.cwd),
         "env": launch.env | visible_devices(launch.reserved.gpus),
-        "bell": bell,
+        "bell": notify_address,  # the key that shims of all releases read; a step may outlive its agent
         "grace_seconds": launch.grace_seconds,
         "timeout_seconds": launch.timeout_seconds,
         "log_cap": launch.log_cap,
+        **({"ranks": {"folder": str(ranks_folder(launch.cwd.parent)), "count": launch.ranks}} if launch.ranks else {}),
         "limits": {**DEFAULT_LIMITS, **launch.limits},
     }
+
+
+def ranks_folder(directory: Path) -> Path:
+    """Where the program that starts the ranks of an attempt stands, with its plan and their pipes."""
+    return directory / "tmp" / "ranks"
 
 
 def visible_devices(gpus: tuple[str, ...]) -> dict[str, str]:

@@ -11,7 +11,7 @@ TAIL = 1 << 16
 
 
 class AgentNotifier:
-    """Tells the agent to look; a bell that nobody hears is no loss."""
+    """Tells the agent to look; a wake-up that nobody hears is no loss."""
 
     def __init__(self, address: str | None, word: str) -> None:
         self.address, self.word = address, word.encode()
@@ -20,7 +20,7 @@ class AgentNotifier:
             self.socket.setblocking(False)
         self.last, self.owed = 0.0, False
 
-    def ring(self, force: bool = False) -> None:
+    def notify(self, force: bool = False) -> None:
         now = time.monotonic()
         if not force and now - self.last < BELL_GAP_S:
             self.owed = True
@@ -34,11 +34,11 @@ class AgentNotifier:
 
 
 class Log:
-    """The bytes of `log.data`, as they came."""
+    """The bytes of a log, as they came."""
 
-    def __init__(self, directory: str, cap: int) -> None:
+    def __init__(self, directory: str, cap: int, name: str = "log.data") -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self.data = os.open(os.path.join(directory, "log.data"), flags, 0o600)
+        self.data = os.open(os.path.join(directory, name), flags, 0o600)
         self.size = os.fstat(self.data).st_size
         self.cap, self.dropped = cap, 0
         self.error: str | None = None

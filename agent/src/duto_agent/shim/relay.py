@@ -1,4 +1,4 @@
-"""Carries connections from one address to another and knows nothing else: the studio's door into a closed network.
+"""Carries connections from one address to another and knows nothing else: the studio's way into a closed network.
 
 `python -I -S relay.py PORT SOCKET` stands in the container that holds the network of a run: whoever connects to
 127.0.0.1:PORT there is carried to the unix socket, behind which the agent connects to the studio alone. Without

@@ -15,6 +15,8 @@ from typing import Any
 
 from duto_agent.shim import group, tree
 from duto_agent.shim.log import BELL_GAP_S, AgentNotifier, Log
+from duto_agent.shim.masks import MaskRequests, Masks
+from duto_agent.shim.rank_logs import RankLogs
 from duto_agent.shim.verdict import SEAL, decode, iso, last_frame, leave, reserve, seal_of, write_json
 
 BUSY, DONE = 75, 76
@@ -26,6 +28,10 @@ DRAIN_S, LEFT_BEHIND_GRACE_S, WALLS_S, KILL_S = 0.1, 0.5, 0.25, 5.0
 F_SETPIPE_SZ = 1031
 WEIGH_S = 1.0
 LOCK_TRIES = 20
+# A sandbox shows the whole system, and fails where a part of that goes away meanwhile, as mounts of containers do.
+SANDBOX_TRIES, SANDBOX_REST_S = 5, 0.05
+# Below are the numbers that a shell before the sandbox may open for it.
+FIRST_STATUS_FD = 10
 KEY = "DUTO_SEAL"  # the variable by which a container's shim gets its key
 
 
@@ -49,7 +55,7 @@ def main(directory: str, notes: str = "") -> int:
     step = Step(directory, notes, launch)
     verdict = step.run()
     leave(place, {**verdict, SEAL: seal_of(verdict, key)} if key else verdict)
-    step.bell.ring(force=True)
+    step.notifier.notify(force=True)
     return 0
 
 
@@ -70,8 +76,12 @@ class Step:
 
     def __init__(self, directory: str, notes: str, launch: dict[str, Any]) -> None:
         self.directory, self.notes, self.launch = directory, notes, launch
-        self.bell = AgentNotifier(launch.get("bell"), os.path.basename(directory))
+        # `bell` is where the agent hears wake-ups of shims; the key is the one of all releases.
+        self.notifier = AgentNotifier(launch.get("bell"), os.path.basename(directory))
         self.log = Log(directory, int(launch.get("log_cap") or 1 << 30))
+        self.masks = Masks()
+        self.mask_requests: MaskRequests | None = None
+        self.ranks: RankLogs | None = None
         self.child = 0
         self.exit: int | None = None
         self.alone = False  # no child of ours lives any more
@@ -80,6 +90,7 @@ class Step:
         self.stopping = 0.0  # seconds until it had ended
         self.exceeded = 0  # bytes that the tree held when it was ended for holding too many
         self.pipe: int | None = None  # what the script says, until nobody can say more
+        self.status: int | None = None  # what bubblewrap says of the sandbox
         self.poller = select.poll()
         self.last_read = self.last_look = self.last_weighing = 0.0
         self.started = time.time()
@@ -93,19 +104,53 @@ class Step:
         if self._cancel_grace() is not None:
             self.canceled, self.alone = True, True
             return self._verdict()
-        try:
-            self._spawn()
-        except OSError as error:
-            self.log.write(("duto: the script could not be started: %s\n" % error).encode())
-            self.alone, self.exit = True, 127 << 8
-            return self._verdict()
-        with contextlib.suppress(OSError):  # the disk is full already: orphans are then known by their mark alone
-            self._tell_pid(self.child)
-        while self.exit is None:
-            self._turn(POLL_S)
-            self._obey()
+        self._listen_for_masks()
+        for tries_left in reversed(range(SANDBOX_TRIES)):
+            try:
+                if self.launch.get("ranks") and self.ranks is None:
+                    self.ranks = RankLogs(self.launch, self.notes, self.log, self.masks, self.poller)
+                self._spawn()
+            except OSError as error:
+                self.log.write(("duto: the script could not be started: %s\n" % error).encode())
+                self.alone, self.exit = True, 127 << 8
+                return self._verdict()
+            with contextlib.suppress(OSError):  # the disk is full already: orphans are then known by their mark alone
+                self._tell_pid(self.child)
+            while self.exit is None:
+                self._turn(POLL_S)
+                self._obey()
+            if self._has_begun() or not tries_left:
+                break
+            self._forget_sandbox()
         self._close()
         return self._verdict()
+
+    def _has_begun(self) -> bool:
+        """Whether the script was started; if in doubt it was, for it never runs twice.
+
+        bubblewrap tells of an exit code only of a program that it started (`report_child_exit_status` in its source).
+        """
+        if self.status is None or self.exit is None:
+            return True
+        try:
+            told = os.read(self.status, CHUNK)
+        except BlockingIOError:
+            told = b""
+        os.close(self.status)
+        self.status = None
+        is_ended = self.canceled or self.timed_out or bool(self.signals) or os.WIFSIGNALED(self.exit)
+        return is_ended or self.exit == 0 or b'"exit-code"' in told
+
+    def _forget_sandbox(self) -> None:
+        """Nothing of the script has run: its sandbox is made once more."""
+        while self.pipe is not None and self._turn(POLL_S):
+            pass
+        if self.pipe is not None:
+            self.poller.unregister(self.pipe)
+            os.close(self.pipe)
+        self.log.write(b"duto: The sandbox could not be made, as the line above says; it is tried once more.\n")
+        time.sleep(SANDBOX_REST_S)
+        self.pipe, self.exit, self.alone = None, None, False
 
     def _adopt_descendants(self) -> None:
         tree.adopt_orphans()
@@ -120,6 +165,13 @@ class Step:
         for name, wanted in (self.launch.get("limits") or {}).items():
             tree.limit_resource(name, int(wanted))
 
+    def _listen_for_masks(self) -> None:
+        """Where this fails no secret is given: the script is told so when it asks for one."""
+        path = self.launch["env"].get("DUTO_MASKS")
+        if path:
+            with contextlib.suppress(OSError):
+                self.mask_requests = MaskRequests(path, self.launch.get("user"), self.masks, self.poller)
+
     def _spawn(self) -> None:
         # One pipe for both streams: only so does the kernel keep the order in which the script wrote to them.
         read, write = os.pipe()
@@ -133,11 +185,13 @@ class Step:
                 0o002
             )  # steps have one group, by which they share the folders that their host shows to all of them
             os.fchown(write, self.launch["user"], -1)  # a script may open /dev/stdout by its name
+        argv, status = self._argv_with_status()
         try:
             # No preexec_fn: subprocess then takes vfork, which costs the same however large we are.
             with group.joined(self.group):
                 process = subprocess.Popen(
-                    self.launch["argv"],
+                    argv,
+                    pass_fds=status,
                     cwd=self.launch["cwd"],
                     env=self.launch["env"],
                     start_new_session=True,
@@ -147,11 +201,24 @@ class Step:
                     restore_signals=True,
                 )
         finally:
-            os.close(write)
+            for number in (write, *status):
+                os.close(number)
         self.child = process.pid
         process.returncode = 0  # we reap by ourselves; this object must not
         self.pipe = read
         self.poller.register(read, select.POLLIN | select.POLLHUP)
+
+    def _argv_with_status(self) -> tuple[list[str], list[int]]:
+        """The words of the program, and the numbers that it inherits: in a sandbox the one to which that is told."""
+        argv, place = list(self.launch["argv"]), self.launch.get("status_at")
+        if place is None:
+            return argv, []
+        self.status, write = os.pipe()
+        os.set_blocking(self.status, False)
+        high = fcntl.fcntl(write, fcntl.F_DUPFD_CLOEXEC, FIRST_STATUS_FD)
+        os.close(write)
+        argv[place] = str(high)
+        return argv, [high]
 
     def _tell_pid(self, child: int | None) -> None:
         """Written before the spawn: a crash in between is `lost`, never a second run."""
@@ -168,17 +235,19 @@ class Step:
 
     def _turn(self, seconds: float) -> bool:
         """Wait for output or for the end of a child, and take what there is."""
-        if self.bell.owed:
+        if self.notifier.owed:
             seconds = min(seconds, BELL_GAP_S)
         ready = self.poller.poll(seconds * 1000)
         moved = False
         for number, _ in ready:
             if number == self.wake:
                 drain_pipe(self.wake)
-            else:
-                moved = self._read(number)
-        if moved or self.bell.owed:
-            self.bell.ring()
+            elif self.ranks is not None and self.ranks.reads(number):
+                moved = self.ranks.take(number) or moved
+            elif self.mask_requests is None or not self.mask_requests.took(number):
+                moved = self._read(number) or moved
+        if moved or self.notifier.owed:
+            self.notifier.notify()
         self._reap()
         now = time.monotonic()
         if moved and now - self.last_read < FLOOD_GAP_S and self.exit is None:
@@ -194,7 +263,7 @@ class Step:
         except BlockingIOError:
             return False
         if data:
-            self.log.write(data)
+            self.log.write(self.masks.hide(data))
             return True
         self.poller.unregister(number)
         os.close(number)
@@ -287,6 +356,9 @@ class Step:
         deadline = time.monotonic() + DRAIN_S
         while self.pipe is not None and self._turn(0) and time.monotonic() < deadline:
             pass
+        self.log.write(self.masks.hide(b"", is_last=True))
+        if self.ranks is not None:
+            self.ranks.close()
 
     def _close_sandbox(self) -> None:
         """The first process in a sandbox ends a moment after the script, and is nothing that the script left."""
@@ -304,6 +376,8 @@ class Step:
     def _verdict(self) -> dict[str, Any]:
         code, number = decode(self.exit, bool(self.launch.get("wrapped")))
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ranks = self.ranks.ended() if self.ranks is not None else {}
+        said = self.ranks.tail(ranks.get("failed")) if self.ranks is not None else None
         return {
             "exit_code": code,
             "signal": number,
@@ -326,7 +400,9 @@ class Step:
                 "wall_seconds": round(time.monotonic() - self.began, 3),
                 "peak_memory": group.peak_memory(self.group),
             },
-            "traceback": last_frame(self.log.tail, self.launch["cwd"]) if self.exit else None,
+            "traceback": last_frame(said or self.log.tail, self.launch["cwd"]) if self.exit else None,
+            **({"ranks": ranks.get("ranks"), "failed_rank": ranks.get("failed")} if ranks else {}),
+            **({"missing": ranks["missing"]} if ranks.get("missing") else {}),
         }
 
 

@@ -51,7 +51,8 @@ def last_frame(tail: bytes, folder: str) -> dict[str, Any] | None:
         if path.startswith(folder + os.sep):
             own = (os.path.relpath(path, folder), int(match.group(2)))
     lines = [line.strip() for line in text.splitlines()[1:] if line[:1].strip()]
-    message = next((line for line in lines if ERROR.match(line)), lines[0] if lines else "")
+    at = next((at for at, line in enumerate(lines) if ERROR.match(line)), 0)
+    message = " ".join(lines[at : at + (2 if lines[at].endswith(":") else 1)]) if lines else ""
     if own is None and not message:
         return None
     return {"file": own[0] if own else None, "line": own[1] if own else None, "text": message[:1000]}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -17,8 +18,10 @@ from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
 from duto_agent.studio.transfers import DataMissing
+from duto_protocol.messages import VERSION, Answer, Exchange
+from duto_protocol.reading import NotUnderstood, read, written
 
-PROTOCOL = 1
+log = logging.getLogger("duto.agent")
 PATIENCE_S = 600.0
 PIECE = 1 << 20
 # Beyond what it waits for work: a verdict on many files takes the studio a while. Seconds, and bytes in each further one.
@@ -70,33 +73,42 @@ class StudioClient:
         self.url = url.rstrip("/")
         host = urlsplit(self.url).hostname or ""
         self._http = httpx.Client(
-            headers={"Authorization": f"Bearer {key or '-'}", "X-Duto-Agent": f"{PROTOCOL} {__version__}"},
+            headers={"Authorization": f"Bearer {key or '-'}", "X-Duto-Agent": f"{VERSION} {__version__}"},
             timeout=httpx.Timeout(30, connect=5),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60),
             # A proxy of the surroundings knows no way to this very host.
             trust_env=host not in ("127.0.0.1", "localhost", "::1"),
         )
+        self._ignored: tuple[str, ...] = ()
         # Presigned addresses of a cloud store must not see the host's key.
         self._foreign = httpx.Client(timeout=httpx.Timeout(60, connect=10), follow_redirects=True)
 
-    def exchange(self, document: dict[str, Any], reports: Sequence[bytes] = (), wait: float = 0) -> dict[str, Any]:
-        """`reports` are JSON already. Raises Away, Refused."""
-        head = json.dumps({**document, "wait": wait}, separators=(",", ":")).encode()
-        body = head[:-1] + b',"reports":[' + b",".join(reports) + b"]}"
+    def exchange(self, message: Exchange) -> Answer:
+        """Raises Away, Refused."""
+        body = written(message)
         headers = {"Content-Type": "application/json"}
-        seconds = wait + EXCHANGE_S + len(body) / EXCHANGE_RATE
+        seconds = (message.wait or 0) + EXCHANGE_S + len(body) / EXCHANGE_RATE
         answer = self._send("POST", "/agent/v1/exchange", content=body, headers=headers, timeout=seconds)
         try:
-            return dict(answer.json())
-        except (ValueError, TypeError, RecursionError) as error:  # of somebody else that listens at its address
+            reading = read(answer.content, Answer)
+        except NotUnderstood as error:  # of somebody else that listens at its address
             raise Away(f"What answers at {self.url} is not the studio: {error}") from error
+        self._note_ignored(tuple(reading.ignored))
+        return reading.message
+
+    def _note_ignored(self, paths: tuple[str, ...]) -> None:
+        """Once for the same complaint: a studio of another version says the same with each answer."""
+        if paths and paths != self._ignored:
+            log.warning("the studio tells what is not understood and ignored: %s", ", ".join(map(ascii, paths)))
+        self._ignored = paths
 
     def enrol(self, document: dict[str, Any]) -> dict[str, Any]:
         """Raises Away, KeyRefused for a token that is of no use, Refused."""
         return dict(self._send("POST", "/agent/v1/enrol", json=document).json())
 
-    def put_log(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
-        return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/log", offset, data)
+    def put_log(self, attempt: str, epoch: int, offset: int, data: bytes, rank: int | None = None) -> int:
+        """Of the attempt, or of one of its processes."""
+        return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/log", offset, data, rank)
 
     def put_spool(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/spool", offset, data)
@@ -109,6 +121,9 @@ class StudioClient:
 
     def put_samples(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/samples", offset, data)
+
+    def put_ledger(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
+        return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/ledger", offset, data)
 
     def put_build_log(self, build: str, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/builds/{build}/log", offset, data)
@@ -154,8 +169,9 @@ class StudioClient:
         self._http.close()
         self._foreign.close()
 
-    def _put_bytes(self, path: str, offset: int, data: bytes) -> int:
-        answer = self._send("PUT", f"{path}?offset={offset}", content=data)
+    def _put_bytes(self, path: str, offset: int, data: bytes, rank: int | None = None) -> int:
+        of_rank = "" if rank is None else f"&rank={rank}"
+        answer = self._send("PUT", f"{path}?offset={offset}{of_rank}", content=data)
         return int(answer.json()["size"])
 
     def _address(self, url: str) -> tuple[httpx.Client, str]:

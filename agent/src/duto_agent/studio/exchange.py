@@ -6,16 +6,16 @@ cannot take is found out among the others, and ends its own attempt with the rea
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from duto.spec.sentences import Said, foreign, said, with_said
-from duto_agent.files import now
+from msgspec import Raw
+
+from duto.spec.sentences import Said, foreign, said
 from duto_agent.loops import LONGEST_PAUSE_S, backoff, start_loop, succeeds
 from duto_agent.studio.client import (  # fmt: skip
     PATIENCE_S,
@@ -25,6 +25,11 @@ from duto_agent.studio.client import (  # fmt: skip
     StudioClient,
     StudioFaulty,
 )
+from duto_protocol import messages
+from duto_protocol.messages import Answer, AttemptReport, BuildReport, Finished, Held, HostFacts
+from duto_protocol.reading import written
+from duto_protocol.reports import AnyReport
+from duto_protocol.values import Moment
 
 LONG_POLL_S = 10.0
 # Reports that can wait this long after the latest of them travel with the verdict of a short step: one call instead of
@@ -38,19 +43,16 @@ BATCH, BATCH_BYTES = 200, 16 << 20
 # The end of an attempt that the studio does not take even in the fewest words is told again so often.
 LAST_WORD_S, WORDS_MOST = 60.0, 2000
 log = logging.getLogger("duto.agent")
-Report = dict[str, Any]
 Heard = Callable[[], None]
 
 
 class SendReport(Protocol):
     """Queues a report for the studio."""
 
-    def __call__(
-        self, report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None
-    ) -> None: ...
+    def __call__(self, report: AnyReport, urgent: bool = False, heard: Heard | None = None) -> None: ...
 
 
-def discard(report: dict[str, Any], urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
+def discard(report: AnyReport, urgent: bool = False, heard: Heard | None = None) -> None:
     """For whoever has nobody to tell: taken as heard."""
     if heard is not None:
         heard()
@@ -59,9 +61,9 @@ def discard(report: dict[str, Any], urgent: bool = False, heard: Callable[[], No
 class WorkHandler(Protocol):
     """What the exchange needs of the supervisor."""
 
-    def holding(self) -> list[dict[str, Any]]: ...
+    def holding(self) -> list[Held]: ...
     def capacity(self) -> int: ...
-    def take(self, answer: dict[str, Any]) -> None: ...
+    def take(self, answer: Answer) -> None: ...
 
 
 @dataclass(eq=False)
@@ -79,22 +81,23 @@ class QueuedReport:
     again_at: float = 0.0
 
     @classmethod
-    def of(cls, report: Report, heard: Heard | None = None, is_last_word: bool = False) -> QueuedReport:
-        """Raises ValueError, TypeError, RecursionError for what is no JSON."""
-        data = json.dumps(with_said(report), separators=(",", ":"), allow_nan=False).encode()
-        return cls(report.get("attempt"), report.get("epoch"), str(report.get("event")), data, heard, is_last_word)
+    def of(cls, report: AnyReport, heard: Heard | None = None, is_last_word: bool = False) -> QueuedReport:
+        """Raises TypeError, RecursionError for what cannot be said."""
+        attempt = None if isinstance(report, BuildReport) else report.attempt or None
+        epoch = report.epoch if isinstance(report, AttemptReport) else None
+        return cls(attempt, epoch, report.event, written(report.with_said()), heard, is_last_word)
 
 
-def final_report(event: Report, message: Said, cause: str = "studio_fault") -> Report:
+def final_report(attempt: str, epoch: int, message: Said, cause: str = "studio_fault") -> Finished:
     """The end of an attempt in the fewest words."""
     words = message if len(message) <= WORDS_MOST else foreign(message[:WORDS_MOST])
-    return {**event, "event": "finished", "at": now(), "exit_code": None, "cause": cause, "message": words}
+    return Finished(event="finished", attempt=attempt, epoch=epoch, at=Moment.present(), cause=cause, message=words)
 
 
 class Exchange:
     """Claims and reports. `tell` never blocks."""
 
-    def __init__(self, client: StudioClient, facts: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, client: StudioClient, facts: Callable[[], HostFacts]) -> None:
         self.client, self.facts = client, facts
         self.handler: WorkHandler
         self._pending: list[QueuedReport] = []
@@ -114,20 +117,20 @@ class Exchange:
         self._news.set()
         self._urgent.set()
 
-    def tell(self, report: Report, urgent: bool = False, heard: Heard | None = None) -> None:
+    def tell(self, report: AnyReport, urgent: bool = False, heard: Heard | None = None) -> None:
         """Queue a report; `heard` is called once the studio has it.
 
-        Raises ValueError, TypeError, RecursionError for what is no JSON.
+        Raises TypeError, RecursionError for what cannot be said.
         """
-        told = QueuedReport.of(report, heard)
+        queued = QueuedReport.of(report, heard)
         with self._lock:
-            self._pending.append(told)
+            self._pending.append(queued)
         if urgent:
             self._urgent.set()
         self._news.set()
 
     def wake(self) -> None:
-        """The bell: there may be work."""
+        """The wake-up: there may be work."""
         self._urgent.set()
         self._news.set()
 
@@ -141,7 +144,7 @@ class Exchange:
             return
         self._claim_pause = backoff()
         self.handler.take(answer)
-        if answer.get("cancel") and not answer.get("work"):
+        if answer.cancel and not answer.work:
             self._stop.wait(AGAIN_S)  # a cancel is repeated until its step is over, without a pause
 
     def _tell_pending(self) -> None:
@@ -203,26 +206,26 @@ class Exchange:
             self._wait_for_studio(error)
         self._news.set()
 
-    def _isolate_refused(self, told: QueuedReport, error: Away | Refused) -> None:
+    def _isolate_refused(self, queued: QueuedReport, error: Away | Refused) -> None:
         """A fault of the studio's may pass; a refusal will not, and neither will a fault that lasts."""
         moment = time.monotonic()
-        told.faulty_since = told.faulty_since or moment
-        told.again_at = moment + LONGEST_PAUSE_S
-        if isinstance(error, StudioFaulty) and moment - told.faulty_since < PATIENCE_S:
+        queued.faulty_since = queued.faulty_since or moment
+        queued.again_at = moment + LONGEST_PAUSE_S
+        if isinstance(error, StudioFaulty) and moment - queued.faulty_since < PATIENCE_S:
             return
-        log.error("the studio cannot take '%s' of attempt %s: %s", told.event, told.attempt, error)
-        if told.is_last_word:
-            told.again_at = moment + LAST_WORD_S
-        elif told.event == "finished" and told.attempt:
+        log.error("the studio cannot take '%s' of attempt %s: %s", queued.event, queued.attempt, error)
+        if queued.is_last_word:
+            queued.again_at = moment + LAST_WORD_S
+        elif queued.event == "finished" and queued.attempt:
             message = said("end_not_taken", error=str(error))
-            self._replace(told, {"attempt": told.attempt, "epoch": told.epoch}, message)
+            self._replace(queued, final_report(queued.attempt, queued.epoch or 0, message))
         else:
-            self._heard([told])
+            self._heard([queued])
 
-    def _replace(self, told: QueuedReport, event: Report, message: Said) -> None:
-        word = QueuedReport.of(final_report(event, message), told.heard, is_last_word=True)
+    def _replace(self, queued: QueuedReport, last: Finished) -> None:
+        word = QueuedReport.of(last, queued.heard, is_last_word=True)
         with self._lock:
-            self._pending[self._pending.index(told)] = word
+            self._pending[self._pending.index(queued)] = word
 
     def _gather(self) -> None:
         """Wait until there is something to tell, or a lease to renew, and a little longer for what belongs to it."""
@@ -234,23 +237,28 @@ class Exchange:
         self._news.clear()
         self._urgent.clear()
 
-    def _call(self, reports: Iterable[QueuedReport], wait: float) -> dict[str, Any]:
+    def _call(self, reports: Iterable[QueuedReport], wait: float) -> Answer:
         """Raises Away, Refused."""
-        document = {"host": self._facts(), "holding": self.handler.holding(), "want": self.handler.capacity()}
-        answer = self.client.exchange(document, [each.data for each in reports], wait)
+        message = messages.Exchange(
+            host=self._facts(),
+            holding=self.handler.holding(),
+            reports=[Raw(each.data) for each in reports],
+            want=self.handler.capacity(),
+            wait=wait,
+        )
+        answer = self.client.exchange(message)
         if self._away:
             self._away = False
             log.info("the studio is back")
-        lease = answer.get("lease_seconds")
-        if isinstance(lease, int | float) and lease > 0:
-            self._renew_s = min(RENEW_S, lease * RENEW_SHARE)
+        if answer.lease_seconds:
+            self._renew_s = min(RENEW_S, answer.lease_seconds * RENEW_SHARE)
         return answer
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> HostFacts:
         """What the host tells of itself; leases are renewed even where that cannot be found out."""
-        found: list[dict[str, Any]] = []
+        found: list[HostFacts] = []
         succeeds("facts of this host", lambda: found.append(self.facts()))
-        return found[0] if found else {}
+        return found[0] if found else HostFacts()
 
     def _heard(self, batch: Iterable[QueuedReport]) -> None:
         heard = set(batch)

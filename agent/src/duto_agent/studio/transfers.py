@@ -7,18 +7,22 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from duto.spec.sentences import said
 from duto_agent.disk_space import require_space
 from duto_agent.paths import inside
 from duto_agent.worded import Worded
+from duto_protocol.messages import InputFile, SnapshotFile
 
 DIGEST = re.compile("[0-9a-f]{64}")
 FICLONE = 0x40049409
 PIECE = 1 << 20
+
+
+File = SnapshotFile | InputFile
 
 
 class DataMissing(Worded):
@@ -53,48 +57,48 @@ class Transfers:
     def __init__(self, store: Store, cache: Path, fetcher: Fetcher) -> None:
         self.store, self.cache, self.fetcher = store, cache, fetcher
 
-    def bring(self, file: Mapping[str, Any], target: Path, *, exact: bool = False) -> None:
+    def bring(self, file: File, target: Path, *, exact: bool = False, local: Path | None = None) -> None:
         """Put one file of the spec at the target, as a copy that may be written to.
 
         What is known by its digest alone is looked at before it is used: this host's copies, and code (`exact`) also
-        where it comes from the studio's disk. Data that lie there may have changed since they were listed.
+        where it comes from the studio's disk. Data that lie there may have changed since they were listed. `local` is
+        where this agent has found the file below a direct folder.
         """
-        # `local` is this agent's own word for a file it found below a direct folder.
-        direct = Path(file["local"]) if file.get("local") else self.store.path(file.get("direct"))
+        direct = local or self.store.path(file.direct)
         own = direct if direct is not None and direct.is_file() else None
-        copy(own or self._cached(file), target, str(file.get("path")))
+        copy(own or self._cached(file), target, file.path)
         if (exact or own is None) and not _is_whole(file, target):
             if own is not None:
-                raise DataMissing(said("other_in_store", path=file.get("path")))
+                raise DataMissing(said("other_in_store", path=file.path))
             self._place(file).unlink(missing_ok=True)  # this host's copy has changed
-            copy(self._cached(file), target, str(file.get("path")))
-        size = file.get("size")
+            copy(self._cached(file), target, file.path)
+        size = file.size
         if size is not None and target.stat().st_size != size:
-            raise DataMissing(said("other_size", path=file.get("path"), found=target.stat().st_size, size=size))
+            raise DataMissing(said("other_size", path=file.path, found=target.stat().st_size, size=size))
 
-    def _cached(self, file: Mapping[str, Any]) -> Path:
+    def _cached(self, file: File) -> Path:
         """The file in the host's cache, fetched once per digest."""
-        digest, url, place = str(file.get("digest") or ""), file.get("get"), self._place(file)
+        digest, url, place = file.digest or "", file.get, self._place(file)
         if digest and place.is_file():
             with contextlib.suppress(OSError):
                 os.utime(place)
             return place
         if not url:
-            raise DataMissing(said("not_in_store", path=file.get("path")))
+            raise DataMissing(said("not_in_store", path=file.path))
         new = place.with_name(f"{place.name}.{os.getpid()}.{id(file)}")
-        with require_space(said("cached", path=file.get("path")), self.cache, file.get("size"), part=new):
+        with require_space(said("cached", path=file.path), self.cache, file.size, part=new):
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._fetch(str(url), new, digest, str(file.get("path")))
+                self._fetch(url, new, digest, file.path)
                 new.replace(place)
             finally:
                 new.unlink(missing_ok=True)
         return place
 
-    def _place(self, file: Mapping[str, Any]) -> Path:
-        name = str(file.get("digest") or "")
+    def _place(self, file: File) -> Path:
+        name = file.digest or ""
         if not DIGEST.fullmatch(name):
-            name = hashlib.sha256(f"{name}{file.get('get')}".encode()).hexdigest()
+            name = hashlib.sha256(f"{name}{file.get}".encode()).hexdigest()
         return self.cache / name[:2] / name
 
     def _fetch(self, url: str, new: Path, digest: str, name: str) -> None:
@@ -107,11 +111,11 @@ class Transfers:
             raise DataMissing(said("other_arrived", path=name))
 
 
-def _is_whole(file: Mapping[str, Any], target: Path) -> bool:
-    if not file.get("digest"):
+def _is_whole(file: File, target: Path) -> bool:
+    if not file.digest:
         return True
     with target.open("rb", buffering=0) as copied:
-        return hashlib.file_digest(copied, "sha256").hexdigest() == str(file["digest"])
+        return hashlib.file_digest(copied, "sha256").hexdigest() == str(file.digest)
 
 
 def copy(source: Path, target: Path, what: str, check: Callable[[], None] = lambda: None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from duto_agent.loops import start_loop
 
 log = logging.getLogger("duto.agent")
+# The wake-up, as studio and agents of all releases name it to each other.
 TASK = "agent.bell"
 AGAIN_S = 30.0
 
@@ -17,14 +18,14 @@ AGAIN_S = 30.0
 class WakeupWorker:
     """A Celery worker with one thread on the queue of this host, living inside the agent."""
 
-    def __init__(self, redis_url: str, name: str, ring: Callable[[], None]) -> None:
-        self.redis_url, self.queue, self.ring = redis_url, f"host.{name}", ring
+    def __init__(self, redis_url: str, name: str, wake: Callable[[], None]) -> None:
+        self.redis_url, self.queue, self.wake = redis_url, f"host.{name}", wake
         self._worker: Any = None
         self._stopped = threading.Event()
 
     def start(self) -> None:
         """In the background: the broker may be away, and importing Celery takes its time."""
-        start_loop("bell", self._serve, self._stopped)
+        start_loop("wakeup", self._serve, self._stopped)
 
     def stop(self) -> None:
         """Let go of the broker; the process ends without waiting for it."""
@@ -41,7 +42,7 @@ class WakeupWorker:
             self._worker = self._make()
             self._worker.start()
         except (Exception, SystemExit) as error:
-            log.warning("the bell is out of order, work is found by asking: %s", error)
+            log.warning("no wake-ups arrive, work is found by asking: %s", error)
         self._stopped.wait(AGAIN_S)
 
     def _make(self) -> Any:
@@ -58,8 +59,8 @@ class WakeupWorker:
         )  # fmt: skip
 
         @app.task(name=TASK, shared=False)  # type: ignore[untyped-decorator]
-        def bell(*ids: Any, **more: Any) -> None:
-            self.ring()
+        def wakeup(*ids: Any, **more: Any) -> None:
+            self.wake()
 
         return app.WorkController(
             pool_cls="threads", concurrency=1, queues=[self.queue], loglevel="ERROR",

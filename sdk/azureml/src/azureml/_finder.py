@@ -68,6 +68,12 @@ class Finder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
         if fullname not in MODULES:
+            if fullname.rpartition(".")[0] in ("azureml", "azureml.contrib"):
+                raise ModuleNotFoundError(
+                    f"No module named {fullname!r}: Duto has no counterpart of this part of Azure ML's SDK. Do without it. "
+                    "Azure's own package for it would bring azureml-core along, which knows no Duto studio.",
+                    name=fullname,
+                )
             return None
         return importlib.machinery.ModuleSpec(fullname, _Loader(), is_package=True)
 

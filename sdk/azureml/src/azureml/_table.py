@@ -40,6 +40,11 @@ _STEPS = (
     "MpiStep AdlaStep AzureBatchStep RScriptStep SynapseSparkStep KustoStep ModuleStep HyperDriveStep "
     "HyperDriveStepRun AutoMLStep AutoMLStepRun"
 )
+_OPEN = (
+    "MNIST OjSalesSimulated Diabetes NycTlcGreen NycTlcYellow NycTlcFhv PublicHolidays PublicHolidaysOffline NoaaIsdWeather "
+    "NoaaGfsWeather BostonSafety ChicagoSafety NycSafety SanFranciscoSafety SeattleSafety UsPopulationCounty UsPopulationZip "
+    "UsLaborCPI UsLaborCPS UsLaborEHENational UsLaborEHEState UsLaborLAUS UsLaborPPICommodity UsLaborPPIIndustry"
+)
 _SWEEP = (
     "HyperDriveConfig HyperDriveRun PrimaryMetricGoal RandomParameterSampling GridParameterSampling "
     "BayesianParameterSampling BanditPolicy MedianStoppingPolicy TruncationSelectionPolicy "
@@ -85,7 +90,7 @@ _USED: Dict[str, str] = {
     "DataReferenceConfiguration PyTorchConfiguration TensorflowConfiguration "
     "ParallelTaskConfiguration",
     "azureml.core.script_run": "ScriptRun",
-    "azureml.core.script_run_config": "ScriptRunConfig",
+    "azureml.core.script_run_config": "ScriptRunConfig MpiConfiguration PyTorchConfiguration TensorflowConfiguration",
     "azureml.core.webservice": _SERVICES + " WebserviceException",
     "azureml.core.webservice.aci": "AciWebservice",
     "azureml.core.webservice.aks": "AksWebservice AksEndpoint",
@@ -164,14 +169,14 @@ _USED: Dict[str, str] = {
     "azureml.train.hyperdrive.parameter_expressions": _EXPRESSIONS,
     "azureml.train.hyperdrive.policy": "BanditPolicy MedianStoppingPolicy TruncationSelectionPolicy "
     "NoTerminationPolicy",
-    "azureml.train.hyperdrive.run": "HyperDriveRun",
+    "azureml.train.hyperdrive.run": "HyperDriveRun PrimaryMetricGoal",
     "azureml.train.hyperdrive.runconfig": "HyperDriveConfig",
     "azureml.train.hyperdrive.sampling": "RandomParameterSampling GridParameterSampling BayesianParameterSampling",
     "azureml.train.sklearn": "SKLearn",
     "azureml.train.widgets": "RunDetails",
     "azureml.widgets": "RunDetails",
     "azureml.telemetry": "set_diagnostics_collection",
-    "azureml.opendatasets": "MNIST OjSalesSimulated OpenDataset",
+    "azureml.opendatasets": f"{_OPEN} OpenDataset",
     "azureml.datadrift": "DataDriftDetector",
     "azureml.dataprep": "",
     "azureml._restclient": "",
@@ -188,15 +193,15 @@ MODULES: Dict[str, str] = {
 }
 # Names that mean something else there than in the modules where programs know them from.
 ANOTHER: Dict[str, Tuple[str, ...]] = {
-    "azureml.pipeline.core.graph": ("DataType",),
+    "azureml.pipeline.core.graph": ("DataType", "Module"),
     "azureml.core.runconfig": ("Dataset", "DataPath", "DataReferenceConfiguration"),
 }
 
 # Names that stand for another.
 OTHER_NAMES: Dict[str, str] = {
-    **dict.fromkeys(("MNIST", "OjSalesSimulated"), "OpenDataset"),
+    **dict.fromkeys(_OPEN.split(), "OpenDataset"),
     **dict.fromkeys(("JarLibrary", "MavenLibrary", "PyPiLibrary", "EggLibrary"), "DatabricksStep"),
-    **dict.fromkeys(("PyTorchConfiguration", "TensorflowConfiguration", "ParallelTaskConfiguration"), "MpiStep"),
+    **dict.fromkeys(("ParallelTaskConfiguration",), "ParallelRunStep"),
     # What programs do where data are no table, or cannot be had.
     **dict.fromkeys(("DatasetExecutionError", "DatasetValidationError"), "UserErrorException"),
     "AuthenticationError": "AuthenticationException",

@@ -6,6 +6,7 @@ from typing import Dict
 
 _BY_MODULE = {
     "duto.workspace.workspace": "Workspace",
+    "duto.workspace.keyvault": "Keyvault",
     "duto.experiment.experiment": "Experiment",
     "duto.run.run": "Run get_run",
     "duto.run.offline": "_OfflineRun",
@@ -14,6 +15,26 @@ _BY_MODULE = {
     "duto.pipeline.pipeline": "Pipeline",
     "duto.steps.base": "PipelineStep StepSequence",
     "duto.steps.python_script": "PythonScriptStep",
+    "duto.steps.command": "CommandStep",
+    "duto.steps.estimator": "EstimatorStep",
+    "duto.steps.mpi": "MpiStep",
+    "duto.steps.parallel_run": "ParallelRunStep ParallelRunConfig",
+    "duto.parallel.entry_script": "EntryScript",
+    "duto.steps.hyper_drive": "HyperDriveStep",
+    "duto.sweep.expressions": "choice randint uniform quniform loguniform qloguniform normal qnormal lognormal qlognormal",
+    "duto.sweep.sampling": "HyperParameterSampling RandomParameterSampling GridParameterSampling "
+    "BayesianParameterSampling",
+    "duto.sweep.policy": "EarlyTerminationPolicy BanditPolicy MedianStoppingPolicy TruncationSelectionPolicy "
+    "NoTerminationPolicy",
+    "duto.sweep.config": "HyperDriveConfig HyperDriveRunConfig",
+    "duto.sweep.run": "HyperDriveRun HyperDriveStepRun",
+    "duto.sweep.training_output": "TrainingOutput",
+    "duto.steps.azure_batch": "AzureBatchStep",
+    "duto.steps.data_transfer": "DataTransferStep TransferredData",
+    "duto.steps.module_step": "ModuleStep",
+    "duto.pipeline.module": "Module ModuleVersion ModuleVersionDescriptor",
+    "duto.pipeline.module_ports": "InputPortDef OutputPortDef",
+    "duto.steps.refused": "AdlaStep KustoStep DatabricksStep",
     "duto.steps.parameter": "PipelineParameter",
     "duto.data.pipeline_data": "PipelineData InputPortBinding OutputPortBinding PipelineOutputAbstractDataset "
     "PipelineOutputFileDataset PipelineOutputTabularDataset",
@@ -29,11 +50,16 @@ _BY_MODULE = {
     "LinkFileOutputDatasetConfig TransformationMixin",
     "duto.data.references": "DataReference DataPath DataPathComputeBinding",
     "duto.compute.targets": "ComputeTarget AmlCompute AmlComputeProvisioningConfiguration",
+    "duto.compute.attached": "DataFactoryCompute DataFactoryProvisioningConfiguration DataFactoryAttachConfiguration "
+    "BatchCompute BatchAttachConfiguration AttachConfiguration",
     "duto.compute.status": "AmlComputeStatus ScaleSettings",
     "duto.environment.environment": "Environment ImageBuildDetails DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
     "duto.environment.sections": "PythonSection DockerSection SparkSection RSection SparkPackage ContainerRegistry",
     "duto.environment.conda_dependencies": "CondaDependencies",
-    "duto.configuration.run_configuration": "RunConfiguration DockerConfiguration MpiConfiguration HistoryConfiguration SparkConfiguration",
+    "duto.configuration.run_configuration": "RunConfiguration DockerConfiguration HistoryConfiguration SparkConfiguration",
+    "duto.configuration.estimator": "Estimator SKLearn PyTorch TensorFlow Chainer",
+    "duto.configuration.distributed": "Mpi Nccl Gloo ParameterServer MpiConfiguration PyTorchConfiguration "
+    "TensorflowConfiguration",
     "duto.experiment.script_run_config": "ScriptRunConfig",
     "duto.model.model": "Model",
     "duto.authentication": "AbstractAuthentication InteractiveLoginAuthentication AzureCliAuthentication "
@@ -43,7 +69,7 @@ _BY_MODULE = {
     "duto.client.telemetry": "set_diagnostics_collection diagnostic_log NewLoggingLevel experimental "
     "perform_interactive_login",
     "duto.configuration.resources": "ResourceConfiguration RunStatus ViewType PrimaryMetricGoal TimeSeries",
-    "duto.exceptions": "AzureMLException UserErrorException AuthenticationException ForbiddenException "
+    "duto.exceptions": "AzureMLException UserErrorException HyperDriveConfigException AuthenticationException ForbiddenException "
     "NotFoundException ConflictException TooLargeException StudioUnavailableException "
     "ComputeTargetException ExperimentExecutionException ActivityFailedException "
     "RunEnvironmentException RunConfigurationException SnapshotException ModelNotFoundException "

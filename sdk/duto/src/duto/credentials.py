@@ -12,9 +12,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional
-from urllib.parse import urlsplit
 
-from duto.client.http import Client
+from duto.client.http import Client, split_address
 from duto.exceptions import AuthenticationException
 
 FILE_VARIABLE = "DUTO_CREDENTIALS"
@@ -22,7 +21,14 @@ FILE_VARIABLE = "DUTO_CREDENTIALS"
 
 @dataclass(frozen=True)
 class Credentials:
-    """A studio's address, the token for it, and the workspace that it was issued for."""
+    """A studio's address and the token for it.
+
+    Attributes:
+        url: the studio's address, such as `http://127.0.0.1:8000`.
+        token: the token, or None where there is none.
+        workspace: name of the workspace that the token was issued for, where that is known.
+        address_file: a JSON file whose `url` is where the studio is now; the agent keeps it up to date inside a step.
+    """
 
     url: str
     token: Optional[str]
@@ -30,6 +36,11 @@ class Credentials:
     address_file: Optional[str] = None
 
     def client(self) -> Client:
+        """A connection with these credentials.
+
+        Returns:
+            A new connection; nothing is sent before its first call.
+        """
         return Client(self.url, self.token, address_file=self.address_file)
 
 
@@ -43,8 +54,12 @@ def credentials_path() -> Path:
 
 
 def same_address(url: str) -> str:
-    """An address as the key of the file: scheme, host and port in lower case, without a trailing slash."""
-    parts = urlsplit(url if "//" in url else f"http://{url}")
+    """An address as the key of the file: scheme, host and port in lower case, without a trailing slash.
+
+    Raises:
+        UserErrorException: it is none.
+    """
+    parts = split_address(url if "//" in url else f"http://{url}")
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme.lower()}://{(parts.hostname or '').lower()}{port}{parts.path.rstrip('/')}"
 
@@ -57,8 +72,20 @@ def in_step() -> bool:
 def find(studio_url: Optional[str] = None) -> Credentials:
     """The credentials for a studio, by default the one that the surroundings name.
 
-    Inside a step: the run's own token. Then `DUTO_URL` with `DUTO_TOKEN`, then the credentials file.
-    Raises `AuthenticationException` that says what to do when there is no token for this address.
+    Inside a step: the run's own token. Then `DUTO_URL` with `DUTO_TOKEN`, then the credentials file. A token goes to
+    the address that it was given for and to no other.
+
+    Args:
+        studio_url: the studio's address; None for `DUTO_URL`, else the file's default. Inside a step it does not
+            matter.
+
+    Returns:
+        The credentials.
+
+    Raises:
+        AuthenticationException: there is no token for this address (the message says what to do), or the credentials
+            file cannot be read.
+        UserErrorException: `studio_url`, `DUTO_URL` or a key of the file is no address.
     """
     if in_step():
         return _of_step()
@@ -76,7 +103,21 @@ def find(studio_url: Optional[str] = None) -> Credentials:
 
 
 def remember(url: str, token: str, workspace: str, make_default: bool = True) -> Path:
-    """Write a token to the user's file, readable by the user alone (0600)."""
+    """Write a token to the user's credentials file, readable by the user alone (0600).
+
+    Args:
+        url: the studio's address; another token for the same address is replaced.
+        token: a token of the page Settings or of `python3 manage.py token`.
+        workspace: name of the workspace that it was issued for.
+        make_default: let it be the studio that programs without an address mean; the first one always is.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        AuthenticationException: the file that is there cannot be read.
+        UserErrorException: `url` is no address.
+    """
     path = credentials_path()
     document = _read(path)
     document.setdefault("studios", {})[same_address(url)] = {"token": token, "workspace": workspace}
@@ -114,7 +155,7 @@ def _read(path: Path) -> Dict[str, Any]:
 def _help(url: Optional[str]) -> str:
     where = f"for the studio at {url}" if url else "for any studio"
     return (
-        f"There are no credentials {where}. Start one with `python3 manage.py up`, which writes them for "
-        f"you, or set "
-        "DUTO_URL and DUTO_TOKEN to its address and a token (page Settings, or `python3 manage.py token`)."
+        f"There are no credentials {where}. Keep a token of the page Settings by `duto login URL`, or set "
+        "DUTO_URL and DUTO_TOKEN to the studio's address and a token. On the studio's own machine "
+        "`python3 manage.py up` keeps one for whoever starts it, and `python3 manage.py token` makes one."
     )

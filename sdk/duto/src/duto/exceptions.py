@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Iterable, Optional, Type
 
 
 class AzureMLException(Exception):
-    """The root of all errors of the SDK; `message` holds the text."""
+    """The root of all errors of the SDK.
+
+    Attributes:
+        message: the text.
+        inner_exception: the error that this one comes from, where there is one.
+        code: the studio's word for what went wrong, such as `not_found`; None where the error is this side's own.
+        status: status of the studio's answer, such as 404; None where the error is this side's own.
+        facts: what the text names, as the studio's JSON has it.
+    """
 
     def __init__(
         self,
         exception_message: str = "",
         inner_exception: Optional[BaseException] = None,
-        target: Any = None,
-        details: Any = None,
-        message_format: Any = None,
-        message_parameters: Any = None,
-        reference_code: Any = None,
-        **kwargs: Any,
+        target: object = None,
+        details: object = None,
+        message_format: object = None,
+        message_parameters: object = None,
+        reference_code: object = None,
+        **kwargs: object,
     ) -> None:
+        """
+        Args:
+            exception_message: the text.
+            inner_exception: the error that this one comes from.
+            target: taken and not used.
+            details: taken and not used.
+            message_format: taken and not used.
+            message_parameters: taken and not used.
+            reference_code: taken and not used.
+            kwargs: taken and not used.
+        """
         super().__init__(exception_message)
         self.message = exception_message
         self.inner_exception = inner_exception
@@ -31,31 +50,37 @@ class AzureMLException(Exception):
 
 
 class UserErrorException(AzureMLException):
-    """Something that the caller can put right."""
+    """Something that the caller can put right; also what the studio answers with 400 and 422."""
+
+
+class HyperDriveConfigException(UserErrorException):
+    """A sweep that cannot be: its hyperparameters, its policy or its bounds."""
 
 
 class AuthenticationException(UserErrorException):
-    """No credentials, or the studio knows them not."""
+    """No credentials, or the studio does not know them (401)."""
 
 
 class ForbiddenException(UserErrorException):
-    """The role is too small for the deed."""
+    """The role is too small for the action, or the token's scope (403)."""
 
 
 class NotFoundException(UserErrorException):
-    """The studio has no such thing, or shows it not to this user."""
+    """The studio has no such thing, or does not show it to this user (404)."""
 
 
 class ConflictException(UserErrorException):
-    """The name is taken, or the state does not allow the deed."""
+    """The name is taken, or the state does not allow the action (409)."""
 
 
 class TooLargeException(UserErrorException):
-    """The body is above the studio's limit."""
+    """The body is above the studio's limit (413)."""
 
 
 class StudioUnavailableException(AzureMLException):
-    """The studio does not answer, or answers with a fault of its own."""
+    """The studio does not answer, or answers with a fault of its own (5xx). It was waited for as long as patience
+    lasts.
+    """
 
 
 class ComputeTargetException(AzureMLException):
@@ -67,9 +92,18 @@ class ExperimentExecutionException(AzureMLException):
 
 
 class ActivityFailedException(AzureMLException):
-    """A run that was waited for and did not complete; `error_details` says why."""
+    """A run that was waited for and did not complete.
 
-    def __init__(self, error_details: Any = "", **kwargs: Any) -> None:
+    Attributes:
+        error_details: why, as the run's error tells it.
+    """
+
+    def __init__(self, error_details: object = "", **kwargs: Any) -> None:
+        """
+        Args:
+            error_details: why; its text is the message.
+            kwargs: as in `AzureMLException`.
+        """
         super().__init__(str(error_details), **kwargs)
         self.error_details = error_details
 
@@ -83,19 +117,24 @@ class RunEnvironmentException(AzureMLException):
         "not set.",
         **kwargs: Any,
     ) -> None:
+        """
+        Args:
+            exception_message: the text.
+            kwargs: as in `AzureMLException`.
+        """
         super().__init__(exception_message, **kwargs)
 
 
 class RunConfigurationException(AzureMLException):
-    """A run configuration that cannot be read or written."""
+    """A run configuration that cannot be read or written: `RunConfiguration.load`, `RunConfiguration.save`."""
 
 
 class SnapshotException(AzureMLException):
-    """A source directory that cannot become a snapshot."""
+    """A source directory that cannot become a snapshot: it is absent, too large, or holds what cannot be read."""
 
 
 class ModelNotFoundException(AzureMLException):
-    """No model of this name and version."""
+    """No model of this name and version; also a `WebserviceException` where `Model` raises it."""
 
 
 class ModelPathNotFoundException(AzureMLException):
@@ -103,61 +142,91 @@ class ModelPathNotFoundException(AzureMLException):
 
 
 class ProjectSystemException(AzureMLException):
-    """A project folder that cannot be used."""
+    """A project folder that cannot be used. Kept for its name: nothing here raises it."""
 
 
 class TrainingException(AzureMLException):
-    """A training run that went wrong."""
+    """A training run that went wrong. Kept for its name: nothing here raises it."""
 
 
 class ParallelRunException(AzureMLException):
-    """A parallel run that went wrong."""
+    """A parallel run that went wrong. Kept for its name: nothing here raises it."""
 
 
 class AzureMLAggregatedException(AzureMLException):
-    """Several errors at once."""
+    """Several errors at once.
 
-    def __init__(self, exceptions_list: Any = (), **kwargs: Any) -> None:
+    Attributes:
+        exceptions_list: the errors.
+    """
+
+    def __init__(self, exceptions_list: Iterable[object] = (), **kwargs: Any) -> None:
+        """
+        Args:
+            exceptions_list: the errors; the message has one line for each.
+            kwargs: as in `AzureMLException`.
+        """
         super().__init__("\n".join(str(each) for each in exceptions_list), **kwargs)
         self.exceptions_list = list(exceptions_list)
 
 
 class DatasetTimestampMissingError(AzureMLException):
-    """A dataset without timestamp columns, asked for a time range."""
+    """A dataset without timestamp columns, asked for a time range: `with_timestamp_columns` names them."""
 
 
 class DiscoveryUrlNotFoundException(AzureMLException):
-    """A service address that is missing."""
+    """A service address that is missing. Kept for its name: nothing here raises it."""
 
 
 class WebserviceException(AzureMLException):
-    """What concerns models and web services; programs catch it for a missing model."""
+    """What concerns models and web services; programs catch it for a missing model.
+
+    Attributes:
+        status_code: status of the answer, where one is told.
+    """
 
     def __init__(
-        self, exception_message: str = "", status_code: Optional[int] = None, logger: Any = None, **kwargs: Any
+        self, exception_message: str = "", status_code: Optional[int] = None, logger: object = None, **kwargs: Any
     ) -> None:
+        """
+        Args:
+            exception_message: the text.
+            status_code: what `status_code` gives.
+            logger: taken and not used.
+            kwargs: as in `AzureMLException`.
+        """
         super().__init__(exception_message, **kwargs)
         self.status_code = status_code
 
 
 class WorkspaceException(AzureMLException):
-    """A workspace that cannot be reached."""
+    """A workspace that is absent, or that these credentials do not reach or may not make."""
 
 
 class WorkspacePrivateEndpointException(WorkspaceException):
-    """Kept for its name."""
+    """A private endpoint that cannot be used. Kept for its name: nothing here raises it."""
 
 
 class HttpOperationError(Exception):
-    """`msrest.exceptions.HttpOperationError`, where msrest itself is not installed."""
+    """`msrest.exceptions.HttpOperationError`, where msrest itself is not installed.
 
-    def __init__(self, message: str = "", *args: Any, **kwargs: Any) -> None:
+    Attributes:
+        message: the text.
+    """
+
+    def __init__(self, message: str = "", *args: object, **kwargs: object) -> None:
+        """
+        Args:
+            message: the text.
+            args: taken and not used.
+            kwargs: taken and not used.
+        """
         super().__init__(message)
         self.message = message
 
 
 class NotBuiltException(UserErrorException, NotImplementedError):
-    """A name of the Azure ML SDK that imports here but does nothing yet."""
+    """A name of Azure ML's SDK that imports here but does nothing yet; the text says what to do instead."""
 
 
 def http_operation_error() -> Type[Exception]:
@@ -176,11 +245,6 @@ def datastore_not_found(name: str, message: str) -> Exception:
     """The error of a missing datastore: programs catch it as `UserErrorException` or as
     `HttpOperationError`."""
     return _double("DatastoreNotFoundException", NotFoundException)(message)
-
-
-def endpoint_not_found(message: str) -> Exception:
-    """The error of a missing pipeline endpoint: programs catch it as `ErrorResponseException`."""
-    return error_response_exception()(message)
 
 
 def error_response_exception() -> Type[Exception]:

@@ -12,49 +12,21 @@ _Kind = TypeVar("_Kind", bound=type)
 
 _STEPS = "Use PythonScriptStep with a script that does the work."
 _SERVE = "A studio runs pipelines and serves no models: load the model with `Model.get_model_path`."
-_SWEEP = "Submit one run per setting, or loop over the settings inside a step."
+_SWEEP = "Use HyperDriveConfig and HyperDriveRun."
 _AUTOML = "Train the candidates in steps of your own and compare their metrics."
 _ATTACH = "Use AmlCompute, which runs on the studio's hosts."
-_ESTIMATOR = "Use ScriptRunConfig, or PythonScriptStep with a RunConfiguration."
+_ESTIMATOR = "Use Estimator, or ScriptRunConfig with a RunConfiguration."
 _MLFLOW = "Log with Run.get_context().log and register with run.register_model."
 _SCHEDULE = "Publish the pipeline and call its address from cron."
 
 ADVICE: Dict[str, str] = {
     **dict.fromkeys(
         (
-            "ParallelRunStep",
-            "ParallelRunConfig",
-            "CommandStep",
-            "DataTransferStep",
-            "DatabricksStep",
-            "EstimatorStep",
-            "MpiStep",
-            "AdlaStep",
-            "AzureBatchStep",
             "RScriptStep",
             "SynapseSparkStep",
-            "KustoStep",
-            "ModuleStep",
-            "Module",
             "AutoMLPipelineBuilder",
         ),
         _STEPS,
-    ),
-    **dict.fromkeys(
-        (
-            "HyperDriveStep",
-            "HyperDriveStepRun",
-            "HyperDriveConfig",
-            "HyperDriveRun",
-            "RandomParameterSampling",
-            "GridParameterSampling",
-            "BayesianParameterSampling",
-            "BanditPolicy",
-            "MedianStoppingPolicy",
-            "TruncationSelectionPolicy",
-            "NoTerminationPolicy",
-        ),
-        _SWEEP,
     ),
     **dict.fromkeys(
         (
@@ -89,11 +61,9 @@ ADVICE: Dict[str, str] = {
         (
             "AksCompute",
             "AdlaCompute",
-            "BatchCompute",
             "BatchAiCompute",
             "ComputeInstance",
             "DatabricksCompute",
-            "DataFactoryCompute",
             "DsvmCompute",
             "HDInsightCompute",
             "RemoteCompute",
@@ -103,18 +73,16 @@ ADVICE: Dict[str, str] = {
         ),
         _ATTACH,
     ),
-    **dict.fromkeys(("Estimator", "PyTorch", "TensorFlow", "Chainer", "SKLearn", "MMLBaseEstimator"), _ESTIMATOR),
+    "MMLBaseEstimator": _ESTIMATOR,
     **dict.fromkeys(("Schedule", "ScheduleRecurrence", "TimeZone"), _SCHEDULE),
     "PipelineEndpoint": "Use PublishedPipeline: publish the pipeline and keep its id.",
     "PipelineDraft": "Clone a run on its page.",
-    "Keyvault": "Pass secrets as environment variables of the run configuration.",
     "SqlDataReference": "Read the table in a step.",
     "DataDriftDetector": "Compare two datasets in a step.",
     "LinkedService": _ATTACH,
     "SynapseWorkspaceLinkedServiceConfiguration": _ATTACH,
     "PrivateEndPoint": _ATTACH,
     "PrivateEndPointConfig": _ATTACH,
-    "TrainingOutput": _SWEEP,
     "ScriptRun": "Experiment.submit of a ScriptRunConfig gives a Run.",
     "OpenDataset": "Register the data under a name of your own and read them with Dataset.get_by_name.",
 }
@@ -194,7 +162,7 @@ def passed_over(where: str, why: str, **given: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """Every name of `ADVICE`, and functions such as `choice` under a lower-case name."""
+    """Every name of `ADVICE`, and functions under a lower-case name."""
     if name in ADVICE:
         return later_class(name, ADVICE[name])
     if name in FUNCTIONS:
@@ -203,21 +171,6 @@ def __getattr__(name: str) -> Any:
 
 
 FUNCTIONS: Dict[str, str] = {
-    **dict.fromkeys(
-        (
-            "choice",
-            "uniform",
-            "loguniform",
-            "quniform",
-            "qloguniform",
-            "normal",
-            "lognormal",
-            "qnormal",
-            "qlognormal",
-            "randint",
-        ),
-        _SWEEP,
-    ),
     "scoring": _AUTOML,
     "get_output_from_mm_pipeline": _AUTOML,
     "rawhttp": _SERVE,
@@ -258,5 +211,4 @@ PLACES: Dict[str, str] = {
     "azureml.contrib.mlflow": _MLFLOW,
     "azureml._restclient": "Use Run, Experiment and Workspace, or the studio's REST.",
     "azureml._base_sdk_common": "Use Run, Experiment and Workspace, or the studio's REST.",
-    "azureml_user": _STEPS,
 }

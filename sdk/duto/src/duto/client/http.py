@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, Mapping, Optional, Set, Tuple, Type, Union
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from duto.exceptions import (
     AuthenticationException,
@@ -68,6 +68,22 @@ def path_of(value: str) -> str:
     return quote(value, safe="/")
 
 
+def split_address(url: str) -> SplitResult:
+    """The parts of a studio's address, which has a scheme, a host, and a port that is one.
+
+    Raises:
+        UserErrorException: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise UserErrorException(f"{url!r} is no address of a studio; it looks like http://127.0.0.1:8000.")
+    return parts
+
+
 @contextmanager
 def waiting() -> Iterator[None]:
     """Within it, and within what it decorates, calls outlive an absence of the studio for as long as patience
@@ -94,7 +110,17 @@ def patience_of_surroundings() -> float:
 
 
 class Client:
-    """Speaks with one studio under one token. Safe to share between threads: each has its own connection."""
+    """Speaks with one studio under one token, in JSON. Safe to share between threads: each has its own connection.
+
+    A studio that is away is waited for: see *When the studio is away* in docs/sdk.md. An error answer is raised as
+    the exception of its status, with `code`, `status` and `facts` of its body.
+
+    Attributes:
+        token: the token that is sent; None sends none.
+        patience: seconds for which every call waits for a studio that is away; None lets the kind of call decide. May
+            be set.
+        timeout: seconds that a single answer may take. May be set.
+    """
 
     def __init__(
         self,
@@ -105,9 +131,16 @@ class Client:
         patience: Optional[float] = None,
         timeout: float = 600.0,
     ) -> None:
-        """`patience`: for how many seconds every call outlives an absence of the studio, whatever it is for.
+        """Nothing is sent before the first call.
 
-        `timeout`: how many seconds a single answer may take.
+        Args:
+            url: the studio's address, such as `http://127.0.0.1:8000`.
+            token: the token to send; None for none.
+            address_file: a JSON file whose `url` is where the studio is now, read before each connection.
+            patience: seconds for which every call outlives an absence of the studio, whatever it is for; None: 600
+                (or `DUTO_PATIENCE`) for what waits and inside a step, 30 for other calls, 3 to an address that has
+                never answered.
+            timeout: seconds that a single answer may take.
         """
         self._url = url.rstrip("/")
         self.token = token
@@ -118,7 +151,9 @@ class Client:
 
     @property
     def url(self) -> str:
-        """The studio's address; inside a step it is read from the file that the agent keeps up to date."""
+        """The studio's address without a slash at the end; inside a step it is read from the file that the agent
+        keeps up to date.
+        """
         if self._address_file:
             try:
                 found = json.loads(Path(self._address_file).read_text(encoding="utf-8")).get("url")
@@ -129,39 +164,141 @@ class Client:
         return self._url
 
     def get(self, path: str, /, **query: Any) -> Any:
+        """Ask by GET.
+
+        Args:
+            path: path from the studio's address on, such as `/api/v1/workspaces/`, quoted.
+            query: parameters of the query; None leaves one out, lists and dictionaries are sent as JSON, booleans as
+                1 and 0.
+
+        Returns:
+            The answer as its JSON is; None for an empty one.
+
+        Raises:
+            AzureMLException: the studio refuses, or does not answer: `AuthenticationException` (401),
+                `ForbiddenException` (403), `NotFoundException` (404), `ConflictException` (409),
+                `TooLargeException` (413), `StudioUnavailableException` (no answer, 5xx), else
+                `UserErrorException`.
+            UserErrorException: the studio's address is none, or `DUTO_PATIENCE` no number of seconds.
+        """
         return self._json("GET", path, query)
 
     def post(self, path: str, body: Any = None, key: Optional[str] = None, /, **query: Any) -> Any:
-        """Carried out once, however often it has to be sent: by its key, which the studio remembers."""
+        """Ask by POST. Carried out once, however often it has to be sent: by its key, which the studio remembers.
+
+        Args:
+            path: as in `get`.
+            body: what is sent as JSON; None sends `{}`.
+            key: the idempotency key; None makes a new one.
+            query: as in `get`.
+
+        Returns:
+            The answer as its JSON is; None for an empty one.
+
+        Raises:
+            AzureMLException: as in `get`.
+            UserErrorException: as in `get`.
+        """
         return self._json("POST", path, query, body if body is not None else {}, key or new_key())
 
     def patch(self, path: str, body: Any) -> Any:
+        """Ask by PATCH, which sets values: sent again it changes nothing more.
+
+        Args:
+            path: as in `get`.
+            body: what is sent as JSON.
+
+        Returns:
+            The answer as its JSON is; None for an empty one.
+
+        Raises:
+            AzureMLException: as in `get`.
+            UserErrorException: as in `get`.
+        """
         return self._json("PATCH", path, {}, body)
 
     def delete(self, path: str, body: Any = None, /, **query: Any) -> Any:
+        """Ask by DELETE. What is gone when it has to be sent again counts as deleted.
+
+        Args:
+            path: as in `get`.
+            body: what is sent as JSON; None sends nothing.
+            query: as in `get`.
+
+        Returns:
+            The answer as its JSON is; None for an empty one.
+
+        Raises:
+            AzureMLException: as in `get`.
+            UserErrorException: as in `get`.
+        """
         return self._json("DELETE", path, query, body)
 
-    def put(self, path: str, body: Body, size: Optional[int] = None, /, **query: Any) -> Any:
-        """Send raw bytes. A stream must be seekable, for it may have to be sent again; `size` is its
-        length."""
+    def put(self, path: str, body: Union[bytes, IO[bytes]], size: Optional[int] = None, /, **query: Any) -> Any:
+        """Send raw bytes.
+
+        Args:
+            path: as in `get`.
+            body: bytes, or a stream, which must be seekable, for it may have to be sent again.
+            size: the stream's length in bytes; None where bytes are given.
+            query: as in `get`.
+
+        Returns:
+            The answer as its JSON is; None for an empty one.
+
+        Raises:
+            AzureMLException: as in `get`.
+            UserErrorException: as in `get`.
+        """
         headers = {"Content-Type": "application/octet-stream", KEY: new_key()}
-        data = self._call("PUT", path, query, body, headers, size)[1]
-        return _parsed(data)
+        return self._document("PUT", path, self._call("PUT", path, query, body, headers, size)[1])
 
     def upload(self, path: str, file: Path, /, **query: Any) -> Any:
-        """Send a file's bytes."""
+        """Send a file's bytes by PUT.
+
+        Args:
+            path: as in `get`.
+            file: the file to send.
+            query: as in `get`.
+
+        Returns:
+            The answer as its JSON is; None for an empty one.
+        """
         with Path(file).open("rb") as stream:
             return self.put(path, stream, os.fstat(stream.fileno()).st_size, **query)
 
     def fetch(self, path: str, /, **query: Any) -> Tuple[bytes, Mapping[str, str]]:
-        """The raw answer and its headers."""
+        """Ask by GET for bytes.
+
+        Args:
+            path: as in `get`.
+            query: as in `get`.
+
+        Returns:
+            The answer's bytes, and its headers by their names in lower case.
+
+        Raises:
+            AzureMLException: as in `get`.
+            UserErrorException: as in `get`.
+        """
         data, headers = self._call("GET", path, query)[1:]
         return data, headers
 
     def download(self, path: str, target: Path, digest: Optional[str] = None, /, **query: Any) -> int:
-        """Write the answer to a file, whole or not at all; the count of bytes.
+        """Write the answer to a GET to a file, whole or not at all.
 
-        Raises `AzureMLException` when its sha256 is not `digest`.
+        Args:
+            path: as in `get`.
+            target: the file; its folders are made, and one that is there is replaced.
+            digest: sha256 that the bytes must have, in hex; None takes any.
+            query: as in `get`.
+
+        Returns:
+            The count of bytes.
+
+        Raises:
+            AzureMLException: the bytes are not those of `digest`; nothing is kept.
+            UserErrorException: as in `get`.
         """
         target = Path(target)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +316,15 @@ class Client:
         return count
 
     def pages(self, path: str, /, **query: Any) -> Iterator[Dict[str, Any]]:
-        """The items of a list, page after page."""
+        """The items of a list, asked for page after page while they are taken.
+
+        Args:
+            path: as in `get`.
+            query: as in `get`.
+
+        Returns:
+            The items, each as its JSON is.
+        """
         after: Optional[str] = None
         while True:
             answer = self.get(path, after=after, **query)
@@ -198,7 +343,15 @@ class Client:
         headers = {} if body is None else {"Content-Type": "application/json"}
         if key is not None:
             headers[KEY] = key
-        return _parsed(self._call(method, path, query, payload, headers)[1])
+        return self._document(method, path, self._call(method, path, query, payload, headers)[1])
+
+    def _document(self, method: str, path: str, data: bytes) -> Any:
+        try:
+            return json.loads(data) if data else None
+        except ValueError:
+            raise UserErrorException(
+                f"What answers at {self._url} is no Duto studio: its answer to {method} {path} is no JSON."
+            ) from None
 
     def _call(
         self,
@@ -224,7 +377,7 @@ class Client:
                     break
                 trouble: BaseException = refusal(status, data, method, path)
                 pause = _seconds(found.get("retry-after"))
-                # "Busy" of the studio itself is no answer to a deed; that of a proxy may hide one.
+                # "Busy" of the studio itself is no answer to an action; that of a proxy may hide one.
                 was_sent = not (status == 503 and pause is not None)
             except (OSError, http.client.HTTPException) as error:
                 trouble, pause, was_sent = error, None, self._local.sent
@@ -239,6 +392,11 @@ class Client:
         _answered.add(self._url)
         if status == 404 and method == "DELETE" and lost:
             return 204, b"", found
+        if 300 <= status < 400:
+            # Not followed: a token goes to the address that it was given for and nowhere else.
+            other = found.get("location", "")
+            other = other[: -len(target)] if other.endswith(target) else other
+            raise UserErrorException(f"{self._url} is not where the studio is: it sends on to {other or 'nowhere'}.")
         if status >= 400:
             raise refusal(status, data, method, path)
         return status, data, found
@@ -277,7 +435,7 @@ class Client:
         self._local.sent = True
         answer = connection.getresponse()
         found = {name.lower(): value for name, value in answer.getheaders()}
-        if sink is not None and answer.status < 400:
+        if sink is not None and answer.status < 300:
             sink.seek(0)
             sink.truncate()
             for chunk in iter(lambda: answer.read(_CHUNK), b""):
@@ -291,16 +449,15 @@ class Client:
         key = (url, os.getpid())
         if fresh or getattr(self._local, "key", None) != key:
             self._close()
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise UserErrorException(f"{url!r} is no address of a studio; it looks like http://127.0.0.1:8000.")
+            parts = split_address(url)
+            host = parts.hostname or ""
             connect = min(_CONNECT, self.timeout)
             if parts.scheme == "https":
                 self._local.connection = http.client.HTTPSConnection(
-                    parts.hostname, parts.port, timeout=connect, context=ssl.create_default_context()
+                    host, parts.port, timeout=connect, context=ssl.create_default_context()
                 )
             else:
-                self._local.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=connect)
+                self._local.connection = http.client.HTTPConnection(host, parts.port, timeout=connect)
             self._local.key = key
             self._local.prefix = parts.path.rstrip("/")
         connection: http.client.HTTPConnection = self._local.connection
@@ -392,10 +549,6 @@ def refusal(status: int, data: bytes, method: str, path: str) -> AzureMLExceptio
     error = kind(message)
     error.code, error.status, error.facts = code, status, facts
     return error
-
-
-def _parsed(data: bytes) -> Any:
-    return json.loads(data) if data else None
 
 
 def _query(query: Mapping[str, Any]) -> str:

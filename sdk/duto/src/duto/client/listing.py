@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, ItemsView, Iterator, Mapping, Optional, ValuesView
+from typing import Any, Callable, Dict, ItemsView, Iterable, Iterator, Mapping, Optional, ValuesView
+
+# So many names stand in an error.
+_NAMED = 20
+
+
+class UnknownName(KeyError):
+    """The KeyError of a name that is none of a workspace's; it says which there are."""
+
+    def __init__(self, name: object, known: Iterable[str]) -> None:
+        super().__init__(name)
+        self._known = sorted(known)
+
+    def __str__(self) -> str:
+        more = f", and {len(self._known) - _NAMED} more" if len(self._known) > _NAMED else ""
+        return f"There is no {self.args[0]!r}. There are: {', '.join(self._known[:_NAMED]) or 'none'}{more}."
 
 
 class LazyMapping(Mapping[str, Any]):
@@ -21,6 +36,8 @@ class LazyMapping(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
+            if name not in self._items():
+                raise UnknownName(name, self._items())
             self._made[name] = self._make(self._items()[name])
         return self._made[name]
 

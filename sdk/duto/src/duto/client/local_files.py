@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 # What Windows takes in no name, and names that it takes for devices.
 _NO_NAME = re.compile(r'[\x00-\x1f<>:"\\|?*]|[ .]$|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)).', re.I)
-_TOLD = 10
+_MOST_REASONS = 10
 # One file may be the studio's own fault; so many in a row are its absence.
 _UNANSWERED = 2
 
@@ -25,6 +25,16 @@ _UNANSWERED = 2
 def files_below(root: Union[str, Path]) -> List[Tuple[str, Path]]:
     """Every file below a folder: the text of its path in it, and where it is; sorted by the text."""
     return sorted((spelled(path.replace(os.sep, "/")), place) for path, place in trees.files(root))
+
+
+def local_file(path: Any) -> Path:
+    """A file that a program names. Raises `UserErrorException` where there is none."""
+    place = Path(str(path))
+    if place.is_dir():
+        raise UserErrorException(f"'{path}' is a folder; name a file in it.")
+    if not place.is_file():
+        raise UserErrorException(f"The file '{path}' does not exist.")
+    return place
 
 
 def text_of(name: str) -> str:
@@ -109,9 +119,9 @@ class Failures:
         kinds = {type(error) for _name, error in self._failed}
         is_one = len(kinds) == 1 and isinstance(first, UserErrorException)
         kind: Type[UserErrorException] = type(first) if is_one else UserErrorException  # type: ignore[assignment]
-        told = "\n".join(f"  {name!r}: {error}" for name, error in self._failed[:_TOLD])
-        more = f"\n  and {len(self._failed) - _TOLD} more" if len(self._failed) > _TOLD else ""
-        failure = kind(f"{counted(len(self._failed), 'file')} could not be copied:\n{told}{more}")
+        reasons = "\n".join(f"  {name!r}: {error}" for name, error in self._failed[:_MOST_REASONS])
+        more = f"\n  and {len(self._failed) - _MOST_REASONS} more" if len(self._failed) > _MOST_REASONS else ""
+        failure = kind(f"{counted(len(self._failed), 'file')} could not be copied:\n{reasons}{more}")
         if is_one:
             failure.code, failure.status, failure.facts = first.code, first.status, first.facts  # type: ignore[attr-defined]
         raise failure from first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 _COUNTS = (
     "preparingNodeCount",
@@ -18,12 +18,25 @@ _COUNTS = (
 class ScaleSettings:
     """Between how many nodes a cluster scales, and after how many idle seconds a node goes."""
 
-    def __init__(self, minimum_node_count: int, maximum_node_count: int, idle_seconds_before_scaledown: Any) -> None:
+    def __init__(
+        self, minimum_node_count: int, maximum_node_count: int, idle_seconds_before_scaledown: Union[int, str]
+    ) -> None:
+        """
+        Args:
+            minimum_node_count: nodes that stay.
+            maximum_node_count: nodes at most.
+            idle_seconds_before_scaledown: seconds, or an ISO 8601 duration where it is none of whole seconds.
+        """
         self.minimum_node_count = minimum_node_count
         self.maximum_node_count = maximum_node_count
         self.idle_seconds_before_scaledown = idle_seconds_before_scaledown
 
-    def serialize(self) -> Dict[str, Any]:
+    def serialize(self) -> Dict[str, Union[int, str]]:
+        """The settings under Azure ML's keys.
+
+        Returns:
+            `minNodeCount`, `maxNodeCount` and `nodeIdleTimeBeforeScaleDown` (such as `PT1800S`).
+        """
         idle = self.idle_seconds_before_scaledown
         return {
             "minNodeCount": self.minimum_node_count,
@@ -33,6 +46,14 @@ class ScaleSettings:
 
     @staticmethod
     def deserialize(object_dict: Mapping[str, Any]) -> ScaleSettings:
+        """The settings of such a dictionary.
+
+        Args:
+            object_dict: as `serialize()` gives it.
+
+        Returns:
+            The settings.
+        """
         idle = object_dict.get("nodeIdleTimeBeforeScaleDown") or "PT1800S"
         match = re.fullmatch(r"PT(\d+)S", str(idle))
         return ScaleSettings(
@@ -43,7 +64,7 @@ class ScaleSettings:
 
 
 class AmlComputeStatus:
-    """The state of a cluster; times are ISO 8601."""
+    """The state of a cluster. Times are ISO 8601 in UTC."""
 
     def __init__(
         self,
@@ -51,9 +72,9 @@ class AmlComputeStatus:
         allocation_state_transition_time: Optional[str],
         creation_time: Optional[str],
         current_node_count: int,
-        errors: Any,
+        errors: Optional[List[object]],
         modified_time: Optional[str],
-        node_state_counts: Any,
+        node_state_counts: Optional[Mapping[str, int]],
         provisioning_state: str,
         provisioning_state_transition_time: Optional[str],
         scale_settings: ScaleSettings,
@@ -61,6 +82,23 @@ class AmlComputeStatus:
         vm_priority: str,
         vm_size: str,
     ) -> None:
+        """
+        Args:
+            allocation_state: `Steady` or `Resizing`.
+            allocation_state_transition_time: since when it is so.
+            creation_time: when the cluster was made.
+            current_node_count: nodes that are there.
+            errors: what went wrong; None for nothing.
+            modified_time: when the cluster was changed.
+            node_state_counts: count of nodes by their states, under Azure ML's six keys (`runningNodeCount` and
+                others).
+            provisioning_state: `Succeeded`, `Failed`, `Deleting` and others, as Azure ML has them.
+            provisioning_state_transition_time: since when it is so.
+            scale_settings: between how many nodes the cluster scales.
+            target_node_count: nodes that are to be there.
+            vm_priority: `Dedicated` or `LowPriority`.
+            vm_size: size of a node.
+        """
         self.allocation_state = allocation_state
         self.allocation_state_transition_time = allocation_state_transition_time
         self.creation_time = creation_time
@@ -76,7 +114,11 @@ class AmlComputeStatus:
         self.vm_size = vm_size
 
     def serialize(self) -> Dict[str, Any]:
-        """The 13 keys in Azure ML's order."""
+        """The state as a dictionary.
+
+        Returns:
+            The 13 keys in Azure ML's order.
+        """
         return {
             "currentNodeCount": self.current_node_count,
             "targetNodeCount": self.target_node_count,
@@ -95,7 +137,14 @@ class AmlComputeStatus:
 
     @staticmethod
     def deserialize(object_dict: Mapping[str, Any]) -> AmlComputeStatus:
-        """The state of such a dict."""
+        """The state of such a dictionary.
+
+        Args:
+            object_dict: as `serialize()` gives it.
+
+        Returns:
+            The state.
+        """
         get = object_dict.get
         return AmlComputeStatus(
             str(get("allocationState") or "Steady"),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Union
 
 from duto import html
 from duto.client.http import segment, waiting
 from duto.compute.status import AmlComputeStatus
 from duto.exceptions import AzureMLException, ComputeTargetException, NotFoundException
-from duto.not_built import not_built, passed_over, refusing
+from duto.not_built import passed_over, refusing
 from duto.spec.names import RULES, is_name
+from duto.spec.sizes import CATALOGUE, GIB
 from duto.spec.units import counted
 
+if TYPE_CHECKING:
+    import duto
+    from duto.run.run import Run
+    from duto.workspace.workspace import Workspace
+
 _POLL = 1.0
+# Of targets that are no clusters for programs, by their type.
+_CLASSES = {"DataFactory": "DataFactoryCompute", "Batch": "BatchCompute"}
 
 
 class _TargetType(type):
@@ -29,24 +37,50 @@ class _TargetType(type):
     "ComputeTarget(workspace, name) gives a target that has it.",
 )
 class ComputeTarget(metaclass=_TargetType):
-    """A place where steps run. `ComputeTarget(workspace, name)` raises `ComputeTargetException` for an
-    unknown name."""
+    """A place where steps run: here an `AmlCompute`. `ComputeTarget(workspace, name)` gives one.
+
+    Attributes:
+        type: `AmlCompute`, `DataFactory` or `Batch`.
+    """
 
     type = "Compute"
 
-    def __init__(self, workspace: Any, name: str) -> None:
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        """Gives an `AmlCompute`, no object of this class.
+
+        Args:
+            workspace: the workspace.
+            name: name of the target.
+
+        Raises:
+            ComputeTargetException: there is none of this name, as programs expect that use or create one.
+        """
         raise AssertionError("unreachable: the metaclass answers the call")
 
     @staticmethod
-    def create(workspace: Any, name: str, provisioning_configuration: Any) -> Any:
-        """A new target; one that exists under the name is changed to the configuration.
+    def create(
+        workspace: Workspace,
+        name: str,
+        provisioning_configuration: Union[AmlComputeProvisioningConfiguration, duto.AttachConfiguration],
+    ) -> AmlCompute:
+        """A new target; one of this name and size that is there is changed to the configuration.
 
-        Raises `ComputeTargetException` for a bad name, a bad configuration, or a role that is too small.
+        Args:
+            workspace: the workspace.
+            name: its name, unique in the workspace.
+            provisioning_configuration: its settings.
+
+        Returns:
+            The target, which may still be at work to come to be: `wait_for_completion` waits.
+
+        Raises:
+            ComputeTargetException: the name or the configuration cannot be, there is one of this name and another
+                size, or these credentials may not make one.
         """
         if not is_name("compute", name):
             raise ComputeTargetException(f"{name!r} cannot name a compute target: use {RULES['compute'][1]}.")
         provisioning_configuration.validate_configuration()
-        body = {"name": name, **provisioning_configuration.to_body()}
+        body = {"name": name, **provisioning_configuration.to_body(workspace)}
         try:
             item = workspace._client.post(workspace._path("compute/"), body)
         except AzureMLException as error:
@@ -54,19 +88,56 @@ class ComputeTarget(metaclass=_TargetType):
         return AmlCompute._of(workspace, item)
 
     @staticmethod
-    def attach(workspace: Any, name: str, attach_configuration: Any) -> Any:
-        """Not built. Raises `NotBuiltException`."""
-        raise not_built("ComputeTarget.attach", "Use AmlCompute, which runs on the studio's hosts.")
+    def attach(workspace: Workspace, name: str, attach_configuration: duto.AttachConfiguration) -> AmlCompute:
+        """A target of another service's kind: here a cluster of the studio of the class that programs know.
+
+        Args:
+            workspace: the workspace.
+            name: its name, unique in the workspace.
+            attach_configuration: what `DataFactoryCompute.attach_configuration` or `BatchCompute.attach_configuration`
+                gave.
+
+        Returns:
+            The target; one of this name and type that is there is given.
+
+        Raises:
+            ComputeTargetException: the name or the configuration cannot be, a target of another type or size has the
+                name, or these credentials may not make one.
+        """
+        if not hasattr(attach_configuration, "to_body"):
+            raise ComputeTargetException(
+                f"{attach_configuration!r} is no configuration: give what attach_configuration() of a class of targets "
+                "gives."
+            )
+        return ComputeTarget.create(workspace, name, attach_configuration)
 
     @staticmethod
-    def list(workspace: Any) -> Any:
-        """All targets of the workspace."""
+    def list(workspace: Workspace) -> List[AmlCompute]:
+        """All targets of the workspace.
+
+        Args:
+            workspace: the workspace.
+
+        Returns:
+            The targets.
+        """
         return [AmlCompute._of(workspace, item) for item in workspace._pages("compute/")]
 
     @staticmethod
-    def deserialize(workspace: Any, object_dict: Mapping[str, Any]) -> Any:
-        """The target that `serialize()` described."""
-        return ComputeTarget(workspace, object_dict["name"])
+    def deserialize(workspace: Workspace, object_dict: Mapping[str, Any]) -> AmlCompute:
+        """The target that `serialize()` described, as it is now.
+
+        Args:
+            workspace: the workspace.
+            object_dict: what `serialize()` gave; its name counts.
+
+        Returns:
+            The target.
+
+        Raises:
+            ComputeTargetException: there is none of this name.
+        """
+        return AmlCompute._of(workspace, _fetch(workspace, object_dict["name"]))
 
 
 @refusing(
@@ -74,14 +145,33 @@ class ComputeTarget(metaclass=_TargetType):
     "Hosts of a studio have neither identities nor quotas.",
 )
 class AmlCompute(ComputeTarget):
-    """A cluster: nodes come when steps wait and go after the idle time."""
+    """A cluster: nodes come when steps wait and go after the idle time.
+
+    Attributes:
+        workspace: the workspace.
+        name: its name.
+        id: its id.
+        type: `AmlCompute`.
+        status: its state, as of the last look.
+        provisioning_state: `Succeeded`, `Failed`, `Deleting` and others, as Azure ML has them.
+        provisioning_errors: what went wrong; None for nothing.
+        vm_size: size of a node.
+        vm_priority: `Dedicated` or `LowPriority`; here both are the same.
+        scale_settings: between how many nodes it scales.
+        description: its description.
+        tags: tags by name.
+        location: always `local`.
+        cluster_location: always `local`.
+        created_on: when it was made, ISO 8601 in UTC.
+        modified_on: when it was changed, ISO 8601 in UTC.
+    """
 
     type = "AmlCompute"
     workspace: Any
 
     @classmethod
     def _of(cls, workspace: Any, item: Mapping[str, Any]) -> AmlCompute:
-        made = object.__new__(cls)
+        made: AmlCompute = object.__new__(_class_of(str(item.get("type")), cls))
         made.workspace = workspace
         made._take(item)
         return made
@@ -110,22 +200,46 @@ class AmlCompute(ComputeTarget):
         min_nodes: int = 0,
         max_nodes: Optional[int] = None,
         idle_seconds_before_scaledown: int = 1800,
-        admin_username: Any = None,
-        admin_user_password: Any = None,
-        admin_user_ssh_key: Any = None,
-        vnet_resourcegroup_name: Any = None,
-        vnet_name: Any = None,
-        subnet_name: Any = None,
-        tags: Any = None,
-        description: Any = None,
+        admin_username: object = None,
+        admin_user_password: object = None,
+        admin_user_ssh_key: object = None,
+        vnet_resourcegroup_name: object = None,
+        vnet_name: object = None,
+        subnet_name: object = None,
+        tags: Optional[Mapping[str, str]] = None,
+        description: Optional[str] = None,
         remote_login_port_public_access: str = "NotSpecified",
-        identity_type: Any = None,
-        identity_id: Any = None,
-        location: Any = None,
+        identity_type: object = None,
+        identity_id: object = None,
+        location: object = None,
         enable_node_public_ip: bool = True,
     ) -> AmlComputeProvisioningConfiguration:
-        """What `ComputeTarget.create` makes a cluster of; settings of Azure's network are taken and mean
-        nothing."""
+        """What `ComputeTarget.create` makes a cluster of.
+
+        Args:
+            vm_size: size of a node, by Azure's name such as `STANDARD_D2_V2`, in any case; a node has at most what
+                its host has.
+            vm_priority: `dedicated` or `lowpriority`; here both are the same.
+            min_nodes: nodes that stay.
+            max_nodes: nodes at most; None for 4.
+            idle_seconds_before_scaledown: seconds without work after which a node goes.
+            admin_username: passed over with a warning: nodes are processes or containers of a host.
+            admin_user_password: passed over with a warning, like `admin_username`.
+            admin_user_ssh_key: passed over with a warning, like `admin_username`.
+            vnet_resourcegroup_name: passed over with a warning: a cluster's network is chosen on its page.
+            vnet_name: passed over with a warning, like `vnet_resourcegroup_name`.
+            subnet_name: passed over with a warning, like `vnet_resourcegroup_name`.
+            tags: tags by name.
+            description: its description.
+            remote_login_port_public_access: taken and not used.
+            identity_type: passed over with a warning: hosts have no identities of Azure's.
+            identity_id: passed over with a warning, like `identity_type`.
+            location: taken and not used.
+            enable_node_public_ip: taken and not used.
+
+        Returns:
+            The settings.
+        """
         return AmlComputeProvisioningConfiguration(
             vm_size,
             vm_priority,
@@ -155,10 +269,16 @@ class AmlCompute(ComputeTarget):
         timeout_in_minutes: float = 25,
         is_delete_operation: bool = False,
     ) -> None:
-        """Wait until the cluster is there, with at least `min_node_count` nodes if given, at most so many
-        minutes.
+        """Wait until the cluster is there. A wait that ran out of time raises nothing.
 
-        Raises `ComputeTargetException` when it could not be made.
+        Args:
+            show_output: print how it stands at the end.
+            min_node_count: wait for so many nodes, too; None for none.
+            timeout_in_minutes: minutes to wait at most.
+            is_delete_operation: wait until the cluster is gone.
+
+        Raises:
+            ComputeTargetException: it could not be made, or is gone.
         """
         deadline = time.monotonic() + timeout_in_minutes * 60
         while not self._is_over(min_node_count, is_delete_operation):
@@ -186,16 +306,34 @@ class AmlCompute(ComputeTarget):
         return not deleting and self.provisioning_state == "Succeeded" and enough
 
     def get_status(self) -> AmlComputeStatus:
-        """The cluster's state now; `serialize()` gives it as a dict of Azure's 13 keys."""
+        """The cluster's state now.
+
+        Returns:
+            The state; `serialize()` gives it as a dictionary of Azure's 13 keys.
+
+        Raises:
+            ComputeTargetException: it is gone.
+        """
         self.refresh_state()
         return self.status
 
     def refresh_state(self) -> None:
-        """Ask the studio for the cluster's state."""
+        """Ask the studio for the cluster's state; attributes and `status` are then those of now.
+
+        Raises:
+            ComputeTargetException: it is gone.
+        """
         self._take(_fetch(self.workspace, self.name))
 
     def get(self) -> Dict[str, Any]:
-        """The cluster as `serialize()` has it, fresh from the studio."""
+        """The cluster as it is now.
+
+        Returns:
+            What `serialize()` gives.
+
+        Raises:
+            ComputeTargetException: it is gone.
+        """
         self.refresh_state()
         return self.serialize()
 
@@ -205,23 +343,48 @@ class AmlCompute(ComputeTarget):
         max_nodes: Optional[int] = None,
         idle_seconds_before_scaledown: Optional[int] = None,
     ) -> None:
-        """Change the scale. Raises `ComputeTargetException`."""
+        """Change the scale.
+
+        Args:
+            min_nodes: nodes that stay; None leaves them.
+            max_nodes: nodes at most; None leaves them.
+            idle_seconds_before_scaledown: seconds without work after which a node goes; None leaves them.
+
+        Raises:
+            ComputeTargetException: the scale cannot be, or these credentials may not change it.
+        """
         changes = {"min_nodes": min_nodes, "max_nodes": max_nodes, "idle_seconds": idle_seconds_before_scaledown}
         body = {key: int(value) for key, value in changes.items() if value is not None}
         self._do(lambda client: client.patch(self._place, body))
         self.refresh_state()
 
     def delete(self) -> None:
-        """Take the cluster away. Raises `ComputeTargetException`."""
+        """Take the cluster away.
+
+        Raises:
+            ComputeTargetException: steps run on it or wait for it, or these credentials may not delete it.
+        """
         self._do(lambda client: client.delete(self._place))
         self.provisioning_state = "Deleting"
 
-    def detach(self) -> None:
-        """A cluster cannot be detached. Raises `ComputeTargetException`."""
+    def detach(self) -> NoReturn:
+        """A cluster cannot be detached.
+
+        Raises:
+            ComputeTargetException: always: it is deleted.
+        """
         raise ComputeTargetException("A cluster is deleted, not detached: use delete().")
 
-    def list_nodes(self) -> List[Dict[str, Any]]:
-        """The nodes: `nodeId`, `nodeState`, `runId` and the host's name."""
+    def list_nodes(self) -> List[Dict[str, Optional[str]]]:
+        """The cluster's nodes now.
+
+        Returns:
+            For each `nodeId`, `nodeState`, `runId` (the run that it works for, or None) and the name of its `host`;
+            Azure's `port`, `publicIpAddress` and `privateIpAddress` are None.
+
+        Raises:
+            ComputeTargetException: the cluster is gone.
+        """
         self.refresh_state()
         return [
             {
@@ -236,8 +399,27 @@ class AmlCompute(ComputeTarget):
             for node in self._item.get("nodes") or ()
         ]
 
-    def get_active_runs(self, type: Any = None, tags: Any = None, properties: Any = None, status: Any = None) -> Any:
-        """The runs that are on the cluster's nodes and fit."""
+    def get_active_runs(
+        self,
+        type: Optional[str] = None,
+        tags: Union[str, Mapping[str, object], None] = None,
+        properties: Union[str, Mapping[str, object], None] = None,
+        status: Optional[str] = None,
+    ) -> List[Run]:
+        """The runs that are on the cluster's nodes.
+
+        Args:
+            type: only runs of this type.
+            tags: only runs that have this tag, or all of these with these values.
+            properties: only runs that have this property, or all of these with these values.
+            status: only runs of this status.
+
+        Returns:
+            The runs.
+
+        Raises:
+            ComputeTargetException: the cluster is gone.
+        """
         from duto.run.lookup import fits
         from duto.run.run import Run
 
@@ -245,7 +427,11 @@ class AmlCompute(ComputeTarget):
         return [run for run in found if fits(run, run._facts(), type, tags, properties, status)]
 
     def serialize(self) -> Dict[str, Any]:
-        """The cluster as Azure ML's `serialize()` nests it."""
+        """The cluster as of the last look.
+
+        Returns:
+            A dictionary that is nested as Azure ML's is.
+        """
         scale = self.scale_settings.serialize()
         inner = {
             "vmSize": self.vm_size,
@@ -275,19 +461,28 @@ class AmlCompute(ComputeTarget):
         }
 
     @staticmethod
-    def supported_vmsizes(workspace: Any, location: Any = None) -> Any:
-        """Sizes that programs look for; a studio's cluster takes any name and shrinks it to the host."""
+    def supported_vmsizes(workspace: object, location: object = None) -> List[Dict[str, Union[str, float]]]:
+        """Some of the sizes that a cluster may have. Others of Azure's names are taken as well.
+
+        Args:
+            workspace: taken and not used.
+            location: taken and not used.
+
+        Returns:
+            For each `name`, `vCPUs`, `memoryGB` (gigabytes) and `gpus`.
+        """
         return [
-            {"name": name, "vCPUs": cores, "memoryGB": memory, "gpus": gpus} for name, cores, memory, gpus in _SIZES
+            {"name": name, "vCPUs": each.cores, "memoryGB": each.memory / GIB, "gpus": each.gpus}
+            for name, each in CATALOGUE.items()
         ]
 
     @property
     def _place(self) -> str:
         return str(self.workspace._path(f"compute/{segment(self.name)}/"))
 
-    def _do(self, deed: Any) -> Any:
+    def _do(self, action: Any) -> Any:
         try:
-            return deed(self.workspace._client)
+            return action(self.workspace._client)
         except AzureMLException as error:
             raise ComputeTargetException(str(error), inner_exception=error) from error
 
@@ -310,21 +505,11 @@ class AmlCompute(ComputeTarget):
         return html.facts("Compute target", self.name, place, rows)
 
     def __repr__(self) -> str:
-        return f"AmlCompute(workspace={self.workspace!r}, name={self.name}, id={self.id}, type={self.type})"
-
-
-_SIZES = [
-    ("STANDARD_D2_V2", 2, 7.0, 0),
-    ("STANDARD_DS3_V2", 4, 14.0, 0),
-    ("STANDARD_DS11_V2", 2, 14.0, 0),
-    ("STANDARD_DS12_V2", 4, 28.0, 0),
-    ("STANDARD_D16S_V3", 16, 64.0, 0),
-    ("STANDARD_NC6", 6, 56.0, 1),
-]
+        return f"{type(self).__name__}(workspace={self.workspace!r}, name={self.name}, id={self.id}, type={self.type})"
 
 
 class AmlComputeProvisioningConfiguration:
-    """The settings of a cluster that is to be made. `max_nodes` None means 4, as in Azure ML."""
+    """The settings of a cluster that is to be made."""
 
     def __init__(
         self,
@@ -333,20 +518,42 @@ class AmlComputeProvisioningConfiguration:
         min_nodes: int = 0,
         max_nodes: Optional[int] = None,
         idle_seconds_before_scaledown: int = 1800,
-        admin_username: Any = None,
-        admin_user_password: Any = None,
-        admin_user_ssh_key: Any = None,
-        vnet_resourcegroup_name: Any = None,
-        vnet_name: Any = None,
-        subnet_name: Any = None,
+        admin_username: object = None,
+        admin_user_password: object = None,
+        admin_user_ssh_key: object = None,
+        vnet_resourcegroup_name: object = None,
+        vnet_name: object = None,
+        subnet_name: object = None,
         tags: Optional[Mapping[str, str]] = None,
         description: Optional[str] = None,
         remote_login_port_public_access: str = "NotSpecified",
-        identity_type: Any = None,
-        identity_id: Any = None,
-        compute_location: Any = None,
+        identity_type: object = None,
+        identity_id: object = None,
+        compute_location: object = None,
         enable_node_public_ip: bool = True,
     ) -> None:
+        """Programs get it by `AmlCompute.provisioning_configuration`, which says what each argument means.
+
+        Args:
+            vm_size: as there.
+            vm_priority: as there.
+            min_nodes: as there.
+            max_nodes: as there.
+            idle_seconds_before_scaledown: as there.
+            admin_username: as there.
+            admin_user_password: as there.
+            admin_user_ssh_key: as there.
+            vnet_resourcegroup_name: as there.
+            vnet_name: as there.
+            subnet_name: as there.
+            tags: as there.
+            description: as there.
+            remote_login_port_public_access: as there.
+            identity_type: as there.
+            identity_id: as there.
+            compute_location: as `location` there.
+            enable_node_public_ip: as there.
+        """
         passed_over(
             "A cluster",
             "steps run on the studio's hosts, with what those have. A cluster's network is chosen on its page.",
@@ -364,7 +571,11 @@ class AmlComputeProvisioningConfiguration:
         self.description = description
 
     def validate_configuration(self) -> None:
-        """Raises `ComputeTargetException` for node counts or a priority that cannot be."""
+        """Look at the settings before they are sent.
+
+        Raises:
+            ComputeTargetException: node counts, the idle time or the priority cannot be.
+        """
         if self.min_nodes < 0 or self.max_nodes < max(self.min_nodes, 1):
             raise ComputeTargetException(
                 f"A cluster of {self.min_nodes} to {self.max_nodes} nodes cannot be: 0 ≤ min_nodes ≤ "
@@ -376,7 +587,15 @@ class AmlComputeProvisioningConfiguration:
         if self.vm_priority not in ("dedicated", "lowpriority"):
             raise ComputeTargetException(f"vm_priority {self.vm_priority!r} is neither dedicated nor lowpriority.")
 
-    def to_body(self) -> Dict[str, Any]:
+    def to_body(self, workspace: Workspace) -> Dict[str, object]:
+        """The settings as REST takes them.
+
+        Args:
+            workspace: the workspace; not used.
+
+        Returns:
+            The body of `POST compute/`, without the name.
+        """
         return {
             "vm_size": self.vm_size,
             "vm_priority": self.vm_priority,
@@ -386,6 +605,14 @@ class AmlComputeProvisioningConfiguration:
             "description": self.description or "",
             "tags": self.tags,
         }
+
+
+def _class_of(type: str, usual: Any) -> Any:
+    """The class of a target of this type."""
+    import duto
+
+    name = _CLASSES.get(type)
+    return usual if name is None else getattr(duto, name)
 
 
 def _fetch(workspace: Any, name: str) -> Dict[str, Any]:

@@ -12,7 +12,7 @@ from duto.data.output_config import OutputFileDatasetConfig
 from duto.data.references import DataPath, DataReference, NamedDataset
 from duto.environment import file_format as environment_format
 from duto.environment.environment import Environment
-from duto.environment.file_format import fill, section, told
+from duto.environment.file_format import fill, section, values_of
 from duto.exceptions import RunConfigurationException
 
 _Made = TypeVar("_Made", bound=Any)
@@ -45,14 +45,18 @@ PARTS = {
         "shm_size": "shmSize",
     },
     "mpi": {"process_count_per_node": "processCountPerNode", "node_count": "nodeCount"},
+    "tensorflow": {"worker_count": "workerCount", "parameter_server_count": "parameterServerCount"},
+    "pytorch": {
+        "communication_backend": "communicationBackend",
+        "process_count": "processCount",
+        "node_count": "nodeCount",
+    },
     "spark": {"configuration": "configuration"},
 }
 # Of Azure's cloud alone, whatever they hold: they travel from a file into the next, without a word.
 SILENT = frozenset(
     {
         "hdi",
-        "tensorflow",
-        "pytorch",
         "amlcompute",
         "kubernetescompute",
         "paralleltask",
@@ -107,14 +111,14 @@ def read(document: Any, folder: Path, made: _Made) -> _Made:
 
 def write(made: Any) -> Dict[str, Any]:
     """The document of a configuration. Raises `RunConfigurationException` for data that a file cannot name."""
-    document = {**made._others, **told(made, PLAIN)}
+    document = {**made._others, **values_of(made, PLAIN)}
     document["arguments"] = [each if isinstance(each, (int, float)) else str(each) for each in made.arguments]
     for part, names in PARTS.items():
-        document[part] = told(getattr(made, part), names)
+        document[part] = values_of(getattr(made, part), names)
     document["environment"] = environment_format.write(made.environment)
-    document["dataReferences"] = {name: _told_reference(each) for name, each in (made.data_references or {}).items()}
-    document["data"] = {name: _told_data(name, each) for name, each in (made.data or {}).items()}
-    document["outputData"] = {name: _told_output(each) for name, each in (made.output_data or {}).items()}
+    document["dataReferences"] = {name: _write_reference(each) for name, each in (made.data_references or {}).items()}
+    document["data"] = {name: _write_data(name, each) for name, each in (made.data or {}).items()}
+    document["outputData"] = {name: _write_output(each) for name, each in (made.output_data or {}).items()}
     return document
 
 
@@ -139,7 +143,7 @@ def _reference(name: str, given: Mapping[str, Any]) -> DataReference:
     return DataReference(str(datastore), name, path, mode, given.get("pathOnCompute"), bool(given.get("overwrite")))
 
 
-def _told_reference(given: Any) -> Dict[str, Any]:
+def _write_reference(given: Any) -> Dict[str, Any]:
     return {
         "dataStoreName": _store(given.datastore),
         "mode": given.mode,
@@ -171,8 +175,8 @@ def _data(name: str, given: Mapping[str, Any]) -> DatasetConsumptionConfig:
     return DatasetConsumptionConfig(name, source, mode, given.get("pathOnCompute"))
 
 
-def _told_data(name: str, given: Any) -> Dict[str, Any]:
-    source = given.dataset
+def _write_data(name: str, given: Any) -> Dict[str, Any]:
+    source = getattr(given, "dataset", given)
     if isinstance(source, DataPath):
         place: Dict[str, Any] = {
             "dataPath": {"datastoreName": source.datastore_name, "relativePath": source.path_on_datastore}
@@ -203,7 +207,7 @@ def _output(name: str, given: Mapping[str, Any]) -> OutputFileDatasetConfig:
     return made
 
 
-def _told_output(given: Any) -> Dict[str, Any]:
+def _write_output(given: Any) -> Dict[str, Any]:
     registered: Optional[Mapping[str, Any]] = given._register
     return {
         "outputLocation": {"dataPath": {"datastoreName": given.datastore_name, "relativePath": given.path}},

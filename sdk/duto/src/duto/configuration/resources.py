@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 
 class ResourceConfiguration:
@@ -12,24 +12,58 @@ class ResourceConfiguration:
     def __init__(
         self, cpu: Optional[float] = None, memory_in_gb: Optional[float] = None, gpu: Optional[int] = None
     ) -> None:
+        """
+        Args:
+            cpu: cores; kept as it is.
+            memory_in_gb: gigabytes; kept as it is.
+            gpu: GPUs; kept as it is.
+        """
         self.cpu = cpu
         self.memory_in_gb = memory_in_gb
         self.gpu = gpu
 
-    def serialize(self) -> Dict[str, Any]:
-        """The numbers under Azure ML's keys."""
+    def serialize(self) -> Dict[str, Optional[float]]:
+        """The numbers under Azure ML's keys.
+
+        Returns:
+            `cpu`, `memoryInGB` and `gpu`.
+        """
         return {"cpu": self.cpu, "memoryInGB": self.memory_in_gb, "gpu": self.gpu}
 
     @staticmethod
     def deserialize(payload_obj: Optional[Mapping[str, Any]]) -> Optional[ResourceConfiguration]:
-        """What `serialize()` described."""
+        """What `serialize()` described.
+
+        Args:
+            payload_obj: what it gave; None for none.
+
+        Returns:
+            The configuration, or None.
+        """
         if payload_obj is None:
             return None
         return ResourceConfiguration(payload_obj.get("cpu"), payload_obj.get("memoryInGB"), payload_obj.get("gpu"))
 
 
 class RunStatus:
-    """The statuses of a run record, and groups of them, as Azure ML's SDK names them."""
+    """The statuses of a run record, and groups of them, as Azure ML's SDK names them.
+
+    Attributes:
+        NOT_STARTED: made, and waits for nothing yet.
+        QUEUED: waits for a place on its compute target.
+        PREPARING: its environment is built and its data are brought.
+        PROVISIONING: kept for its name; `Preparing` covers it.
+        STARTING: its process is started.
+        RUNNING: its script runs.
+        CANCEL_REQUESTED: it is to end.
+        FINALIZING: its outputs are kept.
+        COMPLETED: it ended well.
+        FAILED: it ended with an error.
+        CANCELED: it was ended.
+        NOT_RESPONDING: its host does not answer.
+        UNAPPROVED: kept for its name.
+        PAUSED: kept for its name.
+    """
 
     NOT_STARTED = "NotStarted"
     QUEUED = "Queued"
@@ -47,8 +81,12 @@ class RunStatus:
     PAUSED = "Paused"
 
     @classmethod
-    def get_running_statuses(cls) -> Any:
-        """The statuses of a run that is not over and not ending."""
+    def get_running_statuses(cls) -> List[str]:
+        """The statuses of a run that is not over and not ending.
+
+        Returns:
+            The statuses.
+        """
         return [
             cls.NOT_STARTED,
             cls.QUEUED,
@@ -62,13 +100,23 @@ class RunStatus:
         ]
 
     @classmethod
-    def get_post_processing_statuses(cls) -> Any:
-        """The statuses of a run that is ending."""
+    def get_post_processing_statuses(cls) -> List[str]:
+        """The statuses of a run that is ending.
+
+        Returns:
+            The statuses.
+        """
         return [cls.CANCEL_REQUESTED, cls.FINALIZING]
 
 
 class ViewType(Enum):
-    """Which of the archived and the others a list shows."""
+    """Which of the archived and the others a list shows.
+
+    Attributes:
+        ActiveOnly: those that are not archived.
+        ArchivedOnly: those that are archived.
+        All: all.
+    """
 
     ActiveOnly = "ActiveOnly"
     ArchivedOnly = "ArchivedOnly"
@@ -76,14 +124,25 @@ class ViewType(Enum):
 
 
 class PrimaryMetricGoal(Enum):
-    """Which way a metric is better."""
+    """Which way a metric is better.
+
+    Attributes:
+        MAXIMIZE: the greater.
+        MINIMIZE: the smaller.
+    """
 
     MAXIMIZE = "MAXIMIZE"
     MINIMIZE = "MINIMIZE"
 
 
 class TimeSeries:
-    """Names of settings, as `azureml.train.automl.constants` has them."""
+    """Names of settings of forecasts, as `azureml.train.automl.constants` has them; automated ML is not built.
+
+    Attributes:
+        TIME_COLUMN_NAME: the column of times.
+        GRAIN_COLUMN_NAMES: the columns that part the series.
+        MAX_HORIZON: how far ahead.
+    """
 
     TIME_COLUMN_NAME = "time_column_name"
     GRAIN_COLUMN_NAMES = "grain_column_names"

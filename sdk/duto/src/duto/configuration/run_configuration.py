@@ -5,16 +5,26 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 from duto.configuration import file_format
 from duto.configuration.arguments import as_list
+from duto.configuration.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+    counted,
+)
 from duto.environment import conda_file
 from duto.environment.conda_dependencies import CondaDependencies
 from duto.environment.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
 from duto.environment.sections import ContainerRegistry
 from duto.exceptions import RunConfigurationException, UserErrorException
 from duto.not_built import passed_over
+from duto.spec.values import Distribution
+
+if TYPE_CHECKING:
+    from duto.workspace.workspace import Workspace
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",
@@ -25,10 +35,18 @@ __all__ = [
     "Environment",
     "HistoryConfiguration",
     "MpiConfiguration",
+    "PyTorchConfiguration",
     "RunConfiguration",
+    "TensorflowConfiguration",
 ]
 
 _DEFAULT_SECONDS = 2592000
+_COMMUNICATORS: Dict[str, Optional[str]] = {
+    **dict.fromkeys(("", "none")),
+    **dict.fromkeys(("mpi", "openmpi", "intelmpi"), "mpi"),
+    **dict.fromkeys(("nccl", "gloo"), "pytorch"),
+    "parameterserver": "tensorflow",
+}
 
 
 class DockerConfiguration:
@@ -41,52 +59,99 @@ class DockerConfiguration:
         arguments: List[str] = [],  # noqa: B006 - the signature is Azure ML's
         shm_size: str = "2g",
     ) -> None:
+        """
+        Args:
+            use_docker: apply `arguments` and `shm_size`; the host decides whether steps run in containers.
+            shared_volumes: kept as it is and not used.
+            arguments: further arguments of the container, those that hosts allow.
+            shm_size: shared memory, such as `2g`.
+        """
         self.use_docker = use_docker
         self.shared_volumes = shared_volumes
         self.arguments = list(arguments)
         self.shm_size = shm_size
 
 
-class MpiConfiguration:
-    """How many processes and nodes an MPI script has; MPI is not built."""
-
-    def __init__(self, process_count_per_node: int = 1, node_count: int = 1) -> None:
-        self.process_count_per_node = process_count_per_node
-        self.node_count = node_count
-
-
 class HistoryConfiguration:
-    """What is kept of a run; a studio always keeps outputs, logs and the snapshot."""
+    """What is kept of a run; a studio always keeps outputs, logs and the snapshot.
+
+    Attributes:
+        output_collection: kept as it is and not used.
+        snapshot_project: kept as it is and not used.
+        directories_to_watch: kept as it is; `logs` and `outputs` are watched.
+    """
 
     def __init__(self) -> None:
+        """As Azure ML has it by default."""
         self.output_collection = True
         self.snapshot_project = True
         self.directories_to_watch = ["logs"]
 
 
 class SparkConfiguration:
-    """Spark's settings; Spark is not built."""
+    """Spark's settings; Spark is not built.
+
+    Attributes:
+        configuration: kept as it is.
+    """
 
     def __init__(self) -> None:
+        """Empty."""
         self.configuration: Dict[str, Any] = {}
 
 
 class RunConfiguration:
-    """Environment, compute target and limits of a script. Attributes of Azure's cloud alone are kept and not
-    used."""
+    """Environment, compute target and limits of a script. Attributes of Azure's cloud alone are kept and not used.
+
+    Attributes:
+        framework: `Python`, `PyTorch` or `TensorFlow`, which the communicator tells apart; another is refused when the
+            pipeline is validated.
+        communicator: how several processes of the script find each other: `OpenMpi` with `mpi`, `Nccl` or `Gloo` with
+            `pytorch`, `ParameterServer` with `tensorflow`; `None` for a script that runs once.
+        environment: the environment; one that asks for nothing is the studio's default. `environment.name` and
+            `environment.version` set on it mean the registered environment of that name.
+        auto_prepare_environment: kept as it is: environments are always built.
+        node_count: nodes; more than one is refused when the pipeline is validated.
+        max_run_duration_seconds: seconds after which an attempt is stopped; None for no limit.
+        priority: of a script's run, -100 to 100: the greater goes first among those that wait; None for 0.
+        retries: how often a step is tried again after a failure; None for the policy of the cause. An addition of
+            ours.
+        retry_delay: seconds before it is tried again; None for the policy of the cause. An addition of ours.
+        history: what is kept of a run.
+        docker: how a container is used.
+        mpi: how many processes MPI starts.
+        spark: kept as it is; Spark is not built.
+        tensorflow: how many workers and servers of parameters there are.
+        pytorch: how many processes of PyTorch there are.
+        amlcompute: kept as it is and not used: `target` names the cluster.
+        data: datasets that become inputs, by name.
+        data_references: references that become inputs, by name.
+        output_data: outputs, by name.
+        source_directory_data_store: kept as it is: the studio keeps the code.
+        credential_passthrough: kept as it is and not used.
+    """
 
     def __init__(
         self,
         script: Optional[str] = None,
-        arguments: Optional[Union[str, List[Any]]] = None,
+        arguments: Optional[Union[str, List[object]]] = None,
         framework: Optional[str] = None,
         communicator: Optional[str] = None,
         conda_dependencies: Optional[CondaDependencies] = None,
         _history_enabled: Optional[bool] = None,
         _path: Optional[str] = None,
         _name: Optional[str] = None,
-        command: Any = None,
+        command: Union[str, List[object], None] = None,
     ) -> None:
+        """
+        Args:
+            script: the script, relative to the source directory.
+            arguments: its arguments; one text is split as a shell does.
+            framework: None for `Python`.
+            communicator: how several processes of the script find each other; None for a script that runs once.
+            conda_dependencies: packages of the environment.
+            command: a line for a shell, for a `CommandStep` or a `ScriptRunConfig` that names none.
+        """
         self.script = script
         self.arguments = arguments  # the setter takes a text as well
         self.command = command
@@ -107,8 +172,8 @@ class RunConfiguration:
         self.docker = DockerConfiguration()
         self.mpi = MpiConfiguration()
         self.spark = SparkConfiguration()
-        self.tensorflow: Any = None
-        self.pytorch: Any = None
+        self.tensorflow = TensorflowConfiguration()
+        self.pytorch = PyTorchConfiguration()
         self.amlcompute: Any = None
         self.data: Dict[str, Any] = {}
         self.data_references: Dict[str, Any] = {}
@@ -118,28 +183,78 @@ class RunConfiguration:
         # Sections of a file that mean something to Azure's cloud alone, for the next save.
         self._others: Dict[str, Any] = {}
 
+    def distributed(self) -> str:
+        """What this asks for that no step does: a pipeline that has it is refused when it is validated. An addition of
+        ours.
+
+        Returns:
+            It in words; empty where it asks for nothing of the kind.
+        """
+        if str(self.framework).lower() not in ("python", "pytorch", "tensorflow", "none", ""):
+            return f"the framework {self.framework}"
+        if int(self.node_count or 1) > 1:
+            return f"{self.node_count} nodes"
+        if str(self.communicator).lower() not in _COMMUNICATORS:
+            return f"the communicator {self.communicator}"
+        return ""
+
+    def _distribution(self, given: Optional[Mapping[str, Any]] = None) -> Optional[Distribution]:
+        """The processes of the script, where a communicator is named; None for a script that runs once.
+
+        `given` are `runconfig_pipeline_params` of a step, which go before what is set here. Raises `UserErrorException`
+        for a number that is none.
+        """
+        kind, given = _COMMUNICATORS.get(str(self.communicator).lower()), given or {}
+        if kind is None:
+            return None
+        if kind == "tensorflow":
+            workers = given.get("TensorflowWorkerCount", self.tensorflow.worker_count)
+            servers = given.get("TensorflowParameterServerCount", self.tensorflow.parameter_server_count)
+            return Distribution(kind, counted("worker_count", workers), counted("parameter_server_count", servers))
+        per_node = given.get("MpiProcessCountPerNode", self.mpi.process_count_per_node)
+        if kind == "pytorch":
+            own = self.pytorch.process_count
+            return Distribution(kind, counted("process_count", per_node if own is None else own))
+        return Distribution(kind, counted("process_count_per_node", per_node))
+
+    def _spread(self, job: object) -> None:
+        """Take what `ScriptRunConfig(distributed_job_config=...)` says. Raises `UserErrorException` for what says
+        nothing."""
+        if isinstance(job, MpiConfiguration):
+            self.mpi, self.communicator, self.node_count = job, "OpenMpi", int(job.node_count or 1)
+        elif isinstance(job, PyTorchConfiguration):
+            self.pytorch, self.framework, self.node_count = job, "PyTorch", int(job.node_count or 1)
+            self.communicator = job.backend()
+        elif isinstance(job, TensorflowConfiguration):
+            self.tensorflow, self.framework, self.communicator = job, "TensorFlow", "ParameterServer"
+        else:
+            raise UserErrorException(
+                "distributed_job_config is an MpiConfiguration, a PyTorchConfiguration or a TensorflowConfiguration, not "
+                f"{job!r}."
+            )
+
     @property
-    def arguments(self) -> List[Any]:
-        """The script's arguments; one text is split as a shell does."""
+    def arguments(self) -> List[object]:
+        """The script's arguments; one text that is set is split as a shell does."""
         return self._arguments
 
     @arguments.setter
-    def arguments(self, value: Any) -> None:
+    def arguments(self, value: Union[str, List[object], None]) -> None:
         self._arguments = as_list(value)
 
     @property
-    def inputs(self) -> List[Any]:
+    def inputs(self) -> List[object]:
         """What `data_references` and `data` name, as inputs of a step."""
         return [*(self.data_references or {}).values(), *(self.data or {}).values()]
 
     @property
-    def outputs(self) -> List[Any]:
+    def outputs(self) -> List[object]:
         """What `output_data` names, as outputs of a step."""
         return list((self.output_data or {}).values())
 
     @property
     def target(self) -> str:
-        """The name of the compute target; "local" until one is set."""
+        """Name of the compute target, `local` until one is set. A compute target may be set, too."""
         return self._target if isinstance(self._target, str) else str(self._target.name)
 
     @target.setter
@@ -148,6 +263,7 @@ class RunConfiguration:
 
     @property
     def environment_variables(self) -> Dict[str, str]:
+        """Those of the environment."""
         return self.environment.environment_variables
 
     @environment_variables.setter
@@ -156,21 +272,28 @@ class RunConfiguration:
 
     @property
     def compute(self) -> Optional[str]:
-        """The name of the compute target, None while none is set."""
+        """Name of the compute target; None while none is set."""
         return None if self.target == "local" else self.target
 
-    def environment_reference(self) -> Optional[Dict[str, Any]]:
-        """What a step of a graph holds; None when nothing was asked for, so that the studio's default is
-        used."""
+    def environment_reference(self, workspace: Optional[Workspace] = None) -> Optional[Dict[str, Any]]:
+        """What a step of a graph holds.
+
+        Args:
+            workspace: as for `Environment.reference`.
+
+        Returns:
+            Name and version, or the definition; None when nothing was asked for, so that the studio's default is
+            used.
+
+        Raises:
+            SpecError: what of the lists is no package.
+            UserErrorException: a file that the lists name cannot be had.
+        """
         environment = self._in_container()
-        dependencies = environment.python.conda_dependencies
         is_asked_for = (
-            environment is not self._default_environment
-            or environment.python.user_managed_dependencies
-            or environment.docker.to_document()
-            or not (dependencies is None or dependencies.asks_for_nothing)
+            environment is not self._default_environment or environment.is_by_name or not environment.is_blank
         )
-        return environment.reference() if is_asked_for else None
+        return environment.reference(workspace) if is_asked_for else None
 
     def _in_container(self) -> Environment:
         """The environment with what `docker` says of containers, where it is to be used and says more than nothing."""
@@ -178,15 +301,23 @@ class RunConfiguration:
         if not docker.use_docker or (docker.shm_size == usual.shm_size and not docker.arguments):
             return self.environment
         made = copy.deepcopy(self.environment)
-        made.docker.shm_size = made.docker.shm_size or docker.shm_size
-        made.docker.arguments = [*made.docker.arguments, *docker.arguments]
+        made.docker.run_as(made.docker.shm_size or docker.shm_size, docker.arguments)
         return made
 
     def save(
         self, path: Optional[str] = None, name: Optional[str] = None, separate_environment_yaml: bool = False
     ) -> None:
-        """Write `<path>/.azureml/<name>.runconfig`, or the file that `path` names; the environment is always a part of
-        it. Raises `RunConfigurationException` for data that a file cannot name."""
+        """Write the configuration as JSON, under the keys of Azure ML's `.runconfig` files.
+
+        Args:
+            path: a folder, for `.azureml/<name>.runconfig` in it, or a file that ends in `.runconfig`; None for the
+                current folder.
+            name: name of the configuration; None for `default`.
+            separate_environment_yaml: passed over with a warning: the environment is in the same file.
+
+        Raises:
+            RunConfigurationException: data that a file cannot name.
+        """
         passed_over(
             "RunConfiguration.save",
             "the environment is in the same file.",
@@ -199,10 +330,18 @@ class RunConfiguration:
 
     @staticmethod
     def load(path: str, name: Optional[str] = None) -> RunConfiguration:
-        """The configuration of a file, or of `<path>/.azureml/<name>.runconfig` (or `aml_config`, as older ones).
+        """The configuration of a file. What the file says and the studio does not use is told by a Python warning.
 
-        What the file says and the studio does not use is told by a Python warning. Raises
-        `RunConfigurationException`."""
+        Args:
+            path: the file, or a folder with `.azureml/<name>.runconfig` (or `aml_config/`, as older ones).
+            name: name of the configuration, where `path` is a folder; None for `default`.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            RunConfigurationException: the file is missing or cannot be read.
+        """
         given = Path(path)
         places = [given, *(given / folder / f"{name}.runconfig" for folder in (".azureml", "aml_config", ""))]
         file = next((place for place in places if place.is_file()), _file(path, name))
@@ -217,12 +356,26 @@ class RunConfiguration:
 
     @staticmethod
     def delete(path: str, name: str) -> None:
-        """Remove a configuration that was saved."""
+        """Remove a configuration that was saved.
+
+        Args:
+            path: as in `save`.
+            name: as in `save`.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
         _file(path, name).unlink()
 
     def to_document(self) -> Dict[str, Any]:
-        """The configuration under the keys of Azure ML's `.runconfig` files. Raises `RunConfigurationException` for
-        data that a file cannot name."""
+        """The configuration under the keys of Azure ML's `.runconfig` files. An addition of ours.
+
+        Returns:
+            What `save` writes.
+
+        Raises:
+            RunConfigurationException: data that a file cannot name.
+        """
         return file_format.write(self)
 
     def __repr__(self) -> str:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import copy
 import time
 from datetime import datetime
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple, Type, TypeVar, Union, cast
 
 import duto
 from duto import html
 from duto.client.http import segment, waiting
 from duto.client.step_context import NAME_KEPT, note
+from duto.client.tags import texts, without
 from duto.data.consumption import DatasetConsumptionConfig
-from duto.data.types import Scenario
+from duto.data.types import FileEncoding, PromoteHeadersBehavior, Scenario
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
 from duto.not_built import not_built, refusing
 from duto.spec import canonical
 from duto.spec.status import READ_DATASET
+
+if TYPE_CHECKING:
+    from duto.data.references import Paths
+
+    Registered = Union[duto.FileDataset, duto.TabularDataset]
+
+_Self = TypeVar("_Self", bound="AbstractDataset")
 
 _POLL = 1.0
 _LONGEST_WAIT = 1800.0
@@ -35,14 +43,24 @@ class _Factory:
 
 
 class AbstractDataset:
-    """What file and tabular datasets share. A dataset that was never registered is saved, unnamed, on first
-    use."""
+    """What file and tabular datasets share.
+
+    A dataset is a definition: where files lie and how they are read. It copies no data, and sees what lies there when
+    it is read. One that was never registered is saved without a name on first use. Methods that choose (`take`,
+    `random_split` and their like) give another dataset and read nothing.
+
+    Attributes:
+        kind: `file` or `tabular`.
+        File: makes datasets of files.
+        Tabular: makes datasets of rows and columns.
+    """
 
     kind = ""
     File = _Factory("FileDatasetFactory")
     Tabular = _Factory("TabularDatasetFactory")
 
     def __init__(self) -> None:
+        """Programs make one by `Dataset.File` or `Dataset.Tabular`."""
         self._definition: Dict[str, Any] = {"sources": [], "format": {}, "operations": []}
         self._workspace: Any = None
         self._saved: Optional[Dict[str, Any]] = None
@@ -50,12 +68,12 @@ class AbstractDataset:
 
     @classmethod
     def _of(
-        cls,
+        cls: Type[_Self],
         definition: Mapping[str, Any],
         workspace: Any,
         saved: Optional[Mapping[str, Any]] = None,
         validate: bool = True,
-    ) -> Any:
+    ) -> _Self:
         made = cls()
         made._definition = copy.deepcopy(dict(definition))
         made._workspace = workspace
@@ -63,53 +81,96 @@ class AbstractDataset:
         made._validate = bool(validate)
         return made
 
-    def _with(self, **operation: Any) -> Any:
+    def _with(self: _Self, **operation: Any) -> _Self:
         """The same dataset with one more operation."""
         definition = copy.deepcopy(self._definition)
         definition.setdefault("operations", []).append(operation)
         return type(self)._of(definition, self._workspace, validate=self._validate)
 
     @staticmethod
-    def get_by_name(workspace: Any, name: str, version: Any = "latest", **kwargs: Any) -> Any:
+    def get_by_name(
+        workspace: duto.Workspace, name: str, version: Union[int, str] = "latest", **kwargs: object
+    ) -> Union[duto.FileDataset, duto.TabularDataset]:
         """The registered dataset of this name and version; inside a step it becomes an input of the run.
 
-        Raises `NotFoundException`, a `UserErrorException`.
+        Args:
+            workspace: the workspace.
+            name: name of the dataset.
+            version: a number from 1 on, or `latest`.
+            kwargs: taken and not used.
+
+        Returns:
+            The dataset, of the class that it was registered as.
+
+        Raises:
+            NotFoundException: there is no such dataset or version. It is a `UserErrorException`, as programs catch
+                it.
         """
         return noted(named(workspace, name, version))
 
     @staticmethod
-    def get_by_id(workspace: Any, id: str, **kwargs: Any) -> Any:
+    def get_by_id(workspace: duto.Workspace, id: str, **kwargs: object) -> Union[duto.FileDataset, duto.TabularDataset]:
         """The dataset whose version has this id; inside a step it becomes an input of the run.
 
-        Raises `NotFoundException`.
+        Args:
+            workspace: the workspace.
+            id: id of a version, registered or not.
+            kwargs: taken and not used.
+
+        Returns:
+            The dataset, of the class that it was saved as.
+
+        Raises:
+            NotFoundException: there is none with this id.
         """
         return noted(identified(workspace, id))
 
     @staticmethod
-    def get_all(workspace: Any) -> Mapping[str, Any]:
-        """The workspace's datasets by name, in their latest versions."""
-        found: Mapping[str, Any] = workspace.datasets
-        return found
+    def get_all(workspace: duto.Workspace) -> Mapping[str, Union[duto.FileDataset, duto.TabularDataset]]:
+        """The workspace's registered datasets.
+
+        Args:
+            workspace: the workspace.
+
+        Returns:
+            Datasets by name, in their latest versions; each is made when it is looked at.
+        """
+        return workspace.datasets
 
     def register(
-        self,
-        workspace: Any,
+        self: _Self,
+        workspace: duto.Workspace,
         name: str,
         description: Optional[str] = None,
-        tags: Optional[Mapping[str, str]] = None,
+        tags: Optional[Mapping[str, object]] = None,
         create_new_version: bool = False,
-    ) -> Any:
-        """The dataset under a name.
+    ) -> _Self:
+        """Give the dataset a name.
 
-        The same definition under the name again gives the version that is there. Another one raises
-        `UserErrorException` unless `create_new_version`.
+        The same definition under the name again gives the version that is there. The studio looks at what the
+        definition finds, and fetches what lies on the web, unless the dataset was made with `validate=False`.
+
+        Args:
+            workspace: the workspace.
+            name: name of the dataset.
+            description: description of the version.
+            tags: tags of the version; values become text.
+            create_new_version: make another version where the name has one of another definition.
+
+        Returns:
+            The dataset with its name and version.
+
+        Raises:
+            ConflictException: the name has another definition and `create_new_version` is False.
+            UserErrorException: the definition finds nothing or cannot be read, or what lies on the web cannot be had,
+                or is not here within half an hour.
         """
         body = {
             "name": name,
             "kind": self.kind,
             "definition": self._definition,
             "description": description or "",
-            "tags": dict(tags or {}),
+            "tags": texts(tags),
             "create_new_version": bool(create_new_version),
             "validate": self._validate,
         }
@@ -121,18 +182,38 @@ class AbstractDataset:
                 "create_new_version=True, or under another name."
             )
             raise ConflictException(text, inner_exception=error) from error
-        return dataset_of(workspace, _when_ready(workspace, saved))
+        return cast(_Self, dataset_of(workspace, _when_ready(workspace, saved)))
 
     def as_named_input(self, name: str) -> DatasetConsumptionConfig:
-        """The dataset as an input of a step. Tabular ones come as an object, file ones best `.as_mount()`."""
+        """The dataset as an input of a step. Tabular ones come as an object, file ones best `.as_mount()`.
+
+        Args:
+            name: name of the input in the step, also the key of `run.input_datasets`: letters, digits and
+                underscores.
+
+        Returns:
+            The input, for `inputs` or `arguments` of a step.
+
+        Raises:
+            SpecError: the name is not of letters, digits and underscores.
+        """
         return DatasetConsumptionConfig(name, self)
 
-    def save(self, workspace: Any = None) -> Dict[str, Any]:
-        """The saved version's document; saves an unregistered dataset without a name."""
+    def save(self, workspace: Optional[duto.Workspace] = None) -> Dict[str, Any]:
+        """Save a dataset that was not registered, without a name. One that is saved already is not saved again.
+
+        Args:
+            workspace: where, for a dataset of web addresses alone; None for the one that the surroundings name. The
+                others go to the workspace of their datastore.
+
+        Returns:
+            The version's document, as REST has it: `id`, `definition`, `columns` and others.
+
+        Raises:
+            UserErrorException: the surroundings name no workspace, or what `register` says of data that cannot be read.
+        """
         if self._saved is None:
-            place = self._workspace or workspace
-            if place is None:
-                raise UserErrorException("This dataset of web addresses has no workspace: register it first.")
+            place = self._workspace or workspace or duto.Workspace._around()
             body = {"kind": self.kind, "definition": self._definition, "validate": self._validate}
             saved = place._client.post(place._path("datasets/"), body)
             self._workspace, self._saved = place, _when_ready(place, saved)
@@ -140,35 +221,51 @@ class AbstractDataset:
 
     @property
     def id(self) -> str:
-        """The id of the version, a GUID."""
+        """Id of the version, a GUID; saves the dataset first if need be.
+
+        Raises:
+            UserErrorException: as in `save`.
+        """
         return str(self.save()["id"])
 
     @property
     def name(self) -> Optional[str]:
+        """Name that it is registered under; None without one."""
         return self._saved.get("name") if self._saved else None
 
     @property
     def version(self) -> Optional[int]:
+        """Number of the version, from 1 on; None for a dataset without a name."""
         return self._saved.get("version") if self._saved and self.name else None
 
     @property
     def description(self) -> Optional[str]:
+        """Description of the version; None for a dataset that was not saved."""
         return self._saved.get("description") if self._saved else None
 
     @property
     def tags(self) -> Dict[str, str]:
+        """Tags of the version; empty for a dataset that was not saved."""
         return dict(self._saved.get("tags") or {}) if self._saved else {}
 
     @property
     def partition_keys(self) -> List[str]:
+        """Names of the columns that `partition_format` makes of the paths, in their order."""
         from duto.tables.partitions import keys_of
 
         return keys_of((self._definition.get("format") or {}).get("partition_format"))
 
     def get_partition_key_values(self, partition_keys: Optional[List[str]] = None) -> List[Dict[str, Any]]:
-        """The values of the partition keys, or of some of them, each combination once, as the files' paths have them.
+        """The values of the partition keys, as the files' paths have them now.
 
-        Raises `UserErrorException` for a key that the `partition_format` does not name.
+        Args:
+            partition_keys: some of the keys; None for all.
+
+        Returns:
+            Each combination once, by the names of the keys; dates as `datetime`, others as text.
+
+        Raises:
+            UserErrorException: a key that the `partition_format` does not name.
         """
         from duto.tables.partitions import values_of
 
@@ -194,53 +291,106 @@ class AbstractDataset:
 
     @property
     def data_changed_time(self) -> Optional[datetime]:
-        """When the newest of the files was changed, in UTC, where the studio knows it."""
+        """When the newest of the files was changed, in UTC; None where the studio does not know it."""
         times = [item["modified_at"] for item in self._files() if item.get("modified_at")]
         return datetime.fromisoformat(max(times).replace("Z", "+00:00")) if times else None
 
-    def add_tags(self, tags: Optional[Mapping[str, str]] = None) -> Any:
-        """The dataset with more tags."""
-        return self.update(tags={**self.tags, **(tags or {})})
+    def add_tags(self: _Self, tags: Optional[Mapping[str, object]] = None) -> _Self:
+        """Set tags of the version; others stay.
 
-    def remove_tags(self, tags: Any = None) -> Any:
-        """The dataset without these tags."""
-        return self.update(tags={key: value for key, value in self.tags.items() if key not in (tags or ())})
+        Args:
+            tags: tags by name.
 
-    def update(self, description: Optional[str] = None, tags: Optional[Mapping[str, str]] = None) -> Any:
-        """The dataset with another description or other tags."""
-        changes = {"description": description, "tags": dict(tags) if tags is not None else None}
+        Returns:
+            This dataset.
+        """
+        return self.update(tags={**self.tags, **texts(tags)})
+
+    def remove_tags(self: _Self, tags: Union[str, Iterable[str], None] = None) -> _Self:
+        """Take tags from the version.
+
+        Args:
+            tags: one name, or several; one that is not there is no error.
+
+        Returns:
+            This dataset.
+        """
+        return self.update(tags=without(self.tags, tags))
+
+    def update(self: _Self, description: Optional[str] = None, tags: Optional[Mapping[str, object]] = None) -> _Self:
+        """Change description and tags of the version.
+
+        Args:
+            description: the new description; None leaves it.
+            tags: all tags that it then has; None leaves them.
+
+        Returns:
+            This dataset.
+        """
+        changes = {"description": description, "tags": texts(tags) if tags is not None else None}
         body = {key: value for key, value in changes.items() if value is not None}
         saved = self._client.patch(self._workspace._path(f"dataset-versions/{self.id}/"), body)
         self._saved = {**self.save(), **body, **(saved or {})}
         return self
 
     def unregister_all_versions(self) -> None:
-        """Take the name out of the workspace; the data stay."""
+        """Take the name out of the workspace; the data stay. Does nothing for a dataset without a name."""
         if self.name:
             self._client.delete(self._workspace._path(f"datasets/{segment(self.name)}/"))
             self._saved = None
 
-    def random_split(self, percentage: float, seed: Optional[int] = None) -> Tuple[Any, Any]:
-        """Two datasets that complement each other, the first with about `percentage` (0 to 1) of the whole.
+    def random_split(self: _Self, percentage: float, seed: Optional[int] = None) -> Tuple[_Self, _Self]:
+        """Two datasets that complement each other, of rows or of files.
 
-        Raises `ValueError` for another percentage. Without a seed the split follows from the definition, so
-        that it is the same each time.
+        Args:
+            percentage: share of the first, 0 to 1.
+            seed: the same seed makes the same split; None takes one from the definition, so that it is the same each
+                time. Azure ML draws a random one.
+
+        Returns:
+            The share, and the rest.
+
+        Raises:
+            ValueError: the percentage is another.
         """
         if not 0 <= percentage <= 1:
             raise ValueError("The percentage of a split lies between 0 and 1.")
         chosen = seed if seed is not None else int(canonical.digest(self._definition)[:8], 16)
-        return tuple(self._with(op="random_split", percentage=percentage, seed=chosen, part=part) for part in (0, 1))
+        share, rest = (self._with(op="random_split", percentage=percentage, seed=chosen, part=part) for part in (0, 1))
+        return share, rest
 
-    def take(self, count: int) -> Any:
-        """The first `count` rows or files."""
+    def take(self: _Self, count: int) -> _Self:
+        """The first rows or files.
+
+        Args:
+            count: how many.
+
+        Returns:
+            Another dataset.
+        """
         return self._with(op="take", count=count)
 
-    def skip(self, count: int) -> Any:
-        """All but the first `count` rows or files."""
+    def skip(self: _Self, count: int) -> _Self:
+        """All but the first rows or files.
+
+        Args:
+            count: how many are left out.
+
+        Returns:
+            Another dataset.
+        """
         return self._with(op="skip", count=count)
 
-    def take_sample(self, probability: float, seed: Optional[int] = None) -> Any:
-        """About `probability` (0 to 1) of the rows or files."""
+    def take_sample(self: _Self, probability: float, seed: Optional[int] = None) -> _Self:
+        """About a share of the rows or files.
+
+        Args:
+            probability: of each to be taken, 0 to 1.
+            seed: the same seed makes the same choice; None is 0.
+
+        Returns:
+            Another dataset.
+        """
         return self._with(op="sample", probability=probability, seed=seed or 0)
 
     @property
@@ -310,7 +460,7 @@ def _when_ready(workspace: Any, saved: Mapping[str, Any]) -> Dict[str, Any]:
     return version
 
 
-def named(workspace: Any, name: str, version: Any = "latest") -> Any:
+def named(workspace: duto.Workspace, name: str, version: Union[int, str] = "latest") -> Registered:
     """The registered dataset, to look at. Raises `NotFoundException`."""
     try:
         found = workspace._client.get(workspace._path(f"datasets/{segment(name)}/versions/{segment(version)}/"))
@@ -320,7 +470,7 @@ def named(workspace: Any, name: str, version: Any = "latest") -> Any:
     return dataset_of(workspace, found)
 
 
-def identified(workspace: Any, id: str) -> Any:
+def identified(workspace: duto.Workspace, id: str) -> Registered:
     """The dataset whose version has this id, to look at. Raises `NotFoundException`."""
     try:
         found = workspace._client.get(workspace._path(f"dataset-versions/{segment(id)}/"))
@@ -329,16 +479,16 @@ def identified(workspace: Any, id: str) -> Any:
     return dataset_of(workspace, found)
 
 
-def noted(dataset: Any) -> Any:
+def noted(dataset: Registered) -> Registered:
     """The dataset, which inside a step becomes an input of the run."""
     name = f"{dataset.name[:NAME_KEPT]}:{dataset.version}" if dataset.name else dataset.id
     note(dataset._workspace, READ_DATASET + name, dataset.id)
     return dataset
 
 
-def dataset_of(workspace: Any, saved: Mapping[str, Any]) -> Any:
+def dataset_of(workspace: duto.Workspace, saved: Mapping[str, Any]) -> Registered:
     """The dataset of a version's document."""
-    kind = getattr(duto, _KINDS[str(saved.get("kind") or "file")])
+    kind: Type[Registered] = getattr(duto, _KINDS[str(saved.get("kind") or "file")])
     return kind._of(saved.get("definition") or {}, workspace, saved)
 
 
@@ -350,35 +500,78 @@ def dataset_of(workspace: Any, saved: Mapping[str, Any]) -> Any:
     "Use Dataset.File, Dataset.Tabular and what they give.",
 )
 class Dataset(AbstractDataset):
-    """The door to datasets: `Dataset.File`, `Dataset.Tabular`, `Dataset.get_by_name`, `Dataset.get_by_id`."""
+    """The door to datasets: `Dataset.File`, `Dataset.Tabular`, `Dataset.get_by_name`, `Dataset.get_by_id`.
+
+    Attributes:
+        Scenario: what a dataset served for, beside a registered model.
+    """
 
     Scenario = Scenario
 
     @staticmethod
-    def _named(workspace: Any, name: str) -> Any:
+    def _named(workspace: duto.Workspace, name: str) -> Registered:
         """For lists: the dataset in its latest version, which nobody has read by that."""
         return named(workspace, name)
 
     @staticmethod
-    def _noted(dataset: Any) -> Any:
+    def _noted(dataset: Registered) -> Registered:
         """For lists: one that was taken out by its name."""
         return noted(dataset)
 
     @staticmethod
-    def get(workspace: Any, name: Optional[str] = None, id: Optional[str] = None) -> Any:
-        """The dataset of a name or an id."""
+    def get(
+        workspace: duto.Workspace, name: Optional[str] = None, id: Optional[str] = None
+    ) -> Union[duto.FileDataset, duto.TabularDataset]:
+        """The dataset of an id or a name, as `get_by_id` and `get_by_name` give it.
+
+        Args:
+            workspace: the workspace.
+            name: name of the dataset, where no id is given.
+            id: id of a version.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            NotFoundException: there is no such dataset.
+        """
         return Dataset.get_by_id(workspace, id) if id else Dataset.get_by_name(workspace, str(name))
 
     @staticmethod
-    def list(workspace: Any) -> Any:
-        """All registered datasets, in their latest versions."""
+    def list(workspace: duto.Workspace) -> List[Union[duto.FileDataset, duto.TabularDataset]]:
+        """All registered datasets, in their latest versions.
+
+        Args:
+            workspace: the workspace.
+
+        Returns:
+            The datasets.
+        """
         return [*workspace.datasets.values()]
 
     @staticmethod
     def from_delimited_files(
-        path: Any, separator: str = ",", header: Any = True, encoding: Any = "utf8", **kwargs: Any
-    ) -> Any:
-        """The old spelling of `Dataset.Tabular.from_delimited_files`."""
+        path: Paths,
+        separator: str = ",",
+        header: Union[bool, PromoteHeadersBehavior] = True,
+        encoding: Union[str, FileEncoding] = "utf8",
+        **kwargs: object,
+    ) -> duto.TabularDataset:
+        """The old spelling of `Dataset.Tabular.from_delimited_files`.
+
+        Args:
+            path: as there.
+            separator: as there.
+            header: as there.
+            encoding: as there.
+            kwargs: taken and not used.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            UserErrorException: the path is no place for data.
+        """
         return duto.TabularDatasetFactory.from_delimited_files(
             path, separator=separator, header=header, encoding=encoding
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Mapping, NoReturn, Optional, Tuple
 
 from duto.client.http import path_of, segment
 from duto.client.local_files import Failures, files_below, path_on_datastore, place_of
@@ -16,25 +16,52 @@ from duto.spec import globs
 from duto.spec.filenames import spelled
 from duto.spec.units import counted
 
+if TYPE_CHECKING:
+    from duto.workspace.workspace import Workspace
+
 _AT_ONCE = 8
 _ITS_OWN = "datastores lie with the studio, which needs no key."
 
 
 class AbstractDatastore:
-    """A named place for data in a workspace."""
+    """A named place for data in a workspace.
 
-    def __init__(self, workspace: Any, name: str, datastore_type: str) -> None:
+    Attributes:
+        workspace: the workspace.
+        name: its name.
+        datastore_type: `AzureBlob` or `AzureFile`; here both are a folder or a bucket of the studio's.
+    """
+
+    def __init__(self, workspace: Workspace, name: str, datastore_type: str) -> None:
+        """Programs get one by `Datastore(workspace, name)`.
+
+        Args:
+            workspace: the workspace.
+            name: its name.
+            datastore_type: what `datastore_type` gives.
+        """
         self.workspace = workspace
         self.name = name
         self.datastore_type = datastore_type
 
     def set_as_default(self) -> None:
-        """Make this the workspace's default datastore."""
+        """Make this the workspace's default datastore.
+
+        Raises:
+            ForbiddenException: these credentials may not change the workspace.
+        """
         self.workspace.set_default_datastore(self.name)
 
-    def unregister(self) -> None:
-        """Take the datastore out of the workspace; its data stay where they are."""
-        self.workspace._client.delete(self.workspace._path(f"datastores/{segment(self.name)}/"))
+    def unregister(self) -> NoReturn:
+        """Refused: the datastores of a workspace are part of it. The studio is not asked.
+
+        Raises:
+            UserErrorException: always; it says what to do instead.
+        """
+        raise UserErrorException(
+            f"The datastore '{self.name}' is part of its workspace and cannot be unregistered. To have programs use "
+            "another by default, call `set_as_default()` of that one."
+        )
 
     def __repr__(self) -> str:
         return f'{{"name": "{self.name}", "datastore_type": "{self.datastore_type}"}}'
@@ -47,34 +74,79 @@ class AbstractDatastore:
 
 
 class AbstractAzureStorageDatastore(AbstractDatastore):
-    """A datastore of files."""
+    """A datastore of files.
+
+    Paths are relative to the datastore, with `/` between their parts, and lead out of it nowhere.
+
+    Attributes:
+        container_name: the name of the datastore.
+        account_name: always `duto`.
+        is_sas: always False: there are no keys.
+    """
 
     container_name = ""
     account_name = ""
     is_sas = False
 
     def path(self, path: Optional[str] = None, data_reference_name: Optional[str] = None) -> DataReference:
-        """A path on the datastore as an input of a step."""
+        """A path on the datastore as an input of a step.
+
+        Args:
+            path: a file or a folder; None for the whole datastore.
+            data_reference_name: name of the input; None makes one of the path, or of the datastore's name.
+
+        Returns:
+            The reference.
+        """
         return DataReference(self, data_reference_name, path)
 
     def as_mount(self) -> DataReference:
-        """The whole datastore, mounted."""
+        """The whole datastore as a mounted input of a step.
+
+        Returns:
+            The reference.
+        """
         return DataReference(self).as_mount()
 
     def as_download(self, path_on_compute: Optional[str] = None) -> DataReference:
-        """The whole datastore, copied to the node."""
+        """The whole datastore as an input of a step that is copied to the node first.
+
+        Args:
+            path_on_compute: path below the working directory where the copy is to lie; None leaves that to the host.
+
+        Returns:
+            The reference.
+        """
         return DataReference(self).as_download(path_on_compute)
 
     def as_upload(self, path_on_compute: Optional[str] = None) -> DataReference:
+        """The whole datastore as a place to write to. As an output of a step it is not built: use `PipelineData`.
+
+        Args:
+            path_on_compute: path below the working directory where the script writes.
+
+        Returns:
+            The reference.
+        """
         return DataReference(self).as_upload(path_on_compute)
 
     def upload(
         self, src_dir: str, target_path: Optional[str] = None, overwrite: bool = False, show_progress: bool = True
     ) -> DataReference:
-        """Copy a folder with all below it to `target_path`; the reference to it.
+        """Copy a folder with all below it to the datastore, eight files at once.
 
-        Files that are there already stay as they are unless `overwrite`. Raises `UserErrorException` when
-        `src_dir` is no folder, and one that names the files that could not be copied, when all others have been.
+        Args:
+            src_dir: the folder on this machine.
+            target_path: folder on the datastore; None for its root.
+            overwrite: replace files that are there; else they stay as they are, and are told.
+            show_progress: print one line with what was copied.
+
+        Returns:
+            The reference to `target_path`.
+
+        Raises:
+            UserErrorException: `src_dir` is no folder, or some files could not be copied: it names them when all
+                others have been.
         """
         root = Path(src_dir)
         if not root.is_dir():
@@ -90,11 +162,21 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         overwrite: bool = False,
         show_progress: bool = True,
     ) -> DataReference:
-        """Copy files to `target_path`, each by its path below `relative_root`, by default their common
-        folder.
+        """Copy files to the datastore, each by its path below `relative_root`.
 
-        Raises `UserErrorException` that names the files that are missing, before any is copied, or that could not be
-        copied, when all others have been; also for a file outside `relative_root`.
+        Args:
+            files: files on this machine.
+            relative_root: folder whose part of the paths is left out; None for the folder that they have in common.
+            target_path: folder on the datastore; None for its root.
+            overwrite: replace files that are there; else they stay as they are, and are told.
+            show_progress: print one line with what was copied.
+
+        Returns:
+            The reference to `target_path`.
+
+        Raises:
+            UserErrorException: some of the files do not exist, or one lies outside of `relative_root` (then none is
+                copied); or some could not be copied: it names them when all others have been.
         """
         paths = [Path(file).absolute() for file in files]
         missing = [str(path) for path in paths if not path.is_file()]
@@ -110,9 +192,19 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
     def download(
         self, target_path: str, prefix: Optional[str] = None, overwrite: bool = False, show_progress: bool = True
     ) -> int:
-        """Copy the files below `prefix` to a folder, each under its path on the datastore; the count of files.
+        """Copy files to a folder, each under its path on the datastore.
 
-        Raises `UserErrorException` that names the files that could not be copied, when all others have been.
+        Args:
+            target_path: folder on this machine; it is made.
+            prefix: a file, a folder, or a pattern of `*`, `?` and `[...]`; None for all.
+            overwrite: replace files that are there; else they stay as they are.
+            show_progress: print one line with what was copied.
+
+        Returns:
+            The count of files that were copied; those that stayed are not counted.
+
+        Raises:
+            UserErrorException: some files could not be copied: it names them when all others have been.
         """
         found = [item["path"] for item in self._list(prefix)]
 
@@ -172,25 +264,46 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
 
 
 class AzureBlobDatastore(AbstractAzureStorageDatastore):
-    """A datastore of files under the class name that programs know; here a folder or a bucket of one's
-    own."""
+    """A datastore of files under the class name that programs know; here a folder or a bucket of one's own.
+
+    Attributes:
+        subscription_id: what was given.
+        resource_group: what was given.
+    """
 
     def __init__(
         self,
-        workspace: Any,
+        workspace: Workspace,
         name: str,
         container_name: str,
         account_name: str,
-        sas_token: Any = None,
-        account_key: Any = None,
-        protocol: Any = None,
-        endpoint: Any = None,
-        request_session: Any = None,
+        sas_token: object = None,
+        account_key: object = None,
+        protocol: object = None,
+        endpoint: object = None,
+        request_session: object = None,
         workspace_msi_has_access: bool = False,
-        subscription_id: Any = None,
-        resource_group: Any = None,
-        service_data_access_auth_identity: Any = None,
+        subscription_id: Optional[str] = None,
+        resource_group: Optional[str] = None,
+        service_data_access_auth_identity: object = None,
     ) -> None:
+        """Programs get one by `Datastore(workspace, name)`.
+
+        Args:
+            workspace: the workspace.
+            name: name of the datastore.
+            container_name: what `container_name` gives.
+            account_name: what `account_name` gives.
+            sas_token: passed over with a warning: the studio needs no key.
+            account_key: passed over with a warning: the studio needs no key.
+            protocol: taken and not used.
+            endpoint: taken and not used.
+            request_session: taken and not used.
+            workspace_msi_has_access: taken and not used.
+            subscription_id: kept as it is.
+            resource_group: kept as it is.
+            service_data_access_auth_identity: taken and not used.
+        """
         passed_over("AzureBlobDatastore", _ITS_OWN, sas_token=sas_token, account_key=account_key)
         super().__init__(workspace, name, "AzureBlob")
         self.container_name = container_name
@@ -200,21 +313,35 @@ class AzureBlobDatastore(AbstractAzureStorageDatastore):
 
 
 class AzureFileDatastore(AbstractAzureStorageDatastore):
-    """A file share under the class name that programs know."""
+    """A file share under the class name that programs know: `workspacefilestore`."""
 
     def __init__(
         self,
-        workspace: Any,
+        workspace: Workspace,
         name: str,
         container_name: str,
         account_name: str,
-        sas_token: Any = None,
-        account_key: Any = None,
-        protocol: Any = None,
-        endpoint: Any = None,
-        request_session: Any = None,
-        service_data_access_auth_identity: Any = None,
+        sas_token: object = None,
+        account_key: object = None,
+        protocol: object = None,
+        endpoint: object = None,
+        request_session: object = None,
+        service_data_access_auth_identity: object = None,
     ) -> None:
+        """Programs get one by `Datastore(workspace, name)`.
+
+        Args:
+            workspace: the workspace.
+            name: name of the datastore.
+            container_name: what `container_name` gives.
+            account_name: what `account_name` gives.
+            sas_token: passed over with a warning: the studio needs no key.
+            account_key: passed over with a warning: the studio needs no key.
+            protocol: taken and not used.
+            endpoint: taken and not used.
+            request_session: taken and not used.
+            service_data_access_auth_identity: taken and not used.
+        """
         passed_over("AzureFileDatastore", _ITS_OWN, sas_token=sas_token, account_key=account_key)
         super().__init__(workspace, name, "AzureFile")
         self.container_name = container_name
@@ -231,7 +358,7 @@ def datastore_of(workspace: Any, item: Mapping[str, Any]) -> AbstractAzureStorag
 class _DatastoreType(type):
     """Lets `Datastore(ws, name)` give a datastore of its own class, as programs expect."""
 
-    def __call__(cls, workspace: Any, name: Optional[str] = None) -> Any:
+    def __call__(cls, workspace: Workspace, name: Optional[str] = None) -> Any:
         return Datastore.get(workspace, name) if name else Datastore.get_default(workspace)
 
 
@@ -240,9 +367,18 @@ class _DatastoreType(type):
     "Datastore(workspace, name) gives one that has it.",
 )
 class Datastore(metaclass=_DatastoreType):
-    """Looks datastores up. `Datastore(workspace, name)` is `Datastore.get`, without a name the default."""
+    """Looks datastores up. `Datastore(workspace, name)` is `Datastore.get`, without a name `Datastore.get_default`."""
 
-    def __init__(self, workspace: Any, name: Optional[str] = None) -> None:
+    def __init__(self, workspace: Workspace, name: Optional[str] = None) -> None:
+        """Gives an `AzureBlobDatastore` or an `AzureFileDatastore`, no object of this class.
+
+        Args:
+            workspace: the workspace.
+            name: name of a datastore; None for the default one.
+
+        Raises:
+            NotFoundException: there is none of this name; as in `get`.
+        """
         raise AssertionError("unreachable: the metaclass answers the call")
 
     @staticmethod
@@ -251,11 +387,19 @@ class Datastore(metaclass=_DatastoreType):
         return datastore_of(workspace, item)
 
     @staticmethod
-    def get(workspace: Any, datastore_name: str) -> Any:
+    def get(workspace: Workspace, datastore_name: str) -> AbstractAzureStorageDatastore:
         """The datastore of this name.
 
-        Raises an error that is both a `UserErrorException` and msrest's `HttpOperationError`, for programs
-        catch either.
+        Args:
+            workspace: the workspace.
+            datastore_name: its name.
+
+        Returns:
+            The datastore.
+
+        Raises:
+            NotFoundException: there is none of this name. It is msrest's `HttpOperationError` as well, for programs
+                catch either.
         """
         try:
             item = workspace._client.get(workspace._path(f"datastores/{segment(datastore_name)}/"))
@@ -265,58 +409,73 @@ class Datastore(metaclass=_DatastoreType):
         return datastore_of(workspace, item)
 
     @staticmethod
-    def get_default(workspace: Any) -> Any:
-        """The workspace's default datastore."""
+    def get_default(workspace: Workspace) -> AbstractAzureStorageDatastore:
+        """The workspace's default datastore.
+
+        Args:
+            workspace: the workspace.
+
+        Returns:
+            The datastore, `workspaceblobstore` unless it was changed.
+        """
         return datastore_of(workspace, {"name": workspace._fact("default_datastore") or "workspaceblobstore"})
 
     @staticmethod
     def register_azure_blob_container(
-        workspace: Any,
+        workspace: object,
         datastore_name: str,
         container_name: str,
         account_name: str,
-        sas_token: Any = None,
-        account_key: Any = None,
-        protocol: Any = None,
-        endpoint: Any = None,
+        sas_token: object = None,
+        account_key: object = None,
+        protocol: object = None,
+        endpoint: object = None,
         overwrite: bool = False,
         create_if_not_exists: bool = False,
         skip_validation: bool = False,
-        blob_cache_timeout: Any = None,
+        blob_cache_timeout: object = None,
         grant_workspace_access: bool = False,
-        subscription_id: Any = None,
-        resource_group: Any = None,
-    ) -> Any:
-        """Not built: Azure's storage is not attached. Raises `NotBuiltException`."""
+        subscription_id: object = None,
+        resource_group: object = None,
+    ) -> NoReturn:
+        """Not built: Azure's storage is not attached. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Datastore.register_azure_blob_container", _ATTACH)
 
     @staticmethod
     def register_azure_file_share(
-        workspace: Any,
+        workspace: object,
         datastore_name: str,
         file_share_name: str,
         account_name: str,
-        sas_token: Any = None,
-        account_key: Any = None,
-        protocol: Any = None,
-        endpoint: Any = None,
+        sas_token: object = None,
+        account_key: object = None,
+        protocol: object = None,
+        endpoint: object = None,
         overwrite: bool = False,
         create_if_not_exists: bool = False,
         skip_validation: bool = False,
-    ) -> Any:
-        """Not built: Azure's storage is not attached. Raises `NotBuiltException`."""
+    ) -> NoReturn:
+        """Not built: Azure's storage is not attached. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Datastore.register_azure_file_share", _ATTACH)
 
 
 _ATTACH = "Use a datastore of the workspace, such as workspaceblobstore, and upload what the pipeline reads."
 
 
-def _later(name: str) -> Callable[..., Any]:
-    def register(*args: Any, **kwargs: Any) -> Any:
+def _later(name: str) -> Callable[..., NoReturn]:
+    def register(*args: object, **kwargs: object) -> NoReturn:
         raise not_built(f"Datastore.{name}", _ATTACH)
 
     register.__name__ = name
-    register.__doc__ = "Not built. Raises `NotBuiltException`."
+    register.__doc__ = f"{Datastore.register_azure_blob_container.__doc__}"
     return register
 
 
@@ -333,15 +492,15 @@ for _name in (
 
 
 def in_parallel(
-    deed: Callable[[Any], bool], items: List[Any], verb: str, show: bool, name: Callable[[Any], str] = str
+    action: Callable[[Any], bool], items: List[Any], verb: str, show: bool, name: Callable[[Any], str] = str
 ) -> int:
-    """Do the deed for all items, several at once; what was skipped is told. The count of those that it was done for.
+    """Do the action for all items, several at once; what was skipped is told. The count of those that it was done for.
 
     Raises `UserErrorException` that names those that failed when all others are done (`Failures.tell`).
     """
     failures = Failures()
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        done = list(pool.map(lambda item: failures.take(name(item), deed, item), items))
+        done = list(pool.map(lambda item: failures.take(name(item), action, item), items))
     if show and items:
         kept = f", {done.count(False)} already there" if False in done else ""
         failed = f", {done.count(None)} not copied" if None in done else ""

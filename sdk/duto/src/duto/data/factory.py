@@ -6,7 +6,7 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
 from duto.client.http import path_of, segment
 from duto.client.local_files import files_below, path_on_datastore
@@ -14,10 +14,15 @@ from duto.data.file_dataset import FileDataset
 from duto.data.references import DataPath, DataReference
 from duto.data.tabular_dataset import TabularDataset
 from duto.data.tabular_reading import UNNAMED
-from duto.data.types import columns_of, encoding_of, header_of
+from duto.data.types import DataType, FileEncoding, PromoteHeadersBehavior, columns_of, encoding_of, header_of
 from duto.exceptions import UserErrorException
 from duto.not_built import not_built
 from duto.spec import globs
+
+if TYPE_CHECKING:
+    import pandas
+
+    from duto.data.references import Paths, Target
 
 
 class FileDatasetFactory:
@@ -25,13 +30,22 @@ class FileDatasetFactory:
 
     @staticmethod
     def from_files(
-        path: Any, validate: bool = True, partition_format: Optional[str] = None, is_file: bool = False
-    ) -> Any:
-        """A dataset of files: `(datastore, 'folder/*.png')`, a list of such, or web addresses.
+        path: Paths, validate: bool = True, partition_format: Optional[str] = None, is_file: bool = False
+    ) -> FileDataset:
+        """A dataset of files. Nothing is looked up before it is used or registered.
 
-        Nothing is looked up before the dataset is used or registered; with `validate=False` it is registered without
-        a look, and reading it fails as long as there are no files. Raises `UserErrorException` for a path that is none
-        of these.
+        Args:
+            path: `(datastore, 'folder/*.png')`, a `DataPath` or `DataReference`, a web address, or a list of these. A
+                folder means all files below it, `*` stands for anything within a name, `**` for any folders.
+            validate: False registers it without a look, and reading it fails as long as there are no files.
+            partition_format: pieces of the paths as keys, such as `/{state}/{date:yyyy/MM/dd}/data.csv`.
+            is_file: taken and not used: the studio looks whether a path is a file.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            UserErrorException: the path is no place for data.
         """
         sources, workspace = sources_of(path)
         form = {"partition_format": partition_format} if partition_format else {}
@@ -39,10 +53,23 @@ class FileDatasetFactory:
 
     @staticmethod
     def upload_directory(
-        src_dir: str, target: Any, pattern: Optional[str] = None, overwrite: bool = False, show_progress: bool = True
-    ) -> Any:
-        """Copy a folder to `(datastore, path)`, only files that match the glob `pattern`; the dataset of
-        it."""
+        src_dir: str, target: Target, pattern: Optional[str] = None, overwrite: bool = False, show_progress: bool = True
+    ) -> FileDataset:
+        """Copy a folder to a datastore, and give the dataset of it.
+
+        Args:
+            src_dir: the folder on this machine.
+            target: `(datastore, path)`, a `DataPath`, or a datastore for the folder `managed-dataset` on it.
+            pattern: copy only files whose names fit, such as `*.csv`; None copies all.
+            overwrite: replace files that are there; else they stay as they are.
+            show_progress: print one line with what was copied.
+
+        Returns:
+            The dataset of the folder on the datastore.
+
+        Raises:
+            UserErrorException: `src_dir` is no folder, or some files could not be copied.
+        """
         root = Path(src_dir)
         if not root.is_dir():
             raise UserErrorException(f"The folder '{src_dir}' does not exist.")
@@ -58,20 +85,41 @@ class TabularDatasetFactory:
 
     @staticmethod
     def from_delimited_files(
-        path: Any,
+        path: Paths,
         validate: bool = True,
         include_path: bool = False,
         infer_column_types: bool = True,
-        set_column_types: Optional[Dict[str, Any]] = None,
+        set_column_types: Optional[Mapping[str, Union[DataType, str]]] = None,
         separator: str = ",",
-        header: Any = True,
+        header: Union[bool, PromoteHeadersBehavior] = True,
         partition_format: Optional[str] = None,
         support_multi_line: bool = False,
         empty_as_string: bool = False,
-        encoding: Any = "utf8",
-    ) -> Any:
-        """A dataset of CSV files and their like. Nothing is read before the dataset is used or registered; with
-        `validate=False` it is registered without a look, for files that are not there yet."""
+        encoding: Union[str, FileEncoding] = "utf8",
+    ) -> TabularDataset:
+        """A dataset of CSV files and their like. Nothing is read before it is used or registered.
+
+        Args:
+            path: as in `Dataset.File.from_files`.
+            validate: False registers it without a look, for files that are not there yet.
+            include_path: a first column `Path` with the file of each row.
+            infer_column_types: tell types from all values of a column; False leaves texts.
+            set_column_types: types by the names of the columns, of `DataType.to_...()`.
+            separator: what stands between two values.
+            header: which files begin with a line of names; True is all of them, False none (`Column1`, `Column2` and
+                so on).
+            partition_format: pieces of the paths as columns: `/{state}/{date:yyyy/MM/dd}/data.csv` gives `state` as
+                text and `date` as a time.
+            support_multi_line: let a quoted value go on over several lines.
+            empty_as_string: leave empty values of texts empty instead of null.
+            encoding: of the files; `FileEncoding` or the name of a Python encoding.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            UserErrorException: the path is no place for data.
+        """
         form = {
             "type": "delimited",
             "separator": separator,
@@ -85,28 +133,55 @@ class TabularDatasetFactory:
 
     @staticmethod
     def from_parquet_files(
-        path: Any,
+        path: Paths,
         validate: bool = True,
         include_path: bool = False,
-        set_column_types: Optional[Dict[str, Any]] = None,
+        set_column_types: Optional[Mapping[str, Union[DataType, str]]] = None,
         partition_format: Optional[str] = None,
-    ) -> Any:
-        """A dataset of parquet files."""
+    ) -> TabularDataset:
+        """A dataset of parquet files. Nothing is read before it is used or registered.
+
+        Args:
+            path: as in `Dataset.File.from_files`.
+            validate: False registers it without a look, for files that are not there yet.
+            include_path: a first column `Path` with the file of each row.
+            set_column_types: other types than the files have, by the names of the columns.
+            partition_format: as in `from_delimited_files`.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            UserErrorException: the path is no place for data.
+        """
         return _tabular(path, {"type": "parquet"}, set_column_types, include_path, partition_format, validate)
 
     @staticmethod
     def from_json_lines_files(
-        path: Any,
+        path: Paths,
         validate: bool = True,
         include_path: bool = False,
-        set_column_types: Optional[Dict[str, Any]] = None,
+        set_column_types: Optional[Mapping[str, Union[DataType, str]]] = None,
         partition_format: Optional[str] = None,
         invalid_lines: str = "error",
-        encoding: Any = "utf8",
-    ) -> Any:
-        """A dataset of files with a JSON object per line. `invalid_lines` is "error", or "drop" to leave them out.
+        encoding: Union[str, FileEncoding] = "utf8",
+    ) -> TabularDataset:
+        """A dataset of files with a JSON object per line. Nothing is read before it is used or registered.
 
-        Raises `UserErrorException` for another.
+        Args:
+            path: as in `Dataset.File.from_files`.
+            validate: False registers it without a look, for files that are not there yet.
+            include_path: a first column `Path` with the file of each row.
+            set_column_types: types by the names of the columns, of `DataType.to_...()`.
+            partition_format: as in `from_delimited_files`.
+            invalid_lines: `error` refuses a line that is no object, `drop` leaves it out.
+            encoding: of the files; `FileEncoding` or the name of a Python encoding.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            UserErrorException: the path is no place for data, or `invalid_lines` is another.
         """
         if invalid_lines not in ("error", "drop"):
             raise UserErrorException(f"invalid_lines is 'error' or 'drop', not {invalid_lines!r}.")
@@ -116,28 +191,48 @@ class TabularDatasetFactory:
         return _tabular(path, form, set_column_types, include_path, partition_format, validate)
 
     @staticmethod
-    def from_sql_query(query: Any, validate: bool = True, set_column_types: Any = None, query_timeout: int = 30) -> Any:
-        """Not built. Raises `NotBuiltException`."""
+    def from_sql_query(
+        query: object, validate: bool = True, set_column_types: object = None, query_timeout: int = 30
+    ) -> NoReturn:
+        """Not built. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Dataset.Tabular.from_sql_query", "Read the table in a step and write it as parquet.")
 
     @staticmethod
     def register_pandas_dataframe(
-        dataframe: Any,
-        target: Any,
+        dataframe: pandas.DataFrame,
+        target: Target,
         name: str,
         description: Optional[str] = None,
-        tags: Optional[Mapping[str, str]] = None,
+        tags: Optional[Mapping[str, object]] = None,
         show_progress: bool = True,
         row_group_size: Optional[int] = None,
         make_target_path_unique: bool = True,
-    ) -> Any:
-        """Write a pandas frame below `(datastore, path)` as parquet (CSV without a parquet library) and
-        register it.
+    ) -> TabularDataset:
+        """Write a pandas frame to a datastore as parquet (CSV without a parquet library) and register it.
 
-        With `make_target_path_unique` the folder carries the content's digest, so that no other data are
-        touched. An index of times, or one with names, is kept as columns and is the index again in
-        `to_pandas_dataframe()`; of another index nothing is kept, with a warning where it holds more than places.
-        Raises `UserErrorException` for an index that has the name of a column.
+        An index of times, or one with names, is kept as columns and is the index again in `to_pandas_dataframe()`; of
+        another index nothing is kept, with a warning where it holds more than places.
+
+        Args:
+            dataframe: the frame, rows × columns.
+            target: `(datastore, path)`, a `DataPath`, or a datastore for the folder `managed-dataset` on it.
+            name: name of the dataset; another version where there is one.
+            description: description of the version.
+            tags: tags of the version.
+            show_progress: taken and not used.
+            row_group_size: rows of a group of the parquet file; None leaves that to the library.
+            make_target_path_unique: write into a folder named by the content's digest, so that no other data are
+                touched; False replaces what lies at the path.
+
+        Returns:
+            The registered dataset.
+
+        Raises:
+            UserErrorException: the index has the name of a column.
         """
         datastore, path = _target(target)
         dataframe, index = _with_index(dataframe)
@@ -156,16 +251,34 @@ class TabularDatasetFactory:
 
     @staticmethod
     def register_spark_dataframe(
-        dataframe: Any, target: Any, name: str, description: Any = None, tags: Any = None, show_progress: bool = True
-    ) -> Any:
-        """Not built. Raises `NotBuiltException`."""
+        dataframe: object,
+        target: object,
+        name: str,
+        description: object = None,
+        tags: object = None,
+        show_progress: bool = True,
+    ) -> NoReturn:
+        """Not built. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Dataset.Tabular.register_spark_dataframe", "Use `register_pandas_dataframe`.")
 
     @staticmethod
     def register_dask_dataframe(
-        dataframe: Any, target: Any, name: str, description: Any = None, tags: Any = None, show_progress: bool = True
-    ) -> Any:
-        """Not built. Raises `NotBuiltException`."""
+        dataframe: object,
+        target: object,
+        name: str,
+        description: object = None,
+        tags: object = None,
+        show_progress: bool = True,
+    ) -> NoReturn:
+        """Not built. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Dataset.Tabular.register_dask_dataframe", "Use `register_pandas_dataframe`.")
 
 
@@ -204,11 +317,11 @@ def _source_path(path: str) -> str:
 def _tabular(
     path: Any,
     form: Dict[str, Any],
-    types: Optional[Dict[str, Any]],
+    types: Optional[Mapping[str, Union[DataType, str]]],
     include_path: bool,
     partition_format: Optional[str],
     validate: bool,
-) -> Any:
+) -> TabularDataset:
     sources, workspace = sources_of(path)
     form["columns"] = columns_of(types)
     if include_path:

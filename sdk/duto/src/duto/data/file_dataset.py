@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NoReturn, Optional
 
 from duto.client.local_files import each_of, place_of
 from duto.data.consumption import DatasetConsumptionConfig
@@ -25,26 +25,56 @@ class FileDataset(AbstractDataset):
     kind = "file"
 
     def as_mount(self, path_on_compute: Optional[str] = None) -> DatasetConsumptionConfig:
-        """An input of a step, mounted; its name follows from the definition, so that it is the same each
-        time."""
+        """An input of a step, mounted; its name follows from the definition, so that it is the same each time.
+
+        Args:
+            path_on_compute: path below the working directory where the files are to lie; None leaves that to the
+                host.
+
+        Returns:
+            The input, for `inputs` or `arguments` of a step.
+        """
         return DatasetConsumptionConfig(self._input_name, self, "mount", path_on_compute)
 
     def as_download(self, path_on_compute: Optional[str] = None) -> DatasetConsumptionConfig:
-        """An input of a step, copied to the node."""
+        """An input of a step, copied to the node.
+
+        Args:
+            path_on_compute: path below the working directory where the files are to lie; None leaves that to the
+                host.
+
+        Returns:
+            The input, for `inputs` or `arguments` of a step.
+        """
         return DatasetConsumptionConfig(self._input_name, self, "download", path_on_compute)
 
     def to_path(self) -> List[str]:
-        """The paths of the files, each with a slash before it, relative to the dataset's root."""
+        """The paths of the files.
+
+        Returns:
+            Paths, each with a slash before it, relative to the dataset's root.
+
+        Raises:
+            UserErrorException: as in `save`.
+        """
         return ["/" + str(item["path"]).lstrip("/") for item in self._chosen()]
 
     def download(
         self, target_path: Optional[str] = None, overwrite: bool = False, ignore_not_found: bool = False
     ) -> List[str]:
-        """Copy the files to a folder, by default a new temporary one; the paths of the copies.
+        """Copy the files to a folder.
 
-        Raises `UserErrorException` that names those that could not be copied, when all others have been: also where one
-        is there already and `overwrite` is not set. The same when the dataset finds no file and `ignore_not_found` is
-        not set.
+        Args:
+            target_path: the folder, which is made; None for a new temporary one.
+            overwrite: replace files that are there.
+            ignore_not_found: let a dataset that finds no file give an empty list.
+
+        Returns:
+            The paths of the copies.
+
+        Raises:
+            UserErrorException: some files could not be copied, also because one is there already and `overwrite` is
+                False: it names them when all others have been. Or the dataset finds no file.
         """
         root = Path(target_path) if target_path else Path(tempfile.mkdtemp(prefix="duto-dataset-"))
         files = self._chosen()
@@ -60,14 +90,35 @@ class FileDataset(AbstractDataset):
         each_of(copies, copy)
         return [str(target) for target in copies.values()]
 
-    def mount(self, mount_point: Optional[str] = None, **kwargs: Any) -> MountContext:
-        """The files in a folder, inside `with`; outside a step they are copied there."""
+    def mount(self, mount_point: Optional[str] = None, **kwargs: object) -> MountContext:
+        """The files in a folder, inside `with`. Outside a step they are copied there when the block is entered.
+
+        Args:
+            mount_point: the folder; None for a temporary one, which goes with the end of the block.
+            kwargs: taken and not used.
+
+        Returns:
+            A context manager whose `mount_point` is the folder, with `start()` and `stop()` as Azure ML has it.
+        """
         return MountContext(self, mount_point)
 
-    def as_hdfs(self) -> Any:
+    def as_hdfs(self) -> NoReturn:
+        """Spark is not built.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("FileDataset.as_hdfs", "Use `as_mount()` or `as_download()`.")
 
-    def filter(self, expression: Any) -> Any:
+    def filter(self, expression: object) -> NoReturn:
+        """Not built.
+
+        Args:
+            expression: taken and not used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("FileDataset.filter", "Name the files by a pattern, such as `(datastore, 'raw/*.csv')`.")
 
     @property
@@ -80,9 +131,19 @@ class FileDataset(AbstractDataset):
 
 
 class MountContext:
-    """A dataset's files in a folder: `with dataset.mount() as context: context.mount_point`."""
+    """A dataset's files in a folder: `with dataset.mount() as context: context.mount_point`.
+
+    Attributes:
+        mount_point: the folder.
+    """
 
     def __init__(self, dataset: FileDataset, mount_point: Optional[str]) -> None:
+        """Programs get one by `FileDataset.mount`.
+
+        Args:
+            dataset: the dataset.
+            mount_point: the folder; None for a temporary one.
+        """
         self._dataset = dataset
         self._temporary: Optional[tempfile.TemporaryDirectory] = None  # type: ignore[type-arg]
         if mount_point is None:
@@ -90,9 +151,15 @@ class MountContext:
         self.mount_point = mount_point or str(self._temporary and self._temporary.name)
 
     def start(self) -> None:
+        """Copy the files to the folder; those that are there are replaced.
+
+        Raises:
+            UserErrorException: as in `FileDataset.download`.
+        """
         self._dataset.download(self.mount_point, overwrite=True)
 
     def stop(self) -> None:
+        """Take a temporary folder away; another one stays."""
         if self._temporary is not None:
             self._temporary.cleanup()
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple, Union
 
 from duto.data.dataset import identified, named
 from duto.exceptions import NotFoundException
 from duto.spec.filenames import place_on
+
+if TYPE_CHECKING:
+    from duto.data.datastore import AbstractDatastore
+
+    Place = Union[str, Tuple[AbstractDatastore, Union[str, Sequence[str]]], "DataPath", "DataReference"]
+    Paths = Union[Place, Sequence[Place]]
+    Target = Union[Tuple[AbstractDatastore, str], "DataPath", "DataReference", AbstractDatastore]
 
 
 def port_name(text: str) -> str:
@@ -24,15 +31,27 @@ class DataReference:
 
     def __init__(
         self,
-        datastore: Any,
+        datastore: Union[AbstractDatastore, str],
         data_reference_name: Optional[str] = None,
         path_on_datastore: Optional[str] = None,
         mode: str = "mount",
         path_on_compute: Optional[str] = None,
         overwrite: bool = False,
     ) -> None:
+        """Nothing is looked up before the pipeline is submitted.
+
+        Args:
+            datastore: where the data lie, or its name.
+            data_reference_name: name of the input; None makes one of the path, or of the datastore's name.
+            path_on_datastore: a file or a folder; None for the whole datastore.
+            mode: `mount` reads where the data lie, `download` copies them to the node first.
+            path_on_compute: path below the working directory where they are to lie; None leaves that to the host.
+            overwrite: kept as it is; each step has a folder of its own, in which there is nothing to overwrite.
+        """
         self.datastore = datastore
-        self.data_reference_name = data_reference_name or port_name(path_on_datastore or datastore.name)
+        self.data_reference_name = data_reference_name or port_name(
+            path_on_datastore or (datastore if isinstance(datastore, str) else datastore.name)
+        )
         self.path_on_datastore = path_on_datastore
         self.mode = mode
         self.path_on_compute = path_on_compute
@@ -44,31 +63,75 @@ class DataReference:
         datapath: Optional[DataPath] = None,
         datapath_compute_binding: Optional[DataPathComputeBinding] = None,
     ) -> DataReference:
-        """The reference of a data path and its binding. Raises `ValueError` without a data path."""
+        """The reference of a data path and its binding.
+
+        Args:
+            data_reference_name: name of the input; None for the name of the data path.
+            datapath: the path.
+            datapath_compute_binding: how it reaches the node; None mounts it.
+
+        Returns:
+            The reference.
+
+        Raises:
+            ValueError: there is no data path.
+        """
         if datapath is None:
             raise ValueError("A data reference is made of a DataPath.")
         binding = datapath_compute_binding or DataPathComputeBinding()
         return binding.create_data_reference(data_reference_name, datapath)
 
     def path(self, path: Optional[str] = None, data_reference_name: Optional[str] = None) -> DataReference:
-        """The reference to a path below this one."""
+        """The reference to a path below this one.
+
+        Args:
+            path: the path, relative to this one.
+            data_reference_name: name of the input; None makes one of the path.
+
+        Returns:
+            Another reference, of the same mode.
+        """
         joined = place_on("/".join(part for part in (self.path_on_datastore, path) if part))
         return DataReference(self.datastore, data_reference_name, joined or None, self.mode)
 
     def as_mount(self) -> DataReference:
-        """The same path, mounted."""
+        """The same path, mounted.
+
+        Returns:
+            Another reference.
+        """
         return self._with("mount", None, False)
 
     def as_download(self, path_on_compute: Optional[str] = None, overwrite: bool = False) -> DataReference:
-        """The same path, copied to the node before the script starts."""
+        """The same path, copied to the node before the script starts.
+
+        Args:
+            path_on_compute: path below the working directory where it is to lie; None leaves that to the host.
+            overwrite: kept as it is.
+
+        Returns:
+            Another reference.
+        """
         return self._with("download", path_on_compute, overwrite)
 
     def as_upload(self, path_on_compute: Optional[str] = None, overwrite: bool = False) -> DataReference:
-        """The same path, written after the script. Not built as an output: use `PipelineData`."""
+        """The same path, written after the script. As an output it is not built: use `PipelineData`.
+
+        Args:
+            path_on_compute: path below the working directory where the script writes.
+            overwrite: whether files that are there may be replaced.
+
+        Returns:
+            Another reference.
+        """
         return self._with("upload", path_on_compute, overwrite)
 
     def to_config(self) -> DataReference:
-        """The reference itself, where a run configuration takes one."""
+        """The reference itself, where a run configuration takes one (`data_references`).
+
+        Returns:
+            This object.
+        """
         return self
 
     def _with(self, mode: str, path_on_compute: Optional[str], overwrite: bool) -> DataReference:
@@ -103,31 +166,62 @@ class DataPath:
     """A path on a datastore as the value of a `PipelineParameter`."""
 
     def __init__(
-        self, datastore: Any = None, path_on_datastore: Optional[str] = None, name: Optional[str] = None
+        self,
+        datastore: Union[AbstractDatastore, str, None] = None,
+        path_on_datastore: Optional[str] = None,
+        name: Optional[str] = None,
     ) -> None:
+        """Nothing is looked up before the pipeline is submitted.
+
+        Args:
+            datastore: the datastore or its name.
+            path_on_datastore: a file or a folder; None for the whole datastore.
+            name: name of the reference that is made of it.
+        """
         self.datastore = datastore
         self.path_on_datastore = path_on_datastore or ""
         self.name = name
 
     @property
     def datastore_name(self) -> str:
-        return self.datastore if isinstance(self.datastore, str) else self.datastore.name
+        """Name of the datastore."""
+        datastore: Any = self.datastore
+        return datastore if isinstance(datastore, str) else str(datastore.name)
 
     def create_data_reference(
         self,
         data_reference_name: Optional[str] = None,
         datapath_compute_binding: Optional[DataPathComputeBinding] = None,
     ) -> DataReference:
-        """The path as a step's input."""
+        """The path as a step's input.
+
+        Args:
+            data_reference_name: name of the input; None for `name`.
+            datapath_compute_binding: how it reaches the node; None mounts it.
+
+        Returns:
+            The reference.
+        """
         return DataReference.create(data_reference_name, self, datapath_compute_binding)
 
     @staticmethod
     def create_from_data_reference(data_reference: DataReference) -> DataPath:
-        """The place that a reference names."""
+        """The place that a reference names.
+
+        Args:
+            data_reference: the reference.
+
+        Returns:
+            The path.
+        """
         return DataPath(data_reference.datastore, data_reference.path_on_datastore, data_reference.data_reference_name)
 
     def to_value(self) -> Dict[str, str]:
-        """The value of the parameter as the graph document holds it."""
+        """The value of the parameter as the graph document holds it.
+
+        Returns:
+            `datastore` (its name) and `path`.
+        """
         return {"datastore": self.datastore_name, "path": place_on(self.path_on_datastore)}
 
     def __str__(self) -> str:
@@ -135,9 +229,18 @@ class DataPath:
 
 
 class DataPathComputeBinding:
-    """How a data path reaches the node: `mode` is mount or download. Raises `ValueError` for another."""
+    """How a data path reaches the node."""
 
     def __init__(self, mode: str = "mount", path_on_compute: Optional[str] = None, overwrite: bool = False) -> None:
+        """
+        Args:
+            mode: `mount` or `download`; `upload` is kept for its name.
+            path_on_compute: path below the working directory where the data are to lie; None leaves that to the host.
+            overwrite: kept as it is.
+
+        Raises:
+            ValueError: the mode is another.
+        """
         if mode not in ("mount", "download", "upload"):
             raise ValueError(f"The mode {mode!r} is none of mount, download, upload.")
         self.mode = mode
@@ -147,11 +250,23 @@ class DataPathComputeBinding:
     def create_data_reference(
         self, data_reference_name: Optional[str] = None, datapath: Optional[DataPath] = None
     ) -> DataReference:
-        """The data path as a step's input. Raises `ValueError` without a data path."""
+        """The data path as a step's input.
+
+        Args:
+            data_reference_name: name of the input; None for the name of the data path.
+            datapath: the path.
+
+        Returns:
+            The reference.
+
+        Raises:
+            ValueError: there is no data path.
+        """
         if datapath is None:
             raise ValueError("A data reference is made of a DataPath.")
+        datastore: Any = datapath.datastore
         return DataReference(
-            datapath.datastore,
+            datastore,
             data_reference_name or datapath.name,
             datapath.path_on_datastore,
             self.mode,
@@ -161,5 +276,12 @@ class DataPathComputeBinding:
 
     @staticmethod
     def create_from_data_reference(data_reference: DataReference) -> DataPathComputeBinding:
-        """The binding of a reference."""
+        """The binding of a reference.
+
+        Args:
+            data_reference: the reference.
+
+        Returns:
+            The binding.
+        """
         return DataPathComputeBinding(data_reference.mode, data_reference.path_on_compute, data_reference.overwrite)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, List, NoReturn, Optional, Tuple, Union
 
 from duto.data.dataset import AbstractDataset
 from duto.exceptions import DatasetTimestampMissingError, UserErrorException
 from duto.not_built import not_built, refusing
 from duto.spec.selection import timestamps
 
-Columns = Union[str, List[str]]
+if TYPE_CHECKING:
+    import pandas
 
 
 @refusing(
@@ -22,23 +23,49 @@ class TabularDataset(AbstractDataset):
 
     kind = "tabular"
 
-    def to_pandas_dataframe(self, on_error: str = "null", out_of_range_datetime: str = "null") -> Any:
-        """The rows as a pandas frame. Raises `UserErrorException` when pandas is not installed or a file is
-        unreadable.
+    def to_pandas_dataframe(self, on_error: str = "null", out_of_range_datetime: str = "null") -> pandas.DataFrame:
+        """The rows as a pandas frame.
 
-        Missing, blank and not-a-number cells are null, as Azure ML has it. `on_error` and
-        `out_of_range_datetime` are "null" or "fail".
+        Missing, blank and not-a-number cells are null, as Azure ML has it. Whole numbers are `int64`, with gaps
+        `float64` (objects where that does not hold them); numbers are `float64`; times are `datetime64[ns]` without a
+        zone, in UTC; texts, and truths with gaps, are objects with None.
+
+        Args:
+            on_error: a value that is not of its column's type: `null` for null, `fail` to raise.
+            out_of_range_datetime: a time outside of the years 1678 to 2261: `null` for null, `fail` to raise.
+
+        Returns:
+            A frame of rows × columns; its index is 0 to rows - 1, or the one that `register_pandas_dataframe` kept.
+
+        Raises:
+            UserErrorException: pandas is not installed, the dataset finds no file, or a file cannot be read as it
+                says.
         """
         from duto.data.tabular_reading import read_frame
 
         return read_frame(self, on_error, out_of_range_datetime)
 
-    def keep_columns(self, columns: Columns, validate: bool = False) -> Any:
-        """These columns alone, in this order."""
+    def keep_columns(self, columns: Union[str, List[str]], validate: bool = False) -> TabularDataset:
+        """These columns alone, in this order.
+
+        Args:
+            columns: one name, or several.
+            validate: taken and not used: a column that is not there raises when the rows are read.
+
+        Returns:
+            Another dataset.
+        """
         return self._with(op="keep_columns", columns=_names(columns))
 
-    def drop_columns(self, columns: Columns) -> Any:
-        """All columns but these."""
+    def drop_columns(self, columns: Union[str, List[str]]) -> TabularDataset:
+        """All columns but these.
+
+        Args:
+            columns: one name, or several.
+
+        Returns:
+            Another dataset.
+        """
         return self._with(op="drop_columns", columns=_names(columns))
 
     def with_timestamp_columns(
@@ -46,54 +73,163 @@ class TabularDataset(AbstractDataset):
         timestamp: Optional[str] = None,
         partition_timestamp: Optional[str] = None,
         validate: bool = False,
-        **kwargs: Any,
-    ) -> Any:
-        """The dataset with the columns that `time_before` and its companions look at."""
+        **kwargs: object,
+    ) -> TabularDataset:
+        """The dataset with the columns that `time_before` and its companions look at.
+
+        Args:
+            timestamp: column of the time of each row.
+            partition_timestamp: column of the coarser time that the paths tell.
+            validate: taken and not used.
+            kwargs: `fine_grain_timestamp` and `coarse_grain_timestamp`, the older names of the two.
+
+        Returns:
+            Another dataset.
+        """
         column = timestamp or kwargs.get("fine_grain_timestamp")
         coarse = partition_timestamp or kwargs.get("coarse_grain_timestamp")
         return self._with(op="timestamp_columns", timestamp=column, partition_timestamp=coarse)
 
     @property
     def timestamp_columns(self) -> Tuple[Optional[str], Optional[str]]:
-        """The names of the timestamp and the partition timestamp column; None for one that was dropped since."""
+        """The names of the timestamp and the partition timestamp column; None for one that was not named or was
+        dropped since.
+        """
         return timestamps(self._definition.get("operations", ()))
 
-    def time_before(self, end_time: datetime, include_boundary: bool = True, validate: bool = True) -> Any:
-        """The rows up to a time. Raises `DatasetTimestampMissingError` without timestamp columns."""
+    def time_before(self, end_time: datetime, include_boundary: bool = True, validate: bool = True) -> TabularDataset:
+        """The rows up to a time.
+
+        Args:
+            end_time: the time; without a zone it is compared as it stands.
+            include_boundary: take rows of exactly this time.
+            validate: taken and not used.
+
+        Returns:
+            Another dataset.
+
+        Raises:
+            DatasetTimestampMissingError: no column of times is named, or it was dropped.
+            UserErrorException: the time is no `datetime`.
+        """
         return self._between(None, end_time, include_boundary)
 
-    def time_after(self, start_time: datetime, include_boundary: bool = True, validate: bool = True) -> Any:
-        """The rows from a time on. Raises `DatasetTimestampMissingError` without timestamp columns."""
+    def time_after(self, start_time: datetime, include_boundary: bool = True, validate: bool = True) -> TabularDataset:
+        """The rows from a time on.
+
+        Args:
+            start_time: the time; without a zone it is compared as it stands.
+            include_boundary: take rows of exactly this time.
+            validate: taken and not used.
+
+        Returns:
+            Another dataset.
+
+        Raises:
+            DatasetTimestampMissingError: no column of times is named, or it was dropped.
+            UserErrorException: the time is no `datetime`.
+        """
         return self._between(start_time, None, include_boundary)
 
     def time_between(
         self, start_time: datetime, end_time: datetime, include_boundary: bool = True, validate: bool = True
-    ) -> Any:
-        """The rows between two times. Raises `DatasetTimestampMissingError` without timestamp columns."""
+    ) -> TabularDataset:
+        """The rows between two times.
+
+        Args:
+            start_time: the first time; without a zone it is compared as it stands.
+            end_time: the last time.
+            include_boundary: take rows of exactly these times.
+            validate: taken and not used.
+
+        Returns:
+            Another dataset.
+
+        Raises:
+            DatasetTimestampMissingError: no column of times is named, or it was dropped.
+            UserErrorException: a time is no `datetime`.
+        """
         return self._between(start_time, end_time, include_boundary)
 
-    def time_recent(self, time_delta: timedelta, include_boundary: bool = True, validate: bool = True) -> Any:
-        """The rows of the last while. Raises `DatasetTimestampMissingError` without timestamp columns."""
+    def time_recent(
+        self, time_delta: timedelta, include_boundary: bool = True, validate: bool = True
+    ) -> TabularDataset:
+        """The rows of the last while, counted from this call, in UTC.
+
+        Args:
+            time_delta: how far back.
+            include_boundary: take rows of exactly the first time.
+            validate: taken and not used.
+
+        Returns:
+            Another dataset.
+
+        Raises:
+            DatasetTimestampMissingError: no column of times is named, or it was dropped.
+        """
         return self._between(datetime.now(timezone.utc).replace(tzinfo=None) - time_delta, None, include_boundary)
 
-    def to_csv_files(self, separator: str = ",") -> Any:
+    def to_csv_files(self, separator: str = ",") -> NoReturn:
+        """Not built.
+
+        Args:
+            separator: taken and not used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.to_csv_files", "Write the frame of `to_pandas_dataframe()`.")
 
-    def to_parquet_files(self) -> Any:
+    def to_parquet_files(self) -> NoReturn:
+        """Not built.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.to_parquet_files", "Write the frame of `to_pandas_dataframe()`.")
 
-    def to_spark_dataframe(self) -> Any:
+    def to_spark_dataframe(self) -> NoReturn:
+        """Spark is not built.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.to_spark_dataframe", "Use `to_pandas_dataframe()`.")
 
     def to_dask_dataframe(
-        self, sample_size: int = 10000, dtypes: Any = None, on_error: str = "null", out_of_range_datetime: str = "null"
-    ) -> Any:
+        self,
+        sample_size: int = 10000,
+        dtypes: object = None,
+        on_error: str = "null",
+        out_of_range_datetime: str = "null",
+    ) -> NoReturn:
+        """Not built. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.to_dask_dataframe", "Use `to_pandas_dataframe()`.")
 
-    def filter(self, expression: Any) -> Any:
+    def filter(self, expression: object) -> NoReturn:
+        """Not built.
+
+        Args:
+            expression: taken and not used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.filter", "Filter the frame of `to_pandas_dataframe()`.")
 
-    def get_profile(self, workspace: Any = None) -> Any:
+    def get_profile(self, workspace: object = None) -> NoReturn:
+        """Not built; the dataset's page shows the profile of its columns.
+
+        Args:
+            workspace: taken and not used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.get_profile", "Use `to_pandas_dataframe().describe()`.")
 
     def download(
@@ -102,23 +238,38 @@ class TabularDataset(AbstractDataset):
         target_path: Optional[str] = None,
         overwrite: bool = False,
         ignore_not_found: bool = True,
-    ) -> Any:
+    ) -> NoReturn:
+        """Not built: a column of streams. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.download", "Use a file dataset of the same paths.")
 
-    def mount(self, stream_column: str, mount_point: Optional[str] = None) -> Any:
+    def mount(self, stream_column: str, mount_point: Optional[str] = None) -> NoReturn:
+        """Not built: a column of streams. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.mount", "Use a file dataset of the same paths.")
 
     def partition_by(
         self,
         partition_keys: List[str],
-        target: Any,
+        target: object,
         name: Optional[str] = None,
         show_progress: bool = True,
         partition_as_file_dataset: bool = False,
-    ) -> Any:
+    ) -> NoReturn:
+        """Not built. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("TabularDataset.partition_by", "Write one folder per key from a step.")
 
-    def _between(self, start: Optional[datetime], end: Optional[datetime], include: bool) -> Any:
+    def _between(self, start: Optional[datetime], end: Optional[datetime], include: bool) -> TabularDataset:
         if not any(self.timestamp_columns):
             gone = any(each["op"] == "timestamp_columns" for each in self._definition.get("operations", ()))
             raise DatasetTimestampMissingError(
@@ -137,5 +288,5 @@ def _written(moment: Optional[datetime]) -> Optional[str]:
     raise UserErrorException(f"A time is a datetime, such as datetime(2021, 3, 4), not {moment!r}.")
 
 
-def _names(columns: Columns) -> List[str]:
+def _names(columns: Union[str, List[str]]) -> List[str]:
     return [columns] if isinstance(columns, str) else list(columns)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, List, Mapping, Sequence
+from typing import Any, List, Mapping, Sequence, Tuple
 
 from duto.exceptions import UserErrorException
+from duto.spec.sentences import said
 from duto.tables import Column, Source, Table, TableError, form_of, read, survey
+from duto.tables.reader import PATH
 from duto.tables.values import EXACT
 
 _RULES = ("null", "fail")
@@ -20,14 +22,48 @@ def read_frame(dataset: Any, on_error: str = "null", out_of_range: str = "null")
     pandas = _pandas()
     _check_rules(on_error, out_of_range)
     with tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
-        sources = []
-        for number, item in enumerate(dataset._files()):
-            copy = Path(folder) / str(number)
-            dataset._client.download(dataset._content(), copy, path=item["path"])
-            sources.append(source_of(str(item["path"]), copy))
+        return _frame(pandas, _copied(dataset, Path(folder)), dataset._definition, on_error, out_of_range)
+
+
+def read_with_files(dataset: Any) -> Tuple[Any, List[Tuple[int, int, int]]]:
+    """The frame of a dataset, and for each stretch of its rows that come from one file where it begins, where it ends, and
+    the file's bytes. Raises `UserErrorException`."""
+    pandas = _pandas()
+    with tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
+        local = getattr(dataset, "_sources", None)
+        sources = local() if local is not None else _copied(dataset, Path(folder))
         if not sources:
-            raise UserErrorException(f"The dataset finds no file: {dataset}")
-        return _frame(pandas, sources, dataset._definition, on_error, out_of_range)
+            return pandas.DataFrame(), []
+        definition = dict(dataset._definition)
+        form = dict(definition.get("format") or {})
+        if form.get("include_path"):
+            frame = _frame(pandas, sources, definition, "null", "null")
+            paths = frame.get(PATH)
+        else:
+            definition["format"] = {**form, "include_path": True}
+            kept = [
+                {**each, "columns": [*each["columns"], PATH]} if each.get("op") == "keep_columns" else each
+                for each in definition.get("operations") or ()
+            ]
+            frame = _frame(pandas, sources, {**definition, "operations": kept}, "null", "null")
+            paths = frame.pop(PATH)
+        sizes = {"/" + source.name.lstrip("/"): source.size for source in sources}
+    if paths is None or not len(frame):
+        return frame, [(0, len(frame), sum(sizes.values()))] if len(frame) else []
+    borders = [0, *(paths.ne(paths.shift()).to_numpy().nonzero()[0][1:].tolist()), len(paths)]
+    return frame, [(start, stop, sizes.get(paths.iat[start], 0)) for start, stop in zip(borders, borders[1:])]  # noqa: RUF007 - pairwise is younger than 3.8
+
+
+def _copied(dataset: Any, folder: Path) -> List[Source]:
+    """The files of a dataset, copied to a folder of this machine. Raises `UserErrorException`."""
+    sources = []
+    for number, item in enumerate(dataset._files()):
+        copy = folder / str(number)
+        dataset._client.download(dataset._content(), copy, path=item["path"])
+        sources.append(source_of(str(item["path"]), copy))
+    if not sources:
+        raise UserErrorException(f"The dataset finds no file: {dataset}")
+    return sources
 
 
 def read_local(
@@ -111,8 +147,8 @@ def _joined(pandas: Any, held: List[Any], column: Column, out_of_range: str) -> 
         return numpy.empty(0, dtype=kinds.get(column.type, "object"))
     whole = numpy.concatenate(held)
     if column.type == "long" and whole.dtype == object:
-        told = [each for each in whole if each is not None]
-        if all(-EXACT <= each <= EXACT for each in told):
+        values = [each for each in whole if each is not None]
+        if all(-EXACT <= each <= EXACT for each in values):
             whole = numpy.array([float("nan") if each is None else float(each) for each in whole])
     if column.type == "datetime":
         return _times(pandas, whole, out_of_range)
@@ -129,7 +165,7 @@ def _times(pandas: Any, whole: Any, out_of_range: str) -> Any:
     if not outside.any():
         return whole.astype("datetime64[ns]")
     if out_of_range == "fail":
-        raise TableError(f"the time {whole[outside][0]} is outside of the years 1678 to 2261")
+        raise TableError(said("outside_nanoseconds", time=str(whole[outside][0])))
     whole = whole.copy()
     whole[outside] = numpy.datetime64("NaT")
     return whole.astype("datetime64[ns]")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
 
 class PromoteHeadersBehavior(Enum):
-    """Which lines of delimited files are headers; the numbers are Azure ML's."""
+    """Which files of a delimited dataset begin with a line of names; the numbers are Azure ML's.
+
+    Attributes:
+        NO_HEADERS: none; columns are called `Column1`, `Column2` and so on.
+        ONLY_FIRST_FILE_HAS_HEADERS: the first file; the others hold rows from their first line on.
+        COMBINE_ALL_FILES_HEADERS: all; the dataset has the columns of all of them, by name.
+        ALL_FILES_HAVE_SAME_HEADERS: all; read like COMBINE_ALL_FILES_HEADERS.
+    """
 
     NO_HEADERS = 0
     ONLY_FIRST_FILE_HAS_HEADERS = 1
@@ -16,7 +23,16 @@ class PromoteHeadersBehavior(Enum):
 
 
 class FileEncoding(Enum):
-    """Encodings by the names that programs use."""
+    """Encodings by the names that programs use. The name of a Python encoding as text is taken as well.
+
+    Attributes:
+        UTF8: with or without a byte order mark.
+        ISO88591: the same as LATIN1.
+        LATIN1: ISO 8859-1.
+        ASCII: 7 bits.
+        WINDOWS1252: code page 1252.
+        UTF16: with a byte order mark.
+    """
 
     UTF8 = 0
     ISO88591 = 1
@@ -48,38 +64,88 @@ class DataType:
     """The type that a column is to have."""
 
     def __init__(self, name: str, formats: Optional[List[str]] = None, decimal_mark: str = ".") -> None:
+        """Made by the methods `to_...`.
+
+        Args:
+            name: `string`, `long`, `float`, `bool` or `datetime`.
+            formats: how a date and time is written, in the signs of `strptime`.
+            decimal_mark: what stands before the decimals: `.` or `,`.
+        """
         self.name = name
         self.formats = formats
         self.decimal_mark = decimal_mark
 
     @staticmethod
     def to_string() -> DataType:
+        """A text.
+
+        Returns:
+            The type.
+        """
         return DataType("string")
 
     @staticmethod
     def to_long() -> DataType:
+        """A whole number of 64 bits.
+
+        Returns:
+            The type.
+        """
         return DataType("long")
 
     @staticmethod
     def to_float(decimal_mark: str = ".") -> DataType:
+        """A number of 64 bits.
+
+        Args:
+            decimal_mark: what stands before the decimals: `.` or `,`.
+
+        Returns:
+            The type.
+        """
         return DataType("float", decimal_mark=decimal_mark)
 
     @staticmethod
     def to_bool() -> DataType:
+        """True or false.
+
+        Returns:
+            The type.
+        """
         return DataType("bool")
 
     @staticmethod
-    def to_datetime(formats: Any = None) -> DataType:
-        """A date and time; `formats` are those of `strptime`, the first that fits is taken."""
+    def to_datetime(formats: Union[str, Iterable[str], None] = None) -> DataType:
+        """A date and time; those with a zone become UTC, those without are left as they are.
+
+        Args:
+            formats: how it is written, in the signs of `strptime`; of several the first that fits is taken. None
+                takes ISO 8601 and its like.
+
+        Returns:
+            The type.
+        """
         return DataType("datetime", [formats] if isinstance(formats, str) else list(formats or ()) or None)
 
     @staticmethod
-    def to_stream(workspace: Any, escaped: bool = False) -> DataType:
-        """A path as a stream; kept as its text."""
+    def to_stream(workspace: object, escaped: bool = False) -> DataType:
+        """A path as a stream; kept as its text.
+
+        Args:
+            workspace: taken and not used.
+            escaped: taken and not used.
+
+        Returns:
+            The type of a text.
+        """
         return DataType("string")
 
-    def to_value(self) -> Any:
-        """The type in a dataset's definition: its name, or an object when there is more to say."""
+    def to_value(self) -> Union[str, Dict[str, object]]:
+        """The type in a dataset's definition.
+
+        Returns:
+            Its name, or a dictionary when there is more to say.
+        """
         if self.formats:
             return {"type": self.name, "formats": self.formats}
         if self.decimal_mark != ".":
@@ -90,13 +156,20 @@ class DataType:
         return f"DataType.to_{self.name}()"
 
 
-def columns_of(types: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+def columns_of(types: Optional[Mapping[str, Union[DataType, str]]]) -> Dict[str, Any]:
     """`set_column_types` as a definition holds it."""
     return {name: kind.to_value() if isinstance(kind, DataType) else str(kind) for name, kind in (types or {}).items()}
 
 
 class Scenario:
-    """What a dataset served for, beside a registered model."""
+    """What a dataset served for, beside a registered model: `Model.register(datasets=[(Dataset.Scenario.TRAINING,
+    dataset)])`.
+
+    Attributes:
+        TRAINING: the model learnt from it.
+        VALIDATION: the model was chosen by it.
+        INFERENCING: the model was applied to it.
+    """
 
     TRAINING = "training"
     VALIDATION = "validation"

@@ -52,7 +52,7 @@ def fill(target: Any, names: Mapping[str, str], given: Mapping[str, Any]) -> Non
             setattr(target, attribute, given[key])
 
 
-def told(source: Any, names: Mapping[str, str]) -> Dict[str, Any]:
+def values_of(source: Any, names: Mapping[str, str]) -> Dict[str, Any]:
     """The attributes under their keys."""
     return {key: getattr(source, attribute) for attribute, key in names.items()}
 
@@ -82,10 +82,10 @@ def write(environment: Any) -> Dict[str, Any]:
             "condaDependencies": dependencies.as_dict() if dependencies else None,
         },
         "docker": {
-            **told(docker, DOCKER),
-            "baseImageRegistry": {**told(docker.base_image_registry, REGISTRY), "password": None},
+            **values_of(docker, DOCKER),
+            "baseImageRegistry": {**values_of(docker.base_image_registry, REGISTRY), "password": None},
         },
-        "spark": told(environment.spark, SPARK),
+        "spark": values_of(environment.spark, SPARK),
         "inferencingStackVersion": environment.inferencing_stack_version,
     }
     return {**document, **({"databricks": environment.databricks} if environment.databricks else {})}

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union, overload
 
 from duto import html
 from duto.client.http import segment
+from duto.client.tags import texts, without
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.not_built import passed_over, refusing
 from duto.run.lookup import has
 from duto.spec.names import check_name
+
+if TYPE_CHECKING:
+    from duto.configuration.estimator import Estimator
+    from duto.configuration.resources import ViewType
+    from duto.experiment.script_run_config import ScriptRunConfig
+    from duto.pipeline.pipeline import Pipeline
+    from duto.pipeline.pipeline_run import PipelineRun
+    from duto.pipeline.published import PublishedPipeline
+    from duto.run.run import Run
+    from duto.sweep.config import HyperDriveConfig
+    from duto.sweep.run import HyperDriveRun
+    from duto.workspace.workspace import Workspace
 
 
 @refusing(
@@ -18,37 +31,92 @@ from duto.spec.names import check_name
     "Archive an experiment with archive(); the studio's REST deletes runs.",
 )
 class Experiment:
-    """An experiment of a workspace; it comes to be with its first run."""
+    """An experiment of a workspace: a name that runs are gathered under. It comes to be with its first run, or when
+    its facts are asked for.
+    """
 
     def __init__(
         self,
-        workspace: Any,
+        workspace: Workspace,
         name: str,
         _skip_name_validation: bool = False,
         _id: Any = None,
         _archived_time: Any = None,
         _create_in_cloud: bool = True,
         _experiment_dto: Any = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
-        """Raises `SpecError`, a `ValueError`, for a name with a slash or a line break."""
+        """Nothing is asked or made.
+
+        Args:
+            workspace: the workspace.
+            name: its name.
+            kwargs: taken and not used.
+
+        Raises:
+            SpecError: the name has a slash or a line break. It is a `ValueError`.
+        """
         self.workspace = workspace
         self.name = name if _skip_name_validation else check_name("experiment", name)
         self._document: Optional[Dict[str, Any]] = dict(_experiment_dto) if _experiment_dto else None
 
-    def submit(self, config: Any, tags: Optional[Mapping[str, str]] = None, **kwargs: Any) -> Any:
-        """Run a `Pipeline`, a `PublishedPipeline` or a `ScriptRunConfig`; the run.
+    @overload
+    def submit(
+        self,
+        config: Union[Pipeline, PublishedPipeline],
+        tags: Optional[Mapping[str, object]] = None,
+        **kwargs: Any,
+    ) -> PipelineRun: ...
 
-        For pipelines: `pipeline_parameters`, `regenerate_outputs`, `continue_on_step_failure`, and `resume_from`:
-        a failed or canceled `PipelineRun`, or its id, whose finished steps are adopted where they are still the
-        same. For pipelines and scripts `priority` from -100 to 100, an addition of this studio: of several steps
-        that wait the higher goes first; a script's run configuration may name it too. Raises
-        `UserErrorException` naming every problem.
+    @overload
+    def submit(
+        self,
+        config: Union[ScriptRunConfig, Estimator],
+        tags: Optional[Mapping[str, object]] = None,
+        **kwargs: Any,
+    ) -> Run: ...
+
+    @overload
+    def submit(
+        self,
+        config: HyperDriveConfig,
+        tags: Optional[Mapping[str, object]] = None,
+        **kwargs: Any,
+    ) -> HyperDriveRun: ...
+
+    def submit(
+        self,
+        config: Union[Pipeline, PublishedPipeline, ScriptRunConfig, Estimator, HyperDriveConfig],
+        tags: Optional[Mapping[str, object]] = None,
+        **kwargs: Any,
+    ) -> Run:
+        """Run a pipeline or a script. What this machine has to give is uploaded; the run goes on when this returns.
+
+        Args:
+            config: what is to run.
+            tags: tags of the run.
+            kwargs: for pipelines `pipeline_parameters` (values by name), `continue_on_step_failure`,
+                `regenerate_outputs` (run every step, whatever could be reused) and `resume_from` (a failed or
+                canceled `PipelineRun` or its id, whose finished steps are adopted where they are still the same); for
+                pipelines and scripts `priority` (-100 to 100: of several steps that wait the higher goes first);
+                `show_output` waits for the end. `priority` and `resume_from` are additions of ours. Others are
+                passed over with a warning.
+
+        Returns:
+            A `PipelineRun` for pipelines, a `HyperDriveRun` for a sweep, a `Run` for a script or an estimator.
+
+        Raises:
+            UserErrorException: what is wrong, every problem by name; or something that cannot be submitted.
+            SnapshotException: the source directory cannot be read.
         """
+        from duto.configuration.estimator import Estimator
         from duto.experiment.script_run_config import ScriptRunConfig
         from duto.pipeline.pipeline import Pipeline
         from duto.pipeline.published import PublishedPipeline
+        from duto.sweep.config import HyperDriveConfig
 
+        if isinstance(config, Estimator):
+            config = ScriptRunConfig(config.source_directory, run_config=config.run_config)
         _pass_over(config, kwargs)
         parameters = kwargs.get("pipeline_parameters") or kwargs.get("pipeline_params")
         going_on = kwargs.get("continue_on_step_failure")
@@ -58,7 +126,7 @@ class Experiment:
         if isinstance(config, Pipeline):
             from duto.pipeline import submission
 
-            run = submission.submit_pipeline(
+            run: Run = submission.submit_pipeline(
                 self,
                 config._builder,
                 parameters,
@@ -70,26 +138,50 @@ class Experiment:
             )
         elif isinstance(config, PublishedPipeline):
             run = config._start(self.workspace, self.name, parameters, going_on, tags)
+        elif isinstance(config, HyperDriveConfig):
+            run = self._submit_sweep(config, tags, priority)
         elif isinstance(config, ScriptRunConfig):
             run = self._submit_script(config, tags, config.run_config.priority if priority is None else priority)
         else:
-            raise UserErrorException(f"{type(config).__name__} cannot be submitted to an experiment.")
+            raise UserErrorException(
+                f"{type(config).__name__} cannot be submitted to an experiment: submit a Pipeline of steps, a "
+                "PublishedPipeline, a ScriptRunConfig, an Estimator or a HyperDriveConfig."
+            )
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
         return run
 
-    def _submit_script(self, config: Any, tags: Optional[Mapping[str, str]], priority: Optional[int] = None) -> Any:
+    def _submit_script(self, config: Any, tags: Optional[Mapping[str, object]], priority: Optional[int] = None) -> Any:
         from duto.pipeline import submission
         from duto.pipeline.graph_builder import GraphBuilder
 
         builder = GraphBuilder(self.workspace, config.to_step())
         return submission.submit_pipeline(self, builder, tags=tags, kind="script", priority=priority)
 
-    def start_logging(self, *args: Any, **kwargs: Any) -> Any:
+    def _submit_sweep(
+        self, config: HyperDriveConfig, tags: Optional[Mapping[str, object]], priority: Optional[int]
+    ) -> HyperDriveRun:
+        from duto.pipeline import submission
+        from duto.pipeline.graph_builder import GraphBuilder
+        from duto.steps.hyper_drive import HyperDriveStep
+
+        inner = config._inner()
+        builder = GraphBuilder(self.workspace, HyperDriveStep(inner.name, config, allow_reuse=False))
+        given = getattr(inner.runconfig, "priority", None) if priority is None else priority
+        run: HyperDriveRun = submission.submit_pipeline(self, builder, tags=tags, kind="sweep", priority=given)
+        run._config = config
+        return run
+
+    def start_logging(self, *args: object, **kwargs: Any) -> Run:
         """An interactive run: this process logs to it until `complete()` or the end of a `with`.
 
-        `outputs` names a folder that is uploaded at the end, `snapshot_directory` one whose files are kept
-        with the run, `display_name` the run's name on the pages.
+        Args:
+            args: taken and not used.
+            kwargs: `outputs`, a folder that is uploaded at the end; `snapshot_directory`, a folder whose files are
+                kept with the run; `display_name`, the run's name on the pages; `tags`.
+
+        Returns:
+            The run.
         """
         from duto.run.lookup import run_of
 
@@ -102,7 +194,7 @@ class Experiment:
             "display_name": kwargs.get("display_name"),
         }
         document = self.workspace._client.post(self.workspace._path("runs/"), body)
-        run = run_of(self.workspace, document, self)
+        run: Run = run_of(self.workspace, document, self)
         run._outputs = kwargs.get("outputs")
         snapshot = kwargs.get("snapshot_directory")
         if snapshot and os.path.isdir(snapshot):  # noqa: PTH112
@@ -110,19 +202,48 @@ class Experiment:
         return run
 
     def get_runs(
-        self, type: Optional[str] = None, tags: Any = None, properties: Any = None, include_children: bool = False
-    ) -> Iterator[Any]:
-        """The experiment's runs, newest first, each of its own class."""
+        self,
+        type: Optional[str] = None,
+        tags: Union[str, Mapping[str, object], None] = None,
+        properties: Union[str, Mapping[str, object], None] = None,
+        include_children: bool = False,
+    ) -> Iterator[Run]:
+        """The experiment's runs, newest first, asked for while they are taken.
+
+        Args:
+            type: only runs of this type, such as `azureml.PipelineRun`.
+            tags: only runs that have this tag, or all of these with these values.
+            properties: only runs that have this property, or all of these with these values.
+            include_children: runs of steps and child runs, too.
+
+        Returns:
+            The runs, each of its own class.
+        """
         from duto.run.lookup import list_runs
 
         return list_runs(self, type, tags, properties, None, include_children)
 
     @staticmethod
     def list(
-        workspace: Any, experiment_name: Optional[str] = None, view_type: str = "ActiveOnly", tags: Any = None
+        workspace: Workspace,
+        experiment_name: Optional[str] = None,
+        view_type: Union[str, ViewType] = "ActiveOnly",
+        tags: Union[str, Mapping[str, object], None] = None,
     ) -> List[Experiment]:
-        """The workspace's experiments, or the one of a name; `view_type` "ActiveOnly", "ArchivedOnly" or "All", `tags` a
-        key or keys with values. Raises `UserErrorException` for another view."""
+        """The workspace's experiments.
+
+        Args:
+            workspace: the workspace.
+            experiment_name: only the one of this name.
+            view_type: `ActiveOnly`, `ArchivedOnly` or `All`.
+            tags: only those that have this tag, or all of these with these values.
+
+        Returns:
+            The experiments.
+
+        Raises:
+            UserErrorException: another view.
+        """
         wanted = str(getattr(view_type, "value", view_type))
         if wanted not in ("ActiveOnly", "ArchivedOnly", "All"):
             raise UserErrorException(f"view_type is 'ActiveOnly', 'ArchivedOnly' or 'All', not {view_type!r}.")
@@ -138,50 +259,88 @@ class Experiment:
 
     @property
     def id(self) -> str:
-        """The experiment's id; it is created when it does not exist."""
+        """Its id, a GUID; it is made when it does not exist."""
         return str(self._load()["id"])
 
     @property
     def identity(self) -> str:
+        """The same as `id`."""
         return self.id
 
     @property
-    def workspace_object(self) -> Any:
+    def workspace_object(self) -> Workspace:
+        """The same as `workspace`."""
         return self.workspace
 
     @property
     def tags(self) -> Dict[str, str]:
+        """Tags by name; it is made when it does not exist."""
         return dict(self._load().get("tags") or {})
 
     @property
     def archived_time(self) -> Optional[str]:
+        """When it was archived, ISO 8601 in UTC; None for one that is not."""
         return self._load().get("archived_at")
 
     def get_portal_url(self) -> str:
-        """The experiment's page."""
+        """The experiment's page.
+
+        Returns:
+            Its address.
+        """
         return f"{self.workspace.studio_url}/w/{segment(self.workspace.name)}/experiments/{segment(self.name)}/"
 
     @property
     def portal_url(self) -> str:
+        """Address of the experiment's page."""
         return self.get_portal_url()
 
-    def tag(self, key: str, value: Any = None) -> None:
+    def tag(self, key: str, value: object = None) -> None:
+        """Set one tag; others stay.
+
+        Args:
+            key: name of the tag.
+            value: its value, which becomes text; None is empty.
+        """
         self.set_tags({key: value})
 
-    def set_tags(self, tags: Mapping[str, Any]) -> None:
-        self._change({"tags": {**self.tags, **{key: str(value or "") for key, value in tags.items()}}})
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags; others stay.
 
-    def remove_tags(self, tags: Any) -> None:
-        self._change({"tags": {key: value for key, value in self.tags.items() if key not in tags}})
+        Args:
+            tags: tags by name; values become text.
+
+        Raises:
+            UserErrorException: they are no dict.
+        """
+        self._change({"tags": {**self.tags, **texts(tags)}})
+
+    def remove_tags(self, tags: Union[str, Iterable[str]]) -> None:
+        """Take tags away.
+
+        Args:
+            tags: one name, or several; one that is not there is no error.
+        """
+        self._change({"tags": without(self.tags, tags)})
 
     def archive(self) -> None:
-        """Hide the experiment from lists."""
+        """Hide the experiment from lists. Its runs stay."""
         self._change({"archived": True})
 
     def reactivate(self, new_name: Optional[str] = None) -> None:
+        """Show an archived experiment in lists again.
+
+        Args:
+            new_name: another name for it, which this object has from then on; None keeps its name.
+
+        Raises:
+            ConflictException: another experiment has the name.
+        """
         self._change({"archived": False, **({"name": new_name} if new_name else {})})
+        self.name = new_name or self.name
 
     def refresh(self) -> None:
+        """Forget what is known, so that it is asked for anew."""
         self._document = None
 
     @property
@@ -203,14 +362,14 @@ class Experiment:
 
     def _repr_html_(self) -> str:
         """How a notebook shows the experiment; it is not made for that."""
-        told = self._document or html.known(lambda: self.workspace._client.get(self._place)) or {}
+        document = self._document or html.known(lambda: self.workspace._client.get(self._place)) or {}
         rows = [
             ("Workspace", self.workspace.name),
-            ("Runs", told.get("run_count")),
-            ("Last run", html.moment(told.get("last_run_at"))),
-            ("Description", told.get("description")),
-            ("Tags", told.get("tags")),
-            ("Archived", html.moment(told.get("archived_at"))),
+            ("Runs", document.get("run_count")),
+            ("Last run", html.moment(document.get("last_run_at"))),
+            ("Description", document.get("description")),
+            ("Tags", document.get("tags")),
+            ("Archived", html.moment(document.get("archived_at"))),
         ]
         return html.facts("Experiment", self.name, self.get_portal_url(), rows)
 

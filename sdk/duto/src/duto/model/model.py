@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NoReturn, Optional, Sequence, Tuple, Union
 
 from duto import html
 from duto.client.http import segment
 from duto.client.local_files import each_of, files_below, place_of, text_of
 from duto.client.step_context import NAME_KEPT, note
+from duto.client.tags import texts, without
 from duto.exceptions import (
     ModelNotFoundException,
     ModelPathNotFoundException,
@@ -21,9 +22,24 @@ from duto.model.registration import datasets_of, facts_of, register_from_run, se
 from duto.not_built import not_built, passed_over, refusing
 from duto.spec.status import READ_MODEL
 
+if TYPE_CHECKING:
+    from duto.data.dataset import AbstractDataset
+    from duto.run.run import Run
+    from duto.workspace.workspace import Workspace
+
 
 class Framework:
-    """Frameworks by the names that programs give with a model."""
+    """Frameworks by the names that programs give with a model.
+
+    Attributes:
+        CUSTOM: any other.
+        TENSORFLOW: TensorFlow.
+        SCIKITLEARN: scikit-learn.
+        ONNX: ONNX.
+        MULTI: several.
+        PYTORCH: PyTorch.
+        TFKERAS: Keras of TensorFlow.
+    """
 
     CUSTOM = "Custom"
     TENSORFLOW = "TensorFlow"
@@ -39,24 +55,63 @@ class Framework:
     "Copy the files with download(); a studio serves no models.",
 )
 class Model:
-    """A version of a registered model. Its `id` is `name:version`."""
+    """A version of a registered model.
+
+    Attributes:
+        Framework: names of frameworks.
+        workspace: the workspace.
+        id: `name:version`.
+        name: its name.
+        version: number of the version, from 1 on.
+        run_id: id of the run that it came from; None for one that was registered from files.
+        description: its description.
+        tags: tags by name.
+        properties: properties by name.
+        created_time: when it was registered, ISO 8601 in UTC.
+        model_framework: the framework, as it was given.
+        model_framework_version: its version, as it was given.
+        experiment_name: name of the run's experiment.
+        datasets: ids of the datasets that it came from, by their scenario.
+        created_by: who registered it.
+        url: address of its page.
+        sample_input_dataset: always None: a studio serves no models.
+        sample_output_dataset: always None.
+        mime_type: always `application/x-python`.
+    """
 
     Framework = Framework
 
     def __init__(
         self,
-        workspace: Any,
+        workspace: Workspace,
         name: Optional[str] = None,
         id: Optional[str] = None,
-        tags: Any = None,
-        properties: Any = None,
+        tags: Union[str, Mapping[str, object], Iterable[object], None] = None,
+        properties: Union[str, Mapping[str, object], Iterable[object], None] = None,
         version: Optional[int] = None,
         run_id: Optional[str] = None,
         model_framework: Optional[str] = None,
         expand: bool = True,
         **kwargs: Any,
     ) -> None:
-        """The newest version that fits. Raises `WebserviceException` when none does, as Azure ML does."""
+        """The newest version that fits.
+
+        Args:
+            workspace: the workspace.
+            name: its name.
+            id: `name:version`, in place of a name.
+            tags: only versions with these: keys, or pairs of a key and a value.
+            properties: only versions with these: keys, or pairs of a key and a value.
+            version: this version; None for the newest.
+            run_id: only those of this run and, for a pipeline, of its steps.
+            model_framework: only those of this framework.
+            expand: taken and not used: all facts are there.
+            kwargs: taken and not used.
+
+        Raises:
+            WebserviceException: none fits, as Azure ML has it.
+            UserErrorException: neither a name nor an id, a run or tags were given.
+        """
         document = kwargs.get("_document")
         if document is None:
             document = _find(workspace, name, id, tags, properties, version, run_id, model_framework)
@@ -84,7 +139,7 @@ class Model:
         self.mime_type = "application/x-python"
 
     @property
-    def run(self) -> Any:
+    def run(self) -> Optional[Run]:
         """The run that the model came from; None for one that was registered from files."""
         from duto.run.run import Run
 
@@ -92,22 +147,43 @@ class Model:
 
     @staticmethod
     def register(
-        workspace: Any,
+        workspace: Workspace,
         model_path: str,
         model_name: str,
-        tags: Any = None,
-        properties: Any = None,
+        tags: Optional[Mapping[str, object]] = None,
+        properties: Optional[Mapping[str, object]] = None,
         description: Optional[str] = None,
-        datasets: Any = None,
+        datasets: Optional[Sequence[Tuple[str, AbstractDataset]]] = None,
         model_framework: Optional[str] = None,
         model_framework_version: Optional[str] = None,
-        child_paths: Any = None,
-        sample_input_dataset: Any = None,
-        sample_output_dataset: Any = None,
-        resource_configuration: Any = None,
+        child_paths: Optional[Iterable[str]] = None,
+        sample_input_dataset: object = None,
+        sample_output_dataset: object = None,
+        resource_configuration: object = None,
     ) -> Model:
-        """Register a file or a folder of this machine. Raises `ModelPathNotFoundException` when there is
-        none."""
+        """Register a file or a folder of this machine.
+
+        Args:
+            workspace: the workspace.
+            model_path: the file or folder.
+            model_name: name of the model; another version where there is one.
+            tags: tags of the version.
+            properties: properties of the version, which stay.
+            description: description of the version.
+            datasets: what the model came from: pairs of a `Dataset.Scenario` and a dataset.
+            model_framework: the framework, one of `Model.Framework`.
+            model_framework_version: its version.
+            child_paths: files of the folder, relative to it; None for all.
+            sample_input_dataset: passed over with a warning: a studio serves no models.
+            sample_output_dataset: passed over with a warning.
+            resource_configuration: passed over with a warning.
+
+        Returns:
+            The model.
+
+        Raises:
+            ModelPathNotFoundException: there is nothing at this path.
+        """
         passed_over(
             "Model.register", _SERVE, sample_input_dataset=sample_input_dataset,
             sample_output_dataset=sample_output_dataset, resource_configuration=resource_configuration,
@@ -131,10 +207,10 @@ class Model:
 
     @staticmethod
     def list(
-        workspace: Any,
+        workspace: Workspace,
         name: Optional[str] = None,
-        tags: Any = None,
-        properties: Any = None,
+        tags: Union[str, Mapping[str, object], Iterable[object], None] = None,
+        properties: Union[str, Mapping[str, object], Iterable[object], None] = None,
         run_id: Optional[str] = None,
         latest: bool = False,
         dataset_id: Optional[str] = None,
@@ -142,11 +218,22 @@ class Model:
         page_count: int = 255,
         model_framework: Optional[str] = None,
     ) -> List[Model]:
-        """The models that fit, newest first; with `latest` one version of each name, with `run_id` those of the run
-        and, for a pipeline, of its steps.
+        """The models that fit.
 
-        `tags` and `properties` hold keys, or pairs of a key and a value; `dataset_id` is that of one that the model
-        came from.
+        Args:
+            workspace: the workspace.
+            name: only those of this name.
+            tags: only versions with these: keys, or pairs of a key and a value.
+            properties: only versions with these: keys, or pairs of a key and a value.
+            run_id: only those of this run and, for a pipeline, of its steps.
+            latest: one version of each name, the newest.
+            dataset_id: only those that came from the dataset of this id.
+            expand: taken and not used: all facts are there.
+            page_count: taken and not used.
+            model_framework: only those of this framework.
+
+        Returns:
+            The models, newest first.
         """
         found = [
             Model(workspace, _document=item)
@@ -166,9 +253,21 @@ class Model:
 
     @staticmethod
     def get_model_path(model_name: str, version: Optional[int] = None, _workspace: Any = None) -> str:
-        """The path of a model's file or folder: below `AZUREML_MODEL_DIR` where that is set, else a copy.
+        """The path of a model's file, or of its folder when there are several.
 
-        Raises `ModelNotFoundException`.
+        Below `AZUREML_MODEL_DIR` where that is set; else a copy in `azureml-models/<name>/<version>`. Inside a step
+        the model becomes an input of the run.
+
+        Args:
+            model_name: name of the model.
+            version: a version; None for the newest.
+
+        Returns:
+            The path.
+
+        Raises:
+            ModelNotFoundException: there is no such model or version.
+            WebserviceException: its files could not be copied.
         """
         folder = os.environ.get("AZUREML_MODEL_DIR")
         if folder and (Path(folder) / model_name).is_dir():
@@ -182,11 +281,20 @@ class Model:
         return model.download(str(target), exist_ok=True)
 
     def download(self, target_dir: str = ".", exist_ok: bool = False, exists_ok: Optional[bool] = None) -> str:
-        """Copy the model's files to a folder; the path of the file, or of the folder when there are several. Inside a
-        step the model becomes an input of the run.
+        """Copy the model's files to a folder. Inside a step the model becomes an input of the run.
 
-        Raises `WebserviceException` when a file is there already and `exist_ok` is not set, and one that names the files
-        that could not be copied, when all others have been: also where the studio's copy is no longer what was registered.
+        Args:
+            target_dir: the folder, which is made.
+            exist_ok: replace files that are there.
+            exists_ok: the older name of `exist_ok`, which it wins over.
+
+        Returns:
+            The path of the file, or of the folder when there are several.
+
+        Raises:
+            WebserviceException: it has no files, a file is there already and may not be replaced, or some could not
+                be copied: it names them when all others have been; also where the studio's copy is no longer what was
+                registered.
         """
         allowed = exist_ok if exists_ok is None else exists_ok
         items = list(self.workspace._client.pages(self._place + "files/"))
@@ -207,48 +315,95 @@ class Model:
 
     def update(
         self,
-        tags: Any = None,
+        tags: Optional[Mapping[str, object]] = None,
         description: Optional[str] = None,
-        sample_input_dataset: Any = None,
-        sample_output_dataset: Any = None,
-        resource_configuration: Any = None,
+        sample_input_dataset: object = None,
+        sample_output_dataset: object = None,
+        resource_configuration: object = None,
     ) -> None:
-        """Change tags or description."""
+        """Change tags or description.
+
+        Args:
+            tags: all tags that it then has; None leaves them.
+            description: the new description; None leaves it.
+            sample_input_dataset: passed over with a warning: a studio serves no models.
+            sample_output_dataset: passed over with a warning.
+            resource_configuration: passed over with a warning.
+        """
         passed_over(
             "Model.update", _SERVE, sample_input_dataset=sample_input_dataset,
             sample_output_dataset=sample_output_dataset, resource_configuration=resource_configuration,
         )  # fmt: skip
-        changes = {"tags": dict(tags) if tags is not None else None, "description": description}
+        changes = {"tags": texts(tags) if tags is not None else None, "description": description}
         self._change({key: value for key, value in changes.items() if value is not None})
 
-    def add_tags(self, tags: Mapping[str, Any]) -> None:
-        self._change({"tags": {**self.tags, **{key: str(value) for key, value in tags.items()}}})
+    def add_tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags; others stay.
 
-    def remove_tags(self, tags: Any) -> None:
-        gone = [tags] if isinstance(tags, str) else list(tags)
-        self._change({"tags": {key: value for key, value in self.tags.items() if key not in gone}})
+        Args:
+            tags: tags by name; values become text.
 
-    def add_properties(self, properties: Mapping[str, Any]) -> None:
-        self._change({"properties": {**self.properties, **{key: str(value) for key, value in properties.items()}}})
+        Raises:
+            UserErrorException: they are no dictionary.
+        """
+        self._change({"tags": {**self.tags, **texts(tags)}})
 
-    def update_tags_properties(self, add_tags: Any = None, remove_tags: Any = None, add_properties: Any = None) -> None:
-        """Change tags and properties in one go."""
-        gone = [remove_tags] if isinstance(remove_tags, str) else list(remove_tags or ())
-        tags = {**self.tags, **{key: str(value) for key, value in (add_tags or {}).items()}}
-        added = {key: str(value) for key, value in (add_properties or {}).items()}
-        kept = {key: value for key, value in tags.items() if key not in gone}
-        self._change({"tags": kept, "properties": {**self.properties, **added}})
+    def remove_tags(self, tags: Union[str, Iterable[str]]) -> None:
+        """Take tags away.
 
-    def add_dataset_references(self, datasets: Any) -> None:
-        """Say which datasets the model came from: pairs of a scenario and a dataset."""
+        Args:
+            tags: one name, or several; one that is not there is no error.
+        """
+        self._change({"tags": without(self.tags, tags)})
+
+    def add_properties(self, properties: Mapping[str, object]) -> None:
+        """Set properties, each of which is set once and never changed.
+
+        Args:
+            properties: properties by name; values become text.
+
+        Raises:
+            UserErrorException: they are no dictionary.
+        """
+        self._change({"properties": {**self.properties, **texts(properties, "properties")}})
+
+    def update_tags_properties(
+        self,
+        add_tags: Optional[Mapping[str, object]] = None,
+        remove_tags: Union[str, Iterable[str], None] = None,
+        add_properties: Optional[Mapping[str, object]] = None,
+    ) -> None:
+        """Change tags and properties in one go.
+
+        Args:
+            add_tags: tags to set.
+            remove_tags: names of tags to take away, after that.
+            add_properties: properties to set.
+
+        Raises:
+            UserErrorException: they are no dictionary.
+        """
+        tags = without({**self.tags, **texts(add_tags)}, remove_tags)
+        self._change({"tags": tags, "properties": {**self.properties, **texts(add_properties, "properties")}})
+
+    def add_dataset_references(self, datasets: Sequence[Tuple[str, AbstractDataset]]) -> None:
+        """Say which datasets the model came from, in place of those that it has.
+
+        Args:
+            datasets: pairs of a `Dataset.Scenario` and a dataset.
+        """
         self._change({"datasets": datasets_of(datasets)})
 
     def delete(self) -> None:
-        """Remove this version."""
+        """Remove this version with its files."""
         self.workspace._client.delete(self._place)
 
     def serialize(self) -> Dict[str, Any]:
-        """The model as a dict of Azure ML's keys."""
+        """The model as a dictionary.
+
+        Returns:
+            Its facts under Azure ML's keys.
+        """
         return {
             "id": self.id,
             "name": self.name,
@@ -264,34 +419,53 @@ class Model:
         }
 
     @staticmethod
-    def deserialize(workspace: Any, model_payload: Mapping[str, Any]) -> Model:
-        """The model that `serialize()` described."""
+    def deserialize(workspace: Workspace, model_payload: Mapping[str, Any]) -> Model:
+        """The model that `serialize()` described, as it is now.
+
+        Args:
+            workspace: the workspace.
+            model_payload: what `serialize()` gave; its `id` counts.
+
+        Returns:
+            The model.
+
+        Raises:
+            WebserviceException: there is none of this id.
+        """
         return Model(workspace, id=str(model_payload["id"]))
 
     @staticmethod
     def deploy(
-        workspace: Any,
+        workspace: object,
         name: str,
-        models: Any,
-        inference_config: Any = None,
-        deployment_config: Any = None,
-        deployment_target: Any = None,
+        models: object,
+        inference_config: object = None,
+        deployment_config: object = None,
+        deployment_target: object = None,
         overwrite: bool = False,
         show_output: bool = False,
-    ) -> Any:
-        """Not built. Raises `NotBuiltException`."""
+    ) -> NoReturn:
+        """Not built: a studio serves no models. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Model.deploy", _SERVE)
 
     @staticmethod
     def package(
-        workspace: Any,
-        models: Any,
-        inference_config: Any = None,
+        workspace: object,
+        models: object,
+        inference_config: object = None,
         generate_dockerfile: bool = False,
         image_name: Optional[str] = None,
         image_label: Optional[str] = None,
-    ) -> Any:
-        """Not built. Raises `NotBuiltException`."""
+    ) -> NoReturn:
+        """Not built: a studio serves no models. The arguments are Azure ML's, and none is used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Model.package", _SERVE)
 
     @property

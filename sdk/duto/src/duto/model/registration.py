@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from duto.client.http import path_of
 from duto.client.local_files import files_below, text_of
 from duto.client.step_context import Context
+from duto.client.tags import texts
 from duto.exceptions import ModelPathNotFoundException, NotFoundException
 from duto.spec import status as statuses
 from duto.spec.snapshot import file_digest
@@ -89,8 +90,8 @@ def facts_of(
 ) -> Dict[str, Any]:
     return {
         "name": name,
-        "tags": {key: str(value) for key, value in (tags or {}).items()},
-        "properties": {key: str(value) for key, value in (properties or {}).items()},
+        "tags": texts(tags),
+        "properties": texts(properties, "properties"),
         "description": description or "",
         "framework": framework,
         "framework_version": framework_version,

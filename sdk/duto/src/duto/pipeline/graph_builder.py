@@ -4,6 +4,7 @@ arguments."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from duto.configuration.arguments import as_value
@@ -11,11 +12,11 @@ from duto.data.local_tabular import variable_of
 from duto.data.pipeline_data import WrittenData
 from duto.exceptions import UserErrorException
 from duto.spec.errors import Problem, SpecError
-from duto.spec.graph import Graph, Parameter, Step
+from duto.spec.graph import Distribution, Graph, Parameter, Step
 from duto.steps import ports
 from duto.steps.base import flatten
+from duto.steps.compute_step import ComputeStep
 from duto.steps.parameter import PipelineParameter
-from duto.steps.python_script import PythonScriptStep
 
 
 class GraphBuilder:
@@ -36,7 +37,7 @@ class GraphBuilder:
         self.default_source_directory = default_source_directory
         self.default_datastore = default_datastore
         given: List[Any] = list(dict.fromkeys(flatten(steps)))
-        self.steps: List[PythonScriptStep] = _closure(given) if resolve_closure else given
+        self.steps: List[ComputeStep] = _closure(given) if resolve_closure else given
         self.ids = _ids(self.steps)
         self.problems: List[Problem] = []
 
@@ -48,7 +49,8 @@ class GraphBuilder:
 
         What cannot even be built is left in `problems`.
         """
-        self.problems = self._shared_outputs() + self._unclear_writers()
+        self.problems = self._shared_outputs() + self._unclear_writers() + self._distributed()
+        self.problems += self._training() + self._refused()
         parameters: Dict[str, Parameter] = {}
         outputs: Dict[str, Tuple[str, str]] = {}
         built = []
@@ -57,13 +59,50 @@ class GraphBuilder:
                 self._declare(parameters, parameter.declare(self.workspace, save))
             built.append(self._step(step, (snapshots or {}).get(self.ids[step]), save))
             for root in step.out_roots:
-                if getattr(root, "pipeline_output_name", None):
-                    outputs[root.pipeline_output_name] = (self.ids[step], ports.output_name(root))
+                if offered := getattr(root, "pipeline_output_name", None):
+                    outputs[offered] = (self.ids[step], ports.output_name(root))
         return Graph(
             tuple(built), tuple(parameters.values()), self.description or "", continue_on_step_failure, outputs
         )
 
-    def _step(self, step: PythonScriptStep, snapshot: Optional[str], save: bool) -> Step:
+    def _refused(self) -> List[Problem]:
+        """Steps of services that there are not."""
+        texts = {step: f"Step '{self.ids[step]}': {step._refusal}" for step in self.steps if step._refusal}
+        return [Problem("refused_kind", text, self.ids[step]) for step, text in texts.items()]
+
+    def _distributed(self) -> List[Problem]:
+        """Steps that ask for more than a node, or for what starts nothing here: to run their script once would be another
+        thing."""
+        found = []
+        for step in self.steps:
+            wanted = step.runconfig.distributed() if step.runconfig else ""
+            nodes = step._configured.get("NodeCount")
+            nodes = getattr(nodes, "default_value", nodes)
+            if not wanted and nodes is not None and nodes != 1:
+                wanted = f"{nodes} nodes"
+            if wanted:
+                text = (
+                    f"Step '{self.ids[step]}' asks for {wanted}, which is not part of Duto yet: a step runs on one node. "
+                    "Ask for several processes on it by MpiConfiguration, PyTorchConfiguration or TensorflowConfiguration, "
+                    "or share the work out over several steps."
+                )
+                found.append(Problem("bad_node_count", text, self.ids[step]))
+        return found
+
+    def _training(self) -> List[Problem]:
+        """Outputs that the studio is to write, of steps that have none of those: their script would have to."""
+        return [
+            Problem(
+                "bad_output",
+                f"Step '{step.name}': the output '{ports.output_name(root)}' has a training_output, which only a HyperDriveStep has.",
+                self.ids[step],
+            )
+            for step in self.steps
+            for root in step.out_roots
+            if not step._takes_training_output and getattr(root, "training_output", None) is not None
+        ]
+
+    def _step(self, step: ComputeStep, snapshot: Optional[str], save: bool) -> Step:
         inputs = step.in_ports
         runconfig = step.runconfig
         variables = dict(runconfig.environment_variables or {}) if runconfig else {}
@@ -77,37 +116,46 @@ class GraphBuilder:
         return Step(
             id=self.ids[step],
             name=step.name,
+            kind=step.kind,
             script=step.script_name,
             snapshot=snapshot,
             compute=step.compute,
             arguments=tuple(self._argument(step, inputs, each) for each in step._arguments),
-            environment=self._environment(step),
+            environment=self._environment(step, save),
             inputs=tuple(port.build(self._producer, self.workspace, save) for port in inputs),
             outputs=tuple(self._output(root) for root in step.out_roots),
             params={name: self._plain(step, value) for name, value in step.params.items()},
+            settings={name: self._setting(value) for name, value in step._settings.items()},
             environment_variables={name: str(value) for name, value in variables.items()},
             run_after=tuple(self.ids.get(each, each.name) for each in step._after),
             allow_reuse=step.allow_reuse,
             hash_paths=None if step.hash_paths is None else tuple(str(each) for each in step.hash_paths),
             version=step.version,
             node_count=int(runconfig.node_count or 1) if runconfig else 1,
+            distribution=self._distribution(step),
             timeout_seconds=_seconds(step, "timeout"),
             retries=_number(step, "retries", int),
             retry_delay_seconds=_seconds(step, "retry_delay"),
         )
 
-    def _output(self, root: Any) -> Any:
-        from dataclasses import replace
+    def _distribution(self, step: ComputeStep) -> Optional[Distribution]:
+        spread = step._distribution
+        if spread is None:
+            return None
+        return replace(spread, **{name: self._plain(step, value) for name, value in spread.counts.items()})
 
+    def _output(self, root: Any) -> Any:
         output = ports.build_output(root)
         if output.datastore is None and self.default_datastore is not None:
             name = getattr(self.default_datastore, "name", self.default_datastore)
             return replace(output, datastore=str(name))
         return output
 
-    def _environment(self, step: PythonScriptStep) -> Optional[Dict[str, Any]]:
+    def _environment(self, step: ComputeStep, save: bool) -> Optional[Dict[str, Any]]:
         try:
-            return step.runconfig.environment_reference() if step.runconfig else None
+            if step.runconfig is None:
+                return _plain_document(step._environment)
+            return step.runconfig.environment_reference(self.workspace if save else None)
         except SpecError as error:
             self.problems += [
                 Problem(each.code, f"Step '{step.name}': {each.message}", self.ids[step]) for each in error.problems
@@ -118,7 +166,7 @@ class GraphBuilder:
         producer = root._writer
         return "" if producer is None else str(self.ids.get(producer, producer.name))
 
-    def _argument(self, step: PythonScriptStep, inputs: List[ports.InPort], item: Any) -> Any:
+    def _argument(self, step: ComputeStep, inputs: List[ports.InPort], item: Any) -> Any:
         item = as_value(item)
         if isinstance(item, str):
             return ports.renamed(item, inputs, step.out_roots)
@@ -139,7 +187,7 @@ class GraphBuilder:
             return {"input": named[0]} if named else {"input": wanted.name}
         return {"input": wanted.name}
 
-    def _plain(self, step: PythonScriptStep, value: Any) -> Any:
+    def _plain(self, step: ComputeStep, value: Any) -> Any:
         if isinstance(value, PipelineParameter):
             return {"parameter": value.name}
         value = as_value(value)
@@ -147,8 +195,18 @@ class GraphBuilder:
             return value
         raise UserErrorException(f"Step '{step.name}': {value!r} can be no argument and no param.")
 
-    def _parameters(self, step: PythonScriptStep) -> Iterable[PipelineParameter]:
-        values = [*step._arguments, *step.params.values(), *(port.source for port in step.in_ports)]
+    def _setting(self, value: Any) -> Any:
+        return {"parameter": value.name} if isinstance(value, PipelineParameter) else value
+
+    def _parameters(self, step: ComputeStep) -> Iterable[PipelineParameter]:
+        spread = step._distribution
+        values = [
+            *step._arguments,
+            *step.params.values(),
+            *step._settings.values(),
+            *(spread.counts.values() if spread else ()),
+            *(port.source for port in step.in_ports),
+        ]
         return [value for value in values if isinstance(value, PipelineParameter)]
 
     def _declare(self, known: Dict[str, Parameter], parameter: Parameter) -> None:
@@ -162,7 +220,7 @@ class GraphBuilder:
             self.problems.append(Problem("duplicate_parameter", text))
 
     def _shared_outputs(self) -> List[Problem]:
-        writers: Dict[int, List[PythonScriptStep]] = {}
+        writers: Dict[int, List[ComputeStep]] = {}
         for step in self.steps:
             for root in step.out_roots:
                 writers.setdefault(id(root), []).append(step)
@@ -192,13 +250,17 @@ class GraphBuilder:
         return list(found.values())
 
 
-def _seconds(step: PythonScriptStep, name: str) -> Optional[float]:
+def _plain_document(found: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
+    return None if found is None else dict(found)
+
+
+def _seconds(step: ComputeStep, name: str) -> Optional[float]:
     """A number of seconds; a `timedelta` is one too. Raises `UserErrorException`."""
     found: Optional[float] = _number(step, name, float)
     return found
 
 
-def _number(step: PythonScriptStep, name: str, kind: Any) -> Any:
+def _number(step: ComputeStep, name: str, kind: Any) -> Any:
     value = step.limit(name)
     if value is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Collection, Dict, List, Mapping, NoReturn, Optional, Union
 
 import duto
 from duto.not_built import not_built, passed_over
@@ -15,24 +15,38 @@ from duto.spec.units import counted
 
 
 class Pipeline:
-    """Steps to be run together. Making one touches nothing: files and data travel when it is submitted."""
+    """Steps to be run together. Making one touches nothing: files and data travel when it is submitted.
+
+    Attributes:
+        description: its description.
+    """
 
     def __init__(
         self,
-        workspace: Any,
-        steps: Any,
+        workspace: duto.Workspace,
+        steps: Union[duto.PipelineStep, duto.StepSequence, Collection[object]],
         description: Optional[str] = None,
-        default_datastore: Any = None,
+        default_datastore: Union[duto.AbstractDatastore, str, None] = None,
         default_source_directory: Optional[str] = None,
         resolve_closure: bool = True,
         _workflow_provider: Any = None,
         _service_endpoint: Any = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
-        """`steps`: a step, a `StepSequence`, or nested lists; with `resolve_closure` all that is upstream
-        joins.
+        """The graph follows from what the steps read and write; the order of the list does not matter.
 
-        Raises `UserErrorException` for what is no step, `ValueError` for an argument that there is not.
+        Args:
+            workspace: the workspace.
+            steps: a step, a `StepSequence`, or nested lists of these.
+            description: its description.
+            default_datastore: where outputs go that name none; None for the workspace's.
+            default_source_directory: folder of steps that name none; None for the current one.
+            resolve_closure: let all steps join that the given ones wait for.
+            kwargs: `enable_email_notification`, which is passed over with a warning.
+
+        Raises:
+            UserErrorException: something of `steps` is no step.
+            ValueError: an argument that there is not.
         """
         _known("Pipeline", kwargs, ("enable_email_notification",))
         passed_over("Pipeline", "a studio sends no mail.", **kwargs)
@@ -53,10 +67,12 @@ class Pipeline:
         return self._builder.build()
 
     def validate(self) -> List[str]:
-        """Everything that is wrong, as texts, printed as well; an empty list when the pipeline may be
-        submitted.
+        """Look for all that is wrong, and print it.
 
         Looks at files of this machine and at the names of compute targets; uploads nothing.
+
+        Returns:
+            What is wrong, as texts; an empty list when the pipeline may be submitted. Azure ML gives errors by steps.
         """
         problems = self.problems()
         for problem in problems:
@@ -66,7 +82,11 @@ class Pipeline:
         return [problem.message for problem in problems]
 
     def problems(self) -> List[Problem]:
-        """What `validate` found, with code and step."""
+        """What `validate` finds, without printing. An addition of ours.
+
+        Returns:
+            What is wrong, each with code, message and step.
+        """
         graph = self._builder.build()
         found = self._builder.problems + graph.problems() + submission.missing_scripts(self._builder)
         return found + submission.missing_targets(self._workspace, graph)
@@ -74,23 +94,39 @@ class Pipeline:
     def submit(
         self,
         experiment_name: str,
-        pipeline_parameters: Optional[Mapping[str, Any]] = None,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
         continue_on_step_failure: Optional[bool] = False,
         regenerate_outputs: bool = False,
         parent_run_id: Optional[str] = None,
         credential_passthrough: Optional[bool] = None,
         **kwargs: Any,
-    ) -> Any:
-        """The submitted `PipelineRun`. `regenerate_outputs` runs every step, whatever could be reused.
+    ) -> duto.PipelineRun:
+        """Upload what this machine has to give, and start the pipeline. The run goes on when this returns.
 
-        Raises `UserErrorException` naming every problem.
+        Args:
+            experiment_name: name of the experiment, which is made if need be.
+            pipeline_parameters: values of parameters by name; others have their defaults.
+            continue_on_step_failure: let steps run that do not need the one that failed.
+            regenerate_outputs: run every step, whatever could be reused.
+            parent_run_id: passed over with a warning: a pipeline run stands for itself.
+            credential_passthrough: passed over with a warning: steps speak with their run's token.
+            kwargs: `tags` of the run, and `priority` (-100 to 100: of several steps that wait the higher goes first),
+                an addition of ours.
+
+        Returns:
+            The run.
+
+        Raises:
+            UserErrorException: what is wrong, every problem by name.
+            SnapshotException: a source directory cannot be read.
+            ValueError: an argument that there is not.
         """
         passed_over("Pipeline.submit", NO_PARENT, parent_run_id=parent_run_id)
         passed_over(
             "Pipeline.submit", "steps speak with their run's token.", credential_passthrough=credential_passthrough
         )
         _known("Pipeline.submit", kwargs, ("tags", "priority"))
-        return submission.submit_pipeline(
+        run: duto.PipelineRun = submission.submit_pipeline(
             duto.Experiment(self._workspace, experiment_name),
             self._builder,
             pipeline_parameters,
@@ -99,6 +135,7 @@ class Pipeline:
             tags=kwargs.get("tags"),
             priority=kwargs.get("priority"),
         )
+        return run
 
     def publish(
         self,
@@ -106,9 +143,22 @@ class Pipeline:
         description: Optional[str] = None,
         version: Optional[str] = None,
         continue_on_step_failure: Optional[bool] = None,
-    ) -> Any:
-        """The pipeline with an address of its own, its graph and files frozen. Raises
-        `UserErrorException`."""
+    ) -> duto.PublishedPipeline:
+        """The pipeline with an address of its own, its graph and files frozen.
+
+        Args:
+            name: its name; None for `pipeline`.
+            description: its description; None for the pipeline's.
+            version: a text; publishing the same name again makes another one in any case.
+            continue_on_step_failure: let steps run that do not need the one that failed.
+
+        Returns:
+            The published pipeline.
+
+        Raises:
+            UserErrorException: what is wrong, every problem by name.
+            SnapshotException: a source directory cannot be read.
+        """
         graph = submission.prepare(self._builder, bool(continue_on_step_failure))
         body: Dict[str, Any] = {
             "name": name or self._name or "pipeline",
@@ -121,12 +171,26 @@ class Pipeline:
         return published_of(workspace, workspace._client.post(workspace._path("pipelines/"), body))
 
     @staticmethod
-    def load_yaml(workspace: Any, filename: str, _workflow_provider: Any = None, _service_endpoint: Any = None) -> Any:
-        """Not built. Raises `NotBuiltException`."""
+    def load_yaml(
+        workspace: object, filename: str, _workflow_provider: Any = None, _service_endpoint: Any = None
+    ) -> NoReturn:
+        """Not built.
+
+        Args:
+            workspace: taken and not used.
+            filename: taken and not used.
+
+        Raises:
+            NotBuiltException: always; it says what to do instead.
+        """
         raise not_built("Pipeline.load_yaml", "Write the pipeline as a program.")
 
     def service_endpoint(self) -> str:
-        """The studio's address."""
+        """The studio's address.
+
+        Returns:
+            The address, without a slash at the end.
+        """
         return str(self._workspace.studio_url)
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NoReturn, Optional
 
 from duto.client.http import waiting
 from duto.exceptions import ActivityFailedException, UserErrorException
@@ -13,49 +13,109 @@ from duto.spec import status as statuses
 from duto.spec.graph import Graph
 from duto.steps.parameter import value_of
 
+if TYPE_CHECKING:
+    from duto.experiment.experiment import Experiment
+    from duto.pipeline.published import PublishedPipeline
+    from duto.workspace.workspace import Workspace
+
 _FOREVER = 9223372036854775807
 
 
 class PipelineRun(Run):
     """The run of a pipeline. `get_status()` says Finished where `status` says Completed, as in Azure ML."""
 
-    def __init__(self, experiment: Any, run_id: str, _service_endpoint: Any = None, **kwags: Any) -> None:
+    def __init__(self, experiment: Experiment, run_id: str, _service_endpoint: Any = None, **kwags: Any) -> None:
+        """The run of this id; `PipelineRun.get` needs no experiment.
+
+        Args:
+            experiment: the experiment.
+            run_id: id of the run.
+            kwags: as in `Run`.
+        """
         super().__init__(experiment, run_id, **kwags)
 
     @staticmethod
-    def get(workspace: Any, run_id: str, _service_endpoint: Any = None) -> PipelineRun:
-        """The pipeline run of this id. Raises `NotFoundException`, `UserErrorException` for a run of another
-        kind."""
+    def get(workspace: Workspace, run_id: str, _service_endpoint: Any = None) -> PipelineRun:
+        """The pipeline run of this id.
+
+        Args:
+            workspace: the workspace.
+            run_id: id of the run.
+
+        Returns:
+            The run.
+
+        Raises:
+            NotFoundException: the workspace has no such run.
+            UserErrorException: it is a run of another kind.
+        """
         run = Run.get(workspace, run_id)
         if not isinstance(run, PipelineRun):
             raise UserErrorException(f"The run {run_id} is no pipeline run.")
         return run
 
     @staticmethod
-    def get_pipeline_runs(workspace: Any, pipeline_id: str, _service_endpoint: Any = None) -> List[Any]:
-        """The runs of a published pipeline, newest first."""
+    def get_pipeline_runs(workspace: Workspace, pipeline_id: str, _service_endpoint: Any = None) -> List[PipelineRun]:
+        """The runs of a published pipeline.
+
+        Args:
+            workspace: the workspace.
+            pipeline_id: id of the published pipeline.
+
+        Returns:
+            The runs, newest first.
+        """
         return [run_of(workspace, item) for item in workspace._pages("runs/", kind="pipeline", pipeline=pipeline_id)]
 
     def get_status(self) -> str:
-        """NotStarted, Running, Failed, Finished or Canceled."""
+        """How the run stands now, in the words of Azure ML's pipelines.
+
+        Returns:
+            `NotStarted`, `Running`, `Failed`, `Finished` or `Canceled`.
+        """
         return statuses.pipeline_status(str(self._fresh()["status"]))
 
     def get_steps(self) -> Iterator[StepRun]:
-        """The runs of the steps, in the order of the graph."""
+        """The runs of the steps, asked for while they are taken.
+
+        Returns:
+            The runs, in the order of the graph; each has one from the beginning.
+        """
         for item in self._workspace._client.pages(self._place + "steps/"):
             yield run_of(self._workspace, item, self.experiment)
 
     def find_step_run(self, name: str) -> List[StepRun]:
-        """The runs of the steps of this name; a step that was given none has its script's."""
+        """The runs of the steps of this name.
+
+        Args:
+            name: name of the step; one that was given none has its script's.
+
+        Returns:
+            The runs; empty for none.
+        """
         return [step for step in self.get_steps() if step.name == name]
 
     def get_graph(self) -> Graph:
-        """The graph of the run."""
+        """The graph of the run.
+
+        Returns:
+            The graph, as it was submitted.
+        """
         return Graph.from_document(self._detail()["graph"])
 
     def get_pipeline_output(self, pipeline_output_name: str) -> PortDataReference:
-        """The output that the pipeline offers under a name. Raises `UserErrorException` when it offers none
-        such."""
+        """The output that the pipeline offers under a name (`pipeline_output_name`).
+
+        Args:
+            pipeline_output_name: the name.
+
+        Returns:
+            Where it lies; `download` copies it.
+
+        Raises:
+            UserErrorException: the pipeline offers none such (the text names those that there are), or its step has
+                written none yet.
+        """
         outputs = self._detail()["graph"].get("pipeline_outputs") or {}
         if pipeline_output_name not in outputs:
             known = ", ".join(outputs) or "none"
@@ -67,31 +127,45 @@ class PipelineRun(Run):
         raise UserErrorException(f"The step '{wanted['step']}' has no run.")
 
     @waiting()
-    def wait_for_completion(
+    def wait_for_completion(  # type: ignore[override]  # Azure ML gives the status here, the details elsewhere
         self,
         show_output: bool = True,
         timeout_seconds: float = _FOREVER,
         raise_on_error: bool = True,
     ) -> str:
-        """Wait for the end, at most so long; the status in the words of `get_status`.
+        """Wait for the end.
 
-        With `show_output` steps and logs are printed as they come. Raises `ActivityFailedException` when the
-        run failed or was cancelled and `raise_on_error`.
+        Args:
+            show_output: print steps and logs as they come.
+            timeout_seconds: seconds to wait at most; then the status as it is.
+            raise_on_error: raise when the run did not complete.
+
+        Returns:
+            The status, in the words of `get_status`.
+
+        Raises:
+            ActivityFailedException: the run failed or was canceled, and `raise_on_error` is True.
         """
         from duto.run.watching import watch_pipeline
 
         watch_pipeline(self, show_output, min(timeout_seconds, 1e9))
-        status = self.get_status()
-        if raise_on_error and status in (statuses.FAILED, statuses.CANCELED):
-            raise ActivityFailedException(failure_text(self))
-        return status
+        return _outcome(self, raise_on_error)
 
-    def resume(self, pipeline_parameters: Optional[Mapping[str, Any]] = None) -> PipelineRun:
-        """A new run of the same graph that adopts the steps that were finished and runs the others.
+    def resume(self, pipeline_parameters: Optional[Mapping[str, object]] = None) -> PipelineRun:
+        """A new run of the same graph that adopts the steps that were finished and runs the others. An addition of
+        ours.
 
-        An addition of ours. With `pipeline_parameters` changed, steps that read them run too; with changed code,
-        use `Experiment.submit(pipeline, resume_from=run)`. Raises `UserErrorException` while the run is not over,
-        or when nothing failed in it.
+        With changed code, use `Experiment.submit(pipeline, resume_from=run)`.
+
+        Args:
+            pipeline_parameters: values that change; steps that read them run, too.
+
+        Returns:
+            The new run.
+
+        Raises:
+            UserErrorException: a value is of another type or no parameter's.
+            ConflictException: the run is not over, or nothing failed in it.
         """
         given = {name: value_of(value, self._workspace, True) for name, value in (pipeline_parameters or {}).items()}
         document = self._workspace._client.post(self._place + "resume/", {"parameters": given})
@@ -100,9 +174,25 @@ class PipelineRun(Run):
         return run
 
     def publish_pipeline(
-        self, name: str, description: str, version: str, continue_on_step_failure: Optional[bool] = None, **kwargs: Any
-    ) -> Any:
-        """The run's pipeline with an address of its own, graph and files frozen as they ran."""
+        self,
+        name: str,
+        description: str,
+        version: str,
+        continue_on_step_failure: Optional[bool] = None,
+        **kwargs: object,
+    ) -> PublishedPipeline:
+        """The run's pipeline with an address of its own, graph and files frozen as they ran.
+
+        Args:
+            name: its name.
+            description: its description.
+            version: a text.
+            continue_on_step_failure: let steps run that do not need the one that failed.
+            kwargs: taken and not used.
+
+        Returns:
+            The published pipeline.
+        """
         from duto.pipeline.published import published_of
 
         body = {
@@ -115,7 +205,14 @@ class PipelineRun(Run):
         return published_of(self._workspace, self._workspace._client.post(self._workspace._path("pipelines/"), body))
 
     def save(self, path: Optional[str] = None) -> str:
-        """Write the graph document to a file; its path."""
+        """Write the graph document to a file, as JSON. Azure ML writes YAML.
+
+        Args:
+            path: the file; None for `<id>.json` in the current folder.
+
+        Returns:
+            Path of the file.
+        """
         import json
         from pathlib import Path
 
@@ -123,16 +220,39 @@ class PipelineRun(Run):
         target.write_text(json.dumps(self._detail()["graph"], indent=2), encoding="utf-8")
         return str(target)
 
-    def child_run(self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Optional[str] = None) -> Any:
-        """A pipeline's children are its steps. Raises `NotImplementedError`, as in Azure ML."""
+    def child_run(
+        self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Optional[str] = None
+    ) -> NoReturn:
+        """A pipeline's children are its steps.
+
+        Args:
+            name: taken and not used.
+            run_id: taken and not used.
+            outputs: taken and not used.
+
+        Raises:
+            NotImplementedError: always, as in Azure ML.
+        """
         raise NotImplementedError("A pipeline run has its steps as children and no others.")
 
-    def complete(self, _set_status: bool = True) -> None:
-        """A pipeline ends with its steps. Raises `NotImplementedError`, as in Azure ML."""
+    def complete(self, _set_status: bool = True) -> NoReturn:
+        """A pipeline ends with its steps.
+
+        Raises:
+            NotImplementedError: always, as in Azure ML.
+        """
         raise NotImplementedError("A pipeline run ends when its steps do.")
 
-    def fail(self, error_details: Any = None, error_code: Any = None, _set_status: bool = True) -> None:
-        """A pipeline fails with its steps. Raises `NotImplementedError`, as in Azure ML."""
+    def fail(self, error_details: object = None, error_code: object = None, _set_status: bool = True) -> NoReturn:
+        """A pipeline fails with its steps; `cancel()` stops it.
+
+        Args:
+            error_details: taken and not used.
+            error_code: taken and not used.
+
+        Raises:
+            NotImplementedError: always, as in Azure ML.
+        """
         raise NotImplementedError("A pipeline run fails when a step does; cancel() stops it.")
 
     def _detail(self) -> Dict[str, Any]:
@@ -145,7 +265,7 @@ class StepRun(Run):
 
     def __init__(
         self,
-        experiment: Any,
+        experiment: Experiment,
         step_run_id: str,
         pipeline_run_id: str,
         node_id: str,
@@ -157,6 +277,15 @@ class StepRun(Run):
         _reused_pipeline_run_id: Any = None,
         **kwargs: Any,
     ) -> None:
+        """Programs get one by `PipelineRun.get_steps` or `find_step_run`.
+
+        Args:
+            experiment: the experiment.
+            step_run_id: id of the step's run.
+            pipeline_run_id: id of the pipeline's run.
+            node_id: id of the step in the graph.
+            kwargs: as in `Run`.
+        """
         super().__init__(experiment, step_run_id, **kwargs)
         self.pipeline_run_id = pipeline_run_id
         self._node = node_id
@@ -172,30 +301,60 @@ class StepRun(Run):
         return PipelineRun(self.experiment, self.pipeline_run_id)
 
     def get_status(self) -> str:
-        """NotStarted, Queued, Running, Failed, Finished or Canceled."""
+        """How the step stands now, in the words of Azure ML's steps.
+
+        Returns:
+            `NotStarted`, `Queued`, `Running`, `Failed`, `Finished` or `Canceled`.
+        """
         return statuses.step_status(str(self._fresh()["status"]))
 
     def get_job_log(self) -> str:
-        """The log so far: what the script printed, both streams in order."""
+        """The log so far.
+
+        Returns:
+            What the script printed, both streams in order; what is no UTF-8 is replaced.
+        """
         return self._log().decode("utf-8", "replace")
 
     def get_stdout_log(self) -> str:
-        """The log so far; both streams are in it."""
+        """The log so far.
+
+        Returns:
+            The same as `get_job_log`: both streams are in it.
+        """
         return self.get_job_log()
 
     def get_stderr_log(self) -> str:
-        """The log so far; both streams are in it."""
+        """The log so far.
+
+        Returns:
+            The same as `get_job_log`: both streams are in it.
+        """
         return self.get_job_log()
 
     def get_outputs(self) -> Dict[str, StepRunOutput]:
-        """The outputs by name."""
+        """What the step has written.
+
+        Returns:
+            The outputs by name; empty before the step has ended.
+        """
         return {
             name: StepRunOutput(None, self.pipeline_run_id, self, name, item)
             for name, item in self._outputs_by_name().items()
         }
 
     def get_output(self, name: str) -> StepRunOutput:
-        """The output of this name. Raises `UserErrorException`."""
+        """The output of this name.
+
+        Args:
+            name: name of the output.
+
+        Returns:
+            The output.
+
+        Raises:
+            UserErrorException: there is none; the text names those that there are.
+        """
         found = self.get_outputs()
         if name not in found:
             known = ", ".join(found) or "none"
@@ -203,32 +362,60 @@ class StepRun(Run):
         return found[name]
 
     def get_output_data(self, name: str) -> PortDataReference:
-        """Where the output of this name lies; `download` copies it. Raises `UserErrorException`."""
+        """Where the output of this name lies.
+
+        Args:
+            name: name of the output.
+
+        Returns:
+            The place; `download` copies it.
+
+        Raises:
+            UserErrorException: there is none; the text names those that there are.
+        """
         return self.get_output(name).get_port_data_reference()
 
     def get_reuse_explanation(self) -> Dict[str, Any]:
-        """Why the step was reused or not: `reused`, `text` in plain words, and what is known beyond."""
+        """Why the step was reused or adopted, or runs. An addition of ours.
+
+        Returns:
+            `reused`, `text` in plain words, and what is known beyond, as REST has it.
+        """
         return dict(self._workspace._client.get(self._place + "reuse/"))
 
     @waiting()
-    def wait_for_completion(
+    def wait_for_completion(  # type: ignore[override]  # Azure ML gives the status here, the details elsewhere
         self,
         show_output: bool = True,
         timeout_seconds: float = _FOREVER,
         raise_on_error: bool = True,
     ) -> str:
-        """Wait for the end, at most so long; the status in the words of `get_status`.
+        """Wait for the end.
 
-        Raises `ActivityFailedException` when the step failed or was cancelled and `raise_on_error`.
+        Args:
+            show_output: print the log as it comes.
+            timeout_seconds: seconds to wait at most; then the status as it is.
+            raise_on_error: raise when the step did not complete.
+
+        Returns:
+            The status, in the words of `get_status`.
+
+        Raises:
+            ActivityFailedException: the step failed or was canceled, and `raise_on_error` is True.
         """
         from duto.run.watching import watch_run
 
         watch_run(self, show_output, min(timeout_seconds, 1e9))
-        status = self.get_status()
-        if raise_on_error and status in (statuses.FAILED, statuses.CANCELED):
-            raise ActivityFailedException(failure_text(self))
-        return status
+        return _outcome(self, raise_on_error)
 
     def _outputs_by_name(self) -> Dict[str, Dict[str, Any]]:
         items = self._workspace._client.pages(self._place + "outputs/")
         return {str(item["name"]): item for item in items}
+
+
+def _outcome(run: Any, raise_on_error: bool) -> str:
+    """The status of a run that is over. Raises `ActivityFailedException` for one that failed or was cancelled."""
+    status: str = run.get_status()
+    if raise_on_error and status in (statuses.FAILED, statuses.CANCELED):
+        raise ActivityFailedException(failure_text(run))
+    return status

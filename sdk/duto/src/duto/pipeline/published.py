@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from duto.client.http import segment
+from duto.client.tags import texts
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.not_built import passed_over
 from duto.spec.graph import Graph
+
+if TYPE_CHECKING:
+    from duto.pipeline.pipeline_run import PipelineRun
+    from duto.workspace.workspace import Workspace
 
 NO_PARENT = "a pipeline run stands for itself. Tag it to find it again."
 
 
 class PublishedPipeline:
-    """A pipeline that is started by its address, with values for its parameters. Graph and files never
-    change."""
+    """A pipeline that is started by its address, with values for its parameters. Graph and files never change.
+
+    Attributes:
+        id: its id.
+    """
 
     def __init__(
         self,
         name: str,
-        graph_id: Any,
+        graph_id: str,
         description: Optional[str],
         version: Optional[str],
         published_pipeline_id: str,
         status: str,
         endpoint: str,
         total_run_steps: int,
-        workspace: Any,
+        workspace: Workspace,
         continue_on_step_failure: Optional[bool] = None,
         _pipeline_provider: Any = None,
         **kwargs: Any,
     ) -> None:
+        """Programs get one by `Pipeline.publish` or `PublishedPipeline.get`.
+
+        Args:
+            name: its name.
+            graph_id: id of its graph.
+            description: its description.
+            version: the text that it was published with.
+            published_pipeline_id: its id, the attribute `id`.
+            status: `Active` or `Disabled`.
+            endpoint: its address, which takes POST.
+            total_run_steps: count of its steps.
+            workspace: the workspace.
+            continue_on_step_failure: whether steps run that do not need the one that failed.
+            kwargs: taken and not used.
+        """
         self.name = name
         self.graph_id = graph_id
         self.description = description
@@ -45,9 +68,20 @@ class PublishedPipeline:
 
     @staticmethod
     def get(
-        workspace: Any, id: str, _workflow_provider: Any = None, _service_endpoint: Any = None
+        workspace: Workspace, id: str, _workflow_provider: Any = None, _service_endpoint: Any = None
     ) -> PublishedPipeline:
-        """The published pipeline of this id. Raises `NotFoundException`, a `UserErrorException`."""
+        """The published pipeline of this id.
+
+        Args:
+            workspace: the workspace.
+            id: its id.
+
+        Returns:
+            The published pipeline.
+
+        Raises:
+            NotFoundException: there is none with this id. It is a `UserErrorException`.
+        """
         try:
             found = workspace._client.get(workspace._path(f"pipelines/{segment(id)}/"))
         except NotFoundException as error:
@@ -55,30 +89,65 @@ class PublishedPipeline:
         return published_of(workspace, found)
 
     @staticmethod
-    def list(workspace: Any, active_only: bool = True, _service_endpoint: Any = None) -> List[PublishedPipeline]:
-        """The workspace's published pipelines, the disabled ones only without `active_only`."""
+    def list(workspace: Workspace, active_only: bool = True, _service_endpoint: Any = None) -> List[PublishedPipeline]:
+        """The workspace's published pipelines.
+
+        Args:
+            workspace: the workspace.
+            active_only: leave those out that are disabled.
+
+        Returns:
+            The published pipelines.
+        """
         found = [published_of(workspace, item) for item in workspace._pages("pipelines/")]
         return [each for each in found if each.status == "Active" or not active_only]
 
     @staticmethod
-    def get_all(workspace: Any, active_only: bool = True, _service_endpoint: Any = None) -> Any:
-        """The old spelling of `list`."""
+    def get_all(
+        workspace: Workspace, active_only: bool = True, _service_endpoint: Any = None
+    ) -> List[PublishedPipeline]:
+        """The old spelling of `list`.
+
+        Args:
+            workspace: as there.
+            active_only: as there.
+
+        Returns:
+            The published pipelines.
+        """
         return PublishedPipeline.list(workspace, active_only)
 
     def submit(
         self,
-        workspace: Any,
+        workspace: Workspace,
         experiment_name: str,
-        pipeline_parameters: Optional[Mapping[str, Any]] = None,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
         _workflow_provider: Any = None,
         _service_endpoint: Any = None,
         parent_run_id: Optional[str] = None,
         continue_on_step_failure: Optional[bool] = None,
-    ) -> Any:
-        """Start it as a run of the experiment. Raises `UserErrorException` for undeclared or mistyped
-        parameters."""
+    ) -> PipelineRun:
+        """Start it as a run of the experiment.
+
+        Args:
+            workspace: the workspace.
+            experiment_name: name of the experiment, which is made if need be.
+            pipeline_parameters: values of parameters by name; others have their defaults.
+            parent_run_id: passed over with a warning: a pipeline run stands for itself.
+            continue_on_step_failure: let steps run that do not need the one that failed; None for what it was
+                published with.
+
+        Returns:
+            The run, which goes on when this returns.
+
+        Raises:
+            UserErrorException: a parameter is not declared or has a value of another type, or the pipeline has no
+                address.
+            ConflictException: it is disabled.
+        """
         passed_over("PublishedPipeline.submit", NO_PARENT, parent_run_id=parent_run_id)
-        return self._start(workspace, experiment_name, pipeline_parameters, continue_on_step_failure, None)
+        run: PipelineRun = self._start(workspace, experiment_name, pipeline_parameters, continue_on_step_failure, None)
+        return run
 
     def _start(
         self,
@@ -97,7 +166,7 @@ class PublishedPipeline:
             "ExperimentName": experiment_name,
             "ParameterAssignments": values,
             "RunSource": "SDK",
-            "Tags": {key: str(value) for key, value in (tags or {}).items()},
+            "Tags": texts(tags),
         }
         if continue_on_step_failure is not None:
             body["ContinueRunOnStepFailure"] = bool(continue_on_step_failure)
@@ -115,13 +184,24 @@ class PublishedPipeline:
         self._set("Active")
 
     def get_graph(self, _workflow_provider: Any = None) -> Graph:
-        """The frozen graph."""
+        """The frozen graph.
+
+        Returns:
+            The graph.
+        """
         if not self._document.get("graph"):
             self._document = dict(self._workspace._client.get(self._place))
         return Graph.from_document(self._document["graph"])
 
     def save(self, path: Optional[str] = None, _workflow_provider: Any = None) -> str:
-        """Write the graph document to a file; its path."""
+        """Write the graph document to a file, as JSON. Azure ML writes YAML.
+
+        Args:
+            path: the file; None for `<id>.json` in the current folder.
+
+        Returns:
+            Path of the file.
+        """
         import json
         from pathlib import Path
 
@@ -130,17 +210,26 @@ class PublishedPipeline:
         target.write_text(json.dumps(self._document["graph"], indent=2), encoding="utf-8")
         return str(target)
 
-    def get_step_names(self, _workflow_provider: Any = None) -> Any:
-        """The names of the steps, in order."""
+    def get_step_names(self, _workflow_provider: Any = None) -> List[str]:
+        """The names of the steps.
+
+        Returns:
+            The names, in the order of the graph.
+        """
         return [step.name for step in self.get_graph().steps]
 
     def get_portal_url(self) -> str:
-        """The page of the published pipeline."""
+        """The page of the published pipeline.
+
+        Returns:
+            Its address.
+        """
         known = self._document.get("url")
         return str(known or f"{self._workspace.studio_url}/w/{segment(self._workspace.name)}/pipelines/{self.id}/")
 
     @property
     def portal_url(self) -> str:
+        """Address of the page of the published pipeline."""
         return self.get_portal_url()
 
     @property

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
+from duto.client.tags import texts
 from duto.exceptions import UserErrorException
 from duto.pipeline import git_info
 from duto.pipeline.graph_builder import GraphBuilder
@@ -17,6 +19,9 @@ from duto.spec.graph import Graph
 from duto.spec.parameters import bind
 from duto.steps.parameter import value_of
 
+# Of steps that bring no code: one empty snapshot.
+_NOWHERE = Path()
+
 
 def submit_pipeline(
     experiment: Any,
@@ -24,7 +29,7 @@ def submit_pipeline(
     parameters: Optional[Mapping[str, Any]] = None,
     continue_on_step_failure: bool = False,
     regenerate_outputs: bool = False,
-    tags: Optional[Mapping[str, str]] = None,
+    tags: Optional[Mapping[str, object]] = None,
     kind: str = "pipeline",
     display_name: Optional[str] = None,
     priority: Optional[int] = None,
@@ -35,13 +40,14 @@ def submit_pipeline(
     workspace = experiment.workspace
     graph = prepare(builder, continue_on_step_failure)
     given = bound(graph, parameters or {}, workspace)
-    properties, difference = git_info.describe(builder.steps[0].folder(builder.default_source_directory))
+    folders = (step.folder(builder.default_source_directory) for step in builder.steps)
+    properties, difference = git_info.describe(next((each for each in folders if each is not None), Path()))
     body = {
         "experiment": experiment.name,
         "kind": kind,
         "graph": graph.to_document(),
         "parameters": given,
-        "tags": {key: str(value) for key, value in (tags or {}).items()},
+        "tags": texts(tags),
         "regenerate_outputs": bool(regenerate_outputs),
         "continue_on_step_failure": bool(continue_on_step_failure),
         "properties": properties,
@@ -51,6 +57,8 @@ def submit_pipeline(
     if resume_from is not None:
         body["resume_from"] = resume_from
     document = workspace._client.post(workspace._path("runs/"), body)
+    for text in document.get("warnings") or ():
+        warnings.warn(str(text), stacklevel=4)
     run = run_of(workspace, document, experiment)
     if difference:
         run._put_artifact("system_logs/git/working_tree.diff", difference.encode("utf-8", "replace"))
@@ -79,9 +87,13 @@ def prepare(builder: GraphBuilder, continue_on_step_failure: bool = False) -> Gr
     digests: Dict[str, str] = {}
     taken: Dict[Path, snapshot.Manifest] = {}
     for step in builder.steps:
-        root = step.folder(builder.default_source_directory).resolve()
+        folder = step.folder(builder.default_source_directory)
+        if folder is None and step._snapshot is not None:
+            digests[builder.ids[step]] = step._snapshot
+            continue
+        root = _NOWHERE if folder is None else folder.resolve()
         if root not in taken:
-            taken[root] = snapshots.take(root)
+            taken[root] = snapshot.Manifest(()) if folder is None else snapshots.take(root)
         digests[builder.ids[step]] = taken[root].digest
     graph = builder.build(digests, save=False)
     files = {manifest.digest: manifest.paths for manifest in taken.values()}
@@ -99,26 +111,34 @@ def missing_scripts(builder: GraphBuilder) -> List[Problem]:
     for step in builder.steps:
         folder = step.folder(builder.default_source_directory)
         name = builder.ids[step]
+        if folder is None:
+            continue
         if not folder.is_dir():
             text = f"Step '{name}': the source directory '{folder}' does not exist."
             found.append(Problem("missing_source", text, name))
-        elif not (folder / step.script_name).is_file():
+        elif step.script_name and not (folder / step.script_name).is_file():
             text = f"Step '{name}': there is no script '{step.script_name}' in '{folder}'."
             found.append(Problem("missing_script", text, name))
     return found
 
 
 def missing_targets(workspace: Any, graph: Graph) -> List[Problem]:
-    """Steps whose compute target is not there, or that name none."""
+    """Steps whose compute target is not there, or that name none where the workspace has no default cluster."""
     names = list(workspace.compute_targets)
     known = {name.lower() for name in names}
     there = f"There are: {', '.join(sorted(names))}." if names else "There is none yet: create one first."
+    unnamed = any(step.compute is None for step in graph.steps)
+    # Asked anew, not of what this object has seen: an owner may have chosen the default a moment ago.
+    on_default = unnamed and workspace._client.get(workspace._path("")).get("default_compute")
     found = []
     for step in graph.steps:
         if step.compute is None:
+            if on_default:
+                continue
             text = (
                 f"Step '{step.id}' names no compute target, and nothing runs on the machine of the program ('local'): "
-                f"name one by compute_target= or by the target of its run configuration. {there}"
+                "name one by compute_target= or by the target of its run configuration, or let an owner choose the "
+                f"workspace's default cluster. {there}"
             )
             found.append(Problem("unknown_compute", text, step.id))
         elif step.compute.lower() not in known:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping, Optional
 
-from duto.run.files import LOG_NAME
+from duto.run.files import LOG_NAME, LOG_OF_RANK
 from duto.spec import status as statuses
+from duto.spec.kinds import KINDS
+
+# Runs that are the single step of a graph of their own.
+_WITH_GRAPH = ("script", "sweep", "trial")
 
 
 def details_of(run: Any, facts: Mapping[str, Any]) -> Dict[str, Any]:
@@ -53,7 +57,7 @@ def properties_of(facts: Mapping[str, Any]) -> Dict[str, str]:
 def _graph_holder(run: Any) -> Mapping[str, Any]:
     """The document that has the graph and the parameters of a run: its own, or its root's."""
     facts: Mapping[str, Any] = run._facts()
-    if not facts.get("graph") and facts.get("kind") == "script":
+    if not facts.get("graph") and facts.get("kind") in _WITH_GRAPH:
         return run._fresh(graph=True)  # type: ignore[no-any-return]
     if facts.get("graph") or facts.get("kind") != "step" or not facts.get("root"):
         return facts
@@ -66,7 +70,7 @@ def step_document(run: Any, holder: Optional[Mapping[str, Any]] = None) -> Optio
     facts = run._facts()
     graph, wanted = (holder or _graph_holder(run)).get("graph"), (facts.get("step") or {}).get("id")
     steps: List[Dict[str, Any]] = (graph or {}).get("steps") or []
-    if facts.get("kind") == "script" and len(steps) == 1:
+    if facts.get("kind") in _WITH_GRAPH and len(steps) == 1:
         return steps[0]
     return next((step for step in steps if step.get("id") == wanted), None)
 
@@ -117,14 +121,16 @@ def _output_datasets(run: Any, facts: Mapping[str, Any]) -> List[Dict[str, Any]]
 
 
 def _definition(step: Mapping[str, Any]) -> Dict[str, Any]:
+    arguments, spread = [_argument(each) for each in step.get("arguments") or ()], step.get("distribution") or {}
+    is_command = step.get("kind") in KINDS and KINDS[str(step["kind"])].is_shell
     return (
         {
             "script": step.get("script"),
-            "arguments": [_argument(each) for each in step.get("arguments") or ()],
+            "command": " ".join(arguments) if is_command else "",
+            "arguments": [] if is_command else arguments,
             "target": step.get("compute"),
             "nodeCount": step.get("node_count", 1),
-            "framework": "Python",
-            "communicator": "None",
+            **_told(spread.get("type"), spread.get("processes"), spread.get("parameter_servers")),
             "maxRunDurationSeconds": step.get("timeout_seconds"),
             "environment": step.get("environment"),
             "useAbsolutePath": False,
@@ -137,6 +143,18 @@ def _definition(step: Mapping[str, Any]) -> Dict[str, Any]:
     )
 
 
+def _told(kind: Any, processes: Any, servers: Any) -> Dict[str, Any]:
+    """Azure's words for the processes of a step."""
+    if kind == "tensorflow":
+        counts = {"workerCount": processes, "parameterServerCount": servers}
+        return {"framework": "TensorFlow", "communicator": "ParameterServer", "tensorflow": counts}
+    if kind == "pytorch":
+        return {"framework": "PyTorch", "communicator": "Nccl", "pytorch": {"processCount": processes}}
+    if kind == "mpi":
+        return {"framework": "Python", "communicator": "OpenMpi", "mpi": {"processCountPerNode": processes}}
+    return {"framework": "Python", "communicator": "None"}
+
+
 def _argument(value: Any) -> str:
     if isinstance(value, Mapping):
         kind, name = next(iter(value.items()))
@@ -147,7 +165,10 @@ def _argument(value: Any) -> str:
 def _log_files(run: Any, facts: Mapping[str, Any]) -> Dict[str, str]:
     if facts.get("kind") not in ("step", "script"):
         return {}
-    return {LOG_NAME: f"{run._workspace.studio_url}{run._place}log/"}
+    place = f"{run._workspace.studio_url}{run._place}log/"
+    attempts = (facts.get("step") or {}).get("attempts") or [{}]
+    ranks = [each["rank"] for each in attempts[-1].get("ranks") or ()]
+    return {LOG_NAME: place, **{LOG_OF_RANK.format(rank): f"{place}?rank={rank}" for rank in ranks}}
 
 
 def _error(error: Mapping[str, Any]) -> Dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import IO, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from duto.client.http import path_of, segment
-from duto.client.local_files import each_of, files_below, place_of, text_of
+from duto.client.local_files import each_of, files_below, local_file, place_of, text_of
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.not_built import passed_over
 from duto.spec.units import counted
 
 LOG_NAME = "user_logs/std_log.txt"
+LOG_OF_RANK = "user_logs/std_log_process_{}.txt"
 _OWN_STORE = "files of a run are kept with the run."
 _WINDOW = 1 << 20
 
@@ -25,30 +26,47 @@ class RunFiles:
 
     def upload_file(
         self, name: str, path_or_stream: Union[str, IO[bytes]], datastore_name: Optional[str] = None
-    ) -> Any:
-        """Keep a file, or what a stream gives, as the artifact `name`, at once. Raises
-        `UserErrorException`."""
+    ) -> None:
+        """Keep a file with the run, at once.
+
+        Args:
+            name: path of the artifact, such as `outputs/model.pkl`.
+            path_or_stream: a file of this machine, or a stream, which is read to its end.
+            datastore_name: passed over with a warning: files of a run are kept with the run.
+
+        Raises:
+            UserErrorException: there is no such file, or the name is none of a file.
+            ConflictException: the run has an artifact of this name with other bytes.
+        """
         passed_over("Run.upload_file", _OWN_STORE, datastore_name=datastore_name)
         if hasattr(path_or_stream, "read"):
             data = path_or_stream.read()
             self._put_artifact(name, data if isinstance(data, bytes) else str(data).encode("utf-8"))
             return None
-        path = Path(str(path_or_stream))
-        if not path.is_file():
-            raise UserErrorException(f"The file '{path}' does not exist.")
-        self._workspace._client.upload(self._artifact(name), path)
+        self._workspace._client.upload(self._artifact(name), local_file(path_or_stream))
         return None
 
     def upload_files(
         self,
-        names: List[str],
-        paths: List[str],
+        names: Sequence[str],
+        paths: Sequence[str],
         return_artifacts: bool = False,
-        timeout_seconds: Any = None,
+        timeout_seconds: object = None,
         datastore_name: Optional[str] = None,
-    ) -> Any:
-        """Keep several files. Raises `UserErrorException` when the lists are not of one length, and one that names the
-        files that could not be kept, when all others have been."""
+    ) -> None:
+        """Keep several files with the run.
+
+        Args:
+            names: paths of the artifacts.
+            paths: files of this machine, one for each.
+            return_artifacts: passed over with a warning: `get_file_names()` lists them.
+            timeout_seconds: taken and not used.
+            datastore_name: passed over with a warning: files of a run are kept with the run.
+
+        Raises:
+            UserErrorException: the lists are not of one length, or some files could not be kept: it names them when
+                all others have been.
+        """
         passed_over("Run.upload_files", _OWN_STORE, datastore_name=datastore_name)
         passed_over("Run.upload_files", "get_file_names() lists them.", return_artifacts=return_artifacts)
         if len(names) != len(paths):
@@ -56,9 +74,18 @@ class RunFiles:
         each_of(zip(names, paths), lambda pair: self.upload_file(*pair), lambda pair: str(pair[1]))
         return None
 
-    def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> Any:
-        """Keep all files of a folder below `name`. Raises `UserErrorException` when there is no such folder, and one that
-        names the files that could not be kept, when all others have been."""
+    def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> None:
+        """Keep all files of a folder with the run.
+
+        Args:
+            name: folder of the artifacts.
+            path: the folder on this machine.
+            datastore_name: passed over with a warning: files of a run are kept with the run.
+
+        Raises:
+            UserErrorException: there is no such folder, or some files could not be kept: it names them when all
+                others have been.
+        """
         passed_over("Run.upload_folder", _OWN_STORE, datastore_name=datastore_name)
         root = Path(path)
         if not root.is_dir():
@@ -71,15 +98,24 @@ class RunFiles:
         return None
 
     def get_file_names(self) -> List[str]:
-        """The names of all artifacts, the log among them."""
+        """The names of all artifacts, the log among them.
+
+        Returns:
+            Their paths.
+        """
         return [str(item["path"]) for item in self._artifacts()]
 
     def download_file(
         self, name: str, output_file_path: Optional[str] = None, _validate_checksum: bool = False
     ) -> None:
-        """Copy an artifact to a file, by default under its last name here; a folder takes it under that name.
+        """Copy an artifact to a file, which is replaced.
 
-        Raises `UserErrorException` when the run has no such artifact.
+        Args:
+            name: path of the artifact.
+            output_file_path: the file, or a folder for it; None for its last name in the current folder.
+
+        Raises:
+            UserErrorException: the run has no such artifact, or the name is none of a file.
         """
         last = name.rstrip("/").rsplit("/", 1)[-1]
         target = Path(output_file_path) if output_file_path else place_of(".", last)
@@ -97,11 +133,22 @@ class RunFiles:
         output_paths: Optional[List[str]] = None,
         batch_size: int = 100,
         append_prefix: bool = True,
-        timeout_seconds: Any = None,
+        timeout_seconds: object = None,
     ) -> None:
-        """Copy the artifacts whose names start with `prefix` to a folder; without `append_prefix` their names
-        are shortened by it. Raises `UserErrorException` that names the files that could not be copied, when all others
-        have been."""
+        """Copy artifacts to a folder; files that are there are replaced.
+
+        Args:
+            prefix: only those whose paths begin so; None for all.
+            output_directory: the folder; None for the current one.
+            output_paths: paths below it, one for each file; None for those of the artifacts.
+            batch_size: taken and not used.
+            append_prefix: keep the prefix in the paths here.
+            timeout_seconds: taken and not used.
+
+        Raises:
+            UserErrorException: there are not as many paths as files, or some could not be copied: it names them when
+                all others have been.
+        """
         names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
         if output_paths and len(output_paths) != len(names):
             raise UserErrorException(
@@ -118,7 +165,17 @@ class RunFiles:
         each_of(names, copy)
 
     def get_all_logs(self, destination: Optional[str] = None) -> List[str]:
-        """Copy the logs to a folder; the paths of the copies."""
+        """Copy the logs to a folder.
+
+        Args:
+            destination: the folder; None for the current one.
+
+        Returns:
+            The paths of the copies.
+
+        Raises:
+            UserErrorException: some could not be copied: it names them when all others have been.
+        """
         root = Path(destination or ".")
         names = [name for name in self.get_file_names() if name.startswith(("user_logs/", "logs/", "system_logs/"))]
         each_of(names, lambda name: self._workspace._client.download(self._artifact(name), place_of(root, name)))
@@ -129,12 +186,12 @@ class RunFiles:
             names.append(LOG_NAME)
         return [str(place_of(root, name)) for name in names]
 
-    def _log(self, offset: int = 0) -> bytes:
-        """The log from an offset on, as far as it has come."""
-        return b"".join(chunk for chunk, _offset, _attempt in self._log_windows(offset))
+    def _log(self, offset: int = 0, rank: Optional[int] = None) -> bytes:
+        """The log from an offset on, as far as it has come: of the step, or of one of its processes."""
+        return b"".join(chunk for chunk, _offset, _attempt in self._log_windows(offset, rank=rank))
 
     def _log_windows(
-        self, offset: int = 0, attempt: Optional[str] = None
+        self, offset: int = 0, attempt: Optional[str] = None, rank: Optional[int] = None
     ) -> Iterator[Tuple[bytes, int, Optional[str]]]:
         """Pieces of the newest attempt's log: bytes, the offset behind them, the attempt's number.
 
@@ -142,7 +199,10 @@ class RunFiles:
         """
         while True:
             try:
-                data, headers = self._workspace._client.fetch(self._place + "log/", offset=offset, limit=_WINDOW)
+                query = {} if rank is None else {"rank": rank}
+                data, headers = self._workspace._client.fetch(
+                    self._place + "log/", offset=offset, limit=_WINDOW, **query
+                )
             except NotFoundException:
                 return  # no attempt has started, so there is no log
             found = headers.get("x-log-attempt")
@@ -161,6 +221,11 @@ class RunFiles:
         return list(self._workspace._client.pages(self._place + "artifacts/", prefix=prefix or None))
 
     def _artifact(self, name: str) -> str:
+        """The address of the artifact `name`. Raises `UserErrorException` for what names no file."""
+        if not isinstance(name, str) or not name.strip("/"):
+            raise UserErrorException(f"{name!r} names no file of a run; a name is such as 'outputs/model.pkl'.")
+        if name.endswith("/"):
+            raise UserErrorException(f"{name!r} names a folder: put the file's own name after it.")
         return f"{self._place}artifacts/{path_of(text_of(name.lstrip('/')))}"
 
     def _put_artifact(self, name: str, data: bytes) -> None:

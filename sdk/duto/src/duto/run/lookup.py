@@ -19,6 +19,8 @@ def run_of(workspace: Any, document: Mapping[str, Any], experiment: Any = None) 
         return provider(place, document)
     if kind == "pipeline":
         return duto.PipelineRun(place, run_id, _document=dict(document))
+    if kind == "sweep":
+        return duto.HyperDriveRun(place, run_id, _document=dict(document))
     if kind == "step":
         step = document.get("step") or {}
         return duto.StepRun(

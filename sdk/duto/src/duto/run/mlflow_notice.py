@@ -12,11 +12,8 @@ import tempfile
 from typing import Any, Callable, Dict
 
 from duto.run.spool import Spool
+from duto.spec.sentences import said, with_said
 
-TEXT = (
-    "What the script logs by MLflow does not reach this run: MLflow's tracking is not built. It {place}. "
-    "Log with Run.get_context().log(...) and register with Run.register_model(...)."
-)
 MARK = "duto-mlflow-told"
 # A server of the user's own is theirs.
 _OF_OTHERS = frozenset({"http", "https", "databricks", "databricks-uc", "uc"})
@@ -66,6 +63,6 @@ def _tell(place: str) -> None:
     except FileExistsError:
         return
     is_own = place == os.environ.get("MLFLOW_TRACKING_URI") and f"{tempfile.gettempdir()}/" in place
-    text = TEXT.format(place="stays in the step's own folder and goes with it" if is_own else f"goes to {place}")
+    text = said("mlflow_stays") if is_own else said("mlflow_goes", place=place)
     print(f"duto: {text}", file=sys.stderr, flush=True)
-    Spool(spool).write({"op": "warning", "text": text})
+    Spool(spool).write(with_said({"op": "warning", "text": text}))

@@ -25,9 +25,9 @@ def take(root: Path) -> snapshot.Manifest:
     The limits are Azure ML's, unless DUTO_SNAPSHOT_MAX_BYTES or DUTO_SNAPSHOT_MAX_FILES set others, or a program sets
     `azureml._restclient.snapshots_client.SNAPSHOT_MAX_SIZE_BYTES`. The studio has limits of its own.
     """
-    told = getattr(sys.modules.get("azureml._restclient.snapshots_client"), "SNAPSHOT_MAX_SIZE_BYTES", None)
+    chosen = getattr(sys.modules.get("azureml._restclient.snapshots_client"), "SNAPSHOT_MAX_SIZE_BYTES", None)
     limits = snapshot.Limits(
-        int(os.environ.get("DUTO_SNAPSHOT_MAX_BYTES") or told or snapshot.Limits.size),
+        int(os.environ.get("DUTO_SNAPSHOT_MAX_BYTES") or chosen or snapshot.Limits.size),
         int(os.environ.get("DUTO_SNAPSHOT_MAX_FILES") or snapshot.Limits.files),
     )
     if os.environ.get("AML_SNAPSHOT_NO_FILE_LIMIT"):

@@ -21,6 +21,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from duto.client.http import new_key, segment
 from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
 from duto.spec.numbers import spelt
+from duto.spec.sentences import said, with_said
 from duto.spec.text import clean, keyed
 
 _BATCH = 500
@@ -71,7 +72,7 @@ class Spool:
             why = str(refused)
         warnings.warn(f"Left out: {why}", stacklevel=6)
         left = {"seq": self._seq, "at": now(), "run": record.get("run"), "op": "skipped", "why": why}
-        return (json.dumps(left) + "\n").encode("utf-8")
+        return (json.dumps(with_said(left)) + "\n").encode("utf-8")
 
     def wait(self, timeout: float) -> bool:
         """Wait until the studio has every line that was written; whether it has."""
@@ -203,11 +204,8 @@ def checked(data: bytes, record: Dict[str, Any]) -> bytes:
     """The record's bytes. Raises `UserErrorException` where there are too many: the studio would not take them."""
     if len(data) <= RECORD_MAX - _MARGIN:
         return data
-    what = f"The metric '{record['name']}'" if "name" in record else f"'{record.get('key')}'"
-    raise UserErrorException(
-        f"{what} has {len(data):,} bytes as JSON, and one record may have {RECORD_MAX - _MARGIN:,}. Log less at a time, "
-        "or keep it as a file: upload_file() takes files of any size."
-    )
+    code, name = ("metric_too_large", record["name"]) if "name" in record else ("record_too_large", record.get("key"))
+    raise UserErrorException(said(code, name=name, length=f"{len(data):,}", most=f"{RECORD_MAX - _MARGIN:,}"))
 
 
 def plain(value: Any) -> Any:

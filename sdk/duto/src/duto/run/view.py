@@ -130,7 +130,7 @@ def _steps(view: View) -> str:
     shown = view.steps[:MOST_STEPS]
     rows = "".join(
         f"<tr><td>{text(_name(step))}</td><td>{_state(step)}</td><td class='n'>{text(_lasted(step, view.at))}</td>"
-        f"<td class='soft'>{text(_told(step))}</td></tr>"
+        f"<td class='soft'>{text(_note(step))}</td></tr>"
         for step in shown
     )
     more = (
@@ -180,7 +180,7 @@ def _spaced(status: str) -> str:
     return "".join(f" {each.lower()}" if each.isupper() and place else each for place, each in enumerate(status))
 
 
-def _told(step: Mapping[str, Any]) -> str:
+def _note(step: Mapping[str, Any]) -> str:
     """What is to be said of a step beside its state: why it failed, why it waits, how often it was tried."""
     error = step.get("error") or {}
     if error:
@@ -321,7 +321,7 @@ def as_text(view: View, kind: str) -> str:
     if error:
         lines.append(f"  {error.get('message') or error.get('cause')}")
     for step in view.steps[:MOST_STEPS]:
-        lines.append("  " + "  ".join(filter(None, (_name(step), _word(step)[0], _lasted(step, view.at), _told(step)))))
+        lines.append("  " + "  ".join(filter(None, (_name(step), _word(step)[0], _lasted(step, view.at), _note(step)))))
     if len(view.steps) > MOST_STEPS:
         lines.append(f"  … and {counted(len(view.steps) - MOST_STEPS, 'more step')}")
     return "\n".join([*lines, view.url])

@@ -118,21 +118,21 @@ class _PipelineWatcher:
             state = _state(facts)
             over = statuses.is_terminal(str(facts["status"]))
             follower = self._followers.setdefault(step.id, Follower(step, f"[{step.name}] "))
-            told = self._states.get(step.id) == state
+            is_known = self._states.get(step.id) == state
             # A beginning is told before what it prints, an end after.
-            if not told and not over:
+            if not is_known and not over:
                 self._tell(step, state, facts)
             if not self._done.get(step.id) and not facts.get("is_reused") and _has_begun(facts):
                 changed = follower.show(over) or changed
-            if not told and over:
+            if not is_known and over:
                 self._tell(step, state, facts)
             self._done[step.id] = over
-            changed = changed or not told
+            changed = changed or not is_known
         return changed
 
     def _tell(self, step: Any, state: str, facts: Mapping[str, Any]) -> None:
         self._states[step.id] = state
-        say(f"Step '{step.name}': {state}{_cause(facts)}")
+        say(f"Step '{step.name}': {_with_cause(state, facts)}")
 
     def summary(self) -> None:
         facts = self._run._facts()
@@ -159,12 +159,14 @@ def _state(facts: Mapping[str, Any]) -> str:
     return word
 
 
-def _cause(facts: Mapping[str, Any]) -> str:
+def _with_cause(state: str, facts: Mapping[str, Any]) -> str:
     error = facts.get("error")
     if error:
-        return f": {error.get('message') or error.get('cause')}"
+        cause = str(error.get("message") or error.get("cause") or "")
+        # "Skipped: it needs prepare" and "Canceled by ana" say the state themselves.
+        return cause if cause.startswith(state) else f"{state}: {cause}"
     waiting = (facts.get("step") or {}).get("waiting")
-    return f" ({waiting[0].get('text')})" if waiting and str(facts["status"]) == statuses.QUEUED else ""
+    return f"{state} ({waiting[0].get('text')})" if waiting and str(facts["status"]) == statuses.QUEUED else state
 
 
 def _seconds(start: str, end: str) -> float:

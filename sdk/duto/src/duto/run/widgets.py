@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from duto.client.http import waiting
 from duto.exceptions import AzureMLException
 from duto.run.view import View, as_html, as_text, look
 
+if TYPE_CHECKING:
+    from duto.run.run import Run
+
 _PAUSE = 2.0
 
 
 class RunDetails:
-    """Shows a run."""
+    """Shows a run in a notebook, live; elsewhere as text."""
 
-    def __init__(self, run_instance: Any) -> None:
+    def __init__(self, run_instance: Run) -> None:
+        """Nothing is asked or drawn.
+
+        Args:
+            run_instance: the run.
+        """
         # Its own, for it is asked for in a thread.
         self._run = copy.copy(run_instance)
         self._watcher: Optional[threading.Thread] = None
 
-    def show(self, render_lib: Any = None, widget_settings: Any = None) -> None:
-        """Draw the run in the cell's output and go on drawing until it is over, while the program does other things;
-        outside of a notebook print it once."""
+    def show(self, render_lib: object = None, widget_settings: object = None) -> None:
+        """Draw the run in the cell's output, and go on every two seconds until it is over, while the program does
+        other things; outside of a notebook print it once.
+
+        Args:
+            render_lib: taken and not used.
+            widget_settings: taken and not used.
+        """
         view = look(self._run)
         if not _is_notebook():
             print(as_text(view, type(self._run).__name__), flush=True)
@@ -35,8 +48,16 @@ class RunDetails:
             self._watcher = threading.Thread(target=self._follow, args=(drawing, HTML), name="duto-widget", daemon=True)
             self._watcher.start()
 
-    def get_widget_data(self, widget_settings: Any = None) -> Dict[str, Any]:
-        """What is shown, as a dict of Azure ML's keys."""
+    def get_widget_data(self, widget_settings: object = None) -> Dict[str, Any]:
+        """What is shown.
+
+        Args:
+            widget_settings: taken and not used.
+
+        Returns:
+            A dictionary of Azure ML's keys: `status`, `run_id`, `run_properties`, `child_runs`, `run_metrics`,
+            `run_logs` and others.
+        """
         view = look(self._run)
         return {
             "status": view.facts["status"],

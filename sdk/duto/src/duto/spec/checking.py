@@ -6,10 +6,13 @@ import math
 from collections import Counter
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
 
+from duto.spec import distribution
 from duto.spec.errors import Problem
 from duto.spec.filenames import LONGEST_DESTINATION, is_elsewhere, leads_out, place_on, too_long, why_no_place
+from duto.spec.kinds import KINDS
 from duto.spec.names import RULES, is_name
-from duto.spec.values import INPUT_MODES, KINDS, OUTPUT_KINDS, OUTPUT_MODES, Input, Output, Parts, Step
+from duto.spec.placeholders import unknown_data
+from duto.spec.values import INPUT_MODES, OUTPUT_KINDS, OUTPUT_MODES, Input, Output, Parts, Step
 
 MAX_RETRIES = 100
 MAX_RETRY_DELAY = 7 * 24 * 3600
@@ -138,13 +141,11 @@ def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
 
     if step.kind not in KINDS:
         refuse("unknown_kind", f"there is no step kind {step.kind!r}.")
-    script = step.script.replace("\\", "/")
-    if not script.strip():
-        refuse("missing_script", "it names no script.")
-    elif script.startswith("/") or ".." in script.split("/"):
-        refuse("missing_script", f"the script {step.script!r} lies outside its source directory.")
-    elif files is not None and step.snapshot and step.snapshot in files and not _holds(files[step.snapshot], script):
-        refuse("missing_script", f"its source directory holds no {step.script!r}.")
+    for code, message in KINDS[step.kind].check(step, files) if step.kind in KINDS else ():
+        refuse(code, message)
+    where = "its command names" if step.kind in KINDS and KINDS[step.kind].is_shell else "its arguments name"
+    for code, message in unknown_data(step, where):
+        refuse(code, message)
     for each in step.inputs:
         if each.mode not in INPUT_MODES:
             refuse(
@@ -160,6 +161,9 @@ def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
         refuse("bad_path", f"{what}: {text}.")
     if step.node_count < 1:
         refuse("bad_node_count", "its node count is below 1.")
+    if step.distribution is not None:
+        for message in distribution.faults(step.distribution):
+            refuse("bad_distribution", message)
     for code, message in _limits(step):
         refuse(code, message)
     return found
@@ -211,8 +215,8 @@ def _limits(step: Step) -> Iterable[Tuple[str, str]]:
         )
 
 
-def _holds(paths: Any, script: str) -> bool:
-    return (script[2:] if script.startswith("./") else script) in paths
+def _is_parameter(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"parameter"}
 
 
 def _references(step: Step, declared: Mapping[str, str]) -> List[Problem]:
@@ -226,6 +230,9 @@ def _references(step: Step, declared: Mapping[str, str]) -> List[Problem]:
     codes = {"input": "unknown_input", "output": "unknown_output", "parameter": "undeclared_parameter"}
     bound = [(f"argument {number}", value) for number, value in enumerate(step.arguments, 1)]
     bound += [(f"param '{name}'", value) for name, value in step.params.items()]
+    bound += [(f"setting '{name}'", value) for name, value in step.settings.items() if _is_parameter(value)]
+    counts = step.distribution.counts if step.distribution else {}
+    bound += [(f"the number of {name.replace('_', ' ')}", value) for name, value in counts.items()]
     for where, value in bound:
         if not isinstance(value, Mapping):
             continue

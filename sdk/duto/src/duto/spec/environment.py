@@ -16,6 +16,7 @@ from duto.spec.conda import Conda
 from duto.spec.errors import Problem, SpecError
 from duto.spec.packages import brought_by, from_conda, from_pip, is_own, normalise
 from duto.spec.requirements import NoRequirement, Requirement
+from duto.spec.sentences import said, said_in, with_said
 
 SCHEMA = 1
 
@@ -79,7 +80,7 @@ def recipe(
         collector.pip(str(line))
     for line in constraints:
         collector.constraint(str(line))
-    collector.unused += [str(each)[:LONGEST] for each in unused]
+    collector.unused += [each if len(each) <= LONGEST else each[:LONGEST] for each in unused]
     section = conda_rules.section_of(lines, places, collector.problems) if needed else None
     return collector.recipe(section)
 
@@ -98,7 +99,7 @@ def recipe_of(definition: Mapping[str, Any]) -> Recipe:
         pip=python.get("packages") or (),
         python=python.get("version"),
         constraints=python.get("constraints") or (),
-        unused=python.get("unused") or (),
+        unused=[said_in(python, each) for each in python.get("unused") or ()],
     )
     if not section.get("packages"):
         return built
@@ -165,14 +166,11 @@ class _Collector:
                 self.notes.append(f"'{value}' is installed as any other package.")
                 self._take(requirements.read(value))
             elif name:
-                self.unused += [
-                    f"'{each}' is not used: the studio has a package index of its own."
-                    for each in requirements.left_out(line)
-                ]
+                self.unused += [said("option_unused", option=each) for each in requirements.left_out(line)]
             elif value:
                 self._take(requirements.read(line))
         except NoRequirement as error:
-            self._refuse(str(error))
+            self._refuse(f"{_shown(line)!r}: {error}" if name == "-e" else str(error))
 
     def constraint(self, line: str) -> None:
         """One line of a file of constraints."""
@@ -247,7 +245,7 @@ class _Collector:
         keys = {key: one or two or three for key, one, two, three in _KEY.findall(match.group("keys") or "")}
         version = keys.pop("version", "")
         if keys or (match.group("keys") and not version):
-            self.unused.append(f"'[{match.group('keys')}]' of '{line.strip()}' is not used but for its version.")
+            self.unused.append(said("brackets_unused", keys=match.group("keys"), line=line.strip()))
         rest = match.group("rest").strip()
         return ",".join(each for each in (rest, version) if each)
 
@@ -300,6 +298,12 @@ def _conda_clause(text: str) -> str:
     return f"=={version}" if exact or version.endswith(".*") else f"=={version.rstrip('*')}.*"
 
 
+def lists_of(built: Recipe) -> Dict[str, Any]:
+    """What a definition's Python holds of a recipe only where there is any; beside `unused`, what it is made of."""
+    lists = {"constraints": list(built.constraints), "unused": list(built.unused)}
+    return with_said({key: lines for key, lines in lists.items() if lines})
+
+
 def definition(
     name: str,
     built: Recipe,
@@ -322,9 +326,7 @@ def definition(
     }
     if built.conda:
         document["python"]["conda"] = built.conda.to_document()
-    for key, lines in (("constraints", built.constraints), ("unused", built.unused)):
-        if lines:
-            document["python"][key] = list(lines)
+    document["python"].update(lists_of(built))
     if docker:
         document["docker"] = dict(docker)
     return document

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from duto.spec import canonical
 from duto.spec.graph import Step
+from duto.spec.kinds import KINDS
 from duto.spec.parameters import as_text
 
 SCHEMA = 1
@@ -28,6 +29,8 @@ PARTS = (
     "variables",
     "params",
     "version",
+    "settings",
+    "distribution",
 )
 
 
@@ -62,7 +65,9 @@ def fingerprint(
     lock,
     `compute` the class of its compute target.
     """
-    used = sorted(_used_parameters(step))
+    settings = _settings(step)
+    used = sorted(_used_parameters(step, settings))
+    spread = step.distribution
     return {
         "schema": SCHEMA,
         "parts": {
@@ -83,6 +88,9 @@ def fingerprint(
             "variables": dict(step.environment_variables),
             "params": dict(step.params),
             "version": step.version,
+            # Only where there are any, so that the fingerprints of steps without stay as they are.
+            **({"settings": settings} if settings else {}),
+            **({"distribution": {"type": spread.type, **spread.counts}} if spread else {}),
         },
     }
 
@@ -92,8 +100,15 @@ def digest(document: Mapping[str, Any]) -> str:
     return canonical.digest(document)
 
 
-def _used_parameters(step: Step) -> Iterable[str]:
-    for value in (*step.arguments, *step.params.values()):
+def _settings(step: Step) -> Dict[str, Any]:
+    """Those settings on which the result may depend."""
+    unrelated = KINDS[step.kind].unrelated if step.kind in KINDS else ()
+    return {name: value for name, value in step.settings.items() if name not in unrelated}
+
+
+def _used_parameters(step: Step, settings: Mapping[str, Any]) -> Iterable[str]:
+    counts = step.distribution.counts.values() if step.distribution else ()
+    for value in (*step.arguments, *step.params.values(), *settings.values(), *counts):
         if isinstance(value, Mapping) and "parameter" in value:
             yield value["parameter"]
     for each in step.inputs:
@@ -136,8 +151,8 @@ def compare_files(old: Mapping[str, str], new: Mapping[str, str]) -> List[Differ
     found = []
     for path in sorted(set(old) | set(new)):
         if old.get(path) != new.get(path):
-            deed = "is new" if path not in old else "is gone" if path not in new else "changed"
-            found.append(Difference("snapshot", path, old.get(path), new.get(path), f"`{path}` {deed}"))
+            change = "is new" if path not in old else "is gone" if path not in new else "changed"
+            found.append(Difference("snapshot", path, old.get(path), new.get(path), f"`{path}` {change}"))
     return found
 
 
@@ -159,6 +174,7 @@ _LABELS = {
     "outputs": "output ",
     "variables": "variable ",
     "params": "param ",
+    "settings": "",
 }
 _OPAQUE = {
     "snapshot": "the files of the source directory changed",

@@ -14,10 +14,10 @@ from duto.spec.errors import Problem, SpecError
 from duto.spec.reading import read_parts
 from duto.spec.values import (
     INPUT_MODES,
-    KINDS,
     OUTPUT_KINDS,
     OUTPUT_MODES,
     SCHEMA,
+    Distribution,
     Input,
     Output,
     Parameter,
@@ -28,10 +28,10 @@ from duto.spec.writing import graph_document
 
 __all__ = [
     "INPUT_MODES",
-    "KINDS",
     "OUTPUT_KINDS",
     "OUTPUT_MODES",
     "SCHEMA",
+    "Distribution",
     "Graph",
     "Input",
     "Output",

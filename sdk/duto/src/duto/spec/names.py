@@ -19,12 +19,12 @@ RULES: Dict[str, Tuple[Pattern[str], str]] = {
     "port": (re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and underscores, at most 255"),
     "datastore": (re.compile(r"[a-z0-9_]{1,255}"), "lower-case letters, digits and underscores, at most 255"),
     "compute": (
-        re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])"),
-        "2 to 32 letters, digits and hyphens, with a letter first and no hyphen last",
+        re.compile(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]"),
+        "3 to 24 letters, digits and hyphens, with a letter first and no hyphen last",
     ),
     "workspace": (
-        re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?"),
-        "1 to 64 letters, digits, hyphens and underscores",
+        re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,30}[A-Za-z0-9])?"),
+        "1 to 32 letters, digits, hyphens and underscores",
     ),
     "parameter": (
         re.compile(r"[^\x00-\x1f\x7f=]{1,255}"),
@@ -38,6 +38,9 @@ RULES: Dict[str, Tuple[Pattern[str], str]] = {
     "environment": (_FREE, "1 to 255 characters, without slashes and line breaks"),
 }
 
+# What people call a kind, where that is another word.
+_SPOKEN = {"port": "input or output", "compute": "compute target"}
+
 
 def is_name(kind: str, name: object) -> bool:
     """Whether `name` may name a thing of this kind (a key of `RULES`)."""
@@ -50,5 +53,6 @@ def check_name(kind: str, name: object) -> str:
     """The name itself. Raises `SpecError` with code `bad_name` that says what is allowed."""
     if is_name(kind, name):
         return str(name)
-    article = "an" if kind[0] in "aeiou" else "a"
-    raise refuse("bad_name", f"{name!r:.80} cannot name {article} {kind}: use {RULES[kind][1]}.")
+    spoken = _SPOKEN.get(kind, kind)
+    article = "an" if spoken[0] in "aeiou" else "a"
+    raise refuse("bad_name", f"{name!r:.80} cannot name {article} {spoken}: use {RULES[kind][1]}.")

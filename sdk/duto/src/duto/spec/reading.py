@@ -7,7 +7,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from duto.spec import parameters
 from duto.spec.errors import Problem, SpecError
 from duto.spec.filenames import placed
-from duto.spec.values import SCHEMA, Input, Output, Parameter, Parts, Step
+from duto.spec.kinds import KINDS
+from duto.spec.values import SCHEMA, Distribution, Input, Output, Parameter, Parts, Step
 
 _MISSING = object()
 _TEXT, _FLAG, _LIST, _OBJECT, _NUMBER = (str,), (bool,), (list, tuple), (dict,), (int, float)
@@ -100,18 +101,21 @@ def _parameter(reader: _Reader) -> Optional[Parameter]:
 def _step(reader: _Reader) -> Step:
     step_id = reader.take("id", _TEXT)
     hash_paths = reader.take("hash_paths", _LIST, None)
+    name = reader.take("kind", _TEXT, "python_script")
+    kind = KINDS.get(name)
     return Step(
         id=step_id,
         name=reader.take("name", _TEXT, step_id),
-        script=reader.take("script", _TEXT),
+        script=reader.take("script", _TEXT) if kind is None or kind.has_script else reader.take("script", _TEXT, ""),
         snapshot=reader.take("snapshot", _TEXT, None),
         compute=reader.take("compute", _TEXT, None),
-        kind=reader.take("kind", _TEXT, "python_script"),
+        kind=name,
         arguments=tuple(_argument(reader, each) for each in reader.take("arguments", _LIST, [])),
         environment=reader.take("environment", _OBJECT, None),
         inputs=tuple(_each(reader, "inputs", _input)),
         outputs=tuple(_each(reader, "outputs", _output)),
         params={name: _scalar(reader, name, value) for name, value in reader.take("params", _OBJECT, {}).items()},
+        settings=dict(reader.take("settings", _OBJECT, {})),
         environment_variables={
             name: str(value) for name, value in reader.take("environment_variables", _OBJECT, {}).items()
         },
@@ -120,10 +124,28 @@ def _step(reader: _Reader) -> Step:
         hash_paths=None if hash_paths is None else tuple(str(each) for each in hash_paths),
         version=reader.take("version", _TEXT, None),
         node_count=int(reader.take("node_count", _NUMBER, 1)),
+        distribution=_distribution(reader),
         timeout_seconds=reader.take("timeout_seconds", _NUMBER, None),
         retries=_whole(reader, "retries"),
         retry_delay_seconds=reader.take("retry_delay_seconds", _NUMBER, None),
     )
+
+
+def _distribution(reader: _Reader) -> Optional[Distribution]:
+    given = reader.take("distribution", _OBJECT, None)
+    inner = None if given is None else reader.inside(given, f"{reader.where}`distribution` ")
+    if inner is None:
+        return None
+    return Distribution(inner.take("type", _TEXT), _count(inner, "processes", 1), _count(inner, "parameter_servers", 0))
+
+
+def _count(reader: _Reader, key: str, default: int) -> Any:
+    """A whole number, or the parameter that gives it."""
+    value = reader.document.get(key)
+    if isinstance(value, Mapping) and set(value) == {"parameter"}:
+        return dict(value)
+    found = _whole(reader, key)
+    return default if found is None else found
 
 
 def _whole(reader: _Reader, key: str) -> Optional[int]:

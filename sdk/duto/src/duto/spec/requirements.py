@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import FrozenSet, List, Tuple
 from urllib.parse import unquote
 
+from duto.spec.sentences import said
+
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PACKAGE = re.compile(rf"^(?P<name>{_NAME})\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)$")
 _VERSIONS = re.compile(r"^\(?\s*(?:(?:===|==|~=|!=|<=|>=|<|>)\s*[\w.*+!-]+\s*(?:,\s*|(?=\)|$)))*\)?$")
@@ -92,7 +94,7 @@ def read(line: str) -> Requirement:
     own = _OWN_OPTION.search(text)
     if own:
         text = text[: own.start()].strip()
-        notes = (f"'{own.group().strip()[:80]}' of '{text}' is not used.",)
+        notes = (said("own_option_unused", option=own.group().strip()[:80], line=text),)
     found = _PACKAGE.match(text)
     if found and found.group("rest").startswith("@"):
         name, extras = found.group("name"), _extras(found.group("extras"))
@@ -138,8 +140,8 @@ def _of_file(url: str) -> str:
     """The package's name by the name of its file, as indexes write it."""
     file = unquote(url.partition("?")[0].rpartition("/")[2])
     name = re.split(r"-(?=\d)", file, maxsplit=1)[0]
-    is_told = file.endswith(_FILES) and name != file and not url.startswith("git+")
-    return name if is_told and re.fullmatch(_NAME, name) else ""
+    is_named = file.endswith(_FILES) and name != file and not url.startswith("git+")
+    return name if is_named and re.fullmatch(_NAME, name) else ""
 
 
 def _extras(written: object) -> FrozenSet[str]:

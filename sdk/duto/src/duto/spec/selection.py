@@ -31,26 +31,26 @@ def timestamps(operations: Iterable[Mapping[str, Any]]) -> Tuple[Optional[str], 
     fine: Optional[str] = None
     coarse: Optional[str] = None
     for operation in operations:
-        deed, columns = operation.get("op"), operation.get("columns") or ()
-        if deed == "timestamp_columns":
+        op, columns = operation.get("op"), operation.get("columns") or ()
+        if op == "timestamp_columns":
             fine, coarse = operation.get("timestamp") or None, operation.get("partition_timestamp") or None
-        elif deed in ("keep_columns", "drop_columns"):
-            is_kept = deed == "keep_columns"
+        elif op in ("keep_columns", "drop_columns"):
+            is_kept = op == "keep_columns"
             fine = fine if (fine in columns) is is_kept else None
             coarse = coarse if (coarse in columns) is is_kept else None
     return fine, coarse
 
 
 def _choose(kept: List[int], operation: Mapping[str, Any]) -> List[int]:
-    deed = operation.get("op")
-    if deed == "take":
+    op = operation.get("op")
+    if op == "take":
         return kept[: max(int(operation["count"]), 0)]
-    if deed == "skip":
+    if op == "skip":
         return kept[max(int(operation["count"]), 0) :]
-    if deed in ("sample", "random_split"):
-        share = float(operation["probability" if deed == "sample" else "percentage"])
+    if op in ("sample", "random_split"):
+        share = float(operation["probability" if op == "sample" else "percentage"])
         draw = random.Random(int(operation.get("seed") or 0))  # noqa: S311 - a choice that can be repeated, no secret
         first = [draw.random() < share for _ in kept]
-        wanted = deed == "sample" or not operation.get("part")
+        wanted = op == "sample" or not operation.get("part")
         return [index for index, inside in zip(kept, first) if inside is wanted]
     return kept

@@ -1,11 +1,13 @@
-"""Sentences that hosts say to the studio: in English, and beside it a code and facts, by which others tell them anew. Pure.
+"""Sentences that hosts, steps and programs say to the studio: in English, and beside it a code and facts, by which others
+tell them anew. Pure.
 
 Where they are said they are texts like any other (`Said`). On the way they stand in a report's `said`, by their English text.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Mapping, Optional
+import re
+from typing import Any, Dict, Iterator, Mapping, Optional, Union
 
 
 def _(text: str) -> str:
@@ -54,11 +56,29 @@ SENTENCES: Dict[str, str] = {
     "by_unnamed_signal": _("The script was ended by signal %(number)s (an unnamed signal)."),
     "by_crash": _("The script was ended by signal %(number)s (%(name)s): a crash in native code."),
     "exit_code": _("The script ended with exit code %(code)s."),
+    "program_not_found": _("A program that the command names was not found (exit code 127); the log says which."),
     "script_not_started": _("The script could not be started; the log says why."),
+    "of_rank": _("Rank %(rank)s (of 0 to %(last)s) failed, and the others were ended: %(why)s"),
+    "no_mpirun": _(
+        "There is no mpirun for the step, which starts the ranks of MPI: install Open MPI on the host (Debian's "
+        "openmpi-bin), or add openmpi to the conda packages of the environment."
+    ),
     "no_module": _("The step's environment has no module '%(name)s'%(where)s: add it to its packages."),
     "no_module_in": _(
         "The snapshot has '%(top)s', but there is no module '%(name)s' in it%(where)s: look whether its file lies in the "
         "source directory, and whether .amlignore or .gitignore leaves it out."
+    ),
+    "hinted": "%(first)s. %(hint)s",
+    "hint_curated": _(
+        "The script is older than the packages of its environment: %(since)s no longer has %(thing)s. The curated "
+        "environment '%(environment)s' (Python 3.11, %(has)s) does."
+    ),
+    "hint_gone": _(
+        "The script is older than the packages of its environment: %(since)s no longer has %(thing)s, and nor has any "
+        "curated environment. Write in its place: %(now)s."
+    ),
+    "hint_package": _(
+        "For programs that want an old %(name)s there is the curated environment '%(environment)s' (Python 3.11, %(has)s)."
     ),
     "module_elsewhere": _(
         "The module '%(name)s' lies in the snapshot's folder '%(folder)s', where Python does not look%(where)s: import it as "
@@ -74,9 +94,16 @@ SENTENCES: Dict[str, str] = {
     # Before its script.
     "files_not_fetched": _("The step's files could not be fetched: %(error)s"),
     "not_prepared": _("The step could not be prepared on this host: %(error)s."),
+    "unknown_kind": _(
+        "The agent of this host is older than the studio and does not know steps of the kind '%(kind)s'. Update it."
+    ),
     "no_script": _("The snapshot has no script '%(name)s'."),
     "input_gone": _("The data of the input '%(name)s' is not there any more."),
     "nothing_mounted": _("There was nothing at the path that the input '%(name)s' mounts. Its folder is empty."),
+    "nodes_on_one_host": _(
+        "The step asks for %(count)s nodes. Its processes run on one node, as many as on all of them; they share its cores "
+        "and its memory."
+    ),
     "path_not_kept": _(
         "'%(name)s' asks for the path %(path)s; a local process keeps its data in its own directory instead."
     ),
@@ -163,6 +190,96 @@ SENTENCES: Dict[str, str] = {
     "record_key": _("tag or property %(name)s"),
     "record_line": _("the line that begins with %(text)s"),
     "long_line": _("it has %(length)s bytes, and %(most)s are the most"),
+    # What the SDK says in a step.
+    "mlflow_stays": _(
+        "What the script logs by MLflow does not reach this run: MLflow's tracking is not built. It stays in the step's own "
+        "folder and goes with it. Log with Run.get_context().log(...) and register with Run.register_model(...)."
+    ),
+    "mlflow_goes": _(
+        "What the script logs by MLflow does not reach this run: MLflow's tracking is not built. It goes to %(place)s. "
+        "Log with Run.get_context().log(...) and register with Run.register_model(...)."
+    ),
+    "metric_too_large": _(
+        "The metric '%(name)s' has %(length)s bytes as JSON, and one record may have %(most)s. Log less at a time, or keep it "
+        "as a file: upload_file() takes files of any size."
+    ),
+    "record_too_large": _(
+        "'%(name)s' has %(length)s bytes as JSON, and one record may have %(most)s. Log less at a time, or keep it as a file: "
+        "upload_file() takes files of any size."
+    ),
+    # What of the packages of an environment is not used.
+    "option_unused": _("'%(option)s' is not used: the studio has a package index of its own."),
+    "own_option_unused": _("'%(option)s' of '%(line)s' is not used."),
+    "brackets_unused": _("'[%(keys)s]' of '%(line)s' is not used but for its version."),
+    "section_unused": _("'%(name)s' of the conda file is not used: conda knows no such section."),
+    "unmanaged": _(
+        "The packages of the environment are not installed: its Python is the user's own (user_managed_dependencies)."
+    ),
+    # Files that are to be read as a table.
+    "in_file": _("in '%(name)s', %(why)s"),
+    "in_column": _("in column '%(name)s', %(why)s"),
+    "empty_file": _("'%(name)s' is empty"),
+    "empty_files": _("all %(count)s files are empty"),
+    "file_went": _("a file went away while it was read"),
+    "no_file_here": _("there is no file to read"),
+    "no_file_like": _("there is no file to read; '%(name)s' is not like '%(wanted)s'"),
+    "odd_path": _("the path is not of the partition format '%(format)s'; one is '%(path)s'"),
+    "odd_paths": _("%(odd)s of %(count)s paths are not of the partition format '%(format)s'; one is '%(path)s'"),
+    "zip_archive": _("there is a ZIP archive or a workbook of Excel; save the sheet as CSV"),
+    "excel_book": _("there is a workbook of Excel; save the sheet as CSV"),
+    "gzip_file": _("there is a file packed by gzip; unpack it"),
+    "parquet_file": _("there is a Parquet table; %(advice)s"),
+    "say_parquet": _("say that it is one"),
+    "sqlite_file": _("there is a database of SQLite; export its table as CSV"),
+    "web_page": _("it is a web page, not a table"),
+    "nul_byte": _("it has a NUL byte in line %(line)s, so it is not a text file"),
+    "stand_in": _("line %(line)s has the character U+FDD0, which no text has"),
+    "looks_like_utf16": _("it is not %(encoding)s but looks like utf-16; %(advice)s"),
+    "bad_encoding": _("line %(line)s is not %(encoding)s; %(advice)s"),
+    "bad_encoding_after": _("after line %(line)s it is not %(encoding)s; %(advice)s"),
+    "name_encoding": _("name its encoding"),
+    "row_width": _(
+        "the row of line %(line)s has %(values)s, but the table has %(columns)s. Is the separator %(separator)s right, or is a "
+        "quote missing?"
+    ),
+    "values": _("%(count)s values"),
+    "one_column": _("1 column"),
+    "columns": _("%(count)s columns"),
+    "open_quote": _("the quote in line %(line)s is never closed"),
+    "after_quotes": _(
+        "after the quotes of a value there is more text in line %(line)s; double a quote that is part of a value"
+    ),
+    "long_cell": _("a value in line %(line)s is longer than %(most)s; is its quote never closed?"),
+    "bad_line": _("line %(line)s cannot be read: %(error)s"),
+    "no_object": _("line %(line)s is JSON, but no object"),
+    "bad_json": _("line %(line)s is no JSON object: %(error)s"),
+    "droppable": _("%(why)s. With invalid_lines='drop' such lines are left out."),
+    "no_pyarrow": _("Parquet files are read by pyarrow: add it to the environment's packages"),
+    "no_parquet": _("there is no Parquet table: %(error)s"),
+    "rows_unread": _("the rows cannot be read: %(error)s"),
+    "many_columns": _("it has more than %(most)s columns; write a row for each value instead of a column"),
+    "long_names": _("the names of its columns are longer than %(most)s characters all together"),
+    "own_column": _("the files have a column '%(name)s' of their own; name that of the path otherwise"),
+    "column_changed": _("column '%(name)s' changed while it was read; try again"),
+    "no_such_column": _("there is no column %(names)s; there are: %(known)s"),
+    "bound_unread": _("the time of an operation cannot be read: %(why)s"),
+    "no_times": _("the timestamp column '%(name)s' has no times: %(why)s"),
+    "not_whole": _("%(value)s is no whole number"),
+    "beyond_long": _("%(value)s is beyond 64 bits"),
+    "beyond_long_column": _("%(value)s is beyond 64 bits; %(advice)s"),
+    "declare_string": _("declare the column as string"),
+    "no_number": _("%(value)s is no number"),
+    "no_number_mark": _("%(value)s is no number with a decimal '%(mark)s'"),
+    "beyond_float": _("%(value)s is beyond a float"),
+    "neither_truth": _("%(value)s is neither true nor false"),
+    "no_time": _("%(value)s is no time"),
+    "no_time_of": _("%(value)s is no time of the format %(formats)s"),
+    "either": _("%(first)s or %(second)s"),
+    "two_days": _("%(value)s may mean two days: the column has the day first and the month first"),
+    "no_such_time": _("there is no time %(time)s"),
+    "no_such_month": _("there is no month %(name)s"),
+    "outside_years": _("%(time)s is outside of the years 1 to 9999"),
+    "outside_nanoseconds": _("the time %(time)s is outside of the years 1678 to 2261"),
     # Environments.
     "not_buildable": _("The agent could not build this environment: %(error)s"),
     "not_built_here": _("The environment could not be built on this host: %(error)s."),
@@ -187,6 +304,9 @@ SENTENCES: Dict[str, str] = {
     "only_conda": _(
         "Only conda has %(names)s: name packages of PyPI instead, drop what wheels bring along, or give a host that runs "
         "steps in containers a micromamba base ('conda_image' in its host.json)."
+    ),
+    "curated_instead": _(
+        "'%(asked)s' is an environment of Azure's. The nearest here takes its place: '%(used)s' (Python 3.11, %(has)s)."
     ),
     "python_too_old": _("Steps cannot begin in Python %(version)s; the oldest that they can is 3.8."),
     "other_python": _("Python %(asked)s is not on this host; Python %(used)s is used."),
@@ -237,6 +357,8 @@ SENTENCES: Dict[str, str] = {
     ),
 }
 
+_HOLE = re.compile(r"%\((\w+)\)s")
+
 
 class Said(str):
     """A sentence in English that knows what it is made of."""
@@ -278,10 +400,19 @@ def with_said(report: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def parts_in(report: Mapping[str, Any], text: str) -> Optional[Dict[str, Any]]:
-    """What a report says that this text of it is made of; it is another machine's word."""
+    """What a report says that this text of it is made of; it is another machine's word, of which nothing else is taken."""
     known = report.get("said")
     found = known.get(text) if isinstance(known, dict) else None
-    return found if isinstance(found, dict) and is_made_of(text, found) else None
+    try:
+        return _known(found) if isinstance(found, dict) and is_made_of(text, found) else None
+    except RecursionError:
+        return None
+
+
+def said_in(report: Mapping[str, Any], text: str) -> Union[str, Said]:
+    """A text of a report as the sentence that it was, if the report says what it is made of."""
+    found = parts_in(report, text)
+    return _said_by(found) if found else text
 
 
 def is_made_of(text: str, found: Mapping[str, Any]) -> bool:
@@ -299,7 +430,21 @@ def is_made_of(text: str, found: Mapping[str, Any]) -> bool:
         return False
 
 
+def _known(found: Mapping[str, Any]) -> Dict[str, Any]:
+    """The facts that stand in the sentence, and no others."""
+    code, facts = found["code"], found["facts"]
+    made = {name: facts[name] for name in _HOLE.findall(SENTENCES[code])}
+    inner = {name: {"text": each["text"], **_known(each)} for name, each in made.items() if isinstance(each, dict)}
+    return {"code": code, "facts": {**made, **inner}}
+
+
+def _said_by(found: Mapping[str, Any]) -> Said:
+    facts = found["facts"].items()
+    return said(found["code"], **{name: _said_by(each) if isinstance(each, dict) else each for name, each in facts})
+
+
 def _texts(report: Mapping[str, Any]) -> Iterator[Any]:
-    yield report.get("message")
-    yield from report.get("warnings") or ()
+    yield from (report.get(each) for each in ("message", "text", "why"))
+    for each in ("warnings", "unused"):
+        yield from report.get(each) or ()
     yield (report.get("progress") or {}).get("text")

@@ -60,6 +60,8 @@ IS_ADOPTED = "duto.isadopted"
 RUN_SOURCE = "azureml.runsource"
 PIPELINE_RUN_ID = "azureml.pipelinerunid"
 NODE_ID = "azureml.nodeid"
+# Of a trial: the run of its sweep.
+SWEEP_RUN_ID = "HD_ParentRunId"
 PARAMETERS = "azureml.parameters"
 # Of a run: a dataset that its script named as an input, by the name; the value is the id of the version.
 INPUT_DATASET = "duto.input."
@@ -87,6 +89,7 @@ RUN_TYPES: Dict[str, str] = {
     "script": "azureml.scriptrun",
     "interactive": "azureml.scriptrun",
     "sweep": "hyperdrive",
+    "trial": "azureml.scriptrun",
     "child": "azureml.scriptrun",
 }
 

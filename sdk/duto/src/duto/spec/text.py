@@ -7,7 +7,7 @@ replacement character instead of being lost.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 _BAD = re.compile("[\0\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
@@ -44,3 +44,19 @@ def keyed(pairs: Iterable[Tuple[Any, Any]]) -> Dict[str, Any]:
             name += REPLACEMENT
         found[name] = value
     return found
+
+
+def is_deep(document: Any, most: int = DEEPEST) -> bool:
+    """Whether it is nested deeper than this. A loop, since depth is what it is about."""
+    level: List[Any] = [document]
+    for _ in range(most + 1):
+        below: List[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += (each for each in value.values() if isinstance(each, (dict, list)))
+            elif isinstance(value, list):
+                below += (each for each in value if isinstance(each, (dict, list)))
+        if not below:
+            return False
+        level = below
+    return True

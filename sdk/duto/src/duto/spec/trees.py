@@ -77,9 +77,9 @@ class _Emptying:
         if self.error is not None:
             raise self.error
 
-    def _try(self, deed: Callable[..., None], *given: Any) -> None:
+    def _try(self, action: Callable[..., None], *given: Any) -> None:
         try:
-            deed(*given)
+            action(*given)
         except FileNotFoundError:
             pass
         except OSError as error:

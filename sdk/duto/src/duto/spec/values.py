@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, FrozenSet, Mapping, Optional, Tuple
 
 SCHEMA = 1
-KINDS = ("python_script",)
 INPUT_MODES = ("mount", "download", "direct")
 OUTPUT_MODES = ("mount", "upload")
 OUTPUT_KINDS = ("pipeline_data", "file_dataset")
@@ -64,8 +63,25 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Distribution:
+    """Several processes of one step on its one node. `type` is one of `distribution.TYPES`; each number may be
+    `{"parameter": name}`. `parameter_servers`, of the type `tensorflow` alone, come beside the `processes`, its workers."""
+
+    type: str
+    processes: Any = 1
+    parameter_servers: Any = 0
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """The numbers by their names in the document."""
+        return {"processes": self.processes, "parameter_servers": self.parameter_servers}
+
+
+@dataclass(frozen=True)
 class Step:
-    """One step of the graph. `environment` is `{"name", "version"}` of a registered one or a definition.
+    """One step of the graph. What its `kind` makes of `script`, `arguments` and `settings` says `duto.spec.kinds`.
+    `environment` is `{"name", "version"}` of a registered one or a definition. With a `distribution` each of its processes
+    runs what the step runs.
 
     `timeout_seconds` is for one attempt's script, without its time in the queue. `retries`: how many more
     attempts there are after one that failed, None for the policy of its cause; `retry_delay_seconds` is
@@ -83,12 +99,14 @@ class Step:
     inputs: Tuple[Input, ...] = ()
     outputs: Tuple[Output, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     run_after: Tuple[str, ...] = ()
     allow_reuse: bool = True
     hash_paths: Optional[Tuple[str, ...]] = None
     version: Optional[str] = None
     node_count: int = 1
+    distribution: Optional[Distribution] = None
     timeout_seconds: Optional[float] = None
     retries: Optional[int] = None
     retry_delay_seconds: Optional[float] = None

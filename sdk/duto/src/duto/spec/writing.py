@@ -23,7 +23,7 @@ def graph_document(graph: Parts) -> Dict[str, Any]:
 
 def step_document(step: Step) -> Dict[str, Any]:
     """One step as the document holds it."""
-    return {
+    document: Dict[str, Any] = {
         "id": step.id,
         "name": step.name,
         "kind": step.kind,
@@ -45,6 +45,11 @@ def step_document(step: Step) -> Dict[str, Any]:
         "retries": step.retries,
         "retry_delay_seconds": step.retry_delay_seconds,
     }
+    if step.settings:  # few kinds have any, and the digests of graphs without stay as they are
+        document["settings"] = dict(step.settings)
+    if step.distribution is not None:
+        document["distribution"] = {"type": step.distribution.type, **step.distribution.counts}
+    return document
 
 
 def _parameter(parameter: Parameter) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, Collection, Dict, Iterable, Iterator, List, Optional, Sequence, Union
 
 from duto.configuration.arguments import as_list
 from duto.data.output_config import OutputFileDatasetConfig
@@ -17,17 +17,36 @@ from duto.steps import ports
     "Pipeline makes the graph of its steps.",
 )
 class PipelineStep:
-    """What all kinds of step share."""
+    """What all kinds of step share. What stands in `inputs`, `outputs` and `arguments`, and what it then is: see
+    *Inputs and outputs of a step* in docs/sdk.md.
+
+    Attributes:
+        name: name of the step.
+    """
 
     def __init__(
         self,
         name: str,
-        inputs: Any,
-        outputs: Any,
-        arguments: Any = None,
+        inputs: Optional[Collection[object]],
+        outputs: Optional[Collection[object]],
+        arguments: Union[str, Sequence[object], None] = None,
         fix_port_name_collisions: bool = False,
-        resource_inputs: Any = None,
+        resource_inputs: Optional[Sequence[object]] = None,
     ) -> None:
+        """Programs make a `PythonScriptStep` or a `CommandStep`.
+
+        Args:
+            name: name of the step.
+            inputs: what it reads.
+            outputs: what it writes.
+            arguments: arguments of its script.
+            fix_port_name_collisions: passed over with a warning: a name that two inputs or outputs have is refused.
+            resource_inputs: give them as `inputs`.
+
+        Raises:
+            UserErrorException: `inputs` or `outputs` is no list, something in `outputs` cannot be written, or
+                `resource_inputs` were given.
+        """
         passed_over(
             "PipelineStep", "a name that two ports have is refused.", fix_port_name_collisions=fix_port_name_collisions
         )
@@ -36,7 +55,7 @@ class PipelineStep:
         self.name = name
         self._inputs: List[Any] = entries("inputs", name, inputs)
         self._outputs: List[Any] = entries("outputs", name, outputs)
-        self._arguments: List[Any] = list(_flat(as_list(arguments)))
+        self._arguments: List[Any] = list(flat(as_list(arguments)))
         self._after: List[PipelineStep] = []
         self._written: Dict[int, Any] = {}
         for item in self._outputs:
@@ -60,15 +79,26 @@ class PipelineStep:
             else:
                 root._argued += (self,)
 
-    def run_after(self, step: Any) -> None:
-        """Run after another step, or after all steps of a list, without data between them."""
+    def run_after(self, step: Union[PipelineStep, StepSequence, Collection[object]]) -> None:
+        """Run after another step, without data between them.
+
+        Args:
+            step: the step, or several, also in nested lists.
+
+        Raises:
+            UserErrorException: something of it is no step.
+        """
         for each in flatten(step):
             if each not in self._after:
                 self._after.append(each)
 
     @property
     def in_ports(self) -> List[ports.InPort]:
-        """The inputs, those included that only stand in the arguments. Raises `UserErrorException`."""
+        """The inputs, those included that only stand in the arguments.
+
+        Raises:
+            UserErrorException: something in `inputs` cannot be read.
+        """
         found: Dict[str, ports.InPort] = {}
         own = {id(root) for root in self.out_roots}
         twins: List[ports.InPort] = []
@@ -77,8 +107,11 @@ class PipelineStep:
             known = any(port.source is each.source for each in found.values())
             if known and item not in self._inputs and ports.output_root(item) is not None:
                 continue  # the same data under the name that `inputs` gave it
-            if not ports.same_source(found.setdefault(port.name, port).source, port.source):
+            other = found.setdefault(port.name, port)
+            if not ports.same_source(other.source, port.source):
                 twins.append(port)  # for the graph to refuse: one of the two would be lost
+            elif other.mode == "direct" != port.mode and port.tabular is None:
+                found[port.name] = port  # `ds` in `inputs`, `ds.as_download()` in the arguments: a path is asked for
         return [*found.values(), *twins]
 
     def _reads(self, item: Any, own: Any) -> bool:
@@ -86,8 +119,8 @@ class PipelineStep:
         return ports.is_input(item) if root is None else id(root) not in own
 
     @property
-    def out_roots(self) -> List[Any]:
-        """The objects that stand for the outputs."""
+    def out_roots(self) -> List[object]:
+        """The objects that stand for the outputs, those included that only stand in the arguments."""
         argued = {id(root): root for root in map(ports.output_root, self._arguments) if root is not None}
         more = [root for key, root in argued.items() if key not in self._written and root._writer is self]
         return [*self._written.values(), *more]
@@ -103,9 +136,16 @@ class PipelineStep:
 
 
 class StepSequence:
-    """Steps in a row: each entry, a step or a list of steps, runs after the one before it."""
+    """Steps in a row: each entry, a step or a list of steps, runs after the one before it. Goes over its steps."""
 
-    def __init__(self, steps: Any = None) -> None:
+    def __init__(self, steps: Optional[Iterable[object]] = None) -> None:
+        """
+        Args:
+            steps: the entries; within one, steps run at the same time.
+
+        Raises:
+            UserErrorException: something of it is no step.
+        """
         groups = [list(flatten(entry)) for entry in steps or ()]
         for before, after in zip(groups, groups[1:]):  # noqa: RUF007 - pairwise is younger than 3.8
             for step in after:
@@ -135,9 +175,10 @@ def entries(what: str, step: str, given: Any) -> List[Any]:
     return list(given or ())
 
 
-def _flat(arguments: Iterable[Any]) -> Iterator[Any]:
+def flat(arguments: Iterable[Any]) -> Iterator[Any]:
+    """Arguments one by one, those in lists of lists too."""
     for each in arguments:
         if isinstance(each, list):
-            yield from _flat(each)
+            yield from flat(each)
         else:
             yield each

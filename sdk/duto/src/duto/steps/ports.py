@@ -57,9 +57,13 @@ class InPort:
 
 def in_port(item: Any) -> InPort:
     """The input that an entry of `inputs` means. Raises `UserErrorException` for what is none."""
+    if isinstance(item, InPort):
+        return item
     if isinstance(item, InputPortBinding):
         return _bound(item)
     if isinstance(item, PipelineData):
+        return InPort(item.name, item)
+    if isinstance(item, OutputPortBinding):
         return InPort(item.name, item)
     if isinstance(item, PipelineOutputAbstractDataset):
         return _bound(item.create_input_binding())
@@ -72,6 +76,11 @@ def in_port(item: Any) -> InPort:
     if isinstance(item, OutputDatasetConfig):
         return _consumed(item.as_input())
     if isinstance(item, DataReference):
+        if item.mode == "upload":
+            raise UserErrorException(
+                f"{item!r} is to be written to (as_upload), and an input is read: give the step an OutputFileDatasetConfig "
+                "with destination=(datastore, path) instead."
+            )
         place = DataPath(item.datastore, item.path_on_datastore)
         mode = item.mode if item.mode in ("mount", "download") else "mount"
         return InPort(item.data_reference_name, place, mode, item.path_on_compute)
@@ -160,13 +169,13 @@ def build_output(root: Any) -> Output:
     """The output of the graph."""
     if isinstance(root, OutputFileDatasetConfig):
         return Output(
-            root.name,
+            output_name(root),
             "file_dataset",
             root.datastore_name,
             root.mode,
             True,
             root.source,
-            root.overwrite or None,
+            root.overwrite if root.mode == "upload" else None,
             placed(root.path),
             root._register,
         )
@@ -183,7 +192,7 @@ def build_output(root: Any) -> Output:
         root.is_directory,
         path,
         overwrite,
-        None,
+        placed(getattr(root, "destination", None)),
         getattr(root, "_register", None),
     )
 

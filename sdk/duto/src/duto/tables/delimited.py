@@ -8,7 +8,8 @@ import io
 from itertools import chain, islice
 from typing import Any, BinaryIO, Iterator, List, Optional, Sequence, Tuple
 
-from duto.spec.units import counted, size_text
+from duto.spec.sentences import Said, said
+from duto.spec.units import size_text
 from duto.tables.errors import TableError
 from duto.tables.forms import Form
 
@@ -18,11 +19,11 @@ LONGEST_VALUE = 64 << 20
 CELLS, MOST_ROWS, MOST_TEXT = 200_000, 5_000, 16 << 20
 # How files begin that people take for text, and what is said of them.
 _SIGNS = {
-    b"PK\x03\x04": "there is a ZIP archive or a workbook of Excel; save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "there is a workbook of Excel; save the sheet as CSV",
-    b"\x1f\x8b": "there is a file packed by gzip; unpack it",
-    b"PAR1": "there is a Parquet table; say that it is one",
-    b"SQLite format 3": "there is a database of SQLite; export its table as CSV",
+    b"PK\x03\x04": said("zip_archive"),
+    b"\xd0\xcf\x11\xe0": said("excel_book"),
+    b"\x1f\x8b": said("gzip_file"),
+    b"PAR1": said("parquet_file", advice=said("say_parquet")),
+    b"SQLite format 3": said("sqlite_file"),
 }
 # Stands for a separator of several characters while a line is taken apart; Unicode promises that no text has it.
 _STAND_IN = "\ufdd0"
@@ -77,11 +78,11 @@ class Delimited:
         if len(row) < width:
             return [*row, *[None] * (width - len(row))]
         if any(row[width:]):
+            values = said("values", count=f"{len(row):,}")  # always more than one
+            columns = said("one_column") if width == 1 else said("columns", count=f"{width:,}")
+            separator = repr(self._form.separator)
             line = self._line_of(place)
-            told = (
-                f"the row of line {line} has {counted(len(row), 'value')}, but the table has {counted(width, 'column')}"
-            )
-            raise self._fault(f"{told}. Is the separator {self._form.separator!r} right, or is a quote missing?")
+            raise self._fault(said("row_width", line=line, values=values, columns=columns, separator=separator))
         return row[:width]
 
     def _parse(self) -> Iterator[List[str]]:
@@ -92,16 +93,18 @@ class Delimited:
         try:
             for record in reader:
                 began = reader.line_num
-                if _is_blank(record):
+                if not _is_row(record, began):
                     continue
                 if len(separator) > 1:
                     record = [each.replace(_STAND_IN, separator) for each in record]
                 yield record
         except csv.Error as error:
-            raise self._fault(_told(str(error), began + 1, reader.line_num)) from error
+            raise self._fault(_sentence_of(str(error), began + 1, reader.line_num)) from error
         except UnicodeError as error:
             line = self._undecodable_line()
-            raise self._fault(f"line {line} is not {self._form.encoding_name}; name its encoding") from error
+            raise self._fault(
+                said("bad_encoding", line=line, encoding=self._form.encoding_name, advice=said("name_encoding"))
+            ) from error
 
     def _lines(self) -> Iterator[str]:
         separator = self._form.separator
@@ -109,10 +112,10 @@ class Delimited:
         for number, line in enumerate(self._text, 1):
             self._length += len(line)
             if "\0" in line:
-                raise self._fault(f"it has a NUL byte in line {number}, so it is not a text file")
+                raise self._fault(said("nul_byte", line=number))
             if is_long:
                 if _STAND_IN in line:
-                    raise self._fault(f"line {number} has the character U+FDD0, which no text has")
+                    raise self._fault(said("stand_in", line=number))
                 line = line.replace(separator, _STAND_IN)
             yield line
 
@@ -123,15 +126,15 @@ class Delimited:
         encoding = self._form.encoding
         is_wide = encoding.replace("_", "-").startswith(("utf-16", "utf-32"))
         if not is_wide and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise self._fault(f"it is not {self._form.encoding_name} but looks like utf-16; name its encoding")
+            raise self._fault(said("looks_like_utf16", encoding=self._form.encoding_name, advice=said("name_encoding")))
         if not is_wide and b"\0" in head:
             for sign, what in _SIGNS.items():
                 if head.startswith(sign):
                     raise self._fault(what)
             line = head[: head.index(b"\0")].count(b"\n") + 1
-            raise self._fault(f"it has a NUL byte in line {line}, so it is not a text file")
+            raise self._fault(said("nul_byte", line=line))
         if head.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
-            raise self._fault("it is a web page, not a table")
+            raise self._fault(said("web_page"))
 
     def _undecodable_line(self) -> int:
         """The line of the first bytes that are not of the encoding."""
@@ -156,18 +159,21 @@ class Delimited:
         lines = (line.replace(separator, _STAND_IN) for line in again) if len(separator) > 1 else iter(again)
         reader = csv.reader(lines, delimiter=separator if len(separator) == 1 else _STAND_IN)
         wanted = place + (1 if self._first is None else 0)
-        records = (reader.line_num for record in reader if not _is_blank(record))
+        records = (reader.line_num for record in reader if _is_row(record, reader.line_num))
         line = next(islice(records, wanted, None), reader.line_num)
         again.detach()
         return line
 
-    def _fault(self, why: str) -> TableError:
-        return TableError(f"in '{self._name}', {why}")
+    def _fault(self, why: Said) -> TableError:
+        return TableError(said("in_file", name=self._name, why=why))
 
 
-def _is_blank(record: Sequence[str]) -> bool:
-    """An empty line, or one of blanks alone, is no row; one with `""` is."""
-    return not record or (len(record) == 1 and record[0] != "" and not record[0].strip())
+def _is_row(record: Sequence[str], line: int) -> bool:
+    """An empty line, or one of blanks alone, is no row; one with `""` is. Neither is a first line `sep=;`, by which Excel
+    tells itself the separator."""
+    if line == 1 and record == ["sep=", ""]:
+        return False
+    return len(record) > 1 or (len(record) == 1 and (record[0] == "" or bool(record[0].strip())))
 
 
 def header_names(record: Sequence[str]) -> Names:
@@ -190,11 +196,11 @@ def distinct(names: Sequence[str]) -> Names:
     return made
 
 
-def _told(error: str, began: int, ended: int) -> str:
+def _sentence_of(error: str, began: int, ended: int) -> Said:
     if "end of data" in error:
-        return f"the quote in line {began} is never closed"
+        return said("open_quote", line=began)
     if "expected after" in error:
-        return f"after the quotes of a value there is more text in line {ended}; double a quote that is part of a value"
+        return said("after_quotes", line=ended)
     if "field limit" in error:
-        return f"a value in line {began} is longer than {size_text(LONGEST_VALUE)}; is its quote never closed?"
-    return f"line {ended} cannot be read: {error}"
+        return said("long_cell", line=began, most=size_text(LONGEST_VALUE))
+    return said("bad_line", line=ended, error=error)

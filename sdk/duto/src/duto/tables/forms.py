@@ -114,16 +114,16 @@ def encoding_of(given: Any) -> str:
     """An encoding of text, as Python names it. Raises ValueError for one that does not exist or is none of text."""
     if given is None or given == "":
         return "utf-8-sig"
-    told = f"There is no encoding of text {_short(given)}. Take utf8, utf16, latin-1, cp1252 or another of Python's."
+    text = f"There is no encoding of text {_short(given)}. Take utf8, utf16, latin-1, cp1252 or another of Python's."
     if not isinstance(given, str) or len(given) > 40:
-        raise ValueError(told)
+        raise ValueError(text)
     name = ENCODINGS.get(given.strip().lower().replace(" ", ""), given.strip())
     try:
         found = codecs.lookup(name)
     except (LookupError, ValueError) as error:
-        raise ValueError(told) from error
+        raise ValueError(text) from error
     if not getattr(found, "_is_text_encoding", True) or found.name.replace("_", "-") in _NO_TEXTS:
-        raise ValueError(told)
+        raise ValueError(text)
     return "utf-8-sig" if found.name == "utf-8" else found.name
 
 

@@ -7,6 +7,7 @@ import json
 from itertools import chain
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
+from duto.spec.sentences import said
 from duto.tables.errors import TableError
 from duto.tables.forms import Form
 
@@ -41,23 +42,23 @@ def _objects(text: io.TextIOWrapper, name: str, form: Form) -> Iterator[Tuple[in
             if found is not None:
                 yield len(line), found
     except UnicodeError as error:
-        told = f"after line {number} it is not {form.encoding_name}; name its encoding"
-        raise TableError(f"in '{name}', {told}") from error
+        why = said("bad_encoding_after", line=number, encoding=form.encoding_name, advice=said("name_encoding"))
+        raise TableError(said("in_file", name=name, why=why)) from error
 
 
 def _object(line: str, name: str, number: int, is_dropped: bool) -> Optional[Dict[str, Any]]:
     try:
         found = json.loads(line, parse_constant=_CONSTANTS.__getitem__)
-        why = "is JSON, but no object"
+        why = said("no_object", line=number)
+    except json.JSONDecodeError as error:
+        found, why = None, said("bad_json", line=number, error=f"{error.msg} at character {error.pos + 1}")
     except (ValueError, RecursionError) as error:
-        found, why = None, f"is no JSON object: {str(error)[:100]}"
+        found, why = None, said("bad_json", line=number, error=str(error)[:100])
     if isinstance(found, dict):
         return {_clean(key): _value(value) for key, value in found.items()}
     if is_dropped:
         return None
-    raise TableError(
-        f"in '{name}', line {number} {why}. With invalid_lines='drop' such lines are left out."
-    )  # fmt: skip
+    raise TableError(said("in_file", name=name, why=said("droppable", why=why)))
 
 
 _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}

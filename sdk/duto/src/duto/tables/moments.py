@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from functools import reduce
 from typing import Any, Optional, Sequence
 
+from duto.spec.sentences import Said, foreign, said
 from duto.tables.errors import Misfit
 
 # Which of two numbers is the day, as a whole column shows it.
@@ -35,7 +37,7 @@ def in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError as error:
-        raise Misfit(f"{moment} is outside of the years 1 to 9999") from error
+        raise Misfit(said("outside_years", time=str(moment))) from error
 
 
 def order_of(texts: Sequence[str]) -> Optional[str]:
@@ -77,7 +79,7 @@ def moment_of(text: str, order: Optional[str] = None) -> datetime:
     found = _NAMED_FIRST.fullmatch(named)
     if found is not None:
         return _made(found.group(3), _month(found.group(1)), found.group(2), found.groups()[3:])
-    raise Misfit(f"{_short(text)} is no time")
+    raise Misfit(said("no_time", value=_short(text)))
 
 
 def by_formats(text: str, formats: Sequence[str]) -> datetime:
@@ -87,7 +89,11 @@ def by_formats(text: str, formats: Sequence[str]) -> datetime:
             return in_utc(datetime.strptime(text.strip(), form))
         except (ValueError, OverflowError):
             continue
-    raise Misfit(f"{_short(text)} is no time of the format {' or '.join(formats)}")
+    raise Misfit(said("no_time_of", value=_short(text), formats=reduce(_either, map(foreign, formats))))
+
+
+def _either(first: Said, second: Said) -> Said:
+    return said("either", first=first, second=second)
 
 
 def any_moment(value: Any) -> Optional[datetime]:
@@ -100,7 +106,7 @@ def any_moment(value: Any) -> Optional[datetime]:
         return datetime(value.year, value.month, value.day)
     if isinstance(value, str):
         return moment_of(value)
-    raise Misfit(f"{_short(value)} is no time")
+    raise Misfit(said("no_time", value=_short(value)))
 
 
 def _of_numbers(found: Any, order: Optional[str]) -> datetime:
@@ -110,7 +116,7 @@ def _of_numbers(found: Any, order: Optional[str]) -> datetime:
     if int(first) > 12 or int(second) > 12 or first == second:
         is_day = int(first) > 12
     elif order == BOTH:
-        raise Misfit(f"{_short(found.group(0))} may mean two days: the column has the day first and the month first")
+        raise Misfit(said("two_days", value=_short(found.group(0))))
     else:
         is_day = mark == "." or order == DAY_FIRST
     day, month = (first, second) if is_day else (second, first)
@@ -129,7 +135,7 @@ def _made(year: Any, month: Any, day: Any, clock: Sequence[Optional[str]]) -> da
         made = datetime(int(year), int(month), int(day), hours, int(minute or 0), int(second or 0), micros)
         return made - _offset(zone)
     except (ValueError, OverflowError) as error:
-        raise Misfit(f"there is no time {year}-{month}-{day} {hour or 0}:{minute or '00'}") from error
+        raise Misfit(said("no_such_time", time=f"{year}-{month}-{day} {hour or 0}:{minute or '00'}")) from error
 
 
 def _offset(zone: Optional[str]) -> timedelta:
@@ -149,7 +155,7 @@ def _month(name: str) -> int:
         return _MONTHS.index(lower) + 1
     if lower in _WHOLE_MONTHS:
         return _MONTHS.index(lower[:3]) + 1
-    raise Misfit(f"there is no month {_short(name)}")
+    raise Misfit(said("no_such_month", name=_short(name)))
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,7 @@ import random
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from duto.spec.selection import timestamps
+from duto.spec.sentences import said
 from duto.tables import moments
 from duto.tables.errors import Misfit, TableError
 
@@ -20,18 +21,18 @@ def apply(
     """Columns and rows after the operations. Raises TableError for a column that is not there."""
     done: List[Mapping[str, Any]] = []
     for operation in operations:
-        deed = operation["op"]
+        op = operation["op"]
         done.append(operation)
-        if deed in ("keep_columns", "drop_columns"):
-            places = _places(columns, operation["columns"], deed == "keep_columns")
+        if op in ("keep_columns", "drop_columns"):
+            places = _places(columns, operation["columns"], op == "keep_columns")
             columns, batches = [columns[place] for place in places], _project(batches, places)
-        elif deed == "take":
+        elif op == "take":
             batches = _take(batches, max(int(operation["count"]), 0))
-        elif deed == "skip":
+        elif op == "skip":
             batches = _skip(batches, max(int(operation["count"]), 0))
-        elif deed in ("sample", "random_split"):
+        elif op in ("sample", "random_split"):
             batches = _chosen(batches, _draw(operation))
-        elif deed == "time":
+        elif op == "time":
             fine, coarse = timestamps(done)
             name = str(fine or coarse)
             batches = _chosen(batches, _between(_places(columns, [name], True)[0], name, operation))
@@ -43,7 +44,7 @@ def _places(columns: Columns, wanted: Sequence[str], is_kept: bool) -> List[int]
     missing = [name for name in wanted if name not in names]
     if missing:
         known = ", ".join(list(names)[:50])
-        raise TableError(f"there is no column {', '.join(missing)[:200]}; there are: {known}")
+        raise TableError(said("no_such_column", names=", ".join(missing)[:200], known=known))
     if is_kept:
         return [names[name] for name in dict.fromkeys(wanted)]
     gone = set(wanted)
@@ -116,11 +117,11 @@ def _bound(value: Any) -> Any:
     try:
         return moments.any_moment(value)
     except Misfit as error:
-        raise TableError(f"the time of an operation cannot be read: {error}") from error
+        raise TableError(said("bound_unread", why=error.message)) from error
 
 
 def _time(value: Any, name: str) -> Any:
     try:
         return moments.any_moment(value)
     except Misfit as error:
-        raise TableError(f"the timestamp column '{name}' has no times: {error}") from error
+        raise TableError(said("no_times", name=name, why=error.message)) from error

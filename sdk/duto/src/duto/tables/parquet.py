@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO, Iterator, List, Tuple
 
+from duto.spec.sentences import said
+from duto.tables.delimited import distinct
 from duto.tables.errors import TableError
 
 CELLS, MOST_ROWS, MOST_BYTES = 200_000, 5_000, 16 << 20
@@ -14,22 +16,21 @@ def opened(stream: BinaryIO, name: str) -> Any:
     try:
         from pyarrow import parquet
     except ImportError as error:
-        raise TableError("Parquet files are read by pyarrow: add it to the environment's packages") from error
+        raise TableError(said("no_pyarrow")) from error
     try:
         return parquet.ParquetFile(stream)
     except Exception as error:  # pyarrow's own, and OSError
-        raise TableError(f"in '{name}', there is no Parquet table: {_first_line(error)}") from error
+        raise TableError(said("in_file", name=name, why=said("no_parquet", error=_first_line(error)))) from error
 
 
 def types(file: Any) -> List[Tuple[str, str]]:
     """Names and types of its columns."""
-    schema = file.schema_arrow
-    return [(field.name, _type(field.type)) for field in schema]
+    return [*zip(_names(file), (_type(field.type) for field in file.schema_arrow))]
 
 
 def batches(file: Any, name: str) -> Iterator[Tuple[List[str], List[List[Any]], int]]:
     """Names, values by column and how many rows they are of."""
-    names = [field.name for field in file.schema_arrow]
+    names = _names(file)
     kept = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
     wide = max((each.total_byte_size // max(1, each.num_rows) for each in kept), default=1)
     rows = max(1, min(MOST_ROWS, CELLS // max(1, len(names)), MOST_BYTES // max(1, wide)))
@@ -41,7 +42,11 @@ def batches(file: Any, name: str) -> Iterator[Tuple[List[str], List[List[Any]], 
     except Exception as error:
         if isinstance(error, TableError):
             raise
-        raise TableError(f"in '{name}', the rows cannot be read: {_first_line(error)}") from error
+        raise TableError(said("in_file", name=name, why=said("rows_unread", error=_first_line(error)))) from error
+
+
+def _names(file: Any) -> List[str]:
+    return distinct([field.name for field in file.schema_arrow])
 
 
 def _type(kind: Any) -> str:

@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from duto.spec.sentences import Said, said
+
 _FIELD = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 _MARKS = {"yyyy": ("%Y", 4, 4), "MM": ("%m", 1, 2), "dd": ("%d", 1, 2), "HH": ("%H", 1, 2), "mm": ("%M", 1, 2),
           "ss": ("%S", 1, 2)}  # fmt: skip
@@ -78,13 +80,13 @@ def _values(partition_format: str, path: str) -> Optional[Dict[str, Any]]:
         return None
 
 
-def mismatch(partition_format: str, paths: Sequence[str]) -> str:
-    """What is wrong where paths are not of the format: a column of theirs would have no value. Empty without one."""
+def mismatch(partition_format: str, paths: Sequence[str]) -> Optional[Said]:
+    """What is wrong where paths are not of the format: a column of theirs would have no value."""
     odd = [path for path in paths if values_of(partition_format, path) is None] if partition_format else []
     if not odd:
-        return ""
-    count = f"{len(odd)} of {len(paths)} paths are" if len(paths) > 1 else "the path is"
-    return f"{count} not of the partition format '{partition_format}'; one is '/{odd[0].lstrip('/')}'"
+        return None
+    facts = {"format": partition_format, "path": f"/{odd[0].lstrip('/')}"}
+    return said("odd_paths", odd=len(odd), count=len(paths), **facts) if len(paths) > 1 else said("odd_path", **facts)
 
 
 def _pieces(partition_format: str) -> List[_Piece]:

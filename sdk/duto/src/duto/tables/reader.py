@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from duto.spec import globs
+from duto.spec.sentences import said
 from duto.tables import json_lines, moments, operations, parquet, values
 from duto.tables.delimited import Delimited
 from duto.tables.errors import Misfit, TableError
@@ -67,12 +68,15 @@ def survey(
     _check_partitions(sources, form)
     found = _of_parquet(sources, form) if form.type == "parquet" else _of_values(sources, form, progress, most)
     if not found and form.type != "json_lines":
-        raise TableError(f"{_told(sources)} empty")
+        is_one = len(sources) == 1
+        raise TableError(
+            said("empty_file", name=sources[0].name) if is_one else said("empty_files", count=len(sources))
+        )
     extras = _extras(form)
     names = {column.name for column in found}
     for column in extras:
         if column.name in names:
-            raise TableError(f"the files have a column '{column.name}' of their own; name that of the path otherwise")
+            raise TableError(said("own_column", name=column.name))
     before, after = [each for each in extras if each.name == PATH], [each for each in extras if each.name != PATH]
     return [*before, *found, *after]
 
@@ -118,8 +122,8 @@ def chosen(sources: Sequence[Source], form: Form) -> List[Source]:
     pattern = globs.crossing(wanted) if wanted else None
     kept = [each for each in sources if (pattern.fullmatch(each.name) if pattern else each.name.endswith(ending))]
     if not kept:
-        told = f"; '{sources[0].name}' is not like '{wanted or ending}'" if sources else ""
-        raise TableError(f"there is no file to read{told}")
+        like = {"name": sources[0].name, "wanted": wanted or ending} if sources else {}
+        raise TableError(said("no_file_like", **like) if like else said("no_file_here"))
     return kept
 
 
@@ -155,9 +159,9 @@ def _of_values(
 
 def _check_names(names: Mapping[str, Any]) -> None:
     if len(names) > MOST_COLUMNS:
-        raise TableError(f"it has more than {MOST_COLUMNS} columns; write a row for each value instead of a column")
+        raise TableError(said("many_columns", most=MOST_COLUMNS))
     if sum(map(len, names)) > LONGEST_NAMES:
-        raise TableError(f"the names of its columns are longer than {LONGEST_NAMES} characters all together")
+        raise TableError(said("long_names", most=LONGEST_NAMES))
 
 
 def _column(name: str, look: Any, form: Form, order: Optional[str]) -> Column:
@@ -222,9 +226,9 @@ def _values(held: List[Any], column: Column, form: Form, on_error: str, misfits:
         is_text = form.type == "delimited" and not column.is_extra
         return values.guessed(held, column.type, is_text, form.empty_as_string, form.decimal)
     except Misfit as error:
-        raise TableError(f"in column '{column.name}', {error}") from error
+        raise TableError(said("in_column", name=column.name, why=error.message)) from error
     except (ValueError, TypeError, KeyError) as error:
-        raise TableError(f"column '{column.name}' changed while it was read; try again") from error
+        raise TableError(said("column_changed", name=column.name)) from error
 
 
 def _raw(
@@ -298,13 +302,9 @@ def _extra_values(source: Source, form: Form) -> Dict[str, Any]:
 
 
 def _check_partitions(sources: Sequence[Source], form: Form) -> None:
-    told = mismatch(form.partition_format or "", [each.name for each in sources])
-    if told:
-        raise TableError(told)
-
-
-def _told(sources: Sequence[Source]) -> str:
-    return f"'{sources[0].name}' is" if len(sources) == 1 else f"all {len(sources)} files are"
+    text = mismatch(form.partition_format or "", [each.name for each in sources])
+    if text:
+        raise TableError(text)
 
 
 def plain(value: Any) -> Any:

@@ -29,6 +29,8 @@ _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
+# The first line by which Excel tells itself the separator.
+_SEPARATOR_LINE = re.compile(r"\ufeff?sep=([^\r\n\w\"])\r?\n")
 _ENDINGS = (".jsonl", ".ndjson", ".json")
 _POINT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
 _COMMA = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+")
@@ -56,8 +58,10 @@ def guess(sources: Sequence[Source], given: Optional[Mapping[str, Any]] = None) 
 
 
 def _of_text(made: Dict[str, Any], text: str) -> None:
+    if separator := _SEPARATOR_LINE.match(text):
+        text = text[separator.end() :]
     if "separator" not in made:
-        made["separator"] = _separator(text)
+        made["separator"] = separator[1] if separator else _separator(text)
     records = _records(text, made["separator"])
     if "header" not in made:
         made["header"] = _has_header(records)
@@ -99,10 +103,10 @@ def _encoding(sources: Sequence[Source], head: bytes) -> str:
         zeros, others = sample[start::2].count(0), sample[1 - start :: 2].count(0)
         if zeros > len(sample) // 4 and not others:
             return name
-    told = [_bytes_of(source) for source in _within(sources)]
-    if all(is_utf8 for is_utf8, _, _ in told) or any(is_utf8 and is_beyond for is_utf8, is_beyond, _ in told):
+    checked = [_bytes_of(source) for source in _within(sources)]
+    if all(is_utf8 for is_utf8, _, _ in checked) or any(is_utf8 and is_beyond for is_utf8, is_beyond, _ in checked):
         return "utf8"
-    return "windows1252" if all(is_windows for _, _, is_windows in told) else "latin1"
+    return "windows1252" if all(is_windows for _, _, is_windows in checked) else "latin1"
 
 
 def _within(sources: Sequence[Source]) -> List[Source]:
@@ -164,10 +168,10 @@ def _separator(text: str) -> str:
     for separator in SEPARATORS:
         records = _records(text, separator)
         width = len(records[0]) if records else 0
-        share = sum(len(record) == width for record in records) / max(1, len(records))
+        share = sum(len(record) == width or _is_ended(record, width) for record in records) / max(1, len(records))
         if width < 2 or share < MOST_ROWS:
             continue
-        cells = list(chain.from_iterable(records[1:] or records))
+        cells = list(chain.from_iterable(record[:width] for record in records[1:] or records))
         typed = sum(_kind(cell) != "text" for cell in cells) / max(1, len(cells))
         if separator == " " and (share < 1 or typed < 0.5 or len(records) < 3):
             continue  # words of a sentence are no columns
@@ -175,6 +179,11 @@ def _separator(text: str) -> str:
             best, points = separator, share * (1 + typed)
     # A single column: a separator that stands in no value leaves them whole.
     return best or next((each for each in SEPARATORS if each not in text), ",")
+
+
+def _is_ended(record: List[str], width: int) -> bool:
+    """Whether a row has all columns, and only separators after them."""
+    return len(record) > width and not any(record[width:])
 
 
 def _kind(cell: str) -> str:
@@ -207,9 +216,9 @@ def _has_commas(records: Records) -> bool:
     """Whether columns of numbers have a comma before the decimals, more of them than have a point."""
     commas = points = 0
     for column in zip(*(record for record in records[1:] if len(record) == len(records[0]))):
-        told = [cell.strip() for cell in column if cell.strip() not in NULLS]
-        numbers = [cell for cell in told if _kind(cell) == "number"]
-        if told and len(numbers) == len(told):
-            commas += any(_COMMA.fullmatch(cell) for cell in told)
-            points += any("." in cell and not _COMMA.fullmatch(cell) for cell in told)
+        values = [cell.strip() for cell in column if cell.strip() not in NULLS]
+        numbers = [cell for cell in values if _kind(cell) == "number"]
+        if values and len(numbers) == len(values):
+            commas += any(_COMMA.fullmatch(cell) for cell in values)
+            points += any("." in cell and not _COMMA.fullmatch(cell) for cell in values)
     return commas > points

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence
 
+from duto.spec.sentences import said
 from duto.tables import moments
 from duto.tables.errors import Misfit, TableError
 from duto.tables.forms import Wanted
@@ -66,17 +67,17 @@ class OfTexts:
     def look(self, values: Iterable[Optional[str]]) -> None:
         if not self.possible:
             return
-        told = [each for each in set(values) if each is not None and each.strip() not in NULLS]
-        if not told:
+        texts = [each for each in set(values) if each is not None and each.strip() not in NULLS]
+        if not texts:
             return
         self.is_empty = False
-        joined = _END.join(told) + _END
-        self.possible = [kind for kind in self.possible if self._tests[kind](joined, told)]
+        joined = _END.join(texts) + _END
+        self.possible = [kind for kind in self.possible if self._tests[kind](joined, texts)]
         if self._has_comma and "float" in self.possible:
             self._is_parted = self._is_parted or "." in joined
-            self._is_sure = self._is_sure or any("," in each or each.count(".") > 1 for each in told)
+            self._is_sure = self._is_sure or any("," in each or each.count(".") > 1 for each in texts)
         if "float" in self.possible and not self._is_beyond:
-            self._is_beyond = any(_is_beyond(each) for each in told if len(each) > 15)
+            self._is_beyond = any(_is_beyond(each) for each in texts if len(each) > 15)
 
     @property
     def type(self) -> str:
@@ -88,33 +89,33 @@ class OfTexts:
         return left[0] if left else "string"
 
 
-def _all_long(joined: str, told: Sequence[str]) -> bool:
+def _all_long(joined: str, texts: Sequence[str]) -> bool:
     found = _LONG.match(joined)
     if found is None or found.end() != len(joined):
         return False
-    return all(int(each) in LONGS for each in told if len(each) > 18)
+    return all(int(each) in LONGS for each in texts if len(each) > 18)
 
 
-def _all_float(joined: str, told: Sequence[str]) -> bool:
+def _all_float(joined: str, texts: Sequence[str]) -> bool:
     found = _FLOAT.match(joined)
     return found is not None and found.end() == len(joined)
 
 
-def _all_comma(joined: str, told: Sequence[str]) -> bool:
+def _all_comma(joined: str, texts: Sequence[str]) -> bool:
     found = _COMMA.match(joined)
     return found is not None and found.end() == len(joined)
 
 
-def _all_bool(joined: str, told: Sequence[str]) -> bool:
-    return len(told) <= 16 and all(each.strip().lower() in ("true", "false") for each in told)
+def _all_bool(joined: str, texts: Sequence[str]) -> bool:
+    return len(texts) <= 16 and all(each.strip().lower() in ("true", "false") for each in texts)
 
 
-def _all_dates(joined: str, told: Sequence[str]) -> bool:
+def _all_dates(joined: str, texts: Sequence[str]) -> bool:
     found = _DATE.match(joined)
     if found is None or found.end() != len(joined):
         return False
     try:
-        for each in told:
+        for each in texts:
             moments.moment_of(each)
     except Misfit:
         return False
@@ -199,22 +200,22 @@ def long_of(value: Any) -> int:
         elif _ONE_FLOAT.fullmatch(clean) and clean[-1:] not in "fFyY":
             exact = Decimal(clean)
             if abs(exact.adjusted()) > 40 and exact != 0:
-                raise Misfit(f"{_short(value)} is no whole number")
+                raise Misfit(said("not_whole", value=_short(value)))
             if exact != exact.to_integral_value():
-                raise Misfit(f"{_short(value)} is no whole number")
+                raise Misfit(said("not_whole", value=_short(value)))
             found = int(exact)
         else:
-            raise Misfit(f"{_short(value)} is no whole number")
+            raise Misfit(said("not_whole", value=_short(value)))
     elif isinstance(value, (int, float, Decimal)):
         if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-            raise Misfit(f"{value} is no whole number")
+            raise Misfit(said("not_whole", value=str(value)))
         if value != int(value):
-            raise Misfit(f"{value} is no whole number")
+            raise Misfit(said("not_whole", value=str(value)))
         found = int(value)
     else:
-        raise Misfit(f"{_short(value)} is no whole number")
+        raise Misfit(said("not_whole", value=_short(value)))
     if found not in LONGS:
-        raise Misfit(f"{_short(value)} is beyond 64 bits")
+        raise Misfit(said("beyond_long", value=_short(value)))
     return found
 
 
@@ -224,17 +225,17 @@ def float_of(value: Any, decimal: str = ".") -> float:
         clean = value.strip()
         if decimal != ".":
             if "." in clean and not _ONE_COMMA.fullmatch(clean):
-                raise Misfit(f"{_short(value)} is no number with a decimal '{decimal}'")
+                raise Misfit(said("no_number_mark", value=_short(value), mark=decimal))
             clean = clean.replace(".", "").replace(decimal, ".")
         if not _ONE_FLOAT.fullmatch(clean):
-            raise Misfit(f"{_short(value)} is no number")
+            raise Misfit(said("no_number", value=_short(value)))
         return float(clean)
     if isinstance(value, (int, float, Decimal)):
         try:
             return float(value)
         except OverflowError as error:
-            raise Misfit(f"{_short(value)} is beyond a float") from error
-    raise Misfit(f"{_short(value)} is no number")
+            raise Misfit(said("beyond_float", value=_short(value))) from error
+    raise Misfit(said("no_number", value=_short(value)))
 
 
 def bool_of(value: Any) -> bool:
@@ -243,7 +244,7 @@ def bool_of(value: Any) -> bool:
         return value
     text = value.strip().lower() if isinstance(value, str) else str(value)
     if text not in _TRUTHS:
-        raise Misfit(f"{_short(value)} is neither true nor false")
+        raise Misfit(said("neither_truth", value=_short(value)))
     return _TRUTHS[text]
 
 
@@ -280,7 +281,7 @@ def declared(
                 value = None if is_nothing(each) else turn(each)
             except Misfit as error:
                 if on_error == "fail":
-                    raise TableError(f"in column '{name}', {error}") from error
+                    raise TableError(said("in_column", name=name, why=error.message)) from error
                 is_misfit = True
             if key is not None and len(known) < 10_000:
                 known[key] = value, is_misfit
@@ -341,7 +342,7 @@ def _of_values(values: Sequence[Any], kind: str) -> List[Any]:
     if kind == "long":
         for each in values:
             if each is not None and each not in LONGS:
-                raise Misfit(f"{each} is beyond 64 bits; declare the column as string")
+                raise Misfit(said("beyond_long_column", value=str(each), advice=said("declare_string")))
     return list(values)
 
 

@@ -26,8 +26,7 @@ def find_config(start: Path, file_name: Optional[str] = None) -> Path:
                     return candidate
     raise UserErrorException(
         f"No config.json was found in '{here}', its folders .azureml and aml_config, or any folder above. "
-        f"Download it "
-        "from the workspace's page, or write it with `Workspace.write_config()`."
+        "Download it from the workspace's page, or write it with `duto config` or `Workspace.write_config()`."
     )
 
 

@@ -1,0 +1,158 @@
+"""Hides the secrets that a script was given in what it says. Their values are held in the memory of this process alone."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from typing import Any, Iterator
+
+MASK = b"***"
+# Shorter texts stand in half of all words: to hide them would hide the log, and tell what they are.
+SHORTEST = 4
+# What the shim does for a piece of the log has an end within seconds, whatever a script wants hidden: meanwhile it hears
+# no cancel. A value is as large as the studio keeps one.
+LARGEST_VALUE, MOST_BYTES, MOST_TEXTS = 25_600, 1 << 23, 10_000
+MOST_CALLERS = 64
+TAKEN, REFUSED = b"+", b"-"
+
+
+class Masks:
+    """Replaces each of its texts by `***` in a stream of bytes, wherever that was cut into pieces. Another stream has the
+    texts of `first`."""
+
+    def __init__(self, first: Masks | None = None) -> None:
+        self._own: set[bytes] = set()
+        self._first = first or self
+        # What may be the beginning of a text, so many bytes of which stand behind a mask that was written already.
+        self._held, self._covered = b"", 0
+
+    @property
+    def _texts(self) -> set[bytes]:
+        return self._first._own
+
+    def add(self, value: bytes) -> bool:
+        """Hide this from now on: as a whole, without the blanks around it, and each of its lines."""
+        texts = {value, value.strip(), *(line.strip() for line in value.splitlines())}
+        wanted = {text for text in texts if len(text.decode("utf-8", "replace")) >= SHORTEST} | self._texts
+        if len(wanted) > MOST_TEXTS or sum(map(len, wanted)) > MOST_BYTES:
+            return False
+        self._own = wanted
+        return True
+
+    def hide(self, data: bytes, is_last: bool = False) -> bytes:
+        """What may be written by now of all that came."""
+        if not self._texts:
+            return data
+        data = self._held + data
+        keep = len(data) if is_last else self._undecided(data)
+        shown: list[bytes] = []
+        at = self._covered
+        for start, end in self._spans(data):
+            if start >= keep:
+                break
+            if start or not self._covered:
+                shown += [data[at:start], MASK]
+            at = end
+        shown.append(data[at:keep])
+        self._held, self._covered = data[keep:], max(0, at - keep)
+        return b"".join(shown)
+
+    def _undecided(self, data: bytes) -> int:
+        """From where on the data may be the beginning of a text."""
+        earliest = len(data)
+        for text in self._texts:
+            at = data.find(text[:1], max(0, len(data) - len(text) + 1))
+            while 0 <= at < earliest:
+                if text.startswith(data[at:]):
+                    earliest = at
+                at = data.find(text[:1], at + 1)
+        return earliest
+
+    def _spans(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Where there is a text; those that overlap are one."""
+        found = [(0, self._covered)] if self._covered else []
+        for text in self._texts:
+            found += _places(text, data)
+        found.sort()
+        start, end = 0, 0
+        for first, last in found:
+            if first < end:
+                end = max(end, last)
+                continue
+            if end:
+                yield start, end
+            start, end = first, last
+        if end:
+            yield start, end
+
+
+def _places(text: bytes, data: bytes) -> Iterator[tuple[int, int]]:
+    """Where it stands. Of those that begin within one the last suffices: they overlap, and may be as many as bytes."""
+    size, at = len(text), data.find(text)
+    while at >= 0:
+        yield at, at + size
+        # Backwards by turning it around, since `rfind` may take size * size steps.
+        beyond = data[at + 1 : at + 2 * size - 1]
+        back = beyond[::-1].find(text[::-1]) if size <= len(beyond) else -1
+        at = at + 1 + len(beyond) - back - size if back >= 0 else data.find(text, at + size)
+
+
+class MaskRequests:
+    """Where a script says what is to be hidden: a socket in its own folder, answered before it knows the value itself.
+
+    Nothing here waits, for whoever calls.
+    """
+
+    def __init__(self, path: str, user: int | None, masks: Masks, poller: Any) -> None:
+        self._masks, self._poller = masks, poller
+        self._callers: dict[int, socket.socket] = {}
+        self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._door.setblocking(False)
+        folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+        try:  # by its number: the address of a socket has 108 bytes
+            self._door.bind("/proc/self/fd/%d/%s" % (folder, os.path.basename(path)))
+        finally:
+            os.close(folder)
+        os.chmod(path, 0o600)
+        if user is not None:
+            os.chown(path, user, -1)
+        self._door.listen(8)
+        poller.register(self._door, select.POLLIN)
+
+    def took(self, number: int) -> bool:
+        """Whether this was for us; it is done then."""
+        if number == self._door.fileno():
+            self._let_in()
+        elif number in self._callers:
+            self._hear(self._callers[number])
+        else:
+            return False
+        return True
+
+    def _let_in(self) -> None:
+        try:
+            caller, _ = self._door.accept()
+        except OSError:
+            return
+        if len(self._callers) >= MOST_CALLERS:
+            caller.close()
+            return
+        caller.setblocking(False)
+        self._callers[caller.fileno()] = caller
+        self._poller.register(caller, select.POLLIN)
+
+    def _hear(self, caller: socket.socket) -> None:
+        try:
+            value = caller.recv(LARGEST_VALUE + 1)
+            if value:
+                is_taken = len(value) <= LARGEST_VALUE and self._masks.add(value)
+                caller.send(TAKEN if is_taken else REFUSED)
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._poller.unregister(caller)
+        del self._callers[caller.fileno()]
+        caller.close()

@@ -1,0 +1,9 @@
+"""What data asks the apps above."""
+
+from __future__ import annotations
+
+from core.hooks import Hook
+from workspaces.access import WorkspaceContext
+
+# A step is about to write a file to this path of a datastore: receivers raise Forbidden where it may not.
+file_written: Hook[[WorkspaceContext, str, str], None] = Hook()

@@ -1,0 +1,175 @@
+"""Runs by what a program or a page asks for. Each filter has an index, or works on rows that an index has cut down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.fields.json import KeyTransform
+from django.utils.translation import gettext as _
+
+from core.clock import parse
+from core.errors import Invalid, NotFound
+from core.ids import as_uuid
+from duto.spec.status import STORED
+from runs.models import Experiment, Run
+from workspaces.models import Workspace
+
+# Large columns that no list shows.
+HEAVY = ("graph",)
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """What a list of runs is narrowed to; everything left out does not narrow."""
+
+    experiment: str = ""
+    statuses: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    parent: UUID | None = None
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    properties: Mapping[str, str | None] = field(default_factory=dict)
+    created_after: datetime | None = None
+    submitted_by: str = ""
+    q: str = ""
+    archived: bool = False
+
+
+def read(query: Mapping[str, Any]) -> RunFilter:
+    """The filters of a query string. Raises Invalid naming the one that cannot be read."""
+    parent = as_uuid(query["parent"]) if query.get("parent") else None
+    after = parse(query["created_after"]) if query.get("created_after") else None
+    if query.get("parent") and parent is None:
+        raise Invalid(_("'parent' is the id of a run."))
+    if query.get("created_after") and after is None:
+        raise Invalid(_("'created_after' is a time such as 2026-01-31T12:00:00Z."))
+    return RunFilter(
+        experiment=str(query.get("experiment", "")),
+        statuses=_words(query, "status", STORED),
+        kinds=_words(query, "kind", Run.Kind.values),
+        parent=parent,
+        tags=dict(map(pair, _values(query, "tags"))),
+        properties=dict(map(pair, _values(query, "properties"))),
+        created_after=after,
+        q=str(query.get("q", "")).strip()[:200],
+        archived=str(query.get("archived", "")).lower() in ("1", "true", "yes"),
+    )
+
+
+def _values(query: Mapping[str, Any], name: str) -> list[str]:
+    """`?tags=a&tags=b` and `?tags=a,b` alike."""
+    given = query.getlist(name) if hasattr(query, "getlist") else [query.get(name, "")]
+    return [part.strip() for text in given for part in str(text).split(",") if part.strip()]
+
+
+def _words(query: Mapping[str, Any], name: str, known: Any) -> tuple[str, ...]:
+    words = tuple(_values(query, name))
+    for word in words:
+        if word not in known:
+            raise Invalid(
+                _("'%(name)s' is one of %(names)s, not '%(word)s'.")
+                % {"name": name, "names": ", ".join(known), "word": word},
+                code=f"unknown_{name}",
+            )
+    return words
+
+
+def pair(text: str) -> tuple[str, str | None]:
+    """`key` alone asks for its presence, `key=value` or `key:value` for the value."""
+    key, mark, value = text.partition("=" if "=" in text else ":")
+    return key, value if mark else None
+
+
+def runs_of(workspace: Workspace) -> QuerySet[Run]:
+    """All runs of a workspace with what every line about them needs."""
+    return Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step").defer(*HEAVY)
+
+
+def get_run(workspace: Workspace, run_id: object, *, graph: bool = True) -> Run:
+    """One run, with its graph or without it. Raises NotFound: a malformed id is simply not found."""
+    key = as_uuid(run_id)
+    rows = Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step")
+    rows = rows.exclude(parent=F("id"))  # hidden: still being laid out, or being removed
+    rows = rows if graph else rows.defer(*HEAVY)
+    found = rows.filter(pk=key).first() if key else None
+    if found is None:
+        raise NotFound(
+            _("There is no run %(run_id)s in workspace '%(workspace)s'.")
+            % {"run_id": run_id, "workspace": workspace.name},
+            id=str(run_id),
+        )
+    found.workspace = workspace
+    return found
+
+
+def find(workspace: Workspace, asked: RunFilter) -> QuerySet[Run]:
+    """The runs that fit, to be ordered and cut by a page."""
+    runs = runs_of(workspace)
+    runs = runs.filter(parent=asked.parent) if asked.parent else runs.filter(parent__isnull=True)
+    if not asked.parent:
+        runs = runs.filter(archived_at__isnull=not asked.archived)
+    if asked.experiment:
+        # By id, so that the index of an experiment's runs serves.
+        ids = Experiment.objects.filter(workspace=workspace, name=asked.experiment).values_list("id", flat=True)
+        runs = runs.filter(experiment_id__in=list(ids))
+    if asked.statuses:
+        runs = runs.filter(status__in=asked.statuses)
+    if asked.kinds:
+        runs = runs.filter(kind__in=asked.kinds)
+    if asked.created_after:
+        runs = runs.filter(created_at__gte=asked.created_after)
+    if asked.submitted_by:
+        runs = runs.filter(submitted_by__username=asked.submitted_by)
+    runs = _with_pairs(_with_pairs(runs, "tags", asked.tags), "properties", asked.properties)
+    return runs.filter(_matches(asked.q)) if asked.q else runs
+
+
+def _with_pairs(runs: QuerySet[Run], column: str, pairs: Mapping[str, str | None]) -> QuerySet[Run]:
+    for number, (key, value) in enumerate(pairs.items()):
+        if value is None:
+            runs = runs.filter(**{f"{column}__has_key": key})
+        else:
+            # Not `tags__<key>`: a key is a person's text, and must not be read as a look-up.
+            name = f"{column}_{number}"
+            runs = runs.alias(**{name: KeyTransform(key, column)}).filter(**{name: value})
+    return runs
+
+
+def _matches(text: str) -> Q:
+    """By name, experiment, number (`#42`) or id."""
+    condition = Q(display_name__icontains=text) | Q(experiment__name__icontains=text)
+    digits = text.removeprefix("#")
+    if digits.isascii() and digits.isdigit() and len(digits) < 10:
+        condition |= Q(number=int(digits))
+    key = as_uuid(text)
+    return condition | Q(pk=key) if key else condition
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Steps of one run by stored status, and how many of them were reused."""
+
+    by_status: dict[str, int] = field(default_factory=dict)
+    reused: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values())
+
+
+def step_counts(runs: list[Run]) -> dict[UUID, Counts]:
+    """The steps of these roots in one query, however many roots."""
+    roots = [run.pk for run in runs if run.is_root and run.kind == Run.Kind.PIPELINE]
+    found: dict[UUID, Counts] = {}
+    if not roots:
+        return found
+    rows: Any = Run.objects.filter(root_id__in=roots, kind=Run.Kind.STEP).order_by().values("root_id", "status")
+    for row in rows.annotate(all=Count("id"), reused=Count("step__reused_from")):
+        before = found.get(row["root_id"], Counts())
+        by_status = {**before.by_status, row["status"]: row["all"]}
+        found[row["root_id"]] = Counts(by_status, before.reused + row["reused"])
+    return found

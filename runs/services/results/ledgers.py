@@ -1,0 +1,51 @@
+"""The ledger of a parallel step (docs/parallel.md): a file of lines beside the log, from which a later attempt goes on."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from core.errors import NotFound
+from core.ids import as_uuid
+from duto.spec.parallel import KIND
+from runs.models import Attempt, StepRun
+from runs.queries.graphs import parsed
+from runs.queries.ledgers import ledger_of, reader
+from runs.services.results.line_files import LineFile
+
+CAP = 1 << 30
+LEDGER = LineFile(
+    "ledger_size",
+    ledger_of,
+    CAP,
+    "ledger_cap",
+    "ledger",
+    "There is no room for more of this step's ledger; what follows is dropped.",
+    reloads=True,
+)
+append, seal = LEDGER.append, LEDGER.seal
+
+
+def earlier(attempt: Attempt) -> list[Attempt]:
+    """Attempts whose ledgers this one may go on from: those of its run, the newest first, and of a resumed run those of the
+    same step there, where nothing that it depends on has changed."""
+    run = attempt.run
+    root, step = run.root or run, run.step
+    if parsed(run.graph_id).steps[step.node_id].kind != KIND:
+        return []
+    runs = [run.pk]
+    if root.resumed_from_id is not None:
+        there = StepRun.objects.filter(run__root=root.resumed_from_id, node_id=step.node_id)
+        runs += [row.run_id for row in there if row.fingerprint and row.fingerprint == step.fingerprint]
+    found = Attempt.objects.filter(run__in=runs, ledger_size__gt=0, log_removed_at__isnull=True).exclude(pk=attempt.pk)
+    return sorted(
+        found.select_related("run").defer("run__graph"), key=lambda each: (runs.index(each.run_id), -each.number)
+    )
+
+
+def get(attempt: Attempt, key: str) -> tuple[BinaryIO, int, str]:
+    """(reader, size, name) of one of those. Raises NotFound."""
+    wanted = as_uuid(key)
+    for each in earlier(attempt):
+        if each.pk == wanted:
+            return reader(each), each.ledger_size, f"{each.pk}.jsonl"
+    raise NotFound(f"This attempt may read no ledger '{key}'.")

@@ -1,0 +1,121 @@
+"""`python -m duto.parallel entry.py arguments...`: the driver of a parallel step, by what `DUTO_PARALLEL` says (docs/parallel.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from duto.parallel.batches import NotCut
+from duto.parallel.driver import Driver
+from duto.parallel.plan import Plan, apart, plan_of
+from duto.parallel.worker import Job, Seat
+from duto.spec.parallel import APPEND_ROW, Settings, settings_of
+
+VARIABLE = "DUTO_PARALLEL"
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+HEADER = "--append_row_dataframe_header"
+
+
+def main(given: Mapping[str, Any], arguments: List[str]) -> int:
+    """Run the step; its exit code."""
+    entry = Path(arguments[0]).resolve()
+    folder = Path(str(given["folder"]))
+    (folder / "rows").mkdir(parents=True, exist_ok=True)
+    cores = int(given.get("cores") or os.cpu_count() or 1)
+    try:
+        settings = settings_of(given["settings"])
+        _share_cores(settings, cores)
+        plan = apart(lambda: plan_of(settings, _inputs(settings), given.get("partition_formats") or {}, folder))
+    except (NotCut, ValueError) as error:
+        print(f"This step cannot run: {error}", file=sys.stderr)
+        return 1
+    if not plan.batches:
+        print("The inputs hold nothing to cut into mini-batches.", file=sys.stderr)
+    logs = Path("logs").resolve()
+    places = _places(settings, cores, logs, folder / "rows", plan)
+    output = os.environ.get(settings.output) if settings.output else None
+    if output:
+        os.environ["DUTO_PARALLEL_OUTPUT"] = output
+        Path(output).mkdir(parents=True, exist_ok=True)
+    job = Job(
+        plan,
+        entry,
+        arguments[1:],
+        settings.output_action == APPEND_ROW,
+        settings.error_threshold >= 0,
+        settings.logging_level,
+    )
+    print(f"{len(plan.batches)} mini-batches of {plan.items} items for {len(places)} processes", flush=True)
+    result = Path(output) / settings.append_row_file_name if output and settings.output_action == APPEND_ROW else None
+    driver = Driver(job, settings, places, Path(str(given["ledger"])), logs, _wants_header(arguments))
+    earlier = [Path(str(each)) for each in given.get("earlier") or ()]
+    if earlier and output and result is None:
+        # What the script wrote into the output of an attempt that failed is gone.
+        print("No mini-batch is taken over: with summary_only what they wrote went with that attempt.", flush=True)
+        earlier = []
+    return driver.run(earlier, result)
+
+
+def _inputs(settings: Settings) -> Dict[str, Any]:
+    """What the inputs are: paths, tables of other steps' outputs, and datasets that came by their id."""
+    from duto.run.context import input_datasets
+    from duto.run.run import Run
+
+    found: Dict[str, Any] = {}
+    datasets = input_datasets(_run(Run))
+    for name in settings.inputs:
+        value = datasets[name] if name in datasets else os.environ.get(name)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _run(kind: Any) -> Optional[Any]:
+    from duto.client.step_context import Context
+
+    return kind.get_context() if Context.of_process() is not None else None
+
+
+def _share_cores(settings: Settings, cores: int) -> None:
+    """Libraries of numbers start a thread a core: a process gets its share, unless the step says otherwise. Before any of
+    them is imported."""
+    share = str(max(1, cores // (_each_node(settings, cores) * settings.node_count)))
+    for name in THREADS:
+        if os.environ.get(name) == str(cores):
+            os.environ[name] = share
+
+
+def _devices() -> List[str]:
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return [each for each in shown if each.strip() and each.strip() != "-1"]
+
+
+def _each_node(settings: Settings, cores: int) -> int:
+    return settings.process_count_per_node or len(_devices()) or cores
+
+
+def _places(settings: Settings, cores: int, logs: Path, rows: Path, plan: Plan) -> List[Seat]:
+    """As many processes as were asked for, but none without a mini-batch. Devices are shared out in turn."""
+    devices, each_node = _devices(), _each_node(settings, cores)
+    count = max(1, min(each_node * settings.node_count, len(plan.batches)))
+    return [
+        Seat(slot, slot // each_node, slot % each_node, logs, rows, devices[slot % len(devices)] if devices else "")
+        for slot in range(count)
+    ]
+
+
+def _wants_header(arguments: List[str]) -> bool:
+    """Whether the arguments ask for the names of a frame's columns as the first row, as Azure ML's do."""
+    for place, each in enumerate(arguments):
+        name, _, value = each.partition("=")
+        if name == HEADER:
+            value = value or "".join(arguments[place + 1 : place + 2])
+            return value.strip().lower() == "true"
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(os.environ[VARIABLE]), sys.argv[1:]))

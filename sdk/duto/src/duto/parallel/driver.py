@@ -1,0 +1,400 @@
+"""The driver of a parallel step: hands mini-batches to processes, keeps the ledger, and decides when it is over.
+
+One thread, one loop. What is over is in the ledger, on the disk, before it counts; the file of rows is made of the ledger at
+the end, each mini-batch once and in the order of the input, whatever was killed on the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Deque, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from duto.parallel import worker
+from duto.parallel.ledger import Ledger, line, placed
+from duto.parallel.reports import Reports
+from duto.parallel.worker import Job, Seat
+from duto.spec.ledger import BEGIN, DONE, END, FAIL, PLAN, WORKER, Progress, record_of
+from duto.spec.parallel import Settings
+
+# Mini-batches that are over sooner are sent ahead, so that a process never waits for the next number.
+QUICK_S, AHEAD_MOST = 0.01, 64
+# One that lasts this long is told as under way.
+TOLD_AFTER_S = 0.25
+TICK_S = 0.1
+# A process that dies before `init` is through is started again so often.
+STARTS_MOST = 3
+CANCELED = 143
+
+
+class TooManyFailures(Exception):
+    """More failed than the settings let."""
+
+
+@dataclass
+class Hand:
+    """One process, as the driver sees it. The first of `queue` is what it is at."""
+
+    place: Seat
+    pid: int
+    hear: int
+    answer: int
+    ready: bool = False
+    queue: Deque[Tuple[int, int]] = field(default_factory=deque)
+    since: float = 0.0
+    told: bool = False
+    rest: bytes = b""
+    written: Sequence[int] = (0, 0)
+
+
+class Driver:
+    """Runs all mini-batches of a job that the earlier ledgers do not know as done."""
+
+    def __init__(
+        self, job: Job, settings: Settings, places: Sequence[Seat], ledger: Path, logs: Path, header: bool = False
+    ) -> None:
+        self.job, self.settings, self.places = job, settings, places
+        self.batches = job.plan.batches
+        self.progress = Progress()
+        self.reports = Reports(logs)
+        self.header = header
+        self._ledger = Ledger(ledger)
+        self._hands: Dict[int, Hand] = {}
+        self._pending: Deque[Tuple[int, int]] = deque()
+        self._starts: Dict[int, int] = {}
+        self._selector = selectors.DefaultSelector()
+        self._canceled = False
+        self._mean = 1.0
+        self._lines: List[bytes] = []
+        self._said_at = 0.0
+
+    def run(self, earlier: Iterable[Path], result: Optional[Path]) -> int:
+        """All of it; the exit code of the step."""
+        settings = self.settings
+        self.reports.begin(self.job.entry.name, len(self.places), settings.node_count)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._cancel)
+        self._note(
+            line(
+                PLAN,
+                count=len(self.batches),
+                items=self.job.plan.items,
+                processes=len(self.places),
+                action=settings.output_action,
+            )
+        )
+        done = self._adopt(earlier)
+        self._pending.extend((number, 1) for number in range(len(self.batches)) if number not in done)
+        code, state, why = 0, "completed", ""
+        try:
+            self._commit()
+            self._check_limits()
+            self._loop()
+            if self._canceled:
+                code, state, why = CANCELED, "canceled", "The step was asked to end."
+            elif result is not None:
+                self._write_rows(result)
+        except TooManyFailures as error:
+            code, state, why = 1, "failed", str(error)
+        except OSError as error:
+            code, state, why = 1, "failed", f"The driver could not write: {error}"
+        finally:
+            self._end_all()
+        with contextlib.suppress(OSError):
+            self._note(line(END, state=state, why=why))
+            self._commit()
+        self.reports.end(self.progress, result if not code else None)
+        self._tell(state, why)
+        return code
+
+    # --- the loop ---
+
+    def _loop(self) -> None:
+        for place in self.places[: len(self._pending)]:
+            self._start(place)
+        while not self._canceled and (self._pending or any(hand.queue for hand in self._hands.values())):
+            for key, _ in self._selector.select(TICK_S):
+                self._hear(self._hands[key.data])
+            self._watch_clock()
+            self._commit()
+            self._check_limits()
+            self._send()
+            self._say_how_far()
+
+    def _cancel(self, *_: object) -> None:
+        self._canceled = True
+
+    def _start(self, place: Seat) -> None:
+        ours, theirs = os.pipe(), os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent = os.getpid()
+        pid = os.fork()
+        if not pid:
+            # Ends of other processes' pipes would keep those from seeing that the driver is gone.
+            for hand in self._hands.values():
+                os.close(hand.hear)
+                os.close(hand.answer)
+            os.close(ours[1])
+            os.close(theirs[0])
+            worker.work(self.job, place, ours[0], theirs[1], parent)
+        os.close(ours[0])
+        os.close(theirs[1])
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        os.set_blocking(theirs[0], False)
+        self._hands[place.slot] = Hand(place, pid, ours[1], theirs[0])
+        self._selector.register(theirs[0], selectors.EVENT_READ, place.slot)
+        self._note(line(WORKER, w=place.slot, name=place.name, pid=pid, state="starting"))
+
+    def _send(self) -> None:
+        """Keep each process busy, and those that are quick ahead; the last ones are shared out evenly."""
+        hands = [hand for hand in self._hands.values() if hand.ready]
+        if not self._pending or not hands:
+            return
+        ahead = 1 if self._mean > QUICK_S else min(AHEAD_MOST, int(QUICK_S / max(self._mean, 1e-5)) + 1)
+        ahead = max(1, min(ahead, -(-len(self._pending) // len(hands))))
+        for hand in sorted(hands, key=lambda each: len(each.queue)):
+            if len(hand.queue) > ahead // 2 or not self._pending:
+                continue
+            given = [self._pending.popleft() for _ in range(min(ahead - len(hand.queue), len(self._pending)))]
+            if not hand.queue:
+                self._begin_next(hand)
+            hand.queue.extend(given)
+            with contextlib.suppress(BrokenPipeError):  # it is gone: the end of its answers tells
+                os.write(hand.hear, b"".join(b"%d %d\n" % each for each in given))
+
+    def _begin_next(self, hand: Hand) -> None:
+        hand.since, hand.told = time.monotonic(), False
+
+    def _hear(self, hand: Hand) -> None:
+        try:
+            data = os.read(hand.answer, 1 << 20)
+        except BlockingIOError:
+            return
+        self._listen(hand, data)
+        if not data:
+            self._gone(hand, "lost", "")
+
+    def _listen(self, hand: Hand, data: bytes) -> None:
+        *lines, hand.rest = (hand.rest + data).split(b"\n")
+        for each in lines:
+            self._take(hand, each)
+
+    def _take(self, hand: Hand, raw: bytes) -> None:
+        if raw.startswith(b"@"):  # how much it has written by the end of the mini-batch that follows
+            hand.written = [*map(int, raw[1:].split())]
+            return
+        record = record_of(raw) or {}
+        event = record.get("e")
+        if event == worker.READY:
+            hand.ready = True
+            self._starts[hand.place.slot] = 0
+            self._note(line(WORKER, w=hand.place.slot, name=hand.place.name, pid=hand.pid, state="ready"))
+        elif event == worker.INIT_FAILED:
+            raise TooManyFailures(
+                f"init() of {self.job.entry.name} failed:\n{record.get('x', '')}\n{record.get('log', '')}".rstrip()
+            )
+        elif event in (DONE, FAIL) and hand.queue and hand.queue[0][0] == record.get("n"):
+            number, attempt = hand.queue.popleft()
+            self._begin_next(hand)
+            self._mean += 0.1 * (float(record.get("s", 0.0)) - self._mean)
+            if event == DONE:
+                self._over(raw + b"\n", record, "done" if record["o"] >= record["i"] else "partial")
+            else:
+                self._failed(record, number, attempt)
+
+    def _failed(self, record: Mapping[str, Any], number: int, attempt: int) -> None:
+        final = attempt >= self.settings.run_max_try
+        if not final:
+            self._pending.append((number, attempt + 1))
+        facts = {key: value for key, value in record.items() if key not in ("e", "at", "final")}
+        raw = line(FAIL, **facts, final=final)
+        self._over(raw, {**record, "at": time.time()}, "failed" if final else "retried")
+
+    def _over(self, raw: bytes, record: Mapping[str, Any], status: str) -> None:
+        self._note(raw)
+        self.reports.processed(record, self.batches[record["n"]].input, status)
+
+    def _watch_clock(self) -> None:
+        moment = time.monotonic()
+        for hand in list(self._hands.values()):
+            if not hand.queue or not hand.ready:
+                continue
+            lasted = moment - hand.since
+            if lasted > self.settings.run_invocation_timeout:
+                limit = f"{self.settings.run_invocation_timeout:g}"
+                self._gone(
+                    hand,
+                    "timeout",
+                    f"run() took longer than {limit} seconds (run_invocation_timeout); its process was ended.",
+                )
+            elif lasted > TOLD_AFTER_S and not hand.told:
+                hand.told = True
+                number, attempt = hand.queue[0]
+                self._note(line(BEGIN, n=number, w=hand.place.slot, t=attempt))
+
+    def _gone(self, hand: Hand, why: str, error: str) -> None:
+        """A process is lost, or is ended: the mini-batch that it was at has failed once, what it had yet to begin is as before."""
+        place, was_ready, head = hand.place, hand.ready, next(iter(hand.queue), None)
+        how = self._end(hand)
+        queue = list(hand.queue)
+        if not was_ready:
+            self._starts[place.slot] = self._starts.get(place.slot, 0) + 1
+            if self._starts[place.slot] >= STARTS_MOST:
+                log = worker.tail(place, (0, 0))
+                text = f"A process was gone {STARTS_MOST} times before init() was through, the last time: {how}."
+                raise TooManyFailures(f"{text}\n{log}".rstrip())
+        elif queue and (why == "lost" or queue[0] == head):
+            number, attempt = queue.pop(0)
+            batch = self.batches[number]
+            facts = {"n": number, "k": batch.key, "w": place.slot, "t": attempt, "i": batch.count, "why": why}
+            facts["x"] = error or f"The process that was at it is gone: {how}."
+            facts["log"] = worker.tail(place, hand.written)
+            self._failed({**facts, "s": round(time.monotonic() - hand.since, 4)}, number, attempt)
+        self._pending.extendleft(reversed(queue))
+        state = "timed_out" if why == "timeout" else "gone"
+        self._note(line(WORKER, w=place.slot, name=place.name, pid=hand.pid, state=state, why=how))
+        if self._pending and not self._canceled:
+            self._start(place)
+
+    def _end(self, hand: Hand) -> str:
+        """End a process and what it has started, and hear what it said before; how it ended, in words."""
+        for end in (os.killpg, os.kill):
+            with contextlib.suppress(OSError):
+                end(hand.pid, signal.SIGKILL)
+        _, status = os.waitpid(hand.pid, 0)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(hand.answer)
+        with contextlib.suppress(OSError):  # what it has forked may hold the pipe's other end: then it ends by EAGAIN
+            while data := os.read(hand.answer, 1 << 20):
+                self._listen(hand, data)
+        for number in (hand.hear, hand.answer):
+            os.close(number)
+        self._hands.pop(hand.place.slot, None)
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+            return f"ended by {name}" + (", which an exhausted memory sends, too" if number == signal.SIGKILL else "")
+        return f"exit code {os.WEXITSTATUS(status)}"
+
+    def _end_all(self) -> None:
+        for hand in list(self._hands.values()):
+            self._end(hand)
+
+    # --- the ledger ---
+
+    def _note(self, raw: bytes) -> None:
+        self._lines.append(raw)
+
+    def _commit(self) -> None:
+        """What was noted since the last time, on the disk by one sync, and then in the counts."""
+        if not self._lines:
+            return
+        lines, self._lines = self._lines, []
+        self._ledger.add(lines)
+        for raw in lines:
+            self.progress.take_lines(raw)
+        self.reports.overview(self.progress)
+
+    def _adopt(self, earlier: Iterable[Path]) -> Dict[int, str]:
+        """Take over what earlier ledgers say is done, with the same content and a result for each item."""
+        found: Dict[int, str] = {}
+        own = [self._ledger.path] if self._ledger.size else []
+        for path in (*own, *earlier):
+            for _, _, record in placed(path):
+                number = record.get("n", -1)
+                if record.get("e") != DONE or number in found or not self._is_same(number, record):
+                    continue
+                kept = {key: value for key, value in record.items() if key not in ("e", "at", "w", "from")}
+                self._note(line(DONE, **kept, w=-1, **{"from": record.get("from", path.stem)}))
+                found[number] = path.stem
+        return found
+
+    def _is_same(self, number: Any, record: Mapping[str, Any]) -> bool:
+        if not isinstance(number, int) or not 0 <= number < len(self.batches):
+            return False
+        whole = record.get("i") == self.batches[number].count and record.get("o", -1) >= record.get("i", 0)
+        has_rows = "rf" not in record and isinstance(record.get("r", ""), str)
+        return whole and has_rows and record.get("k") == self.batches[number].key
+
+    def _write_rows(self, result: Path) -> None:
+        """The file of rows, made whole beside its place and then put there."""
+        where: Dict[int, Tuple[int, int]] = {}
+        for at, size, record in placed(self._ledger.path):
+            if record.get("e") == DONE:
+                where.setdefault(record["n"], (at, size))
+        result.parent.mkdir(parents=True, exist_ok=True)
+        new = result.with_name(f".{result.name}.new")
+        wants_header = self.header
+        with self._ledger.path.open("rb") as ledger, new.open("wb") as target:
+            for number in range(len(self.batches)):
+                if number not in where:
+                    continue
+                at, size = where[number]
+                ledger.seek(at)
+                record = json.loads(ledger.read(size))
+                if wants_header and record.get("h"):
+                    target.write(worker.encoded(str(record["h"]) + "\n"))
+                    wants_header = False
+                rows = record.get("r", "")
+                target.write(
+                    (self.places[0].rows / record["rf"]).read_bytes() if "rf" in record else worker.encoded(rows)
+                )
+            target.flush()
+            os.fsync(target.fileno())
+        new.replace(result)
+
+    # --- what may fail, and what is said ---
+
+    def _check_limits(self) -> None:
+        settings, progress = self.settings, self.progress
+        if 0 <= settings.error_threshold < progress.items_failed:
+            raise TooManyFailures(
+                f"{progress.items_failed} items have failed, and error_threshold lets {settings.error_threshold} fail.{self._last()}"
+            )
+        count, most = progress.failed, settings.allowed_failed_count
+        if most is not None and count > most:
+            raise TooManyFailures(
+                f"{count} mini-batches have failed, and allowed_failed_count lets {most} fail.{self._last()}"
+            )
+        percent = settings.allowed_failed_percent
+        if percent is not None and count * 100 > percent * len(self.batches):
+            raise TooManyFailures(
+                f"{count} of {len(self.batches)} mini-batches have failed, and allowed_failed_percent lets {percent:g} of a hundred fail.{self._last()}"
+            )
+
+    def _last(self) -> str:
+        if not self.progress.failures:
+            return " run() returned fewer results than its mini-batches have items."
+        last = self.progress.failures[-1]
+        return f" The last one, mini-batch {last.number}:\n{last.error}\n{last.log}".rstrip()
+
+    def _say_how_far(self) -> None:
+        """A line in the step's log every ten seconds."""
+        if time.monotonic() - self._said_at < 10:
+            return
+        self._said_at = time.monotonic()
+        progress = self.progress
+        print(
+            f"{progress.done} of {progress.count} mini-batches done, {progress.failed} failed, {progress.left} left",
+            flush=True,
+        )
+
+    def _tell(self, state: str, why: str) -> None:
+        progress = self.progress
+        print(
+            f"{state}: {progress.done} of {progress.count} mini-batches done ({progress.adopted} taken over), {progress.failed} "
+            f"failed; {progress.items_done} of {progress.items} items done, {progress.items_failed} failed",
+            flush=True,
+        )
+        if why:
+            print(why, file=sys.stderr, flush=True)

@@ -1,0 +1,73 @@
+"""The ledger as a file: lines are added and synced, none is ever changed. Whoever is killed leaves at most half a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, Optional, Tuple, Union
+
+from duto.spec import ledger
+
+
+class Ledger:
+    """Open for adding. What a driver that was killed left half-written is cut off first."""
+
+    def __init__(self, path: Union[str, Path]) -> None:
+        self.path = Path(path)
+        self._number = os.open(str(path), os.O_RDWR | os.O_CREAT, 0o600)
+        self.size = _whole(self._number)
+        os.ftruncate(self._number, self.size)
+        os.lseek(self._number, self.size, os.SEEK_SET)
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Add whole lines, all or, where the disk is full, none of them; on the disk when this returns. Raises OSError."""
+        data = b"".join(lines)
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._number, view) :]
+            os.fdatasync(self._number) if hasattr(os, "fdatasync") else os.fsync(self._number)
+        except OSError:
+            os.ftruncate(self._number, self.size)
+            os.lseek(self._number, self.size, os.SEEK_SET)
+            raise
+        self.size += len(data)
+
+    def close(self) -> None:
+        os.close(self._number)
+
+
+def line(event: str, **facts: Any) -> bytes:
+    """A record as its line."""
+    record: Dict[str, Any] = {"e": event, "at": round(time.time(), 4), **facts}
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def placed(path: Union[str, Path]) -> Iterator[Tuple[int, int, Dict[str, Any]]]:
+    """The records of a ledger, each with where its line begins and how long it is. Of a file that is not there none."""
+    try:
+        source = open(path, "rb")  # noqa: SIM115, PTH123
+    except FileNotFoundError:
+        return
+    with source:
+        at = 0
+        for raw in source:
+            if raw.endswith(b"\n"):
+                record: Optional[Dict[str, Any]] = ledger.record_of(raw)
+                if record is not None:
+                    yield at, len(raw), record
+            at += len(raw)
+
+
+def _whole(number: int) -> int:
+    """Bytes up to the end of the last whole line."""
+    at = os.lseek(number, 0, os.SEEK_END)
+    while at:
+        start = max(0, at - 65536)
+        found = os.pread(number, at - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        at = start
+    return 0

@@ -239,6 +239,7 @@ SPECTACULAR_SETTINGS = {
         "SubmittedKind": ["pipeline", "script", "interactive"],
         "BuildStatus": "environments.models.EnvironmentBuild.Status",
         "DatasetKind": "datasets.models.Dataset.Kind",
+        "ModuleStatus": "pipelines.models.Module.Status",
     },
 }
 

@@ -195,7 +195,7 @@ class Studio:
 
     def submit_graph(self, graph: Mapping[str, Any], **body: Any) -> LiveRun:
         """Submit a graph that must be accepted."""
-        asked = {"experiment": "Trial", "kind": "pipeline", "graph": graph, **body}
+        asked = {"experiment": "Lab", "kind": "pipeline", "graph": graph, **body}
         return LiveRun(self, self.post("runs/", asked)["id"])
 
     def refusal(self, method: str, path: str, status: int, **options: Any) -> dict[str, Any]:

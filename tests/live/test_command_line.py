@@ -98,7 +98,7 @@ def test_without_credentials_it_says_how_to_get_some(shell: Shell, tmp_path: Pat
 
 
 def test_runs_are_listed_and_shown(shell: Shell, ended: LiveRun) -> None:
-    listed = shell.knows("runs", "--experiment", "Trial", "--status", "Failed")
+    listed = shell.knows("runs", "--experiment", "Lab", "--status", "Failed")
     assert ended.id in [item["id"] for item in listed] and all(item["parent"] is None for item in listed)
     heads, *rows = shell.says("runs", "-n", "1").splitlines()
     assert heads.split() == ["ID", "STATUS", "EXPERIMENT", "NAME", "CREATED", "TOOK"] and len(rows) == 1

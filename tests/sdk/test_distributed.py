@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from azureml.core.runconfig import MpiConfiguration as AzuresMpiConfiguration
-from azureml.core.runconfig import ParallelTaskConfiguration
 from azureml.pipeline.steps import MpiStep as AzuresMpiStep
 
 from duto.configuration.distributed import MpiConfiguration, PyTorchConfiguration, TensorflowConfiguration
 from duto.configuration.run_configuration import RunConfiguration
-from duto.exceptions import NotBuiltException, UserErrorException
+from duto.exceptions import UserErrorException
 from duto.experiment.script_run_config import ScriptRunConfig
 from duto.pipeline.graph_builder import GraphBuilder
 from duto.run.details import _definition
@@ -73,8 +72,6 @@ def test_a_configuration_that_was_saved_says_the_same(tmp_path: Path) -> None:
 def test_what_is_no_such_job_is_refused(job: Any, said: str) -> None:
     with pytest.raises(UserErrorException, match=said):
         ScriptRunConfig("src", "a.py", distributed_job_config=job)
-    with pytest.raises(NotBuiltException):
-        ParallelTaskConfiguration(2)
 
 
 @pytest.mark.parametrize(

@@ -145,13 +145,18 @@ def test_an_output_says_whether_it_makes_another_version() -> None:
 def test_placeholders_say_the_names_that_data_have_in_the_step() -> None:
     data = PipelineData("data", output_name="data_files")
     step("write", f"--out={data}/x", f"${{{str(data)[1:]}}}", outputs=[data])
-    read = step("read", f"--in={data} $AZUREML_DATAREFERENCE_other", inputs=[data.as_input("mine")])
+    read = step("read", f"--in={data}", inputs=[data.as_input("mine")])
     graph = graph_of(read)
     assert graph.step("write").arguments == (
         "--out=$AZUREML_DATAREFERENCE_data_files/x",
         "${AZUREML_DATAREFERENCE_data_files}",
     )
-    assert graph.step("read").arguments == ("--in=$AZUREML_DATAREFERENCE_mine $AZUREML_DATAREFERENCE_other",)
+    assert graph.step("read").arguments == ("--in=$AZUREML_DATAREFERENCE_mine",)
+
+
+def test_placeholders_of_data_that_a_step_does_not_have_are_refused() -> None:
+    found = problems_of(step("read", "--in=$AZUREML_DATAREFERENCE_other"))
+    assert "name the data 'other' ($AZUREML_DATAREFERENCE_other), which it does not have" in found
 
 
 def test_two_inputs_of_one_name_are_refused_and_one_that_is_made_twice_is_one() -> None:

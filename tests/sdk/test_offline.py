@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from azureml.core import Run
 from azureml.core.run import _OfflineRun
+from azureml.core.webservice import AciWebservice
 from azureml.exceptions import RunEnvironmentException, UserErrorException
-from azureml.train.hyperdrive import HyperDriveConfig, choice
+from azureml.pipeline.core import PipelineEndpoint
 
 MEMBERS = {
     "id", "log", "log_list", "log_row", "log_table", "log_image", "log_confusion_matrix", "log_residuals",
@@ -43,7 +44,7 @@ def test_online_or_nothing() -> None:
 
 
 def test_what_is_not_built_says_so_when_used() -> None:
-    with pytest.raises(UserErrorException, match="HyperDriveConfig is not part of Duto yet"):
-        HyperDriveConfig(hyperparameter_sampling=None)
-    with pytest.raises(NotImplementedError, match="Submit one run per setting"):
-        choice(1, 2)
+    with pytest.raises(UserErrorException, match="PipelineEndpoint.publish is not part of Duto yet"):
+        PipelineEndpoint.publish(workspace=None, name="daily")
+    with pytest.raises(NotImplementedError, match="serves no models"):
+        AciWebservice.deploy_configuration(cpu_cores=1)

@@ -22,8 +22,8 @@ ENGLISH = {
     if message.id and not message.context and po.forms(message)[:1] != po.each(message.id)[:1]
 }
 SENTENCE = re.compile(r"\b(the|is|of|and|with|not|has|was|are|this|for|from|that)\b")
-# A name of the audit's, and what this site's node says, as a host would.
-GIVEN = {"name", "It has less than it asks for."}
+# Names of the audit's, and what this site's node says, as a host would.
+GIVEN = {"name", "version", "It has less than it asks for."}
 LINK = re.compile(r'(?:href|src)="(/[^"#]*)"')
 OTHERS = re.compile(r"/(static|api|accounts|logout|language)")
 QUOTED = re.compile(r"<(script|pre|code|style)\b.*?</\1>", re.S)

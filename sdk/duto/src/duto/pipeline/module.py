@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from duto.configuration.run_configuration import RunConfiguration
     from duto.workspace.workspace import Workspace
 
-_STATUS = {"enable": "Active", "disable": "Disabled", "deprecate": "Deprecated"}
-
 
 class ModuleVersionDescriptor:
     """A version of a module by its name and its id.
@@ -44,7 +42,66 @@ class ModuleVersionDescriptor:
         return f"ModuleVersionDescriptor(version={self.version}, module_version_id={self.module_version_id})"
 
 
-class ModuleVersion:
+class _Entry:
+    """What a module and a version of one have in common: a text and a status that may change."""
+
+    _workspace: Workspace
+    _document: Dict[str, Any]
+
+    @property
+    def _place(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def description(self) -> str:
+        """What it is."""
+        return str(self._document["description"])
+
+    @property
+    def status(self) -> str:
+        """`Active`, `Deprecated` or `Disabled`."""
+        return str(self._document["status"])
+
+    def set_description(self, description: str) -> None:
+        """Say what it is.
+
+        Args:
+            description: the text.
+
+        Raises:
+            ForbiddenException: these credentials may not change it.
+        """
+        self._change({"description": description})
+
+    def enable(self) -> None:
+        """Let it be used.
+
+        Raises:
+            ForbiddenException: these credentials may not change it.
+        """
+        self._change({"status": "Active"})
+
+    def disable(self) -> None:
+        """Let no new pipeline use it: a step of it is refused when it is made.
+
+        Raises:
+            ForbiddenException: these credentials may not change it.
+        """
+        self._change({"status": "Disabled"})
+
+    def deprecate(self) -> None:
+        """Advise against it: a step of it warns.
+
+        Raises:
+            ForbiddenException: these credentials may not change it.
+        """
+        self._change({"status": "Deprecated"})
+
+    def _change(self, changes: Mapping[str, object]) -> None:
+        self._document = dict(self._workspace._client.patch(self._place, changes))
+
+
+class ModuleVersion(_Entry):
     """One published form of a module: code, inputs, outputs, arguments. Only its status and description change."""
 
     def __init__(
@@ -97,16 +154,6 @@ class ModuleVersion:
         return str(self._document["version"])
 
     @property
-    def description(self) -> str:
-        """What it is."""
-        return str(self._document["description"])
-
-    @property
-    def status(self) -> str:
-        """`Active`, `Deprecated` or `Disabled`."""
-        return str(self._document["status"])
-
-    @property
     def category(self) -> str:
         """The text that it was published with."""
         return str(self._definition.get("category") or "")
@@ -123,6 +170,10 @@ class ModuleVersion:
         return found
 
     @property
+    def _place(self) -> str:
+        return str(self._workspace._path(f"module-versions/{segment(self.module_version_id)}/"))
+
+    @property
     def _definition(self) -> Dict[str, Any]:
         return dict(self._document["definition"])
 
@@ -137,45 +188,6 @@ class ModuleVersion:
         """
         return Module.get(self._workspace, self.module_id)
 
-    def set_description(self, description: str) -> None:
-        """Say what it is.
-
-        Args:
-            description: the text.
-
-        Raises:
-            ForbiddenException: these credentials may not change it.
-        """
-        self._change({"description": description})
-
-    def enable(self) -> None:
-        """Let it be used.
-
-        Raises:
-            ForbiddenException: these credentials may not change it.
-        """
-        self._change({"status": _STATUS["enable"]})
-
-    def disable(self) -> None:
-        """Let no new pipeline use it: a step of it is refused when it is made.
-
-        Raises:
-            ForbiddenException: these credentials may not change it.
-        """
-        self._change({"status": _STATUS["disable"]})
-
-    def deprecate(self) -> None:
-        """Advise against it: a step of it warns.
-
-        Raises:
-            ForbiddenException: these credentials may not change it.
-        """
-        self._change({"status": _STATUS["deprecate"]})
-
-    def _change(self, changes: Mapping[str, object]) -> None:
-        path = self._workspace._path(f"module-versions/{segment(self.module_version_id)}/")
-        self._document = dict(self._workspace._client.patch(path, changes))
-
     def __repr__(self) -> str:
         return f"ModuleVersion(name={self._document['name']}, version={self.version}, id={self.module_version_id})"
 
@@ -184,7 +196,7 @@ class ModuleVersion:
     "publish module_def_builder process_source_directory publish_adla_script",
     "Publish a script by publish_python_script, or a program by publish_azure_batch.",
 )
-class Module:
+class Module(_Entry):
     """A step by a name, which the pipelines of a workspace share; each change of it is a version.
 
     Attributes:
@@ -289,16 +301,6 @@ class Module:
     def name(self) -> str:
         """Its name."""
         return str(self._document["name"])
-
-    @property
-    def description(self) -> str:
-        """What it is."""
-        return str(self._document["description"])
-
-    @property
-    def status(self) -> str:
-        """`Active`, `Deprecated` or `Disabled`."""
-        return str(self._document["status"])
 
     @property
     def default_version(self) -> Optional[str]:
@@ -533,50 +535,12 @@ class Module:
         """
         self._change({"name": name})
 
-    def set_description(self, description: str) -> None:
-        """Say what it is.
-
-        Args:
-            description: the text.
-
-        Raises:
-            ForbiddenException: these credentials may not change the module.
-        """
-        self._change({"description": description})
-
-    def enable(self) -> None:
-        """Let it be used.
-
-        Raises:
-            ForbiddenException: these credentials may not change the module.
-        """
-        self._change({"status": _STATUS["enable"]})
-
-    def disable(self) -> None:
-        """Let no new pipeline use it: a step of it is refused when it is made.
-
-        Raises:
-            ForbiddenException: these credentials may not change the module.
-        """
-        self._change({"status": _STATUS["disable"]})
-
-    def deprecate(self) -> None:
-        """Advise against it: a step of it warns.
-
-        Raises:
-            ForbiddenException: these credentials may not change the module.
-        """
-        self._change({"status": _STATUS["deprecate"]})
-
     @property
     def _place(self) -> str:
         return str(self._workspace._path(f"modules/{segment(self.id)}/"))
 
     def _versions(self) -> List[Dict[str, Any]]:
         return list(self._workspace._pages(f"modules/{segment(self.id)}/versions/"))
-
-    def _change(self, changes: Mapping[str, object]) -> None:
-        self._document = dict(self._workspace._client.patch(self._place, changes))
 
     def __repr__(self) -> str:
         return f"Module(name={self.name}, id={self.id}, default_version={self.default_version})"

@@ -254,11 +254,12 @@ class _Scale:
 
 
 class _Options:
-    """The options of a choice on an axis, side by side."""
+    """The options of a choice on an axis, side by side, and after them values that are none of them, however they came."""
 
-    def __init__(self, options: Sequence[Any], start: float, end: float) -> None:
-        self.places = {repr(each): place for place, each in enumerate(options)}
-        self.options, self.start, self.end = options, start, end
+    def __init__(self, options: Sequence[Any], values: Sequence[Any], start: float, end: float) -> None:
+        found = {repr(each): each for each in (*options, *values)}
+        self.places = {key: place for place, key in enumerate(found)}
+        self.options, self.start, self.end = list(found.values()), start, end
 
     def at(self, value: Any) -> float:
         return self.start + (self.places[repr(value)] + 0.5) / len(self.options) * (self.end - self.start)
@@ -270,7 +271,7 @@ class _Options:
 
 def _scale(parameter: Hyperparameter, values: Sequence[Any], start: float, end: float) -> _Scale | _Options:
     if parameter.expression == "choice":
-        return _Options(parameter.values, start, end)
+        return _Options(parameter.values, values, start, end)
     return _Scale(values, start, end, is_log="log" in parameter.expression)
 
 

@@ -31,7 +31,7 @@ from runs.models import Artifact, Experiment, MetricPoint, Output, Run
 from runs.services.submission.publish import publish_run
 from studio.testing.plugin import find_chromium
 from tests.conftest import FLAGS, STEP_MS
-from tests.runs.conftest import RunScenario
+from tests.web.step_kinds import StepKinds
 from workspaces.models import Member, Role, User
 
 PARAMETERS = [
@@ -62,7 +62,7 @@ class Visitor(Client):
         return answer
 
 
-class Site(RunScenario):
+class Site(StepKinds):
     """The pages, as each kind of person sees them."""
 
     def __init__(self) -> None:
@@ -214,6 +214,10 @@ class Site(RunScenario):
         opened, child = self.interactive()
         of_run = ("metrics", "images", "outputs", "children", "details")
         tabs |= {f"interactive {tab}": f"runs/{opened.pk}/?tab={tab}" for tab in of_run}
+        tuned, trial = self.sweep()
+        tabs |= {"trials": f"runs/{tuned.pk}/?step=tune&tab=trials", "trial": f"runs/{trial.pk}/"}
+        tabs |= {"mini-batches": f"runs/{self.parallel().pk}/?step=score&tab=batches"}
+        tabs |= {"ranks": f"runs/{self.ranked().pk}/?step=train&tab=logs"}
         tabs |= {"child run": f"runs/{child.pk}/", "run itself": f"runs/{filled.pk}/?of=run&tab=details"}
         tabs |= {"one file": f"runs/{filled.pk}/?step=train&tab=outputs&folder=outputs&file=outputs/m.json"}
         return {

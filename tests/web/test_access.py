@@ -66,12 +66,12 @@ class Look:
             burger.click()
             self.note(f"{name}: the drawer", is_new=True)
 
-    def note(self, where: str, is_new: bool = False) -> None:
+    def note(self, where: str, is_new: bool = False, within: str = "") -> None:
         # What differs by size is the layout, and by theme the colours.
         if is_new or self.page.viewport_size == WIDE:
-            problems = violations(self.page, "light", colours="dark")
+            problems = violations(self.page, "light", colours="dark", within=within)
         else:
-            problems = violations(self.page, layout="dark")
+            problems = violations(self.page, layout="dark", within=within)
         if problems:
             self.found[where] = problems
 
@@ -81,7 +81,7 @@ class Look:
                 continue
             self.page.evaluate(CLICK, place)
             self.page.wait_for_function(FILLED, arg=dialog)
-            self.note(f"{name}: {source}")
+            self.note(f"{name}: {source}", within=dialog)
             self.page.evaluate("id => document.getElementById(id).close()", dialog)
 
     def _menus(self, name: str) -> None:
@@ -89,7 +89,7 @@ class Look:
             if not self._is_new(f"menu {menu}"):
                 continue
             self.page.evaluate("id => document.getElementById(id).showPopover()", menu)
-            self.note(f"{name}: menu {menu}")
+            self.note(f"{name}: menu {menu}", within=menu)
             self.page.evaluate("id => document.getElementById(id).hidePopover()", menu)
 
     def _is_new(self, source: str) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -21,7 +24,15 @@ pytestmark = [pytest.mark.slow]
 
 EXAMPLES = ROOT / "examples"
 # `article` and `penguins` have tests of their own.
-HERE = ("hello", "prepare-and-train", "dataset-parameters", "wrapped-scripts", "data-references")
+HERE = (
+    "hello",
+    "prepare-and-train",
+    "dataset-parameters",
+    "batch-scoring",
+    "wrapped-scripts",
+    "sweep",
+    "data-references",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,6 +98,34 @@ def test_dataset_parameters(live_studio: Studio, folder: Path) -> None:
     ]
 
 
+def test_batch_scoring(live_studio: Studio, folder: Path) -> None:
+    model = (folder / "model/middles.json").read_bytes()
+    subprocess.run([sys.executable, "fit.py"], cwd=folder, check=True, timeout=100)
+    assert (folder / "model/middles.json").read_bytes() == model, "the file is not what fit.py makes of the data"
+
+    def expected(file: Path) -> str:
+        """Found without the SDK, and without numpy."""
+        known = json.loads(model)
+        rows = [row for row in csv.DictReader(file.open()) if "NA" not in [row[each] for each in known["measures"]]]
+        right = 0
+        for row in rows:
+            values = [
+                (float(row[measure]) - mean) / spread
+                for measure, mean, spread in zip(known["measures"], known["means"], known["spreads"], strict=True)
+            ]
+            nearest = min(known["middles"], key=lambda name: math.dist(values, known["middles"][name]))
+            right += row["Species"].startswith(nearest)
+        return f"{file.name} {len(rows)} {right}"
+
+    files = sorted((folder / "data/seasons").glob("*.csv"))
+    wanted = [expected(file) for file in files]
+    shown = [" ".join(line.split()) for line in lines(live_studio, folder, "pipeline.py")]
+    penguins, right = (sum(int(line.split()[place]) for line in wanted) for place in (1, 2))
+    for how in ("submitted", "triggered"):
+        end = shown.index(f"{how} {len(files)} {right} of {penguins}")
+        assert shown[end - len(files) : end] == wanted, "each file once, in the order of the input"
+
+
 def test_wrapped_scripts(live_studio: Studio, folder: Path, tmp_path: Path) -> None:
     shown = lines(live_studio, folder, "pipeline.py")
     (first,) = [line for line in shown if line.startswith("assess ")]
@@ -110,6 +149,21 @@ def test_wrapped_scripts(live_studio: Studio, folder: Path, tmp_path: Path) -> N
     assert sorted(sent) == [".amlignore", "assess.py", "fit.py", "split.py"]
 
 
+def test_sweep(live_studio: Studio, folder: Path) -> None:
+    shown = lines(live_studio, folder, "pipeline.py")
+    trials = [line.split(maxsplit=3) for line in shown if line.startswith("trial ")]
+    losses = [float(loss) for _, _, loss, _ in trials]
+    assert len(trials) == 4 and losses == sorted(losses) and trials[0][1] == "Completed"
+    for _, _, _, chosen in trials:
+        assert {name: 0 <= value <= 1 for name, value in json.loads(chosen).items()} == {
+            "--learning-rate": True,
+            "--penalty": True,
+        }
+    word, name, loss, accuracy, is_of_the_best = shown[-1].split()
+    assert (word, name, is_of_the_best) == ("model", "penguin-weights", "True")
+    assert float(loss) == losses[0] and 0.8 < float(accuracy) <= 1
+
+
 def test_data_references(live_studio: Studio, folder: Path) -> None:
     shown = lines(live_studio, folder, "pipeline.py", "--upload", "data", "--publish", "pipeline-id.txt")
     assert "clean Finished {'files': ['lga-2013-02.csv', 'lga-2013-03.csv'], 'flights': 873, 'arrived': 852}" in shown
@@ -130,6 +184,35 @@ def test_data_references(live_studio: Studio, folder: Path) -> None:
         "evaluate Failed",
         "register NotStarted",
     ]
+
+
+def test_notebooks(live_studio: Studio, tmp_path: Path) -> None:
+    """All at once, a kernel each, as they lie beside the examples whose scripts they use."""
+    folder = shutil.copytree(EXAMPLES, tmp_path / "examples") / "notebooks"
+    names = sorted(file.name for file in folder.glob("*.ipynb"))
+    with ThreadPoolExecutor(len(names)) as threads:
+        done = dict(zip(names, threads.map(partial(executed, live_studio, folder), names), strict=True))
+    assert done["first-pipeline.ipynb"][-1] == "{'prepare.py': 'true', 'train.py': 'true'}"
+    assert "Gentoo" in done["data.ipynb"][-1]
+    assert [line for line in done["parallel-run.ipynb"][-1].splitlines() if "torgersen-2009.csv" in line]
+    assert re.fullmatch(r"\('penguin-weights-of-a-notebook', (0\.[89]\d*|1\.0)\)", done["sweep.ipynb"][-1])
+    assert done["publish.ipynb"][-1] == "'Disabled'"
+    assert "{'square': [0, 1, 4, 9]}" in done["publish.ipynb"]
+    for name in names:
+        cells = json.loads((EXAMPLES / "notebooks" / name).read_text())["cells"]
+        assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells), f"{name} holds outputs"
+
+
+def executed(studio: Studio, folder: Path, name: str) -> list[str]:
+    """What the cells of a notebook have shown, as text."""
+    result = f"executed-{name}"
+    done = studio.program(folder, "-m", "jupyter", "execute", name, f"--output={result}", "--timeout=300")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = json.loads((folder / result).read_text())["cells"]
+    found = [
+        each.get("data", {}).get("text/plain", each.get("text")) for cell in cells for each in cell.get("outputs", [])
+    ]
+    return ["".join(text) for text in found if text]
 
 
 def test_each_example_imports_azureml_and_says_what_it_is() -> None:

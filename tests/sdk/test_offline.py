@@ -44,7 +44,7 @@ def test_online_or_nothing() -> None:
 
 
 def test_what_is_not_built_says_so_when_used() -> None:
-    with pytest.raises(UserErrorException, match="PipelineEndpoint.publish is not part of Duto yet"):
+    with pytest.raises(UserErrorException, match=r"PipelineEndpoint\.publish is not part of Duto yet"):
         PipelineEndpoint.publish(workspace=None, name="daily")
     with pytest.raises(NotImplementedError, match="serves no models"):
         AciWebservice.deploy_configuration(cpu_cores=1)

@@ -22,7 +22,7 @@ from studio.testing.live import LiveStudio, clean_env, live_studio
 KEYS = {"bench", "value", "unit", "floor", "ratio", "goal", "met"}
 WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat", "place", "floods"}
 ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat", "soak", "floods"]
-# What builds a world of its own; `chaos` is judged in tests/live.
+# What builds a world of its own; `chaos` is judged in tests/live, and what `firstrun` measures in tests/test_demo.py.
 ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container", "large", "parallel"]
 
 
@@ -50,7 +50,7 @@ def test_a_benchmark_measures_running_work(live: LiveStudio, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["start", "firstrun", "adopt", "place", "large", "parallel"])
+@pytest.mark.parametrize("name", ["start", "adopt", "place", "large", "parallel"])
 def test_the_last_line_of_the_command_is_one_json_object(name: str) -> None:
     command = [sys.executable, "manage.py", "bench", name, "--small", "--repeat", "1"]
     done = subprocess.run(command, cwd=ROOT, env=clean_env(), capture_output=True, text=True, timeout=800)

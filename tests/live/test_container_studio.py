@@ -87,7 +87,8 @@ def test_steps_in_containers_share_data_metrics_and_the_studio(container_studio:
     assert run.log("read").splitlines() == [b"from a container", b"Read-only file system"]
 
 
-@pytest.mark.parametrize("name", FLOODS)
+# What a container changes: how logs and files come out of it, and how many processes it may hold.
+@pytest.mark.parametrize("name", [name for name in FLOODS if name not in ("points", "images")])
 def test_a_flood_out_of_a_container_is_kept_whole_in_bounded_memory(container_studio: Studio, name: str) -> None:
     survives(container_studio, name)
 

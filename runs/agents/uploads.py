@@ -4,6 +4,7 @@ Transfers, the addresses below `attempts/<id>/<epoch>/files/`:
 
 * GET `blob/<digest>`: a blob of the workspace (the files of a snapshot)
 * GET `ledger/<attempt>`: the ledger of an earlier attempt of this step, or of the step that it resumes
+* GET `kept/<attempt>/<path>`: a file of the output that is kept with such a ledger
 * GET `data/<datastore>/<path>`: a file of a datastore of the workspace (inputs)
 * PUT `output/<name>/<path>` (a single file: `output/<name>`), PUT `artifact/<path>`: kept in the attempt's staging folder until
   a finish with the right epoch promotes them; `?digest=` lets the studio verify what arrived
@@ -34,6 +35,8 @@ from runs.services.results import ledgers, logs, transfers, usage
 
 LOG_MAX = 8 * 1024 * 1024
 SPOOL_MAX = 8 * 1024 * 1024
+# What attempts of before have left for this one.
+GIVEN = {"ledger": ledgers.get, "kept": ledgers.get_kept}
 
 
 @agent_call("PUT", most=LOG_MAX)
@@ -90,7 +93,10 @@ def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transf
     if request.method == "PUT":
         size = transfers.put(_open(mine), kind, rest, cast(BinaryIO, request), request.GET.get("digest") or None)
         return JsonResponse({"size": size})
-    source, size, name = ledgers.get(mine, rest) if kind == "ledger" else transfers.get(mine, kind, rest)
+    if kind in GIVEN:
+        source, size, name = GIVEN[kind](mine, rest)
+    else:
+        source, size, name = transfers.get(mine, kind, rest)
     return serve(request, source, size, name, "application/octet-stream")
 
 

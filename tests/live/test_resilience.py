@@ -14,6 +14,41 @@ from studio.testing.live import eventually
 from tests.live.studio import LiveRun, Studio, is_alive
 
 pytestmark = [pytest.mark.slow]
+ROWS = 200
+MAKE = f"""
+import pathlib, sys
+place = pathlib.Path(sys.argv[1])
+place.mkdir()
+for number in range({ROWS}):
+    (place / f"{{number:03d}}.txt").write_text("x")
+"""
+# All calls are counted. Behind walls process ids are others, so whoever finds the mark kills itself, or its driver.
+SCORE = """
+import os, pathlib, time
+place = pathlib.Path({place!r})
+def run(batch):
+    name = os.path.basename(batch[0])
+    with (place / "calls").open("a") as calls:
+        calls.write(name + chr(10))
+    for mark, pid in (("process", os.getpid()), ("driver", os.getppid())):
+        try:
+            (place / mark).rmdir()
+        except OSError:
+            continue
+        os.kill(pid, 9)
+    time.sleep(0.05)
+    return [name]
+"""
+TRAIN = """
+import pathlib, sys, time
+from azureml.core import Run
+value, run = sys.argv[sys.argv.index("--x") + 1], Run.get_context()
+with (pathlib.Path({place!r}) / "starts").open("a") as starts:
+    starts.write(value + chr(10))
+for number in range(1, 4):
+    run.log("loss", int(value) / number)
+    time.sleep(0.3)
+"""
 
 # A step that counts its starts, says where it is, and ends when it is told to.
 STEP = """
@@ -131,3 +166,58 @@ def test_a_cancel_that_nobody_heard_is_carried_out_afterwards(studio: Studio, go
     assert (going.place / "starts").read_text() == "x"
     lines = going.run.log("step").decode().splitlines()
     assert lines == [f"line {number}" for number in range(len(lines))]
+
+
+def test_a_parallel_step_outlives_its_processes_its_driver_and_its_agent(studio: Studio, tmp_path: Path) -> None:
+    """Each death costs the mini-batches that were under way, and no row is there twice."""
+    tmp_path.chmod(0o777)
+    graph = studio.graph({"make": MAKE, "score": SCORE.format(place=str(tmp_path))})
+    make, score = graph["steps"]
+    output = {"kind": "pipeline_data", "datastore": "workspaceblobstore", "mode": "mount"}
+    make |= {"outputs": [{"name": "data", **output}], "arguments": [{"output": "data"}]}
+    given = {"name": "data", "from": {"step": "make", "output": "data"}, "mode": "mount"}
+    score |= {"kind": "parallel_run", "inputs": [given], "outputs": [{"name": "rows", **output}], "retries": 1}
+    how = {"mini_batch_size": 1, "process_count_per_node": 2, "error_threshold": 0}
+    score["settings"] = {"inputs": ["data"], "output": "rows", "output_action": "append_row", **how}
+    run = studio.submit_graph(graph)
+
+    def calls() -> list[str]:
+        file = tmp_path / "calls"
+        return file.read_text().splitlines() if file.exists() else []
+
+    eventually(lambda: len(calls()) >= 10, what="the first calls")
+    (tmp_path / "process").mkdir()
+    eventually(lambda: not (tmp_path / "process").exists(), what="the end of a process")
+    studio.strike("agent")
+    (tmp_path / "driver").mkdir()
+    run.wait()
+    names = calls()
+    wanted = [f"{number:03d}.txt" for number in range(ROWS)]
+    (written,) = studio.data_dir.rglob("parallel_run_step.txt")
+    assert written.read_text().splitlines() == wanted and set(names) == set(wanted)
+    # One that the process was at, two that the driver's were at, and those whose answers it had not read.
+    assert ROWS + 1 < len(names) <= ROWS + 5
+    assert [each["status"] for each in run.step("score")["step"]["attempts"]] == ["failed", "completed"]
+    assert b"(0 taken over)" not in run.log("score") and b"taken over" in run.log("score")
+
+
+def test_a_sweep_loses_no_trial_and_doubles_none_whoever_dies(studio: Studio, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    graph = studio.graph({"train": TRAIN.format(place=str(tmp_path))})
+    sweep = {"sampling": "grid", "space": [{"name": "x", "expression": "choice", "values": [*range(1, 9)]}]}
+    bounds = {"max_total": 20, "max_concurrent": 2, "max_minutes": 60, "policy": {"kind": "none"}}
+    graph["steps"][0] |= {"kind": "sweep", "settings": {**sweep, **bounds, "metric": "loss", "goal": "minimize"}}
+    run = studio.submit_graph(graph, kind="sweep")
+    starts = tmp_path / "starts"
+    for count, part in ((1, "agent"), (3, "web"), (5, "worker")):
+        eventually(
+            lambda least=count: starts.exists() and len(starts.read_text().split()) >= least,  # type: ignore[misc]
+            what="the next trial",
+        )
+        studio.strike(part)
+    run.wait()
+    assert sorted(starts.read_text().split()) == [*map(str, range(1, 9))]
+    trials = studio.get(f"runs/{run.id}/trials/")["items"]
+    assert [each["hyperparameters"] for each in trials] == [{"x": value} for value in range(1, 9)]
+    assert [(each["best_primary_metric"], each["logged"]) for each in trials] == [(v / 3, 3) for v in range(1, 9)]
+    assert {studio.get(f"runs/{each['run']}/")["status"] for each in trials} == {"Completed"}

@@ -165,12 +165,17 @@ if __name__ == "__main__":
         *(f"user/stdout/{name}.stdout.txt" for name in each),
         *(f"user/stderr/{name}.stderr.txt" for name in each),
         *(f"sys/node/{name}.txt" for name in each),
+        *(f"perf/node{node}/{what}_resource_usage.csv" for node in range(2) for what in ("node", "processes")),
     }
     assert "init of" in step.log("user/entry_script_log/node0/process000.log.txt") and "not shown" not in step.log(
         "user/entry_script_log/node0/process000.log.txt"
     )
     assert "batch" in step.log("user/stdout/node1/process000.stdout.txt") and "completed" in step.log("job_result.txt")
     assert "Done: 16" in step.log("job_progress_overview.txt") and step.log("job_error.txt") == ""
+    used = list(csv.DictReader(step.log("perf/node1/processes_resource_usage.csv").splitlines()))
+    assert {row["process"] for row in used} == {"node1/process000"} and all(int(row["memory_mib"]) for row in used)
+    used = list(csv.DictReader(step.log("perf/node0/node_resource_usage.csv").splitlines()))
+    assert len(used) == 2 and all(0 < int(row["memory_used_mib"]) < int(row["memory_total_mib"]) for row in used)
     listed = list(csv.DictReader(step.log("sys/job_report/processed_mini-batches.csv").splitlines()))
     assert sorted(int(row["mini_batch"]) for row in listed) == list(range(16)) and {
         row["status"] for row in listed
@@ -361,6 +366,15 @@ def test_killed_drivers_and_processes_cost_what_they_were_at(step: Step) -> None
     }
     assert len(called) <= len(set(called)) + killed
     assert sum(worker.restarts for worker in progress.workers.values()) == 5
+
+
+def test_what_a_process_has_ahead_goes_to_one_that_is_free(step: Step) -> None:
+    names = step.files(300)
+    script = NAMES.replace("def run(batch):", "def run(batch):\n    '150' in batch[0] and __import__('time').sleep(1)")
+    code, said = step.run(script)
+    assert code == 0 and step.rows() == names, said
+    done = [record for _, _, record in placed(step.folder / "ledger.jsonl") if record["e"] == "done"]
+    assert done[-1]["n"] == 150 and done[-1]["at"] - done[-2]["at"] > 0.5
 
 
 def test_what_changed_is_not_taken_over_and_a_canceled_step_ends(step: Step) -> None:

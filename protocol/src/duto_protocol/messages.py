@@ -542,6 +542,7 @@ class LaunchSpec(Message, frozen=True):
     container: ContainerSpec = ContainerSpec()
     distribution: DistributionSpec | None = None
     ledgers: list[InputFile] = []
+    kept: list[InputFile] = []
 
 
 # --- builds ---

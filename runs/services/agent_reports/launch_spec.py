@@ -44,7 +44,7 @@ from environments.models import EnvironmentVersion
 from runs import stored_messages
 from runs.models import Attempt, Output, Run, Snapshot
 from runs.queries.graphs import parsed
-from runs.services.results import ledgers, output_check
+from runs.services.results import kept_outputs, ledgers, output_check
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 from workspaces.services.tokens import mint_run_token
 
@@ -66,6 +66,7 @@ class SpecOf:
     def spec(self) -> LaunchSpec:
         run, step = self.run, self.step
         target = self.attempt.compute_target
+        ledgers_of_before, kept = self._of_earlier()
         return LaunchSpec(
             run=str(run.pk),
             root=str(self.root.pk),
@@ -92,11 +93,22 @@ class SpecOf:
             network=target.network if target else ComputeTarget.Network.OPEN,
             container=self._container(target),
             distribution=self._distribution(),
-            ledgers=[
-                InputFile(path=f"{each.pk}.jsonl", size=each.ledger_size, get=f"{self.files}/ledger/{each.pk}")
-                for each in ledgers.earlier(self.attempt)
-            ],
+            ledgers=ledgers_of_before,
+            kept=kept,
         )
+
+    def _of_earlier(self) -> tuple[list[InputFile], list[InputFile]]:
+        """Of a parallel step what attempts of before have left: their ledgers, and the output that its script wrote itself."""
+        earlier = ledgers.earlier(self.attempt)
+        if not earlier:
+            return [], []
+        found = [
+            InputFile(path=f"{each.pk}.jsonl", size=each.ledger_size, get=f"{self.files}/ledger/{each.pk}")
+            for each in earlier
+        ]
+        output = kept_outputs.output_of(self.step)
+        kept = kept_outputs.files_of(earlier[0], f"{self.files}/kept/{earlier[0].pk}") if output else []
+        return found, kept
 
     def _distribution(self) -> DistributionSpec | None:
         if self.step.distribution is None:

@@ -32,7 +32,7 @@ from runs.queries.ledgers import ledger_of
 from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
 from runs.services.orchestration.run_transaction import run_transaction
-from runs.services.results import lineage
+from runs.services.results import kept_outputs, lineage
 from runs.services.results.output_check import keys_to_remove
 from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import ApiToken, Role, RunMade
@@ -130,6 +130,7 @@ def _remove_files(run: Run) -> None:
         for kept in (*log_names(attempt_id, ranks), samples_of(attempt_id), ledger_of(attempt_id)):
             open_path(kept).unlink(missing_ok=True)
             store.remove(sealed_key(kept))
+        store.remove(kept_outputs.key_of(attempt_id))
 
 
 def _remove_rows(run: Run) -> None:

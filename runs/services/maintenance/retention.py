@@ -28,6 +28,7 @@ from runs.queries.retention import plan as plan_of
 from runs.queries.usage import samples_of
 from runs.retention import Policy
 from runs.services.maintenance.snapshot_gc import sweep
+from runs.services.results import kept_outputs
 from runs.services.results.output_check import keys_to_remove
 from workspaces.access import WorkspaceContext, hold
 from workspaces.models import Role, Workspace
@@ -117,6 +118,7 @@ def _logs(expired: Expired) -> int:
     for key, ranks in found:
         for name in (*log_names(key, ranks), samples_of(key), ledger_of(key)):
             store.remove(sealed_key(name))
+        store.remove(kept_outputs.key_of(key))
     return Attempt.objects.filter(pk__in=[key for key, _ranks in found]).update(log_removed_at=now())
 
 

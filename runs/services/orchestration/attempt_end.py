@@ -18,7 +18,7 @@ from runs.queries.graphs import learn, parsed
 from runs.services.orchestration import cluster_removal, failures, open_children
 from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_transaction import place_after, run_transaction
-from runs.services.results import artifacts, ledgers, logs, outputs, usage
+from runs.services.results import artifacts, kept_outputs, ledgers, logs, outputs, usage
 from runs.services.scheduling import nodes
 from workspaces.services.tokens import revoke_run_tokens
 
@@ -29,9 +29,12 @@ BULKY = ("run__graph", "run__step__fingerprint_document", "run__step__reuse_expl
 def finish(attempt: Attempt, report: Finished) -> None:
     """Record an agent's verdict: bytes first, rows in one transaction. Repeating it changes nothing."""
     if report.cause == "lost":
+        kept_outputs.keep(attempt, report)
         lose(attempt, **_message_of(report, "no_verdict"))
         return
     digests, refusal = _take_outputs(attempt, report)
+    if not digests:
+        kept_outputs.keep(attempt, report)
     unkept = artifacts.adopt(attempt, report)
     with run_transaction(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
@@ -44,6 +47,8 @@ def finish(attempt: Attempt, report: Finished) -> None:
         status, facts = cluster_removal.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
+    if digests and attempt.number > 1:
+        kept_outputs.forget(Attempt.objects.filter(run=attempt.run_id).select_related("run").defer("run__graph"))
 
 
 def _note_ranks(attempt: Attempt, ends: Sequence[RankEnd]) -> None:

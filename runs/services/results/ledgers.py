@@ -10,6 +10,7 @@ from duto.spec.parallel import KIND
 from runs.models import Attempt, StepRun
 from runs.queries.graphs import parsed
 from runs.queries.ledgers import ledger_of, reader
+from runs.services.results import kept_outputs
 from runs.services.results.line_files import LineFile
 
 CAP = 1 << 30
@@ -27,25 +28,41 @@ append, seal = LEDGER.append, LEDGER.seal
 
 def earlier(attempt: Attempt) -> list[Attempt]:
     """Attempts whose ledgers this one may go on from: those of its run, the newest first, and of a resumed run those of the
-    same step there, where nothing that it depends on has changed."""
+    same step there, where nothing that it depends on has changed. Where the script writes into the output itself, the newest
+    whose output is kept, and no other."""
     run = attempt.run
     root, step = run.root or run, run.step
-    if parsed(run.graph_id).steps[step.node_id].kind != KIND:
+    planned = parsed(run.graph_id).steps[step.node_id]
+    if planned.kind != KIND:
         return []
     runs = [run.pk]
     if root.resumed_from_id is not None:
         there = StepRun.objects.filter(run__root=root.resumed_from_id, node_id=step.node_id)
         runs += [row.run_id for row in there if row.fingerprint and row.fingerprint == step.fingerprint]
     found = Attempt.objects.filter(run__in=runs, ledger_size__gt=0, log_removed_at__isnull=True).exclude(pk=attempt.pk)
-    return sorted(
+    newest_first = sorted(
         found.select_related("run").defer("run__graph"), key=lambda each: (runs.index(each.run_id), -each.number)
     )
+    if not kept_outputs.output_of(planned):
+        return newest_first
+    return [each for each in newest_first if kept_outputs.is_there(each)][:1]
 
 
 def get(attempt: Attempt, key: str) -> tuple[BinaryIO, int, str]:
     """(reader, size, name) of one of those. Raises NotFound."""
+    each = _one(attempt, key)
+    return reader(each), each.ledger_size, f"{each.pk}.jsonl"
+
+
+def get_kept(attempt: Attempt, rest: str) -> tuple[BinaryIO, int, str]:
+    """(reader, size, name) of a file of the output that is kept with one of those: `<attempt>/<path>`. Raises NotFound."""
+    key, _, path = rest.partition("/")
+    return kept_outputs.get(_one(attempt, key), path)
+
+
+def _one(attempt: Attempt, key: str) -> Attempt:
     wanted = as_uuid(key)
     for each in earlier(attempt):
         if each.pk == wanted:
-            return reader(each), each.ledger_size, f"{each.pk}.jsonl"
+            return each
     raise NotFound(f"This attempt may read no ledger '{key}'.")

@@ -102,4 +102,26 @@ resumed = failed.resume()
 resumed.wait_for_completion()
 log = resumed.find_step_run("score")[0].get_stdout_log()
 assert read_of(resumed) == wanted and "taken over" in log and "(0 taken over)" not in log, log
+
+# What a script has written into the output itself is there again with what is taken over.
+config.entry_script, config.output_action, config.mini_batch_size = "shape.py", "summary_only", 1
+shapes = OutputFileDatasetConfig("shapes", destination=(store, "shapes/{run-id}"))
+shape = ParallelRunStep(
+    name="shape", parallel_run_config=config, inputs=[numbers.as_named_input("numbers")], output=shapes
+)
+failed = Experiment(ws, "parallel").submit(Pipeline(workspace=ws, steps=[shape]))
+try:
+    failed.wait_for_completion()
+    raise AssertionError("it had to fail")
+except ActivityFailedException:
+    pass
+ws.get_default_keyvault().set_secret("shaped", "yes")
+resumed = failed.resume()
+resumed.wait_for_completion()
+step = resumed.find_step_run("shape")[0]
+assert "12 of 12 mini-batches done (11 taken over)" in step.get_stdout_log(), step.get_stdout_log()
+place = Path(tempfile.mkdtemp())
+store.download(str(place), prefix=f"shapes/{step.id}")
+texts = {file.name: file.read_text() for file in place.rglob("*.txt")}
+assert texts == {f"n{number:02d}.txt": f"{number};" for number in range(12)}, texts
 print("all parallel steps ran")

@@ -10,8 +10,9 @@ from msgspec import UNSET
 
 from duto.spec.parallel import KIND
 from duto.spec.sentences import Said, said
+from duto_agent.attempt.bindings import Bound
 from duto_agent.launchers.ownership import LEDGER
-from duto_agent.paths import plain_name
+from duto_agent.paths import inside, plain_name
 from duto_agent.studio.transfers import Transfers
 from duto_protocol.messages import LaunchSpec
 
@@ -35,12 +36,16 @@ def variables(directory: Path, spec: LaunchSpec) -> dict[str, str]:
     return {VARIABLE: json.dumps(told)}
 
 
-def bring(directory: Path, spec: LaunchSpec, transfers: Transfers) -> None:
-    """A ledger for the driver, and those of earlier attempts, from which it goes on."""
+def bring(directory: Path, spec: LaunchSpec, bound: Bound, transfers: Transfers) -> None:
+    """A ledger for the driver, and those of earlier attempts, from which it goes on, with what the script wrote then."""
     if spec.kind == KIND:
         (directory / LEDGER).touch()
     for each in spec.ledgers:
         target = directory / EARLIER / plain_name(each.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        transfers.bring(each, target)
+    for each in spec.kept:
+        target = inside(Path(bound.outputs[str(spec.settings["output"])]), each.path)
         target.parent.mkdir(parents=True, exist_ok=True)
         transfers.bring(each, target)
 

@@ -68,7 +68,7 @@ def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:
     for output in spec.outputs:
         _output(directory, output, bound)
     (directory / "spool.jsonl").touch()
-    parallel.bring(directory, spec, transfers)
+    parallel.bring(directory, spec, bound, transfers)
     bound.warnings += parallel.warnings(spec)
     write_json(directory / STAGED, vars(bound))
     return bound

@@ -18,10 +18,17 @@ _NEEDED = (
     "AZUREML_SERVICE_ENDPOINT",
 )
 
+# What tells a step how to read an input as a table, before the input's name.
+TABULAR = "DUTO_TABULAR_"
 # Of the name of a dataset or model so much stands in the key of a property.
 NAME_KEPT = 200
 # What the script around this process has read: each is told once.
 _NOTED: Set[str] = set()
+
+
+def variable_of(name: str) -> str:
+    """The variable that tells a step how to read its input of this name."""
+    return TABULAR + name
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 from duto.client.local_files import files_below
+from duto.client.step_context import variable_of
 from duto.data.tabular_dataset import TabularDataset
-
-_VARIABLE = "DUTO_TABULAR_"
-
-
-def variable_of(name: str) -> str:
-    """The variable that tells a step how to read its input of this name."""
-    return _VARIABLE + name
 
 
 def local_table(name: str, path: str) -> Optional[LocalTabularDataset]:

@@ -6,8 +6,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping
 
+from duto.client.step_context import TABULAR, Context
 from duto.parallel.batches import NotCut
 from duto.parallel.driver import Driver
 from duto.parallel.plan import Plan, apart, plan_of
@@ -21,6 +22,8 @@ HEADER = "--append_row_dataframe_header"
 
 def main(given: Mapping[str, Any], arguments: List[str]) -> int:
     """Run the step; its exit code."""
+    import azureml  # noqa: F401 - `azureml_user` among its names, for the scripts of all processes
+
     entry = Path(arguments[0]).resolve()
     folder = Path(str(given["folder"]))
     (folder / "rows").mkdir(parents=True, exist_ok=True)
@@ -52,31 +55,25 @@ def main(given: Mapping[str, Any], arguments: List[str]) -> int:
     result = Path(output) / settings.append_row_file_name if output and settings.output_action == APPEND_ROW else None
     driver = Driver(job, settings, places, Path(str(given["ledger"])), logs, _wants_header(arguments))
     earlier = [Path(str(each)) for each in given.get("earlier") or ()]
-    if earlier and output and result is None:
-        # What the script wrote into the output of an attempt that failed is gone.
-        print("No mini-batch is taken over: with summary_only what they wrote went with that attempt.", flush=True)
-        earlier = []
     return driver.run(earlier, result)
 
 
 def _inputs(settings: Settings) -> Dict[str, Any]:
     """What the inputs are: paths, tables of other steps' outputs, and datasets that came by their id."""
+    datasets = _datasets()
+    found = {name: datasets[name] if name in datasets else os.environ.get(name) for name in settings.inputs}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _datasets() -> Dict[str, Any]:
+    """Inputs that are more than paths; what reads them takes long to import, so it is not where there are none."""
+    modes = os.environ.get("AZUREML_DATASET_ENVIRONMENT_VARS", "").lower()
+    if "direct" not in modes and not any(name.startswith(TABULAR) for name in os.environ):
+        return {}
     from duto.run.context import input_datasets
     from duto.run.run import Run
 
-    found: Dict[str, Any] = {}
-    datasets = input_datasets(_run(Run))
-    for name in settings.inputs:
-        value = datasets[name] if name in datasets else os.environ.get(name)
-        if value is not None:
-            found[name] = value
-    return found
-
-
-def _run(kind: Any) -> Optional[Any]:
-    from duto.client.step_context import Context
-
-    return kind.get_context() if Context.of_process() is not None else None
+    return input_datasets(Run.get_context() if Context.of_process() is not None else None)
 
 
 def _share_cores(settings: Settings, cores: int) -> None:
@@ -118,4 +115,7 @@ def _wants_header(arguments: List[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(os.environ[VARIABLE]), sys.argv[1:]))
+    code = main(json.loads(os.environ[VARIABLE]), sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the interpreter would take its modules apart first

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from duto.spec import canonical
 from duto.spec.parallel import BYTES_DEFAULT, FILES_DEFAULT, BatchSize
-from duto.tables.partitions import keys_of, values_of
 
 
 class NotCut(ValueError):
@@ -84,6 +83,8 @@ def _by_bytes(files: Sequence[File], most: int) -> Iterable[List[File]]:
 
 
 def _by_keys(name: str, files: Sequence[File], keys: Sequence[str], form: str) -> List[MiniBatch]:
+    from duto.tables.partitions import keys_of, values_of  # the readers of tables come along
+
     known = keys_of(form)
     if unknown := [key for key in keys if key not in known]:
         has = f"it has {', '.join(known)}" if known else "it has none: its dataset has no partition_format"
@@ -99,7 +100,6 @@ def _by_keys(name: str, files: Sequence[File], keys: Sequence[str], form: str) -
 
 
 def _of_files(name: str, files: Sequence[File], partition: Optional[Mapping[str, Any]] = None) -> MiniBatch:
-    listed = [[file.name, file.size] for file in files]
-    key = canonical.digest({"input": name, "files": listed, "partition": repr(partition or {})})[:32]
-    places = tuple(file.place for file in files)
-    return MiniBatch(name, len(files), key, places, partition=dict(partition or {}))
+    content = repr((name, [(file.name, file.size) for file in files], partition or {}))
+    key = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return MiniBatch(name, len(files), key, tuple(file.place for file in files), partition=dict(partition or {}))

@@ -1,12 +1,14 @@
 """The driver of a parallel step: hands mini-batches to processes, keeps the ledger, and decides when it is over.
 
-One thread, one loop. What is over is in the ledger, on the disk, before it counts; the file of rows is made of the ledger at
-the end, each mini-batch once and in the order of the input, whatever was killed on the way.
+One thread, one loop. What is over is in the ledger, on the disk, before it counts: all that was heard since the last sync by
+the next one. The file of rows is made of the ledger at the end, each mini-batch once and in the order of the input, whatever
+was killed on the way.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -20,16 +22,23 @@ from typing import Any, Deque, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from duto.parallel import worker
 from duto.parallel.ledger import Ledger, line, placed
+from duto.parallel.node_usage import NodeUsage
 from duto.parallel.reports import Reports
 from duto.parallel.worker import Job, Seat
 from duto.spec.ledger import BEGIN, DONE, END, FAIL, PLAN, WORKER, Progress, record_of
 from duto.spec.parallel import Settings
 
-# Mini-batches that are over sooner are sent ahead, so that a process never waits for the next number.
-QUICK_S, AHEAD_MOST = 0.01, 64
+# A process has mini-batches for so long ahead, and for three times as long as a sync takes: it never waits for the next
+# number. What is heard meanwhile is synced together. A mini-batch costs this much beside `run`.
+AHEAD_S, BESIDE_S, AHEAD_MOST = 0.02, 2e-5, 2000
+LINGER_S = AHEAD_S / 2
+# What a process has ahead is taken back for one that has nothing, when what it is at lasts longer.
+STUCK_S = 0.05
 # One that lasts this long is told as under way.
 TOLD_AFTER_S = 0.25
 TICK_S = 0.1
+# Bytes of lines that are taken over between two syncs.
+HELD_MOST = 1 << 23
 # A process that dies before `init` is through is started again so often.
 STARTS_MOST = 3
 CANCELED = 143
@@ -46,6 +55,7 @@ class Hand:
     place: Seat
     pid: int
     hear: int
+    back: int
     answer: int
     ready: bool = False
     queue: Deque[Tuple[int, int]] = field(default_factory=deque)
@@ -53,6 +63,11 @@ class Hand:
     told: bool = False
     rest: bytes = b""
     written: Sequence[int] = (0, 0)
+
+    @property
+    def pipes(self) -> Tuple[int, ...]:
+        """The driver's ends; `back` is a second end of what the process hears, by which numbers are taken back."""
+        return self.hear, self.back, self.answer
 
 
 class Driver:
@@ -65,16 +80,19 @@ class Driver:
         self.batches = job.plan.batches
         self.progress = Progress()
         self.reports = Reports(logs)
+        self.usage = NodeUsage(logs, (place.node for place in places))
         self.header = header
         self._ledger = Ledger(ledger)
         self._hands: Dict[int, Hand] = {}
         self._pending: Deque[Tuple[int, int]] = deque()
         self._starts: Dict[int, int] = {}
         self._selector = selectors.DefaultSelector()
-        self._canceled = False
-        self._mean = 1.0
-        self._lines: List[bytes] = []
-        self._said_at = 0.0
+        self._canceled = self._has_failed = False
+        self._mean: Optional[float] = None
+        self._sync_s = self._heard_at = 0.0
+        self._lines: List[Tuple[bytes, Mapping[str, Any]]] = []
+        self._where: Dict[int, Tuple[int, int]] = {}
+        self._said_at = time.monotonic()
 
     def run(self, earlier: Iterable[Path], result: Optional[Path]) -> int:
         """All of it; the exit code of the step."""
@@ -82,19 +100,12 @@ class Driver:
         self.reports.begin(self.job.entry.name, len(self.places), settings.node_count)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._cancel)
-        self._note(
-            line(
-                PLAN,
-                count=len(self.batches),
-                items=self.job.plan.items,
-                processes=len(self.places),
-                action=settings.output_action,
-            )
-        )
-        done = self._adopt(earlier)
-        self._pending.extend((number, 1) for number in range(len(self.batches)) if number not in done)
+        count, items, action = len(self.batches), self.job.plan.items, settings.output_action
+        self._note(line(PLAN, count=count, items=items, processes=len(self.places), action=action))
         code, state, why = 0, "completed", ""
         try:
+            done = self._adopt(earlier)
+            self._pending.extend((number, 1) for number in range(len(self.batches)) if number not in done)
             self._commit()
             self._check_limits()
             self._loop()
@@ -107,6 +118,7 @@ class Driver:
         except OSError as error:
             code, state, why = 1, "failed", f"The driver could not write: {error}"
         finally:
+            self._sample(force=True)
             self._end_all()
         with contextlib.suppress(OSError):
             self._note(line(END, state=state, why=why))
@@ -118,16 +130,28 @@ class Driver:
     # --- the loop ---
 
     def _loop(self) -> None:
+        gc.freeze()  # what is there is shared with the processes, and stays so
         for place in self.places[: len(self._pending)]:
             self._start(place)
         while not self._canceled and (self._pending or any(hand.queue for hand in self._hands.values())):
             for key, _ in self._selector.select(TICK_S):
                 self._hear(self._hands[key.data])
             self._watch_clock()
+            if not self._has_failed:  # else it may be over
+                self._send()
             self._commit()
             self._check_limits()
+            self._has_failed = False
             self._send()
             self._say_how_far()
+            self._sample()
+            self._linger()
+
+    def _linger(self) -> None:
+        """Of short mini-batches more are heard and synced at once, while the processes are busy with what they have ahead."""
+        if self._mean is not None and self._mean < LINGER_S:
+            ahead = max((len(hand.queue) for hand in self._hands.values()), default=0)
+            time.sleep(min(max(LINGER_S, self._sync_s), ahead * (self._mean + BESIDE_S)))
 
     def _cancel(self, *_: object) -> None:
         self._canceled = True
@@ -140,37 +164,53 @@ class Driver:
         pid = os.fork()
         if not pid:
             # Ends of other processes' pipes would keep those from seeing that the driver is gone.
-            for hand in self._hands.values():
-                os.close(hand.hear)
-                os.close(hand.answer)
+            for each in (pipe for hand in self._hands.values() for pipe in hand.pipes):
+                os.close(each)
             os.close(ours[1])
             os.close(theirs[0])
             worker.work(self.job, place, ours[0], theirs[1], parent)
-        os.close(ours[0])
         os.close(theirs[1])
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         os.set_blocking(theirs[0], False)
-        self._hands[place.slot] = Hand(place, pid, ours[1], theirs[0])
+        self._hands[place.slot] = Hand(place, pid, ours[1], ours[0], theirs[0])
         self._selector.register(theirs[0], selectors.EVENT_READ, place.slot)
         self._note(line(WORKER, w=place.slot, name=place.name, pid=pid, state="starting"))
 
     def _send(self) -> None:
         """Keep each process busy, and those that are quick ahead; the last ones are shared out evenly."""
+        self._take_back()
         hands = [hand for hand in self._hands.values() if hand.ready]
         if not self._pending or not hands:
             return
-        ahead = 1 if self._mean > QUICK_S else min(AHEAD_MOST, int(QUICK_S / max(self._mean, 1e-5)) + 1)
-        ahead = max(1, min(ahead, -(-len(self._pending) // len(hands))))
+        ahead = min(self._ahead(), -(-len(self._pending) // len(self._hands)))  # those that begin yet get theirs
         for hand in sorted(hands, key=lambda each: len(each.queue)):
-            if len(hand.queue) > ahead // 2 or not self._pending:
+            is_stuck = hand.queue and time.monotonic() - hand.since > STUCK_S
+            if is_stuck or len(hand.queue) > ahead // 2 or not self._pending:
                 continue
             given = [self._pending.popleft() for _ in range(min(ahead - len(hand.queue), len(self._pending)))]
             if not hand.queue:
                 self._begin_next(hand)
             hand.queue.extend(given)
-            with contextlib.suppress(BrokenPipeError):  # it is gone: the end of its answers tells
-                os.write(hand.hear, b"".join(b"%d %d\n" % each for each in given))
+            os.write(hand.hear, b"".join(worker.ASKED.pack(*each) for each in given))
+
+    def _ahead(self) -> int:
+        """How many mini-batches a process has, with the one that it is at. One whose length nobody knows comes alone."""
+        if self._mean is None:
+            return 1
+        return 1 + min(AHEAD_MOST, int(max(AHEAD_S, 3 * self._sync_s) / (self._mean + BESIDE_S)))
+
+    def _take_back(self) -> None:
+        """A process has nothing to do, and another one is long at what it is at: what that one has ahead is for all."""
+        if self._pending or all(hand.queue for hand in self._hands.values() if hand.ready):
+            return
+        for hand in self._hands.values():
+            if len(hand.queue) < 2 or time.monotonic() - hand.since < STUCK_S:
+                continue
+            with contextlib.suppress(BlockingIOError):
+                back = os.read(hand.back, worker.ASKED.size * len(hand.queue))
+                for _ in range(len(back) // worker.ASKED.size):
+                    self._pending.appendleft(hand.queue.pop())
 
     def _begin_next(self, hand: Hand) -> None:
         hand.since, hand.told = time.monotonic(), False
@@ -185,6 +225,7 @@ class Driver:
             self._gone(hand, "lost", "")
 
     def _listen(self, hand: Hand, data: bytes) -> None:
+        self._heard_at = time.time()
         *lines, hand.rest = (hand.rest + data).split(b"\n")
         for each in lines:
             self._take(hand, each)
@@ -192,6 +233,9 @@ class Driver:
     def _take(self, hand: Hand, raw: bytes) -> None:
         if raw.startswith(b"@"):  # how much it has written by the end of the mini-batch that follows
             hand.written = [*map(int, raw[1:].split())]
+            return
+        if raw.startswith(b"+"):
+            self._done(hand, raw)
             return
         record = record_of(raw) or {}
         event = record.get("e")
@@ -203,14 +247,26 @@ class Driver:
             raise TooManyFailures(
                 f"init() of {self.job.entry.name} failed:\n{record.get('x', '')}\n{record.get('log', '')}".rstrip()
             )
-        elif event in (DONE, FAIL) and hand.queue and hand.queue[0][0] == record.get("n"):
-            number, attempt = hand.queue.popleft()
-            self._begin_next(hand)
-            self._mean += 0.1 * (float(record.get("s", 0.0)) - self._mean)
-            if event == DONE:
-                self._over(raw + b"\n", record, "done" if record["o"] >= record["i"] else "partial")
-            else:
-                self._failed(record, number, attempt)
+        elif event == FAIL and (asked := self._next(hand, record.get("n"), float(record.get("s", 0.0)))) is not None:
+            self._failed(record, *asked)
+
+    def _done(self, hand: Hand, raw: bytes) -> None:
+        """What is in front of the line tells all that counts: the line itself goes to the ledger as it is."""
+        number, items, results, lasted, whole = raw[1:].split(b" ", 4)
+        asked = self._next(hand, int(number), float(lasted))
+        if asked is None:
+            return
+        i, o = int(items), int(results)
+        facts = {"n": asked[0], "w": hand.place.slot, "t": asked[1], "s": float(lasted), "i": i, "o": o}
+        self._over(whole + b"\n", {"e": DONE, "at": self._heard_at, **facts}, "done" if o >= i else "partial")
+
+    def _next(self, hand: Hand, number: object, lasted: float) -> Optional[Tuple[int, int]]:
+        """What a process has answered, and it is at the next; None where it was not asked."""
+        if not hand.queue or hand.queue[0][0] != number:
+            return None
+        self._mean = lasted if self._mean is None else self._mean + 0.1 * (lasted - self._mean)
+        self._begin_next(hand)
+        return hand.queue.popleft()
 
     def _failed(self, record: Mapping[str, Any], number: int, attempt: int) -> None:
         final = attempt >= self.settings.run_max_try
@@ -218,10 +274,11 @@ class Driver:
             self._pending.append((number, attempt + 1))
         facts = {key: value for key, value in record.items() if key not in ("e", "at", "final")}
         raw = line(FAIL, **facts, final=final)
-        self._over(raw, {**record, "at": time.time()}, "failed" if final else "retried")
+        self._over(raw, {**record, "e": FAIL, "at": time.time(), "final": final}, "failed" if final else "retried")
 
     def _over(self, raw: bytes, record: Mapping[str, Any], status: str) -> None:
-        self._note(raw)
+        self._has_failed |= status != "done"
+        self._note(raw, record)
         self.reports.processed(record, self.batches[record["n"]].input, status)
 
     def _watch_clock(self) -> None:
@@ -277,7 +334,7 @@ class Driver:
         with contextlib.suppress(OSError):  # what it has forked may hold the pipe's other end: then it ends by EAGAIN
             while data := os.read(hand.answer, 1 << 20):
                 self._listen(hand, data)
-        for number in (hand.hear, hand.answer):
+        for number in hand.pipes:
             os.close(number)
         self._hands.pop(hand.place.slot, None)
         if os.WIFSIGNALED(status):
@@ -290,24 +347,34 @@ class Driver:
         for hand in list(self._hands.values()):
             self._end(hand)
 
+    def _sample(self, force: bool = False) -> None:
+        self.usage.sample({hand.place.name: hand.pid for hand in self._hands.values()}, force)
+
     # --- the ledger ---
 
-    def _note(self, raw: bytes) -> None:
-        self._lines.append(raw)
+    def _note(self, raw: bytes, record: Optional[Mapping[str, Any]] = None) -> None:
+        self._lines.append((raw, record_of(raw) or {} if record is None else record))
 
     def _commit(self) -> None:
         """What was noted since the last time, on the disk by one sync, and then in the counts."""
         if not self._lines:
             return
         lines, self._lines = self._lines, []
-        self._ledger.add(lines)
-        for raw in lines:
-            self.progress.take_lines(raw)
+        at, began = self._ledger.size, time.monotonic()
+        counts = any(record["e"] in (DONE, FAIL, END) for _, record in lines)
+        self._ledger.add((raw for raw, _ in lines), counts)
+        self._sync_s += 0.2 * (time.monotonic() - began - self._sync_s) if counts else 0.0
+        for raw, record in lines:
+            if record["e"] == DONE:
+                self._where.setdefault(record["n"], (at, len(raw)))
+            at += len(raw)
+            self.progress.take(record)
         self.reports.overview(self.progress)
 
     def _adopt(self, earlier: Iterable[Path]) -> Dict[int, str]:
         """Take over what earlier ledgers say is done, with the same content and a result for each item."""
         found: Dict[int, str] = {}
+        held = 0
         own = [self._ledger.path] if self._ledger.size else []
         for path in (*own, *earlier):
             for _, _, record in placed(path):
@@ -317,6 +384,10 @@ class Driver:
                 kept = {key: value for key, value in record.items() if key not in ("e", "at", "w", "from")}
                 self._note(line(DONE, **kept, w=-1, **{"from": record.get("from", path.stem)}))
                 found[number] = path.stem
+                held += len(self._lines[-1][0])
+                if held > HELD_MOST:
+                    self._commit()
+                    held = 0
         return found
 
     def _is_same(self, number: Any, record: Mapping[str, Any]) -> bool:
@@ -328,20 +399,12 @@ class Driver:
 
     def _write_rows(self, result: Path) -> None:
         """The file of rows, made whole beside its place and then put there."""
-        where: Dict[int, Tuple[int, int]] = {}
-        for at, size, record in placed(self._ledger.path):
-            if record.get("e") == DONE:
-                where.setdefault(record["n"], (at, size))
         result.parent.mkdir(parents=True, exist_ok=True)
         new = result.with_name(f".{result.name}.new")
         wants_header = self.header
-        with self._ledger.path.open("rb") as ledger, new.open("wb") as target:
-            for number in range(len(self.batches)):
-                if number not in where:
-                    continue
-                at, size = where[number]
-                ledger.seek(at)
-                record = json.loads(ledger.read(size))
+        with self._ledger.path.open("rb", buffering=0) as ledger, new.open("wb") as target:
+            for _, (at, size) in sorted(self._where.items()):
+                record = json.loads(os.pread(ledger.fileno(), size, at).decode())
                 if wants_header and record.get("h"):
                     target.write(worker.encoded(str(record["h"]) + "\n"))
                     wants_header = False

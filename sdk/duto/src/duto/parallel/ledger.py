@@ -10,6 +10,8 @@ from typing import Any, Dict, Iterable, Iterator, Optional, Tuple, Union
 
 from duto.spec import ledger
 
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
 
 class Ledger:
     """Open for adding. What a driver that was killed left half-written is cut off first."""
@@ -21,14 +23,16 @@ class Ledger:
         os.ftruncate(self._number, self.size)
         os.lseek(self._number, self.size, os.SEEK_SET)
 
-    def add(self, lines: Iterable[bytes]) -> None:
-        """Add whole lines, all or, where the disk is full, none of them; on the disk when this returns. Raises OSError."""
+    def add(self, lines: Iterable[bytes], counts: bool = True) -> None:
+        """Add whole lines, all or, where the disk is full, none of them. What counts is on the disk when this returns. Raises
+        OSError."""
         data = b"".join(lines)
         view = memoryview(data)
         try:
             while view:
                 view = view[os.write(self._number, view) :]
-            os.fdatasync(self._number) if hasattr(os, "fdatasync") else os.fsync(self._number)
+            if counts:
+                os.fdatasync(self._number) if hasattr(os, "fdatasync") else os.fsync(self._number)
         except OSError:
             os.ftruncate(self._number, self.size)
             os.lseek(self._number, self.size, os.SEEK_SET)
@@ -42,7 +46,17 @@ class Ledger:
 def line(event: str, **facts: Any) -> bytes:
     """A record as its line."""
     record: Dict[str, Any] = {"e": event, "at": round(time.time(), 4), **facts}
-    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    return _encode(record).encode() + b"\n"
+
+
+def done_line(
+    number: int, key: str, slot: int, attempt: int, items: int, results: int, lasted: float, **more: Any
+) -> bytes:
+    """The line of a mini-batch that is done, as `line` makes it: most lines are of these, and this is several times faster."""
+    head = '{"e":"done","at":%.4f,"n":%d,"k":"%s","w":%d,"t":%d,"i":%d,"s":%.5f,"o":%d'
+    facts = head % (time.time(), number, key, slot, attempt, items, lasted, results)
+    rest = "".join([f',"{name}":{json.dumps(value)}' for name, value in more.items()])
+    return f"{facts}{rest}}}\n".encode()
 
 
 def placed(path: Union[str, Path]) -> Iterator[Tuple[int, int, Dict[str, Any]]]:

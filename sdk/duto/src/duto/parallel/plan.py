@@ -11,6 +11,8 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from duto.exceptions import AzureMLException
 from duto.parallel.batches import File, MiniBatch, NotCut, Stretch, cut_files, cut_rows
+from duto.spec import trees
+from duto.spec.filenames import spelled
 from duto.spec.parallel import Settings
 
 
@@ -78,8 +80,6 @@ def apart(action: Any) -> Any:
 
 
 def _files(name: str, given: Any, folder: Path) -> List[File]:
-    from duto.client.local_files import files_below
-
     if hasattr(given, "download"):  # a dataset that came by its id
         place = folder / name
         given.download(str(place), overwrite=True, ignore_not_found=True)
@@ -89,7 +89,13 @@ def _files(name: str, given: Any, folder: Path) -> List[File]:
         return [File(str(root), root.name, root.stat().st_size)]
     if not root.exists():
         raise NotCut(f"The input '{name}' is not there: {root}.")
-    return [File(str(place), path, place.stat().st_size) for path, place in files_below(root)]
+    found = [
+        File(each.path, spelled(f"{folder}/{each.name}" if folder else each.name), each.stat().st_size)
+        for folder, entries in trees.walk(root)
+        for each in entries
+        if each.is_file()
+    ]
+    return sorted(found, key=lambda file: file.name)
 
 
 def _table(name: str, given: Any) -> Tuple[Any, List[Stretch]]:

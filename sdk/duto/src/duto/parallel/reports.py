@@ -8,7 +8,7 @@ import os
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, List, Mapping, Optional, Tuple
 
 from duto.spec.ledger import Progress
 
@@ -22,6 +22,7 @@ class Reports:
         self.logs = logs
         self._csv: Any = None
         self._file: Any = None
+        self._processed: List[Tuple[Mapping[str, Any], str, str]] = []
         self._at = 0.0
 
     def begin(self, name: str, processes: int, nodes: int) -> None:
@@ -37,23 +38,16 @@ class Reports:
             self._csv.writerow(_FIELDS)
 
     def processed(self, record: Mapping[str, Any], source: str, status: str) -> None:
-        """A line for a mini-batch that is over, in the order in which they ended."""
+        """A line for a mini-batch that is over, in the order in which they ended; written with the next overview."""
+        self._processed.append((record, source, status))
+
+    def _write_processed(self) -> None:
+        rows, self._processed = self._processed, []
         if self._csv is None:
             return
-        at = datetime.fromtimestamp(float(record["at"]), timezone.utc).isoformat(timespec="milliseconds")
-        values = (
-            record["n"],
-            source,
-            record["i"],
-            record.get("o", 0),
-            record["t"],
-            record["w"],
-            record.get("s", ""),
-            status,
-            at,
-        )
         with contextlib.suppress(OSError):
-            self._csv.writerow(values)
+            self._csv.writerows(_row(*each) for each in rows)
+            self._file.flush()
 
     def overview(self, progress: Progress, force: bool = False) -> None:
         """How far it is, once a second."""
@@ -76,8 +70,7 @@ class Reports:
             ),
         ]
         self._write("job_progress_overview.txt", "\n".join(rows) + "\n")
-        with contextlib.suppress(OSError, AttributeError):
-            self._file.flush()
+        self._write_processed()
 
     def end(self, progress: Progress, result: Optional[Path]) -> None:
         state, why = progress.state, progress.why
@@ -103,3 +96,9 @@ class Reports:
             new = file.with_name(f".{file.name}.new")
             new.write_text(text, encoding="utf-8", errors="replace")
             new.replace(file)
+
+
+def _row(record: Mapping[str, Any], source: str, status: str) -> Tuple[Any, ...]:
+    at = datetime.fromtimestamp(float(record["at"]), timezone.utc).isoformat(timespec="milliseconds")
+    counts = (record["n"], source, record["i"], record.get("o", 0), record["t"], record["w"])
+    return (*counts, record.get("s", ""), status, at)

@@ -1,7 +1,8 @@
 """A process that calls the entry script: `init()` once, then `run` for each mini-batch that the driver names.
 
 It is forked from the driver, whose tables it shares, before the driver has run anything of the user's. It hears numbers of
-mini-batches on one pipe and answers lines of the ledger on another. A driver that is gone takes its processes along.
+mini-batches on one pipe, one at a time, so that the driver can take back what it has not begun; on another it answers lines
+of the ledger, in front of each what the driver needs to know of it. A driver that is gone takes its processes along.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import logging
 import os
 import signal
+import struct
 import sys
 import time
 import traceback
@@ -22,10 +24,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Sequence, Tuple
 
 from duto.parallel.entry_script import LOGGER
-from duto.parallel.ledger import line
+from duto.parallel.ledger import done_line, line
 from duto.parallel.plan import Plan
 from duto.parallel.results import NoResult, result_of
-from duto.spec.ledger import DONE, FAIL
+from duto.spec.ledger import FAIL
 
 # Rows of one mini-batch that are more than so many bytes get a file of their own: a line of the ledger travels whole.
 ROWS_IN_LINE = 1 << 20
@@ -33,6 +35,8 @@ ROWS_IN_LINE = 1 << 20
 LOG_TAIL = 4000
 ERROR_MOST = 8000
 READY, INIT_FAILED = "ready", "init_failed"
+# A mini-batch and which try of it.
+ASKED = struct.Struct("=QQ")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -124,6 +128,7 @@ class _Worker:
     def __init__(self, job: Job, place: Seat, hear: int, answer: int) -> None:
         self.job, self.place = job, place
         self._hear, self._answer = hear, answer
+        self._written = (0, 0)
         self._note = _log_file("duto.parallel", place.file("sys/node", ".txt"), "INFO")
         _log_file(LOGGER, place.file("user/entry_script_log", ".log.txt"), job.level)
 
@@ -134,22 +139,14 @@ class _Worker:
             self._note.error("init failed: %s", error)
             self._say(json.dumps({"e": INIT_FAILED, "x": _told(error), "log": self._tail((0, 0))}).encode() + b"\n")
             return 1
-        self._say(b"@%d %d\n" % _sizes() + json.dumps({"e": READY}).encode() + b"\n")
-        heard = b""
-        while True:
-            piece = os.read(self._hear, 65536)
-            if not piece:
-                return 0
-            *lines, heard = (heard + piece).split(b"\n")
-            for each in lines:
-                number, attempt = map(int, each.split())
-                answer = self._one(run, number, attempt)
-                self._say(b"@%d %d\n" % _sizes() + answer)
+        self._say(json.dumps({"e": READY}).encode() + b"\n")
+        while asked := os.read(self._hear, ASKED.size):
+            number, attempt = ASKED.unpack(asked)
+            self._say(self._one(run, number, attempt))
+        return 0
 
     def _load(self) -> Callable[[Any, MiniBatchContext], Any]:
         """The script's `run`, after its `init`. The script is a module of its own name, and no main program."""
-        import azureml  # noqa: F401 - `azureml_user` among its names
-
         began, entry = time.monotonic(), self.job.entry
         sys.argv = [str(entry), *self.job.arguments]
         sys.path.insert(0, str(entry.parent))
@@ -170,8 +167,7 @@ class _Worker:
 
     def _one(self, run: Callable[[Any, MiniBatchContext], Any], number: int, attempt: int) -> bytes:
         batch = self.job.plan.batches[number]
-        facts = {"n": number, "k": batch.key, "w": self.place.slot, "t": attempt, "i": batch.count}
-        at, began = _sizes(), time.monotonic()
+        at, began = self._written, time.monotonic()
         try:
             content = self.job.plan.content(batch)
             context = MiniBatchContext(number, dict(batch.partition), batch.input)
@@ -180,6 +176,7 @@ class _Worker:
             lasted = round(time.monotonic() - began, 4)
             self._note.warning("mini-batch %d failed after %.3f s, try %d: %s", number, lasted, attempt, error)
             why = "no_result" if isinstance(error, NoResult) else "error"
+            facts = {"n": number, "k": batch.key, "w": self.place.slot, "t": attempt, "i": batch.count}
             return line(FAIL, **facts, s=lasted, why=why, x=_told(error), log=self._tail(at), final=False)
         lasted = round(time.monotonic() - began, 5)
         counted = result.number if self.job.counts_results else max(batch.count, result.number)
@@ -190,7 +187,8 @@ class _Worker:
             more["r"] = result.rows
         if counted < batch.count:
             more["log"] = self._tail(at)
-        return line(DONE, **facts, s=lasted, o=counted, **more)
+        head = b"+%d %d %d %.5f " % (number, batch.count, counted, lasted)
+        return head + done_line(number, batch.key, self.place.slot, attempt, batch.count, counted, lasted, **more)
 
     def _keep(self, number: int, attempt: int, rows: str) -> str:
         """Rows in a file of their own, on the disk before the ledger names it."""
@@ -208,6 +206,11 @@ class _Worker:
         return tail(self.place, at)
 
     def _say(self, data: bytes) -> None:
+        """An answer, and in front of it how much was written until now, where that has become more."""
+        written = _sizes()
+        if written != self._written:
+            self._written = written
+            data = b"@%d %d\n" % written + data
         view = memoryview(data)
         while view:
             view = view[os.write(self._answer, view) :]

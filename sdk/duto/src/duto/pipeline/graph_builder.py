@@ -7,8 +7,8 @@ import json
 from dataclasses import replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from duto.client.step_context import variable_of
 from duto.configuration.arguments import as_value
-from duto.data.local_tabular import variable_of
 from duto.data.pipeline_data import WrittenData
 from duto.exceptions import UserErrorException
 from duto.spec.errors import Problem, SpecError

@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from core import loglines
 from core.errors import NotFound
 from core.storage import artifact_store, data_dir
+from duto.spec import distribution
 from runs.models import Attempt, RankLog, Run
+from runs.queries.graphs import parsed
 
 # A log of bytes: that of an attempt, or of one of its processes.
 Log = Attempt | RankLog
@@ -45,11 +47,24 @@ def log_of(attempt: Attempt, rank: int | None) -> Log:
     if rank is None:
         return attempt
     found = attempt.ranks.filter(rank=rank).first()
+    if found is None and rank < _processes_of(attempt):
+        # It has said nothing yet.
+        found = RankLog(attempt=attempt, rank=rank)
     if found is None:
         text = _("Attempt %(number)s has no log of rank %(rank)s.")
         raise NotFound(text % {"number": attempt.number, "rank": rank})
     found.attempt = attempt
     return found
+
+
+def _processes_of(attempt: Attempt) -> int:
+    """How many the step has, all of which may say something."""
+    run = attempt.run
+    spread = parsed(run.graph_id).steps[run.step.node_id].distribution if hasattr(run, "step") else None
+    if spread is None:
+        return 0
+    resolved = distribution.resolved(spread, (run.root or run).parameters)
+    return resolved.processes + resolved.parameter_servers
 
 
 def window(log: Log, offset: int = 0, limit: int = loglines.WINDOW) -> loglines.Window:

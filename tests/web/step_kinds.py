@@ -40,7 +40,7 @@ class StepKinds(RunScenario):
         attempt = self.attempt(self.step(run, "score"), started_at=now(), leased_at=now())
         began = now().timestamp() - 60
         lines = [line("plan", at=began, count=40, items=200, processes=2, action="summary_only")]
-        lines += [line("worker", w=slot, name=f"0-{slot}", pid=100 + slot, state="running") for slot in (0, 1)]
+        lines += [line("worker", w=slot, name=f"0-{slot}", pid=100 + slot, state="ready") for slot in (0, 1)]
         lines += [line("done", at=began + 3 * n, n=n, k=str(n), w=n % 2, t=1, i=5, o=5, s=0.2) for n in range(17)]
         failure = {
             "i": 5,

@@ -113,6 +113,23 @@ def removed_model(site: Site) -> Action:
     return lambda: site.client.delete(f"{site.base}models/forest/versions/1/")
 
 
+def a_module(site: Site) -> str:
+    made: str = site.post("modules/", {"name": "add"}).json()["id"]
+    return f"modules/{made}/"
+
+
+def changes_module(site: Site) -> Action:
+    place = a_module(site)
+    return lambda: site.patch(place, {"description": "Adds"})
+
+
+def publishes_module(site: Site) -> Action:
+    code = site.snapshot(add_py="print('sum')\n").digest
+    place = a_module(site)
+    definition = {"kind": "module", "script": "add.py", "snapshot": code}
+    return lambda: site.post(f"{place}versions/", {"definition": definition})
+
+
 def withdraw(site: Site) -> Action:
     made, _path = invitations.invite(site.context, "eve", Role.READER)
     return lambda: site.send(f"settings/members/{made.pk}/withdraw/")
@@ -159,6 +176,9 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "member.removed": (PAGE, "ana", lambda s: lambda: s.send(f"settings/members/{member(s).pk}/remove/")),
     "model.registered": (TOKEN, "ana", model),
     "model.removed": (TOKEN, "ana", removed_model),
+    "module.changed": (TOKEN, "ana", changes_module),
+    "module.created": (TOKEN, "ana", lambda s: lambda: s.post("modules/", {"name": "add"})),
+    "module.published": (TOKEN, "ana", publishes_module),
     "pipeline.published": (PAGE, "ana", publishes),
     "pipeline.status": (PAGE, "ana", disables),
     "retention.applied": (PAGE, "ana", lambda s: after(s.send("settings/retention/save/", **RETENTION), lambda: s.send("settings/retention/apply/"))),

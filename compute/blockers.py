@@ -11,24 +11,42 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from compute.capacity import FreeCapacity, takes_steps
 from compute.fair_queue import User
-from compute.placement_types import Cluster, HostState, NodeState, PlacementRequest, Reason, Size, reservation
+from compute.placement_types import (
+    NOTHING,
+    Abilities,
+    Cluster,
+    HostState,
+    NodeState,
+    PlacementRequest,
+    Reason,
+    Size,
+    reservation,
+)
 from core.clock import iso
 from core.words import decimal, duration_text, size_text
 
 LAUNCHERS = {"process": gettext_lazy("processes"), "docker": gettext_lazy("containers")}
+UNABLE = {
+    "conda": gettext_lazy(
+        "Its environment has conda packages, and no host with a micromamba base is there: %(hosts)s."
+    ),
+    "r": gettext_lazy(
+        "It needs R, and no host that runs processes and has Rscript is there: %(hosts)s. Install R on one (Debian's "
+        "r-base-core), and restart its agent."
+    ),
+}
 NAMED = 5
 
 
-def blockers(cluster: Cluster, capacity: FreeCapacity, conda: bool = False) -> tuple[Reason, ...]:
-    """Why no step of the cluster gets a place now, or with `conda` none with conda packages; empty if and only if one
-    can."""
+def blockers(cluster: Cluster, capacity: FreeCapacity, needs: Abilities = NOTHING) -> tuple[Reason, ...]:
+    """Why no step of the cluster that needs this gets a place now; empty if and only if one can."""
     full = [_cluster_full(cluster, capacity)] if capacity.busy[cluster.id] >= cluster.max_nodes else []
     full = [*_not_allowed(cluster, capacity), *full]
-    if capacity.fitting(cluster, conda):
+    if capacity.fitting(cluster, needs):
         return tuple(full)
-    away = [*_no_host(cluster, capacity), *_out_of_reach(cluster, capacity), *_too_small(cluster, capacity, conda)]
-    away += _no_conda(cluster, capacity) if conda else []
-    return (*away, *_no_devices(cluster, capacity, conda), *full, *_no_room(cluster, capacity, conda))
+    away = [*_no_host(cluster, capacity), *_out_of_reach(cluster, capacity), *_too_small(cluster, capacity, needs)]
+    away += _unable(cluster, capacity, needs)
+    return (*away, *_no_devices(cluster, capacity, needs), *full, *_no_room(cluster, capacity, needs))
 
 
 def delay(need: PlacementRequest, at: datetime | None) -> tuple[Reason, ...]:
@@ -131,18 +149,20 @@ def _not_allowed(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
     yield Reason("running_limit", text, {"running_steps": allowed.most})
 
 
-def _no_conda(cluster: Cluster, capacity: FreeCapacity) -> Iterable[Reason]:
-    """Hosts that take steps, but none with conda packages."""
+def _unable(cluster: Cluster, capacity: FreeCapacity, needs: Abilities) -> Iterable[Reason]:
+    """Hosts that take steps, but none that need this."""
     there = [host for host in capacity.allowed(cluster) if takes_steps(host, cluster)]
-    if there and not any(host.conda for host in there):
-        names = _names((each, f"runs {LAUNCHERS.get(each.launcher, each.launcher)}") for each in there)
-        text = f"Its environment has conda packages, and no host with a micromamba base is there: {names}."
-        yield Reason("no_conda", text, {"hosts": len(there)})
+    if not there or any(needs <= host.abilities for host in there):
+        return
+    nowhere = [need for need in sorted(needs) if not any(need in host.abilities for host in there)]
+    names = _names((each, _("runs %(what)s") % {"what": _launcher(each.launcher)}) for each in there)
+    for need in nowhere or sorted(needs):  # each somewhere, but no host has them all
+        yield Reason(f"no_{need}", str(UNABLE[need]) % {"hosts": names}, {"hosts": len(there)})
 
 
-def _too_small(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
+def _too_small(cluster: Cluster, capacity: FreeCapacity, needs: Abilities) -> Iterable[Reason]:
     """Hosts that are too small for the size, where the policy is strict."""
-    there = [host for host in capacity.allowed(cluster) if takes_steps(host, cluster, conda)]
+    there = [host for host in capacity.allowed(cluster) if takes_steps(host, cluster, needs)]
     small = [host for host in there if reservation(cluster, host) is None]
     if small:
         text = _("No host is large enough for %(size)s (%(needs)s): %(hosts)s.")
@@ -175,9 +195,9 @@ def _cluster_full(cluster: Cluster, capacity: FreeCapacity) -> Reason:
     )
 
 
-def _no_devices(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
+def _no_devices(cluster: Cluster, capacity: FreeCapacity, needs: Abilities) -> Iterable[Reason]:
     """Hosts that would do but for their devices."""
-    for host, node in capacity.usable(cluster, conda)[:NAMED]:
+    for host, node in capacity.usable(cluster, needs)[:NAMED]:
         free, wanted = len(capacity.free_devices(host)), node.takes.gpus
         if free >= wanted:
             continue
@@ -206,9 +226,9 @@ def _no_devices(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterab
         yield Reason("no_gpu", text, {**facts, "used_outside": len(outside)})
 
 
-def _no_room(cluster: Cluster, capacity: FreeCapacity, conda: bool) -> Iterable[Reason]:
+def _no_room(cluster: Cluster, capacity: FreeCapacity, needs: Abilities) -> Iterable[Reason]:
     """Hosts that would do but for their cores and memory, and who holds these."""
-    for host, node in capacity.usable(cluster, conda)[:NAMED]:
+    for host, node in capacity.usable(cluster, needs)[:NAMED]:
         takes = Size(node.takes.cores, node.takes.memory)
         if takes.fits(capacity.free[host.id]):
             continue

@@ -6,7 +6,18 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from compute.placement_types import Assignment, Cluster, Device, HostState, NewNode, NodeState, Size, reservation
+from compute.placement_types import (
+    NOTHING,
+    Abilities,
+    Assignment,
+    Cluster,
+    Device,
+    HostState,
+    NewNode,
+    NodeState,
+    Size,
+    reservation,
+)
 
 
 class FreeCapacity:
@@ -27,7 +38,7 @@ class FreeCapacity:
         self._host_of = {slot.id: slot.host for slot in slots}
         # Steps that were placed in this round, by workspace: clusters of one share its allowance.
         self._placed: Counter[UUID] = Counter()
-        self._usable: dict[tuple[UUID, bool], list[tuple[HostState, NewNode]]] = {}
+        self._usable: dict[tuple[UUID, Abilities], list[tuple[HostState, NewNode]]] = {}
         for slot in slots:
             if not slot.is_busy:
                 self._resting[slot.cluster][slot.host][slot.id] = slot
@@ -42,22 +53,22 @@ class FreeCapacity:
         """Hosts that the cluster may stand on, whatever their state."""
         return [host for host in self.hosts if cluster.hosts is None or host.id in cluster.hosts]
 
-    def usable(self, cluster: Cluster, conda: bool = False) -> list[tuple[HostState, NewNode]]:
+    def usable(self, cluster: Cluster, needs: Abilities = NOTHING) -> list[tuple[HostState, NewNode]]:
         """Hosts that could carry a node if they were empty. Only where none has all of the size is it shrunk."""
-        key = (cluster.id, conda)
+        key = (cluster.id, needs)
         if key not in self._usable:
             pairs = [
                 (host, node)
                 for host in self.allowed(cluster)
-                if takes_steps(host, cluster, conda) and (node := reservation(cluster, host)) is not None
+                if takes_steps(host, cluster, needs) and (node := reservation(cluster, host)) is not None
             ]
             whole = [pair for pair in pairs if not pair[1].warning]
             self._usable[key] = whole or pairs
         return self._usable[key]
 
-    def fitting(self, cluster: Cluster, conda: bool = False) -> list[tuple[HostState, NewNode]]:
+    def fitting(self, cluster: Cluster, needs: Abilities = NOTHING) -> list[tuple[HostState, NewNode]]:
         """Hosts that could carry a node now."""
-        return [(host, node) for host, node in self.usable(cluster, conda) if self.fits(node.takes, host)]
+        return [(host, node) for host, node in self.usable(cluster, needs) if self.fits(node.takes, host)]
 
     def fits(self, takes: Size, host: HostState) -> bool:
         free = self.free[host.id]
@@ -99,11 +110,11 @@ class FreeCapacity:
             if gone is not None:
                 del self._resting[place.cluster][self._host_of[gone]][gone]
 
-    def keep(self, cluster: Cluster, conda: bool = False) -> None:
+    def keep(self, cluster: Cluster, needs: Abilities = NOTHING) -> None:
         """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for."""
         if self.busy[cluster.id] >= cluster.max_nodes or not self.may_start(cluster):
             return
-        pairs = [(host, node) for host, node in self.usable(cluster, conda) if self._will_fit(node.takes, host)]
+        pairs = [(host, node) for host, node in self.usable(cluster, needs) if self._will_fit(node.takes, host)]
         if not pairs:
             return
         host, node = max(pairs, key=lambda pair: (self.free[pair[0].id].cores, pair[0].name))
@@ -117,8 +128,7 @@ class FreeCapacity:
         return len(host.devices) - lost >= takes.gpus
 
 
-def takes_steps(host: HostState, cluster: Cluster, conda: bool = False) -> bool:
-    """Whether the host is there, is not drained, and runs steps the way the cluster asks for, and with `conda` those
-    that need it."""
+def takes_steps(host: HostState, cluster: Cluster, needs: Abilities = NOTHING) -> bool:
+    """Whether the host is there, is not drained, and runs steps the way the cluster asks for, those that need this."""
     is_there = host.is_alive and host.drained_at is None and cluster.launcher in ("", host.launcher)
-    return is_there and (host.conda or not conda)
+    return is_there and needs <= host.abilities

@@ -44,7 +44,7 @@ def place(
     stuck: dict[object, tuple[Reason, ...]] = {}
     while (need := queue.next()) is not None:
         cluster = free.clusters[need.cluster]
-        reasons = delay(need, at) or stuck.get(cluster.id) or blockers(cluster, free, need.conda)
+        reasons = delay(need, at) or stuck.get(cluster.id) or blockers(cluster, free, need.needs)
         if not reasons:
             chosen = choose(need, cluster, free)
             free.take(chosen)
@@ -54,7 +54,7 @@ def place(
         refused[need.id] = reasons
         if cluster.id not in stuck and not delay(need, at):
             stuck[cluster.id] = reasons
-            free.keep(cluster, need.conda)
+            free.keep(cluster, need.needs)
         queue.passed()
     return Placement(tuple(given), refused)  # type: ignore[arg-type]
 
@@ -62,7 +62,7 @@ def place(
 def choose(need: PlacementRequest, cluster: Cluster, free: FreeCapacity) -> Assignment:
     """The best place of those that there are: where the environment stands, where the inputs were written, where a
     node is idle, then where most is free."""
-    host, node = min(free.fitting(cluster, need.conda), key=lambda pair: _preference(need, cluster, free, *pair))
+    host, node = min(free.fitting(cluster, need.needs), key=lambda pair: _preference(need, cluster, free, *pair))
     slot = next(iter(free.idle(cluster, host, node.takes)), None)
     gpus = _devices(free.free_devices(host), node.takes.gpus, slot)
     if slot is not None:

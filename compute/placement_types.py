@@ -12,6 +12,10 @@ from compute.stored_messages import listed, say
 from core.words import size_text
 
 GIB = 1 << 30
+# What not every host can do: `conda` (it has a base with micromamba, so that it can build environments with conda
+# packages), `r` (it has R).
+Abilities = frozenset[str]
+NOTHING: Abilities = frozenset()
 # A device that somebody outside the studio computes on is not given away; what a desktop takes does not count.
 FREE_SHARE = 0.8
 
@@ -65,8 +69,7 @@ class HostState:
     is_alive: bool = True
     seen_at: datetime | None = None
     drained_at: datetime | None = None
-    # Whether it has a base with micromamba, so that it can build environments with conda packages.
-    conda: bool = False
+    abilities: Abilities = NOTHING
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ class PlacementRequest:
     # Hosts on which its environment stands, and hosts that wrote its inputs.
     ready: frozenset[UUID] = frozenset()
     inputs: frozenset[UUID] = frozenset()
-    # Whether only a host that can build conda packages will do.
-    conda: bool = False
+    # What only some hosts can do, and this step needs.
+    needs: Abilities = NOTHING
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from core.spec import refusing
 from duto.spec import canonical
 from duto.spec.environment import lists_of, recipe_of
 from duto.spec.names import check_name, is_name
+from duto.spec.r import section as r_section
 
 MOST_PACKAGES = 2000
 # Of a definition's Python, and in no digest.
@@ -43,6 +44,7 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
     name = given.get("name") or ""
     with refusing():
         recipe = recipe_of(given)
+        r = None if given.get("r") is None else r_section(given["r"])
         if name:
             check_name("environment", name)
     document: dict[str, Any] = {
@@ -60,6 +62,8 @@ def read(given: Mapping[str, Any], locks: Mapping[str, str] | None = None) -> De
     document["python"].update(lists_of(recipe))
     if isinstance(given.get("docker"), Mapping) and given["docker"]:
         document["docker"] = dict(given["docker"])
+    if r is not None:
+        document["r"] = r
     return _with_locks(document, recipe.digest, dict(locks or {}))
 
 

@@ -76,6 +76,11 @@ class Config:
         None, "Folder of collected static files. Empty: they are served from where they lie."
     )
 
+    cran_url: str = setting(
+        "https://cloud.r-project.org",
+        "Address of CRAN, or of a mirror of it, from which hosts install the packages of R. A folder of theirs: `file:///path`.",
+        starts=("https://", "http://", "file:///"),
+    )
     user_python: str = setting(
         "", "Python for steps with user-managed dependencies. Empty: a bare virtual environment."
     )

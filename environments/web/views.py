@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.errors import NotFound
 from core.paging import page_of
 from core.serving import serve
-from duto.spec import curated
+from duto.spec import curated, r
 from environments import queries, stored_messages
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from environments.services import logs
@@ -82,7 +82,8 @@ class EnvironmentPage:
 def packages_of(version: EnvironmentVersion) -> list[str]:
     """All that was asked for, as it was written: of conda first, if there is any."""
     python = version.definition.get("python") or {}
-    return [*(python.get("conda") or {}).get("packages", []), *(python.get("packages") or [])]
+    conda = (python.get("conda") or {}).get("packages", [])
+    return [*conda, *(python.get("packages") or []), *r.shown(version.definition.get("r"))]
 
 
 def channels_of(version: EnvironmentVersion) -> list[str]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget
-from duto.spec import fingerprint
+from duto.spec import fingerprint, r
 from environments.models import EnvironmentVersion
 from runs import differences, stored_messages
 from runs.models import Attempt, StepRun
@@ -77,7 +77,11 @@ def environment(ask: StepPanelRequest) -> Environment:
     return Environment(
         version=version,
         url=url,
-        packages=[*(python.get("conda") or {}).get("packages", []), *python.get("packages", [])],
+        packages=[
+            *(python.get("conda") or {}).get("packages", []),
+            *python.get("packages", []),
+            *r.shown(definition.get("r")),
+        ],
         compute=compute,
         attempt=ask.step.last,
         variables=definition.get("variables", {}),

@@ -19,6 +19,7 @@ from compute.models import Node
 from compute.placement import place
 from compute.placement_types import (
     GIB,
+    NOTHING,
     Cluster,
     Device,
     HostState,
@@ -33,6 +34,7 @@ SMALL = Size(1, 2 * GIB)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CPU, GPU = UUID(int=1), UUID(int=2)
 ANA, BEA = UUID(int=71), UUID(int=72)
+CONDA = frozenset({"conda"})
 
 
 def host_state(number: int, cores: float = 4, gpus: int = 0, **more: Any) -> HostState:
@@ -149,7 +151,11 @@ def test_each_blocker_is_named_with_its_numbers() -> None:
 
 
 def test_conda_packages_need_a_host_that_can_build_them() -> None:
-    one, plain, able = PlacementRequest(UUID(int=1000), CPU, conda=True), host_state(1, 8), host_state(2, 2, conda=True)
+    one, plain, able = (
+        PlacementRequest(UUID(int=1000), CPU, needs=CONDA),
+        host_state(1, 8),
+        host_state(2, 2, abilities=CONDA),
+    )
     assert place([one], [cluster()], [], [plain, able]).given[0].node.host == able.id
     idle_elsewhere = place([one], [cluster(max_nodes=1)], [idle(7, on=1)], [plain, able])
     assert (idle_elsewhere.given[0].node.host, idle_elsewhere.given[0].leaves) == (able.id, UUID(int=7))
@@ -159,11 +165,22 @@ def test_conda_packages_need_a_host_that_can_build_them() -> None:
     assert codes(full, one) == ["host_full"] and "host-2 has 0 cores" in text(full, one)
     small = place([one], [cluster(Size(4, GIB), elastic=False)], [], [plain, able])
     assert codes(small, one) == ["too_large"] and "host-1" not in text(small, one)
-    silent = host_state(2, is_alive=False, conda=True)
+    silent = host_state(2, is_alive=False, abilities=CONDA)
     assert codes(place([one], [cluster()], [], [plain, silent]), one) == ["silent", "no_conda"]
     # Whoever comes later waits behind it, as behind any other.
     later = PlacementRequest(UUID(int=1001), CPU)
     assert codes(place([one, later], [cluster()], [], [plain]), later) == ["no_conda"]
+
+
+def test_steps_of_r_go_where_r_is() -> None:
+    one, plain = PlacementRequest(UUID(int=1000), CPU, needs=frozenset({"r"})), host_state(1, 8)
+    able = host_state(2, 2, abilities=frozenset({"r"}))
+    assert place([one], [cluster()], [], [plain, able]).given[0].node.host == able.id
+    lacking = place([one], [cluster()], [], [plain])
+    assert codes(lacking, one) == ["no_r"] and "Rscript" in text(lacking, one) and "r-base-core" in text(lacking, one)
+    both = PlacementRequest(UUID(int=1001), CPU, needs=CONDA | {"r"})
+    apart = place([both], [cluster()], [], [able, host_state(3, abilities=CONDA)])
+    assert codes(apart, both) == ["no_conda", "no_r"], "each is there, but no host has both"
 
 
 def test_a_cluster_that_was_made_smaller_takes_no_step_before_it_is_below_its_size() -> None:
@@ -247,7 +264,7 @@ def queues(draw: st.DrawFn, ids: list[UUID]) -> list[PlacementRequest]:
         PlacementRequest(
             UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
             not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
-            inputs=frozenset(ids[:1]), conda=draw(st.sampled_from([False, False, True])),
+            inputs=frozenset(ids[:1]), needs=draw(st.sampled_from([NOTHING, NOTHING, CONDA, CONDA | {"r"}])),
         )
         for number in range(draw(st.integers(0, 8)))
     ]  # fmt: skip
@@ -269,7 +286,8 @@ def worlds(
             host_state(
                 100 + number, draw(st.sampled_from([1, 2, 4, 8])), gpus, devices=devices,
                 is_alive=draw(st.booleans()) or draw(st.booleans()), launcher=draw(st.sampled_from(["process", "docker"])),
-                drained_at=draw(st.sampled_from([None, None, NOW])), conda=draw(st.booleans()),
+                drained_at=draw(st.sampled_from([None, None, NOW])),
+                abilities=draw(st.sampled_from([NOTHING, CONDA, CONDA | {"r"}, frozenset({"r"})])),
             )
         )  # fmt: skip
     ids = [each.id for each in hosts]
@@ -299,8 +317,8 @@ def test_a_step_is_refused_if_and_only_if_there_is_a_reason(world: Any) -> None:
     answer = place(needs, clusters, slots, hosts, held, NOW)
     got = [each.need for each in answer.given]
     assert len(got) == len(set(got))
-    able = {each.id for each in hosts if each.conda}
-    assert all(each.node.host in able for each in answer.given if next(n for n in needs if n.id == each.need).conda)
+    able, needed = {each.id: each.abilities for each in hosts}, {need.id: need.needs for need in needs}
+    assert all(needed[each.need] <= able[each.node.host] for each in answer.given)
     for need in needs:
         assert (need.id in got) != bool(answer.reasons(need.id))
         assert all(reason.text and reason.code for reason in answer.reasons(need.id))

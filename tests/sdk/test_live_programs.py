@@ -13,6 +13,7 @@ import pytest
 
 from studio.bootstrap import ROOT
 from studio.testing.live import LiveStudio, clean_env, live_studio
+from tests.cran import needs_r, repository
 
 pytestmark = [pytest.mark.slow]
 
@@ -25,7 +26,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def env(place: Path) -> dict[str, str]:
     """A person of their own: `up` writes this home's credentials, programs read them."""
-    return clean_env({"HOME": str(place), "XDG_CONFIG_HOME": str(place / ".config")})
+    cran = (place / "cran").as_uri()
+    return clean_env({"HOME": str(place), "XDG_CONFIG_HOME": str(place / ".config"), "DUTO_CRAN_URL": cran})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,3 +85,9 @@ def test_programs_and_data_transfers(place: Path, env: dict[str, str]) -> None:
 
 def test_modules(place: Path, env: dict[str, str]) -> None:
     assert run(place, env, "varied", "modules.py").endswith("all modules ran\n")
+
+
+@needs_r
+def test_steps_of_r(place: Path, env: dict[str, str]) -> None:
+    repository(place / "cran")
+    assert run(place, env, "varied", "r_scripts.py").endswith("all steps of R ran\n")

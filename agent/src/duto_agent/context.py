@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duto_agent.environments.builder import Environments
+from duto_agent.environments.r_libraries import RLibraries
 from duto_agent.launchers.base import AttemptKey, Launcher
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.exchange import SendReport
@@ -25,6 +26,7 @@ class AgentContext:
     client: StudioClient
     launcher: Launcher
     environments: Environments
+    r_libraries: RLibraries
     transfers: Transfers
     builders: Executor
     sdk: Path

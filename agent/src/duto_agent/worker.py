@@ -18,6 +18,7 @@ from duto_agent.attempt.shim_notifications import ShimNotifications
 from duto_agent.context import AgentContext
 from duto_agent.environments.builder import Environments
 from duto_agent.environments.pythons import Pythons
+from duto_agent.environments.r_libraries import RLibraries
 from duto_agent.environments.sdk_folder import sdk_folder
 from duto_agent.host.config import HostConfig, NotConfigured
 from duto_agent.host.facts import HostFacts
@@ -66,7 +67,8 @@ class Agent:
         facts = HostFacts(
             self.home, pythons, marker, gpus, isolation.facts(), "process" if self.containers is None else "docker"
         )
-        facts.containers = self.containers
+        r_libraries = RLibraries(self.environments)
+        facts.containers, facts.r = self.containers, r_libraries.version
         self.exchange = Exchange(self.client, facts.message)
         self.context = AgentContext(
             studio=self.config.studio.rstrip("/"),
@@ -74,6 +76,7 @@ class Agent:
             launcher=self._launcher(isolation),
             images=self.containers.images if self.containers is not None else None,
             environments=self.environments,
+            r_libraries=r_libraries,
             transfers=Transfers(store, self.home / "cache" / "blobs", self.client),
             builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
             sdk=sdk_folder(self.home),

@@ -110,6 +110,8 @@ class MoreFacts(Message, frozen=True):
     isolation: Isolation | Absent = UNSET
     sample: HostSample | Absent = UNSET
     conda: Text | Absent = UNSET
+    # The version of its R; empty where it has none.
+    r: Text | Absent = UNSET
 
 
 class HostFacts(Message, frozen=True):
@@ -422,6 +424,23 @@ class SnapshotSpec(Message, frozen=True):
     files: list[SnapshotFile] = []
 
 
+class RPackage(Message, frozen=True):
+    """A package of R, of an exact version or as its repository has it, and the address of that."""
+
+    name: str = ""
+    version: str | None = None
+    repository: str = ""
+
+
+class RSpec(Message, frozen=True):
+    """What a step's library of R holds; `sources` are addresses of archives, `cran` has what those need."""
+
+    version: str | None = None
+    packages: list[RPackage] = []
+    sources: list[str] = []
+    cran: str = ""
+
+
 class EnvironmentSpec(Message, frozen=True):
     """What a step's Python has installed, or which interpreter of the host it uses."""
 
@@ -431,6 +450,7 @@ class EnvironmentSpec(Message, frozen=True):
     user_managed: bool = False
     interpreter: str | None = None
     variables: dict[str, str | int | float | bool] = {}
+    r: RSpec | None = None
 
 
 class InputFile(Message, frozen=True):

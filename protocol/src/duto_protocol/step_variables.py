@@ -71,6 +71,7 @@ class Surroundings:
     studio: str
     token: str | None
     fonts: str | None = None
+    r_library: str | None = None
 
 
 def of_step(
@@ -102,6 +103,7 @@ def of_step(
         "MLFLOW_TRACKING_URI": around.tracking,
         "MLFLOW_ALLOW_FILE_STORE": "true",
         **({"MPLCONFIGDIR": around.fonts} if around.fonts else {}),
+        **({"R_LIBS_USER": around.r_library} if around.r_library else {}),
         **dict.fromkeys(THREADS, str(around.cores)),
         **own,
         **run,

@@ -36,6 +36,8 @@ from duto_protocol.messages import (
     LaunchSpec,
     Limits,
     OutputSpec,
+    RPackage,
+    RSpec,
     SnapshotFile,
     SnapshotSpec,
 )
@@ -166,12 +168,24 @@ class SpecOf:
         python = definition.get("python") or {}
         build = version.build if version else None
         variables = {**definition.get("variables", {}), **self.step.environment_variables}
+        r = self._r(definition.get("r"))
         if build is None:
             interpreter = python.get("interpreter") or settings.DUTO.user_python or None
-            return EnvironmentSpec(user_managed=True, interpreter=interpreter, variables=variables)
+            return EnvironmentSpec(user_managed=True, interpreter=interpreter, variables=variables, r=r)
         minor = ".".join(build.python.split(".")[:2])
         key = f"{build.lock_digest[:40]}-{minor}"
-        return EnvironmentSpec(key=key, lock=build.lock, python=build.python, variables=variables)
+        return EnvironmentSpec(key=key, lock=build.lock, python=build.python, variables=variables, r=r)
+
+    def _r(self, section: Mapping[str, Any] | None) -> RSpec | None:
+        """The library of R that the environment asks for, where it or the kind of the step needs R."""
+        if section is None and not KINDS[self.step.kind].needs_r:
+            return None
+        given = section or {}
+        cran = settings.DUTO.cran_url
+        packages = [
+            RPackage(each["name"], each["version"], each["repository"] or cran) for each in given.get("packages", ())
+        ]
+        return RSpec(version=given.get("version"), packages=packages, sources=list(given.get("sources", ())), cran=cran)
 
     def _input(self, source: Input) -> InputSpec:
         base = InputSpec(name=source.name, mode=source.mode, path_on_compute=source.path_on_compute)

@@ -19,7 +19,7 @@ from runs.models import Run
 from runs.queries import images as image_queries
 from runs.services.orchestration.progress import advance_some
 from runs.services.scheduling import wakeups
-from runs.services.scheduling.conda_hosts import hosts_with_conda
+from runs.services.scheduling.abilities import hosts_with
 from workspaces.access import WorkspaceContext
 
 
@@ -35,7 +35,7 @@ def fail_unbuildable() -> int:
     waiting = environment_builds.queued_with_conda()
     if not waiting:
         return 0
-    workspaces = {host.workspace_id for host in hosts_with_conda(Q())}
+    workspaces = {host.workspace_id for host in hosts_with("conda", Q())}
     count = 0
     for build, asked_by in waiting:
         if None in workspaces or workspaces & asked_by:

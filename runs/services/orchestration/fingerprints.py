@@ -74,6 +74,11 @@ def _snapshot(run_state: RunState, step: Step) -> str | None:
 def _environment(version: EnvironmentVersion | None) -> str | None:
     if version is None:
         return None
+    r = version.definition.get("r")
+    return _python(version) + (f" r:{canonical.digest(r)}" if r is not None else "")
+
+
+def _python(version: EnvironmentVersion) -> str:
     if version.build is None:
         # What the sentences in it are made of came later, and makes no other environment of it.
         python = {key: value for key, value in version.definition.get("python", {}).items() if key != "said"}

@@ -124,7 +124,7 @@ def host_state_of(host: Host, released: Mapping[str, datetime] | None = None) ->
         is_alive(host),
         host.last_seen_at,
         host.drained_at,
-        bool(isinstance(host.facts, dict) and host.facts.get("conda")),
+        frozenset(each for each in ("conda", "r") if isinstance(host.facts, dict) and host.facts.get(each)),
     )
 
 

@@ -13,13 +13,13 @@ from django.db.models.functions import RowNumber
 from compute import placement
 from compute.fair_queue import User
 from compute.models import Host, Node
-from compute.placement_types import Assignment, PlacementRequest, Size
+from compute.placement_types import NOTHING, Assignment, PlacementRequest, Size
 from core import outbox, sentences, words
 from core.clock import now
 from core.prepared import Prepared
 from runs.models import Attempt
 from runs.queries.clusters import waiting
-from runs.services.scheduling import affinity, cluster_state, conda_hosts, nodes, wakeups
+from runs.services.scheduling import abilities, affinity, cluster_state, nodes, wakeups
 from runs.services.scheduling.cluster_state import ClusterState
 
 GIVEN = ["node", "host", "node_name", "launcher", "warnings"]
@@ -76,7 +76,7 @@ _HEADS_OF_ONE: Prepared[Attempt] = Prepared(
 
 def needs_of(queue: Sequence[Attempt], found: ClusterState) -> list[PlacementRequest]:
     """What these attempts ask for. Where they would best run is added by affinity.add()."""
-    with_conda = conda_hosts.asking(queue)
+    needed = abilities.needed_by(queue)
     return [
         PlacementRequest(
             attempt.pk,
@@ -84,7 +84,7 @@ def needs_of(queue: Sequence[Attempt], found: ClusterState) -> list[PlacementReq
             attempt.priority,
             attempt.user_id,
             not_before=attempt.not_before,
-            conda=attempt.pk in with_conda,
+            needs=needed.get(attempt.pk, NOTHING),
         )
         for attempt in queue
     ]

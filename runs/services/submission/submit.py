@@ -34,7 +34,7 @@ from runs.queries import graphs
 from runs.services.orchestration import progress
 from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results import lineage, output_conflicts
-from runs.services.scheduling import conda_hosts
+from runs.services.scheduling import abilities
 from runs.services.submission import experiments, sweep_checks
 from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
@@ -354,7 +354,7 @@ def _environments(context: WorkspaceContext, plan: _Plan) -> dict[str, Environme
         if key not in known:
             known[key] = environment_versions.resolve(context.workspace, dict(step.environment))
         found[step.id] = known[key]
-    conda_hosts.require_hosts(context.workspace, plan.graph.steps, found, plan.targets)
+    abilities.require_hosts(context.workspace, plan.graph.steps, found, plan.targets)
     return found
 
 

@@ -38,7 +38,7 @@ from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, St
 from duto_agent.studio.exchange import final_report
 from duto_agent.studio.shipments import Stale
 from duto_agent.studio.transfers import DataMissing
-from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec
+from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec, RSpec
 from duto_protocol.reading import builtins_of, of_document
 from duto_protocol.values import Moment
 
@@ -146,8 +146,9 @@ class Attempt:
             bound = staging.stage(self.directory, self.spec, self.context.transfers)
             self.warnings += bound.warnings
             python, image = self._resolve_runtime()
+            library = self._r_library(self.spec.environment.r)
             launch = staging.launch_of(
-                self.key, self.directory, self.spec, bound, python, self.context.sdk, studio, image
+                self.key, self.directory, self.spec, bound, python, self.context.sdk, studio, image, library
             )
         except (BuildFailed, LaunchFailed) as error:
             raise Ended(Cause("environment", error.message)) from error
@@ -204,6 +205,19 @@ class Attempt:
         )
         self.warnings += environment.warnings
         return str(environment.executable)
+
+    def _r_library(self, wanted: RSpec | None) -> Path | None:
+        """Where the packages of R lie that its environment names; None where it names none."""
+        if wanted is None:
+            return None
+        if self.context.images is not None:
+            raise BuildFailed(said("r_in_container"))
+        libraries = self.context.r_libraries
+        found = libraries.ready(wanted)
+        self.warnings += libraries.warnings(wanted)
+        if found is None and (wanted.packages or wanted.sources):
+            found = self._with_log(lambda say: libraries.ensure(wanted, say))
+        return found
 
     def _with_log(self, build: Callable[[Callable[[str], None]], B]) -> B:
         """Built now, with its log in the attempt's own. Elsewhere, so that a cancel is heard meanwhile."""

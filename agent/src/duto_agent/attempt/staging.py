@@ -222,6 +222,7 @@ def launch_of(
     sdk: Path,
     studio: str,
     image: str = "",
+    library: Path | None = None,
 ) -> Launch:
     """The command, its variables and its limits."""
     container = spec.container if image else ContainerSpec()
@@ -231,7 +232,8 @@ def launch_of(
         argv = started_together(directory, spec, spec.distribution, argv, python)
     data = bindings.variables(spec.params, bound)
     own = {name: str(value) for name, value in spec.environment.variables.items()}
-    around = _surroundings(directory, spec, python, sdk, studio)
+    around = _surroundings(directory, spec, python, sdk, studio, library)
+    shown = [str(sdk), *([str(library)] if library is not None else []), *bound.roots]
     return Launch(
         key=key,
         argv=argv,
@@ -243,7 +245,7 @@ def launch_of(
         log_cap=spec.log_cap,
         ranks=ranks_of(spec) if spec.distribution else 0,
         reserved=reservation(spec),
-        binds=tuple(Bind(Path(root), Path(root)) for root in (str(sdk), *dict.fromkeys(bound.roots))),
+        binds=tuple(Bind(Path(root), Path(root)) for root in dict.fromkeys(shown)),
         image=image,
         group=spec.root,
         network=spec.network,
@@ -292,7 +294,9 @@ def reservation(spec: LaunchSpec) -> Reservation:
     return Reservation(limits.cores or None, limits.memory or None, tuple(limits.gpus or ()))
 
 
-def _surroundings(directory: Path, spec: LaunchSpec, python: str, sdk: Path, studio: str) -> Surroundings:
+def _surroundings(
+    directory: Path, spec: LaunchSpec, python: str, sdk: Path, studio: str, library: Path | None
+) -> Surroundings:
     fonts = Path(python).parent.parent / FONT_FOLDER
     has_fonts = "/" in python and fonts.is_dir()
     return Surroundings(
@@ -308,6 +312,7 @@ def _surroundings(directory: Path, spec: LaunchSpec, python: str, sdk: Path, stu
         cores=max(1, int(spec.limits.cores or os.cpu_count() or 1) // ranks_of(spec)),
         studio=studio,
         token=spec.token,
+        r_library=None if library is None else str(library),
         fonts=str(_own_fonts(fonts, directory / "tmp/matplotlib")) if has_fonts else None,
     )
 

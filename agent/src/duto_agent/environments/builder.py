@@ -100,7 +100,7 @@ class Environments:
         if not lock.strip():
             say = _nothing  # made in a blink: no news
         if not is_of(path, lock):
-            with require_space(said("environment_named", name=path.name), self.folder), self._only_one(path):
+            with require_space(said("environment_named", name=path.name), self.folder), self.only_one(path):
                 if not is_of(path, lock):
                     remove_tree(path)  # what stands there is something else, or was changed
                     self._build(path, lock, choice, say)
@@ -203,13 +203,18 @@ class Environments:
         return self._run(command, variables, say, stdin)
 
     def _run(self, command: list[str], variables: dict[str, str], say: Say, stdin: str) -> list[str]:
+        lines, code = self.follow(command, variables, say, stdin)
+        if code != 0:
+            text = "\n".join(lines)
+            raise IsSource(explain(text)) if NO_SOURCE.search(text) else failure_of(text, self.folder)
+        return lines
+
+    def follow(self, command: list[str], variables: dict[str, str], say: Say, stdin: str = "") -> tuple[list[str], int]:
+        """Run a program, say each line as it comes; all of them, and its exit code."""
         process = subprocess.Popen(
             command, env=variables, text=True, errors="replace",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
         )  # fmt: skip
-        return self._follow(process, say, stdin)
-
-    def _follow(self, process: subprocess.Popen[str], say: Say, stdin: str) -> list[str]:
         lines: list[str] = []
         self._running.add(process)
         with process:
@@ -221,10 +226,7 @@ class Environments:
                 lines.append(line.rstrip("\n"))
                 say(lines[-1])
         self._running.discard(process)
-        if process.returncode != 0:
-            text = "\n".join(lines)
-            raise IsSource(explain(text)) if NO_SOURCE.search(text) else failure_of(text, self.folder)
-        return lines
+        return lines, process.returncode
 
     def _draw_fonts(self, path: Path, lock: str) -> None:
         if not re.search(r"^matplotlib==", lock, re.M):
@@ -240,7 +242,8 @@ class Environments:
             subprocess.run(command, env=variables, capture_output=True, timeout=120)
 
     @contextlib.contextmanager
-    def _only_one(self, path: Path) -> Iterator[None]:
+    def only_one(self, path: Path) -> Iterator[None]:
+        """Of several who make what stands at this path, one at a time."""
         with path.with_name(path.name + ".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

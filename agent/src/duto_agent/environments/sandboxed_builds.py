@@ -30,10 +30,10 @@ class SandboxedBuilds:
         self.sandbox, self.caches = sandbox, caches
         remove_tree(caches)  # of builds that an agent was killed amid
 
-    def command(self, argv: Sequence[str], python: str, writable: Path) -> list[str]:
-        """A program of the environment `writable` itself."""
+    def command(self, argv: Sequence[str], program: str, writable: Path, shown: Sequence[Bind] = ()) -> list[str]:
+        """A program that writes into `writable`: one of that environment itself, or R; it sees what is `shown` as well."""
         self._give(writable)
-        return self.sandbox.around(argv, [*interpreter(python), Bind(writable, writable, read_only=False)])
+        return self.sandbox.around(argv, [*interpreter(program), *shown, Bind(writable, writable, read_only=False)])
 
     @contextlib.contextmanager
     def uv(

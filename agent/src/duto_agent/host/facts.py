@@ -42,6 +42,7 @@ class HostFacts:
         self.gpus, self.isolation, self.launcher = gpus, isolation, launcher
         self.storage: Housekeeper | None = None
         self.containers: Containers | None = None
+        self.r = ""
         self.started_at = Moment.present()
         self.cores, self.memory = len(os.sched_getaffinity(0)), _memory()
         self._sample: messages.HostSample | None = None
@@ -71,6 +72,7 @@ class HostFacts:
                 storage=messages.Storage() if self.storage is None else storage_report(self.storage.storage),
                 isolation=self.isolation,
                 sample=self.sample(disk.free),
+                r=self.r if containers is None else "",
                 conda=(containers.images.micromamba if containers is not None else None) or "",
             ),
         )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duto.spec import trees
+from duto_agent.environments import r_libraries
 from duto_agent.environments.builder import READY, key_of
 from duto_agent.files import GONE, read_json, remove_tree
 from duto_agent.launchers.base import AttemptKey
@@ -84,8 +85,9 @@ class Housekeeper:
 
     def _needed(self) -> set[str]:
         specs = (read_json(self.home / "attempts" / key.folder / "spec.json") for key in self.holding())
-        locks = ((spec.get("environment") or {}).get("lock") for spec in specs if isinstance(spec, dict))
-        return {key_of(str(lock)) for lock in locks if lock} | {key_of("")}
+        wanted = [spec.get("environment") or {} for spec in specs if isinstance(spec, dict)]
+        libraries = {r_libraries.key_of(each["r"]) for each in wanted if each.get("r")}
+        return {key_of(str(each["lock"])) for each in wanted if each.get("lock")} | libraries | {key_of("")}
 
     def _clean(self, moment: float) -> None:
         for kind, items, folder in (

@@ -122,6 +122,8 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         ContainerRegistry as ContainerRegistry,
         DockerSection as DockerSection,
         PythonSection as PythonSection,
+        RCranPackage as RCranPackage,
+        RGitHubPackage as RGitHubPackage,
         RSection as RSection,
         SparkPackage as SparkPackage,
         SparkSection as SparkSection,
@@ -187,6 +189,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.steps.parameter import PipelineParameter as PipelineParameter
     from duto.steps.refused import AdlaStep as AdlaStep, DatabricksStep as DatabricksStep, KustoStep as KustoStep
     from duto.steps.python_script import PythonScriptStep as PythonScriptStep
+    from duto.steps.r_script import RScriptStep as RScriptStep
     from duto.sweep.config import HyperDriveConfig as HyperDriveConfig, HyperDriveRunConfig as HyperDriveRunConfig
     from duto.sweep.expressions import (
         choice as choice,

@@ -32,6 +32,7 @@ _BY_MODULE = {
     "duto.steps.azure_batch": "AzureBatchStep",
     "duto.steps.data_transfer": "DataTransferStep TransferredData",
     "duto.steps.module_step": "ModuleStep",
+    "duto.steps.r_script": "RScriptStep",
     "duto.pipeline.module": "Module ModuleVersion ModuleVersionDescriptor",
     "duto.pipeline.module_ports": "InputPortDef OutputPortDef",
     "duto.steps.refused": "AdlaStep KustoStep DatabricksStep",
@@ -54,7 +55,8 @@ _BY_MODULE = {
     "BatchCompute BatchAttachConfiguration AttachConfiguration",
     "duto.compute.status": "AmlComputeStatus ScaleSettings",
     "duto.environment.environment": "Environment ImageBuildDetails DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
-    "duto.environment.sections": "PythonSection DockerSection SparkSection RSection SparkPackage ContainerRegistry",
+    "duto.environment.sections": "PythonSection DockerSection SparkSection RSection RCranPackage RGitHubPackage "
+    "SparkPackage ContainerRegistry",
     "duto.environment.conda_dependencies": "CondaDependencies",
     "duto.configuration.run_configuration": "RunConfiguration DockerConfiguration HistoryConfiguration SparkConfiguration",
     "duto.configuration.estimator": "Estimator SKLearn PyTorch TensorFlow Chainer",

@@ -22,7 +22,6 @@ _SCHEDULE = "Publish the pipeline and call its address from cron."
 ADVICE: Dict[str, str] = {
     **dict.fromkeys(
         (
-            "RScriptStep",
             "SynapseSparkStep",
             "AutoMLPipelineBuilder",
         ),

@@ -45,7 +45,7 @@ class Environment:
         python: Python and its packages; a new environment has `azureml-defaults`.
         docker: the image of a container.
         spark: kept as it is; Spark is not built.
-        r: kept as it is; R is not built.
+        r: R's packages; None where nothing of R is needed.
         environment_variables: variables that the script gets, as text.
         inferencing_stack_version: kept as it is; a studio serves no models.
         databricks: kept as it is; Databricks is not built.
@@ -398,6 +398,7 @@ class Environment:
                 for key, value in {**dependencies.variables, **(self.environment_variables or {})}.items()
             },
             docker=self.docker.to_document(),
+            r=None if self.r is None else self.r.to_document(),
         )
 
     @property
@@ -414,16 +415,22 @@ class Environment:
         return asks_for_nothing and not self.python.user_managed_dependencies
 
     @property
+    def is_unspoken(self) -> bool:
+        """Whether neither packages of Python nor an image nor a registered environment is asked for. An addition of ours."""
+        is_registered = self._registered is not None or self.is_by_name
+        return self._asks_for_no_packages and not self.docker.is_image and not is_registered
+
+    @property
     def is_blank(self) -> bool:
         """Whether it asks for nothing beside variables, which a step has of its own. An addition of ours."""
-        return self._asks_for_no_packages and not self.docker.to_document()
+        return self._asks_for_no_packages and not self.docker.to_document() and self.r is None
 
     def reference(self, workspace: Optional[Workspace] = None) -> Dict[str, Any]:
         """What a step of a graph holds.
 
         Args:
             workspace: where an environment by its name is looked up whose container is to be run otherwise than it
-                was registered; None leaves it at its name, which does for a draft.
+                was registered, or that is to have R; None leaves it at its name, which does for a draft.
 
         Returns:
             `name` and `version` while it is as it was registered, or says no more than them, else the definition.
@@ -433,7 +440,7 @@ class Environment:
             UserErrorException: a file that the lists name cannot be had.
             NotFoundException: there is no environment of the name.
         """
-        if self.is_by_name and workspace is not None and self.docker.to_document():
+        if self.is_by_name and workspace is not None and (self.docker.to_document() or self.r is not None):
             return self._as_registered(workspace).reference()
         if self.is_by_name:
             return {"name": self.name, "version": None if self.version is None else str(self.version)}
@@ -443,10 +450,11 @@ class Environment:
         return document
 
     def _as_registered(self, workspace: Workspace) -> Environment:
-        """The environment that the name means, with what this one says of containers and variables."""
+        """The environment that the name means, with what this one says of containers, variables and R."""
         made = Environment.get(workspace, self.name, None if self.version is None else str(self.version))
         made.docker.run_as(self.docker.shm_size, self.docker.arguments)
         made.environment_variables.update(self.environment_variables)
+        made.r = self.r or made.r
         return made
 
     def __repr__(self) -> str:
@@ -523,6 +531,7 @@ def environment_of(item: Mapping[str, Any]) -> Environment:
         made.python.interpreter_path = str(python["interpreter"])
     made.environment_variables = dict(document.get("variables") or {})
     made.docker.take(document.get("docker") or {})
+    made.r = None if document.get("r") is None else RSection._of_document(document["r"])
     made.version = str(item.get("version", ""))
     # As this side writes it, so that a definition that nobody touched is known again.
     made._registered = {"version": made.version, "definition": made.definition()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, TypeVar
 
 from duto.environment.conda_dependencies import CondaDependencies
+from duto.environment.sections import RCranPackage, RGitHubPackage, RSection
 from duto.exceptions import RunConfigurationException
 
 _Made = TypeVar("_Made", bound=Any)
@@ -29,6 +30,16 @@ REGISTRY = {
     "registry_identity": "registryIdentity",
 }
 SPARK = {"repositories": "repositories", "packages": "packages", "precache_packages": "precachePackages"}
+R = {
+    "r_version": "rVersion",
+    "user_managed": "userManaged",
+    "rscript_path": "rscriptPath",
+    "snapshot_date": "snapshotDate",
+    "custom_url_packages": "customUrlPackages",
+    "bioconductor_packages": "bioConductorPackages",
+}
+# Lists of packages, each of several names and values.
+R_PACKAGES = {"cran_packages": "cranPackages", "github_packages": "gitHubPackages"}
 SECTIONS = frozenset(
     [
         "name",
@@ -88,7 +99,19 @@ def write(environment: Any) -> Dict[str, Any]:
         "spark": values_of(environment.spark, SPARK),
         "inferencingStackVersion": environment.inferencing_stack_version,
     }
-    return {**document, **({"databricks": environment.databricks} if environment.databricks else {})}
+    found = {"databricks": environment.databricks, "r": None if environment.r is None else _r(environment.r)}
+    return {**document, **{key: value for key, value in found.items() if value}}
+
+
+def _r(given: Any) -> Dict[str, Any]:
+    """A section of R. Tokens stay where they are."""
+    lists = {key: getattr(given, name) for name, key in R_PACKAGES.items()}
+    packages = {
+        key: [each if isinstance(each, str) else {**vars(each), "auth_token": None} for each in found]
+        for key, found in lists.items()
+        if found
+    }
+    return {**values_of(given, R), **packages}
 
 
 def name_of(document: Mapping[str, Any]) -> str:
@@ -116,16 +139,23 @@ def read(document: Mapping[str, Any], folder: Path, made: _Made) -> _Made:
     fill(made.docker.base_image_registry, REGISTRY, section(docker, "baseImageRegistry"))
     fill(made.spark, SPARK, section(document, "spark"))
     made.databricks = section(document, "databricks") or None
+    made.r = _read_r(section(document, "r")) if document.get("r") else None
     made.inferencing_stack_version = document.get("inferencingStackVersion")
+    return made
+
+
+def _read_r(given: Mapping[str, Any]) -> RSection:
+    made = RSection()
+    fill(made, R, given)
+    for (name, key), kind in zip(R_PACKAGES.items(), (RCranPackage, RGitHubPackage)):
+        if given.get(key):
+            setattr(made, name, [kind(**each) if isinstance(each, dict) else str(each) for each in given[key]])
     return made
 
 
 def unread(document: Mapping[str, Any]) -> Dict[str, Any]:
     """What of a document means something and is not used here: by its key, why."""
-    found = {key: "there is no such section of an environment" for key in document if key not in SECTIONS}
-    if document.get("r"):
-        found["r"] = "the studio runs no R"
-    return found
+    return {key: "there is no such section of an environment" for key in document if key not in SECTIONS}
 
 
 def _beside(folder: Path, name: str) -> Path:

@@ -3,10 +3,14 @@ used."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from duto.environment.conda_dependencies import CondaDependencies
+from duto.exceptions import UserErrorException
+from duto.not_built import passed_over
+from duto.spec.r import package_of
 
 
 class PythonSection:
@@ -166,13 +170,58 @@ class SparkSection:
             setattr(self, key, value)
 
 
-class RSection:
-    """R's packages; R is not built.
+class RCranPackage:
+    """A package of CRAN, or of a repository that is laid out like it.
 
     Attributes:
-        r_version: kept as it is.
-        cran_packages: kept as it is.
-        user_managed: kept as it is.
+        name: its name.
+        version: the exact version, such as `1.8.8`; None for the one that the repository has when the library is made.
+        repository: address of the repository; None for the studio's CRAN.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        """
+        Args:
+            kwargs: values of the attributes.
+        """
+        self.name: Optional[str] = None
+        self.version: Optional[str] = None
+        self.repository: Optional[str] = None
+        for key, value in kwargs.items():
+            setattr(self, key, value)
+
+
+class RGitHubPackage:
+    """A package of a public repository on GitHub, as its default branch has it when the library is made.
+
+    Attributes:
+        repository: owner and name, such as `r-lib/cli`.
+        auth_token: refused: a definition can be read by all members of the workspace.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        """
+        Args:
+            kwargs: values of the attributes.
+        """
+        self.repository: Optional[str] = None
+        self.auth_token: Optional[str] = None
+        for key, value in kwargs.items():
+            setattr(self, key, value)
+
+
+class RSection:
+    """R's packages: they go into a library of their own, which is made once on each host. See docs/r.md.
+
+    Attributes:
+        r_version: the version of R; a host that has another uses that one, and says so as a warning of the step.
+        user_managed: True: nothing is installed, and the host's R has what the script needs.
+        rscript_path: the program that runs the script; None for the `Rscript` on the path.
+        cran_packages: `RCranPackage`s; a text is `name` or `name==version`.
+        github_packages: `RGitHubPackage`s; a text is owner and name.
+        custom_url_packages: addresses of archives of packages.
+        bioconductor_packages: refused: name the repository in an `RCranPackage`.
+        snapshot_date: refused: name the versions, or a repository of that date.
     """
 
     def __init__(self, **kwargs: object) -> None:
@@ -181,10 +230,69 @@ class RSection:
             kwargs: values of the attributes.
         """
         self.r_version: Optional[str] = None
-        self.cran_packages: Optional[List[Any]] = None
         self.user_managed = False
+        self.rscript_path: Optional[str] = None
+        self.cran_packages: Optional[List[Any]] = None
+        self.github_packages: Optional[List[Any]] = None
+        self.custom_url_packages: Optional[List[str]] = None
+        self.bioconductor_packages: Optional[List[str]] = None
+        self.snapshot_date: Optional[str] = None
         for key, value in kwargs.items():
             setattr(self, key, value)
+
+    def to_document(self) -> Dict[str, object]:
+        """What the definition holds (docs/wire.md).
+
+        Returns:
+            `version`, `packages` and `sources`.
+
+        Raises:
+            UserErrorException: something that the studio cannot install.
+        """
+        for name, advice in _NO_R.items():
+            if getattr(self, name):
+                raise UserErrorException(f"RSection.{name} is not part of Duto: {advice}")
+        packages = [_cran_package(each) for each in self.cran_packages or ()]
+        sources = [_archive(each) for each in self.github_packages or ()]
+        sources += [str(each) for each in self.custom_url_packages or ()]
+        if self.user_managed and (packages or sources):
+            passed_over("RSection", "user_managed says that the host's R has its packages.", packages=True)
+            packages, sources = [], []
+        return {"version": self.r_version, "packages": packages, "sources": sources}
+
+    @classmethod
+    def _of_document(cls, document: Mapping[str, Any]) -> RSection:
+        """The section of a definition."""
+        packages = [RCranPackage(**each) for each in document.get("packages") or ()]
+        sources = list(document.get("sources") or ())
+        return cls(
+            r_version=document.get("version"), cran_packages=packages or None, custom_url_packages=sources or None
+        )
+
+
+_NO_R = {
+    "bioconductor_packages": "give RCranPackage(name=..., repository=...) the address of Bioconductor's repository.",
+    "snapshot_date": "give each RCranPackage its version, or the address of a repository of that date.",
+}
+
+
+def _cran_package(given: Any) -> Dict[str, Optional[str]]:
+    if isinstance(given, str):
+        return package_of(given)
+    return {name: getattr(given, name, None) for name in ("name", "version", "repository")}
+
+
+def _archive(given: Any) -> str:
+    """The archive of a repository's default branch."""
+    if getattr(given, "auth_token", None):
+        raise UserErrorException(
+            "RGitHubPackage(auth_token=...) would be readable in the environment's definition. Give a public repository, or "
+            "an address in custom_url_packages that hosts may read."
+        )
+    repository = given if isinstance(given, str) else str(getattr(given, "repository", ""))
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise UserErrorException(f"A package on GitHub is named by owner and repository, not {repository!r}.")
+    return f"https://github.com/{repository}/archive/HEAD.tar.gz"
 
 
 class SparkPackage:

@@ -15,6 +15,7 @@ from duto.spec import conda as conda_rules
 from duto.spec.conda import Conda
 from duto.spec.errors import Problem, SpecError
 from duto.spec.packages import brought_by, from_conda, from_pip, is_own, normalise
+from duto.spec.r import section as r_section
 from duto.spec.requirements import NoRequirement, Requirement
 from duto.spec.sentences import said, said_in, with_said
 
@@ -312,6 +313,7 @@ def definition(
     interpreter: Optional[str] = None,
     variables: Optional[Mapping[str, str]] = None,
     docker: Optional[Mapping[str, Any]] = None,
+    r: Optional[Mapping[str, Any]] = None,
 ) -> Dict[str, Any]:
     """The definition of an environment as the graph document and `POST environments/` hold it."""
     document: Dict[str, Any] = {
@@ -329,4 +331,6 @@ def definition(
     document["python"].update(lists_of(built))
     if docker:
         document["docker"] = dict(docker)
+    if r is not None:
+        document["r"] = r_section(r)
     return document

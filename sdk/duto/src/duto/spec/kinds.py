@@ -58,6 +58,7 @@ class Kind:
         is_shell: its arguments are a line for a shell (docs/wire.md), and `start` is not used.
         check: problems of its own, beside those that any step may have.
         unrelated: settings on which its result does not depend: no part of its identity.
+        needs_r: whether it runs on hosts that have R alone.
     """
 
     step_type: str
@@ -68,6 +69,7 @@ class Kind:
     is_shell: bool = False
     check: Check = script_problems
     unrelated: Tuple[str, ...] = ()
+    needs_r: bool = False
 
     @property
     def has_script(self) -> bool:
@@ -130,6 +132,13 @@ def _module_problems(step: Step, files: Optional[Mapping[str, Any]]) -> Iterable
         yield "bad_settings", "its setting `module` is the id of a version of a module."
 
 
+def _r_problems(step: Step, files: Optional[Mapping[str, Any]]) -> Iterable[Tuple[str, str]]:
+    yield from script_problems(step, files)
+    program = step.settings.get("rscript")
+    if not isinstance(program, str) or not program or program.startswith("-") or "=" in program:
+        yield "bad_settings", f"its setting `rscript` is Rscript or a path of it, not {program!r}."
+
+
 def _transfer_problems(step: Step, files: Optional[Mapping[str, Any]]) -> Iterable[Tuple[str, str]]:
     if len(step.inputs) != 1 or len(step.outputs) != 1:
         yield "bad_transfer", "a transfer has one source and one destination."
@@ -175,6 +184,15 @@ KINDS: Mapping[str, Kind] = {
         check=_program_problems,
     ),
     "module": Kind("ModuleStep", icon="module", word=_("module"), check=_module_problems),
+    "r_script": Kind(
+        "RScriptStep",
+        ("/usr/bin/env", "{rscript}", "{script}"),
+        shown=("Rscript", "{script}"),
+        icon="r-script",
+        word="R",
+        check=_r_problems,
+        needs_r=True,
+    ),
     "data_transfer": Kind(
         "DataTransferStep",
         ("{python}", "-m", "duto.run.transfer", "{source}", "{destination}"),

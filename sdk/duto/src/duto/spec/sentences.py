@@ -311,6 +311,18 @@ SENTENCES: Dict[str, str] = {
     "python_too_old": _("Steps cannot begin in Python %(version)s; the oldest that they can is 3.8."),
     "other_python": _("Python %(asked)s is not on this host; Python %(used)s is used."),
     "no_interpreter": _("The interpreter '%(path)s' is not on this host."),
+    "no_r_hosts": _(
+        "It needs R, and no host of its cluster that runs processes has Rscript: install R on one (Debian's r-base-core), and "
+        "restart its agent."
+    ),
+    "no_rscript": _("This host has no Rscript: install R (Debian's r-base-core), and restart its agent."),
+    "r_in_container": _("Steps of R run on hosts that run processes; this one runs containers."),
+    "other_r": _("R %(asked)s is not on this host; R %(used)s is used."),
+    "no_r_index": _("The repository of R packages at %(name)s could not be read from this host."),
+    "no_r_package": _("The repository of R packages has no '%(name)s'."),
+    "no_r_version": _("The repository of R packages has no %(name)s, nor has its archive."),
+    "r_not_installed": _("The R package '%(name)s' could not be installed; the log says why."),
+    "r_failed": _("The library of R packages could not be made: %(error)s"),
     "no_uv": _("This host has no uv; install the package uv beside the agent."),
     # Containers and their images.
     "engine_refused": _("The container engine refused: %(error)s"),

@@ -64,7 +64,7 @@ def _processes_of(attempt: Attempt) -> int:
     if spread is None:
         return 0
     resolved = distribution.resolved(spread, (run.root or run).parameters)
-    return resolved.processes + resolved.parameter_servers
+    return int(resolved.processes + resolved.parameter_servers)
 
 
 def window(log: Log, offset: int = 0, limit: int = loglines.WINDOW) -> loglines.Window:

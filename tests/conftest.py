@@ -19,6 +19,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Each turning icon keeps a software renderer busy.
+    "--force-prefers-reduced-motion",
 )
 
 # Two cores may be shared with others; an expectation that is met early does not wait.

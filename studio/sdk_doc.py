@@ -43,6 +43,7 @@ TYPES = {
     "Recipe": "of `duto.spec.environment`: Python, packages, channels and bounds",
     "Self": "the class of the object itself",
     "Session": "of requests",
+    "Table": "a `TabularDataset`, such a one as an input, or another step's output that is read as rows",
     "Target": "`(datastore, 'path')`, a `DataPath` or a `DataReference`, or a datastore",
     "Wrapped": "what it is given",
 }

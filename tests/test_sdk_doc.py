@@ -49,11 +49,16 @@ REASONS = {
     "AmlComputeStatus.serialize AmlComputeStatus.deserialize ScaleSettings.deserialize Run.get_detailed_status "
     "Run.get_details Run.get_details_with_logs Run.get_metrics Run.wait_for_completion RunDetails.get_widget_data "
     "Model.serialize Model.deserialize HyperParameterSampling.to_json EarlyTerminationPolicy.to_json "
-    "HyperDriveRun.get_metrics HyperDriveRun.get_children_sorted_by_primary_metric",
+    "HyperDriveRun.get_metrics HyperDriveRun.get_children_sorted_by_primary_metric AutoMLConfig.as_serializable_dict "
+    "AutoMLRun.summary FeaturizationConfig.__init__ FeaturizationConfig.add_transformer_params "
+    "FeaturizationConfig.get_transformer_params ForecastingParameters.from_parameters_dict",
+    "a model, which is of whatever class it is": "AutoMLRun.get_output",
     "keywords that are handed on": "ActivityFailedException.__init__ RunEnvironmentException.__init__ "
     "AzureMLAggregatedException.__init__ WebserviceException.__init__ OutputTabularDatasetConfig.__init__ "
     "HyperDriveRun.__init__ PipelineRun.__init__ StepRun.__init__ Pipeline.submit PublishedPipeline.__init__ Experiment.submit "
-    "Experiment.start_logging Run.__init__ Run.submit_child Model.__init__",
+    "Experiment.start_logging Run.__init__ Run.submit_child Model.__init__ AutoMLConfig.__init__ "
+    "AutoMLRun.__init__ AutoMLRun.get_best_child AutoMLRun.get_run_sdk_dependencies AutoMLStep.__init__ "
+    "ForecastingParameters.__init__",
 }
 ANY = {member for members in REASONS.values() for member in members.split()}
 

@@ -70,7 +70,7 @@ class RunIn(s.Serializer):  # type: ignore[type-arg]
     """The graph is checked by the rules of docs/wire.md, not here."""
 
     experiment = s.CharField(trim_whitespace=False)
-    kind = s.ChoiceField(["pipeline", "script", "sweep", "interactive"], default="pipeline")
+    kind = s.ChoiceField(["pipeline", "script", "sweep", "automl", "interactive"], default="pipeline")
     graph = s.DictField(required=False)
     parameters = s.DictField(required=False, default=dict)
     tags = s.DictField(required=False, default=dict)

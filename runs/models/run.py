@@ -54,6 +54,7 @@ class Run(Lifecycle):
         STEP = "step", _("Step")
         SCRIPT = "script", _("Script")
         SWEEP = "sweep", _("Sweep")
+        AUTOML = "automl", _("Automated ML")
         TRIAL = "trial", _("Trial")
         CHILD = "child", _("Child")
         INTERACTIVE = "interactive", _("Interactive")
@@ -195,7 +196,7 @@ class Run(Lifecycle):
     @property
     def is_own_step(self) -> bool:
         """Whether this is a root that is the single step of its graph itself, and ends with it."""
-        return self.kind in (self.Kind.SCRIPT, self.Kind.SWEEP)
+        return self.kind in (self.Kind.SCRIPT, self.Kind.SWEEP, self.Kind.AUTOML)
 
     @property
     def graph_id(self) -> UUID:

@@ -36,6 +36,10 @@ def studio(place: Path, env: dict[str, str]) -> Iterator[LiveStudio]:
         running.take_over()
         shutil.copytree(Path(__file__).parent / "programs", place / "examples/varied")
         shutil.copy(ROOT / "examples/hello/config.json", place / "examples/varied/config.json")
+        shutil.copy(ROOT / "examples/penguins/penguins-raw.csv", place / "examples/varied/automl/penguins.csv")
+        shutil.copy(
+            ROOT / "examples/data-references/data/lga-2013-02.csv", place / "examples/varied/automl/flights.csv"
+        )
         yield running
 
 
@@ -77,6 +81,10 @@ def test_estimators(place: Path, env: dict[str, str]) -> None:
 
 def test_sweeps(place: Path, env: dict[str, str]) -> None:
     assert run(place, env, "varied", "sweeps.py").endswith("all sweeps ran\n")
+
+
+def test_automated_machine_learning(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "automl.py").endswith("all of automl ran\n")
 
 
 def test_programs_and_data_transfers(place: Path, env: dict[str, str]) -> None:

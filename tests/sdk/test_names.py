@@ -198,6 +198,12 @@ HARMLESS = {
 KNOWN = {
     "attached.AttachConfiguration.to_body",
     "commands.command_problems",
+    "automl.AutoMLStep.folder",
+    "kinds.automl_problems",
+    "config.AutoMLConfig.__init__",
+    "config.AutoMLConfig.get_supported_dataset_languages",
+    "forecasting_parameters.ForecastingParameters.__init__",
+    "forecasting_parameters.ForecastingParameters.from_parameters_dict",
     "data_transfer.DataTransferStep.folder",
     "module.Module.__init__",
     "module.ModuleVersion.__init__",

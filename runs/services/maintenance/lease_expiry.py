@@ -58,6 +58,6 @@ def silent_runs() -> list[Run]:
     """Open roots that nothing moves: no attempt at work and no event for a while. The ticker advances them."""
     quiet = now() - timedelta(seconds=5)
     busy = Attempt.objects.exclude(status__in=Attempt.ENDS).values("run__root_id")
-    kinds = [Run.Kind.PIPELINE, Run.Kind.SCRIPT, Run.Kind.SWEEP]
+    kinds = [Run.Kind.PIPELINE, Run.Kind.SCRIPT, Run.Kind.SWEEP, Run.Kind.AUTOML]
     rows = Run.objects.filter(parent__isnull=True, kind__in=kinds, created_at__lt=quiet)
     return list(rows.exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50])

@@ -22,6 +22,10 @@ def check(context: WorkspaceContext, kind: str, graph: Graph) -> None:
         raise Unprocessable("A sweep run is a graph of one step of the kind 'sweep'.", code="no_sweep")
     if kind == Run.Kind.SCRIPT and sweeps:
         raise Unprocessable("A script run has no sweep: submit it as the kind 'sweep'.", code="no_script")
+    if kind == Run.Kind.AUTOML and [step.kind for step in graph.steps] != ["automl"]:
+        raise Unprocessable(
+            "A run of automated machine learning is a graph of one step of the kind 'automl'.", code="no_automl"
+        )
     problems = [
         {"code": "bad_sweep", "message": f"Step '{step.name}': {text}", "step": step.id}
         for step in sweeps

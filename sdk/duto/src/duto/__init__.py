@@ -160,6 +160,10 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         WorkspaceException as WorkspaceException,
         WorkspacePrivateEndpointException as WorkspacePrivateEndpointException,
     )
+    from duto.automl.config import AutoMLConfig as AutoMLConfig, get_primary_metrics as get_primary_metrics
+    from duto.automl.featurization import FeaturizationConfig as FeaturizationConfig
+    from duto.automl.forecasting_parameters import ForecastingParameters as ForecastingParameters
+    from duto.automl.run import AutoMLRun as AutoMLRun, AutoMLStepRun as AutoMLStepRun
     from duto.experiment.experiment import Experiment as Experiment
     from duto.experiment.script_run_config import ScriptRunConfig as ScriptRunConfig
     from duto.model.model import Model as Model
@@ -178,6 +182,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.run.run import Run as Run, get_run as get_run
     from duto.run.widgets import RunDetails as RunDetails
     from duto.steps.base import PipelineStep as PipelineStep, StepSequence as StepSequence
+    from duto.steps.automl import AutoMLStep as AutoMLStep
     from duto.steps.azure_batch import AzureBatchStep as AzureBatchStep
     from duto.steps.command import CommandStep as CommandStep
     from duto.steps.data_transfer import DataTransferStep as DataTransferStep, TransferredData as TransferredData

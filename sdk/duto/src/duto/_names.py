@@ -21,6 +21,11 @@ _BY_MODULE = {
     "duto.steps.parallel_run": "ParallelRunStep ParallelRunConfig",
     "duto.parallel.entry_script": "EntryScript",
     "duto.steps.hyper_drive": "HyperDriveStep",
+    "duto.automl.config": "AutoMLConfig get_primary_metrics",
+    "duto.automl.featurization": "FeaturizationConfig",
+    "duto.automl.forecasting_parameters": "ForecastingParameters",
+    "duto.automl.run": "AutoMLRun AutoMLStepRun",
+    "duto.steps.automl": "AutoMLStep",
     "duto.sweep.expressions": "choice randint uniform quniform loguniform qloguniform normal qnormal lognormal qlognormal",
     "duto.sweep.sampling": "HyperParameterSampling RandomParameterSampling GridParameterSampling "
     "BayesianParameterSampling",

@@ -13,7 +13,7 @@ _Kind = TypeVar("_Kind", bound=type)
 _STEPS = "Use PythonScriptStep with a script that does the work."
 _SERVE = "A studio runs pipelines and serves no models: load the model with `Model.get_model_path`."
 _SWEEP = "Use HyperDriveConfig and HyperDriveRun."
-_AUTOML = "Train the candidates in steps of your own and compare their metrics."
+_AUTOML = "Use AutoMLConfig with tabular data, or train the candidates in steps of your own and compare their metrics."
 _ATTACH = "Use AmlCompute, which runs on the studio's hosts."
 _ESTIMATOR = "Use Estimator, or ScriptRunConfig with a RunConfiguration."
 _MLFLOW = "Log with Run.get_context().log and register with run.register_model."
@@ -29,12 +29,6 @@ ADVICE: Dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "AutoMLConfig",
-            "AutoMLRun",
-            "AutoMLStep",
-            "AutoMLStepRun",
-            "ForecastingParameters",
-            "FeaturizationConfig",
             "ManyModelsTrainParameters",
             "ManyModelsInferenceParameters",
         ),

@@ -136,7 +136,7 @@ class PrimaryMetricGoal(Enum):
 
 
 class TimeSeries:
-    """Names of settings of forecasts, as `azureml.train.automl.constants` has them; automated ML is not built.
+    """Names of settings of forecasts, as `azureml.train.automl.constants` has them.
 
     Attributes:
         TIME_COLUMN_NAME: the column of times.

@@ -14,6 +14,8 @@ from duto.run.lookup import has
 from duto.spec.names import check_name
 
 if TYPE_CHECKING:
+    from duto.automl.config import AutoMLConfig
+    from duto.automl.run import AutoMLRun
     from duto.configuration.estimator import Estimator
     from duto.configuration.resources import ViewType
     from duto.experiment.script_run_config import ScriptRunConfig
@@ -84,9 +86,17 @@ class Experiment:
         **kwargs: Any,
     ) -> HyperDriveRun: ...
 
+    @overload
     def submit(
         self,
-        config: Union[Pipeline, PublishedPipeline, ScriptRunConfig, Estimator, HyperDriveConfig],
+        config: AutoMLConfig,
+        tags: Optional[Mapping[str, object]] = None,
+        **kwargs: Any,
+    ) -> AutoMLRun: ...
+
+    def submit(
+        self,
+        config: Union[Pipeline, PublishedPipeline, ScriptRunConfig, Estimator, HyperDriveConfig, AutoMLConfig],
         tags: Optional[Mapping[str, object]] = None,
         **kwargs: Any,
     ) -> Run:
@@ -103,12 +113,14 @@ class Experiment:
                 passed over with a warning.
 
         Returns:
-            A `PipelineRun` for pipelines, a `HyperDriveRun` for a sweep, a `Run` for a script or an estimator.
+            A `PipelineRun` for pipelines, a `HyperDriveRun` for a sweep, an `AutoMLRun` for an `AutoMLConfig`, a `Run` for
+            a script or an estimator.
 
         Raises:
             UserErrorException: what is wrong, every problem by name; or something that cannot be submitted.
             SnapshotException: the source directory cannot be read.
         """
+        from duto.automl.config import AutoMLConfig
         from duto.configuration.estimator import Estimator
         from duto.experiment.script_run_config import ScriptRunConfig
         from duto.pipeline.pipeline import Pipeline
@@ -140,12 +152,14 @@ class Experiment:
             run = config._start(self.workspace, self.name, parameters, going_on, tags)
         elif isinstance(config, HyperDriveConfig):
             run = self._submit_sweep(config, tags, priority)
+        elif isinstance(config, AutoMLConfig):
+            run = self._submit_automl(config, tags, priority)
         elif isinstance(config, ScriptRunConfig):
             run = self._submit_script(config, tags, config.run_config.priority if priority is None else priority)
         else:
             raise UserErrorException(
                 f"{type(config).__name__} cannot be submitted to an experiment: submit a Pipeline of steps, a "
-                "PublishedPipeline, a ScriptRunConfig, an Estimator or a HyperDriveConfig."
+                "PublishedPipeline, a ScriptRunConfig, an Estimator, a HyperDriveConfig or an AutoMLConfig."
             )
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
@@ -170,6 +184,20 @@ class Experiment:
         given = getattr(inner.runconfig, "priority", None) if priority is None else priority
         run: HyperDriveRun = submission.submit_pipeline(self, builder, tags=tags, kind="sweep", priority=given)
         run._config = config
+        return run
+
+    def _submit_automl(
+        self, config: AutoMLConfig, tags: Optional[Mapping[str, object]], priority: Optional[int]
+    ) -> AutoMLRun:
+        from duto.pipeline import submission
+        from duto.pipeline.graph_builder import GraphBuilder
+        from duto.steps.automl import AutoMLStep
+
+        step = AutoMLStep(
+            "automl", config, allow_reuse=False, enable_default_model_output=False, enable_default_metrics_output=False
+        )
+        builder = GraphBuilder(self.workspace, step)
+        run: AutoMLRun = submission.submit_pipeline(self, builder, tags=tags, kind="automl", priority=priority)
         return run
 
     def start_logging(self, *args: object, **kwargs: Any) -> Run:

@@ -13,10 +13,10 @@ from duto.parallel.batches import NotCut
 from duto.parallel.driver import Driver
 from duto.parallel.plan import Plan, apart, plan_of
 from duto.parallel.worker import Job, Seat
+from duto.run.cores import share_out
 from duto.spec.parallel import APPEND_ROW, Settings, settings_of
 
 VARIABLE = "DUTO_PARALLEL"
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 HEADER = "--append_row_dataframe_header"
 
 
@@ -30,7 +30,7 @@ def main(given: Mapping[str, Any], arguments: List[str]) -> int:
     cores = int(given.get("cores") or os.cpu_count() or 1)
     try:
         settings = settings_of(given["settings"])
-        _share_cores(settings, cores)
+        share_out(cores, max(1, cores // (_each_node(settings, cores) * settings.node_count)))
         plan = apart(lambda: plan_of(settings, _inputs(settings), given.get("partition_formats") or {}, folder))
     except (NotCut, ValueError) as error:
         print(f"This step cannot run: {error}", file=sys.stderr)
@@ -74,15 +74,6 @@ def _datasets() -> Dict[str, Any]:
     from duto.run.run import Run
 
     return input_datasets(Run.get_context() if Context.of_process() is not None else None)
-
-
-def _share_cores(settings: Settings, cores: int) -> None:
-    """Libraries of numbers start a thread a core: a process gets its share, unless the step says otherwise. Before any of
-    them is imported."""
-    share = str(max(1, cores // (_each_node(settings, cores) * settings.node_count)))
-    for name in THREADS:
-        if os.environ.get(name) == str(cores):
-            os.environ[name] = share
 
 
 def _devices() -> List[str]:

@@ -94,7 +94,7 @@ class GraphBuilder:
         return [
             Problem(
                 "bad_output",
-                f"Step '{step.name}': the output '{ports.output_name(root)}' has a training_output, which only a HyperDriveStep has.",
+                f"Step '{step.name}': the output '{ports.output_name(root)}' has a training_output, which only a HyperDriveStep and an AutoMLStep have.",
                 self.ids[step],
             )
             for step in self.steps

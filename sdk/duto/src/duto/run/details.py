@@ -10,7 +10,7 @@ from duto.spec import status as statuses
 from duto.spec.kinds import KINDS
 
 # Runs that are the single step of a graph of their own.
-_WITH_GRAPH = ("script", "sweep", "trial")
+_WITH_GRAPH = ("script", "sweep", "automl", "trial")
 
 
 def details_of(run: Any, facts: Mapping[str, Any]) -> Dict[str, Any]:

@@ -21,6 +21,8 @@ def run_of(workspace: Any, document: Mapping[str, Any], experiment: Any = None) 
         return duto.PipelineRun(place, run_id, _document=dict(document))
     if kind == "sweep":
         return duto.HyperDriveRun(place, run_id, _document=dict(document))
+    if kind == "automl":
+        return duto.AutoMLRun(place, run_id, _document=dict(document))
     if kind == "step":
         step = document.get("step") or {}
         return duto.StepRun(

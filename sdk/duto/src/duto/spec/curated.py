@@ -6,12 +6,14 @@ import re
 from typing import Dict, Optional, Tuple
 
 TUTORIAL, SKLEARN, OLD_SKLEARN = "AzureML-Tutorial", "AzureML-sklearn-1.2", "AzureML-sklearn-1.1"
+AUTOML = "AzureML-AutoML"
 PYTORCH, TENSORFLOW = "AzureML-pytorch-2.0", "AzureML-tensorflow-2.12"
 
 # What people choose each for; the studio's locks say the rest.
 HEADLINES: Dict[str, str] = {
     SKLEARN: "numpy 1.23.5, pandas 1.5.3, scikit-learn 1.2.2, lightgbm 3.3.5",
     OLD_SKLEARN: "numpy 1.23.5, pandas 1.5.3, scikit-learn 1.1.3, lightgbm 3.3.5",
+    AUTOML: "flaml 2.8.0, scikit-learn 1.2.2, lightgbm 4.7.0, xgboost-cpu 3.2.0",
     PYTORCH: "torch 2.0.1, torchvision 0.15.2, numpy 1.23.5",
     TENSORFLOW: "tensorflow 2.12.1, numpy 1.23.5",
 }
@@ -27,7 +29,7 @@ _VERSION = r"-\d[\w.]*(?:-[\w.]+)*"
 _AZURES: Tuple[Tuple[str, str], ...] = (
     (rf"(?:sklearn|scikit-learn|lightgbm){_VERSION}", SKLEARN),
     (rf"minimal(?:{_VERSION}|-[a-z]+\d[\w.]*(?:-[\w.]+)*)?", SKLEARN),
-    (r"automl(?:-dnn)?(?:-gpu)?(?:-inference)?", SKLEARN),
+    (r"automl(?:-dnn)?(?:-gpu)?(?:-inference)?", AUTOML),
     (rf"(?:acpt-)?pytorch{_VERSION}", PYTORCH),
     (rf"tensorflow{_VERSION}", TENSORFLOW),
 )

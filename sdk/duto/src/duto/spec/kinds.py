@@ -5,10 +5,11 @@ The class by which programs make steps of a kind is a module of `duto.steps`; no
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Tuple
 
-from duto.spec import parallel
+from duto.spec import automl, parallel
 from duto.spec.commands import command_problems
 from duto.spec.sweeps import settings_problems
 from duto.spec.values import Step
@@ -51,7 +52,7 @@ class Kind:
     Attributes:
         step_type: the class that programs make it by, and its runs' property `StepType`.
         start: what an agent starts, before the step's arguments: `{python}` is the Python of its environment, `{script}`
-            the step's script, any other name one of its settings.
+            the step's script, `{settings}` all of its settings as JSON, any other name one of them.
         shown: the same as people are shown it; empty for `start`.
         icon: one of the studio's icons, drawn on the step's node; empty for none.
         word: what its node is called beside its name; empty for nothing.
@@ -107,7 +108,7 @@ class Kind:
         return () if self.is_shell else self._filled(self.shown or self.start, "python", script, settings)
 
     def _filled(self, words: Tuple[str, ...], python: str, script: str, settings: Mapping[str, Any]) -> Tuple[str, ...]:
-        values = {**settings, "python": python, "script": script}
+        values = {**settings, "python": python, "script": script, "settings": json.dumps(settings, default=dict)}
         return tuple(each.format_map(values) for each in words)
 
 
@@ -163,6 +164,19 @@ def parallel_problems(step: Step, files: Optional[Mapping[str, Any]]) -> Iterabl
         yield "bad_settings", f"its settings write rows into the output '{output}', which it does not have."
 
 
+def automl_problems(step: Step, files: Optional[Mapping[str, Any]]) -> Iterable[Tuple[str, str]]:
+    """What is wrong with a step of automated machine learning: its settings, and the data that they name."""
+    yield from (("bad_settings", text) for text in automl.problems_of(step.settings))
+    inputs, outputs = {each.name for each in step.inputs}, {each.name for each in step.outputs}
+    for what in ("training_data", "validation_data"):
+        name = step.settings.get(what)
+        if isinstance(name, str) and name not in inputs:
+            yield "bad_settings", f"its {what} is the input '{name}', which it does not have."
+    made = step.settings.get("outputs")
+    for name in set(made if isinstance(made, Mapping) else ()) ^ outputs:
+        yield "bad_settings", f"its outputs and what is to be in them differ: '{name}' is not in both."
+
+
 KINDS: Mapping[str, Kind] = {
     "python_script": Kind("PythonScriptStep"),
     "command": Kind("CommandStep", icon="terminal", word=_("command"), is_shell=True, check=command_problems),
@@ -173,6 +187,15 @@ KINDS: Mapping[str, Kind] = {
         word=_("parallel run"),
         check=parallel_problems,
         unrelated=parallel.UNRELATED,
+    ),
+    "automl": Kind(
+        "AutoMLStep",
+        ("{python}", "-m", "duto.automl", "{settings}"),
+        shown=("{python}", "-m", "duto.automl"),
+        icon="chart",
+        word=_("automated ML"),
+        check=automl_problems,
+        unrelated=automl.UNRELATED,
     ),
     "sweep": Kind("HyperDriveStep", icon="chart", word=_("sweep"), check=sweep_problems),
     "program": Kind(

@@ -6,10 +6,11 @@ since parameters may hold some of them.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from duto.spec import readers
 
 KIND = "parallel_run"
 APPEND_ROW, SUMMARY_ONLY = "append_row", "summary_only"
@@ -81,50 +82,11 @@ def batch_size(value: Any) -> BatchSize:
     return BatchSize(int(found[1]) * _UNITS[unit], bool(unit))
 
 
-def _whole(least: int, most: float = math.inf) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        number = _number(value)
-        if number is None or number != int(number) or not least <= number <= most:
-            upper = "" if most == math.inf else f" and not above {most:,}"
-            raise ValueError(f"{value!r} is no whole number of at least {least}{upper}.")
-        return int(number)
-
-    return read
-
-
-def _number(value: Any) -> Optional[float]:
-    """A number, also as text: parameters of pipelines that came over HTTP are that."""
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _seconds(value: Any) -> float:
-    number = _number(value)
-    if number is None or number <= 0:
-        raise ValueError(f"{value!r} is no number of seconds above 0.")
-    return number
-
-
 def _percent(value: Any) -> float:
-    number = _number(value)
+    number = readers.number(value)
     if number is None or not 0 <= number <= 100:
         raise ValueError(f"{value!r} is no percentage between 0 and 100.")
     return number
-
-
-def _one_of(known: Tuple[str, ...], fold: Callable[[str], str]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        text = fold(value.strip()) if isinstance(value, str) else value
-        if text not in known:
-            raise ValueError(f"{value!r} is none of {', '.join(known)}.")
-        return str(text)
-
-    return read
 
 
 def _file_name(value: Any) -> str:
@@ -133,40 +95,26 @@ def _file_name(value: Any) -> str:
     return value
 
 
-def _names(value: Any) -> Tuple[str, ...]:
-    if (
-        isinstance(value, str)
-        or not isinstance(value, (list, tuple))
-        or not all(isinstance(e, str) and e for e in value)
-    ):
-        raise ValueError(f"{value!r} is no list of names.")
-    return tuple(value)
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no name of an output.")
-    return value
-
-
 def _level(value: Any) -> str:
-    return _one_of(LEVELS, lambda text: {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(text.upper(), text.upper()))(value)
+    return readers.one_of(
+        LEVELS, lambda text: {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(text.upper(), text.upper())
+    )(value)
 
 
 _MOST = 2**31 - 1
 READERS: Dict[str, Callable[[Any], Any]] = {
-    "inputs": _names,
-    "output": _name,
-    "output_action": _one_of(ACTIONS, str.lower),
-    "error_threshold": _whole(-1, _MOST),
+    "inputs": readers.names,
+    "output": readers.name,
+    "output_action": readers.one_of(ACTIONS, str.lower),
+    "error_threshold": readers.whole(-1, _MOST),
     "mini_batch_size": batch_size,
-    "partition_keys": _names,
-    "node_count": _whole(1, 10_000),
-    "process_count_per_node": _whole(1, 10_000),
-    "run_invocation_timeout": _seconds,
-    "run_max_try": _whole(1, _MOST),
+    "partition_keys": readers.names,
+    "node_count": readers.whole(1, 10_000),
+    "process_count_per_node": readers.whole(1, 10_000),
+    "run_invocation_timeout": readers.above_zero("seconds"),
+    "run_max_try": readers.whole(1, _MOST),
     "append_row_file_name": _file_name,
-    "allowed_failed_count": _whole(0, _MOST),
+    "allowed_failed_count": readers.whole(0, _MOST),
     "allowed_failed_percent": _percent,
     "logging_level": _level,
 }

@@ -69,6 +69,8 @@ INPUT_DATASET = "duto.input."
 READ_DATASET = "duto.read."
 # Of a run: a model that its script copied, by name and version; the value is `name:version`.
 READ_MODEL = "duto.model."
+# Of a run of automated machine learning: a tag with the id of its best trial's run.
+BEST_CHILD = "automl_best_child_run_id"
 PIPELINE_ID = "azureml.pipelineid"
 SNAPSHOT_ID = "ContentSnapshotId"
 STEP_TYPE = "StepType"
@@ -89,6 +91,7 @@ RUN_TYPES: Dict[str, str] = {
     "script": "azureml.scriptrun",
     "interactive": "azureml.scriptrun",
     "sweep": "hyperdrive",
+    "automl": "automl",
     "trial": "azureml.scriptrun",
     "child": "azureml.scriptrun",
 }

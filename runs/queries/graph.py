@@ -65,6 +65,7 @@ def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict
     nodes = [*sources.nodes(), *(_node(rows[spec.id], spec.kind) for spec in specs if spec.id in rows)]
     return {
         "version": tree.version,
+        "run": str(root.pk),
         "status": root.status,
         "hash": root.graph_digest,
         "created_at": iso(root.created_at),
@@ -118,6 +119,7 @@ def _folded(root: Run, specs: Sequence[Step], folded: Folded, step: str) -> dict
             edges.setdefault((start, end), {"from": start, "to": end, "label": edge["label"]})
     return {
         "version": root.version,
+        "run": str(root.pk),
         "status": root.status,
         "hash": root.graph_digest,
         "folded": True,

@@ -134,8 +134,8 @@ class RunStore extends EventTarget {
 
   #apply({ run, step, status, facts: { attempt: tried, ...facts } = {} }) {
     const node = step ? this.nodes.get(step) : this.steps.find((other) => other.run === run);
-    // A script run is its own and only step.
-    if (status && this.topic?.endsWith(`:${run}`)) {
+    // A script run is its own and only step. A trial is told of by the topic of its sweep.
+    if (status && run === this.doc.run) {
       this.doc.status = status;
       this.#show();
     }

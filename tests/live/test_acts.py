@@ -274,6 +274,49 @@ def test_a_run_is_canceled_from_its_page_and_the_page_turns_by_itself(stage: Stu
     assert run.log("slow") == b"waiting\n"
 
 
+TRIAL = """
+import sys, time
+from azureml.core import Run
+print("waiting", flush=True)
+if sys.argv[-1] != "3":
+    time.sleep(300)
+Run.get_context().log("loss", 0.5)
+"""
+
+
+def test_a_trial_is_canceled_and_cloned_in_the_table_and_on_its_page(stage: Studio, page: Page) -> None:
+    graph = stage.graph({"tune": TRIAL})
+    space = [{"name": "x", "expression": "choice", "values": [1, 2, 3]}]
+    bounds = {"max_total": 3, "max_concurrent": 1, "max_minutes": 60, "policy": {"kind": "none"}}
+    settings = {"sampling": "grid", "space": space, "metric": "loss", "goal": "minimize", **bounds}
+    graph["steps"][0] |= {"kind": "sweep", "settings": settings}
+    run = stage.submit_graph(graph, kind="sweep")
+    page.goto(f"/w/main/runs/{run.id}/")
+    table = page.get_by_role("table", name="Trials")
+    row = table.locator("tr", has=page.get_by_role("link", name=re.compile("#")))
+    row.nth(0).get_by_role("button", name="Cancel").click(timeout=SLOW_MS)
+    has_ended(page, "Canceled")
+    page.goto(f"/w/main/runs/{run.id}/")
+    row.filter(has_text="#2").get_by_role("link", name="#2").click(timeout=SLOW_MS)
+    expect(page.locator("log-view .lines")).to_contain_text("waiting", timeout=SLOW_MS)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel the run").click()
+    has_ended(page, "Canceled")
+    run.wait()
+    page.goto(f"/w/main/runs/{run.id}/")
+    row.filter(has_text="#3").get_by_role("button", name="Clone").click()
+    expect(page.locator("#run-head")).to_contain_text("from")
+    has_ended(page)
+    clone = run_of(stage, page)
+    assert clone.facts["kind"] == "script" and clone.id != run.id
+    page.goto(f"/w/main/runs/{clone.facts['cloned_from']}/")
+    page.get_by_role("button", name="Clone…").click()
+    page.locator("#run-dialog").get_by_role("button", name="Submit").click()
+    expect(page).not_to_have_url(re.compile(clone.facts["cloned_from"]))
+    has_ended(page)
+    assert run_of(stage, page).facts["cloned_from"] == clone.facts["cloned_from"]
+
+
 def test_lines_are_counted_from_the_first_though_the_log_was_opened_empty(stage: Studio, page: Page) -> None:
     run = stage.submit({"late": "import time\ntime.sleep(8)\nprint('one', flush=True)\nprint('two', end='')"})
     page.goto(f"/w/main/runs/{run.id}/?step=late&tab=logs")

@@ -21,6 +21,7 @@ from tests.agent import micromamba
 from tests.agent.containers import gateway_of
 from tests.agent.test_conda import Served
 from tests.live.floods import FLOODS, survives
+from tests.live.parallel import scoring, taken_over, until_done
 from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
@@ -91,6 +92,20 @@ def test_steps_in_containers_share_data_metrics_and_the_studio(container_studio:
 @pytest.mark.parametrize("name", [name for name in FLOODS if name not in ("points", "images")])
 def test_a_flood_out_of_a_container_is_kept_whole_in_bounded_memory(container_studio: Studio, name: str) -> None:
     survives(container_studio, name)
+
+
+def test_a_container_that_is_killed_costs_the_mini_batches_that_it_was_at(
+    container_studio: Studio, engine_socket: str
+) -> None:
+    run = container_studio.submit_graph(scoring(container_studio))
+    until_done(container_studio, run, 20)
+    attempt = run.step("score")["step"]["attempts"][0]["id"]
+    engine = Engine(engine_socket)
+    (box,) = engine.containers({"duto.attempt": attempt})
+    engine.kill(box["Id"])
+    run.wait()
+    assert len(run.step("score")["step"]["attempts"]) == 2
+    assert taken_over(container_studio, run) >= 20
 
 
 def test_the_build_of_an_image_is_seen_while_it_runs_and_ends_by_a_cancel(container_studio: Studio) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from studio.testing.live import eventually
+from tests.live.parallel import SCORE, scoring, taken_over, until_done
 from tests.live.second import Second
 from tests.live.studio import Studio, is_alive
 
@@ -148,14 +149,18 @@ def test_a_host_killed_with_all_that_it_runs_is_given_up_after_the_lease(
 ) -> None:
     assert studio.rest("POST", f"hosts/{own(studio)}/drain/", role="owner").status_code == 200
     eventually(lambda: is_alive(second.pid) and bool(second.facts), what="the second host")
-    run = studio.submit({"gone": gate.script})
+    run = studio.submit_graph(scoring(studio, SCORE, gone=gate.script))
     run.until("gone", b"begun")
+    until_done(studio, run, 20)
     second.kill()
     assert studio.rest("POST", f"hosts/{own(studio)}/undrain/", role="owner").status_code == 200
     eventually(lambda: len(run.step("gone")["step"]["attempts"]) == 2, what="a second attempt")
     gate.open()
     run.wait()
     assert [status for _, status in host_of(studio, run, "gone")] == ["lost", "completed"]
+    # What the studio had heard of the mini-batches of a parallel step is not done again.
+    assert [status for _, status in host_of(studio, run, "score")] == ["lost", "completed"]
+    assert taken_over(studio, run) >= 20
 
 
 def test_a_used_token_and_a_studio_that_is_away_are_told(studio: Studio, second: Second, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,10 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from studio.bootstrap import ROOT
-from studio.testing.live import LiveStudio, clean_env, live_studio
+from studio.testing.live import LiveStudio, clean_env, eventually, live_studio
 from tests.cran import needs_r, repository
 
 pytestmark = [pytest.mark.slow]
@@ -85,6 +87,25 @@ def test_sweeps(place: Path, env: dict[str, str]) -> None:
 
 def test_automated_machine_learning(place: Path, env: dict[str, str]) -> None:
     assert run(place, env, "varied", "automl.py").endswith("all of automl ran\n")
+
+
+@pytest.mark.skipif(
+    shutil.which("mpirun") is None and not os.environ.get("DUTO_REQUIRE_MPI"), reason="there is no mpirun here"
+)
+def test_steps_of_many_processes_and_runs_are_resumed_and_cloned(
+    place: Path, env: dict[str, str], studio: LiveStudio
+) -> None:
+    resumed = json.loads(run(place, env, "varied", "going_on.py").splitlines()[-1])
+    known = json.loads((place / ".config/duto/credentials.json").read_text())["studios"]
+    base = f"{studio.url}/api/v1/workspaces/main/runs/"
+    with httpx.Client(headers={"Authorization": f"Bearer {next(iter(known.values()))['token']}"}, timeout=60) as client:
+        asked = client.post(f"{base}{resumed}/resubmit/", json={"regenerate_outputs": True})
+        assert asked.status_code == 201, asked.text
+        clone = f"{base}{asked.json()['id']}/"
+        eventually(lambda: client.get(clone).json()["status"] in ("Completed", "Failed"), 240, "the end of the clone")
+        steps = client.get(f"{clone}steps/").json()["items"]
+    assert [each["step"]["name"] for each in steps if each["status"] != "Completed"] == [], steps
+    assert len(steps) == 5 and not any(each["is_reused"] for each in steps)
 
 
 def test_programs_and_data_transfers(place: Path, env: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from duto.parallel.driver import _second_end
 from duto.parallel.ledger import placed
 from duto.spec.ledger import Progress
 from studio.bootstrap import ROOT
@@ -375,6 +376,19 @@ def test_what_a_process_has_ahead_goes_to_one_that_is_free(step: Step) -> None:
     assert code == 0 and step.rows() == names, said
     done = [record for _, _, record in placed(step.folder / "ledger.jsonl") if record["e"] == "done"]
     assert done[-1]["n"] == 150 and done[-1]["at"] - done[-2]["at"] > 0.5
+
+
+def test_what_is_taken_back_is_never_waited_for() -> None:
+    """The process may have read the last number meanwhile."""
+    hear, told = os.pipe()
+    back = _second_end(hear)
+    assert back is not None
+    with pytest.raises(BlockingIOError):
+        os.read(back, 16)
+    os.write(told, b"7")
+    assert os.read(back, 16) == b"7"
+    os.close(back)
+    os.close(told)
 
 
 def test_what_changed_is_not_taken_over_and_a_canceled_step_ends(step: Step) -> None:

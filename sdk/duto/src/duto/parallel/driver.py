@@ -55,7 +55,7 @@ class Hand:
     place: Seat
     pid: int
     hear: int
-    back: int
+    back: Optional[int]
     answer: int
     ready: bool = False
     queue: Deque[Tuple[int, int]] = field(default_factory=deque)
@@ -67,7 +67,18 @@ class Hand:
     @property
     def pipes(self) -> Tuple[int, ...]:
         """The driver's ends; `back` is a second end of what the process hears, by which numbers are taken back."""
-        return self.hear, self.back, self.answer
+        return tuple(each for each in (self.hear, self.back, self.answer) if each is not None)
+
+
+def _second_end(hear: int) -> Optional[int]:
+    """An end of the same pipe that never waits, while that of the process, which is closed here, does; None where the system
+    gives none (no Linux)."""
+    try:
+        return os.open(f"/proc/self/fd/{hear}", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    finally:
+        os.close(hear)
 
 
 class Driver:
@@ -173,7 +184,7 @@ class Driver:
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         os.set_blocking(theirs[0], False)
-        self._hands[place.slot] = Hand(place, pid, ours[1], ours[0], theirs[0])
+        self._hands[place.slot] = Hand(place, pid, ours[1], _second_end(ours[0]), theirs[0])
         self._selector.register(theirs[0], selectors.EVENT_READ, place.slot)
         self._note(line(WORKER, w=place.slot, name=place.name, pid=pid, state="starting"))
 
@@ -192,7 +203,8 @@ class Driver:
             if not hand.queue:
                 self._begin_next(hand)
             hand.queue.extend(given)
-            os.write(hand.hear, b"".join(worker.ASKED.pack(*each) for each in given))
+            with contextlib.suppress(BrokenPipeError):  # it is gone: the end of its answers tells
+                os.write(hand.hear, b"".join(worker.ASKED.pack(*each) for each in given))
 
     def _ahead(self) -> int:
         """How many mini-batches a process has, with the one that it is at. One whose length nobody knows comes alone."""
@@ -205,7 +217,7 @@ class Driver:
         if self._pending or all(hand.queue for hand in self._hands.values() if hand.ready):
             return
         for hand in self._hands.values():
-            if len(hand.queue) < 2 or time.monotonic() - hand.since < STUCK_S:
+            if hand.back is None or len(hand.queue) < 2 or time.monotonic() - hand.since < STUCK_S:
                 continue
             with contextlib.suppress(BlockingIOError):
                 back = os.read(hand.back, worker.ASKED.size * len(hand.queue))

@@ -23,7 +23,7 @@ from tests.live.studio import ENDS, LiveRun, Studio, is_alive
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 STEPS = ("prepare", "train forest", "train logistic", "compare")
-BLOWS = 4  # to each agent at most: one that is killed again and again gets nothing done
+BLOWS = 2  # to each agent at most: one that is killed again and again gets nothing done
 ROUNDS = [1, 5, 10, 15, 20]
 
 

@@ -68,8 +68,10 @@ class Look:
 
     def note(self, where: str, is_new: bool = False, within: str = "") -> None:
         # What differs by size is the layout, and by theme the colours.
-        if is_new or self.page.viewport_size == WIDE:
+        if is_new:
             problems = violations(self.page, "light", colours="dark", within=within)
+        elif self.page.viewport_size == WIDE:
+            problems = violations(self.page, "light", within=within)
         else:
             problems = violations(self.page, layout="dark", within=within)
         if problems:

@@ -95,6 +95,8 @@ class ComputeTarget(Row):
         CLUSTER = "AmlCompute", _("Cluster")
         DATA_FACTORY = "DataFactory", _("Data transfers")
         BATCH = "Batch", _("Batch")
+        SYNAPSE = "SynapseSpark", _("Spark")
+        DATABRICKS = "Databricks", _("Spark (Databricks)")
 
     class Network(models.TextChoices):
         NONE = "none", pgettext_lazy("network", "None")
@@ -119,6 +121,8 @@ class ComputeTarget(Row):
     # Which kind of host it needs; empty: any.
     launcher = models.CharField(max_length=8, choices=Host.Launcher, blank=True)
     network = models.CharField(max_length=8, choices=Network, default=Network.OPEN)
+    # The master of Spark that its Spark steps work with, such as spark://host:7077; empty: all of Spark is on the step's node.
+    spark_master = models.CharField(max_length=256, blank=True)
     # What its owner relaxed of the hardened container options; server policy is applied after it.
     container_options = models.JSONField(default=dict)
     tags = models.JSONField(default=dict)

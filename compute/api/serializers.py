@@ -22,6 +22,11 @@ class Terms(serializers.Serializer[Any]):
         required=False, allow_blank=True, help_text="`process` or `docker`; empty: any host."
     )
     network = serializers.CharField(required=False, help_text="`none`, `studio` or `open`.")
+    spark_master = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Where its Spark steps run: `spark://host:port`, `local[4]`, or empty for all cores of the step's node.",
+    )
     container_options = serializers.DictField(
         required=False, help_text="What is relaxed of the hardened options of containers; for owners only."
     )
@@ -74,6 +79,7 @@ class TargetOut(serializers.Serializer[Any]):
     hosts = serializers.ListField(child=serializers.CharField(trim_whitespace=False))
     launcher = serializers.CharField()
     network = serializers.CharField()
+    spark_master = serializers.CharField()
     container_options = serializers.JSONField()
     tags = serializers.JSONField()
     created_at = serializers.DateTimeField()

@@ -11,6 +11,7 @@ from compute.models import ComputeTarget, Host
 from compute.relaxations import checked
 from compute.services.hosts import hosts_of
 from core.errors import Invalid
+from duto.spec import spark
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 
@@ -22,15 +23,18 @@ CHOICES: dict[str, tuple[str, type[Any]]] = {
 
 
 def apply(context: WorkspaceContext, target: ComputeTarget, terms: Mapping[str, Any]) -> list[str]:
-    """Set what is given (not None) of `launcher`, `network`, `policy`, `container_options`; what has changed by name.
+    """Set what is given (not None) of `launcher`, `network`, `policy`, `spark_master`, `container_options`; what has changed
+    by name.
 
     Raises Invalid for what cannot be, Forbidden when someone but an owner relaxes container options.
     """
-    before = {name: getattr(target, name) for name in (*CHOICES, "container_options")}
+    before = {name: getattr(target, name) for name in (*CHOICES, "spark_master", "container_options")}
     for name, (word, choices) in CHOICES.items():
         value = terms.get(name)
         if value is not None:
             setattr(target, name, _chosen(word, str(value), choices, empty=name == "launcher"))
+    if (master := terms.get("spark_master")) is not None:
+        target.spark_master = _master(str(master).strip())
     options = terms.get("container_options")
     if options is not None and dict(options) != target.container_options:
         context.require(Role.OWNER)
@@ -52,6 +56,18 @@ def hosts_named(workspace: Workspace, names: Sequence[str]) -> list[Host]:
             code="unknown_host",
         )
     return [known[name] for name in dict.fromkeys(names)]
+
+
+def _master(value: str) -> str:
+    if len(value) > 256 or spark.master_problem(value):
+        raise Invalid(
+            _(
+                "%(value)r is no master of Spark: use spark://host:port, or local[4] for four threads on the step's node."
+            )
+            % {"value": value},
+            code="bad_spark_master",
+        )
+    return value
 
 
 def _chosen(word: str, value: str, choices: type[Any], *, empty: bool) -> str:

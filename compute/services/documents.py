@@ -30,6 +30,7 @@ def target_document(target: ComputeTarget, hosts: Sequence[Host], *, with_nodes:
         "hosts": [host.name for host in target.hosts.all()],
         "launcher": target.launcher,
         "network": target.network,
+        "spark_master": target.spark_master,
         "container_options": target.container_options,
         "tags": target.tags,
         "created_at": iso(target.created_at),

@@ -46,7 +46,7 @@ def create_target(
 ) -> ComputeTarget:
     """A new cluster. Under a name that exists with the same size, that cluster is changed: programs create each time.
 
-    `asked`: policy, launcher, network, container_options. Raises Invalid for a bad name, size, scale or term,
+    `asked`: policy, launcher, network, spark_master, container_options. Raises Invalid for a bad name, size, scale or term,
     Conflict for another size under the name.
     """
     context.require(Role.CONTRIBUTOR).require_person()

@@ -1,19 +1,18 @@
-"""How a parallel step stands, read from the ledger of one attempt."""
+"""How a parallel step or a Spark step stands, read from the ledger of one attempt."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from threading import Lock
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol, TypeVar
 from uuid import UUID
 
 from core.errors import NotFound
 from core.storage import artifact_store
-from duto.spec.ledger import Progress
 from runs.models import Attempt
 from runs.queries.logs import open_path, sealed_key
 
@@ -41,12 +40,21 @@ def reader(attempt: Attempt) -> BinaryIO:
             return BytesIO()
 
 
+class Taking(Protocol):
+    """What the lines of a ledger come to."""
+
+    def take_lines(self, data: bytes) -> None: ...
+
+
+T = TypeVar("T", bound=Taking)
+
+
 @dataclass
 class _Read:
     """A ledger that was read up to a place."""
 
+    progress: Any
     at: int = 0
-    progress: Progress = field(default_factory=Progress)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -55,16 +63,17 @@ _lock = Lock()
 
 
 @contextmanager
-def progress_of(attempt: Attempt) -> Iterator[Progress]:
-    """What the ledger says up to now; it stands still inside. Whoever asks again reads on from there."""
+def progress_of(attempt: Attempt, empty: Callable[[], T]) -> Iterator[T]:
+    """What the ledger says up to now; it stands still inside. Whoever asks again reads on from there. `empty` makes what
+    nothing is read into yet: it goes with the step's kind."""
     with _lock:
-        known = _read.setdefault(attempt.pk, _Read())
+        known = _read.setdefault(attempt.pk, _Read(empty()))
         _read.move_to_end(attempt.pk)
         while len(_read) > KEPT:
             _read.popitem(last=False)
     with known.lock:
         if known.at > attempt.ledger_size:  # another epoch began it anew
-            known.at, known.progress = 0, Progress()
+            known.at, known.progress = 0, empty()
         if known.at < attempt.ledger_size:
             with reader(attempt) as source:
                 source.seek(known.at)

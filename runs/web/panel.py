@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from duto.spec.parallel import KIND
+from duto.spec.kinds import KINDS
 from duto.spec.status import SNAPSHOT_ID
 from runs.models import Attempt, Run, StepRun
 from runs.queries.children import children_of
@@ -23,6 +23,7 @@ from runs.web import (
     panel_details,
     panel_files,
     panel_metrics,
+    panel_stages,
     panel_trials,
     panel_why,
 )
@@ -35,6 +36,7 @@ from workspaces.access import WorkspaceContext
 WORDS = {
     "trials": _("Trials"),
     "batches": _("Mini-batches"),
+    "stages": _("Stages"),
     "logs": _("Logs"),
     "metrics": _("Metrics"),
     "usage": _("Usage"),
@@ -49,6 +51,8 @@ WORDS = {
 }
 # What of a tab's content changes while the run is open without that its row does, by the topic that tells it.
 TOPICS = {"metrics": "metrics", "images": "files", "outputs": "files", "children": "children", "trials": "children"}
+# Of these the topic is the attempt's ledger.
+LEDGERS = frozenset(kind.ledger for kind in KINDS.values() if kind.ledger)
 LAST_RUNS = 20
 
 
@@ -116,7 +120,7 @@ class Panel:
     @property
     def topic(self) -> str:
         """What tells that the content of the tab is not what it was."""
-        if self.tab == "batches" and self.facts.attempt is not None and not self.facts.attempt.is_final:
+        if self.tab in LEDGERS and self.facts.attempt is not None and not self.facts.attempt.is_final:
             return f"ledger:{self.facts.attempt.pk}"
         return f"{TOPICS[self.tab]}:{self.evidence_id}" if self.tab in TOPICS and not self.run.is_final else ""
 
@@ -181,11 +185,16 @@ def _tabs(ask: PanelRequest, facts: Mapping[str, Any], tab: str) -> list[Tab]:
 
 def _lacking(ask: StepPanelRequest) -> tuple[str, ...]:
     """Tabs that a step of its kind does not have."""
-    return () if ask.spec.get("kind") == KIND else ("batches",)
+    kind = KINDS.get(str(ask.spec.get("kind", "python_script")))
+    return tuple(LEDGERS - {kind.ledger if kind else ""})
 
 
 def _batches(ask: StepPanelRequest) -> panel_batches.Batches:
     return panel_batches.batches(ask, _shown(ask))
+
+
+def _stages(ask: StepPanelRequest) -> panel_stages.StagesShown:
+    return panel_stages.stages(ask, _shown(ask))
 
 
 def _attempt(attempts: list[Attempt], number: str) -> Attempt | None:
@@ -245,6 +254,7 @@ OF_ANY: dict[str, Callable[[PanelRequest], Any]] = {
 OF_STEP: dict[str, Callable[[StepPanelRequest], Any]] = {
     "trials": panel_trials.trials,
     "batches": _batches,
+    "stages": _stages,
     "logs": _logs,
     "usage": _usage,
     "inputs": panel_files.inputs,

@@ -82,7 +82,7 @@ def batches(ask: StepPanelRequest, attempt: Attempt | None) -> Batches:
     over = ask.step.status in Run.ENDS
     if attempt is None or not attempt.ledger_size:
         return Batches(attempt, over)
-    with progress_of(attempt) as progress:
+    with progress_of(attempt, Progress) as progress:
         found = sorted(progress.failures, key=lambda each: (not each.final, -each.at))
         return Batches(
             attempt,
@@ -118,7 +118,7 @@ def _worker(each: WorkerState, is_over: bool) -> Worker:
         each.name,
         STATES["ended"] if is_over else STATES.get(each.state, each.state),
         None if is_over else each.batch,
-        _moment(each.batch_at) if each.batch is not None else None,
+        moment_of(each.batch_at) if each.batch is not None else None,
         each.done,
         each.failed,
         each.restarts,
@@ -129,11 +129,11 @@ def _worker(each: WorkerState, is_over: bool) -> Worker:
 def _failed(each: Failure, is_first: bool) -> Failed:
     why = WHYS.get(each.why, each.why)
     return Failed(
-        each.number, each.attempt, why, each.error, each.log, each.worker, _moment(each.at), each.final, is_first
+        each.number, each.attempt, why, each.error, each.log, each.worker, moment_of(each.at), each.final, is_first
     )
 
 
-def _moment(at: float | None) -> datetime | None:
+def moment_of(at: float | None) -> datetime | None:
     """A time of the host's; one that is none is not shown."""
     try:
         return None if at is None else datetime.fromtimestamp(at, UTC)

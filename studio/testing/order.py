@@ -50,6 +50,7 @@ TOGETHER = {
     "tests/live/test_fetch.py": "tests/live/test_acts.py",
     "tests/live/test_languages.py": "tests/live/test_acts.py",
     "tests/live/test_slow_answers.py": "tests/live/test_acts.py",
+    "tests/live/test_spark.py": "tests/live/test_acts.py",
     "tests/live/test_sdk.py": "tests/live/test_bad_input.py",
     "tests/live/test_floods.py": "tests/live/test_bad_input.py",
 }

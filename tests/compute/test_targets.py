@@ -138,6 +138,7 @@ def test_a_cluster_that_is_made_smaller_says_what_it_is_on_its_way_to(scenario: 
 def test_terms_are_kept_told_and_changed_one_by_one(scenario: WorkspaceScenario) -> None:
     machine()
     terms = {"hosts": ["alpha"], "launcher": "docker", "network": "studio", "container_options": {"pids_limit": 4096}}
+    terms |= {"spark_master": "spark://m:7077"}
     made = scenario.api.post("compute/", {"name": "cpu", "vm_size": "STANDARD_D2_V2", **terms}).json()
     assert {name: made[name] for name in terms} == terms
     assert made["warnings"][0]["code"] == "no_host"
@@ -154,6 +155,7 @@ def test_terms_are_kept_told_and_changed_one_by_one(scenario: WorkspaceScenario)
         ({"launcher": "podman"}, "bad_launcher", "'process', 'docker', or empty for any"),
         ({"network": "wide"}, "bad_network", "'none', 'studio', 'open'"),
         ({"policy": "loose"}, "bad_policy", "'elastic', 'strict'"),
+        ({"spark_master": "yarn"}, "bad_spark_master", "spark://host:port"),
         ({"hosts": ["beta"]}, "unknown_host", "There are: alpha"),
         ({"container_options": {"privileged": True}}, "unknown_option", "There are: user, read_only"),
         ({"container_options": {"pids_limit": 1}}, "bad_option", "from 16 to 65536"),

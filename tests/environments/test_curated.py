@@ -82,6 +82,7 @@ def test_every_curated_environment_has_its_list_and_its_words() -> None:
         ("AzureML-ACPT-pytorch-1.11-py38-cuda11.3-gpu", names.PYTORCH),
         ("AzureML-PyTorch-1.6-GPU", names.PYTORCH),
         ("AzureML-TensorFlow-1.13-CPU", names.TENSORFLOW),
+        ("AzureML-PySpark-MmlSpark-0.15", names.PYSPARK),
         (names.SKLEARN, None),
         (names.TUTORIAL, None),
         ("AzureML-pytorch-mine", None),

@@ -9,6 +9,7 @@ import pytest
 
 from core.clock import now
 from duto.parallel.ledger import line
+from duto.spec.ledger import Progress
 from duto.spec.parallel import KIND
 from runs.models import Attempt, Run
 from runs.queries import graphs
@@ -33,11 +34,11 @@ def test_a_ledger_is_taken_read_on_and_sealed(scenario: Any, attempt: Attempt, m
     assert scenario.bring(attempt, "ledger?offset=0", first + second[:9]).json() == {"size": len(first)}
     assert scenario.bring(attempt, "ledger?offset=3", second).status_code == 409
     attempt.refresh_from_db()
-    with progress_of(attempt) as progress:
+    with progress_of(attempt, Progress) as progress:
         assert (progress.count, progress.done, progress.left) == (3, 1, 2)
     assert scenario.bring(attempt, f"ledger?offset={len(first)}", second).json() == {"size": len(first + second)}
     attempt.refresh_from_db()
-    with progress_of(attempt) as progress:
+    with progress_of(attempt, Progress) as progress:
         assert progress.done == 2
     monkeypatch.setattr(ledgers, "append", replace(ledgers.LEDGER, cap=10).append)
     answer = scenario.bring(attempt, f"ledger?offset={attempt.ledger_size}", second)

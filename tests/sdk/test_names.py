@@ -193,6 +193,10 @@ HARMLESS = {
     "send_diagnostics": "nothing is sent",
     "verbosity": "nothing is sent",
     "reason": "nothing is sent",
+    "access_token": "there is no Databricks, and its token goes nowhere",
+    "min_workers": "executors of Spark do not come and go",
+    "permit_cluster_restart": "there is no cluster to start again",
+    "linked_service_config": "there is no Azure Synapse",
 }
 # Functions whose arguments are told by words of their own, or are kept for their signature.
 KNOWN = {

@@ -125,8 +125,6 @@ def test_a_folder_is_copied_through_the_links_of_a_mount(tmp_path: Path, capsys:
     [
         (lambda: duto.AdlaStep("a.usql"), "PythonScriptStep"),
         (lambda: duto.KustoStep("k", output=PipelineData("rows")), "azure-kusto-data"),
-        (lambda: duto.DatabricksStep(name="d", notebook_path="/n", num_workers=1), "nbconvert"),
-        (lambda: duto.DatabricksStep("d", main_class_name="Main", inputs=[DataReference(ONE, "a")]), "spark-submit"),
     ],
 )
 def test_what_no_studio_runs_is_refused_with_what_to_do_instead(step: Any, words: str) -> None:
@@ -134,5 +132,3 @@ def test_what_no_studio_runs_is_refused_with_what_to_do_instead(step: Any, words
     graph = builder.build()
     (problem,) = builder.problems
     assert problem.code == "refused_kind" and words in problem.message and graph.problems() == []
-    with pytest.raises(UserErrorException, match="exactly one of"):
-        duto.DatabricksStep("d")

@@ -563,6 +563,7 @@ class LaunchSpec(Message, frozen=True):
     distribution: DistributionSpec | None = None
     ledgers: list[InputFile] = []
     kept: list[InputFile] = []
+    spark_master: str = ""
 
 
 # --- builds ---

@@ -97,6 +97,7 @@ class SpecOf:
             distribution=self._distribution(),
             ledgers=ledgers_of_before,
             kept=kept,
+            spark_master=target.spark_master if target else "",
         )
 
     def _of_earlier(self) -> tuple[list[InputFile], list[InputFile]]:

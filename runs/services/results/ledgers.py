@@ -1,4 +1,5 @@
-"""The ledger of a parallel step (docs/parallel.md): a file of lines beside the log, from which a later attempt goes on."""
+"""The ledger of a step: a file of lines beside the log. That of a parallel step is what a later attempt goes on from
+(docs/parallel.md), that of a Spark step tells of its stages (docs/spark.md)."""
 
 from __future__ import annotations
 

@@ -14,9 +14,8 @@ from typing import TypeVar
 
 from msgspec import UNSET, UnsetType, structs
 
-from duto.spec.parallel import KIND
 from duto.spec.sentences import Said, said
-from duto_agent.attempt import causes, staging
+from duto_agent.attempt import causes, drivers, staging
 from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
@@ -78,7 +77,7 @@ class Attempt:
         self.logs = [self.log, *rank_shipments(notes, key, context.client, ranks)]
         self.spool = SpoolShipment(self.directory, key, context.client)
         self.samples = SampleShipment(self.directory, key, context.client)
-        self.ledgers = [ledger_shipment(self.directory, key, context.client)] if spec.kind == KIND else []
+        self.ledgers = [ledger_shipment(self.directory, key, context.client)] if drivers.keeps_ledger(spec) else []
         self._pause = backoff()
         self._ship_after = 0.0
         self._asked_to_end = False

@@ -31,7 +31,7 @@ def rank_shipments(folder: Path, key: AttemptKey, client: StudioClient, count: i
 
 
 def ledger_shipment(directory: Path, key: AttemptKey, client: StudioClient) -> LineShipment:
-    """The ledger of a parallel step: a later attempt goes on from what the studio has of it."""
+    """The ledger of a step that keeps one: the studio shows it, and of a parallel step a later attempt goes on from it."""
     return LineShipment(directory / LEDGER, lambda at, data: client.put_ledger(key.attempt, key.epoch, at, data))
 
 

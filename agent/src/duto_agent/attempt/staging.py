@@ -12,7 +12,7 @@ from duto.spec import trees
 from duto.spec.filenames import spelled, unspelled
 from duto.spec.kinds import KINDS
 from duto.spec.sentences import said
-from duto_agent.attempt import bindings, parallel
+from duto_agent.attempt import bindings, drivers
 from duto_agent.attempt.bindings import Bound
 from duto_agent.disk_space import require_space
 from duto_agent.environments.builder import FONT_FOLDER
@@ -68,8 +68,8 @@ def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:
     for output in spec.outputs:
         _output(directory, output, bound)
     (directory / "spool.jsonl").touch()
-    parallel.bring(directory, spec, bound, transfers)
-    bound.warnings += parallel.warnings(spec)
+    drivers.bring(directory, spec, bound, transfers)
+    bound.warnings += drivers.warnings(spec)
     write_json(directory / STAGED, vars(bound))
     return bound
 
@@ -239,7 +239,7 @@ def launch_of(
         argv=argv,
         python=python,
         cwd=directory / "work",
-        env=variables | parallel.variables(directory, spec) | step_variables.of_step(spec.variables, data, own, around),
+        env=variables | drivers.variables(directory, spec) | step_variables.of_step(spec.variables, data, own, around),
         grace_seconds=float(spec.grace_seconds),
         timeout_seconds=spec.timeout_seconds,
         log_cap=spec.log_cap,

@@ -11,7 +11,7 @@ from duto_agent.launchers.base import Bind
 
 FOLDERS = ("work", "inputs", "outputs", "tmp")
 SPOOL, LEDGER = "spool.jsonl", "ledger.jsonl"
-# Beside its folders: what a step tells of itself line by line. Only parallel steps have a ledger.
+# Beside its folders: what a step tells of itself line by line. Only some kinds of steps have a ledger.
 TOLD = (SPOOL, LEDGER)
 FILES = (SPOOL, "log.data")
 NOTES = "shim"  # what a shim writes that is the script's user, as in containers

@@ -27,7 +27,7 @@ _EXCEPTIONS = (
 )
 _FACTORIES = "FileDatasetFactory TabularDatasetFactory DataType"
 _OUTPUTS = (
-    "OutputFileDatasetConfig OutputTabularDatasetConfig OutputDatasetConfig LinkFileOutputDatasetConfig "
+    "OutputFileDatasetConfig OutputTabularDatasetConfig OutputDatasetConfig HDFSOutputDatasetConfig LinkFileOutputDatasetConfig "
     "TransformationMixin"
 )
 _GRAPH = (
@@ -67,7 +67,7 @@ _USED: Dict[str, str] = {
     "azureml.core.compute.compute": "ComputeTarget ComputeTargetException",
     "azureml.core.compute.computeinstance": "ComputeInstance",
     "azureml.core.compute.aks": "AksCompute",
-    "azureml.core.compute.databricks": "DatabricksCompute",
+    "azureml.core.compute.databricks": "DatabricksCompute DatabricksAttachConfiguration",
     "azureml.core.compute.datafactory": "DataFactoryCompute",
     "azureml.core.compute.remote": "RemoteCompute",
     "azureml.core.compute_target": "ComputeTargetException attach_legacy_compute_target is_compute_target_prepared "
@@ -200,7 +200,6 @@ ANOTHER: Dict[str, Tuple[str, ...]] = {
 # Names that stand for another.
 OTHER_NAMES: Dict[str, str] = {
     **dict.fromkeys(_OPEN.split(), "OpenDataset"),
-    **dict.fromkeys(("JarLibrary", "MavenLibrary", "PyPiLibrary", "EggLibrary"), "DatabricksStep"),
     **dict.fromkeys(("ParallelTaskConfiguration",), "ParallelRunStep"),
     # What programs do where data are no table, or cannot be had.
     **dict.fromkeys(("DatasetExecutionError", "DatasetValidationError"), "UserErrorException"),

@@ -35,6 +35,15 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         DataFactoryCompute as DataFactoryCompute,
         DataFactoryProvisioningConfiguration as DataFactoryProvisioningConfiguration,
     )
+    from duto.compute.spark import (
+        DatabricksAttachConfiguration as DatabricksAttachConfiguration,
+        DatabricksCompute as DatabricksCompute,
+        LinkedService as LinkedService,
+        LinkedServiceConfiguration as LinkedServiceConfiguration,
+        SynapseAttachConfiguration as SynapseAttachConfiguration,
+        SynapseCompute as SynapseCompute,
+        SynapseWorkspaceLinkedServiceConfiguration as SynapseWorkspaceLinkedServiceConfiguration,
+    )
     from duto.compute.status import AmlComputeStatus as AmlComputeStatus, ScaleSettings as ScaleSettings
     from duto.compute.targets import (
         AmlCompute as AmlCompute,
@@ -85,6 +94,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     )
     from duto.data.file_dataset import FileDataset as FileDataset
     from duto.data.output_config import (
+        HDFSOutputDatasetConfig as HDFSOutputDatasetConfig,
         LinkFileOutputDatasetConfig as LinkFileOutputDatasetConfig,
         OutputDatasetConfig as OutputDatasetConfig,
         OutputFileDatasetConfig as OutputFileDatasetConfig,
@@ -186,15 +196,24 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.steps.azure_batch import AzureBatchStep as AzureBatchStep
     from duto.steps.command import CommandStep as CommandStep
     from duto.steps.data_transfer import DataTransferStep as DataTransferStep, TransferredData as TransferredData
+    from duto.steps.databricks import (
+        DatabricksStep as DatabricksStep,
+        EggLibrary as EggLibrary,
+        JarLibrary as JarLibrary,
+        MavenLibrary as MavenLibrary,
+        PyPiLibrary as PyPiLibrary,
+        RCranLibrary as RCranLibrary,
+    )
     from duto.steps.estimator import EstimatorStep as EstimatorStep
     from duto.steps.module_step import ModuleStep as ModuleStep
     from duto.steps.mpi import MpiStep as MpiStep
     from duto.steps.parallel_run import ParallelRunConfig as ParallelRunConfig, ParallelRunStep as ParallelRunStep
     from duto.steps.hyper_drive import HyperDriveStep as HyperDriveStep
     from duto.steps.parameter import PipelineParameter as PipelineParameter
-    from duto.steps.refused import AdlaStep as AdlaStep, DatabricksStep as DatabricksStep, KustoStep as KustoStep
+    from duto.steps.refused import AdlaStep as AdlaStep, KustoStep as KustoStep
     from duto.steps.python_script import PythonScriptStep as PythonScriptStep
     from duto.steps.r_script import RScriptStep as RScriptStep
+    from duto.steps.synapse_spark import SynapseSparkStep as SynapseSparkStep
     from duto.sweep.config import HyperDriveConfig as HyperDriveConfig, HyperDriveRunConfig as HyperDriveRunConfig
     from duto.sweep.expressions import (
         choice as choice,

@@ -40,7 +40,9 @@ _BY_MODULE = {
     "duto.steps.r_script": "RScriptStep",
     "duto.pipeline.module": "Module ModuleVersion ModuleVersionDescriptor",
     "duto.pipeline.module_ports": "InputPortDef OutputPortDef",
-    "duto.steps.refused": "AdlaStep KustoStep DatabricksStep",
+    "duto.steps.synapse_spark": "SynapseSparkStep",
+    "duto.steps.databricks": "DatabricksStep PyPiLibrary MavenLibrary JarLibrary EggLibrary RCranLibrary",
+    "duto.steps.refused": "AdlaStep KustoStep",
     "duto.steps.parameter": "PipelineParameter",
     "duto.data.pipeline_data": "PipelineData InputPortBinding OutputPortBinding PipelineOutputAbstractDataset "
     "PipelineOutputFileDataset PipelineOutputTabularDataset",
@@ -53,11 +55,13 @@ _BY_MODULE = {
     "duto.data.types": "DataType PromoteHeadersBehavior FileEncoding Scenario",
     "duto.data.consumption": "DatasetConsumptionConfig",
     "duto.data.output_config": "OutputDatasetConfig OutputFileDatasetConfig OutputTabularDatasetConfig "
-    "LinkFileOutputDatasetConfig TransformationMixin",
+    "HDFSOutputDatasetConfig LinkFileOutputDatasetConfig TransformationMixin",
     "duto.data.references": "DataReference DataPath DataPathComputeBinding",
     "duto.compute.targets": "ComputeTarget AmlCompute AmlComputeProvisioningConfiguration",
     "duto.compute.attached": "DataFactoryCompute DataFactoryProvisioningConfiguration DataFactoryAttachConfiguration "
     "BatchCompute BatchAttachConfiguration AttachConfiguration",
+    "duto.compute.spark": "SynapseCompute SynapseAttachConfiguration DatabricksCompute DatabricksAttachConfiguration "
+    "LinkedService LinkedServiceConfiguration SynapseWorkspaceLinkedServiceConfiguration",
     "duto.compute.status": "AmlComputeStatus ScaleSettings",
     "duto.environment.environment": "Environment ImageBuildDetails DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
     "duto.environment.sections": "PythonSection DockerSection SparkSection RSection RCranPackage RGitHubPackage "

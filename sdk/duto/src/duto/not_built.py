@@ -21,10 +21,7 @@ _SCHEDULE = "Publish the pipeline and call its address from cron."
 
 ADVICE: Dict[str, str] = {
     **dict.fromkeys(
-        (
-            "SynapseSparkStep",
-            "AutoMLPipelineBuilder",
-        ),
+        ("AutoMLPipelineBuilder",),
         _STEPS,
     ),
     **dict.fromkeys(
@@ -56,13 +53,11 @@ ADVICE: Dict[str, str] = {
             "AdlaCompute",
             "BatchAiCompute",
             "ComputeInstance",
-            "DatabricksCompute",
             "DsvmCompute",
             "HDInsightCompute",
             "RemoteCompute",
             "KubernetesCompute",
             "KustoCompute",
-            "SynapseCompute",
         ),
         _ATTACH,
     ),
@@ -72,8 +67,6 @@ ADVICE: Dict[str, str] = {
     "PipelineDraft": "Clone a run on its page.",
     "SqlDataReference": "Read the table in a step.",
     "DataDriftDetector": "Compare two datasets in a step.",
-    "LinkedService": _ATTACH,
-    "SynapseWorkspaceLinkedServiceConfiguration": _ATTACH,
     "PrivateEndPoint": _ATTACH,
     "PrivateEndPointConfig": _ATTACH,
     "ScriptRun": "Experiment.submit of a ScriptRunConfig gives a Run.",
@@ -185,7 +178,6 @@ PLACES: Dict[str, str] = {
     "azureml.core.model": _SERVE,
     "azureml.core.compute": _ATTACH,
     "azureml.core.compute_target": _ATTACH,
-    "azureml.core.linked_service": _ATTACH,
     "azureml.core.private_endpoint": _ATTACH,
     "azureml.core.databricks": _STEPS,
     "azureml.core.environment": "Name the packages in CondaDependencies, or an image in environment.docker.",

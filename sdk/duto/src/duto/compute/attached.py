@@ -107,29 +107,64 @@ class BatchAttachConfiguration(AttachConfiguration):
             workspace: the workspace, where the cluster is looked up.
 
         Returns:
-            The body of `POST compute/`, without the name. Without a cluster of that name, and with a warning, it is
-            that of a target of the size STANDARD_D2_V2.
+            The body of `POST compute/`, without the name: as `like_cluster` has it.
         """
         name = self.account_name or str(self.resource_id or "").rstrip("/").rpartition("/")[2]
-        try:
-            like: Mapping[str, Any] = (
-                workspace._client.get(workspace._path(f"compute/{segment(name)}/")) if name else {}
-            )
-        except NotFoundException:
-            like = {}
-        if not like:
-            passed_over(
-                "BatchCompute",
-                "no cluster of the workspace has that name, so the target is of the size STANDARD_D2_V2. Name a cluster "
-                "to have its size and its hosts.",
-                account_name=name or None,
-            )
-            return {"type": self.type, "vm_size": "STANDARD_D2_V2"}
-        terms = ("vm_size", "vm_priority", "max_nodes", "idle_seconds", "policy", "hosts", "launcher", "network")
-        return {"type": self.type, **{key: like[key] for key in terms}}
+        return {"type": self.type, **like_cluster(workspace, "BatchCompute", "account_name", name)}
 
 
-class DataFactoryCompute(AmlCompute):
+def like_cluster(workspace: Workspace, who: str, argument: str, name: Optional[str]) -> Dict[str, object]:
+    """The size and the terms of a cluster.
+
+    Args:
+        workspace: the workspace, where it is looked up.
+        who: the class of targets that asks, for the warning.
+        argument: what names the cluster.
+        name: its name; None or empty for none.
+
+    Returns:
+        What of the body of `POST compute/` tells them. Without a cluster of that name, and with a warning, the size
+        STANDARD_D2_V2.
+    """
+    try:
+        like: Mapping[str, Any] = workspace._client.get(workspace._path(f"compute/{segment(name)}/")) if name else {}
+    except NotFoundException:
+        like = {}
+    if not like:
+        passed_over(
+            who,
+            "no cluster of the workspace has that name, so the target is of the size STANDARD_D2_V2. Name a cluster to have "
+            "its size and its hosts.",
+            **{argument: name or None},
+        )
+        return {"vm_size": "STANDARD_D2_V2"}
+    terms = (
+        "vm_size",
+        "vm_priority",
+        "max_nodes",
+        "idle_seconds",
+        "policy",
+        "hosts",
+        "launcher",
+        "network",
+        "spark_master",
+    )
+    return {key: like[key] for key in terms if key in like}
+
+
+class AttachedCompute(AmlCompute):
+    """What targets share that programs attach and detach. Programs attach one of its kinds."""
+
+    def detach(self) -> None:  # type: ignore[override]
+        """Take the target away.
+
+        Raises:
+            ComputeTargetException: steps run on it or wait for it, or these credentials may not delete it.
+        """
+        self.delete()
+
+
+class DataFactoryCompute(AttachedCompute):
     """Where `DataTransferStep` copies: in the studio, on a small node of a host. No data factory is needed.
 
     Attributes:
@@ -188,16 +223,8 @@ class DataFactoryCompute(AmlCompute):
         """
         return DataFactoryAttachConfiguration(resource_group, factory_name, resource_id)
 
-    def detach(self) -> None:  # type: ignore[override]
-        """Take the target away.
 
-        Raises:
-            ComputeTargetException: steps run on it or wait for it, or these credentials may not delete it.
-        """
-        self.delete()
-
-
-class BatchCompute(AmlCompute):
+class BatchCompute(AttachedCompute):
     """Where `AzureBatchStep` runs: a target of the studio, with the size and the hosts of a cluster. There is no Azure Batch.
 
     Attributes:
@@ -223,11 +250,3 @@ class BatchCompute(AmlCompute):
             The settings.
         """
         return BatchAttachConfiguration(resource_group, account_name, resource_id)
-
-    def detach(self) -> None:  # type: ignore[override]
-        """Take the target away.
-
-        Raises:
-            ComputeTargetException: steps run on it or wait for it, or these credentials may not delete it.
-        """
-        self.delete()

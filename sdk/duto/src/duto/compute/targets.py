@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 _POLL = 1.0
 # Of targets that are no clusters for programs, by their type.
-_CLASSES = {"DataFactory": "DataFactoryCompute", "Batch": "BatchCompute"}
+_CLASSES = {
+    "DataFactory": "DataFactoryCompute",
+    "Batch": "BatchCompute",
+    "SynapseSpark": "SynapseCompute",
+    "Databricks": "DatabricksCompute",
+}
 
 
 class _TargetType(type):
@@ -40,7 +45,7 @@ class ComputeTarget(metaclass=_TargetType):
     """A place where steps run: here an `AmlCompute`. `ComputeTarget(workspace, name)` gives one.
 
     Attributes:
-        type: `AmlCompute`, `DataFactory` or `Batch`.
+        type: `AmlCompute`, `DataFactory`, `Batch`, `SynapseSpark` or `Databricks`.
     """
 
     type = "Compute"
@@ -94,8 +99,8 @@ class ComputeTarget(metaclass=_TargetType):
         Args:
             workspace: the workspace.
             name: its name, unique in the workspace.
-            attach_configuration: what `DataFactoryCompute.attach_configuration` or `BatchCompute.attach_configuration`
-                gave.
+            attach_configuration: what `attach_configuration` of `DataFactoryCompute`, `BatchCompute`, `SynapseCompute` or
+                `DatabricksCompute` gave.
 
         Returns:
             The target; one of this name and type that is there is given.

@@ -89,7 +89,7 @@ class HistoryConfiguration:
 
 
 class SparkConfiguration:
-    """Spark's settings; Spark is not built.
+    """Spark's settings, as files of Azure ML have them. A Spark step names its own, by `conf`.
 
     Attributes:
         configuration: kept as it is.
@@ -120,7 +120,7 @@ class RunConfiguration:
         history: what is kept of a run.
         docker: how a container is used.
         mpi: how many processes MPI starts.
-        spark: kept as it is; Spark is not built.
+        spark: kept as it is: a Spark step names its settings itself.
         tensorflow: how many workers and servers of parameters there are.
         pytorch: how many processes of PyTorch there are.
         amlcompute: kept as it is and not used: `target` names the cluster.

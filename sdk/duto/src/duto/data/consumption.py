@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
-from duto.not_built import not_built
 from duto.spec.names import check_name
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class DatasetConsumptionConfig:
                 underscores.
             dataset: the dataset, a parameter whose value is one, or the output of another step.
             mode: `direct` passes the dataset's id and gives the script the dataset object; `mount` and `download`
-                pass a path.
+                pass a path; `hdfs` passes the path of `mount`.
             path_on_compute: path below the working directory where the files are to lie; None leaves that to the
                 host.
 
@@ -42,7 +41,7 @@ class DatasetConsumptionConfig:
         """
         self.name = check_name("port", name)
         if mode not in ("direct", "mount", "download", "hdfs"):
-            raise ValueError(f"The mode {mode!r} is none of direct, mount, download.")
+            raise ValueError(f"The mode {mode!r} is none of direct, mount, download, hdfs.")
         self.dataset = dataset
         self.mode = mode
         self.path_on_compute = path_on_compute
@@ -71,13 +70,13 @@ class DatasetConsumptionConfig:
         """
         return DatasetConsumptionConfig(self.name, self.dataset, "download", path_on_compute)
 
-    def as_hdfs(self) -> NoReturn:
-        """Spark is not built.
+    def as_hdfs(self) -> DatasetConsumptionConfig:
+        """The same input as a path that Spark reads. Here that is the path of `as_mount()`.
 
-        Raises:
-            NotBuiltException: always; it says what to do instead.
+        Returns:
+            A copy that arrives so.
         """
-        raise not_built("DatasetConsumptionConfig.as_hdfs", "Use `as_mount()` or `as_download()`.")
+        return DatasetConsumptionConfig(self.name, self.dataset, "hdfs")
 
     @property
     def arg_val(self) -> str:

@@ -21,6 +21,7 @@ from duto.spec import globs
 
 if TYPE_CHECKING:
     import pandas
+    from pyspark import sql
 
     from duto.data.references import Paths, Target
 
@@ -251,19 +252,28 @@ class TabularDatasetFactory:
 
     @staticmethod
     def register_spark_dataframe(
-        dataframe: object,
-        target: object,
+        dataframe: sql.DataFrame,
+        target: Target,
         name: str,
-        description: object = None,
-        tags: object = None,
+        description: Optional[str] = None,
+        tags: Optional[Mapping[str, object]] = None,
         show_progress: bool = True,
-    ) -> NoReturn:
-        """Not built. The arguments are Azure ML's, and none is used.
+    ) -> TabularDataset:
+        """Write a frame of Spark to a datastore and register it, as `register_pandas_dataframe` does: the rows come to the
+        driver.
 
-        Raises:
-            NotBuiltException: always; it says what to do instead.
+        Args:
+            dataframe: the frame.
+            target: as for `register_pandas_dataframe`.
+            name: name of the dataset; another version where there is one.
+            description: description of the version.
+            tags: tags of the version.
+            show_progress: taken and not used.
+
+        Returns:
+            The registered dataset.
         """
-        raise not_built("Dataset.Tabular.register_spark_dataframe", "Use `register_pandas_dataframe`.")
+        return TabularDatasetFactory.register_pandas_dataframe(dataframe.toPandas(), target, name, description, tags)
 
     @staticmethod
     def register_dask_dataframe(

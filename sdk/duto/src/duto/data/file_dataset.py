@@ -102,13 +102,13 @@ class FileDataset(AbstractDataset):
         """
         return MountContext(self, mount_point)
 
-    def as_hdfs(self) -> NoReturn:
-        """Spark is not built.
+    def as_hdfs(self) -> DatasetConsumptionConfig:
+        """The files as an input of a Spark step: a path, as `as_mount()` gives it.
 
-        Raises:
-            NotBuiltException: always; it says what to do instead.
+        Returns:
+            The input.
         """
-        raise not_built("FileDataset.as_hdfs", "Use `as_mount()` or `as_download()`.")
+        return DatasetConsumptionConfig(self._input_name, self, "hdfs")
 
     def filter(self, expression: object) -> NoReturn:
         """Not built.

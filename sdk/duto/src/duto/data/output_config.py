@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NoReturn, Optional, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple, TypeVar, Union
 
 from duto.client.tags import texts
 from duto.data.consumption import DatasetConsumptionConfig
@@ -213,13 +213,15 @@ class OutputFileDatasetConfig(OutputDatasetConfig, TransformationMixin):
         self.mode, self.overwrite = "upload", bool(overwrite)
         return self
 
-    def as_hdfs(self) -> NoReturn:
-        """Spark is not built.
+    def as_hdfs(self) -> OutputFileDatasetConfig:
+        """Write by Spark, in a `SynapseSparkStep` or a `DatabricksStep`: its folder is not there when the script starts, as
+        Spark wants it. Elsewhere it is as by `as_mount`.
 
-        Raises:
-            NotBuiltException: always; it says what to do instead.
+        Returns:
+            This object.
         """
-        raise not_built("OutputFileDatasetConfig.as_hdfs", "Use `as_mount()` or `as_upload()`.")
+        self.mode = "hdfs"
+        return self
 
     @property
     def datastore_name(self) -> Optional[str]:
@@ -234,6 +236,28 @@ class OutputFileDatasetConfig(OutputDatasetConfig, TransformationMixin):
         """The destination's path with its tokens; None for the default."""
         path = self.destination[1] if self.destination and len(self.destination) > 1 else None
         return None if path is None else str(path)
+
+
+class HDFSOutputDatasetConfig(OutputFileDatasetConfig):
+    """A folder that a Spark step writes into: an `OutputFileDatasetConfig` in the mode `hdfs`."""
+
+    def __init__(
+        self,
+        name: Optional[str] = None,
+        destination: Optional[Tuple[Union[AbstractDatastore, str, None], Union[str, PurePath, None]]] = None,
+    ) -> None:
+        """Nothing is made before the step runs.
+
+        Args:
+            name: as in `OutputDatasetConfig`.
+            destination: as in `OutputFileDatasetConfig`.
+
+        Raises:
+            ValueError: the destination is no pair of a datastore and a path.
+            SpecError: the name is not of letters, digits and underscores.
+        """
+        super().__init__(name, destination)
+        self.mode = "hdfs"
 
 
 def _is_destination(given: Any) -> bool:

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, List, NoReturn, Optional, Tuple, Union
 
 from duto.data.dataset import AbstractDataset
+from duto.data.spark_frames import spark_frame
 from duto.exceptions import DatasetTimestampMissingError, UserErrorException
 from duto.not_built import not_built, refusing
 from duto.spec.selection import timestamps
 
 if TYPE_CHECKING:
     import pandas
+    from pyspark import sql
 
 
 @refusing(
@@ -188,13 +190,17 @@ class TabularDataset(AbstractDataset):
         """
         raise not_built("TabularDataset.to_parquet_files", "Write the frame of `to_pandas_dataframe()`.")
 
-    def to_spark_dataframe(self) -> NoReturn:
-        """Spark is not built.
+    def to_spark_dataframe(self) -> sql.DataFrame:
+        """The rows as a frame of Spark, in a script of a Spark step. They are read by pandas, on the driver: what does not
+        fit into its memory is read by Spark from a file dataset (`as_hdfs()`).
+
+        Returns:
+            The frame.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: there is no pyspark.
         """
-        raise not_built("TabularDataset.to_spark_dataframe", "Use `to_pandas_dataframe()`.")
+        return spark_frame(self.to_pandas_dataframe())
 
     def to_dask_dataframe(
         self,

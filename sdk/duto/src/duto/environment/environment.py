@@ -44,11 +44,11 @@ class Environment:
         version: number of the version, as text; None before it is registered.
         python: Python and its packages; a new environment has `azureml-defaults`.
         docker: the image of a container.
-        spark: kept as it is; Spark is not built.
+        spark: kept as it is: a Spark step names its packages itself.
         r: R's packages; None where nothing of R is needed.
         environment_variables: variables that the script gets, as text.
         inferencing_stack_version: kept as it is; a studio serves no models.
-        databricks: kept as it is; Databricks is not built.
+        databricks: kept as it is: a `DatabricksStep` names its libraries itself.
     """
 
     def __init__(self, name: str, **kwargs: object) -> None:

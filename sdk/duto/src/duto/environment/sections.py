@@ -150,7 +150,7 @@ class ContainerRegistry:
 
 
 class SparkSection:
-    """Spark's packages; Spark is not built.
+    """Spark's packages, as files of Azure ML have them. A Spark step names its own: `conf={"spark.jars.packages": "..."}`.
 
     Attributes:
         repositories: kept as it is.
@@ -296,7 +296,7 @@ def _archive(given: Any) -> str:
 
 
 class SparkPackage:
-    """A package of Spark; Spark is not built."""
+    """A package of a `SparkSection`."""
 
     def __init__(
         self, group: Optional[str] = None, artifact: Optional[str] = None, version: Optional[str] = None

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional, Tuple
 
-from duto.spec import automl, parallel
+from duto.spec import automl, parallel, spark
 from duto.spec.commands import command_problems
 from duto.spec.sweeps import settings_problems
 from duto.spec.values import Step
@@ -60,6 +60,7 @@ class Kind:
         check: problems of its own, beside those that any step may have.
         unrelated: settings on which its result does not depend: no part of its identity.
         needs_r: whether it runs on hosts that have R alone.
+        ledger: the tab that shows what it tells of itself in a ledger beside its log; empty where it keeps none.
     """
 
     step_type: str
@@ -71,6 +72,7 @@ class Kind:
     check: Check = script_problems
     unrelated: Tuple[str, ...] = ()
     needs_r: bool = False
+    ledger: str = ""
 
     @property
     def has_script(self) -> bool:
@@ -177,6 +179,30 @@ def automl_problems(step: Step, files: Optional[Mapping[str, Any]]) -> Iterable[
         yield "bad_settings", f"its outputs and what is to be in them differ: '{name}' is not in both."
 
 
+def _spark_problems(step: Step, files: Optional[Mapping[str, Any]]) -> Iterable[Tuple[str, str]]:
+    yield from script_problems(step, files)
+    paths = files.get(step.snapshot) if files is not None and step.snapshot else None
+    yield from (("bad_settings", text) for text in spark.problems_of(step.settings, paths))
+    known = {each.name for each in step.outputs}
+    new = step.settings.get("new_outputs")
+    for name in new if isinstance(new, (list, tuple)) else ():
+        if name not in known:
+            yield "bad_settings", f"its settings make way for the output '{name}', which it does not have."
+
+
+def _spark(step_type: str) -> Kind:
+    return Kind(
+        step_type,
+        ("{python}", "-m", "duto.spark", "{script}"),
+        shown=("spark-submit", "{script}"),
+        icon="spark",
+        word=_("Spark"),
+        check=_spark_problems,
+        unrelated=spark.UNRELATED,
+        ledger="stages",
+    )
+
+
 KINDS: Mapping[str, Kind] = {
     "python_script": Kind("PythonScriptStep"),
     "command": Kind("CommandStep", icon="terminal", word=_("command"), is_shell=True, check=command_problems),
@@ -187,6 +213,7 @@ KINDS: Mapping[str, Kind] = {
         word=_("parallel run"),
         check=parallel_problems,
         unrelated=parallel.UNRELATED,
+        ledger="batches",
     ),
     "automl": Kind(
         "AutoMLStep",
@@ -224,4 +251,5 @@ KINDS: Mapping[str, Kind] = {
         word=_("data transfer"),
         check=_transfer_problems,
     ),
+    **dict(zip(spark.KINDS, map(_spark, ("SynapseSparkStep", "DatabricksStep")))),
 }

@@ -172,7 +172,7 @@ def build_output(root: Any) -> Output:
             output_name(root),
             "file_dataset",
             root.datastore_name,
-            root.mode,
+            _arriving(root.mode),
             True,
             root.source,
             root.overwrite if root.mode == "upload" else None,
@@ -215,7 +215,12 @@ def _consumed(config: DatasetConsumptionConfig) -> InPort:
     root = output_root(inner)
     if root is None and not isinstance(inner, (AbstractDataset, NamedDataset, DataPath, PipelineParameter)):
         raise UserErrorException(f"The input '{config.name}' is {inner!r}, and no dataset.")
-    return InPort(config.name, inner if root is None else root, config.mode, config.path_on_compute, tabular)
+    return InPort(config.name, inner if root is None else root, _arriving(config.mode), config.path_on_compute, tabular)
+
+
+def _arriving(mode: str) -> str:
+    """The mode that an agent knows: what Spark is to read or to write is a path on the node."""
+    return "mount" if mode == "hdfs" else mode
 
 
 def _file_input_name(dataset: Any) -> str:

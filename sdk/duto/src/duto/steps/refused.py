@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple, Union
 
 import duto
-from duto.exceptions import UserErrorException
 from duto.steps.compute_step import ComputeStep
 
 
@@ -133,48 +132,3 @@ class KustoStep(RefusedStep):
             UserErrorException: the output cannot be written.
         """
         super().__init__(name, compute_target=compute_target, outputs=None if output is None else [output])
-
-
-class DatabricksStep(RefusedStep):
-    """A notebook, a script or a JAR on a cluster of Databricks. Refused by `validate`.
-
-    Attributes:
-        params: variables that the step gets beside those of its environment; none.
-        hash_paths: None: the whole source directory counts.
-        retries: how many more attempts there are; programs may set it.
-        timeout: seconds that an attempt may take; programs may set it.
-        source_directory: None: no folder goes along.
-        version: None.
-        compute_target: where it would run.
-        runconfig: None: it takes no run configuration.
-        retry_delay: seconds before each further attempt; programs may set it.
-        allow_reuse: whether an earlier result may stand for it.
-    """
-
-    def __init__(self, name: str, **kwargs: object) -> None:
-        """Takes all that the class takes in Azure ML.
-
-        Args:
-            name: name of the step.
-            kwargs: as for `RefusedStep`; which of `notebook_path`, `main_class_name`, `python_script_path` and
-                `python_script_name` is given decides what to do instead.
-
-        Raises:
-            UserErrorException: as for `RefusedStep`, and where not exactly one of the four is given.
-        """
-        given = [each for each in _DATABRICKS if kwargs.get(each)]
-        if len(given) != 1:
-            raise UserErrorException(f"A DatabricksStep has exactly one of {', '.join(_DATABRICKS)}.")
-        self._advice = _DATABRICKS[given[0]]
-        super().__init__(name, **kwargs)
-
-
-_SPARK = "Run it as a PythonScriptStep whose environment has the package pyspark, which brings a Spark of its own."
-_DATABRICKS = {
-    "notebook_path": "notebooks of Databricks do not run. Make the notebook a script (jupyter nbconvert --to script) and run "
-    "that as a PythonScriptStep; with the package pyspark in its environment it has Spark.",
-    "main_class_name": "JARs of Databricks do not run. Start the JAR by spark-submit of the package pyspark in a CommandStep, "
-    "in an environment whose image has a Java.",
-    "python_script_path": f"scripts that lie on DBFS do not run. Put the script into the source directory. {_SPARK}",
-    "python_script_name": f"there is no cluster of Databricks. {_SPARK}",
-}

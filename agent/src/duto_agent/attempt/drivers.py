@@ -1,14 +1,16 @@
-"""A parallel step on its host: the driver that is started instead of its script, and what it is told (docs/parallel.md)."""
+"""Steps whose script a driver runs: what the driver is told, and the ledger that it keeps (docs/parallel.md, docs/spark.md)."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from msgspec import UNSET
 
-from duto.spec.parallel import KIND
+from duto.spec import parallel, spark
+from duto.spec.kinds import KINDS
 from duto.spec.sentences import Said, said
 from duto_agent.attempt.bindings import Bound
 from duto_agent.launchers.ownership import LEDGER
@@ -16,29 +18,40 @@ from duto_agent.paths import inside, plain_name
 from duto_agent.studio.transfers import Transfers
 from duto_protocol.messages import LaunchSpec
 
-VARIABLE = "DUTO_PARALLEL"
+PARALLEL, SPARK = "DUTO_PARALLEL", "DUTO_SPARK"
 EARLIER = "tmp/earlier"
 
 
+def keeps_ledger(spec: LaunchSpec) -> bool:
+    """Whether a step of its kind tells of itself in a ledger."""
+    return spec.kind in KINDS and bool(KINDS[spec.kind].ledger)
+
+
 def variables(directory: Path, spec: LaunchSpec) -> dict[str, str]:
-    """What the driver is told; nothing for a step of another kind."""
-    if spec.kind != KIND:
-        return {}
-    forms = {each.name: each.partition_format for each in spec.inputs if each.partition_format is not UNSET}
-    told = {
+    """What the driver is told; nothing for a step without one."""
+    told: dict[str, Any] = {
         "settings": spec.settings,
-        "partition_formats": forms,
         "cores": max(1, int(spec.limits.cores)) if spec.limits.cores else os.cpu_count() or 1,
-        "folder": str(directory / "tmp/parallel"),
         "ledger": str(directory / LEDGER),
-        "earlier": [str(directory / EARLIER / plain_name(each.path)) for each in spec.ledgers],
     }
-    return {VARIABLE: json.dumps(told)}
+    if spec.kind == parallel.KIND:
+        forms = {each.name: each.partition_format for each in spec.inputs if each.partition_format is not UNSET}
+        earlier = [str(directory / EARLIER / plain_name(each.path)) for each in spec.ledgers]
+        told |= {"partition_formats": forms, "folder": str(directory / "tmp/parallel"), "earlier": earlier}
+        return {PARALLEL: json.dumps(told)}
+    if spec.kind in spark.KINDS:
+        told |= {
+            "master": spec.spark_master,
+            "memory": spec.limits.memory or None,
+            "folder": str(directory / "tmp/spark"),
+        }
+        return {SPARK: json.dumps(told)}
+    return {}
 
 
 def bring(directory: Path, spec: LaunchSpec, bound: Bound, transfers: Transfers) -> None:
     """A ledger for the driver, and those of earlier attempts, from which it goes on, with what the script wrote then."""
-    if spec.kind == KIND:
+    if keeps_ledger(spec):
         (directory / LEDGER).touch()
     for each in spec.ledgers:
         target = directory / EARLIER / plain_name(each.path)
@@ -52,7 +65,7 @@ def bring(directory: Path, spec: LaunchSpec, bound: Bound, transfers: Transfers)
 
 def warnings(spec: LaunchSpec) -> list[Said]:
     """What a person is to know of how it runs here."""
-    nodes = spec.settings.get("node_count") if spec.kind == KIND else None
+    nodes = spec.settings.get("node_count") if spec.kind == parallel.KIND else None
     try:
         count = int(nodes or 1)
     except (TypeError, ValueError):

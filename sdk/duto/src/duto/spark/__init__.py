@@ -1,0 +1,1 @@
+"""What runs in a Spark step beside its script (docs/spark.md)."""

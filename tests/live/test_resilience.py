@@ -15,7 +15,7 @@ from tests.live.parallel import NAMES, scoring, taken_over
 from tests.live.studio import LiveRun, Studio, is_alive
 
 pytestmark = [pytest.mark.slow]
-# All calls are counted. Behind walls process ids are others, so whoever finds the mark kills itself, or its driver.
+# All calls are counted. In a sandbox process ids are others, so whoever finds the mark kills itself, or its driver.
 SCORE = """
 import os, pathlib, time
 place = pathlib.Path({place!r})

@@ -1,4 +1,4 @@
-"""Walls around a local process by bubblewrap: it sees the system read-only, its own directory, and what it was given.
+"""A sandbox for a local process by bubblewrap: it sees the system read-only, its own directory, and what it was given.
 
 The studio's data directory, the agent's home and the user's home are hidden, and so are other people's processes.
 Where the agent is root, the script is a user of its own without any capability; everywhere it can gain no privileges,

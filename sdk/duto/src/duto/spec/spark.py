@@ -251,7 +251,7 @@ def submission_of(settings: Settings, master: str, node: Node, own: Mapping[str,
         cores = node.cores
         words, notes, conf, threads = _on_the_node(settings, node)
         wanted = wanted or f"local[{threads}]"
-    # What a step has is told, not found out: a Java behind walls looks for its control group where it is not, and fails.
+    # What a step has is told, not found out: a Java in a sandbox looks for its control group where it is not, and fails.
     java = f"-Djava.io.tmpdir={node.folder} -XX:-UsePerfData -XX:-UseContainerSupport -XX:ActiveProcessorCount={cores}"
     conf = {**own, "spark.driver.defaultJavaOptions": java, **conf, **settings.conf}
     conf.pop("spark.master", None)

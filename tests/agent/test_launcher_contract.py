@@ -182,7 +182,8 @@ print(made)
 """
     probe, directory = host.run(code, options={"pids_limit": 64})
     assert (verdict_of(probe)["exit_code"], verdict_of(probe)["left_over"]) == (0, 0)
-    assert 20 < int(log_of(directory)) < 64
+    # A sandbox that had to be made again says so before.
+    assert 20 < int(log_of(directory).splitlines()[-1]) < 64
 
 
 def test_a_line_of_ten_megabytes_arrives_whole(host: Host) -> None:

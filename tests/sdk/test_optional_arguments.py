@@ -14,7 +14,6 @@ from duto import (
     DataReference,
     DatasetConsumptionConfig,
     InputPortBinding,
-    NotBuiltException,
     OutputFileDatasetConfig,
     OutputTabularDatasetConfig,
     PipelineData,
@@ -111,10 +110,6 @@ def _build(item: Any) -> list[Any]:
 def test_an_optional_argument_may_be_left_out(kind: type, name: str, left_out: list[str]) -> None:
     call = kind if name == "__init__" else getattr(MADE[kind](), name)
     given = {each: GIVEN[each] for each in inspect.signature(call).parameters if each not in left_out}
-    if name == "as_hdfs":
-        with pytest.raises(NotBuiltException, match="as_mount"):
-            call(**given)
-        return
     if any((f"{kind.__name__}.{name}", each) in NEEDED for each in left_out):
         with pytest.raises(ValueError, match="made of a DataPath"):
             call(**given)

@@ -217,6 +217,7 @@ class Site(StepKinds):
         tuned, trial = self.sweep()
         tabs |= {"trials": f"runs/{tuned.pk}/?step=tune&tab=trials", "trial": f"runs/{trial.pk}/"}
         tabs |= {"mini-batches": f"runs/{self.parallel().pk}/?step=score&tab=batches"}
+        tabs |= {"stages": f"runs/{self.spark().pk}/?step=count&tab=stages"}
         tabs |= {"ranks": f"runs/{self.ranked().pk}/?step=train&tab=logs"}
         tabs |= {"child run": f"runs/{child.pk}/", "run itself": f"runs/{filled.pk}/?of=run&tab=details"}
         tabs |= {"one file": f"runs/{filled.pk}/?step=train&tab=outputs&folder=outputs&file=outputs/m.json"}

@@ -1,4 +1,4 @@
-"""Runs whose steps have pages of their own: processes side by side, mini-batches, trials."""
+"""Runs whose steps have pages of their own: processes side by side, mini-batches, stages, trials."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.runs.conftest import RunScenario
 
 WIDTHS = {"name": "width", "expression": "choice", "values": [8, 16, 32, 64]}
 RATES = {"name": "rate", "expression": "loguniform", "values": [-6.0, -1.0]}
+STAGE: dict[str, Any] = {"app": "local-1", "t": 0, "in": 2048, "out": 0, "sr": 0, "sw": 0, "b": 1_800_000_000.0}
 SWEEP = {
     "sampling": "random", "space": [WIDTHS, RATES], "metric": "loss", "goal": "minimize",
     "max_total": 8, "max_concurrent": 2, "max_minutes": 60, "policy": {"kind": "bandit", "slack_factor": 0.2},
@@ -53,6 +54,23 @@ class StepKinds(RunScenario):
         lines += [line("begin", n=19, w=0)]
         ledgers.append(attempt, 0, b"".join(lines))
         return run
+
+    def spark(self) -> Run:
+        """A step on Spark with four stages: one is done, one at work, one failed and one was skipped."""
+        graph = self.graph("prepare -> count")
+        graph["steps"][1]["kind"] = "spark"
+        root = self.pipeline(graph=graph)
+        attempt = self.attempt(self.step(root, "count"), started_at=now(), leased_at=now())
+        lines = [
+            line("app", id="local-1", name="birds", version="3.5.7", master="local[2]"),
+            line("stage", id=0, name="csv at X", s="COMPLETE", n=4, d=4, a=0, f=1, z=1_800_000_002.5, why="", **STAGE),
+            line("stage", id=1, name="sum at X", s="ACTIVE", n=6, d=1, a=2, f=0, z=None, why="", **STAGE),
+            line("stage", id=2, name="last at X", s="FAILED", n=1, d=0, a=0, f=4, z=None, why="Lost task <b>", **STAGE),
+            line("stage", id=3, name="join at X", s="SKIPPED", n=90, d=0, a=0, f=0, z=None, why="", **STAGE),
+            line("executor", app="local-1", id="driver", host="h:1", alive=True, cores=2, a=2, d=5, f=5, mem=1 << 30),
+        ]
+        ledgers.append(attempt, 0, b"".join(lines))
+        return root
 
     def sweep(self) -> tuple[Run, Run]:
         """A sweep of four trials, of which one failed, one was stopped and one is at work; and its first trial."""

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop as _
 from core import sentences
 from core.errors import StudioError
 from core.sentences import Kept, text_of
+from core.words import size_text
 from duto.spec import sentences as hosts
 
 Refused = TypeVar("Refused", bound=StudioError)
@@ -40,6 +41,10 @@ SENTENCES: Mapping[str, str] = {
     "copy_gone": _("The copy of '%(url)s' is not there. Register the dataset again; then it is fetched anew."),
     "no_such_store": _("There is no datastore '%(name)s' in workspace '%(workspace)s'. There are: %(names)s."),
     "dataset_version": _("'%(name)s' version %(version)s"),
+    # What a full workspace says, whose refusal is of the code `storage_limit`.
+    "storage_full": _(
+        "Workspace '%(workspace)s' may keep %(most)s, and %(left)s of that are left: this is more. Delete runs or files that are not needed, or ask an owner to raise the limit."
+    ),
     # What a form says instead of what a program would do.
     "choose_encoding": _("choose its encoding here"),
     "choose_format": _("choose that format here"),
@@ -77,6 +82,9 @@ def refusal(kind: type[Refused], sentence: Mapping[str, Any], *, code: str = "",
 
 def of_refusal(error: StudioError) -> Kept:
     """What a refusal is made of, to be kept; its message alone where it does not say."""
+    if error.code == "storage_limit":
+        most, left = (size_text(error.facts[name]) for name in ("storage_bytes", "left"))
+        return say("storage_full", workspace=error.facts["workspace"], most=most, left=left)
     said = error.facts.get("said")
     return _made(said["code"], said["facts"]) if said else error.message
 

@@ -19,8 +19,8 @@ import pytest
 from django.utils import translation
 
 from core.clock import now
-from core.errors import Unprocessable
-from datasets import addresses, fetch, references, tables
+from core.errors import Conflict, Unprocessable
+from datasets import addresses, fetch, references, stored_messages, tables
 from datasets.models import DatasetVersion
 from datasets.services import fetching
 from datasets.services import fetching as dataset_fetching
@@ -459,3 +459,11 @@ def test_a_server_that_drips_its_head_has_an_end(odd: str, settings: Any) -> Non
     settings.DUTO = replace(settings.DUTO, fetch_seconds=1)
     with pytest.raises(Unprocessable, match=r"longer than 1\.0 s"):
         fetch._download(f"{odd}/drip", None, io.BytesIO(), lambda: None)
+
+
+def test_a_full_workspace_is_told_in_the_language_of_who_reads_it() -> None:
+    full = Conflict("…", code="storage_limit", workspace="lab", storage_bytes=2 << 30, left=0)
+    kept = stored_messages.of_refusal(full)
+    assert isinstance(kept, dict) and kept["text"].startswith("Workspace 'lab' may keep 2")
+    with translation.override("pt-pt"):
+        assert "lab" in stored_messages.localized(kept) and "may keep" not in stored_messages.localized(kept)

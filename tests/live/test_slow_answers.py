@@ -13,7 +13,7 @@ from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-STEPS, DELAY_MS = 100, 3_000
+STEPS, DELAY_MS = 300, 3_000
 # Each fragment of the run comes three seconds late; how many are under way at once is counted.
 SLOWLY = r"""
 const real = fetch;

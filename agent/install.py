@@ -8,6 +8,7 @@ and restarts the agent; its name, its key and the steps that it runs stay.
 
 import argparse
 import hashlib
+import http.client
 import io
 import os
 import re
@@ -17,7 +18,6 @@ import subprocess
 import sys
 import tarfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def fetch(studio: str) -> "tuple[bytes, str]":
     try:
         with urllib.request.urlopen(studio + "/agent/v1/package", timeout=60) as answer:
             data, digest_given = answer.read(), answer.headers.get("X-Duto-Digest", "")
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (http.client.HTTPException, OSError, ValueError) as error:
         raise Refusal("The studio %s cannot be reached: %s" % (studio, error)) from error
     found = hashlib.sha256(data).hexdigest()
     if found != digest_given:

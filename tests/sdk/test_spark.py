@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socketserver
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from duto.exceptions import ComputeTargetException, UserErrorException
 from duto.pipeline.graph_builder import GraphBuilder
 from duto.spark.event_log import stages_of
 from duto.spark.java import NoJava, java_for
-from duto.spark.watcher import MARK, Watcher
+from duto.spark.watcher import MARK, Watcher, get
 from duto.spec import kinds, spark
 from duto.spec.curated import PYSPARK
 from duto.spec.stages import Stages
@@ -274,6 +276,22 @@ def test_what_spark_s_page_tells_is_noted_where_it_has_changed(tmp_path: Path) -
     assert len(known.stages) == 1
     other = Watcher(tmp_path / "other", "127.0.0.1", 4050, "another", tmp_path, ask)
     assert not other.look(), "the page of another step"
+
+
+def test_a_port_that_answers_something_else_is_passed_over(tmp_path: Path) -> None:
+    """As this very connection may: connected to itself, a port answers with the question."""
+
+    class Echo(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(self.rfile.readline())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        with pytest.raises(OSError, match="no answer of HTTP"):
+            get(f"http://127.0.0.1:{port}/api/v1/applications")
+        assert not Watcher(tmp_path / "ledger.jsonl", "127.0.0.1", port, "m", tmp_path).look()
+        server.shutdown()
 
 
 def test_attached_targets_are_clusters_or_masters() -> None:

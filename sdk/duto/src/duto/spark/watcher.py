@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
-from urllib.error import URLError
 
 from duto.parallel.ledger import Ledger, line
 from duto.spark.event_log import stages_of
@@ -30,8 +30,13 @@ def get(address: str) -> Any:
     """A document of Spark's REST. Raises OSError, ValueError."""
     # No proxy: it is this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(address, timeout=PATIENCE_S) as answer:
-        return json.loads(answer.read())
+    try:
+        with opener.open(address, timeout=PATIENCE_S) as answer:
+            return json.loads(answer.read())
+    except http.client.HTTPException as error:
+        # Another program's port that speaks something else; or this very socket's: a port among those that the system gives out
+        # may be connected to itself, and then answers the question with the question.
+        raise OSError(f"no answer of HTTP: {error}") from error
 
 
 class Watcher:
@@ -95,8 +100,6 @@ class Watcher:
                             APP, {"id": self._app, "name": str(app["name"]), "version": version, "master": master}
                         )
                         return True
-            except URLError:
-                continue
             except (OSError, ValueError, KeyError, TypeError):  # another program's port, or one that is about to answer
                 continue
         return False

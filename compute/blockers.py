@@ -24,6 +24,7 @@ from compute.placement_types import (
 )
 from core.clock import iso
 from core.words import decimal, duration_text, size_text
+from duto.spec.spark import javas_of
 
 LAUNCHERS = {"process": gettext_lazy("processes"), "docker": gettext_lazy("containers")}
 UNABLE = {
@@ -33,6 +34,10 @@ UNABLE = {
     "r": gettext_lazy(
         "It needs R, and no host that runs processes and has Rscript is there: %(hosts)s. Install R on one (Debian's "
         "r-base-core), and restart its agent."
+    ),
+    "java": gettext_lazy(
+        "It runs on Spark, which needs Java %(javas)s, and no host that has it is there: %(hosts)s. Install one (Debian's "
+        "openjdk-17-jre-headless), and restart its agent."
     ),
 }
 NAMED = 5
@@ -157,7 +162,9 @@ def _unable(cluster: Cluster, capacity: FreeCapacity, needs: Abilities) -> Itera
     nowhere = [need for need in sorted(needs) if not any(need in host.abilities for host in there)]
     names = _names((each, _("runs %(what)s") % {"what": _launcher(each.launcher)}) for each in there)
     for need in nowhere or sorted(needs):  # each somewhere, but no host has them all
-        yield Reason(f"no_{need}", str(UNABLE[need]) % {"hosts": names}, {"hosts": len(there)})
+        word, *more = need.split(":")
+        text = str(UNABLE[word]) % {"hosts": names, "javas": javas_of(more[0]) if more else ""}
+        yield Reason(f"no_{word}", text, {"hosts": len(there)})
 
 
 def _too_small(cluster: Cluster, capacity: FreeCapacity, needs: Abilities) -> Iterable[Reason]:

@@ -13,7 +13,7 @@ from core.words import size_text
 
 GIB = 1 << 30
 # What not every host can do: `conda` (it has a base with micromamba, so that it can build environments with conda
-# packages), `r` (it has R).
+# packages), `r` (it has R), `java:...` (it has a Java for a line of Spark).
 Abilities = frozenset[str]
 NOTHING: Abilities = frozenset()
 # A device that somebody outside the studio computes on is not given away; what a desktop takes does not count.

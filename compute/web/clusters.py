@@ -203,7 +203,7 @@ def _size_text(name: str) -> str:
 
 
 SIZES = tuple((name, lazy(_size_text, str)(name)) for name in OFFERED)
-TERMS = ("launcher", "network", "policy", "hosts")
+TERMS = ("launcher", "network", "policy", "hosts", "spark_master")
 
 
 class TermsForm(forms.Form):
@@ -250,6 +250,13 @@ class TermsForm(forms.Form):
             (ComputeTarget.Policy.STRICT, gettext_lazy("waits for such a host")),
         ],
     )
+    spark_master = forms.CharField(
+        label=gettext_lazy("Master of Spark"),
+        required=False,
+        max_length=256,
+        help_text=gettext_lazy("for Spark steps; empty: all of Spark is on the step's node"),
+        widget=forms.TextInput(attrs={"placeholder": "spark://host:7077", "autocomplete": "off", "spellcheck": "false"}),
+    )
 
     def __init__(self, hosts: Sequence[Host], *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -278,6 +285,10 @@ class ClusterForm(TermsForm):
     description = forms.CharField(label=gettext_lazy("Description"), required=False)
 
 
+# Whose error a refusal is.
+FIELDS = {"bad_name": "name", "exists": "name", "bad_spark_master": "spark_master"}
+
+
 @workspace_dialog()
 def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new cluster."""
@@ -289,7 +300,7 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
                 request, _("The cluster is there. Nodes come with the first step."), _address(context, made.name)
             )
         except StudioError as error:
-            form.add_error("name" if error.code in ("bad_name", "exists") else None, error.message)
+            form.add_error(FIELDS.get(error.code), error.message)
     return _draw(request, "compute/dialog_create.html", form)
 
 
@@ -297,7 +308,7 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 def resize(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Other numbers of nodes, other hosts, other terms."""
     target = cluster_of(context.workspace, name)
-    names = ("min_nodes", "max_nodes", "idle_seconds", "launcher", "network", "policy")
+    names = ("min_nodes", "max_nodes", "idle_seconds", "launcher", "network", "policy", "spark_master")
     initial = {each: getattr(target, each) for each in names}
     attached = list(target.hosts.order_by("name"))
     initial["hosts"] = [host.name for host in attached]
@@ -312,7 +323,7 @@ def resize(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRe
             targets.update_target(context, name, **values)
             return responses.done(request, _("Changed. Nodes come and go as steps need them."), _address(context, name))
         except StudioError as error:
-            form.add_error(None, error.message)
+            form.add_error(FIELDS.get(error.code), error.message)
     busy = target.nodes.filter(status=Node.Status.RUNNING).count()
     return _draw(request, "compute/dialog_resize.html", form, target=target, busy=busy)
 

@@ -53,6 +53,8 @@ class Attempt(Lifecycle):
     user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     # A retry with a delay is not placed before this moment.
     not_before = models.DateTimeField(null=True)
+    # What its kind of step needs of a host beside what its environment does; empty: nothing.
+    needs = models.CharField(max_length=16, blank=True)
     launcher = models.CharField(max_length=8, blank=True)
     lease_until = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)

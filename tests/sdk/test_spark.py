@@ -17,7 +17,7 @@ from duto.data.pipeline_data import PipelineData
 from duto.exceptions import ComputeTargetException, UserErrorException
 from duto.pipeline.graph_builder import GraphBuilder
 from duto.spark.event_log import stages_of
-from duto.spark.java import NoJava, java_for
+from duto.spark.java import NoJava, java_for, versions_here
 from duto.spark.watcher import MARK, Watcher, get
 from duto.spec import kinds, spark
 from duto.spec.curated import PYSPARK
@@ -203,6 +203,9 @@ def test_the_java_that_its_spark_runs_on(tmp_path: Path) -> None:
             java_for("3.5.9", variables, [])
     with pytest.raises(NoJava, match="no bin/java"):
         java_for("3.5.9", {"JAVA_HOME": "/gone"}, [])
+    assert versions_here(on_path, [str(tmp_path), str(tmp_path / "none")]) == [8, 17, 25]
+    assert spark.lines_on([25]) == ["4.0"] and spark.lines_on([8]) == ["2.4", "3.0", "3.3"] and not spark.lines_on([])
+    assert [spark.line_of(each) for each in ("1.6", "3.2.4", "3.5.9", "5.0")] == ["2.4", "3.0", "3.3", "4.0"]
 
 
 def event(name: str, **facts: Any) -> str:

@@ -61,7 +61,15 @@ def test_the_terms_of_a_cluster_are_set_and_changed_by_form(site: Site) -> None:
     site.send("compute/clusters/gpu/resize/", **TERMS)
     made.refresh_from_db()
     assert (made.launcher, made.network, made.policy, made.hosts.count()) == ("", "open", "elastic", 0)
+    master = {**TERMS, "spark_master": "spark://m:7077"}
+    assert site.send("compute/clusters/gpu/resize/", **master).status_code == 302
+    assert 'value="spark://m:7077"' in site.see("compute/clusters/gpu/resize/").content.decode()
+    refused = site.send("compute/clusters/gpu/resize/", **{**master, "spark_master": "yarn"}).content.decode()
+    assert "is no master of Spark" in refused
+    made.refresh_from_db()
+    assert made.spark_master == "spark://m:7077"
     page = site.see("compute/clusters/gpu/").content.decode()
+    assert "spark://m:7077" in page
     assert "all hosts of the workspace:<span" in page
     assert "GPU (it has none)" in page
 

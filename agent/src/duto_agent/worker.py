@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from duto.spark.java import versions_here
 from duto_agent.attempt.shim_notifications import ShimNotifications
 from duto_agent.context import AgentContext
 from duto_agent.environments.builder import Environments
@@ -68,7 +69,7 @@ class Agent:
             self.home, pythons, marker, gpus, isolation.facts(), "process" if self.containers is None else "docker"
         )
         r_libraries = RLibraries(self.environments)
-        facts.containers, facts.r = self.containers, r_libraries.version
+        facts.containers, facts.r, facts.javas = self.containers, r_libraries.version, versions_here(os.environ)
         self.exchange = Exchange(self.client, facts.message)
         self.context = AgentContext(
             studio=self.config.studio.rstrip("/"),

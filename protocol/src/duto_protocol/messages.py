@@ -112,6 +112,8 @@ class MoreFacts(Message, frozen=True):
     conda: Text | Absent = UNSET
     # The version of its R; empty where it has none.
     r: Text | Absent = UNSET
+    # The versions of its Javas: 8, 17.
+    java: Annotated[list[Annotated[int, Meta(ge=1, le=999)]], Meta(max_length=32)] | Absent = UNSET
 
 
 class HostFacts(Message, frozen=True):

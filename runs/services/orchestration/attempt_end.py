@@ -184,7 +184,7 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
     run.move(Run.Status.QUEUED, queued_at=moment)
     Attempt.objects.create(
         run=run, workspace_id=run.workspace_id, number=retry.number, compute_target_id=attempt.compute_target_id, queued_at=moment,
-        priority=attempt.priority, user_id=attempt.user_id, warnings=run.warnings,
+        priority=attempt.priority, user_id=attempt.user_id, needs=attempt.needs, warnings=run.warnings,
         not_before=moment + timedelta(seconds=retry.delay) if retry.delay else None,
     )  # fmt: skip
 

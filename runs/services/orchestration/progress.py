@@ -22,6 +22,7 @@ from runs.services.orchestration import adoption, failures, fingerprints, reuse,
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.orchestration.stopping import stop_steps
+from runs.services.scheduling import abilities
 
 # One step that is reused may lead to the next so often within one transaction.
 ROUNDS = 120
@@ -155,8 +156,16 @@ class Places:
             "user_id": root.submitted_by_id,
             "queued_at": moment,
         }
+        steps = self.run_state.parsed.steps
         attempts = [
-            Attempt(run=run, number=1, compute_target_id=run.step.compute_target_id, warnings=run.warnings, **order)
+            Attempt(
+                run=run,
+                number=1,
+                compute_target_id=run.step.compute_target_id,
+                needs=abilities.of_step(steps[run.step.node_id]),
+                warnings=run.warnings,
+                **order,
+            )
             for run in self.starting
         ]
         Attempt.objects.bulk_create(attempts)

@@ -1,4 +1,8 @@
-"""What steps need of a host that not every host can do: to build conda packages, to run R. Their environments say it."""
+"""What steps need of a host that not every host can do: to build conda packages, to run R, to run Spark.
+
+Their environments say it, and for Spark their kind: then the environment says which Java, and whether its image has one. An
+ability is a word; those of Java are `java:<line of Spark, or any>:<host or image>`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,10 @@ from compute.placement_types import NOTHING, Abilities
 from core.errors import Unprocessable
 from duto.spec import conda, r
 from duto.spec.graph import Step
+from duto.spec.kinds import KINDS
+from duto.spec.sentences import said
+from duto.spec.spark import ANY, LINES, javas_of, lines_on
+from environments import spark_line
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, StepRun
 from workspaces.models import Workspace
@@ -20,10 +28,11 @@ from workspaces.models import Workspace
 KNOWN_MOST = 10_000
 # So many steps of one reason are named.
 NAMED = 10
-# Which launcher a host must have to be able to do it.
-LAUNCHERS = {"conda": Host.Launcher.DOCKER, "r": Host.Launcher.PROCESS}
-# Of versions of environments: what a host has to be able to do for them.
-_known: dict[UUID, Abilities] = {}
+JAVA = "java"
+# Which launcher a host must have to be able to do it by itself.
+LAUNCHERS = {"conda": Host.Launcher.DOCKER, "r": Host.Launcher.PROCESS, JAVA: Host.Launcher.PROCESS}
+# Of versions of environments: what a host has to be able to do for them, and for a step of Spark in them.
+_known: dict[UUID, tuple[Abilities, Abilities]] = {}
 
 
 def require_hosts(
@@ -33,15 +42,20 @@ def require_hosts(
     targets: Mapping[str, ComputeTarget],
 ) -> None:
     """Raises Unprocessable for steps whose cluster has no host that could ever run them."""
-    asked = [(step, version) for step in steps if (version := versions[step.id]) and _needs(version.definition)]
+    asked = [
+        (step, definition, needs)
+        for step in steps
+        if (needs := _needs(definition := _definition(versions[step.id])) | _of_spark(step, definition))
+    ]
     if not asked:
         return
     here = Q(workspace=workspace) | Q(workspace__isnull=True)
-    able = {name: {host.pk for host in hosts_with(name, here)} for name in LAUNCHERS}
+    wanted = frozenset[str]().union(*(needs for _, _, needs in asked))
+    able = {name: {host.pk for host in hosts_with(name, here)} for name in wanted}
     refused = [
-        (step, f"{name}_only", _refusal(name, version.definition))
-        for step, version in asked
-        for name in sorted(_needs(version.definition))
+        (step, f"{name.partition(':')[0]}_only", _refusal(name, definition))
+        for step, definition, needs in asked
+        for name in sorted(needs)
         if not _has_one(targets[str(step.compute).lower()], able[name])
     ]
     if refused:
@@ -53,7 +67,23 @@ def require_hosts(
 
 
 def _refusal(name: str, definition: Mapping[str, Any]) -> str:
-    return str(conda.refusal(conda.only_there(definition["python"]["conda"])) if name == "conda" else r.refusal())
+    if name == "conda":
+        return str(conda.refusal(conda.only_there(definition["python"]["conda"])))
+    return str(r.refusal() if name == "r" else said("no_java_hosts", javas=javas_of(name.split(":")[1])))
+
+
+def of_step(step: Step) -> str:
+    """What its kind needs of a host: Java, where the step does not name one itself."""
+    named = {**step.environment_variables, **_mapping(step.settings.get("variables"))}
+    return JAVA if KINDS[step.kind].needs_java and "JAVA_HOME" not in named else ""
+
+
+def _definition(version: EnvironmentVersion | None) -> Mapping[str, Any]:
+    return version.definition if version else {}
+
+
+def _of_spark(step: Step, definition: Mapping[str, Any]) -> Abilities:
+    return _java(definition) if of_step(step) else NOTHING
 
 
 def _refusal_text(refused: Iterable[tuple[Step, str]]) -> str:
@@ -82,13 +112,19 @@ def needed_by(queue: Sequence[Attempt]) -> dict[UUID, Abilities]:
     versions = {each.pk: getattr(each, "environment", looked_up.get(each.run_id)) for each in queue}
     known = {version: _known.get(version) for version in versions.values() if version}
     if unknown := [version for version, answer in known.items() if answer is None]:
-        asks = Q(definition__python__has_key="conda") | Q(definition__has_key="r")
-        found = EnvironmentVersion.objects.filter(asks, pk__in=unknown).values_list("pk", "definition")
-        known |= dict.fromkeys(unknown, NOTHING) | {version: _needs(definition) for version, definition in found}
+        found = EnvironmentVersion.objects.filter(pk__in=unknown).values_list("pk", "definition")
+        fresh = {version: (_needs(definition), _java(definition)) for version, definition in found}
+        known |= fresh
         if len(_known) > KNOWN_MOST:
             _known.clear()
-        _known.update({version: answer or NOTHING for version, answer in known.items()})
-    return {attempt: needs for attempt, version in versions.items() if version and (needs := known.get(version))}
+        _known.update(fresh)
+    found_needs = {each.pk: _both(known.get(versions[each.pk]), each.needs) for each in queue}
+    return {attempt: needs for attempt, needs in found_needs.items() if needs}
+
+
+def _both(known: tuple[Abilities, Abilities] | None, needs: str) -> Abilities:
+    of_all, of_spark = known or (NOTHING, _java({}))
+    return of_all | of_spark if needs == JAVA else of_all
 
 
 def _needs(definition: Mapping[str, Any]) -> Abilities:
@@ -97,10 +133,41 @@ def _needs(definition: Mapping[str, Any]) -> Abilities:
     return frozenset(name for name, is_needed in has.items() if is_needed)
 
 
+def _java(definition: Mapping[str, Any]) -> Abilities:
+    """Of a step of Spark in this environment: a Java that its Spark runs on, unless the environment names one itself."""
+    if "JAVA_HOME" in _mapping(definition.get("variables")):
+        return NOTHING
+    where = "image" if spark_line.may_bring_java(definition) else "host"
+    return frozenset({f"{JAVA}:{spark_line.of(definition) or ANY}:{where}"})
+
+
+def of_host(host: Host) -> Abilities:
+    """What of all this the host can do, as it tells. Of Java in the image of an environment a host of containers knows
+    nothing: that is taken to be there."""
+    facts = _mapping(host.facts)
+    found = {name for name in ("conda", "r") if facts.get(name) and host.launcher == LAUNCHERS[name]}
+    if host.launcher == Host.Launcher.DOCKER:
+        return frozenset(found | {f"{JAVA}:{line}:image" for line in (*LINES, ANY)})
+    javas = facts.get(JAVA)
+    lines = lines_on(each for each in javas if isinstance(each, int)) if isinstance(javas, list) else []
+    if lines:
+        lines.append(ANY)
+    return frozenset(found | {f"{JAVA}:{line}:{where}" for line in lines for where in ("host", "image")})
+
+
 def hosts_with(ability: str, which: Q) -> list[Host]:
-    """Hosts that tell that they can do it, silent ones too, and those that have not told of themselves yet."""
-    rows = Host.objects.filter(which, revoked_at__isnull=True, launcher=LAUNCHERS[ability])
-    return [host for host in rows.only("id", "workspace_id", "facts") if host.facts.get(ability) or not host.facts]
+    """Hosts that tell that they can do it, silent ones too, and those of the right launcher that have not told of themselves
+    yet."""
+    rows = Host.objects.filter(which, revoked_at__isnull=True).only("id", "workspace_id", "facts", "launcher")
+    return [host for host in rows if ability in of_host(host) or (not host.facts and _may_have(host.launcher, ability))]
+
+
+def _may_have(launcher: str, ability: str) -> bool:
+    return ability.endswith(":image") or launcher == LAUNCHERS[ability.partition(":")[0]]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _has_one(target: ComputeTarget, able: set[UUID]) -> bool:

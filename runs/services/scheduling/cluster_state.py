@@ -15,6 +15,7 @@ from compute.models import ComputeTarget, Host, Node
 from core.clock import now, parse
 from core.prepared import Prepared
 from runs.queries.clusters import waiting
+from runs.services.scheduling import abilities
 from workspaces import limits
 
 # Older samples say nothing about what a device's memory is used for now.
@@ -124,7 +125,7 @@ def host_state_of(host: Host, released: Mapping[str, datetime] | None = None) ->
         is_alive(host),
         host.last_seen_at,
         host.drained_at,
-        frozenset(each for each in ("conda", "r") if isinstance(host.facts, dict) and host.facts.get(each)),
+        abilities.of_host(host),
     )
 
 

@@ -43,6 +43,7 @@ class HostFacts:
         self.storage: Housekeeper | None = None
         self.containers: Containers | None = None
         self.r = ""
+        self.javas: list[int] = []
         self.started_at = Moment.present()
         self.cores, self.memory = len(os.sched_getaffinity(0)), _memory()
         self._sample: messages.HostSample | None = None
@@ -73,6 +74,7 @@ class HostFacts:
                 isolation=self.isolation,
                 sample=self.sample(disk.free),
                 r=self.r if containers is None else "",
+                java=self.javas if containers is None else [],
                 conda=(containers.images.micromamba if containers is not None else None) or "",
             ),
         )

@@ -57,6 +57,20 @@ def java_for(spark: str, variables: Mapping[str, str], folders: Sequence[str] = 
     )
 
 
+def versions_here(variables: Mapping[str, str], folders: Sequence[str] = FOLDERS) -> List[int]:
+    """The versions of all Javas that `java_for` finds by itself, each once.
+
+    Args:
+        variables: those of whoever asks.
+        folders: where else there may be some.
+
+    Returns:
+        Them, in order.
+    """
+    found = {version_of(home) for home in _homes(variables, folders)}
+    return sorted(each for each in found if each is not None)
+
+
 def version_of(home: Path) -> Optional[int]:
     """The major version of a Java; None for what does not tell it."""
     try:

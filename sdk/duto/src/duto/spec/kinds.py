@@ -60,6 +60,7 @@ class Kind:
         check: problems of its own, beside those that any step may have.
         unrelated: settings on which its result does not depend: no part of its identity.
         needs_r: whether it runs on hosts that have R alone.
+        needs_java: the same of Java.
         ledger: the tab that shows what it tells of itself in a ledger beside its log; empty where it keeps none.
     """
 
@@ -72,6 +73,7 @@ class Kind:
     check: Check = script_problems
     unrelated: Tuple[str, ...] = ()
     needs_r: bool = False
+    needs_java: bool = False
     ledger: str = ""
 
     @property
@@ -199,6 +201,7 @@ def _spark(step_type: str) -> Kind:
         word=_("Spark"),
         check=_spark_problems,
         unrelated=spark.UNRELATED,
+        needs_java=True,
         ledger="stages",
     )
 

@@ -315,6 +315,11 @@ SENTENCES: Dict[str, str] = {
         "It needs R, and no host of its cluster that runs processes has Rscript: install R on one (Debian's r-base-core), and "
         "restart its agent."
     ),
+    "no_java_hosts": _(
+        "It runs on Spark, and no host of its cluster has a Java for it (%(javas)s): install one (Debian's "
+        "openjdk-17-jre-headless) and restart the host's agent, name one by the variable JAVA_HOME of the step's environment, "
+        "or give the environment an image that has one."
+    ),
     "no_rscript": _("This host has no Rscript: install R (Debian's r-base-core), and restart its agent."),
     "r_in_container": _("Steps of R run on hosts that run processes; this one runs containers."),
     "other_r": _("R %(asked)s is not on this host; R %(used)s is used."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 KINDS = ("spark", "databricks")
 # What a step's environment gets where its packages name no Spark: the last of 3, which old programs were written for, and
@@ -20,6 +20,10 @@ UNRELATED = ("driver_memory", "executor_memory", "app_name")
 # A pipeline's parameter may hold these.
 TUNABLE = ("driver_memory", "driver_cores", "executor_memory", "executor_cores", "num_executors", "app_name")
 
+# Releases of Spark with which the Javas change that it runs on.
+LINES = ("2.4", "3.0", "3.3", "4.0")
+# Where nobody knows which one it is.
+ANY = "any"
 MIB = 1 << 20
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -330,9 +334,20 @@ def java_fits(spark: str, java: int) -> bool:
 
 
 def javas_of(spark: str) -> str:
-    """Which versions of Java a release of Spark runs on, in words."""
-    fitting = [str(each) for each in (8, 11, 17, 21) if java_fits(spark, each)]
+    """Which versions of Java a release of Spark runs on, in words; of `ANY` those of most."""
+    fitting = [str(each) for each in (8, 11, 17, 21) if java_fits("3.5" if spark == ANY else spark, each)]
     return " or ".join(fitting)
+
+
+def lines_on(javas: Iterable[int]) -> List[str]:
+    """The lines of Spark that run on one of these Javas."""
+    there = list(javas)
+    return [line for line in LINES if any(java_fits(line, java) for java in there)]
+
+
+def line_of(release: str) -> str:
+    """The one of `LINES` to which a release belongs."""
+    return next((line for line in reversed(LINES) if _release(release) >= _release(line)), LINES[0])
 
 
 def _release(version: str) -> Tuple[int, int]:

@@ -46,7 +46,9 @@ def _line_of(wanted: Requirement) -> str:
 def may_bring_java(definition: Mapping[str, Any]) -> bool:
     """Whether it names an image of its own, or conda's Java: then in a container there may be one."""
     docker, conda = definition.get("docker") or {}, (definition.get("python") or {}).get("conda") or {}
-    return bool(docker.get("image") or docker.get("dockerfile")) or any(map(_JAVAS.match, _texts(conda.get("packages"))))
+    return bool(docker.get("image") or docker.get("dockerfile")) or any(
+        map(_JAVAS.match, _texts(conda.get("packages")))
+    )
 
 
 def _lines(definition: Mapping[str, Any]) -> Iterator[str]:

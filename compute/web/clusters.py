@@ -255,7 +255,9 @@ class TermsForm(forms.Form):
         required=False,
         max_length=256,
         help_text=gettext_lazy("for Spark steps; empty: all of Spark is on the step's node"),
-        widget=forms.TextInput(attrs={"placeholder": "spark://host:7077", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": "spark://host:7077", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
 
     def __init__(self, hosts: Sequence[Host], *given: Any, **named: Any) -> None:

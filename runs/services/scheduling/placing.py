@@ -66,7 +66,9 @@ def _heads(queue: QuerySet[Attempt], moment: datetime, most: int) -> QuerySet[At
     )
     ready = queue.filter(Q(not_before__isnull=True) | Q(not_before__lte=moment))
     rows = ready.annotate(turn=turn, environment=F("run__step__environment_version_id")).filter(turn__lte=most)
-    return rows.only("id", "compute_target", "priority", "user", "run", "not_before", "needs", "warnings").order_by("id")
+    return rows.only("id", "compute_target", "priority", "user", "run", "not_before", "needs", "warnings").order_by(
+        "id"
+    )
 
 
 _HEADS_OF_ONE: Prepared[Attempt] = Prepared(

@@ -8,7 +8,7 @@ import os
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from duto.spec.ledger import Progress
 
@@ -22,7 +22,7 @@ class Reports:
         self.logs = logs
         self._csv: Any = None
         self._file: Any = None
-        self._processed: List[Tuple[Mapping[str, Any], str, str]] = []
+        self._processed: List[Tuple[Any, ...]] = []
         self._at = 0.0
 
     def begin(self, name: str, processes: int, nodes: int) -> None:
@@ -37,16 +37,18 @@ class Reports:
             self._csv = csv.writer(self._file)
             self._csv.writerow(_FIELDS)
 
-    def processed(self, record: Mapping[str, Any], source: str, status: str) -> None:
-        """A line for a mini-batch that is over, in the order in which they ended; written with the next overview."""
-        self._processed.append((record, source, status))
+    def processed(self, *row: object) -> None:
+        """A line for a mini-batch that is over, in the order in which they ended; written with the next overview. Its fields
+        are those of the file, the last one as seconds since 1970."""
+        self._processed.append(row)
 
     def _write_processed(self) -> None:
         rows, self._processed = self._processed, []
         if self._csv is None:
             return
+        moments = {at: _moment(at) for at in {row[-1] for row in rows}}
         with contextlib.suppress(OSError):
-            self._csv.writerows(_row(*each) for each in rows)
+            self._csv.writerows((*row[:-1], moments[row[-1]]) for row in rows)
             self._file.flush()
 
     def overview(self, progress: Progress, force: bool = False) -> None:
@@ -98,7 +100,5 @@ class Reports:
             new.replace(file)
 
 
-def _row(record: Mapping[str, Any], source: str, status: str) -> Tuple[Any, ...]:
-    at = datetime.fromtimestamp(float(record["at"]), timezone.utc).isoformat(timespec="milliseconds")
-    counts = (record["n"], source, record["i"], record.get("o", 0), record["t"], record["w"])
-    return (*counts, record.get("s", ""), status, at)
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds")

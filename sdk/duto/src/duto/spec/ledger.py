@@ -7,8 +7,9 @@ a later attempt takes over what they say is done. `docs/parallel.md` tells of ea
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
+from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional
 
 PLAN, BEGIN, DONE, FAIL, WORKER, END = "plan", "begin", "done", "fail", "worker", "end"
 # So many failures are kept with their words; all are counted.
@@ -72,7 +73,7 @@ class Progress:
     workers: Dict[int, WorkerState] = field(default_factory=dict)
     failures: List[Failure] = field(default_factory=list)
     _over: Dict[int, bool] = field(default_factory=dict)
-    _recent: List[float] = field(default_factory=list)
+    _recent: Deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT_MOST))
 
     @property
     def running(self) -> int:
@@ -139,22 +140,44 @@ class Progress:
                 worker.state, worker.batch = "ended", None
 
     def _take_done(self, record: Mapping[str, Any], at: float) -> None:
-        number, items, results = int(record["n"]), int(record["i"]), int(record["o"])
-        self._leave(record)
+        number, items, results, slot = int(record["n"]), int(record["i"]), int(record["o"]), int(record["w"])
+        seconds = float(record.get("s", 0.0))
+        if "from" in record and number not in self._over:
+            self.adopted += 1
+            self._count_done(number, items, results)
+        elif "from" not in record:
+            self.take_done(number, items, results, slot, seconds, at)
+
+    def take_done(self, number: int, items: int, results: int, slot: int, seconds: float, at: float) -> None:
+        """What a line of `done` tells, to whoever has it as numbers: most lines are of these.
+
+        Args:
+            number: of the mini-batch.
+            items: how many it has.
+            results: how many there are of it.
+            slot: the process's place.
+            seconds: how long it took.
+            at: when it was told.
+        """
+        worker = self.workers.get(slot)
+        if worker is not None and worker.batch == number:
+            worker.batch = None
         if number in self._over:
             return
-        self._over[number] = True
-        self.done += 1
-        self.items_done += min(items, results)
-        self.items_failed += max(0, items - results)
-        if "from" in record:
-            self.adopted += 1
-            return
-        self._note(at)
-        worker = self.workers.get(int(record["w"]))
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
+        self._count_done(number, items, results)
+        self._recent.append(at)
         if worker is not None:
             worker.done += 1
-            worker.seconds += float(record.get("s", 0.0))
+            worker.seconds += seconds
+
+    def _count_done(self, number: int, items: int, results: int) -> None:
+        self._over[number] = True
+        self.done += 1
+        good = min(items, results)
+        self.items_done += good
+        self.items_failed += items - good
 
     def _take_failure(self, record: Mapping[str, Any], at: float) -> None:
         number, final = int(record["n"]), bool(record["final"])
@@ -189,8 +212,6 @@ class Progress:
 
     def _note(self, at: float) -> None:
         self._recent.append(at)
-        if len(self._recent) > _RECENT_MOST:
-            del self._recent[0]
 
 
 def records(data: bytes) -> Iterator[Dict[str, Any]]:

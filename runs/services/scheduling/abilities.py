@@ -15,11 +15,10 @@ from django.db.models import Q
 from compute.models import ComputeTarget, Host
 from compute.placement_types import NOTHING, Abilities
 from core.errors import Unprocessable
-from duto.spec import conda, r
+from duto.spec import conda, r, spark
 from duto.spec.graph import Step
 from duto.spec.kinds import KINDS
-from duto.spec.sentences import said
-from duto.spec.spark import ANY, LINES, javas_of, lines_on
+from duto.spec.spark import ANY, LINES, lines_on
 from environments import spark_line
 from environments.models import EnvironmentVersion
 from runs.models import Attempt, StepRun
@@ -69,7 +68,7 @@ def require_hosts(
 def _refusal(name: str, definition: Mapping[str, Any]) -> str:
     if name == "conda":
         return str(conda.refusal(conda.only_there(definition["python"]["conda"])))
-    return str(r.refusal() if name == "r" else said("no_java_hosts", javas=javas_of(name.split(":")[1])))
+    return str(r.refusal() if name == "r" else spark.refusal(name.split(":")[1]))
 
 
 def of_step(step: Step) -> str:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from duto.spec.sentences import Said, said
+
 KINDS = ("spark", "databricks")
 # What a step's environment gets where its packages name no Spark: the last of 3, which old programs were written for, and
 # where Python is too new for that, the 4 that follows.
@@ -337,6 +339,11 @@ def javas_of(spark: str) -> str:
     """Which versions of Java a release of Spark runs on, in words; of `ANY` those of most."""
     fitting = [str(each) for each in (8, 11, 17, 21) if java_fits("3.5" if spark == ANY else spark, each)]
     return " or ".join(fitting)
+
+
+def refusal(line: str) -> Said:
+    """Why no host can run a step of a line of Spark."""
+    return said("no_java_hosts", javas=javas_of(line))
 
 
 def lines_on(javas: Iterable[int]) -> List[str]:

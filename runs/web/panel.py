@@ -23,6 +23,7 @@ from runs.web import (
     panel_details,
     panel_files,
     panel_metrics,
+    panel_searches,
     panel_stages,
     panel_trials,
     panel_why,
@@ -149,20 +150,21 @@ def panel_of(context: WorkspaceContext, tree: Tree, query: QueryDict) -> Panel:
 def _panel(ask: PanelRequest, facts: Mapping[str, Callable[[Any], Any]], **more: Any) -> Panel:
     asked = ask.query.get("tab", "")
     tab = asked if asked in facts else first_of(ask, facts)
+    found = facts[tab](ask)
     return Panel(
         run=ask.run,
         evidence_id=ask.evidence_id,
         tab=tab,
         tabs=_tabs(ask, facts, tab),
-        template=f"runs/panel/{tab}.html",
-        facts=facts[tab](ask),
+        template=f"runs/panel/{getattr(found, 'template', tab)}.html",
+        facts=found,
         **more,
     )
 
 
 def first_of(ask: PanelRequest, facts: Mapping[str, Any]) -> str:
-    """The tab that is shown where none is asked for: of a sweep its trials, since it has no log."""
-    if isinstance(ask, StepPanelRequest) and panel_trials.count_of(ask.run) is not None:
+    """The tab that is shown where none is asked for: of what has trials these; a sweep has no log."""
+    if isinstance(ask, StepPanelRequest) and (_searches(ask) or panel_trials.count_of(ask.run) is not None):
         return "trials"
     return next(each for each in facts if each != "trials")
 
@@ -171,15 +173,16 @@ def _tabs(ask: PanelRequest, facts: Mapping[str, Any], tab: str) -> list[Tab]:
     """Those that hold something for every run, and of the others those that do for this one."""
     children = children_of(ask.evidence_id).count()
     sweep = panel_trials.count_of(ask.run) if isinstance(ask, StepPanelRequest) else None
+    searches = _searches(ask)
     held = {
-        "trials": sweep is not None,
+        "trials": searches or sweep is not None,
         "logs": sweep is None,
         "usage": sweep is None,
-        "children": children > 0,
+        "children": children > 0 and not searches,
         "code": isinstance(ask, StepPanelRequest) or SNAPSHOT_ID in ask.run.properties,
     }
     words = {**WORDS, **({} if isinstance(ask, StepPanelRequest) else {"outputs": _("Files")})}
-    counts = {"children": children, "trials": sweep}
+    counts = {"children": children, "trials": children if searches else sweep}
     return [Tab(key, words[key], counts.get(key)) for key in facts if held.get(key, True) or key == tab]
 
 
@@ -187,6 +190,16 @@ def _lacking(ask: StepPanelRequest) -> tuple[str, ...]:
     """Tabs that a step of its kind does not have."""
     kind = KINDS.get(str(ask.spec.get("kind", "python_script")))
     return tuple(LEDGERS - {kind.ledger if kind else ""})
+
+
+def _searches(ask: PanelRequest) -> bool:
+    """Whether its trials are child runs: those of automated machine learning."""
+    return panel_searches.settings_of(ask) is not None
+
+
+def _trials(ask: StepPanelRequest) -> panel_trials.Trials | panel_searches.Searched:
+    settings = panel_searches.settings_of(ask)
+    return panel_trials.trials(ask) if settings is None else panel_searches.searched(ask, settings)
 
 
 def _batches(ask: StepPanelRequest) -> panel_batches.Batches:
@@ -252,7 +265,7 @@ OF_ANY: dict[str, Callable[[PanelRequest], Any]] = {
     "details": panel_details.details,
 }
 OF_STEP: dict[str, Callable[[StepPanelRequest], Any]] = {
-    "trials": panel_trials.trials,
+    "trials": _trials,
     "batches": _batches,
     "stages": _stages,
     "logs": _logs,

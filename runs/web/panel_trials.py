@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from core.clock import now
@@ -139,8 +140,8 @@ def trials(ask: StepPanelRequest) -> Trials:
     lines = [
         TrialLine(
             row.trial,
-            [_text(value) for value in row.trial.values],
-            "–" if row.best is None else _text(row.best),
+            [number_text(value) for value in row.trial.values],
+            "–" if row.best is None else number_text(row.best),
             _why(row),
             best is not None and row.trial.number == best.number,
             writes and row.run.status not in (*Run.ENDS, Run.Status.CANCEL_REQUESTED),
@@ -149,9 +150,16 @@ def trials(ask: StepPanelRequest) -> Trials:
     ]
     shades = {key: place * SHADES // max(1, len(ranked)) for key, place in ranks.items()}
     axes, parallel = _parallel(settings, ranked, shades)
+    ended = [
+        Ended(
+            row.run.finished_at or now(), row.best, row.state.best, _title(row, settings), shades[row.run.pk], row.run
+        )
+        for row in rows
+        if row.best is not None and row.state.best is not None
+    ]
     return Trials(
         settings.metric, settings.goal, names, lines, shown, order, len(rows), settings.max_total,
-        _best_so_far(source, settings, rows, shades), axes, parallel, by,
+        best_so_far(source.started_at, ended), axes, parallel, by,
         _scatter(settings, by, ranked, shades), writes,
     )  # fmt: skip
 
@@ -170,31 +178,40 @@ def _why(row: TrialRow) -> str:
 
 
 def _title(row: TrialRow, settings: Sweep) -> str:
-    values = ", ".join(f"{name} = {_text(value)}" for name, value in row.hyperparameters.items())
-    return f"{row.run.display_name}: {settings.metric} {_text(row.best)} ({values})"
+    values = ", ".join(f"{name} = {number_text(value)}" for name, value in row.hyperparameters.items())
+    return f"{row.run.display_name}: {settings.metric} {number_text(row.best)} ({values})"
 
 
-def _best_so_far(run: Run, settings: Sweep, rows: Sequence[TrialRow], shades: dict[Any, int]) -> Chart | None:
+@dataclass(frozen=True)
+class Ended:
+    """What a trial has come to, and when; `better` is the same number, turned so that more is better."""
+
+    at: datetime
+    value: float
+    better: float
+    title: str
+    shade: int
+    run: Run
+
+
+def best_so_far(start: datetime | None, trials: Sequence[Ended]) -> Chart | None:
     """Each trial's best at its end (or now), and the best of all until then."""
-    start = run.started_at
-    found = sorted(
-        ((row.run.finished_at or now(), row) for row in rows if row.best is not None), key=lambda pair: pair[0]
-    )
+    found = sorted(trials, key=lambda each: each.at)
     if not found or start is None:
         return None
-    seconds = [max(0.0, (at - start).total_seconds()) for at, _row in found]
-    x, y = _Scale(seconds, EDGE, WIDTH - EDGE), _Scale([row.best or 0 for _at, row in found], HEIGHT - EDGE, EDGE)
+    seconds = [max(0.0, (each.at - start).total_seconds()) for each in found]
+    x, y = _Scale(seconds, EDGE, WIDTH - EDGE), _Scale([each.value for each in found], HEIGHT - EDGE, EDGE)
     marks: list[Mark] = []
     steps: list[tuple[float, float | None, float]] = []
-    best: TrialRow | None = None
-    for second, (_at, row) in zip(seconds, found, strict=True):
-        marks.append(Mark(x.at(second), y.at(row.best or 0), _title(row, settings), shades[row.run.pk], row.run))
-        if best is None or _better(row) > _better(best):
-            steps.append((x.at(second), None if best is None else y.at(best.best or 0), y.at(row.best or 0)))
-            best = row
+    best: Ended | None = None
+    for second, each in zip(seconds, found, strict=True):
+        marks.append(Mark(x.at(second), y.at(each.value), each.title, each.shade, each.run))
+        if best is None or each.better > best.better:
+            steps.append((x.at(second), None if best is None else y.at(best.value), y.at(each.value)))
+            best = each
     line = " ".join(f"{a:.1f},{b:.1f} {a:.1f},{c:.1f}" if b is not None else f"{a:.1f},{c:.1f}" for a, b, c in steps)
     if best is not None:
-        line += f" {WIDTH - EDGE},{y.at(best.best or 0):.1f}"
+        line += f" {WIDTH - EDGE},{y.at(best.value):.1f}"
     return Chart(marks, [Tick(x.at(each), duration_text(each)) for each in x.ends], y.ticks, line)
 
 
@@ -250,7 +267,7 @@ class _Scale:
 
     @property
     def ticks(self) -> list[Tick]:
-        return [Tick(self.at(each), _text(each)) for each in self.ends]
+        return [Tick(self.at(each), number_text(each)) for each in self.ends]
 
 
 class _Options:
@@ -266,7 +283,7 @@ class _Options:
 
     @property
     def ticks(self) -> list[Tick]:
-        return [Tick(self.at(each), _text(each)) for each in self.options]
+        return [Tick(self.at(each), number_text(each)) for each in self.options]
 
 
 def _scale(parameter: Hyperparameter, values: Sequence[Any], start: float, end: float) -> _Scale | _Options:
@@ -275,7 +292,7 @@ def _scale(parameter: Hyperparameter, values: Sequence[Any], start: float, end: 
     return _Scale(values, start, end, is_log="log" in parameter.expression)
 
 
-def _text(value: Any) -> str:
+def number_text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return str(value) if isinstance(value, int) else decimal(f"{value:.4g}")

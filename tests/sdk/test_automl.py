@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import warnings
 from typing import Any
 
 import pytest
@@ -117,7 +119,14 @@ def test_forecasts_and_features_have_settings_of_their_own() -> None:
         ({"task": "forecasting"}, "at least their time_column_name"),
         ({"forecasting_parameters": ForecastingParameters("day")}, "are nothing for classification"),
         ({"featurization": "some"}, "featurization is 'auto', 'off' or"),
-        ({"unheard_of": 1}, "knows no unheard_of"),
+        ({"unheard_of": None}, "knows no unheard_of"),
+        ({"y_min": 3, "y_max": 3.0}, "y_min=3 is not less than y_max=3"),
+        ({"experiment_timeout_hours": 1, "experiment_timeout_minutes": 60}, "one of experiment_timeout_hours and"),
+        ({"is_timeseries": True}, "is_timeseries=True is of the task 'forecasting'"),
+        ({"task": "forecasting", "time_column_name": "day", "use_stl": "season"}, "use_stl=.*not decomposed"),
+        ({"task": "forecasting", "time_column_name": "day", "holiday_country": "PT"}, "country_or_region_for_holidays"),
+        ({"test_data": TABLE}, "test_data"),
+        ({"cv_splits_indices": []}, "cv_splits_indices .name columns"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(given: dict[str, Any], text: str) -> None:
@@ -146,8 +155,42 @@ def test_parts_of_a_configuration_are_checked_when_they_are_made(make: Any, text
         make()
 
 
+def test_what_is_assigned_afterwards_is_checked_as_well() -> None:
+    for name, value in (("country_or_region_for_holidays", "PT"), ("use_stl", "season"), ("feature_lags", "auto")):
+        parameters = ForecastingParameters("day")
+        setattr(parameters, name, value)
+        with pytest.raises(UserErrorException, match=name):
+            config(task="forecasting", forecasting_parameters=parameters)
+
+
+def test_every_setting_is_taken_refused_or_told_of() -> None:
+    """No argument of Azure ML's is passed over without a word but those that the documents name."""
+    silent = {"task", "compute_target", "verbosity", "debug_log", "model_explainability"}
+    used = {
+        *automl.READERS, "experiment_timeout_hours", "allowed_models", "whitelist_models", "blocked_models",
+        "blacklist_models", "forecasting_parameters",
+    }  # fmt: skip
+    for name, parameter in inspect.signature(AutoMLConfig).parameters.items():
+        if name in silent | used or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                config(**{name: 1})
+            except UserErrorException as error:
+                assert name in str(error)
+            else:
+                assert any(name in str(each.message) for each in told), name
+
+
 def test_what_changes_nothing_is_told() -> None:
-    for given in ({"path": "."}, {"num_classes": 2}, {"allowed_models": ["LightGBM", "SVM"]}):
+    for given in (
+        {"path": "."},
+        {"num_classes": 2},
+        {"allowed_models": ["LightGBM", "SVM"]},
+        {"auto_blacklist": True},
+        {"show_output": True},
+    ):
         with pytest.warns(UserWarning, match="passes over"):
             config(**given)
     with pytest.warns(UserWarning, match="passes over freq"):

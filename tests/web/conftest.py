@@ -216,6 +216,7 @@ class Site(StepKinds):
         tabs |= {f"interactive {tab}": f"runs/{opened.pk}/?tab={tab}" for tab in of_run}
         tuned, trial = self.sweep()
         tabs |= {"trials": f"runs/{tuned.pk}/?step=tune&tab=trials", "trial": f"runs/{trial.pk}/"}
+        tabs |= {"searched": f"runs/{self.searched().pk}/?step=search&tab=trials"}
         tabs |= {"mini-batches": f"runs/{self.parallel().pk}/?step=score&tab=batches"}
         tabs |= {"stages": f"runs/{self.spark().pk}/?step=count&tab=stages"}
         tabs |= {"ranks": f"runs/{self.ranked().pk}/?step=train&tab=logs"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,10 @@ STAGE: dict[str, Any] = {"app": "local-1", "t": 0, "in": 2048, "out": 0, "sr": 0
 SWEEP = {
     "sampling": "random", "space": [WIDTHS, RATES], "metric": "loss", "goal": "minimize",
     "max_total": 8, "max_concurrent": 2, "max_minutes": 60, "policy": {"kind": "bandit", "slack_factor": 0.2},
+}  # fmt: skip
+AUTOML = {
+    "task": "classification", "primary_metric": "AUC_weighted", "label_column_name": "species", "iterations": 9,
+    "training_data": "penguins", "models": ["LightGBM", "LogisticRegression", "KNN"],
 }  # fmt: skip
 
 
@@ -83,6 +88,31 @@ class StepKinds(RunScenario):
         ends = ("Completed", "Failed", "Canceled", "Running")
         trials = [self._trial(sweep, number, status) for number, status in enumerate(ends, 1)]
         return root, trials[0]
+
+    def searched(self) -> Run:
+        """A step of automated machine learning with five trials: of three models and an ensemble, of which one failed and one
+        is at work."""
+        data = {"name": "penguins", "mode": "direct", "from": {"dataset": "penguins", "version": 1}}
+        graph = self.graph("search", kind="automl", script="", settings=AUTOML, inputs=[data])
+        root = self.pipeline(graph=graph, started_at=now() - timedelta(minutes=9))
+        step = self.step(root, "search")
+        Run.objects.filter(pk=step.pk).update(started_at=root.started_at)
+        leaves = json.dumps({"n_estimators": 4, "num_leaves": 31, "learning_rate": 0.0999999, "reg_alpha": 0.001})
+        of = [("LightGBM", "lgbm", leaves, 0.91), ("LogisticRegression", "lrl2", '{"C": 1.0}', 0.97)]
+        of += [("KNN", "kneighbor", '{"n_neighbors": 5}', None), ("VotingEnsemble", "", '{"LightGBM_0": {}}', 0.95)]
+        of += [("LightGBM", "lgbm", leaves, None)]
+        for number, (name, learner, values, score) in enumerate(of):
+            status = "Completed" if score else ("Failed", "Running")[number == 4]
+            run = Run.objects.create(
+                workspace=self.workspace, experiment=self.experiment, kind="child", parent=step, root=root, status=status,
+                display_name=name, submitted_by=self.owner, started_at=now() - timedelta(minutes=8 - number),
+                finished_at=None if status == "Running" else now() - timedelta(minutes=7 - number),
+                properties={"iteration": str(number), "run_algorithm": name, "learner": learner, "hyperparameters": values},
+                error={"message": "ValueError: n_neighbors <= n_samples", "cause": "user_error"} if status == "Failed" else None,
+            )  # fmt: skip
+            if score:
+                MetricPoint.objects.create(run=run, name="AUC_weighted", kind="scalar", index=0, value=score, at=now())
+        return root
 
     def _trial(self, sweep: Sweep, number: int, status: str) -> Run:
         step = sweep.run

@@ -1,6 +1,7 @@
 """Automated machine learning: of its own and as a step, with outputs of its own, and what is refused."""
 
 import json
+import time
 
 from azureml.core import Dataset, Experiment, Run, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
@@ -12,8 +13,8 @@ from azureml.train.automl import AutoMLConfig
 from azureml.train.automl.run import AutoMLRun
 
 ws = Workspace.from_config()
-if "cpu-cluster" not in ws.compute_targets:
-    ComputeTarget.create(ws, "cpu-cluster", AmlCompute.provisioning_configuration("STANDARD_D2_V2", max_nodes=2))
+# Of one core each, so that searches run side by side.
+ComputeTarget.create(ws, "searches", AmlCompute.provisioning_configuration("STANDARD_DS1_V2", max_nodes=2))
 store = ws.get_default_datastore()
 store.upload_files(
     ["automl/penguins.csv", "automl/flights.csv"], target_path="automl", overwrite=True, show_progress=False
@@ -47,12 +48,58 @@ config = AutoMLConfig(
     primary_metric="AUC_weighted",
     training_data=penguins.drop_columns(["Culmen Length (mm)", "Flipper Length (mm)"]),
     label_column_name="Species",
-    compute_target="cpu-cluster",
+    compute_target="searches",
     allowed_models=["LightGBM", "LogisticRegression"],
     **settings,
 )
 run = experiment.submit(config)
 assert isinstance(run, AutoMLRun) and run.type == "automl"
+metrics = PipelineData("metrics", pipeline_output_name="metrics", training_output=TrainingOutput("Metrics"))
+model = PipelineData("model", training_output=TrainingOutput("Model", metric="r2_score"))
+numbers = AutoMLConfig(
+    task="regression",
+    training_data=penguins.drop_columns(["Species"]),
+    label_column_name="Body Mass (g)",
+    compute_target=ws.compute_targets["searches"],
+    allowed_models=["ElasticNet", "LassoLars", "RandomForest", "KNN"],
+    blocked_models=["KNN", "Prophet"],
+    enable_voting_ensemble=False,
+    **{**settings, "iterations": 3},
+)
+train = AutoMLStep("train", numbers, outputs=[metrics, model], allow_reuse=True)
+asking = RunConfiguration()
+asking.target = "searches"
+asking.environment.name, asking.environment.version = "AzureML-AutoML", None
+use = PythonScriptStep(
+    "use.py",
+    arguments=[metrics, model, run.id],
+    inputs=[metrics, model, penguins.as_named_input("penguins"), hours.as_named_input("hours")],
+    runconfig=asking,
+    source_directory="automl",
+)
+odd = PythonScriptStep("odd.py", runconfig=asking, source_directory="automl", allow_reuse=True)
+pipeline = Pipeline(ws, [use, odd])
+assert pipeline.validate() == []
+whole = experiment.submit(pipeline)
+# What has ended stays when the rest is canceled.
+endless = {
+    **settings,
+    "iterations": 1000,
+    "max_cores_per_iteration": -1,
+    "enable_early_stopping": False,
+    "allowed_models": ["LogisticRegression"],
+}
+canceled = experiment.submit(
+    AutoMLConfig(
+        "classification",
+        training_data=penguins.drop_columns(["Sex"]),
+        label_column_name="Species",
+        compute_target="searches",
+        **endless,
+    )
+)
+
+# The first one.
 run.wait_for_completion(show_output=True)
 children = list(run.get_children())
 assert [child.get_properties()["iteration"] for child in reversed(children)] == ["0", "1", "2", "3"], children
@@ -64,9 +111,7 @@ assert children[0].get_properties()["run_algorithm"] == "VotingEnsemble", childr
 assert sum(count for _, count, _ in run.summary()) == 4, run.summary()
 assert run.get_best_child(metric="log_loss").get_metrics()["log_loss"] <= best.get_metrics()["log_loss"]
 assert {"outputs/model.pkl", "outputs/conda_env_v_1_0_0.yml"} <= set(best.get_file_names()), best.get_file_names()
-assert [each.id for each in experiment.get_runs(type="automl")] == [run.id]
-registered = run.register_model(model_name="species", iteration=0)
-assert (run.model_id, registered.run_id) == ("species", children[-1].id)
+assert [each.id for each in experiment.get_runs(type="automl")][:2] == [canceled.id, run.id]
 try:
     run.get_output(iteration=17)
 except UserErrorException as error:
@@ -74,32 +119,7 @@ except UserErrorException as error:
 else:
     raise AssertionError("there was an iteration 17")
 
-metrics = PipelineData("metrics", pipeline_output_name="metrics", training_output=TrainingOutput("Metrics"))
-model = PipelineData("model", training_output=TrainingOutput("Model", metric="r2_score"))
-numbers = AutoMLConfig(
-    task="regression",
-    training_data=penguins.drop_columns(["Species"]),
-    label_column_name="Body Mass (g)",
-    compute_target=ws.compute_targets["cpu-cluster"],
-    allowed_models=["ElasticNet", "LassoLars", "RandomForest", "KNN"],
-    blocked_models=["KNN", "Prophet"],
-    enable_voting_ensemble=False,
-    **{**settings, "iterations": 3},
-)
-train = AutoMLStep("train", numbers, outputs=[metrics, model], allow_reuse=True)
-asking = RunConfiguration()
-asking.target = "cpu-cluster"
-asking.environment.name, asking.environment.version = "AzureML-AutoML", None
-use = PythonScriptStep(
-    "use.py",
-    arguments=[metrics, model, run.id],
-    inputs=[metrics, model, penguins.as_named_input("penguins"), hours.as_named_input("hours")],
-    runconfig=asking,
-    source_directory="automl",
-)
-pipeline = Pipeline(ws, [use])
-assert pipeline.validate() == []
-whole = experiment.submit(pipeline)
+# The step.
 whole.wait_for_completion(show_output=True)
 step = AutoMLStepRun(whole.find_step_run("train")[0])
 found = {child.id: child.get_metrics()["normalized_root_mean_squared_error"] for child in step.get_children()}
@@ -108,6 +128,16 @@ again = experiment.submit(pipeline)
 again.wait_for_completion()
 assert {each.name: each.get_properties().get("azureml.isreused") for each in again.get_steps()}["train"] == "true"
 assert AutoMLStepRun(again.find_step_run("train")[0]).get_best_child().id == step.get_best_child().id
+
+# The canceled one.
+while not list(canceled.get_children(status="Completed")):
+    assert canceled.get_status() not in ("Completed", "Failed"), canceled.get_details()
+    time.sleep(0.2)
+canceled.cancel()
+canceled.wait_for_completion(raise_on_error=False)
+assert canceled.get_status() == "Canceled" and canceled.get_best_child().get_status() == "Completed"
+assert {child.get_status() for child in canceled.get_children()} <= {"Completed", "Canceled", "Failed"}
+assert canceled.register_model("kept").run_id == canceled.get_best_child().id
 
 for wrong, text in (
     ({"enable_dnn": True}, "enable_dnn"),

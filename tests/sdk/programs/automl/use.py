@@ -31,6 +31,7 @@ assert r2_score(masses["Body Mass (g)"], predicted) > 0.75
 
 # The run of its own: its best model, asked; and its metrics once more, fold by fold.
 searched = AutoMLRun(run.experiment, automl)
+searched.wait_for_completion()
 child, fitted = searched.get_output()
 assert child.id == searched.get_best_child().id
 species = table.dropna(subset=["Species"]).reset_index(drop=True)
@@ -38,7 +39,7 @@ features, labels = species.drop(columns=["Species"]), species["Species"].to_nump
 assert (fitted.predict(features) == labels).mean() > 0.8
 assert fitted.predict_proba(features).shape == (len(features), 3)
 
-for iteration in range(4):
+for iteration in (0, 3):  # one of a learner, and the ensemble
     child, fitted = searched.get_output(iteration=iteration)
     logged = child.get_metrics()
     scores = {"AUC_weighted": [], "accuracy": [], "log_loss": []}
@@ -99,6 +100,8 @@ ahead = hours.groupby("carrier").tail(1).assign(time_hour=pandas.Timestamp("2013
 values, frame = fitted.forecast(ahead.drop(columns=["flights"]), [numpy.nan, 7.0, numpy.nan])
 assert values[1] == 7 and numpy.isfinite(values).all() and frame.index.names == ["time_hour", "carrier"], frame
 
-# As it was registered.
+# As it is registered.
+made = searched.register_model(model_name="species", iteration=0)
+assert (searched.model_id, made.run_id) == ("species", searched.get_output(iteration=0)[0].id)
 registered = joblib.load(Model.get_model_path("species"))
 assert (registered.predict(features) == searched.get_output(iteration=0)[1].predict(features)).all()

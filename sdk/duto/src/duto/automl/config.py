@@ -59,6 +59,14 @@ _UNUSED = {
     "enforce_time_on_windows": "hosts run Linux.",
     "enable_local_managed": "trials run in the studio.",
 }
+# Settings that are no arguments: those that are taken, and those that change nothing, with why.
+_TAKEN = ("experiment_timeout_minutes", "data_script", "is_timeseries")
+_MORE = {
+    **dict.fromkeys(_TAKEN, ""),
+    "auto_blacklist": "a learner whose trials all fail is left by itself.",
+    "enable_subsampling": "trials see all rows.",
+    "show_output": "Experiment.submit takes it.",
+}
 
 
 class AutoMLConfig:
@@ -203,6 +211,8 @@ class AutoMLConfig:
         self._tables = {
             name: _table(name, given[name]) for name in ("training_data", "validation_data") if given[name] is not None
         }
+        if given.pop("is_timeseries", False) and str(task).lower() != automl.FORECASTING:
+            raise UserErrorException(f"is_timeseries=True is of the task 'forecasting', not of {task!r}.")
         if forecast and forecasting_parameters is None:
             given["forecasting_parameters"] = ForecastingParameters(**forecast)
         elif forecast:
@@ -259,6 +269,9 @@ def get_primary_metrics(task: str) -> List[str]:
 def _renamed(kwargs: Mapping[str, Any]) -> Dict[str, Any]:
     """Settings that are no arguments, and older names, under today's. Raises `UserErrorException` for what is none."""
     found: Dict[str, Any] = {}
+    unheard = [name for name in kwargs if name not in (*_OLD, *_MORE)]
+    if unheard:
+        raise UserErrorException(f"AutoMLConfig knows no {', '.join(unheard)}.")
     for name, value in kwargs.items():
         if value is None:
             continue
@@ -268,12 +281,10 @@ def _renamed(kwargs: Mapping[str, Any]) -> Dict[str, Any]:
             found["featurization"] = "auto" if value else "off"
         elif name in _OLD:
             found[_OLD[name]] = value
-        elif name in ("experiment_timeout_minutes", "data_script"):
+        elif name in _TAKEN:
             found[name] = value
-        elif name not in ("is_timeseries", "auto_blacklist", "enable_subsampling", "show_output"):
-            raise UserErrorException(f"AutoMLConfig knows no {name}.")
-        elif name == "enable_subsampling":
-            passed_over("AutoMLConfig", "trials see all rows.", enable_subsampling=value)
+        else:
+            passed_over("AutoMLConfig", _MORE[name], **{name: value})
     return found
 
 
@@ -317,6 +328,8 @@ def _settings(given: Mapping[str, Any], tables: Mapping[str, Any]) -> Dict[str, 
     task = str(given["task"]).lower()
     minutes = given.get("experiment_timeout_minutes")
     if given["experiment_timeout_hours"] is not None:
+        if minutes is not None:
+            raise UserErrorException("Give one of experiment_timeout_hours and experiment_timeout_minutes.")
         minutes = 60 * given["experiment_timeout_hours"]
     weighted = given["weight_column_name"] is not None
     if weighted:

@@ -18,6 +18,7 @@ _OLD = {
 _REFUSED = {
     "feature_lags": "columns have no lags of their own: make them in the data",
     "country_or_region_for_holidays": "holidays are no features: name them in a column of the data",
+    "holiday_country": "holidays are no features: name them in a column of the data",
     "use_stl": "series are not decomposed",
     "target_aggregation_function": "rows are taken as they are: aggregate them in the data",
 }
@@ -117,14 +118,7 @@ class ForecastingParameters:
             if name not in _OLD:
                 raise UserErrorException(f"ForecastingParameters knows no {name}.")
             given[_OLD[name]] = value
-        for name, why in _REFUSED.items():
-            if given.get(name) is not None:
-                raise UserErrorException(f"ForecastingParameters({name}=...) is not part of Duto: {why}.")
-        if short_series_handling_configuration not in ("auto", "drop"):
-            raise UserErrorException(
-                "ForecastingParameters(short_series_handling_configuration=...) is 'auto' or 'drop' here, not "
-                f"{short_series_handling_configuration!r}: no rows are made up."
-            )
+        _refuse({**given, "short_series_handling_configuration": short_series_handling_configuration})
         passed_over(
             "ForecastingParameters",
             "rows are taken as they come.",
@@ -221,7 +215,8 @@ class ForecastingParameters:
             raise UserErrorException("ForecastingParameters name a time_column_name.")
 
     def _document(self) -> Dict[str, Any]:
-        """The settings as a graph has them."""
+        """The settings as a graph has them. Raises `UserErrorException` for what was assigned afterwards and is refused."""
+        _refuse(vars(self))
         for name in ("forecast_horizon", "target_rolling_window_size"):
             if getattr(self, name) == "auto":
                 raise UserErrorException(f"ForecastingParameters({name}='auto') is not part of Duto: give a number.")
@@ -234,6 +229,19 @@ class ForecastingParameters:
             "cv_step_size": None if self.cv_step_size == "auto" else self.cv_step_size,
         }
         return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+def _refuse(given: Mapping[str, Any]) -> None:
+    """Raises `UserErrorException` for a setting that is refused."""
+    for name, why in _REFUSED.items():
+        if given.get(name) is not None:
+            raise UserErrorException(f"ForecastingParameters({name}=...) is not part of Duto: {why}.")
+    short = given["short_series_handling_configuration"]
+    if short not in ("auto", "drop"):
+        raise UserErrorException(
+            f"ForecastingParameters(short_series_handling_configuration=...) is 'auto' or 'drop' here, not {short!r}: no "
+            "rows are made up."
+        )
 
 
 def _list(given: Union[str, Sequence[str], None]) -> List[str]:

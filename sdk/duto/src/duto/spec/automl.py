@@ -338,6 +338,9 @@ def _together(found: Mapping[str, Any]) -> List[str]:
     if found.get("validation_data") and (folds or found.get("cv_split_column_names")):
         given = ", ".join([*folds, *(["cv_split_column_names"] if found.get("cv_split_column_names") else [])])
         wrong.append(f"validation_data and {given} both say what trials are compared on: give one of them.")
+    least, most = found.get("y_min"), found.get("y_max")
+    if least is not None and most is not None and least >= most:
+        wrong.append(f"y_min={least:g} is not less than y_max={most:g}.")
     if folds and found.get("cv_split_column_names"):
         wrong.append(f"cv_split_column_names and {', '.join(folds)} both say how rows are split: give one of them.")
     return wrong

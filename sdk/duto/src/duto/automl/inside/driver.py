@@ -16,7 +16,7 @@ from duto.automl.inside.search import Proposal, Search
 from duto.automl.inside.trials import Job, Outcome
 from duto.exceptions import AzureMLException
 from duto.spec.automl import METRICS, STACK, VOTING, Made, Settings, is_greater_better
-from duto.spec.status import BEST_CHILD
+from duto.spec.status import BEST_CHILD, COMPLETED, TERMINAL
 
 # Of the best of so many learners an ensemble is made.
 MEMBERS = 5
@@ -43,6 +43,7 @@ class Driver:
         self.folder, self.columns = folder, columns
         self.trials: Dict[int, Trial] = {}
         self.best: Optional[Trial] = None
+        self.next = 0
         minutes = settings.experiment_timeout_minutes
         self.deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
 
@@ -56,11 +57,12 @@ class Driver:
             )
             if wanted
         ]
+        self._go_on()
         singles = max(1, self.settings.iterations - len(ensembles))
         why = self._search(singles)
         if why:
             print(why, flush=True)
-        for name in ensembles[: self.settings.iterations - len(self.trials)]:
+        for name in ensembles[: max(0, self.settings.iterations - len(self.trials))]:
             self._ensemble(name)
         self._end(self.pool.stop("the experiment was over."))
         if self.best is None:
@@ -69,6 +71,29 @@ class Driver:
             return 1
         self._leave(self.best, outputs)
         return 0
+
+    def _go_on(self) -> None:
+        """The trials of an earlier attempt, which was lost with its host, count: those that ended, by what they logged. The
+        others have ended with it."""
+        for child in reversed(list(self.run.get_children())):
+            properties = child.get_properties()
+            if "iteration" not in properties:
+                continue
+            number, ends = int(properties["iteration"]), child.get_status()
+            self.next = max(self.next, number + 1)
+            if ends not in TERMINAL:
+                child.fail("The attempt that ran it was lost.")
+            elif ends == COMPLETED and properties["run_algorithm"] not in (VOTING, STACK):
+                config = json.loads(properties["hyperparameters"])
+                job = Job(number, properties["run_algorithm"], properties["learner"], config, self.folder / str(number))
+                trial = Trial(job, child, None, child.get_metrics())
+                self.trials[number] = trial
+                if self.best is None or self._loss(trial.metrics) < self._loss(self.best.metrics):
+                    self.best = trial
+        if self.trials:
+            print(
+                f"An earlier attempt has left {len(self.trials)} trials, which count. The search goes on.", flush=True
+            )
 
     def _search(self, most: int) -> str:
         """Trials until it is enough; why it was."""
@@ -120,7 +145,7 @@ class Driver:
         proposal: Optional[Proposal] = None,
         members: Tuple[Tuple[str, str, Mapping[str, Any]], ...] = (),
     ) -> Trial:
-        number = len(self.trials)
+        number, self.next = self.next, self.next + 1
         child = self.run.child_run(name=model)
         child.add_properties(
             {
@@ -147,7 +172,7 @@ class Driver:
             if trial.proposal is not None:
                 self.search.learn(trial.proposal, loss, outcome.seconds)
             if outcome.error:
-                trial.run.fail(outcome.error.strip().splitlines()[-1])
+                trial.run.fail(outcome.why)
                 print(f"{trial.job.number:4d}  {trial.job.model:<22} failed: {outcome.error.strip()}", flush=True)
                 continue
             self._keep(trial, outcome)
@@ -172,7 +197,7 @@ class Driver:
 
     def _ensemble(self, name: str) -> None:
         """One more trial, of the best of each learner."""
-        ended = [each for each in self.trials.values() if each.metrics and each.proposal is not None]
+        ended = [each for each in self.trials.values() if each.metrics and not each.job.members]
         best: Dict[str, Trial] = {}
         for trial in sorted(ended, key=lambda each: self._loss(each.metrics)):
             best.setdefault(trial.job.learner, trial)
@@ -197,8 +222,8 @@ class Driver:
         for name, value in best.metrics.items():
             self.run.log(name, value)
         self.run.tag(BEST_CHILD, best.run.id)
-        for artifact in files.write(best.job.target, self.columns):
-            self.run.upload_file(artifact, str(best.job.target / Path(artifact).name))
+        for artifact in files.write(self._folder(best), self.columns):
+            self.run.upload_file(artifact, str(self._folder(best) / Path(artifact).name))
         for name, made in self.settings.outputs.items():
             place = outputs[name]
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +233,16 @@ class Driver:
                     json.dumps({run: metrics for run, metrics in found.items() if metrics}), encoding="utf-8"
                 )
             else:
-                shutil.copyfile(self._of(made, best).job.target / "model.pkl", place)
+                shutil.copyfile(self._folder(self._of(made, best)) / "model.pkl", place)
+
+    @staticmethod
+    def _folder(trial: Trial) -> Path:
+        """The folder with the model of a trial; that of an earlier attempt is fetched from its run."""
+        model = trial.job.target / "model.pkl"
+        if not model.exists():
+            trial.job.target.mkdir(parents=True, exist_ok=True)
+            trial.run.download_file(files.MODEL, str(model))
+        return trial.job.target
 
     def _of(self, made: Made, best: Trial) -> Trial:
         """The trial of which an output holds the model. Raises `AzureMLException` where there is none."""

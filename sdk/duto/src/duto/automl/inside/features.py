@@ -12,12 +12,15 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
+from duto.automl.inside.checks import is_numeric
 from duto.spec.automl import Featurization
 
 # Of texts: so many values become features of their own, the rarer ones share one.
 MOST_VALUES = 100
 # Texts of which more than this part are different tell rows apart, and no more.
 DISTINCT = 0.5
+# Numbers beyond are none that all learners could take.
+LARGEST = float(numpy.finfo(numpy.float32).max)
 
 
 def transformer_of(frame: Any, wanted: Featurization) -> Tuple[Any, List[str]]:
@@ -54,6 +57,11 @@ def _as_they_are(frame: Any, columns: List[str]) -> Tuple[Any, List[str]]:
             f"featurization='off' takes columns as they are, and {other[0]!r} holds no numbers. Drop it, or let "
             "featurization be 'auto'."
         )
+    beyond = [name for name in columns if (frame[name].astype(float).abs() > LARGEST).any()]
+    if beyond:
+        raise ValueError(
+            f"{beyond[0]!r} holds infinite numbers, or some beyond {LARGEST:g}, which learners cannot take."
+        )
     gaps = [name for name in columns if frame[name].isna().any()]
     if gaps:
         raise ValueError(
@@ -65,12 +73,22 @@ def _as_they_are(frame: Any, columns: List[str]) -> Tuple[Any, List[str]]:
 
 def _purpose(name: str, column: Any, notes: List[str]) -> str:
     """What a column is good for, by what it holds."""
-    if column.nunique(dropna=True) < 2:
+    try:
+        values = column.nunique(dropna=True)
+    except TypeError:
+        notes.append(f"The column {name!r} holds neither numbers nor texts nor times, and is no feature.")
+        return "Ignore"
+    if values < 2:
         notes.append(f"The column {name!r} holds one value alone, and is no feature.")
         return "Ignore"
-    if types.is_bool_dtype(column) or types.is_numeric_dtype(column):
+    if types.is_bool_dtype(column) or is_numeric(column):
+        beyond = int((pandas.to_numeric(column).astype(float).abs() > LARGEST).sum())
+        if beyond:
+            notes.append(
+                f"The column {name!r} holds {beyond} numbers that are infinite or beyond {LARGEST:g}: they are gaps."
+            )
         return "Numeric"
-    if types.is_datetime64_any_dtype(column):
+    if types.is_datetime64_any_dtype(column) or types.infer_dtype(column, skipna=True) in ("date", "datetime"):
         return "DateTime"
     distinct = column.astype(str).nunique()
     if distinct > MOST_VALUES and distinct > DISTINCT * len(column):
@@ -93,8 +111,9 @@ def _numbers(columns: List[str], imputers: Mapping[str, Mapping[str, Any]]) -> L
 
 
 def as_numbers(frame: Any) -> Any:
-    """Columns of numbers and truths; what is no number is a gap."""
-    return pandas.DataFrame(frame).apply(pandas.to_numeric, errors="coerce").astype(float)
+    """Columns of numbers and truths; what is no number, or none that learners could take, is a gap."""
+    found = pandas.DataFrame(frame).apply(pandas.to_numeric, errors="coerce").astype(float)
+    return found.where(found.abs() <= LARGEST)
 
 
 def as_texts(frame: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any, List, Optional, Tuple
 
 import numpy
 import pandas
-from pandas.api import types
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
+from duto.automl.inside import checks
+from duto.automl.inside.checks import Unfit
 from duto.automl.inside.features import times_of
 from duto.spec.automl import Forecasting, Settings
 
@@ -20,10 +21,6 @@ SEED = 0
 ORIGINS = 3
 # Rows of a class, or of a series, that a fold needs at least.
 LEAST = 2
-
-
-class Unfit(ValueError):
-    """Data that cannot be searched, and why."""
 
 
 @dataclass
@@ -50,12 +47,9 @@ def data_of(settings: Settings, training: Any, validation: Any = None) -> Data:
     training = _labelled(settings, training, "training_data", notes)
     frame = training
     if validation is not None:
-        frame = pandas.concat([training, _labelled(settings, validation, "validation_data", notes)], ignore_index=True)
-    labels = frame[settings.label_column_name]
-    if not settings.is_classification and not types.is_numeric_dtype(labels):
-        raise Unfit(f"The column {settings.label_column_name!r} holds no numbers: let task be 'classification'.")
-    if settings.is_classification and labels.nunique() < 2:
-        raise Unfit(f"The column {settings.label_column_name!r} holds one class alone: {labels.iloc[0]!r}.")
+        validation = _labelled(settings, checks.alike(settings, training, validation, notes), "validation_data", notes)
+        frame = pandas.concat([training, validation], ignore_index=True)
+    frame[settings.label_column_name] = labels = checks.label(settings, frame[settings.label_column_name])
     is_training = numpy.arange(len(frame)) < len(training)
     if settings.forecasting is not None:
         frame = _in_time(frame, settings.forecasting)
@@ -66,28 +60,20 @@ def data_of(settings: Settings, training: Any, validation: Any = None) -> Data:
     else:
         folds = _folds(settings, frame, labels.to_numpy(), notes)
     aside = [settings.label_column_name, settings.weight_column_name, *settings.cv_split_column_names]
-    weights = frame[settings.weight_column_name].to_numpy(dtype=float) if settings.weight_column_name else None
+    weighing = settings.weight_column_name
+    weights = checks.weights(settings, frame[weighing], folds) if weighing else None
     features = frame.drop(columns=[name for name in aside if name])
     values = labels.to_numpy()
-    return Data(
-        features,
-        values if settings.is_classification else values.astype(float),
-        weights,
-        folds,
-        numpy.flatnonzero(is_training),
-        notes,
-    )
+    if settings.is_classification and any(len(numpy.unique(values[learned])) < LEAST for learned, _ in folds):
+        raise Unfit(
+            f"A fold learns from one class of {settings.label_column_name!r} alone, and there has to be another."
+        )
+    return Data(features, values, weights, folds, numpy.flatnonzero(is_training), notes)
 
 
 def _labelled(settings: Settings, frame: Any, what: str, notes: List[str]) -> Any:
     """The rows of a frame that have a label; all columns that the settings name are there."""
-    forecasting = settings.forecasting
-    named = [settings.label_column_name, settings.weight_column_name]
-    named += [*settings.cv_split_column_names]
-    named += [forecasting.time_column_name, *forecasting.time_series_id_column_names] if forecasting else []
-    missing = [name for name in named if name and name not in frame.columns]
-    if missing:
-        raise Unfit(f"{what} has no column {missing[0]!r}; it has: {', '.join(map(str, frame.columns))}.")
+    checks.columns(settings, frame, what)
     gaps = frame[settings.label_column_name].isna()
     if gaps.any():
         if not settings.exclude_nan_labels:
@@ -105,31 +91,59 @@ def _folds(settings: Settings, frame: Any, labels: Any, notes: List[str]) -> Lis
     if settings.cv_split_column_names:
         return [_of_column(frame[name], name) for name in settings.cv_split_column_names]
     count, share, rows = settings.n_cross_validations, settings.validation_size, len(labels)
+    if rows < LEAST:
+        raise Unfit(f"There is {rows} row with a label: a model learns from some, and is compared on others.")
     if count is None and share is None:
         count, share = (10, None) if rows < FEW else (3, None) if rows <= MANY else (None, 0.1)
-    smallest = int(numpy.unique(labels, return_counts=True)[1].min()) if settings.is_classification else rows
-    stratified = settings.is_classification and smallest >= LEAST
+    classes = numpy.unique(labels, return_counts=True)[1].tolist() if settings.is_classification else []
+    parts: Any
     if share is not None:
+        # Parts by classes have room for a row of each, on both sides.
+        stratified = bool(classes) and min(classes) >= LEAST and min(share, 1 - share) * rows > len(classes)
         parts = StratifiedShuffleSplit if stratified else ShuffleSplit
         splitter = parts(n_splits=count or 1, test_size=share, random_state=SEED)
     else:
         count = min(int(count or 0), rows)
-        stratified = stratified and smallest >= count
+        stratified = bool(classes) and min(classes) >= count
         parts = StratifiedKFold if stratified else KFold
         splitter = parts(n_splits=count, shuffle=True, random_state=SEED)
-    if settings.is_classification and not stratified:
+    if classes and not stratified:
         notes.append("A class has fewer rows than there are folds: rows are split without regard to classes.")
     try:
-        return list(splitter.split(numpy.zeros(rows), labels))
+        found = list(splitter.split(numpy.zeros(rows), labels))
     except ValueError as error:
         raise Unfit(f"The rows cannot be split: {error}") from error
+    return _with_every_class(found, labels, notes) if classes else found
+
+
+def _with_every_class(folds: List[Tuple[Any, Any]], labels: Any, notes: List[str]) -> List[Tuple[Any, Any]]:
+    """The same folds, each with a row of every class to learn from: rows of a class of which there is none are learned from,
+    and not compared on. Raises `Unfit` where none is left to compare on."""
+    found, moved = [], 0
+    for learned, compared in folds:
+        unknown = ~numpy.isin(labels[compared], labels[learned])
+        moved += int(unknown.sum())
+        kept = compared[~unknown]
+        if len(kept):
+            found.append((numpy.concatenate([learned, compared[unknown]]), kept))
+    if moved:
+        notes.append(
+            f"{moved} rows are all that there are of their class in a fold: they are learned from, not compared on."
+        )
+    if not found:
+        raise Unfit(
+            "The rows cannot be split: there are too few of each class to learn from some and compare on others."
+        )
+    return found
 
 
 def _of_column(column: Any, name: str) -> Tuple[Any, Any]:
     """A fold as a column says it: 1 for rows to learn from, 0 for those to compare on."""
     values = column.to_numpy()
     if not set(numpy.unique(values)) == {0, 1}:
-        raise Unfit(f"The column {name!r} splits rows by 1 (learn from) and 0 (compare on), and holds both alone.")
+        raise Unfit(
+            f"The column {name!r} splits rows by 1 (learn from) and 0 (compare on): let it hold both, and no other."
+        )
     return numpy.flatnonzero(values == 1), numpy.flatnonzero(values == 0)
 
 

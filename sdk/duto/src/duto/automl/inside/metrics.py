@@ -35,7 +35,7 @@ def classification(
     chance = 1 / max(2, len(classes))
     found["norm_macro_recall"] = max(0.0, (found["recall_score_macro"] - chance) / (1 - chance))
     found.update(_of_ranks(truth, likely, classes, weights))
-    return {name: float(value) for name, value in found.items()}
+    return {name: float(value) for name, value in found.items() if numpy.isfinite(value)}
 
 
 def _of_ranks(truth: Any, likely: Any, classes: Any, weights: Any) -> Dict[str, float]:
@@ -102,6 +102,15 @@ def _spearman(truth: Any, predicted: Any) -> float:
     if len(truth) < 2 or numpy.ptp(truth) == 0 or numpy.ptp(predicted) == 0:
         return 0.0
     return float(spearmanr(truth, predicted)[0])
+
+
+def untold(metric: str) -> str:
+    """Why a metric is not among those of a trial."""
+    if metric.startswith(("AUC", "average_precision")):
+        return f"The data do not tell {metric}: a fold compares on rows of one class alone. Let there be fewer folds."
+    if metric == "r2_score":
+        return "The data do not tell r2_score: a fold compares on one row alone. Let there be fewer folds."
+    return f"The data do not tell {metric}: predictions or labels are too large for it."
 
 
 def mean(folds: Sequence[Dict[str, float]]) -> Dict[str, float]:

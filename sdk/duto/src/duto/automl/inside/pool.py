@@ -73,7 +73,7 @@ class Pool:
             s.connection: n for n, s in enumerate(self._seats) if s is not None and s.job is not None
         }
         found = []
-        for ready in connection.wait(list(busy), min(seconds, LOOK_SECONDS)):
+        for ready in connection.wait(list(busy), max(0.0, min(seconds, LOOK_SECONDS, self._until_limit))):
             seat = self._seats[busy[ready]]
             assert seat is not None and seat.job is not None
             try:
@@ -94,6 +94,14 @@ class Pool:
             found.append(self._lost(place, text))
         return found
 
+    @property
+    def _until_limit(self) -> float:
+        """How long until one of them may take no longer."""
+        if self._limit is None:
+            return math.inf
+        began = min((seat.began for seat in self._seats if seat is not None and seat.job is not None), default=math.inf)
+        return began + self._limit - time.monotonic()
+
     def stop(self, why: str) -> List[Outcome]:
         """End everything; trials at work have failed for this reason."""
         busy = [place for place, seat in enumerate(self._seats) if seat is not None and seat.job is not None]
@@ -109,4 +117,5 @@ class Pool:
         assert seat is not None and seat.job is not None
         seat.end()
         self._seats[place] = None
-        return Outcome(seat.job.number, {}, max(0.0, time.monotonic() - seat.began), f"The trial did not end: {why}")
+        text = f"The trial did not end: {why}"
+        return Outcome(seat.job.number, {}, max(0.0, time.monotonic() - seat.began), text, text)

@@ -20,6 +20,8 @@ SEED = 20
 # FLAML ends where every learner has come to an end of its descent, and nothing better was found for so many times as long
 # as it took to find the best.
 PATIENCE = 10
+# A learner of which so many trials failed, and none has ended well, is tried no more.
+FAILURES = 3
 
 
 @dataclass
@@ -71,6 +73,7 @@ class _Learner:
         if loss is None:
             # What fails is worse than anything: the descent turns away from it.
             loss = 1e10
+            self.is_over = self.is_over or (self.best == math.inf and self.tried >= FAILURES)
         elif loss < self.best:
             self.best_before, self.best = (self.best if self.best < math.inf else 2 * abs(loss)), loss
             self.seconds_before, self.seconds_at_best = self.seconds_at_best, self.seconds
@@ -80,7 +83,7 @@ class _Learner:
         """FLAML's estimate of the seconds until it is better than the best of all."""
         found = max(self.seconds_at_best - self.seconds_before, self.seconds - self.seconds_at_best)
         gap = self.best - best
-        if gap > 0:
+        if 0 < gap < math.inf:  # of one that has only failed nothing is known but what it took
             gained = (self.best_before - self.best) or abs(self.best) or 1e-10
             speed = gained / (self.seconds - self.seconds_before or 1e-10)
             found = max(2 * gap / speed, found)

@@ -36,12 +36,13 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What came of it: metrics, or an error."""
+    """What came of it: metrics, or an error, whose last word is `why`."""
 
     number: int
     metrics: Mapping[str, float]
     seconds: float
     error: str = ""
+    why: str = ""
 
 
 class Fitting:
@@ -139,11 +140,13 @@ class Fitting:
         try:
             found = self.scores(job)
             if self.settings.primary_metric not in found:
-                raise ValueError(f"The data do not tell {self.settings.primary_metric}.")
+                raise ValueError(metrics.untold(self.settings.primary_metric))
             job.target.mkdir(parents=True, exist_ok=True)
             joblib.dump(self.final(job), job.target / "model.pkl", compress=3)
-        except Exception:
-            return Outcome(job.number, {}, time.monotonic() - began, traceback.format_exc())
+        except Exception as error:
+            # The first line: XGBoost's errors go on with addresses of functions, scikit-learn's with advice.
+            why = traceback.format_exception_only(type(error), error)[-1].strip().splitlines()[0]
+            return Outcome(job.number, {}, time.monotonic() - began, traceback.format_exc(), why)
         return Outcome(job.number, found, time.monotonic() - began)
 
 

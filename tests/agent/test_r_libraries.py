@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,9 +41,9 @@ def spec(cran: str, *packages: str, sources: tuple[str, ...] = (), version: str 
     return RSpec(version, [RPackage(name, number or None, cran) for name, number in pairs], list(sources), cran)
 
 
-def failure(libraries: RLibraries, wanted: RSpec) -> str:
+def failure(libraries: RLibraries, wanted: RSpec, say: Callable[[str], object] = print) -> str:
     with pytest.raises(BuildFailed) as caught:
-        libraries.ensure(wanted, print)
+        libraries.ensure(wanted, say)
     assert not list(libraries.environments.folder.glob("r-*tmp*")), "nothing is left of it"
     return caught.value.message
 
@@ -76,6 +77,9 @@ def test_what_cannot_be_had_is_named(libraries: RLibraries, cran: str, tmp_path:
     assert failure(libraries, spec(cran, "meansof 9.9")).endswith("has no meansof 9.9, nor has its archive.")
     assert failure(libraries, spec(cran, "broken")).startswith("The R package 'broken' could not be installed")
     assert "could not be read" in failure(libraries, spec((tmp_path / "none").as_uri(), "meansof"))
+    said: list[str] = []
+    assert "could not be read" in failure(libraries, spec("http://127.0.0.1:9", "meansof"), said.append)
+    assert any("unable to access index" in line for line in said), "and the log says why"
 
 
 @needs_r
@@ -86,7 +90,13 @@ def test_archives_of_addresses_are_packages_too(libraries: RLibraries, cran: str
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         made = libraries.ensure(spec(cran, sources=(f"{address}/lonely_0.1.tar.gz",)), print)
-        assert "gone.tar.gz" in failure(libraries, spec(cran, sources=(f"{address}/gone.tar.gz",)))
+        said: list[str] = []
+        gone = spec(cran, sources=(f"{address}/gone.tar.gz",))
+        assert "gone.tar.gz" in failure(libraries, gone, said.append)
+        assert any("404" in line for line in said), said
+        (tmp_path / "web" / "page.tar.gz").write_text("<html>")
+        failure(libraries, spec(cran, sources=(f"{address}/page.tar.gz",)), said.append)
+        assert "It is no archive of the sources of one package." in "\n".join(said), said
         server.shutdown()
     assert (made / "lonely/DESCRIPTION").is_file() and (made / "factors").is_dir()
 

@@ -42,6 +42,18 @@ def test_a_syntax_error_names_its_line(steps: Steps) -> None:
     assert probe.verdict["traceback"]["text"].startswith("SyntaxError")
 
 
+def test_an_error_of_r_is_told_in_its_own_words(steps: Steps) -> None:
+    said = (
+        "Error in f(1) : the first, which was caught\nError in g(x) : two\nlines of text\nCalls: f -> g\n"
+        "In addition: Warning message:\nIn log(-1) : NaNs produced\nExecution halted\n"
+    )
+    probe, _ = steps.run(f"import sys; print({said!r}); sys.exit(1)")
+    assert probe.verdict is not None
+    assert probe.verdict["traceback"] == {"file": None, "line": None, "text": "Error in g(x) : two lines of text"}
+    probe, _ = steps.run("import sys; print('Error in a report, of which a script went on'); sys.exit(1)")
+    assert probe.verdict is not None and probe.verdict["traceback"] is None
+
+
 def test_a_line_is_visible_at_once(steps: Steps) -> None:
     key = steps.start("import time\nprint('here')\ntime.sleep(300)")
     path = steps.launcher.directory(key) / "log.data"

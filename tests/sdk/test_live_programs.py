@@ -89,6 +89,10 @@ def test_automated_machine_learning(place: Path, env: dict[str, str]) -> None:
     assert run(place, env, "varied", "automl.py").endswith("all of automl ran\n")
 
 
+def test_searches_that_end_early_and_odd_data(place: Path, env: dict[str, str]) -> None:
+    assert run(place, env, "varied", "automl_ends.py").endswith("all searches ended\n")
+
+
 @pytest.mark.skipif(
     shutil.which("mpirun") is None and not os.environ.get("DUTO_REQUIRE_MPI"), reason="there is no mpirun here"
 )

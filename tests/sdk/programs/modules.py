@@ -7,7 +7,7 @@ from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.runconfig import RunConfiguration
 from azureml.exceptions import UserErrorException
 from azureml.pipeline.core import Module, Pipeline, PipelineData
-from azureml.pipeline.core.graph import InputPortDef, OutputPortDef
+from azureml.pipeline.core.graph import InputPortDef, OutputPortDef, ParamDef
 from azureml.pipeline.steps import ModuleStep
 
 ws = Workspace.from_config()
@@ -23,13 +23,29 @@ first = module.publish_python_script(
     "add.py", "Of nothing", inputs=[], outputs=[total], params={"MORE": 3}, source_directory="add",
     arguments=["--sum", total], runconfig=config,
 )  # fmt: skip
-second = module.publish_python_script(
-    "add.py", "Of an input", inputs=[before], outputs=[total], params={"MORE": 10}, version="with input",
-    is_default=True, source_directory="add", arguments=["--before", before, "--sum", total],
+script = ParamDef("Script", default_value="add.py", is_metadata_param=True)
+second = module.publish(
+    "Of an input", "esCloud", inputs=[before], outputs=[total], param_defs=[script, ParamDef("MORE", 10)],
+    version="with input", is_default=True, content_path="add", arguments=["--before", before, "--sum", total],
 )  # fmt: skip
+for given, words in (
+    ({"execution_type": "adlcloud", "param_defs": [script]}, "execution_type='adlcloud'"),
+    ({"param_defs": [ParamDef("MORE", 1)]}, "Nothing says what runs: add ParamDef('Script'"),
+    ({"param_defs": [script, ParamDef("MORE")]}, "'MORE' has no default_value"),
+    ({"param_defs": [script], "content_path": "gone"}, "gone' does not exist"),
+    ({"execution_type": "AzureBatchCloud", "param_defs": [script]}, "ParamDef('Executable'"),
+):
+    try:
+        module.publish("Not this one", **given)
+    except UserErrorException as error:
+        assert words in error.message, error
+    else:
+        raise AssertionError(given)
+alone = module.publish("A script alone", version="alone", content_path="add/add.py", outputs=[total], category="sums")
+assert (alone.category, alone.version) == ("sums", "alone") and module.get_default_version() == "with input"
 assert (first.version, module.get_default_version()) == ("1", "with input"), first
 found = Module.get(ws, name="add")
-assert found.id == module.id and [each.version for each in found.module_version_list()] == ["with input", "1"]
+assert found.id == module.id and [each.version for each in found.module_version_list()] == ["alone", "with input", "1"]
 assert second.interface["inputs"][0]["name"] == "before" and second.module().name == "add"
 
 one, two, three = PipelineData("one"), PipelineData("two"), PipelineData("three")

@@ -16,24 +16,39 @@ installed <- function(name) {
   tryCatch(as.character(utils::packageVersion(name, lib.loc = library_folder)), error = function(error) "")
 }
 
+say <- function(text) cat(text, "\n")
+
+# What an expression gives; each of its warnings is told, and an error as well, in whose place there is `otherwise`.
+attempt <- function(expression, otherwise, told = say) {
+  tryCatch(
+    withCallingHandlers(expression, warning = function(warning) {
+      told(conditionMessage(warning))
+      invokeRestart("muffleWarning")
+    }),
+    error = function(error) {
+      told(conditionMessage(error))
+      otherwise
+    }
+  )
+}
+
 index <- function(repository) {
   filters <- c("R_version", "duplicates")
-  found <- tryCatch(
-    suppressWarnings(utils::available.packages(repos = repository, type = "source", filters = filters)),
-    error = function(error) matrix(nrow = 0, ncol = 0)
-  )
+  nothing <- matrix(nrow = 0, ncol = 0)
+  found <- attempt(utils::available.packages(repos = repository, type = "source", filters = filters), nothing)
   if (nrow(found) == 0) fail("no_r_index", repository)
   found
 }
 
-fetch <- function(address) {
+# The file of an address; empty where it cannot be had, or not whole, of which R warns.
+fetch <- function(address, told = say) {
   file <- file.path(tempdir(), utils::tail(strsplit(address, "/", fixed = TRUE)[[1]], 1))
-  code <- tryCatch(
-    utils::download.file(address, file, quiet = TRUE, mode = "wb"),
-    error = function(error) 1,
-    warning = function(warning) 1
-  )
-  if (code == 0) file else ""
+  is_whole <- TRUE
+  code <- attempt(utils::download.file(address, file, quiet = TRUE, mode = "wb"), 1, function(text) {
+    is_whole <<- FALSE
+    told(text)
+  })
+  if (code == 0 && is_whole) file else ""
 }
 
 # What a package of a file needs comes from CRAN, where it is not here yet.
@@ -50,7 +65,10 @@ install_file <- function(file, what) {
   folder <- tempfile("source")
   unpacked <- tryCatch(utils::untar(file, exdir = folder), error = function(error) 1)
   root <- list.files(folder, full.names = TRUE)
-  if (unpacked != 0 || length(root) != 1 || !file.exists(file.path(root, "DESCRIPTION"))) fail("r_not_installed", what)
+  if (unpacked != 0 || length(root) != 1 || !file.exists(file.path(root, "DESCRIPTION"))) {
+    cat("It is no archive of the sources of one package.\n")
+    fail("r_not_installed", what)
+  }
   name <- install_needs(root)
   utils::install.packages(root, lib = library_folder, repos = NULL, type = "source")
   if (installed(name) == "") fail("r_not_installed", name)
@@ -65,7 +83,7 @@ install_package <- function(name, version, repository) {
   } else {
     places <- c(sprintf("%s_%s.tar.gz", name, version), sprintf("Archive/%s/%s_%s.tar.gz", name, name, version))
     file <- ""
-    for (place in places) if (file == "") file <- fetch(paste0(repository, "/src/contrib/", place))
+    for (place in places) if (file == "") file <- fetch(paste0(repository, "/src/contrib/", place), identity)
     if (file == "") fail(if (is_known) "no_r_version" else "no_r_package", if (is_known) paste0(name, " ", version) else name)
     install_file(file, name)
   }

@@ -32,12 +32,19 @@ FRAME = re.compile(r'^ *(?:\| *)?File "([^"\n]+)", line (\d+)', re.M)
 ROOM = 1 << 14
 ROOM_TRIES, ROOM_S = 120, 0.5
 ERROR = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$")
+# What R says of an error that ends a script: it, the calls that led to it, and that it was one.
+OF_R = re.compile(
+    r"^(Error(?:: | in ).*?)\n(?:Calls: [^\n]*\n(?: +[^\n]*\n)*)?(?:In addition: .*\n)?Execution halted\s*\Z",
+    re.M | re.S,
+)
 SEAL = "seal"
 
 
 def last_frame(tail: bytes, folder: str) -> dict[str, Any] | None:
-    """The last frame of the last traceback that lies in the user's own files."""
+    """The last frame of the last traceback that lies in the user's own files; of an error of R what R says of it."""
     text = tail.decode("utf-8", "replace")
+    if (found := error_of_r(text)) is not None:
+        return {"file": None, "line": None, "text": found[:1000]}
     start = text.rfind("Traceback (most recent call last):")
     if start < 0 and "SyntaxError" in text:  # the compiler's own errors come without the headline
         start = text.rfind('  File "')
@@ -56,6 +63,13 @@ def last_frame(tail: bytes, folder: str) -> dict[str, Any] | None:
     if own is None and not message:
         return None
     return {"file": own[0] if own else None, "line": own[1] if own else None, "text": message[:1000]}
+
+
+def error_of_r(text: str) -> str | None:
+    """The error with which a script of R ended, in one line; None where none did."""
+    start = max(text.rfind("\nError: "), text.rfind("\nError in ")) + 1
+    found = OF_R.match(text, start)
+    return " ".join(found[1].split()) if found else None
 
 
 def iso(seconds: float) -> str:

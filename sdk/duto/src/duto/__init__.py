@@ -183,7 +183,11 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         ModuleVersion as ModuleVersion,
         ModuleVersionDescriptor as ModuleVersionDescriptor,
     )
-    from duto.pipeline.module_ports import InputPortDef as InputPortDef, OutputPortDef as OutputPortDef
+    from duto.pipeline.module_ports import (
+        InputPortDef as InputPortDef,
+        OutputPortDef as OutputPortDef,
+        ParamDef as ParamDef,
+    )
     from duto.pipeline.pipeline import Pipeline as Pipeline
     from duto.pipeline.pipeline_run import PipelineRun as PipelineRun, StepRun as StepRun
     from duto.pipeline.port_data import PortDataReference as PortDataReference, StepRunOutput as StepRunOutput

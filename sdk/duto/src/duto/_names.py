@@ -39,7 +39,7 @@ _BY_MODULE = {
     "duto.steps.module_step": "ModuleStep",
     "duto.steps.r_script": "RScriptStep",
     "duto.pipeline.module": "Module ModuleVersion ModuleVersionDescriptor",
-    "duto.pipeline.module_ports": "InputPortDef OutputPortDef",
+    "duto.pipeline.module_ports": "InputPortDef OutputPortDef ParamDef",
     "duto.steps.synapse_spark": "SynapseSparkStep",
     "duto.steps.databricks": "DatabricksStep PyPiLibrary MavenLibrary JarLibrary EggLibrary RCranLibrary",
     "duto.steps.refused": "AdlaStep KustoStep",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from duto.client.http import segment
 from duto.configuration.arguments import as_list, as_value
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.not_built import passed_over, refusing
-from duto.pipeline.module_ports import InputPortDef, OutputPortDef
+from duto.pipeline.module_ports import InputPortDef, OutputPortDef, ParamDef
 from duto.run import snapshots
 from duto.steps.azure_batch import USUAL_IMAGE, USUAL_SIZE
 from duto.steps.base import flat
@@ -18,6 +18,9 @@ from duto.steps.parameter import PipelineParameter
 if TYPE_CHECKING:
     from duto.configuration.run_configuration import RunConfiguration
     from duto.workspace.workspace import Workspace
+
+# How Azure ML calls what a module is run by.
+_SCRIPT, _PROGRAM = "esCloud", "AzureBatchCloud"
 
 
 class ModuleVersionDescriptor:
@@ -193,8 +196,8 @@ class ModuleVersion(_Entry):
 
 
 @refusing(
-    "publish module_def_builder process_source_directory publish_adla_script",
-    "Publish a script by publish_python_script, or a program by publish_azure_batch.",
+    "module_def_builder process_source_directory publish_adla_script",
+    "Publish a script by publish or publish_python_script, or a program by publish_azure_batch.",
 )
 class Module(_Entry):
     """A step by a name, which the pipelines of a workspace share; each change of it is a version.
@@ -306,6 +309,74 @@ class Module(_Entry):
     def default_version(self) -> Optional[str]:
         """The version that is meant where none is named; None for the newest that is active."""
         return str(self._document["default_version"]) or None
+
+    def publish(
+        self,
+        description: Optional[str] = None,
+        execution_type: Optional[str] = None,
+        inputs: Optional[Sequence[InputPortDef]] = None,
+        outputs: Optional[Sequence[OutputPortDef]] = None,
+        param_defs: Optional[Sequence[ParamDef]] = None,
+        create_sequencing_ports: bool = True,
+        version: Optional[str] = None,
+        is_default: bool = False,
+        content_path: Optional[str] = None,
+        hash_paths: Union[str, List[str], None] = None,
+        category: Optional[str] = None,
+        arguments: Union[str, Sequence[object], None] = None,
+        runconfig: Optional[RunConfiguration] = None,
+    ) -> ModuleVersion:
+        """Publish a folder, of which the parameters say what runs, as a version.
+
+        Args:
+            description: what it is.
+            execution_type: `esCloud` for a Python script, which None means as well, or `AzureBatchCloud` for a program.
+            inputs: as for `publish_python_script`.
+            outputs: as for `publish_python_script`.
+            param_defs: what runs, a `ParamDef` with `is_metadata_param` named `Script` (of a program `Executable`), and
+                values for it.
+            create_sequencing_ports: taken and not used.
+            version: as for `publish_python_script`.
+            is_default: as for `publish_python_script`.
+            content_path: the folder, or the script itself; None for the current folder.
+            hash_paths: as for `publish_python_script`.
+            category: as for `publish_python_script`.
+            arguments: as for `publish_python_script`.
+            runconfig: as for `publish_python_script`.
+
+        Returns:
+            The version.
+
+        Raises:
+            UserErrorException: nothing says what runs, a value has no default, or something of it cannot be.
+            ConflictException: there is a version of this name.
+            SnapshotException: the folder is too large.
+        """
+        if execution_type not in (None, _SCRIPT, _PROGRAM):
+            raise UserErrorException(
+                f"Module.publish(execution_type={execution_type!r}) is not part of Duto: {_SCRIPT!r} runs a Python script, "
+                f"{_PROGRAM!r} a program."
+            )
+        wanted = "Executable" if execution_type == _PROGRAM else "Script"
+        params, metadata = _params(param_defs or ())
+        folder, program = content_path, metadata.pop(wanted, None)
+        if program is None and content_path is not None and Path(content_path).is_file():
+            folder, program = str(Path(content_path).parent), Path(content_path).name
+        if program is None:
+            raise UserErrorException(
+                f"Nothing says what runs: add ParamDef({wanted!r}, default_value='train.py', is_metadata_param=True) to "
+                "param_defs, or let content_path be the script."
+            )
+        if metadata:
+            passed_over("Module.publish", f"of what runs it there is {wanted} alone.", **metadata)
+        ports: Dict[str, Any] = {
+            "description": description, "inputs": inputs, "outputs": outputs, "params": params, "version": version,
+            "is_default": is_default, "source_directory": folder, "category": category, "arguments": arguments,
+        }  # fmt: skip
+        if execution_type == _PROGRAM:
+            passed_over("Module.publish", "a program runs as it is.", hash_paths=hash_paths, runconfig=runconfig)
+            return self.publish_azure_batch(executable=str(program), **ports)
+        return self.publish_python_script(str(program), hash_paths=hash_paths, runconfig=runconfig, **ports)
 
     def publish_python_script(
         self,
@@ -549,6 +620,22 @@ class Module(_Entry):
 def _module_of(workspace: Any, document: Mapping[str, Any]) -> Module:
     facts = (document[name] for name in ("id", "name", "description", "status", "default_version"))
     return Module(workspace, *facts)
+
+
+def _params(given: Sequence[ParamDef]) -> Tuple[Dict[str, object], Dict[str, object]]:
+    """The values for a script by name, and what is said of how it runs. Raises `UserErrorException`."""
+    params: Dict[str, object] = {}
+    metadata: Dict[str, object] = {}
+    for each in given:
+        if not isinstance(each, ParamDef):
+            raise UserErrorException(f"param_defs are ParamDef, not {each!r:.80}.")
+        if each.default_value is None and not each.is_optional:
+            raise UserErrorException(
+                f"The ParamDef {each.name!r} has no default_value: give it one, or let it be optional."
+            )
+        if each.default_value is not None:
+            (metadata if each.is_metadata_param else params)[each.name] = each.default_value
+    return params, metadata
 
 
 def _argument(item: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
+from duto.exceptions import UserErrorException
 from duto.spec.names import check_name
 
 
@@ -100,3 +101,41 @@ class OutputPortDef:
 
     def _document(self) -> Dict[str, Any]:
         return {"name": self.name, "mode": self.default_datastore_mode or "mount", "is_directory": self.is_directory}
+
+
+class ParamDef:
+    """A value of a module, as `Module.publish` takes it. A step may give another by `params`."""
+
+    def __init__(
+        self,
+        name: str,
+        default_value: object = None,
+        is_metadata_param: bool = False,
+        is_optional: bool = False,
+        set_env_var: bool = True,
+        calculate_hash: bool = False,
+        env_var_override: Optional[str] = None,
+    ) -> None:
+        """What a script gets as the variable `AML_PARAMETER_<name>`, or (with `is_metadata_param`) what runs it.
+
+        Args:
+            name: its name; of what runs it `Script`, or of a program `Executable`.
+            default_value: what it is where a step says nothing.
+            is_metadata_param: whether it says what runs, and is no value for the script.
+            is_optional: whether it may be without a value.
+            set_env_var: taken and not used: each is a variable.
+            calculate_hash: taken and not used: each is part of a step's identity.
+            env_var_override: refused: the variable is called `AML_PARAMETER_<name>`.
+
+        Raises:
+            UserErrorException: the variable is to have another name.
+        """
+        if env_var_override not in (None, f"AML_PARAMETER_{name}"):
+            raise UserErrorException(
+                f"ParamDef(env_var_override={env_var_override!r}) is not part of Duto: the script reads "
+                f"AML_PARAMETER_{name}."
+            )
+        self.name, self.default_value = str(name), default_value
+        self.is_metadata_param, self.is_optional = bool(is_metadata_param), bool(is_optional)
+        self.set_env_var, self.calculate_hash = set_env_var, calculate_hash
+        self.env_var_override = env_var_override

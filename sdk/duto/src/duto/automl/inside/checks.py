@@ -41,7 +41,7 @@ def columns(settings: Settings, frame: Any, what: str) -> None:
         raise Unfit(f"{what} has no column {missing[0]!r}; it has: {', '.join(map(str, frame.columns))}.")
 
 
-def alike(settings: Settings, training: Any, validation: Any, notes: List[str]) -> Any:
+def alike(training: Any, validation: Any, notes: List[str]) -> Any:
     """The columns of `validation_data` that `training_data` has. Raises `Unfit` where one is missing, or holds something
     else."""
     missing = [name for name in training.columns if name not in validation.columns]

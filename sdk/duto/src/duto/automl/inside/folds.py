@@ -47,7 +47,7 @@ def data_of(settings: Settings, training: Any, validation: Any = None) -> Data:
     training = _labelled(settings, training, "training_data", notes)
     frame = training
     if validation is not None:
-        validation = _labelled(settings, checks.alike(settings, training, validation, notes), "validation_data", notes)
+        validation = _labelled(settings, checks.alike(training, validation, notes), "validation_data", notes)
         frame = pandas.concat([training, validation], ignore_index=True)
     frame[settings.label_column_name] = labels = checks.label(settings, frame[settings.label_column_name])
     is_training = numpy.arange(len(frame)) < len(training)

@@ -1,9 +1,11 @@
-"""Pipelines that can be run again by name, form or address, and modules: steps that many pipelines share."""
+"""Pipelines that can be run again by name, form or address, endpoints whose address outlives them, and modules: steps that many
+pipelines share."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from core.lifecycle import Row
 from workspaces.models import User, Workspace
@@ -34,6 +36,51 @@ class PublishedPipeline(Row):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PipelineEndpoint(Row):
+    """One address for the published pipelines that follow each other: a call runs the default one, or the version that it names."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "Active", _("Active")
+        DISABLED = "Disabled", _("Disabled")
+        ARCHIVED = "Archived", pgettext_lazy("endpoint", "Archived")
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="pipeline_endpoints")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    default_version = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        # An archived one gives its name away.
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "name"], condition=~models.Q(status="Archived"), name="one_endpoint_per_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PipelineEndpointVersion(Row):
+    """One published pipeline of an endpoint, by a number that counts from 0 as in Azure ML."""
+
+    endpoint = models.ForeignKey(PipelineEndpoint, models.CASCADE, related_name="versions")
+    version = models.PositiveIntegerField()
+    pipeline = models.ForeignKey(PublishedPipeline, models.CASCADE, related_name="endpoint_versions")
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("endpoint", "version", name="one_number_per_endpoint"),
+            models.UniqueConstraint("endpoint", "pipeline", name="one_pipeline_per_endpoint"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.version)
 
 
 class Module(Row):

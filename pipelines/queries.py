@@ -1,8 +1,9 @@
-"""Reading published pipelines and modules."""
+"""Reading published pipelines, endpoints and modules."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -11,9 +12,11 @@ from django.utils.translation import gettext as _
 from core.clock import iso
 from core.errors import NotFound
 from core.ids import as_key
-from pipelines.models import Module, ModuleVersion, PublishedPipeline
+from pipelines.models import Module, ModuleVersion, PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
 from workspaces.models import Workspace
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
+
+VERSIONS_NAMED = 10
 
 
 def published_in(workspace: Workspace, status: str = "") -> QuerySet[PublishedPipeline]:
@@ -34,10 +37,13 @@ def one(workspace: Workspace, pipeline_id: object) -> PublishedPipeline:
 
 def endpoint_of(pipeline: PublishedPipeline, url: str = "") -> str:
     """The address that runs it. Its shape is Azure ML's: programs have written it down, and edit it as text."""
+    return f"{_callable_of(pipeline.workspace, url)}/PipelineSubmit/{pipeline.pk}"
+
+
+def _callable_of(workspace: Workspace, url: str = "") -> str:
     return (
         f"{url or settings.DUTO.url}/api/v1/pipelines/v1.0/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}"
-        f"/providers/Microsoft.MachineLearningServices/workspaces/{pipeline.workspace.name}"
-        f"/PipelineRuns/PipelineSubmit/{pipeline.pk}"
+        f"/providers/Microsoft.MachineLearningServices/workspaces/{workspace.name}/PipelineRuns"
     )
 
 
@@ -64,6 +70,94 @@ def document(pipeline: PublishedPipeline, *, with_graph: bool = False) -> dict[s
     if with_graph:
         found["graph"] = pipeline.graph
     return found
+
+
+def endpoints_in(workspace: Workspace, status: str = "", name: str = "") -> QuerySet[PipelineEndpoint]:
+    """Endpoints of this status; without one those that are not archived."""
+    found = PipelineEndpoint.objects.filter(workspace=workspace).select_related("created_by", "workspace")
+    found = found.filter(status=status) if status else found.exclude(status=PipelineEndpoint.Status.ARCHIVED)
+    return found.filter(name=name) if name else found
+
+
+def endpoint(workspace: Workspace, endpoint_id: object) -> PipelineEndpoint:
+    """An endpoint by its id, also an archived one. Raises NotFound."""
+    rows = PipelineEndpoint.objects.filter(workspace=workspace).select_related("created_by", "workspace")
+    found = rows.filter(pk=as_key(endpoint_id)).first()
+    if found is None:
+        raise NotFound(
+            _("There is no pipeline endpoint %(endpoint_id)s in workspace '%(workspace)s'.")
+            % {"endpoint_id": endpoint_id, "workspace": workspace.name}
+        )
+    return found
+
+
+def endpoint_named(workspace: Workspace, name: str) -> PipelineEndpoint:
+    """An endpoint by its name. Raises NotFound."""
+    found = endpoints_in(workspace, name=name).first()
+    if found is None:
+        raise NotFound(
+            _("There is no pipeline endpoint '%(name)s' in workspace '%(workspace)s'.")
+            % {"name": name, "workspace": workspace.name}
+        )
+    return found
+
+
+def endpoint_versions(found: PipelineEndpoint) -> QuerySet[PipelineEndpointVersion]:
+    rows = PipelineEndpointVersion.objects.filter(endpoint=found)
+    return rows.select_related("endpoint", "pipeline__workspace", "pipeline__published_by", "created_by")
+
+
+def endpoint_version(found: PipelineEndpoint, version: str = "") -> PipelineEndpointVersion:
+    """A version by its number as text; without one the default. Raises NotFound."""
+    text = version.strip()
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+    wanted = found.default_version if not text else number
+    rows = endpoint_versions(found)
+    row = rows.filter(version=wanted).first() if wanted is not None else None
+    if row is None:
+        there = rows.order_by("-version").values_list("version", flat=True)[:VERSIONS_NAMED]
+        raise NotFound(
+            _("The endpoint '%(name)s' has no version '%(version)s'. Its newest: %(there)s.")
+            % {"name": found.name, "version": text[:40], "there": ", ".join(str(each) for each in there) or "–"}
+        )
+    return row
+
+
+def address_of(found: PipelineEndpoint, url: str = "") -> str:
+    """The address that runs it. Programs append `/<version>`, or cut it at `Id` and ask by `Name?name=` instead."""
+    return f"{_callable_of(found.workspace, url)}/PipelineEndpointSubmit/Id/{found.pk}"
+
+
+def address_by_name(found: PipelineEndpoint, url: str = "", version: str = "") -> str:
+    """The address that asks for it by its name."""
+    words = {"name": found.name, **({"pipelineVersion": version} if version else {})}
+    return f"{_callable_of(found.workspace, url)}/PipelineEndpointSubmit/Name?{urlencode(words)}"
+
+
+def endpoint_document(found: PipelineEndpoint) -> dict[str, Any]:
+    """An endpoint as REST shows it."""
+    return {
+        "id": str(found.pk),
+        "name": found.name,
+        "description": found.description,
+        "status": found.status,
+        "default_version": str(found.default_version),
+        "endpoint": address_of(found),
+        "url": f"{settings.DUTO.url}/w/{found.workspace.name}/endpoints/{found.pk}/",
+        "created_by": found.created_by.get_username() if found.created_by else None,
+        "created_at": iso(found.created_at),
+    }
+
+
+def endpoint_version_document(found: PipelineEndpointVersion) -> dict[str, Any]:
+    """A version of an endpoint as REST shows it."""
+    return {
+        "version": str(found.version),
+        "is_default": found.version == found.endpoint.default_version,
+        "pipeline": document(found.pipeline),
+        "created_by": found.created_by.get_username() if found.created_by else None,
+        "created_at": iso(found.created_at),
+    }
 
 
 def modules_in(workspace: Workspace, name: str = "") -> QuerySet[Module]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from pipelines.models import Module, PublishedPipeline
+from pipelines.models import Module, PipelineEndpoint, PublishedPipeline
 
 
 class PipelineIn(serializers.Serializer[Any]):
@@ -45,6 +45,46 @@ class PipelineOut(serializers.Serializer[Any]):
 
 class PipelineDetail(PipelineOut):
     graph = serializers.JSONField()
+
+
+class EndpointIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=255)
+    description = serializers.CharField(required=False, default="", allow_blank=True, allow_null=True)
+    pipeline = serializers.UUIDField(help_text="The published pipeline that is version 0 and the default.")
+
+
+class EndpointChange(serializers.Serializer[Any]):
+    """What is left out stays."""
+
+    name = serializers.CharField(required=False, max_length=255)
+    description = serializers.CharField(required=False, allow_blank=True)
+    status = serializers.ChoiceField(PipelineEndpoint.Status.choices, required=False)
+    default_version = serializers.IntegerField(required=False, min_value=0, max_value=10**9)
+
+
+class EndpointOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    status = serializers.CharField()
+    default_version = serializers.CharField(help_text="A whole number as text.")
+    endpoint = serializers.CharField(help_text="Where a POST starts it.")
+    url = serializers.CharField(help_text="Its page.")
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class EndpointVersionIn(serializers.Serializer[Any]):
+    pipeline = serializers.UUIDField()
+    is_default = serializers.BooleanField(required=False, default=False)
+
+
+class EndpointVersionOut(serializers.Serializer[Any]):
+    version = serializers.CharField(help_text="A whole number as text, counted from 0.")
+    is_default = serializers.BooleanField()
+    pipeline = PipelineOut()
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
 
 
 class ModuleIn(serializers.Serializer[Any]):

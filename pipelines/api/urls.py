@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from pipelines.api import modules, views
+from pipelines.api import endpoints, modules, views
 
 W = "workspaces/<slug:workspace>/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}pipelines/", views.PipelinesView.as_view(), name="api-pipelines"),
     path(f"{W}pipelines/<uuid:id>/", views.PipelineView.as_view(), name="api-pipeline"),
+    path(f"{W}endpoints/", endpoints.EndpointsView.as_view(), name="api-endpoints"),
+    path(f"{W}endpoints/<uuid:id>/", endpoints.EndpointView.as_view(), name="api-endpoint"),
+    path(f"{W}endpoints/<uuid:id>/versions/", endpoints.EndpointVersionsView.as_view(), name="api-endpoint-versions"),
+    path(
+        f"{W}endpoints/<uuid:id>/versions/<str:version>/",
+        endpoints.EndpointVersionView.as_view(),
+        name="api-endpoint-version",
+    ),
     path(f"{W}modules/", modules.ModulesView.as_view(), name="api-modules"),
     path(f"{W}modules/<uuid:id>/", modules.ModuleView.as_view(), name="api-module"),
     path(f"{W}modules/<uuid:id>/versions/", modules.ModuleVersionsView.as_view(), name="api-module-versions"),

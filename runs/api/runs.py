@@ -40,6 +40,7 @@ FILTERS = [
     query("tags", "`key` or `key=value`; may repeat."),
     query("properties", "`key` or `key=value`; may repeat."),
     query("created_after", "A time.", datetime),
+    query("pipeline", "The id of a published pipeline: its runs.", UUID),
     query("q", "Part of a name, `#number` or an id."),
     query("archived", "`1` for archived runs.", bool),
 ]

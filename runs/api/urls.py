@@ -25,11 +25,13 @@ from runs.api import (
 
 W = "workspaces/<slug:workspace>/"
 RUN = f"{W}runs/<uuid:id>/"
-# The address that programs have written down: its shape is Azure ML's.
-TRIGGER = (
+# The addresses that programs have written down: their shape is Azure ML's, and programs cut and glue them as text.
+PIPELINE_RUNS = (
     "pipelines/v1.0/subscriptions/<str:subscription>/resourceGroups/<str:group>/providers/"
-    "Microsoft.MachineLearningServices/workspaces/<slug:workspace>/PipelineRuns/PipelineSubmit/<uuid:id>"
+    "Microsoft.MachineLearningServices/workspaces/<slug:workspace>/PipelineRuns/"
 )
+TRIGGER = f"{PIPELINE_RUNS}PipelineSubmit/<uuid:id>"
+ENDPOINT = f"{PIPELINE_RUNS}PipelineEndpointSubmit/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("studio/health/", studio.HealthView.as_view(), name="api-studio-health"),
@@ -93,4 +95,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}hosts/<str:name>/uses/", uses.HostUsesView.as_view(), name="api-host-uses"),
     path(f"{W}palette/", palette.PaletteView.as_view(), name="api-palette"),
     path(TRIGGER, trigger.TriggerView.as_view(), name="api-pipeline-trigger"),
+    path(f"{ENDPOINT}Id/<uuid:id>", trigger.EndpointTriggerView.as_view(), name="api-endpoint-trigger"),
+    path(
+        f"{ENDPOINT}Id/<uuid:id>/<str:version>",
+        trigger.EndpointVersionTriggerView.as_view(),
+        name="api-endpoint-version-trigger",
+    ),
+    path(f"{ENDPOINT}Name", trigger.NamedEndpointTriggerView.as_view(), name="api-named-endpoint-trigger"),
 ]

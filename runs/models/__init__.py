@@ -1,6 +1,7 @@
 """What was asked, what happened, and what came of it."""
 
 from runs.models.attempt import Attempt
+from runs.models.endpoint_run import EndpointRun
 from runs.models.rank_log import RankLog, file_of_rank, log_names, rank_log_name
 from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
 from runs.models.run import DataUse, Experiment, ModelUse, Run, RunWords, StepRun, Trigger
@@ -11,6 +12,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "DataUse",
+    "EndpointRun",
     "Experiment",
     "MetricDescription",
     "MetricPoint",

@@ -31,6 +31,8 @@ class RunFilter:
     statuses: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     parent: UUID | None = None
+    # A published pipeline, whose runs are meant.
+    pipeline: UUID | None = None
     tags: Mapping[str, str | None] = field(default_factory=dict)
     properties: Mapping[str, str | None] = field(default_factory=dict)
     created_after: datetime | None = None
@@ -41,10 +43,9 @@ class RunFilter:
 
 def read(query: Mapping[str, Any]) -> RunFilter:
     """The filters of a query string. Raises Invalid naming the one that cannot be read."""
-    parent = as_uuid(query["parent"]) if query.get("parent") else None
+    parent = _key(query, "parent", _("'parent' is the id of a run."))
+    pipeline = _key(query, "pipeline", _("'pipeline' is the id of a published pipeline."))
     after = parse(query["created_after"]) if query.get("created_after") else None
-    if query.get("parent") and parent is None:
-        raise Invalid(_("'parent' is the id of a run."))
     if query.get("created_after") and after is None:
         raise Invalid(_("'created_after' is a time such as 2026-01-31T12:00:00Z."))
     return RunFilter(
@@ -52,12 +53,20 @@ def read(query: Mapping[str, Any]) -> RunFilter:
         statuses=_words(query, "status", STORED),
         kinds=_words(query, "kind", Run.Kind.values),
         parent=parent,
+        pipeline=pipeline,
         tags=dict(map(pair, _values(query, "tags"))),
         properties=dict(map(pair, _values(query, "properties"))),
         created_after=after,
         q=str(query.get("q", "")).strip()[:200],
         archived=str(query.get("archived", "")).lower() in ("1", "true", "yes"),
     )
+
+
+def _key(query: Mapping[str, Any], name: str, refusal: str) -> UUID | None:
+    key = as_uuid(query[name]) if query.get(name) else None
+    if query.get(name) and key is None:
+        raise Invalid(refusal)
+    return key
 
 
 def _values(query: Mapping[str, Any], name: str) -> list[str]:
@@ -116,6 +125,8 @@ def find(workspace: Workspace, asked: RunFilter) -> QuerySet[Run]:
         # By id, so that the index of an experiment's runs serves.
         ids = Experiment.objects.filter(workspace=workspace, name=asked.experiment).values_list("id", flat=True)
         runs = runs.filter(experiment_id__in=list(ids))
+    if asked.pipeline:
+        runs = runs.filter(published_pipeline_id=asked.pipeline)
     if asked.statuses:
         runs = runs.filter(status__in=asked.statuses)
     if asked.kinds:

@@ -20,6 +20,7 @@ HEAVY = ("graph", "properties", "parameters", "warnings", "description")
 WAYS = {
     "page": gettext_lazy("page"),
     "published": gettext_lazy("pipeline “%(name)s”"),
+    "endpoint": gettext_lazy("endpoint “%(name)s”"),
     "schedule": gettext_lazy("schedule “%(name)s”"),
     "rest": gettext_lazy("token"),
     "sdk": gettext_lazy("program"),

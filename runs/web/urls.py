@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from runs.web import (
     actions,
+    endpoints,
     experiments,
     files,
     forms_views,
@@ -58,6 +59,13 @@ _pipelines = [
     path("<uuid:pipeline_id>/", published.detail, name="pipeline"),
     path("<uuid:pipeline_id>/status/", published.status, name="status"),
 ]
+_endpoints = [
+    path("", endpoints.index, name="list"),
+    path("new/", endpoints.create, name="create"),
+    path("<uuid:endpoint_id>/", endpoints.detail, name="endpoint"),
+    path("<uuid:endpoint_id>/add/", endpoints.add, name="add"),
+    path("<uuid:endpoint_id>/change/", endpoints.change, name="change"),
+]
 _modules = [
     path("", modules.index, name="list"),
     path("<uuid:module_id>/", modules.detail, name="module"),
@@ -82,6 +90,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/", include((_runs, "runs"))),
     path("experiments/", include((_experiments, "experiments"))),
     path("pipelines/", include((_pipelines, "pipelines"))),
+    path("endpoints/", include((_endpoints, "endpoints"))),
     path("modules/", include((_modules, "modules"))),
     path("settings/workspace/", include((_workspace, "workspace"))),
     path("settings/retention/", include((_retention, "retention"))),

@@ -15,7 +15,7 @@ from compute.models import Host, Node
 from core.errors import NotFound
 from datasets.models import DatasetVersion
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
-from pipelines.models import PublishedPipeline
+from pipelines.models import PipelineEndpoint, PublishedPipeline
 from registry.models import ModelVersion
 from runs.models import Artifact, Attempt, Experiment, Output, Run
 from tests.live.test_walk import METHODS, Address, World, addresses
@@ -69,6 +69,7 @@ def state_of(workspace: Workspace) -> dict[str, Any]:
         "datasets": sorted(DatasetVersion.objects.filter(workspace=workspace).values_list("id", "description")),
         "experiments": sorted(Experiment.objects.filter(workspace=workspace).values_list("name", "archived_at")),
         "models": sorted(ModelVersion.objects.filter(model__workspace=workspace).values_list("id", "description")),
+        "endpoints": sorted(PipelineEndpoint.objects.filter(workspace=workspace).values_list("id", "status", "name")),
         "pipelines": sorted(PublishedPipeline.objects.filter(workspace=workspace).values_list("id", "status")),
         "hosts": sorted(Host.objects.values_list("id", "drained_at", "revoked_at")),
         "members": sorted(Member.objects.filter(workspace=workspace).values_list("id", "role")),
@@ -119,7 +120,7 @@ def foreign(world: World) -> dict[str, str]:
         "snapshot": snapshot.digest,
         "blob": str(snapshot.files[0]["digest"]),
         "environment version": str(EnvironmentVersion.objects.get(environment__name="slim").pk),
-        "pipeline": str(PublishedPipeline.objects.get().pk),
+        "pipeline": str(PublishedPipeline.objects.order_by("id")[0].pk),
         "model": str(ModelVersion.objects.get().pk),
         "node": str(Node.objects.order_by("id")[0].pk),
         "image": str(Image.objects.order_by("id")[0].pk),

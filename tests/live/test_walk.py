@@ -97,10 +97,13 @@ LEFT = ("removed member's token", "removed member's run", "nobody's run")
 # Keys that REST knows nothing of, or no more: told so, whatever they ask.
 REFUSED = ("revoked token", "expired token", "host key", "enrolment token")
 # Forms that readers may look at and contributors send.
-SENT_BY: dict[str, Role] = {"w/<slug:workspace>/pipelines/<uuid:pipeline_id>/": Role.CONTRIBUTOR}
+SENT_BY: dict[str, Role] = {
+    "w/<slug:workspace>/pipelines/<uuid:pipeline_id>/": Role.CONTRIBUTOR,
+    "w/<slug:workspace>/endpoints/<uuid:endpoint_id>/": Role.CONTRIBUTOR,
+}
 # What stands behind these is made of a path that the walk does not have.
 MAY_MISS = re.compile(
-    r"compare-code|/content/|/preview/|lock\.txt|/log/|/framed/|register|<str:digest>|PipelineSubmit|/file/"
+    r"compare-code|/content/|/preview/|lock\.txt|/log/|/framed/|register|<str:digest>|PipelineSubmit|PipelineEndpointSubmit|/file/"
     r"|versions/<str:version>/files|artifacts/<\w+:path|files/<\w+:path|tokens/<uuid|/reuse/|/trials/"
 )
 # These are about a step, the others about the whole run.
@@ -187,6 +190,7 @@ class World:
         member = Member.objects.get(workspace=site.workspace, role=Role.READER)
         dataset = site.get("datasets/penguins/versions/latest/").json()["id"]
         pipeline = site.get("pipelines/").json()["items"][0]["id"]
+        endpoint = site.get("endpoints/").json()["items"][0]["id"]
         step_file = snapshot.files[0]["digest"]
         module = str(Module.objects.get().pk)
         # By what stands before the variable in the route; the first that fits.
@@ -198,6 +202,7 @@ class World:
             ("people/", "user_id", str(site.owner.pk)), ("people/", "id", str(site.owner.pk)), ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),
             ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
+            ("endpoints/", "id", endpoint), ("endpoints/", "endpoint_id", endpoint), ("PipelineEndpointSubmit/Id/", "id", endpoint), ("PipelineEndpointSubmit/", "version", "0"),
             ("snapshots/", "digest", snapshot.digest), ("models/files/", "version_id", str(version.pk)), ("compare-code/", "other", str(self.filled.pk)),
             ("models/files/", "path", "m.json"), ("", "path", "deep/a.json"), ("start/", "secret", "no-such-secret"), ("reset/key/", "uidb36", "abc"), ("accounts/", "key", "abc"), ("attempts/", "attempt", str(uuid4())), ("", "epoch", "1"), ("", "transfer", "blob/x"),
             ("builds/", "build", str(uuid4())), ("", "subscription", "s"), ("", "group", "g"), ("runs/", "id", str(self.filled.pk)), ("runs/", "run_id", str(self.filled.pk)),

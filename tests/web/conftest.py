@@ -25,10 +25,10 @@ from datasets.models import DatasetVersion
 from datasets.services.datastores import put_file
 from datasets.services.versions import save
 from environments.services.versions import register
-from pipelines.services import modules
+from pipelines.services import endpoints, modules
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
-from runs.services.submission.publish import publish_run
+from runs.services.submission.publish import publish_run, trigger_endpoint
 from studio.testing.plugin import find_chromium
 from tests.conftest import FLAGS, STEP_MS
 from tests.web.step_kinds import StepKinds
@@ -207,6 +207,10 @@ class Site(StepKinds):
         held = ModelVersion.objects.create(model=model, version=1, run_id=filled.pk, file_count=1, size=2)
         artifact_store(self.workspace.pk).write(f"{held.prefix}/m.json", io.BytesIO(b"{}"))
         module = modules.create(self.context, "add", "Adds numbers.")
+        endpoint = endpoints.create(self.context, "scoring", pipeline, "Scores what came in.")
+        other = publish_run(self.context, failed, name="nightly", version="2.0")
+        endpoints.add(self.context, endpoint, other)
+        trigger_endpoint(self.context, endpoint, experiment="Palmer experiment")
         code = self.snapshot(add_py="print('sum')\n")
         modules.publish(self.context, module, {"kind": "module", "script": "add.py", "snapshot": code.digest})
         of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
@@ -228,6 +232,8 @@ class Site(StepKinds):
             "pipelines": "pipelines/", "pipeline": f"pipelines/{pipeline.pk}/", "datasets": "data/", "dataset": "data/sets/penguins/",
             "preview": "data/sets/penguins/?part=preview", "stores": "data/stores/", "store": "data/stores/workspaceblobstore/?path=raw",
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
+            "endpoints": "endpoints/", "endpoint": f"endpoints/{endpoint.pk}/",
+            "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",
             "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",

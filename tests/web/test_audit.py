@@ -140,6 +140,34 @@ def publishes(site: Site) -> Action:
     return lambda: site.send(f"runs/{root.pk}/publish/", name="nightly", version="1.0")
 
 
+def an_endpoint(site: Site) -> str:
+    made: str = site.post("endpoints/", {"name": "scoring", "pipeline": str(published(site).pk)}).json()["id"]
+    return f"endpoints/{made}/"
+
+
+def adds_a_version(site: Site) -> Action:
+    place = an_endpoint(site)
+    other = publish_run(site.context, site.filled(), name="nightly", version="2")
+    return lambda: site.post(f"{place}versions/", {"pipeline": str(other.pk)})
+
+
+def chooses_a_version(site: Site) -> Action:
+    place = an_endpoint(site)
+    other = publish_run(site.context, site.filled(), name="nightly", version="2")
+    site.post(f"{place}versions/", {"pipeline": str(other.pk)})
+    return lambda: site.send(f"{place}change/", default_version="1")
+
+
+def changes_endpoint(site: Site) -> Action:
+    place = an_endpoint(site)
+    return lambda: site.send(f"{place}change/", status="Disabled")
+
+
+def makes_endpoint(site: Site) -> Action:
+    pipeline = str(published(site).pk)
+    return lambda: site.post("endpoints/", {"name": "scoring", "pipeline": pipeline})
+
+
 def disables(site: Site) -> Action:
     made = published(site)
     return lambda: site.send(f"pipelines/{made.pk}/status/", status="Disabled")
@@ -159,6 +187,10 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "dataset.registered": (TOKEN, "ana", lambda s: after(s.dataset(), lambda: s.post("datasets/", {"name": "more", "kind": "file", "definition": {"sources": [{"datastore": "workspaceblobstore", "path": "raw/p.csv"}]}}))),
     "dataset.unregistered": (PAGE, "ana", lambda s: after(s.dataset(), lambda: s.send("data/unregister/penguins/"))),
     "datastore.removed": (TOKEN, "ana", lambda s: after(s.dataset(), lambda: s.client.delete(f"{s.base}datastores/workspaceblobstore/files/raw/p.csv"))),
+    "endpoint.changed": (PAGE, "ana", changes_endpoint),
+    "endpoint.created": (TOKEN, "ana", makes_endpoint),
+    "endpoint.default_chosen": (PAGE, "ana", chooses_a_version),
+    "endpoint.version_added": (TOKEN, "ana", adds_a_version),
     "environment.registered": (TOKEN, "ana", lambda s: lambda: s.post("environments/", {"name": "slim", "python": {"version": "3.11", "packages": ["pandas"]}})),
     "host.detached": (PAGE, "ana", lambda s: after(own_host(s), lambda: s.send("compute/hosts/alpha/detach/"))),
     "host.drained": (PAGE, "ana", lambda s: lambda: s.send("compute/hosts/alpha/drain/")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,11 @@ from core.sentences import Kept
 from core.spec import refusing
 from duto.spec import canonical
 from duto.spec.graph import Graph
-from pipelines.models import PublishedPipeline
+from pipelines import queries
+from pipelines.models import PipelineEndpoint, PublishedPipeline
 from pipelines.services.published import publish
 from runs import stored_messages
-from runs.models import Run, Snapshot
+from runs.models import EndpointRun, Run, Snapshot
 from runs.queries.runs import get_run
 from runs.services.submission import experiments
 from runs.services.submission.submit import submit_run
@@ -129,11 +130,14 @@ def trigger(
     continue_on_step_failure: bool | None = None,
     regenerate_outputs: bool = False,
     source: str = "published",
+    name: str = "",
     is_lenient: bool = False,
+    on_made: Callable[[Run], None] | None = None,
 ) -> Run:
     """Run a published pipeline. Raises Conflict when it is disabled, Unprocessable for parameters that do not fit.
 
-    `is_lenient`: parameters that it does not declare are left aside, with a warning on the run.
+    `source`, `name`: what started it, and its name where that is not the pipeline's. `is_lenient`: parameters that it does not
+    declare are left aside, with a warning on the run. `on_made` is told of the run in the transaction in which it appears.
     """
     if pipeline.status != PublishedPipeline.Status.ACTIVE:
         raise Conflict(
@@ -153,13 +157,36 @@ def trigger(
         continue_on_step_failure=keep,
         display_name=pipeline.name,
         description=description,
-        trigger={"kind": source, "name": pipeline.name},
+        trigger={"kind": source, "name": name or pipeline.name},
         published_pipeline_id=pipeline.pk,
         warnings=_left_out(pipeline, aside),
+        on_made=on_made,
     )
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
     outbox.hint(f"list:{context.workspace.name}:pipelines")
     return run
+
+
+def trigger_endpoint(context: WorkspaceContext, endpoint: PipelineEndpoint, *, version: str = "", **asked: Any) -> Run:
+    """Run a version of an endpoint, or its default; the rest as in `trigger`.
+
+    Raises NotFound for a version that it does not have, Conflict where it is disabled or archived.
+    """
+    if endpoint.status != PipelineEndpoint.Status.ACTIVE:
+        is_archived = endpoint.status == PipelineEndpoint.Status.ARCHIVED
+        text = (
+            _("The endpoint '%(endpoint)s' is archived. Reactivate it on its page first.")
+            if is_archived
+            else _("The endpoint '%(endpoint)s' is disabled. Enable it on its page first.")
+        )
+        raise Conflict(text % {"endpoint": endpoint.name}, code="archived" if is_archived else "disabled")
+    chosen = queries.endpoint_version(endpoint, version)
+
+    def note(run: Run) -> None:
+        EndpointRun.objects.create(run=run, endpoint=endpoint, version=chosen)
+        outbox.hint(f"uses:{context.workspace.name}:{endpoint.pk}")
+
+    return trigger(context, chosen.pipeline, source="endpoint", name=endpoint.name, on_made=note, **asked)
 
 
 def _undeclared(pipeline: PublishedPipeline, values: Mapping[str, Any]) -> list[str]:

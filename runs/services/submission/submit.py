@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -65,8 +65,9 @@ def submit_run(
     cloned_from: Run | None = None,
     resumed_from: Run | None = None,
     warnings: Sequence[Kept] = (),
+    on_made: Callable[[Run], None] | None = None,
 ) -> Run:
-    """Submit a pipeline or a script run.
+    """Submit a pipeline or a script run. `on_made` is told of the run in the transaction in which it appears.
 
     Raises Unprocessable naming every problem of the graph at once, Forbidden for readers and for a step beyond its
     scope.
@@ -98,12 +99,12 @@ def submit_run(
         "warnings": [*warnings],
     }
     if len(plan.graph.steps) > slices.SLICE and kind == Run.Kind.PIPELINE:
-        return _submit_large(context, experiment, plan, fields)
+        return _submit_large(context, experiment, plan, fields, on_made)
     with slices.writing():
         environments_of = _environments(context, plan)
         fields["warnings"] = _with_notes(plan, environments_of, warnings)
         root = _make_root(context, experiment, **fields)
-        once.settle(root)
+        _settle(root, on_made)
         runs, details = _rows(root, plan, environments_of)
         Run.objects.bulk_create(runs)
         StepRun.objects.bulk_create(details)
@@ -114,7 +115,13 @@ def submit_run(
     return root
 
 
-def _submit_large(context: WorkspaceContext, experiment: str, plan: _Plan, fields: dict[str, Any]) -> Run:
+def _submit_large(
+    context: WorkspaceContext,
+    experiment: str,
+    plan: _Plan,
+    fields: dict[str, Any],
+    on_made: Callable[[Run], None] | None,
+) -> Run:
     """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
     with slices.writing():
         environments_of = _environments(context, plan)
@@ -133,7 +140,7 @@ def _submit_large(context: WorkspaceContext, experiment: str, plan: _Plan, field
                 _note_uses([use for use in uses if use.run_id in laid_out])
         slices.pause()
         with slices.writing():
-            once.settle(root)
+            _settle(root, on_made)
             _show(context, root, fields)
             _tell_used(root, uses, details)
             _go(root, len(runs))
@@ -142,6 +149,13 @@ def _submit_large(context: WorkspaceContext, experiment: str, plan: _Plan, field
         later("runs.remove", root_id=str(root.pk))
         raise
     return root
+
+
+def _settle(root: Run, on_made: Callable[[Run], None] | None) -> None:
+    """The request's key stands for the run from now on, and whoever started it may write down that they did."""
+    once.settle(root)
+    if on_made is not None:
+        on_made(root)
 
 
 def _sign(root: Run, **seen: Any) -> None:

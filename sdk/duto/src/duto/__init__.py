@@ -191,6 +191,9 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.pipeline.pipeline import Pipeline as Pipeline
     from duto.pipeline.pipeline_run import PipelineRun as PipelineRun, StepRun as StepRun
     from duto.pipeline.port_data import PortDataReference as PortDataReference, StepRunOutput as StepRunOutput
+    from duto.pipeline.pipeline_endpoint import PipelineEndpoint as PipelineEndpoint
+    from duto.pipeline.pipeline_endpoint import PipelineIdInfo as PipelineIdInfo
+    from duto.pipeline.pipeline_endpoint import PipelineVersion as PipelineVersion
     from duto.pipeline.published import PublishedPipeline as PublishedPipeline
     from duto.run.offline import _OfflineRun as _OfflineRun
     from duto.run.run import Run as Run, get_run as get_run

@@ -63,7 +63,6 @@ ADVICE: Dict[str, str] = {
     ),
     "MMLBaseEstimator": _ESTIMATOR,
     **dict.fromkeys(("Schedule", "ScheduleRecurrence", "TimeZone"), _SCHEDULE),
-    "PipelineEndpoint": "Use PublishedPipeline: publish the pipeline and keep its id.",
     "PipelineDraft": "Clone a run on its page.",
     "SqlDataReference": "Read the table in a step.",
     "DataDriftDetector": "Compare two datasets in a step.",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from duto.configuration.resources import ViewType
     from duto.experiment.script_run_config import ScriptRunConfig
     from duto.pipeline.pipeline import Pipeline
+    from duto.pipeline.pipeline_endpoint import PipelineEndpoint
     from duto.pipeline.pipeline_run import PipelineRun
     from duto.pipeline.published import PublishedPipeline
     from duto.run.run import Run
@@ -65,7 +66,7 @@ class Experiment:
     @overload
     def submit(
         self,
-        config: Union[Pipeline, PublishedPipeline],
+        config: Union[Pipeline, PublishedPipeline, PipelineEndpoint],
         tags: Optional[Mapping[str, object]] = None,
         **kwargs: Any,
     ) -> PipelineRun: ...
@@ -96,7 +97,9 @@ class Experiment:
 
     def submit(
         self,
-        config: Union[Pipeline, PublishedPipeline, ScriptRunConfig, Estimator, HyperDriveConfig, AutoMLConfig],
+        config: Union[
+            Pipeline, PublishedPipeline, PipelineEndpoint, ScriptRunConfig, Estimator, HyperDriveConfig, AutoMLConfig
+        ],
         tags: Optional[Mapping[str, object]] = None,
         **kwargs: Any,
     ) -> Run:
@@ -108,6 +111,7 @@ class Experiment:
             kwargs: for pipelines `pipeline_parameters` (values by name), `continue_on_step_failure`,
                 `regenerate_outputs` (run every step, whatever could be reused) and `resume_from` (a failed or
                 canceled `PipelineRun` or its id, whose finished steps are adopted where they are still the same); for
+                endpoints `pipeline_version` (None for the default); for
                 pipelines and scripts `priority` (-100 to 100: of several steps that wait the higher goes first);
                 `show_output` waits for the end. `priority` and `resume_from` are additions of ours. Others are
                 passed over with a warning.
@@ -124,6 +128,7 @@ class Experiment:
         from duto.configuration.estimator import Estimator
         from duto.experiment.script_run_config import ScriptRunConfig
         from duto.pipeline.pipeline import Pipeline
+        from duto.pipeline.pipeline_endpoint import PipelineEndpoint
         from duto.pipeline.published import PublishedPipeline
         from duto.sweep.config import HyperDriveConfig
 
@@ -150,6 +155,8 @@ class Experiment:
             )
         elif isinstance(config, PublishedPipeline):
             run = config._start(self.workspace, self.name, parameters, going_on, tags)
+        elif isinstance(config, PipelineEndpoint):
+            run = config._start(self.name, parameters, kwargs.get("pipeline_version"), going_on, tags)
         elif isinstance(config, HyperDriveConfig):
             run = self._submit_sweep(config, tags, priority)
         elif isinstance(config, AutoMLConfig):
@@ -159,7 +166,7 @@ class Experiment:
         else:
             raise UserErrorException(
                 f"{type(config).__name__} cannot be submitted to an experiment: submit a Pipeline of steps, a "
-                "PublishedPipeline, a ScriptRunConfig, an Estimator, a HyperDriveConfig or an AutoMLConfig."
+                "PublishedPipeline, a PipelineEndpoint, a ScriptRunConfig, an Estimator, a HyperDriveConfig or an AutoMLConfig."
             )
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
@@ -407,12 +414,17 @@ class Experiment:
 
 _OF_ALL = {"pipeline_parameters", "pipeline_params", "continue_on_step_failure", "resume_from", "show_output"}
 _OF_GRAPHS = {"regenerate_outputs", "priority"}
+_OF_ENDPOINTS = {"pipeline_version"}
 
 
 def _pass_over(config: Any, given: Mapping[str, Any]) -> None:
+    from duto.pipeline.pipeline_endpoint import PipelineEndpoint
     from duto.pipeline.published import PublishedPipeline
 
-    known = _OF_ALL if isinstance(config, PublishedPipeline) else _OF_ALL | _OF_GRAPHS
+    if isinstance(config, PipelineEndpoint):
+        known = _OF_ALL | _OF_ENDPOINTS
+    else:
+        known = _OF_ALL if isinstance(config, PublishedPipeline) else _OF_ALL | _OF_GRAPHS
     unknown = {name: value for name, value in given.items() if name not in known}
     passed_over("Experiment.submit", f"a {type(config).__name__} has no use for it.", **unknown)
 

@@ -1,0 +1,133 @@
+"""Make endpoints, add published pipelines to them, choose the default, rename, enable, archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from core import once, outbox
+from core.errors import Conflict, Invalid, NotFound
+from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
+from workspaces.access import WorkspaceContext
+from workspaces.models import Role, Workspace
+from workspaces.scopes import Act
+from workspaces.services import audit
+
+Status = PipelineEndpoint.Status
+
+
+@transaction.atomic
+def create(
+    context: WorkspaceContext, name: str, pipeline: PublishedPipeline, description: str = ""
+) -> PipelineEndpoint:
+    """A new endpoint whose version 0, the default, is this pipeline. Raises Invalid for a bad name, Conflict for one that is
+    taken."""
+    context.require(Role.CONTRIBUTOR).require_act(Act.PUBLISH)
+    made = PipelineEndpoint(
+        workspace=context.workspace, name=_name(name), description=description, created_by=context.user
+    )
+    _save(made)
+    PipelineEndpointVersion.objects.create(endpoint=made, version=0, pipeline=pipeline, created_by=context.user)
+    once.settle(made)
+    context.made("endpoint", made.pk)
+    audit.note(context, "endpoint.created", str(made.pk), name=made.name)
+    _tell(context.workspace)
+    return made
+
+
+@transaction.atomic
+def add(
+    context: WorkspaceContext, endpoint: PipelineEndpoint, pipeline: PublishedPipeline, *, is_default: bool = False
+) -> PipelineEndpointVersion:
+    """The pipeline as the next version; one that the endpoint has keeps the number that it has. Raises Conflict for an archived
+    endpoint."""
+    context.require(Role.CONTRIBUTOR).require_act(Act.PUBLISH)
+    locked = _locked(endpoint)
+    if locked.status == Status.ARCHIVED:
+        raise Conflict(
+            _("The endpoint '%(name)s' is archived. Reactivate it first.") % {"name": locked.name}, code="archived"
+        )
+    versions = PipelineEndpointVersion.objects.filter(endpoint=locked)
+    made = versions.filter(pipeline=pipeline).first()
+    if made is None:
+        newest = versions.order_by("-version").values_list("version", flat=True).first()
+        number = 0 if newest is None else newest + 1
+        made = PipelineEndpointVersion.objects.create(
+            endpoint=locked, version=number, pipeline=pipeline, created_by=context.user
+        )
+        facts: dict[str, Any] = {"name": locked.name, "version": made.version, "pipeline": pipeline.name}
+        audit.note(context, "endpoint.version_added", str(locked.pk), **facts)
+    once.settle(made)
+    if is_default:
+        _choose(context, locked, made.version)
+    _tell(context.workspace)
+    return made
+
+
+@transaction.atomic
+def change(context: WorkspaceContext, endpoint: PipelineEndpoint, asked: Mapping[str, Any]) -> PipelineEndpoint:
+    """Change name, description, default version and status; what is left out stays.
+
+    Raises Invalid for a bad name, Conflict for one that is taken, NotFound for a version that there is not.
+    """
+    context.require(Role.CONTRIBUTOR).require_own("endpoint", endpoint.pk)
+    locked = _locked(endpoint)
+    if (version := asked.get("default_version")) is not None:
+        _choose(context, locked, version)
+    if asked.get("status") is not None and asked["status"] not in Status.values:
+        text = _("The status of an endpoint is Active, Disabled or Archived, not %(wanted)r.")
+        raise Invalid(text % {"wanted": str(asked["status"])[:40]})
+    fields = {key: asked[key] for key in ("description", "status") if asked.get(key) is not None}
+    if asked.get("name") is not None:
+        fields["name"] = _name(asked["name"])
+    changed = {key: value for key, value in fields.items() if getattr(locked, key) != value}
+    for key, value in changed.items():
+        setattr(locked, key, value)
+    if changed:
+        _save(locked)
+        audit.note(context, "endpoint.changed", str(locked.pk), **{"name": locked.name, **changed})
+        _tell(context.workspace)
+    return locked
+
+
+def _choose(context: WorkspaceContext, endpoint: PipelineEndpoint, version: int) -> None:
+    """Make a version the default. Raises NotFound."""
+    if not PipelineEndpointVersion.objects.filter(endpoint=endpoint, version=version).exists():
+        raise NotFound(
+            _("The endpoint '%(name)s' has no version %(version)s.") % {"name": endpoint.name, "version": version}
+        )
+    if endpoint.default_version == version:
+        return
+    PipelineEndpoint.objects.filter(pk=endpoint.pk).update(default_version=version)
+    endpoint.default_version = version
+    audit.note(context, "endpoint.default_chosen", str(endpoint.pk), name=endpoint.name, version=version)
+    _tell(context.workspace)
+
+
+def _locked(endpoint: PipelineEndpoint) -> PipelineEndpoint:
+    rows = PipelineEndpoint.objects.select_for_update(no_key=True, of=("self",))
+    return rows.select_related("workspace", "created_by").get(pk=endpoint.pk)
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not name:
+        raise Invalid(_("An endpoint has a name."), code="bad_name")
+    return name
+
+
+def _save(row: PipelineEndpoint) -> None:
+    """Raises Conflict where another endpoint has its name."""
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        text = _("There is an endpoint '%(name)s' already. Choose another name, or archive that one.")
+        raise Conflict(text % {"name": row.name}, code="exists") from error
+
+
+def _tell(workspace: Workspace) -> None:
+    outbox.hint(f"list:{workspace.name}:endpoints")

@@ -28,7 +28,7 @@ from duto.parallel.ledger import Ledger, line, placed
 from duto.parallel.node_usage import NodeUsage
 from duto.parallel.reports import Reports
 from duto.parallel.worker import Job, Seat
-from duto.spec.ledger import BEGIN, DONE, END, FAIL, PLAN, WORKER, Progress, record_of
+from duto.spec.ledger import BEGIN, DONE, END, FAIL, PLAN, ROWS, WORKER, Progress, record_of
 from duto.spec.parallel import Settings
 
 # A process has mini-batches for so long ahead, and for three times as long as a sync takes: it never waits for the next
@@ -46,6 +46,8 @@ TOLD_AFTER_S = 0.25
 TICK_S = 0.1
 # Bytes of lines that are taken over between two syncs.
 HELD_MOST = 1 << 23
+# Characters of rows in lines of their own in one ledger, of which the studio keeps no more than its cap.
+ROWS_MOST = 1 << 28
 # Bytes of lines that are read as one list.
 GROUP_MOST = 1 << 20
 # A process that dies before `init` is through is started again so often.
@@ -122,6 +124,8 @@ class Driver:
         self._sync_s = self._heard_at = self._synced_at = 0.0
         self._lines: List[Tuple[bytes, Union[Done, Mapping[str, Any]]]] = []
         self._where: Dict[int, Tuple[int, int]] = {}
+        self._pieces: Dict[int, List[Tuple[int, int]]] = {}
+        self._room = ROWS_MOST
         self._said_at = time.monotonic()
 
     def run(self, earlier: Iterable[Path], result: Optional[Path]) -> int:
@@ -215,7 +219,7 @@ class Driver:
                 os.close(each)
             os.close(ours[1])
             os.close(theirs[0])
-            worker.work(self.job, place, ours[0], theirs[1], parent)
+            worker.work(self.job, place, ours[0], theirs[1], parent, max(0, self._room) // len(self.places))
         os.close(theirs[1])
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
@@ -286,6 +290,11 @@ class Driver:
             self._begin_next(hand)
 
     def _take(self, hand: Hand, raw: bytes) -> None:
+        if raw.startswith(b"="):  # rows of the mini-batch that it is at
+            number, piece, whole = raw[1:].split(b" ", 2)
+            if hand.queue and hand.queue[0][0] == int(number):
+                self._note(whole + b"\n", {"e": ROWS, "at": self._heard_at, "n": int(number), "p": int(piece)})
+            return
         if raw.startswith(b"@"):  # how much it has written by the end of the mini-batch that follows
             hand.written = [*map(int, raw[1:].split())]
             return
@@ -422,6 +431,9 @@ class Driver:
             if isinstance(told, tuple):
                 self._where.setdefault(told[0], (at, size))
                 self.progress.take_done(*told)
+            elif told["e"] == ROWS:
+                self._room -= size
+                self._pieces[told["n"]] = [*(self._pieces[told["n"]] if told["p"] else ()), (at, size)]
             else:
                 if told["e"] == DONE:
                     self._where.setdefault(told["n"], (at, size))
@@ -435,61 +447,73 @@ class Driver:
         held = 0
         own = [self._ledger.path] if self._ledger.size else []
         for path in (*own, *earlier):
+            pieces: Dict[Any, List[Any]] = {}  # rows of what is not told as done yet
             for _, _, record in placed(path):
                 number = record.get("n", -1)
-                if record.get("e") != DONE or number in found or not self._is_same(number, record):
+                if record.get("e") == ROWS and number not in found:
+                    pieces[number] = [*(pieces.get(number, ()) if record.get("p") else ()), record.get("r")]
+                if record.get("e") != DONE or number in found:
+                    continue
+                rows = pieces.pop(number, [])
+                if not self._is_same(number, record, rows):
                     continue
                 kept = {key: value for key, value in record.items() if key not in ("e", "at", "w", "from")}
-                self._note(line(DONE, **kept, w=-1, **{"from": record.get("from", path.stem)}))
+                lines = [line(ROWS, n=number, p=piece, r=each) for piece, each in enumerate(rows) if "rp" in record]
+                lines.append(line(DONE, **kept, w=-1, **{"from": record.get("from", path.stem)}))
+                for raw in lines:
+                    self._note(raw)
                 found[number] = path.stem
-                held += len(self._lines[-1][0])
+                held += sum(map(len, lines))
                 if held > HELD_MOST:
                     self._commit()
                     held = 0
         return found
 
-    def _is_same(self, number: Any, record: Mapping[str, Any]) -> bool:
+    def _is_same(self, number: Any, record: Mapping[str, Any], pieces: Sequence[Any]) -> bool:
         if not isinstance(number, int) or not 0 <= number < len(self.batches):
             return False
         whole = record.get("i") == self.batches[number].count and record.get("o", -1) >= record.get("i", 0)
         has_rows = "rf" not in record and isinstance(record.get("r", ""), str)
+        if "rp" in record:
+            has_rows = record["rp"] == len(pieces) and all(isinstance(each, str) for each in pieces)
         return whole and has_rows and record.get("k") == self.batches[number].key
 
     def _write_rows(self, result: Path) -> None:
         """The file of rows, made whole beside its place and then put there."""
         result.parent.mkdir(parents=True, exist_ok=True)
         new = result.with_name(f".{result.name}.new")
-        wants_header = self.header
-        with new.open("wb") as target:
-            for records in self._in_order():
-                found: List[bytes] = []
-                for record in records:
-                    if wants_header and record.get("h"):
-                        found.append(worker.encoded(str(record["h"]) + "\n"))
-                        wants_header = False
-                    if "rf" in record:
-                        found.append((self.places[0].rows / record["rf"]).read_bytes())
-                    else:
-                        found.append(worker.encoded(record.get("r", "")))
-                target.write(b"".join(found))
+        with new.open("wb") as target, self._ledger.path.open("rb") as file:
+            if self._where:  # of an empty file there is no map
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as ledger:
+                    target.writelines(self._rows(ledger))
             target.flush()
             os.fsync(target.fileno())
         new.replace(result)
 
-    def _in_order(self) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """The lines of what is done, in the order of the input, some at once: read as one list they take a third of the time."""
-        if not self._where:
-            return
-        with self._ledger.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as ledger:
-            group: List[bytes] = []
-            held = 0
-            for _, (at, size) in sorted(self._where.items()):
-                group.append(ledger[at : at + size])
-                held += size
-                if held > GROUP_MOST:
-                    yield json.loads(b"[%s]" % b",".join(group))
-                    group, held = [], 0
-            yield json.loads(b"[%s]" % b",".join(group))
+    def _rows(self, ledger: mmap.mmap) -> Iterator[bytes]:
+        """The rows of what is done, in the order of the input. Lines are read many at once, as one list: that takes a third
+        of the time."""
+        wants_header = self.header
+        places = sorted(self._where.items())
+        start = 0
+        while start < len(places):
+            end, held = start, 0
+            while end < len(places) and held < GROUP_MOST:
+                held += places[end][1][1]
+                end += 1
+            group = places[start:end]
+            start = end
+            for record in json.loads(b"[%s]" % b",".join(ledger[at : at + size] for _, (at, size) in group)):
+                if wants_header and record.get("h"):
+                    yield worker.encoded(str(record["h"]) + "\n")
+                    wants_header = False
+                if "rf" in record:
+                    yield (self.places[0].rows / record["rf"]).read_bytes()
+                elif "rp" in record:
+                    for at, size in self._pieces[record["n"]]:
+                        yield worker.encoded(json.loads(ledger[at : at + size])["r"])
+                else:
+                    yield worker.encoded(record.get("r", ""))
 
     # --- what may fail, and what is said ---
 

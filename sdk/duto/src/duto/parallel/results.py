@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any, List, NamedTuple
 
 
@@ -23,7 +25,7 @@ def result_of(value: Any, wants_rows: bool) -> Result:
         if not wants_rows:
             return Result(len(value), "", "")
         rows = value.to_csv(sep=" ", header=False, index=False)
-        return Result(len(value), rows, " ".join(map(str, value.columns)))
+        return Result(len(value), rows, _header(value.columns))
     if not isinstance(value, (list, tuple)):
         if not hasattr(value, "tolist") or not getattr(value, "shape", ()):
             raise NoResult(
@@ -33,6 +35,13 @@ def result_of(value: Any, wants_rows: bool) -> Result:
         value = value.tolist()  # an array or a series
     items: List[Any] = list(value)
     return Result(len(items), "".join(f"{each}\n" for each in items) if wants_rows else "", "")
+
+
+def _header(names: Any) -> str:
+    """The names of a frame's columns as its rows are written: one with a blank in it stands in quotes."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=" ", lineterminator="").writerow(list(map(str, names)))
+    return text.getvalue()
 
 
 def _shown(value: Any) -> str:

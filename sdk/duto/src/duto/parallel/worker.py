@@ -27,10 +27,11 @@ from duto.parallel.entry_script import LOGGER
 from duto.parallel.ledger import done_line, line
 from duto.parallel.plan import Plan
 from duto.parallel.results import NoResult, result_of
-from duto.spec.ledger import FAIL
+from duto.spec.ledger import FAIL, ROWS
 
-# Rows of one mini-batch that are more than so many bytes get a file of their own: a line of the ledger travels whole.
-ROWS_IN_LINE = 1 << 20
+# Characters of rows in one line of the ledger, which travels whole: written as JSON one may be twelve bytes. More rows of a
+# mini-batch are several lines before its own, as long as a process has room for them; what is more gets a file.
+ROWS_IN_LINE = 1 << 19
 # The last bytes of what a mini-batch wrote to stdout and stderr, which go with its error.
 LOG_TAIL = 4000
 ERROR_MOST = 8000
@@ -86,12 +87,13 @@ class Job:
     level: str
 
 
-def work(job: Job, place: Seat, hear: int, answer: int, parent: int) -> NoReturn:
-    """The whole life of the process. Never returns into the driver's code."""
+def work(job: Job, place: Seat, hear: int, answer: int, parent: int, room: int) -> NoReturn:
+    """The whole life of the process. Never returns into the driver's code. `room`: characters of rows that it may write into
+    the ledger beside those that have room in the lines of their mini-batches."""
     code = 1
     try:
         _begin(place, parent)
-        code = _Worker(job, place, hear, answer).live()
+        code = _Worker(job, place, hear, answer, room).live()
     except BaseException:
         traceback.print_exc()
     finally:
@@ -125,8 +127,8 @@ def _begin(place: Seat, parent: int) -> None:
 
 
 class _Worker:
-    def __init__(self, job: Job, place: Seat, hear: int, answer: int) -> None:
-        self.job, self.place = job, place
+    def __init__(self, job: Job, place: Seat, hear: int, answer: int, room: int) -> None:
+        self.job, self.place, self.room = job, place, room
         self._hear, self._answer = hear, answer
         self._written = (0, 0)
         self._note = _log_file("duto.parallel", place.file("sys/node", ".txt"), "INFO")
@@ -181,14 +183,23 @@ class _Worker:
         lasted = round(time.monotonic() - began, 5)
         counted = result.number if self.job.counts_results else max(batch.count, result.number)
         more: Dict[str, Any] = {"h": result.header} if result.header else {}
+        pieces: List[bytes] = []
         if len(result.rows) > ROWS_IN_LINE:
-            more["rf"] = self._keep(number, attempt, result.rows)
+            if len(result.rows) <= self.room:
+                self.room -= len(result.rows)
+                for piece, start in enumerate(range(0, len(result.rows), ROWS_IN_LINE)):
+                    rows = result.rows[start : start + ROWS_IN_LINE]
+                    pieces += [b"=%d %d " % (number, piece), line(ROWS, n=number, p=piece, r=rows)]
+                more["rp"] = len(pieces) // 2
+            else:
+                more["rf"] = self._keep(number, attempt, result.rows)
         elif result.rows:
             more["r"] = result.rows
         if counted < batch.count:
             more["log"] = self._tail(at)
         head = b"+%d %d %d %.5f " % (number, batch.count, counted, lasted)
-        return head + done_line(number, batch.key, self.place.slot, attempt, batch.count, counted, lasted, **more)
+        whole = done_line(number, batch.key, self.place.slot, attempt, batch.count, counted, lasted, **more)
+        return b"".join((*pieces, head, whole))
 
     def _keep(self, number: int, attempt: int, rows: str) -> str:
         """Rows in a file of their own, on the disk before the ledger names it."""

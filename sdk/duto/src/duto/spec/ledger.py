@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional
 
-PLAN, BEGIN, DONE, FAIL, WORKER, END = "plan", "begin", "done", "fail", "worker", "end"
+PLAN, BEGIN, ROWS, DONE, FAIL, WORKER, END = "plan", "begin", "rows", "done", "fail", "worker", "end"
 # So many failures are kept with their words; all are counted.
 FAILURES_KEPT = 200
 # Mini-batches a second are those of the last so many seconds.

@@ -120,6 +120,10 @@ SENTENCES: Mapping[str, str | Promise] = {
     "no_primary_metric": _(
         "No trial has logged the primary metric '%(metric)s', so none is the best. The trials logged: %(names)s."
     ),
+    "no_primary_number": _(
+        "No trial has logged the primary metric '%(metric)s' as a finite number, so none is the best: they logged texts, tables, "
+        "NaN or infinity under this name."
+    ),
     "no_best_trial": _(
         "No trial that completed has logged the primary metric '%(metric)s', so none is the best, whose output '%(output)s' "
         "would be the sweep's. Log it with run.log('%(metric)s', value)."

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, QuerySet, Sum
 
 from datasets.models import DatasetVersion
 from registry.models import ModelVersion
-from runs.models import Artifact, Attempt, MetricPoint, Output, Run, StepRun
+from runs.models import Artifact, Attempt, MetricPoint, Output, RankLog, Run, StepRun
 
 SHOWN = 20
 
@@ -73,16 +73,20 @@ def preview(run: Run) -> Preview:
         output_bytes=outputs["bytes"] or 0,
         artifacts=artifacts["n"],
         artifact_bytes=artifacts["bytes"] or 0,
-        log_bytes=Attempt.objects.filter(**tree).aggregate(n=Sum(F("log_size") + F("samples_size") + F("ledger_size")))[
-            "n"
-        ]
-        or 0,
+        log_bytes=log_bytes(Attempt.objects.filter(**tree)),
         metric_points=MetricPoint.objects.filter(**tree).count(),
         reused_by=[_reuse(step) for step in reused.select_related("run__root__experiment").order_by("-run")[:SHOWN]],
         reused_by_count=reused.count(),
         datasets=_datasets(run),
         models=_models(run),
     )
+
+
+def log_bytes(attempts: QuerySet[Attempt]) -> int:
+    """Bytes of their logs, and of what is kept beside them: samples, ledgers, the logs of their ranks."""
+    own = attempts.aggregate(n=Sum(F("log_size") + F("samples_size") + F("ledger_size")))["n"] or 0
+    ranks = RankLog.objects.filter(attempt__in=attempts).aggregate(n=Sum("log_size"))["n"] or 0
+    return int(own + ranks)
 
 
 def _reuse(step: StepRun) -> dict[str, Any]:

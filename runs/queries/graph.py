@@ -19,6 +19,7 @@ from core.clock import iso
 from core.ids import as_uuid
 from core.words import duration_text, seconds_between
 from datasets.models import DatasetVersion
+from duto.spec import distribution
 from duto.spec.graph import Input, Step, read_graph
 from duto.spec.kinds import KINDS
 from environments.models import EnvironmentBuild, EnvironmentVersion
@@ -62,7 +63,7 @@ def graph_document(run: Run, opened: Sequence[str] = (), step: str = "") -> dict
         return _folded(root, specs, fold({spec.id: spec.name for spec in specs}, opened), step)
     rows = {step.step.node_id: step for step in steps_of(root)}
     sources = _Sources(root, specs)
-    nodes = [*sources.nodes(), *(_node(rows[spec.id], spec.kind) for spec in specs if spec.id in rows)]
+    nodes = [*sources.nodes(), *(_node(rows[spec.id], spec, root.parameters) for spec in specs if spec.id in rows)]
     return {
         "version": tree.version,
         "run": str(root.pk),
@@ -90,7 +91,7 @@ def plan_document(workspace: Workspace, graph: Mapping[str, Any]) -> dict[str, A
         {
             "id": spec.id,
             "type": "step",
-            **_look(spec.kind),
+            **_look(spec, defaults),
             "label": spec.name,
             "status": Run.Status.NOT_STARTED.value,
             "detail": spec.compute or "",
@@ -104,11 +105,11 @@ def _folded(root: Run, specs: Sequence[Step], folded: Folded, step: str) -> dict
     sources = _Sources(root, specs)
     states = _states(root)
     rows = {step.step.node_id: step for step in steps_of(root, folded.steps)}
-    kinds = {spec.id: spec.kind for spec in specs}
+    by_id = {spec.id: spec for spec in specs}
     nodes = [
         *_few(sources.nodes()),
         *(_group(group, [states[node] for node in group.members if node in states]) for group in folded.groups),
-        *(_node(rows[node], kinds[node]) for node in folded.steps if node in rows),
+        *(_node(rows[node], by_id[node], root.parameters) for node in folded.steps if node in rows),
     ]
     drawn = {node["id"] for node in nodes}
     edges: dict[tuple[str, str], dict[str, str]] = {}
@@ -217,13 +218,13 @@ def steps_of(root: Run, nodes: Sequence[str] | None = None) -> list[Run]:
     return list(rows.defer(*heavy).order_by("id").prefetch_related(attempts))
 
 
-def _node(run: Run, kind: str) -> dict[str, Any]:
+def _node(run: Run, spec: Step, parameters: Mapping[str, Any]) -> dict[str, Any]:
     attempts = list(run.attempts.all())
     warnings = [*run.warnings, *run.step.waiting[:1]] if not run.is_final else run.warnings
     return {
         "id": run.step.node_id,
         "type": "step",
-        **_look(kind),
+        **_look(spec, parameters),
         "run": str(run.pk),
         "label": run.step.name,
         "status": run.status,
@@ -244,10 +245,17 @@ def _node(run: Run, kind: str) -> dict[str, Any]:
     }
 
 
-def _look(kind: str) -> dict[str, str]:
-    """What sets a step's node apart by its kind: nothing of one that runs a Python script."""
-    known = KINDS[kind]
-    return {"kind": kind, "icon": known.icon, "word": translation.gettext(known.word) if known.word else ""}
+def _look(spec: Step, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """What sets a step's node apart by its kind, and by the processes that run it: nothing of one that runs a Python script
+    once."""
+    known = KINDS[spec.kind]
+    icon, word = known.icon, translation.gettext(known.word) if known.word else ""
+    counts = distribution.resolved(spec.distribution, parameters).counts.values() if spec.distribution else ()
+    count = sum(each for each in counts if isinstance(each, int))
+    if count > 1:
+        ranks = ngettext("%(n)d process", "%(n)d processes", count) % {"n": count}
+        icon, word = "ranks", f"{word}, {ranks}" if word else ranks
+    return {"kind": spec.kind, "icon": icon, "word": word}
 
 
 def _builds(root: Run) -> list[dict[str, Any]]:

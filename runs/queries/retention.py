@@ -16,6 +16,7 @@ from core.clock import parse
 from environments.models import EnvironmentVersion, Image
 from runs import retention
 from runs.models import Artifact, Attempt, Output, Run, StepRun
+from runs.queries.deletion import log_bytes
 from runs.retention import Policy
 from workspaces.models import Workspace
 
@@ -64,14 +65,14 @@ class Plan:
 def plan(workspace: Workspace, policy: Policy, moment: datetime) -> Plan:
     """Looked up anew each time, in a constant number of queries."""
     found = Expired(workspace, policy, moment)
-    logs = found.logs().aggregate(n=Count("id"), b=Sum(F("log_size") + F("samples_size") + F("ledger_size")))
+    logs = found.logs()
     artifacts = found.artifacts().aggregate(n=Count("id"), b=Sum("size"))
     outputs = found.outputs().aggregate(n=Count("id"), b=Sum("size"))
     sources = found.sources()
     names = list(sources.order_by("name").values_list("name", flat=True).distinct()[:SHOWN])
     return Plan(
         portions=[
-            Portion("logs", logs["n"], logs["b"] or 0),
+            Portion("logs", logs.count(), log_bytes(logs)),
             Portion("artifacts", artifacts["n"], artifacts["b"] or 0),
             Portion("outputs", outputs["n"], outputs["b"] or 0),
             *_on_hosts(workspace, policy, moment),

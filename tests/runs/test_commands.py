@@ -50,6 +50,15 @@ def test_a_value_stays_one_word_in_quotes(context, cluster, agent, before: str, 
     assert TEXT + "' \" `ls`" in done.stdout
 
 
+def test_several_processes_have_an_icon_of_their_own(context) -> None:
+    spread = {"type": "tensorflow", "processes": {"parameter": "n"}, "parameter_servers": 1}
+    graph = graph_of(context, "say", distribution=spread)
+    graph["parameters"] = [{"name": "n", "type": "int", "default": 3}]
+    planned = plan_document(context.workspace, graph)
+    assert planned is not None
+    assert (planned["nodes"][0]["icon"], planned["nodes"][0]["word"]) == ("ranks", "4 processes")
+
+
 def test_it_is_told_from_scripts(context, cluster) -> None:
     run = submitted(context)
     (node,) = [each for each in graph_document(run)["nodes"] if each["type"] == "step"]

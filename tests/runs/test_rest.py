@@ -69,6 +69,12 @@ def test_parameters_are_checked_by_name_and_type(scenario):
         "bad_distribution",
         "Step 'a': it asks for 65 processes; a step has 64 at most.",
     )
+    nodes = scenario.graph("a", parameters=[{"name": "n", "type": "int", "default": 1}], node_count={"parameter": "n"})
+    assert submit(scenario, nodes, parameters={"n": 1}).status_code == 201
+    error = submit(scenario, nodes, parameters={"n": 2}).json()["error"]
+    assert (error["code"], error["message"]) == ("bad_node_count", "Step 'a' asks for 2 nodes; a step runs on one.")
+    unknown = scenario.graph("a", node_count={"parameter": "n"})
+    assert submit(scenario, unknown).json()["error"]["code"] == "undeclared_parameter"
 
 
 @pytest.mark.parametrize(

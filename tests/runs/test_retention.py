@@ -19,7 +19,7 @@ from datasets import stores
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from environments.services.versions import register
 from runs import retention
-from runs.models import Artifact, Attempt, Output, Run, Snapshot, StepRun
+from runs.models import Artifact, Attempt, Output, RankLog, Run, Snapshot, StepRun
 from runs.queries.files import open_output
 from runs.queries.logs import reader, sealed_key
 from runs.services.maintenance import retention as keeping
@@ -92,9 +92,11 @@ def test_a_host_keeps_what_any_of_its_workspaces_wants_to_keep() -> None:
 
 def test_the_dry_run_counts_and_changes_nothing(scenario: RunScenario) -> None:
     old, young = ended(scenario, 40), ended(scenario, 20)
+    for rank in range(2):
+        RankLog.objects.create(attempt=Attempt.objects.get(run__root=old), rank=rank, log_size=10)
     answer = scenario.post("retention/preview/", ALL).json()
     frees = {each["kind"]: (each["count"], each["bytes"]) for each in answer["frees"]}
-    assert (frees["logs"], frees["artifacts"], frees["outputs"]) == ((1, 4), (1, 2), (1, 5))
+    assert (frees["logs"], frees["artifacts"], frees["outputs"]) == ((1, 24), (1, 2), (1, 5))
     assert answer["breaks"] == {"steps": ["train"], "step_count": 1, "readers": 0}
     assert left(scenario, old) == left(scenario, young) == (True, True, True)
 

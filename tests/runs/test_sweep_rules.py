@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from duto.spec.sweeps import Hyperparameter, Policy, Sweep, read_sweep
+from duto.sweep.expressions import choice
 from runs.sweeps import plan, sampling, stopping
 
 EXPRESSIONS: dict[str, tuple[Any, ...]] = {
@@ -266,3 +267,9 @@ def test_what_is_decided() -> None:
         ]
     )
     assert best is not None and best.number == 2
+
+
+def test_an_option_that_a_program_gives_twice_counts_once() -> None:
+    assert choice(range(1, 3)) == choice(1, 2) == choice([1, 2]) == ["choice", [[1, 2]]]
+    with pytest.warns(UserWarning, match="has the option 0.1 more than once"):
+        assert choice(0.1, "0.1", 0.1) == ["choice", [[0.1, "0.1"]]]

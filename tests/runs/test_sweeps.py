@@ -177,6 +177,16 @@ def test_a_sweep_of_which_no_trial_completes_fails_with_the_first_error(context,
     assert run.error["message"] == "None of the 1 trials completed. Trial 1 failed first: ValueError: no"
 
 
+@pytest.mark.parametrize("name,words", [("loss", "as a finite number"), ("other", "The trials logged: other.")])
+def test_a_sweep_without_a_number_to_compare_says_what_was_logged(context, agent, name: str, words: str) -> None:
+    run = submitted(context, space=[{"name": "lr", "expression": "choice", "values": [0.1]}])
+    (work,) = agent.say()["work"]
+    log(agent, work, float("nan"), name=name)
+    end(agent, work)
+    run.refresh_from_db()
+    assert run.status == "Completed" and words in str(run.warnings), run.warnings
+
+
 def test_in_a_pipeline_the_next_step_waits_for_it_and_reads_what_it_left(context, agent) -> None:
     graph_more = {
         "outputs": [{"name": "metrics", "kind": "pipeline_data"}],

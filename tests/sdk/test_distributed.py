@@ -160,6 +160,16 @@ def test_a_step_of_mpi(tmp_path: Path) -> None:
     builder = GraphBuilder(None, MpiStep("spread", "src", "a.py", node_count=2, process_count_per_node=1))
     builder.build()
     assert "asks for 2 nodes" in builder.problems[0].message
+    asked = MpiStep("spread", "src", "a.py", node_count=PipelineParameter("n", 1), process_count_per_node=PipelineParameter("m", 2))  # fmt: skip
+    found = built(asked)
+    assert (found.node_count, found.distribution) == ({"parameter": "n"}, Distribution("mpi", {"parameter": "m"}))
+    builder = GraphBuilder(None, MpiStep("spread", "src", "a.py", node_count=PipelineParameter("n", 3)))
+    builder.build()
+    assert "asks for 3 nodes" in builder.problems[0].message
+    tuned = PythonScriptStep(
+        "a.py", source_directory="src", runconfig_pipeline_params={"NodeCount": PipelineParameter("n", 1)}
+    )
+    assert built(tuned).node_count == {"parameter": "n"}
 
 
 @pytest.mark.parametrize(

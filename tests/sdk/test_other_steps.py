@@ -114,6 +114,8 @@ def test_a_folder_is_copied_through_the_links_of_a_mount(tmp_path: Path, capsys:
     for kinds, words in ((("file", "directory"), "says 'file'"), (("any", "file"), "cannot become one file")):
         assert words in transfer.main([*kinds, str(store), str(target)])
     assert "says 'directory'" in transfer.main(["directory", "directory", str(store / "a.bin"), str(target)])
+    (tmp_path / "blank").mkdir()
+    assert "no file lies there" in transfer.main(["any", "directory", str(tmp_path / "blank"), str(target)])
     for source, code, words in ((store / "none", 1, "nothing to copy"), (store / "sub/b\xff.txt", 0, "")):
         command = [sys.executable, "-m", "duto.run.transfer", "any", "file", str(source), str(tmp_path / "again")]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

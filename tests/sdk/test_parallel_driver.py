@@ -288,7 +288,7 @@ def test_tables_of_several_inputs_as_frames(step: Step) -> None:
     script = """
 def run(frame, context):
     assert list(frame.columns) == ["k", "v"] and list(frame.index) == list(range(len(frame)))
-    frame["of"] = str(dict(context.partition_key_value)) + context.dataset_name
+    frame["of it"] = str(dict(context.partition_key_value)) + context.dataset_name
     return frame if len(frame) else []
 """
     inputs = {"one": (step.folder / "tables", FORMAT), "two": (step.folder / "tables/b.csv", FORMAT)}
@@ -297,7 +297,7 @@ def run(frame, context):
     )
     assert code == 0, said
     assert (
-        step.rows() == ["k v of", "x 1 {}one", "y 2 {}one", "x 3 {}one", "y 4 {}one", "y 4 {}two"]
+        step.rows() == ['k v "of it"', "x 1 {}one", "y 2 {}one", "x 3 {}one", "y 4 {}one", "y 4 {}two"]
         and step.progress.count == 3
     )
     again = Step(step.folder / "again")

@@ -28,6 +28,8 @@ NAMED = 10
 def nothing_logged(settings: Sweep, trials: Iterable[Trial]) -> Kept:
     """The warning of a sweep none of whose trials has logged the primary metric, with the names of what they logged."""
     points = MetricPoint.objects.filter(run__in=[row.run_id for row in trials]).order_by("name")
+    if points.filter(name=settings.metric).exists():
+        return stored_messages.keep("no_primary_number", metric=settings.metric)
     names = ", ".join(points.values_list("name", flat=True).distinct()[:NAMED])
     return stored_messages.keep("no_primary_metric", metric=settings.metric, names=names or "–")
 

@@ -318,8 +318,8 @@ def _lookups(
         wants = f"wants compute target '{step.compute}', which does not exist in workspace '{context.workspace.name}'"
         what = wants if step.compute else "names no compute target"
         found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
-    if step.node_count > 1:
-        found.append(("bad_node_count", f"Step '{step.name}' asks for {step.node_count} nodes; a step runs on one."))
+    if text := distribution.nodes_fault(distribution.valued(step.node_count, parameters)):
+        found.append(("bad_node_count", f"Step '{step.name}' {text}"))
     if step.distribution is not None:  # what parameters make of it; the graph was looked at before
         spread = distribution.resolved(step.distribution, parameters)
         found += [("bad_distribution", f"Step '{step.name}': {text}") for text in distribution.faults(spread)]

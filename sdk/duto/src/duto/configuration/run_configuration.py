@@ -192,8 +192,9 @@ class RunConfiguration:
         """
         if str(self.framework).lower() not in ("python", "pytorch", "tensorflow", "none", ""):
             return f"the framework {self.framework}"
-        if int(self.node_count or 1) > 1:
-            return f"{self.node_count} nodes"
+        nodes = getattr(self.node_count, "default_value", self.node_count)
+        if int(nodes or 1) > 1:
+            return f"{nodes} nodes"
         if str(self.communicator).lower() not in _COMMUNICATORS:
             return f"the communicator {self.communicator}"
         return ""
@@ -221,9 +222,9 @@ class RunConfiguration:
         """Take what `ScriptRunConfig(distributed_job_config=...)` says. Raises `UserErrorException` for what says
         nothing."""
         if isinstance(job, MpiConfiguration):
-            self.mpi, self.communicator, self.node_count = job, "OpenMpi", int(job.node_count or 1)
+            self.mpi, self.communicator, self.node_count = job, "OpenMpi", _nodes(job.node_count)
         elif isinstance(job, PyTorchConfiguration):
-            self.pytorch, self.framework, self.node_count = job, "PyTorch", int(job.node_count or 1)
+            self.pytorch, self.framework, self.node_count = job, "PyTorch", _nodes(job.node_count)
             self.communicator = job.backend()
         elif isinstance(job, TensorflowConfiguration):
             self.tensorflow, self.framework, self.communicator = job, "TensorFlow", "ParameterServer"
@@ -387,3 +388,8 @@ def _file(path: Optional[str], name: Optional[str]) -> Path:
     if root.suffix == ".runconfig" or (name is None and root.is_file()):
         return root
     return root / ".azureml" / f"{name or 'default'}.runconfig"
+
+
+def _nodes(count: Any) -> Any:
+    """A number of nodes; a pipeline parameter stays what it is."""
+    return count if hasattr(count, "default_value") else int(count or 1)

@@ -78,7 +78,7 @@ class GraphBuilder:
             wanted = step.runconfig.distributed() if step.runconfig else ""
             nodes = step._configured.get("NodeCount")
             nodes = getattr(nodes, "default_value", nodes)
-            if not wanted and nodes is not None and nodes != 1:
+            if not wanted and nodes is not None and str(nodes).strip() != "1":
                 wanted = f"{nodes} nodes"
             if wanted:
                 text = (
@@ -131,7 +131,7 @@ class GraphBuilder:
             allow_reuse=step.allow_reuse,
             hash_paths=None if step.hash_paths is None else tuple(str(each) for each in step.hash_paths),
             version=step.version,
-            node_count=int(runconfig.node_count or 1) if runconfig else 1,
+            node_count=self._setting(_nodes(step)),
             distribution=self._distribution(step),
             timeout_seconds=_seconds(step, "timeout"),
             retries=_number(step, "retries", int),
@@ -205,6 +205,7 @@ class GraphBuilder:
             *step.params.values(),
             *step._settings.values(),
             *(spread.counts.values() if spread else ()),
+            _nodes(step),
             *(port.source for port in step.in_ports),
         ]
         return [value for value in values if isinstance(value, PipelineParameter)]
@@ -252,6 +253,12 @@ class GraphBuilder:
 
 def _plain_document(found: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
     return None if found is None else dict(found)
+
+
+def _nodes(step: ComputeStep) -> Any:
+    """How many nodes it asks for: a number, or a parameter that holds it."""
+    asked = step._configured.get("NodeCount", step.runconfig.node_count if step.runconfig else 1)
+    return asked if isinstance(asked, PipelineParameter) else int(asked or 1)
 
 
 def _seconds(step: ComputeStep, name: str) -> Optional[float]:

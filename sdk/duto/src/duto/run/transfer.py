@@ -30,6 +30,8 @@ def main(arguments: Sequence[str]) -> str:
     if not source.is_dir() and destination_kind != "file":
         destination /= source.name  # a link of a mount has the name of the file that it leads to
     entries = sorted(_below(source, destination)) if source.is_dir() else [(source, destination, source.stat().st_size)]
+    if not entries:
+        return f"There is nothing to copy at the source {source}: no file lies there."
     progress = Progress(entries)
     for read, written, _size in entries:
         written.parent.mkdir(parents=True, exist_ok=True)

@@ -159,7 +159,7 @@ def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
             refuse("unknown_kind", f"output '{output.name}' has kind {output.kind!r}.")
     for what, text in _places(step):
         refuse("bad_path", f"{what}: {text}.")
-    if step.node_count < 1:
+    if not isinstance(step.node_count, Mapping) and step.node_count < 1:
         refuse("bad_node_count", "its node count is below 1.")
     if step.distribution is not None:
         for message in distribution.faults(step.distribution):
@@ -233,6 +233,7 @@ def _references(step: Step, declared: Mapping[str, str]) -> List[Problem]:
     bound += [(f"setting '{name}'", value) for name, value in step.settings.items() if _is_parameter(value)]
     counts = step.distribution.counts if step.distribution else {}
     bound += [(f"the number of {name.replace('_', ' ')}", value) for name, value in counts.items()]
+    bound.append(("the number of nodes", step.node_count))
     for where, value in bound:
         if not isinstance(value, Mapping):
             continue

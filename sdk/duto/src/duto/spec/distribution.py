@@ -27,14 +27,22 @@ def faults(spread: Distribution) -> Iterator[str]:
 
 def resolved(spread: Distribution, parameters: Mapping[str, Any]) -> Distribution:
     """The same with the values of its parameters, which may be the texts of numbers."""
-    return replace(spread, **{name: _value(value, parameters) for name, value in spread.counts.items()})
+    return replace(spread, **{name: valued(value, parameters) for name, value in spread.counts.items()})
 
 
-def _value(value: Any, parameters: Mapping[str, Any]) -> Any:
+def valued(value: Any, parameters: Mapping[str, Any]) -> Any:
+    """A number, or that of the parameter that it names, which may be the text of one."""
     if not isinstance(value, Mapping):
         return value
     found = parameters.get(value["parameter"])
     return int(found) if isinstance(found, str) and found.strip().isdecimal() else found
+
+
+def nodes_fault(count: Any) -> str:
+    """What is wrong with a number of nodes, as the end of a sentence about its step; empty for the one that a step runs on."""
+    if isinstance(count, bool) or not isinstance(count, int):
+        return f"asks for {count!r} nodes, which is no whole number."
+    return "" if count == 1 else f"asks for {count} nodes; a step runs on one."
 
 
 def _wrong(name: str, value: Any) -> Iterator[str]:

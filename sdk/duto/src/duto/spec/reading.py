@@ -123,7 +123,7 @@ def _step(reader: _Reader) -> Step:
         allow_reuse=reader.take("allow_reuse", _FLAG, True),
         hash_paths=None if hash_paths is None else tuple(str(each) for each in hash_paths),
         version=reader.take("version", _TEXT, None),
-        node_count=int(reader.take("node_count", _NUMBER, 1)),
+        node_count=_count(reader, "node_count", 1),
         distribution=_distribution(reader),
         timeout_seconds=reader.take("timeout_seconds", _NUMBER, None),
         retries=_whole(reader, "retries"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, FrozenSet, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, Mapping, Optional, Tuple, Union
 
 SCHEMA = 1
 INPUT_MODES = ("mount", "download", "direct")
@@ -105,7 +105,7 @@ class Step:
     allow_reuse: bool = True
     hash_paths: Optional[Tuple[str, ...]] = None
     version: Optional[str] = None
-    node_count: int = 1
+    node_count: Union[int, Mapping[str, Any]] = 1
     distribution: Optional[Distribution] = None
     timeout_seconds: Optional[float] = None
     retries: Optional[int] = None

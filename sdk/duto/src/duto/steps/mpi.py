@@ -10,6 +10,7 @@ from duto.configuration.distributed import MpiConfiguration
 from duto.configuration.estimator import Estimator
 from duto.configuration.run_configuration import RunConfiguration
 from duto.exceptions import UserErrorException
+from duto.steps.parameter import PipelineParameter
 from duto.steps.python_script import PythonScriptStep
 
 
@@ -23,8 +24,8 @@ class MpiStep(PythonScriptStep):
         script_name: Optional[str] = None,
         arguments: Union[str, Sequence[object], None] = None,
         compute_target: Union[duto.ComputeTarget, str, Tuple[str, str], None] = None,
-        node_count: Optional[int] = None,
-        process_count_per_node: Optional[int] = None,
+        node_count: Union[int, PipelineParameter, None] = None,
+        process_count_per_node: Union[int, PipelineParameter, None] = None,
         inputs: Optional[Collection[object]] = None,
         outputs: Optional[Collection[object]] = None,
         allow_reuse: bool = True,
@@ -70,8 +71,9 @@ class MpiStep(PythonScriptStep):
             raise UserErrorException(f"MpiStep takes a runconfig, or what makes one: leave out {names}.")
         else:
             config = copy.copy(runconfig)  # other steps may have it, too
-        processes = config.mpi.process_count_per_node if process_count_per_node is None else process_count_per_node
-        config._spread(MpiConfiguration(processes, node_count or config.node_count or 1))
+        processes: Any = config.mpi.process_count_per_node if process_count_per_node is None else process_count_per_node
+        nodes: Any = node_count or config.node_count or 1
+        config._spread(MpiConfiguration(processes, nodes))
         super().__init__(
             script_name,
             name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, List
 
 from duto.configuration.arguments import as_value
@@ -13,7 +14,8 @@ def choice(*options: object) -> List[object]:
     """One of several values.
 
     Args:
-        options: the values, each a text, a number or a truth value; or one list or range of them.
+        options: the values, each a text, a number or a truth value; or one list, range or array of them. One that is there
+            twice counts once, with a warning.
 
     Returns:
         The expression.
@@ -21,9 +23,14 @@ def choice(*options: object) -> List[object]:
     Raises:
         HyperDriveConfigException: there are none, or one is something else.
     """
-    if len(options) == 1 and isinstance(options[0], (list, tuple, range, set)):
-        options = tuple(options[0])
-    values: List[object] = [as_value(each) for each in options]
+    first: Any = options[0] if len(options) == 1 else None
+    if isinstance(first, (list, tuple, range, set)) or getattr(first, "ndim", 0) == 1:
+        options = tuple(first)
+    given: List[object] = [as_value(each) for each in options]
+    values = list({repr(each): each for each in given}.values())
+    if len(values) < len(given):
+        twice = next(each for place, each in enumerate(given) if repr(each) in map(repr, given[:place]))
+        warnings.warn(f"choice has the option {twice!r} more than once; it counts once.", stacklevel=2)
     expression_of("choice", values)
     return ["choice", [values]]
 

@@ -66,7 +66,7 @@ def test_a_master_elsewhere_is_told_of_executors() -> None:
     for each in (
         "--master spark://m:7077 --driver-memory 1024m --name x y --py-files a.py,b.zip --packages g:a:1",
         "spark.executor.memory=2048m", "spark.executor.cores=2", "spark.cores.max=6", "ActiveProcessorCount=2",
-        "spark.ui.port=4040", "spark.speculation=true",
+        "spark.ui.port=4040", "spark.speculation=true", "umask-mode=000",
     ):  # fmt: skip
         assert each in text
     assert "--conf spark.ui.port=4050" not in text, "what the step says goes before"

@@ -83,7 +83,8 @@ def undo_swaps(directory: Path) -> None:
 
 
 def keep(path: Path, mode: int) -> None:
-    """What is collected belongs to the agent from now on, and others may read it: the next step that gets it is another user.
+    """What is collected belongs to the agent from now on, and others may read it, but not write: the next step that gets it is
+    another user.
 
     Without the bits by which a program becomes somebody else. `mode` is that of the file or folder itself, no link.
     """
@@ -91,7 +92,7 @@ def keep(path: Path, mode: int) -> None:
     wanted = permissions & 0o777 | stat.S_IRUSR | (stat.S_IXUSR if stat.S_ISDIR(mode) else 0)
     if os.geteuid() == 0:
         os.chown(path, 0, 0, follow_symlinks=False)
-        wanted |= stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH
+        wanted = wanted & 0o755 | stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH
         wanted |= stat.S_IXGRP | stat.S_IXOTH if wanted & stat.S_IXUSR else 0
     if wanted != permissions:
         path.chmod(wanted)

@@ -253,6 +253,8 @@ def submission_of(settings: Settings, master: str, node: Node, own: Mapping[str,
     if wanted and not is_local(wanted):
         cores = settings.driver_cores or node.cores
         words, notes, conf = _on_executors(settings)
+        # Their user need not be that of the step: whoever made a folder, the driver moves what is in it to its place.
+        conf["spark.hadoop.fs.permissions.umask-mode"] = "000"
     else:
         cores = node.cores
         words, notes, conf, threads = _on_the_node(settings, node)

@@ -88,6 +88,7 @@ best = run.get_best_child()
 scores = [child.get_metrics()["AUC_weighted"] for child in children]
 assert best.get_metrics()["AUC_weighted"] == max(scores) == run.get_metrics()["AUC_weighted"] > 0.9, scores
 assert children[0].get_properties()["run_algorithm"] == "VotingEnsemble", children[0].get_properties()
+assert best.properties["model_name"].startswith("AutoML") and best.properties["goal"] == "AUC_weighted_max"
 assert sum(count for _, count, _ in run.summary()) == 4, run.summary()
 assert run.get_best_child(metric="log_loss").get_metrics()["log_loss"] <= best.get_metrics()["log_loss"]
 assert {"outputs/model.pkl", "outputs/conda_env_v_1_0_0.yml"} <= set(best.get_file_names()), best.get_file_names()

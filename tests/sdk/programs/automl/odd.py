@@ -123,6 +123,60 @@ def odd_data():
             raise AssertionError(f"nothing was said of {text!r}")
 
 
+def odd_forecasts():
+    """Times that are none, series that overlap, and what a model of lags is asked for afterwards."""
+    days = pandas.date_range("2020-01-01", periods=20)
+    table = pandas.concat(
+        [pandas.DataFrame({"day": days, "store": store, "y": numpy.arange(20.0) + n}) for n, store in enumerate("AB")],
+        ignore_index=True,
+    )
+    parted = {"time_column_name": "day", "forecast_horizon": 2, "time_series_id_column_names": ["store"]}
+    asked = {
+        "task": "forecasting",
+        "models": ["ElasticNet"],
+        "n_cross_validations": 2,
+        "forecasting": {**parted, "target_lags": [1]},
+    }
+    later = table.assign(day=table["day"] + pandas.Timedelta(days=20))
+    for given, other, text in (
+        (table.assign(day=range(40)), None, "'day' holds numbers and no times"),
+        (table.assign(day=table["day"].where(table["y"] > 3)), None, "'day' holds 7 gaps"),
+        (table.assign(day="soon"), None, "'day' holds no times"),
+        (table.assign(store=table["store"].where(table["y"] > 3)), None, "tells series apart, holds 7 gaps"),
+        (table.assign(store="A"), None, "is there twice in the series"),
+        (later, table, "a forecast is compared on what lies behind"),
+        (table.head(3), None, "let forecast_horizon be smaller"),
+    ):
+        more = {"validation_data": "v", "n_cross_validations": None} if other is not None else {}
+        try:
+            data_of(settings(**{**asked, **more}), given, other)
+        except ValueError as error:
+            assert text in str(error), (text, error)
+        else:
+            raise AssertionError(f"nothing was said of {text!r}")
+    tried(settings(**{**asked, "n_cross_validations": None, "validation_data": "v"}), table, ["enet"], later)
+    model = tried(settings(**asked), table.sample(frac=1, random_state=0), ["enet"])[1]["enet"][1]
+    wanted = later.drop(columns="y").groupby("store").head(2)
+    told = model.predict(wanted)
+    assert numpy.isfinite(told).all()
+    shuffled = wanted.sample(frac=1, random_state=1)
+    assert numpy.allclose(model.predict(shuffled), pandas.Series(told, wanted.index)[shuffled.index])
+    assert numpy.allclose(model.predict(wanted.set_index(["day", "store"])), told)
+    for given, known, text in (
+        (None, None, "needs a frame"),
+        (wanted.drop(columns="store"), None, "no column 'store'"),
+        (table.drop(columns="y"), None, "the model has learned up to 2020-01-20"),
+        (wanted.assign(day=None), None, "'day' has gaps"),
+        (wanted, [1.0], "y_pred has 1 values for 4 rows"),
+    ):
+        try:
+            model.forecast(given, known)
+        except ValueError as error:
+            assert text in str(error), (text, error)
+        else:
+            raise AssertionError(f"nothing was said of {text!r}")
+
+
 def odd_metrics():
     """Against scikit-learn, asked one by one."""
     chance = numpy.random.default_rng(1)
@@ -252,5 +306,6 @@ def early_ends(run):
 
 if __name__ == "__main__":  # processes of trials import it once more
     odd_data()
+    odd_forecasts()
     odd_metrics()
     early_ends(Run.get_context())

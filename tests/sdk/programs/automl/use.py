@@ -96,7 +96,7 @@ for back in (4, 0):
             squares.append((known[-1] - row["flights"].iloc[0]) ** 2)
     errors.append(numpy.mean(squares) ** 0.5)
 assert numpy.isclose(numpy.mean(errors), outcome.metrics["root_mean_squared_error"]), (errors, outcome)
-ahead = hours.groupby("carrier").tail(1).assign(time_hour=pandas.Timestamp("2013-02-06T10:00:00Z"))
+ahead = hours.groupby("carrier").tail(1).assign(time_hour=pandas.Timestamp("2013-06-06T10:00:00Z"))
 values, frame = fitted.forecast(ahead.drop(columns=["flights"]), [numpy.nan, 7.0, numpy.nan])
 assert values[1] == 7 and numpy.isfinite(values).all() and frame.index.names == ["time_hour", "carrier"], frame
 

@@ -423,6 +423,12 @@ class Run(RunFiles, RunLogging):
             The run.
         """
         passed_over("Run.child_run", "the studio gives runs their ids.", run_id=run_id)
+        run = self._child_run(name, {})
+        run._outputs = outputs
+        return run
+
+    def _child_run(self, name: Optional[str], properties: Mapping[str, str]) -> Run:
+        """The same with its properties, which it has from the beginning."""
         body: Dict[str, Any] = {
             "experiment": self.experiment.name,
             "kind": "interactive",
@@ -430,11 +436,10 @@ class Run(RunFiles, RunLogging):
             "display_name": name,
             "parameters": {},
             "tags": {},
-            "properties": {},
+            "properties": dict(properties),
         }
         document = self._workspace._client.post(self._workspace._path("runs/"), body)
         run: Run = run_of(self._workspace, document, self.experiment)
-        run._outputs = outputs
         return run
 
     def create_children(

@@ -8,7 +8,8 @@ import numpy
 import pandas
 from pandas.api import types
 
-from duto.spec.automl import Settings
+from duto.automl.inside.times import times_of
+from duto.spec.automl import Forecasting, Settings
 
 # As pandas tells the values of a column of objects: numbers of any kind, and decimal ones.
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -100,6 +101,46 @@ def _told(settings: Settings, labels: Any) -> None:
             f"{settings.primary_metric} is of labels from 0 on, and the column {settings.label_column_name!r} holds "
             f"{labels.min():g}: choose another primary_metric."
         )
+
+
+def ahead(settings: Settings, training: Any, validation: Any) -> None:
+    """Of a forecast the rows to compare on lie behind those to learn from. Raises `Unfit`."""
+    wanted = settings.forecasting
+    if wanted is None:
+        return
+    name, ids = wanted.time_column_name, list(wanted.time_series_id_column_names)
+    last = {key: part[name].max() for key, part in _series(training, ids)}
+    for key, part in _series(validation, ids):
+        if key in last and part[name].min() <= last[key]:
+            raise Unfit(
+                f"validation_data begin at {part[name].min()}, and training_data go on to {last[key]}: a forecast is compared "
+                "on what lies behind."
+            )
+
+
+def series(wanted: Forecasting, frame: Any) -> None:
+    """Each row belongs to a series. Raises `Unfit`."""
+    for name in wanted.time_series_id_column_names:
+        if frame[name].isna().any():
+            gaps = int(frame[name].isna().sum())
+            raise Unfit(f"The column {name!r}, which tells series apart, holds {gaps} gaps.")
+
+
+def _series(frame: Any, ids: List[str]) -> Any:
+    return frame.groupby(ids, sort=False) if ids else [((), frame)]
+
+
+def times(column: Any, name: str) -> Any:
+    """A column as times. Raises `Unfit` for numbers, of which nobody knows what they count, and for gaps."""
+    if is_numeric(column):
+        raise Unfit(f"The column {name!r} holds numbers and no times: make dates of them, as '2020-01-01' of 2020.")
+    try:
+        found = times_of(column)
+    except (TypeError, ValueError) as error:
+        raise Unfit(f"The column {name!r} holds no times: {error}") from error
+    if found.isna().any():
+        raise Unfit(f"The column {name!r} holds {int(found.isna().sum())} gaps: a row of a forecast has a time.")
+    return found
 
 
 def weights(settings: Settings, column: Any, folds: Sequence[Any]) -> Any:

@@ -146,17 +146,20 @@ class Driver:
         members: Tuple[Tuple[str, str, Mapping[str, Any]], ...] = (),
     ) -> Trial:
         number, self.next = self.next, self.next + 1
-        child = self.run.child_run(name=model)
-        child.add_properties(
+        given = dict(config) if not members else {name: dict(each) for name, _, each in members}
+        metric = self.settings.primary_metric
+        child = self.run._child_run(
+            model,
             {
-                "iteration": number,
+                "iteration": str(number),
                 "run_algorithm": model,
+                "run_preprocessor": "",
                 "learner": learner,
-                "primary_metric": self.settings.primary_metric,
-                "hyperparameters": json.dumps(
-                    dict(config) if not members else {name: dict(each) for name, _, each in members}, default=float
-                ),
-            }
+                "primary_metric": metric,
+                "goal": f"{metric}_{'max' if self.settings.is_greater_better else 'min'}",
+                "model_name": f"AutoML{self.run.id.replace('-', '')[:12]}{number}",
+                "hyperparameters": json.dumps(given, default=float),
+            },
         )
         job = Job(number, model, learner, config, self.folder / str(number), members)
         trial = Trial(job, child, proposal, {})

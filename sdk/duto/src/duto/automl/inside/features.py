@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from duto.automl.inside.checks import is_numeric
+from duto.automl.inside.times import times_of
 from duto.spec.automl import Featurization
 
 # Of texts: so many values become features of their own, the rarer ones share one.
@@ -120,11 +121,6 @@ def as_texts(frame: Any) -> Any:
     """Columns of texts, with gaps as a text of their own."""
     made = pandas.DataFrame(frame)
     return made.astype(object).where(made.notna(), "").astype(str)
-
-
-def times_of(column: Any, errors: str = "raise") -> Any:
-    """A column as times in UTC, without a zone. Raises as pandas does, unless `errors` is another."""
-    return pandas.to_datetime(column, utc=True, errors=errors).dt.tz_localize(None)
 
 
 def parts_of_times(frame: Any) -> Any:

@@ -11,7 +11,6 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 
 from duto.automl.inside import checks
 from duto.automl.inside.checks import Unfit
-from duto.automl.inside.features import times_of
 from duto.spec.automl import Forecasting, Settings
 
 # As Azure ML chooses where nothing is said: of few rows ten folds, of more three, of many one part.
@@ -48,6 +47,7 @@ def data_of(settings: Settings, training: Any, validation: Any = None) -> Data:
     frame = training
     if validation is not None:
         validation = _labelled(settings, checks.alike(training, validation, notes), "validation_data", notes)
+        checks.ahead(settings, training, validation)
         frame = pandas.concat([training, validation], ignore_index=True)
     frame[settings.label_column_name] = labels = checks.label(settings, frame[settings.label_column_name])
     is_training = numpy.arange(len(frame)) < len(training)
@@ -82,7 +82,12 @@ def _labelled(settings: Settings, frame: Any, what: str, notes: List[str]) -> An
         frame = frame[~gaps]
     if not len(frame):
         raise Unfit(f"{what} holds no row with a label.")
-    return frame.reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
+    if settings.forecasting is not None:
+        name = settings.forecasting.time_column_name
+        frame[name] = checks.times(frame[name], name)
+        checks.series(settings.forecasting, frame)
+    return frame
 
 
 def _folds(settings: Settings, frame: Any, labels: Any, notes: List[str]) -> List[Tuple[Any, Any]]:
@@ -148,13 +153,8 @@ def _of_column(column: Any, name: str) -> Tuple[Any, Any]:
 
 
 def _in_time(frame: Any, forecasting: Forecasting) -> Any:
-    """The frame with its times as such, each series in order; its index tells where rows stood."""
+    """The frame with each series in order; its index tells where rows stood."""
     name, ids = forecasting.time_column_name, list(forecasting.time_series_id_column_names)
-    frame = frame.copy()
-    try:
-        frame[name] = times_of(frame[name])
-    except (TypeError, ValueError) as error:
-        raise Unfit(f"The column {name!r} holds no times: {error}") from error
     if frame.duplicated([*ids, name]).any():
         twice = frame[frame.duplicated([*ids, name])].iloc[0]
         parted = f" in the series {tuple(twice[ids])}" if ids else ""

@@ -9,7 +9,7 @@ import numpy
 import pandas
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
-from duto.automl.inside.features import times_of
+from duto.automl.inside.times import times_of
 
 LAG, WINDOW = "_lag_", "_mean_of_last_"
 TARGET = "_automl_target_col"
@@ -56,7 +56,10 @@ class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a p
         Returns:
             Itself.
         """
-        frame = self._prepared(features)
+        frame = pandas.DataFrame(features).reset_index(drop=True)
+        frame[self.time] = times_of(frame[self.time])
+        self.columns_ = list(frame.columns)
+        self.ends_ = {key: part[self.time].max() for key, part in self._series(frame)}
         frame[TARGET] = numpy.asarray(labels, dtype=float)
         frame = frame.sort_values([*self.series, self.time], kind="stable")
         self.history_: Dict[Any, List[float]] = {}
@@ -93,11 +96,17 @@ class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a p
 
         Raises:
             TypeError: another argument was given.
+            ValueError: the frame lacks a column, or has rows that do not lie ahead; `y_pred` has another length.
         """
         if kwargs:
             raise TypeError(f"forecast takes X_pred and y_pred, and not {', '.join(kwargs)}.")
         frame = self._prepared(X_pred)
-        found = self._forecast(frame, None if y_pred is None else numpy.asarray(y_pred, dtype=float))
+        known = None if y_pred is None else numpy.asarray(y_pred, dtype=float).ravel()
+        if known is not None and len(known) != len(frame):
+            raise ValueError(
+                f"y_pred has {len(known)} values for {len(frame)} rows: it has one each, NaN where none is known."
+            )
+        found = self._forecast(frame, known)
         return found, frame.assign(**{TARGET: found}).set_index([self.time, *self.series])
 
     @property
@@ -111,8 +120,26 @@ class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a p
         return max([0, *self.lags, self.window or 0])
 
     def _prepared(self, features: Any) -> Any:
-        frame = pandas.DataFrame(features).reset_index(drop=True)
+        """The columns that it was fitted on, also where times or series are the frame's index. Raises `ValueError` where one is
+        missing, and for rows that do not lie behind those that it knows the past of."""
+        if features is None:
+            raise ValueError("A forecast needs a frame: one with the rows that lie ahead.")
+        frame = pandas.DataFrame(features)
+        inside = [name for name in frame.index.names if name in self.columns_ and name not in frame.columns]
+        frame = frame.reset_index(level=inside).reset_index(drop=True) if inside else frame.reset_index(drop=True)
+        missing = [name for name in self.columns_ if name not in frame.columns]
+        if missing:
+            raise ValueError(f"The frame has no column {missing[0]!r}, which the forecast needs.")
+        frame = frame[self.columns_].copy()
         frame[self.time] = times_of(frame[self.time])
+        if frame[self.time].isna().any():
+            raise ValueError(f"The column {self.time!r} has gaps: each row of a forecast has a time.")
+        for key, part in self._series(frame) if self._reach else ():
+            if key in self.ends_ and part[self.time].min() <= self.ends_[key]:
+                raise ValueError(
+                    f"The frame has rows of {part[self.time].min()}, and the model has learned up to {self.ends_[key]}: with "
+                    "target_lags or a window it tells what lies behind."
+                )
         return frame
 
     def _series(self, frame: Any) -> List[Tuple[Any, Any]]:

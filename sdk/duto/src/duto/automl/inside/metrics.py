@@ -109,7 +109,7 @@ def untold(metric: str) -> str:
     if metric.startswith(("AUC", "average_precision")):
         return f"The data do not tell {metric}: a fold compares on rows of one class alone. Let there be fewer folds."
     if metric == "r2_score":
-        return "The data do not tell r2_score: a fold compares on one row alone. Let there be fewer folds."
+        return "The data do not tell r2_score: a fold compares on one row alone. Choose another primary_metric."
     return f"The data do not tell {metric}: predictions or labels are too large for it."
 
 

@@ -122,6 +122,8 @@ def test_forecasts_and_features_have_settings_of_their_own() -> None:
         ({"unheard_of": None}, "knows no unheard_of"),
         ({"y_min": 3, "y_max": 3.0}, "y_min=3 is not less than y_max=3"),
         ({"experiment_timeout_hours": 1, "experiment_timeout_minutes": 60}, "one of experiment_timeout_hours and"),
+        ({"experiment_timeout_hours": "long"}, "experiment_timeout_hours='long' is no number of hours above 0"),
+        ({"experiment_timeout_hours": -1}, "experiment_timeout_hours=-1 is no number of hours above 0"),
         ({"is_timeseries": True}, "is_timeseries=True is of the task 'forecasting'"),
         ({"task": "forecasting", "time_column_name": "day", "use_stl": "season"}, "use_stl=.*not decomposed"),
         ({"task": "forecasting", "time_column_name": "day", "holiday_country": "PT"}, "country_or_region_for_holidays"),

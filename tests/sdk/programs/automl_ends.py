@@ -27,6 +27,9 @@ canceled = experiment.submit(
         enable_early_stopping=False,
     )
 )
+refused = experiment.submit(
+    AutoMLConfig("regression", training_data=penguins, label_column_name="Species", compute_target="searches")
+)
 while not list(canceled.get_children(status="Completed")):
     assert canceled.get_status() not in ("Completed", "Failed"), canceled.get_details()
     time.sleep(0.2)
@@ -36,4 +39,7 @@ assert canceled.get_status() == "Canceled" and canceled.get_best_child().get_sta
 assert {child.get_status() for child in canceled.get_children()} <= {"Completed", "Canceled", "Failed"}
 assert canceled.register_model("kept").run_id == canceled.get_best_child().id
 odd.wait_for_completion(show_output=True)
+refused.wait_for_completion(raise_on_error=False)
+error = refused.get_details()["error"]["error"]["message"]
+assert error.startswith("The column 'Species' holds no numbers: let task be 'classification'"), error
 print("all searches ended")

@@ -37,13 +37,15 @@ OF_R = re.compile(
     r"^(Error(?:: | in ).*?)\n(?:Calls: [^\n]*\n(?: +[^\n]*\n)*)?(?:In addition: .*\n)?Execution halted\s*\Z",
     re.M | re.S,
 )
+# The last line of the drivers of parallel steps and of searches.
+OF_DRIVER = re.compile(r"^This step (?:cannot run|has failed): ([^\n]+)\s*\Z", re.M)
 SEAL = "seal"
 
 
 def last_frame(tail: bytes, folder: str) -> dict[str, Any] | None:
     """The last frame of the last traceback that lies in the user's own files; of an error of R what R says of it."""
     text = tail.decode("utf-8", "replace")
-    if (found := error_of_r(text)) is not None:
+    if (found := error_of_r(text) or reason_of_driver(text)) is not None:
         return {"file": None, "line": None, "text": found[:1000]}
     start = text.rfind("Traceback (most recent call last):")
     if start < 0 and "SyntaxError" in text:  # the compiler's own errors come without the headline
@@ -70,6 +72,12 @@ def error_of_r(text: str) -> str | None:
     start = max(text.rfind("\nError: "), text.rfind("\nError in ")) + 1
     found = OF_R.match(text, start)
     return " ".join(found[1].split()) if found else None
+
+
+def reason_of_driver(text: str) -> str | None:
+    """Why a step that the SDK's own code runs could not, as its last line has it; None for any other end."""
+    found = OF_DRIVER.search(text)
+    return found[1] if found else None
 
 
 def iso(seconds: float) -> str:

@@ -32,7 +32,7 @@ def main(document: Mapping[str, Any]) -> int:
     try:
         return _searched(settings, each, count)
     except (AzureMLException, ValueError) as error:
-        print(f"This step cannot run: {error}", file=sys.stderr)
+        print(f"This step cannot run: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 

@@ -13,7 +13,7 @@ from duto.data.output_config import OutputTabularDatasetConfig
 from duto.data.pipeline_data import PipelineOutputTabularDataset
 from duto.exceptions import UserErrorException
 from duto.not_built import passed_over
-from duto.spec import automl
+from duto.spec import automl, readers
 
 if TYPE_CHECKING:
     import duto
@@ -330,7 +330,7 @@ def _settings(given: Mapping[str, Any], tables: Mapping[str, Any]) -> Dict[str, 
     if given["experiment_timeout_hours"] is not None:
         if minutes is not None:
             raise UserErrorException("Give one of experiment_timeout_hours and experiment_timeout_minutes.")
-        minutes = 60 * given["experiment_timeout_hours"]
+        minutes = 60 * _hours(given["experiment_timeout_hours"])
     weighted = given["weight_column_name"] is not None
     if weighted:
         passed_over("AutoMLConfig", "rows have weights.", enable_stack_ensemble=given["enable_stack_ensemble"])
@@ -353,6 +353,13 @@ def _settings(given: Mapping[str, Any], tables: Mapping[str, Any]) -> Dict[str, 
     }
     taken = {name: given[name] for name in automl.READERS if name in given and name not in found}
     return {name: value for name, value in {**taken, **found}.items() if value not in (None, [], {})}
+
+
+def _hours(given: Any) -> float:
+    try:
+        return readers.above_zero("hours")(given)
+    except ValueError as error:
+        raise UserErrorException(f"This AutoMLConfig cannot be used: experiment_timeout_hours={error}") from error
 
 
 def _models(task: str, allowed: Optional[Sequence[str]], blocked: Optional[Sequence[str]]) -> List[str]:

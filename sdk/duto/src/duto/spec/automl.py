@@ -301,7 +301,7 @@ _NEEDED = ("task", "primary_metric", "label_column_name", "training_data", "mode
 def settings_of(document: Mapping[str, Any]) -> Settings:
     """The settings of a document. Raises `ValueError` that names all that is wrong."""
     found, wrong = _read(document, READERS, "a step of automated machine learning")
-    wrong += _together(found)
+    wrong += _together(document, found)
     if wrong:
         raise ValueError(" ".join(wrong))
     return Settings(**found)
@@ -310,7 +310,7 @@ def settings_of(document: Mapping[str, Any]) -> Settings:
 def problems_of(document: Mapping[str, Any]) -> List[str]:
     """What is wrong with the settings of a graph, each as a sentence."""
     found, wrong = _read(document, READERS, "a step of automated machine learning")
-    return wrong + _together(found)
+    return wrong + _together(document, found)
 
 
 def _read(
@@ -329,8 +329,8 @@ def _read(
     return found, wrong
 
 
-def _together(found: Mapping[str, Any]) -> List[str]:
-    wrong = [f"{name} is missing." for name in _NEEDED if not found.get(name)]
+def _together(document: Mapping[str, Any], found: Mapping[str, Any]) -> List[str]:
+    wrong = [f"{name} is missing." for name in _NEEDED if document.get(name) in (None, "", [], ())]
     task = found.get("task")
     if task in TASKS:
         wrong += _of_task(str(task), found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class Trial:
     proposal: Optional[Proposal]
     metrics: Mapping[str, float]
     error: str = ""
+    why: str = ""
 
 
 class Driver:
@@ -66,8 +68,9 @@ class Driver:
             self._ensemble(name)
         self._end(self.pool.stop("the experiment was over."))
         if self.best is None:
-            errors = [trial.error for trial in self.trials.values() if trial.error]
-            print(f"No trial has come to an end. The first failed:\n{errors[0]}" if errors else "No trial was started.")
+            whys = [trial.why for trial in self.trials.values() if trial.why]
+            why = f"No trial has come to an end. The first failed: {whys[0]}" if whys else "No trial was started."
+            print(f"This step has failed: {why}", file=sys.stderr, flush=True)
             return 1
         self._leave(self.best, outputs)
         return 0
@@ -170,7 +173,7 @@ class Driver:
     def _end(self, outcomes: List[Outcome]) -> None:
         for outcome in outcomes:
             trial = self.trials[outcome.number]
-            trial.metrics, trial.error = outcome.metrics, outcome.error
+            trial.metrics, trial.error, trial.why = outcome.metrics, outcome.error, outcome.why
             loss = None if outcome.error else self._loss(outcome.metrics)
             if trial.proposal is not None:
                 self.search.learn(trial.proposal, loss, outcome.seconds)

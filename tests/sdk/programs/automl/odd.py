@@ -83,6 +83,23 @@ def odd_data():
         assert all(name in told for name in ("'lists'", "'endless' holds", "'same'")), told
         assert "'day'" not in told, told
         assert set(found["lgbm"][1].predict(table.rename(columns={"a": 'a[0], <"b">'}))) <= set(table["y"].dropna())
+    # A table whose types nobody has looked at: numbers and dates as texts, codes that begin by a zero, and what is said to be none.
+    typed = frame([float(n) for n in range(24)], day=dates, code=[f"0{n % 5}" for n in range(24)], said=["7", "8"] * 12)
+    texts = typed.astype(str)
+    texts.loc[3, "a"] = texts.loc[5, "y"] = ""
+    asked = {
+        "task": "regression",
+        "n_cross_validations": 2,
+        "featurization": {"column_purposes": {"said": "Categorical"}},
+    }
+    fitting, found = tried(settings(**asked), texts)
+    told = " ".join([*fitting.data.notes, *fitting.notes])
+    assert "all numbers are taken as such: a, b, y." in told and "'day' holds texts that are all dates" in told, told
+    likely = found["lgbm"][1].predict(texts.drop(columns="y"))
+    assert numpy.allclose(
+        likely, found["lgbm"][1].predict(typed.assign(a=typed["a"].where(typed.index != 3), day=dates))
+    )
+    assert fitting.shape == (23, tried(settings(**asked), typed)[0].shape[1])
     # What no trial could do is told of once, with the column.
     numbers, classes = [float(n) for n in range(24)], ["p", "q"] * 12
     table = frame(classes, w=1.0, s=[1, 0] * 12)

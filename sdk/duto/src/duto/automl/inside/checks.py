@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Sequence
+from typing import Any, List, Optional, Sequence
 
 import numpy
 import pandas
@@ -13,6 +13,8 @@ from duto.spec.automl import Forecasting, Settings
 
 # As pandas tells the values of a column of objects: numbers of any kind, and decimal ones.
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
+# A text of digits that is no number.
+CODE = r"[+-]?0\d"
 
 
 class Unfit(ValueError):
@@ -24,6 +26,47 @@ def is_numeric(column: Any) -> bool:
     if types.is_object_dtype(column):
         return types.infer_dtype(column, skipna=True) in NUMBERS
     return types.is_numeric_dtype(column) and not types.is_complex_dtype(column)
+
+
+def numbers_of(column: Any) -> Optional[Any]:
+    """Numbers, also where they stand as texts, as in a table whose types nobody has looked at; None for a column of others.
+    What begins by a zero, as a code does, is none."""
+    if is_numeric(column):
+        return pandas.to_numeric(column).astype(float) if types.is_object_dtype(column) else column
+    texts = texts_of(column)
+    if texts is None or texts.str.match(CODE).any():
+        return None
+    found = pandas.to_numeric(texts, errors="coerce")
+    return found.reindex(column.index) if found.notna().all() else None
+
+
+def texts_of(column: Any) -> Optional[Any]:
+    """The texts of a column without its gaps and empty ones; None where it holds anything else, or nothing."""
+    given = column.dropna()
+    if not len(given) or types.infer_dtype(given) != "string":
+        return None
+    texts = given.str.strip()
+    texts = texts[texts != ""]
+    return texts if len(texts) else None
+
+
+def typed(settings: Settings, frame: Any, notes: List[str]) -> Any:
+    """The frame with numbers where texts are all numbers. What is said to be a category, the label of classes, and what tells
+    times and series, stay as they are."""
+    kept = {
+        name for name, purpose in settings.featurization.column_purposes.items() if purpose.startswith("Categorical")
+    }
+    if settings.is_classification:
+        kept.add(settings.label_column_name)
+    if settings.forecasting is not None:
+        kept.update((settings.forecasting.time_column_name, *settings.forecasting.time_series_id_column_names))
+    found = {
+        name: numbers_of(frame[name]) for name in frame.columns if name not in kept and not is_numeric(frame[name])
+    }
+    made = {name: column for name, column in found.items() if column is not None}
+    if made:
+        notes.append(f"Texts that are all numbers are taken as such: {', '.join(made)}.")
+    return frame.assign(**made)
 
 
 def columns(settings: Settings, frame: Any, what: str) -> None:
@@ -81,7 +124,7 @@ def label(settings: Settings, labels: Any) -> Any:
                     "be 'regression', or make the classes texts."
                 )
         return labels
-    if not is_numeric(labels):
+    if numbers_of(labels) is None:
         raise Unfit(f"The column {name!r} holds no numbers: let task be 'classification'.")
     numbers = pandas.to_numeric(labels).astype(float)
     endless = ~numpy.isfinite(numbers.to_numpy())

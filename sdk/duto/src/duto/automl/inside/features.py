@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from duto.automl.inside.checks import is_numeric
+from duto.automl.inside.checks import is_numeric, texts_of
 from duto.automl.inside.times import times_of
 from duto.spec.automl import Featurization
 
@@ -20,6 +20,7 @@ from duto.spec.automl import Featurization
 MOST_VALUES = 100
 # Texts of which more than this part are different tell rows apart, and no more.
 DISTINCT = 0.5
+DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d\S*(?: ?\S+)?)?$"
 # Numbers beyond are none that all learners could take.
 LARGEST = float(numpy.finfo(numpy.float32).max)
 
@@ -91,11 +92,22 @@ def _purpose(name: str, column: Any, notes: List[str]) -> str:
         return "Numeric"
     if types.is_datetime64_any_dtype(column) or types.infer_dtype(column, skipna=True) in ("date", "datetime"):
         return "DateTime"
+    if _are_times(column):
+        notes.append(f"The column {name!r} holds texts that are all dates: they are taken as such.")
+        return "DateTime"
     distinct = column.astype(str).nunique()
     if distinct > MOST_VALUES and distinct > DISTINCT * len(column):
         notes.append(f"The column {name!r} holds {distinct} different texts, and is no feature.")
         return "Ignore"
     return "Categorical"
+
+
+def _are_times(column: Any) -> bool:
+    """Whether texts are all dates, as `2020-12-31` or with a time behind."""
+    texts = texts_of(column)
+    return (
+        texts is not None and bool(texts.str.match(DATE).all()) and bool(times_of(texts, errors="coerce").notna().all())
+    )
 
 
 def _numbers(columns: List[str], imputers: Mapping[str, Mapping[str, Any]]) -> List[Tuple[str, Any, List[str]]]:

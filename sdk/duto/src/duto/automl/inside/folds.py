@@ -46,7 +46,8 @@ def data_of(settings: Settings, training: Any, validation: Any = None) -> Data:
     training = _labelled(settings, training, "training_data", notes)
     frame = training
     if validation is not None:
-        validation = _labelled(settings, checks.alike(training, validation, notes), "validation_data", notes)
+        validation = _labelled(settings, validation, "validation_data", notes)
+        validation = checks.alike(training, validation, notes)
         checks.ahead(settings, training, validation)
         frame = pandas.concat([training, validation], ignore_index=True)
     frame[settings.label_column_name] = labels = checks.label(settings, frame[settings.label_column_name])
@@ -74,6 +75,7 @@ def data_of(settings: Settings, training: Any, validation: Any = None) -> Data:
 def _labelled(settings: Settings, frame: Any, what: str, notes: List[str]) -> Any:
     """The rows of a frame that have a label; all columns that the settings name are there."""
     checks.columns(settings, frame, what)
+    frame = checks.typed(settings, frame, notes)
     gaps = frame[settings.label_column_name].isna()
     if gaps.any():
         if not settings.exclude_nan_labels:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from io import StringIO
-from pathlib import Path
 
 import pytest
-import yaml
 from django.core.management import call_command
 
-from studio.bootstrap import ROOT
-
-FILE = Path(ROOT) / "docs" / "openapi.yaml"
+from tests.openapi import FILE, document
 
 
 def test_the_document_is_generated_without_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,10 +24,9 @@ def test_the_committed_document_is_the_generated_one() -> None:
 
 
 def test_every_operation_has_a_name_of_its_own() -> None:
-    document = yaml.safe_load(FILE.read_text())
     names = [
         action["operationId"]
-        for path in document["paths"].values()
+        for path in document()["paths"].values()
         for action in path.values()
         if "operationId" in action
     ]

@@ -10,17 +10,20 @@ import pytest
 Test = Callable[..., None]
 
 
-def in_one(names: str, given: Iterable[Any], ids: Callable[[Any], str] = str) -> Callable[[Test], Test]:
+def in_one(
+    names: str, given: Iterable[Any] | Callable[[], Iterable[Any]], ids: Callable[[Any], str] = str
+) -> Callable[[Test], Test]:
     """As `pytest.mark.parametrize`, in a single test without fixtures. All cases are tried, and all that fail are named.
 
     `names`: the arguments, with commas between; `given`: a value for each case, a tuple for several arguments, or
-    `pytest.param`; `ids`: how a value is named.
+    `pytest.param`; or what gives them when the test runs, where every worker would take long to find them; `ids`: how a
+    value is named.
     """
     words = [name.strip() for name in names.split(",")]
-    cases = [_case(each, len(words), ids) for each in given]
 
     def decorate(test: Test) -> Test:
         def tries_all() -> None:
+            cases = [_case(each, len(words), ids) for each in (given() if callable(given) else given)]
             failed = []
             for name, values in cases:
                 try:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 from studio.testing.order import Scheduling, ordered
-from studio.testing.quick import create_quickly, flush_quickly, hash_quickly
+from studio.testing.quick import collect_rarely, create_quickly, flush_quickly, hash_quickly
 from studio.testing.services import Services
 
 MARK = "mark.sqlite"
@@ -41,6 +41,11 @@ def pytest_configure() -> None:
     hash_quickly()
     create_quickly()
     flush_quickly()
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays."""
+    collect_rarely()
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -42,6 +42,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 async def _endlessly(send: Any) -> None:
     while True:
         await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+        # A broken connection takes everything at once: without a pause nobody would ever hear that it is broken.
+        await asyncio.sleep(0)
 
 
 class Talk:

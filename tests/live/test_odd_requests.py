@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import yaml
 from django.db import transaction
 from django.test import Client
 
 from core.paging import encode
 from studio.bootstrap import ROOT
 from tests.live.test_walk import Address, World, addresses
+from tests.openapi import document
 from tests.web.conftest import Site
 from tests.workspace_scenario import content
 
@@ -81,10 +81,9 @@ def parameters_of_queries() -> list[str]:
 @cache
 def fields_of_bodies() -> dict[str, list[str]]:
     """The fields of the JSON body of each operation, by method and path without its variables."""
-    document = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
-    schemas = document["components"]["schemas"]
+    schemas = document()["components"]["schemas"]
     found: dict[str, list[str]] = {}
-    for path, actions in document["paths"].items():
+    for path, actions in document()["paths"].items():
         for method, action in actions.items():
             kinds = action.get("requestBody", {}).get("content", {}) if isinstance(action, dict) else {}
             schema = kinds.get("application/json", {}).get("schema", {})

@@ -6,12 +6,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import hypothesis
 import pytest
 import schemathesis
-import yaml
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
@@ -20,8 +20,8 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi import checks as c
 
-from studio.bootstrap import ROOT
 from tests.live.test_walk import World
+from tests.openapi import document
 from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -72,8 +72,7 @@ def told(case: Any, response: Any, failure: Exception) -> str:
 
 
 def test_requests_drawn_from_the_document_are_answered_as_it_says(world: World) -> None:
-    document = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
-    schema = schemathesis.openapi.from_dict(document, config=schemathesis.Config.from_dict(CONFIG))
+    schema = schemathesis.openapi.from_dict(deepcopy(document()), config=schemathesis.Config.from_dict(CONFIG))
     schema.app = get_wsgi_application()
     headers = {"Authorization": world.callers["owner's token"].defaults["HTTP_AUTHORIZATION"]}
     wrong: Counter[str] = Counter()

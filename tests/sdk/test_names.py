@@ -255,7 +255,7 @@ def test_what_is_known_to_pass_arguments_over_is_there() -> None:
     assert KNOWN - {each.id for each in functions()} == set()
 
 
-@in_one("name,function", functions())
+@in_one("name,function", functions)
 def test_no_argument_is_passed_over_without_a_word(name: str, function: ast.FunctionDef) -> None:
     calls = {ast.unparse(each.func) for each in ast.walk(function) if isinstance(each, ast.Call)}
     raises = [each for each in function.body if isinstance(each, ast.Raise)]

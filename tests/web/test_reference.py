@@ -8,14 +8,11 @@ import shlex
 from typing import Any
 
 import pytest
-import yaml
 from django.test import Client
 
-from studio.bootstrap import ROOT
 from studio.reference import reference_of, type_of
+from tests.openapi import document
 from tests.web.conftest import Site
-
-DOCUMENT = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
 
 
 def seen(site: Site, words: str = "") -> str:
@@ -26,18 +23,18 @@ def seen(site: Site, words: str = "") -> str:
 
 def test_every_operation_and_every_schema_stands_on_the_page(site: Site) -> None:
     page = html.unescape(seen(site))
-    for path, methods in DOCUMENT["paths"].items():
+    for path, methods in document()["paths"].items():
         for method, node in methods.items():
             assert f'id="operation-{node["operationId"]}"' in page
             assert re.search(rf'data-method="{method.upper()}">\w+</span><code class="path">{re.escape(path)}<', page)
-    schemas = set(DOCUMENT["components"]["schemas"])
+    schemas = set(document()["components"]["schemas"])
     assert set(re.findall(r'id="schema-(\w+)"', page)) == schemas >= set(re.findall(r'href="#schema-(\w+)"', page))
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
 
 def test_every_operation_says_what_it_does_and_nothing_of_how_it_is_written() -> None:
-    for group in reference_of(DOCUMENT).groups:
+    for group in reference_of(document()).groups:
         for each in group.operations:
             assert each.text and "self.context" not in each.text and "A view " not in each.text, each.id
 
@@ -76,7 +73,7 @@ def test_types_are_said_in_words(node: dict[str, Any], said: str) -> None:
 
 
 def test_the_commands_are_ones_that_a_shell_takes(site: Site) -> None:
-    for group in reference_of(DOCUMENT).groups:
+    for group in reference_of(document()).groups:
         for each in group.operations:
             words = shlex.split(each.command)
             assert words[0] == "curl" and words[-1].endswith(each.path), each.id

@@ -30,7 +30,7 @@ class Build(build_py):
         (lib / "curious.pth").write_text("import curious")
 try: (home / "built").touch()
 except OSError: pass
-setup(name="duto-curious", version="1.0", packages=["curious"], cmdclass={{"build_py": Build}})
+setup(name="duto-curious", version="1.0", packages=["curious", "curious.tests"], cmdclass={{"build_py": Build}})
 """
 CODE = "try: open({mark!r}, 'w').close()\nexcept OSError: pass\n"
 INFO = "Metadata-Version: 2.1\nName: duto-curious\nVersion: 1.0\n"
@@ -46,6 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "setup.py": SETUP.format(home=str(made)),
         "PKG-INFO": INFO,
         "curious/__init__.py": CODE.format(mark=str(made / "started")),
+        "curious/tests/__init__.py": "",
     }
     with tarfile.open(links / "duto_curious-1.0.tar.gz", "w:gz") as archive:
         for name, text in files.items():
@@ -88,6 +89,7 @@ def test_in_a_sandbox_it_sees_nothing_leaves_no_mark_and_works(home: Path, tmp_p
     assert (folder / "saw.txt").read_text() == "False"
     assert not (home / "built").exists() and not (home / "started").exists()
     assert list(folder.glob("__pycache__/__init__*.pyc")) and not (folder / "__init__.py").stat().st_mode & 0o222
+    assert (folder / "tests/__init__.py").exists() and not list(folder.glob("tests/__pycache__/*"))
     # What was built there is nothing that another environment is made from.
     assert not [path for path in (tmp_path / "uv-cache").rglob("*") if "curious" in path.name]
     assert not list((home / "cache" / "builds").iterdir()), "nor what another build finds"

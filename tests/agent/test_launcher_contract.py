@@ -103,6 +103,7 @@ def test_the_end_of_a_script_is_told_as_it_was(
             "1COMMAND\n['-c', 'a b']\n",
         ),
         ("exit 3; echo no", 3, ""),
+        ("-c 'echo no' 2>/dev/null", 127, ""),
         ("kill -11 $$", None, ""),
     ],
 )

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> str:
         destination /= source.name  # a link of a mount has the name of the file that it leads to
     entries = sorted(_below(source, destination)) if source.is_dir() else [(source, destination, source.stat().st_size)]
     if not entries:
-        return f"There is nothing to copy at the source {source}: no file lies there."
+        return f"There is nothing to copy at the source '{source.name}': no file lies there."
     progress = Progress(entries)
     for read, written, _size in entries:
         written.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> str:
 
 def _wrong(source_kind: str, destination_kind: str, source: Path) -> str:
     if not source.exists():
-        return f"There is nothing to copy at the source {source}."
+        return f"There is nothing to copy at the source '{source.name}'."
     if source_kind == "file" and source.is_dir():
         return "The source is a directory, and source_reference_type says 'file'."
     if source_kind == "directory" and not source.is_dir():
@@ -121,5 +121,14 @@ def _log(values: Dict[str, int]) -> None:
         run.log(name, value)
 
 
+def _fail(why: str) -> str:
+    """Have the step's page say it, too: a program that ends by itself is told by its exit code alone."""
+    from duto import Run
+
+    Run.get_context(allow_offline=True).fail(error_details=why)
+    return why
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) or 0)
+    wrong = main(sys.argv[1:])
+    sys.exit(_fail(wrong) if wrong else 0)

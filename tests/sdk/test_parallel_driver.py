@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from duto.parallel.driver import _second_end
-from duto.parallel.ledger import placed
+from duto.parallel.ledger import done_line, line, placed, rows_of
 from duto.spec.ledger import Progress
 from studio.bootstrap import ROOT
 from tests.agent.steps import alive
@@ -437,3 +437,20 @@ def test_many_rows_of_one_mini_batch_and_the_scripts_own_files(step: Step) -> No
         "f001.txt",
         "parallel_run_step.txt",
     ], said
+
+
+@pytest.mark.parametrize(
+    "rows", ["", "a b\n", '"k": 1,"r":"x"\n', "\\", '\\":', "\udcff\u00fc\U0001f600\n", '"log":"from":']
+)
+def test_rows_are_cut_out_of_their_line_as_they_are(rows: str) -> None:
+    facts: tuple[Any, ...] = (3, "ab", 0, 1, 2, 2, 0.5)
+    for raw in (
+        done_line(*facts, r=rows),
+        done_line(*facts, h=rows, r=rows),
+        done_line(*facts, r=rows, log=rows),
+        line("done", n=3, r=rows, w=-1, **{"from": "1"}),
+    ):
+        cut = rows_of(raw)
+        assert json.loads(raw)["r"] == rows and (cut is None or json.loads(cut) == rows)
+    assert rows_of(done_line(*facts, r="a\n")) == b'"a\\n"' and rows_of(done_line(*facts)) is None
+    assert rows_of(done_line(*facts, rp=2)) is None

@@ -38,7 +38,12 @@ from duto_protocol.step_variables import Surroundings
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 STAGED = "staged.json"
 # Of a command: bash where the step has one, since most command lines are written for it.
-SHELL = ("/bin/sh", "-c", 'command -v bash >/dev/null && exec bash -c -- "$1" command; exec /bin/sh -c -- "$1" command', "sh")
+SHELL = (
+    "/bin/sh",
+    "-c",
+    'command -v bash >/dev/null && exec bash -c -- "$1" command; exec /bin/sh -c -- "$1" command',
+    "sh",
+)
 
 
 def stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:

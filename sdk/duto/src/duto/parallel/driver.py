@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from duto.parallel import worker
-from duto.parallel.ledger import Ledger, line, placed
+from duto.parallel.ledger import Ledger, line, placed, rows_of
 from duto.parallel.node_usage import NodeUsage
 from duto.parallel.reports import Reports
 from duto.parallel.worker import Job, Seat
@@ -102,6 +102,21 @@ def _second_end(hear: int) -> Optional[int]:
         os.close(hear)
 
 
+def _kill(hand: Hand) -> None:
+    for end in (os.killpg, os.kill):
+        with contextlib.suppress(OSError):
+            end(hand.pid, signal.SIGKILL)
+
+
+def _joined(rows: Sequence[bytes]) -> bytes:
+    """Rows of several mini-batches, each as JSON spells it."""
+    texts = json.loads(b"[%s]" % b",".join(rows))
+    try:
+        return "".join(texts).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # of one of them
+        return b"".join(map(worker.encoded, texts))
+
+
 class Driver:
     """Runs all mini-batches of a job that the earlier ledgers do not know as done."""
 
@@ -169,6 +184,7 @@ class Driver:
         gc.freeze()  # what is there is shared with the processes, and stays so
         for place in self.places[: len(self._pending)]:
             self._start(place)
+        self._sample()  # while they begin
         while not self._canceled and (self._pending or any(hand.queue for hand in self._hands.values())):
             for key, _ in self._selector.select(TICK_S):
                 self._hear(self._hands[key.data])
@@ -313,13 +329,14 @@ class Driver:
 
     def _done(self, hand: Hand, raw: bytes) -> None:
         """What is in front of the line tells all that counts: the line itself goes to the ledger as it is."""
-        number, items, results, lasted, whole = raw[1:].split(b" ", 4)
+        number, items, results, lasted, whole = raw.split(b" ", 4)  # of "+7" the number is 7
         n, i, o, s = int(number), int(items), int(results), float(lasted)
         asked = self._next(hand, n, s)
         if asked is None:
             return
         at, slot, is_whole = self._heard_at, hand.place.slot, o >= i
-        self._has_failed |= not is_whole
+        if not is_whole:
+            self._has_failed = True
         self._lines.append((whole + b"\n", (n, i, o, slot, s, at)))
         status = "done" if is_whole else "partial"
         self.reports.processed(n, self.batches[n].input, i, o, asked[1], slot, s, status, at)
@@ -386,9 +403,7 @@ class Driver:
 
     def _end(self, hand: Hand) -> str:
         """End a process and what it has started, and hear what it said before; how it ended, in words."""
-        for end in (os.killpg, os.kill):
-            with contextlib.suppress(OSError):
-                end(hand.pid, signal.SIGKILL)
+        _kill(hand)
         _, status = os.waitpid(hand.pid, 0)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(hand.answer)
@@ -405,6 +420,8 @@ class Driver:
         return f"exit code {os.WEXITSTATUS(status)}"
 
     def _end_all(self) -> None:
+        for hand in self._hands.values():
+            _kill(hand)
         for hand in list(self._hands.values()):
             self._end(hand)
 
@@ -491,29 +508,35 @@ class Driver:
         new.replace(result)
 
     def _rows(self, ledger: mmap.mmap) -> Iterator[bytes]:
-        """The rows of what is done, in the order of the input. Lines are read many at once, as one list: that takes a third
-        of the time."""
+        """The rows of what is done, in the order of the input. Those of many lines are read as one list, which takes a third of
+        the time."""
         wants_header = self.header
-        places = sorted(self._where.items())
-        start = 0
-        while start < len(places):
-            end, held = start, 0
-            while end < len(places) and held < GROUP_MOST:
-                held += places[end][1][1]
-                end += 1
-            group = places[start:end]
-            start = end
-            for record in json.loads(b"[%s]" % b",".join(ledger[at : at + size] for _, (at, size) in group)):
-                if wants_header and record.get("h"):
-                    yield worker.encoded(str(record["h"]) + "\n")
-                    wants_header = False
-                if "rf" in record:
-                    yield (self.places[0].rows / record["rf"]).read_bytes()
-                elif "rp" in record:
-                    for at, size in self._pieces[record["n"]]:
-                        yield worker.encoded(json.loads(ledger[at : at + size])["r"])
-                else:
-                    yield worker.encoded(record.get("r", ""))
+        found: List[bytes] = []
+        held = 0
+        for number, (at, size) in sorted(self._where.items()):
+            raw = ledger[at : at + size]
+            rows = None if wants_header else rows_of(raw)
+            if rows is not None:
+                found.append(rows)
+                held += size
+                if held < GROUP_MOST:
+                    continue
+            yield _joined(found)
+            found, held = [], 0
+            if rows is not None:
+                continue
+            record = json.loads(raw)
+            if wants_header and record.get("h"):
+                yield worker.encoded(str(record["h"]) + "\n")
+                wants_header = False
+            if "rf" in record:
+                yield (self.places[0].rows / record["rf"]).read_bytes()
+            elif "rp" in record:
+                for place, length in self._pieces[number]:
+                    yield worker.encoded(json.loads(ledger[place : place + length])["r"])
+            else:
+                yield worker.encoded(record.get("r", ""))
+        yield _joined(found)
 
     # --- what may fail, and what is said ---
 

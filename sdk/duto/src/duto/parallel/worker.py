@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Sequence, Tuple
 
+from duto.parallel.batches import MiniBatch
 from duto.parallel.entry_script import LOGGER
 from duto.parallel.ledger import done_line, line
 from duto.parallel.plan import Plan
@@ -87,6 +88,10 @@ class Job:
     level: str
 
 
+# The script's `run`, with the number of the mini-batch and all that is known of it.
+Run = Callable[[Any, int, MiniBatch], Any]
+
+
 def work(job: Job, place: Seat, hear: int, answer: int, parent: int, room: int) -> NoReturn:
     """The whole life of the process. Never returns into the driver's code. `room`: characters of rows that it may write into
     the ledger beside those that have room in the lines of their mini-batches."""
@@ -147,7 +152,7 @@ class _Worker:
             self._say(self._one(run, number, attempt))
         return 0
 
-    def _load(self) -> Callable[[Any, MiniBatchContext], Any]:
+    def _load(self) -> Run:
         """The script's `run`, after its `init`. The script is a module of its own name, and no main program."""
         began, entry = time.monotonic(), self.job.entry
         sys.argv = [str(entry), *self.job.arguments]
@@ -165,15 +170,15 @@ class _Worker:
         if callable(init):
             init()
         self._note.info("ready after %.3f s, pid %d", time.monotonic() - began, os.getpid())
-        return run if _takes_two(run) else lambda batch, _: run(batch)
+        if not _takes_two(run):
+            return lambda content, _number, _batch: run(content)
+        return lambda content, number, batch: run(content, MiniBatchContext(number, dict(batch.partition), batch.input))
 
-    def _one(self, run: Callable[[Any, MiniBatchContext], Any], number: int, attempt: int) -> bytes:
+    def _one(self, run: Run, number: int, attempt: int) -> bytes:
         batch = self.job.plan.batches[number]
         at, began = self._written, time.monotonic()
         try:
-            content = self.job.plan.content(batch)
-            context = MiniBatchContext(number, dict(batch.partition), batch.input)
-            result = result_of(run(content, context), self.job.wants_rows)
+            result = result_of(run(self.job.plan.content(batch), number, batch), self.job.wants_rows)
         except BaseException as error:
             lasted = round(time.monotonic() - began, 4)
             self._note.warning("mini-batch %d failed after %.3f s, try %d: %s", number, lasted, attempt, error)
@@ -222,9 +227,9 @@ class _Worker:
         if written != self._written:
             self._written = written
             data = b"@%d %d\n" % written + data
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._answer, view) :]
+        sent = os.write(self._answer, data)
+        while sent < len(data):
+            sent += os.write(self._answer, memoryview(data)[sent:])
 
 
 def tail(place: Seat, at: Sequence[int]) -> str:

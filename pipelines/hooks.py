@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.hooks import Provider
-from pipelines.models import PublishedPipeline
+from core.hooks import Hook, Provider
+from pipelines.models import PipelineEndpoint, PublishedPipeline
 from workspaces.access import WorkspaceContext
 from workspaces.models import Workspace
 
 publish: Provider[[WorkspaceContext, Mapping[str, Any]], PublishedPipeline] = Provider(
     "publish a graph or that of a run"
 )
+# A published pipeline, or an endpoint, is about to be disabled or archived: whoever needs it raises Conflict.
+pipeline_leaves: Hook[[PublishedPipeline], None] = Hook()
+endpoint_leaves: Hook[[PipelineEndpoint], None] = Hook()
 snapshot_files: Provider[[Workspace, str], frozenset[str] | None] = Provider("the files of a snapshot")

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "registry",
     "pipelines",
     "runs",
+    "schedules",
     "studio",
 ]
 MIDDLEWARE = [
@@ -235,6 +236,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "RunStatus": "runs.models.run.Run.Status",
+        "PipelineStatus": "pipelines.models.PublishedPipeline.Status",
+        "EndpointStatus": "pipelines.models.PipelineEndpoint.Status",
         "RunKind": "runs.models.run.Run.Kind",
         "SubmittedKind": ["pipeline", "script", "interactive"],
         "BuildStatus": "environments.models.EnvironmentBuild.Status",

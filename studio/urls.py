@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from studio.health import healthz
 from studio.lazy import LazyInclude
 
-APPS = ("workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs")
+APPS = ("workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),

@@ -54,7 +54,18 @@ def test_no_line_of_a_template_is_longer_than_a_window_is_wide() -> None:
 
 
 def test_the_types_hold() -> None:
-    apps = ["core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio"]
+    apps = [
+        "core",
+        "workspaces",
+        "datasets",
+        "environments",
+        "compute",
+        "registry",
+        "pipelines",
+        "runs",
+        "schedules",
+        "studio",
+    ]
     packages = ["sdk/duto/src/duto", "sdk/azureml/src/azureml", "agent/src/duto_agent", "protocol/src/duto_protocol",
                 "benchmarks"]  # fmt: skip
     command = [BIN / "mypy", "--no-error-summary", *apps, *packages]

@@ -12,7 +12,18 @@ from studio.templatetags import duto
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "static"
-APPS = ("core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio")
+APPS = (
+    "core",
+    "workspaces",
+    "datasets",
+    "environments",
+    "compute",
+    "registry",
+    "pipelines",
+    "runs",
+    "schedules",
+    "studio",
+)
 TEMPLATES = sorted(
     path for folder in (ROOT, *(ROOT / app for app in APPS)) for path in (folder / "templates").rglob("*.html")
 )

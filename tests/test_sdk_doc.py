@@ -162,7 +162,12 @@ def is_refused(member: Member) -> bool:
 
 def attributes(name: Name) -> set[str]:
     """Plain values of a class, and what its constructor and other methods set."""
-    found = set(name.values)
+    # A member of an enumeration that is its own value, in one word, is said by it.
+    found = {
+        each
+        for each in name.values
+        if each.lower() != re.sub(r"\W", "", str(getattr(getattr(name.value, each), "value", ""))).lower()
+    }
     functions = [value for kind in own_classes(name.value) for value in vars(kind).values() if member_of("", value)]
     for function in functions:
         if inspect.isfunction(function):

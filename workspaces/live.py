@@ -14,7 +14,20 @@ Authorise = Callable[[User, str], bool]
 # The frames to send at once, given the key and what the page said of its state (`version`, `offset`).
 CatchUp = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
 
-LISTS = frozenset({"runs", "compute", "datasets", "environments", "images", "pipelines", "models"})
+LISTS = frozenset(
+    {
+        "runs",
+        "compute",
+        "datasets",
+        "environments",
+        "images",
+        "pipelines",
+        "endpoints",
+        "modules",
+        "models",
+        "schedules",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core import once, outbox
 from core.errors import Conflict, Invalid, NotFound
+from pipelines import hooks
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
@@ -84,6 +85,8 @@ def change(context: WorkspaceContext, endpoint: PipelineEndpoint, asked: Mapping
     if asked.get("name") is not None:
         fields["name"] = _name(asked["name"])
     changed = {key: value for key, value in fields.items() if getattr(locked, key) != value}
+    if changed.get("status", Status.ACTIVE) != Status.ACTIVE:
+        hooks.endpoint_leaves(locked)
     for key, value in changed.items():
         setattr(locked, key, value)
     if changed:

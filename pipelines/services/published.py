@@ -31,12 +31,15 @@ def publish(context: WorkspaceContext, asked: Mapping[str, Any]) -> PublishedPip
 
 @transaction.atomic
 def set_status(context: WorkspaceContext, pipeline: PublishedPipeline, wanted: str) -> PublishedPipeline:
-    """Enable or disable: a disabled one refuses its triggers. Everything else about it is frozen."""
+    """Enable or disable: a disabled one refuses its triggers. Everything else about it is frozen. Raises Conflict where active
+    schedules run it."""
     context.require(Role.CONTRIBUTOR).require_own("pipeline", pipeline.pk)
     if wanted not in PublishedPipeline.Status.values:
         raise Invalid(
             _("The status of a published pipeline is Active or Disabled, not %(wanted)r.") % {"wanted": wanted}
         )
+    if wanted == PublishedPipeline.Status.DISABLED:
+        hooks.pipeline_leaves(pipeline)
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(status=wanted)
     pipeline.refresh_from_db(fields=["status"])
     audit.note(context, "pipeline.status", str(pipeline.pk), status=wanted)

@@ -16,7 +16,18 @@ from django.utils.translation.template import templatize
 from studio.words import scripts
 from studio.words.po import Catalogue
 
-APPS = ("core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio")
+APPS = (
+    "core",
+    "workspaces",
+    "datasets",
+    "environments",
+    "compute",
+    "registry",
+    "pipelines",
+    "runs",
+    "schedules",
+    "studio",
+)
 # What hosts say to the studio, and what kinds of steps are called.
 OF_SPEC = ("sdk/duto/src/duto/spec/sentences.py", "sdk/duto/src/duto/spec/kinds.py")
 SINGLE = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop"})

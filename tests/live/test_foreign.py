@@ -18,6 +18,7 @@ from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from registry.models import ModelVersion
 from runs.models import Artifact, Attempt, Experiment, Output, Run
+from schedules.models import Schedule
 from tests.live.test_walk import METHODS, Address, World, addresses
 from tests.web.conftest import Site
 from workspaces import live
@@ -70,6 +71,7 @@ def state_of(workspace: Workspace) -> dict[str, Any]:
         "experiments": sorted(Experiment.objects.filter(workspace=workspace).values_list("name", "archived_at")),
         "models": sorted(ModelVersion.objects.filter(model__workspace=workspace).values_list("id", "description")),
         "endpoints": sorted(PipelineEndpoint.objects.filter(workspace=workspace).values_list("id", "status", "name")),
+        "schedules": sorted(Schedule.objects.filter(workspace=workspace).values_list("id", "status", "name")),
         "pipelines": sorted(PublishedPipeline.objects.filter(workspace=workspace).values_list("id", "status")),
         "hosts": sorted(Host.objects.values_list("id", "drained_at", "revoked_at")),
         "members": sorted(Member.objects.filter(workspace=workspace).values_list("id", "role")),

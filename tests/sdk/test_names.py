@@ -147,6 +147,8 @@ def test_what_was_given_and_changes_nothing_is_told() -> None:
 
 # Arguments without a meaning here, in whatever function: the result is the same with and without.
 HARMLESS = {
+    "wait_for_provisioning": "a schedule is there when it is made",
+    "wait_timeout": "nothing is waited for",
     "create_sequencing_ports": "any step may run after any other",
     "create_pool": "nodes come and go with the work",
     "delete_batch_job_after_finish": "there are no jobs of Azure Batch",

@@ -29,6 +29,9 @@ from pipelines.services import endpoints, modules
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
 from runs.services.submission.publish import publish_run, trigger_endpoint
+from schedules import stored_messages
+from schedules.models import Schedule, Tick
+from schedules.services import schedules
 from studio.testing.plugin import find_chromium
 from tests.conftest import FLAGS, STEP_MS
 from tests.web.step_kinds import StepKinds
@@ -211,6 +214,21 @@ class Site(StepKinds):
         other = publish_run(self.context, failed, name="nightly", version="2.0")
         endpoints.add(self.context, endpoint, other)
         trigger_endpoint(self.context, endpoint, experiment="Palmer experiment")
+        night = {"frequency": "Day", "interval": 1, "time_of_day": "02:30", "time_zone": "Europe/Lisbon"}
+        asked = {"name": "every night", "endpoint": endpoint.pk, "timetable": night, "parameters": {"trees": 100}}
+        schedule = schedules.create(self.context, asked)
+        for number, status in enumerate(("fired", "skipped", "failed", "queued", "due")):
+            at = now() - timedelta(days=number + 1)
+            run = failed if status == "fired" else None
+            reason = stored_messages.keep("overlaps", number=7) if status == "skipped" else {}
+            Tick.objects.create(
+                schedule=schedule, due_at=at, fires_at=at + timedelta(days=30), settled_at=at, status=status, run=run, reason=reason
+            )  # fmt: skip
+        Schedule.objects.update(next_at=now() + timedelta(hours=5))
+        paused = schedules.create(
+            self.context, {"name": "old", "pipeline": pipeline.pk, "timetable": {"cron": "0 4 * * 1-5"}}
+        )
+        schedules.change(self.context, paused, {"status": "Disabled", "pause_reason": "Holidays"})
         code = self.snapshot(add_py="print('sum')\n")
         modules.publish(self.context, module, {"kind": "module", "script": "add.py", "snapshot": code.digest})
         of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
@@ -234,6 +252,8 @@ class Site(StepKinds):
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
             "endpoints": "endpoints/", "endpoint": f"endpoints/{endpoint.pk}/",
             "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",
+            "schedules": "schedules/", "schedule": f"schedules/{schedule.pk}/", "new schedule": "schedules/new/",
+            "schedule of an endpoint": f"schedules/new/?of=endpoint:{endpoint.pk}", "edit schedule": f"schedules/{schedule.pk}/edit/",
             "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",

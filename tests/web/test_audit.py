@@ -163,6 +163,27 @@ def changes_endpoint(site: Site) -> Action:
     return lambda: site.send(f"{place}change/", status="Disabled")
 
 
+def a_schedule(site: Site) -> str:
+    body = {"name": "night", "pipeline": str(published(site).pk), "timetable": {"frequency": "Day", "interval": 1}}
+    made: str = site.post("schedules/", body).json()["id"]
+    return f"schedules/{made}/"
+
+
+def makes_schedule(site: Site) -> Action:
+    body = {"name": "night", "pipeline": str(published(site).pk), "timetable": {"frequency": "Day", "interval": 1}}
+    return lambda: site.post("schedules/", body)
+
+
+def changes_schedule(site: Site) -> Action:
+    place = a_schedule(site)
+    return lambda: site.send(f"{place}status/", status="Disabled")
+
+
+def deletes_schedule(site: Site) -> Action:
+    place = a_schedule(site)
+    return lambda: site.send(f"{place}delete/")
+
+
 def makes_endpoint(site: Site) -> Action:
     pipeline = str(published(site).pk)
     return lambda: site.post("endpoints/", {"name": "scoring", "pipeline": pipeline})
@@ -216,6 +237,9 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "retention.applied": (PAGE, "ana", lambda s: after(s.send("settings/retention/save/", **RETENTION), lambda: s.send("settings/retention/apply/"))),
     "retention.changed": (PAGE, "ana", lambda s: lambda: s.send("settings/retention/save/", **RETENTION)),
     "run.delete": (PAGE, "ana", over),
+    "schedule.changed": (PAGE, "ana", changes_schedule),
+    "schedule.created": (TOKEN, "ana", makes_schedule),
+    "schedule.deleted": (PAGE, "ana", deletes_schedule),
     "secret.deleted": (PAGE, "ana", lambda s: after(keyvault.set_values(s.context, {"db": "x"}), lambda: s.send("settings/secrets/db/delete/"))),
     "secret.read": (TOKEN, "ana", lambda s: after(keyvault.set_values(s.context, {"db": "x"}), lambda: s.post("secrets/values/", {"names": ["db"]}))),
     "secret.set": (PAGE, "ana", lambda s: lambda: s.send("settings/secrets/set/", name="db", value="x")),

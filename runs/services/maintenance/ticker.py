@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db import close_old_connections
 
 from compute.services import samples
-from core import once, outbox_publisher, slices
+from core import duties, once, outbox_publisher, slices
 from core.clock import now
 from core.heartbeats import beat
 from core.models import Event
@@ -68,7 +68,7 @@ def _run() -> None:
 
 def tick(count: int) -> None:
     """One look around; slower duties come only every few ticks."""
-    duties: list[tuple[int, Callable[[], object]]] = [
+    all_of_them: list[tuple[int, Callable[[], object]]] = [
         (1, deliver_events),
         (1, place_waiting),
         (2, lease_expiry.expire),
@@ -94,8 +94,9 @@ def tick(count: int) -> None:
         (300, auditing.prune),
         (3600, dataset_staging.sweep),
         (3600, start_retention),
+        *duties.registered(),
     ]
-    for every, duty in duties:
+    for every, duty in all_of_them:
         if count % every == 0:
             try:
                 duty()

@@ -167,7 +167,16 @@ def trigger(
     return run
 
 
-def trigger_endpoint(context: WorkspaceContext, endpoint: PipelineEndpoint, *, version: str = "", **asked: Any) -> Run:
+def trigger_endpoint(
+    context: WorkspaceContext,
+    endpoint: PipelineEndpoint,
+    *,
+    version: str = "",
+    source: str = "endpoint",
+    name: str = "",
+    on_made: Callable[[Run], None] | None = None,
+    **asked: Any,
+) -> Run:
     """Run a version of an endpoint, or its default; the rest as in `trigger`.
 
     Raises NotFound for a version that it does not have, Conflict where it is disabled or archived.
@@ -185,8 +194,10 @@ def trigger_endpoint(context: WorkspaceContext, endpoint: PipelineEndpoint, *, v
     def note(run: Run) -> None:
         EndpointRun.objects.create(run=run, endpoint=endpoint, version=chosen)
         outbox.hint(f"uses:{context.workspace.name}:{endpoint.pk}")
+        if on_made is not None:
+            on_made(run)
 
-    return trigger(context, chosen.pipeline, source="endpoint", name=endpoint.name, on_made=note, **asked)
+    return trigger(context, chosen.pipeline, source=source, name=name or endpoint.name, on_made=note, **asked)
 
 
 def _undeclared(pipeline: PublishedPipeline, values: Mapping[str, Any]) -> list[str]:

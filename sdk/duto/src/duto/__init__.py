@@ -194,6 +194,9 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.pipeline.pipeline_endpoint import PipelineEndpoint as PipelineEndpoint
     from duto.pipeline.pipeline_endpoint import PipelineIdInfo as PipelineIdInfo
     from duto.pipeline.pipeline_endpoint import PipelineVersion as PipelineVersion
+    from duto.pipeline.schedule import Schedule as Schedule
+    from duto.pipeline.schedule import ScheduleRecurrence as ScheduleRecurrence
+    from duto.pipeline.time_zones import TimeZone as TimeZone
     from duto.pipeline.published import PublishedPipeline as PublishedPipeline
     from duto.run.offline import _OfflineRun as _OfflineRun
     from duto.run.run import Run as Run, get_run as get_run

@@ -47,6 +47,8 @@ _BY_MODULE = {
     "duto.data.pipeline_data": "PipelineData InputPortBinding OutputPortBinding PipelineOutputAbstractDataset "
     "PipelineOutputFileDataset PipelineOutputTabularDataset",
     "duto.pipeline.published": "PublishedPipeline",
+    "duto.pipeline.schedule": "Schedule ScheduleRecurrence",
+    "duto.pipeline.time_zones": "TimeZone",
     "duto.pipeline.pipeline_endpoint": "PipelineEndpoint PipelineIdInfo PipelineVersion",
     "duto.data.datastore": "Datastore AbstractDatastore AbstractAzureStorageDatastore AzureBlobDatastore AzureFileDatastore",
     "duto.data.dataset": "Dataset AbstractDataset",

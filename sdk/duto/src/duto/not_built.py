@@ -17,7 +17,6 @@ _AUTOML = "Use AutoMLConfig with tabular data, or train the candidates in steps 
 _ATTACH = "Use AmlCompute, which runs on the studio's hosts."
 _ESTIMATOR = "Use Estimator, or ScriptRunConfig with a RunConfiguration."
 _MLFLOW = "Log with Run.get_context().log and register with run.register_model."
-_SCHEDULE = "Publish the pipeline and call its address from cron."
 
 ADVICE: Dict[str, str] = {
     **dict.fromkeys(
@@ -62,7 +61,6 @@ ADVICE: Dict[str, str] = {
         _ATTACH,
     ),
     "MMLBaseEstimator": _ESTIMATOR,
-    **dict.fromkeys(("Schedule", "ScheduleRecurrence", "TimeZone"), _SCHEDULE),
     "PipelineDraft": "Clone a run on its page.",
     "SqlDataReference": "Read the table in a step.",
     "DataDriftDetector": "Compare two datasets in a step.",

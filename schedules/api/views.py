@@ -1,0 +1,94 @@
+"""Schedules: list, make, change, delete, their ticks, and when a timetable would be due."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.clock import iso, now
+from core.errors import Invalid
+from schedules import queries, timetable
+from schedules.api import serializers as s
+from schedules.models import Schedule
+from schedules.services import schedules
+from workspaces.api.base import WorkspaceView, listed
+from workspaces.models import Role
+from workspaces.scopes import Act
+
+
+class SchedulesView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.PUBLISH}
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("status", enum=Schedule.Status.values),
+            OpenApiParameter("pipeline", description="The id of a published pipeline: its schedules."),
+            OpenApiParameter("endpoint", description="The id of an endpoint: its schedules."),
+        ],
+        responses=listed(s.ScheduleOut),
+    )
+    def get(self, request: Request) -> Response:
+        """The schedules."""
+        query = {name: request.query_params.get(name, "") for name in ("status", "pipeline", "endpoint")}
+        if query["status"] not in ("", *Schedule.Status.values):
+            raise Invalid(f"'status' is one of {', '.join(Schedule.Status.values)}.")
+        return self.paged(queries.schedules_in(self.context.workspace, **query), queries.document)
+
+    @extend_schema(request=s.ScheduleIn, responses={201: s.ScheduleOut})
+    def post(self, request: Request) -> Response:
+        """Make a schedule."""
+        return self.repeated(schedules.create(self.context, self.asked(s.ScheduleIn)))
+
+    def repeated(self, made: Schedule) -> Response:
+        return Response(queries.document(made), status=201)
+
+
+class ScheduleView(WorkspaceView):
+    needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
+    acts = {"patch": Act.OWN, "delete": Act.OWN}
+
+    @extend_schema(responses=s.ScheduleOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        """One schedule."""
+        return Response(queries.document(queries.schedule(self.context.workspace, id)))
+
+    @extend_schema(request=s.ScheduleChange, responses=s.ScheduleOut)
+    def patch(self, request: Request, id: UUID) -> Response:
+        """Change it, enable or disable it."""
+        found = queries.schedule(self.context.workspace, id)
+        return Response(queries.document(schedules.change(self.context, found, self.asked(s.ScheduleChange))))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, id: UUID) -> Response:
+        """Remove it with its ticks. Its runs stay."""
+        schedules.delete(self.context, queries.schedule(self.context.workspace, id))
+        return Response(status=204)
+
+
+class TicksView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=listed(s.TickOut))
+    def get(self, request: Request, id: UUID) -> Response:
+        """The times at which it was due, newest first, and what became of each."""
+        rows = queries.ticks_of(queries.schedule(self.context.workspace, id))
+        return self.paged(rows, queries.tick_document, keys=("-due_at", "-id"))
+
+
+class UpcomingView(WorkspaceView):
+    needs = {"post": Role.READER}
+    acts = {"post": Act.READ}
+    keeps_keys = False
+
+    @extend_schema(request=s.UpcomingIn, responses=s.UpcomingOut)
+    def post(self, request: Request) -> Response:
+        """When a timetable would be due, were a schedule made now."""
+        asked = self.asked(s.UpcomingIn)
+        found, moment = timetable.read(asked["timetable"]), now()
+        first = found.first(moment)
+        times = [first, *timetable.upcoming(found, first, moment, asked["count"] - 1)] if first is not None else []
+        return Response({"upcoming": [iso(each) for each in times]})

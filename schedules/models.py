@@ -1,0 +1,98 @@
+"""What starts published pipelines by itself: at times, or when files change. What became of each time is a tick."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.lifecycle import Row
+from pipelines.models import PipelineEndpoint, PublishedPipeline
+from runs.models import Run
+from workspaces.models import User, Workspace
+
+
+class Schedule(Row):
+    """Runs one published pipeline, or the default version of an endpoint, again and again, under the rights of who made it."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "Active", _("Active")
+        DISABLED = "Disabled", _("Disabled")
+
+    class Overlap(models.TextChoices):
+        """What a tick does while a run of the schedule is under way."""
+
+        ALLOW = "allow", _("Start beside it")
+        SKIP = "skip", _("Skip the new one")
+        QUEUE_ONE = "queue_one", _("Wait; of several the first")
+        QUEUE_ALL = "queue_all", _("Wait, all one after the other")
+        CANCEL = "cancel", _("Cancel the one under way")
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="schedules")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    # Why it is disabled, in the words of whoever did it or of the studio.
+    pause_reason = models.TextField(blank=True)
+    # One of the two.
+    pipeline = models.ForeignKey(PublishedPipeline, models.CASCADE, null=True, related_name="schedules")
+    endpoint = models.ForeignKey(PipelineEndpoint, models.CASCADE, null=True, related_name="schedules")
+    experiment_name = models.CharField(max_length=255)
+    parameters = models.JSONField(default=dict)
+    continue_on_step_failure = models.BooleanField(null=True)
+    # A recurrence or a cron expression (schedules.timetable).
+    timetable = models.JSONField()
+    overlap = models.CharField(max_length=10, choices=Overlap, default=Overlap.ALLOW)
+    # Of the ticks that were missed while the studio was away so many, the newest, are made up for; None: all.
+    catch_up = models.PositiveIntegerField(null=True, default=1)
+    # Seconds by which each tick is put off at most, another number for each.
+    jitter = models.PositiveIntegerField(default=0)
+    end_at = models.DateTimeField(null=True)
+    max_runs = models.PositiveIntegerField(null=True)
+    # When the timetable is due next; None: never again, or disabled.
+    next_at = models.DateTimeField(null=True)
+    # How many runs it has started.
+    run_count = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="schedules_newest"),
+            models.Index(fields=["next_at"], name="schedules_due", condition=models.Q(next_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tick(Row):
+    """One time at which a schedule was due: it fires once, or says why not."""
+
+    class Status(models.TextChoices):
+        DUE = "due", _("due")
+        QUEUED = "queued", _("waits")
+        FIRED = "fired", _("fired")
+        SKIPPED = "skipped", _("skipped")
+        FAILED = "failed", _("failed")
+
+    schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="ticks")
+    # When the timetable said so.
+    due_at = models.DateTimeField()
+    status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
+    # Not before: the time that was due, and the jitter.
+    fires_at = models.DateTimeField()
+    # Whoever fires it says so first; after a while without success another may.
+    claimed_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    # Why it was skipped or failed: a sentence by its code and facts (runs.stored_messages), or a text.
+    reason = models.JSONField(default=dict)
+    run = models.OneToOneField(Run, models.SET_NULL, null=True, related_name="by_tick")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("schedule", "due_at", name="one_tick_a_time")]
+        indexes = [
+            models.Index(fields=["schedule", "-due_at"], name="ticks_newest"),
+            models.Index(fields=["fires_at"], name="ticks_open", condition=models.Q(status__in=("due", "queued"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.schedule_id} at {self.due_at:%Y-%m-%d %H:%M:%S}"

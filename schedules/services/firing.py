@@ -1,0 +1,246 @@
+"""From the timetable to runs: what is due becomes a tick, and each tick fires once, whoever dies on the way.
+
+The ticker writes the ticks of all schedules that are due and moves their `next_at` on, in one transaction for each: so a moment
+is a row, or is due. Workers fire the ticks, oldest first for each schedule. A tick names its run in the transaction in which that
+appears: of two workers that fire the same one, the second is refused by the row, and its run is undone.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from core import outbox, slices
+from core.clock import now
+from core.errors import Conflict, StudioError
+from core.work import later, send
+from pipelines.models import PipelineEndpoint
+from runs.models import Run
+from runs.queries.runs import get_run
+from runs.services.orchestration.cancel import cancel_tree
+from runs.services.submission import publish
+from schedules import stored_messages, timetable
+from schedules.models import Schedule, Tick
+from schedules.timetable import Timetable
+from workspaces.access import WorkspaceContext, authorize
+from workspaces.models import Role
+
+log = logging.getLogger(__name__)
+Status = Tick.Status
+OPEN = (Status.DUE, Status.QUEUED)
+# A tick that is late by more was missed: the studio was away.
+GRACE = timedelta(minutes=1)
+# Of missed ticks so many are counted and made up for at most; a studio that was away for a year begins anew.
+MOST_MISSED = 1000
+# Schedules that one look moves on; the next one, a second later, goes on with the others.
+AT_ONCE = 500
+# Whoever has claimed a tick and has not fired it after so long has died.
+CLAIM = timedelta(seconds=60)
+# Ticks that one call fires before it lets others.
+FIRED_AT_ONCE = 20
+NOBODY = "nobody"
+
+
+def look() -> None:
+    """The ticker's look, once a second: write the ticks that are due, wake workers for those that may fire."""
+    moment = now()
+    due = Schedule.objects.filter(next_at__lte=moment).order_by("next_at").values_list("pk", flat=True)[:AT_ONCE]
+    for key in list(due):
+        try:
+            advance(key, moment)
+        except Exception:  # one schedule's fault must not keep the others from being due
+            log.exception("schedule %s could not be advanced", key)
+    unclaimed = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM)
+    ready = Tick.objects.filter(unclaimed, status__in=OPEN, fires_at__lte=moment)
+    for key in set(ready.order_by("fires_at").values_list("schedule", flat=True)[:AT_ONCE]):
+        send("schedules.fire", schedule_id=str(key))
+
+
+def advance(key: UUID, moment: datetime) -> None:
+    """Write the ticks of a schedule up to `moment`, and when it is due next. May be repeated."""
+    with slices.writing():
+        schedule = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").get(pk=key)
+        if schedule.next_at is None or schedule.next_at > moment:
+            return
+        found = timetable.read(schedule.timetable)
+        ticks, schedule.next_at = _ticks(schedule, found, moment)
+        Tick.objects.bulk_create(ticks, ignore_conflicts=True)
+        schedule.save(update_fields=["next_at"])
+        if any(each.status == Status.DUE and each.fires_at <= moment for each in ticks):
+            later("schedules.fire", schedule_id=str(key))
+        tell(schedule)
+
+
+def _ticks(schedule: Schedule, found: Timetable, moment: datetime) -> tuple[list[Tick], datetime | None]:
+    """The ticks from `next_at` to `moment`, and what is due after them."""
+    assert schedule.next_at is not None
+    anchor, end = schedule.created_at, schedule.end_at
+    times = [schedule.next_at]
+    times += islice(timetable.between(found, schedule.next_at, moment, anchor), MOST_MISSED)
+    following = found.after(moment, anchor)
+    if end is not None:
+        times = [each for each in times if each <= end]
+        following = following if following is not None and following <= end else None
+    missed = [each for each in times if each < moment - GRACE]
+    kept = missed if schedule.catch_up is None else missed[max(0, len(missed) - schedule.catch_up) :]
+    ticks = [_due(schedule, each, moment) for each in (*kept, *times[len(missed) :])]
+    if dropped := missed[: len(missed) - len(kept)]:
+        why = stored_messages.keep("missed")
+        if len(dropped) > 1:
+            why = stored_messages.keep("missed_many", count=len(dropped) - 1)
+        ticks.insert(0, _settled(schedule, dropped[-1], Status.SKIPPED, why))
+    return ticks, following
+
+
+def _due(schedule: Schedule, at: datetime, moment: datetime) -> Tick:
+    put_off = timedelta(seconds=random.uniform(0, schedule.jitter)) if schedule.jitter else timedelta()  # noqa: S311
+    return Tick(schedule=schedule, due_at=at, fires_at=at + put_off)
+
+
+def _settled(schedule: Schedule, at: datetime, status: str, reason: dict[str, Any]) -> Tick:
+    return Tick(schedule=schedule, due_at=at, fires_at=at, status=status, settled_at=now(), reason=reason)
+
+
+def fire(key: UUID) -> None:
+    """Fire the ticks of a schedule that are due, oldest first. May be repeated, and by several at once."""
+    for _ in range(FIRED_AT_ONCE):
+        tick = _claim(key)
+        if tick is None:
+            return
+        try:
+            _fire(tick)
+        except StudioError as refusal:
+            if (
+                refusal.status >= 500 or refusal.status == 429
+            ):  # busy, or no room just now: it is due, and is fired later
+                raise
+            _settle(tick, Status.FAILED, {"text": refusal.message})
+        if Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists():
+            return
+    later("schedules.fire", schedule_id=str(key))
+
+
+def _claim(key: UUID) -> Tick | None:
+    """The oldest tick that may fire; None where there is none, or another is at it."""
+    moment = now()
+    open_ones = Tick.objects.filter(schedule=key, status__in=OPEN, fires_at__lte=moment).order_by("due_at")
+    tick = open_ones.select_related("schedule__workspace", "schedule__created_by").first()
+    if tick is None:
+        return None
+    free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM) | Q(status=Status.QUEUED)
+    mine = Tick.objects.filter(free, pk=tick.pk, status__in=OPEN).update(claimed_at=moment)
+    return tick if mine else None
+
+
+def _fire(tick: Tick) -> None:
+    schedule = tick.schedule
+    if schedule.status != Schedule.Status.ACTIVE:
+        return _settle(tick, Status.SKIPPED, stored_messages.keep("disabled"))
+    if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
+        _settle(tick, Status.SKIPPED, stored_messages.keep("all_done", most=schedule.max_runs))
+        return _stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
+    if not _may_start(tick):
+        return None
+    context = _context(schedule)
+    if context is None:
+        _settle(tick, Status.FAILED, stored_messages.keep(NOBODY))
+        return _stop(schedule, stored_messages.keep(NOBODY))
+    start(context, tick)
+
+
+def start(context: WorkspaceContext, tick: Tick) -> Run:
+    """Start the run of a tick. Raises Conflict where another has, and what a trigger raises."""
+    schedule = tick.schedule
+
+    def note(run: Run) -> None:
+        mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN, run__isnull=True)
+        if not mine.update(status=Status.FIRED, run=run, settled_at=now()):
+            raise Conflict("The tick has fired already.", code="fired")
+        count = Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk).run_count + 1
+        Schedule.objects.filter(pk=schedule.pk).update(run_count=count)
+        tell(schedule)
+
+    asked: dict[str, Any] = {
+        "experiment": schedule.experiment_name,
+        "parameters": schedule.parameters,
+        "continue_on_step_failure": schedule.continue_on_step_failure,
+        "source": "schedule",
+        "name": schedule.name,
+        "on_made": note,
+    }
+    try:
+        if schedule.endpoint_id is not None:
+            endpoint = PipelineEndpoint.objects.select_related("workspace").get(pk=schedule.endpoint_id)
+            return publish.trigger_endpoint(context, endpoint, **asked)
+        return publish.trigger(context, publish.get_published(context, schedule.pipeline_id), **asked)
+    except Conflict as conflict:
+        if conflict.code == "fired":
+            tick.refresh_from_db()
+            if tick.run_id:
+                return get_run(schedule.workspace, tick.run_id)
+        raise
+
+
+def _may_start(tick: Tick) -> bool:
+    """Whether the tick fires now, by what the schedule says of runs that are under way; if not, it is skipped or queued."""
+    schedule = tick.schedule
+    overlap = Schedule.Overlap(schedule.overlap)
+    if overlap == Schedule.Overlap.ALLOW:
+        return True
+    running = Run.objects.filter(by_tick__schedule=schedule).exclude(status__in=Run.ENDS).order_by("id").first()
+    if running is None:
+        return True
+    if overlap == Schedule.Overlap.SKIP:
+        _settle(tick, Status.SKIPPED, stored_messages.keep("overlaps", number=running.number))
+        return False
+    if overlap == Schedule.Overlap.CANCEL and running.cancel_requested_at is None:
+        cancel_tree(running.pk, f"the schedule '{schedule.name}'"[:150])
+    Tick.objects.filter(pk=tick.pk, status__in=OPEN).update(status=Status.QUEUED, claimed_at=now())
+    if overlap != Schedule.Overlap.QUEUE_ALL:
+        # One waits: the first, or where the run makes way for what is newest, that.
+        waiting = Tick.objects.filter(schedule=schedule, status__in=OPEN, fires_at__lte=now()).order_by("due_at")
+        keys = list(waiting.values_list("pk", flat=True))
+        spare = keys[1:] if overlap == Schedule.Overlap.QUEUE_ONE else keys[:-1]
+        why = stored_messages.keep("queue_full", number=running.number)
+        Tick.objects.filter(pk__in=spare, status__in=OPEN).update(status=Status.SKIPPED, settled_at=now(), reason=why)
+    tell(schedule)
+    return False
+
+
+def _context(schedule: Schedule) -> WorkspaceContext | None:
+    """The rights of who made the schedule, as they are now; None where they may start no run any more."""
+    if schedule.created_by is None or not schedule.created_by.is_active:
+        return None
+    try:
+        return authorize(schedule.created_by, schedule.workspace.name, needs=Role.CONTRIBUTOR)
+    except Conflict:  # an archived workspace: its schedules rest, and go on when it is back
+        raise
+    except StudioError:
+        return None
+
+
+def _settle(tick: Tick, status: str, reason: dict[str, Any]) -> None:
+    mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN)
+    with transaction.atomic():
+        mine.update(status=status, settled_at=now(), reason=reason)
+        tell(tick.schedule)
+
+
+def _stop(schedule: Schedule, reason: dict[str, Any]) -> None:
+    """The schedule cannot go on by itself."""
+    Schedule.objects.filter(pk=schedule.pk).update(
+        status=Schedule.Status.DISABLED, next_at=None, pause_reason=reason["text"]
+    )
+    tell(schedule)
+
+
+def tell(schedule: Schedule) -> None:
+    """Pages of the schedules look again."""
+    outbox.hint(f"list:{schedule.workspace.name}:schedules")

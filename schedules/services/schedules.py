@@ -1,0 +1,152 @@
+"""Make schedules, change them, enable and disable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from core import once
+from core.clock import now
+from core.errors import Conflict, Invalid
+from duto.spec import parameters as parameter_rules
+from duto.spec.errors import SpecError
+from duto.spec.graph import Graph
+from pipelines import queries as pipelines
+from pipelines.models import PipelineEndpoint, PublishedPipeline
+from runs.services.submission.experiments import name_from
+from runs.services.submission.submit import refused
+from schedules import timetable
+from schedules.models import Schedule
+from schedules.services.firing import tell
+from workspaces.access import WorkspaceContext
+from workspaces.models import Role
+from workspaces.scopes import Act
+from workspaces.services import audit
+
+# What is taken as it is given.
+PLAIN = ("description", "continue_on_step_failure", "overlap", "catch_up", "jitter", "end_at", "max_runs")
+Status = Schedule.Status
+
+
+@transaction.atomic
+def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Schedule:
+    """A new schedule of a published pipeline (`pipeline`) or an endpoint (`endpoint`), due from now on.
+
+    Raises Invalid for a recurrence that cannot be meant, NotFound and Conflict for a pipeline that is not there or disabled,
+    Unprocessable for parameters that do not fit.
+    """
+    context.require(Role.CONTRIBUTOR).require_act(Act.PUBLISH)
+    made = Schedule(workspace=context.workspace, created_by=context.user)
+    if bool(asked.get("pipeline")) == bool(asked.get("endpoint")):
+        raise Invalid(_("Say what to run: either 'pipeline' or 'endpoint'."), code="nothing_to_run")
+    if asked.get("pipeline"):
+        made.pipeline = pipelines.one(context.workspace, asked["pipeline"])
+    else:
+        made.endpoint = pipelines.endpoint(context.workspace, asked["endpoint"])
+    anchor = now()
+    _set(made, asked, anchor)
+    made.save(force_insert=True)
+    # What counts from a beginning and names none counts from the moment at which it is due first.
+    made.created_at = anchor
+    made.save(update_fields=["created_at"])
+    once.settle(made)
+    context.made("schedule", made.pk)
+    audit.note(context, "schedule.created", str(made.pk), name=made.name)
+    tell(made)
+    return made
+
+
+@transaction.atomic
+def change(context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, Any]) -> Schedule:
+    """Change it; what is left out stays. From then on it runs under the rights of who has changed it. Raises as `create`."""
+    context.require(Role.CONTRIBUTOR).require_own("schedule", schedule.pk)
+    locked = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "workspace", "pipeline", "endpoint", "created_by"
+    ).get(pk=schedule.pk)  # fmt: skip
+    before = locked.status
+    locked.created_by = context.user or locked.created_by
+    _set(locked, asked, now())
+    if locked.status == Status.DISABLED:
+        locked.pause_reason = str(asked.get("pause_reason") or "" if before == Status.ACTIVE else locked.pause_reason)
+    else:
+        locked.pause_reason = ""
+    locked.save()
+    facts = {"status": locked.status} if locked.status != before else {}
+    audit.note(context, "schedule.changed", str(locked.pk), name=locked.name, **facts)
+    tell(locked)
+    return locked
+
+
+@transaction.atomic
+def delete(context: WorkspaceContext, schedule: Schedule) -> None:
+    """Remove it with its ticks. Its runs stay."""
+    context.require(Role.CONTRIBUTOR).require_own("schedule", schedule.pk)
+    audit.note(context, "schedule.deleted", str(schedule.pk), name=schedule.name)
+    tell(schedule)
+    schedule.delete()
+
+
+def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None:
+    """Put what is asked into the row and see that it can be meant as a whole."""
+    if asked.get("name") is not None or not schedule.name:
+        schedule.name = str(asked.get("name") or "").strip()
+    if not schedule.name or len(schedule.name) > 255:
+        raise Invalid(_("A schedule has a name of 1 to 255 characters."), code="bad_name")
+    for name in PLAIN:
+        if name in asked and not (asked[name] is None and name in ("description", "overlap", "jitter")):
+            setattr(schedule, name, asked[name])
+    if asked.get("experiment_name") is not None or not schedule.experiment_name:
+        schedule.experiment_name = name_from(asked.get("experiment_name") or schedule.name)
+    if asked.get("parameters") is not None:
+        schedule.parameters = dict(asked["parameters"])
+    _time(schedule, asked, moment)
+    if schedule.status == Status.ACTIVE or asked.get("parameters") is not None:
+        try:
+            parameter_rules.bind(Graph.from_document(_graph(schedule)).parameters, schedule.parameters)
+        except SpecError as error:
+            raise refused(error) from error
+
+
+def _graph(schedule: Schedule) -> Mapping[str, Any]:
+    """The graph that runs by now. Raises Conflict where it cannot be run."""
+    pipeline = schedule.pipeline
+    if schedule.endpoint is not None:
+        if schedule.endpoint.status != PipelineEndpoint.Status.ACTIVE:
+            text = _("The endpoint '%(name)s' is not active. Enable it first.")
+            raise Conflict(text % {"name": schedule.endpoint.name}, code="disabled")
+        pipeline = pipelines.endpoint_version(schedule.endpoint).pipeline
+    assert pipeline is not None
+    if pipeline.status != PublishedPipeline.Status.ACTIVE:
+        text = _("The pipeline '%(name)s' is disabled. Enable it first.")
+        raise Conflict(text % {"name": pipeline.name}, code="disabled")
+    graph: Mapping[str, Any] = pipeline.graph
+    return graph
+
+
+def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None:
+    """When it is due next, where something about that has changed."""
+    is_new, before = schedule._state.adding, schedule.status
+    if asked.get("status") is not None:
+        schedule.status = asked["status"]
+    if asked.get("timetable") is not None:
+        schedule.timetable = dict(asked["timetable"])
+    found = timetable.read(schedule.timetable or {})
+    if schedule.status != Status.ACTIVE:
+        schedule.next_at = None
+    elif is_new:
+        schedule.next_at = found.first(moment)
+    elif asked.get("timetable") is not None or before != Status.ACTIVE or schedule.next_at is None:
+        schedule.next_at = found.after(moment, schedule.created_at)
+    _end(schedule)
+
+
+def _end(schedule: Schedule) -> None:
+    end: datetime | None = schedule.end_at
+    if schedule.next_at is not None and end is not None and schedule.next_at > end:
+        schedule.next_at = None
+    if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
+        schedule.next_at = None

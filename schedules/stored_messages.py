@@ -1,0 +1,34 @@
+"""Why a tick did not fire, or a schedule is disabled: kept in English with a code, told in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_noop as _
+
+from core import sentences
+
+SENTENCES: Mapping[str, str] = {
+    "missed": _("The studio was away at that time, and ticks so far back are not made up for."),
+    "missed_many": _("The studio was away at that time and at %(count)s ticks before it, which are not made up for."),
+    "overlaps": _("Run #%(number)s of the schedule was still under way."),
+    "queue_full": _(
+        "Run #%(number)s of the schedule was still under way, and another tick waited for its end already."
+    ),
+    "disabled": _("The schedule was disabled before the tick could fire."),
+    "nobody": _(
+        "Nobody answers for the schedule: the account of who made it is gone, or may run nothing here any more."
+    ),
+    "all_done": _("The schedule has started as many runs as it may: %(most)s."),
+}
+
+
+def keep(code: str, /, **facts: Any) -> dict[str, Any]:
+    """The sentence, to be kept with a row."""
+    return sentences.made(code, SENTENCES, **facts)
+
+
+def said(kept: Mapping[str, Any]) -> str:
+    """The sentence in the reader's language; what is none of ours, as it was told."""
+    return sentences.localized(kept, SENTENCES) if kept else ""

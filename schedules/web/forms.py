@@ -1,0 +1,200 @@
+"""The form of a schedule."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.forms import TextArea
+from runs.web.parameters import ParameterForm
+from schedules.models import Schedule
+from schedules.timetable import FREQUENCIES, WEEK_DAYS
+
+LAST, NONE, ALL = "1", "0", "all"
+FREQUENCY_WORDS = {
+    "Minute": gettext_lazy("minutes"),
+    "Hour": gettext_lazy("hours"),
+    "Day": gettext_lazy("days"),
+    "Week": gettext_lazy("weeks"),
+    "Month": gettext_lazy("months"),
+    "cron": gettext_lazy("by a cron expression"),
+}
+EACH = {
+    "Minute": gettext_lazy("every minute"),
+    "Hour": gettext_lazy("every hour"),
+    "Day": gettext_lazy("every day"),
+    "Week": gettext_lazy("every week"),
+    "Month": gettext_lazy("every month"),
+}
+DAY_WORDS = (
+    gettext_lazy("Monday"), gettext_lazy("Tuesday"), gettext_lazy("Wednesday"), gettext_lazy("Thursday"),
+    gettext_lazy("Friday"), gettext_lazy("Saturday"), gettext_lazy("Sunday"),
+)  # fmt: skip
+
+
+class TimetableForm(forms.Form):
+    """When it is due. `timetable()` gives the document, which schedules.timetable reads and refuses."""
+
+    frequency = forms.ChoiceField(label=gettext_lazy("Unit"), choices=[])
+    interval = forms.IntegerField(label=gettext_lazy("Every"), min_value=1, initial=1, required=False)
+    cron = forms.CharField(
+        label=gettext_lazy("Cron expression"), required=False, help_text=gettext_lazy("such as 30 2 * * 1-5")
+    )
+    hours = forms.CharField(
+        label=gettext_lazy("Hours"), required=False, help_text=gettext_lazy("of the day, such as 2, 14")
+    )
+    minutes = forms.CharField(
+        label=gettext_lazy("Minutes"), required=False, help_text=gettext_lazy("of each of the hours, such as 0, 30")
+    )
+    week_days = forms.MultipleChoiceField(
+        label=gettext_lazy("On"), required=False, widget=forms.CheckboxSelectMultiple, choices=[]
+    )
+    start_time = forms.DateTimeField(
+        label=gettext_lazy("Start"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=gettext_lazy("empty: at once"),
+    )
+    time_zone = forms.CharField(
+        label=gettext_lazy("Time zone"), initial="UTC", required=False, help_text=gettext_lazy("such as Europe/Lisbon")
+    )
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        frequency: Any = self.fields["frequency"]
+        frequency.choices = [(each, FREQUENCY_WORDS[each]) for each in (*FREQUENCIES, "cron")]
+        frequency.initial = "Day"
+        days: Any = self.fields["week_days"]
+        days.choices = list(zip(WEEK_DAYS, DAY_WORDS, strict=True))
+
+    def timetable(self) -> dict[str, Any]:
+        """Of a valid form; numbers that cannot be read stay texts, and are refused as such."""
+        values = self.cleaned_data
+        zone = {"time_zone": values["time_zone"]} if values["time_zone"] else {}
+        if values["frequency"] == "cron":
+            return {"cron": values["cron"], **zone}
+        start: datetime | None = values["start_time"]
+        found = {
+            "frequency": values["frequency"],
+            "interval": values["interval"] if values["interval"] is not None else 1,
+            "start_time": start.replace(tzinfo=None).isoformat(timespec="seconds") if start else None,
+            "hours": _numbers(values["hours"]),
+            "minutes": _numbers(values["minutes"]),
+            "week_days": values["week_days"] if values["frequency"] == "Week" else [],
+            **zone,
+        }
+        return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+class ScheduleForm(TimetableForm):
+    """All that a schedule is, but its parameters, which are those of what it runs."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=255)
+    description = TextArea(label=gettext_lazy("Description"), required=False)
+    experiment_name = forms.CharField(label=gettext_lazy("Experiment"), max_length=255, required=False)
+    overlap = forms.ChoiceField(label=gettext_lazy("While a run is under way"), choices=[])
+    catch_up = forms.ChoiceField(
+        label=gettext_lazy("After the studio was away"),
+        choices=[
+            (LAST, gettext_lazy("Make up for the newest missed time")),
+            (NONE, gettext_lazy("Make up for nothing")),
+            (ALL, gettext_lazy("Make up for all missed times")),
+        ],
+    )
+    jitter = forms.IntegerField(
+        label=gettext_lazy("Put off by up to"), min_value=0, max_value=86_400, initial=0, required=False,
+        help_text=gettext_lazy("seconds, another number each time"),
+    )  # fmt: skip
+    max_runs = forms.IntegerField(
+        label=gettext_lazy("At most"), min_value=1, required=False, help_text=gettext_lazy("runs; empty: no limit")
+    )
+    end_at = forms.DateTimeField(
+        label=gettext_lazy("End"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=gettext_lazy("in UTC; empty: never"),
+    )
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        overlap: Any = self.fields["overlap"]
+        overlap.choices = Schedule.Overlap.choices
+
+    def asked(self) -> dict[str, Any]:
+        """Of a valid form, as the service takes it."""
+        values = self.cleaned_data
+        count = values["catch_up"]
+        return {
+            **{
+                name: values[name]
+                for name in ("name", "description", "experiment_name", "overlap", "max_runs", "end_at")
+            },
+            "jitter": values["jitter"] or 0,
+            "catch_up": None if count == ALL else int(count),
+            "timetable": self.timetable(),
+        }
+
+
+class ValuesForm(ParameterForm):
+    """The parameters of what it runs."""
+
+
+def initial_of(schedule: Schedule) -> dict[str, Any]:
+    """What the form shows of a schedule that there is."""
+    table = schedule.timetable
+    start = table.get("start_time")
+    at = str(table.get("time_of_day") or "")
+    hour, _colon, minute = at.partition(":")
+    return {
+        "name": schedule.name,
+        "description": schedule.description,
+        "experiment_name": schedule.experiment_name,
+        "overlap": schedule.overlap,
+        "catch_up": ALL if schedule.catch_up is None else str(schedule.catch_up),
+        "jitter": schedule.jitter,
+        "max_runs": schedule.max_runs,
+        "end_at": schedule.end_at,
+        "frequency": "cron" if "cron" in table else table.get("frequency"),
+        "cron": table.get("cron", ""),
+        "interval": table.get("interval", 1),
+        "hours": hour or _text(table.get("hours")),
+        "minutes": minute or _text(table.get("minutes")),
+        "week_days": [str(each).capitalize() for each in table.get("week_days") or ()],
+        "start_time": datetime.fromisoformat(str(start)) if start else None,
+        "time_zone": table.get("time_zone", "UTC"),
+    }
+
+
+def _text(numbers: Any) -> str:
+    values = numbers if isinstance(numbers, list) else [] if numbers is None else [numbers]
+    return ", ".join(str(each) for each in values)
+
+
+def _numbers(text: str) -> list[Any]:
+    parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
+    return [int(part) if part.isascii() and part.isdigit() else part for part in parts]
+
+
+def said(table: dict[str, Any]) -> str:
+    """A timetable in words: every 2 days at 02:30 (Europe/Lisbon)."""
+    zone = str(table.get("time_zone") or "UTC")
+    if "cron" in table:
+        return f"{table['cron']} ({zone})"
+    frequency, count = str(table.get("frequency")).capitalize(), table.get("interval", 1)
+    words = _("every %(count)s %(unit)s") % {"count": count, "unit": FREQUENCY_WORDS.get(frequency, "")}
+    if count == 1:
+        words = str(EACH.get(frequency, ""))
+    days = [str(DAY_WORDS[WEEK_DAYS.index(name)]) for name in map(str.capitalize, table.get("week_days") or ()) if name in WEEK_DAYS]  # fmt: skip
+    times = table.get("time_of_day") or ", ".join(
+        f"{hour:02}:{minute:02}" for hour in _list(table.get("hours")) for minute in _list(table.get("minutes")) or [0]
+    )
+    parts = [words, ", ".join(days), _("at %(times)s") % {"times": times} if times else ""]
+    return f"{' · '.join(part for part in parts if part)} ({zone})"
+
+
+def _list(value: Any) -> list[int]:
+    return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,0 +1,317 @@
+"""Schedules: the list, one of them with its ticks, the form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from core.clock import now
+from core.errors import NotFound, StudioError
+from core.paging import page_of
+from pipelines import queries as pipelines
+from pipelines.models import PipelineEndpoint, PublishedPipeline
+from runs.web.rows import RunRow, lines
+from schedules import queries, stored_messages, timetable
+from schedules.models import Schedule, Tick
+from schedules.services import schedules
+from schedules.web.forms import ScheduleForm, TimetableForm, ValuesForm, initial_of, said
+from workspaces.access import WorkspaceContext
+from workspaces.models import Role
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
+
+# Of past ticks in a line of the list, and of one schedule's page.
+STRIP, TICKS_SHOWN = 12, 30
+OFFERED = 200
+
+
+@dataclass(frozen=True)
+class ScheduleRow:
+    """One schedule of the list."""
+
+    schedule: Schedule
+    what: str
+    when: str
+    upcoming: list[datetime]
+    # Bars of the last times, the oldest first.
+    last: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class SchedulesPage:
+    """What schedules/list.html may show."""
+
+    rows: list[ScheduleRow]
+    next: str | None
+    q: str
+    topic: str
+
+
+@dataclass(frozen=True)
+class TickRow:
+    """One tick of the table."""
+
+    tick: Tick
+    reason: str
+    late: float | None
+    run: RunRow | None
+
+
+@dataclass(frozen=True)
+class SchedulePage:
+    """What schedules/schedule.html may show."""
+
+    schedule: Schedule
+    what: str
+    what_url: str
+    when: str
+    upcoming: list[datetime]
+    ticks: list[TickRow]
+    next: str | None
+    is_first: bool
+    topic: str
+
+
+@dataclass(frozen=True)
+class FormPage:
+    """What schedules/form.html may show."""
+
+    schedule: Schedule | None
+    # What it runs; nothing is chosen yet where there is none.
+    what: str
+    of: str
+    choices: list[tuple[str, str]]
+    form: ScheduleForm
+    values: ValuesForm
+    error: str
+    preview: list[str]
+
+
+@workspace_page()
+def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+    """All schedules, newest first."""
+    q = request.GET.get("q", "").strip()[:200]
+    found = queries.schedules_in(context.workspace)
+    page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
+    last = _last(page.items)
+    rows = [
+        ScheduleRow(
+            each, what_of(each), said(each.timetable), queries.upcoming(each), list(map(_bar, last.get(each.pk, [])))
+        )
+        for each in page.items
+    ]
+    facts = SchedulesPage(rows, page.next, q, f"list:{context.workspace.name}:schedules")
+    return responses.show(request, "schedules/list.html", facts, section="schedules", parts=("rows",))
+
+
+def _last(items: list[Schedule]) -> dict[UUID, list[Tick]]:
+    """The last ticks of each of these, the oldest first; one query."""
+    numbered = Tick.objects.filter(schedule__in=items).exclude(status=Tick.Status.DUE)
+    numbered = numbered.annotate(place=Window(RowNumber(), partition_by=F("schedule"), order_by=F("due_at").desc()))
+    found: dict[UUID, list[Tick]] = {}
+    for tick in numbered.filter(place__lte=STRIP).select_related("run").defer("run__graph").order_by("due_at"):
+        found.setdefault(tick.schedule_id, []).append(tick)
+    return found
+
+
+# The states by which ticks without a run are shown.
+OF_TICK = {Tick.Status.QUEUED: "Queued", Tick.Status.SKIPPED: "Skipped", Tick.Status.FAILED: "Failed"}
+
+
+def _bar(tick: Tick) -> dict[str, Any]:
+    run = tick.run
+    state = run.status if run is not None else OF_TICK.get(Tick.Status(tick.status), "NotStarted")
+    seconds = (run.finished_at - run.started_at).total_seconds() if run and run.started_at and run.finished_at else 0
+    return {
+        "status": state,
+        "seconds": seconds,
+        "title": f"{tick.due_at:%Y-%m-%d %H:%M} UTC: {tick.get_status_display()}",
+    }
+
+
+def what_of(schedule: Schedule) -> str:
+    """What it runs, by name."""
+    thing: Any = schedule.endpoint or schedule.pipeline
+    return f"{thing.name} {getattr(thing, 'version', '')}".strip()
+
+
+def _address_of(context: WorkspaceContext, schedule: Schedule) -> str:
+    if schedule.endpoint_id is not None:
+        return reverse("endpoints:endpoint", args=[context.workspace.name, schedule.endpoint_id])
+    return reverse("pipelines:pipeline", args=[context.workspace.name, schedule.pipeline_id])
+
+
+@workspace_page()
+def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> HttpResponse:
+    """One schedule with its coming and past times."""
+    schedule = queries.schedule(context.workspace, schedule_id)
+    page = page_of(
+        queries.ticks_of(schedule), after=request.GET.get("after"), limit=TICKS_SHOWN, keys=("-due_at", "-id")
+    )
+    runs = {row.run.pk: row for row in lines([each.run for each in page.items if each.run is not None])}
+    facts = SchedulePage(
+        schedule=schedule,
+        what=what_of(schedule),
+        what_url=_address_of(context, schedule),
+        when=said(schedule.timetable),
+        upcoming=queries.upcoming(schedule),
+        ticks=[
+            TickRow(each, stored_messages.said(each.reason), queries.late_by(each), runs.get(each.run_id))  # type: ignore[arg-type]
+            for each in page.items
+        ],
+        next=page.next,
+        is_first="after" not in request.GET,
+        topic=f"list:{context.workspace.name}:schedules",
+    )
+    return responses.show(request, "schedules/schedule.html", facts, section="schedules", parts=("schedule",))
+
+
+@workspace_dialog()
+def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+    """The form of a new schedule; `of` says what it runs."""
+    of = request.POST.get("of") or request.GET.get("of", "")
+    thing = _thing(context, of) if of else None
+    form = ScheduleForm(request.POST or None, initial={"name": thing.name if thing else ""})
+    values = ValuesForm(_graph_of(thing) if thing else {}, None, request.POST or None)
+    error = ""
+    if request.method == "POST" and thing is not None and form.is_valid() and values.is_valid():
+        target = "endpoint" if isinstance(thing, PipelineEndpoint) else "pipeline"
+        try:
+            made = schedules.create(context, {**form.asked(), "parameters": values.values(), target: thing.pk})
+            text = _("“%(name)s” is there.") % {"name": made.name}
+            return responses.done(request, text, _place(context, made))
+        except StudioError as refusal:
+            error = refusal.message
+    return _form(request, context, None, of, thing, form, values, error)
+
+
+@workspace_dialog()
+def edit(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> HttpResponse:
+    """The form of a schedule that there is."""
+    schedule = queries.schedule(context.workspace, schedule_id)
+    thing = schedule.endpoint or schedule.pipeline
+    form = ScheduleForm(request.POST or None, initial=initial_of(schedule))
+    values = ValuesForm(_graph_of(thing), schedule.parameters, request.POST or None)
+    error = ""
+    if request.method == "POST" and form.is_valid() and values.is_valid():
+        try:
+            schedules.change(context, schedule, {**form.asked(), "parameters": values.values()})
+            return responses.done(request, _("Saved."), _place(context, schedule))
+        except StudioError as refusal:
+            error = refusal.message
+    return _form(request, context, schedule, "", thing, form, values, error)
+
+
+def _form(
+    request: HttpRequest,
+    context: WorkspaceContext,
+    schedule: Schedule | None,
+    of: str,
+    thing: PublishedPipeline | PipelineEndpoint | None,
+    form: ScheduleForm,
+    values: ValuesForm,
+    error: str,
+) -> HttpResponse:
+    facts = FormPage(
+        schedule=schedule,
+        what=thing.name if thing else "",
+        of=of,
+        choices=[] if thing else _choices(context),
+        form=form,
+        values=values,
+        error=error,
+        preview=_in_zone(queries.upcoming(schedule), schedule.timetable) if schedule else [],
+    )
+    return responses.show(request, "schedules/form.html", facts, section="schedules")
+
+
+def _choices(context: WorkspaceContext) -> list[tuple[str, str]]:
+    """What may be scheduled: endpoints, and the newest published pipelines, that are active."""
+    endpoints = pipelines.endpoints_in(context.workspace, PipelineEndpoint.Status.ACTIVE).order_by("name")[:OFFERED]
+    published = pipelines.published_in(context.workspace, PublishedPipeline.Status.ACTIVE).defer("graph")
+    return [
+        *((f"endpoint:{each.pk}", _("endpoint “%(name)s”") % {"name": each.name}) for each in endpoints),
+        *(
+            (f"pipeline:{each.pk}", f"{each.name} {each.version}".strip())
+            for each in published.order_by("-id")[:OFFERED]
+        ),
+    ]
+
+
+def _thing(context: WorkspaceContext, of: str) -> PublishedPipeline | PipelineEndpoint:
+    kind, _colon, key = of.partition(":")
+    if kind == "endpoint":
+        return pipelines.endpoint(context.workspace, key)
+    if kind == "pipeline":
+        return pipelines.one(context.workspace, key)
+    raise NotFound(_("There is no such published pipeline in this workspace."))
+
+
+def _graph_of(thing: PublishedPipeline | PipelineEndpoint | None) -> dict[str, Any]:
+    if isinstance(thing, PipelineEndpoint):
+        return dict(pipelines.endpoint_version(thing).pipeline.graph)
+    return dict(thing.graph) if thing else {}
+
+
+@workspace_dialog(Role.READER)
+def preview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+    """The next five times of what the form says, or what is wrong with it."""
+    form = TimetableForm(request.POST)
+    times: list[str] = []
+    error = ""
+    if form.is_valid():
+        try:
+            times = _preview(form.timetable())
+        except StudioError as refusal:
+            error = refusal.message
+    else:
+        error = " ".join(str(text) for errors in form.errors.values() for text in errors)
+    return render(request, "schedules/preview.html", {"times": times, "error": error})
+
+
+def _preview(table: dict[str, Any]) -> list[str]:
+    """The next five times in the zone of the timetable."""
+    found, moment = timetable.read(table), now()
+    first = found.first(moment)
+    return _in_zone([first, *timetable.upcoming(found, first, moment, 4)] if first is not None else [], table)
+
+
+def _in_zone(times: list[datetime], table: dict[str, Any]) -> list[str]:
+    zone = timetable.zone_of(str(table.get("time_zone") or "UTC"))
+    return [f"{each.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}" for each in times]
+
+
+@workspace_action()
+def status(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> HttpResponse:
+    """Enable or disable it."""
+    schedule = queries.schedule(context.workspace, schedule_id)
+    wanted = request.POST.get("status", "")
+    if wanted not in Schedule.Status.values:
+        wanted = schedule.status
+    schedules.change(
+        context, schedule, {"status": wanted, "pause_reason": request.POST.get("pause_reason", "").strip()[:1000]}
+    )
+    text = _("It runs again.") if wanted == Schedule.Status.ACTIVE else _("It is disabled: nothing of it starts.")
+    return responses.done(request, text, _place(context, schedule))
+
+
+@workspace_action()
+def delete(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> HttpResponse:
+    """Remove it; its runs stay."""
+    schedule = queries.schedule(context.workspace, schedule_id)
+    schedules.delete(context, schedule)
+    text = _("“%(name)s” is deleted. Its runs stay.") % {"name": schedule.name}
+    return responses.done(request, text, reverse("schedules:list", args=[context.workspace.name]))
+
+
+def _place(context: WorkspaceContext, schedule: Schedule) -> str:
+    return reverse("schedules:schedule", args=[context.workspace.name, schedule.pk])

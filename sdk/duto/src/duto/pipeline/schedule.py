@@ -1,0 +1,640 @@
+"""Schedules: what runs a published pipeline or an endpoint again and again."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
+
+from duto.client.http import segment
+from duto.exceptions import NotFoundException, UserErrorException
+from duto.not_built import not_built
+from duto.run.lookup import run_of
+from duto.steps.parameter import value_of
+
+if TYPE_CHECKING:
+    from duto.data.datastore import AbstractDatastore
+    from duto.pipeline.pipeline_run import PipelineRun
+    from duto.pipeline.time_zones import TimeZone
+    from duto.workspace.workspace import Workspace
+
+_ON_CHANGE, _ADVICE = "A schedule that changes of a datastore start", "Give it a recurrence."
+_TIME = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class ScheduleRecurrence:
+    """Every so many minutes, hours, days, weeks or months. It takes anything; `validate`, which `Schedule.create` calls, says
+    what cannot be meant.
+
+    Attributes:
+        frequency: `Minute`, `Hour`, `Day`, `Week` or `Month`.
+        interval: how many of them lie between two runs.
+        start_time: `YYYY-MM-DDThh:mm:ss` in the time zone, or a `datetime`; None for at once.
+        time_zone: a `TimeZone`, or the name of one of IANA or Windows; None for UTC.
+        hours: hours of the day, with Day and Week.
+        minutes: minutes of each of the hours, with Day and Week.
+        week_days: names of days, with Week.
+        time_of_day: `hh:mm`, instead of hours and minutes.
+    """
+
+    def __init__(
+        self,
+        frequency: str,
+        interval: int,
+        start_time: Union[str, datetime, None] = None,
+        time_zone: Union[str, TimeZone, None] = None,
+        hours: Optional[List[int]] = None,
+        minutes: Optional[List[int]] = None,
+        week_days: Optional[List[str]] = None,
+        time_of_day: Optional[str] = None,
+    ) -> None:
+        """
+        Args:
+            frequency: `Minute`, `Hour`, `Day`, `Week` or `Month`.
+            interval: how many of them lie between two runs.
+            start_time: `YYYY-MM-DDThh:mm:ss` in the time zone, or a `datetime`; None for at once.
+            time_zone: a `TimeZone`, or the name of one of IANA or Windows; None for UTC.
+            hours: hours of the day, 0 to 23, with Day and Week.
+            minutes: minutes of each of the hours, 0 to 59, with Day and Week.
+            week_days: names of days such as `Monday`, with Week.
+            time_of_day: `hh:mm`, instead of hours and minutes.
+        """
+        self.frequency = frequency
+        self.interval = interval
+        self.start_time = start_time
+        self.time_zone = time_zone
+        self.hours = hours
+        self.minutes = minutes
+        self.week_days = week_days
+        self.time_of_day = time_of_day
+
+    def validate(self) -> None:
+        """See that it can be meant. The studio looks again when the schedule is made, also at the time zone.
+
+        Raises:
+            UserErrorException: what is wrong, all of it.
+        """
+        problems: List[str] = []
+        interval: Any = self.interval
+        start: Any = self.start_time
+        if self.frequency not in ("Minute", "Hour", "Day", "Week", "Month"):
+            problems.append(f"frequency is Minute, Hour, Day, Week or Month, not {self.frequency!r}.")
+        if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
+            problems.append(f"interval is a whole number from 1 on, not {interval!r}.")
+        if isinstance(start, str):
+            try:
+                datetime.strptime(start[:19], "%Y-%m-%dT%H:%M:%S")
+            except ValueError:
+                problems.append(f"start_time is written as 2026-01-31T02:00:00, not {start!r}.")
+        elif start is not None and not isinstance(start, datetime):
+            problems.append(f"start_time is a text or a datetime, not {start!r}.")
+        for name, values, most in (("hours", self.hours, 23), ("minutes", self.minutes, 59)):
+            if any(
+                isinstance(each, bool) or not isinstance(each, int) or not 0 <= each <= most for each in values or ()
+            ):
+                problems.append(f"{name} are whole numbers from 0 to {most}, not {values!r}.")
+        if any(str(each).capitalize() not in _DAYS for each in self.week_days or ()):
+            problems.append(f"week_days are names of days such as Monday, not {self.week_days!r}.")
+        if self.time_of_day is not None and not _TIME.fullmatch(str(self.time_of_day)):
+            problems.append(f"time_of_day is written as 15:30, not {self.time_of_day!r}.")
+        if self.time_of_day is not None and (self.hours or self.minutes):
+            problems.append("time_of_day stands instead of hours and minutes.")
+        if problems:
+            raise UserErrorException("The recurrence cannot be meant: " + " ".join(problems))
+
+    def _document(self) -> Dict[str, Any]:
+        """As REST takes it."""
+        start, zone = self.start_time, self.time_zone
+        found = {
+            "frequency": self.frequency,
+            "interval": self.interval,
+            "start_time": start.isoformat(timespec="seconds") if isinstance(start, datetime) else start,
+            "time_zone": zone.value if isinstance(zone, Enum) else zone,
+            "hours": self.hours,
+            "minutes": self.minutes,
+            "week_days": self.week_days,
+            "time_of_day": self.time_of_day,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{name}={value!r}" for name, value in self._document().items())
+        return f"ScheduleRecurrence({words})"
+
+
+class Schedule:
+    """Runs a published pipeline, or the default version of an endpoint, again and again.
+
+    Programs get one by `Schedule.create` or `Schedule.get`.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        id: str,
+        name: str,
+        description: Optional[str],
+        pipeline_id: Optional[str],
+        status: str,
+        recurrence: Optional[ScheduleRecurrence],
+        datastore_name: Optional[str],
+        polling_interval: Optional[int],
+        data_path_parameter_name: Optional[str],
+        continue_on_step_failure: Optional[bool],
+        path_on_datastore: Optional[str],
+        _schedule_provider: Any = None,
+        pipeline_endpoint_id: Optional[str] = None,
+    ) -> None:
+        """
+        Args:
+            workspace: the workspace.
+            id: its id.
+            name: its name.
+            description: its description.
+            pipeline_id: id of the published pipeline; None where an endpoint runs.
+            status: `Active` or `Disabled`.
+            recurrence: when it runs.
+            datastore_name: the datastore whose changes start it.
+            polling_interval: minutes between two looks at it.
+            data_path_parameter_name: the parameter that gets the path of what has changed.
+            continue_on_step_failure: whether steps run that do not need the one that failed.
+            path_on_datastore: where on the datastore.
+            pipeline_endpoint_id: id of the endpoint; None where a published pipeline runs.
+        """
+        self._workspace = workspace
+        self._id = id
+        self._document: Dict[str, Any] = {
+            "name": name,
+            "description": description,
+            "pipeline_id": pipeline_id,
+            "endpoint_id": pipeline_endpoint_id,
+            "status": status,
+            "continue_on_step_failure": continue_on_step_failure,
+            "datastore": datastore_name,
+            "polling_interval": polling_interval,
+            "data_path_parameter_name": data_path_parameter_name,
+            "path_on_datastore": path_on_datastore,
+        }
+        self._recurrence = recurrence
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self._id
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self._document["name"])
+
+    @property
+    def description(self) -> Optional[str]:
+        """Its description."""
+        return self._text("description")
+
+    @property
+    def pipeline_id(self) -> Optional[str]:
+        """Id of the published pipeline; None where an endpoint runs."""
+        return self._text("pipeline_id")
+
+    @property
+    def pipeline_endpoint_id(self) -> Optional[str]:
+        """Id of the endpoint; None where a published pipeline runs."""
+        return self._text("endpoint_id")
+
+    @property
+    def status(self) -> str:
+        """`Active` or `Disabled`."""
+        return str(self._document["status"])
+
+    @property
+    def recurrence(self) -> Optional[ScheduleRecurrence]:
+        """When it runs; None where a cron expression says so."""
+        return self._recurrence
+
+    @property
+    def continue_on_step_failure(self) -> Optional[bool]:
+        """Whether steps run that do not need the one that failed; None for what the pipeline was published with."""
+        found = self._document.get("continue_on_step_failure")
+        return None if found is None else bool(found)
+
+    @property
+    def datastore_name(self) -> Optional[str]:
+        """The datastore whose changes start it."""
+        return self._text("datastore")
+
+    @property
+    def polling_interval(self) -> Optional[int]:
+        """Minutes between two looks at the datastore."""
+        found = self._document.get("polling_interval")
+        return None if found is None else int(found)
+
+    @property
+    def data_path_parameter_name(self) -> Optional[str]:
+        """The parameter that gets the path of what has changed."""
+        return self._text("data_path_parameter_name")
+
+    @property
+    def path_on_datastore(self) -> Optional[str]:
+        """Where on the datastore."""
+        return self._text("path_on_datastore")
+
+    @staticmethod
+    def create(
+        workspace: Workspace,
+        name: str,
+        pipeline_id: str,
+        experiment_name: str,
+        recurrence: Optional[ScheduleRecurrence] = None,
+        description: Optional[str] = None,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
+        wait_for_provisioning: bool = False,
+        wait_timeout: int = 3600,
+        datastore: Optional[AbstractDatastore] = None,
+        polling_interval: int = 5,
+        data_path_parameter_name: Optional[str] = None,
+        continue_on_step_failure: Optional[bool] = None,
+        path_on_datastore: Optional[str] = None,
+        _workflow_provider: Any = None,
+        _service_endpoint: Any = None,
+    ) -> Schedule:
+        """Run a published pipeline again and again. Without a start time it runs at once for the first time.
+
+        Args:
+            workspace: the workspace.
+            name: name of the schedule.
+            pipeline_id: id of the published pipeline.
+            experiment_name: name of the experiment, which is made if need be.
+            recurrence: when it runs.
+            description: what it is for.
+            pipeline_parameters: values of parameters by name; others have their defaults.
+            wait_for_provisioning: taken and not used: a schedule is there when this returns.
+            wait_timeout: taken and not used.
+            datastore: not built: a datastore whose changes start it.
+            polling_interval: taken and not used without a datastore.
+            data_path_parameter_name: taken and not used without a datastore.
+            continue_on_step_failure: let steps run that do not need the one that failed; None for what the pipeline was
+                published with.
+            path_on_datastore: taken and not used without a datastore.
+
+        Returns:
+            The schedule.
+
+        Raises:
+            UserErrorException: the recurrence cannot be meant, or a parameter does not fit.
+            NotFoundException: there is no such pipeline.
+            ConflictException: the pipeline is disabled.
+            NotBuiltException: a datastore is given.
+        """
+        if datastore is not None:
+            raise not_built(_ON_CHANGE, _ADVICE)
+        body = _body(workspace, name, experiment_name, recurrence, description, pipeline_parameters)
+        body.update(pipeline=str(pipeline_id), continue_on_step_failure=continue_on_step_failure)
+        return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
+
+    @staticmethod
+    def create_for_pipeline_endpoint(
+        workspace: Workspace,
+        name: str,
+        pipeline_endpoint_id: str,
+        experiment_name: str,
+        recurrence: Optional[ScheduleRecurrence] = None,
+        description: Optional[str] = None,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
+        wait_for_provisioning: bool = False,
+        wait_timeout: int = 3600,
+        datastore: Optional[AbstractDatastore] = None,
+        polling_interval: int = 5,
+        data_path_parameter_name: Optional[str] = None,
+        continue_on_step_failure: Optional[bool] = None,
+        path_on_datastore: Optional[str] = None,
+        _workflow_provider: Any = None,
+        _service_endpoint: Any = None,
+    ) -> Schedule:
+        """Run the version of an endpoint that is the default at the time, again and again.
+
+        Args:
+            workspace: the workspace.
+            name: name of the schedule.
+            pipeline_endpoint_id: id of the endpoint.
+            experiment_name: name of the experiment, which is made if need be.
+            recurrence: when it runs.
+            description: what it is for.
+            pipeline_parameters: values of parameters by name; others have their defaults.
+            wait_for_provisioning: taken and not used: a schedule is there when this returns.
+            wait_timeout: taken and not used.
+            datastore: not built: a datastore whose changes start it.
+            polling_interval: taken and not used without a datastore.
+            data_path_parameter_name: taken and not used without a datastore.
+            continue_on_step_failure: as in `create`.
+            path_on_datastore: taken and not used without a datastore.
+
+        Returns:
+            The schedule.
+
+        Raises:
+            UserErrorException: the recurrence cannot be meant, or a parameter does not fit.
+            NotFoundException: there is no such endpoint.
+            ConflictException: the endpoint or its pipeline is disabled.
+            NotBuiltException: a datastore is given.
+        """
+        if datastore is not None:
+            raise not_built(_ON_CHANGE, _ADVICE)
+        body = _body(workspace, name, experiment_name, recurrence, description, pipeline_parameters)
+        body.update(endpoint=str(pipeline_endpoint_id), continue_on_step_failure=continue_on_step_failure)
+        return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
+
+    @staticmethod
+    def get(workspace: Workspace, id: str, _workflow_provider: Any = None, _service_endpoint: Any = None) -> Schedule:
+        """The schedule of this id.
+
+        Args:
+            workspace: the workspace.
+            id: its id.
+
+        Returns:
+            The schedule.
+
+        Raises:
+            NotFoundException: there is none.
+        """
+        try:
+            return _schedule_of(workspace, workspace._client.get(workspace._path(f"schedules/{segment(str(id))}/")))
+        except NotFoundException as error:
+            raise NotFoundException(f"There is no schedule {id} in '{workspace.name}'.") from error
+
+    @staticmethod
+    def list(
+        workspace: Workspace,
+        active_only: bool = True,
+        pipeline_id: Optional[str] = None,
+        pipeline_endpoint_id: Optional[str] = None,
+        _workflow_provider: Any = None,
+        _service_endpoint: Any = None,
+    ) -> List[Schedule]:
+        """The schedules of the workspace, of a published pipeline or of an endpoint.
+
+        Args:
+            workspace: the workspace.
+            active_only: leave those out that are disabled.
+            pipeline_id: those of this published pipeline alone.
+            pipeline_endpoint_id: those of this endpoint alone.
+
+        Returns:
+            The schedules, newest first.
+        """
+        asked: Dict[str, str] = {"status": "Active"} if active_only else {}
+        if pipeline_id is not None:
+            asked["pipeline"] = str(pipeline_id)
+        if pipeline_endpoint_id is not None:
+            asked["endpoint"] = str(pipeline_endpoint_id)
+        return [_schedule_of(workspace, item) for item in workspace._pages("schedules/", **asked)]
+
+    @staticmethod
+    def get_all(
+        workspace: Workspace,
+        active_only: bool = True,
+        pipeline_id: Optional[str] = None,
+        pipeline_endpoint_id: Optional[str] = None,
+        _workflow_provider: Any = None,
+        _service_endpoint: Any = None,
+    ) -> List[Schedule]:
+        """The old spelling of `list`.
+
+        Args:
+            workspace: as there.
+            active_only: as there.
+            pipeline_id: as there.
+            pipeline_endpoint_id: as there.
+
+        Returns:
+            The schedules.
+        """
+        return Schedule.list(workspace, active_only, pipeline_id, pipeline_endpoint_id)
+
+    @staticmethod
+    def get_schedules_for_pipeline_id(
+        workspace: Workspace, pipeline_id: str, _workflow_provider: Any = None, _service_endpoint: Any = None
+    ) -> List[Schedule]:
+        """All schedules of a published pipeline, disabled ones too.
+
+        Args:
+            workspace: the workspace.
+            pipeline_id: id of the published pipeline.
+
+        Returns:
+            The schedules.
+        """
+        return Schedule.list(workspace, False, pipeline_id)
+
+    @staticmethod
+    def get_schedules_for_pipeline_endpoint_id(
+        workspace: Workspace, pipeline_endpoint_id: str, _workflow_provider: Any = None, _service_endpoint: Any = None
+    ) -> List[Schedule]:
+        """All schedules of an endpoint, disabled ones too.
+
+        Args:
+            workspace: the workspace.
+            pipeline_endpoint_id: id of the endpoint.
+
+        Returns:
+            The schedules.
+        """
+        return Schedule.list(workspace, False, pipeline_endpoint_id=pipeline_endpoint_id)
+
+    @staticmethod
+    def load_yaml(
+        workspace: Workspace, filename: str, _workflow_provider: Any = None, _service_endpoint: Any = None
+    ) -> Dict[str, object]:
+        """Read a file whose key `Schedule` says how a schedule is made.
+
+        Args:
+            workspace: the workspace.
+            filename: path of the YAML file.
+
+        Returns:
+            The named arguments of `Schedule.create` but workspace, name, pipeline and experiment.
+
+        Raises:
+            UserErrorException: it cannot be read, or has keys that a schedule has not.
+        """
+        import yaml
+
+        try:
+            found = yaml.safe_load(Path(filename).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserErrorException(f"{filename} cannot be read: {error}") from error
+        inner = found.get("Schedule") if isinstance(found, dict) else None
+        if not isinstance(inner, dict):
+            raise UserErrorException(f"{filename} has no key Schedule with what the schedule is.")
+        given = {name: None if value == "None" else value for name, value in inner.items()}
+        if unknown := sorted(set(given) - _OF_YAML):
+            raise UserErrorException(f"{filename} says what a schedule has not: {', '.join(map(str, unknown))}.")
+        if given.get("recurrence") is not None:
+            try:
+                given["recurrence"] = ScheduleRecurrence(**dict(given["recurrence"] or {}))
+            except (TypeError, ValueError) as error:
+                raise UserErrorException(f"The recurrence of {filename} cannot be read: {error}") from error
+        name = given.pop("datastore_name", None)
+        given["datastore"] = None if name is None else workspace.datastores[name]
+        return given
+
+    def get_pipeline_runs(self) -> List[PipelineRun]:
+        """The runs that it has started and that are still there.
+
+        Returns:
+            The runs, newest first.
+        """
+        items = self._workspace._client.pages(f"{self._place}ticks/")
+        keys = [str(each["run_id"]) for each in items if each.get("run_id")]
+        return [self._run(key) for key in keys]
+
+    def get_last_pipeline_run(self) -> Optional[PipelineRun]:
+        """The newest run that it has started.
+
+        Returns:
+            The run; None where there is none.
+        """
+        for each in self._workspace._client.pages(f"{self._place}ticks/"):
+            if each.get("run_id"):
+                newest: PipelineRun = self._run(str(each["run_id"]))
+                return newest
+        return None
+
+    def update(
+        self,
+        name: Optional[str] = None,
+        description: Optional[str] = None,
+        recurrence: Optional[ScheduleRecurrence] = None,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
+        status: Optional[str] = None,
+        wait_for_provisioning: bool = False,
+        wait_timeout: int = 3600,
+        datastore: Optional[AbstractDatastore] = None,
+        polling_interval: Optional[int] = None,
+        data_path_parameter_name: Optional[str] = None,
+        continue_on_step_failure: Optional[bool] = None,
+        path_on_datastore: Optional[str] = None,
+    ) -> None:
+        """Change it; what is left out stays.
+
+        Args:
+            name: another name.
+            description: another description.
+            recurrence: another recurrence, from now on.
+            pipeline_parameters: other values of parameters, instead of all before.
+            status: `Active` or `Disabled`.
+            wait_for_provisioning: taken and not used.
+            wait_timeout: taken and not used.
+            datastore: not built.
+            polling_interval: taken and not used without a datastore.
+            data_path_parameter_name: taken and not used without a datastore.
+            continue_on_step_failure: let steps run that do not need the one that failed.
+            path_on_datastore: taken and not used without a datastore.
+
+        Raises:
+            UserErrorException: the recurrence cannot be meant, or a parameter does not fit.
+            NotBuiltException: a datastore is given.
+        """
+        if datastore is not None:
+            raise not_built(_ON_CHANGE, _ADVICE)
+        body: Dict[str, Any] = {
+            "name": name,
+            "description": description,
+            "status": status,
+            "continue_on_step_failure": continue_on_step_failure,
+        }
+        if recurrence is not None:
+            recurrence.validate()
+            body["timetable"] = recurrence._document()
+        if pipeline_parameters is not None:
+            body["parameters"] = _values(self._workspace, pipeline_parameters)
+        self._change({key: value for key, value in body.items() if value is not None})
+
+    def enable(self, wait_for_provisioning: bool = False, wait_timeout: int = 3600) -> None:
+        """Run again from now on; what was due meanwhile is left out.
+
+        Args:
+            wait_for_provisioning: taken and not used.
+            wait_timeout: taken and not used.
+
+        Raises:
+            ConflictException: its pipeline or endpoint is disabled.
+        """
+        self._change({"status": "Active"})
+
+    def disable(self, wait_for_provisioning: bool = False, wait_timeout: int = 3600) -> None:
+        """Run no more.
+
+        Args:
+            wait_for_provisioning: taken and not used.
+            wait_timeout: taken and not used.
+        """
+        self._change({"status": "Disabled"})
+
+    def _run(self, key: str) -> Any:
+        return run_of(self._workspace, self._workspace._client.get(self._workspace._path(f"runs/{segment(key)}/")))
+
+    def _change(self, changes: Mapping[str, object]) -> None:
+        self._take(self._workspace._client.patch(self._place, changes))
+
+    def _take(self, item: Mapping[str, Any]) -> None:
+        self._document = dict(item)
+        table = item.get("timetable") or {}
+        self._recurrence = ScheduleRecurrence(**table) if "frequency" in table else None
+
+    def _text(self, name: str) -> Optional[str]:
+        found = self._document.get(name)
+        return None if found is None else str(found)
+
+    @property
+    def _place(self) -> str:
+        return str(self._workspace._path(f"schedules/{segment(self._id)}/"))
+
+    def __repr__(self) -> str:
+        return (
+            f"Schedule(Name: {self.name},\nId: {self.id},\nStatus: {self.status},\nPipeline Id: {self.pipeline_id},\n"
+            f"Pipeline Endpoint Id: {self.pipeline_endpoint_id},\nRecurrence Details: {self.recurrence})"
+        )
+
+
+_OF_YAML = {
+    "description", "recurrence", "pipeline_parameters", "wait_for_provisioning", "wait_timeout", "datastore_name",
+    "polling_interval", "data_path_parameter_name", "continue_on_step_failure", "path_on_datastore",
+}  # fmt: skip
+
+
+def _schedule_of(workspace: Workspace, item: Mapping[str, Any]) -> Schedule:
+    """The schedule of a document."""
+    made = Schedule(
+        workspace, str(item["id"]), str(item["name"]), None, None, "Active", None, None, None, None, None, None
+    )
+    made._take(item)
+    return made
+
+
+def _body(
+    workspace: Workspace,
+    name: str,
+    experiment_name: str,
+    recurrence: Optional[ScheduleRecurrence],
+    description: Optional[str],
+    parameters: Optional[Mapping[str, object]],
+) -> Dict[str, Any]:
+    if recurrence is None:
+        raise UserErrorException(f"The schedule '{name}' needs a recurrence, which says when it runs.")
+    recurrence.validate()
+    return {
+        "name": name,
+        "experiment_name": experiment_name,
+        "description": description or "",
+        "timetable": recurrence._document(),
+        "parameters": _values(workspace, parameters or {}),
+    }
+
+
+def _values(workspace: Workspace, parameters: Mapping[str, object]) -> Dict[str, Any]:
+    return {name: value_of(value, workspace, True) for name, value in parameters.items()}

@@ -1,0 +1,258 @@
+"""From due times to runs: once for each, by the policies, whoever dies on the way."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from core import duties
+from core.clock import now
+from pipelines.services import endpoints
+from runs.models import Attempt, Run
+from runs.services.submission import publish
+from schedules import stored_messages
+from schedules.models import Schedule, Tick
+from schedules.services import firing
+from schedules.services.schedules import change, create
+from tests.runs.conftest import RunScenario
+from workspaces.models import Member, Role
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+MINUTELY = {"frequency": "Minute", "interval": 1}
+
+
+@pytest.fixture
+def pipeline(scenario: RunScenario) -> Any:
+    graph = scenario.graph("train", parameters=[{"name": "epochs", "type": "int", "default": 3}])
+    return publish.publish_graph(scenario.context, graph, name="Nightly")
+
+
+def scheduled(scenario: RunScenario, pipeline: Any, **asked: Any) -> Schedule:
+    return create(scenario.context, {"name": "often", "pipeline": pipeline.pk, "timetable": MINUTELY, **asked})
+
+
+def put_back(schedule: Schedule, **ago: float) -> None:
+    """As if the schedule had been due so long ago, or now, for the first time, and nobody had looked since."""
+    at = now() - timedelta(**ago)
+    Schedule.objects.filter(pk=schedule.pk).update(next_at=at, created_at=at)
+    schedule.refresh_from_db()
+
+
+def look(schedule: Schedule) -> None:
+    """One look of the ticker, and of the worker that it wakes."""
+    firing.look()
+    firing.fire(schedule.pk)
+
+
+def statuses(schedule: Schedule) -> list[str]:
+    return list(Tick.objects.filter(schedule=schedule).order_by("due_at").values_list("status", flat=True))
+
+
+def end(run: Run, status: str = "Completed") -> None:
+    Run.objects.filter(pk=run.pk).update(status=status)
+
+
+def test_what_is_due_runs_once_with_its_parameters(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline, parameters={"epochs": 9}, experiment_name="by schedule")
+    for _ in range(3):
+        look(made)
+    tick = Tick.objects.get()
+    run = Run.objects.get(parent=None)
+    assert (tick.status, tick.run_id) == ("fired", run.pk)
+    assert (run.parameters, run.experiment.name, run.submitted_by) == ({"epochs": 9}, "by schedule", scenario.owner)
+    assert run.trigger == {"kind": "schedule", "name": "often"} and run.published_pipeline_id == pipeline.pk
+    made.refresh_from_db()
+    assert made.run_count == 1 and made.next_at == tick.due_at + timedelta(minutes=1)
+    assert (1, firing.look) in duties.registered()
+
+
+def test_an_endpoint_runs_the_version_that_is_the_default_at_the_time(scenario: RunScenario, pipeline: Any) -> None:
+    endpoint = endpoints.create(scenario.context, "scoring", pipeline)
+    made = create(scenario.context, {"name": "often", "endpoint": endpoint.pk, "timetable": MINUTELY})
+    newer = publish.publish_graph(scenario.context, scenario.graph("train"), name="Nightly", version="2")
+    endpoints.add(scenario.context, endpoint, newer, is_default=True)
+    look(made)
+    run = Run.objects.get(parent=None)
+    assert run.published_pipeline_id == newer.pk and run.by_endpoint.version.version == 1
+    assert run.trigger["kind"] == "schedule"
+
+
+@pytest.mark.parametrize(("catch_up", "fired", "skipped"), [(0, 1, 1), (1, 2, 1), (3, 4, 1), (None, 11, 0)])
+def test_what_was_missed_is_made_up_for_as_far_as_is_said(
+    scenario: RunScenario, pipeline: Any, catch_up: int | None, fired: int, skipped: int
+) -> None:
+    made = scheduled(scenario, pipeline, catch_up=catch_up)
+    put_back(made, minutes=10, seconds=5)
+    for _ in range(3):
+        look(made)
+    assert statuses(made).count("fired") == fired and statuses(made).count("skipped") == skipped
+    if skipped:
+        why = Tick.objects.filter(status="skipped").latest("due_at").reason
+        assert "ticks before it" in stored_messages.said(why) and why["facts"]["count"] == 11 - fired - 1
+    made.refresh_from_db()
+    assert made.next_at is not None and timedelta() < made.next_at - now() <= timedelta(minutes=1)
+
+
+def test_a_studio_that_was_away_for_years_begins_anew(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    put_back(made, days=900)
+    firing.look()
+    made.refresh_from_db()
+    assert Tick.objects.count() <= 2 + 1 and made.next_at is not None and made.next_at > now()
+
+
+@pytest.mark.parametrize(
+    ("overlap", "expected"),
+    [
+        ("allow", ["fired", "fired", "fired"]),
+        ("skip", ["fired", "skipped", "skipped"]),
+        ("queue_one", ["fired", "queued", "skipped"]),
+        ("queue_all", ["fired", "queued", "due"]),
+    ],
+)
+def test_while_a_run_is_under_way(scenario: RunScenario, pipeline: Any, overlap: str, expected: list[str]) -> None:
+    made = scheduled(scenario, pipeline, overlap=overlap)
+    look(made)
+    first = Run.objects.get(parent=None)
+    for _ in range(2):
+        put_back(made)
+        look(made)
+    assert statuses(made) == expected
+    if overlap == "skip":
+        assert f"Run #{first.number} of the schedule" in stored_messages.said(
+            Tick.objects.filter(status="skipped")[0].reason
+        )
+    end(first)
+    look(made)
+    waiting = expected.count("queued") + expected.count("due")
+    assert statuses(made).count("fired") == (3 if overlap == "allow" else 1 + bool(waiting))
+    if overlap == "queue_all":
+        end(Tick.objects.filter(run__isnull=False).latest("due_at").run)  # type: ignore[arg-type]
+        look(made)
+        assert statuses(made) == ["fired", "fired", "fired"]
+
+
+def test_the_newest_takes_the_place_of_the_run_that_is_under_way(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline, overlap="cancel")
+    look(made)
+    first = Run.objects.get(parent=None)
+    step = scenario.step(first, "train")
+    Run.objects.filter(root=first).update(status="Running")
+    Attempt.objects.filter(run=step).update(status="running", host=scenario.host)
+    for _ in range(2):
+        put_back(made)
+        look(made)
+    assert statuses(made) == ["fired", "skipped", "queued"]
+    first.refresh_from_db()
+    assert first.status == "CancelRequested" and "the schedule 'often'" in first.cancel_requested_by
+    end(first, "Canceled")
+    look(made)
+    assert statuses(made) == ["fired", "skipped", "fired"]
+
+
+def test_two_workers_fire_a_tick_once(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    firing.look()
+    tick = Tick.objects.select_related("schedule__workspace", "schedule__created_by").get()
+    found: list[Run] = []
+
+    def work() -> None:
+        try:
+            found.append(firing.start(scenario.context, tick))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert Run.objects.filter(parent=None).count() == 1
+    assert {run.pk for run in found} == {Run.objects.get(parent=None).pk}
+    made.refresh_from_db()
+    assert made.run_count == 1
+
+
+def test_one_that_died_before_the_run_was_there_is_followed(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    firing.look()
+    Tick.objects.update(claimed_at=now() - timedelta(seconds=30))
+    firing.fire(made.pk)
+    assert statuses(made) == ["due"], "whoever has it may still be at it"
+    Tick.objects.update(claimed_at=now() - firing.CLAIM - timedelta(seconds=1))
+    firing.fire(made.pk)
+    assert statuses(made) == ["fired"]
+
+
+def test_what_cannot_run_says_why_and_the_next_is_tried(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    scenario.cluster.delete()
+    look(made)
+    tick = Tick.objects.get()
+    assert tick.status == "failed" and "compute target 'cpu'" in stored_messages.said(tick.reason)
+    made.refresh_from_db()
+    assert made.status == "Active" and made.next_at is not None
+
+
+def test_who_made_it_answers_for_it(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    Member.objects.filter(user=scenario.owner).update(role=Role.READER)
+    look(made)
+    made.refresh_from_db()
+    assert statuses(made) == ["failed"] and made.status == "Disabled" and "Nobody answers" in made.pause_reason
+    Member.objects.filter(user=scenario.owner).update(role=Role.OWNER)
+    assert change(scenario.context, made, {"status": "Active"}).pause_reason == ""
+
+
+def test_an_end_and_a_most_are_kept(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline, max_runs=1)
+    look(made)
+    put_back(made)
+    look(made)
+    assert statuses(made) == ["fired", "skipped"]
+    made.refresh_from_db()
+    assert made.status == "Disabled" and "as many runs as it may: 1" in made.pause_reason
+    ended = scheduled(scenario, pipeline, end_at=now() + timedelta(seconds=30))
+    look(ended)
+    ended.refresh_from_db()
+    assert ended.next_at is None and statuses(ended) == ["fired"]
+
+
+def test_jitter_puts_a_tick_off(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline, jitter=3600)
+    look(made)
+    tick = Tick.objects.get()
+    assert tick.status == "due" and tick.due_at < tick.fires_at <= tick.due_at + timedelta(hours=1)
+    Tick.objects.update(fires_at=now())
+    look(made)
+    assert statuses(made) == ["fired"]
+
+
+def test_a_disabled_schedule_is_not_due(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    firing.look()
+    change(scenario.context, made, {"status": "Disabled"})
+    firing.fire(made.pk)
+    assert statuses(made) == ["skipped"] and Run.objects.count() == 0
+    firing.look()
+    assert Tick.objects.count() == 1
+
+
+def test_a_look_costs_the_same_however_many_schedules_there_are(scenario: RunScenario, pipeline: Any) -> None:
+    from django.test.utils import CaptureQueriesContext
+
+    later = now() + timedelta(hours=1)
+    made = [
+        Schedule(workspace=scenario.workspace, name=f"s{n}", pipeline=pipeline, timetable=MINUTELY, next_at=later)
+        for n in range(300)
+    ]
+    with CaptureQueriesContext(connection) as few:
+        firing.look()
+    Schedule.objects.bulk_create(made)
+    with CaptureQueriesContext(connection) as many:
+        firing.look()
+    assert len(many) == len(few) <= 2

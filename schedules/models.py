@@ -41,6 +41,11 @@ class Schedule(Row):
     continue_on_step_failure = models.BooleanField(null=True)
     # A recurrence or a cron expression (schedules.timetable).
     timetable = models.JSONField()
+    # What is looked at each time, where a change and not the time starts runs (schedules.changes).
+    watch = models.JSONField(null=True)
+    # The files as the last look that told of them found them, and why the last one found none.
+    seen = models.JSONField(default=dict)
+    watch_error = models.TextField(blank=True)
     overlap = models.CharField(max_length=10, choices=Overlap, default=Overlap.ALLOW)
     # Of the ticks that were missed while the studio was away so many, the newest, are made up for; None: all.
     catch_up = models.PositiveIntegerField(null=True, default=1)
@@ -75,7 +80,7 @@ class Tick(Row):
         FAILED = "failed", _("failed")
 
     schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="ticks")
-    # When the timetable said so.
+    # When the timetable said so, or the change was found.
     due_at = models.DateTimeField()
     status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
     # Not before: the time that was due, and the jitter.
@@ -85,6 +90,8 @@ class Tick(Row):
     settled_at = models.DateTimeField(null=True)
     # Why it was skipped or failed: a sentence by its code and facts (runs.stored_messages), or a text.
     reason = models.JSONField(default=dict)
+    # Values of parameters that go before those of the schedule: where the change was.
+    parameters = models.JSONField(default=dict)
     run = models.OneToOneField(Run, models.SET_NULL, null=True, related_name="by_tick")
 
     class Meta:

@@ -23,7 +23,7 @@ def schedules_in(
     workspace: Workspace, *, status: str = "", pipeline: object = None, endpoint: object = None
 ) -> QuerySet[Schedule]:
     """The schedules of a workspace, of this status, pipeline or endpoint where one is said."""
-    found = Schedule.objects.filter(workspace=workspace).select_related(*RELATED).defer("pipeline__graph")
+    found = Schedule.objects.filter(workspace=workspace).select_related(*RELATED).defer("pipeline__graph", "seen")
     found = found.filter(status=status) if status else found
     found = found.filter(pipeline=as_key(pipeline)) if pipeline else found
     return found.filter(endpoint=as_key(endpoint)) if endpoint else found
@@ -67,6 +67,8 @@ def document(found: Schedule) -> dict[str, Any]:
         "parameters": found.parameters,
         "continue_on_step_failure": found.continue_on_step_failure,
         "timetable": found.timetable,
+        "watch": found.watch,
+        "watch_error": found.watch_error,
         "overlap": found.overlap,
         "catch_up": found.catch_up,
         "jitter": found.jitter,

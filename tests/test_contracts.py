@@ -97,7 +97,7 @@ def test_nothing_is_there_that_nobody_uses() -> None:
 
 
 # Loaded by others: Django's hasher and its database backend, and what the SDK uses where it is installed.
-BY_OTHERS = {"argon2-cffi", "psycopg", "dulwich"}
+BY_OTHERS = {"argon2-cffi", "psycopg", "dulwich", "tzdata"}
 
 
 def test_what_runs_depends_on_what_it_imports_alone() -> None:

@@ -1,0 +1,4 @@
+"""REST of schedules and their ticks.
+
+Programs and the SDK call it.
+"""

@@ -17,6 +17,11 @@ class _Common(serializers.Serializer[Any]):
     continue_on_step_failure = serializers.BooleanField(required=False, allow_null=True)
     status = serializers.ChoiceField(Schedule.Status.choices, required=False)
     pause_reason = serializers.CharField(required=False, allow_blank=True, help_text="Why it is disabled.")
+    watch = serializers.DictField(
+        required=False,
+        allow_null=True,
+        help_text="A folder of a datastore whose changes start runs (docs/schedules.md).",
+    )
     overlap = serializers.ChoiceField(Schedule.Overlap.choices, required=False)
     catch_up = serializers.IntegerField(
         required=False, allow_null=True, min_value=0, max_value=MOST,
@@ -56,7 +61,9 @@ class ScheduleOut(serializers.Serializer[Any]):
     experiment_name = serializers.CharField()
     parameters = serializers.JSONField()
     continue_on_step_failure = serializers.BooleanField(allow_null=True)
-    timetable = serializers.JSONField()
+    timetable = serializers.JSONField(help_text="Of a watch: when it looks.")
+    watch = serializers.JSONField()
+    watch_error = serializers.CharField(help_text="Why the last look found nothing to look at.")
     overlap = serializers.CharField()
     catch_up = serializers.IntegerField(allow_null=True)
     jitter = serializers.IntegerField()

@@ -1,0 +1,4 @@
+"""Makes and changes schedules, and fires them.
+
+Called by pages, REST, the ticker and workers.
+"""

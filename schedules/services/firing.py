@@ -26,8 +26,9 @@ from runs.models import Run
 from runs.queries.runs import get_run
 from runs.services.orchestration.cancel import cancel_tree
 from runs.services.submission import publish
-from schedules import stored_messages, timetable
+from schedules import changes, stored_messages, timetable
 from schedules.models import Schedule, Tick
+from schedules.services import watching
 from schedules.timetable import Timetable
 from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import Role
@@ -65,14 +66,19 @@ def look() -> None:
 
 def advance(key: UUID, moment: datetime) -> None:
     """Write the ticks of a schedule up to `moment`, and when it is due next. May be repeated."""
+    files, why = watching.look(key)  # before the row is locked: a store may take its time
     with slices.writing():
         schedule = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").get(pk=key)
         if schedule.next_at is None or schedule.next_at > moment:
             return
         found = timetable.read(schedule.timetable)
-        ticks, schedule.next_at = _ticks(schedule, found, moment)
+        if schedule.watch is not None:
+            ticks = _changes(schedule, files, why, moment)
+            schedule.next_at = _before_end(schedule, found.after(moment, schedule.created_at))
+        else:
+            ticks, schedule.next_at = _ticks(schedule, found, moment)
         Tick.objects.bulk_create(ticks, ignore_conflicts=True)
-        schedule.save(update_fields=["next_at"])
+        schedule.save(update_fields=["next_at", "seen", "watch_error"] if schedule.watch else ["next_at"])
         if any(each.status == Status.DUE and each.fires_at <= moment for each in ticks):
             later("schedules.fire", schedule_id=str(key))
         tell(schedule)
@@ -84,10 +90,9 @@ def _ticks(schedule: Schedule, found: Timetable, moment: datetime) -> tuple[list
     anchor, end = schedule.created_at, schedule.end_at
     times = [schedule.next_at]
     times += islice(timetable.between(found, schedule.next_at, moment, anchor), MOST_MISSED)
-    following = found.after(moment, anchor)
+    following = _before_end(schedule, found.after(moment, anchor))
     if end is not None:
         times = [each for each in times if each <= end]
-        following = following if following is not None and following <= end else None
     missed = [each for each in times if each < moment - GRACE]
     kept = missed if schedule.catch_up is None else missed[max(0, len(missed) - schedule.catch_up) :]
     ticks = [_due(schedule, each, moment) for each in (*kept, *times[len(missed) :])]
@@ -97,6 +102,31 @@ def _ticks(schedule: Schedule, found: Timetable, moment: datetime) -> tuple[list
             why = stored_messages.keep("missed_many", count=len(dropped) - 1)
         ticks.insert(0, _settled(schedule, dropped[-1], Status.SKIPPED, why))
     return ticks, following
+
+
+def _changes(schedule: Schedule, files: dict[str, list[float]] | None, why: str, moment: datetime) -> list[Tick]:
+    """The ticks of what has changed, which from then on is known: so a change is told once. Of a store that is away nothing is
+    known, and nothing is forgotten."""
+    schedule.watch_error = why
+    if files is None:
+        return []
+    watch = changes.read(schedule.watch or {})
+    told = changes.changed(watch, schedule.seen, files, moment.timestamp())
+    schedule.seen = changes.seen_after(schedule.seen, files, told)
+    places = told if watch.each_file else [watch.path] if told else []
+    return [
+        Tick(
+            schedule=schedule,
+            due_at=moment + timedelta(microseconds=number),
+            fires_at=moment,
+            parameters={watch.parameter: {"datastore": watch.datastore, "path": path}} if watch.parameter else {},
+        )
+        for number, path in enumerate(places)
+    ]
+
+
+def _before_end(schedule: Schedule, at: datetime | None) -> datetime | None:
+    return None if at is None or (schedule.end_at is not None and at > schedule.end_at) else at
 
 
 def _due(schedule: Schedule, at: datetime, moment: datetime) -> Tick:
@@ -131,7 +161,7 @@ def _claim(key: UUID) -> Tick | None:
     """The oldest tick that may fire; None where there is none, or another is at it."""
     moment = now()
     open_ones = Tick.objects.filter(schedule=key, status__in=OPEN, fires_at__lte=moment).order_by("due_at")
-    tick = open_ones.select_related("schedule__workspace", "schedule__created_by").first()
+    tick = open_ones.select_related("schedule__workspace", "schedule__created_by").defer("schedule__seen").first()
     if tick is None:
         return None
     free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM) | Q(status=Status.QUEUED)
@@ -163,13 +193,13 @@ def start(context: WorkspaceContext, tick: Tick) -> Run:
         mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN, run__isnull=True)
         if not mine.update(status=Status.FIRED, run=run, settled_at=now()):
             raise Conflict("The tick has fired already.", code="fired")
-        count = Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk).run_count + 1
+        count = Schedule.objects.select_for_update(no_key=True).only("run_count").get(pk=schedule.pk).run_count + 1
         Schedule.objects.filter(pk=schedule.pk).update(run_count=count)
         tell(schedule)
 
     asked: dict[str, Any] = {
         "experiment": schedule.experiment_name,
-        "parameters": schedule.parameters,
+        "parameters": {**schedule.parameters, **tick.parameters},
         "continue_on_step_failure": schedule.continue_on_step_failure,
         "source": "schedule",
         "name": schedule.name,

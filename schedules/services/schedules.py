@@ -19,9 +19,10 @@ from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from runs.services.submission.experiments import name_from
 from runs.services.submission.submit import refused
-from schedules import timetable
+from schedules import changes, timetable
 from schedules.models import Schedule
 from schedules.services.firing import tell
+from schedules.services.watching import files_of
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -106,7 +107,7 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
     _time(schedule, asked, moment)
     if schedule.status == Status.ACTIVE or asked.get("parameters") is not None:
         try:
-            parameter_rules.bind(Graph.from_document(_graph(schedule)).parameters, schedule.parameters)
+            parameter_rules.bind(Graph.from_document(_graph(schedule)).parameters, _values(schedule))
         except SpecError as error:
             raise refused(error) from error
 
@@ -135,13 +136,32 @@ def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> Non
     if asked.get("timetable") is not None:
         schedule.timetable = dict(asked["timetable"])
     found = timetable.read(schedule.timetable or {})
+    _watch(schedule, asked, before)
     if schedule.status != Status.ACTIVE:
         schedule.next_at = None
+    elif is_new and schedule.watch is not None:
+        schedule.next_at = found.after(moment, moment)
     elif is_new:
         schedule.next_at = found.first(moment)
     elif asked.get("timetable") is not None or before != Status.ACTIVE or schedule.next_at is None:
         schedule.next_at = found.after(moment, schedule.created_at)
     _end(schedule)
+
+
+def _watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
+    """What it watches is known from now on: only what changes after this starts runs. Raises Invalid, NotFound."""
+    watch = changes.read(asked["watch"]) if asked.get("watch") is not None else None
+    if watch is None and "watch" in asked:
+        schedule.watch, schedule.seen, schedule.watch_error = None, {}, ""
+    if watch is not None:
+        schedule.watch = watch.to_document()
+    elif schedule.watch is None or (before == Status.ACTIVE and not schedule._state.adding):
+        return
+    try:
+        schedule.seen = files_of(schedule.workspace, watch or changes.read(schedule.watch))
+    except OSError as error:
+        text = _("The files of the datastore cannot be listed: %(why)s")
+        raise Invalid(text % {"why": str(error)}, code="no_store") from error
 
 
 def _end(schedule: Schedule) -> None:
@@ -150,3 +170,10 @@ def _end(schedule: Schedule) -> None:
         schedule.next_at = None
     if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
         schedule.next_at = None
+
+
+def _values(schedule: Schedule) -> dict[str, Any]:
+    """What a run gets, with a place for what has changed."""
+    watch = schedule.watch or {}
+    place = {"datastore": watch.get("datastore"), "path": watch.get("path") or ""}
+    return {**schedule.parameters, **({watch["parameter"]: place} if watch.get("parameter") else {})}

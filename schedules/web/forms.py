@@ -15,13 +15,15 @@ from schedules.models import Schedule
 from schedules.timetable import FREQUENCIES, WEEK_DAYS
 
 LAST, NONE, ALL = "1", "0", "all"
+CRON, CHANGE = "cron", "change"
 FREQUENCY_WORDS = {
     "Minute": gettext_lazy("minutes"),
     "Hour": gettext_lazy("hours"),
     "Day": gettext_lazy("days"),
     "Week": gettext_lazy("weeks"),
     "Month": gettext_lazy("months"),
-    "cron": gettext_lazy("by a cron expression"),
+    CRON: gettext_lazy("by a cron expression"),
+    CHANGE: gettext_lazy("minutes, when files have changed"),
 }
 EACH = {
     "Minute": gettext_lazy("every minute"),
@@ -66,7 +68,7 @@ class TimetableForm(forms.Form):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         frequency: Any = self.fields["frequency"]
-        frequency.choices = [(each, FREQUENCY_WORDS[each]) for each in (*FREQUENCIES, "cron")]
+        frequency.choices = [(each, FREQUENCY_WORDS[each]) for each in (*FREQUENCIES, CRON, CHANGE)]
         frequency.initial = "Day"
         days: Any = self.fields["week_days"]
         days.choices = list(zip(WEEK_DAYS, DAY_WORDS, strict=True))
@@ -75,8 +77,10 @@ class TimetableForm(forms.Form):
         """Of a valid form; numbers that cannot be read stay texts, and are refused as such."""
         values = self.cleaned_data
         zone = {"time_zone": values["time_zone"]} if values["time_zone"] else {}
-        if values["frequency"] == "cron":
+        if values["frequency"] == CRON:
             return {"cron": values["cron"], **zone}
+        if values["frequency"] == CHANGE:
+            return {"frequency": "Minute", "interval": values["interval"] if values["interval"] is not None else 1}
         start: datetime | None = values["start_time"]
         found = {
             "frequency": values["frequency"],
@@ -118,11 +122,38 @@ class ScheduleForm(TimetableForm):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text=gettext_lazy("in UTC; empty: never"),
     )
+    datastore = forms.ChoiceField(label=gettext_lazy("Datastore"), choices=[], required=False)
+    path = forms.CharField(
+        label=gettext_lazy("Folder"),
+        required=False,
+        help_text=gettext_lazy("with all below; empty: the whole datastore"),
+    )
+    parameter = forms.ChoiceField(
+        label=gettext_lazy("Parameter that gets what has changed"), choices=[], required=False
+    )
+    each_file = forms.BooleanField(label=gettext_lazy("A run for each file"), required=False)
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, stores: list[str], graph: dict[str, Any], *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        datastore: Any = self.fields["datastore"]
+        datastore.choices = [(each, each) for each in stores]
+        parameter: Any = self.fields["parameter"]
+        paths = [each["name"] for each in graph.get("parameters", ()) if each.get("type") == "data_path"]
+        parameter.choices = [("", _("none")), *((each, each) for each in paths)]
         overlap: Any = self.fields["overlap"]
         overlap.choices = Schedule.Overlap.choices
+
+    def watch(self) -> dict[str, Any] | None:
+        """Of a valid form: what is looked at; None where times start runs."""
+        values = self.cleaned_data
+        if values["frequency"] != CHANGE:
+            return None
+        return {name: values[name] for name in ("datastore", "path", "parameter", "each_file")}
+
+    @property
+    def watches(self) -> bool:
+        """Whether the form says, or shows, that changes of files start runs."""
+        return bool(self["frequency"].value() == CHANGE)
 
     def asked(self) -> dict[str, Any]:
         """Of a valid form, as the service takes it."""
@@ -136,6 +167,7 @@ class ScheduleForm(TimetableForm):
             "jitter": values["jitter"] or 0,
             "catch_up": None if count == ALL else int(count),
             "timetable": self.timetable(),
+            "watch": self.watch(),
         }
 
 
@@ -158,7 +190,8 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "jitter": schedule.jitter,
         "max_runs": schedule.max_runs,
         "end_at": schedule.end_at,
-        "frequency": "cron" if "cron" in table else table.get("frequency"),
+        **(schedule.watch or {}),
+        "frequency": CHANGE if schedule.watch else CRON if "cron" in table else table.get("frequency"),
         "cron": table.get("cron", ""),
         "interval": table.get("interval", 1),
         "hours": hour or _text(table.get("hours")),
@@ -177,6 +210,15 @@ def _text(numbers: Any) -> str:
 def _numbers(text: str) -> list[Any]:
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
     return [int(part) if part.isascii() and part.isdigit() else part for part in parts]
+
+
+def when(schedule: Schedule) -> str:
+    """What starts it, in words."""
+    if schedule.watch is None:
+        return said(schedule.timetable)
+    place = f"{schedule.watch['datastore']}/{schedule.watch['path']}".rstrip("/")
+    count = schedule.timetable.get("interval", 1)
+    return _("when files of %(place)s change · looked at every %(count)s minutes") % {"place": place, "count": count}
 
 
 def said(table: dict[str, Any]) -> str:

@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 from core.clock import now
 from core.errors import NotFound, StudioError
 from core.paging import page_of
+from datasets.queries import datastores_in
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from runs.web.rows import RunRow, lines
 from schedules import queries, stored_messages, timetable
 from schedules.models import Schedule, Tick
 from schedules.services import schedules
-from schedules.web.forms import ScheduleForm, TimetableForm, ValuesForm, initial_of, said
+from schedules.web.forms import CHANGE, ScheduleForm, TimetableForm, ValuesForm, initial_of, when
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import responses
@@ -104,9 +105,7 @@ def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     last = _last(page.items)
     rows = [
-        ScheduleRow(
-            each, what_of(each), said(each.timetable), queries.upcoming(each), list(map(_bar, last.get(each.pk, [])))
-        )
+        ScheduleRow(each, what_of(each), when(each), queries.upcoming(each), list(map(_bar, last.get(each.pk, []))))
         for each in page.items
     ]
     facts = SchedulesPage(rows, page.next, q, f"list:{context.workspace.name}:schedules")
@@ -162,7 +161,7 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
         schedule=schedule,
         what=what_of(schedule),
         what_url=_address_of(context, schedule),
-        when=said(schedule.timetable),
+        when=when(schedule),
         upcoming=queries.upcoming(schedule),
         ticks=[
             TickRow(each, stored_messages.said(each.reason), queries.late_by(each), runs.get(each.run_id))  # type: ignore[arg-type]
@@ -180,8 +179,9 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new schedule; `of` says what it runs."""
     of = request.POST.get("of") or request.GET.get("of", "")
     thing = _thing(context, of) if of else None
-    form = ScheduleForm(request.POST or None, initial={"name": thing.name if thing else ""})
-    values = ValuesForm(_graph_of(thing) if thing else {}, None, request.POST or None)
+    graph = _graph_of(thing)
+    form = ScheduleForm(_stores(context), graph, request.POST or None, initial={"name": thing.name if thing else ""})
+    values = ValuesForm(graph, None, request.POST or None)
     error = ""
     if request.method == "POST" and thing is not None and form.is_valid() and values.is_valid():
         target = "endpoint" if isinstance(thing, PipelineEndpoint) else "pipeline"
@@ -199,8 +199,9 @@ def edit(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> 
     """The form of a schedule that there is."""
     schedule = queries.schedule(context.workspace, schedule_id)
     thing = schedule.endpoint or schedule.pipeline
-    form = ScheduleForm(request.POST or None, initial=initial_of(schedule))
-    values = ValuesForm(_graph_of(thing), schedule.parameters, request.POST or None)
+    graph = _graph_of(thing)
+    form = ScheduleForm(_stores(context), graph, request.POST or None, initial=initial_of(schedule))
+    values = ValuesForm(graph, schedule.parameters, request.POST or None)
     error = ""
     if request.method == "POST" and form.is_valid() and values.is_valid():
         try:
@@ -232,6 +233,10 @@ def _form(
         preview=_in_zone(queries.upcoming(schedule), schedule.timetable) if schedule else [],
     )
     return responses.show(request, "schedules/form.html", facts, section="schedules")
+
+
+def _stores(context: WorkspaceContext) -> list[str]:
+    return list(datastores_in(context.workspace).values_list("name", flat=True))
 
 
 def _choices(context: WorkspaceContext) -> list[tuple[str, str]]:
@@ -270,7 +275,8 @@ def preview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     error = ""
     if form.is_valid():
         try:
-            times = _preview(form.timetable())
+            if form.cleaned_data["frequency"] != CHANGE:
+                times = _preview(form.timetable())
         except StudioError as refusal:
             error = refusal.message
     else:

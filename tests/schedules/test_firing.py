@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from core import duties
 from core.clock import now
+from core.storage import Root
+from datasets.services.datastores import put_file
+from datasets.stores import root_by_name
 from pipelines.services import endpoints
 from runs.models import Attempt, Run
 from runs.services.submission import publish
@@ -242,9 +249,128 @@ def test_a_disabled_schedule_is_not_due(scenario: RunScenario, pipeline: Any) ->
     assert Tick.objects.count() == 1
 
 
-def test_a_look_costs_the_same_however_many_schedules_there_are(scenario: RunScenario, pipeline: Any) -> None:
-    from django.test.utils import CaptureQueriesContext
+STORE = "workspaceblobstore"
 
+
+class Folder:
+    """Files of a datastore that a schedule watches."""
+
+    def __init__(self, scenario: RunScenario, watch: dict[str, Any], **asked: Any) -> None:
+        self.scenario = scenario
+        parameters = [{"name": "place", "type": "data_path", "default": f"{STORE}/raw"}]
+        pipeline = publish.publish_graph(scenario.context, scenario.graph("train", parameters=parameters), name="p")
+        self.put("in/old.csv")
+        self.schedule = scheduled(scenario, pipeline, watch={"datastore": STORE, "path": "in", **watch}, **asked)
+
+    def put(self, path: str, text: str = "1") -> None:
+        put_file(self.scenario.context, STORE, path, io.BytesIO(text.encode()), overwrite=True)
+
+    def look(self) -> list[Any]:
+        """What the runs that a look starts got as the place of what has changed."""
+        known = set(Run.objects.values_list("pk", flat=True))
+        Schedule.objects.filter(pk=self.schedule.pk).update(next_at=now())
+        for _ in range(2):
+            look(self.schedule)
+        made = Run.objects.filter(parent=None).exclude(pk__in=known).order_by("id")
+        return [(run.parameters.get("place") or {}).get("path") for run in made]
+
+
+def test_files_that_come_or_change_start_one_run_for_each_state(scenario: RunScenario, pipeline: Any) -> None:
+    folder = Folder(scenario, {"parameter": "place", "each_file": True})
+    assert folder.look() == [], "what was there before is known"
+    folder.put("in/a.csv")
+    folder.put("in/deep/ö b.csv")
+    folder.put("beside/c.csv")
+    assert folder.look() == ["in/a.csv", "in/deep/ö b.csv"] and folder.look() == []
+    folder.put("in/a.csv", "22")
+    assert folder.look() == ["in/a.csv"] and folder.look() == []
+    root_by_name(scenario.workspace, STORE).remove("in/a.csv")
+    assert folder.look() == []
+    folder.put("in/a.csv", "22")
+    assert folder.look() == ["in/a.csv"], "it has come again"
+
+
+def test_all_that_a_look_finds_is_one_run_where_not_each_file_is_asked_for(
+    scenario: RunScenario, pipeline: Any
+) -> None:
+    folder = Folder(scenario, {"parameter": "place"})
+    for name in "abc":
+        folder.put(f"in/{name}.csv")
+    assert folder.look() == ["in"] and folder.look() == []
+
+
+def test_a_file_that_is_still_written_is_waited_for(scenario: RunScenario, pipeline: Any) -> None:
+    folder = Folder(scenario, {"parameter": "place", "each_file": True, "settle": 60})
+    folder.put("in/a.csv")
+    assert folder.look() == []
+    place = root_by_name(scenario.workspace, STORE).place("in/a.csv")
+    assert place is not None
+    os.utime(place, (time.time() - 61, time.time() - 61))
+    assert folder.look() == ["in/a.csv"] and folder.look() == []
+
+
+def test_a_store_that_is_away_is_told_and_nothing_is_missed(
+    scenario: RunScenario, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(scenario, {"parameter": "place", "each_file": True})
+    folder.put("in/a.csv")
+
+    def away(*_: Any) -> Any:
+        raise OSError("no route to it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Root, "walk", away)
+        assert folder.look() == []
+    folder.schedule.refresh_from_db()
+    assert folder.schedule.watch_error == "no route to it"
+    assert scenario.get(f"schedules/{folder.schedule.pk}/").json()["watch_error"] == "no route to it"
+    assert folder.look() == ["in/a.csv"]
+    folder.schedule.refresh_from_db()
+    assert folder.schedule.watch_error == ""
+
+
+def test_outputs_of_runs_do_not_start_the_run_that_wrote_them(scenario: RunScenario, pipeline: Any) -> None:
+    folder = Folder(scenario, {"path": ""})
+    folder.put("azureml/01/model/m.json")
+    assert folder.look() == []
+    folder.put("else/m.json")
+    assert len(folder.look()) == 1
+
+
+def test_ten_thousand_files_are_looked_at_in_a_few_statements(scenario: RunScenario, pipeline: Any) -> None:
+    folder = Folder(scenario, {"parameter": "place"})
+    place = root_by_name(scenario.workspace, STORE).place("in/old.csv")
+    assert place is not None
+    for number in range(10_000):
+        (place.parent / f"{number}.csv").touch()
+    Schedule.objects.update(next_at=now())
+    with CaptureQueriesContext(connection) as asked:
+        firing.look()
+    assert Tick.objects.count() == 1 and len(asked) < 15
+    assert len(Schedule.objects.get().seen) == 10_001
+    assert len(folder.look()) == 1
+
+
+@pytest.mark.parametrize(
+    ("watch", "status"),
+    [
+        ({"datastore": ""}, 400),
+        ({"datastore": "none"}, 404),
+        ({"datastore": STORE, "path": "../.."}, 400),
+        ({"datastore": STORE, "settle": -1}, 400),
+        ({"datastore": STORE, "each_file": "yes"}, 400),
+        ({"datastore": STORE, "speed": 1}, 400),
+        ({"datastore": STORE, "parameter": "none"}, 422),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(
+    scenario: RunScenario, pipeline: Any, watch: dict[str, Any], status: int
+) -> None:
+    body = {"name": "x", "pipeline": str(pipeline.pk), "timetable": MINUTELY, "watch": watch}
+    assert scenario.post("schedules/", body).status_code == status
+
+
+def test_a_look_costs_the_same_however_many_schedules_there_are(scenario: RunScenario, pipeline: Any) -> None:
     later = now() + timedelta(hours=1)
     made = [
         Schedule(workspace=scenario.workspace, name=f"s{n}", pipeline=pipeline, timetable=MINUTELY, next_at=later)

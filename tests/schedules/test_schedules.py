@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from core.clock import now
 from core.ids import uuid7
+from datasets.services.datastores import put_file
 from duto import PipelineEndpoint, PublishedPipeline, Schedule, ScheduleRecurrence, TimeZone, Workspace
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
 from pipelines.services import published as published_pipelines
@@ -173,7 +175,7 @@ def test_a_program_makes_finds_changes_and_follows_a_schedule(
         (ScheduleRecurrence("Day", 1, hours=[30], week_days=["x"]), "hours are whole numbers.*week_days"),
         (ScheduleRecurrence("Day", 1, time_zone="Mars"), "no time zone 'Mars'"),
         (ScheduleRecurrence("Month", 1, time_of_day="10:00"), "Day and Week alone"),
-        (None, "needs a recurrence"),
+        (None, "needs a recurrence, or a datastore"),
     ):
         with pytest.raises(UserErrorException, match=said):
             Schedule.create(ws, "wrong", published.id, "e", wrong)
@@ -191,6 +193,33 @@ def test_a_program_makes_finds_changes_and_follows_a_schedule(
     file.write_text("Schedule: {speed: 3}")
     with pytest.raises(UserErrorException, match="speed"):
         Schedule.load_yaml(ws, str(file))
+
+
+def test_a_program_has_changes_of_a_datastore_start_runs(scenario: RunScenario, ws: Workspace) -> None:
+    parameters = [{"name": "place", "type": "data_path", "default": "workspaceblobstore/raw"}]
+    row = publish.publish_graph(scenario.context, scenario.graph("train", parameters=parameters), name="On change")
+    store = ws.get_default_datastore()
+    made = Schedule.create(
+        ws, "on change", str(row.pk), "e", datastore=store, polling_interval=1, data_path_parameter_name="place",
+        path_on_datastore="incoming/",
+    )  # fmt: skip
+    assert (made.datastore_name, made.path_on_datastore, made.polling_interval) == ("workspaceblobstore", "incoming", 1)
+    assert made.data_path_parameter_name == "place" and made.recurrence is None
+    put_file(scenario.context, "workspaceblobstore", "incoming/a.csv", io.BytesIO(b"1"), overwrite=True)
+    Row.objects.update(next_at=now())
+    firing.look()
+    firing.fire(Row.objects.get().pk)
+    (run,) = made.get_pipeline_runs()
+    assert Run.objects.get(pk=run.id).parameters["place"] == {
+        "datastore": "workspaceblobstore",
+        "path": "incoming/a.csv",
+    }
+    made.update(path_on_datastore="other", polling_interval=10)
+    assert (made.path_on_datastore, made.polling_interval, made.datastore_name) == ("other", 10, "workspaceblobstore")
+    with pytest.raises(UserErrorException, match="not both"):
+        Schedule.create(ws, "x", str(row.pk), "e", ScheduleRecurrence("Day", 1), datastore=store)
+    with pytest.raises(UserErrorException, match="speed"):
+        Schedule.create(ws, "x", str(row.pk), "e", datastore=store, data_path_parameter_name="speed")
 
 
 @pytest.fixture
@@ -247,6 +276,42 @@ def test_its_pages_make_change_show_and_delete_it(scenario: RunScenario, visitor
     assert "nothing of it starts" in seen(visitor, place) and "disabled" in seen(visitor, "schedules/")
     assert visitor.post(f"/w/lab/{place}delete/")["Location"] == "/w/lab/schedules/"
     assert Run.objects.filter(pk=run.pk).exists() and not Row.objects.exists()
+
+
+def test_the_form_has_changes_of_files_start_runs(scenario: RunScenario, visitor: Client) -> None:
+    parameters = [{"name": "place", "type": "data_path", "default": "workspaceblobstore/raw"}]
+    pipeline = publish.publish_graph(scenario.context, scenario.graph("train", parameters=parameters), name="p")
+    of = f"pipeline:{pipeline.pk}"
+    shown = seen(visitor, f"schedules/new/?of={of}")
+    assert '<option value="workspaceblobstore">' in shown and '<option value="place">' in shown
+    watched = {
+        "frequency": "change",
+        "datastore": "workspaceblobstore",
+        "path": "in",
+        "parameter": "place",
+        "each_file": "on",
+    }
+    body = {**FORM, **watched, "interval": "2", "p_place": ""}
+    assert "No time is known" in visitor.post("/w/lab/schedules/preview/", body).content.decode()
+    place = visitor.post("/w/lab/schedules/new/", {**body, "of": of})["Location"].removeprefix("/w/lab/")
+    row = Row.objects.get()
+    assert row.watch == {
+        "datastore": "workspaceblobstore",
+        "path": "in",
+        "each_file": True,
+        "settle": 0,
+        "parameter": "place",
+    }
+    assert row.timetable == {"frequency": "Minute", "interval": 2}
+    assert "when files of workspaceblobstore/in change · looked at every 2 minutes" in seen(visitor, place)
+    Row.objects.update(watch_error="no route <to> it")
+    assert "cannot be looked at: no route <to> it" in seen(visitor, place)
+    assert 'value="in"' in seen(visitor, f"{place}edit/") and 'value="change" selected' in seen(
+        visitor, f"{place}edit/"
+    )
+    visitor.post(f"/w/lab/{place}edit/", {**FORM, "p_place": ""})
+    row.refresh_from_db()
+    assert row.watch is None and row.timetable["frequency"] == "Week" and row.watch_error == ""
 
 
 def test_the_list_costs_the_same_however_long(scenario: RunScenario, visitor: Client, pipeline: Any) -> None:

@@ -53,6 +53,10 @@ ERROR = {
 }
 
 
+# Pages of `Site.everything` that readers have no use for, and do not get.
+FOR_CONTRIBUTORS = {"new schedule", "schedule of an endpoint", "edit schedule"}
+
+
 class Visitor(Client):
     """Sees a page as one line: without the breaks of its template, blanks of a text as one, and none beside a tag."""
 

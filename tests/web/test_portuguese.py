@@ -23,7 +23,7 @@ ENGLISH = {
 }
 SENTENCE = re.compile(r"\b(the|is|of|and|with|not|has|was|are|this|for|from|that)\b")
 # Names of the audit's, and what this site's node says, as a host would.
-GIVEN = {"name", "version", "It has less than it asks for.", "ValueError: no penguin on this picture"}
+GIVEN = {"name", "Disabled", "version", "It has less than it asks for.", "ValueError: no penguin on this picture"}
 LINK = re.compile(r'(?:href|src)="(/[^"#]*)"')
 OTHERS = re.compile(r"/(static|api|accounts|logout|language)")
 QUOTED = re.compile(r"<(script|pre|code|style)\b.*?</\1>", re.S)

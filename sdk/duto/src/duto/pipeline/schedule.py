@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 from duto.client.http import segment
 from duto.exceptions import NotFoundException, UserErrorException
-from duto.not_built import not_built
 from duto.run.lookup import run_of
 from duto.steps.parameter import value_of
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from duto.pipeline.time_zones import TimeZone
     from duto.workspace.workspace import Workspace
 
-_ON_CHANGE, _ADVICE = "A schedule that changes of a datastore start", "Give it a recurrence."
 _TIME = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -273,12 +271,14 @@ class Schedule:
             pipeline_parameters: values of parameters by name; others have their defaults.
             wait_for_provisioning: taken and not used: a schedule is there when this returns.
             wait_timeout: taken and not used.
-            datastore: not built: a datastore whose changes start it.
-            polling_interval: taken and not used without a datastore.
-            data_path_parameter_name: taken and not used without a datastore.
+            datastore: a datastore whose changes start it, instead of a recurrence.
+            polling_interval: minutes between two looks at the datastore.
+            data_path_parameter_name: the parameter, a `DataPath`, that gets the path of what has changed: then there is a run
+                for each file; without it one for all that a look finds.
             continue_on_step_failure: let steps run that do not need the one that failed; None for what the pipeline was
                 published with.
-            path_on_datastore: taken and not used without a datastore.
+            path_on_datastore: the folder whose files are looked at, with those below; None for the whole datastore but the
+                outputs of runs.
 
         Returns:
             The schedule.
@@ -287,11 +287,9 @@ class Schedule:
             UserErrorException: the recurrence cannot be meant, or a parameter does not fit.
             NotFoundException: there is no such pipeline.
             ConflictException: the pipeline is disabled.
-            NotBuiltException: a datastore is given.
         """
-        if datastore is not None:
-            raise not_built(_ON_CHANGE, _ADVICE)
-        body = _body(workspace, name, experiment_name, recurrence, description, pipeline_parameters)
+        when = _when(name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        body = _body(workspace, name, experiment_name, when, description, pipeline_parameters)
         body.update(pipeline=str(pipeline_id), continue_on_step_failure=continue_on_step_failure)
         return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
 
@@ -326,11 +324,13 @@ class Schedule:
             pipeline_parameters: values of parameters by name; others have their defaults.
             wait_for_provisioning: taken and not used: a schedule is there when this returns.
             wait_timeout: taken and not used.
-            datastore: not built: a datastore whose changes start it.
-            polling_interval: taken and not used without a datastore.
-            data_path_parameter_name: taken and not used without a datastore.
+            datastore: a datastore whose changes start it, instead of a recurrence.
+            polling_interval: minutes between two looks at the datastore.
+            data_path_parameter_name: the parameter, a `DataPath`, that gets the path of what has changed: then there is a run
+                for each file; without it one for all that a look finds.
             continue_on_step_failure: as in `create`.
-            path_on_datastore: taken and not used without a datastore.
+            path_on_datastore: the folder whose files are looked at, with those below; None for the whole datastore but the
+                outputs of runs.
 
         Returns:
             The schedule.
@@ -339,11 +339,9 @@ class Schedule:
             UserErrorException: the recurrence cannot be meant, or a parameter does not fit.
             NotFoundException: there is no such endpoint.
             ConflictException: the endpoint or its pipeline is disabled.
-            NotBuiltException: a datastore is given.
         """
-        if datastore is not None:
-            raise not_built(_ON_CHANGE, _ADVICE)
-        body = _body(workspace, name, experiment_name, recurrence, description, pipeline_parameters)
+        when = _when(name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        body = _body(workspace, name, experiment_name, when, description, pipeline_parameters)
         body.update(endpoint=str(pipeline_endpoint_id), continue_on_step_failure=continue_on_step_failure)
         return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
 
@@ -529,25 +527,32 @@ class Schedule:
             status: `Active` or `Disabled`.
             wait_for_provisioning: taken and not used.
             wait_timeout: taken and not used.
-            datastore: not built.
-            polling_interval: taken and not used without a datastore.
-            data_path_parameter_name: taken and not used without a datastore.
+            datastore: another datastore whose changes start it.
+            polling_interval: other minutes between two looks.
+            data_path_parameter_name: another parameter that gets the path of what has changed.
             continue_on_step_failure: let steps run that do not need the one that failed.
-            path_on_datastore: taken and not used without a datastore.
+            path_on_datastore: another folder whose files are looked at.
 
         Raises:
             UserErrorException: the recurrence cannot be meant, or a parameter does not fit.
-            NotBuiltException: a datastore is given.
         """
-        if datastore is not None:
-            raise not_built(_ON_CHANGE, _ADVICE)
         body: Dict[str, Any] = {
             "name": name,
             "description": description,
             "status": status,
             "continue_on_step_failure": continue_on_step_failure,
         }
-        if recurrence is not None:
+        if datastore is not None or self._document.get("watch") is not None:
+            watch = self._document.get("watch") or {}
+            body.update(
+                _watch(
+                    watch.get("datastore") if datastore is None else datastore,
+                    self.polling_interval or 5 if polling_interval is None else polling_interval,
+                    self.data_path_parameter_name if data_path_parameter_name is None else data_path_parameter_name,
+                    self.path_on_datastore if path_on_datastore is None else path_on_datastore,
+                )
+            )
+        elif recurrence is not None:
             recurrence.validate()
             body["timetable"] = recurrence._document()
         if pipeline_parameters is not None:
@@ -583,8 +588,15 @@ class Schedule:
 
     def _take(self, item: Mapping[str, Any]) -> None:
         self._document = dict(item)
-        table = item.get("timetable") or {}
-        self._recurrence = ScheduleRecurrence(**table) if "frequency" in table else None
+        table, watch = item.get("timetable") or {}, item.get("watch")
+        self._recurrence = ScheduleRecurrence(**table) if "frequency" in table and watch is None else None
+        if watch is not None:
+            self._document.update(
+                datastore=watch.get("datastore"),
+                path_on_datastore=watch.get("path"),
+                data_path_parameter_name=watch.get("parameter") or None,
+                polling_interval=table.get("interval"),
+            )
 
     def _text(self, name: str) -> Optional[str]:
         found = self._document.get(name)
@@ -620,20 +632,48 @@ def _body(
     workspace: Workspace,
     name: str,
     experiment_name: str,
-    recurrence: Optional[ScheduleRecurrence],
+    when: Mapping[str, Any],
     description: Optional[str],
     parameters: Optional[Mapping[str, object]],
 ) -> Dict[str, Any]:
-    if recurrence is None:
-        raise UserErrorException(f"The schedule '{name}' needs a recurrence, which says when it runs.")
-    recurrence.validate()
     return {
         "name": name,
         "experiment_name": experiment_name,
         "description": description or "",
-        "timetable": recurrence._document(),
         "parameters": _values(workspace, parameters or {}),
+        **when,
     }
+
+
+def _when(
+    name: str,
+    recurrence: Optional[ScheduleRecurrence],
+    datastore: object,
+    minutes: int,
+    parameter: Optional[str],
+    path: Optional[str],
+) -> Dict[str, Any]:
+    """What starts it, as REST takes it. Raises UserErrorException."""
+    if datastore is not None and recurrence is not None:
+        raise UserErrorException(
+            f"The schedule '{name}' has a recurrence or a datastore whose changes start it, not both."
+        )
+    if datastore is not None:
+        return _watch(datastore, minutes, parameter, path)
+    if recurrence is None:
+        raise UserErrorException(f"The schedule '{name}' needs a recurrence, or a datastore whose changes start it.")
+    recurrence.validate()
+    return {"timetable": recurrence._document()}
+
+
+def _watch(datastore: object, minutes: int, parameter: Optional[str], path: Optional[str]) -> Dict[str, Any]:
+    watch = {
+        "datastore": str(getattr(datastore, "name", datastore)),
+        "path": path or "",
+        "parameter": parameter or "",
+        "each_file": bool(parameter),
+    }
+    return {"timetable": {"frequency": "Minute", "interval": minutes}, "watch": watch}
 
 
 def _values(workspace: Workspace, parameters: Mapping[str, object]) -> Dict[str, Any]:

@@ -1,0 +1,91 @@
+"""What has changed in a folder since it was last looked at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
+
+from core.errors import Invalid
+from core.storage import safe
+
+# Outputs of runs lie there: a schedule that watches the whole of a datastore would start itself by them.
+OUTPUTS = "azureml/"
+MOST_MINUTES = 43_200
+# Of a file: its size in bytes and its time of change.
+Seen = Mapping[str, list[float]]
+
+
+class File(Protocol):
+    """A file of a listing."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def modified(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Which folder or file of which datastore is looked at, and what follows."""
+
+    datastore: str
+    path: str = ""
+    # A run for each file that has changed, instead of one for all that one look finds.
+    each_file: bool = False
+    # Seconds for which a file must have stayed as it is.
+    settle: int = 0
+    # The parameter, a data path, that gets what has changed: the file, or the watched folder.
+    parameter: str = ""
+
+    def to_document(self) -> dict[str, Any]:
+        return {
+            "datastore": self.datastore,
+            "path": self.path,
+            "each_file": self.each_file,
+            "settle": self.settle,
+            "parameter": self.parameter,
+        }
+
+
+def read(document: Mapping[str, Any]) -> Watch:
+    """A watch as REST has it. Raises Invalid."""
+    unknown = sorted(set(document) - set(Watch("").to_document()))
+    if unknown:
+        raise Invalid(_("A watch has no %(names)s.") % {"names": ", ".join(unknown)}, code="bad_watch")
+    store, path = document.get("datastore"), document.get("path") or ""
+    each_file, settle, name = document.get("each_file"), document.get("settle") or 0, document.get("parameter") or ""
+    if not isinstance(store, str) or not store:
+        raise Invalid(_("A watch names the datastore that is looked at."), code="bad_watch")
+    if not isinstance(path, str) or not isinstance(name, str) or not isinstance(each_file, bool | None):
+        raise Invalid(_("'path' and 'parameter' of a watch are texts, 'each_file' is true or false."), code="bad_watch")
+    if not isinstance(settle, int) or isinstance(settle, bool) or not 0 <= settle <= 86_400:
+        raise Invalid(_("'settle' is a number of seconds from 0 to 86400."), code="bad_watch")
+    return Watch(store, safe(path.strip("/")) if path.strip("/") else "", bool(each_file), settle, name)
+
+
+def listing(watch: Watch, files: Iterable[File]) -> dict[str, list[float]]:
+    """The files that count, each with its size and time of change."""
+    below = watch.path + "/"
+    return {
+        each.path: [each.size, each.modified]
+        for each in files
+        if not each.path.startswith(OUTPUTS) or below.startswith(OUTPUTS)
+    }
+
+
+def changed(watch: Watch, before: Seen, now: Seen, moment: float) -> list[str]:
+    """The files that are new or otherwise, and have stayed so for long enough, by name."""
+    return sorted(
+        path for path, facts in now.items() if before.get(path) != facts and facts[1] <= moment - watch.settle
+    )
+
+
+def seen_after(before: Seen, now: Seen, told: Iterable[str]) -> dict[str, list[float]]:
+    """What is known after a look: what was told is as it is now, what still settles is as before, what has gone is forgotten."""
+    known = {path: before[path] for path in now if path in before}
+    return {**known, **{path: now[path] for path in told}}

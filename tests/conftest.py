@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from studio.testing.engine import NoEngine, engine
 from studio.testing.plugin import find_chromium, lacking
@@ -54,6 +54,14 @@ def browser_type_launch_args() -> dict[str, Any]:
     """For pytest-playwright: the machine's own Chromium, quiet, also as root."""
     sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
     return {"executable_path": find_chromium(), "args": [*FLAGS, *sandbox], "headless": True}
+
+
+def begin_anew(context: BrowserContext) -> None:
+    """What a test has left in its browser is gone; what the browser has compiled stays, which a new context would not have."""
+    context.clear_cookies()
+    context.clear_permissions()
+    kept = {"origin": "*", "storageTypes": "local_storage"}
+    context.new_cdp_session(context.pages[0]).send("Storage.clearDataForOrigin", kept)
 
 
 @pytest.fixture(scope="session")

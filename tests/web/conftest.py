@@ -33,7 +33,7 @@ from schedules import stored_messages
 from schedules.models import Schedule, Tick
 from schedules.services import schedules
 from studio.testing.plugin import find_chromium
-from tests.conftest import FLAGS, STEP_MS
+from tests.conftest import FLAGS, STEP_MS, begin_anew
 from tests.web.step_kinds import StepKinds
 from workspaces.models import Member, Role, User
 
@@ -302,10 +302,33 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
+def new_context(chromium: Any) -> Any:
     context = chromium.new_context(viewport={"width": 1440, "height": 810})
     context.set_default_timeout(STEP_MS)
+    return context
+
+
+@pytest.fixture(scope="module")
+def window(chromium: Any) -> Iterator[Any]:
+    """A context that one test after the other opens its page in; its first page stays, or the window would close."""
+    context = new_context(chromium)
+    context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(window: Any) -> Iterator[Any]:
+    made = window.new_page()
+    yield made
+    made.close()
+    begin_anew(window)
+
+
+@pytest.fixture
+def own_page(chromium: Any) -> Iterator[Any]:
+    """For a test that changes what all pages of a context have, as their clock."""
+    context = new_context(chromium)
     yield context.new_page()
     context.close()
 

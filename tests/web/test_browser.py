@@ -20,6 +20,7 @@ from duto_protocol.messages import Isolation
 from duto_protocol.reading import builtins_of
 from runs.models import Run, StepRun
 from tests.agent.nvml import StandIn
+from tests.conftest import begin_anew
 from tests.web.chrome import NARROW, WIDE, becomes, fits, open_page, ours
 from tests.web.conftest import Site
 
@@ -108,6 +109,17 @@ def test_no_tab_and_no_child_run_of_a_step_is_out_of_reach(site: Site, page: Any
     page.wait_for_url("**/runs/*/")
     expect(page.get_by_role("heading", name="fold 0", level=1)).to_be_visible()
     assert ours(said) == []
+
+
+def test_what_a_test_has_left_in_its_browser_is_gone(site: Site, page: Any, live_server: Any) -> None:
+    open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/")
+    page.evaluate("localStorage.setItem('left', 'yes')")
+    begin_anew(page.context)
+    page.goto(f"{live_server.url}/accounts/login/")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert page.evaluate("localStorage.length") == 0
+    assert settings.SESSION_COOKIE_NAME not in {each["name"] for each in page.context.cookies()}
 
 
 def test_choosing_a_step_and_a_tab_changes_the_address_and_the_panel(site: Site, page: Any, live_server: Any) -> None:

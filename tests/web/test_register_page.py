@@ -336,8 +336,11 @@ def test_description_and_tags_are_edited(form: Form) -> None:
     expect(form.page.locator("#datasets")).to_contain_text("birds of the south")
 
 
-def test_the_notice_waits_for_who_looks_elsewhere_and_for_slow_answers(form: Form) -> None:
+def test_the_notice_waits_for_who_looks_elsewhere_and_for_slow_answers(
+    site: Site, own_page: Any, live_server: Any
+) -> None:
     """Its time is the page's own: it runs only while the page is looked at."""
+    form = Form(site, own_page, live_server)
 
     def slow(route: Any) -> None:
         form.page.wait_for_timeout(500)

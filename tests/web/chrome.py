@@ -14,10 +14,16 @@ WIDE, NARROW = {"width": 1440, "height": 810}, {"width": 390, "height": 844}
 EXPECTED = ("WebSocket connection", "/ws/", "The document is sandboxed")
 
 
-def open_page(site: Site, page: Any, live_server: Any) -> list[str]:
+def listen(page: Any) -> list[str]:
+    """Whatever the console will say of what is wrong."""
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+def open_page(site: Site, page: Any, live_server: Any) -> list[str]:
+    said = listen(page)
     key = site.page.cookies[settings.SESSION_COOKIE_NAME].value
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": live_server.url}])
     return said

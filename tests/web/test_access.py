@@ -1,22 +1,20 @@
-"""Nothing keeps people out: axe looks at every page, at every dialog, and at the pages before one is signed in."""
+"""Nothing keeps people out: axe looks at every page, at every dialog, and at the pages before one is signed in; the console says
+nothing meanwhile, and no page is wider than a small screen."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.urls import resolve
 
-from tests.conftest import STEP_MS
 from tests.live.browser import violations
 from tests.live.test_walk import addresses
-from tests.web.chrome import NARROW, WIDE, open_page, ours
+from tests.web.chrome import NARROW, WIDE, fits, listen, open_page, ours
 from tests.web.conftest import Site
-from tests.web.test_browser import whole_pages
 from tests.web.test_links import with_data
 from workspaces.models import Member, Role, User
 from workspaces.services import invitations
@@ -38,10 +36,10 @@ FILE = re.compile(r"<file:path>$|[.](json|txt|zip)$|/(file|log)/$")
 
 
 class Look:
-    """A browser that axe may put its styles into, which the policy of the studio forbids; and all that was seen in it."""
+    """A browser, and all that was seen and said in it."""
 
     def __init__(self, page: Any, live_server: Any) -> None:
-        self.page, self.url = page, live_server.url
+        self.page, self.url, self.said = page, live_server.url, listen(page)
         self.found: dict[str, list[str]] = {}
         self.seen: set[str] = set()
         self.opened: set[str] = set()
@@ -54,10 +52,12 @@ class Look:
     def at(self, name: str, path: str) -> None:
         """A page at both sizes, and each dialog and menu on it that was not looked at before."""
         self.page.set_viewport_size(WIDE)
-        self.page.goto(f"{self.url}{path}")
+        answer = self.page.goto(f"{self.url}{path}")
         self.page.wait_for_load_state("networkidle")
         for size in (WIDE, NARROW):
             self.page.set_viewport_size(size)
+            if not fits(self.page):
+                self.found[f"{name} at {size['width']}: width"] = ["wider than the window"]
             self.note(f"{name} at {size['width']}")
             self._dialogs(name)
             self._menus(name)
@@ -65,6 +65,10 @@ class Look:
         if burger.is_visible() and self._is_new("the drawer"):
             burger.click()
             self.note(f"{name}: the drawer", is_new=True)
+        # Of a page that is an error the console says that, too.
+        if words := [each for each in ours(self.said) if answer.ok or not each.startswith("Failed to load resource")]:
+            self.found[f"{name}: console"] = words
+        self.said.clear()
 
     def note(self, where: str, is_new: bool = False, within: str = "") -> None:
         # What differs by size is the layout, and by theme the colours.
@@ -102,11 +106,22 @@ class Look:
 
 
 @pytest.fixture
-def look(chromium: Any, live_server: Any) -> Iterator[Look]:
-    context = chromium.new_context(viewport=WIDE, bypass_csp=True)
-    context.set_default_timeout(STEP_MS)
-    yield Look(context.new_page(), live_server)
-    context.close()
+def look(page: Any, live_server: Any) -> Look:
+    return Look(page, live_server)
+
+
+def whole_pages(site: Site) -> dict[str, str]:
+    """Without fragments, which nobody opens by themselves."""
+    fragments = (
+        "preview",
+        "who uses it",
+        "who used the cluster",
+        "who holds it",
+        "who is on it",
+        "who used the host",
+        "who used the model",
+    )
+    return {name: path for name, path in site.everything().items() if name not in fragments}
 
 
 def pages_of(site: Site) -> dict[str, str]:
@@ -130,7 +145,7 @@ def pages_of(site: Site) -> dict[str, str]:
     }  # fmt: skip
 
 
-def test_axe_finds_nothing_on_any_page_menu_or_dialog(site: Site, look: Look, live_server: Any) -> None:
+def test_axe_and_the_console_find_nothing_on_any_page_menu_or_dialog(site: Site, look: Look, live_server: Any) -> None:
     User.objects.filter(pk=site.owner.pk).update(is_superuser=True)
     open_page(site, look.page, live_server)
     for name, path in pages_of(site).items():

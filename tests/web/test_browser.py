@@ -59,33 +59,6 @@ SHOWN_WIDTH = """(menu) => {
 }"""
 
 
-def whole_pages(site: Site) -> dict[str, str]:
-    """Without fragments, which nobody opens by themselves."""
-    fragments = (
-        "preview",
-        "who uses it",
-        "who used the cluster",
-        "who holds it",
-        "who is on it",
-        "who used the host",
-        "who used the model",
-    )
-    return {name: path for name, path in site.everything().items() if name not in fragments}
-
-
-def test_every_page_loads_without_a_word_in_the_console_and_is_no_wider_than_a_small_screen(
-    site: Site, page: Any, live_server: Any
-) -> None:
-    said = open_page(site, page, live_server)
-    for name, path in whole_pages(site).items():
-        page.set_viewport_size(WIDE)
-        page.goto(f"{live_server.url}/w/lab/{path}")
-        page.wait_for_load_state("networkidle")
-        page.set_viewport_size(NARROW)
-        assert fits(page), name
-        assert ours(said) == [], name
-
-
 def test_no_tab_and_no_child_run_of_a_step_is_out_of_reach(site: Site, page: Any, live_server: Any) -> None:
     run = site.pipeline(status="Running")
     step = site.step(run, "train")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.conftest import STEP_MS
+from tests.conftest import STEP_MS, begin_anew
 from tests.live.studio import Studio
 
 PASSWORD = "a long pass phrase 7"
@@ -34,6 +36,7 @@ class Person:
         self.complaints: list[str] = []
         self.network_changed = False
         self.state: Any = None
+        self._windows: dict[str, BrowserContext] = {}
 
     def context(self, **options: Any) -> BrowserContext:
         """A new context, signed in once that has happened; its complaints are heard."""
@@ -43,6 +46,24 @@ class Person:
         made.on("console", self._heard)
         made.on("weberror", lambda error: self._missed(str(error.error)))
         return made
+
+    @contextlib.contextmanager
+    def page(self, **options: Any) -> Iterator[Page]:
+        """A signed-in page for one test, in a context that stays: what it has compiled need not be compiled again.
+        Whatever the console has to say fails the test."""
+        window = self._windows.get(key := repr(options))
+        if window is None:
+            window = self._windows[key] = self.context(**options)
+            window.new_page()  # without any, the window would close
+        window.add_cookies(self.state["cookies"])
+        page = window.new_page()
+        try:
+            yield page
+        finally:
+            page.close()
+            begin_anew(window)
+        complaints, self.complaints = self.complaints, []
+        assert complaints == []
 
     def _missed(self, error: str) -> None:
         if not (self.network_changed and MODULE_MISSED in error):

@@ -58,11 +58,8 @@ def person(stage: Studio, browser: Browser) -> Person:
 @pytest.fixture
 def page(person: Person) -> Iterator[Page]:
     """A signed-in page; whatever its console has to say fails the test."""
-    context = person.context()
-    yield context.new_page()
-    context.close()
-    complaints, person.complaints = person.complaints, []
-    assert complaints == []
+    with person.page() as page:
+        yield page
 
 
 PARAMETERS = [

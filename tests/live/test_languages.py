@@ -69,12 +69,9 @@ RECORD = """() => {
 @pytest.fixture
 def page(person: Person) -> Iterator[Page]:
     """A signed-in page of a browser that asks for Portuguese; whatever its console has to say fails the test."""
-    context = person.context(locale="pt-PT")
-    context.add_init_script(LISTEN)
-    yield context.new_page()
-    context.close()
-    complaints, person.complaints = person.complaints, []
-    assert complaints == []
+    with person.page(locale="pt-PT") as page:
+        page.add_init_script(LISTEN)
+        yield page
 
 
 def left_in_english(page: Page, names: set[str] = NAMES) -> set[str]:
@@ -127,28 +124,26 @@ def test_a_run_is_watched_live_in_portuguese(stage: Studio, page: Page) -> None:
     assert left_in_english(page) == set()
 
 
+# Words that their button, entry, tab or state has no room for.
+CUT = """() => [...document.querySelectorAll(".btn, .nav .item, .tabs a, .state")]
+  .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent.trim())"""
 TABS = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_on_a_phone_the_longer_words_fit(echo: LiveRun, person: Person, theme: str) -> None:
-    context = person.context(locale="pt-PT", viewport={"width": 390, "height": 844}, color_scheme=theme)
-    page = context.new_page()
+def test_on_a_phone_the_longer_words_fit(echo: LiveRun, person: Person) -> None:
     run = f"/w/main/runs/{echo.id}/"
     paths = [run, f"{run}?view=timeline", f"{run}?view=table", *(f"{run}?step=echo&tab={tab}" for tab in TABS)]
     paths += [f"/w/main/{name}" for name in ("", "runs/", "experiments/", "pipelines/", "data/", "data/stores/")]
     paths += [f"/w/main/{name}" for name in ("environments/", "models/", "compute/", "settings/")]
-    for path in paths:
-        page.goto(path)
-        is_awake(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        cut = page.evaluate("""() => [...document.querySelectorAll(".btn, .nav .item, .tabs a, .state")]
-          .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent.trim())""")
-        assert cut == [], path
-        assert left_in_english(page) == set(), path
-    context.close()
-    complaints, person.complaints = person.complaints, []
-    assert complaints == []
+    with person.page(locale="pt-PT", viewport={"width": 390, "height": 844}) as page:
+        for path in paths:
+            page.goto(path)
+            is_awake(page)
+            for theme in ("dark", "light"):
+                page.emulate_media(color_scheme=theme)
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, theme)
+                assert page.evaluate(CUT) == [], (path, theme)
+            assert left_in_english(page) == set(), path
 
 
 def test_the_reader_changes_the_language_in_the_menu_and_stays_on_the_page(stage: Studio, page: Page) -> None:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db.migrations.operations import RunPython, RunSQL
+from django.db.migrations.recorder import MigrationRecorder
 
 from studio.bootstrap import ROOT
 from studio.supervisor import database, schema
@@ -103,6 +104,12 @@ def test_both_ways_lead_to_the_same_schema(tmp_path: Path) -> None:
     created, migrated = shapes
     assert created.keys() == migrated.keys()
     assert created == migrated
+
+
+def test_the_suite_makes_its_database_at_once(db: None) -> None:
+    """Migrations would have noted themselves one after the other, as they stand on each other."""
+    noted = list(MigrationRecorder.Migration.objects.order_by("id").values_list("app", "name"))
+    assert noted == sorted(schema.on_disk())
 
 
 def test_no_migration_moves_data_behind_the_back_of_a_first_start() -> None:

@@ -27,23 +27,36 @@ def collect_rarely() -> None:
 
 def create_quickly() -> None:
     """Each worker's database as a first start makes it; that migrations lead to the same is a test of its own."""
-    from django.db.backends.base import creation
+    from django.core import management
+    from django.db.backends.base.creation import BaseDatabaseCreation
 
-    creation.call_command = _create  # type: ignore[attr-defined]
+    from studio.supervisor import schema
+
+    create, call_command = BaseDatabaseCreation.create_test_db, management.call_command
+
+    def call(command: str, **options: Any) -> Any:
+        is_first = command == "migrate" and schema.is_empty()
+        return _create(options["database"]) if is_first else call_command(command, **options)
+
+    def create_test_db(self: Any, *arguments: Any, **options: Any) -> str:
+        # It imports the name when it is called.
+        management.call_command = call  # type: ignore[assignment]
+        try:
+            return create(self, *arguments, **options)
+        finally:
+            management.call_command = call_command
+
+    BaseDatabaseCreation.create_test_db = create_test_db  # type: ignore[method-assign]
 
 
-def _create(command: str, **options: Any) -> None:
-    """What `migrate` leaves in an empty database, and every other command as it is."""
-    from django.core.management import call_command
+def _create(database: str) -> None:
+    """What `migrate` leaves in an empty database."""
     from django.core.management.sql import emit_post_migrate_signal
 
     from studio.supervisor import schema
 
-    if command == "migrate" and schema.is_empty():
-        schema.create(schema.on_disk())
-        emit_post_migrate_signal(verbosity=0, interactive=False, db=options["database"])
-    else:
-        call_command(command, **options)
+    schema.create(schema.on_disk())
+    emit_post_migrate_signal(verbosity=0, interactive=False, db=database)
 
 
 def flush_quickly() -> None:

@@ -29,8 +29,8 @@ FILLED = "id => { const it = document.getElementById(id); return it?.open && !it
 MENUS = "[...document.querySelectorAll('[popovertarget]')].filter((each) => each.checkVisibility()).map((each) => each.getAttribute('popovertarget'))"
 # Dialogs about several runs are of one kind.
 OBJECT = re.compile("[0-9a-f-]{36}")
-# What stands in its page from the first, and is asked for alone when its topic speaks.
-HEARD = {"w/<slug:workspace>/runs/<uuid:run_id>/waiting/"}
+# What stands in its page from the first, and is asked for alone when its topic speaks, or when something is typed.
+HEARD = {"w/<slug:workspace>/runs/<uuid:run_id>/waiting/", "w/<slug:workspace>/schedules/preview/"}
 # What a person may open by an address that is no page.
 FILE = re.compile(r"<file:path>$|[.](json|txt|zip)$|/(file|log)/$")
 

@@ -13,7 +13,8 @@ from core.storage import safe
 
 # Outputs of runs lie there: a schedule that watches the whole of a datastore would start itself by them.
 OUTPUTS = "azureml/"
-MOST_MINUTES = 43_200
+# Clocks of machines that write files differ by less.
+SKEW = 86_400
 # Of a file: its size in bytes and its time of change.
 Seen = Mapping[str, list[float]]
 
@@ -81,8 +82,13 @@ def listing(watch: Watch, files: Iterable[File]) -> dict[str, list[float]]:
 def changed(watch: Watch, before: Seen, now: Seen, moment: float) -> list[str]:
     """The files that are new or otherwise, and have stayed so for long enough, by name."""
     return sorted(
-        path for path, facts in now.items() if before.get(path) != facts and facts[1] <= moment - watch.settle
+        path for path, facts in now.items() if before.get(path) != facts and _rests(facts[1], moment, watch.settle)
     )
+
+
+def _rests(modified: float, moment: float, settle: int) -> bool:
+    """Whether a file has stayed as it is for so long. One that says it is of a day to come would be waited for for ever."""
+    return not settle or modified <= moment - settle or modified > moment + SKEW
 
 
 def seen_after(before: Seen, now: Seen, told: Iterable[str]) -> dict[str, list[float]]:

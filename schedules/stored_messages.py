@@ -12,6 +12,9 @@ from core import sentences
 SENTENCES: Mapping[str, str] = {
     "missed": _("The studio was away at that time, and ticks so far back are not made up for."),
     "missed_many": _("The studio was away at that time and at %(count)s ticks before it, which are not made up for."),
+    "missed_more": _(
+        "The studio was away at that time and at more than %(count)s ticks, of which only the newest are made up for, if any."
+    ),
     "overlaps": _("Run #%(number)s of the schedule was still under way."),
     "queue_full": _(
         "Run #%(number)s of the schedule was still under way, and another tick waited for its end already."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -72,7 +73,7 @@ class Recurrence:
         if self.frequency in ("Minute", "Hour"):
             step = timedelta(**{f"{self.frequency.lower()}s": self.interval})
             passed = (moment - begin) // step + 1 if moment >= begin else 0
-            return begin + passed * step
+            return begin + passed * step if passed * step < LATEST - begin else None
         for due in self._by_date(max(moment, begin - timedelta(microseconds=1)), begin):
             return due if due < LATEST else None
         return None
@@ -170,10 +171,33 @@ class _Reader:
 def read(document: Mapping[str, Any]) -> Timetable:
     """A recurrence, or `{"cron": ..., "time_zone": ...}`. Raises Invalid that names every problem."""
     reader = _Reader(document)
+    if unknown := sorted(str(name)[:40] for name in set(document) - {"cron", *KEYS}):
+        text = _("A timetable has no %(names)s. What it may have: %(known)s.")
+        reader.problems.append(
+            text % {"names": ", ".join(map(repr, unknown[:10])), "known": ", ".join((*KEYS, "cron"))}
+        )
     found = _cron(reader) if document.get("cron") is not None else _recurrence(reader)
     if reader.problems or found is None:
         raise Invalid(" ".join(reader.problems), code="bad_recurrence")
     return found
+
+
+def plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that `read` takes, with each value as it is always written: so forms and programs show what it means."""
+    reader = _Reader(document)
+    start = _start(reader, _zone(reader))
+    found = {
+        "cron": str(document.get("cron") or "").strip(),
+        "frequency": str(document.get("frequency") or "").strip().capitalize(),
+        "interval": document.get("interval"),
+        "start_time": start.isoformat() if start is not None else None,
+        "time_zone": str(document.get("time_zone") or "").strip(),
+        "hours": list(reader.numbers("hours", 23)),
+        "minutes": list(reader.numbers("minutes", 59)),
+        "week_days": [WEEK_DAYS[day] for day in reader.days()],
+        "time_of_day": str(document.get("time_of_day") or "").strip(),
+    }
+    return {name: value for name, value in found.items() if value not in (None, "", [])}
 
 
 def upcoming(timetable: Timetable, moment: datetime, anchor: datetime, count: int = 5) -> list[datetime]:
@@ -192,6 +216,22 @@ def between(timetable: Timetable, start: datetime, end: datetime, anchor: dateti
     while due is not None and due <= end:
         yield due
         due = timetable.after(due, anchor)
+
+
+def newest(timetable: Timetable, start: datetime, end: datetime, anchor: datetime, most: int) -> list[datetime]:
+    """Of `start`, which is one, and the moments after it up to and with `end` the newest so many, the oldest first.
+
+    Looked for in a span before `end` that doubles: a year of minutes costs what a day of them does.
+    """
+    span = timedelta(hours=1)
+    while True:
+        begin = max(start, end - span)
+        found = deque(between(timetable, begin, end, anchor), maxlen=most)
+        if begin == start and len(found) < most:
+            found.appendleft(start)
+        if begin == start or len(found) == most:
+            return list(found)
+        span *= 2
 
 
 def zone_of(name: str) -> ZoneInfo | None:

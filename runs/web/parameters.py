@@ -66,7 +66,8 @@ def field_of(name: str, kind: str, value: Any) -> forms.Field:
     if kind == "dataset":
         return forms.CharField(help_text=_("id of a dataset version"), **common)
     if kind == "data_path":
-        shown = "/".join(str(part) for part in (value or {}).values()) if isinstance(value, dict) else value
+        # By name: a database may keep the two in another order.
+        shown = f"{value.get('datastore', '')}/{value.get('path', '')}" if isinstance(value, dict) else value
         return forms.CharField(help_text=_("datastore/path"), **{**common, "initial": shown})
     # One line alone would lose its breaks in the browser.
     is_long = isinstance(value, str) and ("\n" in value or "\r" in value or len(value) > 80)

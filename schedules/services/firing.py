@@ -10,12 +10,11 @@ from __future__ import annotations
 import logging
 import random
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 
 from core import outbox, slices
 from core.clock import now
@@ -38,7 +37,7 @@ Status = Tick.Status
 OPEN = (Status.DUE, Status.QUEUED)
 # A tick that is late by more was missed: the studio was away.
 GRACE = timedelta(minutes=1)
-# Of missed ticks so many are counted and made up for at most; a studio that was away for a year begins anew.
+# Of missed ticks so many, the newest, are counted and made up for at most; a studio that was away for a year begins anew.
 MOST_MISSED = 1000
 # Schedules that one look moves on; the next one, a second later, goes on with the others.
 AT_ONCE = 500
@@ -58,10 +57,29 @@ def look() -> None:
             advance(key, moment)
         except Exception:  # one schedule's fault must not keep the others from being due
             log.exception("schedule %s could not be advanced", key)
-    unclaimed = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM)
-    ready = Tick.objects.filter(unclaimed, status__in=OPEN, fires_at__lte=moment)
-    for key in set(ready.order_by("fires_at").values_list("schedule", flat=True)[:AT_ONCE]):
+    for key in _ready(moment)[:AT_ONCE]:
         send("schedules.fire", schedule_id=str(key))
+
+
+def _ready(moment: datetime) -> list[UUID]:
+    """Schedules of which a tick may fire, or waits for the end of a run while none is under way; who has waited longest first."""
+    unclaimed = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM)
+    ticks = Tick.objects.filter(status__in=OPEN, fires_at__lte=moment).order_by().values_list("schedule")
+    rows = list(
+        ticks.annotate(
+            first=Min("fires_at"),
+            free=Count("pk", filter=unclaimed),
+            queued=Count("pk", filter=Q(status=Status.QUEUED)),
+        ).order_by("first")
+    )
+    busy = _busy() if any(queued for *_, queued in rows) else set()
+    return [key for key, _, free, queued in rows if free or (queued and key not in busy)]
+
+
+def _busy() -> set[UUID]:
+    """Schedules with a run under way, looked for from the open runs: a schedule may have a year of ticks."""
+    open_runs = Run.objects.filter(parent__isnull=True).exclude(status__in=Run.ENDS)
+    return set(Tick.objects.filter(run__in=open_runs).values_list("schedule", flat=True))
 
 
 def advance(key: UUID, moment: datetime) -> None:
@@ -84,21 +102,33 @@ def advance(key: UUID, moment: datetime) -> None:
         tell(schedule)
 
 
+def write_due(schedule: Schedule, moment: datetime) -> None:
+    """Write the ticks of a locked schedule that is about to change: what was due by then is not forgotten. What it watches is
+    compared with the last look in any case."""
+    if schedule.watch is None and schedule.next_at is not None and schedule.next_at <= moment:
+        ticks, schedule.next_at = _ticks(schedule, timetable.read(schedule.timetable), moment)
+        Tick.objects.bulk_create(ticks, ignore_conflicts=True)
+
+
 def _ticks(schedule: Schedule, found: Timetable, moment: datetime) -> tuple[list[Tick], datetime | None]:
     """The ticks from `next_at` to `moment`, and what is due after them."""
     assert schedule.next_at is not None
-    anchor, end = schedule.created_at, schedule.end_at
-    times = [schedule.next_at]
-    times += islice(timetable.between(found, schedule.next_at, moment, anchor), MOST_MISSED)
+    anchor = schedule.created_at
+    until = moment if schedule.end_at is None else min(moment, schedule.end_at)
+    start, since = schedule.next_at, moment - GRACE
+    # One more than is made up for: where it is there, older ones may be as well, and are not counted.
+    missed = timetable.newest(found, start, min(until, since), anchor, MOST_MISSED + 1) if start <= since else []
+    fresh = [start] if since < start <= until else []
+    fresh += timetable.between(found, max(start, since), until, anchor)
     following = _before_end(schedule, found.after(moment, anchor))
-    if end is not None:
-        times = [each for each in times if each <= end]
-    missed = [each for each in times if each < moment - GRACE]
-    kept = missed if schedule.catch_up is None else missed[max(0, len(missed) - schedule.catch_up) :]
-    ticks = [_due(schedule, each, moment) for each in (*kept, *times[len(missed) :])]
+    most = MOST_MISSED if schedule.catch_up is None else min(schedule.catch_up, MOST_MISSED)
+    kept = missed[max(0, len(missed) - most) :]
+    ticks = [_due(schedule, each, moment) for each in (*kept, *fresh)]
     if dropped := missed[: len(missed) - len(kept)]:
         why = stored_messages.keep("missed")
-        if len(dropped) > 1:
+        if missed[0] != start:
+            why = stored_messages.keep("missed_more", count=MOST_MISSED)
+        elif len(dropped) > 1:
             why = stored_messages.keep("missed_many", count=len(dropped) - 1)
         ticks.insert(0, _settled(schedule, dropped[-1], Status.SKIPPED, why))
     return ticks, following
@@ -224,7 +254,8 @@ def _may_start(tick: Tick) -> bool:
     overlap = Schedule.Overlap(schedule.overlap)
     if overlap == Schedule.Overlap.ALLOW:
         return True
-    running = Run.objects.filter(by_tick__schedule=schedule).exclude(status__in=Run.ENDS).order_by("id").first()
+    started = Run.objects.filter(by_tick__schedule=schedule, parent__isnull=True)
+    running = started.exclude(status__in=Run.ENDS).order_by("id").first()
     if running is None:
         return True
     if overlap == Schedule.Overlap.SKIP:

@@ -21,7 +21,7 @@ from runs.services.submission.experiments import name_from
 from runs.services.submission.submit import refused
 from schedules import changes, timetable
 from schedules.models import Schedule
-from schedules.services.firing import tell
+from schedules.services.firing import tell, write_due
 from schedules.services.watching import files_of
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -70,7 +70,9 @@ def change(context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, An
     ).get(pk=schedule.pk)  # fmt: skip
     before = locked.status
     locked.created_by = context.user or locked.created_by
-    _set(locked, asked, now())
+    moment = now()
+    write_due(locked, moment)
+    _set(locked, asked, moment)
     if locked.status == Status.DISABLED:
         locked.pause_reason = str(asked.get("pause_reason") or "" if before == Status.ACTIVE else locked.pause_reason)
     else:
@@ -97,6 +99,7 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
         schedule.name = str(asked.get("name") or "").strip()
     if not schedule.name or len(schedule.name) > 255:
         raise Invalid(_("A schedule has a name of 1 to 255 characters."), code="bad_name")
+    bounds = (schedule.end_at, schedule.max_runs)
     for name in PLAIN:
         if name in asked and not (asked[name] is None and name in ("description", "overlap", "jitter")):
             setattr(schedule, name, asked[name])
@@ -104,7 +107,7 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
         schedule.experiment_name = name_from(asked.get("experiment_name") or schedule.name)
     if asked.get("parameters") is not None:
         schedule.parameters = dict(asked["parameters"])
-    _time(schedule, asked, moment)
+    _time(schedule, asked, moment, is_bounded=bounds != (schedule.end_at, schedule.max_runs))
     if schedule.status == Status.ACTIVE or asked.get("parameters") is not None:
         try:
             parameter_rules.bind(Graph.from_document(_graph(schedule)).parameters, _values(schedule))
@@ -128,35 +131,56 @@ def _graph(schedule: Schedule) -> Mapping[str, Any]:
     return graph
 
 
-def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None:
-    """When it is due next, where something about that has changed."""
-    is_new, before = schedule._state.adding, schedule.status
+def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime, *, is_bounded: bool) -> None:
+    """When it is due next, where something about that has changed. Raises Invalid where it would never be due."""
+    is_new, before, table = schedule._state.adding, schedule.status, schedule.timetable
     if asked.get("status") is not None:
         schedule.status = asked["status"]
     if asked.get("timetable") is not None:
-        schedule.timetable = dict(asked["timetable"])
+        timetable.read(asked["timetable"])
+        schedule.timetable = timetable.plain(asked["timetable"])
     found = timetable.read(schedule.timetable or {})
     _watch(schedule, asked, before)
+    if schedule.watch is not None and schedule.timetable.get("frequency") != "Minute":
+        text = _("Files are looked at every so many minutes: the frequency of a watch is Minute.")
+        raise Invalid(text, code="bad_watch")
     if schedule.status != Status.ACTIVE:
         schedule.next_at = None
     elif is_new and schedule.watch is not None:
         schedule.next_at = found.after(moment, moment)
     elif is_new:
         schedule.next_at = found.first(moment)
-    elif asked.get("timetable") is not None or before != Status.ACTIVE or schedule.next_at is None:
+    elif schedule.timetable != table or before != Status.ACTIVE or schedule.next_at is None:
         schedule.next_at = found.after(moment, schedule.created_at)
     _end(schedule)
+    is_other = is_new or is_bounded or before != Status.ACTIVE or schedule.timetable != table
+    if schedule.status == Status.ACTIVE and schedule.next_at is None and is_other:
+        raise Invalid(_never(schedule), code="never_due")
+
+
+def _never(schedule: Schedule) -> str:
+    """Why it would not be due any more."""
+    if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
+        text = _(
+            "It has started %(count)s runs, and 'max_runs' is %(most)s. Ask for more, or leave it without a limit."
+        )
+        return text % {"count": schedule.run_count, "most": schedule.max_runs}
+    return _("It would never be due: its end comes before its next time, or its times are over.")
 
 
 def _watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
     """What it watches is known from now on: only what changes after this starts runs. Raises Invalid, NotFound."""
     watch = changes.read(asked["watch"]) if asked.get("watch") is not None else None
+    known = changes.read(schedule.watch) if schedule.watch is not None else None
     if watch is None and "watch" in asked:
         schedule.watch, schedule.seen, schedule.watch_error = None, {}, ""
     if watch is not None:
         schedule.watch = watch.to_document()
-    elif schedule.watch is None or (before == Status.ACTIVE and not schedule._state.adding):
+    if schedule.watch is None:
         return
+    is_same = watch is None or (known is not None and (known.datastore, known.path) == (watch.datastore, watch.path))
+    if is_same and before == Status.ACTIVE and not schedule._state.adding:
+        return  # what has changed since the last look is still to be told
     try:
         schedule.seen = files_of(schedule.workspace, watch or changes.read(schedule.watch))
     except OSError as error:

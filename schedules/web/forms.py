@@ -58,7 +58,7 @@ class TimetableForm(forms.Form):
     start_time = forms.DateTimeField(
         label=gettext_lazy("Start"),
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "any"}, format="%Y-%m-%dT%H:%M"),
         help_text=gettext_lazy("empty: at once"),
     )
     time_zone = forms.CharField(
@@ -85,7 +85,7 @@ class TimetableForm(forms.Form):
         found = {
             "frequency": values["frequency"],
             "interval": values["interval"] if values["interval"] is not None else 1,
-            "start_time": start.replace(tzinfo=None).isoformat(timespec="seconds") if start else None,
+            "start_time": start.replace(tzinfo=None).isoformat() if start else None,
             "hours": _numbers(values["hours"]),
             "minutes": _numbers(values["minutes"]),
             "week_days": values["week_days"] if values["frequency"] == "Week" else [],
@@ -119,7 +119,7 @@ class ScheduleForm(TimetableForm):
     end_at = forms.DateTimeField(
         label=gettext_lazy("End"),
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "any"}, format="%Y-%m-%dT%H:%M"),
         help_text=gettext_lazy("in UTC; empty: never"),
     )
     datastore = forms.ChoiceField(label=gettext_lazy("Datastore"), choices=[], required=False)
@@ -132,6 +132,10 @@ class ScheduleForm(TimetableForm):
         label=gettext_lazy("Parameter that gets what has changed"), choices=[], required=False
     )
     each_file = forms.BooleanField(label=gettext_lazy("A run for each file"), required=False)
+    settle = forms.IntegerField(
+        label=gettext_lazy("Wait until a file has not changed for"), min_value=0, max_value=86_400, initial=0,
+        required=False, help_text=gettext_lazy("seconds"),
+    )  # fmt: skip
 
     def __init__(self, stores: list[str], graph: dict[str, Any], *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -148,7 +152,8 @@ class ScheduleForm(TimetableForm):
         values = self.cleaned_data
         if values["frequency"] != CHANGE:
             return None
-        return {name: values[name] for name in ("datastore", "path", "parameter", "each_file")}
+        found = {name: values[name] for name in ("datastore", "path", "parameter", "each_file")}
+        return {**found, "settle": values["settle"] or 0}
 
     @property
     def watches(self) -> bool:
@@ -189,7 +194,7 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "catch_up": ALL if schedule.catch_up is None else str(schedule.catch_up),
         "jitter": schedule.jitter,
         "max_runs": schedule.max_runs,
-        "end_at": schedule.end_at,
+        "end_at": _local(schedule.end_at),
         **(schedule.watch or {}),
         "frequency": CHANGE if schedule.watch else CRON if "cron" in table else table.get("frequency"),
         "cron": table.get("cron", ""),
@@ -197,9 +202,16 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "hours": hour or _text(table.get("hours")),
         "minutes": minute or _text(table.get("minutes")),
         "week_days": [str(each).capitalize() for each in table.get("week_days") or ()],
-        "start_time": datetime.fromisoformat(str(start)) if start else None,
+        "start_time": _local(datetime.fromisoformat(str(start))) if start else None,
         "time_zone": table.get("time_zone", "UTC"),
     }
+
+
+def _local(at: datetime | None) -> str | None:
+    """As a field of a browser has it, with all that is there: a form that is saved as it is changes nothing."""
+    if at is None:
+        return None
+    return at.replace(tzinfo=None).isoformat(timespec="auto" if at.second or at.microsecond else "minutes")
 
 
 def _text(numbers: Any) -> str:

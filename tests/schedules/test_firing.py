@@ -104,12 +104,43 @@ def test_what_was_missed_is_made_up_for_as_far_as_is_said(
     assert made.next_at is not None and timedelta() < made.next_at - now() <= timedelta(minutes=1)
 
 
-def test_a_studio_that_was_away_for_years_begins_anew(scenario: RunScenario, pipeline: Any) -> None:
-    made = scheduled(scenario, pipeline)
-    put_back(made, days=900)
+@pytest.mark.parametrize("catch_up", [1, None])
+def test_a_studio_that_was_away_for_years_makes_up_for_the_newest(
+    scenario: RunScenario, pipeline: Any, catch_up: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firing, "MOST_MISSED", 10)
+    made = scheduled(scenario, pipeline, catch_up=catch_up)
+    put_back(made, days=900, seconds=5)
     firing.look()
     made.refresh_from_db()
-    assert Tick.objects.count() <= 2 + 1 and made.next_at is not None and made.next_at > now()
+    assert made.next_at is not None and made.next_at > now()
+    ticks = list(Tick.objects.order_by("due_at"))
+    assert [each.status for each in ticks] == ["skipped", *["due"] * ((catch_up or 10) + 1)]
+    assert ticks[-1].due_at == made.next_at - timedelta(minutes=1) == ticks[-2].due_at + timedelta(minutes=1)
+    assert "at more than 10 ticks" in stored_messages.said(ticks[0].reason)
+
+
+def test_what_was_due_before_the_end_is_not_lost_behind_it(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    put_back(made, days=9)
+    Schedule.objects.update(end_at=now() - timedelta(days=8, hours=23))
+    firing.look()
+    made.refresh_from_db()
+    assert made.next_at is None and statuses(made) == ["skipped", "due"]
+    assert Tick.objects.latest("due_at").due_at <= made.end_at  # type: ignore[operator]
+
+
+def test_a_change_forgets_nothing_that_was_due(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    put_back(made)
+    change(scenario.context, made, {"timetable": {"frequency": "Day", "interval": 1}})
+    look(made)
+    made.refresh_from_db()
+    assert statuses(made) == ["fired"] and made.next_at is not None and made.next_at > now() + timedelta(hours=23)
+    put_back(made)
+    change(scenario.context, made, {"status": "Disabled"})
+    look(made)
+    assert statuses(made) == ["fired", "skipped"]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +172,30 @@ def test_while_a_run_is_under_way(scenario: RunScenario, pipeline: Any, overlap:
         end(Tick.objects.filter(run__isnull=False).latest("due_at").run)  # type: ignore[arg-type]
         look(made)
         assert statuses(made) == ["fired", "fired", "fired"]
+
+
+def test_one_that_waits_is_woken_when_the_run_has_ended(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline, overlap="queue_all")
+    look(made)
+    put_back(made)
+    look(made)
+    assert statuses(made) == ["fired", "queued"] and firing._ready(now()) == []
+    end(Run.objects.get(parent=None))
+    assert firing._ready(now()) == [made.pk], "at once, not when the claim is over"
+
+
+def test_a_run_that_is_deleted_leaves_its_tick(scenario: RunScenario, pipeline: Any) -> None:
+    endpoint = endpoints.create(scenario.context, "scoring", pipeline)
+    made = create(scenario.context, {"name": "often", "endpoint": endpoint.pk, "timetable": MINUTELY})
+    look(made)
+    Run.objects.update(status="Completed")
+    run = Run.objects.get(parent=None)
+    assert scenario.client.delete(f"{scenario.base}runs/{run.pk}/").status_code == 204
+    assert Run.objects.count() == 0
+    tick = scenario.get(f"schedules/{made.pk}/ticks/").json()["items"][0]
+    assert (tick["status"], tick["run_id"]) == ("fired", None)
+    look(made)
+    assert statuses(made) == ["fired"]
 
 
 def test_the_newest_takes_the_place_of_the_run_that_is_under_way(scenario: RunScenario, pipeline: Any) -> None:
@@ -307,6 +362,48 @@ def test_a_file_that_is_still_written_is_waited_for(scenario: RunScenario, pipel
     assert place is not None
     os.utime(place, (time.time() - 61, time.time() - 61))
     assert folder.look() == ["in/a.csv"] and folder.look() == []
+
+
+def test_a_file_of_a_day_to_come_is_not_waited_for(scenario: RunScenario, pipeline: Any) -> None:
+    for settle in (0, 60):
+        folder = Folder(scenario, {"parameter": "place", "each_file": True, "settle": settle})
+        name = f"in/{settle}.csv"
+        folder.put(name)
+        place = root_by_name(scenario.workspace, STORE).place(name)
+        assert place is not None
+        os.utime(place, (time.time() + 1e7, time.time() + 1e7))
+        assert folder.look() == [name] and folder.look() == []
+
+
+def test_what_came_before_a_change_of_the_schedule_is_still_told(scenario: RunScenario, pipeline: Any) -> None:
+    folder = Folder(scenario, {"parameter": "place", "each_file": True})
+    folder.put("in/a.csv")
+    watch = {"datastore": STORE, "path": "in", "parameter": "place", "each_file": True, "settle": 0}
+    change(scenario.context, folder.schedule, {"description": "as the form sends it", "watch": watch})
+    assert folder.look() == ["in/a.csv"]
+    folder.put("beside/old.csv")
+    change(scenario.context, folder.schedule, {"watch": {**watch, "path": "beside"}})
+    folder.put("beside/b.csv")
+    assert folder.look() == ["beside/b.csv"]
+
+
+def test_odd_names_are_told_as_they_are(scenario: RunScenario, pipeline: Any) -> None:
+    folder = Folder(scenario, {"parameter": "place", "each_file": True})
+    place = root_by_name(scenario.workspace, STORE).place("in/old.csv")
+    assert place is not None
+    base = place.parent
+    for name in (os.fsdecode(b"\xff\xfe.csv"), "a\nb.csv", "100%.csv", "\u202e🙂.csv", "x" * 255):
+        (base / name).touch()
+    (base / "dangling").symlink_to("/nowhere")
+    (base / "circle").symlink_to(".")
+    told = folder.look()
+    assert len(told) == 5 and folder.look() == []
+    assert set(Tick.objects.values_list("status", flat=True)) == {"fired"}
+    place.unlink()
+    place.mkdir()
+    assert folder.look() == []
+    folder.put("in/old.csv/now.csv")
+    assert folder.look() == ["in/old.csv/now.csv"]
 
 
 def test_a_store_that_is_away_is_told_and_nothing_is_missed(

@@ -87,6 +87,9 @@ def test_what_cannot_be_a_schedule_says_why(scenario: RunScenario, pipeline: Any
         ({"overlap": "never"}, 400, "overlap"),
         ({"catch_up": -1}, 400, "catch_up"),
         ({"max_runs": 0}, 400, "max_runs"),
+        ({"end_at": "2020-01-01T00:00:00Z"}, 400, "never be due"),
+        ({"timetable": {**LATER, "timezone": "UTC"}}, 400, "no 'timezone'"),
+        ({"watch": {"datastore": "workspaceblobstore"}}, 400, "frequency of a watch is Minute"),
     ):
         answer = scenario.post("schedules/", {**good, **change})
         assert answer.status_code == status and said in answer.json()["error"]["message"], (change, answer.content)
@@ -334,3 +337,40 @@ def test_the_list_costs_the_same_however_long(scenario: RunScenario, visitor: Cl
     few = cost()
     more(range(2, 8))
     assert cost() == few
+
+
+def test_a_form_that_is_saved_as_it_is_changes_nothing(scenario: RunScenario, visitor: Client) -> None:
+    parameters = [
+        {"name": "rate", "type": "float", "default": 0.5},
+        {"name": "fast", "type": "bool", "default": True},
+        {"name": "note", "type": "string", "default": "x"},
+        {"name": "place", "type": "data_path", "default": "workspaceblobstore/raw"},
+    ]
+    graph = scenario.graph("train", parameters=parameters)
+    of = str(publish.publish_graph(scenario.context, graph, name="p").pk)
+    values = {"rate": 1e-9, "fast": False, "note": "", "place": {"path": "a/b", "datastore": "workspaceblobstore"}}
+    ended = {"end_at": "2041-02-03T04:05:06Z", "description": "Ends"}
+    week = {"frequency": "week", "interval": 2, "week_days": "friday", "start_time": "2030-07-01T00:00:30+05:00"}
+    watch = {"datastore": "workspaceblobstore", "path": "in", "settle": 90, "each_file": True, "parameter": "place"}
+    for more in (
+        {"timetable": {**week, "time_zone": "Europe/Lisbon"}, **ended, "catch_up": None},
+        {"timetable": {"frequency": "Minute", "interval": 7}, "watch": watch},
+        {"timetable": {"cron": "0 5 * * *", "time_zone": "Asia/Tokyo"}, "jitter": 5, "max_runs": 9},
+    ):
+        body = {"name": " % “é”\u202e🙂", "pipeline": of, "experiment_name": "e", "parameters": values, **more}
+        before = scenario.post("schedules/", body).json()
+        place = f"/w/{scenario.workspace.name}/schedules/{before['id']}/edit/"
+        shown = visitor.get(place)
+        page = shown.context["page"]
+        sent: dict[str, Any] = {"of": page.of}
+        for form in (page.form, page.values):
+            sent |= {bound.html_name: bound.value() for bound in form if bound.value() not in (None, False)}
+        answer = visitor.post(place, sent)
+        assert answer.status_code in (200, 302) and b'role="alert"' not in answer.content, answer.content.decode()
+        after = scenario.get(f"schedules/{before['id']}/").json()
+        after["parameters"]["place"] = (
+            dict(after["parameters"]["place"])
+            if isinstance(after["parameters"]["place"], dict)
+            else dict(zip(("datastore", "path"), after["parameters"]["place"].split("/", 1), strict=True))
+        )
+        assert after == before

@@ -146,6 +146,8 @@ def test_every_zone_of_azure_is_known(zone: str) -> None:
         ({"frequency": "Day", "interval": 1, "time_zone": "../../etc/passwd"}, "There is no time zone"),
         ({"frequency": "Day", "interval": 1, "start_time": "tomorrow"}, "not 'tomorrow'"),
         ({"frequency": "Day", "interval": 1, "start_time": "9999-12-31T00:00:00"}, "'start_time' is a time"),
+        ({"frequency": "Day", "interval": 1, "timezone": "Europe/Lisbon"}, "A timetable has no 'timezone'"),
+        ({"cron": "0 0 * * *", "x": None}, "A timetable has no 'x'"),
         ({"cron": "* * * *"}, "has five fields"),
         ({"cron": "61 * * * *"}, "Bad minute"),
         ({"cron": "0 0 30 2 *"}, "no cron expression"),
@@ -162,3 +164,32 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(Invalid) as refused:
         timetable.read(wrong)
     assert all(name in str(refused.value) for name in ("hours", "week_days", "time zone", "start_time"))
+
+
+def test_what_lies_after_all_calendars_is_never_due() -> None:
+    far = {"interval": 10_512_000, "frequency": "Minute", "start_time": "9989-12-31T00:00:00"}
+    assert due(far, NOW, count=3) == [datetime(9989, 12, 31, tzinfo=UTC)]
+
+
+def test_a_document_is_kept_as_it_is_meant() -> None:
+    given = {
+        "frequency": " week", "interval": 2, "week_days": "friday", "hours": 3, "time_zone": "Europe/Lisbon",
+        "start_time": "2030-07-01T00:00:30+05:00", "minutes": None,
+    }  # fmt: skip
+    kept = timetable.plain(given)
+    assert kept == {
+        "frequency": "Week", "interval": 2, "week_days": ["Friday"], "hours": [3], "time_zone": "Europe/Lisbon",
+        "start_time": "2030-06-30T20:00:30",
+    }  # fmt: skip
+    assert due(kept, NOW) == due(given, NOW)
+
+
+@pytest.mark.parametrize(
+    "document", [{"frequency": "Minute", "interval": 7}, {"cron": "*/5 2 * * 1", "time_zone": "Europe/Lisbon"}]
+)
+@pytest.mark.parametrize("most", [1, 3, 500])
+def test_the_newest_of_a_long_time(document: dict[str, Any], most: int) -> None:
+    table, start, end = timetable.read(document), NOW, NOW + timedelta(days=20, seconds=11)
+    every = [start, *timetable.between(table, start, end, NOW)]
+    assert timetable.newest(table, start, end, NOW, most) == every[-most:]
+    assert timetable.newest(table, start, start, NOW, most) == [start]

@@ -64,15 +64,16 @@ def look() -> None:
 def _ready(moment: datetime) -> list[UUID]:
     """Schedules of which a tick may fire, or waits for the end of a run while none is under way; who has waited longest first."""
     unclaimed = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM)
-    ticks = Tick.objects.filter(status__in=OPEN, fires_at__lte=moment).order_by().values_list("schedule")
+    ticks = Tick.objects.filter(settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment).order_by()
     rows = list(
-        ticks.annotate(
+        ticks.values_list("schedule").annotate(
             first=Min("fires_at"),
             free=Count("pk", filter=unclaimed),
             queued=Count("pk", filter=Q(status=Status.QUEUED)),
-        ).order_by("first")
+        )
     )
     busy = _busy() if any(queued for *_, queued in rows) else set()
+    rows.sort(key=lambda row: row[1])
     return [key for key, _, free, queued in rows if free or (queued and key not in busy)]
 
 
@@ -190,7 +191,8 @@ def fire(key: UUID) -> None:
 def _claim(key: UUID) -> Tick | None:
     """The oldest tick that may fire; None where there is none, or another is at it."""
     moment = now()
-    open_ones = Tick.objects.filter(schedule=key, status__in=OPEN, fires_at__lte=moment).order_by("due_at")
+    open_ones = Tick.objects.filter(schedule=key, settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment)
+    open_ones = open_ones.order_by("due_at")
     tick = open_ones.select_related("schedule__workspace", "schedule__created_by").defer("schedule__seen").first()
     if tick is None:
         return None
@@ -201,11 +203,10 @@ def _claim(key: UUID) -> Tick | None:
 
 def _fire(tick: Tick) -> None:
     schedule = tick.schedule
+    if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
+        return _settle(tick, Status.SKIPPED, stored_messages.keep("all_done", most=schedule.max_runs))
     if schedule.status != Schedule.Status.ACTIVE:
         return _settle(tick, Status.SKIPPED, stored_messages.keep("disabled"))
-    if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
-        _settle(tick, Status.SKIPPED, stored_messages.keep("all_done", most=schedule.max_runs))
-        return _stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
     if not _may_start(tick):
         return None
     context = _context(schedule)
@@ -225,6 +226,8 @@ def start(context: WorkspaceContext, tick: Tick) -> Run:
             raise Conflict("The tick has fired already.", code="fired")
         count = Schedule.objects.select_for_update(no_key=True).only("run_count").get(pk=schedule.pk).run_count + 1
         Schedule.objects.filter(pk=schedule.pk).update(run_count=count)
+        if schedule.max_runs is not None and count >= schedule.max_runs:
+            _stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
         tell(schedule)
 
     asked: dict[str, Any] = {
@@ -254,7 +257,7 @@ def _may_start(tick: Tick) -> bool:
     overlap = Schedule.Overlap(schedule.overlap)
     if overlap == Schedule.Overlap.ALLOW:
         return True
-    started = Run.objects.filter(by_tick__schedule=schedule, parent__isnull=True)
+    started = Run.objects.filter(by_tick__schedule=schedule)
     running = started.exclude(status__in=Run.ENDS).order_by("id").first()
     if running is None:
         return True

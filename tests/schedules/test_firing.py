@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from core import duties
@@ -273,6 +273,8 @@ def test_who_made_it_answers_for_it(scenario: RunScenario, pipeline: Any) -> Non
 def test_an_end_and_a_most_are_kept(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline, max_runs=1)
     look(made)
+    made.refresh_from_db()
+    assert made.status == "Disabled" and made.next_at is None, "at once"
     put_back(made)
     look(made)
     assert statuses(made) == ["fired", "skipped"]
@@ -479,3 +481,21 @@ def test_a_look_costs_the_same_however_many_schedules_there_are(scenario: RunSce
     with CaptureQueriesContext(connection) as many:
         firing.look()
     assert len(many) == len(few) <= 2
+
+
+def test_a_year_of_ticks_is_not_read_each_second(scenario: RunScenario, pipeline: Any) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        firing.look()
+        firing.fire(scheduled(scenario, pipeline).pk)
+    asks = [
+        each["sql"] for each in asked if each["sql"].startswith("SELECT") and 'FROM "schedules_tick"' in each["sql"]
+    ]
+    assert len(asks) >= 2
+    is_sqlite = connection.vendor == "sqlite"
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not is_sqlite:  # it reads small tables as a whole
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        for sql in asks:
+            cursor.execute(f"EXPLAIN {'QUERY PLAN ' if is_sqlite else ''}{sql}")
+            plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+            assert "ticks_open" in plan, (plan, sql)

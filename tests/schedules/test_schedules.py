@@ -219,6 +219,13 @@ def test_a_program_has_changes_of_a_datastore_start_runs(scenario: RunScenario, 
     }
     made.update(path_on_datastore="other", polling_interval=10)
     assert (made.path_on_datastore, made.polling_interval, made.datastore_name) == ("other", 10, "workspaceblobstore")
+    row_of = Row.objects.get()
+    row_of.watch = {**(row_of.watch or {}), "settle": 60, "each_file": False}
+    row_of.save()
+    same = Schedule.get(ws, made.id)
+    same.update(description="Set by REST", polling_interval=3)
+    row_of.refresh_from_db()
+    assert (row_of.watch["settle"], row_of.watch["each_file"], row_of.timetable["interval"]) == (60, False, 3)
     with pytest.raises(UserErrorException, match="not both"):
         Schedule.create(ws, "x", str(row.pk), "e", ScheduleRecurrence("Day", 1), datastore=store)
     with pytest.raises(UserErrorException, match="speed"):

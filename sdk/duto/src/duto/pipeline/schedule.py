@@ -542,16 +542,19 @@ class Schedule:
             "status": status,
             "continue_on_step_failure": continue_on_step_failure,
         }
-        if datastore is not None or self._document.get("watch") is not None:
-            watch = self._document.get("watch") or {}
-            body.update(
-                _watch(
-                    watch.get("datastore") if datastore is None else datastore,
-                    self.polling_interval or 5 if polling_interval is None else polling_interval,
-                    self.data_path_parameter_name if data_path_parameter_name is None else data_path_parameter_name,
-                    self.path_on_datastore if path_on_datastore is None else path_on_datastore,
-                )
+        watch = self._document.get("watch") or {}
+        looks = (polling_interval, data_path_parameter_name, path_on_datastore)
+        if datastore is not None or (watch and any(each is not None for each in looks)):
+            when = _watch(
+                watch.get("datastore") if datastore is None else datastore,
+                self.polling_interval or 5 if polling_interval is None else polling_interval,
+                self.data_path_parameter_name if data_path_parameter_name is None else data_path_parameter_name,
+                self.path_on_datastore if path_on_datastore is None else path_on_datastore,
             )
+            # What this class has no word for stays.
+            kept = ("settle",) if data_path_parameter_name is not None else ("settle", "each_file")
+            when["watch"].update({name: watch[name] for name in kept if name in watch})
+            body.update(when)
         elif recurrence is not None:
             recurrence.validate()
             body["timetable"] = recurrence._document()

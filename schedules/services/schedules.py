@@ -12,11 +12,14 @@ from django.utils.translation import gettext as _
 from core import once
 from core.clock import now
 from core.errors import Conflict, Invalid
+from core.spec import refusing
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph
+from duto.spec.names import check_name
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
+from runs.models import Experiment
 from runs.services.submission.experiments import name_from
 from runs.services.submission.submit import refused
 from schedules import changes, timetable
@@ -38,7 +41,7 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Schedule:
     """A new schedule of a published pipeline (`pipeline`) or an endpoint (`endpoint`), due from now on.
 
     Raises Invalid for a recurrence that cannot be meant, NotFound and Conflict for a pipeline that is not there or disabled,
-    Unprocessable for parameters that do not fit.
+    Unprocessable for parameters that do not fit and for what cannot name an experiment.
     """
     context.require(Role.CONTRIBUTOR).require_act(Act.PUBLISH)
     made = Schedule(workspace=context.workspace, created_by=context.user)
@@ -103,8 +106,13 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
     for name in PLAIN:
         if name in asked and not (asked[name] is None and name in ("description", "overlap", "jitter")):
             setattr(schedule, name, asked[name])
-    if asked.get("experiment_name") is not None or not schedule.experiment_name:
-        schedule.experiment_name = name_from(asked.get("experiment_name") or schedule.name)
+    given = str(asked.get("experiment_name") or "").strip()
+    if given and given != schedule.experiment_name:
+        if not Experiment.objects.filter(workspace=schedule.workspace, name=given).exists():
+            with refusing():
+                check_name("experiment", given)
+        schedule.experiment_name = given
+    schedule.experiment_name = schedule.experiment_name or name_from(schedule.name)
     if asked.get("parameters") is not None:
         schedule.parameters = dict(asked["parameters"])
     _time(schedule, asked, moment, is_bounded=bounds != (schedule.end_at, schedule.max_runs))

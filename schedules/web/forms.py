@@ -221,7 +221,7 @@ def _text(numbers: Any) -> str:
 
 def _numbers(text: str) -> list[Any]:
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
-    return [int(part) if part.isascii() and part.isdigit() else part for part in parts]
+    return [int(part) if part.isascii() and part.isdigit() and len(part) < 5 else part for part in parts]
 
 
 def when(schedule: Schedule) -> str:

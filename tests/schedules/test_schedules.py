@@ -21,6 +21,7 @@ from duto import PipelineEndpoint, PublishedPipeline, Schedule, ScheduleRecurren
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
 from pipelines.services import published as published_pipelines
 from runs.models import Run
+from runs.services.maintenance import workspace_removal
 from runs.services.submission import publish
 from schedules.models import Schedule as Row
 from schedules.models import Tick
@@ -84,6 +85,7 @@ def test_what_cannot_be_a_schedule_says_why(scenario: RunScenario, pipeline: Any
         ({"timetable": {"cron": "* * *"}}, 400, "five fields"),
         ({"parameters": {"epochs": "many"}}, 422, "epochs"),
         ({"parameters": {"speed": 1}}, 422, "speed"),
+        ({"experiment_name": "a/b"}, 422, "a/b"),
         ({"overlap": "never"}, 400, "overlap"),
         ({"catch_up": -1}, 400, "catch_up"),
         ({"max_runs": 0}, 400, "max_runs"),
@@ -94,6 +96,8 @@ def test_what_cannot_be_a_schedule_says_why(scenario: RunScenario, pipeline: Any
         answer = scenario.post("schedules/", {**good, **change})
         assert answer.status_code == status and said in answer.json()["error"]["message"], (change, answer.content)
     assert Row.objects.count() == 1
+    named = scenario.post("schedules/", {**good, "name": "a/b", "experiment_name": " "}).json()
+    assert named["experiment_name"] == "a-b", "a name for it out of its own"
     place = f"schedules/{made['id']}/"
     assert scenario.patch(place, {"timetable": {"frequency": "Day", "interval": 0}}).status_code == 400
     assert scenario.patch(place, {"parameters": {"epochs": []}}).status_code == 422
@@ -381,3 +385,23 @@ def test_a_form_that_is_saved_as_it_is_changes_nothing(scenario: RunScenario, vi
             else dict(zip(("datastore", "path"), after["parameters"]["place"].split("/", 1), strict=True))
         )
         assert after == before
+
+
+def test_numbers_of_a_form_without_an_end_are_refused(scenario: RunScenario, visitor: Client) -> None:
+    sent = {"frequency": "Day", "interval": "1", "hours": "9" * 5000, "time_zone": "UTC"}
+    shown = visitor.post(f"/w/{scenario.workspace.name}/schedules/preview/", sent)
+    assert shown.status_code == 200 and "whole numbers from 0 to 23" in html.unescape(shown.content.decode())
+
+
+def test_a_workspace_goes_with_its_schedules(scenario: RunScenario, pipeline: Any, made: dict[str, Any]) -> None:
+    endpoint = scenario.post("endpoints/", {"name": "e", "pipeline": str(pipeline.pk)}).json()["id"]
+    scenario.post(
+        "schedules/", {"name": "x", "endpoint": endpoint, "timetable": {"frequency": "Minute", "interval": 1}}
+    )
+    firing.look()
+    firing.fire(Row.objects.get(name="x").pk)
+    Run.objects.update(status="Completed")
+    scenario.workspace.deleted_at = now()
+    scenario.workspace.save()
+    assert workspace_removal.finish(scenario.workspace.pk)
+    assert (Row.objects.count(), Tick.objects.count(), Run.objects.count()) == (0, 0, 0)

@@ -1,8 +1,6 @@
-"""Tasks of schedules. Each carries an id, may be repeated, and may be lost: the ticker finds the row."""
+"""Tasks of schedules. They may be repeated and may be lost: the ticker finds the rows."""
 
 from __future__ import annotations
-
-from uuid import UUID
 
 from celery import shared_task
 
@@ -10,5 +8,5 @@ from schedules.services import firing
 
 
 @shared_task(name="schedules.fire", acks_late=True, ignore_result=True)
-def fire(schedule_id: str) -> None:
-    firing.fire(UUID(schedule_id))
+def fire() -> None:
+    firing.fire_all()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from django.db.models import Count, Min, Q
 from core import outbox, slices
 from core.clock import now
 from core.errors import Conflict, StudioError
-from core.work import later, send
+from core.work import send
 from pipelines.models import PipelineEndpoint
 from runs.models import Run
 from runs.queries.runs import get_run
@@ -43,13 +44,15 @@ MOST_MISSED = 1000
 AT_ONCE = 500
 # Whoever has claimed a tick and has not fired it after so long has died.
 CLAIM = timedelta(seconds=60)
-# Ticks that one call fires before it lets others.
+# Ticks of a schedule that one call fires, and schedules that are looked up at once.
 FIRED_AT_ONCE = 20
 NOBODY = "nobody"
+# So many threads of a process fire at once.
+_AT_IT = threading.BoundedSemaphore(2)
 
 
 def look() -> None:
-    """The ticker's look, once a second: write the ticks that are due, wake workers for those that may fire."""
+    """The ticker's look, once a second: write the ticks that are due, wake a worker where some may fire."""
     moment = now()
     due = Schedule.objects.filter(next_at__lte=moment).order_by("next_at").values_list("pk", flat=True)[:AT_ONCE]
     for key in list(due):
@@ -57,8 +60,26 @@ def look() -> None:
             advance(key, moment)
         except Exception:  # one schedule's fault must not keep the others from being due
             log.exception("schedule %s could not be advanced", key)
-    for key in _ready(moment)[:AT_ONCE]:
-        send("schedules.fire", schedule_id=str(key))
+    if _ready(moment):
+        send("schedules.fire")
+
+
+def fire_all() -> None:
+    """Fire what is due, until nothing is. A process does so in few threads: runs are submitted one after the other in any case,
+    since each writes, and many at once would only wait for each other."""
+    if not _AT_IT.acquire(blocking=False):
+        return
+    try:
+        tried: set[UUID] = set()
+        while keys := [key for key in _ready(now()) if key not in tried][:FIRED_AT_ONCE]:
+            for key in keys:
+                tried.add(key)
+                try:
+                    fire(key)
+                except Exception:  # nor one schedule's fault the others from firing; it is tried again at the next look
+                    log.exception("schedule %s could not be fired", key)
+    finally:
+        _AT_IT.release()
 
 
 def _ready(moment: datetime) -> list[UUID]:
@@ -98,8 +119,6 @@ def advance(key: UUID, moment: datetime) -> None:
             ticks, schedule.next_at = _ticks(schedule, found, moment)
         Tick.objects.bulk_create(ticks, ignore_conflicts=True)
         schedule.save(update_fields=["next_at", "seen", "watch_error"] if schedule.watch else ["next_at"])
-        if any(each.status == Status.DUE and each.fires_at <= moment for each in ticks):
-            later("schedules.fire", schedule_id=str(key))
         tell(schedule)
 
 
@@ -185,7 +204,6 @@ def fire(key: UUID) -> None:
             _settle(tick, Status.FAILED, {"text": refusal.message})
         if Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists():
             return
-    later("schedules.fire", schedule_id=str(key))
 
 
 def _claim(key: UUID) -> Tick | None:

@@ -20,8 +20,21 @@ from studio.testing.engine import IMAGE, forget
 from studio.testing.live import LiveStudio, clean_env, live_studio
 
 KEYS = {"bench", "value", "unit", "floor", "ratio", "goal", "met"}
-WITHOUT_FLOOR = {"reuse", "trigger", "loglag", "heartbeat", "place", "floods"}
-ON_A_STUDIO = ["chain", "fanout", "reuse", "trigger", "loglag", "logflood", "runslist", "heartbeat", "soak", "floods"]
+WITHOUT_FLOOR = {"ticks", "reuse", "trigger", "loglag", "heartbeat", "place", "floods"}
+ON_A_STUDIO = [
+    "chain",
+    "fanout",
+    "reuse",
+    "trigger",
+    "loglag",
+    "logflood",
+    "runslist",
+    "heartbeat",
+    "soak",
+    "floods",
+    "fire",
+    "ticks",
+]
 # What builds a world of its own; `chaos` is judged in tests/live, and what `firstrun` measures in tests/test_demo.py.
 ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container", "large", "parallel"]
 

@@ -52,7 +52,7 @@ def put_back(schedule: Schedule, **ago: float) -> None:
 def look(schedule: Schedule) -> None:
     """One look of the ticker, and of the worker that it wakes."""
     firing.look()
-    firing.fire(schedule.pk)
+    firing.fire_all()
 
 
 def statuses(schedule: Schedule) -> list[str]:

@@ -13,3 +13,4 @@ class SchedulesConfig(AppConfig):
         pipelines.hooks.pipeline_leaves.register(guards.keep_pipeline)
         pipelines.hooks.endpoint_leaves.register(guards.keep_endpoint)
         duties.register(1, "schedules.services.firing.look")
+        duties.register(600, "schedules.services.firing.prune")

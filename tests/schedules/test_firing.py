@@ -286,6 +286,18 @@ def test_an_end_and_a_most_are_kept(scenario: RunScenario, pipeline: Any) -> Non
     assert ended.next_at is None and statuses(ended) == ["fired"]
 
 
+def test_ticks_of_long_ago_are_forgotten_and_their_runs_stay(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    look(made)
+    put_back(made)
+    look(made)
+    old = Tick.objects.earliest("due_at")
+    Tick.objects.filter(pk=old.pk).update(settled_at=now() - firing.KEPT - timedelta(seconds=1))
+    firing.prune()
+    assert list(Tick.objects.all()) == [Tick.objects.exclude(pk=old.pk).get()]
+    assert Run.objects.filter(pk=old.run_id).exists()
+
+
 def test_jitter_puts_a_tick_off(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline, jitter=3600)
     look(made)

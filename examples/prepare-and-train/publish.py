@@ -1,9 +1,11 @@
-"""Publishes what the newest run of the experiment ran, and starts it over HTTP."""
+"""Publishes what the newest run of the experiment ran, starts it over HTTP, and has it run each week."""
+
+from datetime import datetime, timedelta
 
 import requests
 from azureml.core import Experiment, Workspace
 from azureml.core.authentication import InteractiveLoginAuthentication
-from azureml.pipeline.core import PipelineRun, PublishedPipeline
+from azureml.pipeline.core import PipelineRun, PublishedPipeline, Schedule, ScheduleRecurrence, TimeZone
 
 ws = Workspace.from_config()
 experiment = Experiment(ws, "Prepare and train")
@@ -22,4 +24,22 @@ answer.raise_for_status()
 triggered = PipelineRun(experiment, answer.json()["Id"])
 print("triggered", triggered.wait_for_completion(show_output=True))
 print("tags", triggered.get_tags())
+# From tomorrow on, each Sunday night.
+sundays = ScheduleRecurrence(
+    frequency="Week",
+    interval=1,
+    week_days=["Sunday"],
+    time_of_day="03:30",
+    start_time=(datetime.now() + timedelta(days=1)).strftime("%Y-%m-%dT00:00:00"),
+    time_zone=TimeZone.WEuropeStandardTime,
+)
+schedule = Schedule.create(
+    ws,
+    name="Penguins on Sundays",
+    pipeline_id=published.id,
+    experiment_name=experiment.name,
+    recurrence=sundays,
+    description="What the season has brought",
+)
+print("scheduled", [each.name for each in Schedule.list(ws, pipeline_id=published.id)], schedule.status)
 print("active", published.id in [each.id for each in PublishedPipeline.list(ws)])

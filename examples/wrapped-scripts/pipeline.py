@@ -1,9 +1,11 @@
-"""Three scripts that were there before the pipeline, in a row; `.env` says where and with what. Then published."""
+"""Three scripts that were there before the pipeline, in a row; `.env` says where and with what. Then published
+behind an endpoint."""
 
 from azureml.core import Dataset, Environment, Experiment, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.runconfig import RunConfiguration
-from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter
+from azureml.pipeline.core import Pipeline, PipelineData, PipelineEndpoint, PipelineParameter
+from azureml.pipeline.core._restclients.aeva.models import ErrorResponseException
 from azureml.pipeline.steps import PythonScriptStep
 from settings import settings
 
@@ -62,6 +64,14 @@ run.wait_for_completion(show_output=True)
 print("assess", run.find_step_run("assess")[0].get_metrics())
 
 published = pipeline.publish(env["PIPELINE_NAME"], description="From longitude to time zone")
-again = experiment.submit(published)
+# One address for all that follows: made the first time, extended each time after.
+try:
+    endpoint = PipelineEndpoint.get(workspace=ws, name=env["ENDPOINT_NAME"])
+    endpoint.add_default(published)
+except ErrorResponseException:
+    endpoint = PipelineEndpoint.publish(
+        workspace=ws, name=env["ENDPOINT_NAME"], pipeline=published, description="Time zones, the newest version"
+    )
+again = experiment.submit(endpoint, pipeline_parameters={"test_share": 0.25})
 again.wait_for_completion(show_output=True)
-print("published", published.name, again.find_step_run("assess")[0].get_metrics())
+print("endpoint", endpoint.name, endpoint.get_default_version(), again.find_step_run("assess")[0].get_metrics())

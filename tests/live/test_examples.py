@@ -11,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -78,7 +80,11 @@ def test_prepare_and_train(live_studio: Studio, folder: Path) -> None:
     assert shown[-1] == "model penguin-species 1.000 True"
     shown = lines(live_studio, folder, "publish.py")
     assert "Published Prepare and train with 2 steps." in shown
-    assert shown[-3:] == ["triggered Finished", "tags {'program': 'publish.py'}", "active True"]
+    assert shown[-4:-2] == ["triggered Finished", "tags {'program': 'publish.py'}"]
+    assert shown[-2:] == ["scheduled ['Penguins on Sundays'] Active", "active True"]
+    (schedule,) = live_studio.get("schedules/")["items"]
+    due = datetime.fromisoformat(schedule["next_at"]).astimezone(ZoneInfo("Europe/Berlin"))
+    assert (due.weekday(), due.hour, due.minute) == (6, 3, 30) and schedule["run_count"] == 0
 
 
 def test_dataset_parameters(live_studio: Studio, folder: Path) -> None:
@@ -130,7 +136,7 @@ def test_wrapped_scripts(live_studio: Studio, folder: Path, tmp_path: Path) -> N
     shown = lines(live_studio, folder, "pipeline.py")
     (first,) = [line for line in shown if line.startswith("assess ")]
     assert first.startswith("assess {'tested': 574, 'right': 0.8937")
-    assert shown[-1].startswith("published Time zones of airports {'tested': 359, 'right': 0.8941")
+    assert shown[-1].startswith("endpoint time-zones 0 {'tested': 359, 'right': 0.8941")
     # By hand the scripts do the same, and `.amlignore` has kept the notes here.
     commands = (
         ["split.py", "--airports", "../data/airports.csv", "--out", str(tmp_path / "parts")],
@@ -198,6 +204,8 @@ def test_notebooks(live_studio: Studio, tmp_path: Path) -> None:
     assert re.fullmatch(r"\('penguin-weights-of-a-notebook', (0\.[89]\d*|1\.0)\)", done["sweep.ipynb"][-1])
     assert done["publish.ipynb"][-1] == "'Disabled'"
     assert "{'square': [0, 1, 4, 9]}" in done["publish.ipynb"]
+    assert "('1', {'square': [0, 1, 4, 9, 16]})" in done["publish.ipynb"]
+    assert done["publish.ipynb"][-4:-2] == ["{'square': [0, 1, 4, 9, 16, 25]}", "('Disabled', 1)"]
     for name in names:
         cells = json.loads((EXAMPLES / "notebooks" / name).read_text())["cells"]
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells), f"{name} holds outputs"

@@ -98,7 +98,7 @@ class Tick(Row):
         constraints = [models.UniqueConstraint("schedule", "due_at", name="one_tick_a_time")]
         indexes = [
             models.Index(fields=["schedule", "-due_at"], name="ticks_newest"),
-            models.Index(fields=["settled_at"], name="ticks_settled"),
+            models.Index(fields=["settled_at"], name="ticks_settled", condition=models.Q(settled_at__isnull=False)),
             # Those that are due or wait, said without a value: SQLite finds no index by one that is put in.
             models.Index(
                 fields=["schedule", "fires_at"], name="ticks_open", condition=models.Q(settled_at__isnull=True)

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='tick',
-            index=models.Index(fields=['settled_at'], name='ticks_settled'),
+            index=models.Index(condition=models.Q(('settled_at__isnull', False)), fields=['settled_at'], name='ticks_settled'),
         ),
     ]

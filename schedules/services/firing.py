@@ -200,9 +200,8 @@ def fire(key: UUID) -> None:
         try:
             _fire(tick)
         except StudioError as refusal:
-            if (
-                refusal.status >= 500 or refusal.status == 429
-            ):  # busy, or no room just now: it is due, and is fired later
+            # Busy, or no room just now: it is due, and is fired later.
+            if refusal.status >= 500 or refusal.status == 429:
                 raise
             _settle(tick, Status.FAILED, {"text": refusal.message})
         if Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists():

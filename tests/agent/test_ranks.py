@@ -149,9 +149,12 @@ def test_servers_of_parameters_are_ended_when_the_workers_are_done(guarded: Step
     code = """
 import json, os, time
 told = json.loads(os.environ["TF_CONFIG"])
-print(told["task"], {kind: len(hosts) for kind, hosts in told["cluster"].items()}, os.environ["AZ_BATCHAI_TASK_INDEX"])
+print(told["task"], {kind: len(hosts) for kind, hosts in told["cluster"].items()}, os.environ["AZ_BATCHAI_TASK_INDEX"], flush=True)
 if told["task"]["type"] == "ps":
+    open("here", "w").close()
     time.sleep(300)
+while not os.path.exists("here"):
+    time.sleep(0.01)
 """
     probe, logs, whole = run(guarded, code, spec_of("tensorflow", 2, 1))
     verdict = verdict_of(probe)

@@ -136,7 +136,7 @@ def test_rows_are_cut_by_bytes_and_never_over_the_end_of_a_file() -> None:
 def test_what_run_returns_becomes_rows() -> None:
     frame = pandas.DataFrame({"a": [1, 2], "b c": ["x", "y z"]})
     assert result_of(["a", 1], True) == (2, "a\n1\n", "") and result_of(("a",), False) == (1, "", "")
-    assert result_of(frame, True) == (2, '1 x\n2 "y z"\n', "a b c") and result_of(frame, False).number == 2
+    assert result_of(frame, True) == (2, '1 x\n2 "y z"\n', 'a "b c"') and result_of(frame, False).number == 2
     assert result_of(frame["a"].to_numpy(), True).rows == "1\n2\n" and result_of([], True).number == 0
     for wrong in ("text", None, 3, {"a": 1}):
         with pytest.raises(NoResult, match="no list, tuple or DataFrame"):

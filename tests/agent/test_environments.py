@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -228,3 +229,15 @@ def test_mlflow_itself_says_once_that_its_logs_do_not_reach_the_run(environments
         assert told in ran(CLIENT_ALONE, *place, TMPDIR=str(folder), MLFLOW_TRACKING_URI=uri), "a client alone"
     nowhere = {"DUTO_SPOOL": "/no/spool", "TMPDIR": str(tmp_path)}
     assert "by MLflow" in ran(FLUENT, **nowhere), "whatever goes wrong with it, the script goes on"
+
+
+def test_uv_is_found_by_two_threads_that_ask_first() -> None:
+    """Python reads its settings when they are first asked for, and gives none to whoever asks meanwhile: they are read before."""
+    code = (
+        "import sysconfig, duto_agent.worker\n"
+        "sysconfig._init_posix = None\n"
+        "from duto_agent.environments.uv_tool import uv_binary\n"
+        "print(uv_binary())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip().endswith("uv"), done.stderr

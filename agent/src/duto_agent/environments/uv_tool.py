@@ -6,12 +6,16 @@ import configparser
 import os
 import shutil
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
 from duto.spec.sentences import said
 from duto_agent.worded import Worded
 
+# `find_uv_bin` asks Python for its settings. They are read when they are first asked for, and whoever asks meanwhile in another
+# thread is given none (CPython 3.11): so they are read here, before there are threads.
+sysconfig.get_config_vars()
 # Credentials and settings of the agent stay with the agent; uv gets what reaching an index needs.
 PASSED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "NETRC", "XDG_CACHE_HOME")
 PASSED_STARTS = ("UV_", "SSL_CERT", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")

@@ -221,6 +221,27 @@ for name in ("launch.json", "work", "outputs"):
         assert boxes.engine.inspect(boxes.launcher.name(key)) is None
         assert boxes.engine.inspect(boxes.launcher.name(kept)) is not None
 
+    def test_a_container_that_the_engine_cannot_remove_holds_up_no_other(
+        self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keys = [boxes.start("import time; time.sleep(60)") for _ in range(2)]
+        for key in keys:
+            files.remove_tree(boxes.launcher.directory(key))
+        again = boxes.again()
+        remove, refused = again.engine.remove, []
+
+        def stuck(name: str) -> None:
+            if not refused:
+                refused.append(name)
+                raise EngineRefused(500, "failed to remove root filesystem: device or resource busy")
+            remove(name)
+
+        monkeypatch.setattr(again.engine, "remove", stuck)
+        again.tidy()
+        assert [boxes.engine.inspect(boxes.launcher.name(key)) is None for key in keys].count(True) == 1
+        again.tidy()
+        assert all(boxes.engine.inspect(boxes.launcher.name(key)) is None for key in keys)
+
     def test_a_container_that_ended_before_it_began_is_made_anew_and_runs_once(
         self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
     ) -> None:

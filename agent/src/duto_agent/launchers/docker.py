@@ -184,7 +184,8 @@ class DockerLauncher:
     def tidy(self) -> None:
         """Put away what is left, and by label the containers whose directory is gone; others' are never looked at.
 
-        Raises EngineAway, EngineRefused.
+        One that the engine cannot remove holds up no other: the next round tries it again. Raises EngineAway,
+        EngineRefused.
         """
         for key in list(self.left):
             self.left.discard(key)
@@ -193,7 +194,10 @@ class DockerLauncher:
             folder = f"{each['Labels'].get('duto.attempt')}-{each['Labels'].get('duto.epoch')}"
             if not (self.attempts / folder).exists():
                 log.warning("the container of %s has no directory and is removed", folder)
-                self.engine.remove(each["Id"])
+                try:
+                    self.engine.remove(each["Id"])
+                except EngineRefused as refused:
+                    log.warning("the container of %s is still there: %s", folder, refused)
 
     def _ensure(self, launch: Launch) -> None:
         given, name = relaxed(launch.options), self.name(launch.key)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from duto_agent.launchers.container import LOG, UID
 from duto_agent.launchers.exit_events import discard
 from duto_agent.launchers.relay import Relay
 from duto_agent.loops import start_loop
+
+log = logging.getLogger(__name__)
 
 POLICIES = ("none", "studio", "open")
 RELAY = Path(__file__).resolve().parent.parent / "shim" / "relay.py"
@@ -110,9 +113,12 @@ class Networks:
             if is_joined:
                 self._used[name] = now
             elif now - last > IDLE_S:
-                self._used.pop(name)
                 self._standing.discard(name)
-                self.engine.remove(name)
+                try:
+                    self.engine.remove(name)
+                    self._used.pop(name)
+                except EngineRefused as refused:  # the next round tries it again; the other networks are not held up
+                    log.warning("the network %s is still there: %s", name, refused)
 
     def _config(self, name: str, policy: str, image: str) -> Facts:
         is_relayed = policy == "studio" or (policy == "open" and self.is_local)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import register_converter
-from django.urls.converters import StringConverter
+from django.urls.converters import StringConverter, UUIDConverter
 
 
 class FilePath(StringConverter):
@@ -14,7 +16,27 @@ class FilePath(StringConverter):
     regex = r"[\s\S]+"
 
 
+class Guid(UUIDConverter):
+    """A GUID at the end of an address that programs have put together as text: in letters of any size, with or without a slash."""
+
+    regex = UUIDConverter.regex.replace("a-f", "a-fA-F") + "/?"
+
+    def to_python(self, value: str) -> UUID:
+        return super().to_python(value.rstrip("/"))
+
+
+class LastWord(StringConverter):
+    """The last word of such an address."""
+
+    regex = "[^/]+/?"
+
+    def to_python(self, value: str) -> str:
+        return value.rstrip("/")
+
+
 register_converter(FilePath, "file")
+register_converter(Guid, "guid")
+register_converter(LastWord, "last")
 
 
 def studio_address(request: HttpRequest) -> str:

@@ -254,12 +254,13 @@ class Root:
     def _found(self, start: str) -> Iterator[Stored]:
         if self.local is not None:
             folder = spelled(start[len(str(self.base)) :].strip("/"))
-            for path, place in trees.files(start):
-                with contextlib.suppress(OSError):  # it went in this moment
-                    facts = place.stat()
-                    key = f"{folder}/{spelled(path)}" if folder else spelled(path)
-                    if not PART.fullmatch(place.name):
-                        yield Stored(key, facts.st_size, facts.st_mtime)
+            for below, entries in trees.walk(start):
+                inner = "/".join(filter(None, (folder, spelled(below))))
+                for each in entries:  # no paths are made of them: that cost as much as to ask for their facts
+                    with contextlib.suppress(OSError):  # it went in this moment
+                        if each.is_file() and not PART.fullmatch(each.name):
+                            facts, name = os.stat(each.path), spelled(each.name)  # noqa: PTH116
+                            yield Stored(f"{inner}/{name}" if inner else name, facts.st_size, facts.st_mtime)
             return
         found = self.fs.find(start, detail=True)
         for name in found:

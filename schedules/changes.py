@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
@@ -16,7 +17,7 @@ OUTPUTS = "azureml/"
 # Clocks of machines that write files differ by less.
 SKEW = 86_400
 # Of a file: its size in bytes and its time of change.
-Seen = Mapping[str, list[float]]
+Seen = dict[str, list[float]]
 
 
 class File(Protocol):
@@ -69,29 +70,54 @@ def read(document: Mapping[str, Any]) -> Watch:
     return Watch(store, safe(path.strip("/")) if path.strip("/") else "", bool(each_file), settle, name)
 
 
-def listing(watch: Watch, files: Iterable[File]) -> dict[str, list[float]]:
-    """The files that count, each with its size and time of change."""
+@dataclass
+class Listing:
+    """The files that count, sorted by path, and a digest of names, sizes and times: whoever has it knows that nothing has changed
+    without the files of the last look."""
+
+    files: Seen
+    digest: str
+
+
+def listing(watch: Watch, files: Iterable[File]) -> Listing:
+    """What a look has found, in one pass over files that come sorted by path."""
     below = watch.path + "/"
-    return {
+    found = {
         each.path: [each.size, each.modified]
         for each in files
         if not each.path.startswith(OUTPUTS) or below.startswith(OUTPUTS)
     }
+    return Listing(found, digest_of(found))
 
 
-def changed(watch: Watch, before: Seen, now: Seen, moment: float) -> list[str]:
-    """The files that are new or otherwise, and have stayed so for long enough, by name."""
-    return sorted(
-        path for path, facts in now.items() if before.get(path) != facts and _rests(facts[1], moment, watch.settle)
-    )
+def digest_of(files: Seen) -> str:
+    """Of files sorted by path."""
+    digest = blake2b(digest_size=16)
+    for path, (size, modified) in files.items():
+        digest.update(f"{path}\0{size!r}\0{modified!r}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def compare(watch: Watch, before: Seen, found: Listing, moment: float) -> list[str]:
+    """The files that are new or otherwise, and have stayed so for long enough, by name.
+
+    `found` is from then on what is known: what was told as it is now, what still settles as before, without what has gone.
+    """
+    told: list[str] = []
+    waits: list[str] = []
+    for path, facts in found.files.items():
+        if before.get(path) != facts:
+            (told if _rests(facts[1], moment, watch.settle) else waits).append(path)
+    for path in waits:
+        if path in before:
+            found.files[path] = before[path]
+        else:
+            del found.files[path]
+    if waits:
+        found.digest = digest_of(found.files)
+    return told
 
 
 def _rests(modified: float, moment: float, settle: int) -> bool:
     """Whether a file has stayed as it is for so long. One that says it is of a day to come would be waited for for ever."""
     return not settle or modified <= moment - settle or modified > moment + SKEW
-
-
-def seen_after(before: Seen, now: Seen, told: Iterable[str]) -> dict[str, list[float]]:
-    """What is known after a look: what was told is as it is now, what still settles is as before, what has gone is forgotten."""
-    known = {path: before[path] for path in now if path in before}
-    return {**known, **{path: now[path] for path in told}}

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from core.lifecycle import Row
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from runs.models import Run
+from schedules import stored_messages
 from workspaces.models import User, Workspace
 
 
@@ -33,6 +34,8 @@ class Schedule(Row):
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
     # Why it is disabled, in the words of whoever did it or of the studio.
     pause_reason = models.TextField(blank=True)
+    # What the studio's own is made of (core.sentences).
+    pause_parts = models.JSONField(null=True)
     # One of the two.
     pipeline = models.ForeignKey(PublishedPipeline, models.CASCADE, null=True, related_name="schedules")
     endpoint = models.ForeignKey(PipelineEndpoint, models.CASCADE, null=True, related_name="schedules")
@@ -43,9 +46,11 @@ class Schedule(Row):
     timetable = models.JSONField()
     # What is looked at each time, where a change and not the time starts runs (schedules.changes).
     watch = models.JSONField(null=True)
-    # The files as the last look that told of them found them, and why the last one found none.
+    # The files as the last look that told of them found them, with their digest (schedules.changes), and why the last one found none.
     seen = models.JSONField(default=dict)
+    seen_digest = models.CharField(max_length=32, blank=True)
     watch_error = models.TextField(blank=True)
+    watch_error_parts = models.JSONField(null=True)
     overlap = models.CharField(max_length=10, choices=Overlap, default=Overlap.ALLOW)
     # Of the ticks that were missed while the studio was away so many, the newest, are made up for; None: all.
     catch_up = models.PositiveIntegerField(null=True, default=1)
@@ -68,6 +73,16 @@ class Schedule(Row):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def localized_pause_reason(self) -> str:
+        """Why it is disabled, in the reader's language where the studio said it."""
+        return stored_messages.said({"text": self.pause_reason, **(self.pause_parts or {})})
+
+    @property
+    def localized_watch_error(self) -> str:
+        """Why the last look found nothing, in the reader's language where the studio said it."""
+        return stored_messages.said({"text": self.watch_error, **(self.watch_error_parts or {})})
+
 
 class Tick(Row):
     """One time at which a schedule was due: it fires once, or says why not."""
@@ -87,6 +102,8 @@ class Tick(Row):
     fires_at = models.DateTimeField()
     # Whoever fires it says so first; after a while without success another may.
     claimed_at = models.DateTimeField(null=True)
+    # How often that was done. A fault is tried again so many times, each time later.
+    tries = models.PositiveSmallIntegerField(default=0)
     settled_at = models.DateTimeField(null=True)
     # Why it was skipped or failed: a sentence by its code and facts (runs.stored_messages), or a text.
     reason = models.JSONField(default=dict)

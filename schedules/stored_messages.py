@@ -23,6 +23,9 @@ SENTENCES: Mapping[str, str] = {
     "nobody": _(
         "Nobody answers for the schedule: the account of who made it is gone, or may run nothing here any more."
     ),
+    "fault": _("It could not be started, after %(tries)s tries: %(error)s"),
+    "given_up": _("The studio ended %(tries)s times while it started the run of this tick, which is given up."),
+    "slow": _("The datastore has not answered for %(seconds)s seconds. It is waited for."),
     "all_done": _("The schedule has started as many runs as it may: %(most)s."),
 }
 

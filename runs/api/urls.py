@@ -102,4 +102,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api-endpoint-version-trigger",
     ),
     path(f"{ENDPOINT}Name", trigger.NamedEndpointTriggerView.as_view(), name="api-named-endpoint-trigger"),
+    # The same as programs put them together: ids in capitals, a slash at the end. docs/openapi.yaml has them once.
+    path(f"{PIPELINE_RUNS}PipelineSubmit/<guid:id>", trigger.TriggerView.as_view(schema=None)),
+    path(f"{ENDPOINT}Id/<guid:id>", trigger.EndpointTriggerView.as_view(schema=None)),
+    path(f"{ENDPOINT}Id/<guid:id>/<last:version>", trigger.EndpointVersionTriggerView.as_view(schema=None)),
+    path(f"{ENDPOINT}Name/", trigger.NamedEndpointTriggerView.as_view(schema=None)),
 ]

@@ -8,16 +8,15 @@ appears: of two workers that fire the same one, the second is refused by the row
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Count, Min, Q
+from django.db import InterfaceError, OperationalError
+from django.db.models import Count, F, Min, Q
 
-from core import outbox, slices
+from core import slices
 from core.clock import now
 from core.errors import Conflict, StudioError
 from core.work import send
@@ -26,24 +25,21 @@ from runs.models import Run
 from runs.queries.runs import get_run
 from runs.services.orchestration.cancel import cancel_tree
 from runs.services.submission import publish
-from schedules import changes, stored_messages, timetable
+from schedules import stored_messages, timetable
 from schedules.models import Schedule, Tick
 from schedules.services import watching
-from schedules.timetable import Timetable
+from schedules.services.ticks import OPEN, of_times, settle, stop, tell
 from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import Role
 
 log = logging.getLogger(__name__)
 Status = Tick.Status
-OPEN = (Status.DUE, Status.QUEUED)
-# A tick that is late by more was missed: the studio was away.
-GRACE = timedelta(minutes=1)
-# Of missed ticks so many, the newest, are counted and made up for at most; a studio that was away for a year begins anew.
-MOST_MISSED = 1000
 # Schedules that one look moves on; the next one, a second later, goes on with the others.
 AT_ONCE = 500
 # Whoever has claimed a tick and has not fired it after so long has died.
 CLAIM = timedelta(seconds=60)
+# A tick of which nobody knows why it cannot be fired is tried so often, after 10, 30, 90 and 270 seconds, and then has failed.
+MOST_TRIES, PAUSE, SHOWN = 5, timedelta(seconds=10), 500
 # Ticks of a schedule that one call fires, and schedules that are looked up at once.
 FIRED_AT_ONCE = 20
 NOBODY = "nobody"
@@ -57,8 +53,9 @@ _AT_IT = threading.BoundedSemaphore(2)
 def look() -> None:
     """The ticker's look, once a second: write the ticks that are due, wake a worker where some may fire."""
     moment = now()
-    due = Schedule.objects.filter(next_at__lte=moment).order_by("next_at").values_list("pk", flat=True)[:AT_ONCE]
-    for key in list(due):
+    watching.look_around(moment)
+    due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=True).order_by("next_at")
+    for key in list(due.values_list("pk", flat=True)[:AT_ONCE]):
         try:
             advance(key, moment)
         except Exception:  # one schedule's fault must not keep the others from being due
@@ -87,18 +84,23 @@ def fire_all() -> None:
 
 def _ready(moment: datetime) -> list[UUID]:
     """Schedules of which a tick may fire, or waits for the end of a run while none is under way; who has waited longest first."""
-    unclaimed = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM)
     ticks = Tick.objects.filter(settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment).order_by()
     rows = list(
         ticks.values_list("schedule").annotate(
             first=Min("fires_at"),
-            free=Count("pk", filter=unclaimed),
+            free=Count("pk", filter=_unclaimed(moment)),
             queued=Count("pk", filter=Q(status=Status.QUEUED)),
         )
     )
     busy = _busy() if any(queued for *_, queued in rows) else set()
     rows.sort(key=lambda row: row[1])
     return [key for key, _, free, queued in rows if free or (queued and key not in busy)]
+
+
+def _unclaimed(moment: datetime) -> Q:
+    """Whoever has claimed it has died, or nobody has. A claim of a time to come was made before clocks went back."""
+    stale = Q(claimed_at__lt=moment - CLAIM) | Q(claimed_at__gt=moment + CLAIM)
+    return Q(claimed_at__isnull=True) | stale
 
 
 def _busy() -> set[UUID]:
@@ -108,87 +110,16 @@ def _busy() -> set[UUID]:
 
 
 def advance(key: UUID, moment: datetime) -> None:
-    """Write the ticks of a schedule up to `moment`, and when it is due next. May be repeated."""
-    files, why = watching.look(key)  # before the row is locked: a store may take its time
+    """Write the ticks of a timetable up to `moment`, and when it is due next. May be repeated."""
     with slices.writing():
-        schedule = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").get(pk=key)
-        if schedule.next_at is None or schedule.next_at > moment:
+        rows = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").defer("seen")
+        schedule = rows.get(pk=key)
+        if schedule.next_at is None or schedule.next_at > moment or schedule.watch is not None:
             return
-        found = timetable.read(schedule.timetable)
-        if schedule.watch is not None:
-            ticks = _changes(schedule, files, why, moment)
-            schedule.next_at = _before_end(schedule, found.after(moment, schedule.created_at))
-        else:
-            ticks, schedule.next_at = _ticks(schedule, found, moment)
+        ticks, schedule.next_at = of_times(schedule, timetable.read(schedule.timetable), moment)
         Tick.objects.bulk_create(ticks, ignore_conflicts=True)
-        schedule.save(update_fields=["next_at", "seen", "watch_error"] if schedule.watch else ["next_at"])
+        schedule.save(update_fields=["next_at"])
         tell(schedule)
-
-
-def write_due(schedule: Schedule, moment: datetime) -> None:
-    """Write the ticks of a locked schedule that is about to change: what was due by then is not forgotten. What it watches is
-    compared with the last look in any case."""
-    if schedule.watch is None and schedule.next_at is not None and schedule.next_at <= moment:
-        ticks, schedule.next_at = _ticks(schedule, timetable.read(schedule.timetable), moment)
-        Tick.objects.bulk_create(ticks, ignore_conflicts=True)
-
-
-def _ticks(schedule: Schedule, found: Timetable, moment: datetime) -> tuple[list[Tick], datetime | None]:
-    """The ticks from `next_at` to `moment`, and what is due after them."""
-    assert schedule.next_at is not None
-    anchor = schedule.created_at
-    until = moment if schedule.end_at is None else min(moment, schedule.end_at)
-    start, since = schedule.next_at, moment - GRACE
-    # One more than is made up for: where it is there, older ones may be as well, and are not counted.
-    missed = timetable.newest(found, start, min(until, since), anchor, MOST_MISSED + 1) if start <= since else []
-    fresh = [start] if since < start <= until else []
-    fresh += timetable.between(found, max(start, since), until, anchor)
-    following = _before_end(schedule, found.after(moment, anchor))
-    most = MOST_MISSED if schedule.catch_up is None else min(schedule.catch_up, MOST_MISSED)
-    kept = missed[max(0, len(missed) - most) :]
-    ticks = [_due(schedule, each, moment) for each in (*kept, *fresh)]
-    if dropped := missed[: len(missed) - len(kept)]:
-        why = stored_messages.keep("missed")
-        if missed[0] != start:
-            why = stored_messages.keep("missed_more", count=MOST_MISSED)
-        elif len(dropped) > 1:
-            why = stored_messages.keep("missed_many", count=len(dropped) - 1)
-        ticks.insert(0, _settled(schedule, dropped[-1], Status.SKIPPED, why))
-    return ticks, following
-
-
-def _changes(schedule: Schedule, files: dict[str, list[float]] | None, why: str, moment: datetime) -> list[Tick]:
-    """The ticks of what has changed, which from then on is known: so a change is told once. Of a store that is away nothing is
-    known, and nothing is forgotten."""
-    schedule.watch_error = why
-    if files is None:
-        return []
-    watch = changes.read(schedule.watch or {})
-    told = changes.changed(watch, schedule.seen, files, moment.timestamp())
-    schedule.seen = changes.seen_after(schedule.seen, files, told)
-    places = told if watch.each_file else [watch.path] if told else []
-    return [
-        Tick(
-            schedule=schedule,
-            due_at=moment + timedelta(microseconds=number),
-            fires_at=moment,
-            parameters={watch.parameter: {"datastore": watch.datastore, "path": path}} if watch.parameter else {},
-        )
-        for number, path in enumerate(places)
-    ]
-
-
-def _before_end(schedule: Schedule, at: datetime | None) -> datetime | None:
-    return None if at is None or (schedule.end_at is not None and at > schedule.end_at) else at
-
-
-def _due(schedule: Schedule, at: datetime, moment: datetime) -> Tick:
-    put_off = timedelta(seconds=random.uniform(0, schedule.jitter)) if schedule.jitter else timedelta()  # noqa: S311
-    return Tick(schedule=schedule, due_at=at, fires_at=at + put_off)
-
-
-def _settled(schedule: Schedule, at: datetime, status: str, reason: dict[str, Any]) -> Tick:
-    return Tick(schedule=schedule, due_at=at, fires_at=at, status=status, settled_at=now(), reason=reason)
 
 
 def fire(key: UUID) -> None:
@@ -202,10 +133,30 @@ def fire(key: UUID) -> None:
         except StudioError as refusal:
             # Busy, or no room just now: it is due, and is fired later.
             if refusal.status >= 500 or refusal.status == 429:
-                raise
-            _settle(tick, Status.FAILED, {"text": refusal.message})
+                return _put_off(tick, PAUSE, tick.tries - 1)
+            settle(tick, Status.FAILED, {"text": refusal.message})
+        except (OperationalError, InterfaceError):  # the database is away, or others hold it: no fault of this tick
+            log.exception("tick %s could not be fired", tick.pk)
+            return _put_off(tick, PAUSE, tick.tries - 1)
+        except Exception as error:
+            log.exception("tick %s could not be fired", tick.pk)
+            _fault(tick, error)
         if Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists():
             return
+
+
+def _fault(tick: Tick, error: Exception) -> None:
+    """What nobody expected is tried again, later each time, and then said; the ticks after this one go on meanwhile."""
+    if tick.tries < MOST_TRIES:
+        return _put_off(tick, PAUSE * 3 ** (tick.tries - 1), tick.tries)
+    what = f"{type(error).__name__}: {error}"[:SHOWN].replace("\0", "\ufffd")
+    settle(tick, Status.FAILED, stored_messages.keep("fault", tries=tick.tries, error=what))
+
+
+def _put_off(tick: Tick, pause: timedelta, tries: int) -> None:
+    """Have it fired later; those behind it are free to go."""
+    mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN)
+    mine.update(fires_at=now() + pause, claimed_at=None, tries=tries)
 
 
 def _claim(key: UUID) -> Tick | None:
@@ -216,23 +167,26 @@ def _claim(key: UUID) -> Tick | None:
     tick = open_ones.select_related("schedule__workspace", "schedule__created_by").defer("schedule__seen").first()
     if tick is None:
         return None
-    free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM) | Q(status=Status.QUEUED)
-    mine = Tick.objects.filter(free, pk=tick.pk, status__in=OPEN).update(claimed_at=moment)
+    free = _unclaimed(moment) | Q(status=Status.QUEUED)
+    mine = Tick.objects.filter(free, pk=tick.pk, status__in=OPEN).update(claimed_at=moment, tries=F("tries") + 1)
+    tick.tries += 1
     return tick if mine else None
 
 
 def _fire(tick: Tick) -> None:
     schedule = tick.schedule
+    if tick.tries > MOST_TRIES:
+        return settle(tick, Status.FAILED, stored_messages.keep("given_up", tries=MOST_TRIES))
     if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
-        return _settle(tick, Status.SKIPPED, stored_messages.keep("all_done", most=schedule.max_runs))
+        return settle(tick, Status.SKIPPED, stored_messages.keep("all_done", most=schedule.max_runs))
     if schedule.status != Schedule.Status.ACTIVE:
-        return _settle(tick, Status.SKIPPED, stored_messages.keep("disabled"))
+        return settle(tick, Status.SKIPPED, stored_messages.keep("disabled"))
     if not _may_start(tick):
         return None
     context = _context(schedule)
     if context is None:
-        _settle(tick, Status.FAILED, stored_messages.keep(NOBODY))
-        return _stop(schedule, stored_messages.keep(NOBODY))
+        settle(tick, Status.FAILED, stored_messages.keep(NOBODY))
+        return stop(schedule, stored_messages.keep(NOBODY))
     start(context, tick)
 
 
@@ -247,7 +201,7 @@ def start(context: WorkspaceContext, tick: Tick) -> Run:
         count = Schedule.objects.select_for_update(no_key=True).only("run_count").get(pk=schedule.pk).run_count + 1
         Schedule.objects.filter(pk=schedule.pk).update(run_count=count)
         if schedule.max_runs is not None and count >= schedule.max_runs:
-            _stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
+            stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
         tell(schedule)
 
     asked: dict[str, Any] = {
@@ -282,11 +236,11 @@ def _may_start(tick: Tick) -> bool:
     if running is None:
         return True
     if overlap == Schedule.Overlap.SKIP:
-        _settle(tick, Status.SKIPPED, stored_messages.keep("overlaps", number=running.number))
+        settle(tick, Status.SKIPPED, stored_messages.keep("overlaps", number=running.number))
         return False
     if overlap == Schedule.Overlap.CANCEL and running.cancel_requested_at is None:
         cancel_tree(running.pk, f"the schedule '{schedule.name}'"[:150])
-    Tick.objects.filter(pk=tick.pk, status__in=OPEN).update(status=Status.QUEUED, claimed_at=now())
+    Tick.objects.filter(pk=tick.pk, status__in=OPEN).update(status=Status.QUEUED, claimed_at=now(), tries=0)
     if overlap != Schedule.Overlap.QUEUE_ALL:
         # One waits: the first, or where the run makes way for what is newest, that.
         waiting = Tick.objects.filter(schedule=schedule, status__in=OPEN, fires_at__lte=now()).order_by("due_at")
@@ -308,26 +262,6 @@ def _context(schedule: Schedule) -> WorkspaceContext | None:
         raise
     except StudioError:
         return None
-
-
-def _settle(tick: Tick, status: str, reason: dict[str, Any]) -> None:
-    mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN)
-    with transaction.atomic():
-        mine.update(status=status, settled_at=now(), reason=reason)
-        tell(tick.schedule)
-
-
-def _stop(schedule: Schedule, reason: dict[str, Any]) -> None:
-    """The schedule cannot go on by itself."""
-    Schedule.objects.filter(pk=schedule.pk).update(
-        status=Schedule.Status.DISABLED, next_at=None, pause_reason=reason["text"]
-    )
-    tell(schedule)
-
-
-def tell(schedule: Schedule) -> None:
-    """Pages of the schedules look again."""
-    outbox.hint(f"list:{schedule.workspace.name}:schedules")
 
 
 def prune() -> None:

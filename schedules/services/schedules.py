@@ -24,7 +24,7 @@ from runs.services.submission.experiments import name_from
 from runs.services.submission.submit import refused
 from schedules import changes, timetable
 from schedules.models import Schedule
-from schedules.services.firing import tell, write_due
+from schedules.services.ticks import tell, write_due
 from schedules.services.watching import files_of
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -76,10 +76,10 @@ def change(context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, An
     moment = now()
     write_due(locked, moment)
     _set(locked, asked, moment)
-    if locked.status == Status.DISABLED:
-        locked.pause_reason = str(asked.get("pause_reason") or "" if before == Status.ACTIVE else locked.pause_reason)
-    else:
-        locked.pause_reason = ""
+    if locked.status == Status.ACTIVE or before == Status.ACTIVE:
+        locked.pause_reason, locked.pause_parts = "", None
+    if locked.status == Status.DISABLED and before == Status.ACTIVE:
+        locked.pause_reason = str(asked.get("pause_reason") or "")
     locked.save()
     facts = {"status": locked.status} if locked.status != before else {}
     audit.note(context, "schedule.changed", str(locked.pk), name=locked.name, **facts)
@@ -181,7 +181,8 @@ def _watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
     watch = changes.read(asked["watch"]) if asked.get("watch") is not None else None
     known = changes.read(schedule.watch) if schedule.watch is not None else None
     if watch is None and "watch" in asked:
-        schedule.watch, schedule.seen, schedule.watch_error = None, {}, ""
+        schedule.watch, schedule.seen, schedule.seen_digest = None, {}, ""
+        schedule.watch_error, schedule.watch_error_parts = "", None
     if watch is not None:
         schedule.watch = watch.to_document()
     if schedule.watch is None:
@@ -190,10 +191,11 @@ def _watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
     if is_same and before == Status.ACTIVE and not schedule._state.adding:
         return  # what has changed since the last look is still to be told
     try:
-        schedule.seen = files_of(schedule.workspace, watch or changes.read(schedule.watch))
+        found = files_of(schedule.workspace, watch or changes.read(schedule.watch))
     except OSError as error:
         text = _("The files of the datastore cannot be listed: %(why)s")
         raise Invalid(text % {"why": str(error)}, code="no_store") from error
+    schedule.seen, schedule.seen_digest = found.files, found.digest
 
 
 def _end(schedule: Schedule) -> None:

@@ -44,6 +44,24 @@ def call(client: Client, address: str, **body: Any) -> Any:
     return client.post(address.removeprefix("http://127.0.0.1:8000"), json.dumps(body), content_type="application/json")
 
 
+def test_addresses_that_programs_have_glued_reach_it(scenario: RunScenario, endpoint: dict[str, Any]) -> None:
+    """Ids in capitals, and a slash at the end of each form."""
+    place, _, key = endpoint["endpoint"].removeprefix("http://127.0.0.1:8000").rpartition("/")
+    base = place.removesuffix("/Id")
+    pipeline = scenario.get("pipelines/").json()["items"][0]["id"]
+    submit = base.replace("PipelineEndpointSubmit", "PipelineSubmit")
+    for address in (
+        f"{base}/Id/{key.upper()}", f"{base}/Id/{key}/", f"{base}/Id/{key.upper()}/0", f"{base}/Id/{key}/0/",
+        f"{base}/Name/?name=scoring", f"{base}/Name/?name=scoring&pipelineVersion=0",
+        f"{submit}/{pipeline.upper()}", f"{submit}/{pipeline}/", f"{submit}/{pipeline.upper()}/",
+    ):  # fmt: skip
+        answer = call(scenario.client, address)
+        assert answer.status_code == 200, (address, answer.content)
+    assert Run.objects.filter(parent=None).count() == 9
+    for address in (f"{base}/Id/{key}//", f"{base}/Id/{key}0", f"{submit}/{pipeline}/0", f"{base}/Id/{uuid7()}/"):
+        assert call(scenario.client, address).status_code == 404, address
+
+
 def add(scenario: RunScenario, endpoint: dict[str, Any], **more: Any) -> Any:
     is_default = more.pop("is_default", False)
     body = {"pipeline": str(published(scenario, **more).pk), "is_default": is_default}

@@ -25,7 +25,7 @@ from runs.services.maintenance import workspace_removal
 from runs.services.submission import publish
 from schedules.models import Schedule as Row
 from schedules.models import Tick
-from schedules.services import firing
+from schedules.services import firing, watching
 from tests.runs.conftest import RunScenario
 from workspaces.models import AuditEntry, Role
 from workspaces.services import tokens
@@ -214,7 +214,7 @@ def test_a_program_has_changes_of_a_datastore_start_runs(scenario: RunScenario, 
     assert made.data_path_parameter_name == "place" and made.recurrence is None
     put_file(scenario.context, "workspaceblobstore", "incoming/a.csv", io.BytesIO(b"1"), overwrite=True)
     Row.objects.update(next_at=now())
-    firing.look()
+    watching.look(Row.objects.get().pk)
     firing.fire(Row.objects.get().pk)
     (run,) = made.get_pipeline_runs()
     assert Run.objects.get(pk=run.id).parameters["place"] == {
